@@ -1,0 +1,220 @@
+"""Pixels to cluster records, and clusters to the network's window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from smartpix.geometry import Detector
+from smartpix.schema import N_COLUMNS, N_ROWS
+
+__all__ = ["FlatClusters", "Pixels", "Truth", "cluster_records", "flatten", "one_event", "window_origin", "windows"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels of an event's clusters: (K,) cluster number (from 0, none missing), module, row, column; (K, S) charge."""
+
+    cluster: Ints
+    module: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+    column: npt.NDArray[np.int32]
+    charge: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Who made which cluster: columns of :data:`smartpix.schema.TRUTH` (T,) with the cluster's number."""
+
+    cluster: Ints
+    particle_id: npt.NDArray[np.int64]
+    share: Floats
+    order: npt.NDArray[np.int32]
+    x: Floats
+    y: Floats
+    cot_alpha: Floats
+    cot_beta: Floats
+    pt: Floats
+
+
+def cluster_records(
+    detector: Detector,
+    pixels: Pixels,
+    truth: Truth | None,
+    slices: Sequence[int],
+    shift: Floats,
+    hit_id: npt.NDArray[np.int64] | None = None,
+    position: Floats | None = None,
+) -> ak.Array:
+    """Cluster records of one event, sorted by cluster number.
+
+    Args:
+        shift: (M, 2) mean Lorentz displacement of the charge on each module in x and y (mm), taken off the centroid.
+        hit_id: (C,) ids; None numbers them.
+        position: (C, 3) global positions to keep instead of the centroid's, mm.
+    """
+    order = np.lexsort((pixels.column, pixels.row, pixels.cluster))
+    number = pixels.cluster[order]
+    row, column, charge = pixels.row[order], pixels.column[order], pixels.charge[order]
+    n = int(number[-1]) + 1 if len(number) else 0
+    counts = np.bincount(number, minlength=n)
+    first = np.cumsum(counts) - counts
+    module = pixels.module[order][first] if n else np.zeros(0, dtype=np.int32)
+    last = np.maximum(charge[:, -1].astype(np.float64), 0.0)
+    total = np.bincount(number, last, n)
+    local = np.zeros((n, 2))
+    sigma = np.zeros((n, 2))
+    for axis, (index, pitch, half) in enumerate(
+        ((column, detector.pitch_x, detector.half_x), (row, detector.pitch_y, detector.half_y))
+    ):
+        center = (index + 0.5) * pitch[module[number]] - half[module[number]]
+        local[:, axis] = np.bincount(number, last * center, n) / total - shift[module, axis]
+        # One pixel: pitch / sqrt(12). More: the two end pixels' charges fluctuate, which moves the centre by about a
+        # tenth of the length; measured pulls are in the figures of `smartpix run`.
+        size = (
+            np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)
+        )
+        sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
+    points = detector.to_global(module, local) if position is None else position
+    if position is not None:
+        local = detector.to_local(module, position)[:, :2]
+    rows_out, columns_out = window_origin(first, counts, row, column)
+    outside = (
+        (row < rows_out[number])
+        | (row >= rows_out[number] + N_ROWS)
+        | (column < columns_out[number])
+        | (column >= columns_out[number] + N_COLUMNS)
+    )
+    content: dict[str, npt.NDArray[Any]] = {"row": row.astype(np.int16), "column": column.astype(np.int16)}
+    for k, s in enumerate(slices):
+        content[f"charge_{s:02d}"] = charge[:, k].astype(np.float32)
+    if truth is None:
+        truth = Truth(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), *(np.zeros(0) for _ in range(7)))  # type: ignore[arg-type]
+    by_cluster = np.lexsort((-truth.share, truth.cluster))
+    made_by = {
+        name: getattr(truth, name)[by_cluster].astype(dtype)
+        for name, dtype in (
+            ("particle_id", np.int64), ("share", np.float32), ("order", np.int32), ("x", np.float32),
+            ("y", np.float32), ("cot_alpha", np.float32), ("cot_beta", np.float32), ("pt", np.float32),
+        )
+    }  # fmt: skip
+    ids = detector.columns
+    return ak.zip(
+        {
+            "hit_id": np.arange(n, dtype=np.int64) if hit_id is None else hit_id,
+            "module_index": module.astype(np.int32),
+            "volume_id": np.asarray(ids["volume_id"])[module].astype(np.int32),
+            "layer_id": np.asarray(ids["layer_id"])[module].astype(np.int32),
+            "module_id": np.asarray(ids["module_id"])[module].astype(np.int32),
+            "x": points[:, 0].astype(np.float32),
+            "y": points[:, 1].astype(np.float32),
+            "z": points[:, 2].astype(np.float32),
+            "local_x": local[:, 0].astype(np.float32),
+            "local_y": local[:, 1].astype(np.float32),
+            "sigma_x": sigma[:, 0].astype(np.float32),
+            "sigma_y": sigma[:, 1].astype(np.float32),
+            "charge": total.astype(np.float32),
+            "truncated": np.bincount(number, outside, n) > 0,
+            "pixels": ak.unflatten(ak.zip(content), counts),
+            "truth": ak.unflatten(ak.zip(made_by), np.bincount(truth.cluster, minlength=n)),
+        },
+        depth_limit=1,
+    )
+
+
+def one_event(event: int, clusters: ak.Array, particles: ak.Array | None) -> ak.Array:
+    """An array of one event from its cluster and particle records."""
+    columns = {"event": np.array([event], dtype=np.int64), "clusters": ak.unflatten(clusters, [len(clusters)])}
+    if particles is not None:
+        columns["particles"] = ak.unflatten(particles, [len(particles)])
+    return ak.zip(columns, depth_limit=1)
+
+
+def window_origin(first: Ints, counts: Ints, row: npt.NDArray[Any], column: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """Row and column (C,) of the window's first pixel: the middle of the cluster's bounding box is at its centre.
+
+    Args:
+        first, counts: (C,) place and number of each cluster's pixels in row and column (K,).
+    """
+    if len(first) == 0:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    origins = []
+    for index, size in ((row, N_ROWS), (column, N_COLUMNS)):
+        low = np.minimum.reduceat(index.astype(np.int64), first)
+        high = np.maximum.reduceat(index.astype(np.int64), first)
+        origins.append((low + high) // 2 - size // 2)
+    return origins[0], origins[1]
+
+
+@dataclass(frozen=True)
+class FlatClusters:
+    """Clusters of any number of events as plain arrays, for the estimates.
+
+    Attributes:
+        module: (C,) rows of the detector table.
+        truncated: (C,) bool.
+        first, counts: (C,) place and number of each cluster's pixels.
+        row, column: (K,); charge: (K, S) in e, for the wanted slices.
+    """
+
+    module: npt.NDArray[np.int32]
+    truncated: npt.NDArray[np.bool_]
+    first: Ints
+    counts: Ints
+    row: npt.NDArray[np.int16]
+    column: npt.NDArray[np.int16]
+    charge: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.module)
+
+
+def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
+    """Plain arrays of cluster records (one event's, or several flattened).
+
+    Args:
+        slices: slices to take, in this order.
+    """
+    pixels = clusters["pixels"]
+    counts = ak.to_numpy(ak.num(pixels, axis=1)).astype(np.int64)
+    flat = ak.flatten(pixels, axis=1)
+    return FlatClusters(
+        module=ak.to_numpy(clusters["module_index"]),
+        truncated=ak.to_numpy(clusters["truncated"]),
+        first=np.cumsum(counts) - counts,
+        counts=counts,
+        row=ak.to_numpy(flat["row"]),
+        column=ak.to_numpy(flat["column"]),
+        charge=np.stack([ak.to_numpy(flat[f"charge_{s:02d}"]) for s in slices], axis=1),
+    )
+
+
+def windows(clusters: FlatClusters) -> tuple[npt.NDArray[np.float32], Floats]:
+    """Images for the network.
+
+    Returns:
+        (C, S, 13, 21) charge in e, rows along y and columns along x; and (C, 2) row and column of the first pixel.
+    """
+    row0, column0 = window_origin(clusters.first, clusters.counts, clusters.row, clusters.column)
+    images = np.zeros((len(clusters), clusters.charge.shape[1], N_ROWS, N_COLUMNS), dtype=np.float32)
+    _fill(images, clusters.first, clusters.counts, clusters.row, clusters.column, clusters.charge, row0, column0)
+    return images, np.stack([row0, column0], axis=1).astype(np.float64)
+
+
+@njit(cache=True, nogil=True)
+def _fill(images: Any, first: Any, counts: Any, row: Any, column: Any, charge: Any, row0: Any, column0: Any) -> None:
+    for i in range(len(first)):
+        for k in range(first[i], first[i] + counts[i]):
+            r, c = row[k] - row0[i], column[k] - column0[i]
+            if 0 <= r < images.shape[2] and 0 <= c < images.shape[3]:
+                for s in range(charge.shape[1]):
+                    images[i, s, r, c] = charge[k, s]

@@ -1,0 +1,330 @@
+"""Where the modules are, how their frames lie, and which layer follows which.
+
+The sensor frame (``smartpix``'s one definition, PHYSICS section of ``docs/concepts.md``): z is normal to the sensor
+and points away from the interaction region, towards the pixel side; x runs along the module's v axis (along +z
+globally in the barrel, outwards in the end-caps); y completes the right-handed frame and is the bending
+direction. In a field along +z electrons then drift towards -y in the barrel, as in the public data sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix import schema
+from smartpix.schema import InputError
+
+__all__ = ["Detector", "Layers", "layer_pairs", "read_detector", "write_detector"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers of a detector, one row per (volume, layer), sorted by those two.
+
+    Attributes:
+        volume_id, layer_id: (L,) ids.
+        barrel: (L,) bool, True for cylinders, False for disks.
+        r_min, r_max, z_min, z_max: (L,) envelope of the modules in mm.
+        radius, z: (L,) mean radius of a cylinder's and mean z of a disk's module centres in mm.
+    """
+
+    volume_id: Ints
+    layer_id: Ints
+    barrel: npt.NDArray[np.bool_]
+    r_min: Floats
+    r_max: Floats
+    z_min: Floats
+    z_max: Floats
+    radius: Floats
+    z: Floats
+
+    def __len__(self) -> int:
+        return len(self.volume_id)
+
+    def name(self, index: int) -> str:
+        """Short name for tables and plots, e.g. ``B1`` (innermost cylinder), ``E+2``, ``E-1``."""
+        same = self.barrel == self.barrel[index]
+        if self.barrel[index]:
+            return f"B{1 + int(np.sum(same & (self.radius < self.radius[index])))}"
+        side = np.sign(self.z) == np.sign(self.z[index])
+        nearer = np.abs(self.z) < abs(self.z[index])
+        return f"E{'+' if self.z[index] > 0 else '-'}{1 + int(np.sum(same & side & nearer))}"
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Pixel modules, one row per module; columns as in TrackML's ``detectors.csv``.
+
+    Attributes:
+        columns: the columns of :data:`smartpix.schema.DETECTOR`, each (M,).
+    """
+
+    columns: Mapping[str, npt.NDArray[np.generic]]
+
+    def __post_init__(self) -> None:
+        schema.require(
+            list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns."
+        )
+        for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
+            values = np.asarray(self.columns[name], dtype=float)
+            if not np.all(values > 0):
+                row = int(np.argmin(values > 0))
+                raise InputError(
+                    f"detector table: {name} must be positive and is {values[row]} in row {row}; "
+                    "give thickness and pitch in mm"
+                )
+        for name in schema.DETECTOR:
+            if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
+                raise InputError(f"detector table: {name} is not finite")
+
+    def __len__(self) -> int:
+        return len(self.columns["volume_id"])
+
+    def _float(self, name: str) -> Floats:
+        return np.asarray(self.columns[name], dtype=np.float64)
+
+    @cached_property
+    def center(self) -> Floats:
+        """(M, 3) module centres in mm."""
+        return np.stack([self._float("cx"), self._float("cy"), self._float("cz")], axis=1)
+
+    @cached_property
+    def barrel(self) -> npt.NDArray[np.bool_]:
+        """(M,) True where the module's normal is closer to the transverse plane than to the beam."""
+        return np.asarray(np.abs(self._float("rot_zw")) < np.sqrt(0.5))
+
+    @cached_property
+    def v_sign(self) -> Floats:
+        """(M,) sign of the sensor frame's x axis on the module's v axis."""
+        v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
+        radial = np.sum(v[:, :2] * self.center[:, :2], axis=1)
+        return np.where(np.where(self.barrel, v[:, 2], radial) >= 0, 1.0, -1.0)
+
+    @cached_property
+    def u_sign(self) -> Floats:
+        """(M,) sign of the sensor frame's y axis on the module's u axis."""
+        u = np.stack([self._float(f"rot_{g}u") for g in "xyz"], axis=1)
+        return np.where(np.sum(u * self.axes[:, :, 1], axis=1) >= 0, 1.0, -1.0)
+
+    @cached_property
+    def axes(self) -> Floats:
+        """(M, 3, 3) sensor axes as columns: ``global = center + axes @ (x, y, z)``."""
+        v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
+        w = np.stack([self._float(f"rot_{g}w") for g in "xyz"], axis=1)
+        reference = self.center.copy()
+        reference[self.barrel, 2] = 0.0
+        reference[~self.barrel, :2] = 0.0
+        outward = np.where(np.sum(w * reference, axis=1) >= 0, 1.0, -1.0)
+        z = w * outward[:, None]
+        x = v * self.v_sign[:, None]
+        return np.stack([x, np.cross(z, x), z], axis=2)
+
+    @cached_property
+    def half_x(self) -> Floats:
+        """(M,) half length along x in mm."""
+        return self._float("module_hv")
+
+    @cached_property
+    def half_y(self) -> Floats:
+        """(M,) half length along y in mm (of the wider edge of a trapezoid)."""
+        return np.maximum(self._float("module_maxhu"), self._float("module_minhu"))
+
+    @cached_property
+    def pitch_x(self) -> Floats:
+        """(M,) pixel pitch along x in mm."""
+        return self._float("pitch_v")
+
+    @cached_property
+    def pitch_y(self) -> Floats:
+        """(M,) pixel pitch along y in mm."""
+        return self._float("pitch_u")
+
+    @cached_property
+    def thickness(self) -> Floats:
+        """(M,) full thickness of the sensor in mm."""
+        return 2.0 * self._float("module_t")
+
+    @cached_property
+    def n_columns(self) -> Ints:
+        """(M,) pixels along x."""
+        return np.rint(2 * self.half_x / self.pitch_x).astype(np.int32)
+
+    @cached_property
+    def n_rows(self) -> Ints:
+        """(M,) pixels along y."""
+        return np.rint(2 * self.half_y / self.pitch_y).astype(np.int32)
+
+    @cached_property
+    def layer_index(self) -> Ints:
+        """(M,) row of the module's layer in :attr:`layers`."""
+        keys = np.stack([self._float("volume_id"), self._float("layer_id")], axis=1)
+        return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers with their envelopes."""
+        n_layers = int(self.layer_index.max()) + 1 if len(self) else 0
+        corners = np.stack(
+            [
+                self.to_global(np.arange(len(self)), np.stack([sx * self.half_x, sy * self.half_y], axis=1))
+                for sx in (-1, 0, 1)
+                for sy in (-1, 0, 1)
+            ],
+            axis=1,
+        )
+        radius, z = np.hypot(corners[..., 0], corners[..., 1]), corners[..., 2]
+        first = [int(np.flatnonzero(self.layer_index == i)[0]) for i in range(n_layers)]
+        members = [self.layer_index == i for i in range(n_layers)]
+        r_center = np.hypot(self.center[:, 0], self.center[:, 1])
+        return Layers(
+            volume_id=self._float("volume_id")[first].astype(np.int32),
+            layer_id=self._float("layer_id")[first].astype(np.int32),
+            barrel=self.barrel[first],
+            r_min=np.array([radius[m].min() for m in members]),
+            r_max=np.array([radius[m].max() for m in members]),
+            z_min=np.array([z[m].min() for m in members]),
+            z_max=np.array([z[m].max() for m in members]),
+            radius=np.array([r_center[m].mean() for m in members]),
+            z=np.array([self.center[m, 2].mean() for m in members]),
+        )
+
+    def to_global(self, module: npt.ArrayLike, local: Floats) -> Floats:
+        """Points of the sensor frame in the global frame.
+
+        Args:
+            module: (N,) module rows.
+            local: (N, 2) points on the midplane or (N, 3), mm.
+
+        Returns:
+            (N, 3) in mm.
+        """
+        index = np.asarray(module)
+        axes = self.axes[index][:, :, : local.shape[1]]
+        return np.asarray(self.center[index] + np.einsum("nij,nj->ni", axes, local))
+
+    def to_local(self, module: npt.ArrayLike, point: Floats) -> Floats:
+        """Global points (N, 3) in the sensor frame of their modules, (N, 3) in mm."""
+        index = np.asarray(module)
+        return np.asarray(np.einsum("nji,nj->ni", self.axes[index], point - self.center[index]))
+
+    def direction_to_local(self, module: npt.ArrayLike, direction: Floats) -> Floats:
+        """Global directions (N, 3) in the sensor frame (N, 3)."""
+        return np.asarray(np.einsum("nji,nj->ni", self.axes[np.asarray(module)], direction))
+
+    def direction_to_global(self, module: npt.ArrayLike, direction: Floats) -> Floats:
+        """Sensor-frame directions (N, 3) in the global frame (N, 3)."""
+        return np.asarray(np.einsum("nij,nj->ni", self.axes[np.asarray(module)], direction))
+
+    def find_modules(self, volume_id: npt.ArrayLike, layer_id: npt.ArrayLike, module_id: npt.ArrayLike) -> Ints:
+        """Rows (N,) of the modules with the given ids.
+
+        Raises:
+            InputError: for ids that the table does not have.
+        """
+        known = _module_key(self._float("volume_id"), self._float("layer_id"), self._float("module_id"))
+        wanted = _module_key(np.asarray(volume_id), np.asarray(layer_id), np.asarray(module_id))
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known[order], wanted), len(order) - 1)
+        rows = order[place]
+        bad = known[rows] != wanted
+        if np.any(bad):
+            i = int(np.argmax(bad))
+            ids = [int(np.asarray(a)[i]) for a in (volume_id, layer_id, module_id)]
+            raise InputError(
+                f"detector table: no module with volume_id, layer_id, module_id = {ids} "
+                f"({int(bad.sum())} such hits); the hits belong to another detector table"
+            )
+        return rows.astype(np.int32)
+
+
+def _module_key(
+    volume: npt.NDArray[np.generic], layer: npt.NDArray[np.generic], module: npt.NDArray[np.generic]
+) -> npt.NDArray[np.int64]:
+    return (volume.astype(np.int64) << 40) + (layer.astype(np.int64) << 24) + module.astype(np.int64)
+
+
+def layer_pairs(detector: Detector, max_eta: float = 4.2, z0_max: float = 200.0) -> Ints:
+    """Which layer follows which: (P, 2) rows of ``detector.layers``, inner layer first.
+
+    Straight rays from the beam line cross the layers' envelopes; two layers follow one another where a ray
+    crosses the second right after the first. Envelopes are widened by 1 % and 1 mm, since a track bends, and a module at
+    the edge may be missed, which skips a layer at its rim.
+
+    Args:
+        max_eta: largest pseudorapidity of the rays.
+        z0_max: rays start at |z| up to this, in mm.
+    """
+    layers = detector.layers
+    eta = np.linspace(-max_eta, max_eta, 1401)
+    z0, cot = (a.ravel() for a in np.meshgrid(np.linspace(-z0_max, z0_max, 81), np.sinh(eta)))
+    found = np.zeros((len(layers), len(layers)), dtype=bool)
+    for slack in (1.0, -1.0):
+        crossed = np.zeros((len(z0), len(layers)), dtype=bool)
+        path = np.full((len(z0), len(layers)), np.inf)
+        for i in range(len(layers)):
+            if layers.barrel[i]:
+                r = np.full_like(z0, layers.radius[i])
+                z = z0 + cot * r
+                edge = slack * (1.0 + 0.01 * (layers.z_max[i] - layers.z_min[i]))
+                inside = (z > layers.z_min[i] - edge) & (z < layers.z_max[i] + edge)
+            else:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    r = (layers.z[i] - z0) / cot
+                edge = slack * (1.0 + 0.01 * layers.r_max[i])
+                inside = (r > layers.r_min[i] - edge) & (r < layers.r_max[i] + edge)
+            crossed[:, i] = inside
+            path[inside, i] = r[inside]
+        order = np.argsort(path, axis=1, kind="stable")
+        for k in range(len(layers) - 1):
+            a, b = order[:, k], order[:, k + 1]
+            both = crossed[np.arange(len(a)), a] & crossed[np.arange(len(b)), b]
+            found[a[both], b[both]] = True
+    return np.argwhere(found).astype(np.int32)
+
+
+def read_detector(path: str | Path) -> Detector:
+    """Read a detector table from CSV (TrackML columns; gzip by ending).
+
+    Raises:
+        InputError: missing file or column, or a value that is not a number.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
+    try:
+        table = pyarrow.csv.read_csv(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a CSV table ({error}); expected TrackML's detectors.csv") from error
+    schema.require(table.column_names, schema.DETECTOR, str(path), "Expected the columns of TrackML's detectors.csv.")
+    columns: dict[str, npt.NDArray[np.generic]] = {}
+    for name, column in schema.DETECTOR.items():
+        try:
+            columns[name] = np.asarray(table[name]).astype(column.dtype)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: column '{name}' holds something that is no number ({error})") from error
+    return Detector(columns)
+
+
+def write_detector(detector: Detector, path: str | Path) -> None:
+    """Write the table as CSV (gzip if the name ends in .gz), whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from smartpix.io import replace_when_done
+
+    table = pa.table({name: np.asarray(detector.columns[name]) for name in schema.DETECTOR})
+    with replace_when_done(path) as beside, pa.output_stream(
+        str(beside), compression="gzip" if str(path).endswith(".gz") else None
+    ) as stream:
+        pyarrow.csv.write_csv(table, stream)

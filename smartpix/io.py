@@ -1,0 +1,439 @@
+"""Event files in ROOT: the only module that touches uproot.
+
+One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``, ``particle_*``; a tree ``detector``
+with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how the file was made).
+Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import tempfile
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+from unittest import mock
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+import uproot
+from uproot.writing import _cascade, _cascadentuple, _cascadetree
+
+from smartpix import schema
+from smartpix.geometry import Detector
+from smartpix.schema import InputError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "EventFile",
+    "Header",
+    "iterate",
+    "open_events",
+    "replace_when_done",
+    "write_events",
+    "write_table",
+]
+
+FORMAT_VERSION = 1
+TREE = "events"
+Container = Literal["ttree", "rntuple"]
+
+# What reading a damaged file raises inside uproot and the decompressors.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AssertionError,
+    NotImplementedError,
+    AttributeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    uproot.DeserializationError,
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about all its events.
+
+    Attributes:
+        detector: module table.
+        field: solenoid field along z in T.
+        slices: time slices (of 200 ps) the pixels carry.
+        made_by: how the file was made.
+    """
+
+    detector: Detector
+    field: float
+    slices: tuple[int, ...]
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """An opened file: its path, header, number of events, kind of container, and whether it has truth."""
+
+    path: Path
+    header: Header
+    n_events: int
+    container: Container
+    has_truth: bool
+
+
+@contextmanager
+def replace_when_done(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to, in a folder beside ``path``; move it there on success, drop it on failure.
+
+    The name of the file stays the same, since ROOT writes it into the file.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _recreate(path: Path) -> Iterator[Any]:
+    """A new ROOT file whose bytes depend on its content alone: fixed identifier, fixed time stamps."""
+    clock = SimpleNamespace(datetime=_FixedClock)
+    with ExitStack() as stack:
+        for module in (_cascade, _cascadentuple, _cascadetree):
+            stack.enter_context(mock.patch.object(module, "datetime", clock))
+        yield stack.enter_context(
+            uproot.recreate(path, compression=uproot.ZSTD(9), uuid_function=lambda: uuid.UUID(int=0))
+        )
+
+
+class _FixedClock:
+    @staticmethod
+    def now() -> datetime:
+        return datetime(2000, 1, 1)
+
+
+def _flat_fields(event: ak.Array, slices: Sequence[int]) -> dict[str, ak.Array]:
+    """Nested events (N) to flat groups, each a jagged array of records."""
+    clusters = event["clusters"]
+    cluster = {name: clusters[name] for name in schema.CLUSTERS}
+    pixels, truth = clusters["pixels"], clusters["truth"]
+    cluster["n_pixels"] = ak.values_astype(ak.num(pixels, axis=2), np.int32)
+    cluster["n_truth"] = ak.values_astype(ak.num(truth, axis=2), np.int32)
+    groups = {"cluster": ak.zip(cluster)}
+    flat_pixels, flat_truth = ak.flatten(pixels, axis=2), ak.flatten(truth, axis=2)
+    names = [*schema.PIXELS, *(f"charge_{s:02d}" for s in slices)]
+    groups["pixel"] = ak.zip({name: flat_pixels[name] for name in names})
+    groups["truth"] = ak.zip({name: flat_truth[name] for name in schema.TRUTH})
+    groups["particle"] = ak.zip({name: event["particles"][name] for name in schema.PARTICLES})
+    return {"event": ak.values_astype(event["event"], np.int64), **groups}
+
+
+def _tree_types(slices: Sequence[int]) -> dict[str, str]:
+    def record(columns: Mapping[str, str]) -> str:
+        names = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "?": "bool"}
+        return "var * {" + ", ".join(f'"{name}": {names[dtype]}' for name, dtype in columns.items()) + "}"
+
+    pixels = {n: c.dtype for n, c in schema.PIXELS.items()} | {f"charge_{s:02d}": "f4" for s in slices}
+    clusters = {n: c.dtype for n, c in schema.CLUSTERS.items()} | {"n_pixels": "i4", "n_truth": "i4"}
+    return {
+        "event": "int64",
+        "cluster": record(clusters),
+        "pixel": record(pixels),
+        "truth": record({n: c.dtype for n, c in schema.TRUTH.items()}),
+        "particle": record({n: c.dtype for n, c in schema.PARTICLES.items()}),
+    }
+
+
+def write_events(
+    path: str | Path,
+    header: Header,
+    events: Iterable[ak.Array],
+    container: Container = "ttree",
+    events_per_chunk: int = 10,
+) -> int:
+    """Write events to a ROOT file, whole or not at all.
+
+    Args:
+        path: file to make or replace.
+        events: arrays of one or more events each, with fields ``event``, ``clusters`` (nested ``pixels`` and ``truth``) and ``particles``.
+        container: ``"ttree"`` or ``"rntuple"``.
+        events_per_chunk: events buffered before they are written.
+
+    Returns:
+        The number of events written.
+
+    Raises:
+        InputError: the folder cannot be written or the container is unknown.
+    """
+    if container not in ("ttree", "rntuple"):
+        raise InputError(f"{path}: container '{container}' is unknown; use 'ttree' or 'rntuple'")
+    meta = {
+        "format": "smartpix events",
+        "version": FORMAT_VERSION,
+        "field": header.field,
+        "slices": list(header.slices),
+        "made_by": dict(header.made_by),
+    }
+    n_events = 0
+    with replace_when_done(path) as beside, _recreate(beside) as file:
+        file["metadata"] = json.dumps(meta)
+        detector = {name: np.asarray(header.detector.columns[name]) for name in schema.DETECTOR}
+        file.mktree("detector", {name: c.dtype for name, c in schema.DETECTOR.items()}).extend(detector)
+        tree: Any = None
+        if container == "ttree":
+            tree = file.mktree(
+                TREE,
+                {n: np.dtype(t) if n == "event" else ak.types.from_datashape(t, highlevel=False) for n, t in _tree_types(header.slices).items()},
+                counter_name=lambda counted: f"n_{counted}",
+            )
+        for chunk in _in_chunks(events, events_per_chunk):
+            flat = _flat_fields(chunk, header.slices)
+            if container == "rntuple":
+                flat = _ungroup(flat)
+                if tree is None:
+                    tree = file.mkrntuple(TREE, flat)
+                else:
+                    tree.extend(flat)
+            else:
+                tree.extend(flat)
+            n_events += len(chunk)
+        if tree is None:
+            file.mkrntuple(TREE, _ungroup({n: _empty_of(t) for n, t in _tree_types(header.slices).items()}))
+    return n_events
+
+
+def _empty_of(datashape: str) -> ak.Array:
+    form = ak.forms.from_type(ak.types.from_datashape(datashape, highlevel=False))
+    return ak.Array(form.length_zero_array(highlevel=False))
+
+
+def _ungroup(groups: Mapping[str, ak.Array]) -> dict[str, ak.Array]:
+    flat = {}
+    for name, array in groups.items():
+        if array.fields:
+            flat |= {f"{name}_{field_name}": array[field_name] for field_name in array.fields}
+        else:
+            flat[name] = array
+    return flat
+
+
+def _in_chunks(events: Iterable[ak.Array], size: int) -> Iterator[ak.Array]:
+    waiting: list[ak.Array] = []
+    n_waiting = 0
+    for part in events:
+        if len(part) == 0:
+            continue
+        waiting.append(part)
+        n_waiting += len(part)
+        if n_waiting >= size:
+            yield ak.concatenate(waiting) if len(waiting) > 1 else waiting[0]
+            waiting, n_waiting = [], 0
+    if waiting:
+        yield ak.concatenate(waiting) if len(waiting) > 1 else waiting[0]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give a ROOT file (TrackML folders: `smartpix convert trackml {path}`)")
+    try:
+        file = uproot.open(path)
+    except _DAMAGED as error:
+        raise InputError(
+            f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another kind. "
+            "Copy or make it again"
+        ) from error
+    with file:
+        yield file
+
+
+def open_events(path: str | Path) -> EventFile:
+    """Open a file and check it: trees, branches, version.
+
+    Raises:
+        InputError: the file is missing, damaged, of another layout or another version.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
+        if TREE not in trees or "metadata" not in trees or "detector" not in trees:
+            entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
+            raise InputError(
+                f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees {sorted(entries)}. "
+                "It was not written by smartpix; TrackML events are converted with `smartpix convert trackml DIR -o F.root`"
+            )
+        try:
+            meta = json.loads(str(file["metadata"]))
+            tree = file[TREE]
+            n_events = int(tree.num_entries)
+            names = list(tree.keys())
+            detector = Detector(file["detector"].arrays(list(schema.DETECTOR), library="np"))
+        except InputError:
+            raise
+        except _DAMAGED as error:
+            raise InputError(f"{path}: damaged ({type(error).__name__}: {_one_line(error)}); make or copy it again") from error
+    if meta.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert or simulate it again"
+        )
+    slices = tuple(int(s) for s in meta["slices"])
+    wanted = _branches(slices, truth=False)
+    schema.require(names, wanted, str(path), "docs/formats.md lists the branches.")
+    has_truth = set(_branches(slices, truth=True)) <= set(names)
+    return EventFile(
+        path=path,
+        header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
+        n_events=n_events,
+        container="ttree" if trees[TREE] == "TTree" else "rntuple",
+        has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _branches(slices: Sequence[int], truth: bool) -> list[str]:
+    names = ["event", *(f"cluster_{n}" for n in schema.CLUSTERS), "cluster_n_pixels"]
+    names += [f"pixel_{n}" for n in schema.PIXELS] + [f"pixel_charge_{s:02d}" for s in slices]
+    if truth:
+        names += ["cluster_n_truth", *(f"truth_{n}" for n in schema.TRUTH)]
+        names += [f"particle_{n}" for n in schema.PARTICLES]
+    return names
+
+
+def iterate(
+    files: str | Path | Sequence[str | Path],
+    step: int = 10,
+    start: int = 0,
+    stop: int | None = None,
+) -> Iterator[tuple[EventFile, ak.Array]]:
+    """Stream events from one or several files.
+
+    Args:
+        files: path or paths.
+        step: events read at a time (bounds the memory).
+        start, stop: range of entries over all files together, as in a slice.
+
+    Yields:
+        The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with nested ``pixels`` and, where
+        there is truth, ``truth``) and ``particles``.
+
+    Raises:
+        InputError: as :func:`open_events`, and for a NaN in a position or counts that do not fit.
+    """
+    if step < 1 or start < 0:
+        raise InputError(f"iterate: step must be at least 1 and start at least 0; they are {step} and {start}")
+    paths = [files] if isinstance(files, (str, Path)) else list(files)
+    seen = 0
+    for path in paths:
+        opened = open_events(path)
+        first = max(start - seen, 0)
+        last = opened.n_events if stop is None else min(stop - seen, opened.n_events)
+        seen += opened.n_events
+        if last <= first:
+            continue
+        with _opened(opened.path) as file:
+            tree = file[TREE]
+            for low in range(first, last, step):
+                high = min(low + step, last)
+                yield opened, _read(opened, tree, low, high)
+
+
+def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
+    slices = opened.header.slices
+    try:
+        flat = tree.arrays(_branches(slices, opened.has_truth), entry_start=low, entry_stop=high)
+        flat = {name: ak.to_packed(flat[name]) for name in flat.fields}
+        return _nest(opened, flat)
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(
+            f"{opened.path}: events {low} to {high - 1} cannot be read ({type(error).__name__}: {_one_line(error)}); "
+            "the file is damaged or cut off, make or copy it again"
+        ) from error
+
+
+def _nest(opened: EventFile, flat: Mapping[str, ak.Array]) -> ak.Array:
+    def group(prefix: str, names: Iterable[str]) -> dict[str, ak.Array]:
+        return {name: flat[f"{prefix}_{name}"] for name in names}
+
+    for name in ("x", "y", "z", "local_x", "local_y", "sigma_x", "sigma_y"):
+        values = flat[f"cluster_{name}"]
+        bad = ~np.isfinite(ak.to_numpy(ak.flatten(values)))
+        if np.any(bad):
+            counts = ak.to_numpy(ak.num(values))
+            place = int(np.searchsorted(np.cumsum(counts), int(np.argmax(bad)), side="right"))
+            raise InputError(
+                f"{opened.path}: cluster_{name} is not a finite number for {int(bad.sum())} clusters, first in event "
+                f"{int(flat['event'][place])}; positions must be finite, drop these clusters or repair the file"
+            )
+    module = ak.to_numpy(ak.flatten(flat["cluster_module_index"]))
+    if len(module) and (module.min() < 0 or module.max() >= len(opened.header.detector)):
+        raise InputError(
+            f"{opened.path}: cluster_module_index goes from {module.min()} to {module.max()} and the detector table has "
+            f"{len(opened.header.detector)} modules; write the table the clusters belong to"
+        )
+    clusters = group("cluster", schema.CLUSTERS)
+    pixel_names = [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)]
+    clusters["pixels"] = _nest_counts(opened, "pixel", group("pixel", pixel_names), flat["cluster_n_pixels"])
+    record: dict[str, ak.Array] = {"event": flat["event"]}
+    if opened.has_truth:
+        clusters["truth"] = _nest_counts(opened, "truth", group("truth", schema.TRUTH), flat["cluster_n_truth"])
+        record["particles"] = ak.zip(group("particle", schema.PARTICLES))
+    record["clusters"] = ak.zip(clusters, depth_limit=2)
+    return ak.zip(record, depth_limit=1)
+
+
+def _nest_counts(opened: EventFile, prefix: str, columns: Mapping[str, ak.Array], counts: ak.Array) -> ak.Array:
+    records = ak.zip(dict(columns))
+    if not ak.all(ak.sum(counts, axis=1) == ak.num(records)):
+        raise InputError(
+            f"{opened.path}: cluster_n_{prefix}{'s' if prefix == 'pixel' else ''} does not add up to the number of "
+            f"{prefix}_* entries; the file was written inconsistently"
+        )
+    nested = ak.unflatten(ak.flatten(records), ak.flatten(counts))
+    return ak.unflatten(nested, ak.num(counts))
+
+
+def write_table(
+    path: str | Path, tree: str, columns: Mapping[str, ak.Array | npt.NDArray[Any]], metadata: Mapping[str, Any]
+) -> None:
+    """Write one tree of flat or jagged branches with a JSON ``metadata`` string, whole or not at all.
+
+    Args:
+        columns: branch name to array, or to a jagged array of records (branches ``name_field``).
+    """
+    with replace_when_done(path) as beside, _recreate(beside) as file:
+        file["metadata"] = json.dumps(dict(metadata))
+        types = {name: a.dtype if isinstance(a, np.ndarray) else ak.type(a).content for name, a in columns.items()}
+        out = file.mktree(tree, types, counter_name=lambda counted: f"n_{counted}")
+        if len(next(iter(columns.values()))):
+            out.extend(dict(columns))

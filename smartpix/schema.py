@@ -1,0 +1,145 @@
+"""Column tables of everything that crosses a boundary, and the one error type for bad input.
+
+A table is a mapping ``name -> (dtype, unit, meaning)``; the ROOT branches, the documentation in
+``docs/formats.md`` and the checks on reading all come from the tables here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "CLUSTERS",
+    "DETECTOR",
+    "N_COLUMNS",
+    "N_ROWS",
+    "PARTICLES",
+    "PIXELS",
+    "TRACKS",
+    "TRUTH",
+    "Column",
+    "InputError",
+    "nearest",
+    "require",
+]
+
+N_ROWS, N_COLUMNS = 13, 21
+"""Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used: names the file, the field, what was expected and the likely fix."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: NumPy dtype, unit and meaning; ``optional`` columns may be missing in a file."""
+
+    dtype: str
+    unit: str
+    meaning: str
+    optional: bool = False
+
+
+CLUSTERS: dict[str, Column] = {
+    "hit_id": Column("i8", "", "identifier, unique in the event; the user's own id where one existed"),
+    "module_index": Column("i4", "", "row of the module in the detector table of the file"),
+    "volume_id": Column("i4", "", "ACTS / TrackML volume"),
+    "layer_id": Column("i4", "", "ACTS / TrackML layer within the volume"),
+    "module_id": Column("i4", "", "ACTS / TrackML module within the layer"),
+    "x": Column("f4", "mm", "global position, x"),
+    "y": Column("f4", "mm", "global position, y"),
+    "z": Column("f4", "mm", "global position, z (along the beam)"),
+    "local_x": Column("f4", "mm", "sensor frame, from the module centre, Lorentz shift corrected"),
+    "local_y": Column("f4", "mm", "sensor frame, from the module centre, Lorentz shift corrected"),
+    "sigma_x": Column("f4", "mm", "uncertainty of local_x"),
+    "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
+    "charge": Column("f4", "e", "sum of the last slice over the pixels"),
+    "truncated": Column("?", "", "the cluster does not fit the 13 x 21 window of the network"),
+}
+
+PIXELS: dict[str, Column] = {
+    "row": Column("i2", "", "row on the module, along y; row 0 at y = -half_y"),
+    "column": Column("i2", "", "column on the module, along x; column 0 at x = -half_x"),
+}
+"""Every slice that was read out adds one branch ``pixel_charge_<slice>`` (float32, e, cumulative)."""
+
+TRUTH: dict[str, Column] = {
+    "particle_id": Column("i8", "", "particle that left charge in the cluster"),
+    "share": Column("f4", "", "its share of the true charge of the cluster, 0 to 1"),
+    "order": Column("i4", "", "running number of the crossing along the particle's path"),
+    "x": Column("f4", "mm", "sensor frame: where it crossed the sensor's midplane"),
+    "y": Column("f4", "mm", "sensor frame: where it crossed the sensor's midplane"),
+    "cot_alpha": Column("f4", "", "n_x / n_z in the sensor frame"),
+    "cot_beta": Column("f4", "", "n_y / n_z in the sensor frame (beta bends)"),
+    "pt": Column("f4", "GeV", "transverse momentum at the crossing"),
+}
+
+PARTICLES: dict[str, Column] = {
+    "particle_id": Column("i8", "", "identifier, unique in the event, > 0"),
+    "pdg_id": Column("i4", "", "particle type, PDG numbering"),
+    "charge": Column("f4", "e", "charge in units of the proton's"),
+    "vx": Column("f4", "mm", "production point"),
+    "vy": Column("f4", "mm", "production point"),
+    "vz": Column("f4", "mm", "production point"),
+    "px": Column("f4", "GeV", "momentum at production"),
+    "py": Column("f4", "GeV", "momentum at production"),
+    "pz": Column("f4", "GeV", "momentum at production"),
+}
+
+# The names are those of TrackML's detectors.csv, so that either file reads as the other.
+DETECTOR: dict[str, Column] = {
+    "volume_id": Column("i4", "", "ACTS / TrackML volume"),
+    "layer_id": Column("i4", "", "ACTS / TrackML layer within the volume"),
+    "module_id": Column("i4", "", "ACTS / TrackML module within the layer"),
+    "cx": Column("f8", "mm", "module centre"),
+    "cy": Column("f8", "mm", "module centre"),
+    "cz": Column("f8", "mm", "module centre"),
+    **{
+        f"rot_{g}{a}": Column("f8", "", f"global {g} component of the module axis {a}")
+        for g in "xyz"
+        for a in "uvw"
+    },
+    "module_t": Column("f8", "mm", "half of the sensor's thickness"),
+    "module_minhu": Column("f8", "mm", "half length along u at the lower v edge"),
+    "module_maxhu": Column("f8", "mm", "half length along u at the upper v edge"),
+    "module_hv": Column("f8", "mm", "half length along v"),
+    "pitch_u": Column("f8", "mm", "pixel pitch along u"),
+    "pitch_v": Column("f8", "mm", "pixel pitch along v"),
+}
+
+TRACKS: dict[str, Column] = {
+    "n_hits": Column("i4", "", "clusters on the track"),
+    "d0": Column("f4", "mm", "signed transverse distance of closest approach to the z axis"),
+    "z0": Column("f4", "mm", "z at the closest approach"),
+    "phi": Column("f4", "rad", "azimuth of the momentum at the closest approach"),
+    "theta": Column("f4", "rad", "polar angle of the momentum"),
+    "qop": Column("f4", "1/GeV", "charge over momentum"),
+    "score": Column("f4", "", "mean score of the track's edges"),
+    "chi2": Column("f4", "", "chi square of the helix fit"),
+    "ndf": Column("i4", "", "degrees of freedom of the helix fit"),
+    "particle_id": Column("i8", "", "matched particle (double majority), 0: none", optional=True),
+    "hit_fraction": Column("f4", "", "share of the track's hits the best particle made", optional=True),
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def require(present: Sequence[str], wanted: Iterable[str], where: str, fix: str) -> None:
+    """Check that all wanted names are present.
+
+    Raises:
+        InputError: names the first missing field, its nearest present name and the fix.
+    """
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise InputError(
+            f"{where}: '{missing[0]}' is missing ({len(missing)} missing in all: "
+            f"{', '.join(missing[:6])}).{nearest(missing[0], present)} {fix}"
+        )

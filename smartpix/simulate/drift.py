@@ -1,0 +1,194 @@
+"""Charge transport in the silicon: field, mobility, drift in E x B, diffusion, and the weighting potential.
+
+Everything depends on the depth alone, so a carrier's path is read from cumulative tables: with tau(z) the time to
+drift from the far side to z, a carrier born at z0 is after t at tau^-1(tau(z0) + t). Lengths in mm, time in ns,
+fields in V/cm and T, as the formulas' sources write them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.schema import InputError
+
+__all__ = ["DriftTables", "Sensor", "drift_tables", "mobility", "weighting_potential", "weighting_table"]
+
+Floats = npt.NDArray[np.float64]
+
+HALL_ELECTRON, HALL_HOLE = 1.12, 0.9
+BOLTZMANN_OVER_E = 8.617333262e-5  # V/K
+N_DEPTH = 401
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A planar n-in-p pixel sensor (electrons are collected).
+
+    Attributes:
+        pitch_x, pitch_y, thickness: mm.
+        bias: reverse bias in V; depletion: full depletion voltage in V at this thickness.
+        temperature: K.
+    """
+
+    pitch_x: float = 0.05
+    pitch_y: float = 0.0125
+    thickness: float = 0.1
+    bias: float = 100.0
+    depletion: float = 7.7
+    temperature: float = 263.0
+
+    def __post_init__(self) -> None:
+        for name in ("pitch_x", "pitch_y", "thickness", "bias", "temperature"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"sensor: {name} must be positive and is {getattr(self, name)}")
+        if self.bias <= self.depletion:
+            raise InputError(
+                f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise the bias"
+            )
+
+
+@dataclass(frozen=True)
+class DriftTables:
+    """Carrier motion on a uniform grid of depth, z from -thickness/2 to +thickness/2 (pixel side).
+
+    Attributes:
+        z: (K,) grid in mm.
+        tau_e, tau_h: (K,) ns; electrons count from the far side upwards, holes from the pixel side downwards.
+        shift_e, shift_h: (K, 2) cumulative lateral drift in x and y in mm, same origins.
+        variance_e: (K,) cumulative variance of the electrons' diffusion per axis in mm^2.
+    """
+
+    z: Floats
+    tau_e: Floats
+    tau_h: Floats
+    shift_e: Floats
+    shift_h: Floats
+    variance_e: Floats
+
+    def lorentz_shift(self) -> Floats:
+        """(2,) mean lateral displacement of the collected electrons of a track, in mm."""
+        return np.asarray(self.shift_e[-1] - self.shift_e.mean(axis=0))
+
+
+def mobility(field: npt.ArrayLike, temperature: float, electrons: bool) -> Floats:
+    """Drift mobility in cm^2/(V s) at a field in V/cm.
+
+    Source: C. Jacoboni et al., Solid-State Electronics 20 (1977) 77.
+    """
+    t = temperature
+    if electrons:
+        v_max, critical, power = 1.53e9 * t**-0.87, 1.01 * t**1.55, 0.0257 * t**0.66
+    else:
+        v_max, critical, power = 1.62e8 * t**-0.52, 1.24 * t**1.68, 0.46 * t**0.17
+    e = np.asarray(field, dtype=np.float64)
+    return np.asarray((v_max / critical) / (1 + (e / critical) ** power) ** (1 / power))
+
+
+def _velocity(
+    field: Floats, magnetic: tuple[float, float, float], temperature: float, electrons: bool
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """|v_z|, v_x, v_y in mm/ns and mobility, for E = -field along z.
+
+    Source: K. Seeger, Semiconductor Physics; v = mu [qE + mu r E x B + q mu^2 r^2 (E.B) B] / (1 + mu^2 r^2 B^2).
+    """
+    mu = mobility(field, temperature, electrons)
+    hall = HALL_ELECTRON if electrons else HALL_HOLE
+    charge = -1.0 if electrons else 1.0
+    b = np.asarray(magnetic)
+    m = mu * 1e-4 * hall  # m^2/(V s): times T is dimensionless
+    e = np.zeros((len(field), 3))
+    e[:, 2] = -field
+    cross = np.cross(e, b)
+    along = (e @ b)[:, None] * b[None, :]
+    velocity = (mu / (1 + m**2 * (b @ b)))[:, None] * (
+        charge * e + m[:, None] * cross + charge * (m**2)[:, None] * along
+    )
+    velocity *= 1e-8  # cm/s -> mm/ns
+    return np.abs(velocity[:, 2]), velocity[:, 0], velocity[:, 1], mu
+
+
+@lru_cache(maxsize=32)
+def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftTables:
+    """Tables for one sensor in one magnetic field.
+
+    Args:
+        magnetic: field in the sensor frame in T.
+    """
+    z = np.linspace(-sensor.thickness / 2, sensor.thickness / 2, N_DEPTH)
+    depth = (z - z[0]) / sensor.thickness
+    # n-in-p: the junction, and with it the larger field, is on the pixel side.
+    field = (sensor.bias + sensor.depletion * (2 * depth - 1)) / (sensor.thickness / 10)
+
+    def cumulative(rate: Floats) -> Floats:
+        steps = 0.5 * (rate[1:] + rate[:-1]) * (z[1] - z[0])
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor.temperature, True)
+    vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor.temperature, False)
+    diffusion = BOLTZMANN_OVER_E * sensor.temperature * mu_e * 1e-7  # cm^2/s -> mm^2/ns
+    return DriftTables(
+        z=z,
+        tau_e=cumulative(1 / vz_e),
+        tau_h=cumulative((1 / vz_h)[::-1])[::-1],
+        shift_e=np.stack([cumulative(vx_e / vz_e), cumulative(vy_e / vz_e)], axis=1),
+        shift_h=np.stack(
+            [cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1
+        ),
+        variance_e=cumulative(2 * diffusion / vz_e),
+    )
+
+
+def weighting_potential(
+    x: npt.ArrayLike, y: npt.ArrayLike, distance: npt.ArrayLike, sensor: Sensor, n_images: int = 30
+) -> Floats:
+    """Weighting potential of one pixel, closed form with mirror charges.
+
+    Source: W. Riegler and G. Aglieri Rinella, NIM A 767 (2014) 267, eq. for a rectangular pixel in a plane condenser.
+
+    Args:
+        x, y: from the pixel's centre, mm.
+        distance: from the pixel plane into the sensor, mm, > 0.
+        n_images: mirror pairs summed.
+    """
+    x, y, u = np.broadcast_arrays(
+        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(distance, dtype=np.float64)
+    )
+    x1, x2 = x - sensor.pitch_x / 2, x + sensor.pitch_x / 2
+    y1, y2 = y - sensor.pitch_y / 2, y + sensor.pitch_y / 2
+
+    def solid(d: Floats) -> Floats:
+        def part(a: Floats, b: Floats) -> Floats:
+            return np.asarray(np.arctan(a * b / (d * np.sqrt(a * a + b * b + d * d))))
+
+        return part(x1, y1) + part(x2, y2) - part(x1, y2) - part(x2, y1)
+
+    total = solid(u)
+    for n in range(1, n_images + 1):
+        total = total - solid(2 * n * sensor.thickness - u) + solid(2 * n * sensor.thickness + u)
+    return total / (2 * np.pi)
+
+
+TABLE_PER_PITCH = 8
+TABLE_DEPTH = 41
+NEAR_COLUMNS, NEAR_ROWS = 1, 4
+"""Neighbours on each side whose induced signal is followed."""
+
+
+@lru_cache(maxsize=8)
+def weighting_table(sensor: Sensor) -> npt.NDArray[np.float32]:
+    """Weighting potential on a grid for interpolation, (X, Y, K) float32.
+
+    Axes: |x| up to (NEAR_COLUMNS + 1) pitches and |y| up to (NEAR_ROWS + 1) pitches at TABLE_PER_PITCH points a
+    pitch; distance from the pixel plane, quadratic in the index so that the steep part near the pixel is resolved.
+    """
+    x = np.arange((NEAR_COLUMNS + 1) * TABLE_PER_PITCH + 2) * sensor.pitch_x / TABLE_PER_PITCH
+    y = np.arange((NEAR_ROWS + 1) * TABLE_PER_PITCH + 2) * sensor.pitch_y / TABLE_PER_PITCH
+    distance = sensor.thickness * (np.arange(TABLE_DEPTH) / (TABLE_DEPTH - 1)) ** 2
+    distance[0] = 1e-6 * sensor.thickness
+    return weighting_potential(
+        x[:, None, None], y[None, :, None], distance[None, None, :], sensor
+    ).astype(np.float32)

@@ -1,0 +1,229 @@
+"""Simulated events: collisions, transport, sensor response, readout, clusters with their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.geometry import Detector
+from smartpix.io import Header
+from smartpix.schema import InputError
+from smartpix.simulate.drift import Sensor, drift_tables
+from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun
+from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
+from smartpix.simulate.response import induced_charge
+from smartpix.simulate.transport import Crossings, transport
+
+__all__ = ["SimulateOptions", "header", "simulate", "simulate_event"]
+
+BATCH = 10
+"""Events transported together; bounds the memory."""
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """Everything that makes a simulated file, besides the detector, the number of events and the seed.
+
+    Attributes:
+        field: solenoid field along z in T.
+        lorentz: False switches the drift in the magnetic field off (for data digitised without it).
+        bias, depletion_per_100um2, temperature: operation of the sensor; pitch and thickness come from the detector table.
+    """
+
+    generate: GenerateOptions = field(default_factory=GenerateOptions)
+    beam_spot: BeamSpot = field(default_factory=BeamSpot)
+    readout: ReadoutOptions = field(default_factory=ReadoutOptions)
+    field: float = 3.8
+    lorentz: bool = True
+    bias: float = 100.0
+    depletion_per_100um2: float = 7.7
+    temperature: float = 263.0
+
+
+def header(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Header:
+    """The file header for a simulation."""
+    made_by = {"command": "smartpix simulate events", "events": n_events, "seed": seed, "options": asdict(options)}
+    return Header(detector=detector, field=options.field, slices=options.readout.slices, made_by=made_by)
+
+
+def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Iterator[ak.Array]:
+    """Simulate events one after another; the same arguments give the same events.
+
+    Args:
+        detector: modules of the generic detector with pitch and thickness.
+        n_events: how many.
+        seed: of everything.
+
+    Yields:
+        Arrays of one event each, in the layout of :mod:`smartpix.io`.
+
+    Raises:
+        InputError: an option is out of range or chromo / pyacts are missing.
+    """
+    if n_events < 0:
+        raise InputError(f"simulate: the number of events must not be negative and is {n_events}")
+    if seed < 0:
+        raise InputError(f"simulate: the seed must not be negative and is {seed}")
+    for first in range(0, n_events, BATCH):
+        count = min(BATCH, n_events - first)
+        seeds = np.random.SeedSequence([seed, first]).generate_state(2)
+        if options.generate.gun > 0:
+            rng = np.random.default_rng([seed, first, 2])
+            particles = [gun(options.generate, options.beam_spot, rng) for _ in range(count)]
+        else:
+            particles = collisions(options.generate, options.beam_spot, count, int(seeds[0]))
+        crossings = transport(particles, detector, options.field, int(seeds[1]))
+        for i, event in enumerate(crossings):
+            yield simulate_event(event, detector, options, first + i, seed)
+
+
+def simulate_event(
+    crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int
+) -> ak.Array:
+    """Sensor response, readout and clustering of one event's crossings (array of one event)."""
+    rng = np.random.default_rng([seed, event, 3])
+    local = detector.to_local(crossings.module, crossings.point)
+    direction = detector.direction_to_local(crossings.module, crossings.momentum)
+    magnetic = _field_in_sensors(detector, options)
+    parts: list[tuple[npt.NDArray[Any], ...]] = []
+    shift = np.zeros((len(detector), 2))
+    for (sensor, b), modules in _sensor_groups(detector, magnetic, options).items():
+        shift[modules] = drift_tables(sensor, b).lorentz_shift()
+        of_group = np.zeros(len(detector), dtype=bool)
+        of_group[modules] = True
+        hits = np.flatnonzero(of_group[crossings.module])
+        if len(hits) == 0:
+            continue
+        half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
+        crossing, row, column, charge = induced_charge(
+            local[hits, :2], direction[hits], crossings.beta[hits], half, sensor, b,
+            options.readout.slices, int(rng.integers(2**31)),
+        )  # fmt: skip
+        parts.append((hits[crossing], row, column, charge))
+    n_slices = len(options.readout.slices)
+    if parts:
+        crossing, row, column, charge = (np.concatenate(p) for p in zip(*parts, strict=True))
+    else:
+        crossing = row = column = np.zeros(0, dtype=np.int32)
+        charge = np.zeros((0, n_slices), dtype=np.float32)
+
+    # Sum over particles on each pixel.
+    width, height = int(detector.n_columns.max()), int(detector.n_rows.max())
+    key = (crossings.module[crossing].astype(np.int64) * height + row) * width + column
+    noise_keys = _noise_pixels(detector, options.readout, width, height, rng)
+    pixels, inverse = np.unique(np.concatenate([key, noise_keys]), return_inverse=True)
+    total = np.zeros((len(pixels), n_slices), dtype=np.float32)
+    np.add.at(total, inverse[: len(key)], charge)
+    read = digitise(total, options.readout, rng)
+    forced = inverse[len(key) :]
+    quiet = forced[read[forced, -1] == 0]
+    smallest = np.full((1, n_slices), options.readout.threshold, dtype=np.float32)
+    read[quiet, -1] = digitise(smallest, _noiseless(options.readout), rng)[0, -1]
+
+    fired = np.any(read != 0, axis=1)
+    module = (pixels // (width * height)).astype(np.int32)
+    pixel_row = (pixels // width % height).astype(np.int32)
+    pixel_column = (pixels % width).astype(np.int32)
+    label = np.full(len(pixels), -1, dtype=np.int64)
+    label[fired] = label_clusters(module[fired], pixel_row[fired], pixel_column[fired])
+    # A cluster needs a hit: a pixel over threshold at the end of the charge collection.
+    n_labels = int(label.max()) + 1 if len(label) else 0
+    hit = np.zeros(n_labels, dtype=bool)
+    hit[label[fired & (read[:, -1] > 0)]] = True
+    number = np.where(hit, np.cumsum(hit) - 1, -1)
+    label = np.where(label >= 0, number[label], -1) if n_labels else label
+
+    # Truth: charge of each crossing in each cluster.
+    of_cluster = label[inverse[: len(key)]]
+    inside = of_cluster >= 0
+    pair = of_cluster[inside] * (len(crossings.module) + 1) + crossing[inside]
+    pairs, where = np.unique(pair, return_inverse=True)
+    amount = np.bincount(where, np.maximum(charge[inside, -1], 0), len(pairs))
+    who = (pairs % (len(crossings.module) + 1)).astype(np.int64)
+    keep = amount > 0
+    chosen = label >= 0
+    particle_id = np.arange(1, len(crossings.particles.pdg_id) + 1, dtype=np.int64)
+    cluster_of_truth = (pairs // (len(crossings.module) + 1))[keep]
+    in_cluster = np.bincount(cluster_of_truth, amount[keep], int(hit.sum()))
+    who = who[keep]
+    clusters = cluster_records(
+        detector,
+        Pixels(label[chosen], module[chosen], pixel_row[chosen], pixel_column[chosen], read[chosen]),
+        Truth(
+            cluster=cluster_of_truth,
+            particle_id=particle_id[crossings.particle[who]],
+            share=amount[keep] / in_cluster[cluster_of_truth],
+            order=crossings.order[who],
+            x=local[who, 0],
+            y=local[who, 1],
+            cot_alpha=direction[who, 0] / direction[who, 2],
+            cot_beta=direction[who, 1] / direction[who, 2],
+            pt=np.hypot(crossings.momentum[who, 0], crossings.momentum[who, 1]),
+        ),
+        options.readout.slices,
+        shift,
+    )
+    return one_event(event, clusters, _particle_records(crossings.particles, particle_id))
+
+
+def _noiseless(readout: ReadoutOptions) -> ReadoutOptions:
+    return ReadoutOptions(0.0, readout.threshold, readout.adc_bits, readout.adc_max, readout.slices)
+
+
+def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) -> ak.Array:
+    columns: dict[str, npt.NDArray[Any]] = {
+        "particle_id": particle_id,
+        "pdg_id": particles.pdg_id,
+        "charge": particles.charge.astype(np.float32),
+    }
+    for i, axis in enumerate("xyz"):
+        columns[f"v{axis}"] = particles.vertex[:, i].astype(np.float32)
+        columns[f"p{axis}"] = particles.momentum[:, i].astype(np.float32)
+    return ak.zip(columns)
+
+
+def _field_in_sensors(detector: Detector, options: SimulateOptions) -> npt.NDArray[np.float64]:
+    """(M, 3) field in each module's sensor frame, rounded so that equal modules share their tables."""
+    strength = options.field if options.lorentz else 0.0
+    along = np.tile([0.0, 0.0, strength], (len(detector), 1))
+    return np.asarray(np.round(detector.direction_to_local(np.arange(len(detector)), along), 6) + 0.0)
+
+
+def _sensor_groups(
+    detector: Detector, magnetic: npt.NDArray[np.float64], options: SimulateOptions
+) -> dict[tuple[Sensor, tuple[float, float, float]], npt.NDArray[np.int64]]:
+    """Modules with the same sensor in the same local field."""
+    table = np.stack([detector.pitch_x, detector.pitch_y, detector.thickness], axis=1).round(9)
+    kinds, kind = np.unique(np.concatenate([table, magnetic], axis=1), axis=0, return_inverse=True)
+    groups = {}
+    for i, row in enumerate(kinds):
+        depletion = options.depletion_per_100um2 * (row[2] / 0.1) ** 2
+        # The mean field is what the options' bias makes at 100 um: thicker sensors are biased accordingly.
+        bias = options.bias * row[2] / 0.1
+        sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature)
+        groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(kind.reshape(-1) == i)
+    return groups
+
+
+def _noise_pixels(
+    detector: Detector, readout: ReadoutOptions, width: int, height: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Keys of the pixels that noise alone lifts over the threshold."""
+    n_pixels = detector.n_rows.astype(np.int64) * detector.n_columns
+    expected = float(n_pixels.sum()) * noise_pixel_rate(readout)
+    if expected > 1e6:
+        raise InputError(
+            f"readout: noise {readout.noise} e and threshold {readout.threshold} e would fire {expected:.2g} empty "
+            "pixels an event; raise the threshold to at least 4.5 x the noise"
+        )
+    count = int(rng.poisson(expected))
+    module = rng.choice(len(detector), count, p=n_pixels / n_pixels.sum())
+    row = (rng.random(count) * detector.n_rows[module]).astype(np.int64)
+    column = (rng.random(count) * detector.n_columns[module]).astype(np.int64)
+    return (module.astype(np.int64) * height + row) * width + column

@@ -1,0 +1,141 @@
+"""Particles at their production points: minimum-bias collisions (chromo's Pythia 6) or a particle gun."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.schema import InputError
+
+__all__ = ["BeamSpot", "GenerateOptions", "Particles", "collisions", "gun"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BeamSpot:
+    """Gaussian width of the luminous region in mm (HL-LHC: arXiv 1705.08830)."""
+
+    sigma_x: float = 0.0125
+    sigma_y: float = 0.0125
+    sigma_z: float = 50.0
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What is collided and kept.
+
+    Attributes:
+        pileup: collisions per event (exactly).
+        energy: centre-of-mass energy in GeV.
+        max_eta, min_pt: particles kept for transport (GeV).
+        gun: if > 0, that many charged pions an event instead of collisions.
+        gun_pt: range of their pT in GeV, uniform.
+    """
+
+    pileup: int = 200
+    energy: float = 14_000.0
+    max_eta: float = 4.0
+    min_pt: float = 0.1
+    gun: int = 0
+    gun_pt: tuple[float, float] = (0.5, 10.0)
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles of one event at production: (N,) ids and charges, (N, 3) vertex in mm and momentum in GeV."""
+
+    vertex_id: npt.NDArray[np.int32]
+    pdg_id: npt.NDArray[np.int32]
+    charge: Floats
+    vertex: Floats
+    momentum: Floats
+
+
+def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
+    """Charged pions, uniform in pT, eta and phi, each from a vertex of its own."""
+    n = options.gun
+    pt = rng.uniform(*options.gun_pt, n)
+    eta = rng.uniform(-options.max_eta, options.max_eta, n)
+    phi = rng.uniform(-np.pi, np.pi, n)
+    charge = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    return Particles(
+        vertex_id=np.arange(1, n + 1, dtype=np.int32),
+        pdg_id=(211 * charge).astype(np.int32),
+        charge=charge,
+        vertex=rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3)),
+        momentum=np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1),
+    )
+
+
+def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, seed: int) -> list[Particles]:
+    """Minimum-bias pp collisions, ``options.pileup`` in each of ``n_events`` events.
+
+    Pythia 6's Fortran state allows one run per process and prints to stdout, so it runs in a child process.
+
+    Raises:
+        InputError: chromo is not installed.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        produced = pool.submit(_run_pythia, options, n_events, seed).result()
+    rng = np.random.default_rng([seed, 1])
+    events = []
+    for event in produced:
+        vertices = rng.normal(
+            0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (options.pileup, 3)
+        )
+        events.append(
+            Particles(
+                vertex_id=event[0],
+                pdg_id=event[1],
+                charge=event[2],
+                vertex=vertices[event[0] - 1] + event[3],
+                momentum=event[4],
+            )
+        )
+    return events
+
+
+def _run_pythia(
+    options: GenerateOptions, n_events: int, seed: int
+) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats, Floats, Floats]]:
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    try:
+        from chromo.kinematics import CenterOfMass, GeV
+        from chromo.models import Pythia6
+    except ImportError as error:
+        raise InputError(
+            f"simulating collisions needs chromo ({error}); pip install 'smartpix[acts]'"
+        ) from error
+    # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
+    model = Pythia6(CenterOfMass(options.energy * GeV, "p", "p"), seed=seed)
+    stream = model(n_events * options.pileup)
+    events = []
+    for _ in range(n_events):
+        columns: list[tuple[npt.NDArray[np.generic], ...]] = []
+        for collision in range(options.pileup):
+            final = next(stream).final_state_charged()
+            momentum = np.stack([final.px, final.py, final.pz], axis=1)
+            pt = np.hypot(momentum[:, 0], momentum[:, 1])
+            keep = (pt > options.min_pt) & (np.abs(momentum[:, 2]) < pt * np.sinh(options.max_eta))
+            columns.append(
+                (
+                    np.full(int(keep.sum()), collision + 1, dtype=np.int32),
+                    final.pid[keep].astype(np.int32),
+                    final.charge[keep].astype(np.float64),
+                    np.stack([final.vx, final.vy, final.vz], axis=1)[keep],
+                    momentum[keep],
+                )
+            )
+        if columns:
+            events.append(tuple(np.concatenate(c) for c in zip(*columns, strict=True)))
+        else:
+            none = np.zeros(0)
+            events.append((none.astype(np.int32), none.astype(np.int32), none, np.zeros((0, 3)), np.zeros((0, 3))))
+    return events  # type: ignore[return-value]

@@ -1,0 +1,150 @@
+"""Pixel signals to what the chip sends: noise, threshold, ADC, and clusters of touching pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from smartpix.schema import InputError
+
+__all__ = ["ReadoutOptions", "adc_levels", "digitise", "label_clusters", "noise_pixel_rate"]
+
+
+@dataclass(frozen=True)
+class ReadoutOptions:
+    """Front-end of the chip; the same for every sampled slice.
+
+    Attributes:
+        noise: equivalent noise charge in e.
+        threshold: a slice of a pixel below this magnitude (e) reads 0.
+        adc_bits: levels of the logarithmic ADC as a power of two; 0 keeps the analogue charge.
+        adc_max: charge in e above which the ADC saturates.
+        slices: sampled slices of 200 ps, 0 to 19, ascending; the last one decides what is a hit.
+    """
+
+    noise: float = 50.0
+    threshold: float = 300.0
+    adc_bits: int = 4
+    adc_max: float = 16_000.0
+    slices: tuple[int, ...] = (0, 19)
+
+    def __post_init__(self) -> None:
+        if self.noise < 0 or self.threshold < 0:
+            raise InputError("readout: noise and threshold must not be negative")
+        if self.adc_bits and not 2 <= self.adc_bits <= 8:
+            raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
+        if self.adc_bits and self.threshold <= 0:
+            raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
+        if list(self.slices) != sorted(set(self.slices)) or not self.slices:
+            raise InputError(f"readout: slices must ascend and is {self.slices}")
+        if self.slices[0] < 0 or self.slices[-1] > 19:
+            raise InputError(f"readout: slices go from 0 to 19 and are {self.slices}")
+
+
+def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lower edges and values (e) of the levels above 0 and, negative, below it.
+
+    Three quarters of the codes are for positive charge, one quarter for the negative lobes that
+    moving carriers induce on neighbours, one is 0; edges are equidistant in the logarithm, from the threshold
+    to ``adc_max``; the value of a level is the geometric mean of its edges.
+    """
+    n_negative = 2**options.adc_bits // 4
+    n_positive = 2**options.adc_bits - 1 - n_negative
+    ratio = (options.adc_max / options.threshold) ** (1 / n_positive)
+    edges = options.threshold * ratio ** np.arange(n_positive)
+    values = edges * math.sqrt(ratio)
+    return (
+        np.concatenate([-edges[:n_negative][::-1], edges]),
+        np.concatenate([-values[:n_negative][::-1], values]),
+    )
+
+
+def digitise(
+    charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Add noise, suppress below threshold, digitise.
+
+    Args:
+        charge: (N, S) true induced charge per pixel and slice in e.
+
+    Returns:
+        (N, S) float32: 0 below threshold, else the value of the ADC level in e.
+    """
+    noisy = charge + rng.normal(0.0, options.noise, charge.shape).astype(np.float32)
+    kept = np.where(np.abs(noisy) >= options.threshold, noisy, np.float32(0))
+    if options.adc_bits == 0:
+        return kept.astype(np.float32)
+    edges, values = adc_levels(options)
+    n_negative = int(np.sum(edges < 0))
+    above = np.searchsorted(edges[n_negative:], kept, side="right") - 1 + n_negative
+    below = np.searchsorted(edges[:n_negative], kept, side="left")
+    level = np.where(kept > 0, above, np.minimum(below, n_negative - 1))
+    return np.where(kept == 0, 0.0, values[level]).astype(np.float32)
+
+
+def noise_pixel_rate(options: ReadoutOptions) -> float:
+    """Probability that noise alone lifts the last slice of a pixel over the threshold."""
+    if options.noise == 0:
+        return 0.0
+    return 0.5 * math.erfc(options.threshold / options.noise / math.sqrt(2))
+
+
+@njit(cache=True)
+def _find(parent: Any, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True)
+def _label(key: Any, stride: int, on_row_end: Any, on_row_start: Any) -> Any:
+    n = len(key)
+    parent = np.arange(n)
+    for i in range(n):
+        # Earlier neighbours in (row, column) order: left, and the three below.
+        for step in (1, stride - 1, stride, stride + 1):
+            if on_row_start[i] and (step == 1 or step == stride + 1):
+                continue
+            if on_row_end[i] and step == stride - 1:
+                continue
+            wanted = key[i] - step
+            j = np.searchsorted(key, wanted)
+            if j < n and key[j] == wanted:
+                a, b = _find(parent, i), _find(parent, j)
+                if a != b:
+                    parent[max(a, b)] = min(a, b)
+    label = np.empty(n, dtype=np.int64)
+    count = 0
+    for i in range(n):
+        root = _find(parent, i)
+        if root == i:
+            label[i] = count
+            count += 1
+        else:
+            label[i] = label[root]
+    return label
+
+
+def label_clusters(
+    module: npt.NDArray[np.int32], row: npt.NDArray[np.int32], column: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Number the clusters of pixels that touch, corners included.
+
+    Args:
+        module, row, column: (N,) of distinct pixels, sorted by (module, row, column).
+
+    Returns:
+        (N,) cluster numbers from 0, in the order of their first pixel.
+    """
+    if len(module) == 0:
+        return np.zeros(0, dtype=np.int64)
+    stride = int(column.max()) + 2
+    rows = int(row.max()) + 2
+    key = (module.astype(np.int64) * rows + row) * stride + column
+    return np.asarray(_label(key, stride, column == stride - 2, column == 0))

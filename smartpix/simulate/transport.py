@@ -1,0 +1,207 @@
+"""Particles through the detector: ACTS's Fatras on the generic detector, material on, constant solenoid field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.geometry import Detector
+from smartpix.schema import DETECTOR, InputError
+from smartpix.simulate.generate import Particles
+
+__all__ = ["PIXEL_VOLUMES", "Crossings", "generic_detector", "transport"]
+
+PIXEL_VOLUMES = (7, 8, 9)
+"""Pixel volumes of the generic detector: negative end-cap, barrel, positive end-cap."""
+
+P_MIN = 0.05
+"""Fatras drops particles below this momentum (GeV)."""
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """Where particles crossed sensors in one event.
+
+    Attributes:
+        module: (N,) rows of the detector table.
+        particle: (N,) rows of :attr:`particles`.
+        order: (N,) running number along the particle's path.
+        point: (N, 3) global crossing of the midplane in mm.
+        momentum: (N, 3) in GeV, mean of before and after.
+        beta: (N,) v / c.
+        particles: all particles of the event, secondaries last.
+    """
+
+    module: npt.NDArray[np.int32]
+    particle: npt.NDArray[np.int32]
+    order: npt.NDArray[np.int32]
+    point: npt.NDArray[np.float64]
+    momentum: npt.NDArray[np.float64]
+    beta: npt.NDArray[np.float64]
+    particles: Particles
+
+
+def _acts() -> Any:
+    try:
+        import acts
+        import acts.examples
+    except ImportError as error:
+        raise InputError(f"this needs pyacts ({error}); pip install 'smartpix[acts]'") from error
+    return acts
+
+
+def generic_detector(
+    pitch_u: float = 0.0125,
+    pitch_v: float = 0.05,
+    thickness: float = 0.1,
+    volumes: Sequence[int] = PIXEL_VOLUMES,
+) -> Detector:
+    """The pixel modules of ACTS's generic (TrackML) detector with the given sensor on them.
+
+    Args:
+        pitch_u, pitch_v: pixel pitch along r-phi and along the other side of the module, mm.
+        thickness: of the sensor in mm.
+        volumes: geometry volumes to keep.
+
+    Raises:
+        InputError: pyacts is missing or a size is not positive.
+    """
+    acts = _acts()
+    geometry = acts.examples.GenericDetector(acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    context = acts.GeometryContext.dangerouslyDefaultConstruct()
+    surfaces: list[Any] = []
+    geometry.trackingGeometry().visitSurfaces(surfaces.append)
+    rows = []
+    for surface in surfaces:
+        ids = surface.geometryId
+        if ids.volume not in volumes:
+            continue
+        pose = surface.localToGlobalTransform(context)
+        center = pose.translation
+        rotation = np.array([[pose.rotation[i, j] for j in range(3)] for i in range(3)])
+        bounds = surface.bounds.values()
+        if len(bounds) != 4 or not np.allclose([bounds[0], bounds[1]], [-bounds[2], -bounds[3]]):
+            raise InputError(f"generic detector: {surface.bounds} in volume {ids.volume} is no centred rectangle")
+        rows.append(
+            (ids.volume, ids.layer, ids.sensitive, center[0], center[1], center[2], *rotation.ravel())
+            + (thickness / 2, bounds[2], bounds[2], bounds[3], pitch_u, pitch_v)
+        )
+    rows.sort()
+    table = np.array(rows)
+    return Detector({name: table[:, i].astype(c.dtype) for i, (name, c) in enumerate(DETECTOR.items())})
+
+
+def transport(events: Sequence[Particles], detector: Detector, field: float, seed: int) -> list[Crossings]:
+    """Carry the particles of each event through the generic detector's material and field.
+
+    Args:
+        detector: module table of the generic detector; hits elsewhere (strips) are dropped.
+        field: solenoid field along z in T.
+        seed: of Fatras.
+
+    Raises:
+        InputError: pyacts is missing.
+    """
+    acts = _acts()
+    ex = acts.examples
+    unit = acts.UnitConstants
+    volumes = {int(v) for v in np.unique(detector.columns["volume_id"])}
+    collected: list[Crossings] = []
+
+    class Feed(ex.IReader):  # type: ignore[misc, name-defined]
+        """Hands our particles to the event store."""
+
+        def __init__(self) -> None:
+            ex.IReader.__init__(self, "Feed", acts.logging.WARNING)
+            self.handle = ex.WriteDataHandle(self, ex.SimParticleContainer, "OutputParticles")
+            self.handle.initialize("particles_generated")
+
+        def availableEvents(self) -> tuple[int, int]:  # noqa: N802 (ACTS calls it so)
+            return (0, len(events))
+
+        def read(self, context: Any) -> Any:
+            container = ex.SimParticleContainer()
+            event = events[context.eventNumber]
+            for i in range(len(event.pdg_id)):
+                barcode = ex.SimBarcode()
+                barcode.vertexPrimary = int(event.vertex_id[i])
+                barcode.particle = i + 1
+                particle = ex.SimParticle(barcode, acts.PdgParticle(int(event.pdg_id[i])))
+                particle.fourPosition = acts.Vector4(*(float(v) * unit.mm for v in event.vertex[i]), 0.0)
+                particle.direction = acts.Vector3(*(float(p) for p in event.momentum[i]))
+                particle.absoluteMomentum = float(np.linalg.norm(event.momentum[i])) * unit.GeV
+                container.insert(particle)
+            self.handle(context, container)
+            return ex.ProcessCode.SUCCESS
+
+    class Collect(ex.IAlgorithm):  # type: ignore[misc, name-defined]
+        """Takes the crossings out of the event store."""
+
+        def __init__(self) -> None:
+            ex.IAlgorithm.__init__(self, "Collect", acts.logging.WARNING)
+            self.handle = ex.ReadDataHandle(self, ex.SimHitContainer, "InputHits")
+            self.handle.initialize("simhits")
+
+        def execute(self, context: Any) -> Any:
+            rows = []
+            for hit in self.handle(context.eventStore):
+                ids = hit.geometryId
+                if ids.volume not in volumes:
+                    continue
+                point, before, after = hit.fourPosition, hit.momentum4Before, hit.momentum4After
+                code = hit.particleId
+                primary = code.generation == 0 and code.subParticle == 0
+                rows.append(
+                    (ids.volume, ids.layer, ids.sensitive, code.particle - 1 if primary else -1, hit.index)
+                    + (point[0], point[1], point[2])
+                    + tuple(0.5 * (before[k] + after[k]) / unit.GeV for k in range(4))
+                )
+            event = events[context.eventNumber]
+            table = np.array(rows, dtype=np.float64).reshape(-1, 12)
+            # Without decays and conversions of neutrals every crossing is a generated particle's own.
+            table = table[table[:, 3] >= 0]
+            # A stable order makes the file a function of the seed alone.
+            table = table[np.lexsort((table[:, 4], table[:, 3]))]
+            collected.append(
+                Crossings(
+                    module=detector.find_modules(table[:, 0], table[:, 1], table[:, 2]),
+                    particle=table[:, 3].astype(np.int32),
+                    order=table[:, 4].astype(np.int32),
+                    point=table[:, 5:8],
+                    momentum=table[:, 8:11],
+                    beta=np.linalg.norm(table[:, 8:11], axis=1) / table[:, 11],
+                    particles=event,
+                )
+            )
+            return ex.ProcessCode.SUCCESS
+
+    # numThreads=1 keeps the events in order.
+    sequencer = ex.Sequencer(
+        events=len(events), numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False
+    )
+    geometry = ex.GenericDetector(ex.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    sequencer.addReader(Feed())
+    sequencer.addAlgorithm(
+        ex.FatrasSimulation(
+            level=acts.logging.WARNING,
+            inputParticles="particles_generated",
+            outputParticles="particles_simulated",
+            outputSimHits="simhits",
+            randomNumbers=ex.RandomNumbers(seed=seed),
+            trackingGeometry=geometry.trackingGeometry(),
+            magneticField=acts.ConstantBField(acts.Vector3(0, 0, field * unit.T)),
+            generateHitsOnSensitive=True,
+            emScattering=True,
+            emEnergyLossIonisation=True,
+            emEnergyLossRadiation=True,
+            emPhotonConversion=True,
+            pMin=P_MIN * unit.GeV,
+        )
+    )
+    sequencer.addAlgorithm(Collect())
+    sequencer.run()
+    return collected
