@@ -162,12 +162,14 @@ class FlatClusters:
     Attributes:
         module: (C,) rows of the detector table.
         truncated: (C,) bool.
+        local: (C, 2) positions in the file, sensor frame, mm.
         first, counts: (C,) place and number of each cluster's pixels.
         row, column: (K,); charge: (K, S) in e, for the wanted slices.
     """
 
     module: npt.NDArray[np.int32]
     truncated: npt.NDArray[np.bool_]
+    local: Floats
     first: Ints
     counts: Ints
     row: npt.NDArray[np.int16]
@@ -190,6 +192,7 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
     return FlatClusters(
         module=ak.to_numpy(clusters["module_index"]),
         truncated=ak.to_numpy(clusters["truncated"]),
+        local=np.stack([ak.to_numpy(clusters[n]) for n in ("local_x", "local_y")], axis=1).astype(np.float64),
         first=np.cumsum(counts) - counts,
         counts=counts,
         row=ak.to_numpy(flat["row"]),

@@ -58,13 +58,14 @@ def generic_detector(
     pitch_u: float = 0.0125,
     pitch_v: float = 0.05,
     thickness: float = 0.1,
+    endcap_thickness: float | None = None,
     volumes: Sequence[int] = PIXEL_VOLUMES,
 ) -> Detector:
     """The pixel modules of ACTS's generic (TrackML) detector with the given sensor on them.
 
     Args:
         pitch_u, pitch_v: pixel pitch along r-phi and along the other side of the module, mm.
-        thickness: of the sensor in mm.
+        thickness: of the sensor in mm; endcap_thickness: of those on the disks, if they differ.
         volumes: geometry volumes to keep.
 
     Raises:
@@ -86,9 +87,11 @@ def generic_detector(
         bounds = surface.bounds.values()
         if len(bounds) != 4 or not np.allclose([bounds[0], bounds[1]], [-bounds[2], -bounds[3]]):
             raise InputError(f"generic detector: {surface.bounds} in volume {ids.volume} is no centred rectangle")
+        disk = abs(rotation[2, 2]) > 0.5 and endcap_thickness is not None
+        half_thickness = (endcap_thickness if disk else thickness) / 2  # type: ignore[operator]
         rows.append(
             (ids.volume, ids.layer, ids.sensitive, center[0], center[1], center[2], *rotation.ravel())
-            + (thickness / 2, bounds[2], bounds[2], bounds[3], pitch_u, pitch_v)
+            + (half_thickness, bounds[2], bounds[2], bounds[3], pitch_u, pitch_v)
         )
     rows.sort()
     table = np.array(rows)

@@ -1,0 +1,64 @@
+"""One event's hits as plain arrays: what the cones and edges are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.estimate import Estimate
+from smartpix.geometry import Detector
+
+__all__ = ["Hits", "make_hits"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Hits of one event; N rows, all contiguous.
+
+    Attributes:
+        hit_id: (N,) of the clusters.
+        module, layer: (N,) rows of the detector's modules and layers.
+        position: (N, 3) global, mm, from the estimates' x and y.
+        estimate: of the clusters.
+        cot: (N, 2) estimated cot alpha and cot beta.
+        cot_covariance: (N, 3) their covariance: aa, ab, bb.
+        axes: (N, 9) the module's sensor axes, x, y, z one after the other.
+    """
+
+    hit_id: npt.NDArray[np.int64]
+    module: npt.NDArray[np.int32]
+    layer: npt.NDArray[np.int32]
+    position: Floats
+    estimate: Estimate
+    cot: Floats
+    cot_covariance: Floats
+    axes: Floats
+
+    def __len__(self) -> int:
+        return len(self.hit_id)
+
+
+def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hits:
+    """Hits of one event's cluster records and their estimates.
+
+    An estimate whose position lies off its module is pulled back to the module's edge.
+    """
+    module = ak.to_numpy(clusters["module_index"])
+    half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
+    local = np.clip(estimate.mean[:, :2], -half, half)
+    covariance = estimate.covariance()
+    return Hits(
+        hit_id=ak.to_numpy(clusters["hit_id"]),
+        module=module,
+        layer=detector.layer_index[module],
+        position=detector.to_global(module, local),
+        estimate=estimate,
+        cot=np.ascontiguousarray(estimate.mean[:, 2:]),
+        cot_covariance=np.stack([covariance[:, 2, 2], covariance[:, 2, 3], covariance[:, 3, 3]], axis=1),
+        axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
+    )

@@ -1,0 +1,262 @@
+"""The command ``smartpix``: argument parsing and what each command prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from smartpix.schema import InputError
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+Pixel clusters in, tracks out, through calibrated cones: a network reads direction and covariance from each
+cluster, the search looks only inside the cone they open, a graph network builds the tracks.
+"""
+
+EXAMPLES = """\
+examples:
+  smartpix run                                   the embedded sample, through the whole chain
+  smartpix run F.root -o out --set cone.quantile=0.99
+  smartpix simulate events --pileup 200 --events 3 --seed 1 -o pu200.root
+  smartpix convert trackml FOLDER -o event.root && smartpix run event.root
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 bad input (one line on stderr), 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command_function
+    try:
+        command(options)
+    except InputError as error:
+        print(f"smartpix: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        print("smartpix: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
+    parser.add_argument("--version", action="version", version=f"smartpix {version('smartpix')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
+        "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
+    ))  # fmt: skip
+    run.add_argument("files", nargs="*", type=Path, metavar="FILE", help="event files (ROOT); default: the embedded sample")
+    run.add_argument("-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)")
+    run.add_argument("--options", type=Path, metavar="TOML", help="file of options, a section per stage; see docs/options.md")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file")
+    run.add_argument("--estimates", choices=("auto", "mdn", "shape"), help="where positions and directions come from")
+    run.add_argument("--no-figures", action="store_true", help="write no figures")
+    _json_flag(run)
+    run.set_defaults(command_function=_run)
+
+    info = commands.add_parser("info", help="what an event file holds", description="Show what an event file holds.")
+    info.add_argument("file", type=Path, metavar="FILE")
+    _json_flag(info)
+    info.set_defaults(command_function=_info)
+
+    _add_simulate(commands)
+    _add_train(commands)
+
+    convert = commands.add_parser("convert", help="other formats to event files")
+    kinds = convert.add_subparsers(title="formats", metavar="FORMAT", required=True)
+    trackml = kinds.add_parser("trackml", help="TrackML events (CSV)", description="Convert the pixel part of TrackML events.")
+    trackml.add_argument("folder", type=Path, metavar="FOLDER", help="with event*-hits.csv, -cells.csv, -truth.csv, -particles.csv, detectors.csv")
+    trackml.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
+    _json_flag(trackml)
+    trackml.set_defaults(command_function=_convert_trackml)
+
+    detector = commands.add_parser("detector", help="make the generic detector's module table", description=(
+        "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs pyacts)."
+    ))  # fmt: skip
+    detector.add_argument("--pitch-u", type=float, default=0.0125, metavar="MM", help="pitch along r-phi (default: %(default)s)")
+    detector.add_argument("--pitch-v", type=float, default=0.05, metavar="MM", help="pitch along z or r (default: %(default)s)")
+    detector.add_argument("--thickness", type=float, default=0.1, metavar="MM", help="of the sensor (default: %(default)s)")
+    detector.add_argument("--endcap-thickness", type=float, metavar="MM", help="of the sensors on the disks, if they differ")
+    detector.add_argument("-o", "--output", type=Path, required=True, metavar="F.csv[.gz]")
+    _json_flag(detector)
+    detector.set_defaults(command_function=_detector)
+    return parser
+
+
+def _json_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print exactly one JSON object on stdout")
+
+
+def _add_simulate(commands: Any) -> None:
+    simulate = commands.add_parser("simulate", help="make event files")
+    kinds = simulate.add_subparsers(title="what", metavar="WHAT", required=True)
+    events = kinds.add_parser("events", help="collisions to clusters", description=(
+        "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor response, "
+        "readout. Needs pyacts and chromo: pip install 'smartpix[acts]'. The same seed gives the same file."
+    ))  # fmt: skip
+    events.add_argument("--pileup", type=int, default=200, help="collisions per event (default: %(default)s)")
+    events.add_argument("--gun", type=int, default=0, metavar="N", help="N charged pions an event instead of collisions")
+    events.add_argument("--gun-pt", type=float, nargs=2, default=(0.5, 10.0), metavar=("LOW", "HIGH"), help="range of the pions' pT in GeV")
+    events.add_argument("--events", type=int, default=1, help="how many events (default: %(default)s)")
+    events.add_argument("--seed", type=int, required=True, help="of everything")
+    events.add_argument("--detector", type=Path, metavar="CSV", help="module table; default: the embedded 50 x 12.5 x 100 um one")
+    events.add_argument("--field", type=float, default=3.8, metavar="T", help="solenoid field (default: %(default)s)")
+    events.add_argument("--bias", type=float, default=100.0, metavar="V", help="bias per 100 um of thickness (default: %(default)s)")
+    events.add_argument("--noise", type=float, default=50.0, metavar="E", help="equivalent noise charge (default: %(default)s)")
+    events.add_argument("--threshold", type=float, default=300.0, metavar="E", help="(default: %(default)s)")
+    events.add_argument("--adc-bits", type=int, default=4, metavar="N", help="bits of the logarithmic ADC, 0: analogue (default: %(default)s)")
+    events.add_argument("--slices", type=int, nargs="+", default=(0, 19), metavar="S", help="sampled 200 ps slices, 0 to 19 (default: 0 19)")
+    events.add_argument("--rntuple", action="store_true", help="write an RNTuple instead of a TTree")
+    events.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
+    _json_flag(events)
+    events.set_defaults(command_function=_simulate_events)
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser("train", help="train the networks")
+    kinds = train.add_subparsers(title="what", metavar="WHAT", required=True)
+    mdn = kinds.add_parser("mdn", help="the estimates' network", description=(
+        "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
+        "An interrupted training is taken up again by the same command."
+    ))  # fmt: skip
+    mdn.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    mdn.add_argument("--region", choices=("barrel", "endcap"), required=True)
+    mdn.add_argument("--epochs", type=int, default=60, help="(default: %(default)s)")
+    mdn.add_argument("--batch-size", type=int, default=1024, help="(default: %(default)s)")
+    mdn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
+    mdn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    shape = kinds.add_parser("shape", help="the cluster-shape estimates", description="Train the cluster-shape estimates on simulated event files of one sensor.")
+    shape.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    gnn = kinds.add_parser("gnn", help="the graph network", description=(
+        "Train the interaction network on simulated event files, at any mix of pile-up. An interrupted training is taken up again by the same command."
+    ))  # fmt: skip
+    gnn.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
+    gnn.add_argument("--hidden", type=int, default=32, help="width of the layers (default: %(default)s)")
+    gnn.add_argument("--passes", type=int, default=3, help="message passes (default: %(default)s)")
+    gnn.add_argument("--learning-rate", type=float, default=2e-3, help="(default: %(default)s)")
+    gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
+        parser.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
+        parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+        _json_flag(parser)
+        parser.set_defaults(command_function=function)
+
+
+def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """One JSON object, or aligned lines."""
+    if options.json:
+        print(json.dumps(result))
+        return
+    for key, value in result.items():
+        print(f"{key:24s} {json.dumps(value) if isinstance(value, (dict, list)) else value}")
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from smartpix.weights import data_path
+    from tracking.options import RunOptions, from_mapping, read_options, set_option
+    from tracking.report import run
+
+    values = read_options(options.options) if options.options else {}
+    for assignment in options.set:
+        set_option(values, assignment)
+    if options.estimates:
+        values["estimates"] = options.estimates
+    run_options = from_mapping(RunOptions, values, str(options.options or "options"))
+    files = options.files or [data_path("sample.root")]
+    run(files, options.output, run_options, figures=not options.no_figures, as_json=options.json)
+
+
+def _info(options: argparse.Namespace) -> None:
+    from tracking.report import describe_file
+
+    _print_result(options, describe_file(options.file))
+
+
+def _simulate_events(options: argparse.Namespace) -> None:
+    from smartpix.geometry import read_detector
+    from smartpix.io import write_events
+    from smartpix.simulate.events import SimulateOptions, header, simulate
+    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.simulate.readout import ReadoutOptions
+    from smartpix.weights import data_path
+    from tracking.report import progress_bar
+
+    detector = read_detector(options.detector or data_path("detector.csv"))
+    simulation = SimulateOptions(
+        generate=GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt)),
+        readout=ReadoutOptions(options.noise, options.threshold, options.adc_bits, slices=tuple(options.slices)),
+        field=options.field, bias=options.bias,
+    )  # fmt: skip
+    n_hits = 0
+    with progress_bar("simulating", options.events) as step:
+
+        def counted() -> Any:
+            nonlocal n_hits
+            for event in simulate(detector, simulation, options.events, options.seed):
+                n_hits += len(event["clusters"][0])
+                step()
+                yield event
+
+        n_events = write_events(
+            options.output, header(detector, simulation, options.events, options.seed), counted(),
+            "rntuple" if options.rntuple else "ttree",
+        )  # fmt: skip
+    size = options.output.stat().st_size
+    _print_result(options, {"file": str(options.output), "n_events": n_events, "n_clusters": n_hits, "bytes": size})
+
+
+def _train_mdn(options: argparse.Namespace) -> None:
+    import torch
+
+    from smartpix.train import TrainMdnOptions, train_mdn
+
+    torch.set_num_threads(options.threads)
+    training = TrainMdnOptions(options.epochs, options.batch_size, options.learning_rate, options.train_seed)
+    _print_result(options, train_mdn(options.files, options.region, options.output, training, _log))
+
+
+def _train_shape(options: argparse.Namespace) -> None:
+    from smartpix.shape import TrainShapeOptions, train_shape
+
+    _print_result(options, train_shape(options.files, options.output, TrainShapeOptions()))
+
+
+def _train_gnn(options: argparse.Namespace) -> None:
+    import torch
+
+    from tracking.train import TrainGnnOptions, train_gnn
+
+    torch.set_num_threads(options.threads)
+    training = TrainGnnOptions(options.epochs, options.learning_rate, options.hidden, options.passes, options.train_seed)
+    _print_result(options, train_gnn(options.files, options.output, training, _log))
+
+
+def _convert_trackml(options: argparse.Namespace) -> None:
+    from smartpix.trackml import convert_trackml
+
+    _print_result(options, {"file": str(options.output), **convert_trackml(options.folder, options.output)})
+
+
+def _detector(options: argparse.Namespace) -> None:
+    from smartpix.geometry import write_detector
+    from smartpix.simulate.transport import generic_detector
+
+    detector = generic_detector(options.pitch_u, options.pitch_v, options.thickness, options.endcap_thickness)
+    write_detector(detector, options.output)
+    _print_result(options, {"file": str(options.output), "n_modules": len(detector), "n_layers": len(detector.layers)})

@@ -1,0 +1,85 @@
+"""Hits and edges to the graph network's input: the only maker of PyG ``Data``."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch_geometric.data import Data
+
+from seeding.cones import Cones
+from seeding.edges import Edges
+from seeding.hits import Hits
+from seeding.kernels import CURVATURE_PER_TESLA
+from smartpix.geometry import Detector
+
+__all__ = ["EDGE_FEATURES", "NODE_FEATURES", "make_graph"]
+
+NODE_FEATURES = (
+    "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot theta of the cone", "curvature of the cone * 1 GeV",
+    "log10 sigma cot theta", "log10 sigma curvature * 1 GeV", "log10 sigma cot alpha", "log10 sigma cot beta",
+    "log1p edges in", "log1p edges out",
+)  # fmt: skip
+EDGE_FEATURES = (
+    "chi2 / 10", "pull cot alpha, source", "pull cot beta, source", "pull cot alpha, target", "pull cot beta, target",
+    "curvature * 1 GeV", "asinh cot theta", "z0 / 50 mm", "dr / 50 mm", "dz / 200 mm",
+    "log1p kink chi2 before", "log1p kink chi2 after",
+)  # fmt: skip
+
+
+def make_graph(
+    hits: Hits,
+    cones: Cones,
+    edges: Edges,
+    support: npt.NDArray[np.float32],
+    detector: Detector,
+    field: float,
+    labels: npt.NDArray[np.bool_] | None = None,
+) -> Data:
+    """Graph of one event.
+
+    Args:
+        support: (E, 2) of :func:`seeding.seeds.support`.
+        labels: (E,) true edges, for training.
+
+    Returns:
+        ``x`` (N, 11) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,) if labelled.
+        Everything is finite.
+    """
+    unit = max(abs(field), 1e-3) * CURVATURE_PER_TESLA  # curvature of a 1 GeV track
+    n = len(hits)
+    r = np.hypot(hits.position[:, 0], hits.position[:, 1])
+    z = hits.position[:, 2]
+    sigma_c, sigma_k = np.sqrt(cones.covariance[:, 0]), np.sqrt(cones.covariance[:, 2]) / unit
+    sigma_a, sigma_b = np.sqrt(hits.cot_covariance[:, 0]), np.sqrt(hits.cot_covariance[:, 2])
+    x = np.stack(
+        [
+            r / 100, z / 1000, detector.barrel[hits.module], np.arcsinh(cones.cot_theta), cones.curvature / unit,
+            np.log10(sigma_c), np.log10(sigma_k), np.log10(sigma_a), np.log10(sigma_b),
+            np.log1p(np.bincount(edges.target, minlength=n)), np.log1p(np.bincount(edges.source, minlength=n)),
+        ],
+        axis=1,
+    )  # fmt: skip
+    attributes = np.concatenate(
+        [
+            edges.chi2[:, None] / 10,
+            edges.pulls,
+            np.stack(
+                [
+                    edges.curvature / unit, np.arcsinh(edges.cot_theta), edges.z0 / 50,
+                    (r[edges.target] - r[edges.source]) / 50, (z[edges.target] - z[edges.source]) / 200,
+                ],
+                axis=1,
+            ),
+            np.log1p(support),
+        ],
+        axis=1,
+    )  # fmt: skip
+    data = Data(
+        x=torch.from_numpy(x.astype(np.float32)),
+        edge_index=torch.from_numpy(np.stack([edges.source, edges.target]).astype(np.int64)),
+        edge_attr=torch.from_numpy(attributes.astype(np.float32)),
+    )
+    if labels is not None:
+        data.y = torch.from_numpy(labels.astype(np.float32))
+    return data

@@ -1,0 +1,112 @@
+"""All options of a run: one frozen dataclass per stage, read from a TOML file, overridden by flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seeding.cones import ConeOptions
+from seeding.references import WindowOptions
+from seeding.seeds import SeedOptions
+from smartpix.schema import InputError, nearest
+from tracking.build import BuildOptions
+
+__all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """A whole run.
+
+    Attributes:
+        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn`` or ``shape``.
+        gnn: shipped weights by name, or a path.
+        threads: of torch; the kernels run on one.
+    """
+
+    estimates: str = "auto"
+    gnn: str = "gnn"
+    threads: int = 1
+    cone: ConeOptions = field(default_factory=ConeOptions)
+    window: WindowOptions = field(default_factory=WindowOptions)
+    seed: SeedOptions = field(default_factory=SeedOptions)
+    build: BuildOptions = field(default_factory=BuildOptions)
+
+
+def from_mapping(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+    """An options dataclass from a mapping, nested ones from nested mappings.
+
+    Raises:
+        InputError: an unknown key (names the nearest) or a value of the wrong type.
+    """
+    types = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]
+    arguments = {}
+    for key, value in values.items():
+        if key not in names:
+            raise InputError(f"{where}: unknown option '{key}'.{nearest(key, names)} Known: {', '.join(names)}")
+        wanted = types[key]
+        if dataclasses.is_dataclass(wanted):
+            if not isinstance(value, Mapping):
+                raise InputError(f"{where}: '{key}' is a section; write [{key}] and its options below it")
+            arguments[key] = from_mapping(wanted, value, f"{where} [{key}]")
+        else:
+            arguments[key] = _converted(wanted, value, f"{where}: option '{key}'")
+    return kind(**arguments)
+
+
+def _converted(wanted: Any, value: Any, where: str) -> Any:
+    if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if wanted in (int, str, bool) and type(value) is wanted:
+        return value
+    origin = typing.get_origin(wanted)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        inner = typing.get_args(wanted)
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            return tuple(_converted(inner[0], v, where) for v in value)
+        if len(inner) == len(value):
+            return tuple(_converted(t, v, where) for t, v in zip(inner, value, strict=True))
+    name = getattr(wanted, "__name__", str(wanted))
+    raise InputError(f"{where} must be of type {name} and is {value!r}")
+
+
+def read_options(path: str | Path) -> dict[str, Any]:
+    """The mapping in a TOML file of options.
+
+    Raises:
+        InputError: missing file or not TOML.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such options file")
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file ({error})") from error
+
+
+def set_option(values: dict[str, Any], assignment: str) -> None:
+    """Apply ``section.key=value`` (or ``key=value``) to a mapping, the value as TOML writes it.
+
+    Raises:
+        InputError: no ``=``, or a value that is not TOML.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise InputError(f"--set {assignment}: write it as section.key=value, e.g. --set cone.quantile=0.99")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {assignment}: '{section}' is an option, not a section")
+    values[last] = value

@@ -1,0 +1,261 @@
+"""The whole chain, event by event: clusters to estimates, cones, edges, scores, tracks, helices; and its summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seeding.cones import Cones
+from seeding.edges import Edges, find_edges
+from seeding.hits import Hits, make_hits
+from seeding.references import window
+from seeding.seeds import Seeds, find_seeds, support
+from smartpix.estimate import TARGETS, Estimator, estimate, shipped_estimator, truth_targets
+from smartpix.geometry import layer_pairs
+from smartpix.io import EventFile, Header, iterate, open_events
+from smartpix.schema import InputError
+from tracking import metrics
+from tracking.build import Tracks, build_tracks, layer_ranks
+from tracking.fit import Helices, fit_tracks
+from tracking.graph import make_graph
+from tracking.model import InteractionNetwork, load_network, score
+from tracking.options import RunOptions
+
+__all__ = ["STAGES", "Chain", "EventResult", "Totals", "open_inputs", "run_events"]
+
+STAGES = ("estimate", "cone", "seed", "graph", "build", "fit")
+
+
+@dataclass(frozen=True)
+class EventResult:
+    """Everything the chain made of one event; ``ms`` by stage, in milliseconds of wall time."""
+
+    event: int
+    hits: Hits
+    cones: Cones
+    edges: Edges
+    seeds: Seeds
+    scores: npt.NDArray[np.float32]
+    tracks: Tracks
+    helices: Helices
+    ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain, set up for files of one detector: estimator, network, layer pairs, options."""
+
+    header: Header
+    options: RunOptions
+    estimator: Estimator
+    network: InteractionNetwork
+    pairs: npt.NDArray[np.int32]
+    ranks: npt.NDArray[np.int32]
+
+    @classmethod
+    def for_header(cls, header: Header, options: RunOptions) -> Chain:
+        """Load what the detector and the options ask for.
+
+        Raises:
+            InputError: no estimates for this sensor, or weights that cannot be used.
+        """
+        torch.set_num_threads(options.threads)
+        pairs = layer_pairs(header.detector)
+        return cls(
+            header=header,
+            options=options,
+            estimator=shipped_estimator(header, options.estimates),
+            network=load_network(options.gnn),
+            pairs=pairs,
+            ranks=layer_ranks(len(header.detector.layers), pairs),
+        )
+
+    def event(self, event: int, clusters: ak.Array) -> EventResult:
+        """Reconstruct one event from its cluster records."""
+        detector, field_, options = self.header.detector, self.header.field, self.options
+        clock = _Clock()
+        estimates = estimate(clusters, self.header, self.estimator)
+        hits = make_hits(clusters, estimates, detector)
+        clock.lap("estimate")
+        edges, cones = find_edges(hits, detector, self.pairs, field_, options.cone)
+        clock.lap("cone")
+        seeds = find_seeds(hits, edges, field_, options.cone, options.seed)
+        clock.lap("seed")
+        kinks = support(hits, edges, field_, options.cone, options.seed)
+        graph = make_graph(hits, cones, edges, kinks, detector, field_)
+        scores = score(self.network, graph)
+        clock.lap("graph")
+        tracks = build_tracks(hits, edges, scores, self.ranks, options.build)
+        clock.lap("build")
+        helices = fit_tracks(hits, tracks, detector, field_)
+        clock.lap("fit")
+        return EventResult(event, hits, cones, edges, seeds, scores, tracks, helices, clock.ms)
+
+    def warm_up(self, clusters: ak.Array) -> None:
+        """Run once on some clusters so that compilation is not timed."""
+        self.event(0, clusters)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.ms[name] = 1e3 * (now - self._last)
+        self._last = now
+
+
+@dataclass
+class Totals:
+    """Sums over events, from which the summary is made."""
+
+    n_events: int = 0
+    n_hits: int = 0
+    n_edges: int = 0
+    n_tested: int = 0
+    n_seeds: int = 0
+    n_tracks: int = 0
+    n_window: int = 0
+    truth: bool = True
+    edge_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
+    window_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
+    n_findable: int = 0
+    n_found: int = 0
+    n_seeded: int = 0
+    n_fake: int = 0
+    n_duplicate: int = 0
+    ms: dict[str, float] = field(default_factory=dict)
+    particles: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    residuals: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the run; truth-based keys only with truth, None where the denominator is 0."""
+        per_event = max(self.n_events, 1)
+        out: dict[str, Any] = {
+            "n_events": self.n_events,
+            "n_hits": self.n_hits,
+            "n_window_edges": self.n_window,
+            "n_edges": self.n_edges,
+            "n_tested": self.n_tested,
+            "reduction": _ratio(self.n_window, self.n_edges),
+            "n_seeds": self.n_seeds,
+            "n_tracks": self.n_tracks,
+        }
+        if self.truth:
+            n_true, n_wanted, n_kept, n_soft, n_kept_soft = self.edge_counts[1:]
+            out |= {
+                "edge_efficiency": _ratio(n_kept, n_wanted),
+                "edge_efficiency_0p5": _ratio(n_kept_soft, n_soft),
+                "edge_purity": _ratio(n_true, self.n_edges),
+                "window_edge_efficiency": _ratio(self.window_counts[3], self.window_counts[2]),
+                "window_edge_purity": _ratio(self.window_counts[1], self.n_window),
+                "n_findable": self.n_findable,
+                "seed_efficiency": _ratio(self.n_seeded, self.n_findable),
+                "track_efficiency": _ratio(self.n_found, self.n_findable),
+                "fake_rate": _ratio(self.n_fake, self.n_tracks),
+                "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
+            }
+        stages = {name: value / per_event for name, value in self.ms.items()}
+        out["ms_per_event"] = {**stages, "total": sum(stages.values())}
+        return out
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part) / float(whole) if whole else None
+
+
+def open_inputs(files: Sequence[str | Path]) -> list[EventFile]:
+    """Open and check all files of a run.
+
+    Raises:
+        InputError: a file cannot be used, or the files are of different detectors or fields.
+    """
+    opened = [open_events(path) for path in files]
+    first = opened[0].header
+    for other in opened[1:]:
+        same = other.header.field == first.field and all(
+            np.array_equal(other.header.detector.columns[n], first.detector.columns[n]) for n in first.detector.columns
+        )
+        if not same:
+            raise InputError(f"{other.path}: has another detector or field than {opened[0].path}; run them one by one")
+        if other.header.slices != first.slices:
+            raise InputError(f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one")
+    return opened
+
+
+def run_events(
+    files: Sequence[EventFile],
+    chain: Chain,
+    totals: Totals,
+    progress: Callable[[], None] = lambda: None,
+    collect: Callable[[EventResult, ak.Array], None] = lambda result, clusters: None,
+) -> Iterator[tuple[EventResult, ak.Array, metrics.EventTruth | None, metrics.TrackScore | None]]:
+    """Run the chain over all events and add them up.
+
+    Yields:
+        For every event the result, its record, its truth and the tracks' score (None without truth).
+    """
+    totals.truth = all(f.has_truth for f in files)
+    warm = False
+    for _, events in iterate([f.path for f in files], step=1):
+        record = events[0]
+        if not warm and len(record["clusters"]):
+            chain.warm_up(record["clusters"])
+            warm = True
+        result = chain.event(int(record["event"]), record["clusters"])
+        truth = tracks = None
+        if totals.truth:
+            truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer)
+            tracks = metrics.score_tracks(truth, result.tracks.rows())
+        _add(totals, chain, result, record, truth, tracks)
+        progress()
+        yield result, record, truth, tracks
+
+
+def _add(
+    totals: Totals, chain: Chain, result: EventResult, record: ak.Record,
+    truth: metrics.EventTruth | None, tracks: metrics.TrackScore | None,
+) -> None:  # fmt: skip
+    header, options = chain.header, chain.options
+    reference = window(result.hits, header.detector, chain.pairs, header.field, options.window)
+    totals.n_events += 1
+    totals.n_hits += len(result.hits)
+    totals.n_edges += len(result.edges)
+    totals.n_tested += result.edges.n_tested
+    totals.n_seeds += len(result.seeds)
+    totals.n_tracks += len(result.tracks)
+    totals.n_window += len(reference)
+    for name, value in result.ms.items():
+        totals.ms[name] = totals.ms.get(name, 0.0) + value
+    if truth is None or tracks is None:
+        return
+    kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
+    searched = metrics.score_edges(truth, reference[:, 0], reference[:, 1])
+    for sums, counts in ((totals.edge_counts, kept), (totals.window_counts, searched)):
+        sums += [counts.n_edges, counts.n_true, counts.n_wanted, counts.n_found, counts.n_wanted_0p5, counts.n_found_0p5]
+    seeded = metrics.seed_efficiency(truth, result.seeds.hits)
+    totals.n_findable += int(truth.findable.sum())
+    totals.n_found += int(np.sum(tracks.found & truth.findable))
+    totals.n_seeded += int(np.sum(seeded & truth.findable))
+    totals.n_fake += int(np.sum(tracks.particle < 0))
+    totals.n_duplicate += int(np.sum(tracks.duplicate))
+    totals.particles.append({"pt": truth.pt, "eta": truth.eta, "findable": truth.findable, "found": tracks.found, "n_layers": truth.n_layers})
+    target, has = truth_targets(record["clusters"], 0.95)
+    sigma = result.hits.estimate.sigma()
+    residual = result.hits.estimate.mean - target
+    barrel = header.detector.barrel[result.hits.module]
+    totals.residuals.append(
+        {"barrel": barrel[has]}
+        | {name: residual[has, k].astype(np.float32) for k, name in enumerate(TARGETS)}
+        | {f"sigma_{name}": sigma[has, k].astype(np.float32) for k, name in enumerate(TARGETS)}
+    )

@@ -1,0 +1,189 @@
+"""What a run leaves behind: progress, the table, summary.json, tracks.root, figures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from smartpix.io import iterate, open_events, replace_when_done, write_table
+from smartpix.schema import TRACKS, InputError
+from tracking.metrics import EventTruth, TrackScore
+from tracking.options import RunOptions
+from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events
+
+__all__ = ["describe_file", "progress_bar", "run"]
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
+
+
+def describe_file(path: str | Path) -> dict[str, Any]:
+    """What an event file holds: counts, detector, field, slices, truth, how it was made.
+
+    Raises:
+        InputError: as :func:`smartpix.io.open_events`.
+    """
+    opened = open_events(path)
+    detector = opened.header.detector
+    n_clusters = n_pixels = n_truncated = n_particles = 0
+    for _, events in iterate(path):
+        n_clusters += int(ak.sum(ak.num(events["clusters"])))
+        n_pixels += int(ak.sum(ak.num(events["clusters", "pixels"], axis=2)))
+        n_truncated += int(ak.sum(events["clusters", "truncated"]))
+        if opened.has_truth:
+            n_particles += int(ak.sum(ak.num(events["particles"])))
+    layers = detector.layers
+    return {
+        "file": str(opened.path),
+        "container": opened.container,
+        "n_events": opened.n_events,
+        "n_clusters": n_clusters,
+        "n_pixels": n_pixels,
+        "n_truncated": n_truncated,
+        "truth": opened.has_truth,
+        "n_particles": n_particles,
+        "field_T": opened.header.field,
+        "slices": list(opened.header.slices),
+        "n_modules": len(detector),
+        "layers": [layers.name(i) for i in range(len(layers))],
+        "pitch_mm": sorted({(round(float(x), 6), round(float(y), 6)) for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)}),
+        "thickness_mm": sorted({round(float(t), 6) for t in detector.thickness}),
+        "made_by": dict(opened.header.made_by),
+    }
+
+
+def run(
+    files: Sequence[str | Path], output: str | Path, options: RunOptions, figures: bool = True, as_json: bool = False
+) -> dict[str, Any]:
+    """Run the chain on files, write the results, print the table.
+
+    Writes ``tracks.root``, ``summary.json`` and, unless switched off, the figures into ``output``.
+
+    Args:
+        as_json: print the summary as one JSON object on stdout instead of the table.
+
+    Returns:
+        The summary.
+
+    Raises:
+        InputError: files or options that cannot be used; nothing is written then.
+    """
+    opened = open_inputs(files)
+    chain = Chain.for_header(opened[0].header, options)
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; give a folder for the results")
+    totals = Totals()
+    tracks: list[ak.Array] = []
+    events: list[int] = []
+    shown: tuple[EventResult, EventTruth | None] | None = None
+    study: list[tuple[EventResult, EventTruth]] = []
+    with progress_bar("tracking", sum(f.n_events for f in opened)) as step:
+        for result, record, truth, score in run_events(opened, chain, totals, step):
+            events.append(result.event)
+            tracks.append(_track_records(result, record, truth, score))
+            if figures and (shown is None or len(shown[0].tracks) == 0):
+                shown = (result, truth)
+            if figures and truth is not None and len(study) < 3:
+                study.append((result, truth))
+    summary = {"files": [str(f) for f in files], **totals.summary()}
+    output.mkdir(parents=True, exist_ok=True)
+    _write_tracks(output / "tracks.root", events, tracks, totals.truth, summary, options)
+    if figures:
+        from tracking import plots
+
+        plots.write_figures(output, chain, totals, shown, study)
+    with replace_when_done(output / "summary.json") as beside:
+        beside.write_text(json.dumps({**summary, "options": asdict(options)}, indent=1) + "\n")
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        _print_table(summary, output)
+    return summary
+
+
+def _track_records(result: EventResult, record: ak.Record, truth: EventTruth | None, score: TrackScore | None) -> ak.Array:
+    tracks, helices = result.tracks, result.helices
+    sizes = np.diff(tracks.start)
+    columns: dict[str, Any] = {
+        "n_hits": sizes.astype(np.int32),
+        **{n: getattr(helices, n).astype(np.float32) for n in ("d0", "z0", "phi", "theta", "qop", "chi2")},
+        "ndf": helices.ndf.astype(np.int32),
+        "score": tracks.score,
+    }
+    if truth is not None and score is not None:
+        # 0 stands for no particle.
+        ids = np.append(truth.particle_id, 0)
+        columns["particle_id"] = ids[score.particle]
+        columns["hit_fraction"] = score.hit_fraction.astype(np.float32)
+    columns["hit_ids"] = ak.unflatten(result.hits.hit_id[tracks.hits], sizes)
+    return ak.zip(columns, depth_limit=1)
+
+
+def _write_tracks(
+    path: Path, events: list[int], tracks: list[ak.Array], has_truth: bool, summary: dict[str, Any], options: RunOptions
+) -> None:
+    """``tracks.root``: tree ``tracks``, one entry per event; the hit ids of all tracks one after the other, n_hits of each."""
+    names = [n for n, c in TRACKS.items() if has_truth or not c.optional]
+    if tracks:
+        jagged = ak.concatenate([t[np.newaxis] for t in tracks])
+        records = ak.zip({n: ak.values_astype(jagged[n], np.dtype(TRACKS[n].dtype)) for n in names})
+        hit_ids = ak.values_astype(ak.flatten(jagged["hit_ids"], axis=2), np.int64)
+    else:
+        empty = ak.unflatten(np.zeros(0), np.zeros(0, dtype=np.int64))
+        records = ak.zip({n: ak.values_astype(empty, np.dtype(TRACKS[n].dtype)) for n in names})
+        hit_ids = ak.values_astype(empty, np.int64)
+    columns = {"event": np.array(events, dtype=np.int64), "track": records, "hit_id": hit_ids}
+    write_table(path, "tracks", columns, {"files": summary["files"], "options": asdict(options)})
+
+
+def _print_table(summary: dict[str, Any], output: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def rate(key: str, digits: int = 4) -> str:
+        value = summary[key]
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    table = Table(title=", ".join(Path(f).name for f in summary["files"]), show_header=False)
+    per = max(summary["n_events"], 1)
+    table.add_row("events", f"{summary['n_events']}")
+    table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
+    table.add_row("edges of the reference window / event", f"{summary['n_window_edges'] / per:,.0f}")
+    table.add_row("edges in cones / event", f"{summary['n_edges'] / per:,.0f}")
+    table.add_row("reduction", rate("reduction", 2))
+    table.add_row("seeds / event", f"{summary['n_seeds'] / per:,.0f}")
+    table.add_row("tracks / event", f"{summary['n_tracks'] / per:,.1f}")
+    if "track_efficiency" in summary:
+        table.add_section()
+        table.add_row("findable particles", f"{summary['n_findable']:,}")
+        table.add_row("edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})")
+        table.add_row("edge purity (window)", f"{rate('edge_purity', 3)} ({rate('window_edge_purity', 3)})")
+        table.add_row("seed efficiency", rate("seed_efficiency"))
+        table.add_row("track efficiency", rate("track_efficiency"))
+        table.add_row("fakes", rate("fake_rate"))
+        table.add_row("duplicates", rate("duplicate_rate"))
+    table.add_section()
+    for stage in (*STAGES, "total"):
+        table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table)
+    console.print(f"results in {output}/", highlight=False)
