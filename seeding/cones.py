@@ -1,10 +1,10 @@
 """Where each hit's particle goes next: estimate and priors to a cone.
 
-The state at a hit is (cot theta, curvature). The beam line ties the transverse direction to the curvature: on a circle through
-the beam line with signed curvature k, counter-clockwise positive, the direction at radius r is ``phi + asin(k r / 2)``. Priors are
-measurements with widths: the luminous region gives cot theta = z / r with sigma_z0 / r, and the curvature is 0
-within that of a track of ``curvature_pt``. The estimate (cot alpha, cot beta) updates this state as in a Kalman filter (R. Fruehwirth,
-NIM A 262 (1987) 444), linearised at the prior.
+The state at a hit is (cot theta, curvature). The beam line ties the transverse direction to the curvature: on a circle
+through the beam line with signed curvature k, counter-clockwise positive, the direction at radius r is
+``phi + asin(k r / 2)``. Priors are measurements with widths: the luminous region gives cot theta = z / r with
+sigma_z0 / r, and the curvature is 0 within that of a track of ``curvature_pt``. The estimate (cot alpha, cot beta) updates
+this state as in a Kalman filter (R. Fruehwirth, NIM A 262 (1987) 444), linearised at the prior.
 """
 
 from __future__ import annotations

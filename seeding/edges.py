@@ -125,7 +125,7 @@ def find_edges(
         n_tested += tested
         if n_edges > options.max_edges:
             raise InputError(
-                f"cone: more than max_edges = {options.max_edges} edges; lower the quantile, curvature_pt's width or raise max_edges"
+                f"cone: more than max_edges = {options.max_edges} edges; lower the quantile or raise curvature_pt or max_edges"
             )
         found.append(pair)
         values.append(value)

@@ -34,7 +34,7 @@ N_PHI = 256
 @njit(cache=True, nogil=True)
 def half_turn(curvature: float, radius: float) -> float:
     """asin(k r / 2), clipped where the circle does not reach the radius."""
-    return math.asin(min(max(0.5 * curvature * radius, -0.999), 0.999))
+    return float(math.asin(min(max(0.5 * curvature * radius, -0.999), 0.999)))
 
 
 @njit(cache=True, nogil=True)
@@ -42,7 +42,7 @@ def path_length(curvature: float, radius: float) -> float:
     """Transverse path in mm from the beam line to the radius."""
     if abs(curvature * radius) < 1e-4:
         return radius
-    return 2 * half_turn(curvature, radius) / curvature
+    return float(2 * half_turn(curvature, radius) / curvature)
 
 
 @njit(cache=True, nogil=True)
@@ -155,7 +155,7 @@ def joint_test(
 
     Args:
         inverse_z0, inverse_curvature: 1 / sigma of the two priors.
-        scattering: variance of the angle by multiple scattering at the curvature of 1 / mm, i.e. theta0^2 = scattering * k^2 / (1 + cot theta^2) for one layer.
+        scattering: of one layer, theta0^2 = scattering * k^2 / (1 + cot theta^2).
     """
     dphi = wrap(phi[j] - phi[i])
     chord = math.hypot(position[j, 0] - position[i, 0], position[j, 1] - position[i, 1])
@@ -181,7 +181,7 @@ def joint_test(
         chi2 += (ra * ra * cbb - 2 * ra * rb * cab + rb * rb * caa) / det
         out[3 + 2 * end] = ra / math.sqrt(caa)
         out[4 + 2 * end] = rb / math.sqrt(cbb)
-    return chi2
+    return float(chi2)
 
 
 @njit(cache=True, nogil=True)

@@ -59,9 +59,7 @@ def _chord(hits: Hits, edges: Edges) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(np.hypot(step[:, 0], step[:, 1]), 1.0))
 
 
-def support(
-    hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions
-) -> npt.NDArray[np.float32]:
+def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions) -> npt.NDArray[np.float32]:
     """(E, 2) smallest kink chi2 of each edge with an edge before it and one after it; 1000 where there is none."""
     return np.asarray(
         edge_support(

@@ -80,9 +80,7 @@ def cluster_records(
         local[:, axis] = np.bincount(number, last * center, n) / total - shift[module, axis]
         # One pixel: pitch / sqrt(12). More: the two end pixels' charges fluctuate, which moves the centre by about a
         # tenth of the length; measured pulls are in the figures of `smartpix run`.
-        size = (
-            np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)
-        )
+        size = np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)
         sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
     points = detector.to_global(module, local) if position is None else position
     if position is not None:

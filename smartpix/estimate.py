@@ -94,9 +94,11 @@ class MdnEstimator:
 
     @property
     def slices(self) -> Sequence[int]:
+        """Time slices the network was trained on."""
         return tuple(self.descriptions["barrel"]["slices"])
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
+        """Estimates of all clusters, in their order."""
         import torch
 
         from smartpix.model import TARGET_SCALE, encode, split_outputs
@@ -110,7 +112,10 @@ class MdnEstimator:
                 continue
             with torch.inference_mode():
                 raw = torch.cat(
-                    [self.models[region](encode(torch.from_numpy(images[part]))) for part in np.array_split(where, len(where) // 4096 + 1)]
+                    [
+                        self.models[region](encode(torch.from_numpy(images[part])))
+                        for part in np.array_split(where, len(where) // 4096 + 1)
+                    ]
                 )
                 m, c = (a.double().numpy() for a in split_outputs(raw))
             scale = np.array(TARGET_SCALE) * np.array(self.descriptions[region]["calibration"])
@@ -175,7 +180,8 @@ def shipped_estimator(header: Header, kind: str = "auto") -> Estimator:
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
-        f"no {'estimates' if kind == 'auto' else kind} trained for the sensor {sensor} with slices {list(header.slices)}; there are {known}. "
+        f"no {'estimates' if kind == 'auto' else kind} trained for the sensor {sensor} with slices {list(header.slices)}; "
+        f"there are {known}. "
         "Train one: `smartpix train shape` on a simulated file of that sensor"
     )
 

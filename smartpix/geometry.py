@@ -70,16 +70,13 @@ class Detector:
     columns: Mapping[str, npt.NDArray[np.generic]]
 
     def __post_init__(self) -> None:
-        schema.require(
-            list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns."
-        )
+        schema.require(list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns.")
         for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
             values = np.asarray(self.columns[name], dtype=float)
             if not np.all(values > 0):
                 row = int(np.argmin(values > 0))
                 raise InputError(
-                    f"detector table: {name} must be positive and is {values[row]} in row {row}; "
-                    "give thickness and pitch in mm"
+                    f"detector table: {name} must be positive and is {values[row]} in row {row}; give thickness and pitch in mm"
                 )
         for name in schema.DETECTOR:
             if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
@@ -324,7 +321,8 @@ def write_detector(detector: Detector, path: str | Path) -> None:
     from smartpix.io import replace_when_done
 
     table = pa.table({name: np.asarray(detector.columns[name]) for name in schema.DETECTOR})
-    with replace_when_done(path) as beside, pa.output_stream(
-        str(beside), compression="gzip" if str(path).endswith(".gz") else None
-    ) as stream:
+    with (
+        replace_when_done(path) as beside,
+        pa.output_stream(str(beside), compression="gzip" if str(path).endswith(".gz") else None) as stream,
+    ):
         pyarrow.csv.write_csv(table, stream)

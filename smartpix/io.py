@@ -1,7 +1,7 @@
 """Event files in ROOT: the only module that touches uproot.
 
-One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``, ``particle_*``; a tree ``detector``
-with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how the file was made).
+One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``, ``particle_*``;
+a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how it was made).
 Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
 """
 
@@ -16,7 +16,8 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,7 +83,7 @@ class Header:
     detector: Detector
     field: float
     slices: tuple[int, ...]
-    made_by: Mapping[str, Any] = field(default_factory=dict)
+    made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,7 @@ def _recreate(path: Path) -> Iterator[Any]:
     with ExitStack() as stack:
         for module in (_cascade, _cascadentuple, _cascadetree):
             stack.enter_context(mock.patch.object(module, "datetime", clock))
-        yield stack.enter_context(
-            uproot.recreate(path, compression=uproot.ZSTD(9), uuid_function=lambda: uuid.UUID(int=0))
-        )
+        yield stack.enter_context(uproot.recreate(path, compression=uproot.ZSTD(9), uuid_function=lambda: uuid.UUID(int=0)))
 
 
 class _FixedClock:
@@ -179,7 +178,8 @@ def write_events(
 
     Args:
         path: file to make or replace.
-        events: arrays of one or more events each, with fields ``event``, ``clusters`` (nested ``pixels`` and ``truth``) and ``particles``.
+        events: arrays of one or more events each, with fields ``event``, ``clusters`` (nested ``pixels`` and ``truth``)
+            and ``particles``.
         container: ``"ttree"`` or ``"rntuple"``.
         events_per_chunk: events buffered before they are written.
 
@@ -207,7 +207,10 @@ def write_events(
         if container == "ttree":
             tree = file.mktree(
                 TREE,
-                {n: np.dtype(t) if n == "event" else ak.types.from_datashape(t, highlevel=False) for n, t in _tree_types(header.slices).items()},
+                {
+                    n: np.dtype(t) if n == "event" else ak.types.from_datashape(t, highlevel=False)
+                    for n, t in _tree_types(header.slices).items()
+                },
                 counter_name=lambda counted: f"n_{counted}",
             )
         for chunk in _in_chunks(events, events_per_chunk):
@@ -232,7 +235,7 @@ def _empty_of(datashape: str) -> ak.Array:
 
 
 def _ungroup(groups: Mapping[str, ak.Array]) -> dict[str, ak.Array]:
-    flat = {}
+    flat: dict[str, ak.Array] = {}
     for name, array in groups.items():
         if array.fields:
             flat |= {f"{name}_{field_name}": array[field_name] for field_name in array.fields}
@@ -342,8 +345,8 @@ def iterate(
         start, stop: range of entries over all files together, as in a slice.
 
     Yields:
-        The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with nested ``pixels`` and, where
-        there is truth, ``truth``) and ``particles``.
+        The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with nested
+        ``pixels`` and, where there is truth, ``truth``) and ``particles``.
 
     Raises:
         InputError: as :func:`open_events`, and for a NaN in a position or counts that do not fit.

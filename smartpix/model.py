@@ -54,6 +54,7 @@ class Mdn(nn.Module):
         self.dense3 = nn.Linear(16, 14)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Raw outputs (N, 14)."""
         h = torch.tanh(self.pointwise(self.depthwise(image)))
         h = self.pool(torch.tanh(self.mix(h))).flatten(1)
         h = torch.tanh(self.dense1(h))

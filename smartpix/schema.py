@@ -97,11 +97,7 @@ DETECTOR: dict[str, Column] = {
     "cx": Column("f8", "mm", "module centre"),
     "cy": Column("f8", "mm", "module centre"),
     "cz": Column("f8", "mm", "module centre"),
-    **{
-        f"rot_{g}{a}": Column("f8", "", f"global {g} component of the module axis {a}")
-        for g in "xyz"
-        for a in "uvw"
-    },
+    **{f"rot_{g}{a}": Column("f8", "", f"global {g} component of the module axis {a}") for g in "xyz" for a in "uvw"},
     "module_t": Column("f8", "mm", "half of the sensor's thickness"),
     "module_minhu": Column("f8", "mm", "half length along u at the lower v edge"),
     "module_maxhu": Column("f8", "mm", "half length along u at the upper v edge"),

@@ -86,6 +86,7 @@ class ShapeEstimator:
         return cls(arrays, sensors, tuple(description["slices"]))
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
+        """Estimates of all clusters, in their order."""
         features, size_class = shape_features(clusters)
         mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
         barrel = detector.barrel[clusters.module]
@@ -156,8 +157,20 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
         # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
         low, high = np.percentile(y, [0.2, 99.8], axis=0)
         y = np.clip(y, low, high)
-        scale = {"feature_mean": x.mean(0), "feature_std": np.maximum(x.std(0), 1e-3), "target_mean": y.mean(0), "target_std": y.std(0)}
-        network = MLPRegressor(options.hidden, max_iter=options.epochs, random_state=options.seed, batch_size=500, tol=0.0, n_iter_no_change=options.epochs)
+        scale = {
+            "feature_mean": x.mean(0),
+            "feature_std": np.maximum(x.std(0), 1e-3),
+            "target_mean": y.mean(0),
+            "target_std": y.std(0),
+        }
+        network = MLPRegressor(
+            options.hidden,
+            max_iter=options.epochs,
+            random_state=options.seed,
+            batch_size=500,
+            tol=0.0,
+            n_iter_no_change=options.epochs,
+        )
         network.fit(
             (x[:-n_held] - scale["feature_mean"]) / scale["feature_std"],
             (y[:-n_held] - scale["target_mean"]) / scale["target_std"],
@@ -169,7 +182,11 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
         residual = y[-n_held:] - _forward(arrays, region, x[-n_held:])
         arrays[f"{region}.cholesky"] = _class_factors(residual, size_class[-n_held:])
         half_widths = np.percentile(np.abs(residual), 68.27, axis=0).tolist()
-        metrics[region] = {"n_train": len(x) - n_held, "n_validation": n_held, "half_width_68": dict(zip(TARGETS, half_widths, strict=True))}
+        metrics[region] = {
+            "n_train": len(x) - n_held,
+            "n_validation": n_held,
+            "half_width_68": dict(zip(TARGETS, half_widths, strict=True)),
+        }
     description = {
         "architecture": ARCHITECTURE, "sensor": sensor, "slices": [last], "options": asdict(options),
         "data": dict(header.made_by), "metrics": metrics,

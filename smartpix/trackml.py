@@ -90,7 +90,9 @@ def _read(folder: Path, stem: str, wanted: dict[str, str]) -> Columns:
         raise InputError(f"{path}: a column holds something that is no number ({error})") from error
     for name, values in columns.items():
         if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
-            raise InputError(f"{path}: column '{name}' has a value that is not finite in row {int(np.argmin(np.isfinite(values)))}")
+            raise InputError(
+                f"{path}: column '{name}' has a value that is not finite in row {int(np.argmin(np.isfinite(values)))}"
+            )
     return columns
 
 
@@ -151,16 +153,14 @@ def _rows(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> npt.NDArray[np.int
     return np.where(ids[place] == wanted, place, -1)
 
 
-def _truth(
-    folder: Path, prefix: str, detector: Detector, hits: Columns, module: npt.NDArray[np.int32]
-) -> tuple[Truth, ak.Array]:
+def _truth(folder: Path, prefix: str, detector: Detector, hits: Columns, module: npt.NDArray[np.int32]) -> tuple[Truth, ak.Array]:
     columns = _read(
         folder, f"{prefix}-truth",
         {"hit_id": "i8", "particle_id": "i8", **{f"t{a}": "f8" for a in "xyz"}, **{f"tp{a}": "f8" for a in "xyz"}},
     )  # fmt: skip
     table = _read(
         folder, f"{prefix}-particles",
-        {"particle_id": "i8", "particle_type": "i4", **{n: "f8" for n in ("vx", "vy", "vz", "px", "py", "pz", "q")}},
+        {"particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")},
     )  # fmt: skip
     number = _rows(hits["hit_id"], columns["hit_id"])
     keep = (number >= 0) & (columns["particle_id"] != 0)

@@ -99,7 +99,7 @@ def train_mdn(
         report: called with a line per epoch.
 
     Returns:
-        The metrics: ``nll``, ``parameters``, ``n_train``, ``n_validation``, and by target ``half_width_68``, ``pull_mean``, ``pull_sigma``.
+        ``nll``, ``parameters``, ``n_train``, ``n_validation``, and by target ``half_width_68``, ``pull_mean``, ``pull_sigma``.
 
     Raises:
         InputError: unusable files, or a checkpoint of other options.
@@ -111,7 +111,9 @@ def train_mdn(
     images, targets, sensor = load_samples(files, region, slices, options.min_share)
     n_validation = max(int(options.validation_share * len(images)), 1)
     if len(images) - n_validation < options.batch_size:
-        raise InputError(f"{len(images)} {region} clusters are too few to train on (batch size {options.batch_size}); simulate more")
+        raise InputError(
+            f"{len(images)} {region} clusters are too few to train on (batch size {options.batch_size}); simulate more"
+        )
     x = encode(torch.from_numpy(images))
     y = torch.from_numpy(targets.astype(np.float32))
     x_train, y_train = x[:-n_validation], y[:-n_validation]
@@ -147,7 +149,8 @@ def train_mdn(
         )
         with replace_when_done(checkpoint) as beside:
             torch.save(
-                {"made_with": made_with, "epoch": epoch + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, beside
+                {"made_with": made_with, "epoch": epoch + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()},
+                beside,
             )
     metrics, calibration = _evaluate(model, x_held, y_held)
     metrics |= {
@@ -179,7 +182,7 @@ def _resume(checkpoint: Path, made_with: dict[str, Any], model: Mdn, optimizer: 
 @torch.inference_mode()
 def _nll(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> float:
     model.eval()
-    parts = [negative_log_likelihood(model(a), b) for a, b in zip(x.split(8192), y.split(8192), strict=True)]
+    parts = [negative_log_likelihood(model(a), b) for a, b in zip(torch.split(x, 8192), torch.split(y, 8192), strict=True)]
     return float(torch.cat(parts).mean())
 
 
@@ -187,7 +190,7 @@ def _nll(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> float:
 def _evaluate(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> tuple[dict[str, Any], list[float]]:
     """Metrics on held-out clusters, and the factors on the sigmas that make the central 68 % of the pulls unit wide."""
     model.eval()
-    raw = torch.cat([model(part) for part in x.split(8192)])
+    raw = torch.cat([model(part) for part in torch.split(x, 8192)])
     mean, cholesky = split_outputs(raw)
     residual = (y - mean).double().numpy()
     sigma = torch.linalg.vector_norm(cholesky, dim=2).double().numpy()

@@ -34,7 +34,12 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Tracks:
-    """Tracks of one event: ``hits`` (K,) cluster rows, track after track, inner first; ``start`` (T + 1,); ``score`` (T,) mean edge score."""
+    """Tracks of one event.
+
+    Attributes:
+        hits: (K,) cluster rows, track after track, inner first; start: (T + 1,) where each begins.
+        score: (T,) mean edge score.
+    """
 
     hits: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
     ))  # fmt: skip
     run.add_argument("files", nargs="*", type=Path, metavar="FILE", help="event files (ROOT); default: the embedded sample")
-    run.add_argument("-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)")
+    run.add_argument(
+        "-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
+    )
     run.add_argument("--options", type=Path, metavar="TOML", help="file of options, a section per stage; see docs/options.md")
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
+    )
     run.add_argument("--estimates", choices=("auto", "mdn", "shape"), help="where positions and directions come from")
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     _json_flag(run)
@@ -76,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     convert = commands.add_parser("convert", help="other formats to event files")
     kinds = convert.add_subparsers(title="formats", metavar="FORMAT", required=True)
     trackml = kinds.add_parser("trackml", help="TrackML events (CSV)", description="Convert the pixel part of TrackML events.")
-    trackml.add_argument("folder", type=Path, metavar="FOLDER", help="with event*-hits.csv, -cells.csv, -truth.csv, -particles.csv, detectors.csv")
+    trackml.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="with event*-hits.csv, -cells.csv, -truth.csv, -particles.csv, detectors.csv"
+    )
     trackml.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
     _json_flag(trackml)
     trackml.set_defaults(command_function=_convert_trackml)
@@ -107,20 +112,42 @@ def _add_simulate(commands: Any) -> None:
     ))  # fmt: skip
     events.add_argument("--pileup", type=int, default=200, help="collisions per event (default: %(default)s)")
     events.add_argument("--gun", type=int, default=0, metavar="N", help="N charged pions an event instead of collisions")
-    events.add_argument("--gun-pt", type=float, nargs=2, default=(0.5, 10.0), metavar=("LOW", "HIGH"), help="range of the pions' pT in GeV")
+    events.add_argument(
+        "--gun-pt", type=float, nargs=2, default=(0.5, 10.0), metavar=("LOW", "HIGH"), help="range of the pions' pT in GeV"
+    )
     events.add_argument("--events", type=int, default=1, help="how many events (default: %(default)s)")
-    events.add_argument("--seed", type=int, required=True, help="of everything")
-    events.add_argument("--detector", type=Path, metavar="CSV", help="module table; default: the embedded 50 x 12.5 x 100 um one")
-    events.add_argument("--field", type=float, default=3.8, metavar="T", help="solenoid field (default: %(default)s)")
-    events.add_argument("--bias", type=float, default=100.0, metavar="V", help="bias per 100 um of thickness (default: %(default)s)")
-    events.add_argument("--noise", type=float, default=50.0, metavar="E", help="equivalent noise charge (default: %(default)s)")
-    events.add_argument("--threshold", type=float, default=300.0, metavar="E", help="(default: %(default)s)")
-    events.add_argument("--adc-bits", type=int, default=4, metavar="N", help="bits of the logarithmic ADC, 0: analogue (default: %(default)s)")
-    events.add_argument("--slices", type=int, nargs="+", default=(0, 19), metavar="S", help="sampled 200 ps slices, 0 to 19 (default: 0 19)")
-    events.add_argument("--rntuple", action="store_true", help="write an RNTuple instead of a TTree")
-    events.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
-    _json_flag(events)
     events.set_defaults(command_function=_simulate_events)
+
+    crossings = kinds.add_parser("crossings", help="single crossings with broad angles, to train estimates on", description=(
+        "Simulate single crossings whose angles are spread far wider than the resolution, so that estimates trained on them "
+        "carry the cluster's information alone. The same seed gives the same file."
+    ))  # fmt: skip
+    crossings.add_argument("--events", type=int, default=100, help="entries in the file (default: %(default)s)")
+    crossings.add_argument("--per-event", type=int, default=5000, metavar="N", help="crossings in each (default: %(default)s)")
+    crossings.set_defaults(command_function=_simulate_crossings)
+    for parser in (events, crossings):
+        _sensor_arguments(parser)
+
+
+def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every simulation takes: seed, detector, field, sensor and readout, output."""
+    parser.add_argument("--seed", type=int, required=True, help="of everything")
+    parser.add_argument("--detector", type=Path, metavar="CSV", help="module table; default: the embedded 50 x 12.5 x 100 um one")
+    parser.add_argument("--field", type=float, default=3.8, metavar="T", help="solenoid field (default: %(default)s)")
+    parser.add_argument(
+        "--bias", type=float, default=100.0, metavar="V", help="bias per 100 um of thickness (default: %(default)s)"
+    )
+    parser.add_argument("--noise", type=float, default=50.0, metavar="E", help="equivalent noise charge (default: %(default)s)")
+    parser.add_argument("--threshold", type=float, default=300.0, metavar="E", help="(default: %(default)s)")
+    parser.add_argument(
+        "--adc-bits", type=int, default=4, metavar="N", help="bits of the logarithmic ADC, 0: analogue (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--slices", type=int, nargs="+", default=(0, 19), metavar="S", help="sampled 200 ps slices, 0 to 19 (default: 0 19)"
+    )
+    parser.add_argument("--rntuple", action="store_true", help="write an RNTuple instead of a TTree")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
+    _json_flag(parser)
 
 
 def _add_train(commands: Any) -> None:
@@ -136,10 +163,15 @@ def _add_train(commands: Any) -> None:
     mdn.add_argument("--batch-size", type=int, default=1024, help="(default: %(default)s)")
     mdn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
     mdn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
-    shape = kinds.add_parser("shape", help="the cluster-shape estimates", description="Train the cluster-shape estimates on simulated event files of one sensor.")
+    shape = kinds.add_parser(
+        "shape",
+        help="the cluster-shape estimates",
+        description="Train the cluster-shape estimates on simulated event files of one sensor.",
+    )
     shape.add_argument("files", nargs="+", type=Path, metavar="FILE")
     gnn = kinds.add_parser("gnn", help="the graph network", description=(
-        "Train the interaction network on simulated event files, at any mix of pile-up. An interrupted training is taken up again by the same command."
+        "Train the interaction network on simulated event files, at any mix of pile-up. "
+            "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
     gnn.add_argument("files", nargs="+", type=Path, metavar="FILE")
     gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
@@ -188,37 +220,55 @@ def _info(options: argparse.Namespace) -> None:
     _print_result(options, describe_file(options.file))
 
 
-def _simulate_events(options: argparse.Namespace) -> None:
+def _simulation(options: argparse.Namespace, generate: Any) -> tuple[Any, Any]:
+    """Detector and options of a simulation from the flags."""
     from smartpix.geometry import read_detector
-    from smartpix.io import write_events
-    from smartpix.simulate.events import SimulateOptions, header, simulate
-    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.simulate.events import SimulateOptions
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.weights import data_path
-    from tracking.report import progress_bar
 
     detector = read_detector(options.detector or data_path("detector.csv"))
-    simulation = SimulateOptions(
-        generate=GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt)),
-        readout=ReadoutOptions(options.noise, options.threshold, options.adc_bits, slices=tuple(options.slices)),
-        field=options.field, bias=options.bias,
-    )  # fmt: skip
-    n_hits = 0
+    readout = ReadoutOptions(options.noise, options.threshold, options.adc_bits, slices=tuple(options.slices))
+    return detector, SimulateOptions(generate=generate, readout=readout, field=options.field, bias=options.bias)
+
+
+def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> None:
+    from smartpix.io import write_events
+    from tracking.report import progress_bar
+
+    n_clusters = 0
     with progress_bar("simulating", options.events) as step:
 
         def counted() -> Any:
-            nonlocal n_hits
-            for event in simulate(detector, simulation, options.events, options.seed):
-                n_hits += len(event["clusters"][0])
+            nonlocal n_clusters
+            for event in events:
+                n_clusters += len(event["clusters"][0])
                 step()
                 yield event
 
-        n_events = write_events(
-            options.output, header(detector, simulation, options.events, options.seed), counted(),
-            "rntuple" if options.rntuple else "ttree",
-        )  # fmt: skip
+        n_events = write_events(options.output, header, counted(), "rntuple" if options.rntuple else "ttree")
     size = options.output.stat().st_size
-    _print_result(options, {"file": str(options.output), "n_events": n_events, "n_clusters": n_hits, "bytes": size})
+    _print_result(options, {"file": str(options.output), "n_events": n_events, "n_clusters": n_clusters, "bytes": size})
+
+
+def _simulate_events(options: argparse.Namespace) -> None:
+    from smartpix.simulate.events import header, simulate
+    from smartpix.simulate.generate import GenerateOptions
+
+    generate = GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt))
+    detector, simulation = _simulation(options, generate)
+    events = simulate(detector, simulation, options.events, options.seed)
+    _write_simulated(options, header(detector, simulation, options.events, options.seed), events)
+
+
+def _simulate_crossings(options: argparse.Namespace) -> None:
+    from smartpix.simulate.events import header, simulate_crossings
+    from smartpix.simulate.generate import GenerateOptions
+
+    detector, simulation = _simulation(options, GenerateOptions(pileup=0))
+    events = simulate_crossings(detector, simulation, options.events, options.per_event, options.seed)
+    made_by = header(detector, simulation, options.events, options.seed, "smartpix simulate crossings")
+    _write_simulated(options, made_by, events)
 
 
 def _train_mdn(options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Helix parameters of tracks: a circle in the transverse plane, a line in path length and z.
 
-The circle is V. Karimaki's non-iterative fit (NIM A 305 (1991) 187). Parameters are those of ACTS and ATLAS at the z axis: the point of
-closest approach is d0 * (-sin phi, cos phi).
+The circle is V. Karimaki's non-iterative fit (NIM A 305 (1991) 187). Parameters are those of ACTS and ATLAS at the z axis:
+the point of closest approach is d0 * (-sin phi, cos phi).
 """
 
 from __future__ import annotations

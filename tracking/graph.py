@@ -43,8 +43,8 @@ def make_graph(
         labels: (E,) true edges, for training.
 
     Returns:
-        ``x`` (N, 11) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,) if labelled.
-        Everything is finite.
+        ``x`` (N, 11) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,)
+        if labelled. Everything is finite.
     """
     unit = max(abs(field), 1e-3) * CURVATURE_PER_TESLA  # curvature of a 1 GeV track
     n = len(hits)

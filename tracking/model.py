@@ -1,4 +1,7 @@
-"""The interaction network that scores edges (P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv 2103.16701)."""
+"""The interaction network that scores edges.
+
+After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv 2103.16701.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,11 @@ class InteractionNetwork(nn.Module):
 
     def __init__(self, hidden: int = 32, passes: int = 3) -> None:
         super().__init__()
+        # Standardisation of the features, stored with the weights.
+        self.node_mean: Tensor
+        self.node_std: Tensor
+        self.edge_mean: Tensor
+        self.edge_std: Tensor
         self.register_buffer("node_mean", torch.zeros(len(NODE_FEATURES)))
         self.register_buffer("node_std", torch.ones(len(NODE_FEATURES)))
         self.register_buffer("edge_mean", torch.zeros(len(EDGE_FEATURES)))
@@ -40,6 +48,7 @@ class InteractionNetwork(nn.Module):
         self.classify = _mlp(3 * hidden, hidden, 1)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """Logits of the edges."""
         source, target = edge_index
         h = self.encode_node((x - self.node_mean) / self.node_std)
         e = self.encode_edge((edge_attr - self.edge_mean) / self.edge_std)

@@ -189,7 +189,9 @@ def open_inputs(files: Sequence[str | Path]) -> list[EventFile]:
         if not same:
             raise InputError(f"{other.path}: has another detector or field than {opened[0].path}; run them one by one")
         if other.header.slices != first.slices:
-            raise InputError(f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one")
+            raise InputError(
+                f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one"
+            )
     return opened
 
 
@@ -249,7 +251,9 @@ def _add(
     totals.n_seeded += int(np.sum(seeded & truth.findable))
     totals.n_fake += int(np.sum(tracks.particle < 0))
     totals.n_duplicate += int(np.sum(tracks.duplicate))
-    totals.particles.append({"pt": truth.pt, "eta": truth.eta, "findable": truth.findable, "found": tracks.found, "n_layers": truth.n_layers})
+    totals.particles.append(
+        {"pt": truth.pt, "eta": truth.eta, "findable": truth.findable, "found": tracks.found, "n_layers": truth.n_layers}
+    )
     target, has = truth_targets(record["clusters"], 0.95)
     sigma = result.hits.estimate.sigma()
     residual = result.hits.estimate.mean - target

@@ -64,7 +64,9 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         "slices": list(opened.header.slices),
         "n_modules": len(detector),
         "layers": [layers.name(i) for i in range(len(layers))],
-        "pitch_mm": sorted({(round(float(x), 6), round(float(y), 6)) for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)}),
+        "pitch_mm": sorted(
+            {(round(float(x), 6), round(float(y), 6)) for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)}
+        ),
         "thickness_mm": sorted({round(float(t), 6) for t in detector.thickness}),
         "made_by": dict(opened.header.made_by),
     }

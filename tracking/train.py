@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,8 @@ class TrainGnnOptions:
     seed: int = 1
     validation_share: float = 0.15
     estimates: str = "auto"
-    cone: ConeOptions = ConeOptions()
-    triplet: SeedOptions = SeedOptions()
+    cone: ConeOptions = field(default_factory=ConeOptions)
+    triplet: SeedOptions = field(default_factory=SeedOptions)
 
 
 def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:

@@ -104,9 +104,7 @@ def _velocity(
     e[:, 2] = -field
     cross = np.cross(e, b)
     along = (e @ b)[:, None] * b[None, :]
-    velocity = (mu / (1 + m**2 * (b @ b)))[:, None] * (
-        charge * e + m[:, None] * cross + charge * (m**2)[:, None] * along
-    )
+    velocity = (mu / (1 + m**2 * (b @ b)))[:, None] * (charge * e + m[:, None] * cross + charge * (m**2)[:, None] * along)
     velocity *= 1e-8  # cm/s -> mm/ns
     return np.abs(velocity[:, 2]), velocity[:, 0], velocity[:, 1], mu
 
@@ -135,9 +133,7 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         tau_e=cumulative(1 / vz_e),
         tau_h=cumulative((1 / vz_h)[::-1])[::-1],
         shift_e=np.stack([cumulative(vx_e / vz_e), cumulative(vy_e / vz_e)], axis=1),
-        shift_h=np.stack(
-            [cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1
-        ),
+        shift_h=np.stack([cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1),
         variance_e=cumulative(2 * diffusion / vz_e),
     )
 
@@ -189,6 +185,4 @@ def weighting_table(sensor: Sensor) -> npt.NDArray[np.float32]:
     y = np.arange((NEAR_ROWS + 1) * TABLE_PER_PITCH + 2) * sensor.pitch_y / TABLE_PER_PITCH
     distance = sensor.thickness * (np.arange(TABLE_DEPTH) / (TABLE_DEPTH - 1)) ** 2
     distance[0] = 1e-6 * sensor.thickness
-    return weighting_potential(
-        x[:, None, None], y[None, :, None], distance[None, None, :], sensor
-    ).astype(np.float32)
+    return weighting_potential(x[:, None, None], y[None, :, None], distance[None, None, :], sensor).astype(np.float32)

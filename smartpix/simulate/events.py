@@ -14,13 +14,14 @@ from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.geometry import Detector
 from smartpix.io import Header
 from smartpix.schema import InputError
+from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun
 from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
 from smartpix.simulate.transport import Crossings, transport
 
-__all__ = ["SimulateOptions", "header", "simulate", "simulate_event"]
+__all__ = ["SimulateOptions", "header", "simulate", "simulate_crossings", "simulate_event"]
 
 BATCH = 10
 """Events transported together; bounds the memory."""
@@ -46,9 +47,11 @@ class SimulateOptions:
     temperature: float = 263.0
 
 
-def header(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Header:
+def header(
+    detector: Detector, options: SimulateOptions, n_events: int, seed: int, command: str = "smartpix simulate events"
+) -> Header:
     """The file header for a simulation."""
-    made_by = {"command": "smartpix simulate events", "events": n_events, "seed": seed, "options": asdict(options)}
+    made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
     return Header(detector=detector, field=options.field, slices=options.readout.slices, made_by=made_by)
 
 
@@ -83,9 +86,16 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             yield simulate_event(event, detector, options, first + i, seed)
 
 
-def simulate_event(
-    crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int
-) -> ak.Array:
+def simulate_crossings(
+    detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
+) -> Iterator[ak.Array]:
+    """Events of single crossings with broad angles, to train estimates on; see :mod:`smartpix.simulate.crossings`."""
+    for event in range(n_events):
+        crossings = broad_crossings(detector, per_event, np.random.default_rng([seed, event, 4]))
+        yield simulate_event(crossings, detector, options, event, seed)
+
+
+def simulate_event(crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int) -> ak.Array:
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
     rng = np.random.default_rng([seed, event, 3])
     local = detector.to_local(crossings.module, crossings.point)

@@ -86,9 +86,7 @@ def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, see
     rng = np.random.default_rng([seed, 1])
     events = []
     for event in produced:
-        vertices = rng.normal(
-            0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (options.pileup, 3)
-        )
+        vertices = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (options.pileup, 3))
         events.append(
             Particles(
                 vertex_id=event[0],
@@ -110,9 +108,7 @@ def _run_pythia(
         from chromo.kinematics import CenterOfMass, GeV
         from chromo.models import Pythia6
     except ImportError as error:
-        raise InputError(
-            f"simulating collisions needs chromo ({error}); pip install 'smartpix[acts]'"
-        ) from error
+        raise InputError(f"simulating collisions needs chromo ({error}); pip install 'smartpix[acts]'") from error
     # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
     model = Pythia6(CenterOfMass(options.energy * GeV, "p", "p"), seed=seed)
     stream = model(n_events * options.pileup)

@@ -64,9 +64,7 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
     )
 
 
-def digitise(
-    charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Add noise, suppress below threshold, digitise.
 
     Args:

@@ -110,13 +110,13 @@ def _weight(table: Any, dx: float, dy: float, distance: float, pitch: Any, thick
         for j in range(2):
             wy = ay if j else 1.0 - ay
             total += wx * wy * ((1.0 - az) * table[ix + i, iy + j, iz] + az * table[ix + i, iy + j, iz + 1])
-    return total
+    return float(total)
 
 
 @njit(cache=True)
 def _lookup(values: Any, index: float) -> float:
     i = min(max(int(index), 0), len(values) - 2)
-    return values[i] + (index - i) * (values[i + 1] - values[i])
+    return float(values[i] + (index - i) * (values[i + 1] - values[i]))
 
 
 @njit(cache=True)
@@ -141,7 +141,7 @@ def _place(tau: Any, time: float, ascending: bool) -> float:
                 low = middle
             else:
                 high = middle
-    return low + (time - tau[low]) / (tau[high] - tau[low])
+    return float(low + (time - tau[low]) / (tau[high] - tau[low]))
 
 
 @njit(cache=True)
@@ -241,15 +241,15 @@ def _transfer(quantiles: Any) -> float:
     index = -math.log(1.0 - np.random.random()) * N_QUANTILES / 12.0
     i = int(index)
     if i >= N_QUANTILES:
-        return quantiles[N_QUANTILES]
-    return quantiles[i] + (index - i) * (quantiles[i + 1] - quantiles[i])
+        return float(quantiles[N_QUANTILES])
+    return float(quantiles[i] + (index - i) * (quantiles[i + 1] - quantiles[i]))
 
 
 @njit(cache=True)
 def _delta_range(energy: float) -> float:
     """Practical range in silicon in mm (L. Katz and A. S. Penfold, Rev. Mod. Phys. 24 (1952) 28)."""
     mev = energy * 1e-6
-    return 412.0 * mev ** (1.265 - 0.0954 * math.log(mev)) / 2.33 * 1e-2
+    return float(412.0 * mev ** (1.265 - 0.0954 * math.log(mev)) / 2.33 * 1e-2)
 
 
 @njit(cache=True)
@@ -288,9 +288,7 @@ def _induce(
         cot_a, cot_b = nx / nz, ny / nz
         hx, hy = half_size[k, 0], half_size[k, 1]
         # A grazing track cannot leave more of itself on the module than the module is long.
-        reach = min(
-            0.5 * thickness, 2 * hx / max(abs(cot_a), 1e-9), 2 * hy / max(abs(cot_b), 1e-9)
-        )
+        reach = min(0.5 * thickness, 2 * hx / max(abs(cot_a), 1e-9), 2 * hy / max(abs(cot_b), 1e-9))
         x_low = position[k, 0] - abs(cot_a) * reach - margin_x
         x_high = position[k, 0] + abs(cot_a) * reach + margin_x
         y_low = position[k, 1] - abs(cot_b) * reach - margin_y
@@ -321,9 +319,7 @@ def _induce(
                     energy += loss
                     continue
                 # A hard collision: kinematics gives the angle to the track, the azimuth is free.
-                cos_angle = math.sqrt(
-                    min(loss * (t_max + 2 * ELECTRON_MASS) / (t_max * (loss + 2 * ELECTRON_MASS)), 1.0)
-                )
+                cos_angle = math.sqrt(min(loss * (t_max + 2 * ELECTRON_MASS) / (t_max * (loss + 2 * ELECTRON_MASS)), 1.0))
                 sin_angle = math.sqrt(1.0 - cos_angle * cos_angle)
                 azimuth = 2 * math.pi * np.random.random()
                 tx, ty, tz = cot_a / slope, cot_b / slope, 1.0 / slope

@@ -183,9 +183,7 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
             return ex.ProcessCode.SUCCESS
 
     # numThreads=1 keeps the events in order.
-    sequencer = ex.Sequencer(
-        events=len(events), numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False
-    )
+    sequencer = ex.Sequencer(events=len(events), numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
     geometry = ex.GenericDetector(ex.GenericDetector.Config(logLevel=acts.logging.WARNING))
     sequencer.addReader(Feed())
     sequencer.addAlgorithm(

@@ -1,0 +1,234 @@
+"""Figures of a run. Colours are Okabe and Ito's, told apart by all kinds of colour vision; every axis has its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hist
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta as beta_distribution
+
+from seeding.cones import ConeOptions
+from seeding.edges import find_edges
+from smartpix.estimate import TARGETS
+from smartpix.io import replace_when_done
+from tracking.metrics import EventTruth, score_edges
+from tracking.pipeline import Chain, EventResult, Totals
+
+__all__ = ["clopper_pearson", "write_figures"]
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import mplhep
+
+BLUE, ORANGE, GREEN, PURPLE, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#808080", "#D55E00"
+UNITS = {"x": ("µm", 1e3), "y": ("µm", 1e3), "cot_alpha": ("", 1.0), "cot_beta": ("", 1.0)}
+LABELS = {"x": "x", "y": "y", "cot_alpha": r"cot $\alpha$", "cot_beta": r"cot $\beta$"}
+QUANTILES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.997, 0.999)
+
+Floats = npt.NDArray[np.float64]
+
+
+def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tuple[Floats, Floats]:
+    """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each bin."""
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(passed > 0, beta_distribution.ppf(tail, passed, total - passed + 1), 0.0)
+        high = np.where(passed < total, beta_distribution.ppf(1 - tail, passed + 1, total - passed), 1.0)
+    return np.asarray(low), np.asarray(high)
+
+
+@contextmanager
+def _figure(path: Path, **options: Any) -> Iterator[tuple[Any, Any]]:
+    with plt.rc_context(
+        {
+            **mplhep.style.ATLAS,
+            "font.family": "sans-serif",
+            "mathtext.fontset": "dejavusans",
+            "figure.constrained_layout.use": True,
+        }
+    ):
+        figure, axes = plt.subplots(**options)
+        yield figure, axes
+        with replace_when_done(path) as beside:
+            figure.savefig(beside, dpi=130)
+        plt.close(figure)
+
+
+def write_figures(
+    folder: Path,
+    chain: Chain,
+    totals: Totals,
+    shown: tuple[EventResult, EventTruth | None] | None,
+    study: Sequence[tuple[EventResult, EventTruth]],
+) -> None:
+    """Write all figures of a run; those that need truth only where there is truth.
+
+    Args:
+        shown: the event to display.
+        study: events for the cone study.
+    """
+    if totals.truth and sum(len(r["barrel"]) for r in totals.residuals):
+        residuals(folder / "residuals.png", totals, lambda r, name: r[name] * UNITS[name][1], "residual")
+        residuals(folder / "pulls.png", totals, lambda r, name: r[name] / r[f"sigma_{name}"], "pull")
+        efficiency(folder / "efficiency.png", totals)
+    if sum(len(r.edges) for r, _ in study):
+        cone_study(folder / "cone-study.png", chain, study, totals.n_window / max(totals.n_events, 1))
+    if shown is not None and len(shown[0].hits):
+        event_display(folder / "event-display.png", chain, shown[0])
+
+
+def residuals(
+    path: Path, totals: Totals, quantity: Callable[[dict[str, npt.NDArray[Any]], str], npt.NDArray[Any]], kind: str
+) -> None:
+    """Estimate minus truth, or pulls, of single-particle clusters, barrel and end-caps."""
+    with _figure(path, nrows=2, ncols=2, figsize=(11, 8)) as (_, axes):
+        for axis, name in zip(axes.flat, TARGETS, strict=True):
+            values = np.concatenate([quantity(r, name) for r in totals.residuals])
+            barrel = np.concatenate([r["barrel"] for r in totals.residuals])
+            reach = 5.0 if kind == "pull" else float(np.percentile(np.abs(values), 97))
+            for chosen, colour, label in ((barrel, BLUE, "barrel"), (~barrel, ORANGE, "end-caps")):
+                if not np.any(chosen):
+                    continue
+                histogram = hist.Hist.new.Reg(60, -reach, reach).Double().fill(values[chosen])
+                half = np.percentile(np.abs(values[chosen]), 68.27)
+                unit = "" if kind == "pull" else f" {UNITS[name][0]}"
+                mplhep.histplot(
+                    histogram, ax=axis, color=colour, density=True, label=f"{label}: 68 % within {half:.3g}{unit}", flow="none"
+                )
+            if kind == "pull":
+                grid = np.linspace(-reach, reach, 200)
+                axis.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=GREY, ls="--", label="unit Gaussian")
+                axis.set_xlabel(f"(estimate - truth) / sigma of {LABELS[name]}")
+            else:
+                axis.set_xlabel(f"estimate - truth of {LABELS[name]}" + (f" [{UNITS[name][0]}]" if UNITS[name][0] else ""))
+            axis.set_ylabel("clusters, normalised")
+            axis.set_xlim(-reach, reach)
+            axis.set_ylim(0, axis.get_ylim()[1] * 1.35)
+            axis.legend(fontsize=11, loc="upper left")
+
+
+def efficiency(path: Path, totals: Totals) -> None:
+    """Track efficiency of findable particles against pT and eta, with 68 % Clopper-Pearson intervals."""
+    columns = {n: np.concatenate([p[n] for p in totals.particles]) for n in ("pt", "eta", "findable", "found", "n_layers")}
+    wide = (columns["n_layers"] >= 4) & (np.abs(columns["eta"]) < 2.5) & (columns["pt"] > 0.2)
+    with _figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
+        edges_pt = np.geomspace(0.2, 20, 14)
+        for axis, values, chosen, edges, label, log in (
+            (axes[0], columns["pt"], wide, edges_pt, "$p_T$ [GeV]", True),
+            (axes[1], columns["eta"], columns["findable"], np.linspace(-2.5, 2.5, 16), r"$\eta$", False),
+        ):
+            total = np.histogram(values[chosen], edges)[0].astype(float)
+            passed = np.histogram(values[chosen & columns["found"]], edges)[0].astype(float)
+            filled = total > 0
+            rate = passed[filled] / total[filled]
+            low, high = clopper_pearson(passed[filled], total[filled])
+            center = np.sqrt(edges[1:] * edges[:-1]) if log else 0.5 * (edges[1:] + edges[:-1])
+            bars = np.abs(np.stack([rate - low, high - rate]))
+            axis.errorbar(
+                center[filled],
+                rate,
+                yerr=bars,
+                xerr=[(center - edges[:-1])[filled], (edges[1:] - center)[filled]],
+                fmt="o",
+                color=BLUE,
+            )
+            axis.set_xlabel(label)
+            axis.set_ylabel("track efficiency")
+            axis.set_ylim(0, 1.15)
+            axis.axhline(1, color=GREY, lw=0.8, ls=":")
+            if log:
+                axis.set_xscale("log")
+                axis.axvline(0.9, color=ORANGE, ls="--", lw=1)
+                axis.text(0.95, 0.08, "findable", color=ORANGE, fontsize=11)
+        axes[0].set_title(r"$|\eta| < 2.5$, at least 4 layers", fontsize=12)
+        axes[1].set_title("findable particles", fontsize=12)
+
+
+def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], window_edges: float) -> None:
+    """Edge efficiency against reduction as the cones' quantile moves."""
+    import dataclasses
+
+    reduction, rate = [], []
+    for quantile in QUANTILES:
+        options: ConeOptions = dataclasses.replace(chain.options.cone, quantile=quantile)
+        kept = wanted = found = 0
+        for result, truth in study:
+            edges, _ = find_edges(result.hits, chain.header.detector, chain.pairs, chain.header.field, options)
+            score = score_edges(truth, edges.source, edges.target)
+            kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
+        if wanted and kept:
+            reduction.append(window_edges * len(study) / kept)
+            rate.append(found / wanted)
+    with _figure(path, figsize=(8, 6)) as (_, axis):
+        axis.plot(reduction, rate, "o-", color=BLUE)
+        for q, x, y in zip(QUANTILES, reduction, rate, strict=False):
+            if q in (0.5, 0.9, 0.99, 0.999):
+                axis.annotate(f"{q:g}", (x, y), xytext=(6, 6), textcoords="offset points", fontsize=11)
+        axis.set_xlabel("reduction: edges of the reference window / edges in cones")
+        axis.set_ylabel("edge efficiency of findable particles")
+        axis.set_title("labels: the quantile asked for", fontsize=12)
+        axis.grid(alpha=0.3)
+
+
+def event_display(path: Path, chain: Chain, result: EventResult) -> None:
+    """One event in x-y (barrel) and r-z: hits, tracks, and the cones of the stiffest tracks' innermost hits."""
+    hits, tracks, cones = result.hits, result.tracks, result.cones
+    position = hits.position
+    radius = np.hypot(position[:, 0], position[:, 1])
+    barrel = chain.header.detector.barrel[hits.module]
+    layers = chain.header.detector.layers
+    rows = tracks.rows()
+    order = np.argsort(np.abs(result.helices.qop))
+    leading = [t for t in order if barrel[rows[t][0]]][:3]
+    with _figure(path, ncols=2, figsize=(15, 7)) as (_, (xy, rz)):
+        xy.plot(position[barrel, 0], position[barrel, 1], ".", ms=2, color=GREY, alpha=0.6, label="clusters (barrel)")
+        rz.plot(position[:, 2], radius, ".", ms=2, color=GREY, alpha=0.6, label="clusters")
+        for t, hit_rows in enumerate(rows):
+            style = {"color": RED, "lw": 1.6, "zorder": 4} if t in leading else {"color": BLUE, "lw": 0.5, "alpha": 0.6}
+            label = "tracks" if t == 0 and t not in leading else None
+            inside = hit_rows[barrel[hit_rows]]
+            xy.plot(position[inside, 0], position[inside, 1], **style)
+            rz.plot(position[hit_rows, 2], radius[hit_rows], label=label, **style)
+        gate = chain.options.cone.gate()
+        outermost = layers.r_max[layers.barrel].max() if np.any(layers.barrel) else radius.max()
+        for k, t in enumerate(leading):
+            i = rows[t][0]
+            grid = np.linspace(radius[i], outermost, 40)
+            sigma_c, sigma_k = np.sqrt(cones.covariance[i, 0]), np.sqrt(cones.covariance[i, 2])
+            phi = np.arctan2(position[i, 1], position[i, 0])
+            bounds = []
+            for curvature in (cones.curvature[i] - gate * sigma_k, cones.curvature[i] + gate * sigma_k):
+                turn = np.arcsin(np.clip(curvature * grid / 2, -1, 1)) - np.arcsin(np.clip(curvature * radius[i] / 2, -1, 1))
+                bounds.append(phi + turn)
+            low, high = bounds
+            label = f"cones, {chain.options.cone.quantile:.1%}" if k == 0 else None
+            xy.fill(
+                np.concatenate([grid * np.cos(low), (grid * np.cos(high))[::-1]]),
+                np.concatenate([grid * np.sin(low), (grid * np.sin(high))[::-1]]),
+                color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
+            )  # fmt: skip
+            step = grid - radius[i]
+            z = position[i, 2]
+            c_low, c_high = cones.cot_theta[i] - gate * sigma_c, cones.cot_theta[i] + gate * sigma_c
+            rz.fill(
+                np.concatenate([z + c_low * step, (z + c_high * step)[::-1]]), np.concatenate([grid, grid[::-1]]),
+                color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
+            )  # fmt: skip
+        xy.plot([], [], color=RED, lw=1.6, label="the three stiffest")
+        xy.set_aspect("equal")
+        xy.set_xlabel("x [mm]")
+        xy.set_ylabel("y [mm]")
+        rz.set_xlabel("z [mm]")
+        rz.set_ylabel("r [mm]")
+        rz.set_ylim(0, radius.max() * 1.25)
+        xy.set_xlim(-outermost * 1.1, outermost * 1.1)
+        xy.set_ylim(-outermost * 1.1, outermost * 1.3)
+        for axis in (xy, rz):
+            axis.legend(fontsize=10, loc="upper right", ncols=3, markerscale=4)
+        xy.set_title(f"event {result.event}", fontsize=12)
