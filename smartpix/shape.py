@@ -6,6 +6,7 @@ is that of its residuals among clusters of the same size (cf. the cluster-shape 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -128,6 +129,7 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
     Raises:
         InputError: a file has no truth, or too few clusters.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
     collected: dict[str, list[tuple[Floats, npt.NDArray[np.int64], Floats]]] = {r: [] for r in REGIONS}
@@ -164,17 +166,20 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
             "target_std": y.std(0),
         }
         network = MLPRegressor(
-            options.hidden,
+            hidden_layer_sizes=options.hidden,
             max_iter=options.epochs,
             random_state=options.seed,
             batch_size=500,
             tol=0.0,
             n_iter_no_change=options.epochs,
         )
-        network.fit(
-            (x[:-n_held] - scale["feature_mean"]) / scale["feature_std"],
-            (y[:-n_held] - scale["target_mean"]) / scale["target_std"],
-        )
+        with warnings.catch_warnings():
+            # The number of epochs is ours; that scikit-learn would go on is no news.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(
+                (x[:-n_held] - scale["feature_mean"]) / scale["feature_std"],
+                (y[:-n_held] - scale["target_mean"]) / scale["target_std"],
+            )
         for name, value in scale.items():
             arrays[f"{region}.{name}"] = value
         for k, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import awkward as ak
 import numpy as np
 
-from smartpix.geometry import Detector
+from smartpix import schema
+from smartpix.geometry import Detector, read_detector
+from smartpix.simulate.generate import Particles
+from smartpix.simulate.transport import Crossings
 
 
 def module_row(center, u, v, w, layer, module, volume=8):
@@ -25,3 +31,66 @@ def detector_of(rows) -> Detector:
 def one_module_detector() -> Detector:
     """One barrel module at x = 32 mm."""
     return detector_of([module_row((32.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, 1)])
+
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED_DATA = REPOSITORY / "../shared/data"
+
+
+def embedded_detector() -> Detector:
+    """The module table that ships with the package."""
+    return read_detector(REPOSITORY / "data" / "detector.csv")
+
+
+def part_of(detector: Detector, rows) -> Detector:
+    """A detector of some rows of another one."""
+    return Detector({name: np.asarray(values)[rows] for name, values in detector.columns.items()})
+
+
+def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossings:
+    """Pions that cross the modules at ``local`` (N, 2), going outwards with ``cots`` (N, 2)."""
+    module = np.asarray(module, dtype=np.int32)
+    n = len(module)
+    local, cots = np.asarray(local, dtype=float).reshape(n, 2), np.asarray(cots, dtype=float).reshape(n, 2)
+    direction = detector.direction_to_global(module, np.column_stack([cots, np.ones(n)]))
+    momentum = p * direction / np.linalg.norm(direction, axis=1)[:, None]
+    particle = np.arange(n) if particle is None else np.asarray(particle)
+    point = detector.to_global(module, local)
+    n_particles = int(particle.max()) + 1 if n else 0
+    particles = Particles(
+        np.ones(n_particles, dtype=np.int32), np.full(n_particles, 211, dtype=np.int32), np.ones(n_particles),
+        np.zeros((n_particles, 3)), np.tile([p, 0.0, 0.0], (n_particles, 1)),
+    )  # fmt: skip
+    beta = np.full(n, p / np.hypot(p, 0.13957))
+    return Crossings(module, particle.astype(np.int32), np.zeros(n, dtype=np.int32), point, momentum, beta, particles)
+
+
+def random_events(seed, clusters_per_event, slices=(0, 19), n_modules=1) -> ak.Array:
+    """Events of random numbers in the layout of event files, every column different."""
+    rng = np.random.default_rng(seed)
+
+    def column(dtype, n):
+        if dtype == "?":
+            return rng.random(n) < 0.5
+        return rng.normal(0, 100, n).astype(dtype) if dtype[0] == "f" else rng.integers(0, 1000, n).astype(dtype)
+
+    def records(columns, n):
+        return ak.zip({name: column(dtype, n) for name, dtype in columns.items()})
+
+    n = int(np.sum(clusters_per_event, dtype=int))
+    n_pixels, n_truth = rng.integers(1, 6, n), rng.integers(0, 3, n)
+    clusters = {name: column(c.dtype, n) for name, c in schema.CLUSTERS.items()}
+    clusters["module_index"] = rng.integers(0, n_modules, n).astype(np.int32)
+    pixels = {name: c.dtype for name, c in schema.PIXELS.items()} | {f"charge_{s:02d}": "f4" for s in slices}
+    clusters["pixels"] = ak.unflatten(records(pixels, int(n_pixels.sum())), n_pixels)
+    clusters["truth"] = ak.unflatten(records({k: c.dtype for k, c in schema.TRUTH.items()}, int(n_truth.sum())), n_truth)
+    n_particles = rng.integers(0, 4, len(clusters_per_event))
+    particles = records({k: c.dtype for k, c in schema.PARTICLES.items()}, int(n_particles.sum()))
+    return ak.zip(
+        {
+            "event": np.arange(len(clusters_per_event)) + 10 * seed,
+            "clusters": ak.unflatten(ak.zip(clusters, depth_limit=1), np.asarray(clusters_per_event, dtype=np.int64)),
+            "particles": ak.unflatten(particles, n_particles),
+        },
+        depth_limit=1,
+    )

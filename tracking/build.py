@@ -86,14 +86,14 @@ def build_tracks(
     # The offset makes every kept edge add to a path, so that a weak true edge does not cut it.
     weight = np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + 0.1
     path, start, score = _extract(len(hits), source[by_target], target[by_target], weight, kept, options.min_hits)
-    tracks = [order[path[a:b]] for a, b in zip(start[:-1], start[1:], strict=True)]
-    tracks = _add_overlaps(hits, edges, scores, rank, tracks, options)
-    sizes = np.array([len(t) for t in tracks], dtype=np.int64)
-    return Tracks(
-        hits=np.concatenate(tracks) if tracks else np.zeros(0, dtype=np.int64),
-        start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        score=score,
-    )
+    owner = np.full(len(hits), -1, dtype=np.int64)
+    owner[order[path]] = np.repeat(np.arange(len(score)), np.diff(start))
+    _add_overlaps(hits, edges, scores, owner, options)
+    rows = np.flatnonzero(owner >= 0)
+    distance = np.linalg.norm(hits.position[rows], axis=1)
+    rows = rows[np.lexsort((distance, rank[rows], owner[rows]))]
+    sizes = np.bincount(owner[rows], minlength=len(score))
+    return Tracks(hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score)
 
 
 @njit(cache=True, nogil=True)
@@ -174,39 +174,43 @@ def _extract(n_hits: int, source: Any, target: Any, weight: Any, score: Any, min
 
 
 def _add_overlaps(
-    hits: Hits,
-    edges: Edges,
-    scores: npt.NDArray[np.float32],
-    rank: npt.NDArray[np.int32],
-    tracks: list[npt.NDArray[np.int64]],
-    options: BuildOptions,
-) -> list[npt.NDArray[np.int64]]:
-    """Take along the second cluster where modules of a layer overlap."""
-    owner = np.full(len(hits), -1, dtype=np.int64)
-    for t, rows in enumerate(tracks):
-        owner[rows] = t
+    hits: Hits, edges: Edges, scores: npt.NDArray[np.float32], owner: npt.NDArray[np.int64], options: BuildOptions
+) -> None:
+    """Give the second cluster, where modules of a layer overlap, to the track; changes ``owner`` (N,) in place."""
     good = scores > options.overlap_score
     a, b, s = edges.source[good], edges.target[good], scores[good]
     free, taken = np.concatenate([a, b]), np.concatenate([b, a])
     s = np.concatenate([s, s])
     which = (owner[free] < 0) & (owner[taken] >= 0)
     free, track, s = free[which], owner[taken[which]], s[which]
-    order = np.lexsort((free, -s))
-    added: dict[int, list[int]] = {}
-    for k in order:
-        h, t = int(free[k]), int(track[k])
+    best_first = np.lexsort((track, free, -s))
+    by_track = np.argsort(owner, kind="stable")
+    n_tracks = int(owner.max(initial=-1)) + 1
+    start = np.searchsorted(owner[by_track], np.arange(n_tracks + 1))
+    _attach(
+        free[best_first], track[best_first], owner, by_track, start, hits.layer, hits.module, hits.position,
+        options.overlap_distance,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _attach(
+    free: Any, track: Any, owner: Any, by_track: Any, start: Any, layer: Any, module: Any, position: Any, distance: float
+) -> None:
+    for k in range(len(free)):
+        h, t = free[k], track[k]
         if owner[h] >= 0:
             continue
-        same = tracks[t][hits.layer[tracks[t]] == hits.layer[h]]
-        if len(same) == 0 or np.any(hits.module[same] == hits.module[h]):
-            continue
-        if np.min(np.linalg.norm(hits.position[same] - hits.position[h], axis=1)) > options.overlap_distance:
-            continue
-        owner[h] = t
-        added.setdefault(t, []).append(h)
-    out = list(tracks)
-    for t, more in added.items():
-        rows = np.concatenate([tracks[t], np.array(more, dtype=np.int64)])
-        distance = np.linalg.norm(hits.position[rows], axis=1)
-        out[t] = rows[np.lexsort((distance, rank[rows]))]
-    return out
+        near, same_module = False, False
+        for m in range(start[t], start[t + 1]):
+            g = by_track[m]
+            if layer[g] != layer[h]:
+                continue
+            if module[g] == module[h]:
+                same_module = True
+            gap = 0.0
+            for axis in range(3):
+                gap += (position[g, axis] - position[h, axis]) ** 2
+            near |= gap < distance * distance
+        if near and not same_module:
+            owner[h] = t

@@ -73,12 +73,12 @@ def write_figures(
         shown: the event to display.
         study: events for the cone study.
     """
-    if totals.truth and sum(len(r["barrel"]) for r in totals.residuals):
+    if totals.truth and any(len(r["barrel"]) > 0 for r in totals.residuals):
         residuals(folder / "residuals.png", totals, lambda r, name: r[name] * UNITS[name][1], "residual")
         residuals(folder / "pulls.png", totals, lambda r, name: r[name] / r[f"sigma_{name}"], "pull")
         efficiency(folder / "efficiency.png", totals)
     if sum(len(r.edges) for r, _ in study):
-        cone_study(folder / "cone-study.png", chain, study, totals.n_window / max(totals.n_events, 1))
+        cone_study(folder / "cone-study.png", chain, study, totals)
     if shown is not None and len(shown[0].hits):
         event_display(folder / "event-display.png", chain, shown[0])
 
@@ -150,7 +150,7 @@ def efficiency(path: Path, totals: Totals) -> None:
         axes[1].set_title("findable particles", fontsize=12)
 
 
-def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], window_edges: float) -> None:
+def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], totals: Totals) -> None:
     """Edge efficiency against reduction as the cones' quantile moves."""
     import dataclasses
 
@@ -163,16 +163,22 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
             score = score_edges(truth, edges.source, edges.target)
             kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
         if wanted and kept:
-            reduction.append(window_edges * len(study) / kept)
+            reduction.append(totals.n_window / totals.n_events * len(study) / kept)
             rate.append(found / wanted)
     with _figure(path, figsize=(8, 6)) as (_, axis):
-        axis.plot(reduction, rate, "o-", color=BLUE)
+        axis.plot(reduction, rate, "o-", color=BLUE, label="cones")
+        summary = totals.summary()
+        if summary["reduction"] and summary["edge_efficiency"]:
+            axis.plot(summary["reduction"], summary["edge_efficiency"], "*", ms=16, color=RED, label="this run, all events")
+        if summary["window_edge_efficiency"]:
+            axis.plot(1, summary["window_edge_efficiency"], "s", color=GREY, label="reference window")
         for q, x, y in zip(QUANTILES, reduction, rate, strict=False):
             if q in (0.5, 0.9, 0.99, 0.999):
                 axis.annotate(f"{q:g}", (x, y), xytext=(6, 6), textcoords="offset points", fontsize=11)
         axis.set_xlabel("reduction: edges of the reference window / edges in cones")
         axis.set_ylabel("edge efficiency of findable particles")
-        axis.set_title("labels: the quantile asked for", fontsize=12)
+        axis.set_title("numbers: the quantile asked for", fontsize=12)
+        axis.legend(fontsize=11, loc="lower left")
         axis.grid(alpha=0.3)
 
 
@@ -184,17 +190,17 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
     barrel = chain.header.detector.barrel[hits.module]
     layers = chain.header.detector.layers
     rows = tracks.rows()
-    order = np.argsort(np.abs(result.helices.qop))
-    leading = [t for t in order if barrel[rows[t][0]]][:3]
+    # pT = sin(theta) / |qop|, of the tracks that stay in the barrel.
+    order = np.argsort(np.abs(result.helices.qop) / np.sin(result.helices.theta))
+    leading = [t for t in order if np.all(barrel[rows[t]])][:3]
     with _figure(path, ncols=2, figsize=(15, 7)) as (_, (xy, rz)):
         xy.plot(position[barrel, 0], position[barrel, 1], ".", ms=2, color=GREY, alpha=0.6, label="clusters (barrel)")
         rz.plot(position[:, 2], radius, ".", ms=2, color=GREY, alpha=0.6, label="clusters")
         for t, hit_rows in enumerate(rows):
             style = {"color": RED, "lw": 1.6, "zorder": 4} if t in leading else {"color": BLUE, "lw": 0.5, "alpha": 0.6}
-            label = "tracks" if t == 0 and t not in leading else None
             inside = hit_rows[barrel[hit_rows]]
             xy.plot(position[inside, 0], position[inside, 1], **style)
-            rz.plot(position[hit_rows, 2], radius[hit_rows], label=label, **style)
+            rz.plot(position[hit_rows, 2], radius[hit_rows], **style)
         gate = chain.options.cone.gate()
         outermost = layers.r_max[layers.barrel].max() if np.any(layers.barrel) else radius.max()
         for k, t in enumerate(leading):
@@ -220,15 +226,18 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
                 np.concatenate([z + c_low * step, (z + c_high * step)[::-1]]), np.concatenate([grid, grid[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
-        xy.plot([], [], color=RED, lw=1.6, label="the three stiffest")
+        xy.plot([], [], color=BLUE, lw=0.5, label="tracks")
+        xy.plot([], [], color=RED, lw=1.6, label="the three of largest $p_T$")
+        rz.plot([], [], color=BLUE, lw=0.5, label="tracks")
         xy.set_aspect("equal")
         xy.set_xlabel("x [mm]")
         xy.set_ylabel("y [mm]")
         rz.set_xlabel("z [mm]")
         rz.set_ylabel("r [mm]")
         rz.set_ylim(0, radius.max() * 1.25)
+        rz.set_xlim(-1.05 * np.abs(position[:, 2]).max(), 1.05 * np.abs(position[:, 2]).max())
         xy.set_xlim(-outermost * 1.1, outermost * 1.1)
         xy.set_ylim(-outermost * 1.1, outermost * 1.3)
         for axis in (xy, rz):
-            axis.legend(fontsize=10, loc="upper right", ncols=3, markerscale=4)
+            axis.legend(fontsize=10, loc="upper center", ncols=2, markerscale=4)
         xy.set_title(f"event {result.event}", fontsize=12)

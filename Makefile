@@ -1,0 +1,37 @@
+# The two commands of the README: `make demo` and `make test`. Both make .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint data clean
+
+demo: .venv/core
+	$(BIN)/smartpix run --output smartpix-out
+
+test: .venv/dev lint
+	$(BIN)/python -m pytest -q
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Everything in data/: detector table, embedded sample, trained weights (about an hour and a half on two cores).
+data: .venv/dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash data/make.sh
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "smartpix needs Python 3.11 or newer; call: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/core: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev,acts]'
+	@touch $@ .venv/core
+
+clean:
+	rm -rf .venv smartpix-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,83 @@
+"""Write docs/formats.md from the column tables of smartpix.schema: python docs/make_formats.py."""
+
+from pathlib import Path
+
+from smartpix import schema
+from smartpix.io import FORMAT_VERSION
+
+INTRODUCTION = f"""\
+# File formats
+
+<!-- Made by docs/make_formats.py from smartpix/schema.py: edit there. -->
+
+Units are mm, GeV, rad, T, ns and e (charge in electrons) everywhere. `smartpix info FILE` shows what a file holds.
+
+## Event files (ROOT, format version {FORMAT_VERSION})
+
+Written by `smartpix simulate` and `smartpix convert`, read by `smartpix run` and `smartpix train`, and in Python:
+
+```python
+from smartpix.io import iterate
+
+for file, events in iterate("F.root", step=10):  # streams: 10 events at a time
+    clusters = events["clusters"]                # awkward records with nested "pixels" and "truth"
+```
+
+A file holds
+
+- `metadata`, a string: JSON with the format version, `field` (T, along z), `slices` (which 200 ps slices the pixels carry) and `made_by` (command,
+  options, seed);
+- `detector`, a tree with one entry per module;
+- `events`, a TTree (or RNTuple) with one entry per event and the jagged branches below. Clusters, pixels, truth and particles each have their
+  own length; `cluster_n_pixels` and `cluster_n_truth` say how many `pixel_*` and `truth_*` entries belong to each cluster, in order.
+
+A file is written beside its final place and moved there when it is complete. The same content under the same name gives the same bytes.
+The sensor frame is defined in [concepts](concepts.md#frames).
+"""
+
+SECTIONS = (
+    ("Branches of `events`: clusters", "cluster_", schema.CLUSTERS),
+    ("Pixels", "pixel_", schema.PIXELS),
+    ("Truth: who made the cluster (may be absent)", "truth_", schema.TRUTH),
+    ("Particles (may be absent)", "particle_", schema.PARTICLES),
+)
+
+AFTER_PIXELS = """
+`pixel_charge_SS` (float32, e), one branch per sampled slice SS = 00 ... 19: induced charge from the start to the end of slice SS, cumulative, after noise,
+threshold and ADC; negative where moving carriers induce the opposite sign; 0 where the slice stayed below the threshold.
+"""
+
+DETECTOR_NOTE = """
+The columns are those of TrackML's `detectors.csv`, so either file reads as the other; the CSV table of `smartpix detector` has them too.
+`(u, v, w)` is the module's own frame; `smartpix.geometry.Detector` derives the sensor frame from it.
+"""
+
+TRACKS_NOTE = """
+Tree `tracks`, one entry per event: `event`, the jagged branches below, and `hit_id`: the `cluster_hit_id` of all tracks one after
+the other, inner first; `track_n_hits` says how many belong to each track. `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
+the point of closest approach is `d0 * (-sin phi, cos phi)`.
+"""
+
+
+def table(prefix: str, columns: dict[str, schema.Column]) -> str:
+    """A Markdown table of one group of branches."""
+    lines = ["| branch | type | unit | meaning |", "|---|---|---|---|"]
+    for name, column in columns.items():
+        kind = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "f8": "float64", "?": "bool"}[column.dtype]
+        note = " (with truth)" if column.optional else ""
+        lines.append(f"| `{prefix}{name}` | {kind} | {column.unit} | {column.meaning}{note} |")
+    return "\n".join(lines) + "\n"
+
+
+def formats() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for title, prefix, columns in SECTIONS:
+        parts.append(f"### {title}\n\n{table(prefix, columns)}{AFTER_PIXELS if prefix == 'pixel_' else ''}")
+    parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
+    parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("formats.md").write_text(formats())

@@ -1,0 +1,287 @@
+"""Frames, layers and the detector table against rotations written out by hand."""
+
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smartpix.geometry import Detector, layer_pairs, read_detector, write_detector
+from smartpix.schema import DETECTOR, InputError
+from smartpix.simulate.drift import Sensor, drift_tables
+from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector
+
+QUICK = settings(max_examples=25, deadline=None)
+SIGN = st.sampled_from([-1.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return embedded_detector()
+
+
+def barrel_module(phi, z, radius, tilt, su, sv, sw):
+    """A module at azimuth phi, turned by tilt about the beam, with the file's axes along either direction."""
+    normal = np.array([np.cos(phi + tilt), np.sin(phi + tilt), 0.0])
+    along_phi = np.array([-np.sin(phi + tilt), np.cos(phi + tilt), 0.0])
+    center = np.array([radius * np.cos(phi), radius * np.sin(phi), z])
+    return detector_of([module_row(center, su * along_phi, sv * np.array([0, 0, 1.0]), sw * normal, 2, 1)])
+
+
+def disk_module(phi, z, radius, su, sv, sw):
+    radial = np.array([np.cos(phi), np.sin(phi), 0.0])
+    along_phi = np.array([-np.sin(phi), np.cos(phi), 0.0])
+    center = radius * radial + np.array([0, 0, z])
+    return detector_of([module_row(center, su * along_phi, sv * radial, sw * np.array([0, 0, 1.0]), 2, 1)])
+
+
+@QUICK
+@given(st.floats(-3.1, 3.1), st.floats(-500, 500), st.floats(20, 200), st.floats(-0.4, 0.4), SIGN, SIGN, SIGN)
+def test_barrel_frame_does_not_depend_on_the_direction_of_the_files_axes(phi, z, radius, tilt, su, sv, sw):
+    x, y, normal = barrel_module(phi, z, radius, tilt, su, sv, sw).axes[0].T
+    np.testing.assert_allclose(x, [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(normal, [np.cos(phi + tilt), np.sin(phi + tilt), 0], atol=1e-12)
+    # y = z cross x = outward cross beam: against increasing azimuth.
+    np.testing.assert_allclose(y, [np.sin(phi + tilt), -np.cos(phi + tilt), 0], atol=1e-12)
+
+
+@QUICK
+@given(st.floats(-3.1, 3.1), st.sampled_from([-700.0, 600.0]), st.floats(20, 200), SIGN, SIGN, SIGN)
+def test_endcap_frame_has_x_outward_and_z_away_from_the_collision(phi, z, radius, su, sv, sw):
+    x, y, normal = disk_module(phi, z, radius, su, sv, sw).axes[0].T
+    np.testing.assert_allclose(x, [np.cos(phi), np.sin(phi), 0], atol=1e-12)
+    np.testing.assert_allclose(normal, [0, 0, np.sign(z)], atol=1e-12)
+    np.testing.assert_allclose(y, np.sign(z) * np.array([-np.sin(phi), np.cos(phi), 0]), atol=1e-12)
+
+
+@QUICK
+@given(st.floats(-3.1, 3.1), SIGN, SIGN, st.booleans())
+def test_signs_of_u_and_v_say_how_the_sensor_frame_lies_on_the_files_axes(phi, su, sv, barrel):
+    module = barrel_module(phi, 10, 32, 0.1, su, sv, 1.0) if barrel else disk_module(phi, 600, 60, su, sv, 1.0)
+    assert module.v_sign[0] == sv
+    # Towards increasing azimuth: against y in the barrel, along it on the +z disks.
+    assert module.u_sign[0] == (-su if barrel else su)
+
+
+@QUICK
+@given(st.integers(0, 4003), st.lists(st.tuples(*[st.floats(-40, 40)] * 3), min_size=1, max_size=5))
+def test_local_to_global_and_back(row, points):
+    detector = embedded()
+    local = np.array(points)
+    module = np.full(len(local), row)
+    there = detector.to_global(module, local)
+    np.testing.assert_allclose(detector.to_local(module, there), local, atol=1e-9)
+    columns = {name: np.asarray(values, dtype=float)[row] for name, values in detector.columns.items()}
+    distance = np.linalg.norm(there - [columns["cx"], columns["cy"], columns["cz"]], axis=1)
+    np.testing.assert_allclose(distance, np.linalg.norm(local, axis=1), atol=1e-9)
+
+
+@QUICK
+@given(st.integers(0, 4003), st.tuples(*[st.floats(-5, 5)] * 3))
+def test_directions_turn_as_differences_of_points(row, direction):
+    detector, step, module = embedded(), np.array([direction]), np.array([row])
+    turned = detector.to_global(module, step) - detector.to_global(module, np.zeros((1, 3)))
+    np.testing.assert_allclose(detector.direction_to_global(module, step), turned, atol=1e-9)
+    np.testing.assert_allclose(detector.direction_to_local(module, turned), step, atol=1e-9)
+
+
+_EMBEDDED = []
+
+
+def embedded():
+    if not _EMBEDDED:
+        _EMBEDDED.append(embedded_detector())
+    return _EMBEDDED[0]
+
+
+def test_points_on_the_midplane_may_be_given_in_two_coordinates(detector):
+    module, local = np.array([0, 2000, 4000]), np.array([[1.0, 2.0], [-3.0, 4.0], [0.5, -0.25]])
+    three = np.column_stack([local, np.zeros(3)])
+    np.testing.assert_array_equal(detector.to_global(module, local), detector.to_global(module, three))
+
+
+def test_embedded_frames_are_orthonormal_right_handed_and_outward(detector):
+    axes = detector.axes
+    np.testing.assert_allclose(np.swapaxes(axes, 1, 2) @ axes, np.tile(np.eye(3), (len(detector), 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.det(axes), 1, atol=1e-6)
+    x, z = axes[:, :, 0], axes[:, :, 2]
+    barrel, center = detector.barrel, detector.center
+    assert barrel.sum() == 16 * 14 + 32 * 14 + 52 * 14 + 78 * 14
+    assert np.all(x[barrel, 2] > 0.999)
+    assert np.all(np.sum((z * center)[barrel, :2], axis=1) > 0.9 * np.hypot(*center[barrel, :2].T))
+    assert np.all(z[~barrel, 2] * center[~barrel, 2] > 0)
+    assert np.all(np.sum((x * center)[~barrel, :2], axis=1) > 0)
+
+
+def test_embedded_modules_carry_the_sensor_of_the_published_networks(detector):
+    np.testing.assert_allclose(detector.pitch_x, 0.05)
+    np.testing.assert_allclose(detector.pitch_y, 0.0125)
+    np.testing.assert_allclose(detector.thickness, 0.1)
+    assert set(detector.n_rows) == {1344}
+    assert set(detector.n_columns) == {1440}
+
+
+def test_electrons_drift_towards_minus_y_in_the_barrel_and_nowhere_on_the_disks(detector):
+    field = np.tile([0, 0, 3.8], (len(detector), 1))
+    local = detector.direction_to_local(np.arange(len(detector)), field)
+    barrel = local[detector.barrel]
+    np.testing.assert_allclose(barrel, np.tile([3.8, 0, 0], (len(barrel), 1)), atol=1e-5)
+    assert np.abs(local[~detector.barrel, :2]).max() < 1e-5
+    # Lorentz force on electrons (-e v x B) that move along +z, written out in the global frame.
+    velocity = detector.axes[:, :, 2]
+    force = -np.cross(velocity, field)[detector.barrel]
+    along_y = np.sum(force * detector.axes[detector.barrel, :, 1], axis=1)
+    np.testing.assert_allclose(along_y, -3.8, rtol=1e-6)
+    assert drift_tables(Sensor(), (3.8, 0.0, 0.0)).shift_e[-1, 1] < -0.02
+
+
+def test_layers_of_the_embedded_detector(detector):
+    layers = detector.layers
+    assert [layers.name(i) for i in range(len(layers))] == [
+        *(f"E-{i}" for i in range(7, 0, -1)), *(f"B{i}" for i in range(1, 5)), *(f"E+{i}" for i in range(1, 8)),
+    ]  # fmt: skip
+    np.testing.assert_allclose(layers.radius[layers.barrel], [32, 72, 116, 172], atol=0.5)
+    np.testing.assert_allclose(layers.z[layers.z > 1], [600, 700, 820, 960, 1100, 1300, 1500], atol=3)
+    assert np.all(layers.r_min <= layers.r_max)
+    for i in range(len(layers)):
+        members = detector.layer_index == i
+        assert set(np.asarray(detector.columns["volume_id"])[members]) == {layers.volume_id[i]}
+        assert set(np.asarray(detector.columns["layer_id"])[members]) == {layers.layer_id[i]}
+        assert np.all(detector.barrel[members] == layers.barrel[i])
+
+
+def test_envelopes_hold_the_corners_of_a_module_and_nothing_else():
+    layers = one_module_detector().layers
+    assert layers.z_min[0] == pytest.approx(-36)
+    assert layers.z_max[0] == pytest.approx(36)
+    assert layers.r_min[0] == pytest.approx(32)
+    assert layers.r_max[0] == pytest.approx(np.hypot(32, 8.4))
+
+
+def expected_pairs(max_eta, z0_max):
+    """Layer pairs of the embedded detector by following single rays from surface to surface, ideal cylinders and disks."""
+    barrel = [(f"B{i + 1}", r, 491.0) for i, r in enumerate((32.0, 72.0, 116.0, 172.0))]
+    disks = [(f"{i + 1}", z) for i, z in enumerate((600.0, 700.0, 820.0, 960.0, 1100.0, 1300.0, 1500.0))]
+    found = set()
+    for eta in np.linspace(-max_eta, max_eta, 301):
+        for z0 in np.linspace(-z0_max, z0_max, 41):
+            slope = np.sinh(eta)
+            crossed = [(r, name) for name, r, half in barrel if abs(z0 + slope * r) < half]
+            for name, z in disks:
+                for side, sign in (("E+", 1), ("E-", -1)):
+                    r = (sign * z - z0) / slope if slope else -1.0
+                    if 30.0 < r < 176.0:
+                        crossed.append((r, side + name))
+            names = [name for _, name in sorted(crossed)]
+            found |= set(zip(names, names[1:], strict=False))
+    return found
+
+
+def test_layer_pairs_are_those_that_straight_rays_cross_in_turn(detector):
+    layers, pairs = detector.layers, layer_pairs(detector)
+    names = {(layers.name(a), layers.name(b)) for a, b in pairs}
+    assert len(names) == len(pairs)
+    wanted = expected_pairs(4.2, 200.0)
+    assert wanted <= names
+    # The slack at the rims may add pairs of neighbours, never one that skips a disk or a cylinder or goes back.
+    order = {"B": 0, "E+": 1, "E-": 1}
+    for first, second in names - wanted:
+        a, b = (first[:-1], int(first[-1])), (second[:-1], int(second[-1]))
+        assert (a[0] == b[0] and b[1] == a[1] + 1) or (order[a[0]] < order[b[0]] and b[1] == 1)
+
+
+def test_layer_pairs_of_central_rays_are_barrel_only(detector):
+    layers = detector.layers
+    assert {(layers.name(a), layers.name(b)) for a, b in layer_pairs(detector, 1.0, 10.0)} == {
+        ("B1", "B2"), ("B2", "B3"), ("B3", "B4"),
+    }  # fmt: skip
+
+
+def test_modules_are_found_by_their_ids_in_any_order(detector):
+    rows = np.array([3999, 0, 17, 2500, 17])
+    ids = [np.asarray(detector.columns[n])[rows] for n in ("volume_id", "layer_id", "module_id")]
+    np.testing.assert_array_equal(detector.find_modules(*ids), rows)
+
+
+def test_unknown_module_is_named_in_the_error(detector):
+    with pytest.raises(InputError, match=r"no module with .* = \[8, 2, 99999\] \(1 such hits\)"):
+        detector.find_modules([8, 8], [2, 2], [1, 99999])
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_table_round_trip(tmp_path, detector, name):
+    write_detector(detector, tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (gzip.open if name.endswith("gz") else open)(tmp_path / name, "rt").readline().count("volume_id") == 1
+    again = read_detector(tmp_path / name)
+    for column, entry in DETECTOR.items():
+        assert again.columns[column].dtype == entry.dtype
+        np.testing.assert_array_equal(again.columns[column], detector.columns[column])
+
+
+def written(tmp_path, change):
+    path = tmp_path / "table.csv"
+    write_detector(one_module_detector(), path)
+    path.write_text(change(path.read_text()))
+    return path
+
+
+def test_missing_table_says_how_to_make_one(tmp_path):
+    with pytest.raises(InputError, match="no such file; `smartpix detector"):
+        read_detector(tmp_path / "none.csv")
+
+
+def test_missing_column_of_the_table_is_named_with_its_near_miss(tmp_path):
+    path = written(tmp_path, lambda text: text.replace("pitch_u", "pich_u"))
+    with pytest.raises(InputError, match=r"'pitch_u' is missing .* Did you mean 'pich_u'\?"):
+        read_detector(path)
+
+
+def test_table_with_ragged_rows_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not a CSV table"):
+        read_detector(written(tmp_path, lambda text: text + "1,2,3\n"))
+
+
+def test_table_with_text_for_a_number_is_refused(tmp_path):
+    with pytest.raises(InputError, match="column 'cx' holds something that is no number"):
+        read_detector(written(tmp_path, lambda text: text.replace("32,", "left,", 1)))
+
+
+@pytest.mark.parametrize("column", ["module_id", "cx"])
+def test_table_with_an_empty_cell_is_refused(tmp_path, column):
+    def change(text):
+        head, *rows = text.splitlines()
+        place = [name.strip('"') for name in head.split(",")].index(column)
+        cells = rows[0].split(",")
+        gap = ",".join("" if i == place else value for i, value in enumerate(cells))
+        return "\n".join([head, rows[0], gap, ""])
+
+    with pytest.raises(InputError, match=column):
+        read_detector(written(tmp_path, change))
+
+
+def test_cut_off_compressed_table_is_refused(tmp_path, detector):
+    path = tmp_path / "table.csv.gz"
+    write_detector(detector, path)
+    whole = path.read_bytes()
+    for share in (0.1, 0.5, 0.99):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(InputError):
+            read_detector(path)
+
+
+@pytest.mark.parametrize("column", ["module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v"])
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_sizes_must_be_positive(column, value):
+    columns = dict(one_module_detector().columns)
+    columns[column] = np.array([value])
+    with pytest.raises(InputError, match=f"{column} must be positive"):
+        Detector(columns)
+
+
+def test_poses_must_be_finite():
+    columns = dict(one_module_detector().columns)
+    columns["rot_xu"] = np.array([np.inf])
+    with pytest.raises(InputError, match="rot_xu is not finite"):
+        Detector(columns)

@@ -1,0 +1,39 @@
+"""Names, near misses and the tables themselves."""
+
+import numpy as np
+import pytest
+
+from smartpix import schema
+from smartpix.schema import InputError, nearest, require
+
+TABLES = [schema.CLUSTERS, schema.PIXELS, schema.TRUTH, schema.PARTICLES, schema.DETECTOR, schema.TRACKS]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_has_a_numpy_type_a_known_unit_and_a_meaning(table):
+    for column in table.values():
+        assert np.dtype(column.dtype).itemsize in (1, 2, 4, 8)
+        assert column.unit in ("", "mm", "GeV", "rad", "e", "1/GeV")
+        assert column.meaning
+
+
+def test_near_miss_is_suggested_and_far_miss_is_not():
+    assert nearest("cluster_locl_x", ["cluster_local_x", "event"]) == " Did you mean 'cluster_local_x'?"
+    assert nearest("qqqq", ["cluster_local_x", "event"]) == ""
+
+
+def test_require_names_place_first_missing_count_and_fix():
+    with pytest.raises(InputError, match=r"^F\.csv: 'pz' is missing \(2 missing in all: pz, q\)\. Did you mean 'px'\? Fix it\.$"):
+        require(["px", "py"], ["px", "pz", "q"], "F.csv", "Fix it.")
+
+
+def test_require_accepts_extra_names():
+    require(["a", "b", "c"], ["a", "c"], "F", "")
+
+
+def test_window_has_a_centre_pixel():
+    assert (schema.N_ROWS, schema.N_COLUMNS) == (13, 21)
+
+
+def test_bad_input_can_be_caught_as_a_value_error():
+    assert issubclass(InputError, ValueError)

@@ -1,0 +1,54 @@
+"""The README's commands exist and its Python runs."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tracking.cli import _parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [
+    line.split("#")[0].strip()
+    for page in (ROOT / "README.md", ROOT / "data" / "README.md")
+    for kind, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    if kind == "sh"
+    for line in text.splitlines()
+    if line.startswith("smartpix ")
+]
+
+
+def test_the_readme_has_commands_and_python():
+    assert len(COMMANDS) >= 6
+    assert [kind for kind, _ in BLOCKS].count("python") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_is_understood(command):
+    _parser().parse_args(shlex.split(command)[1:])
+
+
+def test_the_two_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_python_example_is_ten_lines_and_runs():
+    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    lines = [line for line in code.splitlines() if line.strip() and not line.startswith(("from ", "import "))]
+    assert len(lines) <= 10
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "README.md", "exec"), {})
+    assert out.getvalue().count("edges in cones") == 2
+
+
+def test_files_the_readme_links_to_exist():
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert (ROOT / target).exists(), target
