@@ -16,7 +16,7 @@ from smartpix.io import Header
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError
 from smartpix.weights import data_path, load_weights
 
-__all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "sensor_of", "shipped_estimator", "truth_targets"]
+__all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "estimate", "sensor_of", "shipped_estimator", "truth_targets"]
 
 Floats = npt.NDArray[np.float64]
 

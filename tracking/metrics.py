@@ -123,7 +123,6 @@ def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.in
         return np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)
     on = layer[hit]
     new_run = np.concatenate([[True], (particle[1:] != particle[:-1]) | (on[1:] != on[:-1])])
-    run = np.cumsum(new_run) - 1
     first = np.flatnonzero(new_run)
     last = np.concatenate([first[1:], [len(hit)]]) - 1
     # A run follows the one before if it is the same particle's and no crossing is missing in between.
@@ -136,7 +135,6 @@ def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.in
             ok = follows & (size[:-1] > a) & (size[1:] > b)
             pairs.append(np.stack([hit[first[:-1][ok] + a], hit[first[1:][ok] + b]], axis=1))
             who.append(particle[first[1:][ok]])
-    del run
     return np.concatenate(pairs), np.concatenate(who)
 
 

@@ -1,0 +1,1 @@
+"""Collisions to clusters: generate, transport, deposit, drift, response, readout, events."""

@@ -33,17 +33,16 @@ class SimulateOptions:
 
     Attributes:
         field: solenoid field along z in T.
-        lorentz: False switches the drift in the magnetic field off (for data digitised without it).
-        bias, depletion_per_100um2, temperature: operation of the sensor; pitch and thickness come from the detector table.
+        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness; temperature: K.
+            Pitch and thickness come from the detector table.
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
     beam_spot: BeamSpot = field(default_factory=BeamSpot)
     readout: ReadoutOptions = field(default_factory=ReadoutOptions)
     field: float = 3.8
-    lorentz: bool = True
     bias: float = 100.0
-    depletion_per_100um2: float = 7.7
+    depletion: float = 7.7
     temperature: float = 263.0
 
 
@@ -200,8 +199,7 @@ def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) 
 
 def _field_in_sensors(detector: Detector, options: SimulateOptions) -> npt.NDArray[np.float64]:
     """(M, 3) field in each module's sensor frame, rounded so that equal modules share their tables."""
-    strength = options.field if options.lorentz else 0.0
-    along = np.tile([0.0, 0.0, strength], (len(detector), 1))
+    along = np.tile([0.0, 0.0, options.field], (len(detector), 1))
     return np.asarray(np.round(detector.direction_to_local(np.arange(len(detector)), along), 6) + 0.0)
 
 
@@ -213,8 +211,7 @@ def _sensor_groups(
     kinds, kind = np.unique(np.concatenate([table, magnetic], axis=1), axis=0, return_inverse=True)
     groups = {}
     for i, row in enumerate(kinds):
-        depletion = options.depletion_per_100um2 * (row[2] / 0.1) ** 2
-        # The mean field is what the options' bias makes at 100 um: thicker sensors are biased accordingly.
+        depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
         sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature)
         groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(kind.reshape(-1) == i)

@@ -101,16 +101,13 @@ def _find(parent: Any, i: int) -> int:
 
 
 @njit(cache=True)
-def _label(key: Any, stride: int, on_row_end: Any, on_row_start: Any) -> Any:
+def _label(key: Any, stride: int) -> Any:
+    """Union-find over sorted pixel keys; one spare row and column keep modules and rows apart."""
     n = len(key)
     parent = np.arange(n)
     for i in range(n):
-        # Earlier neighbours in (row, column) order: left, and the three below.
+        # Earlier neighbours in (row, column) order: left, and the three of the row before.
         for step in (1, stride - 1, stride, stride + 1):
-            if on_row_start[i] and (step == 1 or step == stride + 1):
-                continue
-            if on_row_end[i] and step == stride - 1:
-                continue
             wanted = key[i] - step
             j = np.searchsorted(key, wanted)
             if j < n and key[j] == wanted:
@@ -145,4 +142,4 @@ def label_clusters(
     stride = int(column.max()) + 2
     rows = int(row.max()) + 2
     key = (module.astype(np.int64) * rows + row) * stride + column
-    return np.asarray(_label(key, stride, column == stride - 2, column == 0))
+    return np.asarray(_label(key, stride))
