@@ -146,7 +146,7 @@ def _write_tracks(
     """``tracks.root``: tree ``tracks``, one entry per event; the hit ids of all tracks one after the other, n_hits of each."""
     names = [n for n, c in TRACKS.items() if has_truth or not c.optional]
     if tracks:
-        jagged = ak.concatenate([t[np.newaxis] for t in tracks])
+        jagged = ak.unflatten(ak.concatenate(tracks), [len(t) for t in tracks])
         records = ak.zip({n: ak.values_astype(jagged[n], np.dtype(TRACKS[n].dtype)) for n in names})
         hit_ids = ak.values_astype(ak.flatten(jagged["hit_ids"], axis=2), np.int64)
     else:
