@@ -23,7 +23,7 @@ def test_gates_are_the_chi2_quantiles_in_closed_form(quantile):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("quantile", 0.0), ("quantile", 1.0), ("quantile", float("nan")), ("sigma_z0", 0.0), ("curvature_pt", -1.0),
-     ("sigma_scale", 0.0), ("sigma_d0", -0.1), ("radiation_length", -0.1), ("sigma_z0", float("nan")), ("max_edges", 0)],
+     ("sigma_scale", 0.0), ("sigma_d0", -0.1), ("radiation_length", -0.1), ("sigma_z0", float("nan"))],
 )  # fmt: skip
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):

@@ -100,7 +100,8 @@ def dense_kalman(position, axes, cot, covariance, sigma_z0, sigma_d0, sigma_curv
 @examples
 @given(
     seed=st.integers(0, 10_000), r=st.floats(25, 200), phi=st.floats(-3.1, 3.1), z=st.floats(-600, 600),
-    sigma_a=st.floats(0.02, 1.0), sigma_b=st.floats(0.005, 0.3), rho=st.floats(-0.9, 0.9), sigma_d0=st.sampled_from([0.0, 0.05, 5.0]),
+    sigma_a=st.floats(0.02, 1.0), sigma_b=st.floats(0.005, 0.3), rho=st.floats(-0.9, 0.9),
+    sigma_d0=st.sampled_from([0.0, 0.05, 5.0]),
 )  # fmt: skip
 def test_update_is_that_of_a_dense_kalman_filter(seed, r, phi, z, sigma_a, sigma_b, rho, sigma_d0):
     rng = np.random.default_rng(seed)

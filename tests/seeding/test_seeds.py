@@ -1,0 +1,181 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from seeding.cones import ConeOptions
+from seeding.edges import Edges, find_edges
+from seeding.seeds import MISSING, SeedOptions, find_seeds, support
+from smartpix.schema import InputError
+from tests.seeding import toys
+
+CONE = ConeOptions(quantile=0.997, curvature_pt=0.5)
+SEED = SeedOptions()
+
+
+@pytest.fixture(scope="module")
+def event():
+    toy = toys.toy_event(80, seed=51)
+    hits = toys.toy_hits(toy, 51)
+    edges, _ = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    return toy, hits, edges
+
+
+def pair_of(edges, e, f):
+    names = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls")
+    return dataclasses.replace(edges, **{n: getattr(edges, n)[[e, f]] for n in names})
+
+
+def kink_matrix(hits, edges):
+    """Kink chi2 of every pair of edges that share a hit, each asked for alone."""
+    out = {}
+    for e in range(len(edges)):
+        for f in np.flatnonzero(edges.source == edges.target[e]):
+            alone = support(hits, pair_of(edges, e, f), toys.FIELD, CONE, SEED)
+            assert alone[0, 1] == alone[1, 0]
+            out[e, int(f)] = float(alone[0, 1])
+    return out
+
+
+def test_seeds_are_the_best_pairs_of_edges_of_every_middle_hit(event):
+    _, hits, edges = event
+    kinks = kink_matrix(hits, edges)
+    cut = stats.chi2.ppf(SEED.quantile, 2)
+    by_middle = {}
+    for (e, f), kink in kinks.items():
+        if kink <= cut:
+            total = kink + edges.chi2[e] + edges.chi2[f]
+            by_middle.setdefault(int(edges.target[e]), []).append((float(total), e, f))
+    for per_middle in (1, 3):
+        seeds = find_seeds(hits, edges, toys.FIELD, CONE, dataclasses.replace(SEED, per_middle=per_middle))
+        expected = {}
+        for found in by_middle.values():
+            for total, e, f in sorted(found)[:per_middle]:
+                expected[int(edges.source[e]), int(edges.target[e]), int(edges.target[f])] = (total, e, f)
+        assert {tuple(row) for row in seeds.hits.tolist()} == set(expected)
+        assert len(seeds) == len(expected)
+        for s, row in enumerate(seeds.hits.tolist()):
+            total, e, f = expected[tuple(row)]
+            assert seeds.chi2[s] == pytest.approx(total, rel=1e-4)
+            assert seeds.curvature[s] == pytest.approx((edges.curvature[e] + edges.curvature[f]) / 2, rel=1e-4, abs=1e-9)
+            assert seeds.cot_theta[s] == pytest.approx((edges.cot_theta[e] + edges.cot_theta[f]) / 2, rel=1e-4, abs=1e-6)
+            assert seeds.z0[s] == edges.z0[e]
+
+
+def test_seeds_are_sorted_and_at_most_so_many_a_middle_hit(event):
+    _, hits, edges = event
+    seeds = find_seeds(hits, edges, toys.FIELD, CONE, dataclasses.replace(SEED, per_middle=2))
+    assert np.all(np.diff(seeds.chi2) >= 0)
+    assert np.bincount(seeds.hits[:, 1]).max() == 2
+
+
+def test_all_three_hits_of_nearly_every_toy_track_make_a_seed(event):
+    toy, hits, edges = event
+    seeds = find_seeds(hits, edges, toys.FIELD, CONE, SEED)
+    of = toy.particle[seeds.hits]
+    seeded = set(of[(of[:, 0] == of[:, 1]) & (of[:, 1] == of[:, 2]), 0].tolist())
+    long_enough = {p for p, rows in enumerate(toy.hit_rows()) if len(set(toy.layer[rows].tolist())) >= 4}
+    assert len(long_enough) > 60
+    assert len(long_enough - seeded) <= 0.02 * len(long_enough)
+
+
+def test_seeds_of_exact_tracks_know_curvature_slope_and_vertex():
+    toy = toys.toy_event(10, seed=52)
+    hits = toys.toy_hits(toy, 52, sigma=(1e-6, 1e-6, 0.1, 0.03))
+    edges, _ = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    seeds = find_seeds(hits, edges, toys.FIELD, CONE, SEED)
+    checked = 0
+    for s, row in enumerate(seeds.hits):
+        p = toy.particle[row]
+        if len(set(p.tolist())) == 1:
+            assert seeds.curvature[s] == pytest.approx(toy.curvature[p[0]], rel=1e-2, abs=1e-6)
+            assert seeds.cot_theta[s] == pytest.approx(toy.cot_theta[p[0]], rel=1e-3, abs=1e-3)
+            assert seeds.z0[s] == pytest.approx(toy.start[p[0], 2], abs=0.5)
+            checked += 1
+    assert checked > 10
+
+
+def test_support_is_the_smallest_kink_on_either_side(event):
+    _, hits, edges = event
+    before, after = np.full(len(edges), MISSING), np.full(len(edges), MISSING)
+    for (e, f), kink in kink_matrix(hits, edges).items():
+        after[e], before[f] = min(after[e], kink), min(before[f], kink)
+    got = support(hits, edges, toys.FIELD, CONE, SEED)
+    np.testing.assert_allclose(got, np.column_stack([before, after]), rtol=1e-4, atol=1e-6)
+    assert np.any(got == MISSING)
+    assert np.any(got[:, 0] < 5)
+
+
+def edges_of(source, target, curvature, cot_theta, chi2=None):
+    n = len(source)
+    single = np.float32
+    return Edges(
+        np.array(source, dtype=np.int32), np.array(target, dtype=np.int32), np.zeros(n, dtype=np.int32),
+        np.array(np.zeros(n) if chi2 is None else chi2, dtype=single), np.array(curvature, dtype=single),
+        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def three():
+    toy = toys.toy_event(3, seed=53, max_eta=0.5)
+    return toys.toy_hits(toy, 53)
+
+
+def test_a_kink_in_slope_or_curvature_breaks_a_seed(three):
+    straight = edges_of([0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.5])
+    bent = edges_of([0, 1], [1, 2], [1e-3, -1e-3], [0.5, 0.5])
+    steeper = edges_of([0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.8])
+    apart = edges_of([0, 2], [1, 3], [1e-3, 1e-3], [0.5, 0.5])
+    assert [len(find_seeds(three, e, toys.FIELD, CONE, SEED)) for e in (straight, bent, steeper, apart)] == [1, 0, 0, 0]
+    assert support(three, apart, toys.FIELD, CONE, SEED).tolist() == [[MISSING, MISSING]] * 2
+
+
+@pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
+def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
+    """Kinks of tracks with scattering on every layer, an impact parameter and hits uncertain along the beam."""
+    rng = np.random.default_rng(54)
+    n, radii, curvature = 3000, np.array([32.0, 72.0, 116.0]), toys.UNIT / pt
+    theta0 = 0.0136 / (pt * np.hypot(1, cot_theta)) * np.sqrt(CONE.radiation_length)
+    points, values = [], []
+    for _ in range(n):
+        # Small kicks on a circle, to first order in angle and slope.
+        kicks = rng.normal(0, theta0, (3, 2))
+        d0 = rng.normal(0, CONE.sigma_d0)
+        track = []
+        for r in radii:
+            inner = radii < r
+            across = d0 + np.sum(kicks[inner, 0] * np.hypot(1, cot_theta) * (r - radii[inner]))
+            along = np.sum(kicks[inner, 1] * (1 + cot_theta**2) * (r - radii[inner]))
+            path = 2 * np.arcsin(curvature * r / 2) / curvature
+            phi = np.arcsin(curvature * r / 2) + across / r
+            track.append([r * np.cos(phi), r * np.sin(phi), cot_theta * path + along + rng.normal(0, SEED.sigma_z)])
+        points += track
+        values += [toys.beam_circle(*np.array(track[k : k + 2])) for k in (0, 1)]
+    curvatures, slopes, _ = np.array(values).T
+    source = (3 * np.arange(n)[:, None] + [0, 1]).ravel()
+    edges = edges_of(source, source + 1, curvatures, slopes)
+    hits = toys.toy_hits(toys.empty_event())
+    hits = dataclasses.replace(hits, hit_id=np.arange(3 * n), position=np.array(points))
+    chi2 = support(hits, edges, toys.FIELD, CONE, SEED)[::2, 1]
+    for quantile in (0.5, 0.9, 0.99):
+        kept = np.mean(chi2 < stats.chi2.ppf(quantile, 2))
+        assert kept == pytest.approx(quantile, abs=4 * np.sqrt(quantile * (1 - quantile) / n) + 0.003)
+
+
+def test_no_edges_give_no_seeds(three):
+    none = edges_of([], [], [], [])
+    for hits in (three, toys.toy_hits(toys.empty_event())):
+        seeds = find_seeds(hits, none, toys.FIELD, CONE, SEED)
+        assert len(seeds) == 0
+        assert seeds.hits.shape == (0, 3)
+        assert support(hits, none, toys.FIELD, CONE, SEED).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("quantile", 0.0), ("quantile", 1.5), ("per_middle", -1), ("sigma_z", -0.1), ("sigma_z", float("nan"))]
+)
+def test_options_out_of_range_are_refused_by_name(name, value):
+    with pytest.raises(InputError, match=name):
+        SeedOptions(**{name: value})

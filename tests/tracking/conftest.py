@@ -1,0 +1,97 @@
+"""Small event files of toy helices, and a network written by hand that scores by the kinks alone."""
+
+import awkward as ak
+import numpy as np
+import pytest
+import torch
+
+from smartpix.clusters import Pixels, cluster_records, one_event
+from smartpix.io import Header, write_events
+from smartpix.simulate.events import SimulateOptions, header, simulate_event
+from smartpix.simulate.generate import GenerateOptions, Particles
+from smartpix.simulate.transport import Crossings
+from smartpix.weights import save_weights
+from tests.seeding import toys
+from tracking.graph import EDGE_FEATURES
+from tracking.model import ARCHITECTURE, InteractionNetwork
+
+N_EVENTS, N_PARTICLES = 4, 40
+
+
+def crossings_of(toy):
+    pt = toys.UNIT / np.abs(toy.curvature)
+    p = pt * np.hypot(1, toy.cot_theta)
+    momentum = pt[:, None] * np.column_stack([np.cos(toy.phi), np.sin(toy.phi), toy.cot_theta])
+    charge = -np.sign(toy.curvature)  # positive charge turns clockwise in a field along +z
+    return Crossings(
+        module=toy.module.astype(np.int32), particle=toy.particle.astype(np.int32), order=toy.order.astype(np.int32),
+        point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=(p / np.hypot(p, 0.13957))[toy.particle],
+        particles=Particles(np.arange(len(p), dtype=np.int32), (211 * charge).astype(np.int32), charge, toy.start, momentum),
+    )  # fmt: skip
+
+
+def bare_event(number):
+    """An event with a particle and no clusters."""
+    none = np.zeros(0, dtype=np.int64)
+    narrow = none.astype(np.int32)
+    pixels = Pixels(none, narrow, narrow, narrow, np.zeros((0, 2), dtype=np.float32))
+    clusters = cluster_records(toys.detector(), pixels, None, (0, 19), np.zeros((len(toys.detector()), 2)))
+    particles = {"particle_id": np.array([1]), "pdg_id": np.array([211], dtype=np.int32)}
+    particles |= {n: np.ones(1, dtype=np.float32) for n in ("charge", "vx", "vy", "vz", "px", "py", "pz")}
+    return one_event(number, clusters, ak.zip(particles))
+
+
+@pytest.fixture(scope="session")
+def simulation():
+    return SimulateOptions(generate=GenerateOptions(pileup=0), field=toys.FIELD)
+
+
+@pytest.fixture(scope="session")
+def events(simulation):
+    return [
+        simulate_event(crossings_of(toys.toy_event(N_PARTICLES, seed=100 + e)), toys.detector(), simulation, e, 7)
+        for e in range(N_EVENTS)
+    ]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, simulation, events):
+    """Paths by name: toy (4 events), first, second (2 each), single (1), bare (no truth), none (no events), hollow (no clusters)."""
+    folder = tmp_path_factory.mktemp("events")
+    made = header(toys.detector(), simulation, N_EVENTS, 7)
+    no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
+    other_field = Header(made.detector, 2.0, made.slices, {"command": "test"})
+    contents = {
+        "toy": (made, events), "first": (made, events[:2]), "single": (made, events[:1]), "second": (made, events[2:]),
+        "bare": (no_truth, events[:2]),
+        "none": (made, []), "hollow": (made, [bare_event(0)]), "mixed": (made, [bare_event(0), events[1], bare_event(2)]),
+        "field": (other_field, events[:1]),
+    }  # fmt: skip
+    paths = {name: folder / f"{name}.root" for name in contents}
+    for name, (head, content) in contents.items():
+        write_events(paths[name], head, iter(content))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Weights whose logit is 4 - 2 * (smaller of the two log kinks) - chi2 / 10: edges that continue smoothly score well."""
+    before, after, chi2 = (EDGE_FEATURES.index(n) for n in ("log1p kink chi2 before", "log1p kink chi2 after", "chi2 / 10"))
+    network = InteractionNetwork(hidden=4, passes=0)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.zero_()
+        first, second = network.encode_edge[0], network.encode_edge[2]
+        first.weight[0, before] = 1
+        first.weight[1, before], first.weight[1, after] = 1, -1  # min(a, b) = a - relu(a - b)
+        first.weight[2, chi2] = 1
+        second.weight[0, 0], second.weight[0, 1], second.weight[1, 2] = 1, -1, 1
+        network.classify[0].weight[0, 8], network.classify[0].weight[1, 9] = 1, 1
+        network.classify[2].weight[0, :2] = torch.tensor([-2.0, -1.0])
+        network.classify[2].bias.fill_(4.0)
+    path = tmp_path_factory.mktemp("weights") / "kinks.safetensors"
+    options = {"hidden": 4, "passes": 0}
+    save_weights(
+        path, {k: v.numpy() for k, v in network.state_dict().items()}, {"architecture": ARCHITECTURE, "options": options}
+    )
+    return path

@@ -1,0 +1,252 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import uproot
+
+from smartpix.weights import data_path
+from tracking.cli import main
+
+KEYS = {
+    "n_events", "n_hits", "n_edges", "reduction", "edge_efficiency", "edge_purity", "n_findable", "track_efficiency",
+    "fake_rate", "duplicate_rate", "ms_per_event",
+}  # fmt: skip
+TRUTH_KEYS = {"edge_efficiency", "edge_purity", "n_findable", "track_efficiency", "fake_rate", "duplicate_rate"}
+
+
+@pytest.fixture
+def run(capsys, tmp_path, weights):
+    """Runs ``smartpix run`` with the hand-written network: exit code, stdout, stderr."""
+
+    def call(*arguments, gnn=True):
+        network = ["--set", f"gnn={weights}"] if gnn else []
+        code = main(["run", *map(str, arguments), "-o", str(tmp_path / "out"), *network])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def refused(result, *words):
+    """Exit code 1, nothing on stdout and one line on stderr that says the words."""
+    code, out, err = result
+    assert code == 1
+    assert out == ""
+    assert err.startswith("smartpix: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert str(word) in err
+
+
+def test_json_is_exactly_one_object_with_the_promised_keys(run, files, tmp_path):
+    code, out, err = run(files["toy"], "--json", "--no-figures")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+    summary = json.loads(out)
+    assert set(summary) >= KEYS
+    assert summary["n_events"] == 4
+    assert 0 < summary["track_efficiency"] <= 1
+    assert 0 < summary["edge_purity"] <= 1
+    assert summary["ms_per_event"]["total"] > 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"summary.json", "tracks.root"}
+
+
+def test_without_json_a_table_is_printed_and_figures_are_made(run, files, tmp_path):
+    code, out, _ = run(files["first"])
+    assert code == 0
+    for words in ("track efficiency", "duplicates", "reduction", "ms / event: total", "results in"):
+        assert words in out
+    assert (tmp_path / "out" / "event-display.png").stat().st_size > 1000
+
+
+def test_without_files_the_embedded_sample_is_run(run):
+    code, out, _ = run("--json", "--no-figures")
+    assert code == 0
+    summary = json.loads(out)
+    assert summary["files"] == [str(data_path("sample.root"))]
+    assert summary["n_events"] > 0
+    assert summary["n_hits"] > 1000
+    assert summary["n_findable"] > 0
+
+
+def test_several_files_are_added_up(run, files):
+    totals = [json.loads(run(*(files[n] for n in names), "--json", "--no-figures")[1]) for names in
+              (("first",), ("second",), ("first", "second"))]  # fmt: skip
+    for key in ("n_events", "n_hits", "n_edges", "n_findable"):
+        assert totals[2][key] == totals[0][key] + totals[1][key]
+
+
+@pytest.mark.parametrize(("name", "n_events"), [("none", 0), ("hollow", 1)])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_empty_files_and_events_are_no_error(run, files, tmp_path, name, n_events, as_json):
+    code, out, err = run(files[name], *(["--json"] if as_json else []))
+    assert (code, err) == (0, "")
+    if as_json:
+        summary = json.loads(out)
+        assert (summary["n_events"], summary["n_hits"], summary["n_edges"], summary["n_findable"]) == (n_events, 0, 0, 0)
+        assert summary["track_efficiency"] is None
+        assert set(summary) >= KEYS
+    with uproot.open(tmp_path / "out" / "tracks.root") as file:
+        assert file["tracks"].num_entries == n_events
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_file_without_truth_has_no_truth_keys(run, files, as_json):
+    code, out, _ = run(files["bare"], "--no-figures", *(["--json"] if as_json else []))
+    assert code == 0
+    if as_json:
+        summary = json.loads(out)
+        assert set(summary) >= KEYS - TRUTH_KEYS
+        assert TRUTH_KEYS.isdisjoint(summary)
+    else:
+        assert "efficiency" not in out
+
+
+def test_bad_files_are_one_line_and_code_1(run, files, tmp_path):
+    refused(run(tmp_path / "missing.root"), "missing.root", "no such file")
+    refused(run(tmp_path), tmp_path, "is a folder", "convert trackml")
+    with uproot.recreate(tmp_path / "other.root") as file:
+        file.mktree("trees", {"x": np.float64}).extend({"x": np.arange(3.0)})
+    refused(run(tmp_path / "other.root"), "other.root", "'events'", "trees")
+    (tmp_path / "text.root").write_text("nothing of ROOT's")
+    refused(run(tmp_path / "text.root"), "text.root", "not a readable ROOT file")
+    (tmp_path / "void.root").write_bytes(b"")
+    refused(run(tmp_path / "void.root"), "void.root")
+    refused(run(files["first"], tmp_path / "missing.root"), "missing.root")
+    refused(run(files["first"], files["field"]), "another detector or field")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.95])
+def test_a_file_cut_off_is_one_line_and_code_1(run, files, tmp_path, share):
+    content = files["toy"].read_bytes()
+    (tmp_path / "cut.root").write_bytes(content[: int(share * len(content))])
+    refused(run(tmp_path / "cut.root"), "cut.root")
+
+
+def test_a_file_overwritten_in_its_middle_is_one_line_and_code_1(run, files, tmp_path):
+    content = bytearray(files["toy"].read_bytes())
+    middle = len(content) // 2
+    content[middle - 2000 : middle + 2000] = bytes(4000)
+    (tmp_path / "holed.root").write_bytes(bytes(content))
+    refused(run(tmp_path / "holed.root"), "holed.root")
+
+
+def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
+    toml = tmp_path / "my.toml"
+    refused(run(files["first"], "--set", "cone.quantil=0.9"), "quantil", "Did you mean 'quantile'?")
+    refused(run(files["first"], "--set", "cone.quantile=2"), "quantile", "between 0 and 1")
+    refused(run(files["first"], "--set", "cone"), "section.key=value")
+    refused(run(files["first"], "--set", "cone.max_edges=10"), "max_edges = 10")
+    refused(run(files["first"], "--set", "window.max_edges=10"), "max_edges = 10")
+    refused(run(files["first"], "--options", toml), "my.toml", "no such options file")
+    toml.write_text("[cone")
+    refused(run(files["first"], "--options", toml), "my.toml", "not a TOML file")
+    toml.write_text("[build]\nmin_hit = 4\n")
+    refused(run(files["first"], "--options", toml), "my.toml", "Did you mean 'min_hits'?")
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["build.min_hits=1", "build.min_hits=0", "build.min_score=0", "build.min_score=1", "seed.quantile=1.5", "seed.per_middle=-1",
+     "window.min_pt=0", "threads=0", "cone.sigma_d0=-1", "cone.radiation_length=-1"],
+)  # fmt: skip
+def test_options_out_of_range_are_one_line_and_code_1(run, files, assignment):
+    refused(run(files["first"], "--no-figures", "--set", assignment), assignment.partition("=")[0].rpartition(".")[2])
+
+
+def test_options_come_from_the_file_and_set_wins(run, files, tmp_path):
+    toml = tmp_path / "my.toml"
+    toml.write_text("[cone]\nquantile = 0.5\nsigma_z0 = 40.0\n")
+    code, *_ = run(files["first"], "--no-figures", "--json", "--options", toml, "--set", "cone.quantile=0.8")
+    assert code == 0
+    used = json.loads((tmp_path / "out" / "summary.json").read_text())["options"]
+    assert used["cone"]["quantile"] == 0.8
+    assert used["cone"]["sigma_z0"] == 40.0
+
+
+def test_weights_of_another_architecture_are_one_line_and_code_1(run, files, tmp_path):
+    refused(run(files["first"], "--set", "gnn=mdn-barrel", gnn=False), "mdn-conv-2029", "interaction-network-v1")
+    for ending in ("safetensors", "json"):
+        shutil.copy(data_path("weights") / f"mdn-barrel.{ending}", tmp_path / f"mine.{ending}")
+    refused(run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors")
+    refused(run(files["first"], "--set", "gnn=nothing", gnn=False), "'nothing'", "no such shipped weights")
+
+
+def test_damaged_weights_are_one_line_and_code_1(run, files, tmp_path, weights):
+    for ending in ("safetensors", "json"):
+        shutil.copy(weights.with_suffix(f".{ending}"), tmp_path / f"mine.{ending}")
+    with (tmp_path / "mine.safetensors").open("r+b") as file:
+        file.truncate(100)
+    refused(run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors")
+
+
+def test_an_output_that_is_a_file_is_one_line_and_code_1(run, files, tmp_path):
+    (tmp_path / "out").write_text("")
+    refused(run(files["first"]), "out", "is a file")
+
+
+def test_usage_errors_are_code_2(capsys):
+    for arguments in ([], ["fly"], ["run", "--estimates", "guess"], ["simulate", "events"], ["info"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+        assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "gnn", "--help"]])
+def test_help_and_version_are_code_0(capsys, arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    assert "smartpix" in capsys.readouterr().out
+
+
+def test_info_tells_what_a_file_holds(capsys, files, tmp_path):
+    assert main(["info", str(files["toy"]), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["n_events"], told["truth"], told["container"]) == (4, True, "ttree")
+    assert main(["info", str(files["toy"])]) == 0
+    assert "n_events" in capsys.readouterr().out
+    refused((main(["info", str(tmp_path / "missing.root")]), *capsys.readouterr()), "missing.root")
+
+
+def test_train_gnn_writes_weights_that_run(capsys, files, tmp_path):
+    output = tmp_path / "w.safetensors"
+    arguments = [
+        "train",
+        "gnn",
+        str(files["toy"]),
+        "--epochs",
+        "2",
+        "--hidden",
+        "8",
+        "--passes",
+        "1",
+        "-o",
+        str(output),
+        "--json",
+    ]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert set(json.loads(out)) >= {"loss", "auc", "parameters", "n_train", "n_validation"}
+    assert "epoch 2/2" in err
+    code = main(["run", str(files["first"]), "--set", f"gnn={output}", "-o", str(tmp_path / "out"), "--no-figures", "--json"])
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["n_events"] == 2
+    refused((main(["train", "gnn", str(files["bare"]), "-o", str(output)]), *capsys.readouterr()), "no truth")
+
+
+def test_an_interrupt_is_code_130(capsys, files, tmp_path, monkeypatch):
+    def interrupted(*arguments, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tracking.report.run", interrupted)
+    assert main(["run", str(files["first"]), "-o", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "smartpix: interrupted\n"
+
+
+def test_convert_of_a_missing_folder_is_one_line_and_code_1(capsys, tmp_path):
+    code = main(["convert", "trackml", str(tmp_path / "missing"), "-o", str(tmp_path / "e.root")])
+    refused((code, *capsys.readouterr()), "missing")

@@ -1,0 +1,128 @@
+import dataclasses
+
+import pytest
+
+from seeding.cones import ConeOptions
+from smartpix.schema import InputError
+from tracking.options import RunOptions, from_mapping, read_options, set_option
+
+
+def test_nothing_given_is_the_defaults():
+    assert from_mapping(RunOptions, {}, "options") == RunOptions()
+
+
+def test_values_go_where_they_belong_and_the_rest_stays():
+    made = from_mapping(RunOptions, {"estimates": "shape", "cone": {"quantile": 0.5}, "build": {"min_hits": 5}}, "options")
+    assert made.estimates == "shape"
+    assert made.cone == dataclasses.replace(ConeOptions(), quantile=0.5)
+    assert made.build.min_hits == 5
+    assert (made.window, made.seed) == (RunOptions().window, RunOptions().seed)
+
+
+def test_whole_numbers_are_fine_for_floats():
+    made = from_mapping(RunOptions, {"cone": {"sigma_z0": 40}}, "options")
+    assert made.cone.sigma_z0 == 40.0
+    assert isinstance(made.cone.sigma_z0, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"estimate": "mdn"}, ["'estimate'", "Did you mean 'estimates'?"]),
+        ({"cone": {"quantil": 0.9}}, ["'quantil'", "Did you mean 'quantile'?", "[cone]"]),
+        ({"zzz": 1}, ["'zzz'", "Known: estimates"]),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_and_the_place(values, words):
+    with pytest.raises(InputError) as error:
+        from_mapping(RunOptions, values, "my.toml")
+    assert str(error.value).startswith("my.toml")
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"cone": {"quantile": "high"}}, ["quantile", "float", "'high'"]),
+        ({"cone": {"quantile": True}}, ["quantile", "float"]),
+        ({"cone": {"max_edges": 1.5}}, ["max_edges", "int", "1.5"]),
+        ({"build": {"min_hits": True}}, ["min_hits", "int"]),
+        ({"estimates": 3}, ["estimates", "str"]),
+        ({"threads": [1]}, ["threads", "int"]),
+        ({"cone": 0.9}, ["'cone' is a section", "[cone]"]),
+        ({"cone": {"quantile": 2.0}}, ["quantile", "between 0 and 1"]),
+        ({"cone": {"quantile": {"a": 1}}}, ["quantile", "float"]),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(values, words):
+    with pytest.raises(InputError) as error:
+        from_mapping(RunOptions, values, "options")
+    for word in words:
+        assert word in str(error.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lists:
+    any: tuple[int, ...] = ()
+    two: tuple[float, float] = (0.0, 1.0)
+
+
+def test_lists_become_tuples_of_the_right_kind():
+    assert from_mapping(Lists, {"any": [1, 2, 3], "two": [1, 2.5]}, "x") == Lists((1, 2, 3), (1.0, 2.5))
+    for wrong in ({"any": [1.5]}, {"two": [1.0]}, {"two": 3.0}, {"any": "12"}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            from_mapping(Lists, wrong, "x")
+
+
+def test_a_file_of_options_is_read(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('estimates = "shape"\n[cone]\nquantile = 0.9\n')
+    assert read_options(path) == {"estimates": "shape", "cone": {"quantile": 0.9}}
+
+
+def test_unreadable_option_files_are_refused(tmp_path):
+    (tmp_path / "bad.toml").write_text("cone = = 3")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name, words in (("missing.toml", "no such"), ("bad.toml", "not a TOML"), ("binary.toml", "not a TOML"), (".", "no such")):
+        with pytest.raises(InputError, match=words) as error:
+            read_options(tmp_path / name)
+        assert str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("cone.quantile=0.99", {"cone": {"quantile": 0.99}}),
+        ("build.min_hits = 3", {"build": {"min_hits": 3}}),
+        ("estimates=shape", {"estimates": "shape"}),
+        ('gnn="a=b"', {"gnn": "a=b"}),
+        ("x=[1, 2]", {"x": [1, 2]}),
+        ("x=true", {"x": True}),
+        ("gnn=folder/w.safetensors", {"gnn": "folder/w.safetensors"}),
+    ],
+)
+def test_set_reads_values_as_toml_and_words_as_text(assignment, expected):
+    values = {}
+    set_option(values, assignment)
+    assert values == expected
+
+
+def test_set_wins_over_what_was_there_and_keeps_the_rest():
+    values = {"cone": {"quantile": 0.9, "sigma_z0": 40.0}}
+    set_option(values, "cone.quantile=0.5")
+    assert values == {"cone": {"quantile": 0.5, "sigma_z0": 40.0}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"), [("cone.quantile", "section.key=value"), ("gnn.name=3", "is an option, not a section")]
+)
+def test_set_refuses_what_is_no_assignment(assignment, words):
+    with pytest.raises(InputError, match=words):
+        set_option({"gnn": "name"}, assignment)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_out_of_range_are_refused_by_name(threads):
+    with pytest.raises(InputError, match="threads"):
+        RunOptions(threads=threads)

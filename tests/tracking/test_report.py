@@ -1,0 +1,182 @@
+import json
+
+import numpy as np
+import pytest
+import uproot
+
+from smartpix.io import iterate
+from smartpix.schema import TRACKS, InputError
+from tracking.metrics import MIN_SHARE
+from tracking.options import RunOptions
+from tracking.report import describe_file, progress_bar, run
+
+
+@pytest.fixture(scope="module")
+def options(weights):
+    return RunOptions(gnn=str(weights))
+
+
+@pytest.fixture(scope="module")
+def toy_run(files, options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "deep" / "folder"
+    return folder, run([files["toy"]], folder, options, figures=False)
+
+
+def run_folder(path, options, folder):
+    run([path], folder, options, figures=False)
+    return folder
+
+
+def read_tracks(folder):
+    with uproot.open(folder / "tracks.root") as file:
+        return file["tracks"].arrays(), set(file["tracks"].keys()), json.loads(str(file["metadata"]))
+
+
+def test_tracks_are_read_back_with_their_branches(toy_run):
+    folder, summary = toy_run
+    tracks, keys, metadata = read_tracks(folder)
+    wanted = {f"track_{name}" for name in TRACKS} | {"event", "hit_id"}
+    assert keys - {"n_track", "n_hit_id"} == wanted
+    assert tracks["event"].tolist() == [0, 1, 2, 3]
+    assert sum(len(t) for t in tracks["track_n_hits"]) == summary["n_tracks"] > 0
+    for name, column in TRACKS.items():
+        assert tracks[f"track_{name}"].type.content.content.primitive == np.dtype(column.dtype).name
+        assert np.all(np.isfinite(np.concatenate(tracks[f"track_{name}"].to_list())))
+    assert metadata["files"] == summary["files"]
+    assert metadata["options"]["cone"]["quantile"] == RunOptions().cone.quantile
+
+
+def test_hit_ids_fit_their_counts_and_none_is_used_twice(toy_run, files):
+    tracks, *_ = read_tracks(toy_run[0])
+    for entry, (_, events) in zip(tracks, iterate(files["toy"], step=1), strict=True):
+        ids = entry["hit_id"].to_list()
+        assert sum(entry["track_n_hits"].to_list()) == len(ids) == len(set(ids))
+        assert set(ids) <= set(events[0]["clusters"]["hit_id"].to_list())
+        assert all(n >= RunOptions().build.min_hits for n in entry["track_n_hits"].to_list())
+        assert entry["track_ndf"].to_list() == [2 * n - 5 for n in entry["track_n_hits"].to_list()]
+
+
+def test_rates_follow_from_the_tracks_and_the_events_file(toy_run, files):
+    folder, summary = toy_run
+    tracks, *_ = read_tracks(folder)
+    n_findable = n_found = n_fake = n_duplicate = n_tracks = 0
+    for entry, (opened, events) in zip(tracks, iterate(files["toy"], step=1), strict=True):
+        record = events[0]
+        layer = opened.header.detector.layer_index
+        made = {p["particle_id"]: set() for p in record["particles"].to_list()}
+        on = {p: set() for p in made}
+        for c in record["clusters"].to_list():
+            for t in c["truth"]:
+                if t["share"] >= MIN_SHARE and t["particle_id"] in made:
+                    made[t["particle_id"]].add(c["hit_id"])
+                    on[t["particle_id"]].add(int(layer[c["module_index"]]))
+        findable = {
+            p["particle_id"] for p in record["particles"].to_list()
+            if p["charge"] != 0 and np.hypot(p["px"], p["py"]) > 0.9
+            and abs(np.arcsinh(p["pz"] / np.hypot(p["px"], p["py"]))) < 2.5 and len(on[p["particle_id"]]) >= 4
+        }  # fmt: skip
+        found, first = set(), 0
+        ids = entry["hit_id"].to_list()
+        for t, n in enumerate(entry["track_n_hits"].to_list()):
+            hits, first = set(ids[first : first + n]), first + n
+            shared = {p: len(h & hits) for p, h in made.items()}
+            best = max(shared, key=lambda p: shared[p])
+            assert entry["track_hit_fraction"][t] == pytest.approx(shared[best] / n)
+            matched = shared[best] > n / 2 and shared[best] >= len(made[best]) / 2
+            assert (entry["track_particle_id"][t] > 0) == matched
+            if matched:
+                assert shared[entry["track_particle_id"][t]] == shared[best]
+                n_duplicate += entry["track_particle_id"][t] in found
+                found.add(entry["track_particle_id"][t])
+            n_fake += not matched
+            n_tracks += 1
+        n_findable += len(findable)
+        n_found += len(found & findable)
+    assert summary["n_findable"] == n_findable > 0
+    assert summary["track_efficiency"] == pytest.approx(n_found / n_findable)
+    assert summary["fake_rate"] == pytest.approx(n_fake / n_tracks)
+    assert summary["duplicate_rate"] == pytest.approx(n_duplicate / n_tracks)
+
+
+def test_summary_file_holds_the_summary_and_the_options(toy_run):
+    folder, summary = toy_run
+    saved = json.loads((folder / "summary.json").read_text())
+    options = saved.pop("options")
+    assert saved == json.loads(json.dumps(summary))
+    assert options["build"]["min_hits"] == RunOptions().build.min_hits
+
+
+def test_nothing_but_the_results_is_left_in_the_folder(toy_run):
+    assert sorted(p.name for p in toy_run[0].iterdir()) == ["summary.json", "tracks.root"]
+
+
+def test_two_files_are_the_sum_of_both(files, options, tmp_path, toy_run):
+    parts = [run([files[n]], tmp_path / n, options, figures=False) for n in ("first", "second")]
+    both = run([files["first"], files["second"]], tmp_path / "both", options, figures=False)
+    for key in ("n_events", "n_hits", "n_window_edges", "n_edges", "n_tested", "n_seeds", "n_tracks", "n_findable"):
+        assert both[key] == parts[0][key] + parts[1][key] == toy_run[1][key]
+    weighted = sum(p["track_efficiency"] * p["n_findable"] for p in parts) / both["n_findable"]
+    assert both["track_efficiency"] == pytest.approx(weighted)
+    tracks = [read_tracks(tmp_path / n)[0] for n in ("first", "second", "both")]
+    assert tracks[2]["hit_id"].to_list() == tracks[0]["hit_id"].to_list() + tracks[1]["hit_id"].to_list()
+
+
+def test_tracks_of_a_file_without_truth_have_no_truth_branches(files, options, tmp_path):
+    run([files["bare"]], tmp_path, options, figures=False)
+    tracks, keys, _ = read_tracks(tmp_path)
+    assert {"track_particle_id", "track_hit_fraction"}.isdisjoint(keys)
+    assert {f"track_{n}" for n, c in TRACKS.items() if not c.optional} <= keys
+    assert len(tracks) == 2
+
+
+def test_a_run_of_one_event_is_written(files, options, tmp_path):
+    # The arrays of one event, or of events with equally many tracks, must not become of fixed length.
+    whole = read_tracks(run_folder(files["first"], options, tmp_path / "two"))[0]
+    one = read_tracks(run_folder(files["single"], options, tmp_path / "one"))[0]
+    assert one["hit_id"].to_list() == whole["hit_id"].to_list()[:1]
+    assert one["track_n_hits"].to_list() == whole["track_n_hits"].to_list()[:1]
+
+
+@pytest.mark.parametrize(("name", "n_tracks"), [("none", []), ("hollow", [0]), ("mixed", [0, None, 0])])
+def test_empty_events_leave_empty_entries(files, options, tmp_path, name, n_tracks):
+    run([files[name]], tmp_path, options)
+    tracks, *_ = read_tracks(tmp_path)
+    assert len(tracks) == len(n_tracks)
+    for entry, n in zip(tracks, n_tracks, strict=True):
+        size = len(entry["track_n_hits"])
+        assert size == n if n is not None else size > 0
+        assert len(entry["hit_id"]) == sum(entry["track_n_hits"].to_list())
+
+
+def test_an_output_that_is_a_file_is_refused(files, options, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(InputError, match="taken: is a file"):
+        run([files["first"]], tmp_path / "taken", options)
+
+
+def test_bad_input_leaves_nothing_behind(files, options, tmp_path):
+    bad = tmp_path / "bad.root"
+    bad.write_bytes(b"no ROOT file")
+    with pytest.raises(InputError, match=r"bad\.root"):
+        run([files["first"], bad], tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["toy", "bare", "none", "hollow"])
+def test_description_counts_what_the_file_holds(files, events, name):
+    told = describe_file(files[name])
+    held = {"toy": events, "bare": events[:2], "none": [], "hollow": []}[name]
+    assert told["n_events"] == {"toy": 4, "bare": 2, "none": 0, "hollow": 1}[name]
+    assert told["n_clusters"] == sum(len(e["clusters"][0]) for e in held)
+    assert told["n_pixels"] == sum(len(p) for e in held for p in e["clusters"][0]["pixels"])
+    assert told["truth"] == (name != "bare")
+    assert told["field_T"] == pytest.approx(3.8)
+    assert told["slices"] == [0, 19]
+    assert {"B1", "B2", "B3", "B4", "E+1", "E-7"} <= set(told["layers"])
+    json.dumps(told)
+
+
+def test_progress_without_terminal_prints_nothing(capsys):
+    with progress_bar("work", 3) as step:
+        step()
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,151 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from smartpix.io import iterate
+from smartpix.schema import InputError
+from tracking import metrics
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES
+from tracking.model import load_network, score
+from tracking.train import TrainGnnOptions, load_graphs, train_gnn
+
+OPTIONS = TrainGnnOptions(epochs=3, hidden=8, passes=1, validation_share=0.25)
+
+
+@pytest.fixture(scope="module")
+def graphs(files):
+    return load_graphs(files["toy"], OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def trained(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    lines = []
+    return folder, train_gnn([files["toy"]], folder / "w.safetensors", OPTIONS, lines.append), lines
+
+
+def test_graphs_are_the_events_with_true_labels(files, graphs):
+    assert len(graphs) == 4
+    for graph, (opened, events) in zip(graphs, iterate(files["toy"], step=1), strict=True):
+        clusters = events[0]["clusters"]
+        layer = opened.header.detector.layer_index[clusters["module_index"].to_numpy()]
+        truth = metrics.event_truth(clusters, events[0]["particles"], layer)
+        true = {tuple(e) for e in truth.edges.tolist()}
+        assert graph.x.shape == (len(clusters), len(NODE_FEATURES))
+        assert graph.edge_attr.shape == (len(graph.y), len(EDGE_FEATURES))
+        assert graph.y.tolist() == [tuple(e) in true for e in graph.edge_index.T.tolist()]
+        assert 0 < graph.y.sum() < len(graph.y)
+
+
+def test_events_without_edges_are_left_out(files):
+    assert len(load_graphs(files["mixed"], OPTIONS)) == 1
+
+
+def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_path):
+    folder, result, lines = trained
+    assert result["n_train"] == sum(len(g.y) for g in graphs[:3])
+    assert result["n_validation"] == len(graphs[3].y)
+    assert sum(line.startswith("epoch") for line in lines) == 3
+    longer = train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append)
+    assert longer["loss"] < 0.9 * result["loss"]
+    assert longer["auc"] > 0.8
+    network = load_network(str(folder / "w.safetensors"))
+    assert sum(p.numel() for p in network.parameters()) == result["parameters"]
+
+
+def test_saved_weights_are_those_evaluated(trained, graphs):
+    folder, result, _ = trained
+    p = score(load_network(str(folder / "w.safetensors")), graphs[3]).astype(np.float64)
+    y = graphs[3].y.numpy()
+    loss = -np.mean(y * np.log(p) + (1 - y) * np.log1p(-p))
+    assert result["loss"] == pytest.approx(loss, rel=1e-4)
+    above = p[y == 1][:, None] - p[y == 0][None]
+    assert result["auc"] == pytest.approx(np.mean((above > 0) + 0.5 * (above == 0)), abs=1e-4)
+    described = json.loads((folder / "w.json").read_text())
+    assert described["metrics"] == result
+    assert described["options"]["hidden"] == 8
+    assert not (folder / "w.checkpoint").exists()
+
+
+def test_features_are_standardised_on_the_training_events_alone(trained, graphs):
+    arrays = load_file(trained[0] / "w.safetensors")
+    x = torch.cat([g.x for g in graphs[:3]]).double().numpy()
+    np.testing.assert_allclose(arrays["node_mean"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(arrays["node_std"], np.maximum(x.std(axis=0, ddof=1), 1e-3), rtol=1e-3, atol=1e-4)
+
+
+class InterruptionError(Exception):
+    """Ctrl-C, as far as the test is concerned."""
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_path):
+    seen = []
+
+    def stop_after_the_first(line):
+        seen.append(line)
+        if line.startswith("epoch 2/"):
+            raise InterruptionError
+
+    output = tmp_path / "w.safetensors"
+    with pytest.raises(InterruptionError):
+        train_gnn([files["toy"]], output, OPTIONS, stop_after_the_first)
+    assert not output.exists()
+    assert output.with_suffix(".checkpoint").exists()
+    lines = []
+    result = train_gnn([files["toy"]], output, OPTIONS, lines.append)
+    assert [line[:9] for line in lines if line.startswith("epoch")] == ["epoch 2/3", "epoch 3/3"]
+    expected, got = load_file(trained[0] / "w.safetensors"), load_file(output)
+    assert expected.keys() == got.keys()
+    for name in expected:
+        np.testing.assert_array_equal(got[name], expected[name])
+    assert result == trained[1]
+    assert not output.with_suffix(".checkpoint").exists()
+
+
+def test_another_seed_gives_other_weights(files, trained, tmp_path):
+    train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
+    name = "classify.0.weight"
+    first, second = load_file(trained[0] / "w.safetensors")[name], load_file(tmp_path / "w.safetensors")[name]
+    assert np.max(np.abs(first - second)) > 1e-2
+
+
+def leave_a_checkpoint(files, output):
+    def stop(line):
+        if line.startswith("epoch 2/"):
+            raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        train_gnn([files["toy"]], output, OPTIONS, stop)
+
+
+def test_a_checkpoint_of_other_options_is_refused(files, tmp_path):
+    leave_a_checkpoint(files, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="other options"):
+        train_gnn([files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=5), lambda line: None)
+
+
+def test_a_damaged_checkpoint_is_refused(files, tmp_path):
+    leave_a_checkpoint(files, tmp_path / "w.safetensors")
+    (tmp_path / "w.checkpoint").write_bytes(b"half a checkpoint")
+    with pytest.raises(InputError, match=r"w\.checkpoint"):
+        train_gnn([files["toy"]], tmp_path / "w.safetensors", OPTIONS, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("bare", "no truth"), ("none", "too few"), ("mixed", "too few"), ("hollow", "too few")]
+)
+def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
+    with pytest.raises(InputError, match=words):
+        train_gnn([files[name]], tmp_path / "w", OPTIONS, lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_is_missing_is_refused_before_the_training(files, tmp_path):
+    lines = []
+    with pytest.raises(InputError, match="does not exist"):
+        train_gnn([files["toy"]], tmp_path / "missing" / "w.safetensors", OPTIONS, lines.append)
+    assert not [line for line in lines if line.startswith("epoch")]
