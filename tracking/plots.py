@@ -174,10 +174,13 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
             axis.plot(1, summary["window_edge_efficiency"], "s", color=GREY, label="reference window")
         for q, x, y in zip(QUANTILES, reduction, rate, strict=False):
             if q in (0.5, 0.9, 0.99, 0.999):
-                axis.annotate(f"{q:g}", (x, y), xytext=(6, 6), textcoords="offset points", fontsize=11)
+                axis.annotate(f"{q:g}", (x, y), xytext=(4, -14), textcoords="offset points", fontsize=11)
         axis.set_xlabel("reduction: edges of the reference window / edges in cones")
         axis.set_ylabel("edge efficiency of findable particles")
         axis.set_title("numbers: the quantile asked for", fontsize=12)
+        axis.set_xscale("log")
+        axis.set_ylim(min(rate) - 0.05, 1.03)
+        axis.axhline(1, color=GREY, lw=0.8, ls=":")
         axis.legend(fontsize=11, loc="lower left")
         axis.grid(alpha=0.3)
 
