@@ -56,7 +56,7 @@ def events(simulation):
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory, simulation, events):
-    """Paths by name: toy (4 events), first, second (2 each), single (1), bare (no truth), none (no events), hollow (no clusters)."""
+    """Paths: toy (4 events), first, second (2 each), single (1), bare (no truth), none (no events), hollow (no clusters)."""
     folder = tmp_path_factory.mktemp("events")
     made = header(toys.detector(), simulation, N_EVENTS, 7)
     no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
