@@ -213,7 +213,8 @@ def test_unknown_module_is_named_in_the_error(detector):
 def test_table_round_trip(tmp_path, detector, name):
     write_detector(detector, tmp_path / name)
     assert [p.name for p in tmp_path.iterdir()] == [name]
-    assert (gzip.open if name.endswith("gz") else open)(tmp_path / name, "rt").readline().count("volume_id") == 1
+    content = (tmp_path / name).read_bytes()
+    assert b"volume_id" in (gzip.decompress(content) if name.endswith("gz") else content)[:40]
     again = read_detector(tmp_path / name)
     for column, entry in DETECTOR.items():
         assert again.columns[column].dtype == entry.dtype

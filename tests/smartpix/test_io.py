@@ -76,7 +76,10 @@ def test_dtypes_are_those_of_the_schema(tmp_path, container):
 def test_header_round_trip(tmp_path, container):
     path = tmp_path / "events.root"
     detector = detector_of(
-        [module_row((32.0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), 2, 1), module_row((0, 72.0, 5), (1, 0, 0), (0, 0, 1), (0, 1, 0), 4, 7)]
+        [
+            module_row((32.0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), 2, 1),
+            module_row((0, 72.0, 5), (1, 0, 0), (0, 0, 1), (0, 1, 0), 4, 7),
+        ]
     )
     write_events(path, Header(detector, 2.0, (0, 5), {"seed": 7, "nested": {"a": [1, 2]}}), [], container)
     again = open_events(path).header
@@ -141,7 +144,7 @@ def test_unknown_container_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_output_in_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="the folder .* does not exist"):
+    with pytest.raises(InputError, match=r"the folder .* does not exist"):
         write_events(tmp_path / "none" / "events.root", header(), [])
 
 
@@ -166,9 +169,14 @@ def test_replacing_is_all_or_nothing(tmp_path):
         assert not path.exists()
         assert beside.name == path.name
     assert path.read_text() == "one"
-    with pytest.raises(KeyboardInterrupt), replace_when_done(path) as beside:
-        beside.write_text("two")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with replace_when_done(path) as beside:
+            beside.write_text("two")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -184,12 +192,12 @@ def three_files(tmp_path_factory):
     return paths, ak.concatenate([parts[0], parts[2]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(start=st.integers(0, 9), stop=st.none() | st.integers(0, 9), step=st.integers(1, 4))
 def test_ranges_over_several_files_are_slices_of_the_concatenation(three_files, start, stop, step):
     paths, everything = three_files
     parts = [events for _, events in iterate(paths, step, start, stop)]
-    wanted = everything[start:stop]
+    wanted = everything[start : stop if stop is None else max(start, stop)]  # Awkward does not slice backwards
     assert all(0 < len(part) <= step for part in parts)
     assert sum(map(len, parts)) == len(wanted)
     if parts:
@@ -227,7 +235,7 @@ def rewritten(good, change=lambda branches: branches, metadata=None, leave_out=(
         if "detector" not in leave_out:
             columns = file["detector"].arrays(library="np")
             out.mktree("detector", {n: a.dtype for n, a in columns.items()}).extend(columns)
-        names = [n for n in file["events"].keys() if not n.startswith("n_")]
+        names = [name for name, _ in file["events"].items() if not name.startswith("n_")]
         branches = change({n: file["events"][n].array() for n in names})
         out.mktree("events", {n: ak.type(a).content for n, a in branches.items()}).extend(branches)
     return path
@@ -249,7 +257,7 @@ def test_missing_file(tmp_path):
 
 
 def test_folder_names_the_convert_command(tmp_path):
-    with pytest.raises(InputError, match="is a folder.*smartpix convert trackml"):
+    with pytest.raises(InputError, match=r"is a folder.*smartpix convert trackml"):
         open_events(tmp_path)
 
 
@@ -344,7 +352,7 @@ def test_module_beyond_the_table_is_refused(tmp_path, index):
     events = random_events(1, [2])
     events = ak.with_field(events, ak.unflatten(np.array([0, index], dtype=np.int32), [2]), ["clusters", "module_index"])
     write_events(tmp_path / "events.root", header(), [events])
-    with pytest.raises(InputError, match="cluster_module_index goes from .* the detector table has 1 modules"):
+    with pytest.raises(InputError, match=r"cluster_module_index goes from .* the detector table has 1 modules"):
         list(iterate(tmp_path / "events.root"))
 
 
@@ -374,11 +382,21 @@ def test_file_cut_off_anywhere_gives_an_input_error(tmp_path, container):
     whole, cut = tmp_path / "whole.root", tmp_path / "cut.root"
     write_events(whole, header(), [random_events(i, [30] * 5) for i in range(4)], container, events_per_chunk=5)
     content = whole.read_bytes()
-    points = {*np.linspace(1, len(content) - 1, 40).astype(int), len(content) - 1, 99, 100, 101, 250, 400}
+    points = {*np.linspace(1, 0.99 * len(content), 30).astype(int), 99, 100, 101, 250, 400}
     for point in sorted(points):
         cut.write_bytes(content[:point])
         with pytest.raises(InputError, match=r"cut\.root"):
             list(iterate(cut, step=1))
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("missing", [1, 20, 100])
+def test_file_that_lacks_its_last_bytes_gives_an_input_error(tmp_path, container, missing):
+    path = tmp_path / "cut.root"
+    write_events(path, header(), [random_events(1, [30] * 5)], container)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(InputError, match=r"cut\.root"):
+        list(iterate(path))
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -387,7 +405,7 @@ def test_zeroed_block_gives_an_input_error_or_other_numbers_but_no_other_error(t
     write_events(whole, header(), [random_events(1, [30] * 5)], container)
     content = whole.read_bytes()
     n_refused = 0
-    points = np.linspace(300, len(content) - 200, 40).astype(int)
+    points = np.linspace(300, len(content) - 200, 25).astype(int)
     for point in points:
         hurt.write_bytes(content[:point] + bytes(64) + content[point + 64 :])
         try:

@@ -24,7 +24,7 @@ def test_near_miss_is_suggested_and_far_miss_is_not():
 
 def test_require_names_place_first_missing_count_and_fix():
     with pytest.raises(InputError, match=r"^F\.csv: 'pz' is missing \(2 missing in all: pz, q\)\. Did you mean 'px'\? Fix it\.$"):
-        require(["px", "py"], ["px", "pz", "q"], "F.csv", "Fix it.")
+        require(["px", "eta"], ["px", "pz", "q"], "F.csv", "Fix it.")
 
 
 def test_require_accepts_extra_names():

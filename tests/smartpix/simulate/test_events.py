@@ -1,0 +1,246 @@
+"""Whole simulated events: merging, truth, Lorentz correction, noise, reproducibility."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from scipy import stats
+
+from smartpix.schema import InputError
+from smartpix.simulate.crossings import broad_crossings
+from smartpix.simulate.events import SimulateOptions, header, simulate, simulate_crossings, simulate_event
+from smartpix.simulate.generate import GenerateOptions
+from smartpix.simulate.readout import ReadoutOptions, adc_levels
+from tests.helpers import crossings_at, embedded_detector, one_module_detector, part_of
+
+QUIET = SimulateOptions(readout=ReadoutOptions(noise=0.0))
+
+
+def one_event(detector, local, cots, options=QUIET, seed=1, module=None, **more):
+    module = np.zeros(len(local), dtype=int) if module is None else module
+    return simulate_event(crossings_at(detector, module, local, cots, **more), detector, options, 7, seed)
+
+
+def grid(n):
+    """Well separated places on one module, at random within a pixel."""
+    i = np.arange(n)
+    place = np.stack([-33 + 1.5 * (i % 44), -7.5 + 0.5 * (i // 44)], axis=1)
+    return place + np.random.default_rng(1).uniform(-0.05, 0.05, (n, 2))
+
+
+@pytest.fixture(scope="module")
+def broad():
+    detector = embedded_detector()
+    crossings = broad_crossings(detector, 3000, np.random.default_rng(8))
+    return detector, crossings, simulate_event(crossings, detector, SimulateOptions(), 0, 1)["clusters"][0]
+
+
+def test_no_crossings_give_no_clusters():
+    event = one_event(one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)))
+    assert len(event) == 1
+    assert event["event"][0] == 7
+    assert len(event["clusters"][0]) == 0
+    assert len(event["particles"][0]) == 0
+
+
+def test_two_particles_on_the_same_spot_make_one_cluster_with_both_in_its_truth():
+    clusters = one_event(one_module_detector(), [[1.0, 1.0], [1.0, 1.0]], [[0.2, 0.1], [0.2, 0.1]])["clusters"][0]
+    assert len(clusters) == 1
+    truth = clusters["truth"][0]
+    assert sorted(truth["particle_id"]) == [1, 2]
+    assert ak.sum(truth["share"]) == pytest.approx(1)
+    assert ak.min(truth["share"]) > 0.15
+    assert truth["share"][0] >= truth["share"][1]
+
+
+def test_merged_charge_is_that_of_both():
+    alone = one_event(one_module_detector(), grid(200), np.zeros((200, 2)))["clusters"][0]
+    both = one_event(one_module_detector(), np.repeat(grid(200), 2, axis=0), np.zeros((400, 2)))["clusters"][0]
+    assert len(both) == len(alone) == 200
+    assert ak.mean(both["charge"]) / ak.mean(alone["charge"]) == pytest.approx(2, rel=0.1)
+
+
+def test_distant_particles_make_separate_clusters_with_their_own_truth():
+    local, cots = grid(100), np.random.default_rng(2).normal(0, 0.3, (100, 2))
+    clusters = one_event(one_module_detector(), local, cots)["clusters"][0]
+    assert len(clusters) == 100
+    truth = ak.flatten(clusters["truth"])
+    assert sorted(truth["particle_id"]) == list(range(1, 101))
+    who = ak.to_numpy(truth["particle_id"]) - 1
+    for name, wanted in (("x", local[:, 0]), ("y", local[:, 1]), ("cot_alpha", cots[:, 0]), ("cot_beta", cots[:, 1])):
+        np.testing.assert_allclose(ak.to_numpy(truth[name]), wanted[who], atol=1e-4)
+    np.testing.assert_allclose(ak.to_numpy(clusters["local_x"]), local[who, 0], atol=0.05)
+    np.testing.assert_allclose(ak.to_numpy(clusters["local_y"]), local[who, 1], atol=0.02)
+
+
+def test_truth_pt_is_transverse_to_the_beam():
+    clusters = one_event(one_module_detector(), [[0.0, 0.0]], [[3.0, 0.0]], p=5.0)["clusters"][0]
+    assert clusters["truth"]["pt"][0, 0] == pytest.approx(5.0 / np.sqrt(10), rel=1e-4)
+
+
+def test_two_crossings_of_one_particle_keep_its_identifier():
+    clusters = one_event(one_module_detector(), [[1.0, 1.0], [5.0, 5.0]], np.zeros((2, 2)), particle=[0, 0])["clusters"][0]
+    assert ak.to_list(clusters["truth"]["particle_id"]) == [[1], [1]]
+
+
+@pytest.mark.parametrize("region", [True, False])
+@pytest.mark.parametrize("field", [3.8, 0.0])
+def test_local_position_is_unbiased_with_and_without_the_drift_in_the_field(region, field):
+    detector = embedded_detector()
+    detector = part_of(detector, np.flatnonzero(detector.barrel == region)[:1])
+    options = SimulateOptions(readout=ReadoutOptions(noise=0.0, threshold=100.0, adc_bits=0), field=field)
+    clusters = one_event(detector, grid(900), np.tile([0.1, 0.05], (900, 1)), options)["clusters"][0]
+    main = clusters["truth"][:, 0]
+    dx, dy = (ak.to_numpy(clusters[f"local_{a}"] - main[a]) for a in "xy")
+    assert abs(np.median(dx)) < 0.003
+    assert abs(np.median(dy)) < 0.001
+    # What was taken off: the pixels themselves lie 16.5 um towards -y in the barrel.
+    pixels = clusters["pixels"]
+    raw = ak.sum(pixels["charge_19"] * ((pixels["row"] + 0.5) * 0.0125 - 8.4), axis=1) / ak.sum(pixels["charge_19"], axis=1)
+    wanted = -0.0165 if region and field else 0.0
+    assert np.median(ak.to_numpy(raw - main["y"])) == pytest.approx(wanted, abs=0.0015)
+
+
+def test_position_pulls_have_unit_width(broad):
+    _, _, clusters = broad
+    main = ak.firsts(clusters["truth"])
+    good = (main["share"] > 0.95) & (np.abs(main["cot_alpha"]) < 2) & (np.abs(main["cot_beta"]) < 0.5)
+    good = ak.to_numpy(ak.fill_none(good, False))
+    for axis in "xy":
+        pull = ak.to_numpy(ak.fill_none((clusters[f"local_{axis}"] - main[axis]) / clusters[f"sigma_{axis}"], 0))[good]
+        assert 0.5 < np.percentile(np.abs(pull), 68.27) < 1.5
+
+
+def test_shares_add_up_to_one_in_every_cluster_and_descend(broad):
+    _, _, clusters = broad
+    shares = clusters["truth"]["share"]
+    has = ak.num(shares) > 0
+    assert ak.mean(has) > 0.97
+    np.testing.assert_allclose(ak.to_numpy(ak.sum(shares[has], axis=1)), 1, atol=1e-5)
+    assert ak.all(shares[:, 1:] <= shares[:, :-1])
+    assert ak.all(shares > 0)
+
+
+def test_nearly_every_crossing_makes_a_cluster(broad):
+    _, crossings, clusters = broad
+    seen = np.unique(ak.to_numpy(ak.flatten(clusters["truth"]["particle_id"])))
+    assert len(seen) > 0.97 * len(crossings.module)
+
+
+def test_clusters_are_whole_disjoint_and_have_a_hit(broad):
+    from scipy import ndimage
+
+    _, _, clusters = broad
+    module = ak.to_numpy(clusters["module_index"])
+    seen = set()
+    for k in range(len(clusters)):
+        pixels = clusters["pixels"][k]
+        row, column = ak.to_numpy(pixels["row"]).astype(int), ak.to_numpy(pixels["column"]).astype(int)
+        image = np.zeros((np.ptp(row) + 1, np.ptp(column) + 1))
+        image[row - row.min(), column - column.min()] = 1
+        assert ndimage.label(image, np.ones((3, 3)))[1] == 1
+        keys = {(module[k], r, c) for r, c in zip(row, column, strict=True)}
+        assert len(keys) == len(row)
+        assert not keys & seen
+        seen |= keys
+    assert ak.all(ak.max(clusters["pixels"]["charge_19"], axis=1) > 0)
+
+
+def test_pixels_carry_adc_codes_only(broad):
+    _, _, clusters = broad
+    codes = {0.0, *np.float32(adc_levels(ReadoutOptions())[1])}
+    for s in ("00", "19"):
+        assert set(ak.to_numpy(ak.flatten(clusters["pixels"][f"charge_{s}"]))) <= codes
+
+
+def test_records_agree_with_their_pixels_and_module(broad):
+    detector, _, clusters = broad
+    module = ak.to_numpy(clusters["module_index"])
+    positive = ak.sum(np.maximum(clusters["pixels"]["charge_19"], 0), axis=1)
+    np.testing.assert_allclose(ak.to_numpy(clusters["charge"]), ak.to_numpy(positive), rtol=1e-5)
+    for name in ("volume_id", "layer_id", "module_id"):
+        np.testing.assert_array_equal(ak.to_numpy(clusters[name]), np.asarray(detector.columns[name])[module])
+    local = np.stack([ak.to_numpy(clusters["local_x"]), ak.to_numpy(clusters["local_y"])], axis=1)
+    point = np.stack([ak.to_numpy(clusters[a]) for a in "xyz"], axis=1)
+    np.testing.assert_allclose(detector.to_global(module, local.astype(float)), point, atol=2e-4)
+    assert len(set(ak.to_list(clusters["hit_id"]))) == len(clusters)
+
+
+def test_noise_alone_fires_the_expected_number_of_positive_pixels_without_truth():
+    options = SimulateOptions(readout=ReadoutOptions(noise=50.0, threshold=200.0))
+    clusters = one_event(one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), options)["clusters"][0]
+    expected = 1344 * 1440 * stats.norm.sf(4)
+    assert abs(len(clusters) - expected) < 4 * np.sqrt(expected)
+    assert ak.all(clusters["charge"] > 0)
+    assert ak.sum(ak.num(clusters["truth"])) == 0
+    rows, columns = (ak.to_numpy(ak.flatten(clusters["pixels"][n])) for n in ("row", "column"))
+    assert np.ptp(rows) > 1000
+    assert np.ptp(columns) > 1000
+
+
+def test_noise_fires_also_where_the_threshold_is_not_exact_in_32_bits():
+    threshold = next(t for t in np.linspace(200.05, 201, 20) if float(np.float32(t)) < t)
+    options = SimulateOptions(readout=ReadoutOptions(noise=50.0, threshold=float(threshold)))
+    clusters = one_event(one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), options)["clusters"][0]
+    assert len(clusters) > 0.5 * 1344 * 1440 * stats.norm.sf(4)
+    assert ak.all(clusters["charge"] > 0)
+
+
+def test_threshold_in_the_noise_is_refused():
+    options = SimulateOptions(readout=ReadoutOptions(noise=300.0, threshold=300.0))
+    with pytest.raises(InputError, match="raise the threshold"):
+        one_event(embedded_detector(), [[0.0, 0.0]], [[0.0, 0.0]], options)
+
+
+def test_undepleted_detector_is_refused():
+    with pytest.raises(InputError, match="does not deplete"):
+        one_event(one_module_detector(), [[0.0, 0.0]], [[0.0, 0.0]], SimulateOptions(bias=5.0))
+
+
+def test_events_are_functions_of_seed_and_number():
+    detector = part_of(embedded_detector(), np.arange(40))
+    lists = [
+        ak.to_list(ak.concatenate(list(simulate_crossings(detector, SimulateOptions(), 2, 60, seed)))["clusters"]["charge"])
+        for seed in (3, 3, 4)
+    ]
+    assert lists[0] == lists[1]
+    assert lists[0] != lists[2]
+    assert lists[0][0] != lists[0][1]
+
+
+def test_slices_of_the_options_are_those_in_the_event():
+    options = SimulateOptions(readout=ReadoutOptions(noise=0.0, slices=(2, 5, 19)))
+    event = one_event(one_module_detector(), [[0.0, 0.0]], [[0.0, 0.0]], options)
+    assert event["clusters"]["pixels"].fields == ["row", "column", "charge_02", "charge_05", "charge_19"]
+
+
+def test_header_says_how_the_file_was_made():
+    detector, options = one_module_detector(), SimulateOptions(field=2.0)
+    made = header(detector, options, 3, 11)
+    assert (made.field, made.slices) == (2.0, (0, 19))
+    assert made.made_by["seed"] == 11
+    assert made.made_by["events"] == 3
+    assert made.made_by["options"]["readout"]["threshold"] == 300.0
+
+
+@pytest.mark.parametrize(("n_events", "seed"), [(-1, 1), (1, -1)])
+def test_negative_numbers_of_events_and_seeds_are_refused(n_events, seed):
+    detector = one_module_detector()
+    with pytest.raises(InputError, match="must not be negative"):
+        next(simulate(detector, SimulateOptions(generate=GenerateOptions(gun=1)), n_events, seed))
+    with pytest.raises(InputError, match="must not be negative"):
+        list(simulate_crossings(detector, SimulateOptions(), n_events, 10, seed))
+
+
+def test_gun_events_through_the_whole_chain():
+    pytest.importorskip("acts")
+    options = SimulateOptions(generate=GenerateOptions(gun=40, max_eta=2.0))
+    detector = embedded_detector()
+    events = ak.concatenate(list(simulate(detector, options, 2, 5)))
+    again = ak.concatenate(list(simulate(detector, options, 2, 5)))
+    assert ak.to_list(events["clusters"]["charge"]) == ak.to_list(again["clusters"]["charge"])
+    assert ak.to_list(events["event"]) == [0, 1]
+    assert ak.to_list(ak.num(events["particles"])) == [40, 40]
+    # Nearly all cross at least three layers.
+    for event in events:
+        ids = ak.to_numpy(ak.flatten(event["clusters"]["truth"]["particle_id"]))
+        assert np.mean(np.bincount(ids, minlength=41)[1:] >= 3) > 0.9

@@ -1,0 +1,357 @@
+"""TrackML events: a small one written here in the challenge's own conventions, and a real one where it is there."""
+
+import gzip
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from smartpix import schema
+from smartpix.io import iterate, open_events
+from smartpix.schema import InputError
+from smartpix.trackml import ELECTRONS_PER_MM, FIELD, convert_trackml
+from tests.helpers import SHARED_DATA, module_row
+
+REAL = SHARED_DATA / "trackml_event1"
+
+
+def modules():
+    """Barrel and end-cap modules whose u and v run along or against the sensor frame, and one strip module."""
+    sizes = {"module_t": 0.3, "pitch_u": 0.05, "pitch_v": 0.05625}
+    x, y, z = np.eye(3)
+    rows = [
+        module_row((32.0, 0, 0), y, z, x, 2, 1),
+        module_row((32.0, 0, 100), -y, -z, x, 2, 2),
+        module_row((0, 72.0, 0), x, -z, y, 4, 1),
+        module_row((60.0, 0, 600), y, x, -z, 2, 1, volume=9),
+        module_row((-60.0, 0, -600), y, x, -z, 2, 1, volume=7),
+        module_row((260.0, 0, 0), y, z, x, 2, 1, volume=13),
+    ]
+    return [{**row, **sizes} for row in rows]
+
+
+def csv(path, rows, names=None):
+    names = names or list(rows[0])
+    lines = [",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+# hit_id, row of the module, cells (ch0, ch1, value)
+HITS = [
+    (5, 0, [(10, 20, 0.1), (11, 20, 0.3)]),
+    (2, 1, [(0, 0, 0.2)]),
+    (9, 2, [(335, 1279, 0.1), (335, 1278, 0.1)]),
+    (7, 3, [(100, 7, 0.25)]),
+    (30, 4, [(3, 900, 0.25), (3, 900, 0.05), (4, 901, 0.1)]),
+    (31, 5, [(1, 1, 0.4)]),
+]
+PARTICLE = 4_505_867_370_102_784
+
+
+def at(row, u, v):
+    axes = np.array([[row[f"rot_{g}{a}"] for a in "uv"] for g in "xyz"])
+    return np.array([row["cx"], row["cy"], row["cz"]]) + axes @ [u, v]
+
+
+def cell_center(row, ch0, ch1):
+    """Global place of a channel by the challenge's convention: channels count from the lower corner along u and v."""
+    return at(row, (ch0 + 0.5) * row["pitch_u"] - row["module_maxhu"], (ch1 + 0.5) * row["pitch_v"] - row["module_hv"])
+
+
+def write_event(folder, number=1, truth=True, hits=HITS):
+    folder.mkdir(exist_ok=True)
+    table = modules()
+    csv(folder / "detectors.csv", table)
+    name = f"event{number:09d}"
+    hit_rows, cell_rows, truth_rows = [], [], []
+    for hit_id, m, cells in hits:
+        weights = np.array([c[2] for c in cells])
+        place = sum(w * cell_center(table[m], *c[:2]) for w, c in zip(weights, cells, strict=True)) / weights.sum()
+        ids = {n: table[m][n] for n in ("volume_id", "layer_id", "module_id")}
+        hit_rows.append({"hit_id": hit_id, **dict(zip("xyz", place, strict=True)), **ids})
+        cell_rows += [{"hit_id": hit_id, "ch0": a, "ch1": b, "value": v} for a, b, v in cells]
+        momentum = 2 * place / np.linalg.norm(place)
+        particle = 0 if hit_id == 2 else PARTICLE + (hit_id == 7)
+        there = dict(zip(("tx", "ty", "tz", "tpx", "tpy", "tpz"), [*place, *momentum], strict=True))
+        truth_rows.append({"hit_id": hit_id, "particle_id": particle, **there, "weight": 0.1})
+    names = {"hits": ["hit_id", "x", "y", "z", "volume_id", "layer_id", "module_id"], "cells": ["hit_id", "ch0", "ch1", "value"]}
+    csv(folder / f"{name}-hits.csv", hit_rows, names["hits"])
+    csv(folder / f"{name}-cells.csv", cell_rows, names["cells"])
+    if truth:
+        csv(folder / f"{name}-truth.csv", truth_rows)
+        start = {"vx": 0.1, "vy": 0.2, "vz": 0.3, "py": 0.5, "pz": 2.0, "nhits": 4}
+        particles = [
+            {"particle_id": PARTICLE + i, "particle_type": pdg, "px": 1.0 + i, "q": q, **start}
+            for i, pdg, q in ((1, 211, 1), (0, -13, -1))
+        ]
+        csv(folder / f"{name}-particles.csv", particles)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_event(tmp_path / "events")
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out.root"
+
+
+def converted(folder, output):
+    convert_trackml(folder, output)
+    return next(iterate(output))
+
+
+def test_pixel_hits_keep_their_ids_positions_and_modules(folder, output):
+    assert convert_trackml(folder, output) == {"n_events": 1, "n_hits": 5, "truth": True}
+    opened, events = next(iterate(output))
+    assert (opened.header.field, opened.header.slices) == (FIELD, (19,))
+    clusters = events["clusters"][0]
+    assert ak.to_list(clusters["hit_id"]) == [2, 5, 7, 9, 30]
+    table = modules()
+    for hit_id, m, cells in HITS[:5]:
+        cluster = clusters[ak.to_list(clusters["hit_id"]).index(hit_id)]
+        weights = [c[2] for c in cells]
+        place = np.average([cell_center(table[m], *c[:2]) for c in cells], axis=0, weights=weights)
+        assert [cluster[a] for a in "xyz"] == pytest.approx(place, abs=1e-4)
+        assert [cluster[n] for n in ("volume_id", "layer_id", "module_id")] == [
+            table[m][n] for n in ("volume_id", "layer_id", "module_id")
+        ]
+        assert cluster["charge"] == pytest.approx(sum(weights) * ELECTRONS_PER_MM, rel=1e-5)
+
+
+def test_channels_become_the_rows_and_columns_at_the_same_place(folder, output):
+    opened, events = converted(folder, output)
+    detector, clusters, table = opened.header.detector, events["clusters"][0], modules()
+    for hit_id, m, cells in HITS[:5]:
+        cluster = clusters[ak.to_list(clusters["hit_id"]).index(hit_id)]
+        pixels = cluster["pixels"]
+        x = (ak.to_numpy(pixels["column"]) + 0.5) * 0.05625 - 36.0
+        y = (ak.to_numpy(pixels["row"]) + 0.5) * 0.05 - 8.4
+        here = detector.to_global(np.full(len(x), cluster["module_index"]), np.stack([x, y], axis=1))
+        wanted = {tuple(np.round(cell_center(table[m], *c[:2]), 4) + 0.0) for c in cells}
+        assert {tuple(np.round(p, 4) + 0.0) for p in here} == wanted
+
+
+def test_channels_that_run_against_the_sensor_frame_are_turned_round(folder, output):
+    _, events = converted(folder, output)
+    pixels = {h: ak.to_list(p) for h, p in zip(events["clusters"]["hit_id"][0], events["clusters"]["pixels"][0], strict=True)}
+    # Barrel module 1 has u along +y, the sensor's y is -y there; v along the sensor's x.
+    assert {(p["row"], p["column"]) for p in pixels[5]} == {(335 - 10, 20), (335 - 11, 20)}
+    # Module 2 has both reversed.
+    assert {(p["row"], p["column"]) for p in pixels[2]} == {(0, 1279)}
+
+
+def test_cell_listed_twice_is_one_pixel_with_both_charges(folder, output):
+    _, events = converted(folder, output)
+    pixels = events["clusters"]["pixels"][0][-1]
+    assert sorted(pixels["charge_19"]) == pytest.approx([0.1 * ELECTRONS_PER_MM, 0.3 * ELECTRONS_PER_MM], rel=1e-5)
+
+
+def test_truth_is_in_the_sensor_frame_and_numbered_along_the_path(folder, output):
+    opened, events = converted(folder, output)
+    clusters = events["clusters"][0]
+    truth = dict(zip(clusters["hit_id"], clusters["truth"], strict=True))
+    assert len(truth[2]) == 0  # noise
+    assert ak.to_list(truth[5]["particle_id"]) == [PARTICLE]
+    assert ak.to_list(truth[7]["particle_id"]) == [PARTICLE + 1]
+    assert [ak.to_list(truth[h]["order"])[0] for h in (5, 9, 30, 7)] == [0, 1, 2, 0]
+    detector = opened.header.detector
+    for k in range(len(clusters)):
+        t = clusters["truth"][k]
+        if len(t) == 0:
+            continue
+        assert (t["x"][0], t["y"][0]) == pytest.approx((clusters["local_x"][k], clusters["local_y"][k]), abs=1e-4)
+        place = np.array([clusters[a][k] for a in "xyz"], dtype=float)
+        axes = detector.axes[clusters["module_index"][k]]
+        nx, ny, nz = place @ axes / np.linalg.norm(place)
+        assert t["cot_alpha"][0] == pytest.approx(nx / nz, abs=1e-4)
+        assert t["cot_beta"][0] == pytest.approx(ny / nz, abs=1e-4)
+        assert t["pt"][0] == pytest.approx(2 * np.hypot(*place[:2]) / np.linalg.norm(place), rel=1e-4)
+        assert t["share"][0] == 1
+
+
+def test_particles_keep_their_own_columns(folder, output):
+    _, events = converted(folder, output)
+    particles = {p["particle_id"]: p for p in ak.to_list(events["particles"][0])}
+    assert particles[PARTICLE + 1]["pdg_id"] == 211
+    assert particles[PARTICLE]["pdg_id"] == -13
+    assert particles[PARTICLE]["charge"] == -1
+    assert particles[PARTICLE + 1]["px"] == 2.0
+    assert particles[PARTICLE]["vz"] == pytest.approx(0.3)
+
+
+def test_thickness_of_the_barrel_is_the_files_and_of_the_disks_twice_it(folder, output):
+    opened, _ = converted(folder, output)
+    detector = opened.header.detector
+    np.testing.assert_allclose(detector.thickness[detector.barrel], 0.3)
+    np.testing.assert_allclose(detector.thickness[~detector.barrel], 0.6)
+    assert set(detector.columns["volume_id"]) == {7, 8, 9}
+
+
+def test_compressed_files_give_the_same_events(folder, output):
+    _, plain = converted(folder, output)
+    for path in list(folder.iterdir()):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    _, packed = converted(folder, output)
+    assert ak.to_list(plain) == ak.to_list(packed)
+
+
+def test_events_are_sorted_and_numbered(folder, output):
+    write_event(folder, 12)
+    write_event(folder, 3)
+    assert convert_trackml(folder, output)["n_events"] == 3
+    assert [int(e) for _, part in iterate(output) for e in part["event"]] == [1, 3, 12]
+
+
+def test_events_without_truth_are_converted_without(tmp_path, output):
+    folder = write_event(tmp_path / "events", truth=False)
+    assert not convert_trackml(folder, output)["truth"]
+    assert not open_events(output).has_truth
+    assert len(next(iterate(output))[1]["clusters"][0]) == 5
+
+
+def test_event_without_pixel_hits_is_valid(tmp_path, output):
+    folder = write_event(tmp_path / "events", hits=HITS[5:])
+    assert convert_trackml(folder, output)["n_hits"] == 0
+    assert len(next(iterate(output))[1]["clusters"][0]) == 0
+
+
+def test_cell_without_charge_is_no_error(tmp_path, output):
+    folder = write_event(tmp_path / "events", hits=[*HITS[:5], (40, 0, [(200, 200, 1e-9)])])
+    cells = folder / "event000000001-cells.csv"
+    cells.write_text(cells.read_text().replace("40,200,200,1e-09", "40,200,200,0.0"))
+    _, events = converted(folder, output)
+    assert ak.to_list(events["clusters"]["charge"][0])[-1] == 0
+
+
+@pytest.mark.parametrize("missing", ["detectors.csv", "event000000001-cells.csv"])
+def test_missing_file_is_named_and_nothing_is_written(folder, output, missing):
+    (folder / missing).unlink()
+    with pytest.raises(InputError, match=f"'{missing}' .*is missing"):
+        convert_trackml(folder, output)
+    assert not output.exists()
+
+
+def test_folder_without_events_or_no_folder_says_what_to_give(tmp_path, output):
+    with pytest.raises(InputError, match=r"holds no event\*-hits\.csv"):
+        convert_trackml(tmp_path, output)
+    with pytest.raises(InputError, match="no such folder; give the one that holds"):
+        convert_trackml(tmp_path / "none", output)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("detectors.csv", "pitch_u", "pich_u"),
+        ("event000000001-hits.csv", "module_id", "modul_id"),
+        ("event000000001-cells.csv", "value", "values"),
+        ("event000000001-truth.csv", "tpx", "tpxx"),
+        ("event000000001-particles.csv", "particle_type", "particle_typ"),
+    ],
+)
+def test_missing_column_names_file_and_near_miss(folder, output, file, old, new):
+    path = folder / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"{file}: '{old}' is missing .* Did you mean '{new}'\?"):
+        convert_trackml(folder, output)
+    assert not output.exists()
+
+
+def with_cell(folder, file, line, column, value):
+    path = folder / f"event000000001-{file}.csv"
+    lines = path.read_text().splitlines()
+    place = lines[0].split(",").index(column)
+    cells = lines[line].split(",")
+    cells[place] = value
+    lines[line] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("file", "column"), [("hits", "x"), ("cells", "value"), ("truth", "tpx"), ("particles", "px")])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_value_that_is_not_finite_names_file_and_column(folder, output, file, column, value):
+    with_cell(folder, file, 1, column, value)
+    with pytest.raises(InputError, match=rf"{file}\.csv: column '{column}' has a value that is not finite in row 0"):
+        convert_trackml(folder, output)
+
+
+@pytest.mark.parametrize(("file", "column"), [("hits", "hit_id"), ("cells", "ch0"), ("hits", "x"), ("truth", "particle_id")])
+@pytest.mark.parametrize("value", ["", "abc"])
+def test_cell_that_is_empty_or_text_is_an_input_error(folder, output, file, column, value):
+    with_cell(folder, file, 1, column, value)
+    with pytest.raises(InputError, match=rf"{file}\.csv"):
+        convert_trackml(folder, output)
+
+
+def test_hit_on_an_unknown_module_is_refused(folder, output):
+    with_cell(folder, "hits", 1, "module_id", "77")
+    with pytest.raises(InputError, match=r"no module with .* \[8, 2, 77\]"):
+        convert_trackml(folder, output)
+
+
+def test_hit_without_cells_is_refused(folder, output):
+    path = folder / "event000000001-cells.csv"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("7,")) + "\n")
+    with pytest.raises(InputError, match="1 pixel hits have no cell"):
+        convert_trackml(folder, output)
+
+
+@pytest.mark.parametrize(("ch0", "ch1"), [("-1", "5"), ("336", "5"), ("5", "1280")])
+def test_channel_beyond_the_module_is_refused(folder, output, ch0, ch1):
+    with_cell(folder, "cells", 1, "ch0", ch0)
+    with_cell(folder, "cells", 1, "ch1", ch1)
+    with pytest.raises(InputError, match="cells"):
+        convert_trackml(folder, output)
+
+
+def test_cut_off_compressed_file_is_refused(folder, output):
+    path = folder / "event000000001-hits.csv"
+    packed = gzip.compress(path.read_bytes())
+    path.unlink()
+    path.with_name(path.name + ".gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(InputError, match=r"hits\.csv\.gz"):
+        convert_trackml(folder, output)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the shared TrackML event is not here")
+def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
+    import pyarrow.csv
+
+    def table(name):
+        return {k: np.asarray(v) for k, v in pyarrow.csv.read_csv(REAL / name).to_pydict().items()}
+
+    done = convert_trackml(REAL, output)
+    hits, cells = table("event000000001-hits.csv.gz"), table("event000000001-cells.csv.gz")
+    pixel = np.isin(hits["volume_id"], (7, 8, 9))
+    assert done == {"n_events": 1, "n_hits": int(pixel.sum()), "truth": True}
+    opened, events = next(iterate(output))
+    detector, clusters = opened.header.detector, events["clusters"][0]
+    ids = ak.to_numpy(clusters["hit_id"])
+    np.testing.assert_array_equal(ids, np.sort(hits["hit_id"][pixel]))
+    own = np.isin(cells["hit_id"], ids)
+    total = dict.fromkeys(ids.tolist(), 0.0)
+    for hit, value in zip(cells["hit_id"][own], cells["value"][own], strict=True):
+        total[hit] += value * ELECTRONS_PER_MM
+    np.testing.assert_allclose(ak.to_numpy(clusters["charge"]), [total[i] for i in ids], rtol=1e-4)
+    # The hits' positions were made by the challenge's own digitisation: their pixels must lie there.
+    module, pixels = ak.to_numpy(clusters["module_index"]), clusters["pixels"]
+    charge = pixels["charge_19"]
+    x = ak.to_numpy(ak.sum(charge * (pixels["column"] + 0.5), axis=1) / ak.sum(charge, axis=1)) * detector.pitch_x[module]
+    y = ak.to_numpy(ak.sum(charge * (pixels["row"] + 0.5), axis=1) / ak.sum(charge, axis=1)) * detector.pitch_y[module]
+    place = detector.to_global(module, np.stack([x - detector.half_x[module], y - detector.half_y[module]], axis=1))
+    distance = np.linalg.norm(place - np.stack([ak.to_numpy(clusters[a]) for a in "xyz"], axis=1), axis=1)
+    assert np.percentile(distance, 99) < 0.06
+    # The truth's angles agree with the clusters' lengths: columns grow with |cot alpha|.
+    main = ak.firsts(clusters["truth"])
+    known = ak.to_numpy(~ak.is_none(main["particle_id"]))
+    alpha = np.abs(ak.to_numpy(ak.fill_none(main["cot_alpha"], 0.0)))[known]
+    ends = [ak.to_numpy(ak.fill_none(f(pixels["column"], axis=1), 0)).astype(float)[known] for f in (ak.max, ak.min)]
+    length = ends[0] - ends[1] + 1
+    thickness, pitch = detector.thickness[module][known], detector.pitch_x[module][known]
+    middle = alpha < 4
+    assert np.median(np.abs(length - (alpha * thickness / pitch + 1))[middle]) < 1.0
+    for name in schema.CLUSTERS:
+        assert name in clusters.fields
