@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seeding.edges import Edges
@@ -125,6 +125,7 @@ def brute_best(n, scored, options):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000))
+@example(seed=596)  # a better path of three hits ends where the only one of four does
 def test_random_events_give_disjoint_chains_and_the_best_path_of_all(seed):
     rng = np.random.default_rng(seed)
     layers = np.sort(rng.integers(0, 6, 14))
