@@ -77,7 +77,7 @@ def cluster_records(
         ((column, detector.pitch_x, detector.half_x), (row, detector.pitch_y, detector.half_y))
     ):
         center = (index + 0.5) * pitch[module[number]] - half[module[number]]
-        local[:, axis] = np.bincount(number, last * center, n) / total - shift[module, axis]
+        local[:, axis] = np.bincount(number, last * center, n) / np.where(total > 0, total, 1.0) - shift[module, axis]
         # One pixel: pitch / sqrt(12). More: the two end pixels' charges fluctuate, which moves the centre by about a
         # tenth of the length; measured pulls are in the figures of `smartpix run`.
         size = np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)

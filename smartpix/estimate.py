@@ -14,7 +14,7 @@ from smartpix.clusters import FlatClusters, flatten, windows
 from smartpix.geometry import Detector
 from smartpix.io import Header
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError
-from smartpix.weights import data_path, load_weights
+from smartpix.weights import data_path, load_arrays, load_weights
 
 __all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "estimate", "sensor_of", "shipped_estimator", "truth_targets"]
 
@@ -78,7 +78,6 @@ class MdnEstimator:
         Raises:
             InputError: missing file or weights of another architecture.
         """
-        import torch
 
         from smartpix.model import ARCHITECTURE, Mdn
 
@@ -86,7 +85,7 @@ class MdnEstimator:
         for region, name in zip(REGIONS, (barrel, endcap), strict=True):
             arrays, descriptions[region] = load_weights(name, ARCHITECTURE)
             model = Mdn()
-            model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+            load_arrays(model, arrays, name)
             models[region] = model.eval()
         if descriptions["barrel"]["slices"] != descriptions["endcap"]["slices"]:
             raise InputError("MDN weights: barrel and end-cap were trained on different slices; use a matching pair")
@@ -174,9 +173,9 @@ def shipped_estimator(header: Header, kind: str = "auto") -> Estimator:
         if kind not in ("auto", name.split("-")[0]):
             continue
         candidate = load() if load is not None else ShapeEstimator.load(name)
-        trained = {r: candidate.descriptions[r]["sensor"] for r in REGIONS}
-        known.append(f"{name}: {trained['barrel']}")
-        fits = all(_same_sensor(trained[r], sensor[r]) for r in sensor)
+        trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
+        known.append(f"{name}: {trained}")
+        fits = all(r in trained and _same_sensor(trained[r], sensor[r]) for r in sensor)
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.schema import InputError
 
-__all__ = ["Detector", "Layers", "layer_pairs", "read_detector", "write_detector"]
+__all__ = ["Detector", "Layers", "layer_pairs", "read_csv", "read_detector", "write_detector"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -293,24 +294,41 @@ def read_detector(path: str | Path) -> Detector:
     Raises:
         InputError: missing file or column, or a value that is not a number.
     """
-    import pyarrow as pa
-    import pyarrow.csv
-
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
+    return Detector(read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv"))
+
+
+def read_csv(path: Path, wanted: Mapping[str, str], expected: str) -> dict[str, npt.NDArray[Any]]:
+    """Columns of a CSV file (gzip by ending) as arrays of the wanted types; other columns are left out.
+
+    Args:
+        wanted: name to NumPy dtype; expected: what to name in errors.
+
+    Raises:
+        InputError: unreadable or cut-off file, missing column, or a value that is missing, no number or not finite.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
     try:
         table = pyarrow.csv.read_csv(path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a CSV table ({error}); expected TrackML's detectors.csv") from error
-    schema.require(table.column_names, schema.DETECTOR, str(path), "Expected the columns of TrackML's detectors.csv.")
-    columns: dict[str, npt.NDArray[np.generic]] = {}
-    for name, column in schema.DETECTOR.items():
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({error}); it may be cut off; expected {expected}") from error
+    schema.require(table.column_names, wanted, str(path), f"Expected {expected}.")
+    columns = {}
+    for name, dtype in wanted.items():
+        if table[name].null_count:
+            raise InputError(f"{path}: column '{name}' has {table[name].null_count} empty cells; fill or drop these rows")
         try:
-            columns[name] = np.asarray(table[name]).astype(column.dtype)
+            columns[name] = np.asarray(table[name]).astype(dtype)
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: column '{name}' holds something that is no number ({error})") from error
-    return Detector(columns)
+        if columns[name].dtype.kind == "f" and not np.all(np.isfinite(columns[name])):
+            row = int(np.argmin(np.isfinite(columns[name])))
+            raise InputError(f"{path}: column '{name}' has a value that is not finite in row {row}")
+    return columns
 
 
 def write_detector(detector: Detector, path: str | Path) -> None:

@@ -25,6 +25,7 @@ from typing import Any, Literal
 from unittest import mock
 
 import awkward as ak
+import cramjam
 import numpy as np
 import numpy.typing as npt
 import uproot
@@ -65,7 +66,9 @@ _DAMAGED = (
     EOFError,
     struct.error,
     zlib.error,
+    cramjam.DecompressionError,
     uproot.DeserializationError,
+    uproot.interpretation.identify.UnknownInterpretation,
 )
 
 
@@ -107,6 +110,8 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
         InputError: the folder does not exist or cannot be written.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
@@ -273,6 +278,9 @@ def _opened(path: Path) -> Iterator[Any]:
             "Copy or make it again"
         ) from error
     with file:
+        expected, found = file.file.fEND, path.stat().st_size
+        if expected > found:
+            raise InputError(f"{path}: cut off, {found} of {expected} bytes are there; copy or make it again")
         yield file
 
 
@@ -292,7 +300,7 @@ def open_events(path: str | Path) -> EventFile:
                 "It was not written by smartpix; TrackML events are converted with `smartpix convert trackml DIR -o F.root`"
             )
         try:
-            meta = json.loads(str(file["metadata"]))
+            meta = _metadata(path, json.loads(str(file["metadata"])))
             tree = file[TREE]
             n_events = int(tree.num_entries)
             names = list(tree.keys())
@@ -301,11 +309,7 @@ def open_events(path: str | Path) -> EventFile:
             raise
         except _DAMAGED as error:
             raise InputError(f"{path}: damaged ({type(error).__name__}: {_one_line(error)}); make or copy it again") from error
-    if meta.get("version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert or simulate it again"
-        )
-    slices = tuple(int(s) for s in meta["slices"])
+    slices = tuple(meta["slices"])
     wanted = _branches(slices, truth=False)
     schema.require(names, wanted, str(path), "docs/formats.md lists the branches.")
     has_truth = set(_branches(slices, truth=True)) <= set(names)
@@ -316,6 +320,23 @@ def open_events(path: str | Path) -> EventFile:
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
     )
+
+
+def _metadata(path: Path, meta: Any) -> dict[str, Any]:
+    """The checked content of the ``metadata`` string."""
+    if not isinstance(meta, dict):
+        raise InputError(f"{path}: 'metadata' holds no JSON object; the file was not written by smartpix")
+    if meta.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert or simulate it again"
+        )
+    schema.require(list(meta), ("field", "slices", "made_by"), f"{path}: metadata", "Write the file again.")
+    if not isinstance(meta["field"], (int, float)) or not isinstance(meta["made_by"], dict):
+        raise InputError(f"{path}: metadata: 'field' must be a number (T) and 'made_by' an object; write the file again")
+    slices = meta["slices"]
+    if not isinstance(slices, list) or not slices or not all(isinstance(s, int) for s in slices):
+        raise InputError(f"{path}: metadata: 'slices' must be a list of slice numbers and is {slices!r}; write the file again")
+    return meta
 
 
 def _one_line(error: BaseException) -> str:

@@ -83,7 +83,7 @@ class ShapeEstimator:
             InputError: missing file or weights of another architecture.
         """
         arrays, description = load_weights(name, ARCHITECTURE)
-        sensors = {region: {"sensor": description["sensor"][region]} for region in REGIONS}
+        sensors = {region: {"sensor": sensor} for region, sensor in description["sensor"].items()}
         return cls(arrays, sensors, tuple(description["slices"]))
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
@@ -92,6 +92,8 @@ class ShapeEstimator:
         mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
         barrel = detector.barrel[clusters.module]
         for region, where in zip(REGIONS, (barrel, ~barrel), strict=True):
+            if not np.any(where):
+                continue
             mean[where] = _forward(self.arrays, region, features[where])
             cholesky[where] = self.arrays[f"{region}.cholesky"][size_class[where]]
         mean[:, :2] += clusters.local

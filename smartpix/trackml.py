@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
-from smartpix.geometry import Detector
+from smartpix.geometry import Detector, read_csv
 from smartpix.io import Header, write_events
 from smartpix.schema import InputError
 
@@ -73,27 +73,10 @@ def _find(folder: Path, stem: str) -> Path | None:
 
 
 def _read(folder: Path, stem: str, wanted: dict[str, str]) -> Columns:
-    import pyarrow as pa
-    import pyarrow.csv
-
     path = _find(folder, stem)
     if path is None:
         raise InputError(f"{folder}: '{stem}.csv' (or .csv.gz) is missing")
-    try:
-        table = pyarrow.csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({error}); it may be cut off") from error
-    schema.require(table.column_names, wanted, str(path), "Expected the columns of the TrackML challenge.")
-    try:
-        columns = {name: np.asarray(table[name]).astype(dtype) for name, dtype in wanted.items()}
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: a column holds something that is no number ({error})") from error
-    for name, values in columns.items():
-        if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
-            raise InputError(
-                f"{path}: column '{name}' has a value that is not finite in row {int(np.argmin(np.isfinite(values)))}"
-            )
-    return columns
+    return read_csv(path, wanted, "the columns of the TrackML challenge")
 
 
 def _detector(folder: Path) -> Detector:
@@ -125,6 +108,15 @@ def _event(folder: Path, prefix: str, detector: Detector, has_truth: bool) -> ak
         raise InputError(f"{folder}/{prefix}-cells.csv: {without} pixel hits have no cell; every hit needs at least one")
     # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
     on = module[number]
+    inside = (
+        (cells["ch0"] >= 0) & (cells["ch0"] < detector.n_rows[on]) & (cells["ch1"] >= 0) & (cells["ch1"] < detector.n_columns[on])
+    )
+    if not np.all(inside):
+        i = int(np.argmin(inside))
+        raise InputError(
+            f"{folder}/{prefix}-cells.csv: hit {cells['hit_id'][i]} has channel ({cells['ch0'][i]}, {cells['ch1'][i]}) off its "
+            f"module of {detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detectors.csv do not match"
+        )
     row = np.where(detector.u_sign[on] > 0, cells["ch0"], detector.n_rows[on] - 1 - cells["ch0"])
     column = np.where(detector.v_sign[on] > 0, cells["ch1"], detector.n_columns[on] - 1 - cells["ch1"])
     # A cell listed twice is one pixel with both charges.

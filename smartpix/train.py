@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import TARGETS, sensor_of, truth_targets, window_center
-from smartpix.io import iterate, open_events, replace_when_done
+from smartpix.io import iterate, open_events
 from smartpix.model import ARCHITECTURE, TARGET_SCALE, Mdn, encode, negative_log_likelihood, split_outputs
 from smartpix.schema import InputError
 from smartpix.weights import save_weights
@@ -65,7 +66,12 @@ def load_samples(
         if not opened.has_truth:
             raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
         detector = opened.header.detector
-        here = sensor_of(detector, opened.header.field)[region]
+        sensors = sensor_of(detector, opened.header.field)
+        if region not in sensors:
+            raise InputError(
+                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
+            )
+        here = sensors[region]
         if sensor and sensor != here:
             raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
         sensor = here
@@ -124,7 +130,7 @@ def train_mdn(
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     checkpoint = Path(output).with_suffix(".checkpoint")
     made_with = {**asdict(options), "files": [str(f) for f in files], "region": region}
-    first = _resume(checkpoint, made_with, model, optimizer) if checkpoint.exists() else 0
+    first = resume(checkpoint, made_with, model, optimizer)
     n_batches = len(x_train) // options.batch_size
     for epoch in range(first, options.epochs):
         started = time.perf_counter()
@@ -143,15 +149,11 @@ def train_mdn(
             optimizer.step()
             total += float(loss.detach())
         held = _nll(model, x_held, y_held)
+        save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer)
         report(
             f"epoch {epoch + 1}/{options.epochs}  nll {total / n_batches:.3f}  held out {held:.3f}  "
             f"{time.perf_counter() - started:.1f} s"
         )
-        with replace_when_done(checkpoint) as beside:
-            torch.save(
-                {"made_with": made_with, "epoch": epoch + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()},
-                beside,
-            )
     metrics, calibration = _evaluate(model, x_held, y_held)
     metrics |= {
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -168,15 +170,6 @@ def train_mdn(
     )  # fmt: skip
     checkpoint.unlink(missing_ok=True)
     return metrics
-
-
-def _resume(checkpoint: Path, made_with: dict[str, Any], model: Mdn, optimizer: torch.optim.Optimizer) -> int:
-    state = torch.load(checkpoint, weights_only=True)
-    if state["made_with"] != made_with:
-        raise InputError(f"{checkpoint}: was made with other options ({state['made_with']}); delete it or give the same options")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["epoch"])
 
 
 @torch.inference_mode()

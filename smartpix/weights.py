@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from smartpix.schema import InputError
 
-__all__ = ["data_path", "load_weights", "save_weights", "weights_path"]
+__all__ = ["data_path", "load_arrays", "load_weights", "save_weights", "weights_path"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -79,10 +79,25 @@ def load_weights(name: str | Path, architecture: str) -> tuple[dict[str, npt.NDA
         arrays = load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
-    found = description.get("architecture")
+    found = description.get("architecture") if isinstance(description, dict) else None
     if found != architecture:
         raise InputError(f"{path}: holds weights of '{found}' and '{architecture}' was expected; give weights of that kind")
     return arrays, description
+
+
+def load_arrays(module: Any, arrays: Arrays, name: str | Path) -> None:
+    """Put arrays into a torch module.
+
+    Raises:
+        InputError: an array is missing, superfluous or of another shape.
+    """
+    import torch
+
+    try:
+        module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: the weights do not fit the network ({reason}); train or copy them again") from error
 
 
 def _commit() -> str:

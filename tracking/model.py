@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from smartpix.weights import load_weights
+from smartpix.weights import load_arrays, load_weights
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 
 __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
@@ -69,7 +69,7 @@ def load_network(name: str = "gnn") -> InteractionNetwork:
     """
     arrays, description = load_weights(name, ARCHITECTURE)
     network = InteractionNetwork(description["options"]["hidden"], description["options"]["passes"])
-    network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+    load_arrays(network, arrays, name)
     return network.eval()
 
 

@@ -18,9 +18,10 @@ from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import SeedOptions, support
+from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import estimate, shipped_estimator
 from smartpix.geometry import layer_pairs
-from smartpix.io import iterate, open_events, replace_when_done
+from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.weights import save_weights
 from tracking.graph import make_graph
@@ -116,14 +117,7 @@ def train_gnn(
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     made_with = {**asdict(options), "files": [str(f) for f in files]}
     checkpoint = Path(output).with_suffix(".checkpoint")
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["made_with"] != made_with:
-            raise InputError(f"{checkpoint}: was made with other options; delete it or give the same options")
-        network.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["epoch"])
+    first = resume(checkpoint, made_with, network, optimizer)
     for epoch in range(first, options.epochs):
         started = time.perf_counter()
         order = np.random.default_rng([options.seed, epoch]).permutation(len(train))
@@ -142,15 +136,11 @@ def train_gnn(
             optimizer.step()
             total += float(loss.detach())
         metrics = _evaluate(network, held)
+        save_checkpoint(checkpoint, made_with, epoch + 1, network, optimizer)
         report(
             f"epoch {epoch + 1}/{options.epochs}  loss {total / len(order):.4f}  held out {metrics['loss']:.4f}  "
             f"auc {metrics['auc']:.4f}  {time.perf_counter() - started:.1f} s"
         )
-        with replace_when_done(checkpoint) as beside:
-            torch.save(
-                {"made_with": made_with, "epoch": epoch + 1, "model": network.state_dict(), "optimizer": optimizer.state_dict()},
-                beside,
-            )
     metrics = _evaluate(network, held) | {
         "parameters": sum(p.numel() for p in network.parameters()),
         "n_train": sum(len(g.y) for g in train),

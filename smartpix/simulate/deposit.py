@@ -1,9 +1,9 @@
 """Energy loss of a charged particle in silicon, collision by collision, with a compact collision spectrum.
 
 The spectrum has, for each shell of silicon, the distant (resonant) collisions of its oscillator and the Rutherford
-tail of close ones: rate_distant = xi f / E * ln(2 m / E), close = xi f / E^2 above the shell's energy. It gives about 4.0
-collisions and 390 eV per micrometre for a minimum-ionising particle (H. Bichsel, Rev. Mod. Phys. 60 (1988) 663:
-3.8 and 388). The full Bichsel treatment belongs to a sensor simulation proper.
+tail of close ones: rate_distant = xi f / E * ln(2 m / E), close = xi f / E^2 above the shell's energy. It gives 4.0
+collisions and, with transfers up to T_MAX, 367 eV per micrometre for a minimum-ionising particle (H. Bichsel, Rev. Mod.
+Phys. 60 (1988) 663: 3.8 and 388 with all transfers). The full Bichsel treatment belongs to a sensor simulation proper.
 """
 
 from __future__ import annotations

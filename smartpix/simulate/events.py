@@ -68,10 +68,7 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
     Raises:
         InputError: an option is out of range or chromo / pyacts are missing.
     """
-    if n_events < 0:
-        raise InputError(f"simulate: the number of events must not be negative and is {n_events}")
-    if seed < 0:
-        raise InputError(f"simulate: the seed must not be negative and is {seed}")
+    _check_counts(events=n_events, seed=seed)
     for first in range(0, n_events, BATCH):
         count = min(BATCH, n_events - first)
         seeds = np.random.SeedSequence([seed, first]).generate_state(2)
@@ -85,10 +82,21 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             yield simulate_event(event, detector, options, first + i, seed)
 
 
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if value < 0:
+            raise InputError(f"simulate: {name} must not be negative and is {value}")
+
+
 def simulate_crossings(
     detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
 ) -> Iterator[ak.Array]:
-    """Events of single crossings with broad angles, to train estimates on; see :mod:`smartpix.simulate.crossings`."""
+    """Events of single crossings with broad angles, to train estimates on; see :mod:`smartpix.simulate.crossings`.
+
+    Raises:
+        InputError: a negative number.
+    """
+    _check_counts(events=n_events, seed=seed, per_event=per_event)
     for event in range(n_events):
         crossings = broad_crossings(detector, per_event, np.random.default_rng([seed, event, 4]))
         yield simulate_event(crossings, detector, options, event, seed)

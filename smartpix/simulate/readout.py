@@ -40,6 +40,8 @@ class ReadoutOptions:
             raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
         if self.adc_bits and self.threshold <= 0:
             raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
+        if self.adc_bits and self.adc_max <= self.threshold:
+            raise InputError(f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}")
         if list(self.slices) != sorted(set(self.slices)) or not self.slices:
             raise InputError(f"readout: slices must ascend and is {self.slices}")
         if self.slices[0] < 0 or self.slices[-1] > 19:
@@ -79,7 +81,8 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
         return kept.astype(np.float32)
     edges, values = adc_levels(options)
     n_negative = int(np.sum(edges < 0))
-    above = np.searchsorted(edges[n_negative:], kept, side="right") - 1 + n_negative
+    # A charge at the threshold is in the lowest level even where 32 bits round the threshold down.
+    above = np.maximum(np.searchsorted(edges[n_negative:], kept, side="right") - 1, 0) + n_negative
     below = np.searchsorted(edges[:n_negative], kept, side="left")
     level = np.where(kept > 0, above, np.minimum(below, n_negative - 1))
     return np.where(kept == 0, 0.0, values[level]).astype(np.float32)

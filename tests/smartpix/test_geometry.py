@@ -240,7 +240,7 @@ def test_missing_column_of_the_table_is_named_with_its_near_miss(tmp_path):
 
 
 def test_table_with_ragged_rows_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not a CSV table"):
+    with pytest.raises(InputError, match="not a readable CSV table"):
         read_detector(written(tmp_path, lambda text: text + "1,2,3\n"))
 
 

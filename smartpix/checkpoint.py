@@ -1,0 +1,44 @@
+"""Checkpoints of a training: written after every epoch, taken up by the same command."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smartpix.io import replace_when_done
+from smartpix.schema import InputError
+
+__all__ = ["resume", "save_checkpoint"]
+
+
+def save_checkpoint(
+    path: Path, made_with: dict[str, Any], epoch: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write the state after ``epoch`` epochs, whole or not at all."""
+    state = {"made_with": made_with, "epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    with replace_when_done(path) as beside:
+        torch.save(state, beside)
+
+
+def resume(path: Path, made_with: dict[str, Any], model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Load a checkpoint if there is one; returns the epochs done.
+
+    Raises:
+        InputError: a damaged checkpoint, or one made with other options.
+    """
+    if not path.exists():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True)
+        found = state["made_with"]
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: damaged checkpoint ({type(error).__name__}); delete it to start again") from error
+    if found != made_with:
+        differs = sorted(k for k in {*found, *made_with} if found.get(k) != made_with.get(k))
+        raise InputError(f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["epoch"])
