@@ -29,4 +29,4 @@ make_events 20 20 2001 "" gnn-20.root
 make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-smartpix train gnn "$work"/gnn-{20,60,200,trackml}.root -o weights/gnn.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200,trackml}.root --epochs 40 -o weights/gnn.safetensors

@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA, update_cones
-from smartpix.schema import InputError
+from smartpix.schema import check
 
 __all__ = ["ConeOptions", "Cones", "make_cones"]
 
@@ -50,11 +50,12 @@ class ConeOptions:
     max_edges: int = 20_000_000
 
     def __post_init__(self) -> None:
-        if not 0 < self.quantile < 1:
-            raise InputError(f"cone: quantile must lie between 0 and 1 and is {self.quantile}")
+        check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         for name in ("sigma_z0", "curvature_pt", "sigma_scale"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"cone: {name} must be positive and is {getattr(self, name)}")
+            check("cone", name, getattr(self, name), 0 < getattr(self, name) < np.inf, "positive")
+        for name in ("sigma_d0", "radiation_length"):
+            check("cone", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
+        check("cone", "max_edges", self.max_edges, self.max_edges > 0, "positive")
 
     def gate(self) -> float:
         """Half width of a cone in standard deviations: both coordinates of the target layer."""

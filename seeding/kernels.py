@@ -174,9 +174,11 @@ def joint_test(
         psi = phi[h] + half_turn(curvature, radius[h])
         a, b, _ = local_slopes(axes, h, psi, cot_theta)
         ra, rb = cot[h, 0] - a, cot[h, 1] - b
-        caa = covariance[h, 0] + theta2 * (1 + a * a) ** 2
-        cab = covariance[h, 1]
-        cbb = covariance[h, 2] + theta2 * (1 + b * b) ** 2
+        # A kick by theta in either direction across (a, b, 1), seen in the slopes.
+        kick = theta2 * (1 + a * a + b * b)
+        caa = covariance[h, 0] + kick * (1 + a * a)
+        cab = covariance[h, 1] + kick * a * b
+        cbb = covariance[h, 2] + kick * (1 + b * b)
         det = caa * cbb - cab * cab
         chi2 += (ra * ra * cbb - 2 * ra * rb * cab + rb * rb * caa) / det
         out[3 + 2 * end] = ra / math.sqrt(caa)
@@ -377,31 +379,46 @@ def group_by(key: Any, n_keys: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def kink_test(
-    e: int, f: int, curvature: Any, cot_theta: Any, chord: Any, sigma_d0: float, sigma_z: float, scattering: float
+    e: int,
+    f: int,
+    source: Any,
+    target: Any,
+    radius: Any,
+    curvature: Any,
+    cot_theta: Any,
+    sigma_d0: float,
+    sigma_z: float,
+    scattering: float,
 ) -> float:
     """chi2 (2 degrees of freedom) of two edges that share a hit being one particle's.
 
-    They may differ by multiple scattering at the middle hit, seen over the arms; in curvature also by the beam line's width on
-    the inner edge; in slope by the hits' uncertainty along the beam, ``sigma_z`` in mm.
+    Each edge's circle goes through the beam line, so with hits at r1 < r2 < r3 a kick at the first moves the curvatures
+    apart by (1 - r1 / r3) / r2 and at the second by 1 / r3 (times 2 theta), and an impact parameter by
+    2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick at the middle hit and by the three hits' uncertainty along
+    the beam, of which the middle one enters both.
+
+    Args:
+        radius: (N,) of the hits, mm; sigma_z: mm.
     """
+    r1, r2, r3 = radius[source[e]], radius[target[e]], radius[target[f]]
     k = 0.5 * (curvature[e] + curvature[f])
     c = 0.5 * (cot_theta[e] + cot_theta[f])
     theta2 = scattering * k * k / (1 + c * c)
-    arm = 0.5 * (chord[e] + chord[f])
-    vk = 4 * theta2 * (1 + c * c) / arm**2 + (2 * sigma_d0 / (chord[e] * arm)) ** 2 + 1e-14
-    vc = theta2 * (1 + c * c) ** 2 + (sigma_z / chord[e]) ** 2 + (sigma_z / chord[f]) ** 2
+    lever2 = 1 / r3**2 + ((1 - r1 / r3) / r2) ** 2
+    vk = 4 * theta2 * (1 + c * c) * lever2 + (2 * sigma_d0 / r2 * (1 / r1 - 1 / r3)) ** 2 + 1e-14
+    arm1, arm2 = max(r2 - r1, 1.0), max(r3 - r2, 1.0)
+    vc = theta2 * (1 + c * c) ** 2 + sigma_z**2 * (1 / arm1**2 + 1 / arm2**2 + (1 / arm1 + 1 / arm2) ** 2)
     dk, dc = curvature[e] - curvature[f], cot_theta[e] - cot_theta[f]
     return float(dk * dk / vk + dc * dc / vc)
 
 
 @njit(cache=True, nogil=True)
 def edge_support(
-    n_hits: int,
     source: Any,
     target: Any,
+    radius: Any,
     curvature: Any,
     cot_theta: Any,
-    chord: Any,
     sigma_d0: float,
     sigma_z: float,
     scattering: float,
@@ -409,12 +426,13 @@ def edge_support(
 ) -> Any:
     """Smallest kink chi2 of every edge with an edge before and one after it, (E, 2); ``missing`` where there is none."""
     out = np.full((len(source), 2), missing, dtype=np.float32)
+    n_hits = len(radius)
     leaving, start = group_by(source, n_hits)
     for e in range(len(source)):
         h = target[e]
         for q in range(start[h], start[h + 1]):
             f = leaving[q]
-            test = kink_test(e, f, curvature, cot_theta, chord, sigma_d0, sigma_z, scattering)
+            test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_z, scattering)
             out[e, 1] = min(out[e, 1], test)
             out[f, 0] = min(out[f, 0], test)
     return out
@@ -422,13 +440,12 @@ def edge_support(
 
 @njit(cache=True, nogil=True)
 def connect_seeds(
-    n_hits: int,
     source: Any,
     target: Any,
+    radius: Any,
     curvature: Any,
     cot_theta: Any,
     chi2: Any,
-    chord: Any,
     sigma_d0: float,
     sigma_z: float,
     scattering: float,
@@ -440,6 +457,7 @@ def connect_seeds(
     Returns:
         (S, 2) edge numbers and (S,) chi2: the edges' own plus that of their kink.
     """
+    n_hits = len(radius)
     leaving, start = group_by(source, n_hits)
     arriving, arriving_start = group_by(target, n_hits)
     pairs = np.empty((1024, 2), dtype=np.int32)
@@ -453,7 +471,7 @@ def connect_seeds(
             e = arriving[p]
             for q in range(start[h], start[h + 1]):
                 f = leaving[q]
-                test = kink_test(e, f, curvature, cot_theta, chord, sigma_d0, sigma_z, scattering)
+                test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_z, scattering)
                 if test > cut:
                     continue
                 total = test + chi2[e] + chi2[f]

@@ -11,7 +11,7 @@ from seeding.edges import layer_grid
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA, window_edges
 from smartpix.geometry import Detector
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 
 __all__ = ["WindowOptions", "window"]
 
@@ -23,6 +23,11 @@ class WindowOptions:
     min_pt: float = 0.5
     max_z0: float = 150.0
     max_edges: int = 50_000_000
+
+    def __post_init__(self) -> None:
+        check("window", "min_pt", self.min_pt, 0 < self.min_pt < np.inf, "positive (GeV)")
+        check("window", "max_z0", self.max_z0, 0 <= self.max_z0 < np.inf, "0 or more (mm)")
+        check("window", "max_edges", self.max_edges, self.max_edges > 0, "positive")
 
 
 def window(

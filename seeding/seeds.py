@@ -12,6 +12,7 @@ from seeding.cones import ConeOptions
 from seeding.edges import Edges, scattering_constant
 from seeding.hits import Hits
 from seeding.kernels import connect_seeds, edge_support
+from smartpix.schema import check
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds", "support"]
 
@@ -32,6 +33,11 @@ class SeedOptions:
     quantile: float = 0.999
     per_middle: int = 3
     sigma_z: float = 0.03
+
+    def __post_init__(self) -> None:
+        check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
+        check("seed", "per_middle", self.per_middle, self.per_middle >= 1, "at least 1")
+        check("seed", "sigma_z", self.sigma_z, 0 <= self.sigma_z < np.inf, "0 or more (mm)")
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,15 @@ class Seeds:
         return len(self.hits)
 
 
-def _chord(hits: Hits, edges: Edges) -> npt.NDArray[np.float64]:
-    step = hits.position[edges.target, :2] - hits.position[edges.source, :2]
-    return np.asarray(np.maximum(np.hypot(step[:, 0], step[:, 1]), 1.0))
+def _radius(hits: Hits) -> npt.NDArray[np.float64]:
+    return np.asarray(np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0))
 
 
 def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions) -> npt.NDArray[np.float32]:
     """(E, 2) smallest kink chi2 of each edge with an edge before it and one after it; 1000 where there is none."""
     return np.asarray(
         edge_support(
-            len(hits), edges.source, edges.target, edges.curvature, edges.cot_theta, _chord(hits, edges),
+            edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta,
             cone.sigma_d0, options.sigma_z, scattering_constant(field, cone.radiation_length), MISSING,
         )
     )  # fmt: skip
@@ -72,7 +77,7 @@ def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: 
 def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions) -> Seeds:
     """Seeds of one event, best first."""
     pairs, quality = connect_seeds(
-        len(hits), edges.source, edges.target, edges.curvature, edges.cot_theta, edges.chi2, _chord(hits, edges),
+        edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta, edges.chi2,
         cone.sigma_d0, options.sigma_z, scattering_constant(field, cone.radiation_length),
         float(chi2_distribution.ppf(options.quantile, 2)), options.per_middle,
     )  # fmt: skip

@@ -313,7 +313,8 @@ def read_csv(path: Path, wanted: Mapping[str, str], expected: str) -> dict[str, 
     import pyarrow.csv
 
     try:
-        table = pyarrow.csv.read_csv(path)
+        # Only an empty cell is missing; "nan" is a number that is not finite, and said to be so below.
+        table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(null_values=[""]))
     except (pa.ArrowInvalid, OSError, EOFError) as error:
         raise InputError(f"{path}: not a readable CSV table ({error}); it may be cut off; expected {expected}") from error
     schema.require(table.column_names, wanted, str(path), f"Expected {expected}.")

@@ -39,6 +39,7 @@ __all__ = [
     "FORMAT_VERSION",
     "EventFile",
     "Header",
+    "check_writable",
     "iterate",
     "open_events",
     "replace_when_done",
@@ -100,6 +101,21 @@ class EventFile:
     has_truth: bool
 
 
+def check_writable(path: str | Path) -> None:
+    """Check that a file can be written there, before the work that fills it.
+
+    Raises:
+        InputError: it is a folder, or its folder does not exist or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+
+
 @contextmanager
 def replace_when_done(path: str | Path) -> Iterator[Path]:
     """Give a path to write to, in a folder beside ``path``; move it there on success, drop it on failure.
@@ -110,12 +126,7 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
         InputError: the folder does not exist or cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+    check_writable(path)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield folder / path.name

@@ -21,6 +21,7 @@ __all__ = [
     "TRUTH",
     "Column",
     "InputError",
+    "check",
     "nearest",
     "require",
 ]
@@ -119,6 +120,16 @@ TRACKS: dict[str, Column] = {
     "particle_id": Column("i8", "", "matched particle (double majority), 0: none", optional=True),
     "hit_fraction": Column("f4", "", "share of the track's hits the best particle made", optional=True),
 }
+
+
+def check(section: str, name: str, value: object, good: bool, expected: str) -> None:
+    """Check an option's range.
+
+    Raises:
+        InputError: not good; names section, option, what was expected and the value.
+    """
+    if not good:
+        raise InputError(f"{section}: {name} must be {expected} and is {value}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

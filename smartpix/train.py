@@ -17,7 +17,7 @@ import torch
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import TARGETS, sensor_of, truth_targets, window_center
-from smartpix.io import iterate, open_events
+from smartpix.io import check_writable, iterate, open_events
 from smartpix.model import ARCHITECTURE, TARGET_SCALE, Mdn, encode, negative_log_likelihood, split_outputs
 from smartpix.schema import InputError
 from smartpix.weights import save_weights
@@ -112,6 +112,7 @@ def train_mdn(
     """
     if region not in ("barrel", "endcap"):
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
+    check_writable(output)
     header = open_events(files[0]).header
     slices = (header.slices[0], header.slices[-1])
     images, targets, sensor = load_samples(files, region, slices, options.min_share)

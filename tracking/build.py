@@ -12,8 +12,12 @@ from numba import njit
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import group_by
+from smartpix.schema import check
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
+
+SAME_TRACK = 0.9
+"""An overlapping cluster joins a track if an edge to it scores at least this share of the cluster's best edge."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class BuildOptions:
     min_hits: int = 4
     overlap_distance: float = 10.0
     overlap_score: float = 0.5
+
+    def __post_init__(self) -> None:
+        check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
+        check("build", "min_hits", self.min_hits, self.min_hits >= 2, "at least 2")
+        check("build", "overlap_distance", self.overlap_distance, self.overlap_distance >= 0, "0 or more (mm)")
+        check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -138,21 +148,28 @@ def _extract(
 ) -> Any:
     """Best paths, component by component, each with its overlaps. Edges are sorted by target, and source < target.
 
+    For every hit the best path that ends there is kept for each length up to ``min_hits`` (the last class: that or longer),
+    so that a short strong path does not hide a long one.
+
     Returns:
         Track of each hit (N,), -1 for none; mean edge score of each track's path.
     """
     first, member = _components(n_hits, source, target)
     begin = np.zeros(n_hits + 1, dtype=np.int64)
+    strongest = np.zeros(n_hits)
     for e in range(len(target)):
         begin[target[e] + 1] += 1
+        strongest[source[e]] = max(strongest[source[e]], score[e])
+        strongest[target[e]] = max(strongest[target[e]], score[e])
     for h in range(n_hits):
         begin[h + 1] += begin[h]
     owner = np.full(n_hits, -1, dtype=np.int64)
-    best = np.zeros(n_hits)
-    length = np.zeros(n_hits, dtype=np.int64)
-    back = np.full(n_hits, -1, dtype=np.int64)
-    path = np.empty(n_hits, dtype=np.int64)
+    on_path = np.zeros(n_hits, dtype=np.bool_)
+    best = np.empty((n_hits, min_hits))
+    back_edge = np.empty((n_hits, min_hits), dtype=np.int64)
+    back_class = np.empty((n_hits, min_hits), dtype=np.int64)
     scores = [0.0]
+    last = min_hits - 1
     for r in range(n_hits):
         if first[r + 1] - first[r] < min_hits:
             continue
@@ -160,47 +177,85 @@ def _extract(
             winner = -1
             for m in range(first[r], first[r + 1]):
                 h = member[m]
-                best[h], length[h], back[h] = 0.0, 1, -1
+                best[h, :] = -1.0
                 if owner[h] >= 0:
                     continue
+                best[h, 0] = 0.0
                 for e in range(begin[h], begin[h + 1]):
                     s = source[e]
-                    if owner[s] < 0 and best[s] + weight[e] > best[h]:
-                        best[h], length[h], back[h] = best[s] + weight[e], length[s] + 1, e
-                if length[h] >= min_hits and (winner < 0 or best[h] > best[winner]):
+                    if owner[s] >= 0:
+                        continue
+                    for k in range(min_hits):
+                        into = min(k + 1, last)
+                        if best[s, k] >= 0.0 and best[s, k] + weight[e] > best[h, into]:
+                            best[h, into] = best[s, k] + weight[e]
+                            back_edge[h, into], back_class[h, into] = e, k
+                if best[h, last] > 0.0 and (winner < 0 or best[h, last] > best[winner, last]):
                     winner = h
             if winner < 0:
                 break
             track = len(scores) - 1
-            n = length[winner]
-            h = winner
-            total = 0.0
-            for k in range(n):
-                path[k] = h
+            total, n_edges = 0.0, 0
+            h, k = winner, last
+            while True:
                 owner[h] = track
-                if back[h] >= 0:
-                    total += score[back[h]]
-                    h = source[back[h]]
-            scores.append(total / (n - 1))
-            for m in range(first[r], first[r + 1]):
-                for e in range(begin[member[m]], begin[member[m] + 1]):
-                    a, b = source[e], target[e]
-                    if score[e] < overlap_score or (owner[a] < 0) == (owner[b] < 0):
-                        continue
-                    free, taken = (a, b) if owner[a] < 0 else (b, a)
-                    if owner[taken] == track and _overlaps(free, path[:n], layer, module, position, overlap_distance):
-                        owner[free] = track
+                on_path[h] = True
+                if k == 0:
+                    break
+                e = back_edge[h, k]
+                total += score[e]
+                n_edges += 1
+                h, k = source[e], back_class[h, k]
+            scores.append(total / n_edges)
+            _take_overlaps(
+                track, member[first[r] : first[r + 1]], begin, source, score, strongest, owner, on_path, layer, module, position,
+                overlap_score, overlap_distance,
+            )  # fmt: skip
     return owner, np.array(scores[1:], dtype=np.float32)
 
 
 @njit(cache=True, nogil=True)
-def _overlaps(h: int, path: Any, layer: Any, module: Any, position: Any, distance: float) -> bool:
-    """Whether hit h lies beside a hit of the path, on another module of the same layer."""
-    for g in path:
-        if layer[g] == layer[h] and module[g] != module[h]:
-            gap = 0.0
-            for axis in range(3):
-                gap += (position[g, axis] - position[h, axis]) ** 2
-            if gap < distance * distance:
-                return True
-    return False
+def _take_overlaps(
+    track: int,
+    members: Any,
+    begin: Any,
+    source: Any,
+    score: Any,
+    strongest: Any,
+    owner: Any,
+    on_path: Any,
+    layer: Any,
+    module: Any,
+    position: Any,
+    overlap_score: float,
+    overlap_distance: float,
+) -> None:
+    """Second clusters where modules overlap, best first, one a module.
+
+    The edge that ties a cluster to the path must be among its own best, or it belongs to another track.
+    """
+    while True:
+        chosen, best = -1, overlap_score
+        for b in members:
+            for e in range(begin[b], begin[b + 1]):
+                a = source[e]
+                if score[e] <= best or (owner[a] < 0) == (owner[b] < 0):
+                    continue
+                free, taken = (a, b) if owner[a] < 0 else (b, a)
+                if owner[taken] != track or not on_path[taken] or score[e] < SAME_TRACK * strongest[free]:
+                    continue
+                near, same_module = False, False
+                for g in members:
+                    if owner[g] != track or layer[g] != layer[free]:
+                        continue
+                    same_module |= module[g] == module[free]
+                    if on_path[g]:
+                        gap = 0.0
+                        for axis in range(3):
+                            gap += (position[g, axis] - position[free, axis]) ** 2
+                        near |= gap < overlap_distance * overlap_distance
+                if near and not same_module:
+                    chosen, best = free, score[e]
+        if chosen < 0:
+            return
+        owner[chosen] = track

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
+from smartpix.schema import InputError
 from smartpix.weights import load_arrays, load_weights
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 
@@ -68,7 +69,10 @@ def load_network(name: str = "gnn") -> InteractionNetwork:
         InputError: missing file or weights of another architecture.
     """
     arrays, description = load_weights(name, ARCHITECTURE)
-    network = InteractionNetwork(description["options"]["hidden"], description["options"]["passes"])
+    try:
+        network = InteractionNetwork(int(description["options"]["hidden"]), int(description["options"]["passes"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: its JSON lacks options 'hidden' and 'passes'; train it again") from error
     load_arrays(network, arrays, name)
     return network.eval()
 

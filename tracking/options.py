@@ -13,7 +13,7 @@ from typing import Any
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
-from smartpix.schema import InputError, nearest
+from smartpix.schema import InputError, check, nearest
 from tracking.build import BuildOptions
 
 __all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
@@ -36,6 +36,9 @@ class RunOptions:
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
+
+    def __post_init__(self) -> None:
+        check("options", "threads", self.threads, self.threads >= 1, "at least 1")
 
 
 def from_mapping(kind: Any, values: Mapping[str, Any], where: str) -> Any:

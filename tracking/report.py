@@ -13,7 +13,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from smartpix.io import iterate, open_events, replace_when_done, write_table
+from smartpix.io import check_writable, iterate, open_events, replace_when_done, write_table
 from smartpix.schema import TRACKS, InputError
 from tracking.metrics import EventTruth, TrackScore
 from tracking.options import RunOptions
@@ -93,6 +93,11 @@ def run(
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; give a folder for the results")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
+    check_writable(output / "summary.json")
     totals = Totals()
     tracks: list[ak.Array] = []
     events: list[int] = []
@@ -107,7 +112,6 @@ def run(
             if figures and truth is not None and len(study) < 3:
                 study.append((result, truth))
     summary = {"files": [str(f) for f in files], **totals.summary()}
-    output.mkdir(parents=True, exist_ok=True)
     _write_tracks(output / "tracks.root", events, tracks, totals.truth, summary, options)
     if figures:
         from tracking import plots

@@ -21,7 +21,7 @@ from seeding.seeds import SeedOptions, support
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import estimate, shipped_estimator
 from smartpix.geometry import layer_pairs
-from smartpix.io import iterate, open_events
+from smartpix.io import check_writable, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.weights import save_weights
 from tracking.graph import make_graph
@@ -98,6 +98,7 @@ def train_gnn(
     Raises:
         InputError: unusable files, or a checkpoint of other options.
     """
+    check_writable(output)
     train: list[Data] = []
     held: list[Data] = []
     for path in files:
