@@ -76,8 +76,7 @@ def layer_grid(detector: Detector, layer: int, rows: npt.NDArray[np.int64], phi:
 def scattering_constant(field: float, radiation_length: float) -> float:
     """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's 13.6 MeV without its logarithm (PDG).
 
-    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature; the path through the layer is taken as that at normal incidence times
-    sqrt(1 + cot^2) in a barrel, which the constant's material absorbs.
+    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any incidence.
     """
     return (0.0136 / max(abs(field) * CURVATURE_PER_TESLA, 1e-9)) ** 2 * radiation_length
 

@@ -387,7 +387,8 @@ def kink_test(
     curvature: Any,
     cot_theta: Any,
     sigma_d0: float,
-    sigma_z: float,
+    sigma_along: Any,
+    barrel: Any,
     scattering: float,
 ) -> float:
     """chi2 (2 degrees of freedom) of two edges that share a hit being one particle's.
@@ -398,7 +399,8 @@ def kink_test(
     the beam, of which the middle one enters both.
 
     Args:
-        radius: (N,) of the hits, mm; sigma_z: mm.
+        radius: (N,) of the hits, mm; sigma_along: (N,) their uncertainty along z in the barrel, along r on the disks, where it
+            counts as |cot theta| times itself in z; barrel: (N,) which of the two.
     """
     r1, r2, r3 = radius[source[e]], radius[target[e]], radius[target[f]]
     k = 0.5 * (curvature[e] + curvature[f])
@@ -407,7 +409,9 @@ def kink_test(
     lever2 = 1 / r3**2 + ((1 - r1 / r3) / r2) ** 2
     vk = 4 * theta2 * (1 + c * c) * lever2 + (2 * sigma_d0 / r2 * (1 / r1 - 1 / r3)) ** 2 + 1e-14
     arm1, arm2 = max(r2 - r1, 1.0), max(r3 - r2, 1.0)
-    vc = theta2 * (1 + c * c) ** 2 + sigma_z**2 * (1 / arm1**2 + 1 / arm2**2 + (1 / arm1 + 1 / arm2) ** 2)
+    vc = theta2 * (1 + c * c) ** 2
+    for h, lever in ((source[e], 1 / arm1), (target[e], 1 / arm1 + 1 / arm2), (target[f], 1 / arm2)):
+        vc += (sigma_along[h] * lever) ** 2 * (1.0 if barrel[h] else c * c)
     dk, dc = curvature[e] - curvature[f], cot_theta[e] - cot_theta[f]
     return float(dk * dk / vk + dc * dc / vc)
 
@@ -420,7 +424,8 @@ def edge_support(
     curvature: Any,
     cot_theta: Any,
     sigma_d0: float,
-    sigma_z: float,
+    sigma_along: Any,
+    barrel: Any,
     scattering: float,
     missing: float,
 ) -> Any:
@@ -432,7 +437,7 @@ def edge_support(
         h = target[e]
         for q in range(start[h], start[h + 1]):
             f = leaving[q]
-            test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_z, scattering)
+            test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_along, barrel, scattering)
             out[e, 1] = min(out[e, 1], test)
             out[f, 0] = min(out[f, 0], test)
     return out
@@ -447,7 +452,8 @@ def connect_seeds(
     cot_theta: Any,
     chi2: Any,
     sigma_d0: float,
-    sigma_z: float,
+    sigma_along: Any,
+    barrel: Any,
     scattering: float,
     cut: float,
     per_middle: int,
@@ -471,7 +477,7 @@ def connect_seeds(
             e = arriving[p]
             for q in range(start[h], start[h + 1]):
                 f = leaving[q]
-                test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_z, scattering)
+                test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_along, barrel, scattering)
                 if test > cut:
                     continue
                 total = test + chi2[e] + chi2[f]

@@ -27,17 +27,14 @@ class SeedOptions:
     Attributes:
         quantile: share of true pairs of edges to keep in the test of their kink.
         per_middle: at most so many seeds a middle hit, the best ones.
-        sigma_z: uncertainty of a hit along the beam, mm.
     """
 
     quantile: float = 0.999
     per_middle: int = 3
-    sigma_z: float = 0.03
 
     def __post_init__(self) -> None:
         check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check("seed", "per_middle", self.per_middle, self.per_middle >= 1, "at least 1")
-        check("seed", "sigma_z", self.sigma_z, 0 <= self.sigma_z < np.inf, "0 or more (mm)")
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,17 @@ def _radius(hits: Hits) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0))
 
 
-def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions) -> npt.NDArray[np.float32]:
+def _along(hits: Hits) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Uncertainty of the hits' x, and whether x runs along the beam (barrel) or along the radius (end-caps)."""
+    return np.ascontiguousarray(hits.estimate.sigma()[:, 0]), np.abs(hits.axes[:, 2]) > 0.5
+
+
+def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions) -> npt.NDArray[np.float32]:
     """(E, 2) smallest kink chi2 of each edge with an edge before it and one after it; 1000 where there is none."""
     return np.asarray(
         edge_support(
             edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta,
-            cone.sigma_d0, options.sigma_z, scattering_constant(field, cone.radiation_length), MISSING,
+            cone.sigma_d0, *_along(hits), scattering_constant(field, cone.radiation_length), MISSING,
         )
     )  # fmt: skip
 
@@ -78,7 +80,7 @@ def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, option
     """Seeds of one event, best first."""
     pairs, quality = connect_seeds(
         edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta, edges.chi2,
-        cone.sigma_d0, options.sigma_z, scattering_constant(field, cone.radiation_length),
+        cone.sigma_d0, *_along(hits), scattering_constant(field, cone.radiation_length),
         float(chi2_distribution.ppf(options.quantile, 2)), options.per_middle,
     )  # fmt: skip
     order = np.argsort(quality, kind="stable")

@@ -117,9 +117,11 @@ class MdnEstimator:
                     ]
                 )
                 m, c = (a.double().numpy() for a in split_outputs(raw))
-            scale = np.array(TARGET_SCALE) * np.array(self.descriptions[region]["calibration"])
+            factors = self.descriptions[region]["calibration"]
+            cut = clusters.truncated[where][:, None]
+            scale = np.array(TARGET_SCALE) * np.where(cut, factors["truncated"], factors["complete"])
             mean[where] = m * np.array(TARGET_SCALE)
-            cholesky[where] = c * scale[None, :, None]
+            cholesky[where] = c * scale[:, :, None]
         mean[:, :2] += window_center(origin, clusters.module, detector)
         return Estimate(mean, cholesky)
 
@@ -190,5 +192,14 @@ def _same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
 
 
 def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
-    """Estimates of cluster records (one event's, or flattened)."""
-    return estimator.predict(flatten(clusters, estimator.slices), header.detector)
+    """Estimates of cluster records (one event's, or flattened).
+
+    Raises:
+        InputError: an estimate is not finite (damaged weights).
+    """
+    result = estimator.predict(flatten(clusters, estimator.slices), header.detector)
+    if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
+        raise InputError(
+            "estimates: the network gives values that are not finite; its weights are damaged, train or copy them again"
+        )
+    return result

@@ -20,7 +20,7 @@ from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import REGIONS, TARGETS, Estimate, sensor_of, truth_targets
 from smartpix.geometry import Detector
 from smartpix.io import check_writable, iterate, open_events
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from smartpix.weights import load_weights, save_weights
 
 __all__ = ["ARCHITECTURE", "FEATURES", "ShapeEstimator", "TrainShapeOptions", "shape_features", "train_shape"]
@@ -121,6 +121,10 @@ class TrainShapeOptions:
     validation_share: float = 0.3
     min_share: float = 0.95
 
+    def __post_init__(self) -> None:
+        check("train shape", "epochs", self.epochs, self.epochs >= 1, "at least 1")
+        check("train shape", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+
 
 def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainShapeOptions) -> dict[str, Any]:
     """Train on simulated files of one sensor and save the weights.
@@ -155,6 +159,8 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
     arrays: dict[str, npt.NDArray[Any]] = {}
     metrics: dict[str, Any] = {}
     for region in sensor:
+        if not collected[region]:
+            raise InputError(f"{[str(f) for f in files]}: no events to train on; simulate more")
         x, size_class, y = (np.concatenate(part) for part in zip(*collected[region], strict=True))
         n_held = int(options.validation_share * len(x))
         if len(x) < 5000:

@@ -19,7 +19,7 @@ from smartpix.clusters import flatten, windows
 from smartpix.estimate import TARGETS, sensor_of, truth_targets, window_center
 from smartpix.io import check_writable, iterate, open_events
 from smartpix.model import ARCHITECTURE, TARGET_SCALE, Mdn, encode, negative_log_likelihood, split_outputs
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from smartpix.weights import save_weights
 
 __all__ = ["TrainMdnOptions", "load_samples", "train_mdn"]
@@ -47,20 +47,27 @@ class TrainMdnOptions:
     validation_share: float = 0.15
     min_share: float = 0.95
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check("train mdn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
+        check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+
 
 def load_samples(
     files: Sequence[str | Path], region: str, slices: Sequence[int], min_share: float
-) -> tuple[npt.NDArray[np.float32], Floats, dict[str, Any]]:
+) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_], dict[str, Any]]:
     """Images and scaled targets of the clusters of one region.
 
     Returns:
         (N, S, 13, 21) charge in e; (N, 4) targets divided by :data:`smartpix.model.TARGET_SCALE`, x and y from the
-        window's centre; and a description of the sensor.
+        window's centre; (N,) which do not fit the window; and a description of the sensor.
 
     Raises:
         InputError: a file has no truth, or the files are of different sensors.
     """
-    images, targets = [], []
+    images, targets, truncated = [], [], []
     sensor: dict[str, Any] = {}
     for opened, events in iterate(list(files), step=5):
         if not opened.has_truth:
@@ -86,9 +93,10 @@ def load_samples(
         target[:, :2] -= window_center(origin, flat.module, detector)
         images.append(image)
         targets.append(target / np.array(TARGET_SCALE))
+        truncated.append(flat.truncated)
     if not images:
         raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
-    return np.concatenate(images), np.concatenate(targets), sensor
+    return np.concatenate(images), np.concatenate(targets), np.concatenate(truncated), sensor
 
 
 def train_mdn(
@@ -115,7 +123,7 @@ def train_mdn(
     check_writable(output)
     header = open_events(files[0]).header
     slices = (header.slices[0], header.slices[-1])
-    images, targets, sensor = load_samples(files, region, slices, options.min_share)
+    images, targets, truncated, sensor = load_samples(files, region, slices, options.min_share)
     n_validation = max(int(options.validation_share * len(images)), 1)
     if len(images) - n_validation < options.batch_size:
         raise InputError(
@@ -155,7 +163,7 @@ def train_mdn(
             f"epoch {epoch + 1}/{options.epochs}  nll {total / n_batches:.3f}  held out {held:.3f}  "
             f"{time.perf_counter() - started:.1f} s"
         )
-    metrics, calibration = _evaluate(model, x_held, y_held)
+    metrics, calibration = _evaluate(model, x_held, y_held, truncated[-n_validation:])
     metrics |= {
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_train": len(x_train),
@@ -181,19 +189,28 @@ def _nll(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 @torch.inference_mode()
-def _evaluate(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> tuple[dict[str, Any], list[float]]:
-    """Metrics on held-out clusters, and the factors on the sigmas that make the central 68 % of the pulls unit wide."""
+def _evaluate(
+    model: Mdn, x: torch.Tensor, y: torch.Tensor, truncated: npt.NDArray[np.bool_]
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Metrics on held-out clusters, and the factors on the sigmas that make the central 68 % of the pulls unit wide.
+
+    Clusters that do not fit the window have factors of their own, or the others' where fewer than 100 are held out.
+    """
     model.eval()
     raw = torch.cat([model(part) for part in torch.split(x, 8192)])
     mean, cholesky = split_outputs(raw)
     residual = (y - mean).double().numpy()
-    sigma = torch.linalg.vector_norm(cholesky, dim=2).double().numpy()
-    pull = residual / sigma
-    calibration = [float(v) for v in np.percentile(np.abs(pull), 68.27, axis=0)]
+    pull = residual / torch.linalg.vector_norm(cholesky, dim=2).double().numpy()
+    factors = {}
+    for name, chosen in (("complete", ~truncated), ("truncated", truncated)):
+        enough = chosen if np.sum(chosen) >= 100 else np.ones(len(pull), dtype=bool)
+        factors[name] = np.percentile(np.abs(pull[enough]), 68.27, axis=0)
+    pull /= np.where(truncated[:, None], factors["truncated"], factors["complete"])
     scale = np.array(TARGET_SCALE)
+    half_width = np.percentile(np.abs(residual), 68.27, axis=0) * scale
     return {
         "nll": float(negative_log_likelihood(raw, y).mean()),
-        "half_width_68": dict(zip(TARGETS, (np.percentile(np.abs(residual), 68.27, axis=0) * scale).tolist(), strict=True)),
+        "half_width_68": dict(zip(TARGETS, half_width.tolist(), strict=True)),
         "pull_mean": dict(zip(TARGETS, pull.mean(axis=0).tolist(), strict=True)),
-        "pull_sigma": dict(zip(TARGETS, (pull / calibration).std(axis=0).tolist(), strict=True)),
-    }, calibration
+        "pull_sigma": dict(zip(TARGETS, pull.std(axis=0).tolist(), strict=True)),
+    }, {name: values.tolist() for name, values in factors.items()}

@@ -89,7 +89,7 @@ class Chain:
         clock.lap("cone")
         seeds = find_seeds(hits, edges, field_, options.cone, options.seed)
         clock.lap("seed")
-        kinks = support(hits, edges, field_, options.cone, options.seed)
+        kinks = support(hits, edges, field_, options.cone)
         graph = make_graph(hits, cones, edges, kinks, detector, field_)
         scores = score(self.network, graph)
         clock.lap("graph")

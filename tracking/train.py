@@ -17,12 +17,12 @@ from torch_geometric.data import Data
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.hits import make_hits
-from seeding.seeds import SeedOptions, support
+from seeding.seeds import support
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import estimate, shipped_estimator
 from smartpix.geometry import layer_pairs
 from smartpix.io import check_writable, iterate, open_events
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from smartpix.weights import save_weights
 from tracking.graph import make_graph
 from tracking.metrics import edge_labels, event_truth
@@ -53,7 +53,13 @@ class TrainGnnOptions:
     validation_share: float = 0.15
     estimates: str = "auto"
     cone: ConeOptions = field(default_factory=ConeOptions)
-    triplet: SeedOptions = field(default_factory=SeedOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "hidden", "passes"):
+            check("train gnn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
+        check("train gnn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train gnn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 
 def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
@@ -78,7 +84,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
         graphs.append(
             make_graph(
-                hits, cones, edges, support(hits, edges, header.field, options.cone, options.triplet),
+                hits, cones, edges, support(hits, edges, header.field, options.cone),
                 header.detector, header.field, edge_labels(truth, edges.source, edges.target),
             )
         )  # fmt: skip

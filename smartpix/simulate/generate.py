@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 
 __all__ = ["BeamSpot", "GenerateOptions", "Particles", "collisions", "gun"]
 
@@ -44,6 +44,14 @@ class GenerateOptions:
     min_pt: float = 0.1
     gun: int = 0
     gun_pt: tuple[float, float] = (0.5, 10.0)
+
+    def __post_init__(self) -> None:
+        check("simulate", "pileup", self.pileup, self.pileup >= 0, "0 or more")
+        check("simulate", "gun", self.gun, self.gun >= 0, "0 or more")
+        check(
+            "simulate", "gun_pt", self.gun_pt, 0 < self.gun_pt[0] <= self.gun_pt[1], "two positive values in GeV, the lower first"
+        )
+        check("simulate", "energy", self.energy, self.energy > 0, "positive (GeV)")
 
 
 @dataclass(frozen=True)

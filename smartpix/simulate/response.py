@@ -308,21 +308,27 @@ def _induce(
         step = path / n_steps
         mean = rate * step * 1e3 / max(beta[k] * beta[k], 0.01)
         gamma2 = 1.0 / max(1.0 - beta[k] * beta[k], 1e-9)
-        t_max = min(2 * ELECTRON_MASS * beta[k] * beta[k] * gamma2, T_MAX)
+        # Largest transfer to an electron by a much heavier particle; the spectrum ends at T_MAX before.
+        t_kin = 2 * ELECTRON_MASS * beta[k] * beta[k] * gamma2
+        t_max = min(t_kin, T_MAX)
+        # The particle travels along (nx, ny, nz), which may be towards -z.
+        forward = 1.0 if nz > 0 else -1.0
         for i in range(n_steps):
             z = -reach + 2 * reach * (i + 0.5) / n_steps
             x, y = position[k, 0] + cot_a * z, position[k, 1] + cot_b * z
             energy = 0.0
             for _ in range(np.random.poisson(mean)):
-                loss = min(_transfer(quantiles), t_max)
+                loss = _transfer(quantiles)
+                while loss > t_max:
+                    loss = _transfer(quantiles)
                 if loss < DELTA_RAY:
                     energy += loss
                     continue
                 # A hard collision: kinematics gives the angle to the track, the azimuth is free.
-                cos_angle = math.sqrt(min(loss * (t_max + 2 * ELECTRON_MASS) / (t_max * (loss + 2 * ELECTRON_MASS)), 1.0))
+                cos_angle = math.sqrt(min(loss * (t_kin + 2 * ELECTRON_MASS) / (t_kin * (loss + 2 * ELECTRON_MASS)), 1.0))
                 sin_angle = math.sqrt(1.0 - cos_angle * cos_angle)
                 azimuth = 2 * math.pi * np.random.random()
-                tx, ty, tz = cot_a / slope, cot_b / slope, 1.0 / slope
+                tx, ty, tz = forward * cot_a / slope, forward * cot_b / slope, forward / slope
                 # Two unit vectors across the track.
                 norm = math.sqrt(tx * tx + tz * tz)
                 ax, az = tz / norm, -tx / norm

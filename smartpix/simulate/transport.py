@@ -33,7 +33,7 @@ class Crossings:
         point: (N, 3) global crossing of the midplane in mm.
         momentum: (N, 3) in GeV, mean of before and after.
         beta: (N,) v / c.
-        particles: all particles of the event, secondaries last.
+        particles: the generated particles of the event.
     """
 
     module: npt.NDArray[np.int32]
@@ -165,7 +165,7 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
                 )
             event = events[context.eventNumber]
             table = np.array(rows, dtype=np.float64).reshape(-1, 12)
-            # Without decays and conversions of neutrals every crossing is a generated particle's own.
+            # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000) are left out.
             table = table[table[:, 3] >= 0]
             # A stable order makes the file a function of the seed alone.
             table = table[np.lexsort((table[:, 4], table[:, 3]))]
