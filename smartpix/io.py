@@ -29,7 +29,6 @@ import cramjam
 import numpy as np
 import numpy.typing as npt
 import uproot
-from uproot.writing import _cascade, _cascadentuple, _cascadetree
 
 from smartpix import schema
 from smartpix.geometry import Detector
@@ -43,8 +42,8 @@ __all__ = [
     "iterate",
     "open_events",
     "replace_when_done",
+    "table_writer",
     "write_events",
-    "write_table",
 ]
 
 FORMAT_VERSION = 1
@@ -138,6 +137,9 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def _recreate(path: Path) -> Iterator[Any]:
     """A new ROOT file whose bytes depend on its content alone: fixed identifier, fixed time stamps."""
+    # uproot has no option for the time stamps; pyproject.toml keeps to the minor version these modules are from.
+    from uproot.writing import _cascade, _cascadentuple, _cascadetree
+
     clock = SimpleNamespace(datetime=_FixedClock)
     with ExitStack() as stack:
         for module in (_cascade, _cascadentuple, _cascadetree):
@@ -323,7 +325,10 @@ def open_events(path: str | Path) -> EventFile:
     slices = tuple(meta["slices"])
     wanted = _branches(slices, truth=False)
     schema.require(names, wanted, str(path), "docs/formats.md lists the branches.")
-    has_truth = set(_branches(slices, truth=True)) <= set(names)
+    has_truth = any(name.startswith(("truth_", "particle_")) for name in names)
+    if has_truth:
+        fix = "A file has all truth branches or none; docs/formats.md lists them."
+        schema.require(names, _branches(slices, truth=True), str(path), fix)
     return EventFile(
         path=path,
         header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
@@ -420,22 +425,16 @@ def _nest(opened: EventFile, flat: Mapping[str, ak.Array]) -> ak.Array:
     def group(prefix: str, names: Iterable[str]) -> dict[str, ak.Array]:
         return {name: flat[f"{prefix}_{name}"] for name in names}
 
-    for name in ("x", "y", "z", "local_x", "local_y", "sigma_x", "sigma_y"):
-        values = flat[f"cluster_{name}"]
-        bad = ~np.isfinite(ak.to_numpy(ak.flatten(values)))
-        if np.any(bad):
-            counts = ak.to_numpy(ak.num(values))
-            place = int(np.searchsorted(np.cumsum(counts), int(np.argmax(bad)), side="right"))
-            raise InputError(
-                f"{opened.path}: cluster_{name} is not a finite number for {int(bad.sum())} clusters, first in event "
-                f"{int(flat['event'][place])}; positions must be finite, drop these clusters or repair the file"
-            )
+    for name, values in flat.items():
+        if name != "event":
+            _check_finite(opened, name, values, flat["event"])
     module = ak.to_numpy(ak.flatten(flat["cluster_module_index"]))
     if len(module) and (module.min() < 0 or module.max() >= len(opened.header.detector)):
         raise InputError(
             f"{opened.path}: cluster_module_index goes from {module.min()} to {module.max()} and the detector table has "
             f"{len(opened.header.detector)} modules; write the table the clusters belong to"
         )
+    _check_ids(opened, flat, module)
     clusters = group("cluster", schema.CLUSTERS)
     pixel_names = [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)]
     clusters["pixels"] = _nest_counts(opened, "pixel", group("pixel", pixel_names), flat["cluster_n_pixels"])
@@ -445,6 +444,43 @@ def _nest(opened: EventFile, flat: Mapping[str, ak.Array]) -> ak.Array:
         record["particles"] = ak.zip(group("particle", schema.PARTICLES))
     record["clusters"] = ak.zip(clusters, depth_limit=2)
     return ak.zip(record, depth_limit=1)
+
+
+def _check_finite(opened: EventFile, name: str, values: ak.Array, event: ak.Array) -> None:
+    numbers = ak.to_numpy(ak.flatten(values))
+    if numbers.dtype.kind != "f" or np.all(np.isfinite(numbers)):
+        return
+    bad = ~np.isfinite(numbers)
+    place = int(np.searchsorted(np.cumsum(ak.to_numpy(ak.num(values))), int(np.argmax(bad)), side="right"))
+    raise InputError(
+        f"{opened.path}: {name} is not a finite number in {int(bad.sum())} places, first in event {int(event[place])}; "
+        "drop these entries or repair the file"
+    )
+
+
+def _check_ids(opened: EventFile, flat: Mapping[str, ak.Array], module: npt.NDArray[np.int32]) -> None:
+    """Every cluster has pixels, they lie on its module, and its ids are the module's."""
+    detector = opened.header.detector
+    counts = ak.to_numpy(ak.flatten(flat["cluster_n_pixels"]))
+    if len(counts) and counts.min() < 1:
+        raise InputError(
+            f"{opened.path}: cluster_n_pixels is below 1 for {int(np.sum(counts < 1))} clusters; every cluster has pixels"
+        )
+    for name in ("volume_id", "layer_id", "module_id"):
+        if np.any(ak.to_numpy(ak.flatten(flat[f"cluster_{name}"])) != np.asarray(detector.columns[name])[module]):
+            raise InputError(
+                f"{opened.path}: cluster_{name} differs from the detector table's at cluster_module_index; "
+                "write the table the clusters belong to, or make the damaged file again"
+            )
+    if int(counts.sum()) != int(ak.count(flat["pixel_row"])):
+        return  # said by _nest_counts
+    owner = np.repeat(module, counts)
+    for name, limit in (("row", detector.n_rows), ("column", detector.n_columns)):
+        index = ak.to_numpy(ak.flatten(flat[f"pixel_{name}"]))
+        if np.any((index < 0) | (index >= limit[owner])):
+            raise InputError(
+                f"{opened.path}: a pixel_{name} lies off its module; detector table and pixels do not belong together"
+            )
 
 
 def _nest_counts(opened: EventFile, prefix: str, columns: Mapping[str, ak.Array], counts: ak.Array) -> ak.Array:
@@ -458,17 +494,20 @@ def _nest_counts(opened: EventFile, prefix: str, columns: Mapping[str, ak.Array]
     return ak.unflatten(nested, ak.num(counts))
 
 
-def write_table(
-    path: str | Path, tree: str, columns: Mapping[str, ak.Array | npt.NDArray[Any]], metadata: Mapping[str, Any]
-) -> None:
-    """Write one tree of flat or jagged branches with a JSON ``metadata`` string, whole or not at all.
+@contextmanager
+def table_writer(path: str | Path, tree: str, types: Mapping[str, str], metadata: Mapping[str, Any]) -> Iterator[Any]:
+    """A new ROOT file with one tree and a JSON ``metadata`` string, whole or not at all; gives the tree, to ``extend``.
 
     Args:
-        columns: branch name to array, or to a jagged array of records (branches ``name_field``).
+        path: file to make or replace.
+        tree: its name.
+        types: branch to type, as Awkward writes them: ``"int64"``, ``"var * {\"d0\": float32}"`` (branches ``name_field``).
+        metadata: anything JSON can hold.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     with replace_when_done(path) as beside, _recreate(beside) as file:
         file["metadata"] = json.dumps(dict(metadata))
-        types = {name: a.dtype if isinstance(a, np.ndarray) else ak.type(a).content for name, a in columns.items()}
-        out = file.mktree(tree, types, counter_name=lambda counted: f"n_{counted}")
-        if len(next(iter(columns.values()))):
-            out.extend(dict(columns))
+        kinds = {n: ak.types.from_datashape(t, highlevel=False) if "*" in t else np.dtype(t) for n, t in types.items()}
+        yield file.mktree(tree, kinds, counter_name=lambda counted: f"n_{counted}")

@@ -50,7 +50,13 @@ def convert_trackml(folder: str | Path, output: str | Path) -> dict[str, Any]:
     if not prefixes:
         raise InputError(f"{folder}: holds no event*-hits.csv or .csv.gz; give a folder of TrackML events")
     detector = _detector(folder)
-    has_truth = all(_find(folder, f"{p}-{kind}") is not None for p in prefixes for kind in ("truth", "particles"))
+    parts = [f"{p}-{kind}" for p in prefixes for kind in ("truth", "particles")]
+    missing = [part for part in parts if _find(folder, part) is None]
+    if missing and len(missing) < len(parts):
+        raise InputError(
+            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give truth and particles for every event, or for none"
+        )
+    has_truth = not missing
     counts = {"n_events": 0, "n_hits": 0}
 
     def events() -> Iterator[ak.Array]:
@@ -165,7 +171,11 @@ def _truth(folder: Path, prefix: str, detector: Detector, hits: Columns, module:
     # The files do not number the crossings: outgoing particles cross in the order of the distance from their start.
     who = _rows(np.sort(table["particle_id"]), columns["particle_id"])
     start = np.stack([table["vx"], table["vy"], table["vz"]], axis=1)[np.argsort(table["particle_id"])]
-    distance = np.linalg.norm(point - np.where((who >= 0)[:, None], start[who], 0.0), axis=1)
+    if np.any(who < 0):
+        raise InputError(
+            f"{folder}/{prefix}-truth.csv: {int(np.sum(who < 0))} hits of particles that {prefix}-particles.csv lacks"
+        )
+    distance = np.linalg.norm(point - start[who], axis=1)
     sort = np.lexsort((distance, columns["particle_id"]))
     ids = columns["particle_id"][sort]
     first = np.concatenate([[True], ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, dtype=bool)

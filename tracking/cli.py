@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 
 __all__ = ["main"]
 
@@ -271,12 +271,17 @@ def _simulate_crossings(options: argparse.Namespace) -> None:
     _write_simulated(options, made_by, events)
 
 
-def _train_mdn(options: argparse.Namespace) -> None:
+def _set_threads(threads: int) -> None:
     import torch
 
+    check("train", "threads", threads, threads >= 1, "at least 1")
+    torch.set_num_threads(threads)
+
+
+def _train_mdn(options: argparse.Namespace) -> None:
     from smartpix.train import TrainMdnOptions, train_mdn
 
-    torch.set_num_threads(options.threads)
+    _set_threads(options.threads)
     training = TrainMdnOptions(options.epochs, options.batch_size, options.learning_rate, options.train_seed)
     _print_result(options, train_mdn(options.files, options.region, options.output, training, _log))
 
@@ -288,11 +293,9 @@ def _train_shape(options: argparse.Namespace) -> None:
 
 
 def _train_gnn(options: argparse.Namespace) -> None:
-    import torch
-
     from tracking.train import TrainGnnOptions, train_gnn
 
-    torch.set_num_threads(options.threads)
+    _set_threads(options.threads)
     training = TrainGnnOptions(options.epochs, options.learning_rate, options.hidden, options.passes, options.train_seed)
     _print_result(options, train_gnn(options.files, options.output, training, _log))
 

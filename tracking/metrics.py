@@ -17,11 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "ETA_BINS",
     "MIN_SHARE",
+    "PT_BINS",
     "EdgeScore",
     "EventTruth",
     "TrackScore",
     "edge_labels",
+    "efficiency_counts",
     "event_truth",
     "match_tracks",
     "pseudorapidity",
@@ -32,6 +35,10 @@ __all__ = [
 
 MIN_SHARE = 0.1
 MIN_PT, MAX_ETA, MIN_LAYERS = 0.9, 2.5, 4
+PT_BINS = np.geomspace(0.2, 20, 14)
+"""Bins of the efficiency against pT in GeV; there every charged particle in |eta| < 2.5 with 4 layers counts."""
+ETA_BINS = np.linspace(-MAX_ETA, MAX_ETA, 16)
+"""Bins of the efficiency of findable particles against eta."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -49,7 +56,7 @@ class EventTruth:
     """Truth of one event.
 
     Attributes:
-        particle_id: (P,) sorted ids; pt (GeV), eta, charge: (P,) at production.
+        particle_id: (P,) sorted ids; pt (GeV), eta: (P,) at production.
         n_hits, n_layers: (P,) clusters and distinct layers of each.
         findable: (P,) bool.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
@@ -60,7 +67,6 @@ class EventTruth:
     particle_id: Ints
     pt: Floats
     eta: Floats
-    charge: Floats
     n_hits: Ints
     n_layers: Ints
     findable: npt.NDArray[np.bool_]
@@ -108,7 +114,7 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     np.logical_or.at(edge_findable, first, findable[made_by])
     by_hit = np.lexsort((of[:, 0], of[:, 1]))
     return EventTruth(
-        particle_id=ids, pt=pt, eta=eta, charge=columns["charge"], n_hits=n_hits, n_layers=n_layers, findable=findable,
+        particle_id=ids, pt=pt, eta=eta, n_hits=n_hits, n_layers=n_layers, findable=findable,
         hit=of[by_hit, 1], particle=of[by_hit, 0],
         edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
         edge_pt=edge_pt, edge_findable=edge_findable,
@@ -230,6 +236,16 @@ class TrackScore:
     hit_fraction: Floats
     duplicate: npt.NDArray[np.bool_]
     found: npt.NDArray[np.bool_]
+
+
+def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.int64]]:
+    """Particles and found ones of an event, (2, bins) each, against ``"pt"`` (PT_BINS) and ``"eta"`` (ETA_BINS)."""
+    wide = (truth.n_layers >= MIN_LAYERS) & (np.abs(truth.eta) < MAX_ETA)
+    counts = {}
+    for name, values, bins, chosen in (("pt", truth.pt, PT_BINS, wide), ("eta", truth.eta, ETA_BINS, truth.findable)):
+        both = [np.histogram(values[chosen & part], bins)[0] for part in (np.ones_like(found), found)]
+        counts[name] = np.array(both, dtype=np.int64)
+    return counts
 
 
 def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tuple[Ints, Floats]:

@@ -31,6 +31,7 @@ from tracking.options import RunOptions
 
 __all__ = ["STAGES", "Chain", "EventResult", "Totals", "open_inputs", "run_events"]
 
+MAX_RESIDUALS = 200_000
 STAGES = ("estimate", "cone", "seed", "graph", "build", "fit")
 
 
@@ -117,7 +118,11 @@ class _Clock:
 
 @dataclass
 class Totals:
-    """Sums over events, from which the summary is made."""
+    """Sums over events, from which summary and figures are made; its size does not grow with the number of events.
+
+    ``efficiency`` holds the counts of :func:`tracking.metrics.efficiency_counts`; ``residuals`` the estimates of the first
+    ``MAX_RESIDUALS`` clusters against truth.
+    """
 
     n_events: int = 0
     n_hits: int = 0
@@ -135,7 +140,7 @@ class Totals:
     n_fake: int = 0
     n_duplicate: int = 0
     ms: dict[str, float] = field(default_factory=dict)
-    particles: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    efficiency: dict[str, Any] = field(default_factory=dict)
     residuals: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
@@ -188,6 +193,8 @@ def open_inputs(files: Sequence[str | Path]) -> list[EventFile]:
         )
         if not same:
             raise InputError(f"{other.path}: has another detector or field than {opened[0].path}; run them one by one")
+        if other.has_truth != opened[0].has_truth:
+            raise InputError(f"{other.path} and {opened[0].path}: one has truth and the other none; run them one by one")
         if other.header.slices != first.slices:
             raise InputError(
                 f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one"
@@ -251,9 +258,10 @@ def _add(
     totals.n_seeded += int(np.sum(seeded & truth.findable))
     totals.n_fake += int(np.sum(tracks.particle < 0))
     totals.n_duplicate += int(np.sum(tracks.duplicate))
-    totals.particles.append(
-        {"pt": truth.pt, "eta": truth.eta, "findable": truth.findable, "found": tracks.found, "n_layers": truth.n_layers}
-    )
+    for name, histogram in metrics.efficiency_counts(truth, tracks.found).items():
+        totals.efficiency[name] = totals.efficiency.get(name, 0) + histogram
+    if sum(len(r["barrel"]) for r in totals.residuals) >= MAX_RESIDUALS:
+        return
     target, has = truth_targets(record["clusters"], 0.95)
     sigma = result.hits.estimate.sigma()
     residual = result.hits.estimate.mean - target

@@ -15,9 +15,10 @@ from scipy.stats import beta as beta_distribution
 
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
+from seeding.references import window
 from smartpix.estimate import TARGETS
 from smartpix.io import replace_when_done
-from tracking.metrics import EventTruth, score_edges
+from tracking.metrics import ETA_BINS, PT_BINS, EventTruth, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
 
 __all__ = ["clopper_pearson", "write_figures"]
@@ -114,38 +115,24 @@ def residuals(
 
 
 def efficiency(path: Path, totals: Totals) -> None:
-    """Track efficiency of findable particles against pT and eta, with 68 % Clopper-Pearson intervals."""
-    columns = {n: np.concatenate([p[n] for p in totals.particles]) for n in ("pt", "eta", "findable", "found", "n_layers")}
-    wide = (columns["n_layers"] >= 4) & (np.abs(columns["eta"]) < 2.5) & (columns["pt"] > 0.2)
+    """Track efficiency against pT and eta, with 68 % Clopper-Pearson intervals."""
     with _figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
-        edges_pt = np.geomspace(0.2, 20, 14)
-        for axis, values, chosen, edges, label, log in (
-            (axes[0], columns["pt"], wide, edges_pt, "$p_T$ [GeV]", True),
-            (axes[1], columns["eta"], columns["findable"], np.linspace(-2.5, 2.5, 16), r"$\eta$", False),
-        ):
-            total = np.histogram(values[chosen], edges)[0].astype(float)
-            passed = np.histogram(values[chosen & columns["found"]], edges)[0].astype(float)
+        for axis, name, edges, label in ((axes[0], "pt", PT_BINS, "$p_T$ [GeV]"), (axes[1], "eta", ETA_BINS, r"$\eta$")):
+            total, passed = totals.efficiency[name].astype(float)
             filled = total > 0
             rate = passed[filled] / total[filled]
             low, high = clopper_pearson(passed[filled], total[filled])
-            center = np.sqrt(edges[1:] * edges[:-1]) if log else 0.5 * (edges[1:] + edges[:-1])
-            bars = np.abs(np.stack([rate - low, high - rate]))
-            axis.errorbar(
-                center[filled],
-                rate,
-                yerr=bars,
-                xerr=[(center - edges[:-1])[filled], (edges[1:] - center)[filled]],
-                fmt="o",
-                color=BLUE,
-            )
+            center = np.sqrt(edges[1:] * edges[:-1]) if name == "pt" else 0.5 * (edges[1:] + edges[:-1])
+            across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]]
+            along = np.abs(np.stack([rate - low, high - rate]))
+            axis.errorbar(center[filled], rate, yerr=along, xerr=across, fmt="o", color=BLUE)
             axis.set_xlabel(label)
             axis.set_ylabel("track efficiency")
             axis.set_ylim(0, 1.15)
             axis.axhline(1, color=GREY, lw=0.8, ls=":")
-            if log:
-                axis.set_xscale("log")
-                axis.axvline(0.9, color=ORANGE, ls="--", lw=1)
-                axis.text(0.95, 0.08, "findable", color=ORANGE, fontsize=11)
+        axes[0].set_xscale("log")
+        axes[0].axvline(0.9, color=ORANGE, ls="--", lw=1)
+        axes[0].text(0.95, 0.08, "findable", color=ORANGE, fontsize=11)
         axes[0].set_title(r"$|\eta| < 2.5$, at least 4 layers", fontsize=12)
         axes[1].set_title("findable particles", fontsize=12)
 
@@ -155,6 +142,8 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
     import dataclasses
 
     reduction, rate = [], []
+    header, window_options = chain.header, chain.options.window
+    searched = sum(len(window(r.hits, header.detector, chain.pairs, header.field, window_options)) for r, _ in study)
     for quantile in QUANTILES:
         options: ConeOptions = dataclasses.replace(chain.options.cone, quantile=quantile)
         kept = wanted = found = 0
@@ -163,10 +152,12 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
             score = score_edges(truth, edges.source, edges.target)
             kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
         if wanted and kept:
-            reduction.append(totals.n_window / totals.n_events * len(study) / kept)
+            reduction.append(searched / kept)
             rate.append(found / wanted)
+    if not rate:
+        return
     with _figure(path, figsize=(8, 6)) as (_, axis):
-        axis.plot(reduction, rate, "o-", color=BLUE, label="cones")
+        axis.plot(reduction, rate, "o-", color=BLUE, label=f"cones, first {len(study)} events")
         summary = totals.summary()
         if summary["reduction"] and summary["edge_efficiency"]:
             axis.plot(summary["reduction"], summary["edge_efficiency"], "*", ms=16, color=RED, label="this run, all events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,13 +14,16 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from smartpix.io import check_writable, iterate, open_events, replace_when_done, write_table
+from smartpix.io import check_writable, iterate, open_events, table_writer
 from smartpix.schema import TRACKS, InputError
 from tracking.metrics import EventTruth, TrackScore
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events
 
 __all__ = ["describe_file", "progress_bar", "run"]
+
+N_STUDY = 3
+"""Events kept for the cone study."""
 
 
 @contextmanager
@@ -86,7 +90,7 @@ def run(
         The summary.
 
     Raises:
-        InputError: files or options that cannot be used; nothing is written then.
+        InputError: files or options that cannot be used, or a file damaged in the middle; no result is written then.
     """
     opened = open_inputs(files)
     chain = Chain.for_header(opened[0].header, options)
@@ -99,26 +103,32 @@ def run(
         raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
     check_writable(output / "summary.json")
     totals = Totals()
-    tracks: list[ak.Array] = []
-    events: list[int] = []
     shown: tuple[EventResult, EventTruth | None] | None = None
     study: list[tuple[EventResult, EventTruth]] = []
-    with progress_bar("tracking", sum(f.n_events for f in opened)) as step:
-        for result, record, truth, score in run_events(opened, chain, totals, step):
-            events.append(result.event)
-            tracks.append(_track_records(result, record, truth, score))
-            if figures and (shown is None or len(shown[0].tracks) == 0):
-                shown = (result, truth)
-            if figures and truth is not None and len(study) < 3:
-                study.append((result, truth))
-    summary = {"files": [str(f) for f in files], **totals.summary()}
-    _write_tracks(output / "tracks.root", events, tracks, totals.truth, summary, options)
-    if figures:
-        from tracking import plots
+    has_truth = all(f.has_truth for f in opened)
+    names = [str(f) for f in files]
+    # Everything is written beside and moved at the end, so that results of two runs never mix.
+    with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as folder:
+        beside = Path(folder)
+        metadata = {"files": names, "options": asdict(options)}
+        with (
+            table_writer(beside / "tracks.root", "tracks", _track_types(has_truth), metadata) as tree,
+            progress_bar("tracking", sum(f.n_events for f in opened)) as step,
+        ):
+            for result, _, truth, score in run_events(opened, chain, totals, step):
+                tree.extend(_track_branches(result, truth, score))
+                if figures and (shown is None or len(shown[0].tracks) == 0):
+                    shown = (result, truth)
+                if figures and truth is not None and len(study) < N_STUDY:
+                    study.append((result, truth))
+        summary = {"files": names, **totals.summary()}
+        if figures:
+            from tracking import plots
 
-        plots.write_figures(output, chain, totals, shown, study)
-    with replace_when_done(output / "summary.json") as beside:
-        beside.write_text(json.dumps({**summary, "options": asdict(options)}, indent=1) + "\n")
+            plots.write_figures(beside, chain, totals, shown, study)
+        (beside / "summary.json").write_text(json.dumps({**summary, "options": asdict(options)}, indent=1) + "\n")
+        for path in sorted(beside.iterdir(), key=lambda p: p.name == "summary.json"):
+            path.replace(output / path.name)
     if as_json:
         print(json.dumps(summary))
     else:
@@ -126,39 +136,30 @@ def run(
     return summary
 
 
-def _track_records(result: EventResult, record: ak.Record, truth: EventTruth | None, score: TrackScore | None) -> ak.Array:
+def _track_types(has_truth: bool) -> dict[str, str]:
+    kinds = {"i4": "int32", "i8": "int64", "f4": "float32"}
+    fields = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACKS.items() if has_truth or not c.optional]
+    return {"event": "int64", "track": "var * {" + ", ".join(fields) + "}", "hit_id": "var * int64"}
+
+
+def _track_branches(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> dict[str, Any]:
+    """One event's entry of ``tracks.root``: the hit ids of all tracks one after the other, n_hits of each."""
     tracks, helices = result.tracks, result.helices
-    sizes = np.diff(tracks.start)
     columns: dict[str, Any] = {
-        "n_hits": sizes.astype(np.int32),
-        **{n: getattr(helices, n).astype(np.float32) for n in ("d0", "z0", "phi", "theta", "qop", "chi2")},
-        "ndf": helices.ndf.astype(np.int32),
+        "n_hits": np.diff(tracks.start),
+        **{n: getattr(helices, n) for n in ("d0", "z0", "phi", "theta", "qop", "chi2", "ndf")},
         "score": tracks.score,
     }
     if truth is not None and score is not None:
         # 0 stands for no particle.
-        ids = np.append(truth.particle_id, 0)
-        columns["particle_id"] = ids[score.particle]
-        columns["hit_fraction"] = score.hit_fraction.astype(np.float32)
-    columns["hit_ids"] = ak.unflatten(result.hits.hit_id[tracks.hits], sizes)
-    return ak.zip(columns, depth_limit=1)
-
-
-def _write_tracks(
-    path: Path, events: list[int], tracks: list[ak.Array], has_truth: bool, summary: dict[str, Any], options: RunOptions
-) -> None:
-    """``tracks.root``: tree ``tracks``, one entry per event; the hit ids of all tracks one after the other, n_hits of each."""
-    names = [n for n, c in TRACKS.items() if has_truth or not c.optional]
-    if tracks:
-        jagged = ak.unflatten(ak.concatenate(tracks), [len(t) for t in tracks])
-        records = ak.zip({n: ak.values_astype(jagged[n], np.dtype(TRACKS[n].dtype)) for n in names})
-        hit_ids = ak.values_astype(ak.flatten(jagged["hit_ids"], axis=2), np.int64)
-    else:
-        empty = ak.unflatten(np.zeros(0), np.zeros(0, dtype=np.int64))
-        records = ak.zip({n: ak.values_astype(empty, np.dtype(TRACKS[n].dtype)) for n in names})
-        hit_ids = ak.values_astype(empty, np.int64)
-    columns = {"event": np.array(events, dtype=np.int64), "track": records, "hit_id": hit_ids}
-    write_table(path, "tracks", columns, {"files": summary["files"], "options": asdict(options)})
+        columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
+        columns["hit_fraction"] = score.hit_fraction
+    records = ak.zip({n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()})
+    return {
+        "event": np.array([result.event], dtype=np.int64),
+        "track": ak.unflatten(records, [len(tracks)]),
+        "hit_id": ak.unflatten(result.hits.hit_id[tracks.hits], [len(tracks.hits)]),
+    }
 
 
 def _print_table(summary: dict[str, Any], output: Path) -> None:
