@@ -65,8 +65,8 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
     return Crossings(module, particle.astype(np.int32), np.zeros(n, dtype=np.int32), point, momentum, beta, particles)
 
 
-def random_events(seed, clusters_per_event, slices=(0, 19), n_modules=1) -> ak.Array:
-    """Events of random numbers in the layout of event files, every column different."""
+def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
+    """Events of random numbers in the layout of event files, on the module of :func:`one_module_detector`."""
     rng = np.random.default_rng(seed)
 
     def column(dtype, n):
@@ -80,7 +80,9 @@ def random_events(seed, clusters_per_event, slices=(0, 19), n_modules=1) -> ak.A
     n = int(np.sum(clusters_per_event, dtype=int))
     n_pixels, n_truth = rng.integers(1, 6, n), rng.integers(0, 3, n)
     clusters = {name: column(c.dtype, n) for name, c in schema.CLUSTERS.items()}
-    clusters["module_index"] = rng.integers(0, n_modules, n).astype(np.int32)
+    clusters["module_index"] = np.zeros(n, dtype=np.int32)
+    for name, value in (("volume_id", 8), ("layer_id", 2), ("module_id", 1)):
+        clusters[name] = np.full(n, value, dtype=np.int32)
     pixels = {name: c.dtype for name, c in schema.PIXELS.items()} | {f"charge_{s:02d}": "f4" for s in slices}
     clusters["pixels"] = ak.unflatten(records(pixels, int(n_pixels.sum())), n_pixels)
     clusters["truth"] = ak.unflatten(records({k: c.dtype for k, c in schema.TRUTH.items()}, int(n_truth.sum())), n_truth)

@@ -30,6 +30,8 @@ STEP = 0.005
 """Path length per charge element in mm."""
 DELTA_RAY = 20_000.0
 """Transfers above this (eV) are spread along the delta ray's own path."""
+DELTA_REACH = 0.1
+"""A delta ray is followed this far, mm; beyond (transfers above about 180 keV) its charge is left out."""
 SMALLEST = 5.0
 """Pixels whose signal never exceeds this many electrons are not kept."""
 
@@ -281,8 +283,8 @@ def _induce(
     columns = np.empty(capacity, dtype=np.int32)
     charge = np.empty((capacity, n_slices), dtype=np.float32)
     n_out = 0
-    margin_y = abs(shift_e[-1, 1]) + (NEAR_ROWS + 2) * pitch[1]
-    margin_x = abs(shift_e[-1, 0]) + (NEAR_COLUMNS + 1) * pitch[0]
+    margin_y = abs(shift_e[-1, 1]) + (NEAR_ROWS + 2) * pitch[1] + DELTA_REACH
+    margin_x = abs(shift_e[-1, 0]) + (NEAR_COLUMNS + 1) * pitch[0] + DELTA_REACH
     for k in range(len(position)):
         nx, ny, nz = direction[k, 0], direction[k, 1], direction[k, 2]
         cot_a, cot_b = nx / nz, ny / nz
@@ -340,6 +342,8 @@ def _induce(
                 n_parts = max(int(length / STEP) + 1, 2)
                 for j in range(n_parts):
                     at = length * (j + 0.5) / n_parts
+                    if at > DELTA_REACH:
+                        break
                     zj = z + dz * at
                     if abs(zj) > 0.5 * thickness:
                         break

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import schema
-from smartpix.io import Header, iterate, open_events, replace_when_done, write_events, write_table
+from smartpix.io import Header, iterate, open_events, replace_when_done, table_writer, write_events
 from smartpix.schema import InputError
 from tests.helpers import REPOSITORY, detector_of, module_row, one_module_detector, random_events
 
@@ -342,9 +342,56 @@ def test_position_that_is_no_number_names_branch_count_and_event(tmp_path, name,
     events = ak.with_field(events, ak.unflatten(flat, ak.num(clusters)), ["clusters", name])
     write_events(path, header(), [events])
     event = events["event"][2]
-    with pytest.raises(InputError, match=rf"cluster_{name} is not a finite number for 2 clusters, first in event {event};"):
+    with pytest.raises(InputError, match=rf"cluster_{name} is not a finite number in 2 places, first in event {event};"):
         list(iterate(path))
     assert len(next(iterate(path, stop=2))[1]) == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixel_charge_that_is_no_number_is_refused(tmp_path, value):
+    events = random_events(2, [3, 2])
+    pixels = events["clusters", "pixels"]
+    flat = ak.to_numpy(ak.flatten(pixels["charge_19"], axis=None)).copy()
+    flat[-1] = value
+    counts = ak.flatten(ak.num(pixels, axis=2))
+    charge = ak.unflatten(ak.unflatten(flat, counts), ak.num(pixels))
+    write_events(tmp_path / "e.root", header(), [ak.with_field(events, charge, ["clusters", "pixels", "charge_19"])])
+    with pytest.raises(InputError, match=r"pixel_charge_19 is not a finite number in 1 places, first in event 21;"):
+        list(iterate(tmp_path / "e.root"))
+
+
+def test_cluster_without_pixels_is_refused(tmp_path):
+    events = random_events(3, [3])
+    pixels = events["clusters", "pixels"]
+    emptied = ak.where(ak.local_index(pixels, axis=1) == 1, pixels[:, :, :0], pixels)
+    write_events(tmp_path / "e.root", header(), [ak.with_field(events, emptied, ["clusters", "pixels"])])
+    with pytest.raises(InputError, match="cluster_n_pixels is below 1 for 1 clusters"):
+        list(iterate(tmp_path / "e.root"))
+
+
+@pytest.mark.parametrize("name", ["volume_id", "layer_id", "module_id"])
+def test_ids_that_are_not_the_modules_are_refused(tmp_path, name):
+    events = random_events(4, [3])
+    wrong = ak.with_field(events, events["clusters", name] + 1, ["clusters", name])
+    write_events(tmp_path / "e.root", header(), [wrong])
+    with pytest.raises(InputError, match=f"cluster_{name} differs from the detector table's"):
+        list(iterate(tmp_path / "e.root"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("row", -1), ("row", 1344), ("column", 1440)])
+def test_pixel_off_its_module_is_refused(tmp_path, name, value):
+    events = random_events(5, [3])
+    pixels = events["clusters", "pixels"]
+    moved = ak.with_field(events, ak.values_astype(pixels[name] * 0 + value, np.int16), ["clusters", "pixels", name])
+    write_events(tmp_path / "e.root", header(), [moved])
+    with pytest.raises(InputError, match=f"a pixel_{name} lies off its module"):
+        list(iterate(tmp_path / "e.root"))
+
+
+@pytest.mark.parametrize("missing", ["truth_share", "particle_px", "cluster_n_truth"])
+def test_part_of_the_truth_missing_is_an_error_and_not_a_file_without_truth(good, missing):
+    with pytest.raises(InputError, match=rf"'{missing}' is missing"):
+        open_events(rewritten(good, renamed(missing, "something")))
 
 
 @pytest.mark.parametrize("index", [-1, 1])
@@ -426,8 +473,12 @@ def test_embedded_sample_reads():
 def test_written_table_reads_back_and_an_empty_one_is_valid(tmp_path):
     flat = np.array([1.5, 2.5, 3.5])
     jagged = ak.zip({"d0": ak.Array([[1.0, 2.0], [], [3.0]]), "n": ak.Array([[1, 2], [], [3]])})
-    write_table(tmp_path / "t.root", "tracks", {"event": flat, "track": jagged}, {"a": 1})
-    write_table(tmp_path / "empty.root", "tracks", {"event": flat[:0], "track": jagged[:0]}, {"a": 1})
+    types = {"event": "float64", "track": 'var * {"d0": float64, "n": int64}'}
+    with table_writer(tmp_path / "t.root", "tracks", types, {"a": 1}) as tree:
+        tree.extend({"event": flat[:2], "track": jagged[:2]})
+        tree.extend({"event": flat[2:], "track": jagged[2:]})
+    with table_writer(tmp_path / "empty.root", "tracks", types, {"a": 1}):
+        pass
     with uproot.open(tmp_path / "t.root") as file:
         tree = file["tracks"]
         assert json.loads(str(file["metadata"])) == {"a": 1}

@@ -5,7 +5,7 @@ import pytest
 
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
-from seeding.seeds import SeedOptions, support
+from seeding.seeds import support
 from tests.seeding import toys
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES, make_graph
 
@@ -16,7 +16,7 @@ CONE = ConeOptions()
 def event():
     hits = toys.toy_hits(toys.toy_event(40, seed=61), 61)
     edges, cones = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    return hits, edges, cones, support(hits, edges, toys.FIELD, CONE, SeedOptions())
+    return hits, edges, cones, support(hits, edges, toys.FIELD, CONE)
 
 
 def graph_of(event, **more):
@@ -76,7 +76,7 @@ def test_everything_is_finite_even_without_field(event):
     hits, *_ = event
     for field in (toys.FIELD, -2.0, 0.0):
         edges, cones = find_edges(hits, toys.detector(), toys.pairs(), field, CONE)
-        kinks = support(hits, edges, field, CONE, SeedOptions())
+        kinks = support(hits, edges, field, CONE)
         graph = make_graph(hits, cones, edges, kinks, toys.detector(), field)
         assert np.all(np.isfinite(graph.x.numpy()))
         assert np.all(np.isfinite(graph.edge_attr.numpy()))
@@ -91,7 +91,7 @@ def test_labels_go_along_and_only_if_given(event):
 def test_an_empty_event_is_an_empty_graph():
     hits = toys.toy_hits(toys.empty_event())
     edges, cones = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    kinks = support(hits, edges, toys.FIELD, CONE, SeedOptions())
+    kinks = support(hits, edges, toys.FIELD, CONE)
     graph = make_graph(hits, cones, edges, kinks, toys.detector(), toys.FIELD)
     assert tuple(graph.x.shape) == (0, len(NODE_FEATURES))
     assert tuple(graph.edge_attr.shape) == (0, len(EDGE_FEATURES))

@@ -96,7 +96,6 @@ def test_truth_of_a_random_event_is_that_of_straight_loops(seed):
         assert truth.n_layers[row] == len({event[2][h] for _, h in made[who]})
         assert truth.findable[row] == (who in findable)
         assert truth.pt[row] == pytest.approx(np.hypot(*momentum[who][1:3]), rel=1e-5)
-        assert truth.charge[row] == momentum[who][4]
     pairs = {(int(h), int(truth.particle_id[p])) for h, p in zip(truth.hit, truth.particle, strict=True)}
     assert pairs == {(h, who) for who, hits in made.items() for _, h in hits}
     assert np.all(np.diff(truth.hit) >= 0)
