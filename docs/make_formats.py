@@ -20,7 +20,7 @@ Written by `smartpix simulate` and `smartpix convert`, read by `smartpix run` an
 from smartpix.io import iterate
 
 for file, events in iterate("F.root", step=10):  # streams: 10 events at a time
-    clusters = events["clusters"]                # awkward records with nested "pixels" and "truth"
+    clusters = events["clusters"]  # awkward records with nested "pixels" and "truth"
 ```
 
 A file holds

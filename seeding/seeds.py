@@ -11,7 +11,7 @@ from scipy.stats import chi2 as chi2_distribution
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, scattering_constant
 from seeding.hits import Hits
-from seeding.kernels import connect_seeds, edge_support
+from seeding.seed_kernels import connect_seeds, edge_support
 from smartpix.schema import check
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds", "support"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from smartpix.io import replace_when_done
+from smartpix.files import replace_when_done
 from smartpix.schema import InputError
 
 __all__ = ["resume", "save_checkpoint"]

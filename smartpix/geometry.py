@@ -337,7 +337,7 @@ def write_detector(detector: Detector, path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.csv
 
-    from smartpix.io import replace_when_done
+    from smartpix.files import replace_when_done
 
     table = pa.table({name: np.asarray(detector.columns[name]) for name in schema.DETECTOR})
     with (

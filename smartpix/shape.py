@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import REGIONS, TARGETS, Estimate, sensor_of, truth_targets
+from smartpix.files import check_writable
 from smartpix.geometry import Detector
-from smartpix.io import check_writable, iterate, open_events
+from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
 from smartpix.weights import load_weights, save_weights
 

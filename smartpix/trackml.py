@@ -14,8 +14,9 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.geometry import Detector, read_csv
-from smartpix.io import Header, write_events
+from smartpix.io import Header
 from smartpix.schema import InputError
+from smartpix.write import write_events
 
 __all__ = ["ELECTRONS_PER_MM", "FIELD", "convert_trackml"]
 

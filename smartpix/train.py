@@ -17,7 +17,8 @@ import torch
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import TARGETS, sensor_of, truth_targets, window_center
-from smartpix.io import check_writable, iterate, open_events
+from smartpix.files import check_writable
+from smartpix.io import iterate, open_events
 from smartpix.model import ARCHITECTURE, TARGET_SCALE, Mdn, encode, negative_log_likelihood, split_outputs
 from smartpix.schema import InputError, check
 from smartpix.weights import save_weights

@@ -51,7 +51,7 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
     """Write PATH.safetensors and its JSON, each whole or not at all; the git commit is added where there is one."""
     from safetensors.numpy import save_file
 
-    from smartpix.io import replace_when_done
+    from smartpix.files import replace_when_done
 
     path = Path(path).with_suffix(".safetensors")
     with replace_when_done(path) as beside:

@@ -233,7 +233,7 @@ def _simulation(options: argparse.Namespace, generate: Any) -> tuple[Any, Any]:
 
 
 def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> None:
-    from smartpix.io import write_events
+    from smartpix.write import write_events
     from tracking.report import progress_bar
 
     n_clusters = 0

@@ -17,7 +17,7 @@ from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.references import window
 from smartpix.estimate import TARGETS
-from smartpix.io import replace_when_done
+from smartpix.files import replace_when_done
 from tracking.metrics import ETA_BINS, PT_BINS, EventTruth, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
 

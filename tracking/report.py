@@ -14,8 +14,10 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from smartpix.io import check_writable, iterate, open_events, table_writer
+from smartpix.files import check_writable
+from smartpix.io import iterate, open_events
 from smartpix.schema import TRACKS, InputError
+from smartpix.write import table_writer
 from tracking.metrics import EventTruth, TrackScore
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events

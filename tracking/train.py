@@ -20,8 +20,9 @@ from seeding.hits import make_hits
 from seeding.seeds import support
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import estimate, shipped_estimator
+from smartpix.files import check_writable
 from smartpix.geometry import layer_pairs
-from smartpix.io import check_writable, iterate, open_events
+from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
 from smartpix.weights import save_weights
 from tracking.graph import make_graph

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import schema
-from smartpix.io import Header, iterate, open_events, replace_when_done, table_writer, write_events
+from smartpix.files import replace_when_done
+from smartpix.io import Header, iterate, open_events
 from smartpix.schema import InputError
+from smartpix.write import table_writer, write_events
 from tests.helpers import REPOSITORY, detector_of, module_row, one_module_detector, random_events
 
 CONTAINERS = ("ttree", "rntuple")

@@ -10,10 +10,11 @@ from sklearn.neural_network import MLPRegressor
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import sensor_of, truth_targets
-from smartpix.io import Header, iterate, write_events
+from smartpix.io import Header, iterate
 from smartpix.schema import InputError
 from smartpix.shape import FEATURES, ShapeEstimator, TrainShapeOptions, _class_factors, _forward, shape_features, train_shape
 from smartpix.weights import load_weights, save_weights
+from smartpix.write import write_events
 from tests.helpers import one_module_detector, random_events
 
 OPTIONS = TrainShapeOptions(epochs=60)

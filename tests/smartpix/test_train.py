@@ -7,10 +7,11 @@ import torch
 
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.estimate import MdnEstimator, estimate, truth_targets
-from smartpix.io import Header, iterate, write_events
+from smartpix.io import Header, iterate
 from smartpix.schema import InputError
 from smartpix.train import TrainMdnOptions, load_samples, train_mdn
 from smartpix.weights import load_weights
+from smartpix.write import write_events
 from tests.helpers import detector_of, module_row, one_module_detector, random_events
 
 QUICK = TrainMdnOptions(epochs=3, batch_size=256)

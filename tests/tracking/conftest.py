@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from smartpix.clusters import Pixels, cluster_records, one_event
-from smartpix.io import Header, write_events
+from smartpix.io import Header
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.generate import GenerateOptions, Particles
 from smartpix.simulate.transport import Crossings
 from smartpix.weights import save_weights
+from smartpix.write import write_events
 from tests.seeding import toys
 from tracking.graph import EDGE_FEATURES
 from tracking.model import ARCHITECTURE, InteractionNetwork
