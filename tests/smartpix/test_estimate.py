@@ -1,5 +1,7 @@
 """The interface of the estimates, the shipped weights on the embedded sample, and which estimator serves which sensor."""
 
+import dataclasses
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -62,15 +64,17 @@ class Constant:
 
 def test_mdn_scales_calibrates_and_places_its_outputs_region_by_region():
     descriptions = {
-        "barrel": {"slices": [0, 19], "calibration": [1.0, 2.0, 3.0, 4.0]},
-        "endcap": {"slices": [0, 19], "calibration": [1.0, 1.0, 1.0, 1.0]},
+        "barrel": {"slices": [0, 19], "calibration": {"complete": [1.0, 2.0, 3.0, 4.0], "truncated": [5.0, 6.0, 7.0, 8.0]}},
+        "endcap": {"slices": [0, 19], "calibration": {"complete": [1.0] * 4, "truncated": [2.0] * 4}},
     }
     estimator = MdnEstimator({"barrel": Constant(0.5), "endcap": Constant(-0.25)}, descriptions)
     clusters = one_pixel_clusters([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439])
+    clusters = dataclasses.replace(clusters, truncated=np.array([False, False, True, True]))
     result = estimator.predict(clusters, two_regions())
     scale = np.array([0.075, 0.01875, 8.0, 0.5])
     for k, (region, row, column) in enumerate(zip([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439], strict=True)):
-        value, calibration = ((0.5, [1, 2, 3, 4]), (-0.25, [1, 1, 1, 1]))[region]
+        value = (0.5, -0.25)[region]
+        calibration = ([1, 2, 3, 4], [1, 1, 1, 1], [5, 6, 7, 8], [2, 2, 2, 2])[region + 2 * (k >= 2)]
         center = [(column + 0.5) * 0.05 - 36, (row + 0.5) * 0.0125 - 8.4, 0, 0]
         np.testing.assert_allclose(result.mean[k], value * scale + center, atol=1e-9)
         factor = np.tril(np.full((4, 4), value), -1) + np.eye(4) * (np.log1p(np.exp(value)) + 1e-3)
@@ -200,7 +204,8 @@ def test_shipped_weights_say_what_they_are():
         arrays, description = load_weights(f"mdn-{region}", "mdn-conv-2029")
         assert description["region"] == region
         assert sum(a.size for a in arrays.values()) == 2029
-        assert all(0.5 < c < 2 for c in description["calibration"])
+        assert set(description["calibration"]) == {"complete", "truncated"}
+        assert all(0.5 < c < 2 for c in description["calibration"]["complete"])
         assert data_path(f"weights/mdn-{region}.safetensors").is_file()
 
 

@@ -42,7 +42,8 @@ def pixel_center(row, column):
 def test_track_through_the_centre_of_its_pixel_has_window_coordinates_zero(tmp_path):
     places = [(0, 0), (672, 720), (1343, 1439)]
     path = handmade_file(tmp_path / "f.root", places, [pixel_center(*p) for p in places])
-    images, targets, sensor = load_samples([path], "barrel", (0, 19), 0.95)
+    images, targets, truncated, sensor = load_samples([path], "barrel", (0, 19), 0.95)
+    assert not truncated.any()
     np.testing.assert_allclose(targets[:, :2], 0, atol=1e-3)
     np.testing.assert_allclose(targets[:, 2:], np.tile([0.3 / 8, 0.1 / 0.5], (3, 1)), rtol=1e-6)
     assert images.shape == (3, 2, 13, 21)

@@ -142,10 +142,9 @@ def test_without_truth_there_are_no_truth_keys(files, chain):
     assert not [k for k in summary if "efficiency" in k or "purity" in k or "rate" in k or "findable" in k]
 
 
-def test_one_file_without_truth_makes_the_run_one_without(files, chain):
-    totals, _ = totals_of(chain, files["first"], files["bare"])
-    assert totals.n_events == 4
-    assert "track_efficiency" not in totals.summary()
+def test_files_with_and_without_truth_do_not_go_together(files):
+    with pytest.raises(InputError, match="one has truth and the other none"):
+        open_inputs([files["first"], files["bare"]])
 
 
 @pytest.mark.parametrize("name", ["none", "hollow"])
