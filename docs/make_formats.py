@@ -43,6 +43,8 @@ SECTIONS = (
 )
 
 AFTER_PIXELS = """
+Positions are Lorentz-shift corrected by whoever made the file; those of converted files are the user's own.
+
 `pixel_charge_SS` (float32, e), one branch per sampled slice SS = 00 ... 19: induced charge from the start to the end of slice SS, cumulative, after noise,
 threshold and ADC; negative where moving carriers induce the opposite sign; 0 where the slice stayed below the threshold.
 """
@@ -54,7 +56,7 @@ The columns are those of TrackML's `detectors.csv`, so either file reads as the 
 
 TRACKS_NOTE = """
 Tree `tracks`, one entry per event: `event`, the jagged branches below, and `hit_id`: the `cluster_hit_id` of all tracks one after
-the other, inner first; `track_n_hits` says how many belong to each track. `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
+the other, inner first; `track_n_hits` says how many belong to each track (`n_track` and `n_hit_id` are the counters ROOT needs). `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
 the point of closest approach is `d0 * (-sin phi, cos phi)`.
 """
 

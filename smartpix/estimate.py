@@ -16,7 +16,7 @@ from smartpix.io import Header
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError
 from smartpix.weights import data_path, load_arrays, load_weights
 
-__all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "estimate", "sensor_of", "shipped_estimator", "truth_targets"]
+__all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "choose_estimator", "estimate", "sensor_of", "truth_targets"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -159,31 +159,41 @@ def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
     return kinds
 
 
-def shipped_estimator(header: Header, kind: str = "auto") -> Estimator:
-    """The estimator for a file: ``"mdn"``, ``"shape"``, or ``"auto"`` (the MDN where one was trained for its sensor).
+def choose_estimator(
+    header: Header, kind: str = "auto", mdn_barrel: str = "mdn-barrel", mdn_endcap: str = "mdn-endcap", shape: str = "auto"
+) -> Estimator:
+    """The estimator for a file: ``"mdn"``, ``"shape"``, or ``"auto"`` (the MDN where it was trained for the file's sensor).
+
+    Args:
+        header: of the file.
+        kind: which.
+        mdn_barrel, mdn_endcap: shipped weights by name, or others by path.
+        shape: likewise; ``"auto"`` takes the shipped ones that fit the sensor.
 
     Raises:
-        InputError: unknown kind, or none trained for this sensor (lists those there are).
+        InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
     """
     from smartpix.shape import ShapeEstimator
 
     if kind not in ("auto", "mdn", "shape"):
         raise InputError(f"estimates '{kind}' are unknown; use auto, mdn or shape")
     sensor = sensor_of(header.detector, header.field)
+    candidates: list[MdnEstimator | ShapeEstimator] = []
+    if kind != "shape":
+        candidates.append(MdnEstimator.load(mdn_barrel, mdn_endcap))
+    if kind != "mdn":
+        names = [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))] if shape == "auto" else [shape]
+        candidates += [ShapeEstimator.load(name) for name in names]
     known = []
-    for name, load in (("mdn", MdnEstimator.load), *((p.stem, None) for p in sorted(data_path("weights").glob("shape-*.json")))):
-        if kind not in ("auto", name.split("-")[0]):
-            continue
-        candidate = load() if load is not None else ShapeEstimator.load(name)
+    for candidate in candidates:
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
-        known.append(f"{name}: {trained}")
+        known.append(f"{trained} with slices {list(candidate.slices)}")
         fits = all(r in trained and _same_sensor(trained[r], sensor[r]) for r in sensor)
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
         f"no {'estimates' if kind == 'auto' else kind} trained for the sensor {sensor} with slices {list(header.slices)}; "
-        f"there are {known}. "
-        "Train one: `smartpix train shape` on a simulated file of that sensor"
+        f"there are {known}. Train one: `smartpix train shape` on a simulated file of that sensor"
     )
 
 

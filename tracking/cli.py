@@ -108,7 +108,7 @@ def _add_simulate(commands: Any) -> None:
     kinds = simulate.add_subparsers(title="what", metavar="WHAT", required=True)
     events = kinds.add_parser("events", help="collisions to clusters", description=(
         "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor response, "
-        "readout. Needs pyacts and chromo: pip install 'smartpix[acts]'. The same seed gives the same file."
+        "readout. Needs the extra [acts] (pyacts, chromo). The same seed gives the same file."
     ))  # fmt: skip
     events.add_argument("--pileup", type=int, default=200, help="collisions per event (default: %(default)s)")
     events.add_argument("--gun", type=int, default=0, metavar="N", help="N charged pions an event instead of collisions")

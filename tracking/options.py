@@ -25,11 +25,16 @@ class RunOptions:
 
     Attributes:
         estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn`` or ``shape``.
-        gnn: shipped weights by name, or a path.
+        mdn_barrel, mdn_endcap: the MDN's weights: shipped ones by name, or the path of a .safetensors.
+        shape: the cluster-shape weights likewise; ``auto`` takes the shipped ones that fit the sensor.
+        gnn: the graph network's weights: shipped by name, or a path.
         threads: of torch; the kernels run on one.
     """
 
     estimates: str = "auto"
+    mdn_barrel: str = "mdn-barrel"
+    mdn_endcap: str = "mdn-endcap"
+    shape: str = "auto"
     gnn: str = "gnn"
     threads: int = 1
     cone: ConeOptions = field(default_factory=ConeOptions)

@@ -18,7 +18,7 @@ from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.references import window
 from seeding.seeds import Seeds, find_seeds, support
-from smartpix.estimate import TARGETS, Estimator, estimate, shipped_estimator, truth_targets
+from smartpix.estimate import TARGETS, Estimator, choose_estimator, estimate, truth_targets
 from smartpix.geometry import layer_pairs
 from smartpix.io import EventFile, Header, iterate, open_events
 from smartpix.schema import InputError
@@ -73,7 +73,7 @@ class Chain:
         return cls(
             header=header,
             options=options,
-            estimator=shipped_estimator(header, options.estimates),
+            estimator=choose_estimator(header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape),
             network=load_network(options.gnn),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),

@@ -157,14 +157,14 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
     if not rate:
         return
     with _figure(path, figsize=(8, 6)) as (_, axis):
-        axis.plot(reduction, rate, "o-", color=BLUE, label=f"cones, first {len(study)} events")
+        axis.plot(reduction, rate, "o-", color=BLUE, label="cones, first events")
         summary = totals.summary()
         if summary["reduction"] and summary["edge_efficiency"]:
             axis.plot(summary["reduction"], summary["edge_efficiency"], "*", ms=16, color=RED, label="this run, all events")
         if summary["window_edge_efficiency"]:
             axis.plot(1, summary["window_edge_efficiency"], "s", color=GREY, label="reference window")
         for q, x, y in zip(QUANTILES, reduction, rate, strict=False):
-            if q in (0.5, 0.9, 0.99, 0.999):
+            if q in (0.5, 0.9, 0.99):
                 axis.annotate(f"{q:g}", (x, y), xytext=(4, -14), textcoords="offset points", fontsize=11)
         axis.set_xlabel("reduction: edges of the reference window / edges in cones")
         axis.set_ylabel("edge efficiency of findable particles")

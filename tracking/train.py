@@ -19,7 +19,7 @@ from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import support
 from smartpix.checkpoint import resume, save_checkpoint
-from smartpix.estimate import estimate, shipped_estimator
+from smartpix.estimate import choose_estimator, estimate
 from smartpix.files import check_writable
 from smartpix.geometry import layer_pairs
 from smartpix.io import iterate, open_events
@@ -73,7 +73,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     header = opened.header
-    estimator = shipped_estimator(header, options.estimates)
+    estimator = choose_estimator(header, options.estimates)
     pairs = layer_pairs(header.detector)
     graphs = []
     for _, events in iterate(path, step=1):

@@ -116,7 +116,9 @@ def _run_pythia(
         from chromo.kinematics import CenterOfMass, GeV
         from chromo.models import Pythia6
     except ImportError as error:
-        raise InputError(f"simulating collisions needs chromo ({error}); pip install 'smartpix[acts]'") from error
+        raise InputError(
+            f"simulating collisions needs chromo ({error}); install the extra: pip install -c constraints.txt -e '.[acts]'"
+        ) from error
     # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
     model = Pythia6(CenterOfMass(options.energy * GeV, "p", "p"), seed=seed)
     stream = model(n_events * options.pileup)

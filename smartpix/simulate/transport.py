@@ -50,7 +50,9 @@ def _acts() -> Any:
         import acts
         import acts.examples
     except ImportError as error:
-        raise InputError(f"this needs pyacts ({error}); pip install 'smartpix[acts]'") from error
+        raise InputError(
+            f"this needs pyacts ({error}); install the extra: pip install -c constraints.txt -e '.[acts]'"
+        ) from error
     return acts
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from smartpix.clusters import FlatClusters, flatten
-from smartpix.estimate import Estimate, MdnEstimator, estimate, sensor_of, shipped_estimator, truth_targets, window_center
+from smartpix.estimate import Estimate, MdnEstimator, choose_estimator, estimate, sensor_of, truth_targets, window_center
 from smartpix.geometry import Detector
 from smartpix.io import Header, iterate, open_events
 from smartpix.schema import InputError
@@ -157,7 +157,7 @@ def test_modules_of_several_pitches_in_one_region_are_refused():
 @pytest.mark.parametrize("kind", ["auto", "mdn"])
 def test_network_serves_the_sensor_it_was_trained_for(kind):
     for chosen in (slice(None), slice(0, 5)):
-        estimator = shipped_estimator(Header(part_of(embedded_detector(), chosen), 3.8, (0, 5, 19)), kind)
+        estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), 3.8, (0, 5, 19)), kind)
         assert isinstance(estimator, MdnEstimator)
         assert tuple(estimator.slices) == (0, 19)
 
@@ -169,12 +169,12 @@ def test_network_serves_the_sensor_it_was_trained_for(kind):
 def test_network_is_not_given_to_another_sensor_field_or_readout(column, field, slices):
     header = Header(changed(embedded_detector(), **column), field, slices)
     with pytest.raises(InputError, match=r"no mdn trained for the sensor .*mdn: .*`smartpix train"):
-        shipped_estimator(header, "mdn")
+        choose_estimator(header, "mdn")
 
 
 def test_unknown_kind_of_estimates_is_refused():
     with pytest.raises(InputError, match="estimates 'cnn' are unknown; use auto, mdn or shape"):
-        shipped_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
+        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

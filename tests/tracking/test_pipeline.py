@@ -6,6 +6,7 @@ import pytest
 from seeding.cones import ConeOptions
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
+from smartpix.weights import data_path
 from tests.seeding import toys
 from tracking.build import BuildOptions
 from tracking.options import RunOptions
@@ -180,3 +181,16 @@ def test_unknown_estimates_and_weights_are_refused(files, options):
 def test_the_chain_ranks_the_layers_of_its_detector(chain):
     assert all(chain.ranks[a] < chain.ranks[b] for a, b in chain.pairs)
     assert {tuple(p) for p in chain.pairs.tolist()} == {tuple(p) for p in toys.pairs().tolist()}
+
+
+def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
+    for ending in (".safetensors", ".json"):
+        copy = (tmp_path / "mine").with_suffix(ending)
+        copy.write_bytes(data_path("weights").joinpath(f"mdn-barrel{ending}").read_bytes())
+    header = open_inputs([files["first"]])[0].header
+    mine = RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "mine.safetensors"))
+    assert Chain.for_header(header, mine).estimator.slices == (0, 19)
+    with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):
+        Chain.for_header(header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors")))
+    with pytest.raises(InputError, match="holds weights of 'mdn-conv-2029'"):
+        Chain.for_header(header, RunOptions(estimates="shape", shape=str(tmp_path / "mine.safetensors")))
