@@ -178,16 +178,16 @@ def choose_estimator(
     if kind not in ("auto", "mdn", "shape"):
         raise InputError(f"estimates '{kind}' are unknown; use auto, mdn or shape")
     sensor = sensor_of(header.detector, header.field)
-    candidates: list[MdnEstimator | ShapeEstimator] = []
+    candidates: list[tuple[str, MdnEstimator | ShapeEstimator]] = []
     if kind != "shape":
-        candidates.append(MdnEstimator.load(mdn_barrel, mdn_endcap))
+        candidates.append(("mdn", MdnEstimator.load(mdn_barrel, mdn_endcap)))
     if kind != "mdn":
         names = [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))] if shape == "auto" else [shape]
-        candidates += [ShapeEstimator.load(name) for name in names]
+        candidates += [(name, ShapeEstimator.load(name)) for name in names]
     known = []
-    for candidate in candidates:
+    for name, candidate in candidates:
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
-        known.append(f"{trained} with slices {list(candidate.slices)}")
+        known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
         fits = all(r in trained and _same_sensor(trained[r], sensor[r]) for r in sensor)
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
