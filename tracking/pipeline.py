@@ -207,7 +207,6 @@ def run_events(
     chain: Chain,
     totals: Totals,
     progress: Callable[[], None] = lambda: None,
-    collect: Callable[[EventResult, ak.Array], None] = lambda result, clusters: None,
 ) -> Iterator[tuple[EventResult, ak.Array, metrics.EventTruth | None, metrics.TrackScore | None]]:
     """Run the chain over all events and add them up.
 

@@ -129,6 +129,14 @@ def interrupted(tmp_path, barrel_file):
     return tmp_path / "w.safetensors"
 
 
+def test_learning_rate_falls_along_a_cosine_over_the_whole_training(interrupted):
+    state = torch.load(interrupted.with_suffix(".checkpoint"), weights_only=True)
+    assert state["epoch"] == 2
+    # The last batch of the second of three epochs comes a little before two thirds of the way.
+    upper, lower = (QUICK.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * part))) for part in (0.5, 2 / 3))
+    assert lower < state["optimizer"]["param_groups"][0]["lr"] < upper
+
+
 def test_checkpoint_of_other_options_is_refused(interrupted, barrel_file):
     with pytest.raises(InputError, match="was made with other options"):
         train_mdn([barrel_file], "barrel", interrupted, TrainMdnOptions(epochs=4, batch_size=256), SILENT)
