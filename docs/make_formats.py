@@ -1,16 +1,19 @@
-"""Write docs/formats.md from the column tables of smartpix.schema: python docs/make_formats.py."""
+"""Write docs/formats.md from the column tables of smartpix.schema and smartpix.dataset: python docs/make_formats.py."""
 
 from pathlib import Path
 
 from smartpix import schema
+from smartpix.dataset import LABELS, LAYOUTS
 from smartpix.io import FORMAT_VERSION
+from smartpix.parquet import SENSOR
 
 INTRODUCTION = f"""\
 # File formats
 
-<!-- Made by docs/make_formats.py from smartpix/schema.py: edit there. -->
+<!-- Made by docs/make_formats.py from smartpix/schema.py and smartpix/dataset.py: edit there. -->
 
-Units are mm, GeV, rad, T, ns and e (charge in electrons) everywhere. `smartpix info FILE` shows what a file holds.
+Units are mm, GeV, rad, T, ns and e (charge in electrons) everywhere but in the labels of the public data sets, whose lengths are in um.
+`smartpix info FILE` shows what a file holds.
 
 ## Event files (ROOT, format version {FORMAT_VERSION})
 
@@ -61,9 +64,42 @@ the point of closest approach is `d0 * (-sin phi, cos phi)`.
 """
 
 
-def table(prefix: str, columns: dict[str, schema.Column]) -> str:
+CLUSTERS_NOTE = f"""
+One row per cluster, noise-free, in the layout of the public smart-pixel data sets (J. Dickinson et al., arXiv 2310.02474; B. Parpillon et al.,
+arXiv 2602.15946). Written by `smartpix simulate clusters`, and both our own and the public ones are read in Python:
+
+```python
+from smartpix.parquet import read_clusters
+
+clusters = read_clusters("F.parquet", slices=(0, 19))  # reads the columns of these two slices only
+clusters.charge  # (clusters, slices, rows, columns), float32
+clusters.targets()  # (clusters, 4): x and y in mm, cot alpha, cot beta
+```
+
+Read are
+
+- a table with images and labels, as below;
+- a pair `recon3D*.parquet` (the image columns) and `labels*.parquet` (the label columns): same name but for the beginning, same folder, same rows in
+  the same order. `recon2D*.parquet` is the last slice alone and is not read;
+- a folder of such tables (`part.2.parquet` comes before `part.10.parquet`) or pairs, or several of all these, of one shape and one sensor.
+
+**Image columns** are called `"0"`, `"1"`, ... and hold the charge in e induced from the start to the end of a slice of 200 ps (cumulative, negative where
+moving carriers induce the opposite sign): column `(slice * rows + row) * columns + column`, rows along y (r-phi), columns along x. They may be floats or
+integers and may be stored in any order; smartpix writes float32. The number of image columns tells the array:
+{"; ".join(f"{n} are {s} slices of {r} x {c} pixels" for n, (s, r, c) in LAYOUTS.items())}. For others, give `shape=(rows, columns)`.
+
+**Metadata.** smartpix writes a JSON object under the key `smartpix` of the parquet schema: `slices` (their numbers; there may be fewer than 20), `shape`
+(rows, columns), `sensor` ({", ".join(f"`{name}` in {unit}" for name, unit in SENSOR.items())}) and `made_by`. The public files have none.
+
+**Labels** are float64. `x-midplane`, `y-midplane`, `cotAlpha` and `cotBeta` must be there, or all they are computed from: for the midplane that is also the
+thickness of the sensor, from the metadata or `thickness=` (mm). Others may be missing; columns that are not listed are ignored. `cotAlpha` and `cotBeta`
+must agree with the momentum. Missing or infinite values are refused; so are rows of images and labels that differ in number.
+"""
+
+
+def table(prefix: str, columns: dict[str, schema.Column], head: str = "branch") -> str:
     """A Markdown table of one group of branches."""
-    lines = ["| branch | type | unit | meaning |", "|---|---|---|---|"]
+    lines = [f"| {head} | type | unit | meaning |", "|---|---|---|---|"]
     for name, column in columns.items():
         kind = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "f8": "float64", "?": "bool"}[column.dtype]
         note = " (with truth)" if column.optional else ""
@@ -78,6 +114,7 @@ def formats() -> str:
         parts.append(f"### {title}\n\n{table(prefix, columns)}{AFTER_PIXELS if prefix == 'pixel_' else ''}")
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
+    parts.append(f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}")
     return "\n".join(parts)
 
 

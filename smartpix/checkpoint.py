@@ -15,16 +15,27 @@ __all__ = ["resume", "save_checkpoint"]
 
 
 def save_checkpoint(
-    path: Path, made_with: dict[str, Any], epoch: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    made_with: dict[str, Any],
+    epoch: int,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    more: dict[str, Any] | None = None,
 ) -> None:
-    """Write the state after ``epoch`` epochs, whole or not at all."""
+    """Write the state after ``epoch`` epochs, and ``more`` with it, whole or not at all."""
     state = {"made_with": made_with, "epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     with replace_when_done(path) as beside:
-        torch.save(state, beside)
+        torch.save(state | {"more": more or {}}, beside)
 
 
-def resume(path: Path, made_with: dict[str, Any], model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load a checkpoint if there is one; returns the epochs done.
+def resume(
+    path: Path,
+    made_with: dict[str, Any],
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    more: dict[str, Any] | None = None,
+) -> int:
+    """Load a checkpoint if there is one, its ``more`` into the given one; returns the epochs done.
 
     Raises:
         InputError: a damaged checkpoint, or one made with other options.
@@ -41,4 +52,6 @@ def resume(path: Path, made_with: dict[str, Any], model: torch.nn.Module, optimi
         raise InputError(f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    if more is not None:
+        more.update(state["more"])
     return int(state["epoch"])

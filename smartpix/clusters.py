@@ -177,6 +177,16 @@ class FlatClusters:
     def __len__(self) -> int:
         return len(self.module)
 
+    def take(self, rows: Ints) -> FlatClusters:
+        """The clusters with these numbers, in this order."""
+        counts = self.counts[rows]
+        first = np.cumsum(counts) - counts
+        pixels = np.repeat(self.first[rows] - first, counts) + np.arange(int(counts.sum()))
+        return FlatClusters(
+            self.module[rows], self.truncated[rows], self.local[rows], first, counts, self.row[pixels], self.column[pixels],
+            self.charge[pixels],
+        )  # fmt: skip
+
 
 def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
     """Plain arrays of cluster records (one event's, or several flattened).

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import FlatClusters, flatten, windows
+from smartpix.calibrate import apply_calibration
+from smartpix.clusters import FlatClusters, flatten, window_origin
 from smartpix.geometry import Detector
+from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError
-from smartpix.weights import data_path, load_arrays, load_weights
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, InputError
+from smartpix.weights import data_path, load_weights
 
-__all__ = ["TARGETS", "Estimate", "Estimator", "MdnEstimator", "choose_estimator", "estimate", "sensor_of", "truth_targets"]
+__all__ = [
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "sensor_of",
+    "truth_targets",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 REGIONS = ("barrel", "endcap")
+TRUNCATED_SCALE = 3.0
+"""Factor on the sigmas of truncated clusters where none was measured."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,17 @@ class Estimate:
     Attributes:
         mean: (N, 4) x and y of the midplane crossing in mm from the module centre, cot alpha, cot beta.
         cholesky: (N, 4, 4) lower-triangular factor M of the covariance M M^T.
+        flagged: (N,) the cluster does not fit the network's window or has charges that are not finite: its covariance is
+            inflated. None flagged if left out.
     """
 
     mean: Floats
     cholesky: Floats
+    flagged: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        if len(self.flagged) == 0:
+            object.__setattr__(self, "flagged", np.zeros(len(self.mean), dtype=bool))
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -62,14 +76,88 @@ class Estimator(Protocol):
 
 
 @dataclass(frozen=True)
+class MdnNetwork:
+    """One trained network with its calibration, ready to run.
+
+    Attributes:
+        fused: the network's kernels.
+        description: what is known of it; ``calibration`` and ``truncated_scale`` are used if they are there.
+    """
+
+    fused: FusedNetwork
+    description: Mapping[str, Any]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> MdnNetwork:
+        """From a torch module's arrays by name and the description saved with them."""
+        return cls(fuse(arrays, description["network"]), description)
+
+    @classmethod
+    def load(cls, name: str) -> MdnNetwork:
+        """Shipped weights by name, or others by path.
+
+        Raises:
+            InputError: missing or damaged file, weights of something else or with other layers than described.
+        """
+        arrays, description = load_weights(name, *(f"mdn-{kind}" for kind in KINDS))
+        check_arrays(arrays, description["network"], name)
+        return cls.from_arrays(arrays, description)
+
+    def predict_images(
+        self, images: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Estimates from (N, S, R, C) charge in e.
+
+        Returns:
+            (N, 4) means, x and y in mm from the window's centre; (N, 4, 4) Cholesky factors.
+        """
+        bad = np.asarray(~np.isfinite(images).all(axis=(1, 2, 3)))
+        raw = self.fused.images(np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images)
+        return self._finish(raw, truncated, bad)
+
+    def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as predict_images."""
+        owner = np.repeat(np.arange(len(clusters)), clusters.counts)
+        row = clusters.row - origin[owner, 0]
+        column = clusters.column - origin[owner, 1]
+        wrong = np.asarray(~np.isfinite(clusters.charge).all(axis=1))
+        charge = np.where(wrong[:, None], np.float32(0), clusters.charge) if wrong.any() else clusters.charge
+        raw = self.fused.pixels(clusters.first, clusters.counts, row, column, charge)
+        bad = np.zeros(len(clusters), dtype=bool)
+        bad[owner[wrong]] = True
+        return self._finish(raw, clusters.truncated, bad)
+
+    def _finish(
+        self, raw: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None, bad: npt.NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """Positive diagonal, units, calibration; wide covariances where a cluster is cut or unreadable."""
+        scale = np.array(TARGET_SCALE)
+        out = raw.astype(np.float64)
+        mean = out[:, 0:8:2] * scale
+        cholesky = np.zeros((len(out), 4, 4))
+        diagonal = np.arange(4)
+        cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
+        rows, columns = np.tril_indices(4, -1)
+        cholesky[:, rows, columns] = out[:, 8:]
+        cholesky *= scale[:, None]
+        if "calibration" in self.description:
+            mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"])
+        if truncated is not None and truncated.any():
+            cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
+        # Nothing is known: the middle of the window, with the spread of all that occurs.
+        mean[bad] = 0.0
+        cholesky[bad] = np.diag(3 * scale)
+        return mean, cholesky
+
+
+@dataclass(frozen=True)
 class MdnEstimator:
     """The mixture density network, one set of weights for the barrel and one for the end-caps.
 
     Drift in the magnetic field shears barrel clusters and not those of the end-caps, hence two sets.
     """
 
-    models: Mapping[str, Any]
-    descriptions: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, MdnNetwork]
 
     @classmethod
     def load(cls, barrel: str = "mdn-barrel", endcap: str = "mdn-endcap") -> MdnEstimator:
@@ -78,52 +166,34 @@ class MdnEstimator:
         Raises:
             InputError: missing file or weights of another architecture.
         """
-
-        from smartpix.model import ARCHITECTURE, Mdn
-
-        models, descriptions = {}, {}
-        for region, name in zip(REGIONS, (barrel, endcap), strict=True):
-            arrays, descriptions[region] = load_weights(name, ARCHITECTURE)
-            model = Mdn()
-            load_arrays(model, arrays, name)
-            models[region] = model.eval()
-        if descriptions["barrel"]["slices"] != descriptions["endcap"]["slices"]:
+        networks = {region: MdnNetwork.load(name) for region, name in zip(REGIONS, (barrel, endcap), strict=True)}
+        if networks["barrel"].description["slices"] != networks["endcap"].description["slices"]:
             raise InputError("MDN weights: barrel and end-cap were trained on different slices; use a matching pair")
-        return cls(models, descriptions)
+        return cls(networks)
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of the networks, by region."""
+        return {region: network.description for region, network in self.networks.items()}
 
     @property
     def slices(self) -> Sequence[int]:
         """Time slices the network was trained on."""
-        return tuple(self.descriptions["barrel"]["slices"])
+        return tuple(self.networks["barrel"].description["slices"])
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
-        import torch
-
-        from smartpix.model import TARGET_SCALE, encode, split_outputs
-
         mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
-        images, origin = windows(clusters)
+        origin = np.stack(window_origin(clusters.first, clusters.counts, clusters.row, clusters.column), axis=1)
         barrel = detector.barrel[clusters.module]
         for region, chosen in zip(REGIONS, (barrel, ~barrel), strict=True):
             where = np.flatnonzero(chosen)
-            if len(where) == 0:
-                continue
-            with torch.inference_mode():
-                raw = torch.cat(
-                    [
-                        self.models[region](encode(torch.from_numpy(images[part])))
-                        for part in np.array_split(where, len(where) // 4096 + 1)
-                    ]
-                )
-                m, c = (a.double().numpy() for a in split_outputs(raw))
-            factors = self.descriptions[region]["calibration"]
-            cut = clusters.truncated[where][:, None]
-            scale = np.array(TARGET_SCALE) * np.where(cut, factors["truncated"], factors["complete"])
-            mean[where] = m * np.array(TARGET_SCALE)
-            cholesky[where] = c * scale[:, :, None]
-        mean[:, :2] += window_center(origin, clusters.module, detector)
-        return Estimate(mean, cholesky)
+            if len(where):
+                mean[where], cholesky[where] = self.networks[region].predict_pixels(clusters.take(where), origin[where])
+        mean[:, :2] += window_center(origin.astype(np.float64), clusters.module, detector)
+        unreadable = ~np.isfinite(clusters.charge).all(axis=1)
+        flagged = clusters.truncated | (np.add.reduceat(unreadable, clusters.first) > 0 if len(clusters) else False)
+        return Estimate(mean, cholesky, flagged)
 
 
 def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:

@@ -1,64 +1,165 @@
-"""The mixture density network: a cluster's two images to position, angles and their covariance.
+"""Mixture density networks: a cluster's images to position, angles and their covariance.
 
-The layers are those of the smart-pixel talk's network with 2,029 parameters (arXiv 2602.15946 for the field): separable
-3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense 90-16-16-14 (1456, 272, 238). The loss
-is the exact negative log-likelihood, without the published clipping, so that bad clusters keep their gradient.
+Three networks small enough for the chip. ``conv`` is the smart-pixel talk's with 2,029 parameters (arXiv 2602.15946 for
+the field): separable 3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense 90-16-16-14 (1456,
+272, 238). ``mlp`` sees the row and column sums only. ``columns`` (2,178) looks at three neighbouring columns over all
+rows at a time: a track's depth, which the Lorentz drift turns into a row, is read column by column, and that slope is cot alpha.
+The loss is the exact negative log-likelihood, without the published clipping, so that bad clusters keep their gradient.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from smartpix.schema import N_COLUMNS, N_ROWS
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, InputError, check, nearest
 
-__all__ = ["ARCHITECTURE", "TARGET_SCALE", "Mdn", "encode", "negative_log_likelihood", "split_outputs"]
+__all__ = [
+    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "negative_log_likelihood",
+    "split_outputs",
+]  # fmt: skip
 
-ARCHITECTURE = "mdn-conv-2029"
-TARGET_SCALE = (0.075, 0.01875, 8.0, 0.5)
-"""Divisors of the targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data sets'."""
-
-INPUT_SCALE = 10.0
+NETWORKS = ("columns", "conv", "mlp")
 _DIAGONAL = (1, 3, 5, 7)
 _MEANS = (0, 2, 4, 6)
 _OFF_DIAGONAL = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
-SMALLEST_SIGMA = 1e-3
-"""Floor of the Cholesky diagonal in scaled units (0.075 um in x): keeps the likelihood bounded."""
+N_OUTPUTS = 14
+FILTERS, SPAN = 4, 3
+"""Of the column network: filters, and columns each sees."""
 
 
-def encode(charge: Tensor) -> Tensor:
-    """Network input from charge in e, any shape: sign * log2(1 + |q|) / 10."""
-    return torch.sign(charge) * torch.log2(1 + charge.abs()) / INPUT_SCALE
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What network, and how charge enters it.
 
-
-class Mdn(nn.Module):
-    """Mixture density network with one component.
-
-    Shapes:
-        input: (N, 2, 13, 21), encoded first and last slice; rows along y, columns along x.
-        output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled
-        units); covariance = M M^T after :func:`split_outputs` made the diagonal positive.
+    Attributes:
+        kind: ``"columns"``, ``"conv"`` or ``"mlp"``.
+        n_slices, n_rows, n_columns: of its input.
+        hidden: width of the dense layers; 0: the kind's own (14, 16 and 21).
+        batch_norm: normalise each layer's input over the batch while training.
+        reference, compression: the input is sign * log2(1 + |q| / reference) / compression, q in e.
     """
 
-    def __init__(self, n_slices: int = 2) -> None:
+    kind: str = "columns"
+    n_slices: int = 2
+    n_rows: int = N_ROWS
+    n_columns: int = N_COLUMNS
+    hidden: int = 0
+    batch_norm: bool = False
+    reference: float = 300.0
+    compression: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in NETWORKS:
+            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0)):
+            check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
+        for name in ("reference", "compression"):
+            check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")
+
+
+def encode(charge: Tensor, network: NetworkOptions) -> Tensor:
+    """Network input from charge in e, any shape: sign * log2(1 + |q| / reference) / compression."""
+    return torch.sign(charge) * torch.log2(1 + charge.abs() / network.reference) / network.compression
+
+
+def build(network: NetworkOptions) -> ConvMdn | ProjectionMdn | ColumnMdn:
+    """The network with fresh random weights."""
+    if network.kind == "conv":
+        return ConvMdn(network)
+    return ProjectionMdn(network) if network.kind == "mlp" else ColumnMdn(network)
+
+
+def _norm(network: NetworkOptions, width: int, images: bool = False) -> nn.Module:
+    if not network.batch_norm:
+        return nn.Identity()
+    return nn.BatchNorm2d(width) if images else nn.BatchNorm1d(width)
+
+
+class ConvMdn(nn.Module):
+    """The talk's convolutional network.
+
+    Shapes:
+        input: (N, S, R, C), encoded slices; rows along y, columns along x.
+        output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled
+        units); covariance = M M^T after :func:`split_outputs` made the diagonal positive. The same for all networks.
+    """
+
+    def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(n_slices, n_slices, 3, groups=n_slices, bias=False)
-        self.pointwise = nn.Conv2d(n_slices, 5, 1)
+        s, hidden = network.n_slices, network.hidden or 16
+        self.depthwise = nn.Conv2d(s, s, 3, groups=s, bias=False)
+        self.pointwise = nn.Conv2d(s, 5, 1)
+        self.norm0 = _norm(network, 5, images=True)
         self.mix = nn.Conv2d(5, 5, 1)
         self.pool = nn.AvgPool2d(3)
-        n_flat = 5 * ((N_ROWS - 2) // 3) * ((N_COLUMNS - 2) // 3)
-        self.dense1 = nn.Linear(n_flat, 16)
-        self.dense2 = nn.Linear(16, 16)
-        self.dense3 = nn.Linear(16, 14)
+        self.dense1 = nn.Linear(5 * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden)
+        self.norm1 = _norm(network, hidden)
+        self.dense2 = nn.Linear(hidden, hidden)
+        self.norm2 = _norm(network, hidden)
+        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
 
     def forward(self, image: Tensor) -> Tensor:
         """Raw outputs (N, 14)."""
-        h = torch.tanh(self.pointwise(self.depthwise(image)))
+        h = torch.tanh(self.norm0(self.pointwise(self.depthwise(image))))
         h = self.pool(torch.tanh(self.mix(h))).flatten(1)
-        h = torch.tanh(self.dense1(h))
-        h = torch.tanh(self.dense2(h))
+        h = torch.tanh(self.norm1(self.dense1(h)))
+        h = torch.tanh(self.norm2(self.dense2(h)))
+        out: Tensor = self.dense3(h)
+        return out
+
+
+class ProjectionMdn(nn.Module):
+    """A multilayer perceptron on the column sums and row sums of each slice; 2,219 parameters for two slices.
+
+    Shapes: as :class:`ConvMdn`.
+    """
+
+    def __init__(self, network: NetworkOptions) -> None:
+        super().__init__()
+        hidden = network.hidden or 21
+        self.dense1 = nn.Linear(network.n_slices * (network.n_rows + network.n_columns), hidden)
+        self.norm1 = _norm(network, hidden)
+        self.dense2 = nn.Linear(hidden, hidden)
+        self.norm2 = _norm(network, hidden)
+        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Raw outputs (N, 14)."""
+        h = torch.cat([image.sum(2).flatten(1), image.sum(3).flatten(1)], dim=1)
+        h = torch.tanh(self.norm1(self.dense1(h)))
+        h = torch.tanh(self.norm2(self.dense2(h)))
+        out: Tensor = self.dense3(h)
+        return out
+
+
+class ColumnMdn(nn.Module):
+    """Filters over all rows of neighbouring columns, with the row sums, into a multilayer perceptron.
+
+    Shapes: as :class:`ConvMdn`.
+    """
+
+    def __init__(self, network: NetworkOptions) -> None:
+        super().__init__()
+        hidden = network.hidden or 14
+        self.columns = nn.Conv2d(network.n_slices, FILTERS, (network.n_rows, SPAN))
+        self.norm0 = _norm(network, FILTERS, images=True)
+        n_flat = FILTERS * (network.n_columns - SPAN + 1) + network.n_slices * network.n_rows
+        self.dense1 = nn.Linear(n_flat, hidden)
+        self.norm1 = _norm(network, hidden)
+        self.dense2 = nn.Linear(hidden, hidden)
+        self.norm2 = _norm(network, hidden)
+        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Raw outputs (N, 14)."""
+        h = torch.tanh(self.norm0(self.columns(image)))
+        h = torch.cat([h.flatten(1), image.sum(3).flatten(1)], dim=1)
+        h = torch.tanh(self.norm1(self.dense1(h)))
+        h = torch.tanh(self.norm2(self.dense2(h)))
         out: Tensor = self.dense3(h)
         return out
 

@@ -17,6 +17,8 @@ __all__ = [
     "N_ROWS",
     "PARTICLES",
     "PIXELS",
+    "SMALLEST_SIGMA",
+    "TARGET_SCALE",
     "TRACKS",
     "TRUTH",
     "Column",
@@ -28,6 +30,11 @@ __all__ = [
 
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
+
+TARGET_SCALE = (0.075, 0.01875, 8.0, 0.5)
+"""Divisors of the networks' targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data sets'."""
+SMALLEST_SIGMA = 1e-3
+"""Floor of the networks' Cholesky diagonal in scaled units (0.075 um in x): keeps the likelihood bounded."""
 
 
 class InputError(ValueError):

@@ -1,32 +1,40 @@
-"""Training of the mixture density network on event files, with checkpoints, resume and a report."""
+"""Training of the mixture density networks, with checkpoints, resume, calibration and a report."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from smartpix.calibrate import fit_calibration
 from smartpix.checkpoint import resume, save_checkpoint
-from smartpix.clusters import flatten, windows
-from smartpix.estimate import TARGETS, sensor_of, truth_targets, window_center
+from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork
 from smartpix.files import check_writable
-from smartpix.io import iterate, open_events
-from smartpix.model import ARCHITECTURE, TARGET_SCALE, Mdn, encode, negative_log_likelihood, split_outputs
-from smartpix.schema import InputError, check
-from smartpix.weights import save_weights
+from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
+from smartpix.quality import quality
+from smartpix.samples import Samples, load_samples
+from smartpix.schema import TARGET_SCALE, InputError, check
+from smartpix.simulate.readout import ReadoutOptions
+from smartpix.weights import load_arrays, load_weights, save_weights
 
-__all__ = ["TrainMdnOptions", "load_samples", "train_mdn"]
+__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "train_mdn", "train_on"]
 
 Floats = npt.NDArray[np.float64]
 Report = Callable[[str], None]
+
+AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
+SCHEDULES = ("cosine", "constant")
+LARGEST_LOSS = 50.0
+"""A cluster's loss counts up to here in one step: a wild one must not undo the others' work."""
+WARM_UP = 200
+"""Steps over which the learning rate rises."""
 
 
 @dataclass(frozen=True)
@@ -34,184 +42,239 @@ class TrainMdnOptions:
     """Options of the training.
 
     Attributes:
+        network: see :class:`smartpix.model.NetworkOptions`; the input's shape is taken from the clusters.
         epochs: passes over the training clusters.
-        batch_size, learning_rate: of Adam; the rate falls to 1 % along a cosine.
-        seed: of the initial weights and of the order.
-        validation_share: last part of the clusters, held out for calibration and the report.
-        min_share: clusters need one particle with this share of the charge.
+        batch_size, learning_rate: of Adam.
+        schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
+        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0: never.
+        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the end-caps, where the
+            field is along z) and ``"shift"`` (by one pixel in any direction), each at random in every pass.
+        seed: of the initial weights, the order and the augmentation.
+        validation_share: held-out last part of the clusters: half for early stopping and calibration, half for the report.
+        min_share: clusters of event files need one particle with this share of the charge.
     """
 
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     epochs: int = 60
-    batch_size: int = 1024
+    batch_size: int = 512
     learning_rate: float = 5e-3
+    schedule: str = "cosine"
+    patience: int = 0
+    augment: tuple[str, ...] = ("mirror-x",)
     seed: int = 1
-    validation_share: float = 0.15
+    validation_share: float = 0.2
     min_share: float = 0.95
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             check("train mdn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
+        check("train mdn", "schedule", self.schedule, self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
+        check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
+        check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
         check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
         check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 
-def load_samples(
-    files: Sequence[str | Path], region: str, slices: Sequence[int], min_share: float
-) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_], dict[str, Any]]:
-    """Images and scaled targets of the clusters of one region.
-
-    Returns:
-        (N, S, 13, 21) charge in e; (N, 4) targets divided by :data:`smartpix.model.TARGET_SCALE`, x and y from the
-        window's centre; (N,) which do not fit the window; and a description of the sensor.
-
-    Raises:
-        InputError: a file has no truth, or the files are of different sensors.
-    """
-    images, targets, truncated = [], [], []
-    sensor: dict[str, Any] = {}
-    for opened, events in iterate(list(files), step=5):
-        if not opened.has_truth:
-            raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
-        detector = opened.header.detector
-        sensors = sensor_of(detector, opened.header.field)
-        if region not in sensors:
-            raise InputError(
-                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
-            )
-        here = sensors[region]
-        if sensor and sensor != here:
-            raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
-        sensor = here
-        clusters = ak.flatten(events["clusters"], axis=1)
-        target, has = truth_targets(clusters, min_share)
-        chosen = has & (detector.barrel[ak.to_numpy(clusters["module_index"])] == (region == "barrel"))
-        clusters, target = clusters[chosen], target[chosen]
-        if len(clusters) == 0:
-            continue
-        flat = flatten(clusters, slices)
-        image, origin = windows(flat)
-        target[:, :2] -= window_center(origin, flat.module, detector)
-        images.append(image)
-        targets.append(target / np.array(TARGET_SCALE))
-        truncated.append(flat.truncated)
-    if not images:
-        raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
-    return np.concatenate(images), np.concatenate(targets), np.concatenate(truncated), sensor
-
-
 def train_mdn(
-    files: Sequence[str | Path], region: str, output: str | Path, options: TrainMdnOptions, report: Report = print
+    files: Sequence[str | Path],
+    region: str,
+    output: str | Path,
+    options: TrainMdnOptions,
+    report: Report = print,
+    *,
+    slices: Sequence[int] | None = None,
+    readout: ReadoutOptions | None = None,
+    start: str | Path | None = None,
+    sensor: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Train, calibrate on held-out clusters, and save the weights.
-
-    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it is there and was made with the same
-    options; the result is that of an uninterrupted training.
+    """Train on files, calibrate on held-out clusters, and save the weights.
 
     Args:
+        files: event files or data sets, see :func:`smartpix.samples.load_samples`.
         region: ``"barrel"`` or ``"endcap"``.
         output: weights to write (.safetensors).
         report: called with a line per epoch.
+        slices, readout, sensor: as for :func:`smartpix.samples.load_samples`.
+        start: weights of the same network to start from (another sensor, simpler events).
 
     Returns:
-        ``nll``, ``parameters``, ``n_train``, ``n_validation``, and by target ``half_width_68``, ``pull_mean``, ``pull_sigma``.
+        See :func:`train_on`.
 
     Raises:
-        InputError: unusable files, or a checkpoint of other options.
+        InputError: unusable files or weights, or a checkpoint of other options.
     """
     if region not in ("barrel", "endcap"):
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
     check_writable(output)
-    header = open_events(files[0]).header
-    slices = (header.slices[0], header.slices[-1])
-    images, targets, truncated, sensor = load_samples(files, region, slices, options.min_share)
-    n_validation = max(int(options.validation_share * len(images)), 1)
-    if len(images) - n_validation < options.batch_size:
+    samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
+    return train_on(samples, region, output, options, report, start)
+
+
+def train_on(
+    samples: Samples,
+    region: str,
+    output: str | Path,
+    options: TrainMdnOptions,
+    report: Report = print,
+    start: str | Path | None = None,
+) -> dict[str, Any]:
+    """Train on clusters in memory.
+
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it is there and was made with the
+    same options; the result is that of an uninterrupted training.
+
+    Returns:
+        ``nll``, ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out likelihood by epoch), and
+        the report of :func:`smartpix.quality.quality` on the last held-out clusters.
+
+    Raises:
+        InputError: too few clusters, weights that do not fit, or a checkpoint of other options.
+    """
+    n_slices, n_rows, n_columns = samples.images.shape[1:]
+    shape = {"n_slices": n_slices, "n_rows": n_rows, "n_columns": n_columns}
+    network = NetworkOptions(**{**asdict(options.network), **shape})
+    n_held = max(int(options.validation_share * len(samples)), 2)
+    if len(samples) - n_held < options.batch_size:
         raise InputError(
-            f"{len(images)} {region} clusters are too few to train on (batch size {options.batch_size}); simulate more"
+            f"{len(samples)} {region} clusters are too few to train on (batch size {options.batch_size}); simulate more"
         )
-    x = encode(torch.from_numpy(images))
-    y = torch.from_numpy(targets.astype(np.float32))
-    x_train, y_train = x[:-n_validation], y[:-n_validation]
-    x_held, y_held = x[-n_validation:], y[-n_validation:]
+    x = encode(torch.from_numpy(samples.images), network)
+    y = torch.from_numpy((samples.targets / np.array(TARGET_SCALE)).astype(np.float32))
+    x_train, y_train = x[:-n_held], y[:-n_held]
+    middle = len(x) - n_held // 2
+    tuning, test = slice(len(x) - n_held, middle), slice(middle, len(x))
 
     torch.manual_seed(options.seed)
-    model = Mdn(len(slices))
+    model = build(network)
+    if start is not None:
+        arrays, description = load_weights(start, f"mdn-{network.kind}")
+        if description["network"] != asdict(network):
+            raise InputError(f"{start}: holds the network {description['network']} and not {asdict(network)}")
+        load_arrays(model, arrays, start)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     checkpoint = Path(output).with_suffix(".checkpoint")
-    made_with = {**asdict(options), "files": [str(f) for f in files], "region": region}
-    first = resume(checkpoint, made_with, model, optimizer)
-    n_batches = len(x_train) // options.batch_size
+    made_with = {
+        "options": asdict(options), "region": region, "start": None if start is None else str(start),
+        "clusters": len(samples), "charge": float(samples.images.sum(dtype=np.float64)), "slices": list(samples.slices),
+    }  # fmt: skip
+    state: dict[str, Any] = {"history": [], "best": None}
+    first = resume(checkpoint, made_with, model, optimizer, state)
+    shift = torch.tensor(_pixel_steps(samples.sensor), dtype=torch.float32)
     for epoch in range(first, options.epochs):
+        if _stopped(state["history"], options.patience):
+            break
         started = time.perf_counter()
-        order = torch.randperm(len(x_train), generator=torch.Generator().manual_seed(1000 * options.seed + epoch))
-        model.train()
-        total = 0.0
-        for b in range(n_batches):
-            progress = (epoch * n_batches + b) / (options.epochs * n_batches)
-            for group in optimizer.param_groups:
-                group["lr"] = options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-            batch = order[b * options.batch_size : (b + 1) * options.batch_size]
-            loss = negative_log_likelihood(model(x_train[batch]), y_train[batch]).mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-            optimizer.step()
-            total += float(loss.detach())
-        held = _nll(model, x_held, y_held)
-        save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer)
-        report(
-            f"epoch {epoch + 1}/{options.epochs}  nll {total / n_batches:.3f}  held out {held:.3f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
-    metrics, calibration = _evaluate(model, x_held, y_held, truncated[-n_validation:])
-    metrics |= {
+        loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options)
+        held = _nll(model, x[tuning], y[tuning])
+        state["history"].append(held)
+        if held == min(state["history"]):
+            state["best"] = {k: v.clone() for k, v in model.state_dict().items()}
+        save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer, state)
+        report(f"epoch {epoch + 1}/{options.epochs}  nll {loss:.3f}  held out {held:.3f}  {time.perf_counter() - started:.1f} s")
+    if options.patience:
+        model.load_state_dict(state["best"])
+    model.eval()
+    arrays = {k: v.numpy() for k, v in model.state_dict().items()}
+    description = {
+        "architecture": f"mdn-{network.kind}", "network": asdict(network), "region": region, "sensor": dict(samples.sensor),
+        "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
+        "start": None if start is None else str(Path(start).name),
+    }  # fmt: skip
+    raw = MdnNetwork.from_arrays(arrays, description)
+    fit_on = ~samples.truncated[tuning]
+    mean, cholesky = raw.predict_images(samples.images[tuning])
+    description["calibration"] = fit_calibration(mean[fit_on], cholesky[fit_on], samples.targets[tuning][fit_on])
+    calibrated = MdnNetwork.from_arrays(arrays, description)
+    cut = samples.truncated[-n_held:]
+    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[-n_held:][cut], samples.targets[-n_held:][cut])
+    mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
+    metrics = {
+        **quality(mean, cholesky, samples.targets[test], samples.truncated[test]),
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_train": len(x_train),
-        "n_validation": n_validation,
+        "n_validation": n_held,
+        "epochs": len(state["history"]),
+        "history": [round(h, 4) for h in state["history"]],
     }
-    save_weights(
-        output,
-        {k: v.numpy() for k, v in model.state_dict().items()},
-        {
-            "architecture": ARCHITECTURE, "region": region, "sensor": sensor, "slices": list(slices),
-            "calibration": calibration, "options": asdict(options), "data": dict(header.made_by), "metrics": metrics,
-        },
-    )  # fmt: skip
+    save_weights(output, arrays, description | {"metrics": metrics})
     checkpoint.unlink(missing_ok=True)
     return metrics
 
 
+def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
+    """Factors on the sigmas that make the pulls of truncated clusters at most unit wide; never below 1."""
+    if len(images) < 100:
+        return [TRUNCATED_SCALE] * 4
+    mean, cholesky = network.predict_images(images)
+    pull = (targets - mean) / np.linalg.norm(cholesky, axis=2)
+    return np.maximum(np.sqrt((pull**2).mean(axis=0)), 1.0).tolist()  # type: ignore[no-any-return]
+
+
+def _pixel_steps(sensor: Mapping[str, float]) -> tuple[float, float]:
+    """One pixel along x and y in scaled units."""
+    return sensor["pitch_x"] / TARGET_SCALE[0], sensor["pitch_y"] / TARGET_SCALE[1]
+
+
+def _stopped(history: Sequence[float], patience: int) -> bool:
+    return bool(patience) and len(history) - 1 - int(np.argmin(history or [0.0])) >= patience
+
+
+def _rate(options: TrainMdnOptions, step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / WARM_UP)
+    if options.schedule == "constant":
+        return options.learning_rate * warm
+    return options.learning_rate * warm * (0.002 + 0.998 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def _one_epoch(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, pixel: torch.Tensor, epoch: int,
+    options: TrainMdnOptions,
+) -> float:  # fmt: skip
+    """One pass; everything random in it follows from the seed and the epoch, so that a resumed training is the same."""
+    generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
+    order = torch.randperm(len(x), generator=generator)
+    n_batches = len(x) // options.batch_size
+    model.train()
+    total = 0.0
+    for b in range(n_batches):
+        for group in optimizer.param_groups:
+            group["lr"] = _rate(options, epoch * n_batches + b, options.epochs * n_batches)
+        batch = order[b * options.batch_size : (b + 1) * options.batch_size]
+        image, target = _augment(x[batch], y[batch], pixel, options.augment, generator)
+        loss = negative_log_likelihood(model(image), target).clamp(max=LARGEST_LOSS).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        total += float(loss.detach())
+    return total / n_batches
+
+
+def _augment(
+    image: torch.Tensor, target: torch.Tensor, pixel: torch.Tensor, how: Sequence[str], generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mirror or shift a batch, the labels with it."""
+    for axis, name in ((3, "mirror-x"), (2, "mirror-y")):
+        if name in how and torch.rand(1, generator=generator).item() < 0.5:
+            image = image.flip(axis)
+            sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
+            target = target * sign
+    if "shift" in how:
+        columns, rows = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
+        image = torch.roll(image, (rows, columns), dims=(2, 3))
+        # What is pushed over the edge must not come back on the other side.
+        for dim, step in ((2, rows), (3, columns)):
+            if step:
+                image.select(dim, 0 if step > 0 else -1).zero_()
+        target = target.clone()
+        target[:, 0] += columns * pixel[0]
+        target[:, 1] += rows * pixel[1]
+    return image, target
+
+
 @torch.inference_mode()
-def _nll(model: Mdn, x: torch.Tensor, y: torch.Tensor) -> float:
+def _nll(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     model.eval()
     parts = [negative_log_likelihood(model(a), b) for a, b in zip(torch.split(x, 8192), torch.split(y, 8192), strict=True)]
     return float(torch.cat(parts).mean())
-
-
-@torch.inference_mode()
-def _evaluate(
-    model: Mdn, x: torch.Tensor, y: torch.Tensor, truncated: npt.NDArray[np.bool_]
-) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """Metrics on held-out clusters, and the factors on the sigmas that make the central 68 % of the pulls unit wide.
-
-    Clusters that do not fit the window have factors of their own, or the others' where fewer than 100 are held out.
-    """
-    model.eval()
-    raw = torch.cat([model(part) for part in torch.split(x, 8192)])
-    mean, cholesky = split_outputs(raw)
-    residual = (y - mean).double().numpy()
-    pull = residual / torch.linalg.vector_norm(cholesky, dim=2).double().numpy()
-    factors = {}
-    for name, chosen in (("complete", ~truncated), ("truncated", truncated)):
-        enough = chosen if np.sum(chosen) >= 100 else np.ones(len(pull), dtype=bool)
-        factors[name] = np.percentile(np.abs(pull[enough]), 68.27, axis=0)
-    pull /= np.where(truncated[:, None], factors["truncated"], factors["complete"])
-    scale = np.array(TARGET_SCALE)
-    half_width = np.percentile(np.abs(residual), 68.27, axis=0) * scale
-    return {
-        "nll": float(negative_log_likelihood(raw, y).mean()),
-        "half_width_68": dict(zip(TARGETS, half_width.tolist(), strict=True)),
-        "pull_mean": dict(zip(TARGETS, pull.mean(axis=0).tolist(), strict=True)),
-        "pull_sigma": dict(zip(TARGETS, pull.std(axis=0).tolist(), strict=True)),
-    }, {name: values.tolist() for name, values in factors.items()}

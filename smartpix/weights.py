@@ -61,8 +61,8 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
         beside.write_text(json.dumps({**description, "commit": _commit()}, indent=1) + "\n")
 
 
-def load_weights(name: str | Path, architecture: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Arrays and description of weights, checked against the architecture the caller can run.
+def load_weights(name: str | Path, *architectures: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Arrays and description of weights, checked against the architectures the caller can run.
 
     Raises:
         InputError: missing or damaged file, or weights of another architecture.
@@ -80,8 +80,9 @@ def load_weights(name: str | Path, architecture: str) -> tuple[dict[str, npt.NDA
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
     found = description.get("architecture") if isinstance(description, dict) else None
-    if found != architecture:
-        raise InputError(f"{path}: holds weights of '{found}' and '{architecture}' was expected; give weights of that kind")
+    if found not in architectures:
+        expected = " or ".join(f"'{a}'" for a in architectures)
+        raise InputError(f"{path}: holds weights of '{found}' and {expected} was expected; give weights of that kind")
     return arrays, description
 
 

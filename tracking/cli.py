@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ examples:
   smartpix run                                   the embedded sample, through the whole chain
   smartpix run F.root -o out --set cone.quantile=0.99
   smartpix simulate events --pileup 200 --events 3 --seed 1 -o pu200.root
+  smartpix simulate clusters --dataset 2s -n 100000 --seed 1 -o 2s.parquet
   smartpix convert trackml FOLDER -o event.root && smartpix run event.root
 """
 
@@ -68,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     _json_flag(run)
     run.set_defaults(command_function=_run)
 
-    info = commands.add_parser("info", help="what an event file holds", description="Show what an event file holds.")
+    info = commands.add_parser("info", help="what a file holds", description=(
+        "Show what an event file (ROOT) or clusters in the layout of the public data sets (parquet, a file or a folder) hold."
+    ))  # fmt: skip
     info.add_argument("file", type=Path, metavar="FILE")
     _json_flag(info)
     info.set_defaults(command_function=_info)
@@ -104,7 +109,7 @@ def _json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_simulate(commands: Any) -> None:
-    simulate = commands.add_parser("simulate", help="make event files")
+    simulate = commands.add_parser("simulate", help="make event files and data sets of clusters")
     kinds = simulate.add_subparsers(title="what", metavar="WHAT", required=True)
     events = kinds.add_parser("events", help="collisions to clusters", description=(
         "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor response, "
@@ -127,6 +132,43 @@ def _add_simulate(commands: Any) -> None:
     crossings.set_defaults(command_function=_simulate_crossings)
     for parser in (events, crossings):
         _sensor_arguments(parser)
+    _add_simulate_clusters(kinds)
+
+
+def _add_simulate_clusters(kinds: Any) -> None:
+    clusters = kinds.add_parser("clusters", help="data sets of single clusters, in the layout of the public ones", description=(
+        "Simulate one of the 21 data sets of single clusters and write it in the layout of the public smart-pixel data sets "
+        "(docs/formats.md). Charges are without noise and threshold, as the public ones. The same seed gives the same file. "
+        "In the result, clusters_per_second is of the simulation alone (its first batch compiles and tabulates), without writing."
+    ))  # fmt: skip
+    clusters.add_argument("--dataset", required=True, metavar="2s|3s|4s", help=(
+        "2s: barrel, pT as in collisions; 3s: barrel, flat in pT; 4s: end-caps, pT as in collisions"
+    ))  # fmt: skip
+    clusters.add_argument("--type", type=int, default=2, metavar="1..7", help=(
+        "sensor: 1 to 5 are 50 x 10, 12.5, 15, 20, 25 um, 6 is 100 x 25 um, all 100 um thick; 7 is 100 x 25 um, 150 um thick "
+        "(default: %(default)s)"
+    ))  # fmt: skip
+    clusters.add_argument("-n", type=int, required=True, metavar="N", help="how many clusters")
+    clusters.add_argument("--seed", type=int, required=True, help="of everything")
+    clusters.add_argument(
+        "--shape", type=int, nargs=2, default=(13, 21), metavar=("ROWS", "COLUMNS"), help="of the pixel array (default: 13 21)"
+    )
+    clusters.add_argument(
+        "--slices", type=int, nargs="+", default=tuple(range(20)), metavar="S", help="200 ps slices, 0 to 19 (default: all)"
+    )
+    clusters.add_argument("--field", type=float, default=3.8, metavar="T", help="solenoid field (default: %(default)s)")
+    clusters.add_argument("--radius", type=float, default=30.0, metavar="MM", help="of the barrel layer (default: %(default)s)")
+    clusters.add_argument(
+        "--pt", type=float, nargs=2, default=(0.1, 10.0), metavar=("LOW", "HIGH"), help="range of pT in GeV (default: 0.1 10)"
+    )
+    clusters.add_argument("--from-pixel-side", action="store_true", help="particles enter through the pixel side")
+    clusters.add_argument(
+        "--neighbours", type=int, nargs=2, default=(1, 1), metavar=("COLUMNS", "ROWS"),
+        help="on each side of a carrier, where its induction is followed (default: 1 1, as in the public sets)",
+    )  # fmt: skip
+    clusters.add_argument("-o", "--output", type=Path, required=True, metavar="F.parquet")
+    _json_flag(clusters)
+    clusters.set_defaults(command_function=_simulate_clusters)
 
 
 def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,11 +199,31 @@ def _add_train(commands: Any) -> None:
         "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
         "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
-    mdn.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    mdn.add_argument("files", nargs="+", type=Path, metavar="FILE", help=(
+        "event files (ROOT), or data sets in the public layout (parquet, files or folders)"
+    ))  # fmt: skip
     mdn.add_argument("--region", choices=("barrel", "endcap"), required=True)
+    mdn.add_argument("--network", default="columns", metavar="KIND", help=(
+        "columns (2,178 parameters), conv (the talk's 2,029) or mlp (2,219, on projections); default: %(default)s"
+    ))  # fmt: skip
+    mdn.add_argument("--hidden", type=int, default=0, metavar="N", help="width of the dense layers; 0: the network's own")
+    mdn.add_argument("--batch-norm", action="store_true", help="normalise over the batch in training")
+    mdn.add_argument("--slices", type=int, nargs="+", metavar="S", help="default: the first and the last, 0 and 19 of data sets")
+    mdn.add_argument("--noise", type=float, metavar="E", help="noise added to data sets; without these flags, none is")
+    mdn.add_argument("--threshold", type=float, metavar="E", help="threshold applied to data sets")
+    mdn.add_argument("--threshold-dispersion", type=float, metavar="E", help="its spread from pixel to pixel")
+    mdn.add_argument("--bits", type=int, metavar="N", help="bits of the input of data sets: 0 (float), 2 to 8")
+    mdn.add_argument("--adc-max", type=float, metavar="E", help="where the ADC saturates (default: 16000)")
+    mdn.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
     mdn.add_argument("--epochs", type=int, default=60, help="(default: %(default)s)")
-    mdn.add_argument("--batch-size", type=int, default=1024, help="(default: %(default)s)")
+    mdn.add_argument("--batch-size", type=int, default=512, help="(default: %(default)s)")
     mdn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
+    mdn.add_argument("--schedule", default="cosine", help="of the learning rate: cosine or constant (default: %(default)s)")
+    mdn.add_argument("--patience", type=int, default=0, metavar="N", help="stop after N epochs without progress; 0: never")
+    mdn.add_argument("--augment", nargs="*", default=["mirror-x"], metavar="HOW", help=(
+        "mirror-x, mirror-y (end-caps only) and shift; default: mirror-x"
+    ))  # fmt: skip
+    mdn.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path")
     mdn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
     shape = kinds.add_parser(
         "shape",
@@ -271,6 +333,40 @@ def _simulate_crossings(options: argparse.Namespace) -> None:
     _write_simulated(options, made_by, events)
 
 
+def _simulate_clusters(options: argparse.Namespace) -> None:
+    from smartpix.parquet import write_clusters
+    from smartpix.simulate.datasets import BATCH, DatasetOptions, iterate_dataset, sensor_of_type
+    from tracking.report import progress_bar
+
+    dataset = DatasetOptions(
+        options.dataset, sensor_of_type(options.type), options.field, options.radius, pt=tuple(options.pt),
+        n_rows=options.shape[0], n_columns=options.shape[1], slices=tuple(options.slices),
+        from_pixel_side=options.from_pixel_side, neighbours=tuple(options.neighbours),
+    )  # fmt: skip
+    seconds = 0.0
+    with progress_bar("simulating", -(-options.n // BATCH)) as step:
+
+        def timed() -> Iterator[Any]:
+            nonlocal seconds
+            batches = iterate_dataset(dataset, options.n, options.seed)
+            while True:
+                start = time.perf_counter()
+                batch = next(batches, None)
+                seconds += time.perf_counter() - start
+                if batch is None:
+                    return
+                yield batch
+                step()
+
+        made_by = {"command": "smartpix simulate clusters", "type": options.type, "n": options.n, "seed": options.seed}
+        sensor = {name: getattr(dataset.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")}
+        sensor["field"] = dataset.field
+        n_clusters = write_clusters(options.output, timed(), {**made_by, "options": asdict(dataset)}, sensor)
+    result = {"file": str(options.output), "n_clusters": n_clusters, "n_slices": len(dataset.slices)}
+    result |= {"n_rows": dataset.n_rows, "n_columns": dataset.n_columns, "bytes": options.output.stat().st_size}
+    _print_result(options, {**result, "clusters_per_second": round(n_clusters / seconds, 1), "sensor": sensor})
+
+
 def _set_threads(threads: int) -> None:
     import torch
 
@@ -279,11 +375,32 @@ def _set_threads(threads: int) -> None:
 
 
 def _train_mdn(options: argparse.Namespace) -> None:
+    from smartpix.model import NetworkOptions
+    from smartpix.simulate.datasets import sensor_of_type
+    from smartpix.simulate.readout import ReadoutOptions
     from smartpix.train import TrainMdnOptions, train_mdn
 
     _set_threads(options.threads)
-    training = TrainMdnOptions(options.epochs, options.batch_size, options.learning_rate, options.train_seed)
-    _print_result(options, train_mdn(options.files, options.region, options.output, training, _log))
+    training = TrainMdnOptions(
+        NetworkOptions(options.network, hidden=options.hidden, batch_norm=options.batch_norm),
+        options.epochs, options.batch_size, options.learning_rate, options.schedule, options.patience, tuple(options.augment),
+        options.train_seed,
+    )  # fmt: skip
+    asked = {
+        "noise": options.noise, "threshold": options.threshold, "threshold_dispersion": options.threshold_dispersion,
+        "adc_bits": options.bits, "adc_max": options.adc_max,
+    }  # fmt: skip
+    given = {k: v for k, v in asked.items() if v is not None}
+    readout = ReadoutOptions(**({"noise": 0.0, "threshold": 0.0, "adc_bits": 0} | given)) if given else None
+    sensor = None
+    if options.type is not None:
+        kind = sensor_of_type(options.type)
+        sensor = {"pitch_x": kind.pitch_x, "pitch_y": kind.pitch_y, "thickness": kind.thickness, "field": 3.8}
+    result = train_mdn(
+        options.files, options.region, options.output, training, _log,
+        slices=options.slices, readout=readout, start=options.start, sensor=sensor,
+    )  # fmt: skip
+    _print_result(options, result)
 
 
 def _train_shape(options: argparse.Namespace) -> None:

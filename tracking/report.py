@@ -16,6 +16,7 @@ import numpy as np
 
 from smartpix.files import check_writable
 from smartpix.io import iterate, open_events
+from smartpix.parquet import describe_clusters, is_cluster_file
 from smartpix.schema import TRACKS, InputError
 from smartpix.write import table_writer
 from tracking.metrics import EventTruth, TrackScore
@@ -42,11 +43,16 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
-    """What an event file holds: counts, detector, field, slices, truth, how it was made.
+    """What a file holds: an event file, or clusters (a .parquet file or a folder of them).
+
+    Returns:
+        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels.
 
     Raises:
-        InputError: as :func:`smartpix.io.open_events`.
+        InputError: as :func:`smartpix.io.open_events` and :func:`smartpix.parquet.describe_clusters`.
     """
+    if is_cluster_file(path):
+        return {"file": str(path), "container": "parquet", **describe_clusters(path)}
     opened = open_events(path)
     detector = opened.header.detector
     n_clusters = n_pixels = n_truncated = n_particles = 0

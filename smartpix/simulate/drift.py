@@ -1,4 +1,4 @@
-"""Charge transport in the silicon: field, mobility, drift in E x B, diffusion, and the weighting potential.
+"""Charge transport in the silicon: field, mobility, drift in E x B, diffusion.
 
 Everything depends on the depth alone, so a carrier's path is read from cumulative tables: with tau(z) the time to
 drift from the far side to z, a carrier born at z0 is after t at tau^-1(tau(z0) + t). Lengths in mm, time in ns,
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from smartpix.schema import InputError
 
-__all__ = ["DriftTables", "Sensor", "drift_tables", "mobility", "weighting_potential", "weighting_table"]
+__all__ = ["DriftTables", "Sensor", "drift_tables", "electric_field", "mobility"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,6 +51,14 @@ class Sensor:
             )
 
 
+def electric_field(sensor: Sensor, z: npt.ArrayLike) -> Floats:
+    """Magnitude in V/cm at height z (mm, from the midplane towards the pixels); the field points away from the pixels.
+
+    n-in-p: the junction, and with it the larger field, is on the pixel side.
+    """
+    return np.asarray((sensor.bias + sensor.depletion * 2 * np.asarray(z) / sensor.thickness) / (sensor.thickness / 10))
+
+
 @dataclass(frozen=True)
 class DriftTables:
     """Carrier motion on a uniform grid of depth, z from -thickness/2 to +thickness/2 (pixel side).
@@ -68,6 +76,10 @@ class DriftTables:
     shift_e: Floats
     shift_h: Floats
     variance_e: Floats
+
+    def longest(self) -> float:
+        """Time in ns after which every carrier has arrived."""
+        return float(max(self.tau_e.max(), self.tau_h.max()))
 
     def lorentz_shift(self) -> Floats:
         """(2,) mean lateral displacement of the collected electrons of a track, in mm."""
@@ -117,9 +129,7 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         magnetic: field in the sensor frame in T.
     """
     z = np.linspace(-sensor.thickness / 2, sensor.thickness / 2, N_DEPTH)
-    depth = (z - z[0]) / sensor.thickness
-    # n-in-p: the junction, and with it the larger field, is on the pixel side.
-    field = (sensor.bias + sensor.depletion * (2 * depth - 1)) / (sensor.thickness / 10)
+    field = electric_field(sensor, z)
 
     def cumulative(rate: Floats) -> Floats:
         steps = 0.5 * (rate[1:] + rate[:-1]) * (z[1] - z[0])
@@ -136,53 +146,3 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         shift_h=np.stack([cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1),
         variance_e=cumulative(2 * diffusion / vz_e),
     )
-
-
-def weighting_potential(
-    x: npt.ArrayLike, y: npt.ArrayLike, distance: npt.ArrayLike, sensor: Sensor, n_images: int = 30
-) -> Floats:
-    """Weighting potential of one pixel, closed form with mirror charges.
-
-    Source: W. Riegler and G. Aglieri Rinella, NIM A 767 (2014) 267, eq. for a rectangular pixel in a plane condenser.
-
-    Args:
-        x, y: from the pixel's centre, mm.
-        distance: from the pixel plane into the sensor, mm, > 0.
-        n_images: mirror pairs summed.
-    """
-    x, y, u = np.broadcast_arrays(
-        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(distance, dtype=np.float64)
-    )
-    x1, x2 = x - sensor.pitch_x / 2, x + sensor.pitch_x / 2
-    y1, y2 = y - sensor.pitch_y / 2, y + sensor.pitch_y / 2
-
-    def solid(d: Floats) -> Floats:
-        def part(a: Floats, b: Floats) -> Floats:
-            return np.asarray(np.arctan(a * b / (d * np.sqrt(a * a + b * b + d * d))))
-
-        return part(x1, y1) + part(x2, y2) - part(x1, y2) - part(x2, y1)
-
-    total = solid(u)
-    for n in range(1, n_images + 1):
-        total = total - solid(2 * n * sensor.thickness - u) + solid(2 * n * sensor.thickness + u)
-    return total / (2 * np.pi)
-
-
-TABLE_PER_PITCH = 8
-TABLE_DEPTH = 41
-NEAR_COLUMNS, NEAR_ROWS = 1, 4
-"""Neighbours on each side whose induced signal is followed."""
-
-
-@lru_cache(maxsize=8)
-def weighting_table(sensor: Sensor) -> npt.NDArray[np.float32]:
-    """Weighting potential on a grid for interpolation, (X, Y, K) float32.
-
-    Axes: |x| up to (NEAR_COLUMNS + 1) pitches and |y| up to (NEAR_ROWS + 1) pitches at TABLE_PER_PITCH points a
-    pitch; distance from the pixel plane, quadratic in the index so that the steep part near the pixel is resolved.
-    """
-    x = np.arange((NEAR_COLUMNS + 1) * TABLE_PER_PITCH + 2) * sensor.pitch_x / TABLE_PER_PITCH
-    y = np.arange((NEAR_ROWS + 1) * TABLE_PER_PITCH + 2) * sensor.pitch_y / TABLE_PER_PITCH
-    distance = sensor.thickness * (np.arange(TABLE_DEPTH) / (TABLE_DEPTH - 1)) ** 2
-    distance[0] = 1e-6 * sensor.thickness
-    return weighting_potential(x[:, None, None], y[None, :, None], distance[None, None, :], sensor).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import awkward as ak
@@ -118,7 +118,7 @@ def simulate_event(crossings: Crossings, detector: Detector, options: SimulateOp
         if len(hits) == 0:
             continue
         half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
-        crossing, row, column, charge = induced_charge(
+        crossing, row, column, charge, _ = induced_charge(
             local[hits, :2], direction[hits], crossings.beta[hits], half, sensor, b,
             options.readout.slices, int(rng.integers(2**31)),
         )  # fmt: skip
@@ -190,7 +190,7 @@ def simulate_event(crossings: Crossings, detector: Detector, options: SimulateOp
 
 
 def _noiseless(readout: ReadoutOptions) -> ReadoutOptions:
-    return ReadoutOptions(0.0, readout.threshold, readout.adc_bits, readout.adc_max, readout.slices)
+    return replace(readout, noise=0.0, threshold_dispersion=0.0)
 
 
 def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) -> ak.Array:

@@ -22,20 +22,22 @@ class ReadoutOptions:
     Attributes:
         noise: equivalent noise charge in e.
         threshold: a slice of a pixel below this magnitude (e) reads 0.
-        adc_bits: levels of the logarithmic ADC as a power of two; 0 keeps the analogue charge.
+        threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
+        adc_bits: levels of the ADC as a power of two, see :func:`adc_levels`; 0 keeps the analogue charge.
         adc_max: charge in e above which the ADC saturates.
         slices: sampled slices of 200 ps, 0 to 19, ascending; the last one decides what is a hit.
     """
 
     noise: float = 50.0
     threshold: float = 300.0
+    threshold_dispersion: float = 0.0
     adc_bits: int = 4
     adc_max: float = 16_000.0
     slices: tuple[int, ...] = (0, 19)
 
     def __post_init__(self) -> None:
-        if self.noise < 0 or self.threshold < 0:
-            raise InputError("readout: noise and threshold must not be negative")
+        if self.noise < 0 or self.threshold < 0 or self.threshold_dispersion < 0:
+            raise InputError("readout: noise, threshold and threshold_dispersion must not be negative")
         if self.adc_bits and not 2 <= self.adc_bits <= 8:
             raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
         if self.adc_bits and self.threshold <= 0:
@@ -51,11 +53,11 @@ class ReadoutOptions:
 def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Lower edges and values (e) of the levels above 0 and, negative, below it.
 
-    Three quarters of the codes are for positive charge, one quarter for the negative lobes that
-    moving carriers induce on neighbours, one is 0; edges are equidistant in the logarithm, from the threshold
+    One code is 0. With more than 2 bits a quarter of the codes are for the negative lobes that moving carriers induce on
+    neighbours, with 2 bits all three are for positive charge; edges are equidistant in the logarithm, from the threshold
     to ``adc_max``; the value of a level is the geometric mean of its edges.
     """
-    n_negative = 2**options.adc_bits // 4
+    n_negative = 2**options.adc_bits // 4 if options.adc_bits > 2 else 0
     n_positive = 2**options.adc_bits - 1 - n_negative
     ratio = (options.adc_max / options.threshold) ** (1 / n_positive)
     edges = options.threshold * ratio ** np.arange(n_positive)
@@ -75,14 +77,20 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
     Returns:
         (N, S) float32: 0 below threshold, else the value of the ADC level in e.
     """
-    noisy = charge + rng.normal(0.0, options.noise, charge.shape).astype(np.float32)
-    kept = np.where(np.abs(noisy) >= options.threshold, noisy, np.float32(0))
+    noisy = charge + np.float32(options.noise) * rng.standard_normal(charge.shape, dtype=np.float32)
+    threshold = np.full((len(charge), 1), options.threshold, dtype=np.float32)
+    if options.threshold_dispersion > 0:
+        # A pixel keeps its threshold for all slices.
+        threshold += np.float32(options.threshold_dispersion) * rng.standard_normal(threshold.shape, dtype=np.float32)
+    kept = np.where(np.abs(noisy) >= threshold, noisy, np.float32(0))
     if options.adc_bits == 0:
         return kept.astype(np.float32)
     edges, values = adc_levels(options)
     n_negative = int(np.sum(edges < 0))
-    # A charge at the threshold is in the lowest level even where 32 bits round the threshold down.
+    # A charge over its own pixel's threshold is in the lowest level at least.
     above = np.maximum(np.searchsorted(edges[n_negative:], kept, side="right") - 1, 0) + n_negative
+    if n_negative == 0:
+        return np.where(kept > 0, values[above], 0.0).astype(np.float32)
     below = np.searchsorted(edges[:n_negative], kept, side="left")
     level = np.where(kept > 0, above, np.minimum(below, n_negative - 1))
     return np.where(kept == 0, 0.0, values[level]).astype(np.float32)
@@ -90,9 +98,10 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
 
 def noise_pixel_rate(options: ReadoutOptions) -> float:
     """Probability that noise alone lifts the last slice of a pixel over the threshold."""
-    if options.noise == 0:
+    spread = math.hypot(options.noise, options.threshold_dispersion)
+    if spread == 0:
         return 0.0
-    return 0.5 * math.erfc(options.threshold / options.noise / math.sqrt(2))
+    return 0.5 * math.erfc(options.threshold / spread / math.sqrt(2))
 
 
 @njit(cache=True)

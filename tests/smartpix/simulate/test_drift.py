@@ -1,48 +1,76 @@
-"""Carrier transport against SciPy integrals of the published mobilities, and the weighting potential against Fourier series."""
+"""Field against TCAD; mobility against the published constants; drift against SciPy and the equation of motion solved anew."""
 
 import numpy as np
 import pytest
-from scipy.integrate import dblquad, quad
+from scipy.integrate import quad, solve_ivp
 
 from smartpix.schema import InputError
-from smartpix.simulate.drift import Sensor, drift_tables, mobility, weighting_potential, weighting_table
+from smartpix.simulate.drift import Sensor, drift_tables, electric_field, mobility
+from tests.smartpix.simulate import published
 
 SENSOR = Sensor()
-BARREL = (3.8, 0.0, 0.0)
+BARREL, NONE = (3.8, 0.0, 0.0), (0.0, 0.0, 0.0)
 KT_OVER_E = 1.380649e-23 / 1.602176634e-19  # V/K
 
 
-def published_mobility(field, temperature, carrier):
-    """PixelAV's parametrisation of Jacoboni's measurements, cm^2/(V s)."""
-    v_max, critical, power = {
-        "e": (1.53e9 * temperature**-0.87, 1.01 * temperature**1.55, 0.0257 * temperature**0.66),
-        "h": (1.62e8 * temperature**-0.52, 1.24 * temperature**1.68, 0.46 * temperature**0.17),
-    }[carrier]
-    return (v_max / critical) / (1 + (field / critical) ** power) ** (1 / power)
+# --- electric field
 
 
-def integrals(sensor, b, carrier):
-    """Drift time (ns), lateral shift (mm) and diffusion variance (mm^2) across the sensor for B along x."""
-    hall = {"e": 1.12, "h": 0.9}[carrier]
-    d = sensor.thickness / 10  # cm
+def test_field_integrates_to_the_bias_and_its_slope_to_the_space_charge():
+    z = np.linspace(-0.05, 0.05, 101)
+    field = electric_field(SENSOR, z)
+    assert np.trapezoid(field, z / 10) == pytest.approx(SENSOR.bias)
+    # Gauss: q N / epsilon with N = 1e12 acceptors a cm^3 and 11.7 vacuum permittivities, V/cm^2.
+    slope = 1.602176634e-19 * 1e12 / (11.7 * 8.8541878e-14)
+    assert (field[-1] - field[0]) / 0.01 == pytest.approx(slope, rel=0.01)
+    assert field[-1] > field[0] > 0
 
-    def at(z):
-        field = (sensor.bias - sensor.depletion + 2 * sensor.depletion * z / d) / d
-        mu = published_mobility(field, sensor.temperature, carrier)
-        tangent = mu * 1e-4 * hall * b
-        return mu, tangent, mu * field / (1 + tangent**2)  # cm/s along the field
 
-    time = quad(lambda z: 1 / at(z)[2], 0, d)[0] * 1e9
-    shift = quad(lambda z: at(z)[1], 0, d)[0] * 10
-    variance = quad(lambda z: 2 * KT_OVER_E * sensor.temperature * at(z)[0] / at(z)[2], 0, d)[0] * 100
-    return time, shift, variance
+@pytest.fixture(scope="module")
+def tcad():
+    """Depth, x and y (um), potential and field (V/cm) of 50 x 12.5 x 100 um; the pixel is centred on x = y = 0 at depth 100."""
+    if not published.TCAD.is_dir():
+        pytest.skip("the shared TCAD files are not here")
+    place = published.df_ise_vertices("dot1_50x13_phase3_msh.grd")
+    name = "dot1_50x13_phase3_des.dat"
+    potential = published.df_ise_values(name, "ElectrostaticPotential")
+    return place, potential, published.df_ise_values(name, "ElectricField-Vector").reshape(-1, 3)
+
+
+def test_tcads_file_was_made_at_500_v_with_the_pixels_at_depth_100(tcad):
+    place, potential, _ = tcad
+    far, pixel = potential[place[:, 0] == 0].mean(), potential[np.all(place == [100, 0, 0], axis=1)][0]
+    # Half a volt is built in on either side.
+    assert far == pytest.approx(-500.5, abs=0.1)
+    assert pixel == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("line", [(0.0, 0.0), (12.5, 3.125), (25.0, 6.25), (0.0, 6.25), (25.0, 0.0)])
+def test_field_is_tcads_away_from_the_implants(tcad, line):
+    place, _, vector = tcad
+    on = np.all(np.abs(place[:, 1:] - line) < 1e-6, axis=1) & (place[:, 0] >= 15) & (place[:, 0] <= 65)
+    assert on.sum() >= 8
+    depth, simulated = place[on, 0], vector[on]
+    # Away from the pixels and straight.
+    assert np.all(simulated[:, 0] < 0)
+    assert np.abs(simulated[:, 1:]).max() < 0.002 * np.abs(simulated[:, 0]).min()
+    ours = electric_field(Sensor(bias=501.0), depth / 1e3 - 0.05)
+    ratio = -simulated[:, 0] / ours
+    # The implants on both sides are conductors: the bias drops over some 97 um.
+    np.testing.assert_allclose(ratio, 1.032, atol=0.008)
+    middle = depth >= 25
+    slopes = [np.polyfit(depth[middle], field[middle], 1)[0] for field in (-simulated[:, 0], ours)]
+    assert slopes[0] == pytest.approx(slopes[1], rel=0.12)
+
+
+# --- mobility
 
 
 @pytest.mark.parametrize("field", [1.0, 1e3, 1e4, 5e4])
 @pytest.mark.parametrize("temperature", [253.0, 300.0])
 def test_mobility_is_the_published_one(field, temperature):
     for carrier in "eh":
-        assert mobility(field, temperature, carrier == "e") == pytest.approx(published_mobility(field, temperature, carrier))
+        assert mobility(field, temperature, carrier == "e") == pytest.approx(published.mobility(field, temperature, carrier))
 
 
 def test_low_field_mobility_at_room_temperature_is_the_textbook_one():
@@ -52,6 +80,25 @@ def test_low_field_mobility_at_room_temperature_is_the_textbook_one():
 
 def test_velocity_saturates_at_the_textbook_value():
     assert 1e6 * mobility(1e6, 300.0, True) == pytest.approx(1.05e7, rel=0.1)
+
+
+# --- drift
+
+
+def integrals(sensor, b, carrier):
+    """Drift time (ns), lateral shift (mm) and diffusion variance (mm^2) across the sensor for B along x."""
+    d = sensor.thickness / 10  # cm
+
+    def at(z):
+        field = (sensor.bias - sensor.depletion + 2 * sensor.depletion * z / d) / d
+        mu = published.mobility(field, sensor.temperature, carrier)
+        tangent = mu * 1e-4 * published.HALL[carrier] * b
+        return mu, tangent, mu * field / (1 + tangent**2)  # cm/s along the field
+
+    time = quad(lambda z: 1 / at(z)[2], 0, d)[0] * 1e9
+    shift = quad(lambda z: at(z)[1], 0, d)[0] * 10
+    variance = quad(lambda z: 2 * KT_OVER_E * sensor.temperature * at(z)[0] / at(z)[2], 0, d)[0] * 100
+    return time, shift, variance
 
 
 @pytest.mark.parametrize("sensor", [SENSOR, Sensor(0.1, 0.025, 0.15, 175.0, 17.3, 253.0)])
@@ -67,13 +114,57 @@ def test_tables_are_the_integrals(sensor, b):
     np.testing.assert_allclose(tables.shift_h[0], [0, -shift], rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.parametrize("magnetic", [BARREL, (0.0, -2.5, 0.0), (0.0, 0.0, 3.8), (2.0, -1.0, 1.5)])
+@pytest.mark.parametrize("carrier", ["e", "h"])
+def test_tables_follow_the_drift_equation_in_any_field(magnetic, carrier):
+    """One carrier through the sensor with SciPy, its velocity from the drift equation with v x B."""
+    start, end = (-0.05, 0.05) if carrier == "e" else (0.05, -0.05)
+
+    def arrives(_, place):
+        return place[2] - end
+
+    arrives.terminal = True
+    path = solve_ivp(
+        lambda _, place: published.drift_velocity(place[2], SENSOR, magnetic, carrier),
+        (0, 10), [0, 0, start], events=arrives, rtol=1e-8, atol=1e-10,
+    )  # fmt: skip
+    tables = drift_tables(SENSOR, magnetic)
+    tau, shift = (tables.tau_e[-1], tables.shift_e[-1]) if carrier == "e" else (tables.tau_h[0], tables.shift_h[0])
+    assert path.t[-1] == pytest.approx(tau, rel=1e-4)
+    np.testing.assert_allclose(shift, path.y[:2, -1], atol=2e-6)
+
+
 def test_numbers_of_the_published_sensor():
-    tables = drift_tables(SENSOR, BARREL)
+    """50 x 12.5 x 100 um at 263 K, 100 V and 3.8 T."""
+    free, tables = drift_tables(SENSOR, NONE), drift_tables(SENSOR, BARREL)
+    assert free.tau_e[-1] == pytest.approx(1.3, abs=0.05)
     assert 1.3 < tables.tau_e[-1] < 1.5
     assert tables.tau_h[0] == pytest.approx(2.5, abs=0.1)
     assert tables.shift_e[-1, 1] == pytest.approx(-0.033, abs=0.001)
+    assert tables.shift_e[-1, 1] / SENSOR.thickness == pytest.approx(-0.33, abs=0.01)
     assert tables.lorentz_shift()[1] == pytest.approx(-0.0162, abs=0.001)
     assert np.sqrt(tables.variance_e[-1]) == pytest.approx(0.002, abs=0.0004)
+
+
+def test_drift_answers_to_bias_and_temperature_as_it_must():
+    def numbers(**changes):
+        tables = drift_tables(Sensor(**changes), BARREL)
+        return np.array([tables.tau_e[-1], tables.tau_h[0], -tables.shift_e[-1, 1], tables.variance_e[-1]])
+
+    usual = numbers()
+    # A higher field: faster, straighter, less time to diffuse.
+    assert np.all(numbers(bias=200.0) < usual)
+    assert np.all(numbers(bias=50.0) > usual)
+    # Colder silicon scatters less: faster, and deflected more.
+    cold = numbers(temperature=243.0)
+    assert np.all(cold[:2] < usual[:2])
+    assert cold[2] > usual[2]
+    # A stronger magnetic field deflects more; to first order in proportion.
+    weak, strong = (-drift_tables(SENSOR, (b, 0.0, 0.0)).shift_e[-1, 1] for b in (1.9, 3.8))
+    assert strong == pytest.approx(2 * weak, rel=1e-9)
+    # At fixed field the shift grows with the thickness, the time too.
+    thick = numbers(thickness=0.2, bias=200.0, depletion=15.4)
+    np.testing.assert_allclose(thick[:3], 2 * usual[:3], rtol=1e-9)
 
 
 def test_tables_start_at_zero_on_the_side_the_carriers_come_from_and_rise():
@@ -85,7 +176,7 @@ def test_tables_start_at_zero_on_the_side_the_carriers_come_from_and_rise():
 
 
 def test_field_is_higher_on_the_pixel_side():
-    tables = drift_tables(Sensor(depletion=60.0), (0.0, 0.0, 0.0))
+    tables = drift_tables(Sensor(depletion=60.0), NONE)
     steps = np.diff(tables.tau_e)
     assert steps[0] > 1.5 * steps[-1]
 
@@ -95,7 +186,7 @@ def test_shift_turns_with_the_field_and_vanishes_along_it():
     # A quarter turn about z takes (B along x, drift to -y) to (B along y, drift to +x).
     np.testing.assert_allclose(along_y.shift_e[:, 0], -along_x.shift_e[:, 1], atol=1e-12)
     np.testing.assert_allclose(along_y.shift_h[:, 0], -along_x.shift_h[:, 1], atol=1e-12)
-    parallel, free = drift_tables(SENSOR, (0.0, 0.0, 3.8)), drift_tables(SENSOR, (0.0, 0.0, 0.0))
+    parallel, free = drift_tables(SENSOR, (0.0, 0.0, 3.8)), drift_tables(SENSOR, NONE)
     assert np.abs(parallel.shift_e).max() < 1e-12
     np.testing.assert_allclose(parallel.tau_e, free.tau_e, rtol=1e-9)
 
@@ -114,62 +205,3 @@ def test_undepleted_sensor_is_refused():
 def test_sensor_sizes_must_be_positive(name, value):
     with pytest.raises(InputError, match=f"{name} must be positive"):
         Sensor(**{name: value})
-
-
-# --- weighting potential
-
-
-def test_potential_is_one_on_its_own_pixel_and_zero_on_the_others():
-    near = 1e-7
-    assert weighting_potential(0.0, 0.0, near, SENSOR) == pytest.approx(1, abs=1e-3)
-    assert weighting_potential(0.02, 0.005, near, SENSOR) == pytest.approx(1, abs=1e-3)
-    assert weighting_potential(0.05, 0.0, near, SENSOR) == pytest.approx(0, abs=1e-3)
-    assert weighting_potential(0.0, 0.0125, near, SENSOR) == pytest.approx(0, abs=1e-3)
-    assert weighting_potential(0.0, 0.00625, near, SENSOR) == pytest.approx(0.5, abs=1e-3)
-    assert weighting_potential(0.025, 0.00625, near, SENSOR) == pytest.approx(0.25, abs=1e-3)
-
-
-def test_potential_is_zero_on_the_far_side():
-    x, y = np.meshgrid([0.0, 0.03, 0.2], [0.0, 0.02])
-    assert np.abs(weighting_potential(x, y, SENSOR.thickness, SENSOR)).max() < 1e-4
-
-
-@pytest.mark.parametrize("distance", [0.001, 0.02, 0.05, 0.09])
-@pytest.mark.parametrize("offset", [(0.0, 0.0), (0.013, 0.005)])
-def test_potentials_of_all_pixels_add_up_to_that_of_a_plane_condenser(distance, offset):
-    # The sum of images converges slowly where many pixels are added up: more images.
-    i, j = np.meshgrid(np.arange(-12, 13), np.arange(-48, 49))
-    total = weighting_potential(i * 0.05 + offset[0], j * 0.0125 + offset[1], distance, SENSOR, 300).sum()
-    assert total == pytest.approx(1 - distance / SENSOR.thickness, abs=2e-3)
-
-
-@pytest.mark.parametrize("place", [(0, 0, 0.01), (0.01, 0.003, 0.03), (0.04, 0.0, 0.02), (0.0, 0.02, 0.05), (0.02, 0.03, 0.08)])
-def test_potential_is_the_fourier_solution_of_laplaces_equation(place):
-    """The pixel's Fourier components decay as sinh(q (d - u)) / sinh(q d); here as a series of period 1.2 mm."""
-    x, y, u = place
-    d, period = SENSOR.thickness, 1.2
-    k = 2 * np.pi * np.arange(-900, 901) / period
-    k, m = k[:, None], k[None, :]
-    q = np.maximum(np.hypot(k, m), 1e-9)
-    decay = np.exp(-q * u) * (1 - np.exp(-2 * q * (d - u))) / (1 - np.exp(-2 * q * d))
-    pixel = 0.05 * 0.0125 * np.sinc(k * 0.05 / (2 * np.pi)) * np.sinc(m * 0.0125 / (2 * np.pi))
-    series = np.sum(pixel * np.cos(k * x) * np.cos(m * y) * decay) / period**2
-    assert weighting_potential(x, y, u, SENSOR) == pytest.approx(series, abs=2e-4)
-
-
-def test_first_image_alone_is_the_solid_angle_over_two_pi():
-    thick = Sensor(thickness=50.0, bias=1e5)
-    x, y, u = 0.01, 0.004, 0.02
-    solid_angle = dblquad(
-        lambda b, a: u / (a * a + b * b + u * u) ** 1.5, x - 0.025, x + 0.025, y - 0.00625, y + 0.00625, epsabs=1e-9
-    )[0]
-    assert weighting_potential(x, y, u, thick) == pytest.approx(solid_angle / (2 * np.pi), abs=1e-6)
-
-
-def test_table_holds_the_potential_on_its_grid():
-    table = weighting_table(SENSOR)
-    assert table.shape == (18, 42, 41)
-    for i, j, k in [(0, 0, 20), (4, 7, 10), (17, 41, 30), (8, 0, 40)]:
-        wanted = weighting_potential(i * 0.05 / 8, j * 0.0125 / 8, 0.1 * (k / 40) ** 2, SENSOR)
-        assert table[i, j, k] == pytest.approx(wanted, abs=1e-6)
-    assert table[0, 0, 0] == pytest.approx(1, abs=1e-3)

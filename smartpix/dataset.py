@@ -1,0 +1,192 @@
+"""Clusters in the layout of the public smart-pixel data sets: in memory, and the columns of their parquet files.
+
+Source of the layout: the simulated clusters of the smart-pixel collaboration (J. Dickinson et al., arXiv 2310.02474;
+B. Parpillon et al., arXiv 2602.15946).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.schema import Column, InputError, nearest, require
+
+__all__ = ["LABELS", "LAYOUTS", "TARGETS", "ClusterSet", "check_labels", "checked_parts", "complete_labels", "regroup"]
+
+Floats = npt.NDArray[np.float64]
+
+LABELS: dict[str, Column] = {
+    "x-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the columns"),
+    "y-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the rows"),
+    "z-entry": Column("f8", "um", "0: through the far side, the thickness: through the pixel side"),
+    "n_x": Column("f8", "GeV", "momentum, sensor frame"),
+    "n_y": Column("f8", "GeV", "momentum, sensor frame"),
+    "n_z": Column("f8", "GeV", "momentum, sensor frame; z runs towards the pixel (collecting) side"),
+    "number_eh_pairs": Column("f8", "", "electron-hole pairs made in the silicon"),
+    "y-local": Column("f8", "mm", "position of the array on the module, along the rows"),
+    "pt": Column("f8", "GeV", "transverse momentum times the sign of the charge"),
+    "cotAlpha": Column("f8", "", "n_x / n_z"),
+    "cotBeta": Column("f8", "", "n_y / n_z (beta bends)"),
+    "x-midplane": Column("f8", "um", "crossing of the midplane: x-entry + cotAlpha * (thickness / 2 - z-entry)"),
+    "y-midplane": Column("f8", "um", "crossing of the midplane: y-entry + cotBeta * (thickness / 2 - z-entry)"),
+}
+"""Label columns of the public data sets, in their order. Lengths in um and momenta in GeV, as published."""
+
+TARGETS = ("x-midplane", "y-midplane", "cotAlpha", "cotBeta")
+"""Labels that networks are trained on: every set has them."""
+_SLOPES = {"cotAlpha": ("n_x", "n_z"), "cotBeta": ("n_y", "n_z")}
+_CROSSINGS = {"x-midplane": ("x-entry", "z-entry", "cotAlpha"), "y-midplane": ("y-entry", "z-entry", "cotBeta")}
+
+LAYOUTS = {5460: (20, 13, 21), 5120: (20, 16, 16)}
+"""Slices, rows and columns of the public sets by their number of image columns."""
+
+TOLERANCE = 1e-3
+"""Labels of one row agree to this, relative and absolute; those of different clusters do not."""
+
+
+@dataclass(frozen=True)
+class ClusterSet:
+    """N clusters with their labels.
+
+    Attributes:
+        charge: (N, S, R, C) float32, cumulative induced charge in e; rows along y (r-phi), columns along x.
+        labels: (N,) columns named as in :data:`LABELS`, public units.
+        slices: (S,) numbers of the 200 ps slices in ``charge``.
+    """
+
+    charge: npt.NDArray[np.float32]
+    labels: dict[str, Floats]
+    slices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.charge)
+
+    def targets(self) -> Floats:
+        """(N, 4) x and y of the midplane crossing in mm from the array's centre, cot alpha, cot beta."""
+        return np.stack(
+            [
+                self.labels["x-midplane"] * 1e-3, self.labels["y-midplane"] * 1e-3,
+                self.labels["cotAlpha"], self.labels["cotBeta"],
+            ],
+            axis=1,
+        )  # fmt: skip
+
+
+def check_labels(present: Sequence[str], thickness: float | None, where: str) -> None:
+    """Check that the :data:`TARGETS` are present or can be computed by :func:`complete_labels`.
+
+    Args:
+        present: names of the columns.
+        thickness: of the sensor in mm, where it is known.
+        where: what the labels belong to, for the message.
+
+    Raises:
+        InputError: names the missing label, its nearest present name and the fix.
+    """
+    misspelt = [name for name in present if name not in LABELS]
+    for name, inputs in {**_SLOPES, **_CROSSINGS}.items():
+        if name in present:
+            continue
+        lacking = [column for column in inputs if column not in present and column not in _SLOPES]
+        if lacking:
+            fix = f"It could be computed, but '{lacking[0]}' is missing as well; take the labels from the same data set."
+            require(misspelt, (name,), where, fix)
+        if name in _CROSSINGS and thickness is None:
+            fix = f"To have it computed from {', '.join(inputs)}, give the thickness of the sensor in mm."
+            require(misspelt, (name,), where, fix)
+
+
+def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where: str, first_row: int = 0) -> dict[str, Floats]:
+    """Labels in the order of :data:`LABELS`, with the missing :data:`TARGETS` computed and the given ones checked.
+
+    Args:
+        labels: (N,) columns that pass :func:`check_labels`.
+        thickness: of the sensor in mm, for the midplane.
+        where: what the labels belong to, for messages.
+        first_row: number of the first row, for messages.
+
+    Raises:
+        InputError: momentum and cotangents of a row contradict each other.
+    """
+    full = dict(labels)
+    for name, (across, along) in _SLOPES.items():
+        if across not in full or along not in full:
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = full[across] / full[along]
+            label = full.setdefault(name, slope)
+            wrong = ~np.isfinite(slope) | (np.abs(label - slope) > TOLERANCE * (1 + np.abs(slope)))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g} and {across} / {along} = "
+                f"{full[across][row]:.6g} / {full[along][row]:.6g} ({int(wrong.sum())} such rows); its columns are likely of "
+                "different clusters, make the file again"
+            )
+    for name, (entry, height, slope_name) in _CROSSINGS.items():
+        if name not in full and thickness is not None:
+            full[name] = full[entry] + full[slope_name] * (1e3 * thickness / 2 - full[height])
+    return {name: full[name] for name in LABELS if name in full}
+
+
+def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSet]:
+    """The same parts of a set, each checked in itself and against the first.
+
+    Raises:
+        InputError: there is no part, or one has an unknown label, lacks one, differs from the first in slices, shape or labels,
+            or holds a value that is not finite.
+    """
+    first: ClusterSet | None = None
+    row = 0
+    for part in parts:
+        if first is None:
+            first = part
+            unknown = [name for name in part.labels if name not in LABELS]
+            if unknown:
+                close, known = nearest(unknown[0], LABELS), ", ".join(LABELS)
+                raise InputError(f"{where}: label '{unknown[0]}' is unknown.{close} Known: {known}")
+            require(list(part.labels), TARGETS, f"{where}: labels", "Networks are trained on all of them.")
+        if part.charge.ndim != 4 or len(part.slices) != part.charge.shape[1]:
+            raise InputError(
+                f"{where}: charge must be of the shape (clusters, {len(part.slices)} slices, rows, columns) and is of "
+                f"{part.charge.shape}"
+            )
+        described, expected = ((s.slices, s.charge.shape[1:], sorted(s.labels)) for s in (part, first))
+        if described != expected:
+            raise InputError(
+                f"{where}: from cluster {row} on slices, shape and labels are {described}, before {expected}; keep them apart"
+            )
+        columns: dict[str, npt.NDArray[Any]] = {"charge": part.charge, **part.labels}
+        for name, values in columns.items():
+            if name != "charge" and values.shape != (len(part),):
+                raise InputError(f"{where}: label '{name}' has the shape {values.shape} for {len(part)} clusters; give one each")
+            bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+            if len(bad):
+                raise InputError(f"{where}: {name} of cluster {row + bad[0]} must be finite and is not; drop such clusters")
+        row += len(part)
+        yield part
+    if first is None:
+        raise InputError(f"{where}: there are no clusters; give at least one set")
+
+
+def regroup(parts: Iterable[ClusterSet], size: int) -> Iterator[list[ClusterSet]]:
+    """Parts cut and gathered into groups of ``size`` clusters; the last group may have fewer."""
+    waiting: list[ClusterSet] = []
+    n_waiting = 0
+    for part in parts:
+        low = 0
+        while low < len(part):
+            high = min(low + size - n_waiting, len(part))
+            labels = {name: values[low:high] for name, values in part.labels.items()}
+            waiting.append(ClusterSet(part.charge[low:high], labels, part.slices))
+            n_waiting += high - low
+            low = high
+            if n_waiting == size:
+                yield waiting
+                waiting, n_waiting = [], 0
+    if waiting:
+        yield waiting

@@ -1,0 +1,171 @@
+"""Labelled clusters for training and tests, from event files or from data sets in the public layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.clusters import flatten, windows
+from smartpix.dataset import ClusterSet
+from smartpix.estimate import sensor_of, truth_targets, window_center
+from smartpix.io import iterate
+from smartpix.parquet import describe_clusters, is_cluster_file, read_clusters
+from smartpix.schema import InputError
+from smartpix.simulate.readout import ReadoutOptions, digitise
+
+__all__ = ["Samples", "from_clusters", "load_samples"]
+
+Floats = npt.NDArray[np.float64]
+CHUNK = 20_000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N clusters as the chip reads them, with their truth.
+
+    Attributes:
+        images: (N, S, R, C) float32 charge in e; the fired pixels' bounding box is in the middle of the window.
+        targets: (N, 4) x and y (mm, from the window's centre), cot alpha, cot beta.
+        truncated: (N,) fired pixels reach the border of the recorded array, or do not fit the window.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T).
+        slices: numbers of the S slices.
+        made_by: how the clusters were made and read out.
+    """
+
+    images: npt.NDArray[np.float32]
+    targets: Floats
+    truncated: npt.NDArray[np.bool_]
+    sensor: Mapping[str, float]
+    slices: tuple[int, ...]
+    made_by: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load_samples(
+    files: Sequence[str | Path],
+    region: str,
+    slices: Sequence[int] | None = None,
+    readout: ReadoutOptions | None = None,
+    min_share: float = 0.95,
+    limit: int | None = None,
+    sensor: Mapping[str, float] | None = None,
+) -> Samples:
+    """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read out here).
+
+    Args:
+        region: ``"barrel"`` or ``"endcap"``; of event files, which modules.
+        slices: which; None: the first and last of event files, 0 and 19 of data sets.
+        readout: for data sets; None leaves them as they are.
+        min_share: clusters of event files need one particle with this share of the charge.
+        limit: at most so many clusters of data sets.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T) of data sets whose files do not say.
+
+    Raises:
+        InputError: files of both kinds or of different sensors, no truth, no cluster, or a readout for event files.
+    """
+    kinds = {is_cluster_file(f) for f in files}
+    if len(kinds) != 1:
+        raise InputError(f"{[str(f) for f in files]}: give either event files (ROOT) or data sets (parquet), not both")
+    if kinds == {True}:
+        wanted = tuple(slices or (0, 19))
+        clusters = read_clusters(list(files), slices=wanted, stop=limit)
+        description = describe_clusters(files[0])
+        known = description["sensor"] or sensor
+        if known is None:
+            raise InputError(f"{files[0]}: does not say what sensor its clusters are of; name it with --type")
+        return from_clusters(clusters, readout, known, description["made_by"] or {"files": [str(f) for f in files]})
+    if readout is not None:
+        raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")
+    return _from_events(files, region, slices, min_share)
+
+
+def from_clusters(
+    clusters: ClusterSet, readout: ReadoutOptions | None, sensor: Mapping[str, float], made_by: Mapping[str, Any], seed: int = 0
+) -> Samples:
+    """Read out a data set and put its clusters in the middle of their windows."""
+    rng = np.random.default_rng(seed)
+    images = np.empty_like(clusters.charge)
+    shift = np.empty((len(clusters), 2))
+    truncated = np.empty(len(clusters), dtype=bool)
+    n_slices, n_rows, n_columns = clusters.charge.shape[1:]
+    for first in range(0, len(clusters), CHUNK):
+        part = slice(first, first + CHUNK)
+        charge = clusters.charge[part]
+        if readout is not None:
+            pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
+            charge = np.moveaxis(digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1)
+        images[part], shift[part], truncated[part] = _centred(charge)
+    targets = clusters.targets()
+    targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
+    told = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
+    return Samples(images, targets, truncated, dict(sensor), clusters.slices, told)
+
+
+def _centred(charge: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
+    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array."""
+    fired = np.any(charge != 0, axis=1)
+    moved = []
+    border = np.zeros(len(charge), dtype=bool)
+    for axis in (2, 1):
+        size = fired.shape[axis]
+        line = fired.any(axis=3 - axis)
+        low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
+        border |= line[:, 0] | line[:, -1]
+        moved.append(np.where(line.any(axis=1), size // 2 - (low + high) // 2, 0))
+    columns, rows = moved
+    n_rows, n_columns = charge.shape[2:]
+    out = np.zeros_like(charge)
+    for c, r in set(zip(columns.tolist(), rows.tolist(), strict=True)):
+        of = np.flatnonzero((columns == c) & (rows == r))
+        out[of, :, max(r, 0) : n_rows + min(r, 0), max(c, 0) : n_columns + min(c, 0)] = charge[
+            of, :, max(-r, 0) : n_rows - max(r, 0), max(-c, 0) : n_columns - max(c, 0)
+        ]
+    return out, np.stack([columns, rows], axis=1).astype(np.float64), border
+
+
+def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int] | None, min_share: float) -> Samples:
+    images, targets, truncated = [], [], []
+    sensor: dict[str, float] = {}
+    made_by: Mapping[str, Any] = {}
+    for opened, events in iterate(list(files), step=5):
+        if not opened.has_truth:
+            raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
+        header = opened.header
+        wanted = tuple(slices or (header.slices[0], header.slices[-1]))
+        if not set(wanted) <= set(header.slices):
+            raise InputError(f"{opened.path}: has slices {list(header.slices)} and {list(wanted)} were asked for")
+        slices, made_by = wanted, header.made_by
+        sensors = sensor_of(header.detector, header.field)
+        if region not in sensors:
+            raise InputError(
+                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
+            )
+        here = sensors[region]
+        if sensor and sensor != here:
+            raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
+        sensor = here
+        clusters = ak.flatten(events["clusters"], axis=1)
+        target, has = truth_targets(clusters, min_share)
+        chosen = has & (header.detector.barrel[ak.to_numpy(clusters["module_index"])] == (region == "barrel"))
+        clusters, target = clusters[chosen], target[chosen]
+        if len(clusters) == 0:
+            continue
+        flat = flatten(clusters, wanted)
+        image, origin = windows(flat)
+        target[:, :2] -= window_center(origin, flat.module, header.detector)
+        images.append(image)
+        targets.append(target)
+        truncated.append(flat.truncated)
+    if not images or slices is None:
+        raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
+    return Samples(
+        np.concatenate(images), np.concatenate(targets), np.concatenate(truncated), sensor, tuple(slices), dict(made_by)
+    )

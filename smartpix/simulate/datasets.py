@@ -1,0 +1,218 @@
+"""The 21 simulated data sets of the smart-pixel talk: three samples of tracks on seven sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.dataset import ClusterSet
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
+from smartpix.simulate.drift import Sensor
+from smartpix.simulate.induction import N_SLICES, PIXELAV_NEIGHBOURS
+from smartpix.simulate.response import induced_charge
+
+__all__ = ["DATASETS", "SENSOR_TYPES", "DatasetOptions", "beta_angle", "iterate_dataset", "simulate_dataset"]
+
+Floats = npt.NDArray[np.float64]
+
+DATASETS = {
+    "2s": "barrel, transverse momenta as in collisions",
+    "3s": "barrel, flat in transverse momentum",
+    "4s": "end-caps, transverse momenta as in collisions",
+}
+
+_AT_100_UM = {"thickness": 0.1, "bias": 100.0, "depletion": 7.7}
+SENSOR_TYPES: dict[int, Sensor] = {
+    1: Sensor(0.05, 0.010, **_AT_100_UM),
+    2: Sensor(0.05, 0.0125, **_AT_100_UM),
+    3: Sensor(0.05, 0.015, **_AT_100_UM),
+    4: Sensor(0.05, 0.020, **_AT_100_UM),
+    5: Sensor(0.05, 0.025, **_AT_100_UM),
+    6: Sensor(0.10, 0.025, **_AT_100_UM),
+    # The depletion voltage of the same bulk grows with the square of the thickness.
+    7: Sensor(0.10, 0.025, thickness=0.15, bias=175.0, depletion=7.7 * 1.5**2),
+}
+"""Sensor by type: pitch 50 x {10, 12.5, 15, 20, 25} um and 100 x 25 um, 100 um thick; type 7 is 150 um thick."""
+
+PION_MASS = 0.13957
+BATCH = 2000
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """How a data set is made.
+
+    Attributes:
+        dataset: ``"2s"``, ``"3s"`` or ``"4s"``.
+        sensor: see :data:`SENSOR_TYPES`.
+        field: solenoid field in T: along x in the barrel, along z in the end-caps.
+        radius: of the barrel layer in mm.
+        half_width: of the module along y in mm.
+        max_cot_alpha: tracks of the barrel are flat in pseudorapidity up to this.
+        pt: range in GeV; flat in 3s, otherwise the limits of the spectrum.
+        eta: range of |pseudorapidity| in the end-caps.
+        n_rows, n_columns: of the pixel array.
+        slices: sampled slices of 200 ps.
+        from_pixel_side: the particle enters through the pixel side instead of the far side.
+        neighbours: columns and rows on each side of a carrier on which its induction is followed.
+    """
+
+    dataset: str = "2s"
+    sensor: Sensor = field(default_factory=lambda: SENSOR_TYPES[2])
+    field: float = 3.8
+    radius: float = 30.0
+    half_width: float = 8.0
+    max_cot_alpha: float = 8.0
+    pt: tuple[float, float] = (0.1, 10.0)
+    eta: tuple[float, float] = (1.4, 3.0)
+    n_rows: int = N_ROWS
+    n_columns: int = N_COLUMNS
+    slices: tuple[int, ...] = tuple(range(N_SLICES))
+    from_pixel_side: bool = False
+    neighbours: tuple[int, int] = PIXELAV_NEIGHBOURS
+
+    def __post_init__(self) -> None:
+        if self.dataset not in DATASETS:
+            raise InputError(
+                f"data set '{self.dataset}' is unknown.{nearest(self.dataset, DATASETS)} There are "
+                + ", ".join(f"{k} ({v})" for k, v in DATASETS.items())
+            )
+        where = "simulate clusters"
+        low, high = self.pt
+        reach = 0.3e-3 * abs(self.field) * self.radius / 2
+        check(where, "pt", self.pt, reach < low < high, f"two rising values above {reach:.3f} GeV (which curl up before)")
+        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1], "two rising values above 0")
+        check(where, "n_rows", self.n_rows, self.n_rows >= 3, "at least 3")
+        check(where, "n_columns", self.n_columns, self.n_columns >= 3, "at least 3")
+        check(where, "max_cot_alpha", self.max_cot_alpha, self.max_cot_alpha > 0, "positive")
+
+
+def sensor_of_type(number: int) -> Sensor:
+    """Sensor of a type of the talk.
+
+    Raises:
+        InputError: no such type.
+    """
+    if number not in SENSOR_TYPES:
+        kinds = ", ".join(
+            f"{k}: {s.pitch_x * 1e3:g} x {s.pitch_y * 1e3:g} x {s.thickness * 1e3:g} um" for k, s in SENSOR_TYPES.items()
+        )
+        raise InputError(f"simulate clusters: type {number} is unknown; there are {kinds}")
+    return SENSOR_TYPES[number]
+
+
+def beta_angle(pt: Floats, y_local: Floats, radius: float, field: float) -> Floats:
+    """Incidence angle beta in rad, as in the talk: pi/2 - dphi - atan(y_local / R), sin(dphi) = 0.3 q B R / (2 pT).
+
+    Args:
+        pt: signed with the charge, GeV.
+        y_local: position on the module, mm.
+        radius: of the layer, mm.
+        field: T.
+    """
+    bend = np.arcsin(0.3e-3 * field * radius / (2 * pt))
+    return np.asarray(np.pi / 2 - bend - np.arctan(y_local / radius))
+
+
+def _physical_pt(n: int, limits: tuple[float, float], rng: np.random.Generator) -> Floats:
+    """Tsallis spectrum of charged pions at 13 TeV: T = 0.13 GeV, n = 6.6 (CMS, Phys. Rev. D 96 (2017) 112003)."""
+    pt = np.geomspace(*limits, 2000)
+    transverse = np.hypot(pt, PION_MASS) - PION_MASS
+    density = pt * (1 + transverse / (6.6 * 0.13)) ** -6.6
+    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(pt))])
+    return np.asarray(np.interp(rng.random(n) * cumulative[-1], cumulative, pt))
+
+
+def _directions(options: DatasetOptions, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+    """cot alpha, cot beta, signed pT (GeV) and y_local (mm) of n tracks from the beam line."""
+    pt = rng.uniform(*options.pt, n) if options.dataset == "3s" else _physical_pt(n, options.pt, rng)
+    pt = pt * np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    pitch = options.sensor.pitch_y
+    y_local = np.rint(rng.uniform(-options.half_width, options.half_width, n) / pitch) * pitch
+    if options.dataset in ("2s", "3s"):
+        beta = beta_angle(pt, y_local, options.radius, options.field)
+        eta = rng.uniform(-1, 1, n) * np.arcsinh(options.max_cot_alpha)
+        # Across the module's normal the transverse direction has components cos, sin of (pi/2 - beta).
+        return np.sinh(eta) / np.sin(beta), 1 / np.tan(beta), pt, y_local
+    # End-cap: x runs radially, the disk is crossed at |r| with a polar angle from the beam line.
+    eta = rng.uniform(*options.eta, n)
+    # The track turned by half of its azimuth's change since the beam line, and the pixel is off the module's middle line.
+    radius = rng.uniform(options.radius, 5 * options.radius, n)
+    bend = np.arcsin(np.clip(0.3e-3 * options.field * radius / (2 * pt), -1, 1))
+    turned = bend + np.arctan(y_local / radius)
+    return np.cos(turned) / np.sinh(eta), np.sin(turned) / np.sinh(eta), pt, y_local
+
+
+def simulate_dataset(options: DatasetOptions, n: int, seed: int) -> ClusterSet:
+    """Simulate ``n`` clusters of one data set; the same arguments give the same clusters.
+
+    Noise-free, as the public ones: values are rounded to 0.1 e, readout effects are added when a network is trained.
+
+    Args:
+        n: how many.
+        seed: of everything.
+
+    Raises:
+        InputError: an option is out of range.
+    """
+    parts = list(iterate_dataset(options, n, seed))
+    labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
+    return ClusterSet(np.concatenate([part.charge for part in parts]), labels, parts[0].slices)
+
+
+def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[ClusterSet]:
+    """Simulate the clusters of :func:`simulate_dataset` one batch after another, for sets that do not fit into memory.
+
+    Args:
+        n: how many in all.
+        seed: of everything.
+
+    Yields:
+        Sets of at most :data:`BATCH` clusters.
+
+    Raises:
+        InputError: an option is out of range.
+    """
+    where = "simulate clusters"
+    check(where, "n", n, n >= 1, "at least 1")
+    check(where, "seed", seed, seed >= 0, "0 or more")
+    known = bool(options.slices) and list(options.slices) == sorted(set(options.slices) & set(range(N_SLICES)))
+    check(where, "slices", options.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
+    check(where, "radius", options.radius, options.radius > 0, "positive")
+    check(where, "neighbours", options.neighbours, min(options.neighbours) >= 0, "0 or more columns and rows")
+    sensor = options.sensor
+    half_thickness = sensor.thickness / 2
+    magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)
+    half = np.array([options.n_columns * sensor.pitch_x / 2, options.n_rows * sensor.pitch_y / 2])
+    for first in range(0, n, BATCH):
+        count = min(BATCH, n - first)
+        rng = np.random.default_rng([seed, first])
+        cot_alpha, cot_beta, pt, y_local = _directions(options, count, rng)
+        # PixelAV spreads the crossings of the midplane over 3 x 3 pixels.
+        midplane = rng.uniform(-1.5, 1.5, (count, 2)) * np.array([sensor.pitch_x, sensor.pitch_y])
+        sign = -1.0 if options.from_pixel_side else 1.0
+        normal = sign / np.sqrt(1 + cot_alpha**2 + cot_beta**2)
+        direction = np.stack([cot_alpha * normal, cot_beta * normal, normal], axis=1)
+        if options.dataset == "4s":
+            p = np.abs(pt) / np.hypot(direction[:, 0], direction[:, 1])
+        else:
+            p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
+        crossing, row, column, signal, pairs = induced_charge(
+            midplane, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
+            options.slices, int(rng.integers(2**31)), options.neighbours, ends_at_array=False, smallest=0.05,
+        )  # fmt: skip
+        charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
+        charge[crossing, :, row, column] = np.round(signal, 1)
+        z_entry = np.full(count, sensor.thickness if options.from_pixel_side else 0.0)
+        entry = midplane + np.stack([cot_alpha, cot_beta], axis=1) * (z_entry - half_thickness)[:, None]
+        labels = {
+            "x-entry": entry[:, 0] * 1e3, "y-entry": entry[:, 1] * 1e3, "z-entry": z_entry * 1e3,
+            "n_x": direction[:, 0] * p, "n_y": direction[:, 1] * p, "n_z": direction[:, 2] * p,
+            "number_eh_pairs": pairs.astype(np.float64), "y-local": y_local, "pt": pt,
+            "cotAlpha": cot_alpha, "cotBeta": cot_beta,
+            "x-midplane": midplane[:, 0] * 1e3, "y-midplane": midplane[:, 1] * 1e3,
+        }  # fmt: skip
+        yield ClusterSet(charge, labels, tuple(options.slices))
