@@ -1,8 +1,9 @@
 """Calibration of a trained network's covariance on held-out clusters.
 
-A network trained on the likelihood has pulls of unit width on the whole, not in every region, and slightly long tails.
-Here each target's pull is brought to mean 0 and width 1 along three axes: the predicted cot alpha, the predicted cot beta and
-the predicted sigma of the target itself, all known without the truth.
+A network trained on the likelihood has pulls of unit width on the whole, not in every region, and tails where a delta ray
+made a cluster longer or richer than its angle explains. Here each target's pull is brought to mean 0 and width 1 along
+six axes, all known without the truth: the predicted cot alpha and cot beta, the predicted sigma of the target itself, and
+charge, columns and rows compared with what the predicted angles let expect.
 """
 
 from __future__ import annotations
@@ -15,31 +16,69 @@ import numpy.typing as npt
 
 from smartpix.schema import InputError
 
-__all__ = ["apply_calibration", "fit_calibration"]
+__all__ = ["apply_calibration", "cluster_shapes", "fit_calibration"]
 
 Floats = npt.NDArray[np.float64]
 
-N_BINS = 8
-ROUNDS = 3
-SMALLEST_BIN = 200
+EDGES = (0.0, 0.005, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.995, 1.0)
+"""Quantiles between the bins along an axis: narrow ones for the tails."""
+ROUNDS = 4
+FEWEST = 2000
+"""Clusters below which only the overall shift and width are corrected."""
 CORE = 68.27
+TAIL = 4.0
+"""Pulls beyond count as this: a few wild clusters must not set the width of all."""
 
 
-def _axes(mean: Floats, sigma: Floats, target: int) -> list[Floats]:
-    return [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
+def cluster_shapes(
+    first: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], row: npt.NDArray[Any], column: npt.NDArray[Any], charge: Floats
+) -> Floats:
+    """(N, 3) charge in e, columns and rows spanned by clusters given as lists of pixels.
+
+    Args:
+        first, counts: (N,) place and number of each cluster's pixels.
+        row, column: (K,); charge: (K,) of the last slice in e.
+    """
+    out = np.zeros((len(first), 3))
+    some = np.flatnonzero(counts)
+    if len(some):
+        at = first[some]
+        out[some, 0] = np.add.reduceat(np.maximum(charge, 0.0), at)
+        for k, index in ((1, column), (2, row)):
+            out[some, k] = np.maximum.reduceat(index, at) - np.minimum.reduceat(index, at) + 1
+    return out
+
+
+def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats, cells: tuple[float, float]) -> list[Floats]:
+    """Values (N,) along the six axes; ``cells`` is the sensor's thickness in pitches along x and y."""
+    slope2 = 1 + mean[:, 2] ** 2 + mean[:, 3] ** 2
+    return [
+        mean[:, 2],
+        mean[:, 3],
+        np.log(sigma[:, target]),
+        np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
+        shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
+        shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
+    ]
 
 
 def _width(pull: Floats) -> float:
     """Between the central 68 % half width, twice, and the standard deviation, once, which longer tails make larger."""
-    core = float(np.percentile(np.abs(pull - np.median(pull)), CORE))
-    return float(np.cbrt(max(float(pull.std()), 1e-6) * max(core, 1e-6) ** 2))
+    pull = pull - np.median(pull)
+    core = float(np.percentile(np.abs(pull), CORE))
+    spread = float(np.clip(pull, -TAIL * core, TAIL * core).std())
+    return float(np.cbrt(max(spread, 1e-6) * max(core, 1e-6) ** 2))
 
 
-def fit_calibration(mean: Floats, cholesky: Floats, targets: Floats) -> list[list[dict[str, list[float]]]]:
+def fit_calibration(
+    mean: Floats, cholesky: Floats, targets: Floats, shape: Floats, cells: tuple[float, float]
+) -> list[list[dict[str, Any]]]:
     """Corrections of each target along each axis.
 
     Args:
         mean: (N, 4); cholesky: (N, 4, 4); targets: (N, 4), of clusters the network was not trained on, same units.
+        shape: (N, 3), see :func:`cluster_shapes`.
+        cells: the sensor's thickness in pitches along x and y.
 
     Returns:
         For each of the 4 targets a list of tables ``{"axis", "at", "shift", "log_scale"}``: knots along an axis, the
@@ -51,11 +90,10 @@ def fit_calibration(mean: Floats, cholesky: Floats, targets: Floats) -> list[lis
     if len(mean) == 0 or not (np.all(np.isfinite(mean)) and np.all(np.isfinite(cholesky))):
         raise InputError("calibration: needs held-out clusters with finite estimates; the training diverged or had no data")
     sigma = np.linalg.norm(cholesky, axis=2)
-    n_bins = min(N_BINS, len(mean) // SMALLEST_BIN)
     tables: list[list[dict[str, Any]]] = []
     for target in range(4):
-        axes = _axes(mean, sigma, target)
-        groups = [np.array_split(np.argsort(values, kind="stable"), max(n_bins, 1)) for values in axes]
+        axes = _axes(mean, sigma, target, shape, cells)
+        groups = [_bins(values) if len(mean) >= FEWEST else [np.arange(len(mean))] for values in axes]
         own: list[dict[str, Any]] = []
         for axis, values in enumerate(axes):
             at = [float(np.median(values[g])) for g in groups[axis]]
@@ -77,6 +115,13 @@ def fit_calibration(mean: Floats, cholesky: Floats, targets: Floats) -> list[lis
     return tables
 
 
+def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
+    """Clusters by quantile of their values; equal values stay together, and bins without clusters are left out."""
+    edges = np.unique(np.quantile(values, EDGES[1:-1]))
+    place = np.searchsorted(edges, values, side="left")
+    return [here for k in range(len(edges) + 1) if len(here := np.flatnonzero(place == k))]
+
+
 def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
     """Sum over the tables of the shift and the logarithmic scale at each cluster's place on their axes."""
     shift, log_scale = np.zeros(len(axes[0])), np.zeros(len(axes[0]))
@@ -87,12 +132,18 @@ def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) ->
     return shift, log_scale
 
 
-def apply_calibration(mean: Floats, cholesky: Floats, tables: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[Floats, Floats]:
+def apply_calibration(
+    mean: Floats,
+    cholesky: Floats,
+    tables: Sequence[Sequence[Mapping[str, Any]]],
+    shape: Floats,
+    cells: tuple[float, float],
+) -> tuple[Floats, Floats]:
     """Calibrated means (N, 4) and Cholesky factors (N, 4, 4); correlations stay as they are."""
     sigma = np.linalg.norm(cholesky, axis=2)
     out_mean, out_cholesky = mean.copy(), cholesky.copy()
     for target, own in enumerate(tables):
-        shift, log_scale = _corrections(_axes(mean, sigma, target), own)
+        shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), own)
         out_mean[:, target] += shift * sigma[:, target]
         out_cholesky[:, target] *= np.exp(log_scale)[:, None]
     return out_mean, out_cholesky

@@ -14,7 +14,17 @@ from numba import njit
 from smartpix.geometry import Detector
 from smartpix.schema import N_COLUMNS, N_ROWS
 
-__all__ = ["FlatClusters", "Pixels", "Truth", "cluster_records", "flatten", "one_event", "window_origin", "windows"]
+__all__ = [
+    "FlatClusters",
+    "Pixels",
+    "Truth",
+    "cluster_records",
+    "fill_windows",
+    "flatten",
+    "one_event",
+    "window_origin",
+    "windows",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -92,6 +102,9 @@ def cluster_records(
         | (column < columns_out[number])
         | (column >= columns_out[number] + N_COLUMNS)
     )
+    # What a track left beyond the module's edge is missing.
+    of = module[number]
+    outside |= (row == 0) | (row == detector.n_rows[of] - 1) | (column == 0) | (column == detector.n_columns[of] - 1)
     content: dict[str, npt.NDArray[Any]] = {"row": row.astype(np.int16), "column": column.astype(np.int16)}
     for k, s in enumerate(slices):
         content[f"charge_{s:02d}"] = charge[:, k].astype(np.float32)
@@ -216,16 +229,26 @@ def windows(clusters: FlatClusters) -> tuple[npt.NDArray[np.float32], Floats]:
         (C, S, 13, 21) charge in e, rows along y and columns along x; and (C, 2) row and column of the first pixel.
     """
     row0, column0 = window_origin(clusters.first, clusters.counts, clusters.row, clusters.column)
-    images = np.zeros((len(clusters), clusters.charge.shape[1], N_ROWS, N_COLUMNS), dtype=np.float32)
-    _fill(images, clusters.first, clusters.counts, clusters.row, clusters.column, clusters.charge, row0, column0)
+    owner = np.repeat(np.arange(len(clusters)), clusters.counts)
+    row, column = clusters.row - row0[owner], clusters.column - column0[owner]
+    images = fill_windows(clusters.first, clusters.counts, row, column, clusters.charge, N_ROWS, N_COLUMNS)
     return images, np.stack([row0, column0], axis=1).astype(np.float64)
 
 
+def fill_windows(
+    first: Ints, counts: Ints, row: Ints, column: Ints, charge: npt.NDArray[np.float32], n_rows: int, n_columns: int
+) -> npt.NDArray[np.float32]:
+    """Images (N, S, n_rows, n_columns) of clusters given as lists of pixels within their windows; others are left out."""
+    images = np.zeros((len(first), charge.shape[1], n_rows, n_columns), dtype=np.float32)
+    _fill(images, first, counts, row, column, charge)
+    return images
+
+
 @njit(cache=True, nogil=True)
-def _fill(images: Any, first: Any, counts: Any, row: Any, column: Any, charge: Any, row0: Any, column0: Any) -> None:
+def _fill(images: Any, first: Any, counts: Any, row: Any, column: Any, charge: Any) -> None:
     for i in range(len(first)):
         for k in range(first[i], first[i] + counts[i]):
-            r, c = row[k] - row0[i], column[k] - column0[i]
+            r, c = row[k], column[k]
             if 0 <= r < images.shape[2] and 0 <= c < images.shape[3]:
                 for s in range(charge.shape[1]):
                     images[i, s, r, c] = charge[k, s]

@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.calibrate import apply_calibration
+from smartpix.calibrate import apply_calibration, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
@@ -20,7 +20,7 @@ from smartpix.weights import data_path, load_weights
 
 __all__ = [
     "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "sensor_of",
-    "truth_targets",
+    "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -80,17 +80,18 @@ class MdnNetwork:
     """One trained network with its calibration, ready to run.
 
     Attributes:
-        fused: the network's kernels.
+        fused: the network's kernels; arrays: the same weights by their names in the torch module.
         description: what is known of it; ``calibration`` and ``truncated_scale`` are used if they are there.
     """
 
     fused: FusedNetwork
     description: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]]
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> MdnNetwork:
         """From a torch module's arrays by name and the description saved with them."""
-        return cls(fuse(arrays, description["network"]), description)
+        return cls(fuse(arrays, description["network"]), description, arrays)
 
     @classmethod
     def load(cls, name: str) -> MdnNetwork:
@@ -103,6 +104,12 @@ class MdnNetwork:
         check_arrays(arrays, description["network"], name)
         return cls.from_arrays(arrays, description)
 
+    @property
+    def cells(self) -> tuple[float, float]:
+        """The sensor's thickness in pitches along x and y."""
+        sensor = self.description["sensor"]
+        return sensor["thickness"] / sensor["pitch_x"], sensor["thickness"] / sensor["pitch_y"]
+
     def predict_images(
         self, images: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Floats, Floats]:
@@ -112,8 +119,8 @@ class MdnNetwork:
             (N, 4) means, x and y in mm from the window's centre; (N, 4, 4) Cholesky factors.
         """
         bad = np.asarray(~np.isfinite(images).all(axis=(1, 2, 3)))
-        raw = self.fused.images(np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images)
-        return self._finish(raw, truncated, bad)
+        good = np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images
+        return self.finish(self.fused.images(good), shapes_of_images(good), truncated, bad)
 
     def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as predict_images."""
@@ -123,14 +130,22 @@ class MdnNetwork:
         wrong = np.asarray(~np.isfinite(clusters.charge).all(axis=1))
         charge = np.where(wrong[:, None], np.float32(0), clusters.charge) if wrong.any() else clusters.charge
         raw = self.fused.pixels(clusters.first, clusters.counts, row, column, charge)
+        shape = cluster_shapes(clusters.first, clusters.counts, clusters.row, clusters.column, charge[:, -1].astype(np.float64))
         bad = np.zeros(len(clusters), dtype=bool)
         bad[owner[wrong]] = True
-        return self._finish(raw, clusters.truncated, bad)
+        return self.finish(raw, shape, clusters.truncated, bad)
 
-    def _finish(
-        self, raw: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None, bad: npt.NDArray[np.bool_]
+    def finish(
+        self,
+        raw: npt.NDArray[np.float32],
+        shape: Floats,
+        truncated: npt.NDArray[np.bool_] | None = None,
+        bad: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Floats, Floats]:
-        """Positive diagonal, units, calibration; wide covariances where a cluster is cut or unreadable."""
+        """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units, calibration.
+
+        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be.
+        """
         scale = np.array(TARGET_SCALE)
         out = raw.astype(np.float64)
         mean = out[:, 0:8:2] * scale
@@ -141,13 +156,25 @@ class MdnNetwork:
         cholesky[:, rows, columns] = out[:, 8:]
         cholesky *= scale[:, None]
         if "calibration" in self.description:
-            mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"])
+            mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"], shape, self.cells)
         if truncated is not None and truncated.any():
             cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
         # Nothing is known: the middle of the window, with the spread of all that occurs.
-        mean[bad] = 0.0
-        cholesky[bad] = np.diag(3 * scale)
+        if bad is not None and bad.any():
+            mean[bad] = 0.0
+            cholesky[bad] = np.diag(3 * scale)
         return mean, cholesky
+
+
+def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
+    """(N, 3) as :func:`smartpix.calibrate.cluster_shapes`, of images (N, S, R, C)."""
+    fired = np.any(images != 0, axis=1)
+    out = np.zeros((len(images), 3))
+    out[:, 0] = np.maximum(images[:, -1], 0).sum(axis=(1, 2), dtype=np.float64)
+    for k, line in ((1, fired.any(axis=1)), (2, fired.any(axis=2))):
+        size = line.shape[1]
+        out[:, k] = np.where(line.any(axis=1), size - line[:, ::-1].argmax(axis=1) - line.argmax(axis=1), 0)
+    return out
 
 
 @dataclass(frozen=True)
@@ -203,12 +230,31 @@ def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detec
     return np.stack([x, y], axis=1)
 
 
-def truth_targets(clusters: ak.Array, min_share: float = 0.0) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and whether it has one of ``min_share``."""
+def truth_targets(
+    clusters: ak.Array, min_share: float = 0.0, event: npt.NDArray[Any] | None = None
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its crossing.
+
+    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The others are what
+    delta rays leave beside it.
+
+    Args:
+        clusters: of one event, or of several, flattened.
+        event: (N,) number of each cluster's event, where there are several.
+    """
     main = ak.firsts(clusters["truth"])
-    has = ak.to_numpy(ak.fill_none(main["share"] >= min_share, False))
     columns = [ak.to_numpy(ak.fill_none(main[name], np.nan)).astype(np.float64) for name in TARGETS]
-    return np.stack(columns, axis=1), has
+    share = ak.to_numpy(ak.fill_none(main["share"], -1.0)).astype(np.float64)
+    crossing = [ak.to_numpy(ak.fill_none(main[name], -1)).astype(np.int64) for name in ("particle_id", "order")]
+    crossing.append(np.zeros(len(share), dtype=np.int64) if event is None else event)
+    charge = ak.to_numpy(clusters["charge"]) * share
+    by_crossing = np.lexsort((-charge, *crossing))
+    ids = np.stack(crossing)[:, by_crossing]
+    first = np.ones(len(share), dtype=bool)
+    first[1:] = np.any(ids[:, 1:] != ids[:, :-1], axis=0)
+    largest = np.zeros(len(share), dtype=bool)
+    largest[by_crossing[first]] = True
+    return np.stack(columns, axis=1), largest & (share >= min_share)
 
 
 def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:

@@ -27,8 +27,8 @@ _DIAGONAL = (1, 3, 5, 7)
 _MEANS = (0, 2, 4, 6)
 _OFF_DIAGONAL = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_OUTPUTS = 14
-FILTERS, SPAN = 4, 3
-"""Of the column network: filters, and columns each sees."""
+SPAN = 3
+"""Columns that a filter of the column network sees."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class NetworkOptions:
         kind: ``"columns"``, ``"conv"`` or ``"mlp"``.
         n_slices, n_rows, n_columns: of its input.
         hidden: width of the dense layers; 0: the kind's own (14, 16 and 21).
+        filters: of the column network; the convolution has 5.
         batch_norm: normalise each layer's input over the batch while training.
         reference, compression: the input is sign * log2(1 + |q| / reference) / compression, q in e.
     """
@@ -48,6 +49,7 @@ class NetworkOptions:
     n_rows: int = N_ROWS
     n_columns: int = N_COLUMNS
     hidden: int = 0
+    filters: int = 4
     batch_norm: bool = False
     reference: float = 300.0
     compression: float = 3.0
@@ -55,7 +57,7 @@ class NetworkOptions:
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
             raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
-        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0)):
+        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0), ("filters", 1)):
             check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
         for name in ("reference", "compression"):
             check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")
@@ -145,9 +147,9 @@ class ColumnMdn(nn.Module):
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
         hidden = network.hidden or 14
-        self.columns = nn.Conv2d(network.n_slices, FILTERS, (network.n_rows, SPAN))
-        self.norm0 = _norm(network, FILTERS, images=True)
-        n_flat = FILTERS * (network.n_columns - SPAN + 1) + network.n_slices * network.n_rows
+        self.columns = nn.Conv2d(network.n_slices, network.filters, (network.n_rows, SPAN))
+        self.norm0 = _norm(network, network.filters, images=True)
+        n_flat = network.filters * (network.n_columns - SPAN + 1) + network.n_slices * network.n_rows
         self.dense1 = nn.Linear(n_flat, hidden)
         self.norm1 = _norm(network, hidden)
         self.dense2 = nn.Linear(hidden, hidden)

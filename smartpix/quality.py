@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality"]
+__all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "weighted_half_width"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,6 +23,14 @@ def half_width(values: npt.ArrayLike) -> float:
     """Central 68 % half width: 68.27 % of the absolute values lie below it."""
     values = np.abs(np.asarray(values, dtype=np.float64))
     return float(np.percentile(values, CORE)) if values.size else float("nan")
+
+
+def weighted_half_width(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
+    """Central 68 % half width of weighted values."""
+    size = np.abs(np.asarray(values, dtype=np.float64))
+    order = np.argsort(size)
+    share = np.cumsum(np.asarray(weights, dtype=np.float64)[order])
+    return float(size[order][np.searchsorted(share, CORE / 100 * share[-1])])
 
 
 def degrees(cot: npt.ArrayLike) -> Floats:

@@ -152,8 +152,9 @@ def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int]
         if sensor and sensor != here:
             raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
         sensor = here
+        event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
-        target, has = truth_targets(clusters, min_share)
+        target, has = truth_targets(clusters, min_share, event)
         chosen = has & (header.detector.barrel[ak.to_numpy(clusters["module_index"])] == (region == "barrel"))
         clusters, target = clusters[chosen], target[chosen]
         if len(clusters) == 0:

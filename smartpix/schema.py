@@ -65,7 +65,7 @@ CLUSTERS: dict[str, Column] = {
     "sigma_x": Column("f4", "mm", "uncertainty of local_x"),
     "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
     "charge": Column("f4", "e", "sum of the last slice over the pixels"),
-    "truncated": Column("?", "", "the cluster does not fit the 13 x 21 window of the network"),
+    "truncated": Column("?", "", "the cluster does not fit the 13 x 21 window of the network, or touches the module's edge"),
 }
 
 PIXELS: dict[str, Column] = {

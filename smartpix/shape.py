@@ -149,8 +149,9 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
             raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
         if sensor_of(opened.header.detector, opened.header.field) != sensor:
             raise InputError(f"{opened.path}: has another sensor than {files[0]}; train on one sensor at a time")
+        event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
-        target, has = truth_targets(clusters, options.min_share)
+        target, has = truth_targets(clusters, options.min_share, event)
         flat = flatten(clusters, (last,))
         features, size_class = shape_features(flat)
         target[:, :2] -= flat.local

@@ -15,7 +15,7 @@ import torch
 
 from smartpix.calibrate import fit_calibration
 from smartpix.checkpoint import resume, save_checkpoint
-from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork
+from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.files import check_writable
 from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
 from smartpix.quality import quality
@@ -32,7 +32,7 @@ Report = Callable[[str], None]
 AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
 LARGEST_LOSS = 50.0
-"""A cluster's loss counts up to here in one step: a wild one must not undo the others' work."""
+"""A cluster's loss counts up to here: a wild one must not undo the others' work."""
 WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -141,9 +141,13 @@ def train_on(
         )
     x = encode(torch.from_numpy(samples.images), network)
     y = torch.from_numpy((samples.targets / np.array(TARGET_SCALE)).astype(np.float32))
-    x_train, y_train = x[:-n_held], y[:-n_held]
+    # Truncated clusters are flagged when they are used: they neither train nor tune.
+    complete = torch.from_numpy(~samples.truncated)
+    x_train, y_train = x[:-n_held][complete[:-n_held]], y[:-n_held][complete[:-n_held]]
     middle = len(x) - n_held // 2
     tuning, test = slice(len(x) - n_held, middle), slice(middle, len(x))
+    x_held, y_held = x[tuning][complete[tuning]], y[tuning][complete[tuning]]
+    del x, y
 
     torch.manual_seed(options.seed)
     model = build(network)
@@ -166,7 +170,7 @@ def train_on(
             break
         started = time.perf_counter()
         loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options)
-        held = _nll(model, x[tuning], y[tuning])
+        held = _nll(model, x_held, y_held)
         state["history"].append(held)
         if held == min(state["history"]):
             state["best"] = {k: v.clone() for k, v in model.state_dict().items()}
@@ -184,7 +188,13 @@ def train_on(
     raw = MdnNetwork.from_arrays(arrays, description)
     fit_on = ~samples.truncated[tuning]
     mean, cholesky = raw.predict_images(samples.images[tuning])
-    description["calibration"] = fit_calibration(mean[fit_on], cholesky[fit_on], samples.targets[tuning][fit_on])
+    description["calibration"] = fit_calibration(
+        mean[fit_on],
+        cholesky[fit_on],
+        samples.targets[tuning][fit_on],
+        shapes_of_images(samples.images[tuning][fit_on]),
+        raw.cells,
+    )
     calibrated = MdnNetwork.from_arrays(arrays, description)
     cut = samples.truncated[-n_held:]
     description["truncated_scale"] = _truncated_scale(calibrated, samples.images[-n_held:][cut], samples.targets[-n_held:][cut])
@@ -200,6 +210,10 @@ def train_on(
     save_weights(output, arrays, description | {"metrics": metrics})
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return negative_log_likelihood(raw, target).clamp(max=LARGEST_LOSS)
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
@@ -242,7 +256,7 @@ def _one_epoch(
             group["lr"] = _rate(options, epoch * n_batches + b, options.epochs * n_batches)
         batch = order[b * options.batch_size : (b + 1) * options.batch_size]
         image, target = _augment(x[batch], y[batch], pixel, options.augment, generator)
-        loss = negative_log_likelihood(model(image), target).clamp(max=LARGEST_LOSS).mean()
+        loss = _loss(model(image), target).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -276,5 +290,5 @@ def _augment(
 @torch.inference_mode()
 def _nll(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     model.eval()
-    parts = [negative_log_likelihood(model(a), b) for a, b in zip(torch.split(x, 8192), torch.split(y, 8192), strict=True)]
+    parts = [_loss(model(a), b) for a, b in zip(torch.split(x, 8192), torch.split(y, 8192), strict=True)]
     return float(torch.cat(parts).mean())

@@ -35,6 +35,8 @@ def one_module_detector() -> Detector:
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY / "../shared/data"
+SENSOR = {"pitch_x": 0.05, "pitch_y": 0.0125, "thickness": 0.1, "field": 3.8}
+"""Of the embedded detector and of the data sets of type 2."""
 
 
 def embedded_detector() -> Detector:

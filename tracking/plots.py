@@ -21,7 +21,7 @@ from smartpix.files import replace_when_done
 from tracking.metrics import ETA_BINS, PT_BINS, EventTruth, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
 
-__all__ = ["clopper_pearson", "write_figures"]
+__all__ = ["clopper_pearson", "figure", "write_figures"]
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -45,7 +45,8 @@ def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tup
 
 
 @contextmanager
-def _figure(path: Path, **options: Any) -> Iterator[tuple[Any, Any]]:
+def figure(path: Path, **options: Any) -> Iterator[tuple[Any, Any]]:
+    """Figure and axes (options as of ``plt.subplots``) in the common style, written whole at the end."""
     with plt.rc_context(
         {
             **mplhep.style.ATLAS,
@@ -88,7 +89,7 @@ def residuals(
     path: Path, totals: Totals, quantity: Callable[[dict[str, npt.NDArray[Any]], str], npt.NDArray[Any]], kind: str
 ) -> None:
     """Estimate minus truth, or pulls, of single-particle clusters, barrel and end-caps."""
-    with _figure(path, nrows=2, ncols=2, figsize=(11, 8)) as (_, axes):
+    with figure(path, nrows=2, ncols=2, figsize=(11, 8)) as (_, axes):
         for axis, name in zip(axes.flat, TARGETS, strict=True):
             values = np.concatenate([quantity(r, name) for r in totals.residuals])
             barrel = np.concatenate([r["barrel"] for r in totals.residuals])
@@ -116,7 +117,7 @@ def residuals(
 
 def efficiency(path: Path, totals: Totals) -> None:
     """Track efficiency against pT and eta, with 68 % Clopper-Pearson intervals."""
-    with _figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
+    with figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
         for axis, name, edges, label in ((axes[0], "pt", PT_BINS, "$p_T$ [GeV]"), (axes[1], "eta", ETA_BINS, r"$\eta$")):
             total, passed = totals.efficiency[name].astype(float)
             filled = total > 0
@@ -156,7 +157,7 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
             rate.append(found / wanted)
     if not rate:
         return
-    with _figure(path, figsize=(8, 6)) as (_, axis):
+    with figure(path, figsize=(8, 6)) as (_, axis):
         axis.plot(reduction, rate, "o-", color=BLUE, label="cones, first events")
         summary = totals.summary()
         if summary["reduction"] and summary["edge_efficiency"]:
@@ -187,7 +188,7 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
     # pT = sin(theta) / |qop|, of the tracks that stay in the barrel.
     order = np.argsort(np.abs(result.helices.qop) / np.sin(result.helices.theta))
     leading = [t for t in order if np.all(barrel[rows[t]])][:3]
-    with _figure(path, ncols=2, figsize=(15, 7)) as (_, (xy, rz)):
+    with figure(path, ncols=2, figsize=(15, 7)) as (_, (xy, rz)):
         xy.plot(position[barrel, 0], position[barrel, 1], ".", ms=2, color=GREY, alpha=0.6, label="clusters (barrel)")
         rz.plot(position[:, 2], radius, ".", ms=2, color=GREY, alpha=0.6, label="clusters")
         for t, hit_rows in enumerate(rows):

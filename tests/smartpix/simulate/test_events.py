@@ -68,8 +68,11 @@ def test_distant_particles_make_separate_clusters_with_their_own_truth():
     who = ak.to_numpy(truth["particle_id"]) - 1
     for name, wanted in (("x", local[:, 0]), ("y", local[:, 1]), ("cot_alpha", cots[:, 0]), ("cot_beta", cots[:, 1])):
         np.testing.assert_allclose(ak.to_numpy(truth[name]), wanted[who], atol=1e-4)
-    np.testing.assert_allclose(ak.to_numpy(clusters["local_x"]), local[who, 0], atol=0.05)
-    np.testing.assert_allclose(ak.to_numpy(clusters["local_y"]), local[who, 1], atol=0.02)
+    # A hard delta ray may carry one or two away.
+    for name, wanted, limit in (("local_x", local[:, 0], 0.05), ("local_y", local[:, 1], 0.02)):
+        off = np.abs(ak.to_numpy(clusters[name]) - wanted[who])
+        assert np.mean(off < limit) >= 0.97
+        assert off.max() < 0.3
 
 
 def test_truth_pt_is_transverse_to_the_beam():

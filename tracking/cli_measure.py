@@ -1,0 +1,144 @@
+"""``smartpix bench`` and ``smartpix study``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from smartpix.schema import InputError, check
+from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_train import set_threads
+
+__all__ = ["add_bench", "add_study"]
+
+
+def add_bench(commands: Any) -> None:
+    """Add ``bench`` to the commands."""
+    bench = commands.add_parser("bench", help="measure quality and speed")
+    kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True)
+    mdn = kinds.add_parser("mdn", help="the estimates' networks beside the published ones", description=(
+        "Test the shipped networks on clusters of data set 2s (50 x 12.5 x 100 um) that none was trained on: residuals, pulls, "
+        "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of 68 % half widths."
+    ))  # fmt: skip
+    mdn.add_argument("--variants", nargs="+", metavar="V", help="default: all")
+    mdn.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
+    mdn.add_argument("--file", type=Path, metavar="F.parquet", help="test on this data set instead")
+    mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    json_flag(mdn)
+    mdn.set_defaults(command_function=_bench_mdn)
+
+
+def add_study(commands: Any) -> None:
+    """Add ``study`` to the commands."""
+    study = commands.add_parser("study", help="what each choice buys, with figures", description=(
+        "Studies of sensor, readout and network. Each writes STUDY.json and figures into a folder."
+    ))  # fmt: skip
+    kinds = study.add_subparsers(title="studies", metavar="STUDY", required=True)
+    for name, help_text in (
+        ("slices", "which two of the 20 slices, and how many"),
+        ("geometry", "all seven geometries, 100 against 150 um"),
+        ("levers", "everything that decides the resolution: slices, noise, threshold, bits, sensor, network"),
+    ):
+        lever = kinds.add_parser(name, help=help_text, description=(
+            f"Train networks to learn {help_text}: one for each setting around the base of 50 x 12.5 x 100 um, slices 0 and 19, "
+            "noise 50 e, threshold 300 e, float input, all on data of their own and equally long."
+        ))  # fmt: skip
+        lever.add_argument("--dataset", default="2s", metavar="2s|3s|4s", help="(default: %(default)s)")
+        lever.add_argument("--clusters", type=int, default=120_000, metavar="N", help="for each sensor (default: %(default)s)")
+        lever.add_argument("--epochs", type=int, default=25, help="of each training (default: %(default)s)")
+        lever.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+        lever.set_defaults(command_function=_study_levers, study=name)
+    pull = kinds.add_parser("pull", help="residuals and pulls of the networks, cluster-shape estimates beside them", description=(
+        "Residuals and pulls of the shipped networks on simulated events, with the cluster-shape estimates as a cross-check."
+    ))  # fmt: skip
+    pull.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: the embedded sample")
+    pull.set_defaults(command_function=_study_pull)
+    angle = kinds.add_parser("angle-pt", help="what one layer's beta tells about pT", description=(
+        "The bend measured by one layer's beta against the charge over the transverse momentum, on data set 2s."
+    ))  # fmt: skip
+    angle.add_argument("--variant", default="columns-2t-chip", metavar="V", help="network of `bench mdn` (default: %(default)s)")
+    angle.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
+    angle.set_defaults(command_function=_study_angle_pt)
+    for parser in kinds.choices.values():
+        parser.add_argument(
+            "-o", "--output", type=Path, default=Path("smartpix-study"), help="folder for the results (default: %(default)s)"
+        )
+        json_flag(parser)
+
+
+def _bench_mdn(options: argparse.Namespace) -> None:
+    from tracking.bench import VARIANTS, bench_mdn, table
+
+    check("bench mdn", "threads", options.threads, options.threads >= 1, "at least 1")
+    result = bench_mdn(options.variants or list(VARIANTS), options.clusters, options.file, options.threads, log)
+    print(json.dumps(result) if options.json else table(result))
+
+
+def _study_levers(options: argparse.Namespace) -> None:
+    from tracking.studies import LEVERS, StudyOptions, lever_study
+    from tracking.study_plots import plot_levers, plot_targets
+
+    set_threads(options.threads)
+    levers = {
+        "slices": ["which two slices", "number of slices"], "geometry": ["geometry", "thickness [um]"], "levers": list(LEVERS),
+    }[options.study]  # fmt: skip
+    folder = _folder(options.output)
+    result = lever_study(levers, StudyOptions(options.clusters, options.epochs, dataset=options.dataset), log)
+    plot_levers(folder / f"{options.study}.png", result)
+    if options.study != "levers":
+        plot_targets(folder / f"{options.study}-targets.png", result, levers[-1] if options.study == "slices" else levers[0])
+    _study_done(options, folder / f"{options.study}.json", result)
+
+
+def _study_pull(options: argparse.Namespace) -> None:
+    from smartpix.weights import data_path
+    from tracking.studies import pull_study
+    from tracking.study_plots import plot_pulls
+
+    folder = _folder(options.output)
+    result = pull_study(options.files or [data_path("sample.root")], ("mdn-barrel", "mdn-endcap"), "shape-50x12.5x100")
+    plot_pulls(folder / "residuals.png", result, pulls=False)
+    plot_pulls(folder / "pulls.png", result, pulls=True)
+    _study_done(options, folder / "pull.json", {k: v for k, v in result.items() if k != "arrays"})
+
+
+def _study_angle_pt(options: argparse.Namespace) -> None:
+    from tracking.studies import angle_pt_study
+    from tracking.study_plots import plot_angle_pt
+
+    folder = _folder(options.output)
+    result = angle_pt_study(options.variant, options.clusters)
+    plot_angle_pt(folder / "angle-pt.png", result)
+    _study_done(options, folder / "angle-pt.json", {k: v for k, v in result.items() if k != "arrays"})
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be made ({error.strerror}); give another folder with -o") from error
+    return path
+
+
+def _study_done(options: argparse.Namespace, path: Path, result: dict[str, Any]) -> None:
+    """Write a study's results and print them."""
+    from smartpix.files import replace_when_done
+
+    with replace_when_done(path) as beside:
+        beside.write_text(json.dumps(result, indent=1) + "\n")
+    if options.json:
+        print(json.dumps(result))
+        return
+    for lever, settings in result.get("levers", {}).items():
+        print(f"{lever:24s}   x [um]   y [um]  cot alpha  cot beta   cot alpha, |cot alpha| < 2")
+        for label, r in settings.items():
+            widths, central = r["half_width_68"], r["half_width_68_central"]
+            print(
+                f"  {label:22s}{widths['x_um']:9.2f}{widths['y_um']:9.2f}{widths['cot_alpha']:11.3f}{widths['cot_beta']:10.4f}"
+                f"{central['cot_alpha']:12.3f}"
+            )
+    if "levers" not in result:
+        print_result(options, result)
+    print(f"written to {path.parent}")

@@ -1,0 +1,121 @@
+"""``smartpix train``: the estimates' networks, the cluster-shape estimates, the graph network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from smartpix.schema import check
+from tracking.cli_output import json_flag, log, print_result
+
+__all__ = ["add_train", "set_threads"]
+
+
+def add_train(commands: Any) -> None:
+    """Add ``train`` to the commands."""
+    train = commands.add_parser("train", help="train the networks")
+    kinds = train.add_subparsers(title="what", metavar="WHAT", required=True)
+    mdn = kinds.add_parser("mdn", help="the estimates' network", description=(
+        "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
+        "An interrupted training is taken up again by the same command."
+    ))  # fmt: skip
+    mdn.add_argument("files", nargs="+", type=Path, metavar="FILE", help=(
+        "event files (ROOT), or data sets in the public layout (parquet, files or folders)"
+    ))  # fmt: skip
+    mdn.add_argument("--region", choices=("barrel", "endcap"), required=True)
+    mdn.add_argument("--network", default="columns", metavar="KIND", help=(
+        "columns (2,178 parameters), conv (the talk's 2,029) or mlp (2,219, on projections); default: %(default)s"
+    ))  # fmt: skip
+    mdn.add_argument("--hidden", type=int, default=0, metavar="N", help="width of the dense layers; 0: the network's own")
+    mdn.add_argument("--filters", type=int, default=4, metavar="N", help="of the column network (default: %(default)s)")
+    mdn.add_argument("--batch-norm", action="store_true", help="normalise over the batch in training")
+    mdn.add_argument("--slices", type=int, nargs="+", metavar="S", help="default: the first and the last, 0 and 19 of data sets")
+    mdn.add_argument("--noise", type=float, metavar="E", help="noise added to data sets; without these flags, none is")
+    mdn.add_argument("--threshold", type=float, metavar="E", help="threshold applied to data sets")
+    mdn.add_argument("--threshold-dispersion", type=float, metavar="E", help="its spread from pixel to pixel")
+    mdn.add_argument("--bits", type=int, metavar="N", help="bits of the input of data sets: 0 (float), 2 to 8")
+    mdn.add_argument("--adc-max", type=float, metavar="E", help="where the ADC saturates (default: 16000)")
+    mdn.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
+    mdn.add_argument("--epochs", type=int, default=60, help="(default: %(default)s)")
+    mdn.add_argument("--batch-size", type=int, default=512, help="(default: %(default)s)")
+    mdn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
+    mdn.add_argument("--schedule", default="cosine", help="of the learning rate: cosine or constant (default: %(default)s)")
+    mdn.add_argument("--patience", type=int, default=0, metavar="N", help="stop after N epochs without progress; 0: never")
+    mdn.add_argument("--augment", nargs="*", default=["mirror-x"], metavar="HOW", help=(
+        "mirror-x, mirror-y (end-caps only) and shift; default: mirror-x"
+    ))  # fmt: skip
+    mdn.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path")
+    mdn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    shape = kinds.add_parser(
+        "shape",
+        help="the cluster-shape estimates",
+        description="Train the cluster-shape estimates on simulated event files of one sensor.",
+    )
+    shape.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    gnn = kinds.add_parser("gnn", help="the graph network", description=(
+        "Train the interaction network on simulated event files, at any mix of pile-up. "
+            "An interrupted training is taken up again by the same command."
+    ))  # fmt: skip
+    gnn.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
+    gnn.add_argument("--hidden", type=int, default=32, help="width of the layers (default: %(default)s)")
+    gnn.add_argument("--passes", type=int, default=3, help="message passes (default: %(default)s)")
+    gnn.add_argument("--learning-rate", type=float, default=2e-3, help="(default: %(default)s)")
+    gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
+        parser.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
+        parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+        json_flag(parser)
+        parser.set_defaults(command_function=function)
+
+
+def set_threads(threads: int) -> None:
+    """Set the number of threads torch uses."""
+    import torch
+
+    check("train", "threads", threads, threads >= 1, "at least 1")
+    torch.set_num_threads(threads)
+
+
+def _train_mdn(options: argparse.Namespace) -> None:
+    from smartpix.model import NetworkOptions
+    from smartpix.simulate.datasets import sensor_of_type
+    from smartpix.simulate.readout import ReadoutOptions
+    from smartpix.train import TrainMdnOptions, train_mdn
+
+    set_threads(options.threads)
+    training = TrainMdnOptions(
+        NetworkOptions(options.network, hidden=options.hidden, filters=options.filters, batch_norm=options.batch_norm),
+        options.epochs, options.batch_size, options.learning_rate, options.schedule, options.patience, tuple(options.augment),
+        options.train_seed,
+    )  # fmt: skip
+    asked = {
+        "noise": options.noise, "threshold": options.threshold, "threshold_dispersion": options.threshold_dispersion,
+        "adc_bits": options.bits, "adc_max": options.adc_max,
+    }  # fmt: skip
+    given = {k: v for k, v in asked.items() if v is not None}
+    readout = ReadoutOptions(**({"noise": 0.0, "threshold": 0.0, "adc_bits": 0} | given)) if given else None
+    sensor = None
+    if options.type is not None:
+        kind = sensor_of_type(options.type)
+        sensor = {"pitch_x": kind.pitch_x, "pitch_y": kind.pitch_y, "thickness": kind.thickness, "field": 3.8}
+    result = train_mdn(
+        options.files, options.region, options.output, training, log,
+        slices=options.slices, readout=readout, start=options.start, sensor=sensor,
+    )  # fmt: skip
+    print_result(options, result)
+
+
+def _train_shape(options: argparse.Namespace) -> None:
+    from smartpix.shape import TrainShapeOptions, train_shape
+
+    print_result(options, train_shape(options.files, options.output, TrainShapeOptions()))
+
+
+def _train_gnn(options: argparse.Namespace) -> None:
+    from tracking.train import TrainGnnOptions, train_gnn
+
+    set_threads(options.threads)
+    training = TrainGnnOptions(options.epochs, options.learning_rate, options.hidden, options.passes, options.train_seed)
+    print_result(options, train_gnn(options.files, options.output, training, log))
