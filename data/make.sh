@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Remakes everything in data/ from nothing: detector table, embedded sample, trained weights.
+# Remakes everything in data/ from nothing: detector table, embedded sample, trained weights (about two hours on two cores).
 # Called again after an interruption it goes on with the training where it stopped. Needs: pip install 'smartpix[acts]'.
 set -eu
 cd "$(dirname "$0")"
@@ -10,12 +10,35 @@ mkdir -p "$work" weights
 smartpix detector -o detector.csv
 smartpix simulate events --pileup 20 --events 10 --seed 2026 -o sample.root
 
-# Estimates. The barrel's network takes longest and has one core to itself.
+# Estimates of the chain: crossings with broad angles, so that they carry the cluster's information alone.
 [ -f "$work/crossings.root" ] || smartpix simulate crossings --events 100 --seed 11 -o "$work/crossings.root"
-smartpix train mdn "$work/crossings.root" --region barrel --epochs 55 -o weights/mdn-barrel.safetensors &
-barrel=$!
-smartpix train mdn "$work/crossings.root" --region endcap --epochs 40 -o weights/mdn-endcap.safetensors
 smartpix train shape "$work/crossings.root" -o weights/shape-50x12.5x100.safetensors
+(
+  smartpix train mdn "$work/crossings.root" --region barrel --epochs 80 -o weights/mdn-barrel.safetensors
+  smartpix train mdn "$work/crossings.root" --region endcap --augment mirror-x mirror-y --epochs 50 \
+    -o weights/mdn-endcap.safetensors
+) &
+chain=$!
+
+# Networks of `smartpix bench mdn`, on the talk's data set 2s: float ones as the published, others as a chip reads out.
+# With all 20 slices a cluster takes 22 kB, twice in memory: fewer of them.
+[ -f "$work/2s.parquet" ] || smartpix simulate clusters --dataset 2s -n 400000 --seed 21 -o "$work/2s.parquet"
+[ -f "$work/2s-20t.parquet" ] || smartpix simulate clusters --dataset 2s -n 120000 --seed 22 -o "$work/2s-20t.parquet"
+bench() { # weights, then options
+  name=$1
+  shift
+  smartpix train mdn "$work/2s.parquet" --region barrel "$@" -o "weights/mdn-2s-$name.safetensors"
+}
+chip="--noise 50 --threshold 300"
+bench mlp-2t-float --network mlp --epochs 100
+bench mlp-2t-2bit --network mlp --noise 50 --threshold 340 --bits 2 --adc-max 3600 --epochs 80
+bench columns-2t-chip $chip --epochs 80
+bench columns-2t-4bit $chip --bits 4 --epochs 60
+bench columns-2t-float --epochs 40
+bench conv-2t-float --network conv --epochs 50
+bench conv-2t-4bit --network conv $chip --bits 4 --epochs 50
+smartpix train mdn "$work/2s-20t.parquet" --region barrel --network conv --slices $(seq 0 19) --epochs 40 \
+  -o weights/mdn-2s-conv-20t-float.safetensors
 
 # TrackML's clusters were digitised with a Lorentz angle of 0.12 rad and without noise; a bias of 170 V per 100 um gives
 # that angle at 2 T.
@@ -31,5 +54,5 @@ make_events 20 20 2001 "" gnn-20.root
 make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-wait "$barrel"
+wait "$chain"
 smartpix train gnn "$work"/gnn-{20,60,200,trackml}.root --epochs 40 --threads 2 -o weights/gnn.safetensors

@@ -24,7 +24,7 @@ from smartpix.schema import TARGET_SCALE, InputError, check
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.weights import load_arrays, load_weights, save_weights
 
-__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "train_mdn", "train_on"]
+__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "train_mdn", "train_on"]
 
 Floats = npt.NDArray[np.float64]
 Report = Callable[[str], None]
@@ -144,8 +144,7 @@ def train_on(
     # Truncated clusters are flagged when they are used: they neither train nor tune.
     complete = torch.from_numpy(~samples.truncated)
     x_train, y_train = x[:-n_held][complete[:-n_held]], y[:-n_held][complete[:-n_held]]
-    middle = len(x) - n_held // 2
-    tuning, test = slice(len(x) - n_held, middle), slice(middle, len(x))
+    tuning = slice(len(x) - n_held, len(x) - n_held // 2)
     x_held, y_held = x[tuning][complete[tuning]], y[tuning][complete[tuning]]
     del x, y
 
@@ -185,22 +184,8 @@ def train_on(
         "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
         "start": None if start is None else str(Path(start).name),
     }  # fmt: skip
-    raw = MdnNetwork.from_arrays(arrays, description)
-    fit_on = ~samples.truncated[tuning]
-    mean, cholesky = raw.predict_images(samples.images[tuning])
-    description["calibration"] = fit_calibration(
-        mean[fit_on],
-        cholesky[fit_on],
-        samples.targets[tuning][fit_on],
-        shapes_of_images(samples.images[tuning][fit_on]),
-        raw.cells,
-    )
-    calibrated = MdnNetwork.from_arrays(arrays, description)
-    cut = samples.truncated[-n_held:]
-    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[-n_held:][cut], samples.targets[-n_held:][cut])
-    mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
-    metrics = {
-        **quality(mean, cholesky, samples.targets[test], samples.truncated[test]),
+    description, metrics = calibrate_and_test(arrays, description, samples, n_held)
+    metrics |= {
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_train": len(x_train),
         "n_validation": n_held,
@@ -212,17 +197,45 @@ def train_on(
     return metrics
 
 
+def calibrate_and_test(
+    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], samples: Samples, n_held: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Calibrate trained weights on the first half of the held-out clusters, test them on the second.
+
+    Args:
+        arrays, description: of the network; an older calibration is replaced.
+        n_held: how many of the samples, at their end, the network was not trained on.
+
+    Returns:
+        The description with ``calibration`` and ``truncated_scale``; and :func:`smartpix.quality.quality` of the test.
+    """
+    middle = len(samples) - n_held // 2
+    tuning, test = slice(len(samples) - n_held, middle), slice(middle, len(samples))
+    description = {k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "metrics")}
+    raw = MdnNetwork.from_arrays(arrays, description)
+    complete = ~samples.truncated[tuning]
+    images = samples.images[tuning][complete]
+    mean, cholesky = raw.predict_images(images)
+    shapes = shapes_of_images(images)
+    description["calibration"] = fit_calibration(mean, cholesky, samples.targets[tuning][complete], shapes, raw.cells)
+    calibrated = MdnNetwork.from_arrays(arrays, description)
+    cut = samples.truncated[-n_held:]
+    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[-n_held:][cut], samples.targets[-n_held:][cut])
+    mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
+    return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
+
+
 def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return negative_log_likelihood(raw, target).clamp(max=LARGEST_LOSS)
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
-    """Factors on the sigmas that make the pulls of truncated clusters at most unit wide; never below 1."""
+    """Factors on the sigmas, never below 1, with which 95 % of the truncated clusters are within two of them."""
     if len(images) < 100:
         return [TRUNCATED_SCALE] * 4
     mean, cholesky = network.predict_images(images)
-    pull = (targets - mean) / np.linalg.norm(cholesky, axis=2)
-    return np.maximum(np.sqrt((pull**2).mean(axis=0)), 1.0).tolist()  # type: ignore[no-any-return]
+    pull = np.abs(targets - mean) / np.linalg.norm(cholesky, axis=2)
+    return np.maximum(np.percentile(pull, 95.45, axis=0) / 2, 1.0).tolist()  # type: ignore[no-any-return]
 
 
 def _pixel_steps(sensor: Mapping[str, float]) -> tuple[float, float]:
