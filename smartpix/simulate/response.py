@@ -39,11 +39,15 @@ STEP = 2.0
 """Path length in um over which soft collisions are added up."""
 GROUP = 40
 """Pairs that drift together."""
+TAIL = 0.02
+"""Share of the pairs, those that diffuse farthest along the rows, which drift alone."""
+MOST_CELLS = 8
+"""Bound on the cells of a group: one, and at most TAIL of the pairs of the largest delta rays' parts."""
 DELTA_RAY = 5_000.0
 """Transfers above this (eV) are spread along the delta ray's own path; its range is 0.2 um."""
 STRAIGHT = 0.6
 """Scattering shortens the straight reach of an electron to about this share of its path (H.-J. Fitting, 1974)."""
-MOST_PARTS = 400
+MOST_PARTS = 1000
 LONGEST = 20.0
 """A grazing track is followed over this length at most, mm."""
 
@@ -258,35 +262,50 @@ def _ionise(
 
 @njit(cache=True)
 def _diffuse(
-    groups: Any, used: int, cells: Any, half: Any, pitch: Any, thickness: float, sigma: Any, normal: Any,
-    state: Any,
-) -> None:  # fmt: skip
-    """Cells of the response table (depth, row, column, cell y, cell x) of each group after diffusion.
+    groups: Any, used: int, cells: Any, half: Any, pitch: Any, thickness: float, sigma: Any, normal: Any, state: Any,
+) -> int:  # fmt: skip
+    """Number of pairs and cells of the response table (depth, row, column, cell y, cell x) after diffusion; returns how many.
 
     The displacements follow an additive recurrence with irrational steps, which fills the normal distribution more
-    evenly than chance: groups of 40 pairs then share charge as smoothly as single pairs do.
+    evenly than chance: groups of 40 pairs then share charge as smoothly as single pairs do. Along the short pitch the
+    outermost pairs leave their group and go alone, since single electrons are what the last pixel of a cluster collects.
     """
     u, v = _uniform(state), _uniform(state)
     n_depth = len(sigma)
+    n = 0
     for g in range(used):
-        u = (u + 0.7548776662466927) % 1.0
-        v = (v + 0.5698402909980532) % 1.0
+        number = int(groups[g, 3])
+        alone = min(int(number * TAIL + _uniform(state)), number - 1)
         at = (groups[g, 2] / thickness + 0.5) * (n_depth - 1)
-        # Rounding up or down at random interpolates between depths.
-        iz = min(max(int(at + _uniform(state)), 0), n_depth - 1)
-        x = (groups[g, 0] + sigma[iz] * normal[int(u * N_NORMAL)] + half[0]) / pitch[0]
-        y = (groups[g, 1] + sigma[iz] * normal[int(v * N_NORMAL)] + half[1]) / pitch[1]
-        column, row = int(math.floor(x)), int(math.floor(y))
-        cells[g, 0], cells[g, 1], cells[g, 2] = iz, row, column
-        cells[g, 3] = min(int((y - row) * CELLS_Y), CELLS_Y - 1)
-        cells[g, 4] = min(int((x - column) * CELLS_X), CELLS_X - 1)
+        for k in range(alone + 1):
+            if k == 0:
+                u = (u + 0.7548776662466927) % 1.0
+                v = (v + 0.5698402909980532) % 1.0
+                across, along = u, 0.5 * TAIL + (1.0 - TAIL) * v
+                pairs = number - alone
+            else:
+                across = _uniform(state)
+                along = (_uniform(state) - 0.5) * TAIL
+                along = along if along >= 0 else 1.0 + along
+                pairs = 1
+            # Rounding up or down at random interpolates between depths.
+            iz = min(max(int(at + _uniform(state)), 0), n_depth - 1)
+            x = (groups[g, 0] + sigma[iz] * normal[int(across * N_NORMAL)] + half[0]) / pitch[0]
+            y = (groups[g, 1] + sigma[iz] * normal[min(int(along * N_NORMAL), N_NORMAL - 1)] + half[1]) / pitch[1]
+            column, row = int(math.floor(x)), int(math.floor(y))
+            cells[n, 0], cells[n, 1], cells[n, 2] = iz, row, column
+            cells[n, 3] = min(int((y - row) * CELLS_Y), CELLS_Y - 1)
+            cells[n, 4] = min(int((x - column) * CELLS_X), CELLS_X - 1)
+            cells[n, 5] = pairs
+            n += 1
+    return n
 
 
 @njit(cache=True, fastmath=True)
-def _add_up(patch: Any, groups: Any, cells: Any, used: int, table: Any, row_low: int, column_low: int, n_slices: int) -> None:
+def _add_up(patch: Any, cells: Any, used: int, table: Any, row_low: int, column_low: int, n_slices: int) -> None:
     n_rows, width = table.shape[3], table.shape[4]
     for g in range(used):
-        number = np.float32(groups[g, 3])
+        number = np.float32(cells[g, 5])
         values = table[cells[g, 0], cells[g, 3], cells[g, 4]]
         row, start = cells[g, 1] - row_low, (cells[g, 2] - column_low) * n_slices
         for r in range(n_rows):
@@ -318,14 +337,14 @@ def _induce(
         )  # fmt: skip
         if used == 0:
             continue
-        cells = np.empty((used, 5), dtype=np.int32)
-        _diffuse(groups, used, cells, half_size[k], pitch, thickness, sigma, normal, state)
+        cells = np.empty((MOST_CELLS * used, 6), dtype=np.int32)
+        used = _diffuse(groups, used, cells, half_size[k], pitch, thickness, sigma, normal, state)
         row_low = cells[:used, 1].min() + low[0]
         column_low = cells[:used, 2].min() + low[1]
         row_high = cells[:used, 1].max() + low[0] + n_rows
         column_high = cells[:used, 2].max() + low[1] + n_columns
         patch = np.zeros((row_high - row_low, (column_high - column_low) * n_slices), dtype=np.float32)
-        _add_up(patch, groups, cells, used, table, row_low - low[0], column_low - low[1], n_slices)
+        _add_up(patch, cells, used, table, row_low - low[0], column_low - low[1], n_slices)
         for r in range(max(row_low, 0), min(row_high, n_pixels[k, 1])):
             for c in range(max(column_low, 0), min(column_high, n_pixels[k, 0])):
                 signal = patch[r - row_low, (c - column_low) * n_slices : (c - column_low + 1) * n_slices]

@@ -38,9 +38,8 @@ def estimates(n, seed, factor=None, bias=None, tails=0):
     charge = 8000 * np.exp(excess) * np.sqrt(1 + mean[:, 2] ** 2 + mean[:, 3] ** 2)
     noise = rng.normal(0, 1, (n, 4)) if not tails else rng.standard_t(tails, (n, 4))
     known = (mean[:, 2], mean[:, 3], size, excess, columns - np.abs(mean[:, 2]) * CELLS[0], rows - np.abs(mean[:, 3]) * CELLS[1])
-    pull = noise @ base.T * (1 if factor is None else factor(*known) * np.ones(n))[..., None] if factor else noise @ base.T
-    if bias:
-        pull = pull + (bias(*known) * np.ones(n))[:, None]
+    wider, offset = (np.broadcast_to(f(*known), n)[:, None] if f else default for f, default in ((factor, 1), (bias, 0)))
+    pull = noise @ base.T * wider + offset
     return mean, cholesky, mean + pull * sigma, np.stack([charge, columns, rows], axis=1)
 
 
@@ -67,12 +66,10 @@ def in_bins(values, n_bins=5):
 
 DISTORTIONS = {
     "one factor": {"factor": lambda a, b, s, q, c, r: 1.7},
-    "factor by cot alpha": {"factor": lambda a, b, s, q, c, r: 1.2 + 0.5 * np.tanh(a / 4)},
     "factor by |cot alpha|": {"factor": lambda a, b, s, q, c, r: 0.7 + 0.1 * np.abs(a)},
     "factor by sigma": {"factor": lambda a, b, s, q, c, r: s**0.5},
     "factor by charge": {"factor": lambda a, b, s, q, c, r: np.exp(q)},
     "factor by columns": {"factor": lambda a, b, s, q, c, r: 0.7 + 0.4 * c},
-    "bias": {"bias": lambda a, b, s, q, c, r: -0.6},
     "bias by cot beta": {"bias": lambda a, b, s, q, c, r: 1.5 * b},
     "bias by rows": {"bias": lambda a, b, s, q, c, r: 0.5 * (r - 2)},
     "several": {
@@ -84,8 +81,8 @@ DISTORTIONS = {
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_pulls_of_other_clusters_become_unit_wide_and_centred_in_every_region(name):
-    tables = fitted(*estimates(40_000, 1, **DISTORTIONS[name]))
-    mean, cholesky, targets, shape = estimates(30_000, 2, **DISTORTIONS[name])
+    tables = fitted(*estimates(16_000, 1, **DISTORTIONS[name]))
+    mean, cholesky, targets, shape = estimates(20_000, 2, **DISTORTIONS[name])
     before = pulls(mean, cholesky, targets)
     after = pulls(*applied(tables, mean, cholesky, shape), targets)
     np.testing.assert_allclose(after.mean(axis=0), 0, atol=0.025)
@@ -93,7 +90,8 @@ def test_pulls_of_other_clusters_become_unit_wide_and_centred_in_every_region(na
         np.testing.assert_allclose(values, 1, atol=0.025)
     excess = shape[:, 0] / np.sqrt(1 + mean[:, 2] ** 2 + mean[:, 3] ** 2)
     worst = 0.0
-    for axis in (mean[:, 2], mean[:, 3], cholesky[:, 0, 0], excess, shape[:, 1] - 2 * np.abs(mean[:, 2])):
+    extra = shape[:, 1:] - np.abs(mean[:, 2:]) * CELLS
+    for axis in (mean[:, 2], mean[:, 3], cholesky[:, 0, 0], excess, extra[:, 0], extra[:, 1]):
         for group in in_bins(axis):
             np.testing.assert_allclose(after[group].mean(axis=0), 0, atol=0.1)
             for values in widths(after[group]):
@@ -104,7 +102,7 @@ def test_pulls_of_other_clusters_become_unit_wide_and_centred_in_every_region(na
 
 
 def test_longer_tails_give_a_width_between_core_and_standard_deviation():
-    tables = fitted(*estimates(40_000, 1, tails=5))
+    tables = fitted(*estimates(20_000, 1, tails=5))
     mean, cholesky, targets, shape = estimates(40_000, 2, tails=5)
     deviation, core = widths(pulls(*applied(tables, mean, cholesky, shape), targets))
     assert np.all((core > 0.88) & (core < 1))
@@ -112,27 +110,31 @@ def test_longer_tails_give_a_width_between_core_and_standard_deviation():
 
 
 def test_wild_clusters_do_not_set_the_width_of_all():
-    mean, cholesky, targets, shape = estimates(40_000, 1)
+    mean, cholesky, targets, shape = estimates(20_000, 1)
     targets[::1000] += 1e4 * SCALE
     after = pulls(*applied(fitted(mean, cholesky, targets, shape), mean, cholesky, shape), targets)
     np.testing.assert_allclose(widths(after)[1], 1, atol=0.05)
 
 
 def test_what_is_calibrated_stays_as_it_is():
-    tables = fitted(*estimates(60_000, 1))
+    tables = fitted(*estimates(20_000, 1))
     mean, cholesky, _, shape = estimates(5000, 2)
     new_mean, new_cholesky = applied(tables, mean, cholesky, shape)
     sigma = np.linalg.norm(cholesky, axis=2)
     shift, ratio = (new_mean - mean) / sigma, np.linalg.norm(new_cholesky, axis=2) / sigma
-    # Each axis adds 0.013 on the mean in the bins of 6000 clusters, and up to 0.06 in the last ones, of 300.
-    assert np.sqrt((shift**2).mean()) < 0.06
-    assert np.abs(shift).max() < 0.3
-    assert np.sqrt(((ratio - 1) ** 2).mean()) < 0.06
-    assert np.abs(ratio - 1).max() < 0.3
+    # Each of six axes adds 0.02 on the mean in the bins of 2000 clusters, and 0.1 in the outermost ones, of 100.
+    assert np.sqrt((shift**2).mean()) < 0.08
+    assert np.abs(shift).max() < 0.5
+    assert np.sqrt(((ratio - 1) ** 2).mean()) < 0.08
+    assert np.abs(ratio - 1).max() < 0.5
 
 
-def test_correlations_stay_as_they_are():
-    tables = fitted(*estimates(20_000, 1, **DISTORTIONS["several"]))
+@pytest.fixture(scope="module")
+def tables():
+    return fitted(*estimates(8000, 1, **DISTORTIONS["several"]))
+
+
+def test_correlations_stay_as_they_are(tables):
     mean, cholesky, _, shape = estimates(500, 2)
     # Every cluster with a factor of its own.
     cholesky = cholesky + np.tril(np.random.default_rng(3).normal(0, 0.02, (500, 4, 4)) * SCALE[:, None], -1)
@@ -145,8 +147,7 @@ def test_correlations_stay_as_they_are():
         np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
-def test_applying_is_the_sum_of_the_interpolated_tables():
-    tables = fitted(*estimates(20_000, 1, **DISTORTIONS["several"]))
+def test_applying_is_the_sum_of_the_interpolated_tables(tables):
     mean, cholesky, _, shape = estimates(100, 2)
     new_mean, new_cholesky = applied(tables, mean, cholesky, shape)
     assert [[t["axis"] for t in own] for own in tables] == [list(range(6))] * 4
@@ -162,8 +163,7 @@ def test_applying_is_the_sum_of_the_interpolated_tables():
             np.testing.assert_allclose(new_cholesky[k, target], cholesky[k, target] * factor, rtol=1e-9)
 
 
-def test_applying_leaves_its_input_alone_and_does_not_mix_clusters():
-    tables = fitted(*estimates(20_000, 1, **DISTORTIONS["several"]))
+def test_applying_leaves_its_input_alone_and_does_not_mix_clusters(tables):
     mean, cholesky, _, shape = estimates(50, 2)
     before = mean.copy(), cholesky.copy()
     whole = applied(tables, mean, cholesky, shape)
@@ -177,30 +177,27 @@ def test_applying_leaves_its_input_alone_and_does_not_mix_clusters():
     assert (none[0].shape, none[1].shape) == ((0, 4), (0, 4, 4))
 
 
-def test_tables_survive_json():
-    tables = fitted(*estimates(20_000, 1, **DISTORTIONS["several"]))
+def test_tables_survive_json(tables):
     read = json.loads(json.dumps(tables))
     mean, cholesky, _, shape = estimates(500, 2)
     for one, two in zip(applied(tables, mean, cholesky, shape), applied(read, mean, cholesky, shape), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_tables_have_rising_knots_and_the_same_clusters_give_the_same_ones():
-    given_estimates = estimates(20_000, 1, **DISTORTIONS["several"])
-    tables = fitted(*given_estimates)
+def test_tables_have_rising_knots_and_the_same_clusters_give_the_same_ones(tables):
     for own in tables:
         for table in own:
             assert len(table["at"]) == len(table["shift"]) == len(table["log_scale"]) > 3
             assert np.all(np.diff(table["at"]) > 0)
             assert np.all(np.isfinite(table["shift"] + table["log_scale"]))
-    assert fitted(*given_estimates) == tables
+    assert fitted(*estimates(8000, 1, **DISTORTIONS["several"])) == tables
 
 
 @pytest.mark.parametrize("n", [30, 150, 500, 1999, 2000])
 def test_few_clusters_get_what_they_can_tell(n):
     """One factor of 1.7 is seen even by 30 clusters; finer corrections must not run wild."""
     factors = []
-    for seed in range(8):
+    for seed in range(3 if n == 2000 else 8):
         tables = fitted(*estimates(n, seed, **DISTORTIONS["one factor"]))
         mean, cholesky, targets, shape = estimates(2000, 100 + seed, **DISTORTIONS["one factor"])
         new_mean, new_cholesky = applied(tables, mean, cholesky, shape)
@@ -220,7 +217,7 @@ def test_a_handful_of_clusters_does_not_make_the_covariance_collapse(n):
 
 
 def test_an_axis_on_which_all_clusters_are_at_the_same_place_is_left_out():
-    mean, cholesky, targets, shape = estimates(20_000, 1, factor=lambda a, b, s, q, c, r: s**0.5 * 1.3)
+    mean, cholesky, targets, shape = estimates(10_000, 1, factor=lambda a, b, s, q, c, r: s**0.5 * 1.3)
     offset = targets - mean
     mean[:, 2] = 0.7
     shape[:, 1:] = 3

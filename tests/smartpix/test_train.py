@@ -1,103 +1,88 @@
-"""Training of the network: samples, resume, metrics, and what cannot be trained on."""
+"""Training of the networks: resume, schedule, augmentation, what is saved, and what cannot be trained on."""
 
-import awkward as ak
+import dataclasses
+import json
+import types
+
 import numpy as np
 import pytest
 import torch
 
-from smartpix.clusters import Pixels, Truth, cluster_records, one_event
-from smartpix.estimate import MdnEstimator, estimate, truth_targets
-from smartpix.io import Header, iterate
-from smartpix.schema import InputError
-from smartpix.train import TrainMdnOptions, load_samples, train_mdn
-from smartpix.weights import load_weights
-from smartpix.write import write_events
-from tests.helpers import detector_of, module_row, one_module_detector, random_events
+from smartpix import train
+from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork
+from smartpix.model import NetworkOptions, build
+from smartpix.parquet import write_clusters
+from smartpix.quality import quality
+from smartpix.samples import Samples, from_clusters
+from smartpix.schema import TARGET_SCALE, InputError
+from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
+from smartpix.simulate.readout import ReadoutOptions
+from smartpix.train import AUGMENTATIONS, TrainMdnOptions, calibrate_and_test, train_mdn, train_on
+from smartpix.weights import load_weights, save_weights
+from tests.helpers import SENSOR
+from tests.smartpix.test_samples import handmade_file
 
 QUICK = TrainMdnOptions(epochs=3, batch_size=256)
-SILENT = lambda line: None  # noqa: E731
+PIXEL = torch.tensor([0.05 / 0.075, 0.0125 / 0.01875])
+"""One pixel along x and y in the networks' scaled units."""
 
 
-def handmade_file(path, places, truth_at, cots=(0.3, 0.1), detector=None, shares=None):
-    """One event; each cluster is the one pixel (row, column) of ``places`` and was crossed at ``truth_at`` (mm)."""
-    detector = detector or one_module_detector()
-    n = len(places)
-    place = np.array(places, dtype=np.int32)
-    shares = np.ones(n) if shares is None else np.array(shares)
-    pixels = Pixels(np.arange(n), np.zeros(n, dtype=np.int32), place[:, 0], place[:, 1], np.full((n, 2), 900, dtype=np.float32))
-    at = np.array(truth_at, dtype=float)
-    truth = Truth(
-        np.arange(n), np.arange(1, n + 1), shares, np.zeros(n, dtype=np.int32), at[:, 0], at[:, 1], np.full(n, cots[0]),
-        np.full(n, cots[1]), np.ones(n),
-    )  # fmt: skip
-    clusters = cluster_records(detector, pixels, truth, (0, 19), np.full((1, 2), 0.123))
-    write_events(path, Header(detector, 3.8, (0, 19)), [one_event(0, clusters, random_events(1, [1])["particles"][0])])
-    return path
+def silent(line):
+    pass
 
 
-def pixel_center(row, column):
-    return (column + 0.5) * 0.05 - 36.0, (row + 0.5) * 0.0125 - 8.4
+def first(samples, n):
+    return dataclasses.replace(samples, images=samples.images[:n], targets=samples.targets[:n], truncated=samples.truncated[:n])
 
 
-def test_track_through_the_centre_of_its_pixel_has_window_coordinates_zero(tmp_path):
-    places = [(0, 0), (672, 720), (1343, 1439)]
-    path = handmade_file(tmp_path / "f.root", places, [pixel_center(*p) for p in places])
-    images, targets, truncated, sensor = load_samples([path], "barrel", (0, 19), 0.95)
-    assert not truncated.any()
-    np.testing.assert_allclose(targets[:, :2], 0, atol=1e-3)
-    np.testing.assert_allclose(targets[:, 2:], np.tile([0.3 / 8, 0.1 / 0.5], (3, 1)), rtol=1e-6)
-    assert images.shape == (3, 2, 13, 21)
-    assert np.all(images[:, :, 6, 10] == 900)
-    assert images.sum() == 3 * 2 * 900
-    assert sensor == {"pitch_x": 0.05, "pitch_y": 0.0125, "thickness": 0.1, "field": 3.8}
+@pytest.fixture(scope="module")
+def few(samples):
+    return first(samples, 2000)
 
 
-def test_window_coordinates_run_with_x_and_y_in_units_of_the_scale(tmp_path):
-    x, y = pixel_center(100, 200)
-    path = handmade_file(tmp_path / "f.root", [(100, 200)], [(x + 0.015, y - 0.00375)])
-    np.testing.assert_allclose(load_samples([path], "barrel", (0, 19), 0.95)[1][0, :2], [0.2, -0.2], atol=1e-3)
+def weights_of(path):
+    return load_weights(path, "mdn-columns", "mdn-conv", "mdn-mlp")
 
 
-def test_clusters_of_several_particles_and_of_the_other_region_are_left_out(tmp_path):
-    path = handmade_file(tmp_path / "f.root", [(1, 1), (50, 50), (90, 90)], np.zeros((3, 2)), shares=[1.0, 0.9, 0.96])
-    assert len(load_samples([path], "barrel", (0, 19), 0.95)[0]) == 2
-    assert len(load_samples([path], "barrel", (0, 19), 0.0)[0]) == 3
+class PowerCutError(Exception):
+    pass
 
 
-def test_samples_of_several_files_follow_one_another(tmp_path):
-    a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)], cots=(0.8, 0.0))
-    b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], cots=(1.6, 0.0))
-    np.testing.assert_allclose(load_samples([a, b], "barrel", (0, 19), 0.5)[1][:, 2], [0.1, 0.2], rtol=1e-6)
+def cut_after(epoch):
+    def report(line):
+        if line.startswith(f"epoch {epoch}/"):
+            raise PowerCutError
+
+    return report
 
 
-def test_interrupted_training_ends_with_identical_weights(tmp_path, barrel_file):
+@pytest.mark.parametrize(
+    "options",
+    [
+        QUICK,
+        TrainMdnOptions(NetworkOptions("conv", batch_norm=True), 3, 256, augment=AUGMENTATIONS, patience=2, seed=5),
+        TrainMdnOptions(NetworkOptions("mlp"), 3, 256, schedule="constant", augment=()),
+    ],
+    ids=["columns", "conv", "mlp"],
+)
+def test_interrupted_training_ends_with_identical_weights(tmp_path, few, options):
     lines = []
-    whole = train_mdn([barrel_file], "barrel", tmp_path / "whole.safetensors", QUICK, lines.append)
-    assert len(lines) == 3
-
-    class PowerCutError(Exception):
-        pass
-
-    def cut_after(epoch):
-        def report(line):
-            if line.startswith(f"epoch {epoch}/"):
-                raise PowerCutError
-
-        return report
-
+    whole = train_on(few, "barrel", tmp_path / "whole.safetensors", options, lines.append)
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
     path = tmp_path / "parts.safetensors"
-    with pytest.raises(PowerCutError):
-        train_mdn([barrel_file], "barrel", path, QUICK, cut_after(1))
-    with pytest.raises(PowerCutError):
-        train_mdn([barrel_file], "barrel", path, QUICK, cut_after(2))
-    assert not path.exists()
-    torch.manual_seed(99)
+    for epoch in (1, 2):
+        with pytest.raises(PowerCutError):
+            train_on(few, "barrel", path, options, cut_after(epoch))
+        assert not path.exists()
+        assert path.with_suffix(".checkpoint").exists()
+        torch.manual_seed(99)
+        np.random.seed(99)
     resumed = []
-    parts = train_mdn([barrel_file], "barrel", path, QUICK, resumed.append)
-    # At least the epochs before the one that was cut are not done again.
-    assert len(resumed) <= 2
-    assert resumed[-1].startswith("epoch 3/3")
-    one, two = (load_weights(tmp_path / f"{n}.safetensors", "mdn-conv-2029") for n in ("whole", "parts"))
+    parts = train_on(few, "barrel", path, options, resumed.append)
+    # What was reported is not done again.
+    assert [line.split()[1] for line in resumed] == ["3/3"]
+    assert [line.rsplit("  ", 1)[0] for line in resumed] == [line.rsplit("  ", 1)[0] for line in lines[2:]]
+    one, two = (weights_of(tmp_path / f"{n}.safetensors") for n in ("whole", "parts"))
     for name, array in one[0].items():
         np.testing.assert_array_equal(two[0][name], array)
     assert one[1] == two[1]
@@ -105,115 +90,499 @@ def test_interrupted_training_ends_with_identical_weights(tmp_path, barrel_file)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["parts.json", "parts.safetensors", "whole.json", "whole.safetensors"]
 
 
-def test_epoch_that_was_reported_is_not_lost(tmp_path, barrel_file):
-    def report(line):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_mdn([barrel_file], "barrel", tmp_path / "w.safetensors", QUICK, report)
-    resumed = []
-    train_mdn([barrel_file], "barrel", tmp_path / "w.safetensors", QUICK, resumed.append)
-    assert [line.split()[1] for line in resumed] == ["2/3", "3/3"]
-
-
 @pytest.fixture
-def interrupted(tmp_path, barrel_file):
-    """Path of weights whose training left a checkpoint."""
-
-    def report(line):
-        if line.startswith("epoch 2/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_mdn([barrel_file], "barrel", tmp_path / "w.safetensors", QUICK, report)
+def interrupted(tmp_path, few):
+    """Path of weights whose training left a checkpoint after the second of three epochs."""
+    with pytest.raises(PowerCutError):
+        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, cut_after(2))
     return tmp_path / "w.safetensors"
 
 
-def test_learning_rate_falls_along_a_cosine_over_the_whole_training(interrupted):
-    state = torch.load(interrupted.with_suffix(".checkpoint"), weights_only=True)
-    assert state["epoch"] == 2
-    # The last batch of the second of three epochs comes a little before two thirds of the way.
-    upper, lower = (QUICK.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * part))) for part in (0.5, 2 / 3))
-    assert lower < state["optimizer"]["param_groups"][0]["lr"] < upper
+CHANGES = [
+    {"epochs": 4}, {"batch_size": 128}, {"learning_rate": 1e-3}, {"schedule": "constant"}, {"patience": 1}, {"augment": ()},
+    {"seed": 2}, {"validation_share": 0.3}, {"network": NetworkOptions(batch_norm=True)},
+]  # fmt: skip
 
 
-def test_checkpoint_of_other_options_is_refused(interrupted, barrel_file):
-    with pytest.raises(InputError, match="was made with other options"):
-        train_mdn([barrel_file], "barrel", interrupted, TrainMdnOptions(epochs=4, batch_size=256), SILENT)
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_checkpoint_of_other_options_is_refused(interrupted, few, change):
+    content = interrupted.with_suffix(".checkpoint").read_bytes()
+    with pytest.raises(InputError, match=r"w\.checkpoint: was made with other options"):
+        train_on(few, "barrel", interrupted, dataclasses.replace(QUICK, **change), silent)
+    assert interrupted.with_suffix(".checkpoint").read_bytes() == content
 
 
-def test_damaged_checkpoint_is_an_input_error(interrupted, barrel_file):
+@pytest.mark.xfail(strict=True, reason="the message says 'options', whichever of them it is")
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_option_that_differs_from_the_checkpoints_is_named(interrupted, few, change):
+    with pytest.raises(InputError) as error:
+        train_on(few, "barrel", interrupted, dataclasses.replace(QUICK, **change), silent)
+    assert next(iter(change)) in str(error.value).partition("was made with")[2]
+
+
+def test_checkpoint_of_other_clusters_region_or_start_is_refused(interrupted, samples, few, tmp_path):
+    other = dataclasses.replace(few, images=few.images * np.float32(1.01))
+    slices = dataclasses.replace(few, slices=(1, 19))
+    save_start(tmp_path / "start.safetensors", NetworkOptions())
+    for given, region, start, named in ((first(samples, 2100), "barrel", None, "clusters"), (other, "barrel", None, "charge"),
+                                        (few, "endcap", None, "region"), (slices, "barrel", None, "slices"),
+                                        (few, "barrel", tmp_path / "start.safetensors", "start")):  # fmt: skip
+        with pytest.raises(InputError, match=rf"was made with other options \(.*{named}"):
+            train_on(given, region, interrupted, QUICK, silent, start)
+
+
+def test_damaged_checkpoint_is_an_input_error(interrupted, few):
     checkpoint = interrupted.with_suffix(".checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(InputError, match="checkpoint"):
-        train_mdn([barrel_file], "barrel", interrupted, QUICK, SILENT)
+    with pytest.raises(InputError, match="damaged checkpoint"):
+        train_on(few, "barrel", interrupted, QUICK, silent)
 
 
-def test_training_learns_and_its_metrics_and_calibration_hold_on_other_clusters(tmp_path, barrel_file, mixed_file):
-    options = TrainMdnOptions(epochs=12, batch_size=256)
+@pytest.fixture
+def learning_rates(monkeypatch):
+    """Learning rate of every step of the trainings that follow."""
+    rates = []
+    step = torch.optim.Adam.step
+
+    def recorded(self, *arguments, **more):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments, **more)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", recorded)
+    return rates
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("warm_up", [1, 10])
+def test_learning_rate_follows_its_schedule(tmp_path, few, monkeypatch, learning_rates, schedule, warm_up):
+    monkeypatch.setattr(train, "WARM_UP", warm_up)
+    options = TrainMdnOptions(epochs=4, batch_size=100, learning_rate=1e-3, schedule=schedule)
+    result = train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
+    steps = 4 * (result["n_train"] // 100)
+    assert len(learning_rates) == steps
+    for k, rate in enumerate(learning_rates):
+        falls = 1.0 if schedule == "constant" else 0.002 + 0.998 * (1 + np.cos(np.pi * k / steps)) / 2
+        assert rate == pytest.approx(1e-3 * falls * min(1, (k + 1) / warm_up))
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path, few, monkeypatch):
+    """Held-out values are given by hand; what is saved must be the weights as they were when the best was measured."""
+    values, seen = [3.0, 2.0, 1.0, 1.5, 1.0001, 9.0], []
+
+    def held_out(model, x, y):
+        seen.append({k: v.clone().numpy() for k, v in model.state_dict().items()})
+        return values[len(seen) - 1]
+
+    monkeypatch.setattr(train, "_nll", held_out)
+    options = TrainMdnOptions(NetworkOptions(batch_norm=True), epochs=50, batch_size=256, patience=3)
+    result = train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
+    assert (result["epochs"], result["history"]) == (6, [3.0, 2.0, 1.0, 1.5, 1.0001, 9.0])
+    arrays, _ = weights_of(tmp_path / "w.safetensors")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, seen[2][name])
+    assert np.any(seen[5]["dense1.weight"] != seen[2]["dense1.weight"])
+
+
+def test_stopped_training_that_was_interrupted_does_not_go_on(tmp_path, few, monkeypatch):
+    values = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(train, "_nll", lambda model, x, y: next(values))
+    options = TrainMdnOptions(epochs=50, batch_size=256, patience=2)
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(PowerCutError):
+        train_on(few, "barrel", path, options, cut_after(3))
+    assert train_on(few, "barrel", path, options, silent)["epochs"] == 3
+    assert path.exists()
+
+
+def test_without_patience_the_last_epoch_is_kept(tmp_path, few, monkeypatch):
+    seen = []
+
+    def held_out(model, x, y):
+        seen.append({k: v.clone().numpy() for k, v in model.state_dict().items()})
+        return float(len(seen))
+
+    monkeypatch.setattr(train, "_nll", held_out)
+    train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent)
+    arrays, _ = weights_of(tmp_path / "w.safetensors")
+    assert all(np.array_equal(arrays[k], v) for k, v in seen[2].items())
+
+
+@pytest.mark.xfail(strict=True, reason="without a finite held-out value there is no best epoch, and None is loaded")
+def test_training_that_diverges_is_an_input_error(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(train, "_nll", lambda model, x, y: float("nan"))
+    with pytest.raises(InputError):
+        train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, patience=1), silent)
+
+
+# Augmentation
+
+
+class Always:
+    """A generator's stand-in of which the chance is decided."""
+
+    def __init__(self, monkeypatch, yes, shift=(0, 0)):
+        chance = types.SimpleNamespace(item=lambda: 0.0 if yes else 1.0)
+        monkeypatch.setattr(torch, "rand", lambda *size, generator: chance)
+        monkeypatch.setattr(torch, "randint", lambda *arguments, generator: torch.tensor(shift))
+
+
+def some_batch(seed=1, shape=(13, 21)):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(5, 2, *shape, generator=generator), torch.randn(5, 4, generator=generator)
+
+
+@pytest.mark.parametrize("name", ["mirror-x", "mirror-y"])
+@pytest.mark.parametrize("shape", [(13, 21), (16, 16)])
+def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
+    Always(monkeypatch, yes=True)
+    image, target = some_batch(shape=shape)
+    before = image.clone(), target.clone()
+    got, labels = train._augment(image, target, PIXEL, (name,), None)
+    for r in range(shape[0]):
+        for c in range(shape[1]):
+            source = (r, shape[1] - 1 - c) if name == "mirror-x" else (shape[0] - 1 - r, c)
+            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]])
+    # Along x lie x and cot alpha, along y lie y and cot beta.
+    for k, turned in enumerate([True, False, True, False] if name == "mirror-x" else [False, True, False, True]):
+        assert torch.equal(labels[:, k], -target[:, k] if turned else target[:, k])
+    twice = train._augment(got, labels, PIXEL, (name,), None)
+    assert torch.equal(twice[0], image)
+    assert torch.equal(twice[1], target)
+    assert torch.equal(image, before[0])
+    assert torch.equal(target, before[1])
+
+
+@pytest.mark.parametrize("right", [-1, 0, 1])
+@pytest.mark.parametrize("down", [-1, 0, 1])
+def test_shift_moves_image_and_crossing_by_one_pixel_and_nothing_comes_back(monkeypatch, right, down):
+    Always(monkeypatch, yes=True, shift=(right, down))
+    image, target = some_batch()
+    before = image.clone(), target.clone()
+    got, labels = train._augment(image, target, PIXEL, ("shift",), None)
+    for r in range(13):
+        for c in range(21):
+            row, column = r - down, c - right
+            wanted = image[:, :, row, column] if 0 <= row < 13 and 0 <= column < 21 else torch.zeros(5, 2)
+            assert torch.equal(got[:, :, r, c], wanted)
+    torch.testing.assert_close(labels[:, 0] * 0.075, target[:, 0] * 0.075 + right * 0.05)
+    torch.testing.assert_close(labels[:, 1] * 0.01875, target[:, 1] * 0.01875 + down * 0.0125)
+    assert torch.equal(labels[:, 2:], target[:, 2:])
+    assert torch.equal(image, before[0])
+    assert torch.equal(target, before[1])
+
+
+def test_augmentations_come_at_random_and_only_those_asked_for():
+    image, target = some_batch()
+    for how in ((), ("mirror-x",), ("mirror-y",), ("shift",), AUGMENTATIONS):
+        generator = torch.Generator().manual_seed(1)
+        results = [train._augment(image, target, PIXEL, how, generator)[1] for _ in range(600)]
+        different = {tuple(labels[0].tolist()) for labels in results}
+        assert len(different) == {(): 1, ("shift",): 9}.get(how, 2 if len(how) == 1 else 36)
+    # A mirror stands with even chances.
+    generator = torch.Generator().manual_seed(2)
+    turned = sum(
+        float(train._augment(image, target, PIXEL, ("mirror-x",), generator)[1][0, 0]) != target[0, 0] for _ in range(400)
+    )
+    assert 150 < turned < 250
+
+
+@pytest.mark.parametrize("how", AUGMENTATIONS)
+def test_augmented_clusters_are_still_those_of_their_labels(samples, how):
+    """The charge's centre keeps its distance to the crossing, turned with the mirror."""
+    whole = ~samples.truncated & samples.images[:, 1].any(axis=(1, 2))
+    image = torch.from_numpy(np.maximum(samples.images[whole], 0))
+    target = torch.from_numpy((samples.targets[whole] / np.array(TARGET_SCALE)).astype(np.float32))
+    # What is beside the window after a shift would be missing.
+    inner = ~(image[:, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1) | image[:, :, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1))
+
+    def distance(image, target):
+        last = image[:, 1]
+        total = last.sum(dim=(1, 2))
+        x = (last.sum(dim=1) * (torch.arange(21) - 10)).sum(dim=1) / total * 0.05 - target[:, 0] * 0.075
+        y = (last.sum(dim=2) * (torch.arange(13) - 6)).sum(dim=1) / total * 0.0125 - target[:, 1] * 0.01875
+        return torch.stack([x, y], dim=1)[inner]
+
+    before = distance(image, target)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(12):
+        new_image, new_target = train._augment(image, target, PIXEL, (how,), generator)
+        sign = torch.sign(new_target[0, 2:] / target[0, 2:])
+        torch.testing.assert_close(distance(new_image, new_target), before * sign, atol=1e-5, rtol=1e-4)
+
+
+def test_pixel_of_the_sensor_is_the_step_of_the_shift():
+    np.testing.assert_allclose(train._pixel_steps(SENSOR), PIXEL.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(train._pixel_steps(SENSOR | {"pitch_y": 0.025}), [2 / 3, 4 / 3])
+
+
+# What a training gives
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, samples):
+    folder = tmp_path_factory.mktemp("trained")
     lines = []
-    metrics = train_mdn([barrel_file], "barrel", tmp_path / "w.safetensors", options, lines.append)
+    options = TrainMdnOptions(epochs=12, batch_size=128)
+    return folder / "w.safetensors", options, train_on(samples, "barrel", folder / "w.safetensors", options, lines.append), lines
+
+
+def test_loss_falls(trained):
+    _, _, result, lines = trained
     losses = [float(line.split("nll ")[1].split()[0]) for line in lines]
-    assert losses[-1] < losses[0] - 2
-    assert metrics["parameters"] == 2029
-    assert metrics["n_validation"] == int(0.15 * (metrics["n_train"] + metrics["n_validation"]))
-    # The same on clusters of another file, through the estimator and in mm.
-    _, description = load_weights(tmp_path / "w.safetensors", "mdn-conv-2029")
-    assert description["metrics"] == metrics
-    assert (description["region"], description["slices"]) == ("barrel", [0, 19])
-    estimator = MdnEstimator.load(str(tmp_path / "w.safetensors"), "mdn-endcap")
-    opened, events = next(iterate(mixed_file, step=9))
-    clusters = ak.flatten(events["clusters"], axis=1)
-    target, has = truth_targets(clusters, 0.95)
-    chosen = has & opened.header.detector.barrel[ak.to_numpy(clusters["module_index"])]
-    result = estimate(clusters, opened.header, estimator)
-    residual, sigma = (result.mean - target)[chosen], result.sigma()[chosen]
-    half_width = np.percentile(np.abs(residual), 68.27, axis=0)
-    np.testing.assert_allclose(half_width, list(metrics["half_width_68"].values()), rtol=0.2)
-    np.testing.assert_allclose(np.percentile(np.abs(residual / sigma), 68.27, axis=0), 1, atol=0.15)
+    held = [float(line.split("held out ")[1].split()[0]) for line in lines]
+    assert losses[-1] < losses[0] - 1.5
+    assert held[-1] < held[0] - 1
+    np.testing.assert_allclose(held, result["history"], atol=1e-3)
 
 
-def test_same_seed_same_weights_other_seed_other_weights(tmp_path, barrel_file):
+def test_description_says_all_there_is_to_know(trained, samples):
+    path, options, result, _ = trained
+    arrays, description = weights_of(path)
+    assert set(description) == {
+        "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "calibration", "truncated_scale",
+        "metrics", "commit",
+    }  # fmt: skip
+    assert description["architecture"] == "mdn-columns"
+    assert NetworkOptions(**description["network"]) == options.network
+    assert (description["region"], description["slices"], description["start"]) == ("barrel", [0, 19], None)
+    assert description["sensor"] == SENSOR
+    assert description["options"] == json.loads(json.dumps(dataclasses.asdict(options)))
+    assert description["data"] == json.loads(json.dumps(samples.made_by))
+    assert description["data"]["readout"]["threshold"] == 300
+    assert description["metrics"] == result
+    assert len(description["calibration"]) == 4
+    assert len(description["truncated_scale"]) == 4
+    assert min(description["truncated_scale"]) >= 1
+    assert sum(a.size for a in arrays.values()) == 2178
+    assert path.with_suffix(".json").read_text().count("NaN") == 0
+
+
+def test_metrics_are_those_of_the_last_clusters_with_the_saved_weights(trained, samples):
+    path, options, result, _ = trained
+    n_held = int(options.validation_share * len(samples))
+    last = slice(len(samples) - n_held // 2, None)
+    images, targets, truncated = samples.images[last], samples.targets[last], samples.truncated[last]
+    again = quality(*MdnNetwork.load(str(path)).predict_images(images, truncated), targets, truncated)
+    assert json.loads(json.dumps(again)) == {k: result[k] for k in again}
+    assert result["n_validation"] == n_held
+    assert result["n_train"] == (~samples.truncated[:-n_held]).sum()
+    assert result["parameters"] == 2178
+    assert result["epochs"] == 12
+
+
+def test_calibration_holds_on_clusters_of_another_simulation(trained):
+    clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 6000, 77)
+    other = from_clusters(clusters, ReadoutOptions(), SENSOR, {}, seed=5)
+    network = MdnNetwork.load(str(trained[0]))
+    report = quality(*network.predict_images(other.images, other.truncated), other.targets, other.truncated)
+    # Fitted on 600 clusters.
+    for name in ("x", "y", "cot_alpha", "cot_beta"):
+        assert report["pull_sigma"][name] == pytest.approx(1, abs=0.2)
+        assert report["pull_mean"][name] == pytest.approx(0, abs=0.15)
+    assert report["coverage68"] == pytest.approx(0.683, abs=0.08)
+    for name, value in report["half_width_68"].items():
+        assert value == pytest.approx(trained[2]["half_width_68"][name], rel=0.25)
+    assert report["nll"] == pytest.approx(trained[2]["nll"], abs=0.4)
+
+
+def test_truncated_clusters_neither_train_nor_tune_nor_calibrate(tmp_path, few):
+    rng = np.random.default_rng(1)
+    spoilt = few.targets.copy()
+    spoilt[few.truncated] = rng.normal(0, 1e3, (int(few.truncated.sum()), 4))
+    assert few.truncated.sum() > 20
+    for name, targets in (("a", few.targets), ("b", spoilt)):
+        train_on(dataclasses.replace(few, targets=targets), "barrel", tmp_path / f"{name}.safetensors", QUICK, silent)
+    one, two = (weights_of(tmp_path / f"{n}.safetensors") for n in "ab")
+    assert all(np.array_equal(one[0][k], two[0][k]) for k in one[0])
+    assert one[1]["calibration"] == two[1]["calibration"]
+    assert one[1]["metrics"] == two[1]["metrics"]
+
+
+def test_truncated_clusters_get_sigmas_that_hold_their_errors(tmp_path, samples):
+    """Of 240 of the held-out ones, whose errors are made larger by hand, 95 % are within two sigmas."""
+    chosen = dataclasses.replace(samples, truncated=np.arange(len(samples)) % 5 == 0, targets=samples.targets.copy())
+    chosen.targets[chosen.truncated] += np.random.default_rng(1).normal(0, 20, (chosen.truncated.sum(), 1)) * TARGET_SCALE
+    path = tmp_path / "w.safetensors"
+    train_on(chosen, "barrel", path, QUICK, silent)
+    mean, cholesky = MdnNetwork.load(str(path)).predict_images(chosen.images, chosen.truncated)
+    pull = ((chosen.targets - mean) / np.linalg.norm(cholesky, axis=2))[-1200:][chosen.truncated[-1200:]]
+    np.testing.assert_allclose((np.abs(pull) < 2).mean(axis=0), 0.9545, atol=0.005)
+    assert min(weights_of(path)[1]["truncated_scale"]) > 3
+
+
+def test_few_truncated_clusters_get_the_scale_that_is_known(tmp_path, few):
+    train_on(dataclasses.replace(few, truncated=np.arange(2000) % 40 == 0), "barrel", tmp_path / "w.safetensors", QUICK, silent)
+    assert weights_of(tmp_path / "w.safetensors")[1]["truncated_scale"] == [TRUNCATED_SCALE] * 4
+
+
+def test_weights_can_be_calibrated_again(trained, samples):
+    """On other clusters than before: as if they had been those of the training."""
+    path, _, result, _ = trained
+    arrays, description = weights_of(path)
+    again, report = calibrate_and_test(arrays, description, samples, 1200)
+    assert again == {k: v for k, v in description.items() if k != "metrics"}
+    assert report == {k: result[k] for k in report}
+    wrong = dataclasses.replace(samples, targets=samples.targets + np.array(TARGET_SCALE))
+    shifted, report = calibrate_and_test(arrays, description, wrong, 1200)
+    assert all(abs(report["pull_mean"][name]) < 0.25 for name in report["pull_mean"])
+    assert shifted["calibration"] != description["calibration"]
+
+
+def test_same_seed_same_weights_other_seed_other_weights(tmp_path, few):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        torch.manual_seed(hash(name) % 1000)
-        options = TrainMdnOptions(epochs=1, batch_size=512, seed=seed)
-        train_mdn([barrel_file], "barrel", tmp_path / f"{name}.safetensors", options, SILENT)
-    a, b, c = (load_weights(tmp_path / f"{n}.safetensors", "mdn-conv-2029")[0] for n in "abc")
+        torch.manual_seed(ord(name))
+        options = TrainMdnOptions(epochs=1, batch_size=256, seed=seed)
+        train_on(few, "barrel", tmp_path / f"{name}.safetensors", options, silent)
+    (a, told), (b, told_again), (c, _) = (weights_of(tmp_path / f"{n}.safetensors") for n in "abc")
     assert all(np.array_equal(a[k], b[k]) for k in a)
-    assert not np.array_equal(a["dense1.weight"], c["dense1.weight"])
+    assert told == told_again
+    assert not any(np.array_equal(a[k], c[k]) for k in a)
 
 
-def test_unknown_region_is_refused(tmp_path, barrel_file):
+def test_training_leaves_the_samples_alone(tmp_path, few):
+    before = few.images.copy(), few.targets.copy()
+    train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=AUGMENTATIONS, epochs=1), silent)
+    np.testing.assert_array_equal(few.images, before[0])
+    np.testing.assert_array_equal(few.targets, before[1])
+
+
+@pytest.mark.parametrize("shape", [(1, 13, 21), (3, 16, 16)])
+@pytest.mark.parametrize("kind", ["columns", "conv", "mlp"])
+def test_shape_of_the_input_is_taken_from_the_clusters(tmp_path, few, kind, shape):
+    images = np.random.default_rng(1).normal(0, 2000, (600, *shape)).astype(np.float32)
+    other = Samples(images, few.targets[:600], np.zeros(600, dtype=bool), SENSOR, tuple(range(shape[0])), {})
+    path = tmp_path / "w.safetensors"
+    train_on(other, "barrel", path, TrainMdnOptions(NetworkOptions(kind), epochs=1, batch_size=128), silent)
+    network = weights_of(path)[1]["network"]
+    assert (network["n_slices"], network["n_rows"], network["n_columns"]) == shape
+    assert np.all(np.isfinite(MdnNetwork.load(str(path)).predict_images(images)[1]))
+
+
+# Starting from weights
+
+
+def save_start(path, network, seed=1):
+    torch.manual_seed(seed)
+    arrays = {k: v.numpy() for k, v in build(network).state_dict().items()}
+    save_weights(path, arrays, {"architecture": f"mdn-{network.kind}", "network": dataclasses.asdict(network)})
+
+
+def test_training_from_weights_goes_on_from_them(tmp_path, few, trained):
+    options = TrainMdnOptions(epochs=1, batch_size=256, seed=3)
+    scratch = train_on(few, "barrel", tmp_path / "a.safetensors", options, silent)
+    tuned = train_on(few, "barrel", tmp_path / "b.safetensors", options, silent, start=trained[0])
+    assert tuned["history"][0] < scratch["history"][0] - 1
+    assert weights_of(tmp_path / "b.safetensors")[1]["start"] == "w.safetensors"
+    assert weights_of(tmp_path / "a.safetensors")[1]["start"] is None
+
+
+def test_training_from_weights_begins_with_exactly_those(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(train, "_rate", lambda options, step, steps: 0.0)
+    save_start(tmp_path / "start.safetensors", NetworkOptions(), seed=9)
+    train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "start.safetensors")
+    one, two = (weights_of(tmp_path / f"{n}.safetensors")[0] for n in ("start", "w"))
+    assert all(np.array_equal(one[k], two[k]) for k in one)
+
+
+def test_interrupted_training_from_weights_ends_with_identical_weights(tmp_path, few, trained):
+    for name in ("whole", "parts"):
+        if name == "parts":
+            with pytest.raises(PowerCutError):
+                train_on(few, "barrel", tmp_path / "parts.safetensors", QUICK, cut_after(1), start=trained[0])
+        train_on(few, "barrel", tmp_path / f"{name}.safetensors", QUICK, silent, start=trained[0])
+    one, two = (weights_of(tmp_path / f"{n}.safetensors")[0] for n in ("whole", "parts"))
+    assert all(np.array_equal(one[k], two[k]) for k in one)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [(NetworkOptions("conv"), "holds weights of 'mdn-conv' and 'mdn-columns' was expected"),
+     (NetworkOptions(hidden=15), "holds the network .*'hidden': 15"), (NetworkOptions(filters=5), "holds the network"),
+     (NetworkOptions(n_slices=3), "holds the network"), (NetworkOptions(reference=100.0), "holds the network")],
+)  # fmt: skip
+def test_weights_of_another_network_are_no_start(tmp_path, few, network, message):
+    save_start(tmp_path / "start.safetensors", network)
+    with pytest.raises(InputError, match=message):
+        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "start.safetensors")
+
+
+def test_start_that_is_missing_or_damaged_is_refused(tmp_path, few):
+    with pytest.raises(InputError, match="no such file"):
+        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "none.safetensors")
+    path = tmp_path / "start.safetensors"
+    save_start(path, NetworkOptions())
+    arrays, description = weights_of(path)
+    save_weights(path, {k: v for k, v in arrays.items() if k != "dense2.bias"}, description)
+    with pytest.raises(InputError, match=r"start\.safetensors: the weights do not fit the network"):
+        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=path)
+
+
+# From files
+
+
+def test_training_on_a_data_set_is_training_on_its_clusters(tmp_path, clusters_2s):
+    write_clusters(tmp_path / "c.parquet", clusters_2s, {"command": "made"}, SENSOR)
+    readout = ReadoutOptions(noise=40.0, threshold=400.0, adc_bits=3)
+    options = dataclasses.replace(QUICK, epochs=1)
+    one = train_mdn([tmp_path / "c.parquet"], "barrel", tmp_path / "a.safetensors", options, silent, readout=readout)
+    two = train_on(from_clusters(clusters_2s, readout, SENSOR, {}), "barrel", tmp_path / "b.safetensors", options, silent)
+    assert one == two
+    data = weights_of(tmp_path / "a.safetensors")[1]["data"]
+    assert (data["command"], data["readout"]["adc_bits"]) == ("made", 3)
+
+
+def test_event_files_are_trained_on(tmp_path):
+    rng = np.random.default_rng(1)
+    places = np.stack([rng.integers(1, 1343, 700), rng.integers(1, 1439, 700)], axis=1)
+    path = handmade_file(
+        tmp_path / "f.root", places, np.stack([(places[:, 1] + 0.5) * 0.05 - 36, (places[:, 0] + 0.5) * 0.0125 - 8.4], 1)
+    )
+    result = train_mdn([path], "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, epochs=60, augment=()), silent)
+    # Every cluster is one pixel, crossed in its centre with the same angles.
+    assert result["n_train"] + result["n_validation"] == 700
+    assert result["history"][-1] < result["history"][0] - 3
+
+
+def test_unknown_region_is_refused(tmp_path):
     with pytest.raises(InputError, match="region 'forward' is unknown; use barrel or endcap"):
-        train_mdn([barrel_file], "forward", tmp_path / "w.safetensors", QUICK, SILENT)
+        train_mdn([tmp_path / "none.root"], "forward", tmp_path / "w.safetensors", QUICK, silent)
 
 
-def test_region_the_detector_does_not_have_is_refused(tmp_path, barrel_file):
-    with pytest.raises(InputError, match="endcap"):
-        train_mdn([barrel_file], "endcap", tmp_path / "w.safetensors", QUICK, SILENT)
+def test_output_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    with pytest.raises(InputError, match="no"):
+        train_mdn([tmp_path / "none.root"], "barrel", tmp_path / "no" / "w.safetensors", QUICK, silent)
 
 
-def test_too_few_clusters_are_refused(tmp_path, barrel_file):
-    with pytest.raises(InputError, match=r"barrel clusters are too few to train on \(batch size 100000\)"):
-        train_mdn([barrel_file], "barrel", tmp_path / "w.safetensors", TrainMdnOptions(batch_size=100_000), SILENT)
+def test_too_few_clusters_are_refused(tmp_path, few):
+    with pytest.raises(InputError, match=r"2000 barrel clusters are too few to train on \(batch size 1601\)"):
+        train_on(few, "barrel", tmp_path / "w.safetensors", TrainMdnOptions(batch_size=1601), silent)
 
 
-def test_file_without_truth_is_refused(tmp_path):
-    write_events(tmp_path / "d.root", Header(one_module_detector(), 3.8, (0, 19), {"truth": False}), [random_events(1, [3])])
-    with pytest.raises(InputError, match=r"d\.root: has no truth to train on"):
-        load_samples([tmp_path / "d.root"], "barrel", (0, 19), 0.95)
+@pytest.mark.parametrize("cut", [0.5, 1.0])
+@pytest.mark.xfail(strict=True, reason="truncated clusters, which are not trained on, count as enough: division by zero batches")
+def test_too_few_complete_clusters_are_refused(tmp_path, few, cut):
+    """As with noise and without a threshold, which makes every cluster touch the border."""
+    given = dataclasses.replace(few, truncated=np.arange(len(few)) < cut * len(few))
+    with pytest.raises(InputError, match="too few"):
+        train_on(given, "barrel", tmp_path / "w.safetensors", TrainMdnOptions(batch_size=1000), silent)
 
 
-def test_files_of_different_sensors_are_refused(tmp_path):
-    row = module_row((32.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, 1)
-    thick = detector_of([{**row, "module_t": 0.075}])
-    a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)])
-    b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], detector=thick)
-    with pytest.raises(InputError, match=r"b\.root: sensor .* differs"):
-        load_samples([a, b], "barrel", (0, 19), 0.95)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"), ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be between 0 and 1"), ({"learning_rate": 1.0}, "learning_rate"),
+        ({"schedule": "step"}, "schedule must be one of cosine, constant"), ({"patience": -1}, "patience must be 0 or more"),
+        ({"augment": ("mirror-z",)}, "augment must be of mirror-x, mirror-y, shift"), ({"seed": -1}, "seed must be 0 or more"),
+        ({"validation_share": 1.0}, "validation_share must be between 0 and 1"), ({"validation_share": 0.0}, "validation_share"),
+    ],
+)  # fmt: skip
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        TrainMdnOptions(**options)
 
 
-def test_file_without_usable_clusters_is_refused(tmp_path):
-    path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)], shares=[0.5])
-    with pytest.raises(InputError, match="no barrel cluster with truth to train on"):
-        load_samples([path], "barrel", (0, 19), 0.95)
+@pytest.mark.xfail(strict=True, reason="mirror-y, which the field forbids in the barrel, is taken there")
+def test_mirror_y_is_refused_in_the_barrel(tmp_path, few):
+    with pytest.raises(InputError, match="mirror-y"):
+        train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=("mirror-y",)), silent)
