@@ -40,13 +40,11 @@ class Variant:
         weights: shipped weights.
         readout: of the clusters it is tested on, as it was trained; None: noise-free charges without threshold.
         published: its counterpart's figures: name, source, and by target ``[mean, standard deviation, 68 % half width]``.
-        neighbours: columns and rows to which induction is followed in its clusters; None: as in the public data sets.
     """
 
     weights: str
     readout: ReadoutOptions | None
     published: Mapping[str, Any] | None = None
-    neighbours: tuple[int, int] | None = None
 
 
 _SOURCE = "smart-pix/smart-pixels-ml, pull request 46, summary plots; 50 x 12.5 x 100 um"

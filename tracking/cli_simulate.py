@@ -68,11 +68,10 @@ def _add_simulate_clusters(kinds: Any) -> None:
     clusters.add_argument(
         "--pt", type=float, nargs=2, default=(0.1, 10.0), metavar=("LOW", "HIGH"), help="range of pT in GeV (default: 0.1 10)"
     )
-    clusters.add_argument("--from-pixel-side", action="store_true", help="particles enter through the pixel side")
-    clusters.add_argument(
-        "--neighbours", type=int, nargs=2, default=(1, 1), metavar=("COLUMNS", "ROWS"),
-        help="on each side of a carrier, where its induction is followed (default: 1 1, as in the public sets)",
-    )  # fmt: skip
+    clusters.add_argument("--from-far-side", action="store_true", help="particles enter there, not through the pixel side")
+    clusters.add_argument("--induction", default="pixelav", metavar="HOW", help=(
+        "pixelav: on the 3 x 3 pixels around a carrier, as in the public sets; full: on 5 x 13 (default: %(default)s)"
+    ))  # fmt: skip
     clusters.add_argument("-o", "--output", type=Path, required=True, metavar="F.parquet")
     json_flag(clusters)
     clusters.set_defaults(command_function=_simulate_clusters)
@@ -88,6 +87,9 @@ def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--noise", type=float, default=50.0, metavar="E", help="equivalent noise charge (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=300.0, metavar="E", help="(default: %(default)s)")
+    parser.add_argument(
+        "--threshold-dispersion", type=float, default=0.0, metavar="E", help="from pixel to pixel (default: %(default)s)"
+    )
     parser.add_argument(
         "--adc-bits", type=int, default=4, metavar="N", help="bits of the logarithmic ADC, 0: analogue (default: %(default)s)"
     )
@@ -107,7 +109,9 @@ def _simulation(options: argparse.Namespace, generate: Any) -> tuple[Any, Any]:
     from smartpix.weights import data_path
 
     detector = read_detector(options.detector or data_path("detector.csv"))
-    readout = ReadoutOptions(options.noise, options.threshold, options.adc_bits, slices=tuple(options.slices))
+    readout = ReadoutOptions(
+        options.noise, options.threshold, options.threshold_dispersion, options.adc_bits, slices=tuple(options.slices)
+    )
     return detector, SimulateOptions(generate=generate, readout=readout, field=options.field, bias=options.bias)
 
 
@@ -158,7 +162,7 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
     dataset = DatasetOptions(
         options.dataset, sensor_of_type(options.type), options.field, options.radius, pt=tuple(options.pt),
         n_rows=options.shape[0], n_columns=options.shape[1], slices=tuple(options.slices),
-        from_pixel_side=options.from_pixel_side, neighbours=tuple(options.neighbours),
+        from_far_side=options.from_far_side, induction=options.induction,
     )  # fmt: skip
     seconds = 0.0
     with progress_bar("simulating", -(-options.n // BATCH)) as step:

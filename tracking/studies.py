@@ -44,7 +44,7 @@ class Setting:
     slices: tuple[int, ...] = (0, 19)
     readout: ReadoutOptions = CHIP
     network: NetworkOptions = field(default_factory=NetworkOptions)
-    neighbours: tuple[int, int] = DatasetOptions().neighbours
+    induction: str = "pixelav"
 
 
 def _readout(noise: float = 50.0, threshold: float = 300.0, bits: int = 0, dispersion: float = 0.0) -> ReadoutOptions:
@@ -95,7 +95,7 @@ LEVERS: dict[str, dict[str, Setting]] = {
         "columns, 102 k": Setting(network=NetworkOptions(filters=32, hidden=128)),
     },
     "induction followed to": {
-        "3 x 3 pixels": Setting(), "5 x 13 pixels": Setting(neighbours=(2, 6)),
+        "3 x 3 pixels": Setting(), "5 x 13 pixels": Setting(induction="full"),
     },
 }  # fmt: skip
 """Settings by lever and label; in each the base is among them."""
@@ -134,19 +134,19 @@ def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = p
     for lever in levers:
         if lever not in LEVERS:
             raise InputError(f"study: lever '{lever}' is unknown.{nearest(lever, LEVERS)} There are {', '.join(LEVERS)}")
-    clusters: dict[tuple[Sensor, tuple[int, int]], ClusterSet] = {}
+    clusters: dict[tuple[Sensor, str], ClusterSet] = {}
     done: dict[str, dict[str, Any]] = {}
     results: dict[str, Any] = {"options": asdict(options), "levers": {}}
     settings = [(lever, label, setting) for lever in levers for label, setting in LEVERS[lever].items()]
     # One sensor after the other, so that only one sample is in memory.
-    for lever, label, setting in sorted(settings, key=lambda s: repr((s[2].sensor, s[2].neighbours))):
+    for lever, label, setting in sorted(settings, key=lambda s: repr((s[2].sensor, s[2].induction))):
         key = repr(setting)
         if key not in done:
-            sample = (setting.sensor, setting.neighbours)
+            sample = (setting.sensor, setting.induction)
             if sample not in clusters:
                 clusters.clear()
-                used = {s for _, _, other in settings if (other.sensor, other.neighbours) == sample for s in other.slices}
-                made = DatasetOptions(options.dataset, setting.sensor, slices=tuple(sorted(used)), neighbours=setting.neighbours)
+                used = {s for _, _, other in settings if (other.sensor, other.induction) == sample for s in other.slices}
+                made = DatasetOptions(options.dataset, setting.sensor, slices=tuple(sorted(used)), induction=setting.induction)
                 clusters[sample] = simulate_dataset(made, options.clusters, STUDY_SEED)
             done[key] = _train(setting, clusters[sample], options)
         report(f"{lever}: {label}: cot alpha {done[key]['half_width_68_central']['cot_alpha']:.3f} (|cot alpha| < 2)")

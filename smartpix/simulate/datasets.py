@@ -11,7 +11,7 @@ import numpy.typing as npt
 from smartpix.dataset import ClusterSet
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
 from smartpix.simulate.drift import Sensor
-from smartpix.simulate.induction import N_SLICES, PIXELAV_NEIGHBOURS
+from smartpix.simulate.induction import INDUCTIONS, N_SLICES
 from smartpix.simulate.response import induced_charge
 
 __all__ = ["DATASETS", "SENSOR_TYPES", "DatasetOptions", "beta_angle", "iterate_dataset", "simulate_dataset"]
@@ -56,8 +56,8 @@ class DatasetOptions:
         eta: range of |pseudorapidity| in the end-caps.
         n_rows, n_columns: of the pixel array.
         slices: sampled slices of 200 ps.
-        from_pixel_side: the particle enters through the pixel side instead of the far side.
-        neighbours: columns and rows on each side of a carrier on which its induction is followed.
+        from_far_side: the particle enters through the far side instead of the pixel side.
+        induction: how far it is followed, ``"pixelav"`` or ``"full"`` (:data:`smartpix.simulate.induction.INDUCTIONS`).
     """
 
     dataset: str = "2s"
@@ -71,8 +71,8 @@ class DatasetOptions:
     n_rows: int = N_ROWS
     n_columns: int = N_COLUMNS
     slices: tuple[int, ...] = tuple(range(N_SLICES))
-    from_pixel_side: bool = False
-    neighbours: tuple[int, int] = PIXELAV_NEIGHBOURS
+    from_far_side: bool = False
+    induction: str = "pixelav"
 
     def __post_init__(self) -> None:
         if self.dataset not in DATASETS:
@@ -88,6 +88,10 @@ class DatasetOptions:
         check(where, "n_rows", self.n_rows, self.n_rows >= 3, "at least 3")
         check(where, "n_columns", self.n_columns, self.n_columns >= 3, "at least 3")
         check(where, "max_cot_alpha", self.max_cot_alpha, self.max_cot_alpha > 0, "positive")
+        check(where, "radius", self.radius, self.radius > 0, "positive")
+        check(where, "induction", self.induction, self.induction in INDUCTIONS, f"one of {', '.join(INDUCTIONS)}")
+        known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
+        check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
 
 
 def sensor_of_type(number: int) -> Sensor:
@@ -179,10 +183,6 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
     where = "simulate clusters"
     check(where, "n", n, n >= 1, "at least 1")
     check(where, "seed", seed, seed >= 0, "0 or more")
-    known = bool(options.slices) and list(options.slices) == sorted(set(options.slices) & set(range(N_SLICES)))
-    check(where, "slices", options.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
-    check(where, "radius", options.radius, options.radius > 0, "positive")
-    check(where, "neighbours", options.neighbours, min(options.neighbours) >= 0, "0 or more columns and rows")
     sensor = options.sensor
     half_thickness = sensor.thickness / 2
     magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)
@@ -193,7 +193,7 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
         cot_alpha, cot_beta, pt, y_local = _directions(options, count, rng)
         # PixelAV spreads the crossings of the midplane over 3 x 3 pixels.
         midplane = rng.uniform(-1.5, 1.5, (count, 2)) * np.array([sensor.pitch_x, sensor.pitch_y])
-        sign = -1.0 if options.from_pixel_side else 1.0
+        sign = 1.0 if options.from_far_side else -1.0
         normal = sign / np.sqrt(1 + cot_alpha**2 + cot_beta**2)
         direction = np.stack([cot_alpha * normal, cot_beta * normal, normal], axis=1)
         if options.dataset == "4s":
@@ -202,11 +202,11 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
             p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
         crossing, row, column, signal, pairs = induced_charge(
             midplane, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
-            options.slices, int(rng.integers(2**31)), options.neighbours, ends_at_array=False, smallest=0.05,
+            options.slices, int(rng.integers(2**31)), INDUCTIONS[options.induction], ends_at_array=False, smallest=0.05,
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
         charge[crossing, :, row, column] = np.round(signal, 1)
-        z_entry = np.full(count, sensor.thickness if options.from_pixel_side else 0.0)
+        z_entry = np.full(count, 0.0 if options.from_far_side else sensor.thickness)
         entry = midplane + np.stack([cot_alpha, cot_beta], axis=1) * (z_entry - half_thickness)[:, None]
         labels = {
             "x-entry": entry[:, 0] * 1e3, "y-entry": entry[:, 1] * 1e3, "z-entry": z_entry * 1e3,

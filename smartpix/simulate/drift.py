@@ -45,6 +45,8 @@ class Sensor:
         for name in ("pitch_x", "pitch_y", "thickness", "bias", "temperature"):
             if not getattr(self, name) > 0:
                 raise InputError(f"sensor: {name} must be positive and is {getattr(self, name)}")
+        if not self.depletion >= 0:
+            raise InputError(f"sensor: depletion must be 0 V or more and is {self.depletion}")
         if self.bias <= self.depletion:
             raise InputError(
                 f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise the bias"

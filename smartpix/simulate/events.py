@@ -234,8 +234,9 @@ def _noise_pixels(
     expected = float(n_pixels.sum()) * noise_pixel_rate(readout)
     if expected > 1e6:
         raise InputError(
-            f"readout: noise {readout.noise} e and threshold {readout.threshold} e would fire {expected:.2g} empty "
-            "pixels an event; raise the threshold to at least 4.5 x the noise"
+            f"readout: noise {readout.noise} e, threshold {readout.threshold} e and its dispersion "
+            f"{readout.threshold_dispersion} e would fire {expected:.2g} empty pixels an event; raise the threshold to at least "
+            "4.5 x noise and dispersion added in quadrature"
         )
     count = int(rng.poisson(expected))
     module = rng.choice(len(detector), count, p=n_pixels / n_pixels.sum())

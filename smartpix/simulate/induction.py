@@ -18,14 +18,44 @@ from numba import njit
 
 from smartpix.simulate.drift import Sensor, drift_tables
 
-__all__ = ["N_SLICES", "PIXELAV_NEIGHBOURS", "SLICE_NS", "ResponseTable", "response_table", "weighting_potential"]
+__all__ = [
+    "FULL",
+    "INDUCTIONS",
+    "N_SLICES",
+    "PIXELAV",
+    "SLICE_NS",
+    "Induction",
+    "ResponseTable",
+    "response_table",
+    "weighting_potential",
+]
 
 Floats = npt.NDArray[np.float64]
 
 N_SLICES = 20
 SLICE_NS = 0.2
-PIXELAV_NEIGHBOURS = (1, 1)
-"""PixelAV, and with it the public data sets, follow induction on the 3 x 3 pixels around each carrier."""
+
+
+@dataclass(frozen=True)
+class Induction:
+    """How far induced charge is followed.
+
+    Attributes:
+        columns, rows: pixels on each side of a carrier's.
+        period: 0: one pixel at 1 V in an unbounded plane. Otherwise the weighting field is mirrored so that it repeats after
+            so many pixels, as in the TCAD model behind the public data sets.
+    """
+
+    columns: int = 2
+    rows: int = 6
+    period: int = 0
+
+
+FULL = Induction()
+"""125 um along x and 80 um along y in the default sensor."""
+PIXELAV = Induction(1, 1, 5)
+"""As in PixelAV and the public data sets: on 3 x 3 pixels, and a field mirrored at 2.5 pixels."""
+INDUCTIONS = {"full": FULL, "pixelav": PIXELAV}
 
 CELLS_X, CELLS_Y = 16, 16
 """Starting cells per pitch."""
@@ -58,7 +88,9 @@ def weighting_potential(
 
     total = solid(u)
     for n in range(1, n_images + 1):
-        total = total - solid(2 * n * sensor.thickness - u) + solid(2 * n * sensor.thickness + u)
+        pair = solid(2 * n * sensor.thickness + u) - solid(2 * n * sensor.thickness - u)
+        # The sum alternates: half of its last term is nearer to its limit.
+        total = total + (pair if n < n_images else pair / 2)
     return total / (2 * np.pi)
 
 
@@ -81,16 +113,17 @@ class ResponseTable:
 
 @lru_cache(maxsize=6)
 def response_table(
-    sensor: Sensor, magnetic: tuple[float, float, float], slices: tuple[int, ...], neighbours: tuple[int, int]
+    sensor: Sensor, magnetic: tuple[float, float, float], slices: tuple[int, ...], induction: Induction
 ) -> ResponseTable:
     """Table for one sensor in one field.
 
     Args:
         magnetic: field in the sensor frame, T.
         slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
-        neighbours: columns and rows on each side of a carrier's pixel on which its induction is followed.
+        induction: how far it is followed.
     """
     drift = drift_tables(sensor, magnetic)
+    neighbours = np.array([induction.columns, induction.rows])
     n_depth = max(int(round(sensor.thickness / DEPTH_STEP)), 2) + 1
     start = np.linspace(drift.z[0], drift.z[-1], n_depth)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
@@ -108,12 +141,12 @@ def response_table(
     low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1, 2)), 0) / pitch).astype(int)
     high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1, 2)), 0) / pitch).astype(int)
     # The last cell of a pixel may drift over its edge, the first one not before it: one pixel more on the far side.
-    first = low - np.array(neighbours)
-    last = high + np.array(neighbours)
+    first = low - neighbours
+    last = high + neighbours
     values = np.zeros(
         (n_depth, CELLS_Y, CELLS_X, int(last[1] - first[1]) + 1, int(last[0] - first[0]) + 1, len(times)), dtype=np.float32
     )
-    _fill(values, paths, _potential_table(sensor, neighbours), pitch, sensor.thickness, first, np.array(neighbours))
+    _fill(values, paths, _potential_table(sensor, induction), pitch, sensor.thickness, first, neighbours)
     variance = drift.variance_e[-1] - np.interp(start, drift.z, drift.variance_e)
     return ResponseTable(values, int(first[1]), int(first[0]), np.sqrt(np.maximum(variance, 0)))
 
@@ -122,17 +155,28 @@ PER_PITCH = 32
 DEPTH_POINTS = 81
 
 
-def _potential_table(sensor: Sensor, neighbours: tuple[int, int]) -> Floats:
+@lru_cache(maxsize=6)
+def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
     """Weighting potential for interpolation, (X, Y, K).
 
     Axes: |x| and |y| up to the neighbours' far edges at PER_PITCH points a pitch; the depth below the pixels is
     quadratic in the index, which resolves the steep part.
     """
-    x = np.arange((neighbours[0] + 1) * PER_PITCH + 2) * sensor.pitch_x / PER_PITCH
-    y = np.arange((neighbours[1] + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
+    x = np.arange((induction.columns + 1) * PER_PITCH + 2) * sensor.pitch_x / PER_PITCH
+    y = np.arange((induction.rows + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
     depth = sensor.thickness * (np.arange(DEPTH_POINTS) / (DEPTH_POINTS - 1)) ** 2
     depth[0] = 1e-6 * sensor.thickness
-    return weighting_potential(x[:, None, None], y[None, :, None], depth[None, None, :], sensor)
+    # Periodic pixels farther away than three thicknesses add nothing.
+    reach_x, reach_y = (
+        int(np.ceil(3 * sensor.thickness / (induction.period * p))) if induction.period else 0
+        for p in (sensor.pitch_x, sensor.pitch_y)
+    )
+    total = np.zeros((len(x), len(y), len(depth)))
+    for i in range(-reach_x, reach_x + 1):
+        for j in range(-reach_y, reach_y + 1):
+            dx, dy = i * induction.period * sensor.pitch_x, j * induction.period * sensor.pitch_y
+            total += weighting_potential(x[:, None, None] + dx, y[None, :, None] + dy, depth[None, None, :], sensor)
+    return total
 
 
 @njit(cache=True)

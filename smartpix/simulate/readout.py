@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy.stats import norm
 
 from smartpix.schema import InputError
 
@@ -82,6 +83,7 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
     if options.threshold_dispersion > 0:
         # A pixel keeps its threshold for all slices.
         threshold += np.float32(options.threshold_dispersion) * rng.standard_normal(threshold.shape, dtype=np.float32)
+        threshold = np.maximum(threshold, np.float32(0.0))
     kept = np.where(np.abs(noisy) >= threshold, noisy, np.float32(0))
     if options.adc_bits == 0:
         return kept.astype(np.float32)
@@ -98,10 +100,12 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
 
 def noise_pixel_rate(options: ReadoutOptions) -> float:
     """Probability that noise alone lifts the last slice of a pixel over the threshold."""
-    spread = math.hypot(options.noise, options.threshold_dispersion)
-    if spread == 0:
+    if options.noise == 0:
         return 0.0
-    return 0.5 * math.erfc(options.threshold / spread / math.sqrt(2))
+    # Mean over the pixels' thresholds, in equal steps of probability.
+    steps = np.array([0.0]) if options.threshold_dispersion == 0 else norm.ppf((np.arange(2000) + 0.5) / 2000)
+    thresholds = np.maximum(options.threshold + options.threshold_dispersion * steps, 0.0)
+    return float(norm.sf(thresholds / options.noise).mean())
 
 
 @njit(cache=True)

@@ -28,12 +28,9 @@ from smartpix.simulate.deposit import (
     delta_range,
 )
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, response_table
+from smartpix.simulate.induction import CELLS_X, CELLS_Y, FULL, SLICE_NS, Induction, response_table
 
-__all__ = ["NEIGHBOURS", "induced_charge"]
-
-NEIGHBOURS = (2, 6)
-"""Columns and rows on each side of a carrier on which its induction is followed: 125 um and 80 um in the default sensor."""
+__all__ = ["induced_charge"]
 
 STEP = 2.0
 """Path length in um over which soft collisions are added up."""
@@ -45,8 +42,6 @@ MOST_CELLS = 8
 """Bound on the cells of a group: one, and at most TAIL of the pairs of the largest delta rays' parts."""
 DELTA_RAY = 5_000.0
 """Transfers above this (eV) are spread along the delta ray's own path; its range is 0.2 um."""
-STRAIGHT = 0.6
-"""Scattering shortens the straight reach of an electron to about this share of its path (H.-J. Fitting, 1974)."""
 MOST_PARTS = 1000
 LONGEST = 20.0
 """A grazing track is followed over this length at most, mm."""
@@ -63,7 +58,7 @@ def induced_charge(
     magnetic: tuple[float, float, float],
     slices: Sequence[int],
     seed: int,
-    neighbours: tuple[int, int] = NEIGHBOURS,
+    induction: Induction = FULL,
     ends_at_array: bool = True,
     smallest: float = 5.0,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
@@ -77,7 +72,7 @@ def induced_charge(
         magnetic: field in the sensor frame, T.
         slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
         seed: of the straggling and the diffusion.
-        neighbours: columns and rows on each side of a carrier on which its induction is followed.
+        induction: how far it is followed.
         ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through the
             side; otherwise it goes on and only the pixels end (the public data sets).
         smallest: pixels whose signal never exceeds this many electrons are not kept.
@@ -88,7 +83,7 @@ def induced_charge(
     # Once the slowest carrier has arrived nothing changes: later slices are copies of the first quiet one.
     times = np.array([(s + 1) * SLICE_NS for s in slices])
     quiet = int(np.searchsorted(times, drift_tables(sensor, magnetic).longest()))
-    table = response_table(sensor, magnetic, tuple(slices[: quiet + 1]), neighbours)
+    table = response_table(sensor, magnetic, tuple(slices[: quiet + 1]), induction)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
     shape = table.values.shape
     beta_gamma = np.clip(beta / np.sqrt(np.maximum(1 - np.asarray(beta) ** 2, 1e-12)), BETA_GAMMA[0], BETA_GAMMA[-1])
@@ -197,11 +192,8 @@ def _ionise(
         reach = min(reach, 2 * half[0] / max(abs(cot_a), 1e-9), 2 * half[1] / max(abs(cot_b), 1e-9))
     path = 2e3 * reach * slope
     n_steps = max(int(math.ceil(path / STEP)), 1)
-    index = min(max(int(np.searchsorted(BETA_GAMMA, beta_gamma)) - 1, 0), len(BETA_GAMMA) - 2)
-    # Between two rows of the tables one is chosen at random, which interpolates the mean.
-    if _uniform(state) < math.log(beta_gamma / BETA_GAMMA[index]) / math.log(BETA_GAMMA[index + 1] / BETA_GAMMA[index]):
-        index += 1
-    softer, harder = common[index], rare[index]
+    low = min(max(int(np.searchsorted(BETA_GAMMA, beta_gamma)) - 1, 0), len(BETA_GAMMA) - 2)
+    upper = math.log(beta_gamma / BETA_GAMMA[low]) / math.log(BETA_GAMMA[low + 1] / BETA_GAMMA[low])
     t_kin = 2 * ELECTRON_MASS * beta_gamma * beta_gamma
     forward = 1.0 if direction[2] > 0 else -1.0
     tx, ty, tz = forward * cot_a / slope, forward * cot_b / slope, forward / slope
@@ -211,8 +203,10 @@ def _ionise(
     bx, by, bz = ty * az, tz * ax - tx * az, -ty * ax
     used, total = 0, 0
     soft = np.zeros(n_steps)
-    for _ in range(np.random.poisson(rates[index] * path)):
-        loss = min(_transfer(softer, harder, state), t_kin)
+    for _ in range(np.random.poisson((rates[low] + upper * (rates[low + 1] - rates[low])) * path)):
+        # Each collision is drawn from one of the two nearest tables, which interpolates between them.
+        row = low + 1 if _uniform(state) < upper else low
+        loss = min(_transfer(common[row], rare[row], state), t_kin)
         at = _uniform(state)
         if loss < DELTA_RAY:
             soft[int(at * n_steps)] += loss
@@ -228,7 +222,7 @@ def _ionise(
         c, s = math.cos(azimuth) * sine, math.sin(azimuth) * sine
         dx, dy, dz = cosine * tx + c * ax + s * bx, cosine * ty + s * by, cosine * tz + c * az + s * bz
         place = (math.log(loss) - RANGE_LOW) / (RANGE_HIGH - RANGE_LOW) * (N_RANGE - 1)
-        length = STRAIGHT * math.exp(_lookup(ranges, place))
+        length = math.exp(_lookup(ranges, place))
         n = _pairs(loss, normal, state)
         parts = min(max(n // GROUP, 1), MOST_PARTS)
         for j in range(parts):

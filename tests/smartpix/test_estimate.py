@@ -1,21 +1,31 @@
-"""The interface of the estimates, the shipped weights on the embedded sample, and which estimator serves which sensor."""
+"""The interface of the estimates, the networks' estimates cluster by cluster, and which estimator serves which sensor."""
 
 import dataclasses
+import json
+import shutil
 
 import awkward as ak
 import numpy as np
 import pytest
-import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smartpix.clusters import FlatClusters, flatten
-from smartpix.estimate import Estimate, MdnEstimator, choose_estimator, estimate, sensor_of, truth_targets, window_center
+from smartpix.estimate import (
+    TRUNCATED_SCALE, Estimate, MdnEstimator, MdnNetwork, choose_estimator, estimate, sensor_of, shapes_of_images, truth_targets,
+    window_center,
+)  # fmt: skip
 from smartpix.geometry import Detector
 from smartpix.io import Header, iterate, open_events
-from smartpix.schema import InputError
+from smartpix.model import NetworkOptions, build
+from smartpix.quality import quality
+from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.weights import data_path, load_weights, save_weights
-from tests.helpers import REPOSITORY, detector_of, embedded_detector, module_row, part_of
+from tests.helpers import REPOSITORY, SENSOR, detector_of, embedded_detector, module_row, part_of
 
 SAMPLE = REPOSITORY / "data" / "sample.root"
+SCALE = np.array(TARGET_SCALE)
+KINDS = ("columns", "conv", "mlp")
 
 
 def changed(detector, **columns):
@@ -33,6 +43,19 @@ def two_regions():
     )
 
 
+def flat_clusters(images, module, origin, truncated=None):
+    """Clusters whose windows, from ``origin`` (row, column) on, hold the images."""
+    fired = [np.argwhere(np.any(image != 0, axis=0)) for image in images]
+    counts = np.array([len(f) for f in fired], dtype=np.int64)
+    place = np.concatenate([f + o for f, o in zip(fired, origin, strict=True)]).astype(np.int16)
+    charge = np.concatenate([image[:, f[:, 0], f[:, 1]].T for image, f in zip(images, fired, strict=True)])
+    n = len(images)
+    return FlatClusters(
+        np.array(module, dtype=np.int32), np.zeros(n, dtype=bool) if truncated is None else truncated, np.zeros((n, 2)),
+        np.cumsum(counts) - counts, counts, place[:, 0], place[:, 1], charge.astype(np.float32),
+    )  # fmt: skip
+
+
 def one_pixel_clusters(module, row, column):
     n = len(module)
     return FlatClusters(
@@ -41,84 +64,268 @@ def one_pixel_clusters(module, row, column):
     )  # fmt: skip
 
 
+def constant(outputs, **description):
+    """A network that answers every cluster with the same outputs (14,)."""
+    options = NetworkOptions()
+    arrays = {k: np.zeros_like(v.numpy()) for k, v in build(options).state_dict().items()}
+    arrays["dense3.bias"] = np.full(14, outputs, dtype=np.float32)
+    return MdnNetwork.from_arrays(
+        arrays, {"network": dataclasses.asdict(options), "slices": [0, 19], "sensor": SENSOR} | description
+    )
+
+
+def plain_calibration(shift, factor):
+    """Tables that move every cluster by ``shift`` (4,) sigmas and widen it by ``factor`` (4,)."""
+    return [[{"axis": 0, "at": [0.0], "shift": [s], "log_scale": [float(np.log(f))]}] for s, f in zip(shift, factor, strict=True)]
+
+
+def one_factor(value):
+    """Cholesky factor of outputs that are all ``value``."""
+    return SCALE[:, None] * (np.tril(np.full((4, 4), value), -1) + np.eye(4) * (np.log1p(np.exp(value)) + 1e-3))
+
+
+@pytest.fixture(scope="session")
+def estimator(mdn_weights):
+    """Quickly trained networks that see differently in the two regions."""
+    return MdnEstimator(
+        {"barrel": MdnNetwork.load(str(mdn_weights["columns"])), "endcap": MdnNetwork.load(str(mdn_weights["mlp"]))}
+    )
+
+
+@pytest.fixture
+def clusters(samples):
+    """Sixty clusters in both regions of the small detector, complete ones, with their images, modules and origins."""
+    chosen = np.flatnonzero(~samples.truncated & samples.images.any(axis=(1, 2, 3)))[:60]
+    rng = np.random.default_rng(1)
+    images, module = samples.images[chosen], rng.integers(0, 2, 60)
+    origin = np.stack([rng.integers(0, 1330, 60), rng.integers(0, 1418, 60)], axis=1)
+    return images, module, origin, flat_clusters(images, module, origin)
+
+
 def test_covariance_and_sigma_of_a_factor():
     factor = np.tril(np.random.default_rng(1).normal(0, 1, (5, 4, 4)))
     result = Estimate(np.zeros((5, 4)), factor)
     assert len(result) == 5
+    assert not result.flagged.any()
+    assert result.flagged.shape == (5,)
     for k in range(5):
         wanted = factor[k] @ factor[k].T
         np.testing.assert_allclose(result.covariance()[k], wanted)
         np.testing.assert_allclose(result.sigma()[k], np.sqrt(np.diag(wanted)))
 
 
-class Constant:
-    """A network that answers every cluster with the same outputs."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __call__(self, image):
-        assert image.shape[1:] == (2, 13, 21)
-        return torch.full((len(image), 14), self.value)
-
-
 def test_mdn_scales_calibrates_and_places_its_outputs_region_by_region():
-    descriptions = {
-        "barrel": {"slices": [0, 19], "calibration": {"complete": [1.0, 2.0, 3.0, 4.0], "truncated": [5.0, 6.0, 7.0, 8.0]}},
-        "endcap": {"slices": [0, 19], "calibration": {"complete": [1.0] * 4, "truncated": [2.0] * 4}},
+    networks = {
+        "barrel": constant(
+            0.5, calibration=plain_calibration([0.1, 0.2, 0.3, 0.4], [1.0, 2.0, 3.0, 4.0]), truncated_scale=[5.0, 6.0, 7.0, 8.0]
+        ),
+        "endcap": constant(-0.25, truncated_scale=[2.0] * 4),
     }
-    estimator = MdnEstimator({"barrel": Constant(0.5), "endcap": Constant(-0.25)}, descriptions)
     clusters = one_pixel_clusters([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439])
     clusters = dataclasses.replace(clusters, truncated=np.array([False, False, True, True]))
-    result = estimator.predict(clusters, two_regions())
-    scale = np.array([0.075, 0.01875, 8.0, 0.5])
+    result = MdnEstimator(networks).predict(clusters, two_regions())
     for k, (region, row, column) in enumerate(zip([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439], strict=True)):
         value = (0.5, -0.25)[region]
-        calibration = ([1, 2, 3, 4], [1, 1, 1, 1], [5, 6, 7, 8], [2, 2, 2, 2])[region + 2 * (k >= 2)]
+        factor = one_factor(value)
+        shift = np.array([[0.1, 0.2, 0.3, 0.4], [0.0] * 4])[region] * np.linalg.norm(factor, axis=1)
+        wider = ([1, 2, 3, 4], [1, 1, 1, 1], [5, 12, 21, 32], [2, 2, 2, 2])[region + 2 * (k >= 2)]
         center = [(column + 0.5) * 0.05 - 36, (row + 0.5) * 0.0125 - 8.4, 0, 0]
-        np.testing.assert_allclose(result.mean[k], value * scale + center, atol=1e-9)
-        factor = np.tril(np.full((4, 4), value), -1) + np.eye(4) * (np.log1p(np.exp(value)) + 1e-3)
-        np.testing.assert_allclose(result.cholesky[k], (scale * calibration)[:, None] * factor, rtol=1e-6)
+        np.testing.assert_allclose(result.mean[k], value * SCALE + center + shift, atol=1e-6)
+        np.testing.assert_allclose(result.cholesky[k], np.array(wider)[:, None] * factor, rtol=1e-6)
+    np.testing.assert_array_equal(result.flagged, [False, False, True, True])
 
 
-def test_no_clusters_give_an_empty_estimate():
-    result = MdnEstimator.load().predict(one_pixel_clusters([], [], []), two_regions())
-    assert result.mean.shape == (0, 4)
-    assert result.cholesky.shape == (0, 4, 4)
+def test_outputs_go_to_their_places():
+    """x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43."""
+    raw = np.random.default_rng(1).normal(0, 1, 14).astype(np.float32)
+    mean, cholesky = constant(raw).predict_images(np.zeros((3, 2, 13, 21), dtype=np.float32))
+    for k in range(3):
+        np.testing.assert_allclose(mean[k], raw[[0, 2, 4, 6]] * SCALE, rtol=1e-5)
+        wanted = np.diag(np.logaddexp(0, raw[[1, 3, 5, 7]].astype(float)) + 1e-3)
+        for (i, j), column in {(1, 0): 8, (2, 0): 9, (2, 1): 10, (3, 0): 11, (3, 1): 12, (3, 2): 13}.items():
+            wanted[i, j] = raw[column]
+        np.testing.assert_allclose(cholesky[k], wanted * SCALE[:, None], rtol=1e-5, atol=1e-9)
 
 
-def test_estimates_do_not_depend_on_the_company():
-    opened, events = next(iterate(SAMPLE, step=1))
-    estimator = MdnEstimator.load()
-    clusters = events["clusters"][0][:300]
-    together = estimate(clusters, opened.header, estimator)
-    rest = estimate(clusters[200:], opened.header, estimator)
-    np.testing.assert_allclose(rest.mean, together.mean[200:], atol=1e-5)
-    np.testing.assert_allclose(rest.cholesky, together.cholesky[200:], rtol=1e-3, atol=1e-6)
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_and_lists_of_pixels_give_the_same_estimates(mdn_weights, clusters, kind):
+    images, _, origin, flat = clusters
+    network = MdnNetwork.load(str(mdn_weights[kind]))
+    assert "calibration" in network.description
+    flag = np.random.default_rng(1).random(60) < 0.3
+    one = network.predict_images(images, flag)
+    two = network.predict_pixels(dataclasses.replace(flat, truncated=flag), origin)
+    np.testing.assert_allclose(one[0] / SCALE, two[0] / SCALE, atol=1e-4)
+    np.testing.assert_allclose(one[1] / SCALE[:, None], two[1] / SCALE[:, None], atol=1e-4)
 
 
-def test_shipped_network_is_accurate_and_calibrated_on_the_embedded_sample():
-    """Against the published half widths (x 8.7 um, y 2.1 um quantised) and unit pulls."""
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_shapes_of_images_are_those_of_a_straight_loop(seed):
+    rng = np.random.default_rng(seed)
+    images = (rng.normal(0, 1000, (4, 2, 13, 21)) * (rng.random((4, 2, 13, 21)) < rng.choice([0, 0.01, 0.3]))).astype(np.float32)
+    for image, found in zip(images, shapes_of_images(images), strict=True):
+        fired = np.argwhere(image.any(axis=0))
+        size = (np.ptp(fired[:, 1]) + 1, np.ptp(fired[:, 0]) + 1) if len(fired) else (0, 0)
+        np.testing.assert_allclose(found, [sum(max(q, 0.0) for q in image[1].ravel().tolist()), *size], rtol=1e-6)
+
+
+def test_no_clusters_give_an_empty_estimate(estimator):
+    result = estimator.predict(one_pixel_clusters([], [], []), two_regions())
+    assert (result.mean.shape, result.cholesky.shape, result.flagged.shape) == ((0, 4), (0, 4, 4), (0,))
+
+
+def test_clusters_of_one_region_alone_are_served(estimator):
+    for region in (0, 1):
+        assert np.all(estimator.predict(one_pixel_clusters([region], [10], [10]), two_regions()).sigma() > 0)
+
+
+def test_estimates_do_not_depend_on_the_company_or_the_order(estimator, clusters):
+    *_, flat = clusters
+    together = estimator.predict(flat, two_regions())
+    order = np.random.default_rng(2).permutation(60)
+    shuffled = estimator.predict(flat.take(order), two_regions())
+    np.testing.assert_allclose(shuffled.mean, together.mean[order], atol=1e-6)
+    np.testing.assert_allclose(shuffled.cholesky, together.cholesky[order], rtol=1e-4, atol=1e-7)
+    alone = estimator.predict(flat.take(np.array([17])), two_regions())
+    np.testing.assert_allclose(alone.mean[0], together.mean[17], atol=1e-6)
+
+
+def test_each_region_has_its_own_network(estimator, clusters):
+    images, module, origin, flat = clusters
+    result = estimator.predict(flat, two_regions())
+    for k, region in enumerate(("barrel", "endcap")):
+        mean, cholesky = estimator.networks[region].predict_images(images[module == k])
+        center = window_center(origin[module == k].astype(float), np.full(int((module == k).sum()), k), two_regions())
+        np.testing.assert_allclose(result.mean[module == k, :2], mean[:, :2] + center, atol=1e-5)
+        np.testing.assert_allclose(result.mean[module == k, 2:], mean[:, 2:], atol=1e-3)
+        np.testing.assert_allclose(result.cholesky[module == k] / SCALE[:, None], cholesky / SCALE[:, None], atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 1329), st.integers(1, 1417), st.integers(0, 1))
+def test_cluster_that_moves_by_whole_pixels_takes_its_estimate_along(estimator, samples, row, column, module):
+    image = samples.images[np.flatnonzero(~samples.truncated & samples.images.any(axis=(1, 2, 3)))[:1]]
+    here, there = (
+        estimator.predict(flat_clusters(image, [module], np.array([place])), two_regions())
+        for place in ((100, 200), (row, column))
+    )
+    np.testing.assert_allclose((there.mean - here.mean)[0], [(column - 200) * 0.05, (row - 100) * 0.0125, 0, 0], atol=1e-9)
+    np.testing.assert_array_equal(there.cholesky, here.cholesky)
+
+
+def test_truncated_clusters_are_flagged_and_their_covariance_is_larger(estimator, clusters):
+    *_, flat = clusters
+    complete = estimator.predict(flat, two_regions())
+    flag = np.random.default_rng(3).random(60) < 0.5
+    result = estimator.predict(dataclasses.replace(flat, truncated=flag), two_regions())
+    np.testing.assert_array_equal(result.flagged, flag)
+    np.testing.assert_array_equal(result.mean, complete.mean)
+    np.testing.assert_array_equal(result.cholesky[~flag], complete.cholesky[~flag])
+    for k in np.flatnonzero(flag):
+        region = ("endcap", "barrel")[int(two_regions().barrel[flat.module[k]])]
+        scale = np.array(estimator.networks[region].description["truncated_scale"])
+        assert np.all(scale >= 1)
+        assert np.any(scale > 1.05)
+        np.testing.assert_allclose(result.sigma()[k], complete.sigma()[k] * scale)
+        # Larger as a matrix: no direction in which it is known better.
+        assert np.linalg.eigvalsh((result.covariance()[k] - complete.covariance()[k]) / np.outer(SCALE, SCALE)).max() > 0
+
+
+def test_truncated_clusters_are_wider_even_where_no_scale_was_measured():
+    network = constant(0.3)
+    images = np.zeros((2, 2, 13, 21), dtype=np.float32)
+    _, cholesky = network.predict_images(images, np.array([False, True]))
+    np.testing.assert_allclose(cholesky[1], TRUNCATED_SCALE * cholesky[0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("slice_number", [0, 1])
+def test_charge_that_is_not_finite_is_flagged_and_wide_and_harms_no_other(estimator, clusters, bad, slice_number):
+    images, _, origin, flat = clusters
+    before = estimator.predict(flat, two_regions())
+    charge = flat.charge.copy()
+    worst = [0, 7, 30, 59]
+    for k in worst:
+        charge[flat.first[k] + flat.counts[k] // 2, slice_number] = bad
+    result = estimator.predict(dataclasses.replace(flat, charge=charge), two_regions())
+    hit = np.isin(np.arange(60), worst)
+    np.testing.assert_array_equal(result.flagged, hit)
+    np.testing.assert_array_equal(result.mean[~hit], before.mean[~hit])
+    np.testing.assert_array_equal(result.cholesky[~hit], before.cholesky[~hit])
+    assert np.all(np.isfinite(result.mean))
+    assert np.all(np.isfinite(result.cholesky))
+    # As wide as all that occurs: three of the scales, without correlations, around the middle of the window.
+    np.testing.assert_allclose(result.covariance()[hit], np.tile(np.diag((3 * SCALE) ** 2), (4, 1, 1)))
+    center = window_center(origin.astype(float), flat.module, two_regions())
+    np.testing.assert_allclose(result.mean[hit], np.column_stack([center[hit], np.zeros((4, 2))]))
+    # Images likewise.
+    broken = images.copy()
+    for k in worst:
+        broken[k, slice_number, 6, 10] = bad
+    network = estimator.networks["barrel"]
+    mean, cholesky = network.predict_images(broken)
+    np.testing.assert_array_equal(mean[~hit], network.predict_images(images)[0][~hit])
+    np.testing.assert_array_equal(cholesky[hit], np.tile(np.diag(3 * SCALE), (4, 1, 1)))
+    np.testing.assert_array_equal(mean[hit], 0)
+
+
+def test_clusters_that_are_all_unreadable_or_huge_are_finite(estimator, clusters):
+    *_, flat = clusters
+    for value in (np.nan, 1e30, -1e30, 3e38):
+        result = estimator.predict(dataclasses.replace(flat, charge=np.full_like(flat.charge, value)), two_regions())
+        assert np.all(np.isfinite(result.mean))
+        assert np.all(np.isfinite(result.cholesky))
+        assert np.all(result.flagged == np.isnan(value))
+
+
+def test_prediction_leaves_the_clusters_alone(estimator, clusters):
+    *_, flat = clusters
+    before = flat.charge.copy(), flat.row.copy()
+    estimator.predict(flat, two_regions())
+    np.testing.assert_array_equal(flat.charge, before[0])
+    np.testing.assert_array_equal(flat.row, before[1])
+
+
+def test_quickly_trained_network_already_knows_directions(mdn_weights, samples):
+    """Against a constant answer, on the clusters held out."""
+    last = slice(-600, None)
+    for kind in KINDS:
+        network = MdnNetwork.load(str(mdn_weights[kind]))
+        report = quality(*network.predict_images(samples.images[last]), samples.targets[last], samples.truncated[last])
+        spread = samples.targets[last].std(axis=0)
+        assert report["standard_deviation"]["x_um"] < 0.8e3 * spread[0]
+        assert report["standard_deviation"]["cot_alpha"] < 0.8 * spread[2]
+        assert report["nll"] < 1
+
+
+def shipped_ones():
+    """Clusters of the embedded sample with truth, their estimates with the shipped weights, and who is of the barrel."""
     opened = open_events(SAMPLE)
-    detector = opened.header.detector
-    clusters = ak.flatten(ak.concatenate([e["clusters"] for _, e in iterate(SAMPLE)]), axis=1)
-    target, has = truth_targets(clusters, 0.95)
-    central = np.zeros(len(clusters), dtype=bool)
-    central[has] = (np.abs(target[has, 2]) < 4) & (np.abs(target[has, 3]) < 0.6)
+    events = ak.concatenate([e for _, e in iterate(SAMPLE)])
+    clusters = ak.flatten(events["clusters"], axis=1)
+    number = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
+    target, has = truth_targets(clusters, 0.95, number)
     result = estimate(clusters, opened.header, MdnEstimator.load())
-    barrel = detector.barrel[ak.to_numpy(clusters["module_index"])]
-    barrel_ones = central & barrel
-    for chosen in (barrel_ones, central & ~barrel):
-        residual = (result.mean - target)[chosen]
-        assert np.all(np.percentile(np.abs(residual), 68.27, axis=0) < [0.016, 0.004, 0.5, 0.12])
-        whitened = np.linalg.solve(result.cholesky[chosen], residual[:, :, None])[:, :, 0]
-        for pull in (residual / result.sigma()[chosen], whitened):
-            width = np.percentile(np.abs(pull), 68.27, axis=0)
-            assert np.all(width < 1.3)
-            # On the disks cot alpha spans less than its resolution, so there the sigma of the broad sample is generous.
-            assert np.all(width > ([0.7] * 4 if chosen is barrel_ones else [0.7, 0.7, 0.5, 0.7]))
+    return target, has & ~result.flagged, result, opened.header.detector.barrel[ak.to_numpy(clusters["module_index"])]
+
+
+def test_shipped_networks_are_accurate_and_calibrated_on_the_embedded_sample():
+    """Against the published half widths (x 8.7 um, y 2.1 um quantised) and unit pulls."""
+    target, has, result, barrel = shipped_ones()
+    central = has & (np.abs(target[:, 2]) < 4) & (np.abs(target[:, 3]) < 0.6)
+    for region in (True, False):
+        chosen = central & (barrel == region)
+        report = quality(result.mean[chosen], result.cholesky[chosen], target[chosen], np.zeros(int(chosen.sum()), dtype=bool))
+        width = report["half_width_68"]
+        assert (width["x_um"] < 16, width["y_um"] < 4, width["cot_alpha"] < 0.5, width["cot_beta"] < 0.12) == (True,) * 4
+        pull = np.abs(target - result.mean)[chosen] / result.sigma()[chosen]
+        core = np.percentile(pull, 68.27, axis=0)
+        assert np.all(core < 1.3)
+        # On the disks cot alpha spans less than its resolution, so there the sigma of the broad sample is generous.
+        assert np.all(core > ([0.7] * 4 if region else [0.7, 0.7, 0.5, 0.7]))
         correlation = [np.corrcoef(result.mean[chosen, k], target[chosen, k])[0, 1] for k in (2, 3)]
-        assert np.all(np.array(correlation) > ([0.9, 0.8] if chosen is barrel_ones else [0.1, 0.25]))
+        assert np.all(np.array(correlation) > ([0.9, 0.8] if region else [0.1, 0.25]))
 
 
 def test_window_centre_is_the_position_of_row_6_and_column_10():
@@ -127,13 +334,51 @@ def test_window_centre_is_the_position_of_row_6_and_column_10():
     np.testing.assert_allclose(center, [[10.5 * 0.05 - 36, 6.5 * 0.0125 - 8.4], [210.5 * 0.05 - 36, 106.5 * 0.0125 - 8.4]])
 
 
+def truth_records(share, particle, order, charge):
+    columns = {n: ak.Array([[1.0 + 4 * i + j for j in range(len(s))] for i, s in enumerate(share)]) for n in ("x", "y")}
+    columns |= {n: columns["x"] * f for n, f in (("cot_alpha", 10.0), ("cot_beta", 100.0))}
+    truth = ak.zip({**columns, "share": ak.Array(share), "particle_id": ak.Array(particle), "order": ak.Array(order)})
+    return ak.zip({"truth": truth, "charge": ak.Array(charge)}, depth_limit=1)
+
+
 def test_targets_are_those_of_the_main_particle():
-    columns = {n: ak.Array([[1.0 + i, 9.0], [], [5.0 + i]]) for i, n in enumerate(("x", "y", "cot_alpha", "cot_beta"))}
-    clusters = ak.zip({"truth": ak.zip({**columns, "share": ak.Array([[0.9, 0.1], [], [0.5]])})}, depth_limit=1)
+    clusters = truth_records([[0.9, 0.1], [], [0.5]], [[3, 4], [], [5]], [[0, 0], [], [0]], [100.0, 100.0, 100.0])
     target, has = truth_targets(clusters, 0.8)
     np.testing.assert_array_equal(has, [True, False, False])
-    np.testing.assert_array_equal(target, [[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8]])
+    np.testing.assert_array_equal(target, [[1, 1, 10, 100], [np.nan] * 4, [9, 9, 90, 900]])
     np.testing.assert_array_equal(truth_targets(clusters)[1], [True, False, True])
+
+
+def test_of_a_crossings_clusters_the_one_with_most_of_its_charge_counts():
+    share = [[0.98], [1.0], [0.99], [1.0], [0.97], [1.0]]
+    particle = [[7], [7], [7], [8], [7], [8]]
+    order = [[0], [0], [1], [0], [0], [0]]
+    charge = [1000.0, 900.0, 50.0, 20.0, 1005.0, 30.0]
+    # Of particle 7's first crossing: 980, 900 and 974.85 e; its second crossing and particle 8 are others.
+    clusters = truth_records(share, particle, order, charge)
+    np.testing.assert_array_equal(truth_targets(clusters, 0.5)[1], [True, False, True, False, False, True])
+    # In another event the same numbers are other particles.
+    np.testing.assert_array_equal(truth_targets(clusters, 0.5, np.arange(6))[1], [True] * 6)
+    np.testing.assert_array_equal(
+        truth_targets(clusters, 0.5, np.array([0, 0, 0, 1, 1, 1]))[1], [True, False, True, False, True, True]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_clusters_that_show_a_crossing_are_those_of_a_straight_loop(seed):
+    rng = np.random.default_rng(seed)
+    n = 40
+    event, particle, order = rng.integers(0, 3, n), rng.integers(1, 4, n), rng.integers(0, 3, n)
+    share, charge = rng.uniform(0.3, 1, n).astype(np.float32), rng.uniform(100, 9000, n)
+    records = truth_records(share[:, None].tolist(), particle[:, None].tolist(), order[:, None].tolist(), charge.tolist())
+    best = {}
+    for k in range(n):
+        key = (event[k], particle[k], order[k])
+        if key not in best or share[k] * charge[k] > share[best[key]] * charge[best[key]]:
+            best[key] = k
+    wanted = [k in best.values() and share[k] >= 0.6 for k in range(n)]
+    np.testing.assert_array_equal(truth_targets(records, 0.6, event)[1], wanted)
 
 
 def test_sensor_of_the_embedded_detector():
@@ -154,10 +399,15 @@ def test_modules_of_several_pitches_in_one_region_are_refused():
         sensor_of(detector_of(rows), 3.8)
 
 
+@pytest.fixture
+def pair(mdn_weights):
+    return {"mdn_barrel": str(mdn_weights["columns"]), "mdn_endcap": str(mdn_weights["conv"])}
+
+
 @pytest.mark.parametrize("kind", ["auto", "mdn"])
-def test_network_serves_the_sensor_it_was_trained_for(kind):
+def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
     for chosen in (slice(None), slice(0, 5)):
-        estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), 3.8, (0, 5, 19)), kind)
+        estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), 3.8, (0, 5, 19)), kind, **pair)
         assert isinstance(estimator, MdnEstimator)
         assert tuple(estimator.slices) == (0, 19)
 
@@ -166,10 +416,15 @@ def test_network_serves_the_sensor_it_was_trained_for(kind):
     ("column", "field", "slices"),
     [({"pitch_u": 0.02}, 3.8, (0, 19)), ({}, 2.5, (0, 19)), ({}, 3.8, (0, 10)), ({}, -3.8, (0, 19))],
 )
-def test_network_is_not_given_to_another_sensor_field_or_readout(column, field, slices):
+def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, field, slices):
     header = Header(changed(embedded_detector(), **column), field, slices)
     with pytest.raises(InputError, match=r"no mdn trained for the sensor .*mdn: .*`smartpix train"):
-        choose_estimator(header, "mdn")
+        choose_estimator(header, "mdn", **pair)
+
+
+def test_shipped_networks_serve_the_embedded_detector():
+    for kind in ("auto", "mdn"):
+        assert isinstance(choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), kind), MdnEstimator)
 
 
 def test_unknown_kind_of_estimates_is_refused():
@@ -177,41 +432,89 @@ def test_unknown_kind_of_estimates_is_refused():
         choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
 
 
-def test_weights_of_another_architecture_are_refused(tmp_path):
-    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": "shape-mlp-v1"})
-    with pytest.raises(InputError, match="weights of 'shape-mlp-v1' and 'mdn-conv-2029' was expected"):
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_every_kind_are_loaded(mdn_weights, kind):
+    network = MdnNetwork.load(str(mdn_weights[kind]))
+    assert network.description["architecture"] == f"mdn-{kind}"
+    arrays, _ = load_weights(mdn_weights[kind], f"mdn-{kind}")
+    assert all(np.array_equal(network.arrays[k], v) for k, v in arrays.items())
+    assert network.cells == pytest.approx((2, 8))
+
+
+@pytest.mark.parametrize("architecture", ["shape-mlp-v1", "mdn-conv-2029", "interaction-network-v1"])
+def test_weights_of_another_architecture_are_refused(tmp_path, architecture):
+    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": architecture})
+    with pytest.raises(InputError, match=rf"weights of '{architecture}' and .*'mdn-columns'.* was expected"):
         MdnEstimator.load(str(tmp_path / "w.safetensors"))
 
 
-def test_arrays_of_other_shapes_under_the_right_name_are_refused(tmp_path):
-    arrays, description = load_weights("mdn-barrel", "mdn-conv-2029")
-    for name, change in (("missing", lambda a: {k: v for k, v in a.items() if k != "mix.bias"}),
-                         ("shape", lambda a: {**a, "mix.bias": np.zeros(6, dtype=np.float32)})):  # fmt: skip
-        save_weights(tmp_path / f"{name}.safetensors", change(arrays), description)
-        with pytest.raises(InputError):
+def test_arrays_of_other_shapes_under_the_right_name_are_refused(tmp_path, mdn_weights):
+    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
+    changes = {
+        "missing": {k: v for k, v in arrays.items() if k != "columns.bias"},
+        "shape": {**arrays, "columns.bias": np.zeros(6, dtype=np.float32)},
+        "more": {**arrays, "dense4.bias": np.zeros(6, dtype=np.float32)},
+        "nan": {**arrays, "dense3.bias": np.full(14, np.nan, dtype=np.float32)},
+    }
+    for name, changed_arrays in changes.items():
+        save_weights(tmp_path / f"{name}.safetensors", changed_arrays, description)
+        with pytest.raises(InputError, match=rf"{name}\.safetensors: '.*train or copy them again"):
             MdnEstimator.load(str(tmp_path / f"{name}.safetensors"))
 
 
-def test_pair_of_different_slices_is_refused(tmp_path):
-    arrays, description = load_weights("mdn-endcap", "mdn-conv-2029")
+@pytest.mark.xfail(strict=True, reason="KeyError: the description's fields are not checked")
+@pytest.mark.parametrize("field", ["network", "slices", "sensor"])
+def test_description_that_lacks_a_field_is_an_input_error(tmp_path, mdn_weights, pair, field):
+    path = tmp_path / "w.safetensors"
+    shutil.copy(mdn_weights["columns"], path)
+    description = json.loads(mdn_weights["columns"].with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({k: v for k, v in description.items() if k != field}))
+    with pytest.raises(InputError, match=field):
+        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", str(path), pair["mdn_endcap"])
+
+
+@pytest.mark.xfail(strict=True, reason="the size of the network's window is not checked; its positions would be pixels off")
+def test_network_of_another_window_is_refused(tmp_path, mdn_weights):
+    options = NetworkOptions(n_rows=16, n_columns=16)
+    description = json.loads(mdn_weights["columns"].with_suffix(".json").read_text()) | {"network": dataclasses.asdict(options)}
+    save_weights(tmp_path / "w.safetensors", {k: v.numpy() for k, v in build(options).state_dict().items()}, description)
+    with pytest.raises(InputError, match="16"):
+        MdnEstimator.load(str(tmp_path / "w.safetensors"), str(mdn_weights["columns"]))
+
+
+def test_pair_of_different_slices_is_refused(tmp_path, mdn_weights):
+    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
     save_weights(tmp_path / "w.safetensors", arrays, {**description, "slices": [0, 9]})
     with pytest.raises(InputError, match="barrel and end-cap were trained on different slices"):
-        MdnEstimator.load("mdn-barrel", str(tmp_path / "w.safetensors"))
+        MdnEstimator.load(str(mdn_weights["columns"]), str(tmp_path / "w.safetensors"))
+
+
+def test_damaged_networks_are_an_input_error():
+    opened, events = next(iterate(SAMPLE, step=1))
+    damaged = MdnEstimator({"barrel": constant(np.nan), "endcap": constant(np.nan)})
+    with pytest.raises(InputError, match="the network gives values that are not finite"):
+        estimate(events["clusters"][0][:20], opened.header, damaged)
 
 
 def test_shipped_weights_say_what_they_are():
     for region in ("barrel", "endcap"):
-        arrays, description = load_weights(f"mdn-{region}", "mdn-conv-2029")
+        arrays, description = load_weights(f"mdn-{region}", "mdn-columns")
         assert description["region"] == region
-        assert sum(a.size for a in arrays.values()) == 2029
-        assert set(description["calibration"]) == {"complete", "truncated"}
-        assert all(0.5 < c < 2 for c in description["calibration"]["complete"])
+        assert sum(a.size for a in arrays.values()) == 2178
+        assert description["sensor"] == SENSOR
+        assert description["slices"] == [0, 19]
+        assert [len(own) > 0 for own in description["calibration"]] == [True] * 4
+        assert min(description["truncated_scale"]) >= 1
         assert data_path(f"weights/mdn-{region}.safetensors").is_file()
+        for name in ("x", "y", "cot_alpha", "cot_beta"):
+            assert description["metrics"]["pull_sigma"][name] == pytest.approx(1, abs=0.1)
+        assert MdnNetwork.load(f"mdn-{region}").fused.shape == (2, 13, 21)
 
 
-def test_flat_clusters_of_a_file_have_the_slices_of_the_network():
+def test_flat_clusters_of_a_file_have_the_slices_of_the_network(estimator):
     opened, events = next(iterate(SAMPLE, step=1))
-    flat = flatten(events["clusters"][0], MdnEstimator.load().slices)
+    flat = flatten(events["clusters"][0], estimator.slices)
     assert flat.charge.shape[1] == 2
     assert len(flat) == len(events["clusters"][0])
     assert opened.header.slices == (0, 19)
+    assert len(estimate(events["clusters"][0], opened.header, estimator)) == len(flat)

@@ -113,7 +113,7 @@ def test_checkpoint_of_other_options_is_refused(interrupted, few, change):
 
 
 @pytest.mark.xfail(strict=True, reason="the message says 'options', whichever of them it is")
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize("change", [{"epochs": 4}, {"network": NetworkOptions(batch_norm=True)}], ids=["epochs", "network"])
 def test_option_that_differs_from_the_checkpoints_is_named(interrupted, few, change):
     with pytest.raises(InputError) as error:
         train_on(few, "barrel", interrupted, dataclasses.replace(QUICK, **change), silent)
