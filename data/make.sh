@@ -23,21 +23,21 @@ chain=$!
 # Networks of `smartpix bench mdn`, on the talk's data set 2s: float ones as the published, others as a chip reads out.
 # With all 20 slices a cluster takes 22 kB, twice in memory: fewer of them.
 [ -f "$work/2s.parquet" ] || smartpix simulate clusters --dataset 2s -n 400000 --seed 21 -o "$work/2s.parquet"
-[ -f "$work/2s-20t.parquet" ] || smartpix simulate clusters --dataset 2s -n 120000 --seed 22 -o "$work/2s-20t.parquet"
+[ -f "$work/2s-20t.parquet" ] || smartpix simulate clusters --dataset 2s -n 100000 --seed 22 -o "$work/2s-20t.parquet"
 bench() { # weights, then options
   name=$1
   shift
   smartpix train mdn "$work/2s.parquet" --region barrel "$@" -o "weights/mdn-2s-$name.safetensors"
 }
 chip="--noise 50 --threshold 300"
-bench mlp-2t-float --network mlp --epochs 100
-bench mlp-2t-2bit --network mlp --noise 50 --threshold 340 --bits 2 --adc-max 3600 --epochs 80
-bench columns-2t-chip $chip --epochs 80
-bench columns-2t-4bit $chip --bits 4 --epochs 60
-bench columns-2t-float --epochs 40
-bench conv-2t-float --network conv --epochs 50
-bench conv-2t-4bit --network conv $chip --bits 4 --epochs 50
-smartpix train mdn "$work/2s-20t.parquet" --region barrel --network conv --slices $(seq 0 19) --epochs 40 \
+bench mlp-2t-float --network mlp --epochs 60
+bench mlp-2t-2bit --network mlp --noise 50 --threshold 340 --bits 2 --adc-max 3600 --epochs 50
+bench columns-2t-chip $chip --epochs 70
+bench columns-2t-4bit $chip --bits 4 --epochs 40
+bench columns-2t-float --epochs 30
+bench conv-2t-float --network conv --epochs 30
+bench conv-2t-4bit --network conv $chip --bits 4 --epochs 30
+smartpix train mdn "$work/2s-20t.parquet" --region barrel --network conv --slices $(seq 0 19) --epochs 30 \
   -o weights/mdn-2s-conv-20t-float.safetensors
 
 # TrackML's clusters were digitised with a Lorentz angle of 0.12 rad and without noise; a bias of 170 V per 100 um gives

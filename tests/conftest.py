@@ -27,6 +27,6 @@ def mdn_weights(tmp_path_factory, samples):
     """Weights by kind of network, trained for a few seconds only."""
     folder = tmp_path_factory.mktemp("mdn")
     for kind in NETWORKS:
-        options = TrainMdnOptions(NetworkOptions(kind, batch_norm=kind == "conv"), epochs=8, batch_size=128)
+        options = TrainMdnOptions(NetworkOptions(kind), epochs=8, batch_size=128)
         train_on(samples, "barrel", folder / f"{kind}.safetensors", options, lambda line: None)
     return {kind: folder / f"{kind}.safetensors" for kind in NETWORKS}

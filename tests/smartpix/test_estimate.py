@@ -10,11 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smartpix import estimate as module
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import (
-    TRUNCATED_SCALE, Estimate, MdnEstimator, MdnNetwork, choose_estimator, estimate, sensor_of, shapes_of_images, truth_targets,
+    Estimate,
+    MdnEstimator,
+    MdnNetwork,
+    choose_estimator,
+    estimate,
+    sensor_of,
+    truth_targets,
     window_center,
-)  # fmt: skip
+)
 from smartpix.geometry import Detector
 from smartpix.io import Header, iterate, open_events
 from smartpix.model import NetworkOptions, build
@@ -164,7 +171,7 @@ def test_images_and_lists_of_pixels_give_the_same_estimates(mdn_weights, cluster
 def test_shapes_of_images_are_those_of_a_straight_loop(seed):
     rng = np.random.default_rng(seed)
     images = (rng.normal(0, 1000, (4, 2, 13, 21)) * (rng.random((4, 2, 13, 21)) < rng.choice([0, 0.01, 0.3]))).astype(np.float32)
-    for image, found in zip(images, shapes_of_images(images), strict=True):
+    for image, found in zip(images, module.shapes_of_images(images), strict=True):
         fired = np.argwhere(image.any(axis=0))
         size = (np.ptp(fired[:, 1]) + 1, np.ptp(fired[:, 0]) + 1) if len(fired) else (0, 0)
         np.testing.assert_allclose(found, [sum(max(q, 0.0) for q in image[1].ravel().tolist()), *size], rtol=1e-6)
@@ -236,7 +243,7 @@ def test_truncated_clusters_are_wider_even_where_no_scale_was_measured():
     network = constant(0.3)
     images = np.zeros((2, 2, 13, 21), dtype=np.float32)
     _, cholesky = network.predict_images(images, np.array([False, True]))
-    np.testing.assert_allclose(cholesky[1], TRUNCATED_SCALE * cholesky[0])
+    np.testing.assert_allclose(cholesky[1], module.TRUNCATED_SCALE * cholesky[0])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -441,6 +448,15 @@ def test_weights_of_every_kind_are_loaded(mdn_weights, kind):
     assert network.cells == pytest.approx((2, 8))
 
 
+@pytest.mark.xfail(strict=True, reason="an array of no dimension, the count of batches, is saved with one, and refused")
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_with_batch_normalisation_are_loaded(tmp_path, mdn_weights, kind):
+    options = NetworkOptions(kind, batch_norm=True)
+    description = {"architecture": f"mdn-{kind}", "network": dataclasses.asdict(options)}
+    save_weights(tmp_path / "w.safetensors", {k: v.numpy() for k, v in build(options).state_dict().items()}, description)
+    MdnNetwork.load(str(tmp_path / "w.safetensors"))
+
+
 @pytest.mark.parametrize("architecture", ["shape-mlp-v1", "mdn-conv-2029", "interaction-network-v1"])
 def test_weights_of_another_architecture_are_refused(tmp_path, architecture):
     save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": architecture})
@@ -492,7 +508,7 @@ def test_pair_of_different_slices_is_refused(tmp_path, mdn_weights):
 def test_damaged_networks_are_an_input_error():
     opened, events = next(iterate(SAMPLE, step=1))
     damaged = MdnEstimator({"barrel": constant(np.nan), "endcap": constant(np.nan)})
-    with pytest.raises(InputError, match="the network gives values that are not finite"):
+    with np.errstate(invalid="ignore"), pytest.raises(InputError, match="the network gives values that are not finite"):
         estimate(events["clusters"][0][:20], opened.header, damaged)
 
 

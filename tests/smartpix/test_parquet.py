@@ -235,7 +235,7 @@ def test_simulated_sets_are_the_same_in_one_piece_and_in_a_stream(tmp_path, smal
         ({}, 0, 1, "n must be at least 1"), ({}, 1, -1, "seed must be 0 or more"),
         ({"slices": ()}, 1, 1, "slices must be"), ({"slices": (0, 20)}, 1, 1, "slices must be different ones of 0 to 19"),
         ({"slices": (19, 0)}, 1, 1, "ascending"), ({"radius": -1.0}, 1, 1, "radius must be positive"),
-        ({"neighbours": (-1, 1)}, 1, 1, "neighbours must be 0 or more"),
+        ({"induction": "none"}, 1, 1, "induction must be one of full, pixelav"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("simulated", [simulate_dataset, lambda *a: list(iterate_dataset(*a))])

@@ -290,7 +290,7 @@ def test_simulate_clusters_writes_the_set_of_the_seed(simulate_clusters, tmp_pat
 
 
 def test_simulate_clusters_takes_its_options(simulate_clusters, tmp_path):
-    flags = ("--shape", 9, 7, "--field", 2, "--radius", 40, "--pt", 1, 2, "--neighbours", 0, 1, "--from-pixel-side")
+    flags = ("--shape", 9, 7, "--field", 2, "--radius", 40, "--pt", 1, 2, "--induction", "full", "--from-far-side")
     assert simulate_clusters("--dataset", "4s", "--type", 7, "-n", 3, "--seed", 1, "--slices", 19, *flags)[0] == 0
     told = describe_clusters(tmp_path / "F.parquet")
     assert (told["slices"], told["n_rows"], told["n_columns"]) == ([19], 9, 7)
@@ -299,7 +299,7 @@ def test_simulate_clusters_takes_its_options(simulate_clusters, tmp_path):
     assert (made["command"], made["type"], made["n"], made["seed"]) == ("smartpix simulate clusters", 7, 3, 1)
     wanted = {
         "dataset": "4s", "field": 2.0, "radius": 40.0, "pt": [1.0, 2.0], "n_rows": 9, "n_columns": 7, "slices": [19],
-        "from_pixel_side": True, "neighbours": [0, 1],
+        "from_far_side": True, "induction": "full",
     }  # fmt: skip
     assert {key: made["options"][key] for key in wanted} == wanted
 
@@ -318,7 +318,7 @@ def test_simulate_clusters_has_the_defaults_of_the_options(monkeypatch, tmp_path
         (("--type", 8), ("type 8 is unknown", "1: 50 x 10 x 100 um")), (("--type", 0), ("type 0 is unknown",)),
         (("-n", 0), ("n must be at least 1",)), (("--seed", -1), ("seed must be 0 or more",)),
         (("--slices", 0, 20), ("slices must be", "0 to 19")), (("--shape", 13, 2), ("n_columns must be at least 3",)),
-        (("--pt", 2, 1), ("pt must be",)), (("--neighbours", -1, 1), ("neighbours must be",)),
+        (("--pt", 2, 1), ("pt must be",)), (("--induction", "none"), ("induction must be",)),
         (("--radius", -30), ("radius must be positive",)),
     ],
 )  # fmt: skip

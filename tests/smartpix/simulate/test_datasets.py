@@ -72,10 +72,10 @@ def test_momentum_angles_and_pt_agree(sample):
 
 
 @pytest.mark.parametrize("name", ["2s", "3s"])
-@pytest.mark.parametrize("from_pixel_side", [False, True])
-def test_angle_beta_is_that_of_the_talk(name, from_pixel_side):
+@pytest.mark.parametrize("from_far_side", [False, True])
+def test_angle_beta_is_that_of_the_talk(name, from_far_side):
     """Beta = pi/2 - dphi - atan(y_local / R) with sin(dphi) = 0.3 q B R / (2 pT), exactly, in the columns of the file."""
-    label = simulate_dataset(DatasetOptions(name, slices=(19,), from_pixel_side=from_pixel_side), 800, 5).labels
+    label = simulate_dataset(DatasetOptions(name, slices=(19,), from_far_side=from_far_side), 800, 5).labels
     bend = np.arcsin(0.3 * 3.8 * 0.030 / (2 * label["pt"]))
     beta = np.pi / 2 - bend - np.arctan(label["y-local"] / 30.0)
     np.testing.assert_allclose(label["cotBeta"], 1 / np.tan(beta), rtol=1e-10, atol=1e-12)
@@ -107,11 +107,11 @@ def test_angle_alpha_covers_what_the_talk_shows(sample):
     assert kstest(eta, "uniform", (-np.arcsinh(8), 2 * np.arcsinh(8))).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("from_pixel_side", [False, True])
-def test_entry_side(from_pixel_side):
-    label = simulate_dataset(DatasetOptions(slices=(19,), from_pixel_side=from_pixel_side), 500, 2).labels
-    np.testing.assert_array_equal(label["z-entry"], 100.0 if from_pixel_side else 0.0)
-    assert np.all((label["n_z"] < 0) == from_pixel_side)
+@pytest.mark.parametrize("from_far_side", [False, True])
+def test_entry_side(from_far_side):
+    label = simulate_dataset(DatasetOptions(slices=(19,), from_far_side=from_far_side), 500, 2).labels
+    np.testing.assert_array_equal(label["z-entry"], 0.0 if from_far_side else 100.0)
+    assert np.all((label["n_z"] > 0) == from_far_side)
     np.testing.assert_allclose(label["y-midplane"], label["y-entry"] + label["cotBeta"] * (50 - label["z-entry"]), atol=1e-9)
 
 
@@ -245,7 +245,7 @@ def test_seed_decides_everything():
 
 
 def test_wider_induction_reaches_more_pixels():
-    few, many = (simulate_dataset(DatasetOptions(slices=(0, 19), neighbours=n), 150, 1).charge for n in ((1, 1), (1, 3)))
+    few, many = (simulate_dataset(DatasetOptions(slices=(0, 19), induction=n), 150, 1).charge for n in ("pixelav", "full"))
     np.testing.assert_allclose(few[:, 1], many[:, 1], atol=0.06)
     assert np.sum(many[:, 0] != 0) > 1.5 * np.sum(few[:, 0] != 0)
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import dblquad, solve_ivp
 
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, response_table, weighting_potential
+from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, Induction, response_table, weighting_potential
 from tests.smartpix.simulate import published
 
 SENSOR = Sensor()
@@ -195,7 +195,7 @@ def induced_by(sensor, magnetic, start, slices, neighbours):
 )
 def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnetic, neighbours):
     slices = (0, 4, 19)
-    table = response_table(sensor, magnetic, slices, neighbours)
+    table = response_table(sensor, magnetic, slices, Induction(*neighbours))
     n_depth = len(table.values)
     assert n_depth == round(sensor.thickness / 0.002) + 1
     rng = np.random.default_rng(4)
@@ -216,7 +216,7 @@ def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnet
 
 
 def test_every_pair_is_collected_whole_on_the_pixel_it_drifts_to():
-    table = response_table(SENSOR, BARREL, ALL, (1, 1))
+    table = response_table(SENSOR, BARREL, ALL, Induction(1, 1))
     last = table.values[..., -1]
     np.testing.assert_array_equal(last.sum(axis=(3, 4)), 1)
     assert set(np.unique(last)) == {0, 1}
@@ -234,7 +234,7 @@ def test_every_pair_is_collected_whole_on_the_pixel_it_drifts_to():
 def test_charge_never_exceeds_the_pair_and_is_ramos_for_a_plane_condenser():
     """All pixels together see the way of the carriers over the thickness; the 3 x 3 nearest see it within a few per cent."""
     sensor, slices = Sensor(0.05, 0.05), (1,)
-    few, many = (response_table(sensor, NONE, slices, n).values.sum(axis=(3, 4)) for n in ((1, 1), (3, 3)))
+    few, many = (response_table(sensor, NONE, slices, Induction(*n)).values.sum(axis=(3, 4)) for n in ((1, 1), (3, 3)))
     for total in (few, many):
         assert total.max() <= 1 + 1e-6
         assert total.min() > -0.02
@@ -249,7 +249,7 @@ def test_charge_never_exceeds_the_pair_and_is_ramos_for_a_plane_condenser():
 
 
 def test_diffusion_falls_to_zero_at_the_pixels():
-    table = response_table(SENSOR, BARREL, (0, 19), (1, 1))
+    table = response_table(SENSOR, BARREL, (0, 19), Induction(1, 1))
     drift = drift_tables(SENSOR, BARREL)
     assert table.sigma[-1] == 0
     assert table.sigma[0] == pytest.approx(np.sqrt(drift.variance_e[-1]))
@@ -258,7 +258,7 @@ def test_diffusion_falls_to_zero_at_the_pixels():
 
 def test_mirrored_field_gives_the_mirrored_table():
     slices = (2,)
-    table, mirrored = (response_table(SENSOR, (b, 0.0, 0.0), slices, (1, 1)) for b in (3.8, -3.8))
+    table, mirrored = (response_table(SENSOR, (b, 0.0, 0.0), slices, Induction(1, 1)) for b in (3.8, -3.8))
     left, right = {}, {}
     for found, t in ((left, table), (right, mirrored)):
         for r in range(t.values.shape[3]):

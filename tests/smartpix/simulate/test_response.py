@@ -6,6 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.stats import kstest, norm
 
 from smartpix.simulate.drift import Sensor, drift_tables
+from smartpix.simulate.induction import Induction
 from smartpix.simulate.response import induced_charge
 from tests.smartpix.simulate import published
 from tests.smartpix.simulate.published import Straggling
@@ -19,12 +20,12 @@ MINIMUM = 3.6 / np.hypot(1, 3.6)
 
 def induce(
     n, cots=(0.0, 0.0), position=(0.0, 0.0), beta=1.0, sensor=SENSOR, b=NONE, slices=(19,), seed=1, half=HALF, sense=1,
-    neighbours=(1, 1), **more,
+    neighbours=(1, 1), period=0, **more,
 ):  # fmt: skip
     direction = np.broadcast_to(sense * np.column_stack([np.broadcast_to(cots, (n, 2)), np.ones(n)]), (n, 3))
     place = np.broadcast_to(np.asarray(position, dtype=float), (n, 2))
     return induced_charge(
-        place, direction, np.full(n, beta), np.tile(half, (n, 1)), sensor, b, slices, seed, neighbours, **more
+        place, direction, np.full(n, beta), np.tile(half, (n, 1)), sensor, b, slices, seed, Induction(*neighbours, period), **more
     )  # fmt: skip
 
 
