@@ -75,12 +75,12 @@ def load_samples(
     if len(kinds) != 1:
         raise InputError(f"{[str(f) for f in files]}: give either event files (ROOT) or data sets (parquet), not both")
     if kinds == {True}:
-        wanted = tuple(slices or (0, 19))
-        clusters = read_clusters(list(files), slices=wanted, stop=limit)
-        description = describe_clusters(files[0])
+        description = describe_clusters(list(files))
         known = description["sensor"] or sensor
         if known is None:
             raise InputError(f"{files[0]}: does not say what sensor its clusters are of; name it with --type")
+        thickness = None if description["sensor"] else known["thickness"]
+        clusters = read_clusters(list(files), tuple(slices or (0, 19)), stop=limit, thickness=thickness)
         return from_clusters(clusters, readout, known, description["made_by"] or {"files": [str(f) for f in files]})
     if readout is not None:
         raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")

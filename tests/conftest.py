@@ -13,7 +13,7 @@ from tests.helpers import SENSOR
 @pytest.fixture(scope="session")
 def clusters_2s():
     """6000 noise-free clusters of the data set 2s, type 2, with the first and the last slice; not to be changed."""
-    return simulate_dataset(DatasetOptions(slices=(0, 19)), 6000, 1)
+    return simulate_dataset(DatasetOptions(slices=(0, 19), induction="full"), 6000, 1)
 
 
 @pytest.fixture(scope="session")

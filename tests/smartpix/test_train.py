@@ -371,7 +371,7 @@ def test_metrics_are_those_of_the_last_clusters_with_the_saved_weights(trained, 
 
 
 def test_calibration_holds_on_clusters_of_another_simulation(trained):
-    clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 6000, 77)
+    clusters = simulate_dataset(DatasetOptions(slices=(0, 19), induction="full"), 6000, 77)
     other = from_clusters(clusters, ReadoutOptions(), SENSOR, {}, seed=5)
     network = MdnNetwork.load(str(trained[0]))
     report = quality(*network.predict_images(other.images, other.truncated), other.targets, other.truncated)
