@@ -1,15 +1,17 @@
 """Pixels to records and windows against straight loops."""
 
+import dataclasses
+
 import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix.clusters import Pixels, Truth, cluster_records, flatten, one_event, window_origin, windows
+from smartpix.clusters import Pixels, Truth, cluster_records, fill_windows, flatten, one_event, window_origin, windows
 from smartpix.estimate import window_center
 from smartpix.schema import N_COLUMNS, N_ROWS
-from tests.helpers import embedded_detector, one_module_detector
+from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector, part_of
 
 QUICK = settings(max_examples=25, deadline=None)
 
@@ -141,6 +143,7 @@ def test_windows_are_those_of_a_straight_loop(seed, n):
                 image[:, r, c] = pixels.charge[i]
             else:
                 cut = True
+        cut |= bool(np.isin(pixels.row[own], (0, 1343)).any() or np.isin(pixels.column[own], (0, 1439)).any())
         np.testing.assert_array_equal(images[k], image)
         assert records["truncated"][k] == cut
 
@@ -150,6 +153,69 @@ def test_truncated_says_that_the_window_is_too_small(height, width, cut):
     place = np.array([[0, 0, 100, 200], [0, 0, 100 + height - 1, 200 + width - 1]])
     pixels = Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32))
     assert records_of(pixels, one_module_detector())["truncated"][0] == cut
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 700), (1343, 700), (600, 0), (600, 1439), (0, 0), (1, 1), (1342, 1438)])
+def test_truncated_says_that_the_cluster_touches_the_edge_of_its_module(row, column):
+    """The edge of its own module: the other one is smaller."""
+    rows = [module_row((32.0, 0, 10.0 * k), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, k) for k in range(2)]
+    rows[1] |= {"module_minhu": 4.2, "module_maxhu": 4.2, "module_hv": 18.0}
+    place = np.array([[0, 0, row, column], [1, 1, min(row, 670), min(column, 718)]])
+    pixels = Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32))
+    edge = row in (0, 1343) or column in (0, 1439)
+    assert records_of(pixels, detector_of(rows))["truncated"].tolist() == [edge, row == 0 or column == 0]
+    moved = Pixels(pixels.cluster, pixels.module, np.array([600, 671], np.int32), np.array([700, 300], np.int32), pixels.charge)
+    assert records_of(moved, detector_of(rows))["truncated"].tolist() == [False, True]
+
+
+def straight_images(flat, n_rows, n_columns):
+    images = np.zeros((len(flat), flat.charge.shape[1], n_rows, n_columns), dtype=np.float32)
+    for k in range(len(flat)):
+        for i in range(flat.first[k], flat.first[k] + flat.counts[k]):
+            if 0 <= flat.row[i] < n_rows and 0 <= flat.column[i] < n_columns:
+                images[k, :, flat.row[i], flat.column[i]] = flat.charge[i]
+    return images
+
+
+@pytest.mark.parametrize("shape", [(13, 21), (16, 16), (5, 40)])
+def test_windows_of_any_size_are_filled_and_pixels_beyond_left_out(shape):
+    flat = flatten(records_of(random_pixels(5, 30), one_module_detector()), (0, 19))
+    owner = np.repeat(np.arange(30), flat.counts)
+    row = flat.row.astype(np.int64) - flat.row[flat.first][owner] + 3
+    column = flat.column.astype(np.int64) - flat.column[flat.first][owner] + 3
+    found = fill_windows(flat.first, flat.counts, row, column, flat.charge, *shape)
+    moved = dataclasses.replace(flat, row=row, column=column)
+    np.testing.assert_array_equal(found, straight_images(moved, *shape))
+    assert np.any(row >= shape[0])
+    assert found.dtype == np.float32
+
+
+def test_windows_of_no_clusters_are_none():
+    none = np.zeros(0, dtype=np.int64)
+    assert fill_windows(none, none, none, none, np.zeros((0, 3), np.float32), 13, 21).shape == (0, 3, 13, 21)
+
+
+@QUICK
+@given(st.integers(0, 10**6), st.integers(1, 12), st.lists(st.integers(0, 100), max_size=20))
+def test_taken_clusters_are_the_chosen_ones_in_the_chosen_order(seed, n, numbers):
+    pixels = random_pixels(seed, n, 3)
+    records = records_of(pixels, part_of(embedded_detector_cached(), [0, 1, 2]))
+    flat = flatten(records, (0, 19))
+    rows = np.array(numbers, dtype=np.int64) % n
+    taken, wanted = flat.take(rows), flatten(records[rows], (0, 19))
+    assert len(taken) == len(rows)
+    for field in dataclasses.fields(flat):
+        one, two = getattr(taken, field.name), getattr(wanted, field.name)
+        np.testing.assert_array_equal(one, two)
+        assert one.dtype == two.dtype
+
+
+def test_taking_all_and_none():
+    flat = flatten(records_of(random_pixels(4, 6), one_module_detector()), (0, 19))
+    for field in dataclasses.fields(flat):
+        np.testing.assert_array_equal(getattr(flat.take(np.arange(6)), field.name), getattr(flat, field.name))
+    nothing = flat.take(np.zeros(0, dtype=np.int64))
+    assert (len(nothing), nothing.charge.shape, nothing.row.shape) == (0, (0, 2), (0,))
 
 
 def test_flatten_takes_the_wanted_slices_in_their_order():

@@ -302,7 +302,7 @@ def test_quickly_trained_network_already_knows_directions(mdn_weights, samples):
         report = quality(*network.predict_images(samples.images[last]), samples.targets[last], samples.truncated[last])
         spread = samples.targets[last].std(axis=0)
         assert report["standard_deviation"]["y_um"] < 0.9e3 * spread[1]
-        assert report["standard_deviation"]["cot_alpha"] < 0.8 * spread[2]
+        assert report["standard_deviation"]["cot_alpha"] < 0.9 * spread[2]
         assert report["nll"] < 1
 
 
@@ -523,7 +523,8 @@ def test_shipped_weights_say_what_they_are():
         assert min(description["truncated_scale"]) >= 1
         assert data_path(f"weights/mdn-{region}.safetensors").is_file()
         for name in ("x", "y", "cot_alpha", "cot_beta"):
-            assert description["metrics"]["pull_sigma"][name] == pytest.approx(1, abs=0.1)
+            assert description["metrics"]["within_1_sigma"][name] == pytest.approx(0.683, abs=0.05)
+            assert description["metrics"]["pull_sigma"][name] == pytest.approx(1, abs=0.25)
         assert MdnNetwork.load(f"mdn-{region}").fused.shape == (2, 13, 21)
 
 

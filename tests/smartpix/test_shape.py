@@ -184,7 +184,7 @@ def test_detector_of_one_region_can_be_trained_loaded_and_used(tmp_path, barrel_
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
-    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": "mdn-conv-2029"})
+    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": "mdn-columns"})
     with pytest.raises(InputError, match="'shape-mlp-v1' was expected"):
         ShapeEstimator.load(str(tmp_path / "w.safetensors"))
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from smartpix.schema import InputError
-from smartpix.weights import data_path, load_weights, save_weights, weights_path
+from smartpix.weights import data_path, load_arrays, load_weights, save_weights, weights_path
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5]), "c": np.asfortranarray(np.eye(3) + 2)}
 
@@ -36,6 +37,51 @@ def test_weights_are_as_readable_to_others_as_their_description(saved):
 def test_another_architecture_is_refused_and_both_are_named(saved):
     with pytest.raises(InputError, match="weights of 'kind-1' and 'kind-2' was expected"):
         load_weights(saved, "kind-2")
+
+
+def test_one_of_several_architectures_is_enough_and_all_are_named_if_none_fits(saved):
+    assert load_weights(saved, "kind-0", "kind-1", "kind-2")[1]["architecture"] == "kind-1"
+    with pytest.raises(InputError, match=r"w\.safetensors: holds weights of 'kind-1' and 'kind-2' or 'kind-3' was expected"):
+        load_weights(saved, "kind-2", "kind-3")
+
+
+def test_description_without_an_architecture_is_refused(tmp_path):
+    save_weights(tmp_path / "w.safetensors", ARRAYS, {"slices": [0, 19]})
+    with pytest.raises(InputError, match="holds weights of 'None' and 'kind-1' was expected"):
+        load_weights(tmp_path / "w.safetensors", "kind-1")
+
+
+@pytest.mark.xfail(strict=True, reason="np.ascontiguousarray gives an array of no dimension one")
+def test_array_of_no_dimension_stays_one(tmp_path):
+    """Batch normalisation counts its batches in one."""
+    save_weights(tmp_path / "w.safetensors", {"count": np.array(7)}, {"architecture": "kind-1"})
+    assert load_weights(tmp_path / "w.safetensors", "kind-1")[0]["count"].shape == ()
+
+
+def module(width=3):
+    torch.manual_seed(1)
+    return torch.nn.Sequential(torch.nn.Linear(2, width), torch.nn.Linear(width, 1))
+
+
+def test_arrays_are_put_into_a_module(saved):
+    one, two = module(), module()
+    arrays = {k: v.numpy() + 1 for k, v in one.state_dict().items()}
+    load_arrays(two, arrays, "w")
+    assert all(torch.equal(two.state_dict()[k], one.state_dict()[k] + 1) for k in arrays)
+    # The module has its own copy.
+    arrays["0.bias"] += 1
+    assert torch.equal(two.state_dict()["0.bias"], one.state_dict()["0.bias"] + 1)
+
+
+@pytest.mark.parametrize("change", ["missing", "more", "shape"])
+def test_arrays_that_do_not_fit_the_module_are_refused(change):
+    arrays = {k: v.numpy() for k, v in module(4 if change == "shape" else 3).state_dict().items()}
+    if change == "missing":
+        del arrays["1.bias"]
+    if change == "more":
+        arrays["2.bias"] = np.zeros(3)
+    with pytest.raises(InputError, match="w: the weights do not fit the network"):
+        load_arrays(module(), arrays, "w")
 
 
 @pytest.mark.parametrize("ending", [".json", ".safetensors"])

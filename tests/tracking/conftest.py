@@ -7,12 +7,16 @@ import torch
 
 from smartpix.clusters import Pixels, cluster_records, one_event
 from smartpix.io import Header
+from smartpix.parquet import write_clusters
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.generate import GenerateOptions, Particles
+from smartpix.simulate.readout import ReadoutOptions
 from smartpix.simulate.transport import Crossings
 from smartpix.weights import save_weights
 from smartpix.write import write_events
+from tests.helpers import SENSOR
 from tests.seeding import toys
+from tracking.bench import Variant
 from tracking.graph import EDGE_FEATURES
 from tracking.model import ARCHITECTURE, InteractionNetwork
 
@@ -96,3 +100,25 @@ def weights(tmp_path_factory):
         path, {k: v.numpy() for k, v in network.state_dict().items()}, {"architecture": ARCHITECTURE, "options": options}
     )
     return path
+
+
+BENCH_READOUT = ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=4)
+
+
+@pytest.fixture(scope="session")
+def bench_file(tmp_path_factory, clusters_2s):
+    """A data set of 6000 clusters with the first and the last slice."""
+    path = tmp_path_factory.mktemp("bench") / "2s.parquet"
+    write_clusters(path, clusters_2s, {"command": "tests"}, SENSOR)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_variants(mdn_weights):
+    """Variants of the benchmark with quickly trained networks."""
+    published = {"name": "something", "source": "somewhere", "x_um": (0.13, 8.78, 7.67)}
+    return {
+        "columns-tiny": Variant(str(mdn_weights["columns"]), BENCH_READOUT),
+        "conv-tiny": Variant(str(mdn_weights["conv"]), BENCH_READOUT, published),
+        "mlp-tiny": Variant(str(mdn_weights["mlp"]), None),
+    }

@@ -192,5 +192,5 @@ def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
     assert Chain.for_header(header, mine).estimator.slices == (0, 19)
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):
         Chain.for_header(header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors")))
-    with pytest.raises(InputError, match="holds weights of 'mdn-conv-2029'"):
+    with pytest.raises(InputError, match="holds weights of 'mdn-columns'"):
         Chain.for_header(header, RunOptions(estimates="shape", shape=str(tmp_path / "mine.safetensors")))
