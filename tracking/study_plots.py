@@ -105,7 +105,8 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
                 what = f"(truth - estimate) / sigma of {LABELS[name]}" if pulls else f"truth - estimate of {LABELS[name]}"
                 axis.set_xlabel(what + (f" [{unit}]" if unit else ""), fontsize=13)
                 axis.set_ylabel(f"density, {region.replace('endcap', 'end-caps')}", fontsize=13)
-                axis.set_ylim(top=1.5 * axis.get_ylim()[1])
+                axis.set_xlim(-reach, reach)
+                axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
                 axis.legend(fontsize=10, loc="upper right")
 
 

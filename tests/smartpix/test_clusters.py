@@ -164,8 +164,10 @@ def test_truncated_says_that_the_cluster_touches_the_edge_of_its_module(row, col
     pixels = Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32))
     edge = row in (0, 1343) or column in (0, 1439)
     assert records_of(pixels, detector_of(rows))["truncated"].tolist() == [edge, row == 0 or column == 0]
-    moved = Pixels(pixels.cluster, pixels.module, np.array([600, 671], np.int32), np.array([700, 300], np.int32), pixels.charge)
-    assert records_of(moved, detector_of(rows))["truncated"].tolist() == [False, True]
+    for other in ((671, 300), (300, 719)):
+        at = np.array([(600, 700), other], dtype=np.int32)
+        moved = Pixels(pixels.cluster, pixels.module, at[:, 0], at[:, 1], pixels.charge)
+        assert records_of(moved, detector_of(rows))["truncated"].tolist() == [False, True]
 
 
 def straight_images(flat, n_rows, n_columns):

@@ -38,10 +38,19 @@ def sparse_images(options, n, seed):
 
 
 def edge_cases(options):
-    """Nothing, everything (the largest charges too), and one pixel in each corner, in all slices and in the last one only."""
+    """Nothing, everything (the largest charges too), a row that adds up to nothing, and one pixel in each corner."""
     s, r, c = options.n_slices, options.n_rows, options.n_columns
     full = np.random.default_rng(5).normal(0, 5000, (s, r, c))
-    cases = [np.zeros((s, r, c)), full, np.full((s, r, c), 16_000.0), np.full((s, r, c), -300.0), np.full((s, r, c), 1e6)]
+    cancels = np.zeros((s, r, c))
+    cancels[:, 2, 1], cancels[:, 2, 3] = 700.0, -700.0
+    cases = [
+        np.zeros((s, r, c)),
+        full,
+        cancels,
+        np.full((s, r, c), 16_000.0),
+        np.full((s, r, c), -300.0),
+        np.full((s, r, c), 1e6),
+    ]
     for row in (0, r - 1):
         for column in (0, c - 1):
             for first in (0, s - 1):

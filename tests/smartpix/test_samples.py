@@ -18,7 +18,7 @@ from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 from smartpix.write import write_events
 from tests.helpers import SENSOR, detector_of, embedded_detector, module_row, one_module_detector, part_of, random_events
-from tests.smartpix.clusters import cluster_set, some_labels
+from tests.smartpix.clusters import cluster_set, save_table, some_labels
 
 QUICK = settings(max_examples=40, deadline=None)
 
@@ -275,9 +275,27 @@ def test_data_set_of_an_unknown_sensor_needs_one(parquet):
     np.testing.assert_array_equal(found.images, load_samples([parquet[0] / "known.parquet"], "barrel").images)
 
 
-@pytest.mark.xfail(strict=True, reason="only the first file is asked what it is of")
-def test_data_sets_of_which_the_second_only_knows_its_sensor_are_of_that_sensor(parquet):
-    assert load_samples([parquet[0] / "unknown.parquet", parquet[0] / "known.parquet"], "barrel").sensor == SENSOR
+@pytest.mark.parametrize("names", [("known", "unknown"), ("unknown", "known")])
+def test_data_sets_of_which_one_does_not_say_its_sensor_need_it(parquet, names):
+    files = [parquet[0] / f"{name}.parquet" for name in names]
+    with pytest.raises(InputError, match="does not say what sensor"):
+        load_samples(files, "barrel")
+    assert load_samples(files, "barrel", sensor=SENSOR).sensor == SENSOR
+
+
+def test_crossings_that_are_missing_are_worked_out_with_the_thickness_of_the_given_sensor(parquet, tmp_path):
+    clusters = parquet[1]
+    labels = {k: v for k, v in clusters.labels.items() if k not in ("x-midplane", "y-midplane")}
+    save_table(tmp_path / "bare.parquet", ClusterSet(clusters.charge, labels, clusters.slices))
+    found = load_samples([tmp_path / "bare.parquet"], "barrel", sensor=SENSOR)
+    np.testing.assert_allclose(found.targets, load_samples([parquet[0] / "known.parquet"], "barrel").targets, atol=1e-9)
+
+
+def test_samples_of_several_data_sets_say_which_unless_they_were_made_alike(parquet, tmp_path):
+    write_clusters(tmp_path / "other.parquet", parquet[1], {"command": "made", "seed": 2}, SENSOR)
+    same, other = [parquet[0] / "known.parquet"] * 2, [parquet[0] / "known.parquet", tmp_path / "other.parquet"]
+    assert load_samples(same, "barrel").made_by["command"] == "made"
+    assert load_samples(other, "barrel").made_by["files"] == [str(f) for f in other]
 
 
 def test_data_sets_of_two_sensors_are_refused(parquet):

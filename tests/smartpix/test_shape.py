@@ -142,7 +142,8 @@ def test_trained_estimate_is_better_than_the_centroid_and_calibrated_on_other_cl
     assert estimator.slices == (19,)
     opened, events = next(iterate(barrel_file, step=9))
     clusters = ak.flatten(events["clusters"], axis=1)
-    target, has = truth_targets(clusters, 0.95)
+    number = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
+    target, has = truth_targets(clusters, 0.95, number)
     flat = flatten(clusters, estimator.slices)
     result = estimator.predict(flat, opened.header.detector)
     residual = (result.mean - target)[has]

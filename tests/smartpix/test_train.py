@@ -439,6 +439,22 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path, few):
     assert not any(np.array_equal(a[k], c[k]) for k in a)
 
 
+def test_every_epoch_has_an_order_of_its_own(tmp_path, few, monkeypatch):
+    orders = []
+    randperm = torch.randperm
+
+    def recorded(*arguments, **more):
+        orders.append(tuple(randperm(*arguments, **more).tolist()))
+        return torch.tensor(orders[-1])
+
+    monkeypatch.setattr(torch, "randperm", recorded)
+    for name in "ab":
+        train_on(few, "barrel", tmp_path / f"{name}.safetensors", QUICK, silent)
+    assert len(set(orders[:3])) == 3
+    assert orders[3:] == orders[:3]
+    assert all(sorted(order) == list(range(len(order))) for order in orders)
+
+
 def test_training_leaves_the_samples_alone(tmp_path, few):
     before = few.images.copy(), few.targets.copy()
     train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=AUGMENTATIONS, epochs=1), silent)
