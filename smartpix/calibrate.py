@@ -87,8 +87,10 @@ def fit_calibration(
     Raises:
         InputError: not finite or no cluster at all.
     """
-    if len(mean) == 0 or not (np.all(np.isfinite(mean)) and np.all(np.isfinite(cholesky))):
-        raise InputError("calibration: needs held-out clusters with finite estimates; the training diverged or had no data")
+    if len(mean) < 10:
+        raise InputError(f"calibration: {len(mean)} held-out clusters are too few, at least 10 are needed; train on more")
+    if not all(np.all(np.isfinite(values)) for values in (mean, cholesky, targets)):
+        raise InputError("calibration: estimates or targets are not finite; the training diverged, lower the learning rate")
     sigma = np.linalg.norm(cholesky, axis=2)
     tables: list[list[dict[str, Any]]] = []
     for target in range(4):

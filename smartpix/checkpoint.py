@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,22 @@ def resume(
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise InputError(f"{path}: damaged checkpoint ({type(error).__name__}); delete it to start again") from error
     if found != made_with:
-        differs = sorted(k for k in {*found, *made_with} if found.get(k) != made_with.get(k))
+        differs = _differences(found, made_with)
         raise InputError(f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     if more is not None:
         more.update(state["more"])
     return int(state["epoch"])
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of the entries that differ, those inside mappings with a dot."""
+    names = []
+    for key in sorted({*a, *b}):
+        one, other = a.get(key, "missing"), b.get(key, "missing")
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            names += _differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            names.append(f"{prefix}{key}")
+    return names

@@ -15,7 +15,7 @@ from smartpix.clusters import FlatClusters, flatten, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, InputError
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, InputError, require
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 REGIONS = ("barrel", "endcap")
+NETWORK = ("kind", "n_slices", "n_rows", "n_columns", "hidden", "filters", "batch_norm", "reference", "compression")
+"""Fields of :class:`smartpix.model.NetworkOptions`, without importing torch."""
 TRUNCATED_SCALE = 3.0
 """Factor on the sigmas of truncated clusters where none was measured."""
 
@@ -101,6 +103,8 @@ class MdnNetwork:
             InputError: missing or damaged file, weights of something else or with other layers than described.
         """
         arrays, description = load_weights(name, *(f"mdn-{kind}" for kind in KINDS))
+        require(list(description), ("network", "sensor", "slices"), f"{name}: description", "Train or copy the weights again.")
+        require(list(description["network"]), NETWORK, f"{name}: network", "They are of another version; train them again.")
         check_arrays(arrays, description["network"], name)
         return cls.from_arrays(arrays, description)
 
@@ -151,7 +155,8 @@ class MdnNetwork:
         mean = out[:, 0:8:2] * scale
         cholesky = np.zeros((len(out), 4, 4))
         diagonal = np.arange(4)
-        cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
+        with np.errstate(invalid="ignore"):  # damaged weights: the caller names them
+            cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
         rows, columns = np.tril_indices(4, -1)
         cholesky[:, rows, columns] = out[:, 8:]
         cholesky *= scale[:, None]
@@ -196,6 +201,10 @@ class MdnEstimator:
         networks = {region: MdnNetwork.load(name) for region, name in zip(REGIONS, (barrel, endcap), strict=True)}
         if networks["barrel"].description["slices"] != networks["endcap"].description["slices"]:
             raise InputError("MDN weights: barrel and end-cap were trained on different slices; use a matching pair")
+        for network in networks.values():
+            shape = network.fused.shape[1:]
+            if shape != (N_ROWS, N_COLUMNS):
+                raise InputError(f"MDN weights: take images of {shape} pixels; events need those for {(N_ROWS, N_COLUMNS)}")
         return cls(networks)
 
     @property

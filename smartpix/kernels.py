@@ -250,7 +250,7 @@ def run(
                             n += 1
             else:
                 for i in range(start[k], start[k] + counts[k]):
-                    if 0 <= row[i] < n_rows and 0 <= column[i] < n_columns:
+                    if 0 <= row[i] < n_rows and 0 <= column[i] < n_columns and n < len(where):
                         where[n, 0], where[n, 1] = row[i], column[i]
                         for s in range(n_slices):
                             value[n, s] = charge[i, s]

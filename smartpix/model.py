@@ -4,7 +4,8 @@ Three networks small enough for the chip. ``conv`` is the smart-pixel talk's wit
 the field): separable 3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense 90-16-16-14 (1456,
 272, 238). ``mlp`` sees the row and column sums only. ``columns`` (2,178) looks at three neighbouring columns over all
 rows at a time: a track's depth, which the Lorentz drift turns into a row, is read column by column, and that slope is cot alpha.
-The loss is the exact negative log-likelihood, without the published clipping, so that bad clusters keep their gradient.
+The loss is the exact negative log-likelihood, without the published clipping of probabilities, so that clusters far off keep
+their gradient.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.schema import TARGET_SCALE, InputError
+
 __all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "weighted_half_width"]
 
 Floats = npt.NDArray[np.float64]
@@ -15,7 +17,7 @@ CORE, WIDE = 68.27, 95.45
 CHI2_4 = {"coverage68": 4.7195, "coverage95": 9.7156}
 """Quantiles of chi square with 4 degrees of freedom for 68.27 and 95.45 %."""
 BINS = 5
-BINS_COT_ALPHA = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0)
+BINS_COT_ALPHA = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 20.0)
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 
 
@@ -89,8 +91,9 @@ def quality(
         and by bin: ``by_abs_cot_alpha`` (residuals), ``by_cot_alpha`` and ``by_cot_beta`` (pulls and coverage in 5 equally
         filled bins of the truth and of the estimate).
     """
-    scale = np.array([0.075, 0.01875, 8.0, 0.5])
     good = ~truncated
+    if not good.any():
+        raise InputError("quality: no cluster is complete, all are cut by the edge of their array; give other clusters")
     share = float(truncated.mean()) if len(truncated) else 0.0
     mean, cholesky, targets = mean[good], cholesky[good], targets[good]
     residual = targets - mean
@@ -100,7 +103,7 @@ def quality(
     result: dict[str, Any] = {
         "n": len(mean),
         "truncated": share,
-        "nll": float(negative_log_density(mean, cholesky, targets).mean() - np.log(scale).sum()),
+        "nll": float(negative_log_density(mean, cholesky, targets).mean() - np.log(TARGET_SCALE).sum()),
         **_residuals(residual, angle),
         **_pulls(pull, distance),
     }

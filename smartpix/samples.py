@@ -23,6 +23,8 @@ __all__ = ["Samples", "from_clusters", "load_samples"]
 
 Floats = npt.NDArray[np.float64]
 CHUNK = 20_000
+SIGNIFICANT = 4.5
+"""In units of the noise."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def from_clusters(
 ) -> Samples:
     """Read out a data set and put its clusters in the middle of their windows."""
     rng = np.random.default_rng(seed)
+    # Where noise alone passes the threshold, only pixels well above it tell where the cluster is.
+    level = SIGNIFICANT * readout.noise if readout is not None and readout.threshold < SIGNIFICANT * readout.noise else 0.0
     images = np.empty_like(clusters.charge)
     shift = np.empty((len(clusters), 2))
     truncated = np.empty(len(clusters), dtype=bool)
@@ -102,16 +106,16 @@ def from_clusters(
         if readout is not None:
             pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
             charge = np.moveaxis(digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1)
-        images[part], shift[part], truncated[part] = _centred(charge)
+        images[part], shift[part], truncated[part] = _centred(charge, level)
     targets = clusters.targets()
     targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
     told = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
     return Samples(images, targets, truncated, dict(sensor), clusters.slices, told)
 
 
-def _centred(charge: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
+def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
     """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array."""
-    fired = np.any(charge != 0, axis=1)
+    fired = np.any(np.abs(charge) > level, axis=1)
     moved = []
     border = np.zeros(len(charge), dtype=bool)
     for axis in (2, 1):
@@ -119,7 +123,7 @@ def _centred(charge: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], 
         line = fired.any(axis=3 - axis)
         low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
         border |= line[:, 0] | line[:, -1]
-        moved.append(np.where(line.any(axis=1), size // 2 - (low + high) // 2, 0))
+        moved.append(np.where(line.any(axis=1), np.clip(size // 2 - (low + high) // 2, -low, size - 1 - high), 0))
     columns, rows = moved
     n_rows, n_columns = charge.shape[2:]
     out = np.zeros_like(charge)

@@ -33,6 +33,9 @@ AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
 LARGEST_LOSS = 50.0
 """A cluster's loss counts up to here: a wild one must not undo the others' work."""
+FEWEST_HELD = 20
+"""Complete clusters needed to tune and calibrate with."""
+SMALLEST_INFLATION = 1.5
 WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -135,10 +138,17 @@ def train_on(
     shape = {"n_slices": n_slices, "n_rows": n_rows, "n_columns": n_columns}
     network = NetworkOptions(**{**asdict(options.network), **shape})
     n_held = max(int(options.validation_share * len(samples)), 2)
-    if len(samples) - n_held < options.batch_size:
+    n_train = int((~samples.truncated[:-n_held]).sum())
+    n_tuning = int((~samples.truncated[len(samples) - n_held : len(samples) - n_held // 2]).sum())
+    if n_train < options.batch_size or n_tuning < FEWEST_HELD:
+        cut = int(samples.truncated.sum())
         raise InputError(
-            f"{len(samples)} {region} clusters are too few to train on (batch size {options.batch_size}); simulate more"
+            f"{len(samples)} {region} clusters, {cut} of them cut by the edge of their array, are too few to train on: "
+            f"{n_train} are left for training and {n_tuning} for tuning, and {options.batch_size} (the batch size) and "
+            f"{FEWEST_HELD} are needed; simulate more"
         )
+    if region == "barrel" and "mirror-y" in options.augment:
+        raise InputError("train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out")
     x = encode(torch.from_numpy(samples.images), network)
     y = torch.from_numpy((samples.targets / np.array(TARGET_SCALE)).astype(np.float32))
     # Truncated clusters are flagged when they are used: they neither train nor tune.
@@ -170,6 +180,10 @@ def train_on(
         started = time.perf_counter()
         loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options)
         held = _nll(model, x_held, y_held)
+        if not math.isfinite(held):
+            raise InputError(
+                f"train mdn: the training diverged in epoch {epoch + 1}; lower the learning rate, now {options.learning_rate}"
+            )
         state["history"].append(held)
         if held == min(state["history"]):
             state["best"] = {k: v.clone() for k, v in model.state_dict().items()}
@@ -230,12 +244,12 @@ def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
-    """Factors on the sigmas, never below 1, with which 95 % of the truncated clusters are within two of them."""
+    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of them."""
     if len(images) < 100:
         return [TRUNCATED_SCALE] * 4
     mean, cholesky = network.predict_images(images)
     pull = np.abs(targets - mean) / np.linalg.norm(cholesky, axis=2)
-    return np.maximum(np.percentile(pull, 95.45, axis=0) / 2, 1.0).tolist()  # type: ignore[no-any-return]
+    return np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION).tolist()  # type: ignore[no-any-return]
 
 
 def _pixel_steps(sensor: Mapping[str, float]) -> tuple[float, float]:

@@ -55,7 +55,7 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
 
     path = Path(path).with_suffix(".safetensors")
     with replace_when_done(path) as beside:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, beside)
+        save_file({k: np.array(v, order="C") for k, v in arrays.items()}, beside)
         beside.chmod(0o644)  # safetensors makes files that only their owner reads
     with replace_when_done(path.with_suffix(".json")) as beside:
         beside.write_text(json.dumps({**description, "commit": _commit()}, indent=1) + "\n")

@@ -151,7 +151,7 @@ def response_table(
     return ResponseTable(values, int(first[1]), int(first[0]), np.sqrt(np.maximum(variance, 0)))
 
 
-PER_PITCH = 32
+PER_PITCH = 16
 DEPTH_POINTS = 81
 
 
@@ -166,9 +166,9 @@ def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
     y = np.arange((induction.rows + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
     depth = sensor.thickness * (np.arange(DEPTH_POINTS) / (DEPTH_POINTS - 1)) ** 2
     depth[0] = 1e-6 * sensor.thickness
-    # Periodic pixels farther away than three thicknesses add nothing.
+    # Mirrored pixels farther away than two thicknesses add nothing: the potential falls as exp(-pi r / thickness).
     reach_x, reach_y = (
-        int(np.ceil(3 * sensor.thickness / (induction.period * p))) if induction.period else 0
+        int(np.ceil(2 * sensor.thickness / (induction.period * p))) if induction.period else 0
         for p in (sensor.pitch_x, sensor.pitch_y)
     )
     total = np.zeros((len(x), len(y), len(depth)))

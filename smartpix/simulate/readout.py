@@ -102,10 +102,11 @@ def noise_pixel_rate(options: ReadoutOptions) -> float:
     """Probability that noise alone lifts the last slice of a pixel over the threshold."""
     if options.noise == 0:
         return 0.0
-    # Mean over the pixels' thresholds, in equal steps of probability.
-    steps = np.array([0.0]) if options.threshold_dispersion == 0 else norm.ppf((np.arange(2000) + 0.5) / 2000)
+    # Mean over the pixels' thresholds.
+    steps = np.linspace(-8, 8, 4001)
     thresholds = np.maximum(options.threshold + options.threshold_dispersion * steps, 0.0)
-    return float(norm.sf(thresholds / options.noise).mean())
+    weight = norm.pdf(steps)
+    return float((weight * norm.sf(thresholds / options.noise)).sum() / weight.sum())
 
 
 @njit(cache=True)

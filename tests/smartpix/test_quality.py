@@ -12,7 +12,7 @@ from scipy.stats import chi2, multivariate_normal, norm
 
 from smartpix.model import negative_log_likelihood
 from smartpix.quality import BINS, BINS_COT_ALPHA, CHI2_4, degrees, half_width, mahalanobis, quality, weighted_half_width
-from smartpix.schema import TARGET_SCALE
+from smartpix.schema import TARGET_SCALE, InputError
 
 QUICK = settings(max_examples=30, deadline=None)
 NAMES = ("x", "y", "cot_alpha", "cot_beta")
@@ -229,10 +229,8 @@ def test_report_is_json_and_can_do_without_bins():
     assert short == {k: v for k, v in result.items() if not k.startswith("by_") and k != "half_width_68_central"}
 
 
-@pytest.mark.xfail(strict=True, reason="means of nothing warn and put NaN into the JSON")
 @pytest.mark.parametrize("n", [0, 4])
-def test_clusters_that_are_all_truncated_are_a_report_of_none(n):
+def test_clusters_that_are_all_truncated_are_refused(n):
     mean, cholesky, targets = gaussian(n, 9)
-    result = quality(mean, cholesky, targets, np.ones(n, dtype=bool))
-    assert result["n"] == 0
-    assert result["truncated"] == (1.0 if n else 0.0)
+    with pytest.raises(InputError, match="quality: no cluster is complete"):
+        quality(mean, cholesky, targets, np.ones(n, dtype=bool))

@@ -71,7 +71,6 @@ def test_clusters_are_centred_as_in_a_straight_loop(shape, largest):
     assert found.images.dtype == np.float32
 
 
-@pytest.mark.xfail(strict=True, reason="a cluster as high or wide as an even array is moved by a pixel, over the border")
 def test_no_charge_is_lost_when_a_cluster_fills_an_array_of_even_size():
     clusters = data_set(np.full((1, 2, 16, 16), 1000.0))
     assert from_clusters(clusters, None, SENSOR, {}).images.sum() == clusters.charge.sum()

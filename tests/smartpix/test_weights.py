@@ -51,7 +51,6 @@ def test_description_without_an_architecture_is_refused(tmp_path):
         load_weights(tmp_path / "w.safetensors", "kind-1")
 
 
-@pytest.mark.xfail(strict=True, reason="np.ascontiguousarray gives an array of no dimension one")
 def test_array_of_no_dimension_stays_one(tmp_path):
     """Batch normalisation counts its batches in one."""
     save_weights(tmp_path / "w.safetensors", {"count": np.array(7)}, {"architecture": "kind-1"})
