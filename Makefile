@@ -16,7 +16,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Everything in data/: detector table, embedded sample, trained weights (about half an hour on two cores).
+# Everything in data/: detector table, embedded sample, trained weights.
 data: .venv/dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash data/make.sh
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Remakes everything in data/ from nothing: detector table, embedded sample, trained weights (about two hours on two cores).
+# Remakes everything in data/ from nothing: detector table, embedded sample, trained weights.
 # Called again after an interruption it goes on with the training where it stopped. Needs: pip install 'smartpix[acts]'.
 set -eu
 cd "$(dirname "$0")"
