@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import awkward as ak
@@ -15,6 +15,7 @@ from smartpix.clusters import FlatClusters, flatten, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
+from smartpix.network import NetworkOptions
 from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, InputError, require
 from smartpix.weights import data_path, load_weights
 
@@ -27,8 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 REGIONS = ("barrel", "endcap")
-NETWORK = ("kind", "n_slices", "n_rows", "n_columns", "hidden", "filters", "batch_norm", "reference", "compression")
-"""Fields of :class:`smartpix.model.NetworkOptions`, without importing torch."""
+NETWORK_FIELDS = tuple(f.name for f in fields(NetworkOptions))
 TRUNCATED_SCALE = 3.0
 """Factor on the sigmas of truncated clusters where none was measured."""
 
@@ -104,7 +104,9 @@ class MdnNetwork:
         """
         arrays, description = load_weights(name, *(f"mdn-{kind}" for kind in KINDS))
         require(list(description), ("network", "sensor", "slices"), f"{name}: description", "Train or copy the weights again.")
-        require(list(description["network"]), NETWORK, f"{name}: network", "They are of another version; train them again.")
+        require(
+            list(description["network"]), NETWORK_FIELDS, f"{name}: network", "They are of another version; train them again."
+        )
         check_arrays(arrays, description["network"], name)
         return cls.from_arrays(arrays, description)
 

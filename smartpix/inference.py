@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.kernels import log_table, run, tanh_terms
+from smartpix.network import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
 from smartpix.schema import InputError
 
 __all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse"]
@@ -30,7 +31,7 @@ class FusedNetwork:
     Attributes:
         kind: 0 convolution, 1 projections, 2 columns.
         shape: slices, rows, columns of the input.
-        reference, compression: of the input, see :class:`smartpix.model.NetworkOptions`.
+        reference, compression: of the input, see :class:`smartpix.network.NetworkOptions`.
         first: (S, R', C', F) weights of the first layer by pixel; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
         dense: (inputs, width) weights and biases of the three dense layers.
@@ -87,7 +88,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
 
     Args:
         arrays: of the torch module, by name.
-        network: fields of :class:`smartpix.model.NetworkOptions`.
+        network: fields of :class:`smartpix.network.NetworkOptions`.
     """
     a = {k: np.asarray(v, dtype=np.float64) for k, v in arrays.items()}
     kind = str(network["kind"])
@@ -99,7 +100,8 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
         # The kernel keeps the pooled map by place and then filter.
         n_rows, n_columns = (r - 2) // 3, (c - 2) // 3
-        dense1 = a["dense1.weight"].reshape(-1, 5, n_rows, n_columns).transpose(2, 3, 1, 0).reshape(n_rows * n_columns * 5, -1)
+        pooled = a["dense1.weight"].reshape(-1, CONV_FILTERS, n_rows, n_columns)
+        dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
     elif kind == "columns":
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
         n_filters, places = first.shape[3], c - first.shape[2] + 1
@@ -130,20 +132,20 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
     Raises:
         InputError: one is missing, superfluous, of another shape or not finite.
     """
-    s, r, c, hidden, filters = (int(network[k]) for k in ("n_slices", "n_rows", "n_columns", "hidden", "filters"))
-    kind = str(network["kind"])
-    hidden = hidden or {"conv": 16, "mlp": 21, "columns": 14}[kind]
+    options = NetworkOptions(**network)
+    s, r, c, hidden, filters = options.n_slices, options.n_rows, options.n_columns, options.width, options.filters
+    kind = options.kind
     wanted: dict[str, tuple[int, ...]] = {}
     if kind == "conv":
-        n_first, n_inputs = 5, 5 * ((r - 2) // 3) * ((c - 2) // 3)
-        wanted |= {"depthwise.weight": (s, 1, 3, 3), "pointwise.weight": (5, s, 1, 1), "pointwise.bias": (5,)}
-        wanted |= {"mix.weight": (5, 5, 1, 1), "mix.bias": (5,)}
+        n_first, n_inputs = CONV_FILTERS, CONV_FILTERS * ((r - 2) // 3) * ((c - 2) // 3)
+        wanted |= {"depthwise.weight": (s, 1, 3, 3), "pointwise.weight": (n_first, s, 1, 1), "pointwise.bias": (n_first,)}
+        wanted |= {"mix.weight": (n_first, n_first, 1, 1), "mix.bias": (n_first,)}
     elif kind == "columns":
-        n_first, n_inputs = filters, filters * (c - 2) + s * r
-        wanted |= {"columns.weight": (filters, s, r, 3), "columns.bias": (filters,)}
+        n_first, n_inputs = filters, filters * (c - SPAN + 1) + s * r
+        wanted |= {"columns.weight": (filters, s, r, SPAN), "columns.bias": (filters,)}
     else:
         n_first, n_inputs = 0, s * (r + c)
-    for k, (n_in, n_out) in enumerate(((n_inputs, hidden), (hidden, hidden), (hidden, 14)), start=1):
+    for k, (n_in, n_out) in enumerate(((n_inputs, hidden), (hidden, hidden), (hidden, N_OUTPUTS)), start=1):
         wanted |= {f"dense{k}.weight": (n_out, n_in), f"dense{k}.bias": (n_out,)}
     if network["batch_norm"]:
         for norm, width in (("norm0", n_first), ("norm1", hidden), ("norm2", hidden)):

@@ -11,57 +11,21 @@ their gradient.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, InputError, check, nearest
+from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, NetworkOptions
+from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
     "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "negative_log_likelihood",
     "split_outputs",
 ]  # fmt: skip
 
-NETWORKS = ("columns", "conv", "mlp")
 _DIAGONAL = (1, 3, 5, 7)
 _MEANS = (0, 2, 4, 6)
 _OFF_DIAGONAL = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
-N_OUTPUTS = 14
-SPAN = 3
-"""Columns that a filter of the column network sees."""
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """What network, and how charge enters it.
-
-    Attributes:
-        kind: ``"columns"``, ``"conv"`` or ``"mlp"``.
-        n_slices, n_rows, n_columns: of its input.
-        hidden: width of the dense layers; 0: the kind's own (14, 16 and 21).
-        filters: of the column network; the convolution has 5.
-        batch_norm: normalise each layer's input over the batch while training.
-        reference, compression: the input is sign * log2(1 + |q| / reference) / compression, q in e.
-    """
-
-    kind: str = "columns"
-    n_slices: int = 2
-    n_rows: int = N_ROWS
-    n_columns: int = N_COLUMNS
-    hidden: int = 0
-    filters: int = 4
-    batch_norm: bool = False
-    reference: float = 300.0
-    compression: float = 3.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in NETWORKS:
-            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
-        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0), ("filters", 1)):
-            check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
-        for name in ("reference", "compression"):
-            check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")
 
 
 def encode(charge: Tensor, network: NetworkOptions) -> Tensor:
@@ -93,13 +57,13 @@ class ConvMdn(nn.Module):
 
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        s, hidden = network.n_slices, network.hidden or 16
+        s, hidden = network.n_slices, network.width
         self.depthwise = nn.Conv2d(s, s, 3, groups=s, bias=False)
-        self.pointwise = nn.Conv2d(s, 5, 1)
-        self.norm0 = _norm(network, 5, images=True)
-        self.mix = nn.Conv2d(5, 5, 1)
+        self.pointwise = nn.Conv2d(s, CONV_FILTERS, 1)
+        self.norm0 = _norm(network, CONV_FILTERS, images=True)
+        self.mix = nn.Conv2d(CONV_FILTERS, CONV_FILTERS, 1)
         self.pool = nn.AvgPool2d(3)
-        self.dense1 = nn.Linear(5 * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden)
+        self.dense1 = nn.Linear(CONV_FILTERS * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden)
         self.norm1 = _norm(network, hidden)
         self.dense2 = nn.Linear(hidden, hidden)
         self.norm2 = _norm(network, hidden)
@@ -123,7 +87,7 @@ class ProjectionMdn(nn.Module):
 
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        hidden = network.hidden or 21
+        hidden = network.width
         self.dense1 = nn.Linear(network.n_slices * (network.n_rows + network.n_columns), hidden)
         self.norm1 = _norm(network, hidden)
         self.dense2 = nn.Linear(hidden, hidden)
@@ -147,7 +111,7 @@ class ColumnMdn(nn.Module):
 
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        hidden = network.hidden or 14
+        hidden = network.width
         self.columns = nn.Conv2d(network.n_slices, network.filters, (network.n_rows, SPAN))
         self.norm0 = _norm(network, network.filters, images=True)
         n_flat = network.filters * (network.n_columns - SPAN + 1) + network.n_slices * network.n_rows

@@ -45,7 +45,7 @@ class TrainMdnOptions:
     """Options of the training.
 
     Attributes:
-        network: see :class:`smartpix.model.NetworkOptions`; the input's shape is taken from the clusters.
+        network: see :class:`smartpix.network.NetworkOptions`; the input's shape is taken from the clusters.
         epochs: passes over the training clusters.
         batch_size, learning_rate: of Adam.
         schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.

@@ -1,0 +1,54 @@
+"""What networks there are: their kinds, sizes and input. Used by the torch modules and the fused kernels alike, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
+
+__all__ = ["CONV_FILTERS", "NETWORKS", "N_OUTPUTS", "SPAN", "NetworkOptions"]
+
+WIDTHS = {"columns": 14, "conv": 16, "mlp": 21}
+"""Width of the dense layers by kind, unless another is asked for."""
+NETWORKS = tuple(WIDTHS)
+N_OUTPUTS = 14
+SPAN = 3
+"""Columns that a filter of the column network sees."""
+CONV_FILTERS = 5
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What network, and how charge enters it.
+
+    Attributes:
+        kind: ``"columns"``, ``"conv"`` or ``"mlp"``.
+        n_slices, n_rows, n_columns: of its input.
+        hidden: width of the dense layers; 0: the kind's own (14, 16 and 21).
+        filters: of the column network; the convolution has 5.
+        batch_norm: normalise each layer's input over the batch while training.
+        reference, compression: the input is sign * log2(1 + |q| / reference) / compression, q in e.
+    """
+
+    kind: str = "columns"
+    n_slices: int = 2
+    n_rows: int = N_ROWS
+    n_columns: int = N_COLUMNS
+    hidden: int = 0
+    filters: int = 4
+    batch_norm: bool = False
+    reference: float = 300.0
+    compression: float = 3.0
+
+    @property
+    def width(self) -> int:
+        """Of the dense layers."""
+        return self.hidden or WIDTHS[self.kind]
+
+    def __post_init__(self) -> None:
+        if self.kind not in NETWORKS:
+            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0), ("filters", 1)):
+            check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
+        for name in ("reference", "compression"):
+            check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")
