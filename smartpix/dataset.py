@@ -65,6 +65,18 @@ class ClusterSet:
     def __len__(self) -> int:
         return len(self.charge)
 
+    def select(self, slices: Sequence[int]) -> ClusterSet:
+        """The same clusters with some of their slices, in the wanted order.
+
+        Raises:
+            InputError: a slice is not there.
+        """
+        missing = sorted(set(slices) - set(self.slices))
+        if missing:
+            raise InputError(f"clusters: the slices {missing} are not there; there are {list(self.slices)}")
+        columns = [self.slices.index(s) for s in slices]
+        return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
+
     def targets(self) -> Floats:
         """(N, 4) x and y of the midplane crossing in mm from the array's centre, cot alpha, cot beta."""
         return np.stack(

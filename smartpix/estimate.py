@@ -16,7 +16,7 @@ from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
 from smartpix.network import NetworkOptions
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, InputError, require
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, require
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 REGIONS = ("barrel", "endcap")
 NETWORK_FIELDS = tuple(f.name for f in fields(NetworkOptions))
 TRUNCATED_SCALE = 3.0

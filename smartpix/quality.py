@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import TARGET_SCALE, InputError
+from smartpix.schema import TARGET_SCALE, TARGETS, InputError
 
 __all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "weighted_half_width"]
 
@@ -18,7 +18,6 @@ CHI2_4 = {"coverage68": 4.7195, "coverage95": 9.7156}
 """Quantiles of chi square with 4 degrees of freedom for 68.27 and 95.45 %."""
 BINS = 5
 BINS_COT_ALPHA = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 20.0)
-TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 
 
 def half_width(values: npt.ArrayLike) -> float:

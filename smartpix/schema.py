@@ -18,6 +18,7 @@ __all__ = [
     "PARTICLES",
     "PIXELS",
     "SMALLEST_SIGMA",
+    "TARGETS",
     "TARGET_SCALE",
     "TRACKS",
     "TRUTH",
@@ -31,6 +32,8 @@ __all__ = [
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
 
+TARGETS = ("x", "y", "cot_alpha", "cot_beta")
+"""What is estimated, in this order."""
 TARGET_SCALE = (0.075, 0.01875, 8.0, 0.5)
 """Divisors of the networks' targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data sets'."""
 SMALLEST_SIGMA = 1e-3

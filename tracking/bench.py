@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibrate import cluster_shapes
-from smartpix.dataset import ClusterSet
 from smartpix.estimate import MdnNetwork
 from smartpix.parquet import describe_clusters, read_clusters
 from smartpix.quality import degrees, quality, weighted_half_width
@@ -116,7 +115,7 @@ def bench_mdn(
             raise InputError(f"bench mdn: variant '{name}' is unknown.{nearest(name, VARIANTS)} There are {', '.join(VARIANTS)}")
     check("bench mdn", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     options = DatasetOptions(sensor=SENSOR_TYPES[SENSOR_TYPE])
-    sensor = {k: getattr(options.sensor, k) for k in ("pitch_x", "pitch_y", "thickness")} | {"field": options.field}
+    sensor = options.described()
     networks = {name: MdnNetwork.load(VARIANTS[name].weights) for name in variants}
     if file is None:
         report(f"simulating {n_clusters} clusters")
@@ -131,7 +130,7 @@ def bench_mdn(
     for name in variants:
         variant, network = VARIANTS[name], networks[name]
         report(f"{name}: {variant.weights}")
-        samples = from_clusters(_sliced(clusters, network.description["slices"]), variant.readout, sensor, {}, TEST_SEED)
+        samples = from_clusters(clusters.select(network.description["slices"]), variant.readout, sensor, {}, TEST_SEED)
         mean, cholesky = network.predict_images(samples.images, samples.truncated)
         metrics = network.description["metrics"]
         results[name] = {
@@ -151,14 +150,6 @@ def _flat_in_cot_alpha(mean: Floats, targets: Floats, good: npt.NDArray[np.bool_
     sqrt(1 + cot^2). Alpha in degrees depends on how cot alpha is spread more than on anything else."""
     residual = degrees(targets[good, 2]) - degrees(mean[good, 2])
     return weighted_half_width(residual, np.sqrt(1 + targets[good, 2] ** 2))
-
-
-def _sliced(clusters: ClusterSet, slices: Sequence[int]) -> ClusterSet:
-    missing = set(slices) - set(clusters.slices)
-    if missing:
-        raise InputError(f"bench mdn: the clusters lack the slices {sorted(missing)}; give a data set with all 20")
-    columns = [clusters.slices.index(s) for s in slices]
-    return ClusterSet(np.ascontiguousarray(clusters.charge[:, columns]), clusters.labels, tuple(slices))
 
 
 def pixel_lists(

@@ -180,8 +180,7 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
                 step()
 
         made_by = {"command": "smartpix simulate clusters", "type": options.type, "n": options.n, "seed": options.seed}
-        sensor = {name: getattr(dataset.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")}
-        sensor["field"] = dataset.field
+        sensor = dataset.described()
         n_clusters = write_clusters(options.output, timed(), {**made_by, "options": asdict(dataset)}, sensor)
     result = {"file": str(options.output), "n_clusters": n_clusters, "n_slices": len(dataset.slices)}
     result |= {"n_rows": dataset.n_rows, "n_columns": dataset.n_columns, "bytes": options.output.stat().st_size}

@@ -80,7 +80,7 @@ def set_threads(threads: int) -> None:
 
 def _train_mdn(options: argparse.Namespace) -> None:
     from smartpix.model import NetworkOptions
-    from smartpix.simulate.datasets import sensor_of_type
+    from smartpix.simulate.datasets import DatasetOptions, sensor_of_type
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.train import TrainMdnOptions, train_mdn
 
@@ -98,8 +98,7 @@ def _train_mdn(options: argparse.Namespace) -> None:
     readout = ReadoutOptions(**({"noise": 0.0, "threshold": 0.0, "adc_bits": 0} | given)) if given else None
     sensor = None
     if options.type is not None:
-        kind = sensor_of_type(options.type)
-        sensor = {"pitch_x": kind.pitch_x, "pitch_y": kind.pitch_y, "thickness": kind.thickness, "field": 3.8}
+        sensor = DatasetOptions(sensor=sensor_of_type(options.type)).described()
     result = train_mdn(
         options.files, options.region, options.output, training, log,
         slices=options.slices, readout=readout, start=options.start, sensor=sensor,

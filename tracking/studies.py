@@ -157,10 +157,8 @@ def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = p
 
 
 def _train(setting: Setting, clusters: ClusterSet, options: StudyOptions) -> dict[str, Any]:
-    columns = [clusters.slices.index(s) for s in setting.slices]
-    chosen = ClusterSet(np.ascontiguousarray(clusters.charge[:, columns]), clusters.labels, setting.slices)
-    sensor = {k: getattr(setting.sensor, k) for k in ("pitch_x", "pitch_y", "thickness")} | {"field": DatasetOptions().field}
-    samples = from_clusters(chosen, setting.readout, sensor, {}, options.seed)
+    sensor = DatasetOptions(sensor=setting.sensor).described()
+    samples = from_clusters(clusters.select(setting.slices), setting.readout, sensor, {}, options.seed)
     region = "endcap" if options.dataset == "4s" else "barrel"
     training = TrainMdnOptions(setting.network, epochs=options.epochs, seed=options.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -237,8 +235,7 @@ def angle_pt_study(variant: str, n_clusters: int) -> dict[str, Any]:
     network = MdnNetwork.load(chosen.weights)
     options = DatasetOptions(slices=tuple(network.description["slices"]))
     clusters = simulate_dataset(options, n_clusters, TEST_SEED + 1)
-    sensor = {k: getattr(options.sensor, k) for k in ("pitch_x", "pitch_y", "thickness")} | {"field": options.field}
-    samples = from_clusters(clusters, chosen.readout, sensor, {}, TEST_SEED)
+    samples = from_clusters(clusters, chosen.readout, options.described(), {}, TEST_SEED)
     keep = ~samples.truncated
     mean, _ = network.predict_images(samples.images[keep])
     pt, y_local = clusters.labels["pt"][keep], clusters.labels["y-local"][keep]

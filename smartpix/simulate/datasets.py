@@ -74,6 +74,10 @@ class DatasetOptions:
     from_far_side: bool = False
     induction: str = "pixelav"
 
+    def described(self) -> dict[str, float]:
+        """Pitch and thickness in mm and field in T, as files and weights tell them."""
+        return {name: getattr(self.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")} | {"field": self.field}
+
     def __post_init__(self) -> None:
         if self.dataset not in DATASETS:
             raise InputError(
