@@ -89,7 +89,7 @@ def cluster_records(
         center = (index + 0.5) * pitch[module[number]] - half[module[number]]
         local[:, axis] = np.bincount(number, last * center, n) / np.where(total > 0, total, 1.0) - shift[module, axis]
         # One pixel: pitch / sqrt(12). More: the end pixels' charges fluctuate, which moves the centre with the length.
-        # On the embedded sample 68 % of the pulls lie within 0.6 to 0.7 in the barrel and 1.1 in the end-caps.
+        # On the embedded sample 68 % of the pulls lie within 0.7 in the barrel and 1.1 in the end-caps.
         size = np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)
         sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
     points = detector.to_global(module, local) if position is None else position

@@ -72,15 +72,12 @@ def _residuals(residual: Floats, angle: Floats) -> dict[str, Any]:
     }
 
 
-def quality(
-    mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDArray[np.bool_], bins: bool = True
-) -> dict[str, Any]:
+def quality(mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Residuals, pulls and coverage of estimates against the truth. Truncated clusters (flagged) only count as a share.
 
     Args:
         mean: (N, 4) x, y in mm, cot alpha, cot beta; cholesky: (N, 4, 4); targets: (N, 4).
         truncated: (N,).
-        bins: report in bins too.
 
     Returns:
         ``n``, ``truncated`` (share), ``nll`` (per cluster, targets in the public scales), ``half_width_68`` and
@@ -106,8 +103,6 @@ def quality(
         **_residuals(residual, angle),
         **_pulls(pull, distance),
     }
-    if not bins:
-        return result
     result["by_abs_cot_alpha"] = []
     size = np.abs(targets[:, 2])
     for low, high in zip(BINS_COT_ALPHA, BINS_COT_ALPHA[1:], strict=False):

@@ -57,7 +57,6 @@ def load_samples(
     slices: Sequence[int] | None = None,
     readout: ReadoutOptions | None = None,
     min_share: float = 0.95,
-    limit: int | None = None,
     sensor: Mapping[str, float] | None = None,
 ) -> Samples:
     """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read out here).
@@ -67,7 +66,6 @@ def load_samples(
         slices: which; None: the first and last of event files, 0 and 19 of data sets.
         readout: for data sets; None leaves them as they are.
         min_share: clusters of event files need one particle with this share of the charge.
-        limit: at most so many clusters of data sets.
         sensor: pitch_x, pitch_y, thickness (mm) and field (T) of data sets whose files do not say.
 
     Raises:
@@ -82,7 +80,7 @@ def load_samples(
         if known is None:
             raise InputError(f"{files[0]}: does not say what sensor its clusters are of; name it with --type")
         thickness = None if description["sensor"] else known["thickness"]
-        clusters = read_clusters(list(files), tuple(slices or (0, 19)), stop=limit, thickness=thickness)
+        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=thickness)
         return from_clusters(clusters, readout, known, description["made_by"] or {"files": [str(f) for f in files]})
     if readout is not None:
         raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")

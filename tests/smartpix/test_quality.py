@@ -68,7 +68,7 @@ def test_coverage_is_of_the_ellipsoid_and_not_of_its_axes():
     """A residual across strong correlations is far off although each of its pulls is small."""
     cholesky = np.linalg.cholesky(0.01 * np.eye(4) + 0.99)[None].repeat(2, axis=0)
     offset = np.array([[0.5, -0.5, 0.5, -0.5], [0.5, 0.5, 0.5, 0.5]])
-    result = quality(np.zeros((2, 4)), cholesky, offset, all_of(2), bins=False)
+    result = quality(np.zeros((2, 4)), cholesky, offset, all_of(2))
     assert set(result["within_1_sigma"].values()) == {1.0}
     assert (result["coverage68"], result["coverage95"]) == (0.5, 0.5)
 
@@ -221,12 +221,10 @@ def test_truncated_clusters_only_count_as_a_share():
     assert result["n"] == (~truncated).sum()
 
 
-def test_report_is_json_and_can_do_without_bins():
+def test_report_is_json():
     n = 300
     result = quality(*gaussian(n, 8), all_of(n))
     assert json.loads(json.dumps(result)) == result
-    short = quality(*gaussian(n, 8), all_of(n), bins=False)
-    assert short == {k: v for k, v in result.items() if not k.startswith("by_") and k != "half_width_68_central"}
 
 
 @pytest.mark.parametrize("n", [0, 4])

@@ -253,12 +253,6 @@ def test_data_set_without_readout_is_left_as_it_is(parquet):
     assert found.made_by["readout"] is None
 
 
-def test_limit_takes_the_first_clusters(parquet):
-    found, whole = (load_samples([parquet[0] / "known.parquet"], "barrel", limit=limit) for limit in (7, None))
-    assert len(found) == 7
-    np.testing.assert_array_equal(found.images, whole.images[:7])
-
-
 def test_several_data_sets_follow_one_another(parquet):
     one = load_samples([parquet[0] / "known.parquet"], "barrel")
     two = load_samples([parquet[0] / "known.parquet"] * 2, "barrel")
