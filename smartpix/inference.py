@@ -32,7 +32,7 @@ class FusedNetwork:
         kind: 0 convolution, 1 projections, 2 columns.
         shape: slices, rows, columns of the input.
         reference, compression: of the input, see :class:`smartpix.network.NetworkOptions`.
-        first: (S, R', C', F) weights of the first layer by pixel (of the column network with C' reversed); first_bias: (F,).
+        first: (S, R', C', F) weights of the first layer by pixel; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
         dense: (inputs, width) weights and biases of the three dense layers.
     """
@@ -104,8 +104,6 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
     elif kind == "columns":
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
-        # From the last column a filter sees to the first: in the order of the places a pixel reaches.
-        first = first[:, :, ::-1]
         n_filters, places = first.shape[3], c - first.shape[2] + 1
         dense1 = a["dense1.weight"]
         by_filter = dense1[:, : n_filters * places].reshape(-1, n_filters, places)

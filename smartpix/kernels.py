@@ -101,34 +101,28 @@ def _encode(q: Any, scale: Any, factor: Any, logs: Any) -> Any:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _columns(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, terms: Any, wide: Any
-) -> None:
-    """Fill x with the activated columns and the row sums.
-
-    A pixel reaches ``span`` neighbouring places of all filters, which lie beside each other; ``wide`` has room for those
-    beyond the edges.
-    """
-    n_slices, span, n_filters = first.shape[0], first.shape[2], first.shape[3]
-    reach = span * n_filters
-    flat = (n_columns - span + 1) * n_filters
-    wide[:] = ZERO
+def _columns(n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, terms: Any) -> None:
+    """Fill x with the activated columns and the row sums."""
+    span, n_filters = first.shape[2], first.shape[3]
+    places = n_columns - span + 1
+    n_slices = first.shape[0]
+    flat = places * n_filters
+    for p in range(places):
+        for f in range(n_filters):
+            x[p * n_filters + f] = bias[f]
     x[flat : flat + n_slices * n_rows] = ZERO
     for i in range(n):
-        r, start = where[i, 0], where[i, 1] * n_filters
-        target = wide[start : start + reach]
+        r, c = where[i, 0], where[i, 1]
         for s in range(n_slices):
             v = value[i, s]
             if v == ZERO:
                 continue
             x[flat + s * n_rows + r] += v
-            source = first[s, r].reshape(-1)
-            for j in range(reach):
-                target[j] += v * source[j]
-    skip = reach - n_filters
-    for p in range(flat // n_filters):
-        for f in range(n_filters):
-            x[p * n_filters + f] = wide[skip + p * n_filters + f] + bias[f]
+            for k in range(span):
+                p = c - k
+                if 0 <= p < places:
+                    for f in range(n_filters):
+                        x[p * n_filters + f] += v * first[s, r, k, f]
     _tanh(x[:flat], terms)
 
 
@@ -229,7 +223,6 @@ def run(
     h3 = np.empty((len(dense[5]), BLOCK), dtype=np.float32)
     maps = np.empty((n_rows, n_columns, len(first_bias)), dtype=np.float32)
     room = np.empty((n_columns, len(mix_bias)), dtype=np.float32)
-    wide = np.empty((n_columns + first.shape[2] - 1) * first.shape[3], dtype=np.float32)
     quiet = _quiet(first_bias, mix, mix_bias, terms) if kind == 0 else first_bias
     where = np.empty((n_rows * n_columns, 2), dtype=np.int64)
     value = np.empty((n_rows * n_columns, n_slices), dtype=np.float32)
@@ -273,6 +266,6 @@ def run(
             elif kind == 1:
                 _projections(n, where, value, n_slices, n_rows, n_columns, inputs)
             else:
-                _columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, terms, wide)
+                _columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, terms)
         _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
     return out
