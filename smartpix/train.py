@@ -31,8 +31,8 @@ Report = Callable[[str], None]
 
 AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
-LARGEST_LOSS = 50.0
-"""A cluster's loss counts up to here: a wild one must not undo the others' work."""
+LARGE_LOSS = 20.0
+"""A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet be learned from."""
 FEWEST_HELD = 20
 """Complete clusters needed to tune and calibrate with."""
 SMALLEST_INFLATION = 1.5
@@ -240,7 +240,8 @@ def calibrate_and_test(
 
 
 def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return negative_log_likelihood(raw, target).clamp(max=LARGEST_LOSS)
+    loss = negative_log_likelihood(raw, target)
+    return torch.where(loss > LARGE_LOSS, LARGE_LOSS * (1 + torch.log(loss.clamp(min=LARGE_LOSS) / LARGE_LOSS)), loss)
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
