@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.kernels import log_table, run, tanh_terms
+from smartpix.kernels import run, tanh_terms
 from smartpix.network import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
 from smartpix.schema import InputError
 
@@ -32,7 +32,8 @@ class FusedNetwork:
         kind: 0 convolution, 1 projections, 2 columns.
         shape: slices, rows, columns of the input.
         reference, compression: of the input, see :class:`smartpix.network.NetworkOptions`.
-        first: (S, R', C', F) weights of the first layer by pixel; first_bias: (F,).
+        first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to the places from
+            C' - 1 before its own to its own; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
         dense: (inputs, width) weights and biases of the three dense layers.
     """
@@ -78,7 +79,7 @@ class FusedNetwork:
         return np.asarray(
             run(
                 *clusters, self.shape, self.kind, np.float32(1 / self.reference), np.float32(1 / self.compression), self.first,
-                self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(), log_table(),
+                self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
             )
         )  # fmt: skip
 
@@ -99,18 +100,19 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
         # The kernel keeps the pooled map by place and then filter.
+        first = _runs(first)
         n_rows, n_columns = (r - 2) // 3, (c - 2) // 3
         pooled = a["dense1.weight"].reshape(-1, CONV_FILTERS, n_rows, n_columns)
         dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
     elif kind == "columns":
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
-        n_filters, places = first.shape[3], c - first.shape[2] + 1
+        first, n_filters, places = _runs(first), first.shape[3], c - first.shape[2] + 1
         dense1 = a["dense1.weight"]
         by_filter = dense1[:, : n_filters * places].reshape(-1, n_filters, places)
         by_place = by_filter.transpose(2, 1, 0).reshape(n_filters * places, -1)
         dense1 = np.concatenate([by_place, dense1[:, n_filters * places :].T])
     else:
-        first, first_bias = np.zeros((1, 1, 1, 1)), np.zeros(1)
+        first, first_bias = np.zeros((1, 1, 1)), np.zeros(1)
         dense1 = a["dense1.weight"].T
     layers = []
     for k, weight in ((1, dense1), (2, a["dense2.weight"].T), (3, a["dense3.weight"].T)):
@@ -124,6 +126,11 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         KINDS[kind], (s, r, c), float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
         single(mix), single(mix_bias), tuple(single(v) for v in layers),  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _runs(weight: Any) -> Any:
+    """(S, R', C', F) to (S, R', C' * F), last column first."""
+    return weight[:, :, ::-1].reshape(*weight.shape[:2], -1)
 
 
 def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any], name: str) -> None:

@@ -166,8 +166,9 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
     """Clusters per second from lists of fired pixels to the network's raw outputs, fused and with the torch module.
 
     Both in turn in one process, median of several after a warm-up. Inside the clock for torch: filling the windows,
-    encoding, the module; for the fused kernels: everything. ``difference`` is the largest between their outputs, beside
-    which ``fused_error`` and ``torch_error`` are those of each to the module in double precision.
+    encoding, the module; for the fused kernels: everything. ``difference`` is the largest between their outputs,
+    relative to the output where that is above 1; ``fused_error`` and ``torch_error`` are likewise those of each to the module
+    in double precision.
     ``estimates_per_second`` has the calibrated means and covariances as well.
     """
     import torch
@@ -217,10 +218,14 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
         "torch_clusters_per_second": rate["torch"],
         "speedup": rate["fused"] / rate["torch"],
         "estimates_per_second": rate["estimates"],
-        "difference": float(np.abs(outputs["fused"] - outputs["torch"]).max()),
-        "fused_error": float(np.abs(outputs["fused"] - exact).max()),
-        "torch_error": float(np.abs(outputs["torch"] - exact).max()),
+        "difference": _difference(outputs["fused"], outputs["torch"]),
+        "fused_error": _difference(outputs["fused"], exact),
+        "torch_error": _difference(outputs["torch"], exact),
     }
+
+
+def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    return float((np.abs(a - b) / np.maximum(np.abs(b), 1.0)).max())
 
 
 def table(results: Mapping[str, Any]) -> str:
