@@ -107,7 +107,9 @@ def _encode(charge: Any, scale: Any, factor: Any) -> None:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _columns(n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, terms: Any, line: Any) -> None:
+def _columns(
+    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, terms: Any, line: Any
+) -> None:
     """Fill x with the activated columns and the row sums; ``line`` is room for the columns with those beyond both edges."""
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
@@ -272,7 +274,20 @@ def run(
             inputs = rows[k - low]
             if kind == 0:
                 _convolution(
-                    n, where, value, n_rows, n_columns, first, first_bias, mix, mix_bias, inputs, terms, maps, hidden, mixed,
+                    n,
+                    where,
+                    value,
+                    n_rows,
+                    n_columns,
+                    first,
+                    first_bias,
+                    mix,
+                    mix_bias,
+                    inputs,
+                    terms,
+                    maps,
+                    hidden,
+                    mixed,
                     quiet,
                 )
             elif kind == 1:
