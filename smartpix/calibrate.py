@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.quality import CHI2_4, CORE, mahalanobis
 from smartpix.schema import InputError
 
 __all__ = ["apply_calibration", "cluster_shapes", "fit_calibration"]
@@ -25,9 +26,11 @@ EDGES = (0.0, 0.005, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.
 ROUNDS = 4
 FEWEST = 2000
 """Clusters below which only the overall shift and width are corrected."""
-CORE = 68.27
-TAIL = 4.0
-"""Pulls beyond count as this: a few wild clusters must not set the width of all."""
+TAIL = 6.0
+"""Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
+TOWARDS_COVERAGE = 0.4
+"""With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the first to the
+second (in the logarithm of the sigmas)."""
 
 
 def cluster_shapes(
@@ -62,12 +65,15 @@ def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats, cells: tuple[
     ]
 
 
+def _clipped(pull: Floats) -> Floats:
+    """Pulls with what lies far from their median brought nearer."""
+    middle = float(np.median(pull))
+    reach = TAIL * float(np.percentile(np.abs(pull - middle), CORE))
+    return np.clip(pull, middle - reach, middle + reach)
+
+
 def _width(pull: Floats) -> float:
-    """Between the central 68 % half width, twice, and the standard deviation, once, which longer tails make larger."""
-    pull = pull - np.median(pull)
-    core = float(np.percentile(np.abs(pull), CORE))
-    spread = float(np.clip(pull, -TAIL * core, TAIL * core).std())
-    return float(np.cbrt(max(spread, 1e-6) * max(core, 1e-6) ** 2))
+    return max(float(_clipped(pull).std()), 1e-6)
 
 
 def fit_calibration(
@@ -107,14 +113,18 @@ def fit_calibration(
             shift, log_scale = _corrections(axes, own)
             pull = (residual - shift) / np.exp(log_scale)
             here = groups[table["axis"]]
-            table["shift"] += [float(pull[g].mean() * np.exp(log_scale[g].mean())) for g in here]
+            table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in here]
             table["log_scale"] += [np.log(_width(pull[g])) for g in here]
         shift, log_scale = _corrections(axes, own)
         pull = (residual - shift) / np.exp(log_scale)
-        own[0]["shift"] += float((residual - shift).mean())
+        own[0]["shift"] += float(_clipped(residual - shift).mean())
         own[0]["log_scale"] += np.log(_width(pull))
-        tables.append([{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own])
-    return tables
+        tables.append(own)
+    distance = mahalanobis(*apply_calibration(mean, cholesky, tables, shape, cells), targets)
+    factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
+    for own in tables:
+        own[0]["log_scale"] += TOWARDS_COVERAGE * factor
+    return [[{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own] for own in tables]
 
 
 def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
