@@ -1,57 +1,67 @@
-"""Where each hit's particle goes next: estimate and priors to a cone.
+"""Where each hit's particle goes next: estimate and priors to a helix with covariance, carried to a surface.
 
-The state at a hit is (cot theta, curvature). The beam line ties the transverse direction to the curvature: on a circle
-through the beam line with signed curvature k, counter-clockwise positive, the direction at radius r is
-``phi + asin(k r / 2)``. Priors are measurements with widths: the luminous region gives cot theta = z / r with
-sigma_z0 / r, and the curvature is 0 within that of a track of ``curvature_pt``. The estimate (cot alpha, cot beta) updates
-this state as in a Kalman filter (R. Fruehwirth, NIM A 262 (1987) 444), linearised at the prior.
+A hit's estimate (x, y, cot alpha, cot beta with its 4 x 4 covariance) goes through its module's pose to the helix parameters
+(x, y, psi, cot theta, k): position on the module in its own frame, azimuth of the direction, slope dz/ds and signed
+curvature. The curvature starts from a prior; the luminous region enters as a measurement of the impact parameter d0 and of z0
+with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); displaced or soft tracks are asked for by
+widening these. Multiple scattering in the hit's layer is added, and the helix is carried to the target with its analytic
+Jacobian. The cone is the ellipse there that holds the asked share: a chi2 quantile with 2 degrees of freedom.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2
 
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, update_cones
+from seeding.table import max_curvature, scattering_constant
 from smartpix.schema import check
 
-__all__ = ["ConeOptions", "Cones", "make_cones"]
+__all__ = ["ConeOptions", "Cones", "Prediction", "inside", "make_cones", "to_cylinder", "to_plane"]
 
 Floats = npt.NDArray[np.float64]
 
-N_JOINT = 6
-"""Degrees of freedom of the joint test: two slopes at each end, z0, curvature."""
+N_JOINT = 5
+"""Degrees of freedom of the joint test: two slopes at each end, and z0."""
+STRAIGHT = 1e-3
+"""Turns (rad) below which series replace the closed forms, whose differences of nearly equal numbers lose digits."""
+STEPS = 8
+UPDATES = 6
+"""Linearisations of the luminous region's constraint: on a disk z0 is far from linear in the slope."""
 
 
 @dataclass(frozen=True)
 class ConeOptions:
-    """How wide the cones are.
+    """How wide the cones are, and what the search looks for.
 
     Attributes:
-        quantile: share of true next hits a cone should hold.
+        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
         sigma_z0: width of the luminous region in z, mm.
-        sigma_d0: width of the transverse impact parameter, mm: beam spot and scattering in the beam pipe.
-        curvature_pt: width of the curvature prior as the pT (GeV) of a track with that curvature.
+        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam pipe.
+        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are equally likely.
+        curvature_pt: width of the cones' curvature prior as the pT (GeV) of a track with that curvature.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
+        skips: also pairs of layers with one between them that has no hit.
         max_edges: an event with more edges is refused.
     """
 
-    quantile: float = 0.997
+    quantile: float = 0.9995
     sigma_z0: float = 50.0
     sigma_d0: float = 0.05
-    curvature_pt: float = 1.0
+    min_pt: float = 0.48
+    curvature_pt: float = 0.2
     radiation_length: float = 0.03
     sigma_scale: float = 1.0
+    skips: bool = False
     max_edges: int = 20_000_000
 
     def __post_init__(self) -> None:
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        for name in ("sigma_z0", "curvature_pt", "sigma_scale"):
+        for name in ("sigma_z0", "min_pt", "curvature_pt", "sigma_scale"):
             check("cone", name, getattr(self, name), 0 < getattr(self, name) < np.inf, "positive")
         for name in ("sigma_d0", "radiation_length"):
             check("cone", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
@@ -68,27 +78,249 @@ class ConeOptions:
 
 @dataclass(frozen=True)
 class Cones:
-    """Predicted states of N hits.
+    """Helices of N hits, on their way out.
 
     Attributes:
-        cot_theta, curvature: (N,) posterior means; curvature in 1/mm.
-        covariance: (N, 3) of the two: cc, ck, kk.
+        position: (N, 3) on the hits' modules, mm, global; axes: (N, 3, 3) the modules' axes x, y, z as rows.
+        psi, cot_theta, curvature: (N,) azimuth of the direction, slope dz/ds and curvature in 1/mm (counter-clockwise positive).
+        covariance: (N, 5, 5) of (x, y on the module, psi, cot theta, curvature).
     """
 
+    position: Floats
+    axes: Floats
+    psi: Floats
     cot_theta: Floats
     curvature: Floats
     covariance: Floats
 
+    def __len__(self) -> int:
+        return len(self.psi)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Crossings of N cones with N target surfaces.
+
+    Attributes:
+        point: (N, 3) global, mm; path: (N,) transverse path from the hit, mm.
+        local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N, 2, 2) there, mm2.
+        reached: (N,) False where the helix never gets there; the rest is then meaningless.
+    """
+
+    point: Floats
+    path: Floats
+    local: Floats
+    covariance: Floats
+    reached: npt.NDArray[np.bool_]
+
 
 def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
-    """Cones of all hits.
+    """Cones of hits.
 
     Args:
         field: along z in T; its sign does not matter, the prior is symmetric.
     """
-    sigma_curvature = max(abs(field), 1e-3) * CURVATURE_PER_TESLA / options.curvature_pt
-    state = update_cones(
-        hits.position, hits.axes, hits.cot, hits.cot_covariance * options.sigma_scale**2,
-        options.sigma_z0, options.sigma_d0, sigma_curvature,
-    )  # fmt: skip
-    return Cones(state[:, 0].copy(), state[:, 1].copy(), np.ascontiguousarray(state[:, 2:]))
+    n = len(hits)
+    axes = hits.axes.reshape(n, 3, 3)
+    # The filter works on the slopes themselves, in which the estimate is Gaussian: on a disk cot theta is 1 / cot alpha.
+    prior = np.zeros((n, 5))
+    prior[:, 2:4] = hits.estimate.mean[:, 2:]
+    spread = np.zeros((n, 5, 5))
+    spread[:, :4, :4] = hits.estimate.covariance() * options.sigma_scale**2
+    spread[:, 4, 4] = max_curvature(field, options.curvature_pt) ** 2
+    q, covariance = _from_luminous_region(hits.position, axes, prior, spread, options)
+    cones, jacobian = _helix(hits.position, axes, q)
+    state = jacobian @ covariance @ np.swapaxes(jacobian, 1, 2)
+    return _scattered(replace(cones, covariance=state), field, options)
+
+
+def _helix(position: Floats, axes: Floats, q: Floats) -> tuple[Cones, Floats]:
+    """Helices, without covariance, of q (N, 5): shifts in x and y, cot alpha, cot beta, curvature; and their derivatives."""
+    n = len(q)
+    # z of the sensor points away from the origin, as the particle does.
+    direction = np.einsum("ni,nij->nj", np.column_stack([q[:, 2:4], np.ones(n)]), axes)
+    across = np.hypot(direction[:, 0], direction[:, 1])
+    psi, cot_theta = np.arctan2(direction[:, 1], direction[:, 0]), direction[:, 2] / across
+    jacobian = np.tile(np.eye(5), (n, 1, 1))
+    for k in range(2):
+        e = axes[:, k]
+        jacobian[:, 2, 2 + k] = (direction[:, 0] * e[:, 1] - direction[:, 1] * e[:, 0]) / across**2
+        along = (direction[:, 0] * e[:, 0] + direction[:, 1] * e[:, 1]) / across**2
+        jacobian[:, 3, 2 + k] = e[:, 2] / across - cot_theta * along
+    moved = position + q[:, :1] * axes[:, 0] + q[:, 1:2] * axes[:, 1]
+    return Cones(moved, axes, psi, cot_theta, q[:, 4], np.zeros((n, 5, 5))), jacobian
+
+
+def _from_luminous_region(
+    position: Floats, axes: Floats, prior: Floats, spread: Floats, options: ConeOptions
+) -> tuple[Floats, Floats]:
+    """Iterated Kalman update with d0 = 0 and z0 = 0, each with its width: q (N, 5) and its covariance (N, 5, 5).
+
+    On disks it is z0 tan theta instead, which is linear in their slope where z0 is its inverse. The
+    first linearisation is at the ray from the origin: a disk's estimate alone may even point backwards.
+    """
+    n = len(prior)
+    ray = np.einsum("nij,nj->ni", axes, position)
+    q = prior.copy()
+    q[:, 2:4] = ray[:, :2] / _away_from_zero(ray[:, 2:])
+    cot = position[:, 2] / np.hypot(position[:, 0], position[:, 1])
+    disk = np.abs(axes[:, 2, 2]) > 0.7
+    noise = np.zeros((n, 2, 2))
+    noise[:, 0, 0] = max(options.sigma_d0, 1e-6) ** 2
+    noise[:, 1, 1] = (options.sigma_z0 / np.where(disk, cot, 1.0)) ** 2
+    for _ in range(UPDATES):
+        cones, jacobian = _helix(position, axes, q)
+        value, h = _beam_line(cones)
+        c = np.where(disk, cones.cot_theta, 1.0)
+        h[:, 1, 3] -= np.where(disk, value[:, 1] / c, 0.0)
+        value[:, 1] /= c
+        h[:, 1] /= c[:, None]
+        h = h @ jacobian
+        s = h @ spread @ np.swapaxes(h, 1, 2) + noise
+        gain = spread @ np.swapaxes(h, 1, 2) @ np.linalg.inv(s)
+        # The residual is taken at the point of linearisation, seen from the prior.
+        q = prior - np.einsum("nij,nj->ni", gain, value + np.einsum("nij,nj->ni", h, prior - q))
+    keep = np.eye(5) - gain @ h
+    return q, keep @ spread @ np.swapaxes(keep, 1, 2) + gain @ noise @ np.swapaxes(gain, 1, 2)
+
+
+def _beam_line(cones: Cones) -> tuple[Floats, Floats]:
+    """(N, 2) d0 and z0 at the point of closest approach to the z axis, and their derivatives (N, 2, 5)."""
+    x, y, z = cones.position.T
+    k, c = cones.curvature, cones.cot_theta
+    sin, cos = np.sin(cones.psi), np.cos(cones.psi)
+    along, across = x * cos + y * sin, y * cos - x * sin
+    r2 = x * x + y * y
+    # The centre of the circle lies at sqrt(d) / k from the axis; written so that k = 0 is no special case.
+    d = np.maximum(1 + 2 * k * across + k * k * r2, 1e-12)
+    root, top = np.sqrt(d), 2 * across + k * r2
+    d0 = -top / (1 + root)
+    u, w = k * along, 1 + k * across
+    straight = np.abs(u) < STRAIGHT
+    safe = np.where(straight, 1.0, k)
+    path = np.where(straight, along * (1 - k * across), np.arctan2(u, w) / safe)
+    # Derivatives by (along, across, r2, k), which depend on psi and on the position.
+    d_root = np.stack([np.zeros_like(k), k / root, k * k / (2 * root), (across + k * r2) / root])
+    d_top = np.stack([np.zeros_like(k), np.full_like(k, 2.0), k, r2])
+    d_d0 = -(d_top * (1 + root) - top * d_root) / (1 + root) ** 2
+    d_path = np.stack(
+        [w / d, -u / d, np.zeros_like(k), np.where(straight, -along * across, ((w * along - u * across) / d - path) / safe)]
+    )
+    value = np.stack([d0, z - c * path], axis=1)
+    h = np.zeros((len(k), 2, 5))
+    for row, (part, sign) in enumerate(((d_d0, np.ones_like(c)), (d_path, -c))):
+        for column in range(2):
+            e = cones.axes[:, column]
+            d_along, d_across = e[:, 0] * cos + e[:, 1] * sin, e[:, 1] * cos - e[:, 0] * sin
+            h[:, row, column] = sign * (part[0] * d_along + part[1] * d_across + part[2] * 2 * (x * e[:, 0] + y * e[:, 1]))
+        h[:, row, 2] = sign * (part[0] * across - part[1] * along)
+        h[:, row, 4] = sign * part[3]
+    h[:, 1, :2] += cones.axes[:, :2, 2]
+    h[:, 1, 3] -= path
+    return value, h
+
+
+def _scattered(cones: Cones, field: float, options: ConeOptions) -> Cones:
+    """With multiple scattering in the hit's layer, by an angle theta0 in either direction across the track."""
+    c = cones.cot_theta
+    # Of the softest track looked for, if the curvature itself says nothing.
+    k2 = np.minimum(cones.curvature**2 + cones.covariance[:, 4, 4], max_curvature(field, options.min_pt) ** 2)
+    theta2 = scattering_constant(field, options.radiation_length) * k2 / (1 + c * c)
+    covariance = cones.covariance.copy()
+    covariance[:, 2, 2] += theta2 * (1 + c * c)
+    covariance[:, 3, 3] += theta2 * (1 + c * c) ** 2
+    return Cones(cones.position, cones.axes, cones.psi, c, cones.curvature, covariance)
+
+
+def _advance(cones: Cones, s: Floats) -> tuple[Floats, Floats, Floats]:
+    """Points and tangents (N, 3) after the transverse paths s (N,), and the derivatives (N, 3, 3) by psi, cot theta and k."""
+    k, turn = cones.curvature, cones.curvature * s
+    sin, cos = np.sin(cones.psi), np.cos(cones.psi)
+    straight = np.abs(turn) < STRAIGHT
+    safe = np.where(straight, 1.0, k)
+    a = np.where(straight, s * (1 - turn**2 / 6), np.sin(turn) / safe)
+    b = np.where(straight, s * turn / 2 * (1 - turn**2 / 12), (1 - np.cos(turn)) / safe)
+    da = np.where(straight, -(s**2) * turn / 3, (s * np.cos(turn) - a) / safe)
+    db = np.where(straight, s**2 / 2 * (1 - turn**2 / 4), (s * np.sin(turn) - b) / safe)
+    dx, dy = cos * a - sin * b, sin * a + cos * b
+    point = cones.position + np.stack([dx, dy, cones.cot_theta * s], axis=1)
+    tangent = np.stack([np.cos(cones.psi + turn), np.sin(cones.psi + turn), cones.cot_theta], axis=1)
+    zero = np.zeros_like(s)
+    derivative = np.stack(
+        [
+            np.stack([-dy, dx, zero], axis=1),
+            np.stack([zero, zero, s], axis=1),
+            np.stack([cos * da - sin * db, sin * da + cos * db, zero], axis=1),
+        ],
+        axis=2,
+    )
+    return point, tangent, derivative
+
+
+def _predict(cones: Cones, s: Floats, normal: Floats, rows: Floats, local: Floats, reached: npt.NDArray[np.bool_]) -> Prediction:
+    """Covariance at the crossing: displacements along the track do not count, since the surface stops it.
+
+    Args:
+        normal: (N, 3) of the surface at the crossing; rows: (N, 2, 3) directions of its two coordinates.
+    """
+    point, tangent, derivative = _advance(cones, s)
+    moved = np.concatenate([np.swapaxes(cones.axes[:, :2], 1, 2), derivative], axis=2)
+    speed = np.einsum("ni,ni->n", normal, tangent)
+    speed = np.where(np.abs(speed) < 1e-9, 1e-9, speed)
+    on_surface = moved - tangent[:, :, None] * (np.einsum("ni,nij->nj", normal, moved) / speed[:, None])[:, None, :]
+    jacobian = rows @ on_surface
+    covariance = jacobian @ cones.covariance @ np.swapaxes(jacobian, 1, 2)
+    return Prediction(point, s, local, covariance, reached)
+
+
+def to_plane(cones: Cones, center: Floats, axes: Floats) -> Prediction:
+    """Carry N cones to N planes: modules of any tilt, or disks.
+
+    Args:
+        center: (N, 3) a point on each, mm; axes: (N, 3, 3) its x, y and normal as rows.
+    """
+    normal = axes[:, 2]
+    offset = np.einsum("ni,ni->n", center - cones.position, normal)
+    s = offset / _away_from_zero(np.einsum("ni,ni->n", _advance(cones, np.zeros(len(cones)))[1], normal))
+    for _ in range(STEPS):
+        point, tangent, _ = _advance(cones, s)
+        left = np.einsum("ni,ni->n", center - point, normal)
+        s = s + np.clip(left / _away_from_zero(np.einsum("ni,ni->n", tangent, normal)), -100, 100)
+    point, _, _ = _advance(cones, s)
+    distance = np.abs(np.einsum("ni,ni->n", point - center, normal))
+    local = np.einsum("nij,nj->ni", axes[:, :2], point - center)
+    return _predict(cones, s, normal, axes[:, :2], local, (distance < 1e-6) & (s > 0))
+
+
+def to_cylinder(cones: Cones, radius: npt.ArrayLike) -> Prediction:
+    """Carry N cones outwards to cylinders of ``radius`` (mm, one or (N,)) about the z axis."""
+    r = np.broadcast_to(np.asarray(radius, dtype=np.float64), (len(cones),))
+    s = r - np.hypot(cones.position[:, 0], cones.position[:, 1])
+    for _ in range(STEPS):
+        point, tangent, _ = _advance(cones, s)
+        here = np.hypot(point[:, 0], point[:, 1])
+        speed = (point[:, 0] * tangent[:, 0] + point[:, 1] * tangent[:, 1]) / np.maximum(here, 1e-9)
+        s = s + np.clip((r - here) / _away_from_zero(speed), -100, 100)
+    point, _, _ = _advance(cones, s)
+    here = np.maximum(np.hypot(point[:, 0], point[:, 1]), 1e-9)
+    zero, one = np.zeros_like(here), np.ones_like(here)
+    normal = np.stack([point[:, 0] / here, point[:, 1] / here, zero], axis=1)
+    rows = np.stack([np.stack([-normal[:, 1], normal[:, 0], zero], axis=1), np.stack([zero, zero, one], axis=1)], axis=1)
+    local = np.stack([r * np.arctan2(point[:, 1], point[:, 0]), point[:, 2]], axis=1)
+    return _predict(cones, s, normal, rows, local, (np.abs(here - r) < 1e-6) & (s > 0))
+
+
+def _away_from_zero(values: Floats) -> Floats:
+    return np.where(np.abs(values) < 1e-3, np.where(values < 0, -1e-3, 1e-3), values)
+
+
+def inside(prediction: Prediction, local: Floats, covariance: Floats | None, options: ConeOptions) -> npt.NDArray[np.bool_]:
+    """(N,) whether points on the targets lie in the cones.
+
+    Args:
+        local: (N, 2) as :attr:`Prediction.local`; covariance: (N, 2, 2) of their own, mm2.
+    """
+    delta = local - prediction.local
+    total = prediction.covariance if covariance is None else prediction.covariance + covariance
+    distance = np.einsum("ni,ni->n", delta, np.linalg.solve(total, delta[:, :, None])[:, :, 0])
+    return np.asarray(prediction.reached & (distance < options.gate() ** 2))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seeding.cones import ConeOptions, Cones, make_cones
+from seeding.cones import ConeOptions
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, cone_edges, grid_sort
-from smartpix.geometry import Detector
+from seeding.kernels import search
+from seeding.table import (
+    Grid,
+    HitTable,
+    hit_table,
+    layer_grid,
+    max_curvature,
+    scattering_constant,
+    search_bounds,
+    work_items,
+)
+from smartpix.geometry import Detector, LayerPairs
 from smartpix.schema import InputError
 
-__all__ = ["Edges", "LayerGrid", "find_edges", "layer_grid", "scattering_constant"]
+__all__ = ["Edges", "find_edges", "search_all"]
 
-Floats = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
-GRID_Z, GRID_R = 8.0, 6.0
-"""Cell size of the candidate grid along z and r, mm."""
+PARTS_PER_THREAD = 8
+"""Parts the searches are cut into for each thread, so that none waits long for the others."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,11 @@ class Edges:
 
     Attributes:
         source, target: (E,) rows of the hits, inner first.
-        pair: (E,) rows of the layer-pair list.
+        pair: (E,) rows of the layer-pair list; edges are sorted by it.
         chi2: (E,) of the joint test.
         curvature, cot_theta, z0: (E,) of the edge with the beam line; 1/mm, -, mm.
         pulls: (E, 4) slope residuals in sigmas: cot alpha, cot beta at the source, then at the target.
-        n_tested: pairs the joint test was made for.
+        n_looked, n_tested: candidates in the cells under the cones, and those the whole joint test was made for.
     """
 
     source: npt.NDArray[np.int32]
@@ -43,103 +54,83 @@ class Edges:
     cot_theta: Single
     z0: Single
     pulls: Single
+    n_looked: int
     n_tested: int
 
     def __len__(self) -> int:
         return len(self.source)
 
-
-@dataclass(frozen=True)
-class LayerGrid:
-    """Hits of one layer (rows) sorted into cells along z (barrel) or r (disk) and azimuth."""
-
-    rows: npt.NDArray[np.int64]
-    order: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    low: float
-    width: float
-    n_along: int
+    def take(self, rows: npt.NDArray[np.int64]) -> Edges:
+        """Some of the edges, in the order of ``rows``."""
+        columns = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
 
-def layer_grid(detector: Detector, layer: int, rows: npt.NDArray[np.int64], phi: Floats, radius: Floats, z: Floats) -> LayerGrid:
-    """Sort the hits ``rows`` of a layer into its grid."""
-    layers = detector.layers
-    if layers.barrel[layer]:
-        low, high, width, along = layers.z_min[layer], layers.z_max[layer], GRID_Z, z[rows]
-    else:
-        low, high, width, along = layers.r_min[layer], layers.r_max[layer], GRID_R, radius[rows]
-    n_along = int((high - low) / width) + 1
-    order, start = grid_sort(phi[rows], along, low, width, n_along)
-    return LayerGrid(rows, order, start, float(low), width, n_along)
+def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1) -> Edges:
+    """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
-
-def scattering_constant(field: float, radiation_length: float) -> float:
-    """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's 13.6 MeV without its logarithm (PDG).
-
-    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any incidence.
-    """
-    return (0.0136 / max(abs(field) * CURVATURE_PER_TESLA, 1e-9)) ** 2 * radiation_length
-
-
-def find_edges(
-    hits: Hits, detector: Detector, pairs: npt.NDArray[np.int32], field: float, options: ConeOptions
-) -> tuple[Edges, Cones]:
-    """Edges inside the cones of one event.
+    The circle through the beam line and both hits gives curvature and slope of an edge, far better than either cluster does;
+    each cluster's slopes are then compared with the edge's in its own frame and with its own covariance. z0 is a measurement
+    with the width of the luminous region. Curvatures are equally likely up to that of ``min_pt``; beyond, the width that the
+    impact parameter gives the curvature decides. What multiple scattering and the impact parameter do to the
+    direction is part of the covariances.
 
     Args:
-        pairs: (P, 2) layer pairs, from :func:`smartpix.geometry.layer_pairs`.
+        pairs: from :func:`smartpix.geometry.layer_pairs`.
         field: along z in T.
+        threads: the result does not depend on it.
 
     Raises:
         InputError: more edges than ``options.max_edges``.
     """
-    cones = make_cones(hits, field, options)
-    position = hits.position
-    radius = np.hypot(position[:, 0], position[:, 1])
-    phi = np.arctan2(position[:, 1], position[:, 0])
-    covariance = hits.cot_covariance * options.sigma_scale**2
-    state = np.stack([cones.cot_theta, cones.curvature], axis=1)
-    layers = detector.layers
-    by_layer = [np.flatnonzero(hits.layer == k) for k in range(len(layers))]
-    grids: dict[int, LayerGrid] = {}
-    sigma_curvature = max(abs(field), 1e-3) * CURVATURE_PER_TESLA / options.curvature_pt
-    found, values, numbers = [], [], []
-    n_edges = n_tested = 0
-    for number, (inner, outer) in enumerate(pairs):
-        if len(by_layer[inner]) == 0 or len(by_layer[outer]) == 0:
-            continue
-        if outer not in grids:
-            grids[outer] = layer_grid(detector, outer, by_layer[outer], phi, radius, position[:, 2])
-        grid = grids[outer]
-        pair, value, tested = cone_edges(
-            by_layer[inner], grid.rows, position, radius, phi, hits.axes, hits.cot, covariance,
-            state, cones.covariance, bool(layers.barrel[outer]),
-            float(layers.r_min[outer]), float(layers.r_max[outer]),
-            float(layers.z_min[outer]), float(layers.z_max[outer]),
-            grid.order, grid.start, grid.low, grid.width, grid.n_along,
-            options.gate(), options.joint_cut(), 1 / options.sigma_z0, 1 / sigma_curvature, options.sigma_d0,
-            scattering_constant(field, options.radiation_length), options.max_edges - n_edges,
-        )  # fmt: skip
-        n_edges += len(pair)
-        n_tested += tested
-        if n_edges > options.max_edges:
-            raise InputError(
-                f"cone: more than max_edges = {options.max_edges} edges; lower the quantile or raise curvature_pt or max_edges"
-            )
-        found.append(pair)
-        values.append(value)
-        numbers.append(np.full(len(pair), number, dtype=np.int32))
-    pair = np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int32)
-    value = np.concatenate(values) if values else np.zeros((0, 8), dtype=np.float32)
-    edges = Edges(
-        source=pair[:, 0].copy(),
-        target=pair[:, 1].copy(),
-        pair=np.concatenate(numbers) if numbers else np.zeros(0, dtype=np.int32),
-        chi2=value[:, 0].copy(),
-        curvature=value[:, 1].copy(),
-        cot_theta=value[:, 2].copy(),
-        z0=value[:, 3].copy(),
-        pulls=np.ascontiguousarray(value[:, 4:8]),
-        n_tested=n_tested,
+    grid = layer_grid(detector)
+    cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
+    scattering = scattering_constant(field, options.radiation_length)
+    table = hit_table(hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut)
+    found = search_all(
+        table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
     )
-    return edges, cones
+    if len(found) > options.max_edges:
+        raise InputError(
+            f"cone: more than max_edges = {options.max_edges} edges ({len(found)} when it stopped); "
+            "lower the quantile, raise min_pt, or raise max_edges"
+        )
+    return found
+
+
+def search_all(
+    table: HitTable, grid: Grid, pairs: LayerPairs, detector: Detector, cut: float, sigma_z0: float, sigma_d0: float,
+    curvature: float, limit: int, threads: int,
+) -> Edges:  # fmt: skip
+    """Edges from every hit of the table to every layer that follows its own; see :func:`find_edges`.
+
+    It stops soon after ``limit`` edges: the caller refuses the result.
+    """
+    items, bounds = work_items(table, pairs), search_bounds(pairs, detector)
+
+    def part(first: int, last: int) -> Any:
+        return search(
+            first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
+            grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, grid.envelope,
+            np.float32(cut), np.float32(1 / sigma_z0), np.float32(curvature), np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
+        )  # fmt: skip
+
+    ends = np.linspace(0, items[-1], threads * PARTS_PER_THREAD + 1 if threads > 1 else 2).astype(np.int64)
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(part, ends[:-1], ends[1:]))
+    else:
+        parts = [part(0, int(items[-1]))]
+    source, target, pair, values = (np.concatenate([p[k] for p in parts]) for k in range(4))
+    return Edges(
+        source=table.order[source],
+        target=table.order[target],
+        pair=pair,
+        chi2=values[:, 0].copy(),
+        curvature=values[:, 1].copy(),
+        cot_theta=values[:, 2].copy(),
+        z0=values[:, 3].copy(),
+        pulls=values[:, 4:].copy(),
+        n_looked=sum(p[4] for p in parts),
+        n_tested=sum(p[5] for p in parts),
+    )

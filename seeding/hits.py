@@ -42,6 +42,12 @@ class Hits:
     def __len__(self) -> int:
         return len(self.hit_id)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Hits:
+        """Some of the hits, in the order of ``rows``."""
+        names = ("hit_id", "module", "layer", "position", "cot", "cot_covariance", "axes")
+        columns = {name: np.ascontiguousarray(getattr(self, name)[rows]) for name in names}
+        return Hits(estimate=self.estimate.take(rows), **columns)
+
 
 def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hits:
     """Hits of one event's cluster records and their estimates.

@@ -1,7 +1,10 @@
-"""The compiled loops: arrays in, arrays out. Callers validate; nothing here does.
+"""The compiled loops over hits and pairs of hits: arrays in, arrays out. Callers validate; nothing here does.
 
 Geometry used throughout: a helix through the beam line, signed curvature k (1/mm, counter-clockwise positive). At radius r the
 azimuth has turned by asin(k r / 2) from the start, the path in the transverse plane is 2 asin(k r / 2) / k.
+
+What limits the search is memory traffic and mispredicted branches, not arithmetic (docs/speed.md): all that the first tests of
+a candidate need lies in one cache line, candidates of a source lie side by side, and each test leaves fewer for the next.
 """
 
 from __future__ import annotations
@@ -14,352 +17,321 @@ from numba import njit
 
 __all__ = [
     "CURVATURE_PER_TESLA",
-    "cone_edges",
-    "grid_sort",
+    "HIGH",
+    "LOW",
+    "N_PHI",
+    "WAA",
+    "WBB",
+    "fill_table",
     "group_by",
+    "grow",
     "grow_rows",
-    "joint_test",
-    "path_length",
-    "update_cones",
-    "window_edges",
+    "search",
+    "sort_hits",
 ]
 
 CURVATURE_PER_TESLA = 0.299792458e-3
 """Curvature in 1/mm of a particle of pT = 1 GeV in 1 T."""
 
-N_PHI = 256
-"""Azimuthal bins of the candidate grid."""
+N_PHI = 512
+"""Azimuthal cells of the grid."""
+PHI_SCALE = N_PHI / (2 * math.pi)
+
+X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB = range(14)
+"""Columns of the hit table, see :func:`fill_table`."""
+FAR = np.float32(1e9)
+HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
+SIXTH, FORTIETHS, LAST = np.float32(1 / 6), np.float32(3 / 40), np.float32(15 / 336)
+PI = np.float32(math.pi)
+FAST = {"contract", "arcp", "nsz", "reassoc"}
+"""Liberties with rounding, none with what is not finite."""
 
 
-@njit(cache=True, nogil=True)
-def half_turn(curvature: float, radius: float) -> float:
-    """asin(k r / 2), clipped where the circle does not reach the radius."""
-    return float(math.asin(min(max(0.5 * curvature * radius, -0.999), 0.999)))
-
-
-@njit(cache=True, nogil=True)
-def path_length(curvature: float, radius: float) -> float:
-    """Transverse path in mm from the beam line to the radius."""
-    if abs(curvature * radius) < 1e-4:
-        return radius
-    return float(2 * half_turn(curvature, radius) / curvature)
-
-
-@njit(cache=True, nogil=True)
-def local_slopes(axes: Any, i: int, psi: float, cot_theta: float) -> Any:
-    """cot alpha, cot beta and the local z component of the direction (cos psi, sin psi, cot theta) on hit i's module."""
-    dx, dy = math.cos(psi), math.sin(psi)
-    lx = axes[i, 0] * dx + axes[i, 1] * dy + axes[i, 2] * cot_theta
-    ly = axes[i, 3] * dx + axes[i, 4] * dy + axes[i, 5] * cot_theta
-    lz = axes[i, 6] * dx + axes[i, 7] * dy + axes[i, 8] * cot_theta
-    if abs(lz) < 1e-3:
-        lz = 1e-3
-    return lx / lz, ly / lz, lz
-
-
-@njit(cache=True, nogil=True)
-def update_cones(
-    position: Any, axes: Any, cot: Any, covariance: Any, sigma_z0: float, sigma_d0: float, sigma_curvature: float
-) -> Any:
-    """Posterior (cot theta, curvature, and covariance cc, ck, kk) of every hit, (N, 5)."""
-    n = len(position)
-    out = np.empty((n, 5))
-    for i in range(n):
-        x, y, z = position[i, 0], position[i, 1], position[i, 2]
-        r = math.hypot(x, y)
-        phi = math.atan2(y, x)
-        # Prior: from the beam line, straight.
-        c = z / r
-        pc, pk = (sigma_z0 / r) ** 2, sigma_curvature**2
-        a0, b0, lz = local_slopes(axes, i, phi, c)
-        # Derivatives of (cot alpha, cot beta) by cot theta and by psi; d psi / d k = r / 2.
-        dx, dy = -math.sin(phi), math.cos(phi)
-        tz = axes[i, 6] * dx + axes[i, 7] * dy
-        hac = (axes[i, 2] - a0 * axes[i, 8]) / lz
-        hbc = (axes[i, 5] - b0 * axes[i, 8]) / lz
-        hap = (axes[i, 0] * dx + axes[i, 1] * dy - a0 * tz) / lz
-        hbp = (axes[i, 3] * dx + axes[i, 4] * dy - b0 * tz) / lz
-        hak, hbk = 0.5 * r * hap, 0.5 * r * hbp
-        # The impact parameter turns the direction by d0 / r.
-        vp = (sigma_d0 / r) ** 2
-        saa = covariance[i, 0] + hac * hac * pc + hak * hak * pk + hap * hap * vp
-        sab = covariance[i, 1] + hac * hbc * pc + hak * hbk * pk + hap * hbp * vp
-        sbb = covariance[i, 2] + hbc * hbc * pc + hbk * hbk * pk + hbp * hbp * vp
-        det = saa * sbb - sab * sab
-        iaa, iab, ibb = sbb / det, -sab / det, saa / det
-        ra, rb = cot[i, 0] - a0, cot[i, 1] - b0
-        gca, gcb = pc * (hac * iaa + hbc * iab), pc * (hac * iab + hbc * ibb)
-        gka, gkb = pk * (hak * iaa + hbk * iab), pk * (hak * iab + hbk * ibb)
-        out[i, 0] = c + gca * ra + gcb * rb
-        out[i, 1] = gka * ra + gkb * rb
-        out[i, 2] = max(pc - (gca * hac + gcb * hbc) * pc, 1e-12)
-        out[i, 3] = -(gca * hak + gcb * hbk) * pk
-        out[i, 4] = max(pk - (gka * hak + gkb * hbk) * pk, 1e-16)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def grid_sort(phi: Any, along: Any, low: float, width: float, n_along: int) -> Any:
-    """Counting sort of a layer's hits into (along, phi) bins.
+@njit(cache=True, nogil=True, error_model="numpy")
+def sort_hits(position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any) -> Any:
+    """Counting sort of an event's hits into (layer, along, phi) cells.
 
     Returns:
-        order (N,) and start (n_along * N_PHI + 1,).
+        order (N,), start (cells + 1,), and radius and phi (N,) by the hits' own numbers.
     """
-    n = len(phi)
-    cell = np.empty(n, dtype=np.int64)
-    start = np.zeros(n_along * N_PHI + 1, dtype=np.int64)
+    n, n_cells = len(layer), first_cell[-1]
+    cell = np.empty(n, np.int32)
+    radius, phi = np.empty(n, np.float32), np.empty(n, np.float32)
+    start = np.zeros(n_cells + 1, np.int32)
     for i in range(n):
-        p = min(int((phi[i] + math.pi) / (2 * math.pi) * N_PHI), N_PHI - 1)
-        a = min(max(int((along[i] - low) / width), 0), n_along - 1)
-        cell[i] = a * N_PHI + p
+        k = layer[i]
+        x, y = position[i, 0], position[i, 1]
+        radius[i], phi[i] = math.sqrt(x * x + y * y), math.atan2(y, x)
+        along = position[i, 2] if barrel[k] else radius[i]
+        a = min(max(int((along - low[k]) / width[k]), 0), n_along[k] - 1)
+        p = min(int((phi[i] + math.pi) * PHI_SCALE), N_PHI - 1)
+        cell[i] = first_cell[k] + a * N_PHI + p
         start[cell[i] + 1] += 1
-    for k in range(len(start) - 1):
-        start[k + 1] += start[k]
-    order = np.empty(n, dtype=np.int64)
+    for c in range(n_cells):
+        start[c + 1] += start[c]
     place = start.copy()
+    order = np.empty(n, np.int32)
     for i in range(n):
         order[place[cell[i]]] = i
         place[cell[i]] += 1
-    return order, start
+    return order, start, radius, phi
 
 
-@njit(cache=True, nogil=True)
-def wrap(angle: float) -> float:
-    """Angle in (-pi, pi]."""
-    while angle > math.pi:
-        angle -= 2 * math.pi
-    while angle <= -math.pi:
-        angle += 2 * math.pi
-    return angle
+@njit(cache=True, nogil=True, error_model="numpy")
+def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
+    """Which dz/ds (s along the transverse path) give a cot alpha within ``half`` of ``a``, for directions within ``reach``
+    (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
+
+    cot alpha = (x_r ct + x_p st + x_z c) / (z_r ct + z_p st + z_z c), solved for c; nothing is known where a direction along
+    the module lies within the range.
+    """
+    low, high = 1e9, -1e9
+    for step in range(-1, 2):
+        st = reach * step
+        ct = math.sqrt(1 - st * st)
+        numerator, denominator = f[s, 0] * ct + f[s, 1] * st, f[s, 6] * ct + f[s, 7] * st
+        signs = 0
+        for side in range(-1, 2, 2):
+            edge = a + side * half
+            slope = f[s, 2] - edge * f[s, 8]
+            if abs(slope) < 1e-6:
+                return -1e9, 1e9
+            signs += 1 if slope > 0 else -1
+            c = (edge * denominator - numerator) / slope
+            low, high = min(low, c), max(high, c)
+        if signs == 0:
+            return -1e9, 1e9
+    return low, high
 
 
-@njit(cache=True, nogil=True)
-def joint_test(
-    i: int,
-    j: int,
-    position: Any,
-    radius: Any,
-    phi: Any,
-    axes: Any,
-    cot: Any,
-    covariance: Any,
-    inverse_z0: float,
-    inverse_curvature: float,
-    scattering: float,
-    out: Any,
-) -> float:
-    """chi2 of the edge i -> j; fills out: curvature, cot theta, z0, four slope residuals in sigmas (a, b at each end).
-
-    The circle through the beam line and both hits gives slope and curvature, far better than either cluster; each
-    cluster's slopes are then compared with the edge's in its own frame and covariance.
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_table(
+    order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float, sigma_z0: float,
+    sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float,
+) -> Any:  # fmt: skip
+    """What the search needs of each hit, in its order.
 
     Args:
-        inverse_z0, inverse_curvature: 1 / sigma of the two priors.
-        scattering: of one layer, theta0^2 = scattering * k^2 / (1 + cot theta^2).
+        covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb; times ``scale``.
+        scattering: theta0^2 = scattering * k^2 / (1 + cot^2 theta), at k = ``curvature``.
+        cut: largest chi2 of an edge; innermost: radius of the innermost silicon in mm.
+
+    Returns:
+        (N, 16): x, y, z, r, phi; cot alpha and cot beta; their inverse covariance aa, ab, bb; the lowest and highest slope
+        dz/ds of an edge that can pass; the sigmas of cot alpha and cot beta; two unused. And (N, 9) axes along radius, azimuth
+        and beam. The covariance holds multiple scattering in the hit's layer and the spread of the direction that the
+        impact parameter brings, at most sigma_d0 / r.
     """
-    dphi = wrap(phi[j] - phi[i])
-    chord = math.hypot(position[j, 0] - position[i, 0], position[j, 1] - position[i, 1])
-    curvature = 2 * math.sin(dphi) / max(chord, 1e-3)
-    s_i, s_j = path_length(curvature, radius[i]), path_length(curvature, radius[j])
-    ds = s_j - s_i
-    if ds < 1e-3:
-        return 1e9
-    cot_theta = (position[j, 2] - position[i, 2]) / ds
-    z0 = position[i, 2] - cot_theta * s_i
-    out[0], out[1], out[2] = curvature, cot_theta, z0
-    chi2 = (z0 * inverse_z0) ** 2 + (curvature * inverse_curvature) ** 2
-    theta2 = scattering * curvature * curvature / (1 + cot_theta * cot_theta)
-    for end in range(2):
-        h = j if end else i
-        psi = phi[h] + half_turn(curvature, radius[h])
-        a, b, _ = local_slopes(axes, h, psi, cot_theta)
-        ra, rb = cot[h, 0] - a, cot[h, 1] - b
+    n = len(order)
+    table, f = np.empty((n, 16), np.float32), np.empty((n, 9), np.float32)
+    for s in range(n):
+        i = order[s]
+        r = radius[i]
+        ux, uy = position[i, 0] / r, position[i, 1] / r
+        for k in range(0, 9, 3):
+            f[s, k] = axes[i, k] * ux + axes[i, k + 1] * uy
+            f[s, k + 1] = axes[i, k + 1] * ux - axes[i, k] * uy
+            f[s, k + 2] = axes[i, k + 2]
+        a, b = cot[i, 0], cot[i, 1]
+        c = position[i, 2] / r
         # A kick by theta in either direction across (a, b, 1), seen in the slopes.
-        kick = theta2 * (1 + a * a + b * b)
-        caa = covariance[h, 0] + kick * (1 + a * a)
-        cab = covariance[h, 1] + kick * a * b
-        cbb = covariance[h, 2] + kick * (1 + b * b)
-        det = caa * cbb - cab * cab
-        chi2 += (ra * ra * cbb - 2 * ra * rb * cab + rb * rb * caa) / det
-        out[3 + 2 * end] = ra / math.sqrt(caa)
-        out[4 + 2 * end] = rb / math.sqrt(cbb)
-    return float(chi2)
+        kick = scattering * curvature * curvature / (1 + c * c) * (1 + a * a + b * b)
+        # Derivatives of the slopes by the azimuth of the direction, along the ray from the origin.
+        z = f[s, 6] + f[s, 8] * c
+        if abs(z) < 1e-3:
+            z = 1e-3
+        turn = sigma_d0 / r
+        at = (f[s, 1] - (f[s, 0] + f[s, 2] * c) / z * f[s, 7]) / z * turn
+        bt = (f[s, 4] - (f[s, 3] + f[s, 5] * c) / z * f[s, 7]) / z * turn
+        aa = covariance[i, 0] * scale + kick * (1 + a * a) + at * at
+        ab = covariance[i, 1] * scale + kick * a * b + at * bt
+        bb = covariance[i, 2] * scale + kick * (1 + b * b) + bt * bt
+        det = aa * bb - ab * ab
+        # The impact parameter may add to the curvature, see search().
+        reach = min(0.5 * r * (curvature + 2 * sigma_d0 * math.sqrt(cut) / (r * innermost)), 0.9)
+        low, high = slope_range(a, math.sqrt(cut * aa), reach, f, s)
+        # |z0| alone may not use up the chi2; the path to r is at most this much longer than r.
+        z_reach, stretch = math.sqrt(cut) * sigma_z0, 1 / math.sqrt(1 - reach * reach)
+        from_low, from_high = (position[i, 2] - z_reach) / r, (position[i, 2] + z_reach) / r
+        low = max(low, from_low if from_low < 0 else from_low / stretch)
+        high = min(high, from_high if from_high > 0 else from_high / stretch)
+        table[s, X], table[s, Y], table[s, Z] = position[i, 0], position[i, 1], position[i, 2]
+        table[s, R], table[s, PHI] = r, phi[i]
+        table[s, A], table[s, B] = a, b
+        table[s, WAA], table[s, WAB], table[s, WBB] = bb / det, -ab / det, aa / det
+        table[s, LOW], table[s, HIGH] = low, high
+        table[s, SA], table[s, SB] = math.sqrt(aa), math.sqrt(bb)
+        table[s, 14] = table[s, 15] = 0
+    return table, f
+
+
+@njit(cache=True, nogil=True)
+def grow(values: Any, size: int) -> Any:
+    """A 1-D array's values in a longer one."""
+    longer = np.empty(size, dtype=values.dtype)
+    longer[: len(values)] = values
+    return longer
 
 
 @njit(cache=True, nogil=True)
 def grow_rows(values: Any, size: int) -> Any:
     """The rows of a 2-D array in a longer one."""
-    wider = np.empty((size, values.shape[1]), dtype=values.dtype)
-    wider[: len(values)] = values
-    return wider
+    longer = np.empty((size, values.shape[1]), dtype=values.dtype)
+    longer[: len(values)] = values
+    return longer
 
 
-@njit(cache=True, nogil=True)
-def cone_edges(
-    sources: Any,
-    targets: Any,
-    position: Any,
-    radius: Any,
-    phi: Any,
-    axes: Any,
-    cot: Any,
-    covariance: Any,
-    state: Any,
-    state_covariance: Any,
-    barrel: bool,
-    r_low: float,
-    r_high: float,
-    z_low: float,
-    z_high: float,
-    order: Any,
-    start: Any,
-    low: float,
-    width: float,
-    n_along: int,
-    gate: float,
-    cut: float,
-    inverse_z0: float,
-    inverse_curvature: float,
-    sigma_d0: float,
-    scattering: float,
-    limit: int,
-) -> Any:
-    """Edges from the hits ``sources`` of one layer to the hits ``targets`` of another.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def search(
+    first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any, f: Any, start: Any,
+    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, cut: Any, inverse_z0: Any,
+    max_curvature: Any, inverse_d0: Any, limit: int,
+) -> Any:  # fmt: skip
+    """Edges of some of the searches, each from one hit to one layer.
 
-    For every source the cone gives a box on the target layer; the hits in the grid cells under it are tested jointly.
+    The slopes a hit allows (from its own cot alpha and from z0) and the largest curvature give a box on the target layer; of
+    the hits in the cells under it those are kept whose joint chi2 with the source passes. The box is wide enough for
+    everything that passes.
 
     Args:
-        state, state_covariance: (N, 2) and (N, 3) of :func:`update_cones`.
-        barrel, r_low ... z_high: kind and envelope of the target layer.
-        order, start, low, width, n_along: grid of the targets, along z (barrel) or r (disk).
-        gate: half width of the box in sigmas; cut: largest joint chi2.
+        first_item, last_item, items: which searches, in the list of all: pair p has those from items[p] to items[p + 1].
+        inner, outer, bounds: layer pairs and the gaps they pass (P, 3).
+        first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_hits`.
+        barrel ... envelope: of the grid.
+        cut: largest chi2; inverse_z0: 1 / sigma; max_curvature: 1/mm; inverse_d0: 1 / (2 sigma) of the impact parameter.
         limit: stop after this many edges.
 
     Returns:
-        pairs (E, 2), values (E, 8): chi2 and what :func:`joint_test` fills; and the number of pairs tested.
+        source, target (E,) in the table's order, pair (E,), values (E, 8): chi2, curvature, slope, z0, four pulls;
+        and the numbers of candidates looked at and of full tests.
     """
-    pairs = np.empty((1024, 2), dtype=np.int32)
-    values = np.empty((1024, 8), dtype=np.float32)
-    scratch = np.empty(7)
-    n_edges = 0
-    n_tested = 0
-    for m in range(len(sources)):
-        i = sources[m]
-        r, z = radius[i], position[i, 2]
-        c, k = state[i, 0], state[i, 1]
-        sigma_c, sigma_k = math.sqrt(state_covariance[i, 0]), math.sqrt(state_covariance[i, 2])
-        c_low, c_high = c - gate * sigma_c, c + gate * sigma_c
-        if barrel:
-            far_low, far_high = r_low, r_high
-            reach = r_high * 1.1 - r
-            near = max(r_low - r, 0.0)
-            along_low = z + min(c_low * near, c_low * reach)
-            along_high = z + max(c_high * near, c_high * reach)
+    size = 4096
+    source, target, pair = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
+    values = np.empty((size, 8), np.float32)
+    n_edges = n_looked = n_tested = 0
+    gate = ONE / (inverse_d0 + np.float32(1e-30)) * math.sqrt(cut)
+    innermost, outermost = envelope[:, 0].min(), envelope[:, 1].max()
+    stretch = ONE / math.sqrt(ONE - min(HALF * outermost * (max_curvature + gate / innermost**2), np.float32(0.9)) ** 2)
+    p = 0
+    while items[p + 1] <= first_item:
+        p += 1
+    i = first_item
+    for item in range(first_item, last_item):
+        while item >= items[p + 1]:
+            p += 1
+        i = first[inner[p]] + item - items[p]
+        k = outer[p]
+        xi, yi, zi, ri, phi_i = t[i, X], t[i, Y], t[i, Z], t[i, R], t[i, PHI]
+        slope_low, slope_high = t[i, LOW], t[i, HIGH]
+        r_min, r_max, z_min, z_max = envelope[k, 0], envelope[k, 1], envelope[k, 2], envelope[k, 3]
+        if slope_low > slope_high:
+            continue
+        # The box, along z on a cylinder and along r on a disk.
+        if barrel[k]:
+            near, reach = max(r_min - ri, np.float32(0)), (r_max - ri) * stretch
+            along_low = zi + min(slope_low * near, slope_low * reach)
+            along_high = zi + max(slope_high * near, slope_high * reach)
+            if along_high < z_min or along_low > z_max:
+                continue
+            far, nearest = r_max, max(r_min, ri)
         else:
-            # Radius where the ray meets the disk: steeper rays meet it closer in.
-            dz_low, dz_high = z_low - z, z_high - z
-            if dz_low > 0:
-                steep, flat = c_high, c_low
-                near_dz, far_dz = dz_low, dz_high
-            else:
-                steep, flat = -c_low, -c_high
-                near_dz, far_dz = -dz_high, -dz_low
-            if steep <= 1e-6:
+            near, reach = z_min - zi, z_max - zi
+            within = near <= 0 <= reach
+            if near < 0:
+                near, reach, slope_low, slope_high = -reach, -near, -slope_high, -slope_low
+            if slope_high <= 0:
                 continue
-            along_low = r + near_dz / steep * 0.9
-            along_high = r + far_dz / flat if flat > 1e-6 else r_high
-            far_low, far_high = max(along_low, r), min(along_high, r_high)
-            if far_low > r_high:
+            along_low = ri + max(near, np.float32(0)) / slope_high / stretch
+            along_high = ri + reach / slope_low if slope_low > np.float32(1e-3) else FAR
+            if within:
+                # Another module of the same disk.
+                along_low, along_high = ri, ri + width[k]
+            if along_low > r_max or along_high < r_min:
                 continue
-        # Azimuth at the ends of the radius range and of the curvature range.
-        k_low, k_high = k - gate * sigma_k, k + gate * sigma_k
-        turn_low, turn_high = 1e9, -1e9
-        for kk in (k_low, k_high):
-            at_source = half_turn(kk, r)
-            for rr in (far_low, far_high):
-                turn = half_turn(kk, rr) - at_source
-                turn_low, turn_high = min(turn_low, turn), max(turn_high, turn)
-        slack = gate * sigma_d0 * max(1.0 / r - 1.0 / far_high, 0.0) + 1e-4
-        phi_low, phi_high = phi[i] + turn_low - slack, phi[i] + turn_high + slack
-
-        a_first = min(max(int((along_low - low) / width), 0), n_along - 1)
-        a_last = min(max(int((along_high - low) / width), 0), n_along - 1)
-        p_first = int(math.floor((phi_low + math.pi) / (2 * math.pi) * N_PHI))
-        p_last = int(math.floor((phi_high + math.pi) / (2 * math.pi) * N_PHI))
-        if p_last - p_first >= N_PHI:
-            p_last = p_first + N_PHI - 1
+            slope_low, slope_high = t[i, LOW], t[i, HIGH]
+            far, nearest = min(along_high, r_max), max(along_low, ri)
+        widest = max_curvature + gate / (ri * max(nearest, ONE))
+        # asin(k r / 2) grows by at most the stretch times its argument.
+        turn = HALF * widest * (far - ri) * stretch + np.float32(1e-4)
+        a_first = min(max(int((along_low - np.float32(0.01) - low[k]) / width[k]), 0), n_along[k] - 1)
+        a_last = min(max(int((along_high + np.float32(0.01) - low[k]) / width[k]), 0), n_along[k] - 1)
+        p_first = int(math.floor((phi_i - turn + PI) * PHI_SCALE))
+        p_last = min(int(math.floor((phi_i + turn + PI) * PHI_SCALE)), p_first + N_PHI - 1)
         for a in range(a_first, a_last + 1):
-            for p in range(p_first, p_last + 1):
-                cell = a * N_PHI + p % N_PHI
-                for q in range(start[cell], start[cell + 1]):
-                    j = targets[order[q]]
-                    n_tested += 1
-                    chi2 = joint_test(
-                        i, j, position, radius, phi, axes, cot, covariance, inverse_z0, inverse_curvature, scattering, scratch
-                    )
+            row = first_cell[k] + a * N_PHI
+            for part in range(2):
+                # Cells side by side are one run of hits; two runs where the range wraps.
+                if part == 0:
+                    begin, end = max(p_first, 0), min(p_last, N_PHI - 1)
+                elif p_first < 0:
+                    begin, end = p_first + N_PHI, N_PHI - 1
+                elif p_last >= N_PHI:
+                    begin, end = 0, p_last - N_PHI
+                else:
+                    continue
+                for j in range(start[row + begin], start[row + end + 1]):
+                    n_looked += 1
+                    dr, dz = t[j, R] - ri, t[j, Z] - zi
+                    if dr <= np.float32(1e-3):
+                        continue
+                    # The slope along the path is at most dz / dr and at least that over the stretch.
+                    steepest = dz / dr
+                    flattest = steepest / stretch
+                    least, most = min(steepest, flattest), max(steepest, flattest)
+                    if most < slope_low or least > slope_high or most < t[j, LOW] or least > t[j, HIGH]:
+                        continue
+                    rj = t[j, R]
+                    if bounds[p, 2] > 0:
+                        at_gap = ri + dr * (bounds[p, 0] - zi) / dz
+                        if at_gap < bounds[p, 1] or at_gap > bounds[p, 2]:
+                            continue
+                    dx, dy = t[j, X] - xi, t[j, Y] - yi
+                    if dx * xi + dy * yi <= 0:
+                        continue
+                    curvature = TWO * (xi * t[j, Y] - yi * t[j, X]) / (ri * rj * math.sqrt(dx * dx + dy * dy))
+                    # The impact parameter shifts the curvature by 2 d0 / (ri rj).
+                    over = max(abs(curvature) - max_curvature, np.float32(0)) * inverse_d0 * ri * rj
+                    chi2 = over * over
+                    sin_i, sin_j = HALF * curvature * ri, HALF * curvature * rj
+                    si2, sj2 = sin_i * sin_i, sin_j * sin_j
+                    if chi2 > cut or sj2 > np.float32(0.8):
+                        continue
+                    # asin(u) / u, good to 1e-4 of the path at |u| = 0.5.
+                    path_i = ri * (ONE + si2 * (SIXTH + si2 * (FORTIETHS + si2 * LAST)))
+                    path_j = rj * (ONE + sj2 * (SIXTH + sj2 * (FORTIETHS + sj2 * LAST)))
+                    slope = dz / (path_j - path_i)
+                    z0 = zi - slope * path_i
+                    chi2 += (z0 * inverse_z0) ** 2
                     if chi2 > cut:
                         continue
-                    if n_edges == len(pairs):
-                        pairs = grow_rows(pairs, 2 * n_edges)
-                        values = grow_rows(values, 2 * n_edges)
-                    pairs[n_edges, 0], pairs[n_edges, 1] = i, j
-                    values[n_edges, 0] = chi2
-                    for v in range(7):
-                        values[n_edges, 1 + v] = scratch[v]
+                    n_tested += 1
+                    cosine = math.sqrt(ONE - sj2)
+                    inverse = ONE / (f[j, 6] * cosine + f[j, 7] * sin_j + f[j, 8] * slope)
+                    aj = t[j, A] - (f[j, 0] * cosine + f[j, 1] * sin_j + f[j, 2] * slope) * inverse
+                    bj = t[j, B] - (f[j, 3] * cosine + f[j, 4] * sin_j + f[j, 5] * slope) * inverse
+                    chi2 += aj * aj * t[j, WAA] + TWO * aj * bj * t[j, WAB] + bj * bj * t[j, WBB]
+                    if chi2 > cut:
+                        continue
+                    cosine = math.sqrt(ONE - si2)
+                    inverse = ONE / (f[i, 6] * cosine + f[i, 7] * sin_i + f[i, 8] * slope)
+                    ai = t[i, A] - (f[i, 0] * cosine + f[i, 1] * sin_i + f[i, 2] * slope) * inverse
+                    bi = t[i, B] - (f[i, 3] * cosine + f[i, 4] * sin_i + f[i, 5] * slope) * inverse
+                    chi2 += ai * ai * t[i, WAA] + TWO * ai * bi * t[i, WAB] + bi * bi * t[i, WBB]
+                    if not chi2 <= cut:
+                        continue
+                    if n_edges == size:
+                        size *= 2
+                        source, target, pair = grow(source, size), grow(target, size), grow(pair, size)
+                        values = grow_rows(values, size)
+                    source[n_edges], target[n_edges], pair[n_edges] = i, j, p
+                    values[n_edges, 0], values[n_edges, 1] = chi2, curvature
+                    values[n_edges, 2], values[n_edges, 3] = slope, z0
+                    values[n_edges, 4], values[n_edges, 5] = ai / t[i, SA], bi / t[i, SB]
+                    values[n_edges, 6], values[n_edges, 7] = aj / t[j, SA], bj / t[j, SB]
                     n_edges += 1
                     if n_edges > limit:
-                        return pairs[:n_edges], values[:n_edges], n_tested
-    return pairs[:n_edges].copy(), values[:n_edges].copy(), n_tested
-
-
-@njit(cache=True, nogil=True)
-def window_edges(
-    sources: Any,
-    targets: Any,
-    z: Any,
-    radius: Any,
-    phi: Any,
-    order: Any,
-    start: Any,
-    low: float,
-    width: float,
-    n_along: int,
-    max_curvature: float,
-    max_z0: float,
-    r_high: float,
-    limit: int,
-) -> Any:
-    """Edges of the reference window: |dphi| of the softest track, straight line to |z0| within bounds, (E, 2)."""
-    pairs = np.empty((4096, 2), dtype=np.int32)
-    n_edges = 0
-    for m in range(len(sources)):
-        i = sources[m]
-        r = radius[i]
-        at_source = half_turn(max_curvature, r)
-        widest = half_turn(max_curvature, r_high) - at_source
-        p_first = int(math.floor((phi[i] - widest + math.pi) / (2 * math.pi) * N_PHI))
-        p_last = int(math.floor((phi[i] + widest + math.pi) / (2 * math.pi) * N_PHI))
-        if p_last - p_first >= N_PHI:
-            p_last = p_first + N_PHI - 1
-        for a in range(n_along):
-            for p in range(p_first, p_last + 1):
-                cell = a * N_PHI + p % N_PHI
-                for q in range(start[cell], start[cell + 1]):
-                    j = targets[order[q]]
-                    dr = radius[j] - r
-                    if dr <= 0:
-                        continue
-                    if abs(z[i] - (z[j] - z[i]) / dr * r) > max_z0:
-                        continue
-                    if abs(wrap(phi[j] - phi[i])) > half_turn(max_curvature, radius[j]) - at_source:
-                        continue
-                    if n_edges == len(pairs):
-                        pairs = grow_rows(pairs, 2 * n_edges)
-                    pairs[n_edges, 0], pairs[n_edges, 1] = i, j
-                    n_edges += 1
-                    if n_edges > limit:
-                        return pairs[:n_edges]
-    return pairs[:n_edges].copy()
+                        return source[:n_edges], target[:n_edges], pair[:n_edges], values[:n_edges], n_looked, n_tested
+    return source[:n_edges], target[:n_edges], pair[:n_edges], values[:n_edges], n_looked, n_tested
 
 
 @njit(cache=True, nogil=True)

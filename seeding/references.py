@@ -1,19 +1,28 @@
-"""What the cones are compared with: the window a tracker without directions would search."""
+"""What the cones are compared with: searches that know less of each hit, in the same compiled loop or in a k-d tree."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import KDTree
 
-from seeding.edges import layer_grid
+from seeding.edges import Edges, search_all
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, window_edges
-from smartpix.geometry import Detector
+from seeding.kernels import HIGH, LOW, WAA, WBB
+from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature
+from smartpix.geometry import Detector, LayerPairs
 from smartpix.schema import InputError, check
 
-__all__ = ["WindowOptions", "window"]
+__all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
+
+Floats = npt.NDArray[np.float64]
+
+TINY = 1e-3
+"""Impact parameter (mm) that takes the place of 0 where the window's edge is sharp."""
+UNKNOWN = 1e6
+"""Sigma of slopes nothing is known of."""
 
 
 @dataclass(frozen=True)
@@ -26,36 +35,127 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         check("window", "min_pt", self.min_pt, 0 < self.min_pt < np.inf, "positive (GeV)")
-        check("window", "max_z0", self.max_z0, 0 <= self.max_z0 < np.inf, "0 or more (mm)")
+        check("window", "max_z0", self.max_z0, 0 < self.max_z0 < np.inf, "positive (mm)")
         check("window", "max_edges", self.max_edges, self.max_edges > 0, "positive")
 
 
-def window(
-    hits: Hits, detector: Detector, pairs: npt.NDArray[np.int32], field: float, options: WindowOptions
-) -> npt.NDArray[np.int32]:
-    """Edges (E, 2) of the reference window on the same layer pairs.
+def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitTable:
+    """The hits without what their clusters tell of the direction."""
+    nothing = replace(hits, cot_covariance=np.tile([UNKNOWN**2, 0.0, UNKNOWN**2], (len(hits), 1)))
+    curvature = max_curvature(field, options.min_pt)
+    table = hit_table(nothing, grid, 1.0, options.max_z0, TINY, curvature, 0.0, 1.0)
+    table.hits[:, WAA : WBB + 1] = 0
+    return table
+
+
+def _search(
+    table: HitTable, grid: Grid, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int
+) -> Edges:
+    curvature = max_curvature(field, options.min_pt)
+    # With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1.
+    found = search_all(table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads)
+    if len(found) > options.max_edges:
+        raise InputError(f"window: more than max_edges = {options.max_edges} edges; raise min_pt or max_edges")
+    return found
+
+
+def window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int = 1) -> Edges:
+    """Edges of the reference window on the same layer pairs: what a tracker without directions would search.
 
     Raises:
         InputError: more edges than ``options.max_edges``.
     """
+    grid = layer_grid(detector)
+    return _search(_table(hits, grid, field, options), grid, detector, pairs, field, options, threads)
+
+
+@dataclass(frozen=True)
+class LengthTable:
+    """Which |cot alpha| a cluster of so many columns may have: the idea of cluster-shape filters and of ACTS's GBTS.
+
+    Attributes:
+        low, high: (2, L) for the barrel and the end-caps, by length; longer clusters count as the longest.
+    """
+
+    low: Floats
+    high: Floats
+
+
+def length_table(
+    length: npt.NDArray[np.int64], barrel: npt.NDArray[np.bool_], cot_alpha: Floats, quantile: float = 0.997
+) -> LengthTable:
+    """Table from clusters of known direction (N,): between the quantiles that leave out ``1 - quantile`` altogether."""
+    longest = 40
+    low, high = np.zeros((2, longest + 1)), np.full((2, longest + 1), np.inf)
+    for row, region in enumerate((barrel, ~barrel)):
+        for n in range(longest + 1):
+            here = region & (length == n if n < longest else length >= n) & np.isfinite(cot_alpha)
+            if here.sum() >= 50:
+                low[row, n], high[row, n] = np.quantile(np.abs(cot_alpha[here]), [(1 - quantile) / 2, (1 + quantile) / 2])
+    return LengthTable(low, high)
+
+
+def length_window(
+    hits: Hits, length: npt.NDArray[np.int64], table: LengthTable, detector: Detector, pairs: LayerPairs, field: float,
+    options: WindowOptions, threads: int = 1,
+) -> Edges:  # fmt: skip
+    """Edges of the window whose slope both clusters' lengths (N,), in columns, allow."""
+    grid = layer_grid(detector)
+    sorted_hits = _table(hits, grid, field, options)
+    region = np.where(detector.barrel[hits.module], 0, 1)
+    n = np.minimum(length, table.low.shape[1] - 1)
+    low, high = table.low[region, n], table.high[region, n]
+    # cot alpha is cot theta on the barrel's modules, but for their tilt and the bend, and tan theta on the disks.
+    barrel = region == 0
+    with np.errstate(divide="ignore"):
+        low, high = np.where(barrel, low, 1 / high), np.where(barrel, high, np.where(low > 0, 1 / low, np.inf))
+    high = np.minimum(high, 1e6)
+    t, order = sorted_hits.hits, sorted_hits.order
+    t[:, LOW] = np.maximum(t[:, LOW], np.where(t[:, LOW] > 0, low[order], -high[order]))
+    t[:, HIGH] = np.minimum(t[:, HIGH], np.where(t[:, HIGH] < 0, -low[order], high[order]))
+    edges = _search(sorted_hits, grid, detector, pairs, field, options, threads)
+    slope = np.abs(edges.cot_theta)
+    keep = (slope >= np.maximum(low[edges.source], low[edges.target]) * 0.999) & (
+        slope <= np.minimum(high[edges.source], high[edges.target]) * 1.001
+    )
+    return edges.take(np.flatnonzero(keep))
+
+
+def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions) -> npt.NDArray[np.int32]:
+    """Candidates (E, 2) for the window from a k-d tree for each layer (SciPy), as a user without a grid would look them up.
+
+    A straight line from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r.
+    """
     position = hits.position
-    radius = np.hypot(position[:, 0], position[:, 1])
-    phi = np.arctan2(position[:, 1], position[:, 0])
-    z = np.ascontiguousarray(position[:, 2])
-    by_layer = [np.flatnonzero(hits.layer == k) for k in range(len(detector.layers))]
-    max_curvature = max(abs(field), 1e-3) * CURVATURE_PER_TESLA / options.min_pt
+    radius, phi = np.hypot(position[:, 0], position[:, 1]), np.arctan2(position[:, 1], position[:, 0])
+    half = 0.5 * max_curvature(field, options.min_pt)
     found = []
-    n_edges = 0
-    for inner, outer in pairs:
-        if len(by_layer[inner]) == 0 or len(by_layer[outer]) == 0:
+    for inner, outer in zip(pairs.inner[pairs.skipped == -1], pairs.outer[pairs.skipped == -1], strict=True):
+        a, b = np.flatnonzero(hits.layer == inner), np.flatnonzero(hits.layer == outer)
+        if not len(a) or not len(b):
             continue
-        grid = layer_grid(detector, outer, by_layer[outer], phi, radius, z)
-        pair = window_edges(
-            by_layer[inner], grid.rows, z, radius, phi, grid.order, grid.start, grid.low, grid.width, grid.n_along,
-            max_curvature, options.max_z0, float(detector.layers.r_max[outer]), options.max_edges - n_edges,
-        )  # fmt: skip
-        n_edges += len(pair)
-        if n_edges > options.max_edges:
-            raise InputError(f"window: more than max_edges = {options.max_edges} edges; raise min_pt or max_edges")
-        found.append(pair)
+        turn = np.arcsin(min(half * radius[b].max(), 0.99)) - np.arcsin(min(half * radius[a].min(), 0.99))
+        if detector.layers.barrel[outer]:
+            across = position[b, 2] / radius[b]
+            shift = options.max_z0 * (1 / radius[a] - 1 / radius[b].max())
+            low, high = position[a, 2] / radius[a] - shift, position[a, 2] / radius[a] + shift
+        else:
+            far, z = np.abs(detector.layers.z[outer]), position[a, 2] * np.sign(detector.layers.z[outer])
+            across = np.log(radius[b])
+            ends = [
+                np.log(radius[a] * (far - z0) / np.maximum(z - z0, 1e-3)) for z0 in (-options.max_z0, options.max_z0)
+            ]  # fmt: skip
+            low, high = ends[0] - 0.01, np.minimum(ends[1], np.log(detector.layers.r_max[outer])) + 0.01
+        reach = 0.5 * (high - low)
+        usable = np.flatnonzero(reach > 0)
+        unit = np.median(reach[usable]) if len(usable) else 1.0
+        tree = KDTree(
+            np.column_stack([np.mod(phi[b], 2 * np.pi) / turn, across / unit]), boxsize=np.array([2 * np.pi / turn, 0.0])
+        )
+        centre = np.column_stack([np.mod(phi[a], 2 * np.pi) / turn, 0.5 * (low + high) / unit])[usable]
+        lists = tree.query_ball_point(centre, np.maximum(1, reach[usable] / unit), p=np.inf, return_sorted=False)
+        i = np.repeat(usable, [len(entry) for entry in lists])
+        j = np.concatenate([np.asarray(entry, dtype=np.int64) for entry in lists])
+        inside = (across[j] >= low[i]) & (across[j] <= high[i]) & (np.abs(np.angle(np.exp(1j * (phi[b[j]] - phi[a[i]])))) <= turn)
+        found.append(np.stack([a[i[inside]], b[j[inside]]], axis=1).astype(np.int32))
     return np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int32)

@@ -7,115 +7,87 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from seeding.kernels import group_by, grow_rows
+__all__ = ["connect", "edge_terms", "spread_out"]
 
-__all__ = ["connect_seeds", "edge_support", "kink_test"]
+NOTHING = np.float32(1e-14)
 
 
-@njit(cache=True, nogil=True)
-def kink_test(
-    e: int,
-    f: int,
-    source: Any,
-    target: Any,
-    radius: Any,
-    curvature: Any,
-    cot_theta: Any,
-    sigma_d0: float,
-    sigma_along: Any,
-    barrel: Any,
-    scattering: float,
-) -> float:
-    """chi2 (2 degrees of freedom) of two edges that share a hit being one particle's.
-
-    Each edge's circle goes through the beam line, so with hits at r1 < r2 < r3 a kick at the first moves the curvatures
-    apart by (1 - r1 / r3) / r2 and at the second by 1 / r3 (times 2 theta), and an impact parameter by
-    2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick at the middle hit and by the three hits' uncertainty along
-    the beam, of which the middle one enters both.
+@njit(cache=True, nogil=True, error_model="numpy")
+def edge_terms(source: Any, target: Any, radius: Any, sigma_along: Any, barrel: Any, cot_theta: Any) -> Any:
+    """(E, 2) by edge: the standard deviations of its slope from its first and from its last hit alone.
 
     Args:
         radius: (N,) of the hits, mm; sigma_along: (N,) their uncertainty along z in the barrel, along r on the disks, where it
             counts as |cot theta| times itself in z; barrel: (N,) which of the two.
     """
-    r1, r2, r3 = radius[source[e]], radius[target[e]], radius[target[f]]
-    k = 0.5 * (curvature[e] + curvature[f])
-    c = 0.5 * (cot_theta[e] + cot_theta[f])
-    theta2 = scattering * k * k / (1 + c * c)
-    lever2 = 1 / r3**2 + ((1 - r1 / r3) / r2) ** 2
-    vk = 4 * theta2 * (1 + c * c) * lever2 + (2 * sigma_d0 / r2 * (1 / r1 - 1 / r3)) ** 2 + 1e-14
-    arm1, arm2 = max(r2 - r1, 1.0), max(r3 - r2, 1.0)
-    vc = theta2 * (1 + c * c) ** 2
-    for h, lever in ((source[e], 1 / arm1), (target[e], 1 / arm1 + 1 / arm2), (target[f], 1 / arm2)):
-        vc += (sigma_along[h] * lever) ** 2 * (1.0 if barrel[h] else c * c)
-    dk, dc = curvature[e] - curvature[f], cot_theta[e] - cot_theta[f]
-    return float(dk * dk / vk + dc * dc / vc)
-
-
-@njit(cache=True, nogil=True)
-def edge_support(
-    source: Any,
-    target: Any,
-    radius: Any,
-    curvature: Any,
-    cot_theta: Any,
-    sigma_d0: float,
-    sigma_along: Any,
-    barrel: Any,
-    scattering: float,
-    missing: float,
-) -> Any:
-    """Smallest kink chi2 of every edge with an edge before and one after it, (E, 2); ``missing`` where there is none."""
-    out = np.full((len(source), 2), missing, dtype=np.float32)
-    n_hits = len(radius)
-    leaving, start = group_by(source, n_hits)
+    out = np.empty((len(source), 2), np.float32)
     for e in range(len(source)):
-        h = target[e]
-        for q in range(start[h], start[h + 1]):
-            f = leaving[q]
-            test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_along, barrel, scattering)
-            out[e, 1] = min(out[e, 1], test)
-            out[f, 0] = min(out[f, 0], test)
+        i, j = source[e], target[e]
+        inverse = 1.0 / max(radius[j] - radius[i], 1.0)
+        c = abs(cot_theta[e])
+        out[e, 0] = sigma_along[i] * inverse * (1.0 if barrel[i] else c)
+        out[e, 1] = sigma_along[j] * inverse * (1.0 if barrel[j] else c)
     return out
 
 
-@njit(cache=True, nogil=True)
-def connect_seeds(
-    source: Any,
-    target: Any,
-    radius: Any,
-    curvature: Any,
-    cot_theta: Any,
-    chi2: Any,
-    sigma_d0: float,
-    sigma_along: Any,
-    barrel: Any,
-    scattering: float,
-    cut: float,
-    per_middle: int,
-) -> Any:
-    """Pairs of edges that share a hit and agree: at most ``per_middle`` a middle hit, best first.
+@njit(cache=True, nogil=True, error_model="numpy")
+def connect(
+    first_hit: int, last_hit: int, source: Any, target: Any, arriving: Any, arriving_start: Any, leaving: Any, leaving_start: Any,
+    terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float, cut: float,
+    per_middle: int, before: Any, after: Any,
+) -> Any:  # fmt: skip
+    """Pairs of edges that share one of some hits and agree: at most ``per_middle`` a hit, best first.
+
+    The kink's chi2 has 2 degrees of freedom. Each edge's circle goes through the beam line, so with hits at r1 < r2 < r3 a
+    kick at the first moves the curvatures apart by (1 - r1 / r3) / r2 and at the second by 1 / r3 (times 2 theta), and an impact
+    parameter by 2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick at the middle hit and by the three hits'
+    uncertainty along the beam, of which the middle one enters both.
+
+    Args:
+        arriving, arriving_start, leaving, leaving_start: edges by the hit they end and begin at.
+        terms: of :func:`edge_terms`; scattering: as in :func:`seeding.table.scattering_constant`.
+        before, after: (E,) smallest kink chi2 with an edge before and after, lowered in place.
 
     Returns:
         (S, 2) edge numbers and (S,) chi2: the edges' own plus that of their kink.
     """
-    n_hits = len(radius)
-    leaving, start = group_by(source, n_hits)
-    arriving, arriving_start = group_by(target, n_hits)
-    pairs = np.empty((1024, 2), dtype=np.int32)
-    quality = np.empty((1024, 1), dtype=np.float32)
-    n_seeds = 0
-    best_pair = np.empty((per_middle, 2), dtype=np.int64)
-    best = np.empty(per_middle)
-    for h in range(n_hits):
+    size, n_seeds = 1024, 0
+    pairs, quality = np.empty((size, 2), np.int32), np.empty(size, np.float32)
+    best_pair, best = np.empty((per_middle, 2), np.int32), np.empty(per_middle, np.float32)
+    for h in range(first_hit, last_hit):
+        if arriving_start[h] == arriving_start[h + 1] or leaving_start[h] == leaving_start[h + 1]:
+            continue
         n_best = 0
+        r2 = radius[h]
         for p in range(arriving_start[h], arriving_start[h + 1]):
             e = arriving[p]
-            for q in range(start[h], start[h + 1]):
+            r1, k_e, c_e = radius[source[e]], curvature[e], cot_theta[e]
+            from_first, from_middle = terms[e, 0], terms[e, 1]
+            for q in range(leaving_start[h], leaving_start[h + 1]):
                 f = leaving[q]
-                test = kink_test(e, f, source, target, radius, curvature, cot_theta, sigma_d0, sigma_along, barrel, scattering)
-                if test > cut:
+                dc = c_e - cot_theta[f]
+                k = np.float32(0.5) * (k_e + curvature[f])
+                c2 = c_e * c_e
+                # theta0^2 (1 + cot^2)
+                kick = scattering * k * k
+                from_middle_too, from_last = terms[f, 0], terms[f, 1]
+                along = from_middle + from_middle_too
+                vc = kick * (1 + c2) + from_first * from_first + along * along + from_last * from_last
+                slope = dc * dc / vc
+                # Most pairs end here.
+                if slope > cut and slope > before[f] and slope > after[e]:
                     continue
-                total = test + chi2[e] + chi2[f]
+                r3 = radius[target[f]]
+                lever = (1 - r1 / r3) / r2
+                shift = 2 * sigma_d0 / r2 * (1 / r1 - 1 / r3)
+                vk = 4 * kick * (1 / (r3 * r3) + lever * lever) + shift * shift + NOTHING
+                dk = k_e - curvature[f]
+                kink = slope + dk * dk / vk
+                before[f] = min(before[f], kink)
+                after[e] = min(after[e], kink)
+                if not kink <= cut:
+                    continue
+                total = kink + chi2[e] + chi2[f]
                 at = n_best
                 while at > 0 and best[at - 1] > total:
                     at -= 1
@@ -128,10 +100,26 @@ def connect_seeds(
                 best_pair[at, 0], best_pair[at, 1] = e, f
                 n_best = min(n_best + 1, per_middle)
         for m in range(n_best):
-            if n_seeds == len(pairs):
-                pairs = grow_rows(pairs, 2 * n_seeds)
-                quality = grow_rows(quality, 2 * n_seeds)
+            if n_seeds == size:
+                size *= 2
+                longer, more = np.empty((size, 2), np.int32), np.empty(size, np.float32)
+                longer[:n_seeds], more[:n_seeds] = pairs[:n_seeds], quality[:n_seeds]
+                pairs, quality = longer, more
             pairs[n_seeds, 0], pairs[n_seeds, 1] = best_pair[m, 0], best_pair[m, 1]
-            quality[n_seeds, 0] = best[m]
+            quality[n_seeds] = best[m]
             n_seeds += 1
-    return pairs[:n_seeds].copy(), quality[:n_seeds, 0].copy()
+    return pairs[:n_seeds], quality[:n_seeds]
+
+
+@njit(cache=True, nogil=True)
+def spread_out(hits: Any, n_hits: int, shared: int) -> Any:
+    """Of seeds (S, 3), best first, those that share at most ``shared`` hits with the ones kept before: their numbers."""
+    used = np.zeros(n_hits, np.bool_)
+    kept = np.empty(len(hits), np.int64)
+    n = 0
+    for s in range(len(hits)):
+        if int(used[hits[s, 0]]) + int(used[hits[s, 1]]) + int(used[hits[s, 2]]) <= shared:
+            used[hits[s, 0]] = used[hits[s, 1]] = used[hits[s, 2]] = True
+            kept[n] = s
+            n += 1
+    return kept[:n]

@@ -1,23 +1,30 @@
-"""Seeds: two edges that share a hit and agree in slope and curvature."""
+"""Seeds: two edges that share a hit and agree in slope and curvature, with the track's parameters."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2 as chi2_distribution
 
 from seeding.cones import ConeOptions
-from seeding.edges import Edges, scattering_constant
+from seeding.edges import Edges
 from seeding.hits import Hits
-from seeding.seed_kernels import connect_seeds, edge_support
+from seeding.kernels import group_by
+from seeding.seed_kernels import connect, edge_terms, spread_out
+from seeding.table import scattering_constant
 from smartpix.schema import check
 
-__all__ = ["SeedOptions", "Seeds", "find_seeds", "support"]
+__all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
 MISSING = 1e3
 """Support of an edge with no neighbour on that side."""
+PARTS_PER_THREAD = 4
+
+Singles = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,68 +34,79 @@ class SeedOptions:
     Attributes:
         quantile: share of true pairs of edges to keep in the test of their kink.
         per_middle: at most so many seeds a middle hit, the best ones.
+        shared: a seed may share so many of its hits with better ones, 0 to 3; 3 keeps all.
     """
 
-    quantile: float = 0.999
-    per_middle: int = 3
+    quantile: float = 0.9999
+    per_middle: int = 1
+    shared: int = 1
 
     def __post_init__(self) -> None:
         check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check("seed", "per_middle", self.per_middle, self.per_middle >= 1, "at least 1")
+        check("seed", "shared", self.shared, 0 <= self.shared <= 3, "0 to 3")
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """Triplets.
+    """Triplets, best first.
 
     Attributes:
         hits: (S, 3) rows, inner first.
         curvature: (S,) mean of its edges, 1/mm; cot_theta, z0: (S,) likewise, z0 in mm of the inner edge.
-        chi2: (S,) of both edges and their kink; seeds are sorted by it.
+        chi2: (S,) of both edges and their kink.
+        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it; 1000 where there
+            is none.
     """
 
     hits: npt.NDArray[np.int32]
-    curvature: npt.NDArray[np.float32]
-    cot_theta: npt.NDArray[np.float32]
-    z0: npt.NDArray[np.float32]
-    chi2: npt.NDArray[np.float32]
+    curvature: Singles
+    cot_theta: Singles
+    z0: Singles
+    chi2: Singles
+    support: Singles
 
     def __len__(self) -> int:
         return len(self.hits)
 
 
-def _radius(hits: Hits) -> npt.NDArray[np.float64]:
-    return np.asarray(np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0))
+def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1) -> Seeds:
+    """Seeds of one event, best first; the result does not depend on ``threads``."""
+    n = len(hits)
+    radius = np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0).astype(np.float32)
+    # Uncertainty of the hits' x, which runs along the beam in the barrel and along the radius in the end-caps.
+    sigma, along_beam = hits.estimate.cholesky[:, 0, 0].astype(np.float32), np.abs(hits.axes[:, 2]) > 0.5
+    terms = edge_terms(edges.source, edges.target, radius, sigma, along_beam, edges.cot_theta)
+    arriving, arriving_start = group_by(edges.target, n)
+    leaving, leaving_start = group_by(edges.source, n)
+    support = np.full((2, len(edges)), MISSING, dtype=np.float32)
+    scattering = np.float32(scattering_constant(field, cone.radiation_length))
+    cut = np.float32(chi2_distribution.ppf(options.quantile, 2))
 
+    def part(first: int, last: int) -> Any:
+        return connect(
+            first, last, edges.source, edges.target, arriving, arriving_start, leaving, leaving_start, terms, radius,
+            edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, options.per_middle,
+            support[0], support[1],
+        )  # fmt: skip
 
-def _along(hits: Hits) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Uncertainty of the hits' x, and whether x runs along the beam (barrel) or along the radius (end-caps)."""
-    return np.ascontiguousarray(hits.estimate.sigma()[:, 0]), np.abs(hits.axes[:, 2]) > 0.5
-
-
-def support(hits: Hits, edges: Edges, field: float, cone: ConeOptions) -> npt.NDArray[np.float32]:
-    """(E, 2) smallest kink chi2 of each edge with an edge before it and one after it; 1000 where there is none."""
-    return np.asarray(
-        edge_support(
-            edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta,
-            cone.sigma_d0, *_along(hits), scattering_constant(field, cone.radiation_length), MISSING,
-        )
-    )  # fmt: skip
-
-
-def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions) -> Seeds:
-    """Seeds of one event, best first."""
-    pairs, quality = connect_seeds(
-        edges.source, edges.target, _radius(hits), edges.curvature, edges.cot_theta, edges.chi2,
-        cone.sigma_d0, *_along(hits), scattering_constant(field, cone.radiation_length),
-        float(chi2_distribution.ppf(options.quantile, 2)), options.per_middle,
-    )  # fmt: skip
+    if threads > 1:
+        ends = np.linspace(0, n, threads * PARTS_PER_THREAD + 1).astype(np.int64)
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(part, ends[:-1], ends[1:]))
+    else:
+        parts = [part(0, n)]
+    pairs, quality = (np.concatenate([p[k] for p in parts]) for k in range(2))
     order = np.argsort(quality, kind="stable")
     inner, outer = pairs[order, 0], pairs[order, 1]
+    triplets = np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1)
+    kept = spread_out(triplets, n, options.shared)
+    inner, outer = inner[kept], outer[kept]
     return Seeds(
-        hits=np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1),
-        curvature=0.5 * (edges.curvature[inner] + edges.curvature[outer]),
-        cot_theta=0.5 * (edges.cot_theta[inner] + edges.cot_theta[outer]),
+        hits=triplets[kept],
+        curvature=np.float32(0.5) * (edges.curvature[inner] + edges.curvature[outer]),
+        cot_theta=np.float32(0.5) * (edges.cot_theta[inner] + edges.cot_theta[outer]),
         z0=edges.z0[inner],
-        chi2=quality[order],
+        chi2=quality[order][kept],
+        support=support.T,
     )

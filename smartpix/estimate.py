@@ -54,6 +54,10 @@ class Estimate:
     def __len__(self) -> int:
         return len(self.mean)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Estimate:
+        """Some of the estimates, in the order of ``rows``."""
+        return Estimate(self.mean[rows], self.cholesky[rows], self.flagged[rows])
+
     def covariance(self) -> Floats:
         """(N, 4, 4)."""
         return np.asarray(self.cholesky @ np.swapaxes(self.cholesky, 1, 2))

@@ -12,6 +12,7 @@ from numba import njit
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import group_by
+from smartpix.geometry import LayerPairs
 from smartpix.schema import check
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
@@ -64,11 +65,11 @@ class Tracks:
         return [self.hits[a:b] for a, b in zip(self.start[:-1], self.start[1:], strict=True)]
 
 
-def layer_ranks(n_layers: int, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def layer_ranks(n_layers: int, pairs: LayerPairs) -> npt.NDArray[np.int32]:
     """(L,) rank of each layer such that every pair goes to a higher rank (longest path from the inside)."""
     rank = np.zeros(n_layers, dtype=np.int32)
     for _ in range(n_layers):
-        for inner, outer in pairs:
+        for inner, outer in zip(pairs.inner, pairs.outer, strict=True):
             rank[outer] = max(rank[outer], rank[inner] + 1)
     return rank
 

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from seeding.cones import Cones
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
@@ -16,8 +15,7 @@ from smartpix.geometry import Detector
 __all__ = ["EDGE_FEATURES", "NODE_FEATURES", "make_graph"]
 
 NODE_FEATURES = (
-    "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot theta of the cone", "curvature of the cone * 1 GeV",
-    "log10 sigma cot theta", "log10 sigma curvature * 1 GeV", "log10 sigma cot alpha", "log10 sigma cot beta",
+    "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot alpha", "asinh cot beta", "log10 sigma cot alpha", "log10 sigma cot beta",
     "log1p edges in", "log1p edges out",
 )  # fmt: skip
 EDGE_FEATURES = (
@@ -29,7 +27,6 @@ EDGE_FEATURES = (
 
 def make_graph(
     hits: Hits,
-    cones: Cones,
     edges: Edges,
     support: npt.NDArray[np.float32],
     detector: Detector,
@@ -39,23 +36,22 @@ def make_graph(
     """Graph of one event.
 
     Args:
-        support: (E, 2) of :func:`seeding.seeds.support`.
+        support: (E, 2) of :class:`seeding.seeds.Seeds`.
         labels: (E,) true edges, for training.
 
     Returns:
-        ``x`` (N, 11) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,)
+        ``x`` (N, 9) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,)
         if labelled. Everything is finite.
     """
     unit = max(abs(field), 1e-3) * CURVATURE_PER_TESLA  # curvature of a 1 GeV track
     n = len(hits)
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     z = hits.position[:, 2]
-    sigma_c, sigma_k = np.sqrt(cones.covariance[:, 0]), np.sqrt(cones.covariance[:, 2]) / unit
     sigma_a, sigma_b = np.sqrt(hits.cot_covariance[:, 0]), np.sqrt(hits.cot_covariance[:, 2])
     x = np.stack(
         [
-            r / 100, z / 1000, detector.barrel[hits.module], np.arcsinh(cones.cot_theta), cones.curvature / unit,
-            np.log10(sigma_c), np.log10(sigma_k), np.log10(sigma_a), np.log10(sigma_b),
+            r / 100, z / 1000, detector.barrel[hits.module], np.arcsinh(hits.cot[:, 0]), np.arcsinh(hits.cot[:, 1]),
+            np.log10(sigma_a), np.log10(sigma_b),
             np.log1p(np.bincount(edges.target, minlength=n)), np.log1p(np.bincount(edges.source, minlength=n)),
         ],
         axis=1,

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seeding.cones import Cones
 from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.references import window
-from seeding.seeds import Seeds, find_seeds, support
+from seeding.seeds import Seeds, find_seeds
 from smartpix.estimate import TARGETS, Estimator, choose_estimator, estimate, truth_targets
-from smartpix.geometry import layer_pairs
+from smartpix.geometry import LayerPairs, layer_pairs
 from smartpix.io import EventFile, Header, iterate, open_events
 from smartpix.schema import InputError
 from tracking import metrics
@@ -41,7 +40,6 @@ class EventResult:
 
     event: int
     hits: Hits
-    cones: Cones
     edges: Edges
     seeds: Seeds
     scores: npt.NDArray[np.float32]
@@ -58,7 +56,7 @@ class Chain:
     options: RunOptions
     estimator: Estimator
     network: InteractionNetwork
-    pairs: npt.NDArray[np.int32]
+    pairs: LayerPairs
     ranks: npt.NDArray[np.int32]
 
     @classmethod
@@ -69,7 +67,7 @@ class Chain:
             InputError: no estimates for this sensor, or weights that cannot be used.
         """
         torch.set_num_threads(options.threads)
-        pairs = layer_pairs(header.detector)
+        pairs = layer_pairs(header.detector, skips=options.cone.skips)
         return cls(
             header=header,
             options=options,
@@ -86,19 +84,18 @@ class Chain:
         estimates = estimate(clusters, self.header, self.estimator)
         hits = make_hits(clusters, estimates, detector)
         clock.lap("estimate")
-        edges, cones = find_edges(hits, detector, self.pairs, field_, options.cone)
+        edges = find_edges(hits, detector, self.pairs, field_, options.cone, options.threads)
         clock.lap("cone")
-        seeds = find_seeds(hits, edges, field_, options.cone, options.seed)
+        seeds = find_seeds(hits, edges, field_, options.cone, options.seed, options.threads)
         clock.lap("seed")
-        kinks = support(hits, edges, field_, options.cone)
-        graph = make_graph(hits, cones, edges, kinks, detector, field_)
+        graph = make_graph(hits, edges, seeds.support, detector, field_)
         scores = score(self.network, graph)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, options.build)
         clock.lap("build")
         helices = fit_tracks(hits, tracks, detector, field_)
         clock.lap("fit")
-        return EventResult(event, hits, cones, edges, seeds, scores, tracks, helices, clock.ms)
+        return EventResult(event, hits, edges, seeds, scores, tracks, helices, clock.ms)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
@@ -248,7 +245,7 @@ def _add(
     if truth is None or tracks is None:
         return
     kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
-    searched = metrics.score_edges(truth, reference[:, 0], reference[:, 1])
+    searched = metrics.score_edges(truth, reference.source, reference.target)
     for sums, counts in ((totals.edge_counts, kept), (totals.window_counts, searched)):
         sums += [counts.n_edges, counts.n_true, counts.n_wanted, counts.n_found, counts.n_wanted_0p5, counts.n_found_0p5]
     seeded = metrics.seed_efficiency(truth, result.seeds.hits)

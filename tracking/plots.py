@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta as beta_distribution
 
-from seeding.cones import ConeOptions
+from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import window
 from smartpix.estimate import TARGETS
@@ -149,7 +149,7 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
         options: ConeOptions = dataclasses.replace(chain.options.cone, quantile=quantile)
         kept = wanted = found = 0
         for result, truth in study:
-            edges, _ = find_edges(result.hits, chain.header.detector, chain.pairs, chain.header.field, options)
+            edges = find_edges(result.hits, chain.header.detector, chain.pairs, chain.header.field, options)
             score = score_edges(truth, edges.source, edges.target)
             kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
         if wanted and kept:
@@ -179,7 +179,7 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
 
 def event_display(path: Path, chain: Chain, result: EventResult) -> None:
     """One event in x-y (barrel) and r-z: hits, tracks, and the cones of the stiffest tracks' innermost hits."""
-    hits, tracks, cones = result.hits, result.tracks, result.cones
+    hits, tracks = result.hits, result.tracks
     position = hits.position
     radius = np.hypot(position[:, 0], position[:, 1])
     barrel = chain.header.detector.barrel[hits.module]
@@ -199,26 +199,18 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
         gate = chain.options.cone.gate()
         outermost = layers.r_max[layers.barrel].max() if np.any(layers.barrel) else radius.max()
         for k, t in enumerate(leading):
-            i = rows[t][0]
-            grid = np.linspace(radius[i], outermost, 40)
-            sigma_c, sigma_k = np.sqrt(cones.covariance[i, 0]), np.sqrt(cones.covariance[i, 2])
-            phi = np.arctan2(position[i, 1], position[i, 0])
-            bounds = []
-            for curvature in (cones.curvature[i] - gate * sigma_k, cones.curvature[i] + gate * sigma_k):
-                turn = np.arcsin(np.clip(curvature * grid / 2, -1, 1)) - np.arcsin(np.clip(curvature * radius[i] / 2, -1, 1))
-                bounds.append(phi + turn)
-            low, high = bounds
-            label = f"cones, {chain.options.cone.quantile:.1%}" if k == 0 else None
+            grid = np.linspace(radius[rows[t][0]], outermost, 40)[1:]
+            cone = make_cones(hits.take(np.full(len(grid), rows[t][0])), chain.header.field, chain.options.cone)
+            predicted = to_cylinder(cone, grid)
+            low, high = (predicted.local + side * gate * np.sqrt(predicted.covariance[:, [0, 1], [0, 1]]) for side in (-1, 1))
+            label = f"cones, {chain.options.cone.quantile:.2%}" if k == 0 else None
             xy.fill(
-                np.concatenate([grid * np.cos(low), (grid * np.cos(high))[::-1]]),
-                np.concatenate([grid * np.sin(low), (grid * np.sin(high))[::-1]]),
+                np.concatenate([grid * np.cos(low[:, 0] / grid), (grid * np.cos(high[:, 0] / grid))[::-1]]),
+                np.concatenate([grid * np.sin(low[:, 0] / grid), (grid * np.sin(high[:, 0] / grid))[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
-            step = grid - radius[i]
-            z = position[i, 2]
-            c_low, c_high = cones.cot_theta[i] - gate * sigma_c, cones.cot_theta[i] + gate * sigma_c
             rz.fill(
-                np.concatenate([z + c_low * step, (z + c_high * step)[::-1]]), np.concatenate([grid, grid[::-1]]),
+                np.concatenate([low[:, 1], high[::-1, 1]]), np.concatenate([grid, grid[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
         xy.plot([], [], color=BLUE, lw=0.5, label="tracks")

@@ -17,7 +17,7 @@ from torch_geometric.data import Data
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.hits import make_hits
-from seeding.seeds import support
+from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import choose_estimator, estimate
 from smartpix.files import check_writable
@@ -74,18 +74,18 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     header = opened.header
     estimator = choose_estimator(header, options.estimates)
-    pairs = layer_pairs(header.detector)
+    pairs = layer_pairs(header.detector, skips=options.cone.skips)
     graphs = []
     for _, events in iterate(path, step=1):
         record = events[0]
         hits = make_hits(record["clusters"], estimate(record["clusters"], header, estimator), header.detector)
-        edges, cones = find_edges(hits, header.detector, pairs, header.field, options.cone)
+        edges = find_edges(hits, header.detector, pairs, header.field, options.cone)
         if len(edges) == 0:
             continue
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
         graphs.append(
             make_graph(
-                hits, cones, edges, support(hits, edges, header.field, options.cone),
+                hits, edges, find_seeds(hits, edges, header.field, options.cone, SeedOptions()).support,
                 header.detector, header.field, edge_labels(truth, edges.source, edges.target),
             )
         )  # fmt: skip

@@ -5,13 +5,14 @@ import pytest
 from scipy import stats
 
 from seeding.cones import ConeOptions
-from seeding.edges import find_edges, scattering_constant
+from seeding.edges import find_edges
+from seeding.table import scattering_constant
+from smartpix.geometry import layer_pairs
 from smartpix.schema import InputError
 from tests.seeding import toys
 
 # No scattering: the independent joint test has none.
-CONE = ConeOptions(quantile=0.997, sigma_z0=50.0, sigma_d0=0.05, curvature_pt=0.5, radiation_length=0.0)
-SIGMA_CURVATURE = toys.UNIT / 0.5
+CONE = ConeOptions(quantile=0.997, sigma_z0=50.0, sigma_d0=0.05, min_pt=0.5, radiation_length=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,8 @@ def hits(toy):
     return toys.toy_hits(toy, 11)
 
 
-def found(hits, options=CONE, field=toys.FIELD):
-    return find_edges(hits, toys.detector(), toys.pairs(), field, options)
+def found(hits, options=CONE, field=toys.FIELD, threads=1):
+    return find_edges(hits, toys.detector(), toys.pairs(), field, options, threads)
 
 
 def pair_set(edges):
@@ -33,80 +34,73 @@ def pair_set(edges):
 
 
 def brute_force(hits, options=CONE):
-    """Every pair of hits on paired layers: joint chi2, and whether the edge lies in the source's own gates."""
-    _, cones = found(hits, options)
-    wanted = {tuple(p) for p in toys.pairs().tolist()}
+    """Joint test of every pair of hits on paired layers, by (row, row)."""
     out = {}
     radius = np.hypot(hits.position[:, 0], hits.position[:, 1])
     for i in range(len(hits)):
         for j in range(len(hits)):
-            if (int(hits.layer[i]), int(hits.layer[j])) not in wanted or radius[j] <= radius[i]:
+            if (int(hits.layer[i]), int(hits.layer[j])) not in toys.follows() or radius[j] <= radius[i]:
                 continue
-            if abs(np.angle(np.exp(1j * np.subtract(*np.arctan2(*hits.position[[j, i], 1::-1].T))))) > np.pi / 2:
+            if (hits.position[j, :2] - hits.position[i, :2]) @ hits.position[i, :2] <= 0 or not toys.through_gap(hits, i, j):
                 continue
-            chi2, curvature, slope, z0, residuals = toys.joint_chi2(hits, i, j, options.sigma_z0, SIGMA_CURVATURE)
-            pull = np.array([slope - cones.cot_theta[i], curvature - cones.curvature[i]])
-            pull /= np.sqrt(cones.covariance[i, [0, 2]])
-            out[i, j] = (chi2, curvature, slope, z0, residuals, bool(np.all(np.abs(pull) < options.gate())))
+            out[i, j] = toys.joint_chi2(hits, i, j, options.sigma_z0, options.sigma_d0, toys.UNIT / options.min_pt)
     return out
 
 
-def test_edges_are_those_of_a_loop_over_all_pairs(hits):
-    edges, _ = found(hits)
+@pytest.mark.parametrize(
+    "options",
+    [CONE, ConeOptions(quantile=0.9999, sigma_z0=80.0, sigma_d0=2.0, min_pt=0.3, radiation_length=0.0),
+     ConeOptions(quantile=0.9, sigma_z0=30.0, min_pt=0.8, radiation_length=0.0)],
+)  # fmt: skip
+def test_edges_are_those_of_a_loop_over_all_pairs_none_missing(hits, options):
+    edges = found(hits, options)
     pairs = pair_set(edges)
-    assert len(pairs) == len(edges) > 100
-    every = brute_force(hits)
-    cut = CONE.joint_cut()
-    # The gates' box on the layer holds everything that lies in the gates themselves: nothing of it may be lost.
-    must = {p for p, (chi2, *_, gated) in every.items() if gated and chi2 < cut * (1 - 1e-5)}
-    assert must - pairs == set()
-    assert all(every[p][0] < cut * (1 + 1e-5) for p in pairs)
-    assert len(must) > 0.95 * len(pairs)
+    assert len(pairs) == len(edges) > 60
+    every = brute_force(hits, options)
+    cut = options.joint_cut()
+    assert {p for p, values in every.items() if values[0] < cut * (1 - 1e-3)} - pairs == set()
+    assert all(every[p][0] < cut * (1 + 1e-3) for p in pairs)
     # With what belongs to each edge.
+    listed = toys.pairs()
     for e, p in enumerate(zip(edges.source.tolist(), edges.target.tolist(), strict=True)):
-        chi2, curvature, slope, z0, residuals, _ = every[p]
-        assert edges.chi2[e] == pytest.approx(chi2, rel=1e-3, abs=1e-4)
-        assert edges.curvature[e] == pytest.approx(curvature, rel=1e-3, abs=1e-8)
-        assert edges.cot_theta[e] == pytest.approx(slope, rel=1e-3, abs=1e-5)
-        assert edges.z0[e] == pytest.approx(z0, rel=1e-3, abs=1e-3)
-        sigma = np.sqrt(hits.cot_covariance[list(p)][:, [0, 2]])
-        np.testing.assert_allclose(edges.pulls[e], (residuals / sigma).ravel(), rtol=1e-3, atol=1e-4)
-        assert toys.pairs()[edges.pair[e]].tolist() == hits.layer[list(p)].tolist()
+        chi2, curvature, slope, z0, residuals, covariances = every[p]
+        assert edges.chi2[e] == pytest.approx(chi2, rel=5e-3, abs=2e-3)
+        assert edges.curvature[e] == pytest.approx(curvature, rel=1e-3, abs=2e-8)
+        assert edges.cot_theta[e] == pytest.approx(slope, rel=1e-4, abs=1e-5)
+        assert edges.z0[e] == pytest.approx(z0, rel=1e-3, abs=2e-2)
+        sigma = np.sqrt(covariances[:, [0, 1], [0, 1]])
+        np.testing.assert_allclose(edges.pulls[e], (residuals / sigma).ravel(), rtol=2e-3, atol=2e-3)
+        assert [listed.inner[edges.pair[e]], listed.outer[edges.pair[e]]] == hits.layer[list(p)].tolist()
 
 
-def test_every_true_edge_within_the_joint_cut_and_the_gates_is_found(toy, hits):
-    edges, _ = found(hits)
-    every = brute_force(hits)
-    wanted = {tuple(p) for p in toys.pairs().tolist()}
-    true = {p for p in toys.true_edges(toy) if (int(hits.layer[p[0]]), int(hits.layer[p[1]])) in wanted}
-    assert len(true) > 150
-    inside = {p for p in true if p in every and every[p][0] < CONE.joint_cut() * (1 - 1e-5) and every[p][-1]}
-    assert len(inside) > 0.98 * len(true)
-    assert inside <= pair_set(edges)
+def test_threads_change_nothing(hits):
+    one, two = found(hits), found(hits, threads=3)
+    for name in ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    assert (one.n_looked, one.n_tested) == (two.n_looked, two.n_tested)
 
 
-def test_the_asked_share_of_true_edges_is_kept():
-    toy = toys.toy_event(400, seed=21)
+@pytest.mark.parametrize("quantile", [0.9, 0.99, 0.997])
+def test_the_asked_share_of_true_edges_is_kept(quantile):
+    toy = toys.toy_event(500, seed=21)
     hits = toys.toy_hits(toy, 21)
-    true = toys.true_edges(toy)
-    for quantile in (0.9, 0.99):
-        options = dataclasses.replace(CONE, quantile=quantile, curvature_pt=0.3)
-        kept = len(true & pair_set(found(hits, options)[0])) / len(true)
-        # Gate and joint test are asked for the same share; the stiff population is kinder than the prior.
-        assert kept > quantile - 0.5 * (1 - quantile) - 0.01
+    true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
+    kept = len(true & pair_set(found(hits, dataclasses.replace(CONE, quantile=quantile, min_pt=0.45)))) / len(true)
+    # Edges of a particle share its z0 and their hits: fewer independent ones than there are.
+    assert kept == pytest.approx(quantile, abs=4 * np.sqrt(quantile * (1 - quantile) / 500))
 
 
-def test_joint_chi2_of_true_pairs_is_a_chi2_of_six_when_the_priors_match():
+def test_joint_chi2_of_true_pairs_is_a_chi2_of_five():
     rng = np.random.default_rng(31)
     n = 2500
     phi = rng.uniform(-np.pi, np.pi, n)
-    curvature = rng.normal(0, SIGMA_CURVATURE / 4, n)
+    curvature = rng.uniform(-1, 1, n) * toys.UNIT / 0.6
     start = np.column_stack([np.zeros((n, 2)), rng.normal(0, 50, n)])
     toy = toys.event_of(start, phi, curvature, rng.uniform(-2, 2, n))
     hits = toys.toy_hits(toy, 31, position=False)
     values = []
     radius = np.hypot(hits.position[:, 0], hits.position[:, 1])
-    options = dataclasses.replace(CONE, quantile=1 - 1e-12, curvature_pt=2.0)
+    options = dataclasses.replace(CONE, quantile=1 - 1e-12, sigma_d0=1e-4)
     for rows in toy.hit_rows():
         # Each particle's first two barrel layers, on its own: no other particle's hits, and none used twice.
         rows = [h for h in rows if radius[h] < 80 and abs(hits.position[h, 2]) < 491]
@@ -115,13 +109,75 @@ def test_joint_chi2_of_true_pairs_is_a_chi2_of_six_when_the_priors_match():
             continue
         i, j = rows[0], rows[int(np.argmax(layers != layers[0]))]
         values.append((i, j))
-    edges, _ = found(toys.only(hits, np.array(values).ravel()), options)
+    edges = found(hits.take(np.array(values).ravel()), options)
     chosen = (edges.target == edges.source + 1) & (edges.source % 2 == 0)
     assert chosen.sum() > 0.99 * len(values)
-    assert stats.kstest(edges.chi2[chosen], "chi2", args=(6,)).pvalue > 1e-3
+    assert stats.kstest(edges.chi2[chosen], "chi2", args=(5,)).pvalue > 1e-3
     pulls = edges.pulls[chosen]
     np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.06)
     np.testing.assert_allclose(pulls.mean(axis=0), 0, atol=0.08)
+
+
+def test_softer_tracks_are_left_out_and_asked_for():
+    rng = np.random.default_rng(32)
+    n = 100
+    start = np.column_stack([np.zeros((n, 2)), rng.normal(0, 50, n)])
+    toy = toys.event_of(start, rng.uniform(-np.pi, np.pi, n), np.full(n, toys.UNIT / 0.35), rng.uniform(-2, 2, n))
+    hits = toys.toy_hits(toy, 32)
+    true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
+    shares = [len(true & pair_set(found(hits, dataclasses.replace(CONE, min_pt=pt)))) / len(true) for pt in (0.5, 0.3)]
+    assert shares[0] < 0.02
+    assert shares[1] > 0.98
+
+
+def test_displaced_tracks_are_asked_for_by_a_wider_impact_parameter():
+    rng = np.random.default_rng(33)
+    n = 100
+    phi = rng.uniform(-np.pi, np.pi, n)
+    # Straight tracks that pass the beam line at 3 mm.
+    start = np.column_stack([-3 * np.sin(phi), 3 * np.cos(phi), rng.normal(0, 50, n)])
+    toy = toys.event_of(start, phi, np.full(n, 1e-6), rng.uniform(-1, 1, n))
+    hits = toys.toy_hits(toy, 33, sigma=(0.005, 0.002, 0.1, 0.01))
+    true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
+    shares = [len(true & pair_set(found(hits, dataclasses.replace(CONE, sigma_d0=d0)))) / len(true) for d0 in (0.05, 2.0)]
+    assert shares[0] < 0.7
+    assert shares[1] > 0.95
+
+
+def test_tracks_through_the_gap_between_rings_are_found():
+    layers = toys.detector().layers
+    first, gap, last = (next(k for k in range(len(layers)) if layers.name(k) == name) for name in ("E+1", "E+2", "E+3"))
+    middle = 0.5 * (layers.gap_low[gap] + layers.gap_high[gap])
+    phi = np.linspace(-3, 3, 60)
+    toy = toys.event_of(np.zeros((60, 3)), phi, np.full(60, 1e-7), np.full(60, layers.z[gap] / middle))
+    hits = toys.toy_hits(toy, 34)
+    assert gap not in set(hits.layer.tolist())
+    true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) == (first, last)}
+    assert len(true) >= 60
+    assert len(true & pair_set(found(hits))) > 0.97 * len(true)
+
+
+def test_a_layer_without_hits_is_skipped_on_request(toy, hits):
+    layers = toys.detector().layers
+    b2 = next(k for k in range(len(layers)) if layers.name(k) == "B2")
+    rows = np.flatnonzero(hits.layer != b2)
+    less = hits.take(rows)
+    over = find_edges(less, toys.detector(), layer_pairs(toys.detector(), skips=True), toys.FIELD, CONE)
+    b1, b3 = (next(k for k in range(len(layers)) if layers.name(k) == name) for name in ("B1", "B3"))
+    particle = toy.particle[rows]
+    jumps = (less.layer[over.source] == b1) & (less.layer[over.target] == b3)
+    made = set(particle[over.source[jumps & (particle[over.source] == particle[over.target])]].tolist())
+    both = {p for p in range(len(toy.phi)) if {b1, b3} <= set(less.layer[particle == p].tolist())}
+    assert len(both) > 20
+    assert len(both - made) <= 0.05 * len(both)
+
+
+def test_two_hits_of_a_layer_are_paired_on_request(toy, hits):
+    over = find_edges(hits, toys.detector(), layer_pairs(toys.detector(), overlaps=True), toys.FIELD, CONE)
+    same = hits.layer[over.source] == hits.layer[over.target]
+    true = toy.particle[over.source] == toy.particle[over.target]
+    assert np.sum(same & true) > 5
+    assert not np.any(hits.layer[found(hits).source] == hits.layer[found(hits).target])
 
 
 @pytest.mark.parametrize("angle", [0.1, 1.0, np.pi, -2.5, "wrap"])
@@ -130,14 +186,11 @@ def test_turning_the_event_about_the_beam_changes_nothing(toy, hits, angle):
         # The first particle's second hit comes to lie at phi = pi, its others on both sides of it.
         p = hits.position[toy.hit_rows()[0][1]]
         angle = np.pi - np.arctan2(p[1], p[0])
-    edges, cones = found(hits)
-    turned, turned_cones = found(toys.rotated(hits, angle))
-    np.testing.assert_allclose(turned_cones.cot_theta, cones.cot_theta, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(turned_cones.curvature, cones.curvature, rtol=1e-7, atol=1e-12)
+    edges, turned = found(hits), found(toys.rotated(hits, angle))
     first, second = pair_set(edges), pair_set(turned)
-    # Only what lies outside the gates may depend on the grid's cells.
+    # Only what lies at the cut may depend on rounding.
     every = brute_force(hits)
-    assert all(not every[p][-1] for p in first ^ second)
+    assert all(every[p][0] == pytest.approx(CONE.joint_cut(), rel=1e-3) for p in first ^ second)
     assert len(first ^ second) < 0.02 * len(first)
     values = {
         p: (edges.chi2[e], edges.curvature[e], edges.z0[e]) for e, p in enumerate(zip(edges.source, edges.target, strict=True))
@@ -145,13 +198,13 @@ def test_turning_the_event_about_the_beam_changes_nothing(toy, hits, angle):
     for e, p in enumerate(zip(turned.source, turned.target, strict=True)):
         if p in values:
             got = (turned.chi2[e], turned.curvature[e], turned.z0[e])
-            np.testing.assert_allclose(got, values[p], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(got, values[p], rtol=2e-3, atol=2e-3)
 
 
 def test_the_order_of_the_hits_changes_nothing(hits):
     shuffled = np.random.default_rng(1).permutation(len(hits))
-    edges, _ = found(hits)
-    other, _ = found(toys.only(hits, shuffled))
+    edges = found(hits)
+    other = found(hits.take(shuffled))
     assert {(int(shuffled[a]), int(shuffled[b])) for a, b in pair_set(other)} == pair_set(edges)
 
 
@@ -168,33 +221,33 @@ def test_mirroring_z_mirrors_the_edges(hits):
         hits, position=hits.position * mirror, axes=np.ascontiguousarray(axes.reshape(-1, 9)),
         layer=np.array(opposite, dtype=np.int32)[hits.layer],
     )  # fmt: skip
-    edges, _ = found(hits)
-    mirrored, _ = found(other)
+    edges = found(hits)
+    mirrored = found(other)
     assert pair_set(mirrored) == pair_set(edges)
 
 
 def test_the_grid_spares_most_of_the_pairs(hits):
-    edges, _ = found(hits)
+    edges = found(hits)
     counts = np.bincount(hits.layer, minlength=len(toys.detector().layers))
-    n_all = sum(counts[a] * counts[b] for a, b in toys.pairs())
-    assert len(edges) <= edges.n_tested < 0.3 * n_all
+    n_all = sum(counts[a] * counts[b] for a, b in toys.follows())
+    assert len(edges) <= edges.n_tested <= edges.n_looked < 0.2 * n_all
 
 
 def test_narrower_cones_keep_a_subset(hits):
-    wide, narrow = (pair_set(found(hits, dataclasses.replace(CONE, quantile=q))[0]) for q in (0.997, 0.8))
+    wide, narrow = (pair_set(found(hits, dataclasses.replace(CONE, quantile=q))) for q in (0.997, 0.8))
     assert narrow < wide
 
 
 def test_sigma_scale_is_a_factor_on_the_estimates_sigmas(hits):
-    scaled, _ = found(hits, dataclasses.replace(CONE, sigma_scale=2.0))
-    wider, _ = found(dataclasses.replace(hits, cot_covariance=hits.cot_covariance * 4))
+    scaled = found(hits, dataclasses.replace(CONE, sigma_scale=2.0))
+    wider = found(dataclasses.replace(hits, cot_covariance=hits.cot_covariance * 4))
     assert pair_set(scaled) == pair_set(wider)
-    np.testing.assert_array_equal(scaled.chi2, wider.chi2)
+    np.testing.assert_allclose(scaled.chi2, wider.chi2, rtol=1e-6)
 
 
 def test_scattering_only_lowers_chi2(hits):
-    without, _ = found(hits)
-    material, _ = found(hits, dataclasses.replace(CONE, radiation_length=0.5))
+    without = found(hits)
+    material = found(hits, dataclasses.replace(CONE, radiation_length=0.5))
     before = dict(zip(zip(without.source, without.target, strict=True), without.chi2, strict=True))
     after = dict(zip(zip(material.source, material.target, strict=True), material.chi2, strict=True))
     shared = before.keys() & after.keys()
@@ -212,9 +265,9 @@ def test_scattering_constant_is_highlands(pt, cot_theta, field):
 
 
 def test_too_many_edges_are_refused_with_the_way_out(hits):
-    n = len(found(hits)[0])
-    assert len(found(hits, dataclasses.replace(CONE, max_edges=n))[0]) == n
-    with pytest.raises(InputError, match=rf"more than max_edges = {n - 1} edges; lower the quantile or raise"):
+    n = len(found(hits))
+    assert len(found(hits, dataclasses.replace(CONE, max_edges=n))) == n
+    with pytest.raises(InputError, match=rf"more than max_edges = {n - 1} edges .* lower the quantile, raise min_pt"):
         found(hits, dataclasses.replace(CONE, max_edges=n - 1))
 
 
@@ -223,17 +276,16 @@ def test_a_layer_without_hits_is_passed_over(hits):
     layers = toys.detector().layers
     b2 = next(k for k in range(len(layers)) if layers.name(k) == "B2")
     rows = np.flatnonzero(hits.layer != b2)
-    edges, _ = found(toys.only(hits, rows))
-    expected = {(a, b) for a, b in pair_set(found(hits)[0]) if b2 not in hits.layer[[a, b]]}
+    edges = found(hits.take(rows))
+    expected = {(a, b) for a, b in pair_set(found(hits)) if b2 not in hits.layer[[a, b]]}
     assert {(int(rows[a]), int(rows[b])) for a, b in pair_set(edges)} == expected
     assert expected
 
 
 @pytest.mark.parametrize("rows", [[], [0]])
 def test_an_event_of_no_or_one_hit_has_no_edges(hits, rows):
-    edges, cones = found(toys.only(hits, np.array(rows, dtype=int)))
+    edges = found(hits.take(np.array(rows, dtype=int)))
     assert len(edges) == 0
-    assert len(cones.cot_theta) == len(rows)
     assert edges.pulls.shape == (0, 4)
     assert edges.n_tested == 0
     for name in ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0"):
@@ -247,7 +299,7 @@ def test_without_field_straight_tracks_make_edges():
     toy = toys.event_of(start, rng.uniform(-np.pi, np.pi, n), np.zeros(n), rng.uniform(-2, 2, n))
     # A small position error would be a curvature far outside a zero field's prior.
     hits = toys.toy_hits(toy, 5, position=False)
-    edges, _ = found(hits, field=0.0)
+    edges = found(hits, field=0.0)
     assert np.all(np.isfinite(edges.chi2))
     true = toys.true_edges(toy)
     assert len(true & pair_set(edges)) > 0.97 * len(true)

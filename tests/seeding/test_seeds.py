@@ -6,13 +6,13 @@ from scipy import stats
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
-from seeding.seeds import MISSING, SeedOptions, find_seeds, support
+from seeding.seeds import MISSING, SeedOptions, find_seeds
 from smartpix.estimate import Estimate
 from smartpix.schema import InputError
 from tests.seeding import toys
 
-CONE = ConeOptions(quantile=0.997, curvature_pt=0.5)
-SEED = SeedOptions()
+CONE = ConeOptions(quantile=0.997, min_pt=0.5)
+SEED = SeedOptions(quantile=0.999, per_middle=3, shared=3)
 SIGMA_Z = 0.03
 
 
@@ -20,13 +20,12 @@ SIGMA_Z = 0.03
 def event():
     toy = toys.toy_event(80, seed=51)
     hits = toys.toy_hits(toy, 51)
-    edges, _ = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
     return toy, hits, edges
 
 
-def pair_of(edges, e, f):
-    names = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls")
-    return dataclasses.replace(edges, **{n: getattr(edges, n)[[e, f]] for n in names})
+def support(hits, edges):
+    return find_seeds(hits, edges, toys.FIELD, CONE, SEED).support
 
 
 def kink_matrix(hits, edges):
@@ -34,7 +33,7 @@ def kink_matrix(hits, edges):
     out = {}
     for e in range(len(edges)):
         for f in np.flatnonzero(edges.source == edges.target[e]):
-            alone = support(hits, pair_of(edges, e, f), toys.FIELD, CONE)
+            alone = support(hits, edges.take(np.array([e, f])))
             assert alone[0, 1] == alone[1, 0]
             out[e, int(f)] = float(alone[0, 1])
     return out
@@ -72,6 +71,27 @@ def test_seeds_are_sorted_and_at_most_so_many_a_middle_hit(event):
     assert np.bincount(seeds.hits[:, 1]).max() == 2
 
 
+@pytest.mark.parametrize("shared", [0, 1, 2])
+def test_seeds_share_no_more_hits_with_better_ones_than_allowed(event, shared):
+    _, hits, edges = event
+    every = find_seeds(hits, edges, toys.FIELD, CONE, SEED)
+    kept = find_seeds(hits, edges, toys.FIELD, CONE, dataclasses.replace(SEED, shared=shared))
+    used, expected = set(), []
+    for row in every.hits.tolist():
+        if len(used & set(row)) <= shared:
+            expected.append(row)
+            used |= set(row)
+    assert kept.hits.tolist() == expected
+    assert len(kept) < len(every)
+
+
+def test_threads_change_nothing(event):
+    _, hits, edges = event
+    one, two = (find_seeds(hits, edges, toys.FIELD, CONE, SEED, threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one.hits, two.hits)
+    np.testing.assert_array_equal(one.support, two.support)
+
+
 def test_all_three_hits_of_nearly_every_toy_track_make_a_seed(event):
     toy, hits, edges = event
     seeds = find_seeds(hits, edges, toys.FIELD, CONE, SEED)
@@ -85,7 +105,7 @@ def test_all_three_hits_of_nearly_every_toy_track_make_a_seed(event):
 def test_seeds_of_exact_tracks_know_curvature_slope_and_vertex():
     toy = toys.toy_event(10, seed=52)
     hits = toys.toy_hits(toy, 52, sigma=(1e-6, 1e-6, 0.1, 0.03))
-    edges, _ = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
     seeds = find_seeds(hits, edges, toys.FIELD, CONE, SEED)
     checked = 0
     for s, row in enumerate(seeds.hits):
@@ -103,7 +123,7 @@ def test_support_is_the_smallest_kink_on_either_side(event):
     before, after = np.full(len(edges), MISSING), np.full(len(edges), MISSING)
     for (e, f), kink in kink_matrix(hits, edges).items():
         after[e], before[f] = min(after[e], kink), min(before[f], kink)
-    got = support(hits, edges, toys.FIELD, CONE)
+    got = support(hits, edges)
     np.testing.assert_allclose(got, np.column_stack([before, after]), rtol=1e-4, atol=1e-6)
     assert np.any(got == MISSING)
     assert np.any(got[:, 0] < 5)
@@ -115,7 +135,7 @@ def edges_of(source, target, curvature, cot_theta, chi2=None):
     return Edges(
         np.array(source, dtype=np.int32), np.array(target, dtype=np.int32), np.zeros(n, dtype=np.int32),
         np.array(np.zeros(n) if chi2 is None else chi2, dtype=single), np.array(curvature, dtype=single),
-        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n,
+        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n, n,
     )  # fmt: skip
 
 
@@ -131,7 +151,7 @@ def test_a_kink_in_slope_or_curvature_breaks_a_seed(three):
     steeper = edges_of([0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.8])
     apart = edges_of([0, 2], [1, 3], [1e-3, 1e-3], [0.5, 0.5])
     assert [len(find_seeds(three, e, toys.FIELD, CONE, SEED)) for e in (straight, bent, steeper, apart)] == [1, 0, 0, 0]
-    assert support(three, apart, toys.FIELD, CONE).tolist() == [[MISSING, MISSING]] * 2
+    assert support(three, apart).tolist() == [[MISSING, MISSING]] * 2
 
 
 @pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
@@ -163,7 +183,7 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
     axes[:, 2] = 1  # barrel: x runs along the beam
     estimate = Estimate(np.zeros((3 * n, 4)), np.tile(np.diag([SIGMA_Z, 0.002, 0.2, 0.05]), (3 * n, 1, 1)))
     hits = dataclasses.replace(hits, hit_id=np.arange(3 * n), position=np.array(points), axes=axes, estimate=estimate)
-    chi2 = support(hits, edges, toys.FIELD, CONE)[::2, 1]
+    chi2 = support(hits, edges)[::2, 1]
     for quantile in (0.5, 0.9, 0.99):
         kept = np.mean(chi2 < stats.chi2.ppf(quantile, 2))
         assert kept == pytest.approx(quantile, abs=4 * np.sqrt(quantile * (1 - quantile) / n) + 0.003)
@@ -175,10 +195,12 @@ def test_no_edges_give_no_seeds(three):
         seeds = find_seeds(hits, none, toys.FIELD, CONE, SEED)
         assert len(seeds) == 0
         assert seeds.hits.shape == (0, 3)
-        assert support(hits, none, toys.FIELD, CONE).shape == (0, 2)
+        assert support(hits, none).shape == (0, 2)
 
 
-@pytest.mark.parametrize(("name", "value"), [("quantile", 0.0), ("quantile", 1.5), ("per_middle", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("quantile", 0.0), ("quantile", 1.5), ("per_middle", -1), ("shared", -1), ("shared", 4)]
+)
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):
         SeedOptions(**{name: value})

@@ -30,6 +30,24 @@ def pairs():
 
 
 @cache
+def follows():
+    """Layer pairs as {(inner, outer): the layer between, or -1}."""
+    p = pairs()
+    return {(int(a), int(b)): int(k) for a, b, k in zip(p.inner, p.outer, p.skipped, strict=True)}
+
+
+def through_gap(hits, i, j):
+    """Whether two hits on layers that follow one another do so: past a layer only near the gap between its rings."""
+    skipped = follows()[int(hits.layer[i]), int(hits.layer[j])]
+    if skipped < 0:
+        return True
+    layers = detector().layers
+    (ri, rj), (zi, zj) = np.hypot(*hits.position[[i, j], :2].T), hits.position[[i, j], 2]
+    at = ri + (rj - ri) * (layers.z[skipped] - zi) / (zj - zi)
+    return layers.gap_low[skipped] - 1.5 < at < layers.gap_high[skipped] + 1.5
+
+
+@cache
 def module_tree():
     return KDTree(detector().center)
 
@@ -154,13 +172,6 @@ def rotated(hits, angle):
     return replace(hits, position=np.ascontiguousarray(hits.position @ turn.T), axes=np.ascontiguousarray(axes))
 
 
-def only(hits, rows):
-    """Hits of some rows, in that order."""
-    estimate = Estimate(hits.estimate.mean[rows], hits.estimate.cholesky[rows])
-    names = ("hit_id", "module", "layer", "position", "cot", "cot_covariance", "axes")
-    return replace(hits, estimate=estimate, **{n: np.ascontiguousarray(getattr(hits, n)[rows]) for n in names})
-
-
 def true_edges(toy):
     """Set of (row, row) of a particle's crossings on layers that follow one another, by straight loops."""
     found = set()
@@ -192,18 +203,30 @@ def beam_circle(a, b):
     return curvature, slope, a[2] - slope * arcs[0]
 
 
-def joint_chi2(hits, i, j, sigma_z0, sigma_curvature):
-    """Joint test of two hits with NumPy, without multiple scattering: chi2, curvature, slope, z0, residuals (2, 2)."""
+def joint_chi2(hits, i, j, sigma_z0, sigma_d0, max_curvature):
+    """Joint test of two hits with NumPy, without scattering: chi2, curvature, slope, z0, residuals (2, 2), covariances."""
     curvature, slope, z0 = beam_circle(hits.position[i], hits.position[j])
-    chi2 = (z0 / sigma_z0) ** 2 + (curvature / sigma_curvature) ** 2
-    residuals = []
-    for h in (i, j):
+    radius = np.hypot(*hits.position[[i, j], :2].T)
+    # The curvature prior is flat up to the softest track's and falls as the impact parameter blurs it.
+    beyond = max(abs(curvature) - max_curvature, 0.0) / (2 * sigma_d0 / (radius[0] * radius[1]))
+    chi2 = (z0 / sigma_z0) ** 2 + beyond**2
+    residuals, covariances = [], []
+    for h, r in zip((i, j), radius, strict=True):
         x, y = hits.position[h, :2]
+        frame = hits.axes[h].reshape(3, 3)
+
+        def slopes(psi, c, frame=frame):
+            local = frame @ np.array([np.cos(psi), np.sin(psi), c])
+            return local[:2] / local[2]
+
         # Direction on a circle through the origin: tangent-chord angle.
-        psi = np.arctan2(y, x) + np.arcsin(curvature * np.hypot(x, y) / 2)
-        local = hits.axes[h].reshape(3, 3) @ np.array([np.cos(psi), np.sin(psi), slope])
-        residual = hits.cot[h] - local[:2] / local[2]
+        phi = np.arctan2(y, x)
+        residual = hits.cot[h] - slopes(phi + np.arcsin(curvature * r / 2), slope)
         aa, ab, bb = hits.cot_covariance[h]
-        chi2 += residual @ np.linalg.solve(np.array([[aa, ab], [ab, bb]]), residual)
+        ray = hits.position[h, 2] / r
+        turn = (slopes(phi + 1e-6, ray) - slopes(phi - 1e-6, ray)) / 2e-6 * sigma_d0 / r
+        covariance = np.array([[aa, ab], [ab, bb]]) + np.outer(turn, turn)
+        chi2 += residual @ np.linalg.solve(covariance, residual)
         residuals.append(residual)
-    return chi2, curvature, slope, z0, np.array(residuals)
+        covariances.append(covariance)
+    return chi2, curvature, slope, z0, np.array(residuals), np.array(covariances)

@@ -180,8 +180,9 @@ def expected_pairs(max_eta, z0_max):
 
 def test_layer_pairs_are_those_that_straight_rays_cross_in_turn(detector):
     layers, pairs = detector.layers, layer_pairs(detector)
-    names = {(layers.name(a), layers.name(b)) for a, b in pairs}
-    assert len(names) == len(pairs)
+    assert len({*zip(pairs.inner, pairs.outer, strict=True)}) == len(pairs)
+    direct = pairs.skipped == -1
+    names = {(layers.name(a), layers.name(b)) for a, b in zip(pairs.inner[direct], pairs.outer[direct], strict=True)}
     wanted = expected_pairs(4.2, 200.0)
     assert wanted <= names
     # The slack at the rims may add pairs of neighbours, never one that skips a disk or a cylinder or goes back.
@@ -193,9 +194,52 @@ def test_layer_pairs_are_those_that_straight_rays_cross_in_turn(detector):
 
 def test_layer_pairs_of_central_rays_are_barrel_only(detector):
     layers = detector.layers
-    assert {(layers.name(a), layers.name(b)) for a, b in layer_pairs(detector, 1.0, 10.0)} == {
+    assert {(layers.name(a), layers.name(b)) for a, b in zip(*pair_columns(layer_pairs(detector, 1.0, 10.0)), strict=True)} == {
         ("B1", "B2"), ("B2", "B3"), ("B3", "B4"),
     }  # fmt: skip
+
+
+def pair_columns(pairs):
+    return pairs.inner, pairs.outer
+
+
+def test_the_gap_between_a_disks_rings_is_where_no_module_reaches(detector):
+    layers = detector.layers
+    assert np.all(layers.gap_high[layers.barrel] == 0)
+    for k in np.flatnonzero(~layers.barrel):
+        of = detector.layer_index == k
+        module = np.flatnonzero(of)
+        # Points all over the modules, none of them in the gap, some near both of its edges.
+        u, v = (a.ravel() for a in np.meshgrid(np.linspace(-1, 1, 21), np.linspace(-1, 1, 41)))
+        points = [
+            detector.to_global(np.full(len(u), m), np.stack([v * detector.half_x[m], u * detector.half_y[m]], axis=1))
+            for m in module[:: max(len(module) // 60, 1)]
+        ]  # fmt: skip
+        r = np.concatenate([np.hypot(p[:, 0], p[:, 1]) for p in points])
+        assert layers.gap_high[k] > layers.gap_low[k] > layers.r_min[k]
+        assert not np.any((r > layers.gap_low[k] + 1e-6) & (r < layers.gap_high[k] - 1e-6))
+        assert r[r < layers.gap_high[k] - 0.1].max() > layers.gap_low[k] - 2
+        assert r[r > layers.gap_low[k] + 0.1].min() < layers.gap_high[k] + 2
+
+
+def test_layers_before_and_after_a_gap_follow_one_another(detector):
+    layers, pairs = detector.layers, layer_pairs(detector)
+    past = {
+        (layers.name(a), layers.name(b), layers.name(k))
+        for a, b, k in zip(pairs.inner, pairs.outer, pairs.skipped, strict=True) if k >= 0
+    }  # fmt: skip
+    assert {("E+1", "E+3", "E+2"), ("B2", "E-2", "E-1")} <= past
+    assert all(k.startswith("E") for _, _, k in past)
+
+
+def test_skips_and_overlaps_come_on_request(detector):
+    plain, skips, overlaps = layer_pairs(detector), layer_pairs(detector, skips=True), layer_pairs(detector, overlaps=True)
+    listed = {p for p, k in zip(zip(plain.inner, plain.outer, strict=True), plain.skipped, strict=True) if k == -1}
+    expected = {(a, d) for a, b in listed for c, d in listed if b == c} - listed
+    got = {(a, b) for a, b, k in zip(skips.inner, skips.outer, skips.skipped, strict=True) if k == -2}
+    assert got == expected
+    assert len(overlaps) == len(plain) + len(detector.layers)
+    assert not np.any(plain.inner == plain.outer)
 
 
 def test_modules_are_found_by_their_ids_in_any_order(detector):

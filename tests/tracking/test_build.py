@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from seeding.edges import Edges
 from seeding.hits import Hits
 from smartpix.estimate import Estimate
+from smartpix.geometry import LayerPairs
 from smartpix.schema import InputError
 from tests.seeding import toys
 from tracking.build import BuildOptions, build_tracks, layer_ranks
@@ -27,7 +28,9 @@ def edges_of(pairs):
     n = len(pairs)
     both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     zero = np.zeros(n, dtype=np.float32)
-    return Edges(both[:, 0].copy(), both[:, 1].copy(), np.zeros(n, dtype=np.int32), zero, zero, zero, zero, np.zeros((n, 4)), n)
+    return Edges(
+        both[:, 0].copy(), both[:, 1].copy(), np.zeros(n, dtype=np.int32), zero, zero, zero, zero, np.zeros((n, 4)), n, n
+    )
 
 
 RANKS = np.arange(10, dtype=np.int32)
@@ -43,7 +46,7 @@ def tracks_of(layers, scored, options=DEFAULT, **more):
 
 def test_ranks_rise_along_every_pair_of_the_detector():
     ranks = layer_ranks(len(toys.detector().layers), toys.pairs())
-    assert all(ranks[a] < ranks[b] for a, b in toys.pairs())
+    assert all(ranks[a] < ranks[b] for a, b in toys.follows())
     assert ranks.min() == 0
 
 
@@ -57,7 +60,8 @@ def test_ranks_are_the_longest_paths_of_any_acyclic_pairs(seed, n):
     def longest(layer):
         return max((1 + longest(a) for a, b in pairs if b == layer), default=0)
 
-    ranks = layer_ranks(n, np.array(pairs, dtype=np.int32).reshape(-1, 2))
+    both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    ranks = layer_ranks(n, LayerPairs(both[:, 0], both[:, 1], np.full(len(both), -1, dtype=np.int32)))
     assert ranks.tolist() == [longest(k) for k in range(n)]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
-from seeding.seeds import support
+from seeding.seeds import SeedOptions, find_seeds
 from tests.seeding import toys
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES, make_graph
 
@@ -15,31 +15,31 @@ CONE = ConeOptions()
 @pytest.fixture(scope="module")
 def event():
     hits = toys.toy_hits(toys.toy_event(40, seed=61), 61)
-    edges, cones = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    return hits, edges, cones, support(hits, edges, toys.FIELD, CONE)
+    edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    return hits, edges, kinks_of(hits, edges, toys.FIELD)
+
+
+def kinks_of(hits, edges, field):
+    return find_seeds(hits, edges, field, CONE, SeedOptions()).support
 
 
 def graph_of(event, **more):
-    hits, edges, cones, kinks = event
-    return make_graph(hits, cones, edges, kinks, toys.detector(), toys.FIELD, **more)
+    hits, edges, kinks = event
+    return make_graph(hits, edges, kinks, toys.detector(), toys.FIELD, **more)
 
 
 def test_node_features_are_what_their_names_say(event):
-    hits, edges, cones, _ = event
+    hits, edges, _ = event
     x = graph_of(event).x.numpy()
     assert x.shape == (len(hits), len(NODE_FEATURES))
     column = {name: x[:, k] for k, name in enumerate(NODE_FEATURES)}
-    sigma_c, sigma_k = np.sqrt(cones.covariance[:, [0, 2]]).T
     for i in range(0, len(hits), 7):
         px, py, pz = hits.position[i]
         expected = {
             "r / 100 mm": np.hypot(px, py) / 100, "z / 1000 mm": pz / 1000,
             # Barrel modules stand upright: their normal has no component along the beam.
             "barrel": float(abs(hits.axes[i, 8]) < 0.7),
-            "asinh cot theta of the cone": np.arcsinh(cones.cot_theta[i]),
-            "curvature of the cone * 1 GeV": cones.curvature[i] / toys.UNIT,
-            "log10 sigma cot theta": np.log10(sigma_c[i]),
-            "log10 sigma curvature * 1 GeV": np.log10(sigma_k[i] / toys.UNIT),
+            "asinh cot alpha": np.arcsinh(hits.estimate.mean[i, 2]), "asinh cot beta": np.arcsinh(hits.estimate.mean[i, 3]),
             "log10 sigma cot alpha": np.log10(hits.estimate.sigma()[i, 2]),
             "log10 sigma cot beta": np.log10(hits.estimate.sigma()[i, 3]),
             "log1p edges in": np.log(1 + sum(edges.target == i)), "log1p edges out": np.log(1 + sum(edges.source == i)),
@@ -50,7 +50,7 @@ def test_node_features_are_what_their_names_say(event):
 
 
 def test_edge_features_are_what_their_names_say(event):
-    hits, edges, _, kinks = event
+    hits, edges, kinks = event
     graph = graph_of(event)
     values = graph.edge_attr.numpy()
     assert values.shape == (len(edges), len(EDGE_FEATURES))
@@ -75,9 +75,9 @@ def test_edge_features_are_what_their_names_say(event):
 def test_everything_is_finite_even_without_field(event):
     hits, *_ = event
     for field in (toys.FIELD, -2.0, 0.0):
-        edges, cones = find_edges(hits, toys.detector(), toys.pairs(), field, CONE)
-        kinks = support(hits, edges, field, CONE)
-        graph = make_graph(hits, cones, edges, kinks, toys.detector(), field)
+        edges = find_edges(hits, toys.detector(), toys.pairs(), field, CONE)
+        kinks = kinks_of(hits, edges, field)
+        graph = make_graph(hits, edges, kinks, toys.detector(), field)
         assert np.all(np.isfinite(graph.x.numpy()))
         assert np.all(np.isfinite(graph.edge_attr.numpy()))
 
@@ -90,26 +90,26 @@ def test_labels_go_along_and_only_if_given(event):
 
 def test_an_empty_event_is_an_empty_graph():
     hits = toys.toy_hits(toys.empty_event())
-    edges, cones = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    kinks = support(hits, edges, toys.FIELD, CONE)
-    graph = make_graph(hits, cones, edges, kinks, toys.detector(), toys.FIELD)
+    edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
+    kinks = kinks_of(hits, edges, toys.FIELD)
+    graph = make_graph(hits, edges, kinks, toys.detector(), toys.FIELD)
     assert tuple(graph.x.shape) == (0, len(NODE_FEATURES))
     assert tuple(graph.edge_attr.shape) == (0, len(EDGE_FEATURES))
     assert tuple(graph.edge_index.shape) == (2, 0)
 
 
 def test_turning_the_event_about_the_beam_leaves_the_features(event):
-    hits, edges, cones, kinks = event
+    hits, edges, kinks = event
     turned = toys.rotated(hits, 1.0)
-    graph = make_graph(turned, cones, edges, kinks, toys.detector(), toys.FIELD)
+    graph = make_graph(turned, edges, kinks, toys.detector(), toys.FIELD)
     np.testing.assert_allclose(graph.x.numpy(), graph_of(event).x.numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(graph.edge_attr.numpy(), graph_of(event).edge_attr.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_scale_of_momentum_is_the_fields(event):
-    hits, edges, cones, kinks = event
-    weak = make_graph(hits, cones, edges, kinks, toys.detector(), toys.FIELD / 2)
+    hits, edges, kinks = event
+    weak = make_graph(hits, edges, kinks, toys.detector(), toys.FIELD / 2)
     k = EDGE_FEATURES.index("curvature * 1 GeV")
     np.testing.assert_allclose(weak.edge_attr[:, k], 2 * graph_of(event).edge_attr[:, k], rtol=1e-5)
-    opposite = make_graph(dataclasses.replace(hits), cones, edges, kinks, toys.detector(), -toys.FIELD)
+    opposite = make_graph(dataclasses.replace(hits), edges, kinks, toys.detector(), -toys.FIELD)
     np.testing.assert_array_equal(opposite.edge_attr[:, k], graph_of(event).edge_attr[:, k])

@@ -1,0 +1,129 @@
+"""An event's hits in the order in which the kernels search them: by layer, then by cell of a grid, in single precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seeding.hits import Hits
+from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, fill_table, sort_hits
+from smartpix.geometry import Detector, LayerPairs
+
+__all__ = ["Grid", "HitTable", "hit_table", "layer_grid", "max_curvature", "scattering_constant", "search_bounds"]
+
+GRID_Z, GRID_R = 8.0, 6.0
+"""Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells."""
+GAP_MARGIN = 1.5
+"""A track may pass this far (mm) from the gap between two rings: their modules lie at different z."""
+
+Singles = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of every layer, along z (barrel) or r (disks) and phi.
+
+    Attributes:
+        barrel: (L,) kind of each layer; low, width, n_along: (L,) its first edge, cell size in mm and number of cells.
+        first_cell: (L + 1,) number of each layer's first cell.
+        envelope: (L, 4) r_min, r_max, z_min, z_max of its silicon in mm.
+    """
+
+    barrel: npt.NDArray[np.bool_]
+    low: Singles
+    width: Singles
+    n_along: npt.NDArray[np.int64]
+    first_cell: npt.NDArray[np.int64]
+    envelope: Singles
+
+
+def layer_grid(detector: Detector) -> Grid:
+    """The grid of a detector's layers."""
+    layers = detector.layers
+    low = np.where(layers.barrel, layers.z_min, layers.r_min)
+    high = np.where(layers.barrel, layers.z_max, layers.r_max)
+    width = np.where(layers.barrel, GRID_Z, GRID_R)
+    n_along = ((high - low) / width).astype(np.int64) + 1
+    return Grid(
+        barrel=layers.barrel,
+        low=low.astype(np.float32),
+        width=width.astype(np.float32),
+        n_along=n_along,
+        first_cell=np.concatenate([[0], np.cumsum(n_along * N_PHI)]),
+        envelope=np.stack([layers.r_min, layers.r_max, layers.z_min, layers.z_max], axis=1).astype(np.float32),
+    )
+
+
+@dataclass(frozen=True)
+class HitTable:
+    """Hits sorted by cell.
+
+    Attributes:
+        order: (N,) row of each in the event's hits.
+        cell_start: (cells + 1,) where each cell begins.
+        first: (L + 1,) where each layer begins.
+        hits: (N, 16) a cache line for each hit, see :func:`seeding.kernels.fill_table`.
+        axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
+    """
+
+    order: npt.NDArray[np.int32]
+    cell_start: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int32]
+    hits: Singles
+    axes: Singles
+
+
+def max_curvature(field: float, min_pt: float) -> float:
+    """Of a track of ``min_pt`` (GeV) in a field (T), 1/mm."""
+    return max(abs(field), 1e-3) * CURVATURE_PER_TESLA / min_pt
+
+
+def scattering_constant(field: float, radiation_length: float) -> float:
+    """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's 13.6 MeV without its logarithm (PDG).
+
+    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any incidence.
+    """
+    return (0.0136 / max(abs(field) * CURVATURE_PER_TESLA, 1e-9)) ** 2 * radiation_length
+
+
+def hit_table(
+    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float
+) -> HitTable:
+    """Sort and prepare an event's hits.
+
+    Args:
+        sigma_scale: factor on the estimates' sigmas.
+        sigma_z0, sigma_d0: widths of the luminous region along the beam and of the impact parameter, mm.
+        curvature: largest looked for, 1/mm, at which multiple scattering is counted.
+        scattering: of :func:`scattering_constant`.
+        cut: largest chi2 an edge may have; sets how steep or flat an edge from a hit can be.
+    """
+    order, start, radius, phi = sort_hits(
+        hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell
+    )
+    table, axes = fill_table(
+        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance,
+        sigma_scale**2, sigma_z0, sigma_d0, curvature, scattering, cut, float(grid.envelope[:, 0].min()),
+    )  # fmt: skip
+    return HitTable(order, start, start[grid.first_cell], table, axes)
+
+
+def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:
+    """(P, 3) z of the layer whose gap a pair passes, and between which radii; the last is 0 where there is none."""
+    layers = detector.layers
+    bounds = np.zeros((len(pairs), 3), dtype=np.float32)
+    gap = np.flatnonzero(pairs.skipped >= 0)
+    skipped = pairs.skipped[gap]
+    bounds[gap] = np.stack(
+        [layers.z[skipped], layers.gap_low[skipped] - GAP_MARGIN, layers.gap_high[skipped] + GAP_MARGIN], axis=1
+    )
+    return bounds
+
+
+def work_items(table: HitTable, pairs: LayerPairs) -> npt.NDArray[Any]:
+    """(P + 1,) sums of the pairs' numbers of source hits: where each pair's searches begin in a list of all of them."""
+    sources = table.first[pairs.inner + 1] - table.first[pairs.inner]
+    return np.concatenate([[0], np.cumsum(sources)])
