@@ -1,0 +1,339 @@
+"""Behind ``smartpix bench seeding``: the cones against windows, a k-d tree, cluster lengths and ACTS, on the same hits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from seeding.acts_reference import ALGORITHMS, acts_seeds
+from seeding.cones import ConeOptions
+from seeding.edges import Edges, find_edges
+from seeding.hits import Hits, make_hits
+from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
+from seeding.seeds import SeedOptions, find_seeds
+from smartpix.estimate import Estimate, MdnEstimator, choose_estimator, estimate, truth_targets
+from smartpix.geometry import Detector, LayerPairs, layer_pairs
+from smartpix.io import iterate, open_events
+from smartpix.schema import InputError, check
+from tracking.metrics import EventTruth, event_truth, score_edges, seed_efficiency
+
+__all__ = ["SIGMA_SCALES", "bench_seeding", "load_events", "table"]
+
+Report = Callable[[str], None]
+
+SIGMA_SCALES = (0.5, 1.0, 2.0)
+REPEATS = 5
+TRUTH_SIGMA = (0.02, 0.01)
+"""Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
+
+
+@dataclass(frozen=True)
+class BenchEvent:
+    """One event: its hits by estimator, truth, true targets (N, 4), and the clusters' lengths in columns (N,)."""
+
+    hits: Mapping[str, Hits]
+    truth: EventTruth
+    length: npt.NDArray[np.int64]
+    cot_alpha: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of one detector and field."""
+
+    detector: Detector
+    field: float
+    pairs: LayerPairs
+    events: Sequence[BenchEvent]
+
+
+def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[str] = ("mdn", "shape")) -> Sample:
+    """Hits and truth of the first events of simulated files.
+
+    Raises:
+        InputError: no truth, no events, or no estimates for the sensor.
+    """
+    header = open_events(files[0]).header
+    detector = header.detector
+    chosen = {name: choose_estimator(header, name) for name in estimators}
+    events: list[BenchEvent] = []
+    for opened, records in iterate(list(files), step=1):
+        if not opened.has_truth:
+            raise InputError(f"{opened.path}: has no truth to measure against; give simulated files")
+        if len(events) == limit:
+            break
+        clusters = records[0]["clusters"]
+        hits = {name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()}
+        target, has = truth_targets(clusters)
+        some = next(iter(hits.values()))
+        hits["truth"] = _with_truth(some, target, has)
+        columns = clusters["pixels", "column"]
+        length = ak.to_numpy(ak.max(columns, axis=1) - ak.min(columns, axis=1)).astype(np.int64) + 1
+        truth = event_truth(clusters, records[0]["particles"], some.layer)
+        events.append(BenchEvent(hits, truth, length, np.where(has, target[:, 2], np.nan)))
+    if not events:
+        raise InputError(f"{files[0]}: has no events")
+    return Sample(detector, header.field, layer_pairs(detector), events)
+
+
+def _with_truth(hits: Hits, target: npt.NDArray[np.float64], has: npt.NDArray[np.bool_]) -> Hits:
+    """Hits whose directions are the true ones, as a perfect sensor would give them."""
+    mean, cholesky = hits.estimate.mean.copy(), hits.estimate.cholesky.copy()
+    good = has & np.isfinite(target).all(axis=1)
+    mean[good, 2:] = target[good, 2:]
+    cholesky[good, 2:, :] = 0
+    cholesky[good, 2, 2], cholesky[good, 3, 3] = TRUTH_SIGMA
+    covariance = np.tile([TRUTH_SIGMA[0] ** 2, 0.0, TRUTH_SIGMA[1] ** 2], (len(hits), 1))
+    return replace(
+        hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged), cot=np.ascontiguousarray(mean[:, 2:]),
+        cot_covariance=np.where(good[:, None], covariance, hits.cot_covariance),
+    )  # fmt: skip
+
+
+@dataclass
+class _Counts:
+    """Sums over events of one method."""
+
+    edges: int = 0
+    true: int = 0
+    wanted: int = 0
+    found: int = 0
+    wanted_soft: int = 0
+    found_soft: int = 0
+    seeds: int = 0
+    findable: int = 0
+    seeded: int = 0
+    ms: float = 0.0
+    peak_mb: float = 0.0
+
+    def edges_of(self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> None:
+        score = score_edges(truth, source, target)
+        self.edges += score.n_edges
+        self.true += score.n_true
+        self.wanted, self.found = self.wanted + score.n_wanted, self.found + score.n_found
+        self.wanted_soft, self.found_soft = self.wanted_soft + score.n_wanted_0p5, self.found_soft + score.n_found_0p5
+
+    def seeds_of(self, truth: EventTruth, seeds: npt.NDArray[np.int32]) -> None:
+        self.seeds += len(seeds)
+        self.findable += int(truth.findable.sum())
+        self.seeded += int(np.sum(seed_efficiency(truth, seeds) & truth.findable))
+
+    def result(self, n_events: int) -> dict[str, float | None]:
+        def ratio(a: float, b: float) -> float | None:
+            return a / b if b else None
+
+        return {
+            "edges": self.edges / n_events if self.edges else None,
+            "edge_efficiency_0p9": ratio(self.found, self.wanted),
+            "edge_efficiency_0p5": ratio(self.found_soft, self.wanted_soft),
+            "edge_purity": ratio(self.true, self.edges),
+            "seeds": self.seeds / n_events if self.findable else None,
+            "seed_efficiency": ratio(self.seeded, self.findable),
+            "seeds_per_findable": ratio(self.seeds, self.findable),
+            "ms": self.ms / n_events,
+            "peak_mb": self.peak_mb,
+        }
+
+
+def _peak_mb(run: Callable[[], Any]) -> float:
+    """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it keeps none."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _status("VmRSS")
+        run()
+        return max(_status("VmHWM") - before, 0.0)
+    except OSError:
+        run()
+        return float("nan")
+
+
+def _status(name: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return float(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {name}")
+
+
+def _timed(runs: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Median ms of several calls run in turn, after a warm-up, and what each gave last."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    results: dict[str, Any] = {}
+    for repeat in range(REPEATS + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            results[name] = run()
+            if repeat:
+                times[name].append(1e3 * (time.perf_counter() - started))
+    return {name: float(np.median(values)) for name, values in times.items()}, results
+
+
+def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable, threads: int) -> dict[str, Callable[[], Any]]:
+    """What is timed, by name: hits in, edges (and seeds) out."""
+    detector, field, pairs = sample.detector, sample.field, sample.pairs
+    plain = next(iter(event.hits.values()))
+
+    def cones(hits: Hits, scale: float = 1.0) -> tuple[Edges, Any]:
+        options = ConeOptions(sigma_scale=scale)
+        edges = find_edges(hits, detector, pairs, field, options, threads)
+        return edges, find_seeds(hits, edges, field, options, SeedOptions(), threads)
+
+    runs: dict[str, Callable[[], Any]] = {}
+    for name, hits in event.hits.items():
+        runs["cone" if name == "mdn" else f"cone-{name}"] = lambda hits=hits: cones(hits)
+    if "mdn" in event.hits:
+        for scale in SIGMA_SCALES:
+            if scale != 1:
+                runs[f"cone-sigma-{scale:g}"] = lambda scale=scale: cones(event.hits["mdn"], scale)
+    options = WindowOptions()
+    runs["window"] = lambda: (window(plain, detector, pairs, field, options, threads), None)
+    runs["length"] = lambda: (
+        length_window(plain, event.length, lengths, detector, pairs, field, options, threads), None
+    )  # fmt: skip
+    runs["tree"] = lambda: (tree_window(plain, detector, pairs, field, options), None)
+    return runs
+
+
+def bench_seeding(sample: Sample, threads: int = 1, report: Report = print) -> dict[str, Any]:
+    """Every method on the same hits, in turn, in one process.
+
+    Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds; for ACTS the
+    seeding algorithm alone, from space points to seeds. The estimates are made before, and so are the space points.
+
+    Returns:
+        ``methods`` by name with ``edges``, ``edge_efficiency_0p9`` (of findable particles), ``edge_efficiency_0p5``,
+        ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``, ``ms`` and ``peak_mb`` (all per event);
+        ``reduction_innermost``, ``reduction_barrel``, ``reduction_all`` (edges of the window / in cones),
+        ``by_pair``, ``ratio_time_to_acts``, ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``.
+    """
+    check("bench seeding", "threads", threads, threads >= 1, "at least 1")
+    n = len(sample.events)
+    barrel = sample.detector.barrel
+    flat = [(e.length, barrel[next(iter(e.hits.values())).module], e.cot_alpha) for e in sample.events]
+    # From the truth of the very events it is used on: the best such table there can be.
+    lengths = length_table(*(np.concatenate(columns) for columns in zip(*flat, strict=True)))
+    counts: dict[str, _Counts] = {}
+    n_pairs = len(sample.pairs)
+    by_pair = {name: np.zeros((3, n_pairs), dtype=np.int64) for name in ("cone", "window")}
+    for k, event in enumerate(sample.events):
+        report(f"event {k + 1} of {n}")
+        runs = _methods(sample, event, lengths, threads)
+        slow = runs.pop("tree")
+        times, results = _timed(runs)
+        started = time.perf_counter()
+        results["tree"] = slow()
+        times["tree"] = 1e3 * (time.perf_counter() - started)
+        for name, (edges, seeds) in results.items():
+            mine = counts.setdefault(name, _Counts())
+            source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
+            mine.edges_of(event.truth, source, target)
+            if seeds is not None:
+                mine.seeds_of(event.truth, seeds.hits)
+            mine.ms += times[name]
+            if k == 0:
+                mine.peak_mb = _peak_mb(slow if name == "tree" else runs[name])
+            if name in by_pair:
+                by_pair[name] += _by_pair(event, sample.pairs, edges)
+    for name in ALGORITHMS:
+        report(name)
+        hits = [next(iter(e.hits.values())) for e in sample.events]
+        acts = acts_seeds(hits, sample.field, name)
+        mine = counts.setdefault(name, _Counts())
+        for event, found in zip(sample.events, acts.seeds, strict=True):
+            mine.seeds_of(event.truth, found)
+        mine.ms = acts.ms * n
+        mine.peak_mb = float("nan")
+    methods = {name: mine.result(n) for name, mine in counts.items()}
+    layers, pairs = sample.detector.layers, sample.pairs
+    both_barrel = layers.barrel[pairs.inner] & layers.barrel[pairs.outer]
+    innermost = both_barrel & (layers.radius[pairs.inner] == layers.radius[layers.barrel].min())
+    kept, searched = by_pair["cone"], by_pair["window"]
+
+    def reduction(chosen: npt.NDArray[np.bool_]) -> float | None:
+        return float(searched[0, chosen].sum() / kept[0, chosen].sum()) if kept[0, chosen].sum() else None
+
+    cone, reference = methods["cone"], methods["acts-grid"]
+    return {
+        "n_events": n,
+        "n_hits": float(np.mean([len(e.length) for e in sample.events])),
+        "threads": threads,
+        "methods": {
+            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name, m in methods.items()
+        },
+        "reduction_innermost": reduction(innermost),
+        "reduction_barrel": reduction(both_barrel),
+        "reduction_all": reduction(np.ones(n_pairs, dtype=bool)),
+        "by_pair": {
+            f"{layers.name(a)}-{layers.name(b)}": {
+                "edges": int(kept[0, p]), "window_edges": int(searched[0, p]),
+                "purity": float(kept[1, p] / kept[0, p]) if kept[0, p] else None,
+                "window_purity": float(searched[1, p] / searched[0, p]) if searched[0, p] else None,
+            }
+            for p, (a, b) in enumerate(zip(pairs.inner, pairs.outer, strict=True))
+        },
+        "ratio_time_to_acts": (cone["ms"] or 0.0) / (reference["ms"] or float("nan")),
+        "ratio_seeds_to_acts": (cone["seeds"] or 0.0) / (reference["seeds"] or float("nan")),
+    }  # fmt: skip
+
+
+def _by_pair(event: BenchEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[np.int64]:
+    """(3, P) edges, true ones among them, and 0."""
+    from tracking.metrics import edge_labels
+
+    labels = edge_labels(event.truth, edges.source, edges.target)
+    all_edges = np.bincount(edges.pair, minlength=len(pairs))
+    true = np.bincount(edges.pair[labels], minlength=len(pairs))
+    return np.stack([all_edges, true, np.zeros_like(true)])
+
+
+def thread_speedup(sample: Sample, threads: int) -> float:
+    """Time of cones and seeds on one thread over that on several, in turn in one process: the median over events."""
+    ratios = []
+    for event in sample.events:
+        runs = {
+            str(t): (lambda t=t: _methods(sample, event, LengthTable(np.zeros((2, 1)), np.zeros((2, 1))), t)["cone"]())
+            for t in (1, threads)
+        }
+        times, _ = _timed(runs)
+        ratios.append(times["1"] / times[str(threads)])
+    return float(np.median(ratios))
+
+
+def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, float]]]:
+    """Exponent of the time of cones and seeds against the number of hits, fitted over samples; and the points."""
+    points = []
+    for sample in samples:
+        for event in sample.events:
+            run = _methods(sample, event, LengthTable(np.zeros((2, 1)), np.zeros((2, 1))), 1)["cone"]
+            times, _ = _timed({"cone": run})
+            points.append({"hits": float(len(event.length)), "ms": times["cone"]})
+    x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
+    return float(np.polyfit(x, y, 1)[0]), points
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The methods of :func:`bench_seeding` as lines of text."""
+    lines = [f"{'method':18s}{'edges':>10s}{'eff 0.9':>9s}{'eff 0.5':>9s}{'purity':>8s}{'seeds':>8s}{'seed eff':>9s}{'ms':>8s}{'MB':>7s}"]
+
+    def cell(value: float | None, form: str, width: int) -> str:
+        return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"
+
+    for name, m in result["methods"].items():
+        lines.append(
+            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
+            f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}{cell(m['seeds'], ',.0f', 8)}"
+            f"{cell(m['seed_efficiency'], '.4f', 9)}{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
+        )
+    for name in (
+        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts", "ratio_seeds_to_acts", "thread_speedup",
+        "exponent",
+    ):  # fmt: skip
+        if result.get(name) is not None:
+            lines.append(f"{name:22s}{result[name]:8.3f}")
+    return "\n".join(lines)
