@@ -121,16 +121,7 @@ def search_all(
             parts = list(pool.map(part, ends[:-1], ends[1:]))
     else:
         parts = [part(0, int(items[-1]))]
-    source, target, pair, values = (np.concatenate([p[k] for p in parts]) for k in range(4))
-    return Edges(
-        source=table.order[source],
-        target=table.order[target],
-        pair=pair,
-        chi2=values[:, 0].copy(),
-        curvature=values[:, 1].copy(),
-        cot_theta=values[:, 2].copy(),
-        z0=values[:, 3].copy(),
-        pulls=values[:, 4:].copy(),
-        n_looked=sum(p[4] for p in parts),
-        n_tested=sum(p[5] for p in parts),
-    )
+    source, target, pair, values = (np.concatenate(c) if len(c) > 1 else c[0] for c in zip(*(p[:4] for p in parts), strict=True))
+    chi2, curvature, slope, z0 = (values[:, k].copy() for k in range(4))
+    looked, tested = (sum(p[k] for p in parts) for k in (4, 5))
+    return Edges(table.order[source], table.order[target], pair, chi2, curvature, slope, z0, values[:, 4:].copy(), looked, tested)

@@ -42,6 +42,7 @@ X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB = range(14)
 FAR = np.float32(1e9)
 HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
 SIXTH, FORTIETHS, LAST = np.float32(1 / 6), np.float32(3 / 40), np.float32(15 / 336)
+EIGHTH, SIXTEENTH, LAST_COS, BENT = np.float32(1 / 8), np.float32(1 / 16), np.float32(5 / 128), np.float32(0.1)
 PI = np.float32(math.pi)
 FAST = {"contract", "arcp", "nsz", "reassoc"}
 """Liberties with rounding, none with what is not finite."""
@@ -182,6 +183,14 @@ def grow_rows(values: Any, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def cos_of_sin(s2: Any) -> Any:
+    """Cosine from the square of the sine; a square root takes longer than everything else in the test of a pair."""
+    if s2 < BENT:
+        return ONE - s2 * (HALF + s2 * (EIGHTH + s2 * (SIXTEENTH + s2 * LAST_COS)))
+    return math.sqrt(ONE - s2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def search(
     first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any, f: Any, start: Any,
     barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, cut: Any, inverse_z0: Any,
@@ -212,6 +221,7 @@ def search(
     gate = ONE / (inverse_d0 + np.float32(1e-30)) * math.sqrt(cut)
     innermost, outermost = envelope[:, 0].min(), envelope[:, 1].max()
     stretch = ONE / math.sqrt(ONE - min(HALF * outermost * (max_curvature + gate / innermost**2), np.float32(0.9)) ** 2)
+    shrink = ONE / stretch
     p = 0
     while items[p + 1] <= first_item:
         p += 1
@@ -274,11 +284,9 @@ def search(
                     dr, dz = t[j, R] - ri, t[j, Z] - zi
                     if dr <= np.float32(1e-3):
                         continue
-                    # The slope along the path is at most dz / dr and at least that over the stretch.
-                    steepest = dz / dr
-                    flattest = steepest / stretch
-                    least, most = min(steepest, flattest), max(steepest, flattest)
-                    if most < slope_low or least > slope_high or most < t[j, LOW] or least > t[j, HIGH]:
+                    # The slope along the path is at most dz / dr and at least that over the stretch; times dr.
+                    least, most = min(dz, dz * shrink), max(dz, dz * shrink)
+                    if most < slope_low * dr or least > slope_high * dr or most < t[j, LOW] * dr or least > t[j, HIGH] * dr:
                         continue
                     rj = t[j, R]
                     if bounds[p, 2] > 0:
@@ -305,14 +313,14 @@ def search(
                     if chi2 > cut:
                         continue
                     n_tested += 1
-                    cosine = math.sqrt(ONE - sj2)
+                    cosine = cos_of_sin(sj2)
                     inverse = ONE / (f[j, 6] * cosine + f[j, 7] * sin_j + f[j, 8] * slope)
                     aj = t[j, A] - (f[j, 0] * cosine + f[j, 1] * sin_j + f[j, 2] * slope) * inverse
                     bj = t[j, B] - (f[j, 3] * cosine + f[j, 4] * sin_j + f[j, 5] * slope) * inverse
                     chi2 += aj * aj * t[j, WAA] + TWO * aj * bj * t[j, WAB] + bj * bj * t[j, WBB]
                     if chi2 > cut:
                         continue
-                    cosine = math.sqrt(ONE - si2)
+                    cosine = cos_of_sin(si2)
                     inverse = ONE / (f[i, 6] * cosine + f[i, 7] * sin_i + f[i, 8] * slope)
                     ai = t[i, A] - (f[i, 0] * cosine + f[i, 1] * sin_i + f[i, 2] * slope) * inverse
                     bi = t[i, B] - (f[i, 3] * cosine + f[i, 4] * sin_i + f[i, 5] * slope) * inverse

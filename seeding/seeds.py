@@ -20,8 +20,8 @@ from smartpix.schema import check
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
-MISSING = 1e3
-"""Support of an edge with no neighbour on that side."""
+MISSING = 50.0
+"""Support of an edge with no neighbour on that side, or none that fits any better."""
 PARTS_PER_THREAD = 4
 
 Singles = npt.NDArray[np.float32]
@@ -55,8 +55,7 @@ class Seeds:
         hits: (S, 3) rows, inner first.
         curvature: (S,) mean of its edges, 1/mm; cot_theta, z0: (S,) likewise, z0 in mm of the inner edge.
         chi2: (S,) of both edges and their kink.
-        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it; 1000 where there
-            is none.
+        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at most 50.
     """
 
     hits: npt.NDArray[np.int32]
