@@ -19,7 +19,7 @@ estimates = "auto"
 
 [cone]
 quantile = 0.99
-curvature_pt = 0.5  # softer tracks too
+min_pt = 0.3  # softer tracks too
 ```
 """
 
