@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from smartpix.geometry import Detector
-from smartpix.schema import N_COLUMNS, N_ROWS
+from smartpix.schema import N_COLUMNS, N_ROWS, origin_pixel
 
 __all__ = [
     "FlatClusters",
@@ -162,7 +162,7 @@ def window_origin(first: Ints, counts: Ints, row: npt.NDArray[Any], column: npt.
     for index, size in ((row, N_ROWS), (column, N_COLUMNS)):
         low = np.minimum.reduceat(index.astype(np.int64), first)
         high = np.maximum.reduceat(index.astype(np.int64), first)
-        origins.append((low + high) // 2 - size // 2)
+        origins.append((low + high) // 2 - origin_pixel(size))
     return origins[0], origins[1]
 
 

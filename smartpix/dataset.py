@@ -20,8 +20,8 @@ __all__ = ["LABELS", "LAYOUTS", "TARGETS", "ClusterSet", "check_labels", "checke
 Floats = npt.NDArray[np.float64]
 
 LABELS: dict[str, Column] = {
-    "x-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the columns"),
-    "y-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the rows"),
+    "x-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the columns"),
+    "y-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the rows"),
     "z-entry": Column("f8", "um", "0: through the far side, the thickness: through the pixel side"),
     "n_x": Column("f8", "GeV", "momentum, sensor frame"),
     "n_y": Column("f8", "GeV", "momentum, sensor frame"),
@@ -42,7 +42,8 @@ _SLOPES = {"cotAlpha": ("n_x", "n_z"), "cotBeta": ("n_y", "n_z")}
 _CROSSINGS = {"x-midplane": ("x-entry", "z-entry", "cotAlpha"), "y-midplane": ("y-entry", "z-entry", "cotBeta")}
 
 LAYOUTS = {5460: (20, 13, 21), 5120: (20, 16, 16)}
-"""Slices, rows and columns of the public sets by their number of image columns."""
+"""Slices, rows and columns of the public sets by their number of image columns. Positions are counted from the centre of the
+pixel (:func:`smartpix.schema.origin_pixel` of the rows, of the columns): (6, 10) and (7, 7)."""
 
 TOLERANCE = 1e-3
 """Labels of one row agree to this, relative and absolute; those of different clusters do not."""
@@ -78,7 +79,7 @@ class ClusterSet:
         return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
 
     def targets(self) -> Floats:
-        """(N, 4) x and y of the midplane crossing in mm from the array's centre, cot alpha, cot beta."""
+        """(N, 4) x and y of the midplane crossing in mm from the origin pixel's centre, cot alpha, cot beta."""
         return np.stack(
             [
                 self.labels["x-midplane"] * 1e-3, self.labels["y-midplane"] * 1e-3,

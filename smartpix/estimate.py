@@ -16,7 +16,7 @@ from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
 from smartpix.network import NetworkOptions
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, require
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, origin_pixel, require
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
@@ -235,8 +235,8 @@ class MdnEstimator:
 
 def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
     """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row, column)."""
-    x = (origin[:, 1] + N_COLUMNS // 2 + 0.5) * detector.pitch_x[module] - detector.half_x[module]
-    y = (origin[:, 0] + N_ROWS // 2 + 0.5) * detector.pitch_y[module] - detector.half_y[module]
+    x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
+    y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
     return np.stack([x, y], axis=1)
 
 
