@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,21 +11,25 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
 from smartpix.dataset import ClusterSet
 from smartpix.estimate import sensor_of, truth_targets, window_center
 from smartpix.io import iterate
 from smartpix.parquet import describe_clusters, is_cluster_file, read_clusters
-from smartpix.schema import InputError
+from smartpix.schema import InputError, origin_pixel
 from smartpix.simulate.readout import ReadoutOptions, digitise
 
 __all__ = ["Samples", "from_clusters", "load_samples"]
 
 Floats = npt.NDArray[np.float64]
-CHUNK = 20_000
+CHUNK = 5_000
+"""Clusters read out at a time: 110 MB with 20 slices of 13 x 21 pixels, several times over."""
 SIGNIFICANT = 4.5
-"""In units of the noise."""
+"""In units of the noise and the threshold's dispersion, added in quadrature."""
+TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
+"""Pixels of one image that touch, corners included; images do not."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Samples:
     """N clusters as the chip reads them, with their truth.
 
     Attributes:
-        images: (N, S, R, C) float32 charge in e; the fired pixels' bounding box is in the middle of the window.
-        targets: (N, 4) x and y (mm, from the window's centre), cot alpha, cot beta.
+        images: (N, S, R, C) float32 charge in e; the middle of the fired pixels' bounding box is at the window's origin pixel.
+        targets: (N, 4) x and y (mm, from the centre of the window's origin pixel), cot alpha, cot beta.
         truncated: (N,) fired pixels reach the border of the recorded array, or do not fit the window.
         sensor: pitch_x, pitch_y, thickness (mm) and field (T).
         slices: numbers of the S slices.
@@ -92,8 +97,13 @@ def from_clusters(
 ) -> Samples:
     """Read out a data set and put its clusters in the middle of their windows."""
     rng = np.random.default_rng(seed)
-    # Where noise alone passes the threshold, only pixels well above it tell where the cluster is.
-    level = SIGNIFICANT * readout.noise if readout is not None and readout.threshold < SIGNIFICANT * readout.noise else 0.0
+    level, connected = 0.0, False
+    if readout is not None:
+        # Where noise alone passes the threshold, only pixels well above it tell where the cluster is. With dispersion some
+        # thresholds are low and the ADC's lowest level may lie above that: then only pixels that touch the largest one do.
+        spread = SIGNIFICANT * math.hypot(readout.noise, readout.threshold_dispersion)
+        level = spread if readout.threshold < spread else 0.0
+        connected = readout.threshold_dispersion > 0
     images = np.empty_like(clusters.charge)
     shift = np.empty((len(clusters), 2))
     truncated = np.empty(len(clusters), dtype=bool)
@@ -104,16 +114,27 @@ def from_clusters(
         if readout is not None:
             pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
             charge = np.moveaxis(digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1)
-        images[part], shift[part], truncated[part] = _centred(charge, level)
+        images[part], shift[part], truncated[part] = _centred(charge, level, connected)
     targets = clusters.targets()
     targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
     told = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
     return Samples(images, targets, truncated, dict(sensor), clusters.slices, told)
 
 
-def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
-    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array."""
+def _centred(
+    charge: npt.NDArray[np.float32], level: float, connected: bool
+) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
+    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array.
+
+    The middle of the bounding box of the pixels above ``level`` comes to the origin pixel; ``connected``: of those among
+    them that touch the one with the largest charge, directly or through others.
+    """
     fired = np.any(np.abs(charge) > level, axis=1)
+    if connected:
+        largest = np.where(fired, np.abs(charge).max(axis=1), 0).reshape(len(charge), -1).argmax(axis=1)
+        labels, _ = ndimage.label(fired, TOUCHING)
+        own = labels.reshape(len(charge), -1)[np.arange(len(charge)), largest]
+        fired &= labels == own[:, None, None]
     moved = []
     border = np.zeros(len(charge), dtype=bool)
     for axis in (2, 1):
@@ -121,7 +142,7 @@ def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray
         line = fired.any(axis=3 - axis)
         low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
         border |= line[:, 0] | line[:, -1]
-        moved.append(np.where(line.any(axis=1), np.clip(size // 2 - (low + high) // 2, -low, size - 1 - high), 0))
+        moved.append(np.where(line.any(axis=1), np.clip(origin_pixel(size) - (low + high) // 2, -low, size - 1 - high), 0))
     columns, rows = moved
     n_rows, n_columns = charge.shape[2:]
     out = np.zeros_like(charge)

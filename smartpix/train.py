@@ -20,7 +20,7 @@ from smartpix.files import check_writable
 from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
 from smartpix.quality import quality
 from smartpix.samples import Samples, load_samples
-from smartpix.schema import TARGET_SCALE, InputError, check
+from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.weights import load_arrays, load_weights, save_weights
 
@@ -299,20 +299,27 @@ def _augment(
     """Mirror or shift a batch, the labels with it."""
     for axis, name in ((3, "mirror-x"), (2, "mirror-y")):
         if name in how and torch.rand(1, generator=generator).item() < 0.5:
-            image = image.flip(axis)
+            # About the origin pixel, from whose centre the labels count; it is off the middle of an even number.
+            size = image.shape[axis]
+            image = _moved(image.flip(axis), axis, 2 * origin_pixel(size) - (size - 1))
             sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
             target = target * sign
     if "shift" in how:
         columns, rows = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
-        image = torch.roll(image, (rows, columns), dims=(2, 3))
-        # What is pushed over the edge must not come back on the other side.
-        for dim, step in ((2, rows), (3, columns)):
-            if step:
-                image.select(dim, 0 if step > 0 else -1).zero_()
+        image = _moved(_moved(image, 2, rows), 3, columns)
         target = target.clone()
         target[:, 0] += columns * pixel[0]
         target[:, 1] += rows * pixel[1]
     return image, target
+
+
+def _moved(image: torch.Tensor, dim: int, step: int) -> torch.Tensor:
+    """By one pixel or none; what is pushed over the edge does not come back on the other side."""
+    if step == 0:
+        return image
+    image = torch.roll(image, step, dims=dim)
+    image.select(dim, 0 if step > 0 else -1).zero_()
+    return image
 
 
 @torch.inference_mode()

@@ -236,15 +236,19 @@ def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
     image, target = some_batch(shape=shape)
     before = image.clone(), target.clone()
     got, labels = train._augment(image, target, PIXEL, (name,), None)
+    # About the pixel whose centre is the labels' origin: (6, 10) of 13 x 21, (7, 7) of 16 x 16. What has no counterpart is 0.
+    middle = {(13, 21): (6, 10), (16, 16): (7, 7)}[shape]
     for r in range(shape[0]):
         for c in range(shape[1]):
-            source = (r, shape[1] - 1 - c) if name == "mirror-x" else (shape[0] - 1 - r, c)
-            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]])
+            source = (r, 2 * middle[1] - c) if name == "mirror-x" else (2 * middle[0] - r, c)
+            inside = min(source) >= 0
+            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]] if inside else torch.zeros(5, 2))
     # Along x lie x and cot alpha, along y lie y and cot beta.
     for k, turned in enumerate([True, False, True, False] if name == "mirror-x" else [False, True, False, True]):
         assert torch.equal(labels[:, k], -target[:, k] if turned else target[:, k])
     twice = train._augment(got, labels, PIXEL, (name,), None)
-    assert torch.equal(twice[0], image)
+    kept = (slice(None), slice(None), slice(2 * middle[0] + 1), slice(2 * middle[1] + 1))
+    assert torch.equal(twice[0][kept], image[kept])
     assert torch.equal(twice[1], target)
     assert torch.equal(image, before[0])
     assert torch.equal(target, before[1])
