@@ -97,7 +97,7 @@ rule in the source of PixelAV, which made the public sets; it was not checked on
 
 **Labels** are float64. `x-midplane`, `y-midplane`, `cotAlpha` and `cotBeta` must be there, or all they are computed from: for the midplane that is also the
 thickness of the sensor, from the metadata or `thickness=` (mm). Others may be missing; columns that are not listed are ignored. `cotAlpha` and `cotBeta`
-must agree with the momentum. Missing or infinite values are refused; so are rows of images and labels that differ in number.
+must agree with the momentum, and the midplane with the entry where the thickness is known. Missing or infinite values are refused; so are rows of images and labels that differ in number.
 """
 
 

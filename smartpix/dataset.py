@@ -123,7 +123,7 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
         first_row: number of the first row, for messages.
 
     Raises:
-        InputError: momentum and cotangents of a row contradict each other.
+        InputError: momentum and cotangents of a row contradict each other, or the crossings of entry and midplane do.
     """
     full = dict(labels)
     for name, (across, along) in _SLOPES.items():
@@ -141,8 +141,19 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
                 "different clusters, make the file again"
             )
     for name, (entry, height, slope_name) in _CROSSINGS.items():
-        if name not in full and thickness is not None:
-            full[name] = full[entry] + full[slope_name] * (1e3 * thickness / 2 - full[height])
+        if thickness is None or not {entry, height, slope_name} <= set(full):
+            continue
+        crossing = full[entry] + full[slope_name] * (1e3 * thickness / 2 - full[height])
+        label = full.setdefault(name, crossing)
+        # A long way through the sensor is a difference of large numbers, rounded as those are.
+        wrong = np.abs(label - crossing) > TOLERANCE * (1 + np.abs(full[entry]))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g}, and by {entry}, {slope_name}, "
+                f"{height} and a thickness of {1e3 * thickness:g} um it is {crossing[row]:.6g} ({int(wrong.sum())} such rows); "
+                "the thickness or sensor type given is likely another, or columns are of different clusters"
+            )
     return {name: full[name] for name in LABELS if name in full}
 
 
