@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibrate import apply_calibration, cluster_shapes
-from smartpix.clusters import FlatClusters, flatten, window_origin
+from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
@@ -174,13 +174,8 @@ class MdnNetwork:
 
 def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
     """(N, 3) as :func:`smartpix.calibrate.cluster_shapes`, of images (N, S, R, C)."""
-    fired = np.any(images != 0, axis=1)
-    out = np.zeros((len(images), 3))
-    out[:, 0] = np.maximum(images[:, -1], 0).sum(axis=(1, 2), dtype=np.float64)
-    for k, line in ((1, fired.any(axis=1)), (2, fired.any(axis=2))):
-        size = line.shape[1]
-        out[:, k] = np.where(line.any(axis=1), size - line[:, ::-1].argmax(axis=1) - line.argmax(axis=1), 0)
-    return out
+    first, counts, row, column, charge = pixel_lists(images)
+    return cluster_shapes(first, counts, row, column, charge[:, -1].astype(np.float64))
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ import torch
 from smartpix.calibrate import fit_calibration
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
-from smartpix.files import check_writable
 from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
 from smartpix.quality import quality
 from smartpix.samples import Samples, load_samples
 from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.weights import load_arrays, load_weights, save_weights
+from smartpix.weights import check_output, load_arrays, load_weights, save_weights
 
 __all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "train_mdn", "train_on"]
 
@@ -109,7 +108,7 @@ def train_mdn(
     """
     if region not in ("barrel", "endcap"):
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
-    check_writable(output)
+    check_output(output)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
     return train_on(samples, region, output, options, report, start)
 

@@ -152,16 +152,6 @@ def _flat_in_cot_alpha(mean: Floats, targets: Floats, good: npt.NDArray[np.bool_
     return weighted_half_width(residual, np.sqrt(1 + targets[good, 2] ** 2))
 
 
-def pixel_lists(
-    images: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]:
-    """First pixel and number of pixels of each cluster, row and column, and charge (K, S) of images (N, S, R, C)."""
-    fired = np.any(images != 0, axis=1)
-    counts = fired.sum(axis=(1, 2)).astype(np.int64)
-    owner, row, column = np.nonzero(fired)
-    return np.cumsum(counts) - counts, counts, row, column, np.ascontiguousarray(images[owner, :, row, column])
-
-
 def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[str, float]:
     """Clusters per second from lists of fired pixels to the network's raw outputs, fused and with the torch module.
 
@@ -173,7 +163,7 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
     """
     import torch
 
-    from smartpix.clusters import fill_windows
+    from smartpix.clusters import fill_windows, pixel_lists
     from smartpix.model import NetworkOptions, build, encode
 
     options = NetworkOptions(**network.description["network"])

@@ -342,7 +342,7 @@ def test_description_says_all_there_is_to_know(trained, samples):
     arrays, description = weights_of(path)
     assert set(description) == {
         "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "calibration", "truncated_scale",
-        "metrics", "commit",
+        "metrics", "sha256", "commit",
     }  # fmt: skip
     assert description["architecture"] == "mdn-columns"
     assert NetworkOptions(**description["network"]) == options.network

@@ -20,7 +20,7 @@ from smartpix.weights import load_weights
 from tests.helpers import SENSOR
 from tests.tracking.conftest import BENCH_READOUT
 from tracking import bench
-from tracking.bench import VARIANTS, bench_mdn, network_speed, pixel_lists, table
+from tracking.bench import VARIANTS, bench_mdn, network_speed, table
 
 COLUMNS = {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
 TARGETS = {"x", "y", "cot_alpha", "cot_beta"}
@@ -211,22 +211,6 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
 
 
 # Speed
-
-
-def test_lists_of_pixels_are_those_of_a_straight_loop(samples):
-    images = np.concatenate([samples.images[:40], np.zeros((1, 2, 13, 21), np.float32), samples.images[40:50]])
-    first, counts, row, column, charge = pixel_lists(images)
-    k = 0
-    for i, image in enumerate(images):
-        assert first[i] == k
-        for r in range(13):
-            for c in range(21):
-                if image[:, r, c].any():
-                    assert (row[k], column[k]) == (r, c)
-                    np.testing.assert_array_equal(charge[k], image[:, r, c])
-                    k += 1
-        assert counts[i] == k - first[i]
-    assert k == len(charge)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
