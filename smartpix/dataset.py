@@ -75,6 +75,8 @@ class ClusterSet:
         missing = sorted(set(slices) - set(self.slices))
         if missing:
             raise InputError(f"clusters: the slices {missing} are not there; there are {list(self.slices)}")
+        if tuple(slices) == self.slices:
+            return self
         columns = [self.slices.index(s) for s in slices]
         return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
 

@@ -20,8 +20,8 @@ from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TAR
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
-    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "sensor_of",
-    "shapes_of_images", "truth_targets",
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
+    "sensor_of",    "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -309,7 +309,7 @@ def choose_estimator(
     for name, candidate in candidates:
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
         known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
-        fits = all(r in trained and _same_sensor(trained[r], sensor[r]) for r in sensor)
+        fits = all(r in trained and same_sensor(trained[r], sensor[r]) for r in sensor)
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
@@ -318,7 +318,8 @@ def choose_estimator(
     )
 
 
-def _same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    """Whether pitches, thickness and field agree to 2 %."""
     return all(abs(a[k] - b[k]) <= 0.02 * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import sensor_of, truth_targets, window_center
-from smartpix.io import iterate
-from smartpix.parquet import describe_clusters, is_cluster_file, read_clusters
+from smartpix.estimate import same_sensor, sensor_of, truth_targets, window_center
+from smartpix.io import EventFile, iterate
+from smartpix.parquet import Table, is_cluster_file, list_tables, read_clusters
 from smartpix.schema import InputError, origin_pixel
+from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise
 
-__all__ = ["Samples", "from_clusters", "load_samples"]
+__all__ = ["Samples", "from_clusters", "known_sensor", "load_samples"]
 
 Floats = npt.NDArray[np.float64]
 CHUNK = 5_000
@@ -43,6 +44,7 @@ class Samples:
         sensor: pitch_x, pitch_y, thickness (mm) and field (T).
         slices: numbers of the S slices.
         made_by: how the clusters were made and read out.
+        parts: numbers of clusters of the files they are from, in this order; empty: of one.
     """
 
     images: npt.NDArray[np.float32]
@@ -51,6 +53,7 @@ class Samples:
     sensor: Mapping[str, float]
     slices: tuple[int, ...]
     made_by: Mapping[str, Any]
+    parts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -71,25 +74,51 @@ def load_samples(
         slices: which; None: the first and last of event files, 0 and 19 of data sets.
         readout: for data sets; None leaves them as they are.
         min_share: clusters of event files need one particle with this share of the charge.
-        sensor: pitch_x, pitch_y, thickness (mm) and field (T) of data sets whose files do not say.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T); needed for data sets whose files do not say.
 
     Raises:
-        InputError: files of both kinds or of different sensors, no truth, no cluster, or a readout for event files.
+        InputError: files of both kinds, of different sensors, of another one than given or of the other region, no truth, no
+            cluster, or a readout for event files.
     """
     kinds = {is_cluster_file(f) for f in files}
     if len(kinds) != 1:
         raise InputError(f"{[str(f) for f in files]}: give either event files (ROOT) or data sets (parquet), not both")
     if kinds == {True}:
-        description = describe_clusters(list(files))
-        known = description["sensor"] or sensor
-        if known is None:
-            raise InputError(f"{files[0]}: does not say what sensor its clusters are of; name it with --type")
-        thickness = None if description["sensor"] else known["thickness"]
-        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=thickness)
-        return from_clusters(clusters, readout, known, description["made_by"] or {"files": [str(f) for f in files]})
+        tables = list_tables(list(files))
+        known = known_sensor(tables, sensor)
+        for table in tables:
+            dataset = _dataset(table.made_by)
+            if REGION.get(dataset, region) != region:
+                raise InputError(
+                    f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and the region asked for is {region}"
+                )
+        made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
+        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=known["thickness"])
+        samples = from_clusters(clusters, readout, known, made_by or {"files": [str(f) for f in files]})
+        return replace(samples, parts=tuple(table.n_clusters for table in tables))
     if readout is not None:
         raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")
-    return _from_events(files, region, slices, min_share)
+    return _from_events(files, region, slices, min_share, sensor)
+
+
+def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The sensor of data sets: what they say, or what is given if not all of them do.
+
+    Raises:
+        InputError: one says another than is given, or one does not say and none is given.
+    """
+    for table in tables:
+        if table.sensor is None and given is None:
+            raise InputError(f"{table.images}: does not say what sensor its clusters are of; name it with --type")
+        if table.sensor is not None and given is not None and not same_sensor(given, table.sensor):
+            raise InputError(f"{table.images}: is of the sensor {table.sensor}, not {dict(given)}; leave out --type")
+    return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
+
+
+def _dataset(made_by: Mapping[str, Any] | None) -> str:
+    """Name of the data set, if a file says."""
+    options = (made_by or {}).get("options")
+    return str(options.get("dataset", "")) if isinstance(options, Mapping) else ""
 
 
 def from_clusters(
@@ -154,8 +183,16 @@ def _centred(
     return out, np.stack([columns, rows], axis=1).astype(np.float64), border
 
 
-def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int] | None, min_share: float) -> Samples:
+def _from_events(
+    files: Sequence[str | Path],
+    region: str,
+    slices: Sequence[int] | None,
+    min_share: float,
+    given: Mapping[str, float] | None,
+) -> Samples:
     images, targets, truncated = [], [], []
+    parts: list[int] = []
+    previous: EventFile | None = None
     sensor: dict[str, float] = {}
     made_by: Mapping[str, Any] = {}
     for opened, events in iterate(list(files), step=5):
@@ -172,6 +209,8 @@ def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int]
                 f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
             )
         here = sensors[region]
+        if given is not None and not same_sensor(given, here):
+            raise InputError(f"{opened.path}: is of the sensor {here}, not {dict(given)}; leave out --type")
         if sensor and sensor != here:
             raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
         sensor = here
@@ -188,8 +227,18 @@ def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int]
         images.append(image)
         targets.append(target)
         truncated.append(flat.truncated)
+        if opened is not previous:
+            parts.append(0)
+            previous = opened
+        parts[-1] += len(image)
     if not images or slices is None:
         raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
     return Samples(
-        np.concatenate(images), np.concatenate(targets), np.concatenate(truncated), sensor, tuple(slices), dict(made_by)
+        np.concatenate(images),
+        np.concatenate(targets),
+        np.concatenate(truncated),
+        sensor,
+        tuple(slices),
+        dict(made_by),
+        tuple(parts),
     )

@@ -97,7 +97,7 @@ class ShapeEstimator:
             mean[where] = _forward(self.arrays, region, features[where])
             cholesky[where] = self.arrays[f"{region}.cholesky"][size_class[where]]
         mean[:, :2] += clusters.local
-        return Estimate(mean, cholesky)
+        return Estimate(mean, cholesky, clusters.truncated)
 
 
 def _forward(arrays: Mapping[str, npt.NDArray[Any]], region: str, features: Floats) -> Floats:

@@ -182,9 +182,15 @@ def simulate_dataset(options: DatasetOptions, n: int, seed: int) -> ClusterSet:
     Raises:
         InputError: an option is out of range.
     """
-    parts = list(iterate_dataset(options, n, seed))
-    labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
-    return ClusterSet(np.concatenate([part.charge for part in parts]), labels, parts[0].slices)
+    labels: list[dict[str, Floats]] = []
+    charge = np.empty((max(n, 0), len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
+    for k, part in enumerate(iterate_dataset(options, n, seed)):
+        # Images may take gigabytes: never twice.
+        charge[k * BATCH : k * BATCH + len(part)] = part.charge
+        labels.append(part.labels)
+    return ClusterSet(
+        charge, {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}, tuple(options.slices)
+    )
 
 
 def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[ClusterSet]:

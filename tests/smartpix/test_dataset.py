@@ -38,6 +38,16 @@ def test_targets_are_the_labels_in_mm():
     np.testing.assert_allclose(clusters.targets(), expected, rtol=1e-12)
 
 
+def test_slices_are_chosen_by_their_numbers_and_all_of_them_are_not_copied():
+    clusters = cluster_set(4, slices=(0, 7, 19))
+    chosen = clusters.select((19, 0))
+    np.testing.assert_array_equal(chosen.charge, clusters.charge[:, [2, 0]])
+    assert chosen.slices == (19, 0)
+    assert clusters.select((0, 7, 19)).charge is clusters.charge
+    with pytest.raises(InputError, match=r"the slices \[3\] are not there; there are \[0, 7, 19\]"):
+        clusters.select((0, 3))
+
+
 def test_a_label_that_can_neither_be_found_nor_computed_is_named_with_the_fix():
     present = list(LABELS)
     check_labels(present, None, "here")

@@ -349,6 +349,39 @@ def test_slices_that_a_data_set_lacks_are_refused(parquet):
     assert load_samples([parquet[0] / "two.parquet"], "barrel", (0, 7)).slices == (0, 7)
 
 
+def test_samples_say_how_many_clusters_each_file_has(parquet, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for k, n in ((0, 4), (1, 6)):
+        write_clusters(tmp_path / "parts" / f"part.{k}.parquet", cluster_set(n, k, slices=20, shape=(13, 21)), {}, SENSOR)
+    assert load_samples([parquet[0] / "known.parquet"], "barrel").parts == (30,)
+    assert load_samples([tmp_path / "parts", parquet[0] / "known.parquet"], "barrel").parts == (4, 6, 30)
+
+
+def test_sensor_given_that_is_not_the_files_is_refused(parquet, tmp_path):
+    folder, other = parquet[0], SENSOR | {"pitch_y": 0.025}
+    message = r"known\.parquet: is of the sensor \{.*'pitch_y': 0\.0125.*\}, not \{.*'pitch_y': 0\.025.*\}; leave out --type"
+    for names in (("known",), ("unknown", "known"), ("known", "unknown")):
+        with pytest.raises(InputError, match=message):
+            load_samples([folder / f"{name}.parquet" for name in names], "barrel", sensor=other)
+    with pytest.raises(InputError, match="leave out --type"):
+        load_samples([folder / "known.parquet"], "barrel", sensor=SENSOR | {"field": 2.0})
+    path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)])
+    with pytest.raises(InputError, match=r"f\.root: is of the sensor .*leave out --type"):
+        load_samples([path], "barrel", sensor=other)
+    assert load_samples([path], "barrel", sensor=SENSOR).sensor == SENSOR
+
+
+@pytest.mark.parametrize(("dataset", "region"), [("2s", "barrel"), ("3s", "barrel"), ("4s", "endcap")])
+def test_data_set_of_the_other_region_is_refused(parquet, tmp_path, dataset, region):
+    path, other = tmp_path / "made.parquet", {"barrel": "endcap", "endcap": "barrel"}[region]
+    write_clusters(path, parquet[1], {"options": {"dataset": dataset}}, SENSOR)
+    assert len(load_samples([path], region)) == 30
+    message = rf"made\.parquet: is data set {dataset}, of the {region}, and the region asked for is {other}"
+    for files in ([path], [parquet[0] / "known.parquet", path]):
+        with pytest.raises(InputError, match=message):
+            load_samples(files, other)
+
+
 # Event files
 
 
@@ -429,7 +462,9 @@ def test_slices_of_event_files(tmp_path):
 def test_samples_of_several_files_follow_one_another(tmp_path):
     a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)], cots=(0.8, 0.0))
     b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], cots=(1.6, 0.0))
-    np.testing.assert_allclose(load_samples([a, b], "barrel", min_share=0.5).targets[:, 2], [0.8, 1.6], rtol=1e-6)
+    found = load_samples([a, b], "barrel", min_share=0.5)
+    np.testing.assert_allclose(found.targets[:, 2], [0.8, 1.6], rtol=1e-6)
+    assert found.parts == (1, 1)
 
 
 def test_only_the_modules_of_the_region_count(tmp_path, module_rows):

@@ -140,7 +140,7 @@ def test_a_damaged_checkpoint_is_refused(files, tmp_path):
 )
 def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
     with pytest.raises(InputError, match=words):
-        train_gnn([files[name]], tmp_path / "w", OPTIONS, lambda line: None)
+        train_gnn([files[name]], tmp_path / "w.safetensors", OPTIONS, lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,3 +149,8 @@ def test_an_output_folder_that_is_missing_is_refused_before_the_training(files, 
     with pytest.raises(InputError, match="does not exist"):
         train_gnn([files["toy"]], tmp_path / "missing" / "w.safetensors", OPTIONS, lines.append)
     assert not [line for line in lines if line.startswith("epoch")]
+
+
+def test_output_that_would_be_renamed_is_refused_before_the_training(files, tmp_path):
+    with pytest.raises(InputError, match=r"gnn-0\.5: the output must end in \.safetensors"):
+        train_gnn([files["toy"]], tmp_path / "gnn-0.5", OPTIONS, lambda line: pytest.fail("trains"))

@@ -7,7 +7,16 @@ from scipy.stats import kstest
 
 from smartpix.dataset import LABELS
 from smartpix.schema import InputError
-from smartpix.simulate.datasets import DATASETS, SENSOR_TYPES, DatasetOptions, beta_angle, sensor_of_type, simulate_dataset
+from smartpix.simulate import datasets
+from smartpix.simulate.datasets import (
+    DATASETS,
+    SENSOR_TYPES,
+    DatasetOptions,
+    beta_angle,
+    iterate_dataset,
+    sensor_of_type,
+    simulate_dataset,
+)  # fmt: skip
 
 PION = 0.13957
 
@@ -242,6 +251,17 @@ def test_seed_decides_everything():
         np.testing.assert_array_equal(one.labels[name], two.labels[name])
     assert not np.array_equal(one.labels["pt"], other.labels["pt"])
     assert not np.array_equal(one.charge, other.charge)
+
+
+def test_a_set_is_its_batches_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(datasets, "BATCH", 40)
+    options = DatasetOptions(slices=(0, 19))
+    whole, parts = simulate_dataset(options, 100, 1), list(iterate_dataset(options, 100, 1))
+    assert [len(part) for part in parts] == [40, 40, 20]
+    np.testing.assert_array_equal(whole.charge, np.concatenate([part.charge for part in parts]))
+    for name in LABELS:
+        np.testing.assert_array_equal(whole.labels[name], np.concatenate([part.labels[name] for part in parts]))
+    assert whole.slices == (0, 19)
 
 
 def test_wider_induction_reaches_more_pixels():
