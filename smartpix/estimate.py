@@ -21,7 +21,7 @@ from smartpix.weights import data_path, load_weights
 
 __all__ = [
     "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
-    "sensor_of",    "shapes_of_images", "truth_targets",
+    "sensor_of", "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]

@@ -22,7 +22,7 @@ from smartpix.schema import InputError, origin_pixel
 from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise
 
-__all__ = ["Samples", "from_clusters", "known_sensor", "load_samples"]
+__all__ = ["Samples", "check_region", "from_clusters", "known_sensor", "load_samples"]
 
 Floats = npt.NDArray[np.float64]
 CHUNK = 5_000
@@ -86,12 +86,7 @@ def load_samples(
     if kinds == {True}:
         tables = list_tables(list(files))
         known = known_sensor(tables, sensor)
-        for table in tables:
-            dataset = _dataset(table.made_by)
-            if REGION.get(dataset, region) != region:
-                raise InputError(
-                    f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and the region asked for is {region}"
-                )
+        check_region(tables, region)
         made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
         clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=known["thickness"])
         samples = from_clusters(clusters, readout, known, made_by or {"files": [str(f) for f in files]})
@@ -115,10 +110,17 @@ def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> 
     return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
 
 
-def _dataset(made_by: Mapping[str, Any] | None) -> str:
-    """Name of the data set, if a file says."""
-    options = (made_by or {}).get("options")
-    return str(options.get("dataset", "")) if isinstance(options, Mapping) else ""
+def check_region(tables: Sequence[Table], region: str) -> None:
+    """Check that data sets, as far as they say which they are, are of the region.
+
+    Raises:
+        InputError: one is of the other.
+    """
+    for table in tables:
+        options = (table.made_by or {}).get("options")
+        dataset = str(options.get("dataset")) if isinstance(options, Mapping) else ""
+        if REGION.get(dataset, region) != region:
+            raise InputError(f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and {region} clusters are needed")
 
 
 def from_clusters(

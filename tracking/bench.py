@@ -15,9 +15,9 @@ from smartpix.calibrate import cluster_shapes
 from smartpix.estimate import MdnNetwork, same_sensor
 from smartpix.parquet import list_tables, read_clusters
 from smartpix.quality import degrees, quality, residual_widths, weighted_half_width
-from smartpix.samples import Samples, from_clusters, known_sensor
+from smartpix.samples import Samples, check_region, from_clusters, known_sensor
 from smartpix.schema import InputError, check, nearest
-from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, simulate_dataset
+from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 
 __all__ = ["VARIANTS", "Variant", "bench_mdn", "network_speed", "table"]
@@ -115,7 +115,8 @@ def bench_mdn(
         truncated ones included), ``parameters``, ``readout``, ``published`` and :func:`network_speed`.
 
     Raises:
-        InputError: unknown variant, missing weights, unusable file or one of another sensor, a sensor without a file.
+        InputError: unknown variant, missing weights, unusable file or one of another sensor or region, a sensor without a
+            file.
     """
     for name in variants:
         if name not in VARIANTS:
@@ -130,7 +131,9 @@ def bench_mdn(
         report(f"simulating {n_clusters} clusters")
         clusters = simulate_dataset(options, n_clusters, TEST_SEED)
     else:
-        told = known_sensor(list_tables(file), sensor)
+        tables = list_tables(file)
+        check_region(tables, REGION[options.dataset])
+        told = known_sensor(tables, sensor)
         if not same_sensor(told, trained):
             raise InputError(f"{file}: is of the sensor {dict(told)}; the networks of this benchmark are for {trained}")
         used = sorted({s for network in networks.values() for s in network.description["slices"]})

@@ -376,7 +376,7 @@ def test_data_set_of_the_other_region_is_refused(parquet, tmp_path, dataset, reg
     path, other = tmp_path / "made.parquet", {"barrel": "endcap", "endcap": "barrel"}[region]
     write_clusters(path, parquet[1], {"options": {"dataset": dataset}}, SENSOR)
     assert len(load_samples([path], region)) == 30
-    message = rf"made\.parquet: is data set {dataset}, of the {region}, and the region asked for is {other}"
+    message = rf"made\.parquet: is data set {dataset}, of the {region}, and {other} clusters are needed"
     for files in ([path], [parquet[0] / "known.parquet", path]):
         with pytest.raises(InputError, match=message):
             load_samples(files, other)

@@ -155,6 +155,13 @@ def test_data_set_that_does_not_say_its_sensor_needs_it(tiny_variants, fifty, tm
         assert one["columns-tiny"]["half_width_68"][key] == pytest.approx(value, rel=1e-9)
 
 
+def test_data_set_of_the_end_caps_is_refused(tiny_variants, fifty, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
+    write_clusters(tmp_path / "4s.parquet", fifty, {"options": {"dataset": "4s"}}, SENSOR)
+    with pytest.raises(InputError, match=r"4s\.parquet: is data set 4s, of the endcap, and barrel clusters are needed"):
+        bench_mdn(["columns-tiny"], 1000, tmp_path / "4s.parquet", report=lambda line: None)
+
+
 def test_sensor_without_a_file_is_refused(tiny_variants, monkeypatch):
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
     with pytest.raises(InputError, match="give the --file as well"):

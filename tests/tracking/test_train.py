@@ -50,7 +50,9 @@ def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_pat
     assert result["n_train"] == sum(len(g.y) for g in graphs[:3])
     assert result["n_validation"] == len(graphs[3].y)
     assert sum(line.startswith("epoch") for line in lines) == 3
-    longer = train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append)
+    longer = train_gnn(
+        [files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append
+    )
     assert longer["loss"] < 0.9 * result["loss"]
     assert longer["auc"] > 0.8
     network = load_network(str(folder / "w.safetensors"))
@@ -107,7 +109,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_
 
 
 def test_another_seed_gives_other_weights(files, trained, tmp_path):
-    train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
+    train_gnn([files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
     name = "classify.0.weight"
     first, second = load_file(trained[0] / "w.safetensors")[name], load_file(tmp_path / "w.safetensors")[name]
     assert np.max(np.abs(first - second)) > 1e-2
