@@ -88,12 +88,16 @@ moving carriers induce the opposite sign): column `(slice * rows + row) * column
 integers and may be stored in any order; smartpix writes float32. The number of image columns tells the array:
 {"; ".join(f"{n} are {s} slices of {r} x {c} pixels" for n, (s, r, c) in LAYOUTS.items())}. For others, give `shape=(rows, columns)`.
 
+**Positions** are counted from the centre of the origin pixel: row `(rows - 1) // 2`, column `(columns - 1) // 2`, rounded down. With 13 x 21 pixels that is
+the middle of the array (row 6, column 10); with 16 x 16 it is pixel (7, 7), half a pixel below the middle, about which the crossings are spread. This is the
+rule in the source of PixelAV, which made the public sets; it was not checked on a public 16 x 16 file.
+
 **Metadata.** smartpix writes a JSON object under the key `smartpix` of the parquet schema: `slices` (their numbers; there may be fewer than 20), `shape`
 (rows, columns), `sensor` ({", ".join(f"`{name}` in {unit}" for name, unit in SENSOR.items())}) and `made_by`. The public files have none.
 
 **Labels** are float64. `x-midplane`, `y-midplane`, `cotAlpha` and `cotBeta` must be there, or all they are computed from: for the midplane that is also the
 thickness of the sensor, from the metadata or `thickness=` (mm). Others may be missing; columns that are not listed are ignored. `cotAlpha` and `cotBeta`
-must agree with the momentum. Missing or infinite values are refused; so are rows of images and labels that differ in number.
+must agree with the momentum, and the midplane with the entry where the thickness is known. Missing or infinite values are refused; so are rows of images and labels that differ in number.
 """
 
 

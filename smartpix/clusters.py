@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from smartpix.geometry import Detector
-from smartpix.schema import N_COLUMNS, N_ROWS
+from smartpix.schema import N_COLUMNS, N_ROWS, origin_pixel
 
 __all__ = [
     "FlatClusters",
@@ -22,6 +22,7 @@ __all__ = [
     "fill_windows",
     "flatten",
     "one_event",
+    "pixel_lists",
     "window_origin",
     "windows",
 ]
@@ -162,7 +163,7 @@ def window_origin(first: Ints, counts: Ints, row: npt.NDArray[Any], column: npt.
     for index, size in ((row, N_ROWS), (column, N_COLUMNS)):
         low = np.minimum.reduceat(index.astype(np.int64), first)
         high = np.maximum.reduceat(index.astype(np.int64), first)
-        origins.append((low + high) // 2 - size // 2)
+        origins.append((low + high) // 2 - origin_pixel(size))
     return origins[0], origins[1]
 
 
@@ -252,3 +253,13 @@ def _fill(images: Any, first: Any, counts: Any, row: Any, column: Any, charge: A
             if 0 <= r < images.shape[2] and 0 <= c < images.shape[3]:
                 for s in range(charge.shape[1]):
                     images[i, s, r, c] = charge[k, s]
+
+
+def pixel_lists(
+    images: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]:
+    """First pixel and number of pixels of each cluster, row and column, and charge (K, S) of images (N, S, R, C)."""
+    fired = np.any(images != 0, axis=1)
+    counts = fired.sum(axis=(1, 2)).astype(np.int64)
+    owner, row, column = np.nonzero(fired)
+    return np.cumsum(counts) - counts, counts, row, column, np.ascontiguousarray(images[owner, :, row, column])

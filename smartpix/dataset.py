@@ -20,8 +20,8 @@ __all__ = ["LABELS", "LAYOUTS", "TARGETS", "ClusterSet", "check_labels", "checke
 Floats = npt.NDArray[np.float64]
 
 LABELS: dict[str, Column] = {
-    "x-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the columns"),
-    "y-entry": Column("f8", "um", "where the track enters the sensor, from the array's centre, along the rows"),
+    "x-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the columns"),
+    "y-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the rows"),
     "z-entry": Column("f8", "um", "0: through the far side, the thickness: through the pixel side"),
     "n_x": Column("f8", "GeV", "momentum, sensor frame"),
     "n_y": Column("f8", "GeV", "momentum, sensor frame"),
@@ -42,7 +42,8 @@ _SLOPES = {"cotAlpha": ("n_x", "n_z"), "cotBeta": ("n_y", "n_z")}
 _CROSSINGS = {"x-midplane": ("x-entry", "z-entry", "cotAlpha"), "y-midplane": ("y-entry", "z-entry", "cotBeta")}
 
 LAYOUTS = {5460: (20, 13, 21), 5120: (20, 16, 16)}
-"""Slices, rows and columns of the public sets by their number of image columns."""
+"""Slices, rows and columns of the public sets by their number of image columns. Positions are counted from the centre of the
+pixel (:func:`smartpix.schema.origin_pixel` of the rows, of the columns): (6, 10) and (7, 7)."""
 
 TOLERANCE = 1e-3
 """Labels of one row agree to this, relative and absolute; those of different clusters do not."""
@@ -74,11 +75,13 @@ class ClusterSet:
         missing = sorted(set(slices) - set(self.slices))
         if missing:
             raise InputError(f"clusters: the slices {missing} are not there; there are {list(self.slices)}")
+        if tuple(slices) == self.slices:
+            return self
         columns = [self.slices.index(s) for s in slices]
         return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
 
     def targets(self) -> Floats:
-        """(N, 4) x and y of the midplane crossing in mm from the array's centre, cot alpha, cot beta."""
+        """(N, 4) x and y of the midplane crossing in mm from the origin pixel's centre, cot alpha, cot beta."""
         return np.stack(
             [
                 self.labels["x-midplane"] * 1e-3, self.labels["y-midplane"] * 1e-3,
@@ -122,7 +125,7 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
         first_row: number of the first row, for messages.
 
     Raises:
-        InputError: momentum and cotangents of a row contradict each other.
+        InputError: momentum and cotangents of a row contradict each other, or the crossings of entry and midplane do.
     """
     full = dict(labels)
     for name, (across, along) in _SLOPES.items():
@@ -140,8 +143,19 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
                 "different clusters, make the file again"
             )
     for name, (entry, height, slope_name) in _CROSSINGS.items():
-        if name not in full and thickness is not None:
-            full[name] = full[entry] + full[slope_name] * (1e3 * thickness / 2 - full[height])
+        if thickness is None or not {entry, height, slope_name} <= set(full):
+            continue
+        crossing = full[entry] + full[slope_name] * (1e3 * thickness / 2 - full[height])
+        label = full.setdefault(name, crossing)
+        # A long way through the sensor is a difference of large numbers, rounded as those are.
+        wrong = np.abs(label - crossing) > TOLERANCE * (1 + np.abs(full[entry]))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g}, and by {entry}, {slope_name}, "
+                f"{height} and a thickness of {1e3 * thickness:g} um it is {crossing[row]:.6g} ({int(wrong.sum())} such rows); "
+                "the thickness or sensor type given is likely another, or columns are of different clusters"
+            )
     return {name: full[name] for name in LABELS if name in full}
 
 

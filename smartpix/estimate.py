@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibrate import apply_calibration, cluster_shapes
-from smartpix.clusters import FlatClusters, flatten, window_origin
+from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
 from smartpix.network import NetworkOptions
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, require
+from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, origin_pixel, require
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
-    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "sensor_of",
-    "shapes_of_images", "truth_targets",
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
+    "sensor_of", "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -178,13 +178,8 @@ class MdnNetwork:
 
 def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
     """(N, 3) as :func:`smartpix.calibrate.cluster_shapes`, of images (N, S, R, C)."""
-    fired = np.any(images != 0, axis=1)
-    out = np.zeros((len(images), 3))
-    out[:, 0] = np.maximum(images[:, -1], 0).sum(axis=(1, 2), dtype=np.float64)
-    for k, line in ((1, fired.any(axis=1)), (2, fired.any(axis=2))):
-        size = line.shape[1]
-        out[:, k] = np.where(line.any(axis=1), size - line[:, ::-1].argmax(axis=1) - line.argmax(axis=1), 0)
-    return out
+    first, counts, row, column, charge = pixel_lists(images)
+    return cluster_shapes(first, counts, row, column, charge[:, -1].astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -239,8 +234,8 @@ class MdnEstimator:
 
 def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
     """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row, column)."""
-    x = (origin[:, 1] + N_COLUMNS // 2 + 0.5) * detector.pitch_x[module] - detector.half_x[module]
-    y = (origin[:, 0] + N_ROWS // 2 + 0.5) * detector.pitch_y[module] - detector.half_y[module]
+    x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
+    y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
     return np.stack([x, y], axis=1)
 
 
@@ -318,7 +313,7 @@ def choose_estimator(
     for name, candidate in candidates:
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
         known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
-        fits = all(r in trained and _same_sensor(trained[r], sensor[r]) for r in sensor)
+        fits = all(r in trained and same_sensor(trained[r], sensor[r]) for r in sensor)
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
@@ -327,7 +322,8 @@ def choose_estimator(
     )
 
 
-def _same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    """Whether pitches, thickness and field agree to 2 %."""
     return all(abs(a[k] - b[k]) <= 0.02 * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
 
 

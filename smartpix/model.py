@@ -20,12 +20,10 @@ from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
     "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "negative_log_likelihood",
-    "split_outputs",
 ]  # fmt: skip
 
 _DIAGONAL = (1, 3, 5, 7)
 _MEANS = (0, 2, 4, 6)
-_OFF_DIAGONAL = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 
 
 def encode(charge: Tensor, network: NetworkOptions) -> Tensor:
@@ -52,7 +50,8 @@ class ConvMdn(nn.Module):
     Shapes:
         input: (N, S, R, C), encoded slices; rows along y, columns along x.
         output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled
-        units); covariance = M M^T after :func:`split_outputs` made the diagonal positive. The same for all networks.
+        units); covariance = M M^T with the softplus of the diagonal, see :func:`negative_log_likelihood`. The same for all
+        networks.
     """
 
     def __init__(self, network: NetworkOptions) -> None:
@@ -131,20 +130,11 @@ class ColumnMdn(nn.Module):
         return out
 
 
-def split_outputs(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Means (N, 4) and lower-triangular Cholesky factors (N, 4, 4) in scaled units from (N, 14).
+def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
+    """Per-cluster negative log-likelihood (N,) of scaled targets (N, 4) under the outputs (N, 14).
 
     The diagonal goes through softplus: positive, with a gradient everywhere, and a one-input table in hardware.
     """
-    mean = raw[:, _MEANS]
-    cholesky = torch.diag_embed(nn.functional.softplus(raw[:, _DIAGONAL]) + SMALLEST_SIGMA)
-    for k, (i, j) in enumerate(_OFF_DIAGONAL):
-        cholesky[:, i, j] = raw[:, 8 + k]
-    return mean, cholesky
-
-
-def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
-    """Per-cluster negative log-likelihood (N,) of scaled targets (N, 4) under the outputs (N, 14)."""
     diagonal = nn.functional.softplus(raw[:, _DIAGONAL]) + SMALLEST_SIGMA
     residual = target - raw[:, _MEANS]
     off = raw[:, 8:]

@@ -26,7 +26,7 @@ from smartpix.dataset import LABELS, LAYOUTS, ClusterSet, check_labels, checked_
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError, check, require
 
-__all__ = ["SENSOR", "describe_clusters", "is_cluster_file", "read_clusters", "write_clusters"]
+__all__ = ["SENSOR", "Table", "describe_clusters", "is_cluster_file", "list_tables", "read_clusters", "write_clusters"]
 
 Floats = npt.NDArray[np.float64]
 Paths = str | Path | Sequence[str | Path]
@@ -46,8 +46,16 @@ _DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
-class _Source:
-    """One table, or one of images and one of labels side by side; ``others`` are the columns that are no images."""
+class Table:
+    """One table, or one of images and one of labels side by side.
+
+    Attributes:
+        images, labels: files; the same, or ``recon3D*`` and ``labels*``.
+        n_clusters: rows.
+        others: columns that are no images.
+        slices: their numbers; shape: rows and columns of the array.
+        sensor: as in :data:`SENSOR`; made_by: how it was made. None if the file does not say.
+    """
 
     images: Path
     labels: Path
@@ -149,7 +157,7 @@ def read_clusters(
     check("clusters", "stop", stop, stop is None or stop >= start, f"at least start ({start})")
     if thickness is not None:
         check("clusters", "thickness", thickness, 0 < thickness < math.inf, "positive (mm)")
-    sources = _sources(paths, shape)
+    sources = list_tables(paths, shape)
     wanted = _common_slices(sources) if slices is None else tuple(int(s) for s in slices)
     check("clusters", "slices", list(wanted), 0 < len(wanted) == len(set(wanted)), "one or more different slice numbers")
     for source in sources:
@@ -198,7 +206,7 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
     Raises:
         InputError: as :func:`read_clusters`, as far as the footers tell.
     """
-    sources = _sources(paths, shape)
+    sources = list_tables(paths, shape)
     first = sources[0]
     return {
         "n_files": len(sources),
@@ -219,7 +227,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(n) for n in numbers)
 
 
-def _common_slices(sources: Sequence[_Source]) -> tuple[int, ...]:
+def _common_slices(sources: Sequence[Table]) -> tuple[int, ...]:
     for source in sources:
         if source.slices != sources[0].slices:
             raise InputError(
@@ -229,9 +237,16 @@ def _common_slices(sources: Sequence[_Source]) -> tuple[int, ...]:
     return sources[0].slices
 
 
-def _sources(paths: Paths, shape: tuple[int, int] | None) -> list[_Source]:
-    """Tables behind files and folders, in order; all of one shape and one sensor."""
-    sources = [_open_source(file, shape) for file in _files(paths)]
+def list_tables(paths: Paths, shape: tuple[int, int] | None = None) -> list[Table]:
+    """Tables behind files and folders, in the order in which :func:`read_clusters` reads them; all of one shape and one sensor.
+
+    Args:
+        paths, shape: as in :func:`read_clusters`.
+
+    Raises:
+        InputError: as :func:`read_clusters`, as far as the footers tell.
+    """
+    sources = [_open_table(file, shape) for file in _files(paths)]
     known = next((source for source in sources if source.sensor is not None), None)
     for source in sources:
         if source.shape != sources[0].shape:
@@ -298,7 +313,7 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _open_source(path: Path, shape: tuple[int, int] | None) -> _Source:
+def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
     """Check the columns of a table, or of a ``recon3D*`` file and its labels."""
     with _opened(path) as file:
         n_clusters = int(file.metadata.num_rows)
@@ -319,7 +334,7 @@ def _open_source(path: Path, shape: tuple[int, int] | None) -> _Source:
     else:
         labels = path
     pixels, slices = _layout(path, n_images, others, meta, shape)
-    return _Source(path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"))
+    return Table(path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"))
 
 
 def _columns(path: Path, columns: Any) -> tuple[int, tuple[str, ...]]:
@@ -446,7 +461,7 @@ def _check_finite(path: Path, names: Sequence[str], block: npt.NDArray[Any], fir
         )
 
 
-def _read_labels(source: _Source, low: int, high: int, thickness: float | None) -> dict[str, Floats]:
+def _read_labels(source: Table, low: int, high: int, thickness: float | None) -> dict[str, Floats]:
     """Labels of some rows, with those that can be computed."""
     if source.sensor is not None:
         known = source.sensor["thickness"]

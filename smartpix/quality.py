@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from smartpix.schema import TARGET_SCALE, TARGETS, InputError
 
-__all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "weighted_half_width"]
+__all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "residual_widths", "weighted_half_width"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,7 +61,12 @@ def _pulls(pull: Floats, distance: Floats) -> dict[str, Any]:
     }
 
 
-def _residuals(residual: Floats, angle: Floats) -> dict[str, Any]:
+def residual_widths(mean: Floats, targets: Floats) -> dict[str, Any]:
+    """``half_width_68`` and ``standard_deviation`` of truth less estimate (N, 4).
+
+    x and y are in um, angles as cotangents and in degrees.
+    """
+    residual, angle = targets - mean, degrees(targets[:, 2:]) - degrees(mean[:, 2:])
     columns = {
         "x_um": residual[:, 0] * 1e3, "y_um": residual[:, 1] * 1e3, "cot_alpha": residual[:, 2], "cot_beta": residual[:, 3],
         "alpha_deg": angle[:, 0], "beta_deg": angle[:, 1],
@@ -93,14 +98,13 @@ def quality(mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDAr
     share = float(truncated.mean()) if len(truncated) else 0.0
     mean, cholesky, targets = mean[good], cholesky[good], targets[good]
     residual = targets - mean
-    angle = np.stack([degrees(targets[:, 2]) - degrees(mean[:, 2]), degrees(targets[:, 3]) - degrees(mean[:, 3])], axis=1)
     pull = residual / np.linalg.norm(cholesky, axis=2)
     distance = mahalanobis(mean, cholesky, targets)
     result: dict[str, Any] = {
         "n": len(mean),
         "truncated": share,
         "nll": float(negative_log_density(mean, cholesky, targets).mean() - np.log(TARGET_SCALE).sum()),
-        **_residuals(residual, angle),
+        **residual_widths(mean, targets),
         **_pulls(pull, distance),
     }
     result["by_abs_cot_alpha"] = []
@@ -109,10 +113,10 @@ def quality(mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDAr
         inside = (size >= low) & (size < high)
         if inside.sum() >= 10:
             result["by_abs_cot_alpha"].append(
-                {"low": low, "high": high, "n": int(inside.sum()), **_residuals(residual[inside], angle[inside])}
+                {"low": low, "high": high, "n": int(inside.sum()), **residual_widths(mean[inside], targets[inside])}
             )
     inside = size < 2
-    result["half_width_68_central"] = _residuals(residual[inside], angle[inside])["half_width_68"] if inside.any() else {}
+    result["half_width_68_central"] = residual_widths(mean[inside], targets[inside])["half_width_68"] if inside.any() else {}
     for name, column in (("cot_alpha", 2), ("cot_beta", 3)):
         result[f"by_{name}"] = {}
         for what, values in (("truth", targets[:, column]), ("estimate", mean[:, column])):

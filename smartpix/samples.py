@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import sensor_of, truth_targets, window_center
-from smartpix.io import iterate
-from smartpix.parquet import describe_clusters, is_cluster_file, read_clusters
-from smartpix.schema import InputError
+from smartpix.estimate import same_sensor, sensor_of, truth_targets, window_center
+from smartpix.io import EventFile, iterate
+from smartpix.parquet import Table, is_cluster_file, list_tables, read_clusters
+from smartpix.schema import InputError, origin_pixel
+from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise
 
-__all__ = ["Samples", "from_clusters", "load_samples"]
+__all__ = ["Samples", "check_region", "from_clusters", "known_sensor", "load_samples"]
 
 Floats = npt.NDArray[np.float64]
-CHUNK = 20_000
+CHUNK = 5_000
+"""Clusters read out at a time: 110 MB with 20 slices of 13 x 21 pixels, several times over."""
 SIGNIFICANT = 4.5
-"""In units of the noise."""
+"""In units of the noise and the threshold's dispersion, added in quadrature."""
+TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
+"""Pixels of one image that touch, corners included; images do not."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,13 @@ class Samples:
     """N clusters as the chip reads them, with their truth.
 
     Attributes:
-        images: (N, S, R, C) float32 charge in e; the fired pixels' bounding box is in the middle of the window.
-        targets: (N, 4) x and y (mm, from the window's centre), cot alpha, cot beta.
+        images: (N, S, R, C) float32 charge in e; the middle of the fired pixels' bounding box is at the window's origin pixel.
+        targets: (N, 4) x and y (mm, from the centre of the window's origin pixel), cot alpha, cot beta.
         truncated: (N,) fired pixels reach the border of the recorded array, or do not fit the window.
         sensor: pitch_x, pitch_y, thickness (mm) and field (T).
         slices: numbers of the S slices.
         made_by: how the clusters were made and read out.
+        parts: numbers of clusters of the files they are from, in this order; empty: of one.
     """
 
     images: npt.NDArray[np.float32]
@@ -46,6 +53,7 @@ class Samples:
     sensor: Mapping[str, float]
     slices: tuple[int, ...]
     made_by: Mapping[str, Any]
+    parts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,25 +74,53 @@ def load_samples(
         slices: which; None: the first and last of event files, 0 and 19 of data sets.
         readout: for data sets; None leaves them as they are.
         min_share: clusters of event files need one particle with this share of the charge.
-        sensor: pitch_x, pitch_y, thickness (mm) and field (T) of data sets whose files do not say.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T); needed for data sets whose files do not say.
 
     Raises:
-        InputError: files of both kinds or of different sensors, no truth, no cluster, or a readout for event files.
+        InputError: files of both kinds, of different sensors, of another one than given or of the other region, no truth, no
+            cluster, or a readout for event files.
     """
     kinds = {is_cluster_file(f) for f in files}
     if len(kinds) != 1:
         raise InputError(f"{[str(f) for f in files]}: give either event files (ROOT) or data sets (parquet), not both")
     if kinds == {True}:
-        description = describe_clusters(list(files))
-        known = description["sensor"] or sensor
-        if known is None:
-            raise InputError(f"{files[0]}: does not say what sensor its clusters are of; name it with --type")
-        thickness = None if description["sensor"] else known["thickness"]
-        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=thickness)
-        return from_clusters(clusters, readout, known, description["made_by"] or {"files": [str(f) for f in files]})
+        tables = list_tables(list(files))
+        known = known_sensor(tables, sensor)
+        check_region(tables, region)
+        made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
+        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=known["thickness"])
+        samples = from_clusters(clusters, readout, known, made_by or {"files": [str(f) for f in files]})
+        return replace(samples, parts=tuple(table.n_clusters for table in tables))
     if readout is not None:
         raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")
-    return _from_events(files, region, slices, min_share)
+    return _from_events(files, region, slices, min_share, sensor)
+
+
+def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The sensor of data sets: what they say, or what is given if not all of them do.
+
+    Raises:
+        InputError: one says another than is given, or one does not say and none is given.
+    """
+    for table in tables:
+        if table.sensor is None and given is None:
+            raise InputError(f"{table.images}: does not say what sensor its clusters are of; name it with --type")
+        if table.sensor is not None and given is not None and not same_sensor(given, table.sensor):
+            raise InputError(f"{table.images}: is of the sensor {table.sensor}, not {dict(given)}; leave out --type")
+    return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
+
+
+def check_region(tables: Sequence[Table], region: str) -> None:
+    """Check that data sets, as far as they say which they are, are of the region.
+
+    Raises:
+        InputError: one is of the other.
+    """
+    for table in tables:
+        options = (table.made_by or {}).get("options")
+        dataset = str(options.get("dataset")) if isinstance(options, Mapping) else ""
+        if REGION.get(dataset, region) != region:
+            raise InputError(f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and {region} clusters are needed")
 
 
 def from_clusters(
@@ -92,8 +128,13 @@ def from_clusters(
 ) -> Samples:
     """Read out a data set and put its clusters in the middle of their windows."""
     rng = np.random.default_rng(seed)
-    # Where noise alone passes the threshold, only pixels well above it tell where the cluster is.
-    level = SIGNIFICANT * readout.noise if readout is not None and readout.threshold < SIGNIFICANT * readout.noise else 0.0
+    level, connected = 0.0, False
+    if readout is not None:
+        # Where noise alone passes the threshold, only pixels well above it tell where the cluster is. With dispersion some
+        # thresholds are low and the ADC's lowest level may lie above that: then only pixels that touch the largest one do.
+        spread = SIGNIFICANT * math.hypot(readout.noise, readout.threshold_dispersion)
+        level = spread if readout.threshold < spread else 0.0
+        connected = readout.threshold_dispersion > 0
     images = np.empty_like(clusters.charge)
     shift = np.empty((len(clusters), 2))
     truncated = np.empty(len(clusters), dtype=bool)
@@ -104,16 +145,27 @@ def from_clusters(
         if readout is not None:
             pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
             charge = np.moveaxis(digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1)
-        images[part], shift[part], truncated[part] = _centred(charge, level)
+        images[part], shift[part], truncated[part] = _centred(charge, level, connected)
     targets = clusters.targets()
     targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
     told = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
     return Samples(images, targets, truncated, dict(sensor), clusters.slices, told)
 
 
-def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
-    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array."""
+def _centred(
+    charge: npt.NDArray[np.float32], level: float, connected: bool
+) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
+    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array.
+
+    The middle of the bounding box of the pixels above ``level`` comes to the origin pixel; ``connected``: of those among
+    them that touch the one with the largest charge, directly or through others.
+    """
     fired = np.any(np.abs(charge) > level, axis=1)
+    if connected:
+        largest = np.where(fired, np.abs(charge).max(axis=1), 0).reshape(len(charge), -1).argmax(axis=1)
+        labels, _ = ndimage.label(fired, TOUCHING)
+        own = labels.reshape(len(charge), -1)[np.arange(len(charge)), largest]
+        fired &= labels == own[:, None, None]
     moved = []
     border = np.zeros(len(charge), dtype=bool)
     for axis in (2, 1):
@@ -121,7 +173,7 @@ def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray
         line = fired.any(axis=3 - axis)
         low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
         border |= line[:, 0] | line[:, -1]
-        moved.append(np.where(line.any(axis=1), np.clip(size // 2 - (low + high) // 2, -low, size - 1 - high), 0))
+        moved.append(np.where(line.any(axis=1), np.clip(origin_pixel(size) - (low + high) // 2, -low, size - 1 - high), 0))
     columns, rows = moved
     n_rows, n_columns = charge.shape[2:]
     out = np.zeros_like(charge)
@@ -133,8 +185,16 @@ def _centred(charge: npt.NDArray[np.float32], level: float) -> tuple[npt.NDArray
     return out, np.stack([columns, rows], axis=1).astype(np.float64), border
 
 
-def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int] | None, min_share: float) -> Samples:
+def _from_events(
+    files: Sequence[str | Path],
+    region: str,
+    slices: Sequence[int] | None,
+    min_share: float,
+    given: Mapping[str, float] | None,
+) -> Samples:
     images, targets, truncated = [], [], []
+    parts: list[int] = []
+    previous: EventFile | None = None
     sensor: dict[str, float] = {}
     made_by: Mapping[str, Any] = {}
     for opened, events in iterate(list(files), step=5):
@@ -151,6 +211,8 @@ def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int]
                 f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
             )
         here = sensors[region]
+        if given is not None and not same_sensor(given, here):
+            raise InputError(f"{opened.path}: is of the sensor {here}, not {dict(given)}; leave out --type")
         if sensor and sensor != here:
             raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
         sensor = here
@@ -167,8 +229,18 @@ def _from_events(files: Sequence[str | Path], region: str, slices: Sequence[int]
         images.append(image)
         targets.append(target)
         truncated.append(flat.truncated)
+        if opened is not previous:
+            parts.append(0)
+            previous = opened
+        parts[-1] += len(image)
     if not images or slices is None:
         raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
     return Samples(
-        np.concatenate(images), np.concatenate(targets), np.concatenate(truncated), sensor, tuple(slices), dict(made_by)
+        np.concatenate(images),
+        np.concatenate(targets),
+        np.concatenate(truncated),
+        sensor,
+        tuple(slices),
+        dict(made_by),
+        tuple(parts),
     )

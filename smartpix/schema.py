@@ -26,6 +26,7 @@ __all__ = [
     "InputError",
     "check",
     "nearest",
+    "origin_pixel",
     "require",
 ]
 
@@ -140,6 +141,15 @@ def check(section: str, name: str, value: object, good: bool, expected: str) -> 
     """
     if not good:
         raise InputError(f"{section}: {name} must be {expected} and is {value}")
+
+
+def origin_pixel(n: int) -> int:
+    """Row or column, among ``n``, whose centre positions in an array of pixels are counted from: the middle one of an odd number.
+
+    Of an even number it is the lower of the middle two, as in PixelAV, which sets the origin at ``(n + 1) / 2`` (whole) less half
+    a pixel.
+    """
+    return (n - 1) // 2
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

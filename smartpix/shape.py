@@ -18,11 +18,10 @@ import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import REGIONS, TARGETS, Estimate, sensor_of, truth_targets
-from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from smartpix.weights import load_weights, save_weights
+from smartpix.weights import check_output, load_weights, save_weights
 
 __all__ = ["ARCHITECTURE", "FEATURES", "ShapeEstimator", "TrainShapeOptions", "shape_features", "train_shape"]
 
@@ -98,7 +97,7 @@ class ShapeEstimator:
             mean[where] = _forward(self.arrays, region, features[where])
             cholesky[where] = self.arrays[f"{region}.cholesky"][size_class[where]]
         mean[:, :2] += clusters.local
-        return Estimate(mean, cholesky)
+        return Estimate(mean, cholesky, clusters.truncated)
 
 
 def _forward(arrays: Mapping[str, npt.NDArray[Any]], region: str, features: Floats) -> Floats:
@@ -139,7 +138,7 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
-    check_writable(output)
+    check_output(output)
     collected: dict[str, list[tuple[Floats, npt.NDArray[np.int64], Floats]]] = {r: [] for r in REGIONS}
     header = open_events(files[0]).header
     sensor = sensor_of(header.detector, header.field)

@@ -16,17 +16,17 @@ import torch
 from smartpix.calibrate import fit_calibration
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
-from smartpix.files import check_writable
 from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
 from smartpix.quality import quality
 from smartpix.samples import Samples, load_samples
-from smartpix.schema import TARGET_SCALE, InputError, check
+from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.weights import load_arrays, load_weights, save_weights
+from smartpix.weights import check_output, load_arrays, load_weights, save_weights
 
-__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "train_mdn", "train_on"]
+__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "split", "train_mdn", "train_on"]
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 Report = Callable[[str], None]
 
 AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
@@ -36,6 +36,8 @@ LARGE_LOSS = 20.0
 FEWEST_HELD = 20
 """Complete clusters needed to tune and calibrate with."""
 SMALLEST_INFLATION = 1.5
+ENCODED = 4096
+"""Clusters encoded at a time."""
 WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -53,7 +55,7 @@ class TrainMdnOptions:
         augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the end-caps, where the
             field is along z) and ``"shift"`` (by one pixel in any direction), each at random in every pass.
         seed: of the initial weights, the order and the augmentation.
-        validation_share: held-out last part of the clusters: half for early stopping and calibration, half for the report.
+        validation_share: held-out last part of the clusters of every file, see :func:`split`.
         min_share: clusters of event files need one particle with this share of the charge.
     """
 
@@ -109,7 +111,7 @@ def train_mdn(
     """
     if region not in ("barrel", "endcap"):
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
-    check_writable(output)
+    check_output(output)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
     return train_on(samples, region, output, options, report, start)
 
@@ -137,26 +139,20 @@ def train_on(
     n_slices, n_rows, n_columns = samples.images.shape[1:]
     shape = {"n_slices": n_slices, "n_rows": n_rows, "n_columns": n_columns}
     network = NetworkOptions(**{**asdict(options.network), **shape})
-    n_held = max(int(options.validation_share * len(samples)), 2)
-    n_train = int((~samples.truncated[:-n_held]).sum())
-    n_tuning = int((~samples.truncated[len(samples) - n_held : len(samples) - n_held // 2]).sum())
-    if n_train < options.batch_size or n_tuning < FEWEST_HELD:
+    # Truncated clusters are flagged when they are used: they neither train nor tune.
+    train, tuning, test = split(samples, options.validation_share)
+    train, complete = (rows[~samples.truncated[rows]] for rows in (train, tuning))
+    if len(train) < options.batch_size or len(complete) < FEWEST_HELD:
         cut = int(samples.truncated.sum())
         raise InputError(
             f"{len(samples)} {region} clusters, {cut} of them cut by the edge of their array, are too few to train on: "
-            f"{n_train} are left for training and {n_tuning} for tuning, and {options.batch_size} (the batch size) and "
+            f"{len(train)} are left for training and {len(complete)} for tuning, and {options.batch_size} (the batch size) and "
             f"{FEWEST_HELD} are needed; simulate more"
         )
     if region == "barrel" and "mirror-y" in options.augment:
         raise InputError("train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out")
-    x = encode(torch.from_numpy(samples.images), network)
-    y = torch.from_numpy((samples.targets / np.array(TARGET_SCALE)).astype(np.float32))
-    # Truncated clusters are flagged when they are used: they neither train nor tune.
-    complete = torch.from_numpy(~samples.truncated)
-    x_train, y_train = x[:-n_held][complete[:-n_held]], y[:-n_held][complete[:-n_held]]
-    tuning = slice(len(x) - n_held, len(x) - n_held // 2)
-    x_held, y_held = x[tuning][complete[tuning]], y[tuning][complete[tuning]]
-    del x, y
+    x_train, y_train = _encoded(samples, train, network)
+    x_held, y_held = _encoded(samples, complete, network)
 
     torch.manual_seed(options.seed)
     model = build(network)
@@ -169,7 +165,8 @@ def train_on(
     checkpoint = Path(output).with_suffix(".checkpoint")
     made_with = {
         "options": asdict(options), "region": region, "start": None if start is None else str(start),
-        "clusters": len(samples), "charge": float(samples.images.sum(dtype=np.float64)), "slices": list(samples.slices),
+        "clusters": len(samples), "parts": list(samples.parts), "charge": float(samples.images.sum(dtype=np.float64)),
+        "slices": list(samples.slices),
     }  # fmt: skip
     state: dict[str, Any] = {"history": [], "best": None}
     first = resume(checkpoint, made_with, model, optimizer, state)
@@ -198,11 +195,11 @@ def train_on(
         "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
         "start": None if start is None else str(Path(start).name),
     }  # fmt: skip
-    description, metrics = calibrate_and_test(arrays, description, samples, n_held)
+    description, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
     metrics |= {
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_train": len(x_train),
-        "n_validation": n_held,
+        "n_validation": len(tuning) + len(test),
         "epochs": len(state["history"]),
         "history": [round(h, 4) for h in state["history"]],
     }
@@ -211,32 +208,58 @@ def train_on(
     return metrics
 
 
+def split(samples: Samples, share: float) -> tuple[Rows, Rows, Rows]:
+    """Rows to train on, to tune and calibrate with, and to test on.
+
+    Of every file the last ``share`` is held out, and the second half of that is for the test: files may differ, in pile-up say,
+    so that each counts everywhere.
+    """
+    rows: tuple[list[Rows], ...] = ([], [], [])
+    first = 0
+    for n in samples.parts or (len(samples),):
+        n_held = min(max(int(share * n), 2), n)
+        edges = (first, first + n - n_held, first + n - n_held // 2, first + n)
+        for some, low, high in zip(rows, edges, edges[1:], strict=False):
+            some.append(np.arange(low, high))
+        first += n
+    train, tuning, test = (np.concatenate(some) for some in rows)
+    return train, tuning, test
+
+
 def calibrate_and_test(
-    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], samples: Samples, n_held: int
+    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], samples: Samples, tuning: Rows, test: Rows
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Calibrate trained weights on the first half of the held-out clusters, test them on the second.
+    """Calibrate trained weights on some clusters they were not trained on, test them on others.
 
     Args:
         arrays, description: of the network; an older calibration is replaced.
-        n_held: how many of the samples, at their end, the network was not trained on.
+        tuning, test: rows of the samples, see :func:`split`.
 
     Returns:
         The description with ``calibration`` and ``truncated_scale``; and :func:`smartpix.quality.quality` of the test.
     """
-    middle = len(samples) - n_held // 2
-    tuning, test = slice(len(samples) - n_held, middle), slice(middle, len(samples))
     description = {k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "metrics")}
     raw = MdnNetwork.from_arrays(arrays, description)
-    complete = ~samples.truncated[tuning]
-    images = samples.images[tuning][complete]
+    complete = tuning[~samples.truncated[tuning]]
+    images = samples.images[complete]
     mean, cholesky = raw.predict_images(images)
     shapes = shapes_of_images(images)
-    description["calibration"] = fit_calibration(mean, cholesky, samples.targets[tuning][complete], shapes, raw.cells)
+    description["calibration"] = fit_calibration(mean, cholesky, samples.targets[complete], shapes, raw.cells)
     calibrated = MdnNetwork.from_arrays(arrays, description)
-    cut = samples.truncated[-n_held:]
-    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[-n_held:][cut], samples.targets[-n_held:][cut])
+    held = np.concatenate([tuning, test])
+    cut = held[samples.truncated[held]]
+    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[cut], samples.targets[cut])
     mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
+
+
+def _encoded(samples: Samples, rows: Rows, network: NetworkOptions) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input and scaled targets of some clusters; encoded a part at a time, since it takes several times its size."""
+    x = torch.empty((len(rows), *samples.images.shape[1:]))
+    for low in range(0, len(rows), ENCODED):
+        part = slice(low, low + ENCODED)
+        x[part] = encode(torch.from_numpy(samples.images[rows[part]]), network)
+    return x, torch.from_numpy((samples.targets[rows] / np.array(TARGET_SCALE)).astype(np.float32))
 
 
 def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -299,20 +322,27 @@ def _augment(
     """Mirror or shift a batch, the labels with it."""
     for axis, name in ((3, "mirror-x"), (2, "mirror-y")):
         if name in how and torch.rand(1, generator=generator).item() < 0.5:
-            image = image.flip(axis)
+            # About the origin pixel, from whose centre the labels count; it is off the middle of an even number.
+            size = image.shape[axis]
+            image = _moved(image.flip(axis), axis, 2 * origin_pixel(size) - (size - 1))
             sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
             target = target * sign
     if "shift" in how:
         columns, rows = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
-        image = torch.roll(image, (rows, columns), dims=(2, 3))
-        # What is pushed over the edge must not come back on the other side.
-        for dim, step in ((2, rows), (3, columns)):
-            if step:
-                image.select(dim, 0 if step > 0 else -1).zero_()
+        image = _moved(_moved(image, 2, rows), 3, columns)
         target = target.clone()
         target[:, 0] += columns * pixel[0]
         target[:, 1] += rows * pixel[1]
     return image, target
+
+
+def _moved(image: torch.Tensor, dim: int, step: int) -> torch.Tensor:
+    """By one pixel or none; what is pushed over the edge does not come back on the other side."""
+    if step == 0:
+        return image
+    image = torch.roll(image, step, dims=dim)
+    image.select(dim, 0 if step > 0 else -1).zero_()
+    return image
 
 
 @torch.inference_mode()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.files import check_writable, replace_when_done
 from smartpix.schema import InputError
 
-__all__ = ["data_path", "load_arrays", "load_weights", "save_weights", "weights_path"]
+__all__ = ["check_output", "data_path", "load_arrays", "load_weights", "save_weights", "weights_path"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -47,25 +48,44 @@ def weights_path(name: str) -> Path:
     return data_path("weights") / f"{name}.safetensors"
 
 
+def check_output(path: str | Path) -> None:
+    """Check that weights can be written there, before the training that makes them.
+
+    Raises:
+        InputError: the name does not end in .safetensors, or its folder cannot be written.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"{path}: the output must end in .safetensors; name it {path}.safetensors")
+    check_writable(path)
+
+
 def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any]) -> None:
-    """Write PATH.safetensors and its JSON, each whole or not at all; the git commit is added where there is one."""
+    """Write weights and, with the same name but for the ending, their JSON, each whole or not at all.
+
+    The JSON has the description, the sha256 of the weights, by which the two are known to belong together, and the git commit.
+
+    Raises:
+        InputError: as :func:`check_output`.
+    """
     from safetensors.numpy import save_file
 
-    from smartpix.files import replace_when_done
-
-    path = Path(path).with_suffix(".safetensors")
+    check_output(path)
+    path = Path(path)
     with replace_when_done(path) as beside:
         save_file({k: np.array(v, order="C") for k, v in arrays.items()}, beside)
         beside.chmod(0o644)  # safetensors makes files that only their owner reads
+        told = {**description, "sha256": _sha256(beside), "commit": _commit()}
     with replace_when_done(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps({**description, "commit": _commit()}, indent=1) + "\n")
+        beside.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def load_weights(name: str | Path, *architectures: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Arrays and description of weights, checked against the architectures the caller can run.
 
+    That both are of one training is checked where the JSON has the weights' sha256; those made before it was kept have none.
+
     Raises:
-        InputError: missing or damaged file, or weights of another architecture.
+        InputError: missing or damaged file, weights and JSON of different trainings, or weights of another architecture.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -79,6 +99,8 @@ def load_weights(name: str | Path, *architectures: str) -> tuple[dict[str, npt.N
         arrays = load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
+    if isinstance(description, dict) and description.get("sha256", "") not in ("", _sha256(path)):
+        raise InputError(f"{path}: is not what {path.stem}.json describes (its sha256 differs); copy both again, or train again")
     found = description.get("architecture") if isinstance(description, dict) else None
     if found not in architectures:
         expected = " or ".join(f"'{a}'" for a in architectures)
@@ -101,11 +123,26 @@ def load_arrays(module: Any, arrays: Arrays, name: str | Path) -> None:
         raise InputError(f"{name}: the weights do not fit the network ({reason}); train or copy them again") from error
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _commit() -> str:
-    try:
-        out = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=os.path.dirname(__file__), capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
+    """Of the checkout that this package is in, with "-dirty" if its files differ from it; "unknown" for an installed package.
+
+    Changes in ``data/`` do not count: remaking the weights one after another changes them.
+    """
+    folder = Path(__file__).resolve().parent.parent
+    if _git(folder, "rev-parse", "--show-toplevel") != str(folder):
         return "unknown"
-    return out.stdout.strip()
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)data")
+    return (_git(folder, "rev-parse", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints; nothing if it is not there or fails."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -9,7 +9,7 @@ from typing import Any
 
 from smartpix.schema import InputError, check
 from tracking.cli_output import json_flag, log, print_result
-from tracking.cli_train import set_threads
+from tracking.cli_train import sensor_flag, set_threads
 
 __all__ = ["add_bench", "add_study"]
 
@@ -20,11 +20,13 @@ def add_bench(commands: Any) -> None:
     kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True)
     mdn = kinds.add_parser("mdn", help="the estimates' networks beside the published ones", description=(
         "Test the shipped networks on clusters of data set 2s (50 x 12.5 x 100 um) that none was trained on: residuals, pulls, "
-        "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of 68 % half widths."
+        "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of 68 % half widths "
+        "of the clusters that the edge of their array does not cut."
     ))  # fmt: skip
     mdn.add_argument("--variants", nargs="+", metavar="V", help="default: all")
     mdn.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
     mdn.add_argument("--file", type=Path, metavar="F.parquet", help="test on this data set instead")
+    mdn.add_argument("--type", type=int, metavar="1..7", help="sensor of the data set, if its file does not say")
     mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     json_flag(mdn)
     mdn.set_defaults(command_function=_bench_mdn)
@@ -72,7 +74,9 @@ def _bench_mdn(options: argparse.Namespace) -> None:
     from tracking.bench import VARIANTS, bench_mdn, table
 
     check("bench mdn", "threads", options.threads, options.threads >= 1, "at least 1")
-    result = bench_mdn(options.variants or list(VARIANTS), options.clusters, options.file, options.threads, log)
+    result = bench_mdn(
+        options.variants or list(VARIANTS), options.clusters, options.file, options.threads, log, sensor_flag(options.type)
+    )
     print(json.dumps(result) if options.json else table(result))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from smartpix.schema import check
 from tracking.cli_output import json_flag, log, print_result
 
-__all__ = ["add_train", "set_threads"]
+__all__ = ["add_train", "sensor_flag", "set_threads"]
 
 
 def add_train(commands: Any) -> None:
@@ -78,9 +78,15 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+def sensor_flag(number: int | None) -> dict[str, float] | None:
+    """What ``--type`` says of the sensor, in the field of the data sets."""
+    from smartpix.simulate.datasets import DatasetOptions, sensor_of_type
+
+    return None if number is None else DatasetOptions(sensor=sensor_of_type(number)).described()
+
+
 def _train_mdn(options: argparse.Namespace) -> None:
     from smartpix.model import NetworkOptions
-    from smartpix.simulate.datasets import DatasetOptions, sensor_of_type
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.train import TrainMdnOptions, train_mdn
 
@@ -96,12 +102,10 @@ def _train_mdn(options: argparse.Namespace) -> None:
     }  # fmt: skip
     given = {k: v for k, v in asked.items() if v is not None}
     readout = ReadoutOptions(**({"noise": 0.0, "threshold": 0.0, "adc_bits": 0} | given)) if given else None
-    sensor = None
-    if options.type is not None:
-        sensor = DatasetOptions(sensor=sensor_of_type(options.type)).described()
     result = train_mdn(
         options.files, options.region, options.output, training, log,
-        slices=options.slices, readout=readout, start=options.start, sensor=sensor,
+        slices=options.slices, readout=readout, start=options.start,
+        sensor=sensor_flag(options.type),
     )  # fmt: skip
     print_result(options, result)
 

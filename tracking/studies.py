@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import numpy.typing as npt
 
 from smartpix.clusters import flatten
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import REGIONS, MdnEstimator, MdnNetwork, truth_targets
-from smartpix.io import iterate, open_events
+from smartpix.estimate import REGIONS, MdnEstimator, MdnNetwork, same_sensor, sensor_of, truth_targets
+from smartpix.io import EventFile, iterate, open_events
 from smartpix.model import NetworkOptions
 from smartpix.quality import half_width, quality
 from smartpix.samples import from_clusters
 from smartpix.schema import InputError, check, nearest
 from smartpix.shape import ShapeEstimator
-from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, beta_angle, simulate_dataset
+from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, bend, beta_angle, simulate_dataset
 from smartpix.simulate.drift import Sensor
+from smartpix.simulate.induction import N_SLICES
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import TrainMdnOptions, train_on
 from tracking.bench import CHIP, TEST_SEED, VARIANTS
@@ -33,7 +34,6 @@ Floats = npt.NDArray[np.float64]
 Report = Callable[[str], None]
 
 STUDY_SEED = 7001
-N_SLICES = 20
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,9 @@ def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = p
 def _train(setting: Setting, clusters: ClusterSet, options: StudyOptions) -> dict[str, Any]:
     sensor = DatasetOptions(sensor=setting.sensor).described()
     samples = from_clusters(clusters.select(setting.slices), setting.readout, sensor, {}, options.seed)
-    region = "endcap" if options.dataset == "4s" else "barrel"
     training = TrainMdnOptions(setting.network, epochs=options.epochs, seed=options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        metrics = train_on(samples, region, Path(folder) / "w.safetensors", training, lambda _: None)
+        metrics = train_on(samples, REGION[options.dataset], Path(folder) / "w.safetensors", training, lambda _: None)
     return {k: metrics[k] for k in ("half_width_68", "half_width_68_central", "nll", "coverage68", "parameters", "truncated")}
 
 
@@ -178,28 +177,26 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
         and under ``"arrays"`` (not for JSON) the residuals, pulls and which clusters are flagged.
 
     Raises:
-        InputError: no truth, or weights for other slices.
+        InputError: a file has no truth, lacks slices or is of another sensor than the weights.
     """
     estimators: dict[str, MdnEstimator | ShapeEstimator] = {"mdn": MdnEstimator.load(*mdn), "shape": ShapeEstimator.load(shape)}
-    header = open_events(files[0]).header
-    missing = {s for e in estimators.values() for s in e.slices} - set(header.slices)
-    if missing:
-        raise InputError(f"{files[0]}: lacks the slices {sorted(missing)} that the estimates need; simulate with them")
+    for file in files:
+        _check_fits(open_events(file), estimators)
     parts: dict[tuple[str, str], list[tuple[Floats, ...]]] = {}
     for opened, events in iterate(list(files), step=5):
-        if not opened.has_truth:
-            raise InputError(f"{opened.path}: has no truth; give simulated files")
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
         target, has = truth_targets(clusters, 0.95, event)
         clusters, target = clusters[has], target[has]
         detector = opened.header.detector
         barrel = detector.barrel[ak.to_numpy(clusters["module_index"])]
-        for name, estimator in estimators.items():
-            estimate = estimator.predict(flatten(clusters, estimator.slices), detector)
+        estimates = {name: e.predict(flatten(clusters, e.slices), detector) for name, e in estimators.items()}
+        # All are judged on the same clusters.
+        flagged = np.any([estimate.flagged for estimate in estimates.values()], axis=0)
+        for name, estimate in estimates.items():
             for region, inside in zip(REGIONS, (barrel, ~barrel), strict=True):
                 parts.setdefault((region, name), []).append(
-                    (estimate.mean[inside], estimate.cholesky[inside], target[inside], estimate.flagged[inside])
+                    (estimate.mean[inside], estimate.cholesky[inside], target[inside], flagged[inside])
                 )
     results: dict[str, Any] = {region: {} for region in REGIONS}
     arrays: dict[tuple[str, str], tuple[Floats, Floats]] = {}
@@ -212,6 +209,23 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
         arrays[(region, name)] = residual, residual / np.linalg.norm(cholesky, axis=2)[~flagged.astype(bool)]
     results["arrays"] = arrays
     return results
+
+
+def _check_fits(opened: EventFile, estimators: Mapping[str, MdnEstimator | ShapeEstimator]) -> None:
+    if not opened.has_truth:
+        raise InputError(f"{opened.path}: has no truth; give simulated files")
+    sensors = sensor_of(opened.header.detector, opened.header.field)
+    for name, estimator in estimators.items():
+        missing = set(estimator.slices) - set(opened.header.slices)
+        if missing:
+            raise InputError(f"{opened.path}: lacks the slices {sorted(missing)} that the estimates need; simulate with them")
+        for region, here in sensors.items():
+            trained = estimator.descriptions.get(region, {}).get("sensor")
+            if trained is None or not same_sensor(trained, here):
+                raise InputError(
+                    f"{opened.path}: the {region} is of the sensor {here} and the {name} weights are for {trained}; give "
+                    "files of that sensor"
+                )
 
 
 def angle_pt_study(variant: str, n_clusters: int) -> dict[str, Any]:
@@ -244,7 +258,7 @@ def angle_pt_study(variant: str, n_clusters: int) -> dict[str, Any]:
     measured = np.arctan(mean[:, 3]) - turned
     sigma = half_width(measured - true)
     slope = float((measured * true).sum() / (true**2).sum())
-    constant = 0.3e-3 * options.field * options.radius / 2
+    constant = bend(options.radius, options.field)
     by_pt = []
     for low, high in ((0.1, 0.2), (0.2, 0.3), (0.3, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 10.0)):
         inside = (np.abs(pt) >= low) & (np.abs(pt) < high)

@@ -20,11 +20,10 @@ from seeding.hits import make_hits
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import choose_estimator, estimate
-from smartpix.files import check_writable
 from smartpix.geometry import layer_pairs
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from smartpix.weights import save_weights
+from smartpix.weights import check_output, save_weights
 from tracking.graph import make_graph
 from tracking.metrics import edge_labels, event_truth
 from tracking.model import ARCHITECTURE, InteractionNetwork
@@ -105,7 +104,7 @@ def train_gnn(
     Raises:
         InputError: unusable files, or a checkpoint of other options.
     """
-    check_writable(output)
+    check_output(output)
     train: list[Data] = []
     held: list[Data] = []
     for path in files:

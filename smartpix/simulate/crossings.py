@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from smartpix.geometry import Detector
-from smartpix.simulate.generate import Particles
+from smartpix.simulate.generate import PION_MASS, Particles
 from smartpix.simulate.transport import Crossings
 
 __all__ = ["broad_crossings"]
@@ -19,7 +19,6 @@ MAX_ETA = 3.3
 AZIMUTH_WIDTH = 0.25
 ENDCAP_WIDTH = 0.3
 DEGREES_OF_FREEDOM = 4
-PION_MASS = 0.13957
 
 
 def broad_crossings(detector: Detector, n: int, rng: np.random.Generator) -> Crossings:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from smartpix.dataset import ClusterSet
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest, origin_pixel
 from smartpix.simulate.drift import Sensor
+from smartpix.simulate.generate import PION_MASS
 from smartpix.simulate.induction import INDUCTIONS, N_SLICES
 from smartpix.simulate.response import induced_charge
 
-__all__ = ["DATASETS", "SENSOR_TYPES", "DatasetOptions", "beta_angle", "iterate_dataset", "simulate_dataset"]
+__all__ = ["DATASETS", "REGION", "SENSOR_TYPES", "DatasetOptions", "bend", "beta_angle", "iterate_dataset", "simulate_dataset"]
 
 Floats = npt.NDArray[np.float64]
+Lengths = TypeVar("Lengths", float, Floats)
 
 DATASETS = {
     "2s": "barrel, transverse momenta as in collisions",
     "3s": "barrel, flat in transverse momentum",
     "4s": "end-caps, transverse momenta as in collisions",
 }
+REGION = {"2s": "barrel", "3s": "barrel", "4s": "endcap"}
+"""Where the tracks of each data set cross."""
 
 _AT_100_UM = {"thickness": 0.1, "bias": 100.0, "depletion": 7.7}
 SENSOR_TYPES: dict[int, Sensor] = {
@@ -37,7 +43,6 @@ SENSOR_TYPES: dict[int, Sensor] = {
 }
 """Sensor by type: pitch 50 x {10, 12.5, 15, 20, 25} um and 100 x 25 um, 100 um thick; type 7 is 150 um thick."""
 
-PION_MASS = 0.13957
 BATCH = 2000
 
 
@@ -86,13 +91,17 @@ class DatasetOptions:
             )
         where = "simulate clusters"
         low, high = self.pt
-        reach = 0.3e-3 * abs(self.field) * self.radius / 2
-        check(where, "pt", self.pt, reach < low < high, f"two rising values above {reach:.3f} GeV (which curl up before)")
-        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1], "two rising values above 0")
+        check(where, "field", self.field, math.isfinite(self.field), "a finite number (T)")
+        for name in ("radius", "half_width", "max_cot_alpha"):
+            check(where, name, getattr(self, name), 0 < getattr(self, name) < math.inf, "positive")
+        # Below, a track would curl up before it reaches the layer, or cross a module's edge along its surface.
+        least = abs(bend(self.radius, self.field)) / math.cos(math.atan(self.half_width / self.radius))
+        check(
+            where, "pt", self.pt, least < low < high < math.inf, f"two rising values above {least:.3f} GeV (which curl up before)"
+        )
+        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1] < math.inf, "two rising values above 0")
         check(where, "n_rows", self.n_rows, self.n_rows >= 3, "at least 3")
         check(where, "n_columns", self.n_columns, self.n_columns >= 3, "at least 3")
-        check(where, "max_cot_alpha", self.max_cot_alpha, self.max_cot_alpha > 0, "positive")
-        check(where, "radius", self.radius, self.radius > 0, "positive")
         check(where, "induction", self.induction, self.induction in INDUCTIONS, f"one of {', '.join(INDUCTIONS)}")
         known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
         check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
@@ -112,6 +121,15 @@ def sensor_of_type(number: int) -> Sensor:
     return SENSOR_TYPES[number]
 
 
+def bend(radius: Lengths, field: float) -> Lengths:
+    """pT times sin(dphi) in GeV, dphi being what a track turned between its direction and its azimuth: 0.3 B R / 2.
+
+    Args:
+        radius: mm; field: T.
+    """
+    return 0.3e-3 * field * radius / 2
+
+
 def beta_angle(pt: Floats, y_local: Floats, radius: float, field: float) -> Floats:
     """Incidence angle beta in rad, as in the talk: pi/2 - dphi - atan(y_local / R), sin(dphi) = 0.3 q B R / (2 pT).
 
@@ -121,8 +139,7 @@ def beta_angle(pt: Floats, y_local: Floats, radius: float, field: float) -> Floa
         radius: of the layer, mm.
         field: T.
     """
-    bend = np.arcsin(0.3e-3 * field * radius / (2 * pt))
-    return np.asarray(np.pi / 2 - bend - np.arctan(y_local / radius))
+    return np.asarray(np.pi / 2 - np.arcsin(bend(radius, field) / pt) - np.arctan(y_local / radius))
 
 
 def _physical_pt(n: int, limits: tuple[float, float], rng: np.random.Generator) -> Floats:
@@ -149,8 +166,7 @@ def _directions(options: DatasetOptions, n: int, rng: np.random.Generator) -> tu
     eta = rng.uniform(*options.eta, n)
     # The track turned by half of its azimuth's change since the beam line, and the pixel is off the module's middle line.
     radius = rng.uniform(options.radius, 5 * options.radius, n)
-    bend = np.arcsin(np.clip(0.3e-3 * options.field * radius / (2 * pt), -1, 1))
-    turned = bend + np.arctan(y_local / radius)
+    turned = np.arcsin(np.clip(bend(radius, options.field) / pt, -1, 1)) + np.arctan(y_local / radius)
     return np.cos(turned) / np.sinh(eta), np.sin(turned) / np.sinh(eta), pt, y_local
 
 
@@ -166,9 +182,15 @@ def simulate_dataset(options: DatasetOptions, n: int, seed: int) -> ClusterSet:
     Raises:
         InputError: an option is out of range.
     """
-    parts = list(iterate_dataset(options, n, seed))
-    labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in parts[0].labels}
-    return ClusterSet(np.concatenate([part.charge for part in parts]), labels, parts[0].slices)
+    labels: list[dict[str, Floats]] = []
+    charge = np.empty((max(n, 0), len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
+    for k, part in enumerate(iterate_dataset(options, n, seed)):
+        # Images may take gigabytes: never twice.
+        charge[k * BATCH : k * BATCH + len(part)] = part.charge
+        labels.append(part.labels)
+    return ClusterSet(
+        charge, {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}, tuple(options.slices)
+    )
 
 
 def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[ClusterSet]:
@@ -190,13 +212,16 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
     sensor = options.sensor
     half_thickness = sensor.thickness / 2
     magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)
-    half = np.array([options.n_columns * sensor.pitch_x / 2, options.n_rows * sensor.pitch_y / 2])
+    pitch, size = np.array([sensor.pitch_x, sensor.pitch_y]), (options.n_columns, options.n_rows)
+    half = np.array(size) * pitch / 2
+    # Labels are counted from the centre of the origin pixel, which is half a pixel off the array's where that is even.
+    origin = np.array([origin_pixel(n) + 0.5 - n / 2 for n in size]) * pitch
     for first in range(0, n, BATCH):
         count = min(BATCH, n - first)
         rng = np.random.default_rng([seed, first])
         cot_alpha, cot_beta, pt, y_local = _directions(options, count, rng)
-        # PixelAV spreads the crossings of the midplane over 3 x 3 pixels.
-        midplane = rng.uniform(-1.5, 1.5, (count, 2)) * np.array([sensor.pitch_x, sensor.pitch_y])
+        # PixelAV spreads the crossings of the midplane over 3 x 3 pixels about the middle of the array.
+        crossed = rng.uniform(-1.5, 1.5, (count, 2)) * pitch
         sign = 1.0 if options.from_far_side else -1.0
         normal = sign / np.sqrt(1 + cot_alpha**2 + cot_beta**2)
         direction = np.stack([cot_alpha * normal, cot_beta * normal, normal], axis=1)
@@ -205,12 +230,13 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
         else:
             p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
         crossing, row, column, signal, pairs = induced_charge(
-            midplane, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
+            crossed, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
             options.slices, int(rng.integers(2**31)), INDUCTIONS[options.induction], ends_at_array=False, smallest=0.05,
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
         charge[crossing, :, row, column] = np.round(signal, 1)
         z_entry = np.full(count, 0.0 if options.from_far_side else sensor.thickness)
+        midplane = crossed - origin
         entry = midplane + np.stack([cot_alpha, cot_beta], axis=1) * (z_entry - half_thickness)[:, None]
         labels = {
             "x-entry": entry[:, 0] * 1e3, "y-entry": entry[:, 1] * 1e3, "z-entry": z_entry * 1e3,

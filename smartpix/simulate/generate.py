@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from smartpix.schema import InputError, check
 
-__all__ = ["BeamSpot", "GenerateOptions", "Particles", "collisions", "gun"]
+__all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun"]
 
 Floats = npt.NDArray[np.float64]
+
+PION_MASS = 0.13957
+"""GeV, of charged pions."""
 
 
 @dataclass(frozen=True)

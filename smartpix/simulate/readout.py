@@ -12,6 +12,7 @@ from numba import njit
 from scipy.stats import norm
 
 from smartpix.schema import InputError
+from smartpix.simulate.induction import N_SLICES
 
 __all__ = ["ReadoutOptions", "adc_levels", "digitise", "label_clusters", "noise_pixel_rate"]
 
@@ -47,8 +48,8 @@ class ReadoutOptions:
             raise InputError(f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}")
         if list(self.slices) != sorted(set(self.slices)) or not self.slices:
             raise InputError(f"readout: slices must ascend and is {self.slices}")
-        if self.slices[0] < 0 or self.slices[-1] > 19:
-            raise InputError(f"readout: slices go from 0 to 19 and are {self.slices}")
+        if self.slices[0] < 0 or self.slices[-1] >= N_SLICES:
+            raise InputError(f"readout: slices go from 0 to {N_SLICES - 1} and are {self.slices}")
 
 
 def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

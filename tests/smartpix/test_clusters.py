@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix.clusters import Pixels, Truth, cluster_records, fill_windows, flatten, one_event, window_origin, windows
+from smartpix.clusters import (
+    Pixels,
+    Truth,
+    cluster_records,
+    fill_windows,
+    flatten,
+    one_event,
+    pixel_lists,
+    window_origin,
+    windows,
+)
 from smartpix.estimate import window_center
 from smartpix.schema import N_COLUMNS, N_ROWS
 from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector, part_of
@@ -248,3 +258,19 @@ def test_centre_of_the_window_of_a_one_pixel_cluster_is_the_centre_of_that_pixel
     np.testing.assert_allclose(
         window_center(origin, flat.module, detector), [[(column + 0.5) * 0.05 - 36, (row + 0.5) * 0.0125 - 8.4]], atol=1e-9
     )
+
+
+def test_lists_of_pixels_are_those_of_a_straight_loop(samples):
+    images = np.concatenate([samples.images[:40], np.zeros((1, 2, 13, 21), np.float32), samples.images[40:50]])
+    first, counts, row, column, charge = pixel_lists(images)
+    k = 0
+    for i, image in enumerate(images):
+        assert first[i] == k
+        for r in range(13):
+            for c in range(21):
+                if image[:, r, c].any():
+                    assert (row[k], column[k]) == (r, c)
+                    np.testing.assert_array_equal(charge[k], image[:, r, c])
+                    k += 1
+        assert counts[i] == k - first[i]
+    assert k == len(charge)

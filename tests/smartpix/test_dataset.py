@@ -38,6 +38,16 @@ def test_targets_are_the_labels_in_mm():
     np.testing.assert_allclose(clusters.targets(), expected, rtol=1e-12)
 
 
+def test_slices_are_chosen_by_their_numbers_and_all_of_them_are_not_copied():
+    clusters = cluster_set(4, slices=(0, 7, 19))
+    chosen = clusters.select((19, 0))
+    np.testing.assert_array_equal(chosen.charge, clusters.charge[:, [2, 0]])
+    assert chosen.slices == (19, 0)
+    assert clusters.select((0, 7, 19)).charge is clusters.charge
+    with pytest.raises(InputError, match=r"the slices \[3\] are not there; there are \[0, 7, 19\]"):
+        clusters.select((0, 3))
+
+
 def test_a_label_that_can_neither_be_found_nor_computed_is_named_with_the_fix():
     present = list(LABELS)
     check_labels(present, None, "here")
@@ -61,6 +71,28 @@ def test_angles_that_contradict_the_momentum_are_refused_with_the_row(name, colu
     message = rf"here: row 113 .* has {name} .*{column} / n_z = .*1 such rows.*different clusters"
     with pytest.raises(InputError, match=message):
         complete_labels(labels, None, "here", first_row=100)
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("from_pixel_side", [False, True])
+def test_midplane_that_contradicts_the_entry_is_refused_with_the_row(axis, from_pixel_side):
+    name = f"{axis}-midplane"
+    labels = some_labels(20, 5, from_pixel_side)
+    labels[name][:] += 1e-4  # rounding
+    np.testing.assert_array_equal(complete_labels(labels, THICKNESS, "here")[name], labels[name])
+    labels[name][13] += 1.0
+    message = rf"here: row 113 .* has {name} .*, and by {axis}-entry, .*100 um it is .*1 such rows"
+    with pytest.raises(InputError, match=message):
+        complete_labels(labels, THICKNESS, "here", first_row=100)
+    # Nothing to compare with.
+    complete_labels(labels, None, "here")
+    complete_labels(without(labels, f"{axis}-entry"), THICKNESS, "here")
+    complete_labels(without(labels, "z-entry"), THICKNESS, "here")
+
+
+def test_midplane_labels_of_a_sensor_of_another_thickness_are_refused():
+    with pytest.raises(InputError, match=r"a thickness of 150 um .* thickness or sensor type given is likely another"):
+        complete_labels(some_labels(20, 5), 0.15, "here")
 
 
 @pytest.mark.parametrize("drop", [(), ("cotAlpha",)])

@@ -14,6 +14,7 @@ from smartpix.io import Header
 from smartpix.parquet import write_clusters
 from smartpix.samples import from_clusters, load_samples
 from smartpix.schema import InputError
+from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 from smartpix.write import write_events
@@ -46,8 +47,9 @@ def straight(charge, targets, sensor):
     n_slices, n_rows, n_columns = charge.shape
     fired = [(r, c) for r in range(n_rows) for c in range(n_columns) if any(charge[s, r, c] != 0 for s in range(n_slices))]
     rows, columns = [r for r, _ in fired], [c for _, c in fired]
-    down = n_rows // 2 - (min(rows) + max(rows)) // 2 if fired else 0
-    right = n_columns // 2 - (min(columns) + max(columns)) // 2 if fired else 0
+    # The middle pixel, of an even number the lower of the two.
+    down = (n_rows - 1) // 2 - (min(rows) + max(rows)) // 2 if fired else 0
+    right = (n_columns - 1) // 2 - (min(columns) + max(columns)) // 2 if fired else 0
     image = np.zeros_like(charge)
     for r, c in fired:
         image[:, r + down, c + right] = charge[:, r, c]
@@ -169,7 +171,8 @@ def test_noise_is_added_to_every_pixel_and_slice_on_its_own():
 
 
 def test_threshold_varies_from_pixel_to_pixel():
-    charge = np.full((50, 2, 13, 21), 1000.0)
+    charge = np.full((50, 2, 13, 21), 9000.0)
+    charge[:, :, 1:-1, 1:-1] = 1000
     readout = ReadoutOptions(noise=0.0, threshold=1000.0, threshold_dispersion=100.0, adc_bits=0)
     images = images_where_they_were(data_set(charge), readout)[:, :, 1:-1, 1:-1]
     assert np.mean(images != 0) == pytest.approx(0.5, abs=0.03)
@@ -215,6 +218,48 @@ def test_centred_samples_keep_what_the_clusters_tell(clusters_2s, samples):
     np.testing.assert_allclose(moved, np.rint(moved), atol=1e-6)
     assert np.abs(moved).max() >= 2
     np.testing.assert_array_equal(samples.targets[:, 2:], before[:, 2:])
+
+
+@pytest.mark.parametrize(("bits", "threshold", "adc_max"), [(0, 300.0, 16000.0), (4, 300.0, 16000.0), (2, 340.0, 3600.0)])
+def test_single_noise_pixels_that_a_spread_of_thresholds_lets_through_do_not_move_the_window(bits, threshold, adc_max):
+    """Crossings are spread over 3 pixels, and centring leaves less than that; noise pixels far off would make it 100 um."""
+    clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 2000, 5)
+    without, spread = (
+        from_clusters(clusters, ReadoutOptions(50.0, threshold, d, bits, adc_max=adc_max), SENSOR, {}) for d in (0.0, 100.0)
+    )
+    alone = np.any(spread.images != 0, axis=1).sum() - np.any(without.images != 0, axis=1).sum()
+    assert alone > 0.2 * len(clusters)
+    assert spread.truncated.mean() == pytest.approx(without.truncated.mean(), abs=0.01)
+    for axis in (0, 1):
+        assert spread.targets[:, axis].std() == pytest.approx(without.targets[:, axis].std(), rel=0.1)
+
+
+def test_only_pixels_that_touch_the_largest_one_tell_where_a_cluster_is_if_thresholds_vary():
+    charge = np.zeros((2, 2, 13, 21))
+    # One is long and thin, with a corner; beside each lies a pixel that touches nothing, at the border.
+    charge[0, 1, [3, 4, 4, 5], [4, 5, 6, 7]] = 900, 700, 800, 600
+    charge[1, 1, 8, 15] = 5000
+    charge[:, 1, 0, 20] = 800
+    found = from_clusters(data_set(charge), ReadoutOptions(0.0, 300.0, 1e-3, 0), SENSOR, {})
+    assert not found.truncated.any()
+    for image, (rows, columns) in zip(found.images, (([5, 6, 6, 7], [9, 10, 11, 12]), ([6], [10])), strict=True):
+        assert np.all(image[1, rows, columns] >= 600)
+
+
+@pytest.mark.parametrize(("shape", "origin"), [((13, 21), (6, 10)), ((16, 16), (7, 7)), ((16, 21), (7, 10))])
+def test_labels_are_counted_from_the_origin_pixel_of_every_array(shape, origin):
+    """Steep tracks without field: the charge is centred on the crossing, whole-pixel shifts included."""
+    options = DatasetOptions(
+        "3s", field=0.0, half_width=0.5, max_cot_alpha=0.3, slices=(19,), n_rows=shape[0], n_columns=shape[1]
+    )
+    found = from_clusters(simulate_dataset(options, 1500, 3), ReadoutOptions(0.0, 100.0, adc_bits=0), SENSOR, {})
+    images = np.maximum(found.images[:, -1], 0).astype(float)
+    total = images.sum(axis=(1, 2))
+    for axis, size, middle, pitch in ((1, shape[1], origin[1], 0.05), (2, shape[0], origin[0], 0.0125)):
+        place = images.sum(axis=axis) @ ((np.arange(size) - middle) * pitch) / total
+        assert np.median(place - found.targets[:, axis - 1]) == pytest.approx(0, abs=0.03 * pitch)
+    mirrored = images[:, :, : 2 * origin[1] + 1][:, :, ::-1]
+    assert mirrored.sum() == images.sum()
 
 
 # Data sets on disk
@@ -304,6 +349,39 @@ def test_slices_that_a_data_set_lacks_are_refused(parquet):
     assert load_samples([parquet[0] / "two.parquet"], "barrel", (0, 7)).slices == (0, 7)
 
 
+def test_samples_say_how_many_clusters_each_file_has(parquet, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for k, n in ((0, 4), (1, 6)):
+        write_clusters(tmp_path / "parts" / f"part.{k}.parquet", cluster_set(n, k, slices=20, shape=(13, 21)), {}, SENSOR)
+    assert load_samples([parquet[0] / "known.parquet"], "barrel").parts == (30,)
+    assert load_samples([tmp_path / "parts", parquet[0] / "known.parquet"], "barrel").parts == (4, 6, 30)
+
+
+def test_sensor_given_that_is_not_the_files_is_refused(parquet, tmp_path):
+    folder, other = parquet[0], SENSOR | {"pitch_y": 0.025}
+    message = r"known\.parquet: is of the sensor \{.*'pitch_y': 0\.0125.*\}, not \{.*'pitch_y': 0\.025.*\}; leave out --type"
+    for names in (("known",), ("unknown", "known"), ("known", "unknown")):
+        with pytest.raises(InputError, match=message):
+            load_samples([folder / f"{name}.parquet" for name in names], "barrel", sensor=other)
+    with pytest.raises(InputError, match="leave out --type"):
+        load_samples([folder / "known.parquet"], "barrel", sensor=SENSOR | {"field": 2.0})
+    path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)])
+    with pytest.raises(InputError, match=r"f\.root: is of the sensor .*leave out --type"):
+        load_samples([path], "barrel", sensor=other)
+    assert load_samples([path], "barrel", sensor=SENSOR).sensor == SENSOR
+
+
+@pytest.mark.parametrize(("dataset", "region"), [("2s", "barrel"), ("3s", "barrel"), ("4s", "endcap")])
+def test_data_set_of_the_other_region_is_refused(parquet, tmp_path, dataset, region):
+    path, other = tmp_path / "made.parquet", {"barrel": "endcap", "endcap": "barrel"}[region]
+    write_clusters(path, parquet[1], {"options": {"dataset": dataset}}, SENSOR)
+    assert len(load_samples([path], region)) == 30
+    message = rf"made\.parquet: is data set {dataset}, of the {region}, and {other} clusters are needed"
+    for files in ([path], [parquet[0] / "known.parquet", path]):
+        with pytest.raises(InputError, match=message):
+            load_samples(files, other)
+
+
 # Event files
 
 
@@ -384,7 +462,9 @@ def test_slices_of_event_files(tmp_path):
 def test_samples_of_several_files_follow_one_another(tmp_path):
     a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)], cots=(0.8, 0.0))
     b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], cots=(1.6, 0.0))
-    np.testing.assert_allclose(load_samples([a, b], "barrel", min_share=0.5).targets[:, 2], [0.8, 1.6], rtol=1e-6)
+    found = load_samples([a, b], "barrel", min_share=0.5)
+    np.testing.assert_allclose(found.targets[:, 2], [0.8, 1.6], rtol=1e-6)
+    assert found.parts == (1, 1)
 
 
 def test_only_the_modules_of_the_region_count(tmp_path, module_rows):

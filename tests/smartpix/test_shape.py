@@ -207,3 +207,17 @@ def test_files_of_different_sensors_are_refused(tmp_path, barrel_file):
     write_events(tmp_path / "other.root", Header(one_module_detector(), 2.0, (0, 19)), [random_events(1, [3])])
     with pytest.raises(InputError, match="has another sensor than"):
         train_shape([barrel_file, tmp_path / "other.root"], tmp_path / "w.safetensors", OPTIONS)
+
+
+def test_output_that_would_be_renamed_is_refused_before_the_training(barrel_file, tmp_path):
+    with pytest.raises(InputError, match=r"shape-0\.5: the output must end in \.safetensors"):
+        train_shape([barrel_file], tmp_path / "shape-0.5", OPTIONS)
+
+
+def test_truncated_clusters_are_flagged(trained, barrel_file):
+    opened, events = next(iterate(barrel_file, step=1))
+    clusters = events["clusters"][0]
+    estimator = ShapeEstimator.load(str(trained[0]))
+    estimate = estimator.predict(flatten(clusters, estimator.slices), opened.header.detector)
+    assert 0 < estimate.flagged.mean() < 0.5
+    np.testing.assert_array_equal(estimate.flagged, clusters["truncated"])

@@ -17,7 +17,7 @@ from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train import AUGMENTATIONS, TrainMdnOptions, calibrate_and_test, train_mdn, train_on
+from smartpix.train import AUGMENTATIONS, TrainMdnOptions, calibrate_and_test, split, train_mdn, train_on
 from smartpix.weights import load_weights, save_weights
 from tests.helpers import SENSOR
 from tests.smartpix.test_samples import handmade_file
@@ -236,15 +236,19 @@ def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
     image, target = some_batch(shape=shape)
     before = image.clone(), target.clone()
     got, labels = train._augment(image, target, PIXEL, (name,), None)
+    # About the pixel whose centre is the labels' origin: (6, 10) of 13 x 21, (7, 7) of 16 x 16. What has no counterpart is 0.
+    middle = {(13, 21): (6, 10), (16, 16): (7, 7)}[shape]
     for r in range(shape[0]):
         for c in range(shape[1]):
-            source = (r, shape[1] - 1 - c) if name == "mirror-x" else (shape[0] - 1 - r, c)
-            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]])
+            source = (r, 2 * middle[1] - c) if name == "mirror-x" else (2 * middle[0] - r, c)
+            inside = min(source) >= 0
+            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]] if inside else torch.zeros(5, 2))
     # Along x lie x and cot alpha, along y lie y and cot beta.
     for k, turned in enumerate([True, False, True, False] if name == "mirror-x" else [False, True, False, True]):
         assert torch.equal(labels[:, k], -target[:, k] if turned else target[:, k])
     twice = train._augment(got, labels, PIXEL, (name,), None)
-    assert torch.equal(twice[0], image)
+    kept = (slice(None), slice(None), slice(2 * middle[0] + 1), slice(2 * middle[1] + 1))
+    assert torch.equal(twice[0][kept], image[kept])
     assert torch.equal(twice[1], target)
     assert torch.equal(image, before[0])
     assert torch.equal(target, before[1])
@@ -338,7 +342,7 @@ def test_description_says_all_there_is_to_know(trained, samples):
     arrays, description = weights_of(path)
     assert set(description) == {
         "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "calibration", "truncated_scale",
-        "metrics", "commit",
+        "metrics", "sha256", "commit",
     }  # fmt: skip
     assert description["architecture"] == "mdn-columns"
     assert NetworkOptions(**description["network"]) == options.network
@@ -413,15 +417,47 @@ def test_few_truncated_clusters_get_the_scale_that_is_known(tmp_path, few):
     assert weights_of(tmp_path / "w.safetensors")[1]["truncated_scale"] == [TRUNCATED_SCALE] * 4
 
 
+def test_every_file_is_held_out_in_proportion(few):
+    parts = (1000, 600, 390, 3, 7)
+    train_rows, tuning, test = split(dataclasses.replace(few, parts=parts), 0.2)
+    assert sorted([*train_rows, *tuning, *test]) == list(range(2000))
+    first = 0
+    for n, n_held in zip(parts, (200, 120, 78, 2, 2), strict=True):
+        own = [rows[(rows >= first) & (rows < first + n)] - first for rows in (train_rows, tuning, test)]
+        assert [len(rows) for rows in own] == [n - n_held, n_held - n_held // 2, n_held // 2]
+        # In this order within the file.
+        np.testing.assert_array_equal(np.concatenate(own), np.arange(n))
+        first += n
+
+
+def test_one_file_holds_out_its_tail(few):
+    for samples in (few, dataclasses.replace(few, parts=(2000,))):
+        for rows, wanted in zip(split(samples, 0.15), (range(1700), range(1700, 1850), range(1850, 2000)), strict=True):
+            np.testing.assert_array_equal(rows, wanted)
+
+
+def test_training_on_two_files_holds_out_some_of_both(tmp_path, few, monkeypatch):
+    """The second half has targets of its own; the report is on both."""
+    seen = []
+    monkeypatch.setattr(train, "quality", lambda mean, cholesky, targets, truncated: seen.append(targets) or {"n": len(targets)})
+    targets = few.targets.copy()
+    targets[1000:, 0] = 0.07
+    two = dataclasses.replace(few, targets=targets, parts=(1000, 1000))
+    result = train_on(two, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, epochs=1), silent)
+    assert (result["n"], result["n_validation"]) == (200, 400)
+    assert np.sum(seen[0][:, 0] == 0.07) == 100
+
+
 def test_weights_can_be_calibrated_again(trained, samples):
     """On other clusters than before: as if they had been those of the training."""
     path, _, result, _ = trained
     arrays, description = weights_of(path)
-    again, report = calibrate_and_test(arrays, description, samples, 1200)
+    rows = np.arange(4800, 5400), np.arange(5400, 6000)
+    again, report = calibrate_and_test(arrays, description, samples, *rows)
     assert again == {k: v for k, v in description.items() if k != "metrics"}
     assert report == {k: result[k] for k in report}
     wrong = dataclasses.replace(samples, targets=samples.targets + np.array(TARGET_SCALE))
-    shifted, report = calibrate_and_test(arrays, description, wrong, 1200)
+    shifted, report = calibrate_and_test(arrays, description, wrong, *rows)
     assert all(abs(report["pull_mean"][name]) < 0.25 for name in report["pull_mean"])
     assert shifted["calibration"] != description["calibration"]
 
@@ -598,3 +634,9 @@ def test_options_out_of_range_are_refused(options, message):
 def test_mirror_y_is_refused_in_the_barrel(tmp_path, few):
     with pytest.raises(InputError, match="mirror-y"):
         train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=("mirror-y",)), silent)
+
+
+@pytest.mark.parametrize("name", ["net-0.5", "net"])
+def test_output_that_would_be_renamed_is_refused_before_the_files_are_read(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: the output must end in \.safetensors; name it .*{name}\.safetensors"):
+        train_mdn([tmp_path / "missing.parquet"], "barrel", tmp_path / name, QUICK)

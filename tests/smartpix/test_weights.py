@@ -1,13 +1,17 @@
 """Weights on disk: round trip, and what wrong or damaged ones are answered with."""
 
+import hashlib
 import json
+import re
+import subprocess
 
 import numpy as np
 import pytest
 import torch
 
+from smartpix import weights
 from smartpix.schema import InputError
-from smartpix.weights import data_path, load_arrays, load_weights, save_weights, weights_path
+from smartpix.weights import check_output, data_path, load_arrays, load_weights, save_weights, weights_path
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5]), "c": np.asfortranarray(np.eye(3) + 2)}
 
@@ -26,7 +30,8 @@ def test_round_trip(saved):
         np.testing.assert_array_equal(arrays[name], array)
         assert arrays[name].dtype == array.dtype
     assert description["slices"] == [0, 19]
-    assert len(description["commit"]) in (7, 40)
+    assert re.fullmatch("unknown|[0-9a-f]{40}(-dirty)?", description["commit"])
+    assert description["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()
     assert sorted(p.name for p in saved.parent.iterdir()) == ["w.json", "w.safetensors"]
 
 
@@ -128,3 +133,61 @@ def test_failing_save_leaves_the_old_weights(saved):
         save_weights(saved, {"a": np.array(["text"])}, {"architecture": "kind-1"})
     assert saved.read_bytes() == before
     assert sorted(p.name for p in saved.parent.iterdir()) == ["w.json", "w.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["net-0.5", "net", "net.json", "net.safetensors.bak"])
+def test_output_that_would_be_renamed_is_refused(tmp_path, name):
+    message = rf"{re.escape(name)}: the output must end in \.safetensors; name it .*{re.escape(name)}\.safetensors"
+    for write in (check_output, lambda path: save_weights(path, ARRAYS, {"architecture": "kind-1"})):
+        with pytest.raises(InputError, match=message):
+            write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_dots_in_a_name_do_not_make_two_weights_one(tmp_path):
+    for k in (5, 6):
+        save_weights(tmp_path / f"net-0.{k}.safetensors", {"a": np.array([k])}, {"architecture": "kind-1"})
+    for k in (5, 6):
+        assert load_weights(tmp_path / f"net-0.{k}.safetensors", "kind-1")[0]["a"] == k
+
+
+@pytest.mark.parametrize("ending", [".json", ".safetensors"])
+def test_weights_and_description_of_different_trainings_are_refused(saved, ending):
+    """As a writing that was interrupted between the two leaves them."""
+    before = saved.with_suffix(ending).read_bytes()
+    save_weights(saved, ARRAYS | {"b": np.array([2.5])}, {"architecture": "kind-1"})
+    saved.with_suffix(ending).write_bytes(before)
+    with pytest.raises(InputError, match=r"w\.safetensors: is not what w\.json describes \(its sha256 differs\)"):
+        load_weights(saved, "kind-1")
+
+
+def test_weights_from_before_the_sha256_was_kept_are_read(saved):
+    description = json.loads(saved.with_suffix(".json").read_text())
+    del description["sha256"]
+    saved.with_suffix(".json").write_text(json.dumps(description))
+    assert "sha256" not in load_weights(saved, "kind-1")[1]
+
+
+def test_commit_is_that_of_the_checkout_and_says_whether_it_was_changed(tmp_path, monkeypatch):
+    def git(*arguments):
+        told = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(["git", *told, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for name in ("smartpix/weights.py", "data/w.json", "venv/lib/smartpix/weights.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "smartpix" / "weights.py"))
+    assert weights._commit() == "unknown"
+    git("init", "-q")
+    git("add", "smartpix", "data")
+    git("commit", "-q", "-m", "first")
+    head = git("rev-parse", "HEAD")
+    assert weights._commit() == head
+    (tmp_path / "data/w.json").write_text("2")  # other weights, remade before these
+    assert weights._commit() == head
+    (tmp_path / "smartpix/weights.py").write_text("2")
+    assert weights._commit() == f"{head}-dirty"
+    # Installed into an environment that lies in somebody's repository.
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "venv/lib/smartpix/weights.py"))
+    assert weights._commit() == "unknown"

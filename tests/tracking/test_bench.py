@@ -18,9 +18,10 @@ from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.weights import load_weights
 from tests.helpers import SENSOR
+from tests.smartpix.clusters import save_table
 from tests.tracking.conftest import BENCH_READOUT
 from tracking import bench
-from tracking.bench import VARIANTS, bench_mdn, network_speed, pixel_lists, table
+from tracking.bench import VARIANTS, bench_mdn, network_speed, table
 
 COLUMNS = {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
 TARGETS = {"x", "y", "cot_alpha", "cot_beta"}
@@ -69,6 +70,22 @@ def test_numbers_are_those_of_the_clusters_with_the_variants_readout(result, tin
         assert wanted["n"] + round(1000 * wanted["truncated"]) == 1000
 
 
+def test_all_clusters_count_the_truncated_ones_as_well(result, tiny_variants, clusters_2s):
+    chosen = ClusterSet(clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices)
+    for name, variant in tiny_variants.items():
+        samples = from_clusters(chosen, variant.readout, SENSOR, {}, bench.TEST_SEED)
+        assert samples.truncated.sum() > 5
+        mean, _ = MdnNetwork.load(variant.weights).predict_images(samples.images)
+        found = result[name]["all_clusters"]
+        assert set(found) == {"n", "half_width_68", "standard_deviation"}
+        assert found["n"] == 1000 > result[name]["n"]
+        residual = samples.targets - mean
+        assert found["half_width_68"]["x_um"] == pytest.approx(1e3 * np.percentile(np.abs(residual[:, 0]), 68.27), rel=1e-9)
+        assert found["standard_deviation"]["cot_alpha"] == pytest.approx(np.std(residual[:, 2]), rel=1e-9)
+        angles = [np.degrees(np.pi / 2 - np.arctan(cot[:, 3])) for cot in (samples.targets, mean)]
+        assert found["half_width_68"]["beta_deg"] == pytest.approx(np.percentile(np.abs(angles[0] - angles[1]), 68.27), rel=1e-9)
+
+
 def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampled_set(result, tiny_variants, clusters_2s):
     chosen = ClusterSet(clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices)
     samples = from_clusters(chosen, BENCH_READOUT, SENSOR, {}, bench.TEST_SEED)
@@ -104,14 +121,51 @@ def test_data_set_without_the_networks_slices_is_refused(tiny_variants, clusters
         bench_mdn(["columns-tiny"], 1000, tmp_path / "other.parquet")
 
 
-def test_data_set_of_another_sensor_is_refused(tiny_variants, clusters_2s, tmp_path, monkeypatch):
+@pytest.fixture
+def fifty(clusters_2s):
+    return ClusterSet(clusters_2s.charge[:50], {k: v[:50] for k, v in clusters_2s.labels.items()}, (0, 19))
+
+
+@pytest.mark.parametrize("change", [{"pitch_y": 0.025}, {"field": 2.0}])
+def test_data_set_of_another_sensor_is_refused(tiny_variants, fifty, tmp_path, monkeypatch, change):
+    monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
+    write_clusters(tmp_path / "other.parquet", fifty, {}, SENSOR | change)
+    write_clusters(tmp_path / "bare.parquet", fifty, {})
+    for name, given in (("other", None), ("bare", SENSOR | change), ("other", SENSOR | change)):
+        with pytest.raises(InputError, match=rf"{name}\.parquet: is of the sensor .*the networks of this benchmark are for"):
+            bench_mdn(["columns-tiny"], 1000, tmp_path / f"{name}.parquet", report=lambda line: None, sensor=given)
+    with pytest.raises(InputError, match=r"other\.parquet: is of the sensor .*leave out --type"):
+        bench_mdn(["columns-tiny"], 1000, tmp_path / "other.parquet", report=lambda line: None, sensor=SENSOR)
+
+
+def test_data_set_that_does_not_say_its_sensor_needs_it(tiny_variants, fifty, tmp_path, monkeypatch):
+    """As the public files, which have neither metadata nor, some of them, midplane labels."""
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
     monkeypatch.setattr(bench, "REPEATS", 1)
-    labels = {k: v[:50] for k, v in clusters_2s.labels.items()}
-    charge = ClusterSet(clusters_2s.charge[:50], labels, (0, 19))
-    write_clusters(tmp_path / "other.parquet", charge, {}, SENSOR | {"pitch_y": 0.025})
-    with pytest.raises(InputError, match="sensor"):
-        bench_mdn(["columns-tiny"], 1000, tmp_path / "other.parquet", report=lambda line: None)
+    empty = ClusterSet(np.zeros((50, 18, 13, 21), np.float32), fifty.labels, tuple(range(1, 19)))
+    charge = np.concatenate([fifty.charge[:, :1], empty.charge, fifty.charge[:, 1:]], axis=1)
+    bare = {k: v for k, v in fifty.labels.items() if not k.endswith("-midplane")}
+    save_table(tmp_path / "public.parquet", ClusterSet(charge, bare, tuple(range(20))))
+    write_clusters(tmp_path / "known.parquet", fifty, {}, SENSOR)
+    with pytest.raises(InputError, match=r"public\.parquet: does not say what sensor its clusters are of; name it with --type"):
+        bench_mdn(["columns-tiny"], 1000, tmp_path / "public.parquet", report=lambda line: None)
+    one = bench_mdn(["columns-tiny"], 1000, tmp_path / "public.parquet", report=lambda line: None, sensor=SENSOR)
+    two = bench_mdn(["columns-tiny"], 1000, tmp_path / "known.parquet", report=lambda line: None)
+    for key, value in two["columns-tiny"]["half_width_68"].items():
+        assert one["columns-tiny"]["half_width_68"][key] == pytest.approx(value, rel=1e-9)
+
+
+def test_data_set_of_the_end_caps_is_refused(tiny_variants, fifty, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
+    write_clusters(tmp_path / "4s.parquet", fifty, {"options": {"dataset": "4s"}}, SENSOR)
+    with pytest.raises(InputError, match=r"4s\.parquet: is data set 4s, of the endcap, and barrel clusters are needed"):
+        bench_mdn(["columns-tiny"], 1000, tmp_path / "4s.parquet", report=lambda line: None)
+
+
+def test_sensor_without_a_file_is_refused(tiny_variants, monkeypatch):
+    monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
+    with pytest.raises(InputError, match="give the --file as well"):
+        bench_mdn(["columns-tiny"], 1000, sensor=SENSOR)
 
 
 def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(tiny_variants, clusters_2s, monkeypatch):
@@ -150,6 +204,7 @@ def test_table_has_a_line_for_each_variant_with_published_numbers_in_brackets(re
     for line, (name, r) in zip(lines[1:], result.items(), strict=True):
         assert line.startswith(name)
         assert f"{r['half_width_68']['x_um']:.3g}" in line
+        assert f" {r['truncated']:.1%} " in line
         assert ("(7.67)" in line) == (r["published"] is not None)
 
 
@@ -211,22 +266,6 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
 
 
 # Speed
-
-
-def test_lists_of_pixels_are_those_of_a_straight_loop(samples):
-    images = np.concatenate([samples.images[:40], np.zeros((1, 2, 13, 21), np.float32), samples.images[40:50]])
-    first, counts, row, column, charge = pixel_lists(images)
-    k = 0
-    for i, image in enumerate(images):
-        assert first[i] == k
-        for r in range(13):
-            for c in range(21):
-                if image[:, r, c].any():
-                    assert (row[k], column[k]) == (r, c)
-                    np.testing.assert_array_equal(charge[k], image[:, r, c])
-                    k += 1
-        assert counts[i] == k - first[i]
-    assert k == len(charge)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

@@ -238,6 +238,7 @@ def test_bench_mdn_prints_a_table_of_the_chosen_variants(bench_mdn, bench_file):
         (("--variants", "mpl-tiny"), ("'mpl-tiny' is unknown", "Did you mean 'mlp-tiny'?")),
         (("--clusters", 10), ("at least 1000",)), (("--threads", 0), ("threads must be at least 1",)),
         (("--file", "missing.parquet"), ("missing.parquet", "no such file")),
+        (("--type", 2), ("give the --file as well",)), (("--type", 9), ("type 9 is unknown",)),
     ],
 )  # fmt: skip
 def test_bench_mdn_with_bad_flags_is_one_line_and_code_1(bench_mdn, flags, words):

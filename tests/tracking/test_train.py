@@ -50,7 +50,9 @@ def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_pat
     assert result["n_train"] == sum(len(g.y) for g in graphs[:3])
     assert result["n_validation"] == len(graphs[3].y)
     assert sum(line.startswith("epoch") for line in lines) == 3
-    longer = train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append)
+    longer = train_gnn(
+        [files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append
+    )
     assert longer["loss"] < 0.9 * result["loss"]
     assert longer["auc"] > 0.8
     network = load_network(str(folder / "w.safetensors"))
@@ -107,7 +109,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_
 
 
 def test_another_seed_gives_other_weights(files, trained, tmp_path):
-    train_gnn([files["toy"]], tmp_path / "w", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
+    train_gnn([files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
     name = "classify.0.weight"
     first, second = load_file(trained[0] / "w.safetensors")[name], load_file(tmp_path / "w.safetensors")[name]
     assert np.max(np.abs(first - second)) > 1e-2
@@ -140,7 +142,7 @@ def test_a_damaged_checkpoint_is_refused(files, tmp_path):
 )
 def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
     with pytest.raises(InputError, match=words):
-        train_gnn([files[name]], tmp_path / "w", OPTIONS, lambda line: None)
+        train_gnn([files[name]], tmp_path / "w.safetensors", OPTIONS, lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,3 +151,8 @@ def test_an_output_folder_that_is_missing_is_refused_before_the_training(files, 
     with pytest.raises(InputError, match="does not exist"):
         train_gnn([files["toy"]], tmp_path / "missing" / "w.safetensors", OPTIONS, lines.append)
     assert not [line for line in lines if line.startswith("epoch")]
+
+
+def test_output_that_would_be_renamed_is_refused_before_the_training(files, tmp_path):
+    with pytest.raises(InputError, match=r"gnn-0\.5: the output must end in \.safetensors"):
+        train_gnn([files["toy"]], tmp_path / "gnn-0.5", OPTIONS, lambda line: pytest.fail("trains"))

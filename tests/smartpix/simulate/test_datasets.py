@@ -7,7 +7,16 @@ from scipy.stats import kstest
 
 from smartpix.dataset import LABELS
 from smartpix.schema import InputError
-from smartpix.simulate.datasets import DATASETS, SENSOR_TYPES, DatasetOptions, beta_angle, sensor_of_type, simulate_dataset
+from smartpix.simulate import datasets
+from smartpix.simulate.datasets import (
+    DATASETS,
+    SENSOR_TYPES,
+    DatasetOptions,
+    beta_angle,
+    iterate_dataset,
+    sensor_of_type,
+    simulate_dataset,
+)  # fmt: skip
 
 PION = 0.13957
 
@@ -23,13 +32,13 @@ def barrel():
 
 
 def centroid(clusters, sensor, s=-1):
-    """Charge-weighted x and y (um from the array's centre) of the clusters that the array holds whole."""
+    """Charge-weighted x and y (um from the origin pixel's centre) of the clusters that the array holds whole."""
     charge = clusters.charge[:, s].astype(float)
     total = charge.sum(axis=(1, 2))
     held = total > 0.98 * clusters.labels["number_eh_pairs"]
     rows, columns = charge.shape[1:]
-    x = (np.arange(columns) - (columns - 1) / 2) * sensor.pitch_x * 1e3
-    y = (np.arange(rows) - (rows - 1) / 2) * sensor.pitch_y * 1e3
+    x = (np.arange(columns) - (columns - 1) // 2) * sensor.pitch_x * 1e3
+    y = (np.arange(rows) - (rows - 1) // 2) * sensor.pitch_y * 1e3
     return (charge.sum(axis=1) @ x / total)[held], (charge.sum(axis=2) @ y / total)[held], held
 
 
@@ -244,6 +253,17 @@ def test_seed_decides_everything():
     assert not np.array_equal(one.charge, other.charge)
 
 
+def test_a_set_is_its_batches_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(datasets, "BATCH", 40)
+    options = DatasetOptions(slices=(0, 19))
+    whole, parts = simulate_dataset(options, 100, 1), list(iterate_dataset(options, 100, 1))
+    assert [len(part) for part in parts] == [40, 40, 20]
+    np.testing.assert_array_equal(whole.charge, np.concatenate([part.charge for part in parts]))
+    for name in LABELS:
+        np.testing.assert_array_equal(whole.labels[name], np.concatenate([part.labels[name] for part in parts]))
+    assert whole.slices == (0, 19)
+
+
 def test_wider_induction_reaches_more_pixels():
     few, many = (simulate_dataset(DatasetOptions(slices=(0, 19), induction=n), 150, 1).charge for n in ("pixelav", "full"))
     np.testing.assert_allclose(few[:, 1], many[:, 1], atol=0.06)
@@ -255,16 +275,42 @@ def test_wider_induction_reaches_more_pixels():
     [
         ({"dataset": "5s"}, r"data set '5s' is unknown.*2s.*3s.*4s"),
         ({"pt": (2.0, 1.0)}, "pt must be two rising values"),
-        ({"pt": (0.01, 1.0)}, r"above 0\.017 GeV"),
+        ({"pt": (0.01, 1.0)}, r"above 0\.018 GeV"),
         ({"eta": (3.0, 1.0)}, "eta must be"),
         ({"n_rows": 2}, "n_rows must be at least 3"),
         ({"n_columns": 1}, "n_columns must be at least 3"),
         ({"max_cot_alpha": 0.0}, "max_cot_alpha must be positive"),
+        ({"half_width": 0.0}, "half_width must be positive"),
+        ({"half_width": float("nan")}, "half_width must be positive"),
+        ({"radius": float("inf")}, "radius must be positive"),
+        ({"field": float("nan")}, "field must be a finite number"),
+        ({"pt": (0.1, float("inf"))}, "pt must be two rising values"),
+        # On the edge of the module the track's own bend adds to the angle at which it is seen from the beam.
+        ({"pt": (0.02, 1.0), "half_width": 20.0}, r"pt must be two rising values above 0\.021 GeV"),
     ],
 )
 def test_senseless_options_are_refused(options, named):
     with pytest.raises(InputError, match=named):
         DatasetOptions(**options)
+
+
+def test_tracks_of_the_lowest_pt_cross_the_module_wherever_they_do():
+    """The largest bend and the largest atan(y_local / R) together stay below 90 degrees."""
+    label = simulate_dataset(DatasetOptions("3s", pt=(0.0208, 0.0215), half_width=20.0, slices=(19,)), 300, 1).labels
+    assert np.abs(label["cotBeta"]).max() > 3
+    bend = np.arcsin(0.3 * 3.8 * 0.030 / (2 * label["pt"]))
+    assert np.all(np.abs(bend + np.arctan(label["y-local"] / 30.0)) < np.pi / 2)
+    np.testing.assert_array_equal(np.sign(label["cotAlpha"]), np.sign(label["n_x"] / label["n_z"]))
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(13, 21), (16, 16), (15, 16)])
+def test_crossings_are_centred_on_the_array_and_labels_on_the_origin_pixel(n_rows, n_columns):
+    """PixelAV's origin for 13, 16 and 21 pixels is the centre of pixel 6, 7 and 10: ``(n + 1) / 2`` whole, less a half."""
+    label = simulate_dataset(DatasetOptions(slices=(19,), n_rows=n_rows, n_columns=n_columns), 1500, 3).labels
+    for axis, n, pitch in (("x", n_columns, 50.0), ("y", n_rows, 12.5)):
+        off = n / 2 - ((n + 1) // 2 - 0.5)
+        assert off == (0.5 if n == 16 else 0.0)
+        assert kstest(label[f"{axis}-midplane"] / pitch, "uniform", (off - 1.5, 3)).pvalue > 1e-4
 
 
 def test_unknown_sensor_type_and_empty_sample_are_refused():
