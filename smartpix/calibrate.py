@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smartpix.quality import CHI2_4, CORE, mahalanobis
 from smartpix.schema import InputError
 
-__all__ = ["apply_calibration", "cluster_shapes", "fit_calibration"]
+__all__ = ["apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,6 +26,7 @@ EDGES = (0.0, 0.005, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.
 ROUNDS = 4
 FEWEST = 2000
 """Clusters below which only the overall shift and width are corrected."""
+FEWEST_LONG = 100
 TAIL = 6.0
 """Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
 TOWARDS_COVERAGE = 0.4
@@ -159,3 +160,27 @@ def apply_calibration(
         out_mean[:, target] += shift * sigma[:, target]
         out_cholesky[:, target] *= np.exp(log_scale)[:, None]
     return out_mean, out_cholesky
+
+
+def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -> dict[str, float] | None:
+    """What the length of clusters that are longer than the window tells of their cot alpha.
+
+    Args:
+        columns: (N,) they span; cot_alpha: (N,) true; cell: the sensor's thickness in pitches along x.
+
+    Returns:
+        ``offset`` and ``sigma``: |cot alpha| = (columns - offset) / cell, with this error; None for fewer than 100 clusters.
+    """
+    if len(columns) < FEWEST_LONG:
+        return None
+    beyond = np.asarray(columns - np.abs(cot_alpha) * cell, dtype=np.float64)
+    return {"offset": float(np.median(beyond)), "sigma": _width(beyond) / cell}
+
+
+def apply_length(mean: Floats, cholesky: Floats, long: npt.NDArray[np.bool_], columns: Floats, cell: float, fit: Any) -> None:
+    """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network found."""
+    mean[long, 2] = np.where(mean[long, 2] < 0, -1.0, 1.0) * (columns[long] - fit["offset"]) / cell
+    # Independent of the rest, whose own widths stay.
+    cholesky[long, 3, 3] = np.hypot(cholesky[long, 3, 3], cholesky[long, 3, 2])
+    cholesky[long, 3, 2] = 0.0
+    cholesky[long, 2] = [0.0, 0.0, fit["sigma"], 0.0]

@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.calibrate import apply_calibration, cluster_shapes
+from smartpix.calibrate import apply_calibration, apply_length, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
@@ -86,7 +86,7 @@ class MdnNetwork:
 
     Attributes:
         fused: the network's kernels; arrays: the same weights by their names in the torch module.
-        description: what is known of it; ``calibration`` and ``truncated_scale`` are used if they are there.
+        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there.
     """
 
     fused: FusedNetwork
@@ -153,7 +153,8 @@ class MdnNetwork:
     ) -> tuple[Floats, Floats]:
         """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units, calibration.
 
-        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be.
+        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters longer than the
+        window the length tells cot alpha, where the training saw such clusters.
         """
         scale = np.array(TARGET_SCALE)
         out = raw.astype(np.float64)
@@ -169,6 +170,10 @@ class MdnNetwork:
             mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"], shape, self.cells)
         if truncated is not None and truncated.any():
             cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
+        length = self.description.get("length")
+        if length is not None:
+            long = shape[:, 1] > self.fused.shape[2]
+            apply_length(mean, cholesky, long, shape[:, 1], self.cells[0], length)
         # Nothing is known: the middle of the window, with the spread of all that occurs.
         if bad is not None and bad.any():
             mean[bad] = 0.0

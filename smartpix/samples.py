@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Samples:
         slices: numbers of the S slices.
         made_by: how the clusters were made and read out.
         parts: numbers of clusters of the files they are from, in this order; empty: of one.
+        columns: (N,) columns the whole clusters span, in and beyond the window; empty: nothing is known beyond it.
     """
 
     images: npt.NDArray[np.float32]
@@ -54,6 +55,7 @@ class Samples:
     slices: tuple[int, ...]
     made_by: Mapping[str, Any]
     parts: tuple[int, ...] = ()
+    columns: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -192,7 +194,7 @@ def _from_events(
     min_share: float,
     given: Mapping[str, float] | None,
 ) -> Samples:
-    images, targets, truncated = [], [], []
+    images, targets, truncated, columns = [], [], [], []
     parts: list[int] = []
     previous: EventFile | None = None
     sensor: dict[str, float] = {}
@@ -229,6 +231,7 @@ def _from_events(
         images.append(image)
         targets.append(target)
         truncated.append(flat.truncated)
+        columns.append(np.maximum.reduceat(flat.column, flat.first) - np.minimum.reduceat(flat.column, flat.first) + 1)
         if opened is not previous:
             parts.append(0)
             previous = opened
@@ -243,4 +246,5 @@ def _from_events(
         tuple(slices),
         dict(made_by),
         tuple(parts),
+        np.concatenate(columns).astype(np.int64),
     )

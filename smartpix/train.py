@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smartpix.calibrate import fit_calibration
+from smartpix.calibrate import fit_calibration, fit_length
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
@@ -236,9 +236,10 @@ def calibrate_and_test(
         tuning, test: rows of the samples, see :func:`split`.
 
     Returns:
-        The description with ``calibration`` and ``truncated_scale``; and :func:`smartpix.quality.quality` of the test.
+        The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are known,
+        ``length``; and :func:`smartpix.quality.quality` of the test.
     """
-    description = {k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "metrics")}
+    description = {k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "length", "metrics")}
     raw = MdnNetwork.from_arrays(arrays, description)
     complete = tuning[~samples.truncated[tuning]]
     images = samples.images[complete]
@@ -249,6 +250,10 @@ def calibrate_and_test(
     held = np.concatenate([tuning, test])
     cut = held[samples.truncated[held]]
     description["truncated_scale"] = _truncated_scale(calibrated, samples.images[cut], samples.targets[cut])
+    long = np.flatnonzero(samples.columns > samples.images.shape[3])
+    length = fit_length(samples.columns[long], samples.targets[long, 2], raw.cells[0])
+    if length is not None:
+        description["length"] = length
     mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
 

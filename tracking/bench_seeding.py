@@ -18,7 +18,7 @@ from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
 from seeding.seeds import SeedOptions, find_seeds
-from smartpix.estimate import Estimate, MdnEstimator, choose_estimator, estimate, truth_targets
+from smartpix.estimate import Estimate, choose_estimator, estimate, truth_targets
 from smartpix.geometry import Detector, LayerPairs, layer_pairs
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
@@ -319,7 +319,9 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
 
 def table(result: Mapping[str, Any]) -> str:
     """The methods of :func:`bench_seeding` as lines of text."""
-    lines = [f"{'method':18s}{'edges':>10s}{'eff 0.9':>9s}{'eff 0.5':>9s}{'purity':>8s}{'seeds':>8s}{'seed eff':>9s}{'ms':>8s}{'MB':>7s}"]
+    lines = [
+        f"{'method':18s}{'edges':>10s}{'eff 0.9':>9s}{'eff 0.5':>9s}{'purity':>8s}{'seeds':>8s}{'seed eff':>9s}{'ms':>8s}{'MB':>7s}"
+    ]
 
     def cell(value: float | None, form: str, width: int) -> str:
         return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"

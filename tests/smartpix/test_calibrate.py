@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import calibrate
-from smartpix.calibrate import cluster_shapes
+from smartpix.calibrate import apply_length, fit_length
 from smartpix.schema import InputError
 
 SCALE = np.array([0.075, 0.01875, 8.0, 0.5])
@@ -261,3 +261,28 @@ def test_shapes_are_those_of_a_straight_loop(clusters):
         charge = sum(max(p[2], 0.0) for p in own)
         size = (max(columns) - min(columns) + 1, max(rows) - min(rows) + 1) if own else (0, 0)
         np.testing.assert_allclose(found[k], [charge, *size], rtol=1e-9)
+
+
+def test_length_of_long_clusters_is_fitted_and_used():
+    rng = np.random.default_rng(8)
+    cot = rng.choice([-1, 1], 4000) * rng.uniform(11, 16, 4000)
+    # A cluster fires every column its track crosses, from anywhere in the first one.
+    columns = np.floor(np.abs(cot) * 2 + rng.uniform(size=4000)).astype(np.int64) + 1
+    fit = fit_length(columns[:2000], cot[:2000], 2.0)
+    mean, cholesky = np.zeros((2000, 4)), np.tile(np.tril(np.full((4, 4), 0.3)), (2000, 1, 1))
+    mean[:, 2] = 5 * np.sign(cot[2000:])
+    long = np.arange(2000) % 2 == 0
+    apply_length(mean, cholesky, long, columns[2000:].astype(float), 2.0, fit)
+    pull = (cot[2000:] - mean[:, 2])[long] / np.linalg.norm(cholesky[long, 2], axis=1)
+    assert pull.std() == pytest.approx(1, abs=0.05)
+    assert abs(pull.mean()) < 0.1
+    assert fit["sigma"] < 0.35
+    # Nothing else changes, but for the correlation.
+    np.testing.assert_array_equal(mean[~long, 2], 5 * np.sign(cot[2000:][~long]))
+    np.testing.assert_allclose(np.linalg.norm(cholesky, axis=2)[:, [0, 1, 3]], np.sqrt([[0.09, 0.18, 0.36]] * 2000))
+    covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
+    np.testing.assert_allclose(covariance[long][:, 2, [0, 1, 3]], 0, atol=1e-12)
+
+
+def test_too_few_long_clusters_say_nothing():
+    assert fit_length(np.full(99, 25), np.full(99, 12.0), 2.0) is None
