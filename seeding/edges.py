@@ -122,6 +122,8 @@ def search_all(
     else:
         parts = [part(0, int(items[-1]))]
     source, target, pair, values = (np.concatenate(c) if len(c) > 1 else c[0] for c in zip(*(p[:4] for p in parts), strict=True))
-    columns = [values[:, k].copy() for k in range(4)]
+    columns: list[Single] = [values[:, k].copy() for k in range(4)]
     looked, tested = (sum(p[k] for p in parts) for k in (4, 5))
-    return Edges(table.order[source], table.order[target], pair, *columns, values[:, 4:].copy(), looked, tested)
+    chi2, bend, slope, z0 = columns
+    pulls = values[:, 4:].copy()
+    return Edges(table.order[source], table.order[target], pair, chi2, bend, slope, z0, pulls, looked, tested)

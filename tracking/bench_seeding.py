@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,18 @@ from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
-from seeding.seeds import SeedOptions, find_seeds
+from seeding.seeds import SeedOptions, Seeds, find_seeds
 from smartpix.estimate import Estimate, choose_estimator, estimate, truth_targets
 from smartpix.geometry import Detector, LayerPairs, layer_pairs
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from tracking.metrics import EventTruth, event_truth, score_edges, seed_efficiency
+from tracking.metrics import EventTruth, edge_labels, event_truth, score_edges, seed_efficiency
 
 __all__ = ["SIGMA_SCALES", "bench_seeding", "load_events", "table"]
 
 Report = Callable[[str], None]
 
-SIGMA_SCALES = (0.5, 1.0, 2.0)
+SIGMA_SCALES = (0.5, 2.0)
 REPEATS = 5
 TRUTH_SIGMA = (0.02, 0.01)
 """Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
@@ -145,11 +147,13 @@ class _Counts:
 def _peak_mb(run: Callable[[], Any]) -> float:
     """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it keeps none."""
     try:
+        # What the allocator keeps for later would hide what the call takes.
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = _status("VmRSS")
         run()
         return max(_status("VmHWM") - before, 0.0)
-    except OSError:
+    except (OSError, AttributeError):
         run()
         return float("nan")
 
@@ -174,30 +178,30 @@ def _timed(runs: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, float], dic
     return {name: float(np.median(values)) for name, values in times.items()}, results
 
 
+def _cones(sample: Sample, hits: Hits, threads: int, scale: float = 1.0) -> tuple[Edges, Seeds]:
+    options = ConeOptions(sigma_scale=scale)
+    edges = find_edges(hits, sample.detector, sample.pairs, sample.field, options, threads)
+    return edges, find_seeds(hits, edges, sample.field, options, SeedOptions(), threads)
+
+
 def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable, threads: int) -> dict[str, Callable[[], Any]]:
-    """What is timed, by name: hits in, edges (and seeds) out."""
-    detector, field, pairs = sample.detector, sample.field, sample.pairs
+    """What is timed, by name: hits in, edges and (None but for the cones) seeds out."""
+    where = (sample.detector, sample.pairs, sample.field, WindowOptions())
     plain = next(iter(event.hits.values()))
-
-    def cones(hits: Hits, scale: float = 1.0) -> tuple[Edges, Any]:
-        options = ConeOptions(sigma_scale=scale)
-        edges = find_edges(hits, detector, pairs, field, options, threads)
-        return edges, find_seeds(hits, edges, field, options, SeedOptions(), threads)
-
     runs: dict[str, Callable[[], Any]] = {}
     for name, hits in event.hits.items():
-        runs["cone" if name == "mdn" else f"cone-{name}"] = lambda hits=hits: cones(hits)
+        runs["cone" if name == "mdn" else f"cone-{name}"] = partial(_cones, sample, hits, threads)
     if "mdn" in event.hits:
         for scale in SIGMA_SCALES:
-            if scale != 1:
-                runs[f"cone-sigma-{scale:g}"] = lambda scale=scale: cones(event.hits["mdn"], scale)
-    options = WindowOptions()
-    runs["window"] = lambda: (window(plain, detector, pairs, field, options, threads), None)
-    runs["length"] = lambda: (
-        length_window(plain, event.length, lengths, detector, pairs, field, options, threads), None
-    )  # fmt: skip
-    runs["tree"] = lambda: (tree_window(plain, detector, pairs, field, options), None)
+            runs[f"cone-sigma-{scale:g}"] = partial(_cones, sample, event.hits["mdn"], threads, scale)
+    runs["window"] = partial(_alone, window, plain, *where, threads)
+    runs["length"] = partial(_alone, length_window, plain, event.length, lengths, *where, threads)
+    runs["tree"] = partial(_alone, tree_window, plain, *where)
     return runs
+
+
+def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
+    return search(*arguments), None
 
 
 def bench_seeding(sample: Sample, threads: int = 1, report: Report = print) -> dict[str, Any]:
@@ -215,12 +219,16 @@ def bench_seeding(sample: Sample, threads: int = 1, report: Report = print) -> d
     check("bench seeding", "threads", threads, threads >= 1, "at least 1")
     n = len(sample.events)
     barrel = sample.detector.barrel
-    flat = [(e.length, barrel[next(iter(e.hits.values())).module], e.cot_alpha) for e in sample.events]
+    modules = [next(iter(e.hits.values())).module for e in sample.events]
     # From the truth of the very events it is used on: the best such table there can be.
-    lengths = length_table(*(np.concatenate(columns) for columns in zip(*flat, strict=True)))
+    lengths = length_table(
+        np.concatenate([e.length for e in sample.events]),
+        np.concatenate([barrel[m] for m in modules]),
+        np.concatenate([e.cot_alpha for e in sample.events]),
+    )
     counts: dict[str, _Counts] = {}
     n_pairs = len(sample.pairs)
-    by_pair = {name: np.zeros((3, n_pairs), dtype=np.int64) for name in ("cone", "window")}
+    by_pair = {name: np.zeros((2, n_pairs), dtype=np.int64) for name in ("cone", "window")}
     for k, event in enumerate(sample.events):
         report(f"event {k + 1} of {n}")
         runs = _methods(sample, event, lengths, threads)
@@ -283,24 +291,16 @@ def bench_seeding(sample: Sample, threads: int = 1, report: Report = print) -> d
 
 
 def _by_pair(event: BenchEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[np.int64]:
-    """(3, P) edges, true ones among them, and 0."""
-    from tracking.metrics import edge_labels
-
+    """(2, P) edges, and true ones among them."""
     labels = edge_labels(event.truth, edges.source, edges.target)
-    all_edges = np.bincount(edges.pair, minlength=len(pairs))
-    true = np.bincount(edges.pair[labels], minlength=len(pairs))
-    return np.stack([all_edges, true, np.zeros_like(true)])
+    return np.stack([np.bincount(rows, minlength=len(pairs)) for rows in (edges.pair, edges.pair[labels])])
 
 
 def thread_speedup(sample: Sample, threads: int) -> float:
     """Time of cones and seeds on one thread over that on several, in turn in one process: the median over events."""
     ratios = []
     for event in sample.events:
-        runs = {
-            str(t): (lambda t=t: _methods(sample, event, LengthTable(np.zeros((2, 1)), np.zeros((2, 1))), t)["cone"]())
-            for t in (1, threads)
-        }
-        times, _ = _timed(runs)
+        times, _ = _timed({str(t): partial(_cones, sample, event.hits["mdn"], t) for t in (1, threads)})
         ratios.append(times["1"] / times[str(threads)])
     return float(np.median(ratios))
 
@@ -310,8 +310,7 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
     points = []
     for sample in samples:
         for event in sample.events:
-            run = _methods(sample, event, LengthTable(np.zeros((2, 1)), np.zeros((2, 1))), 1)["cone"]
-            times, _ = _timed({"cone": run})
+            times, _ = _timed({"cone": partial(_cones, sample, event.hits["mdn"], 1)})
             points.append({"hits": float(len(event.length)), "ms": times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
@@ -319,9 +318,8 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
 
 def table(result: Mapping[str, Any]) -> str:
     """The methods of :func:`bench_seeding` as lines of text."""
-    lines = [
-        f"{'method':18s}{'edges':>10s}{'eff 0.9':>9s}{'eff 0.5':>9s}{'purity':>8s}{'seeds':>8s}{'seed eff':>9s}{'ms':>8s}{'MB':>7s}"
-    ]
+    heads = (("edges", 10), ("eff 0.9", 9), ("eff 0.5", 9), ("purity", 8), ("seeds", 8), ("seed eff", 9), ("ms", 8), ("MB", 7))
+    lines = [f"{'method':18s}" + "".join(f"{head:>{width}s}" for head, width in heads)]
 
     def cell(value: float | None, form: str, width: int) -> str:
         return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"

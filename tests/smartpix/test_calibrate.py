@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import calibrate
-from smartpix.calibrate import apply_length, fit_length
+from smartpix.calibrate import apply_length, cluster_shapes, fit_length
 from smartpix.schema import InputError
 
 SCALE = np.array([0.075, 0.01875, 8.0, 0.5])
