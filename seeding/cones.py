@@ -49,7 +49,7 @@ class ConeOptions:
         max_edges: an event with more edges is refused.
     """
 
-    quantile: float = 0.9995
+    quantile: float = 0.999
     sigma_z0: float = 50.0
     sigma_d0: float = 0.05
     min_pt: float = 0.48

@@ -37,7 +37,7 @@ class SeedOptions:
         shared: a seed may share so many of its hits with better ones, 0 to 3; 3 keeps all.
     """
 
-    quantile: float = 0.9999
+    quantile: float = 0.99999
     per_middle: int = 1
     shared: int = 1
 

@@ -16,7 +16,7 @@ __all__ = ["Grid", "HitTable", "hit_table", "layer_grid", "max_curvature", "scat
 
 GRID_Z, GRID_R = 8.0, 6.0
 """Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells."""
-GAP_MARGIN = 1.5
+GAP_MARGIN = 0.8
 """A track may pass this far (mm) from the gap between two rings: their modules lie at different z."""
 
 Singles = npt.NDArray[np.float32]

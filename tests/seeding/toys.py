@@ -44,7 +44,7 @@ def through_gap(hits, i, j):
     layers = detector().layers
     (ri, rj), (zi, zj) = np.hypot(*hits.position[[i, j], :2].T), hits.position[[i, j], 2]
     at = ri + (rj - ri) * (layers.z[skipped] - zi) / (zj - zi)
-    return layers.gap_low[skipped] - 1.5 < at < layers.gap_high[skipped] + 1.5
+    return layers.gap_low[skipped] - 0.8 < at < layers.gap_high[skipped] + 0.8
 
 
 @cache
