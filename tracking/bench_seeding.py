@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,15 @@ from smartpix.estimate import Estimate, choose_estimator, estimate, truth_target
 from smartpix.geometry import Detector, LayerPairs, layer_pairs
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from tracking.metrics import EventTruth, edge_labels, event_truth, score_edges, seed_efficiency
+from tracking.metrics import EventTruth, edge_labels, edge_rows, event_truth, score_edges, seed_efficiency
 
-__all__ = ["SIGMA_SCALES", "bench_seeding", "load_events", "table"]
+__all__ = ["SIGMA_SCALES", "Sample", "bench_seeding", "front", "load_events", "lost_edges", "measure", "simulated", "table"]
 
 Report = Callable[[str], None]
 
 SIGMA_SCALES = (0.5, 2.0)
 REPEATS = 5
+QUANTILES = (0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
 TRUTH_SIGMA = (0.02, 0.01)
 """Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
 
@@ -314,6 +316,110 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
             points.append({"hits": float(len(event.length)), "ms": times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
+
+
+def front(sample: Sample) -> dict[str, list[dict[str, float]]]:
+    """Edges per event and edge efficiency of findable particles as the quantile moves, by estimator."""
+    points: dict[str, list[dict[str, float]]] = {}
+    for name in sample.events[0].hits:
+        for quantile in QUANTILES:
+            options = ConeOptions(quantile=quantile)
+            kept = found = wanted = 0
+            for event in sample.events:
+                edges = find_edges(event.hits[name], sample.detector, sample.pairs, sample.field, options)
+                score = score_edges(event.truth, edges.source, edges.target)
+                kept, found, wanted = kept + score.n_edges, found + score.n_found, wanted + score.n_wanted
+            points.setdefault(name, []).append(
+                {"quantile": quantile, "edges": kept / len(sample.events), "edge_efficiency_0p9": found / max(wanted, 1)}
+            )
+    return points
+
+
+def lost_edges(sample: Sample) -> dict[str, Any]:
+    """True edges of pT > 0.5 GeV, ``all`` and ``lost`` ones, in ``bins`` of ``pt`` and ``eta`` and by pair of ``layers``."""
+    pt, eta, pair, lost = [], [], [], []
+    layers = sample.detector.layers
+    for event in sample.events:
+        edges = _cones(sample, event.hits["mdn"], 1)[0]
+        truth, layer = event.truth, event.hits["mdn"].layer
+        soft = truth.edge_pt > 0.5
+        kept = np.zeros(len(truth.edges), dtype=bool)
+        rows = edge_rows(truth, edges.source, edges.target)
+        kept[rows[rows >= 0]] = True
+        pt.append(truth.edge_pt[soft])
+        position = event.hits["mdn"].position[truth.edges[soft]]
+        step = position[:, 1] - position[:, 0]
+        eta.append(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3)))
+        pair += [f"{layers.name(a)}-{layers.name(b)}" for a, b in layer[truth.edges[soft]]]
+        lost.append(~kept[soft])
+    missing = np.concatenate(lost)
+    out: dict[str, Any] = {}
+    for name, values, bins in (
+        ("pt", np.concatenate(pt), np.geomspace(0.5, 10, 12)), ("eta", np.concatenate(eta), np.linspace(-4, 4, 17)),
+    ):  # fmt: skip
+        out[name] = {
+            "bins": bins.tolist(), "all": np.histogram(values, bins)[0].tolist(),
+            "lost": np.histogram(values[missing], bins)[0].tolist(),
+        }  # fmt: skip
+    names, of = np.unique(np.array(pair), return_inverse=True)
+    out["layers"] = {
+        name: {"all": int(np.sum(of == k)), "lost": int(np.sum(missing & (of == k)))} for k, name in enumerate(names.tolist())
+    }
+    return out
+
+
+def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
+    """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``."""
+    from smartpix.geometry import read_detector
+    from smartpix.simulate.events import SimulateOptions, header, simulate
+    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.weights import data_path
+    from smartpix.write import write_events
+
+    detector = read_detector(data_path("detector.csv"))
+    options = SimulateOptions(generate=GenerateOptions(pileup=pileup))
+    path = folder / f"pileup-{pileup}.root"
+    write_events(path, header(detector, options, n_events, seed), simulate(detector, options, n_events, seed))
+    return path
+
+
+def measure(
+    files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int, report: Report = print
+) -> dict[str, Any]:
+    """Everything behind ``smartpix bench seeding``.
+
+    Args:
+        files: simulated events; empty: events of that of ``pileups`` are made which is nearest to 200.
+        pileups: two or more: the time against the number of hits is fitted on one simulated event of each.
+        n_events: most to use; threads: the first is used throughout, the last compared with it.
+        seed: of what is simulated.
+
+    Returns:
+        :func:`bench_seeding` with ``thread_speedup`` (None for one number of threads), ``exponent`` and ``time_points`` (None
+        for fewer than two pile-ups), ``front`` and ``lost``.
+
+    Raises:
+        InputError: unusable files, neither files nor pile-ups, or ACTS is missing.
+    """
+    if not files and not pileups:
+        raise InputError("bench seeding: give files, or --pileup for events to simulate")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not files:
+            pileup = min(pileups, key=lambda p: abs(p - 200))
+            report(f"simulating {n_events} events of pile-up {pileup}")
+            files = [simulated(pileup, n_events, seed, folder)]
+        sample = load_events(files, n_events)
+        result = bench_seeding(sample, threads[0], report)
+        result["thread_speedup"] = thread_speedup(sample, threads[-1]) if len(threads) > 1 else None
+        result["exponent"] = result["time_points"] = None
+        if len(pileups) > 1:
+            report(f"simulating one event each of pile-up {', '.join(map(str, pileups))}")
+            others = [load_events([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
+            result["exponent"], result["time_points"] = time_exponent(others)
+        report("quantiles")
+        result["front"], result["lost"] = front(sample), lost_edges(sample)
+    return result
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -30,6 +30,21 @@ def add_bench(commands: Any) -> None:
     mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     json_flag(mdn)
     mdn.set_defaults(command_function=_bench_mdn)
+    seeding = kinds.add_parser("seeding", help="cones beside windows, a k-d tree, cluster lengths and ACTS", description=(
+        "Every method on the same hits, in turn in one process: edges, efficiency, purity, seeds, time, memory. Simulates "
+        "events unless files are given. Needs smartpix[acts]."
+    ))  # fmt: skip
+    seeding.add_argument("files", nargs="*", type=Path, metavar="FILE", help="simulated events")
+    seeding.add_argument("--events", type=int, default=3, metavar="N", help="most to use (default: %(default)s)")
+    seeding.add_argument("--threads", type=_numbers, default=[1, 2], metavar="1,2", help="used, and compared (default: 1,2)")
+    seeding.add_argument(
+        "--pileup", type=_numbers, default=[20, 60, 140, 200, 300], metavar="20,60,...",
+        help="of the events the time is fitted on; without files the main events have the one of these nearest to 200",
+    )  # fmt: skip
+    seeding.add_argument("--seed", type=int, default=5001, help="of simulated events (default: %(default)s)")
+    seeding.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write figures and bench-seeding.json there")
+    json_flag(seeding)
+    seeding.set_defaults(command_function=_bench_seeding)
 
 
 def add_study(commands: Any) -> None:
@@ -80,6 +95,33 @@ def _bench_mdn(options: argparse.Namespace) -> None:
     print(json.dumps(result) if options.json else table(result))
 
 
+def _numbers(text: str) -> list[int]:
+    """Whole numbers, at least 1, with commas between."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': write whole numbers, at least 1, with commas between, such as 1,2")
+    return numbers
+
+
+def _bench_seeding(options: argparse.Namespace) -> None:
+    from tracking.bench_seeding import measure, table
+    from tracking.seeding_plots import plot_front, plot_lost, plot_time
+
+    check("bench seeding", "events", options.events, options.events >= 1, "at least 1")
+    folder = None if options.output is None else _folder(options.output)
+    result = measure(options.files, options.pileup, options.events, options.threads, options.seed, log)
+    if folder is not None:
+        plot_front(folder / "efficiency-reduction.png", result)
+        plot_lost(folder / "lost-edges.png", result)
+        if result["time_points"] is not None:
+            plot_time(folder / "time.png", result)
+        _write_json(folder / "bench-seeding.json", result)
+    print(json.dumps(result) if options.json else table(result))
+
+
 def _study_levers(options: argparse.Namespace) -> None:
     from tracking.studies import LEVERS, StudyOptions, lever_study
     from tracking.study_plots import plot_levers, plot_targets
@@ -126,12 +168,16 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _study_done(options: argparse.Namespace, path: Path, result: dict[str, Any]) -> None:
-    """Write a study's results and print them."""
+def _write_json(path: Path, result: dict[str, Any]) -> None:
     from smartpix.files import replace_when_done
 
     with replace_when_done(path) as beside:
         beside.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _study_done(options: argparse.Namespace, path: Path, result: dict[str, Any]) -> None:
+    """Write a study's results and print them."""
+    _write_json(path, result)
     if options.json:
         print(json.dumps(result))
         return

@@ -24,6 +24,7 @@ __all__ = [
     "EventTruth",
     "TrackScore",
     "edge_labels",
+    "edge_rows",
     "efficiency_counts",
     "event_truth",
     "match_tracks",
@@ -146,10 +147,11 @@ def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.in
 
 def edge_labels(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """(E,) True for edges that are true edges."""
-    return np.asarray(_edge_rows(truth, source, target) >= 0)
+    return np.asarray(edge_rows(truth, source, target) >= 0)
 
 
-def _edge_rows(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> Ints:
+def edge_rows(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> Ints:
+    """(E,) row of each edge among the true ones, -1 for those that are not."""
     if len(truth.edges) == 0:
         return np.full(len(source), -1, dtype=np.int64)
     width = int(max(truth.edges.max(), source.max(initial=0), target.max(initial=0))) + 1
@@ -179,7 +181,7 @@ class EdgeScore:
 
 def score_edges(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> EdgeScore:
     """Score the edges of one event."""
-    rows = _edge_rows(truth, source, target)
+    rows = edge_rows(truth, source, target)
     found = np.zeros(len(truth.edges), dtype=bool)
     found[rows[rows >= 0]] = True
     soft = truth.edge_pt > 0.5
