@@ -58,7 +58,7 @@ def _is_base(label: str) -> bool:
 def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
     """All four half widths at each setting of one lever."""
     settings = results["levers"][lever]
-    with figure(path, nrows=1, ncols=4, figsize=(17, 1.5 + 0.45 * len(settings)), sharey=True) as (_, axes):
+    with figure(path, nrows=1, ncols=4, figsize=(17, 1.9 + 0.45 * len(settings)), sharey=True) as (whole, axes):
         at = np.arange(len(settings))
         for axis, (target, label) in zip(
             axes,
@@ -75,10 +75,11 @@ def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
                     axis.text(value, y, f" {value:.3g}", va="center", fontsize=9)
             axis.margins(x=0.18)
             axis.set_xlabel(f"68 % half width of {label}", fontsize=12)
+            axis.ticklabel_format(axis="x", style="plain")
             axis.tick_params(axis="y", which="both", left=False, right=False)
         axes[0].set_yticks(at, list(settings), fontsize=11)
         axes[0].invert_yaxis()
-        axes[0].legend(fontsize=10, loc="lower right")
+        whole.legend(*axes[0].get_legend_handles_labels(), fontsize=11, loc="outside upper right", ncols=2)
 
 
 def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
