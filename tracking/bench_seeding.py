@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.acts_reference import ALGORITHMS, acts_seeds
-from seeding.cones import ConeOptions
+from seeding.cones import ConeOptions, inside, make_cones, to_plane
 from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
@@ -34,6 +35,7 @@ Report = Callable[[str], None]
 SIGMA_SCALES = (0.5, 2.0)
 REPEATS = 5
 QUANTILES = (0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
+COVERAGES = (0.9, 0.99, 0.997)
 TRUTH_SIGMA = (0.02, 0.01)
 """Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
 
@@ -85,6 +87,20 @@ def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[st
     if not events:
         raise InputError(f"{files[0]}: has no events")
     return Sample(detector, header.field, layer_pairs(detector), events)
+
+
+def _smeared(event: BenchEvent, sigma: tuple[float, float], seed: int) -> Hits:
+    """Hits whose directions are the true ones blurred by ``sigma`` (cot alpha, cot beta): a sensor of that resolution."""
+    hits = event.hits["truth"]
+    noise = np.random.default_rng(seed).normal(0, sigma, (len(hits), 2))
+    mean, cholesky = hits.estimate.mean.copy(), hits.estimate.cholesky.copy()
+    mean[:, 2:] += noise
+    cholesky[:, 2:, :] = 0
+    cholesky[:, 2, 2], cholesky[:, 3, 3] = sigma
+    return replace(
+        hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged), cot=np.ascontiguousarray(mean[:, 2:]),
+        cot_covariance=np.tile([sigma[0] ** 2, 0.0, sigma[1] ** 2], (len(hits), 1)),
+    )  # fmt: skip
 
 
 def _with_truth(hits: Hits, target: npt.NDArray[np.float64], has: npt.NDArray[np.bool_]) -> Hits:
@@ -368,6 +384,96 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
     return out
 
 
+def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What other sensors and readouts would do to the barrel's edges: true directions blurred by their measured resolutions.
+
+    Args:
+        levers: ``"levers"`` of ``smartpix study levers``: half widths of cot alpha and cot beta by lever and setting.
+
+    Returns:
+        By lever and setting ``sigma`` (cot alpha, cot beta), ``reduction_barrel`` and ``edge_efficiency_0p9``. The blur is
+        the same for all clusters and Gaussian, so that the numbers compare with one another, not with the network's own.
+    """
+    layers, pairs = sample.detector.layers, sample.pairs
+    chosen = np.flatnonzero(layers.barrel[pairs.inner] & layers.barrel[pairs.outer])
+    barrel = LayerPairs(pairs.inner[chosen], pairs.outer[chosen], pairs.skipped[chosen])
+    options, event = ConeOptions(), sample.events[0]
+    searched = len(window(event.hits["truth"], sample.detector, barrel, sample.field, WindowOptions()))
+    out: dict[str, dict[str, Any]] = {}
+    for lever, settings in levers.items():
+        for label, widths in settings.items():
+            half = widths["half_width_68"]
+            sigma = (float(half["cot_alpha"]), float(half["cot_beta"]))
+            edges = find_edges(_smeared(event, sigma, 1), sample.detector, barrel, sample.field, options)
+            score = score_edges(event.truth, edges.source, edges.target)
+            upright = layers.barrel[event.hits["truth"].layer[event.truth.edges]].all(axis=1) & event.truth.edge_findable
+            out.setdefault(lever, {})[label] = {
+                "sigma": sigma, "reduction_barrel": searched / max(len(edges), 1),
+                "edge_efficiency_0p9": score.n_found / max(int(upright.sum()), 1),
+            }  # fmt: skip
+    return out
+
+
+def coverage(sample: Sample) -> dict[str, Any]:
+    """Share of true next hits (pT > 0.5 GeV) inside the cones of single hits, for the shares asked for.
+
+    The target is the plane of the module that was hit, with the target's own position error.
+
+    Returns:
+        By quantile ``all`` and lists by ``pt``, ``eta`` (|eta|) and ``layers`` of ``{"bin", "n", "inside"}``.
+    """
+    layers = sample.detector.layers
+    parts = []
+    for event in sample.events:
+        hits, truth = event.hits["mdn"], event.truth
+        rows = truth.edges[(truth.edge_pt > 0.5)]
+        pt = truth.edge_pt[truth.edge_pt > 0.5]
+        good = ~hits.estimate.flagged[rows[:, 0]]
+        parts.append((hits.take(rows[good, 0]), hits.take(rows[good, 1]), pt[good]))
+    out: dict[str, Any] = {}
+    for quantile in COVERAGES:
+        options = ConeOptions(quantile=quantile)
+        held, pts, etas, names = [], [], [], []
+        for start, end, pt in parts:
+            axes = np.swapaxes(sample.detector.axes[end.module], 1, 2)
+            prediction = to_plane(make_cones(start, sample.field, options), sample.detector.center[end.module], axes)
+            own = end.estimate.covariance()[:, :2, :2]
+            held.append(inside(prediction, end.estimate.mean[:, :2], own, options))
+            pts.append(pt)
+            step = end.position - start.position
+            etas.append(np.abs(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3))))
+            names += [f"{layers.name(a)}-{layers.name(b)}" for a, b in zip(start.layer, end.layer, strict=True)]
+        ok, labels = np.concatenate(held), np.array(names)
+        result: dict[str, Any] = {"all": float(ok.mean())}
+        for name, values, bins in (
+            ("pt", np.concatenate(pts), (0.5, 0.7, 0.9, 1.5, 3.0, 100.0)),
+            ("eta", np.concatenate(etas), (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)),
+        ):
+            chosen = [(f"{a:g}-{b:g}", (values >= a) & (values < b)) for a, b in zip(bins, bins[1:], strict=False)]
+            result[name] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
+        chosen = [(str(k), labels == k) for k in np.unique(labels)]
+        result["layers"] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
+        out[f"{quantile:g}"] = result
+    return out
+
+
+def network_cost(sample: Sample) -> dict[str, float]:
+    """Microseconds of graph and scores per edge of the first event's cones, and what the window's further edges would cost."""
+    from tracking.graph import make_graph
+    from tracking.model import load_network, score
+
+    event = sample.events[0]
+    hits = event.hits["mdn"]
+    edges, seeds = _cones(sample, hits, 1)
+    network = load_network("gnn")
+    times, _ = _timed({
+        "gnn": lambda: score(network, make_graph(hits, edges, seeds.support, sample.detector, sample.field)),
+    })  # fmt: skip
+    more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
+    per_edge = times["gnn"] / len(edges)
+    return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}
+
+
 def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
     """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``."""
     from smartpix.geometry import read_detector
@@ -383,20 +489,31 @@ def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
     return path
 
 
+def _levers(path: str | Path) -> Mapping[str, Any]:
+    try:
+        levers = json.loads(Path(path).read_text())["levers"]
+        _ = [r["half_width_68"][k] for settings in levers.values() for r in settings.values() for k in ("cot_alpha", "cot_beta")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not the results of `smartpix study levers` ({error}); give its levers.json") from error
+    return dict(levers)
+
+
 def measure(
-    files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int, report: Report = print
-) -> dict[str, Any]:
+    files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int,
+    levers: str | Path | None = None, report: Report = print,
+) -> dict[str, Any]:  # fmt: skip
     """Everything behind ``smartpix bench seeding``.
 
     Args:
         files: simulated events; empty: events of that of ``pileups`` are made which is nearest to 200.
         pileups: two or more: the time against the number of hits is fitted on one simulated event of each.
         n_events: most to use; threads: the first is used throughout, the last compared with it.
-        seed: of what is simulated.
+        seed: of what is simulated; levers: results of ``smartpix study levers``, for :func:`sensors`.
 
     Returns:
         :func:`bench_seeding` with ``thread_speedup`` (None for one number of threads), ``exponent`` and ``time_points`` (None
-        for fewer than two pile-ups), ``front`` and ``lost``.
+        for fewer than two pile-ups), ``front``, ``lost``, ``coverage``, ``network_cost`` and ``sensors`` (None without
+        ``levers``).
 
     Raises:
         InputError: unusable files, neither files nor pile-ups, or ACTS is missing.
@@ -417,8 +534,10 @@ def measure(
             report(f"simulating one event each of pile-up {', '.join(map(str, pileups))}")
             others = [load_events([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
             result["exponent"], result["time_points"] = time_exponent(others)
-        report("quantiles")
-        result["front"], result["lost"] = front(sample), lost_edges(sample)
+        report("quantiles, coverage, cost of the graph network")
+        result["front"], result["lost"], result["coverage"] = front(sample), lost_edges(sample), coverage(sample)
+        result["network_cost"] = network_cost(sample)
+        result["sensors"] = None if levers is None else sensors(sample, _levers(levers))
     return result
 
 

@@ -42,6 +42,9 @@ def add_bench(commands: Any) -> None:
         help="of the events the time is fitted on; without files the main events have the one of these nearest to 200",
     )  # fmt: skip
     seeding.add_argument("--seed", type=int, default=5001, help="of simulated events (default: %(default)s)")
+    seeding.add_argument(
+        "--levers", type=Path, metavar="levers.json", help="of `study levers`: what its sensors would do to the reduction"
+    )
     seeding.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write figures and bench-seeding.json there")
     json_flag(seeding)
     seeding.set_defaults(command_function=_bench_seeding)
@@ -112,7 +115,7 @@ def _bench_seeding(options: argparse.Namespace) -> None:
 
     check("bench seeding", "events", options.events, options.events >= 1, "at least 1")
     folder = None if options.output is None else _folder(options.output)
-    result = measure(options.files, options.pileup, options.events, options.threads, options.seed, log)
+    result = measure(options.files, options.pileup, options.events, options.threads, options.seed, options.levers, log)
     if folder is not None:
         plot_front(folder / "efficiency-reduction.png", result)
         plot_lost(folder / "lost-edges.png", result)
