@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from seeding.hits import Hits
 from seeding.table import max_curvature, scattering_constant
@@ -69,11 +69,11 @@ class ConeOptions:
 
     def gate(self) -> float:
         """Half width of a cone in standard deviations: both coordinates of the target layer."""
-        return float(np.sqrt(chi2.ppf(self.quantile, 2)))
+        return float(np.sqrt(chdtri(2, 1 - self.quantile)))
 
     def joint_cut(self) -> float:
         """Largest chi2 of the joint test."""
-        return float(chi2.ppf(self.quantile, N_JOINT))
+        return float(chdtri(N_JOINT, 1 - self.quantile))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,15 +21,13 @@ from seeding.table import (
     search_bounds,
     work_items,
 )
+from seeding.threads import in_parts
 from smartpix.geometry import Detector, LayerPairs
 from smartpix.schema import InputError
 
 __all__ = ["Edges", "find_edges", "search_all"]
 
 Single = npt.NDArray[np.float32]
-
-PARTS_PER_THREAD = 8
-"""Parts the searches are cut into for each thread, so that none waits long for the others."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
     grid = layer_grid(detector)
     cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
     scattering = scattering_constant(field, options.radiation_length)
-    table = hit_table(hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut)
+    table = hit_table(hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut, threads)
     found = search_all(
         table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
     )
@@ -109,21 +106,16 @@ def search_all(
     items, bounds = work_items(table, pairs), search_bounds(pairs, detector)
 
     def part(first: int, last: int) -> Any:
-        return search(
+        source, target, pair, values, looked, tested = search(
             first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
             grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, grid.envelope,
             np.float32(cut), np.float32(1 / sigma_z0), np.float32(curvature), np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
         )  # fmt: skip
+        columns = [values[:, k].copy() for k in range(4)]
+        return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], looked, tested
 
-    ends = np.linspace(0, items[-1], threads * PARTS_PER_THREAD + 1 if threads > 1 else 2).astype(np.int64)
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(part, ends[:-1], ends[1:]))
-    else:
-        parts = [part(0, int(items[-1]))]
-    source, target, pair, values = (np.concatenate(c) if len(c) > 1 else c[0] for c in zip(*(p[:4] for p in parts), strict=True))
-    columns: list[Single] = [values[:, k].copy() for k in range(4)]
-    looked, tested = (sum(p[k] for p in parts) for k in (4, 5))
-    chi2, bend, slope, z0 = columns
-    pulls = values[:, 4:].copy()
-    return Edges(table.order[source], table.order[target], pair, chi2, bend, slope, z0, pulls, looked, tested)
+    parts = in_parts(part, int(items[-1]), threads)
+    columns = parts[0][0] if len(parts) == 1 else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
+    source, target, pair, chi2, bend, slope, z0, pulls = columns
+    looked, tested = (sum(p[k] for p in parts) for k in (1, 2))
+    return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested)

@@ -23,11 +23,12 @@ __all__ = [
     "WAA",
     "WBB",
     "fill_table",
+    "find_cells",
     "group_by",
     "grow",
     "grow_rows",
     "search",
-    "sort_hits",
+    "sort_cells",
 ]
 
 CURVATURE_PER_TESLA = 0.299792458e-3
@@ -49,17 +50,12 @@ FAST = {"contract", "arcp", "nsz", "reassoc"}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sort_hits(position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any) -> Any:
-    """Counting sort of an event's hits into (layer, along, phi) cells.
-
-    Returns:
-        order (N,), start (cells + 1,), and radius and phi (N,) by the hits' own numbers.
-    """
-    n, n_cells = len(layer), first_cell[-1]
-    cell = np.empty(n, np.int32)
-    radius, phi = np.empty(n, np.float32), np.empty(n, np.float32)
-    start = np.zeros(n_cells + 1, np.int32)
-    for i in range(n):
+def find_cells(
+    first: int, last: int, position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any,
+    radius: Any, phi: Any, cell: Any,
+) -> None:  # fmt: skip
+    """Radius, phi and (layer, along, phi) cell of some hits, filled into (N,) arrays."""
+    for i in range(first, last):
         k = layer[i]
         x, y = position[i, 0], position[i, 1]
         radius[i], phi[i] = math.sqrt(x * x + y * y), math.atan2(y, x)
@@ -67,6 +63,14 @@ def sort_hits(position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_al
         a = min(max(int((along - low[k]) / width[k]), 0), n_along[k] - 1)
         p = min(int((phi[i] + math.pi) * PHI_SCALE), N_PHI - 1)
         cell[i] = first_cell[k] + a * N_PHI + p
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sort_cells(cell: Any, n_cells: int) -> Any:
+    """Counting sort: order (N,) and start (cells + 1,)."""
+    n = len(cell)
+    start = np.zeros(n_cells + 1, np.int32)
+    for i in range(n):
         start[cell[i] + 1] += 1
     for c in range(n_cells):
         start[c + 1] += start[c]
@@ -75,7 +79,7 @@ def sort_hits(position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_al
     for i in range(n):
         order[place[cell[i]]] = i
         place[cell[i]] += 1
-    return order, start, radius, phi
+    return order, start
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -87,45 +91,37 @@ def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
     the module lies within the range.
     """
     low, high = 1e9, -1e9
+    cosine = math.sqrt(1 - reach * reach)
     for step in range(-1, 2):
-        st = reach * step
-        ct = math.sqrt(1 - st * st)
+        st, ct = reach * step, cosine if step else 1.0
         numerator, denominator = f[s, 0] * ct + f[s, 1] * st, f[s, 6] * ct + f[s, 7] * st
-        signs = 0
-        for side in range(-1, 2, 2):
-            edge = a + side * half
-            slope = f[s, 2] - edge * f[s, 8]
-            if abs(slope) < 1e-6:
-                return -1e9, 1e9
-            signs += 1 if slope > 0 else -1
-            c = (edge * denominator - numerator) / slope
-            low, high = min(low, c), max(high, c)
-        if signs == 0:
+        below, above = f[s, 2] - (a - half) * f[s, 8], f[s, 2] - (a + half) * f[s, 8]
+        if abs(below) < 1e-6 or abs(above) < 1e-6 or (below > 0) != (above > 0):
             return -1e9, 1e9
+        c = ((a - half) * denominator - numerator) / below
+        d = ((a + half) * denominator - numerator) / above
+        low, high = min(low, c, d), max(high, c, d)
     return low, high
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_table(
-    order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float, sigma_z0: float,
-    sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float,
-) -> Any:  # fmt: skip
-    """What the search needs of each hit, in its order.
+    first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float,
+    sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float, table: Any, f: Any,
+) -> None:  # fmt: skip
+    """What the search needs of some of the hits, in its order.
+
+    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; their inverse covariance aa, ab, bb; the lowest and highest
+    slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot beta; two unused. And ``f`` (N, 9): axes along
+    radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer and the spread of the direction that
+    the impact parameter brings, at most sigma_d0 / r.
 
     Args:
         covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb; times ``scale``.
         scattering: theta0^2 = scattering * k^2 / (1 + cot^2 theta), at k = ``curvature``.
         cut: largest chi2 of an edge; innermost: radius of the innermost silicon in mm.
-
-    Returns:
-        (N, 16): x, y, z, r, phi; cot alpha and cot beta; their inverse covariance aa, ab, bb; the lowest and highest slope
-        dz/ds of an edge that can pass; the sigmas of cot alpha and cot beta; two unused. And (N, 9) axes along radius, azimuth
-        and beam. The covariance holds multiple scattering in the hit's layer and the spread of the direction that the
-        impact parameter brings, at most sigma_d0 / r.
     """
-    n = len(order)
-    table, f = np.empty((n, 16), np.float32), np.empty((n, 9), np.float32)
-    for s in range(n):
+    for s in range(first, last):
         i = order[s]
         r = radius[i]
         ux, uy = position[i, 0] / r, position[i, 1] / r
@@ -161,9 +157,8 @@ def fill_table(
         table[s, A], table[s, B] = a, b
         table[s, WAA], table[s, WAB], table[s, WBB] = bb / det, -ab / det, aa / det
         table[s, LOW], table[s, HIGH] = low, high
-        table[s, SA], table[s, SB] = math.sqrt(aa), math.sqrt(bb)
+        table[s, SA], table[s, SB] = 1 / math.sqrt(aa), 1 / math.sqrt(bb)
         table[s, 14] = table[s, 15] = 0
-    return table, f
 
 
 @njit(cache=True, nogil=True)
@@ -205,7 +200,7 @@ def search(
     Args:
         first_item, last_item, items: which searches, in the list of all: pair p has those from items[p] to items[p + 1].
         inner, outer, bounds: layer pairs and the gaps they pass (P, 3).
-        first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_hits`.
+        first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_cells`.
         barrel ... envelope: of the grid.
         cut: largest chi2; inverse_z0: 1 / sigma; max_curvature: 1/mm; inverse_d0: 1 / (2 sigma) of the impact parameter.
         limit: stop after this many edges.
@@ -334,8 +329,8 @@ def search(
                     source[n_edges], target[n_edges], pair[n_edges] = i, j, p
                     values[n_edges, 0], values[n_edges, 1] = chi2, curvature
                     values[n_edges, 2], values[n_edges, 3] = slope, z0
-                    values[n_edges, 4], values[n_edges, 5] = ai / t[i, SA], bi / t[i, SB]
-                    values[n_edges, 6], values[n_edges, 7] = aj / t[j, SA], bj / t[j, SB]
+                    values[n_edges, 4], values[n_edges, 5] = ai * t[i, SA], bi * t[i, SB]
+                    values[n_edges, 6], values[n_edges, 7] = aj * t[j, SA], bj * t[j, SB]
                     n_edges += 1
                     if n_edges > limit:
                         return source[:n_edges], target[:n_edges], pair[:n_edges], values[:n_edges], n_looked, n_tested

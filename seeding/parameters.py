@@ -83,5 +83,5 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
 def _least_squares(design: Floats, values: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     """Solutions (S, P) and their covariances (S, P, P), of S problems (S, 3, P) with values (S, 3) and theirs (S, 3, 3)."""
     weighted = np.swapaxes(np.linalg.solve(covariance, design), 1, 2)
-    inverse = np.linalg.inv(weighted @ design)
+    inverse = np.asarray(np.linalg.inv(weighted @ design), dtype=np.float64)
     return (inverse @ (weighted @ values[:, :, None]))[:, :, 0], inverse

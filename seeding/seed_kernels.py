@@ -7,27 +7,33 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["connect", "edge_terms", "spread_out"]
+__all__ = ["connect", "edge_terms", "hit_terms", "spread_out"]
 
 NOTHING = np.float32(1e-14)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_terms(source: Any, target: Any, radius: Any, sigma_along: Any, barrel: Any, cot_theta: Any) -> Any:
-    """(E, 2) by edge: the standard deviations of its slope from its first and from its last hit alone.
+def hit_terms(first: int, last: int, position: Any, cholesky: Any, axes: Any, radius: Any, along: Any) -> None:
+    """Radius (N,), at least 1 mm, of some hits, and the uncertainty (N, 2) of their x: as it enters z, and per |cot theta|.
 
-    Args:
-        radius: (N,) of the hits, mm; sigma_along: (N,) their uncertainty along z in the barrel, along r on the disks, where it
-            counts as |cot theta| times itself in z; barrel: (N,) which of the two.
+    x runs along the beam in the barrel and along the radius on the disks, where it counts |cot theta| times in z.
     """
-    out = np.empty((len(source), 2), np.float32)
-    for e in range(len(source)):
+    for h in range(first, last):
+        radius[h] = max(np.sqrt(position[h, 0] ** 2 + position[h, 1] ** 2), 1.0)
+        upright = abs(axes[h, 2]) > 0.5
+        along[h, 0] = cholesky[h, 0, 0] if upright else 0.0
+        along[h, 1] = 0.0 if upright else cholesky[h, 0, 0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def edge_terms(first: int, last: int, source: Any, target: Any, radius: Any, along: Any, cot_theta: Any, out: Any) -> None:
+    """Fills (E, 2), of some edges: the standard deviations of its slope from its first and from its last hit alone."""
+    for e in range(first, last):
         i, j = source[e], target[e]
-        inverse = 1.0 / max(radius[j] - radius[i], 1.0)
+        inverse = 1 / max(radius[j] - radius[i], 1.0)
         c = abs(cot_theta[e])
-        out[e, 0] = sigma_along[i] * inverse * (1.0 if barrel[i] else c)
-        out[e, 1] = sigma_along[j] * inverse * (1.0 if barrel[j] else c)
-    return out
+        out[e, 0] = (along[i, 0] + along[i, 1] * c) * inverse
+        out[e, 1] = (along[j, 0] + along[j, 1] * c) * inverse
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

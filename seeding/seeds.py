@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtri
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import group_by
-from seeding.seed_kernels import connect, edge_terms, spread_out
+from seeding.seed_kernels import connect, edge_terms, hit_terms, spread_out
 from seeding.table import scattering_constant
+from seeding.threads import in_parts
 from smartpix.schema import check
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
 MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
-PARTS_PER_THREAD = 4
 
 Singles = npt.NDArray[np.float32]
 
@@ -72,31 +71,32 @@ class Seeds:
 def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1) -> Seeds:
     """Seeds of one event, best first; the result does not depend on ``threads``."""
     n = len(hits)
-    radius = np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0).astype(np.float32)
-    # Uncertainty of the hits' x, which runs along the beam in the barrel and along the radius in the end-caps.
-    sigma, along_beam = hits.estimate.cholesky[:, 0, 0].astype(np.float32), np.abs(hits.axes[:, 2]) > 0.5
-    terms = edge_terms(edges.source, edges.target, radius, sigma, along_beam, edges.cot_theta)
-    arriving, arriving_start = group_by(edges.target, n)
-    leaving, leaving_start = group_by(edges.source, n)
-    support = np.full((2, len(edges)), MISSING, dtype=np.float32)
+    radius, along = np.empty(n, dtype=np.float32), np.empty((n, 2), dtype=np.float32)
+    terms = np.empty((len(edges), 2), dtype=np.float32)
+    cholesky, support = hits.estimate.cholesky, np.full((2, len(edges)), MISSING, dtype=np.float32)
+    in_parts(lambda first, last: hit_terms(first, last, hits.position, cholesky, hits.axes, radius, along), n, threads, even=True)
+    ends = (edges.source, edges.target)
+    in_parts(
+        lambda first, last: edge_terms(first, last, *ends, radius, along, edges.cot_theta, terms), len(edges), threads, even=True
+    )
+    # By the hit they end at, and by the one they begin at.
+    grouped = in_parts(
+        lambda first, last: [group_by(key, n) for key in (edges.target, edges.source)[first:last]], 2, min(threads, 2), even=True
+    )
+    (arriving, arriving_start), (leaving, leaving_start) = (g for part in grouped for g in part)
     scattering = np.float32(scattering_constant(field, cone.radiation_length))
-    cut = np.float32(chi2_distribution.ppf(options.quantile, 2))
+    cut = np.float32(chdtri(2, 1 - options.quantile))
 
     def part(first: int, last: int) -> Any:
         return connect(
-            first, last, edges.source, edges.target, arriving, arriving_start, leaving, leaving_start, terms, radius,
+            first, last, *ends, arriving, arriving_start, leaving, leaving_start, terms, radius,
             edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, options.per_middle,
             support[0], support[1],
         )  # fmt: skip
 
-    if threads > 1:
-        ends = np.linspace(0, n, threads * PARTS_PER_THREAD + 1).astype(np.int64)
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(part, ends[:-1], ends[1:]))
-    else:
-        parts = [part(0, n)]
+    parts = in_parts(part, n, threads)
     pairs, quality = (np.concatenate([p[k] for p in parts]) for k in range(2))
-    order = np.argsort(quality, kind="stable")
+    order = np.argsort(quality)
     inner, outer = pairs[order, 0], pairs[order, 1]
     triplets = np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1)
     kept = spread_out(triplets, n, options.shared)

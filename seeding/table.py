@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, fill_table, sort_hits
+from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, fill_table, find_cells, sort_cells
+from seeding.threads import in_parts
 from smartpix.geometry import Detector, LayerPairs
 
 __all__ = ["Grid", "HitTable", "hit_table", "layer_grid", "max_curvature", "scattering_constant", "search_bounds"]
@@ -90,8 +91,9 @@ def scattering_constant(field: float, radiation_length: float) -> float:
 
 
 def hit_table(
-    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float
-) -> HitTable:
+    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float,
+    threads: int = 1,
+) -> HitTable:  # fmt: skip
     """Sort and prepare an event's hits.
 
     Args:
@@ -101,13 +103,18 @@ def hit_table(
         scattering: of :func:`scattering_constant`.
         cut: largest chi2 an edge may have; sets how steep or flat an edge from a hit can be.
     """
-    order, start, radius, phi = sort_hits(
-        hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell
-    )
-    table, axes = fill_table(
-        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance,
-        sigma_scale**2, sigma_z0, sigma_d0, curvature, scattering, cut, float(grid.envelope[:, 0].min()),
+    n = len(hits)
+    radius, phi = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+    cell = np.empty(n, dtype=np.int32)
+    cells = (hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, phi, cell)
+    in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
+    order, start = sort_cells(cell, grid.first_cell[-1])
+    table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
+    columns = (
+        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2, sigma_z0, sigma_d0,
+        curvature, scattering, cut, float(grid.envelope[:, 0].min()), table, axes,
     )  # fmt: skip
+    in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
     return HitTable(order, start, start[grid.first_cell], table, axes)
 
 

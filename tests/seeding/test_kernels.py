@@ -21,9 +21,12 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
     r, z = rng.uniform(20, 190, n), rng.uniform(-1600, 1600, n)
     layer = rng.integers(0, len(grid.barrel), n).astype(np.int32)
     position = np.column_stack([r * np.cos(phi), r * np.sin(phi), z])
-    order, start, radius, azimuth = kernels.sort_hits(
-        position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell
-    )  # fmt: skip
+    radius, azimuth, place = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
+    for part in ((0, n // 2), (n // 2, n)):
+        kernels.find_cells(
+            *part, position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, azimuth, place
+        )  # fmt: skip
+    order, start = kernels.sort_cells(place, grid.first_cell[-1])
     np.testing.assert_allclose(radius, r, rtol=1e-6)
     np.testing.assert_allclose(np.cos(azimuth - phi), 1, atol=1e-9)
     assert sorted(order.tolist()) == list(range(n))
