@@ -61,23 +61,32 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
     across = radius * off * np.cos(turn)
     bend = 2 * turn
     design = np.stack([np.cos(bend), np.sin(bend) / k[:, None], (1 - np.cos(bend)) / k[:, None] ** 2], axis=2)
-    sigma = hits.estimate.sigma()[seeds.hits]
-    upright = np.abs(hits.axes[seeds.hits][..., 8]) < np.sqrt(0.5)
-    along = np.where(upright, sigma[..., 0], sigma[..., 0] * np.abs(c)[:, None])
+    # What the positions' errors along the modules' x and y do across the track, and along it in z at equal path.
+    sigma, axes = hits.estimate.sigma()[seeds.hits], hits.axes.reshape(-1, 3, 3)[seeds.hits]
+    direction = phi[:, None] + bend
+    cosine, sine = np.cos(direction)[..., None], np.sin(direction)[..., None]
+    forward, sideways = axes[..., 0] * cosine + axes[..., 1] * sine, axes[..., 1] * cosine - axes[..., 0] * sine
+    variance_across = ((sideways[..., :2] * sigma[..., :2]) ** 2).sum(axis=2)
+    variance_along = (((axes[..., :2, 2] - c[:, None, None] * forward[..., :2]) * sigma[..., :2]) ** 2).sum(axis=2)
     theta2 = scattering_constant(field, cone.radiation_length) * k**2 / (1 + c * c)
     # Where each hit is for a unit kick in the first and in the second layer.
     lever = np.maximum(path[:, :, None] - path[:, None, :2], 0.0)
     kicks = lever @ np.swapaxes(lever, 1, 2)
     eye = np.eye(3)
-    v_across = eye * sigma[..., 1:2] ** 2 + (theta2 * (1 + c * c))[:, None, None] * kicks
-    v_along = eye * along[..., None] ** 2 + (theta2 * (1 + c * c) ** 2)[:, None, None] * kicks
+    v_across = eye * variance_across[..., None] + (theta2 * (1 + c * c))[:, None, None] * kicks
+    v_along = eye * variance_along[..., None] + (theta2 * (1 + c * c) ** 2)[:, None, None] * kicks
     shift, c_across = _least_squares(design, across, v_across)
+    # Paths once more, from where the fitted circle comes closest to the axis: an impact parameter changes them.
+    d0, phi, k = shift[:, 0], phi + shift[:, 1], k + shift[:, 2]
+    chord = np.hypot(position[..., 0] + (d0 * np.sin(phi))[:, None], position[..., 1] - (d0 * np.cos(phi))[:, None])
+    half = np.clip(0.5 * k[:, None] * chord, -0.999, 0.999)
+    path = chord * np.where(np.abs(half) < 1e-6, 1.0, np.arcsin(half) / np.where(np.abs(half) < 1e-6, 1.0, half))
     line = np.stack([np.ones_like(path), path], axis=2)
     z, c_along = _least_squares(line, position[..., 2], v_along)
     covariance = np.zeros((n, 5, 5))
     for rows, block in (((0, 2, 4), c_across), ((1, 3), c_along)):
         covariance[:, np.array(rows)[:, None], np.array(rows)] = block
-    return SeedParameters(shift[:, 0], z[:, 0], phi + shift[:, 1], z[:, 1], k + shift[:, 2], covariance)
+    return SeedParameters(d0, z[:, 0], phi, z[:, 1], k, covariance)
 
 
 def _least_squares(design: Floats, values: Floats, covariance: Floats) -> tuple[Floats, Floats]:

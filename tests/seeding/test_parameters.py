@@ -4,20 +4,25 @@ import pytest
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.parameters import seed_parameters
-from seeding.seeds import SeedOptions, find_seeds
+from seeding.seeds import SeedOptions, Seeds, find_seeds
 from tests.seeding import toys
 
 CONE = ConeOptions(min_pt=0.4, sigma_d0=0.2, radiation_length=0.0)
 
 
 def true_seeds(toy, hits):
-    """Parameters of the seeds whose three hits are one particle's, and that particle."""
-    edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    seeds = find_seeds(hits, edges, toys.FIELD, CONE, SeedOptions(shared=3))
-    parameters = seed_parameters(hits, seeds, toys.FIELD, CONE)
-    of = toy.particle[seeds.hits]
-    good = (of[:, 0] == of[:, 1]) & (of[:, 1] == of[:, 2])
-    return parameters, np.flatnonzero(good), of[:, 0]
+    """Parameters of one seed for each particle, of its first hits on three layers, and the particles."""
+    triplets, circles, particles = [], [], []
+    for p, rows in enumerate(toy.hit_rows()):
+        first = [h for k, h in enumerate(rows) if k == 0 or toy.layer[h] != toy.layer[rows[k - 1]]]
+        if len(first) >= 3:
+            triplets.append(first[:3])
+            circles.append(toys.beam_circle(hits.position[first[0]], hits.position[first[2]]))
+            particles.append(p)
+    columns = [column.astype(np.float32) for column in np.array(circles).T]
+    nothing = np.zeros(len(triplets), dtype=np.float32)
+    seeds = Seeds(np.array(triplets, dtype=np.int32), *columns, nothing, np.zeros((0, 2), dtype=np.float32))
+    return seed_parameters(hits, seeds, toys.FIELD, CONE), np.array(particles)
 
 
 def displaced(n, seed):
@@ -32,26 +37,24 @@ def displaced(n, seed):
 def test_exact_positions_give_the_exact_helix():
     toy, d0 = displaced(60, 1)
     hits = toys.toy_hits(toy, 1, sigma=(1e-7, 1e-7, 0.05, 0.02))
-    parameters, rows, particle = true_seeds(toy, hits)
-    assert len(rows) > 60
-    p = particle[rows]
-    np.testing.assert_allclose(parameters.curvature[rows], toy.curvature[p], rtol=5e-3, atol=2e-6)
-    np.testing.assert_allclose(parameters.d0[rows], d0[p], atol=0.01)
-    np.testing.assert_allclose(parameters.cot_theta[rows], toy.cot_theta[p], rtol=5e-3, atol=1e-3)
-    np.testing.assert_allclose(parameters.z0[rows], toy.start[p, 2], atol=0.5)
-    np.testing.assert_allclose(np.cos(parameters.phi[rows] - toy.phi[p]), 1, atol=1e-5)
+    parameters, p = true_seeds(toy, hits)
+    assert len(p) > 40
+    np.testing.assert_allclose(parameters.curvature, toy.curvature[p], rtol=5e-3, atol=2e-6)
+    np.testing.assert_allclose(parameters.d0, d0[p], atol=0.01)
+    np.testing.assert_allclose(parameters.cot_theta, toy.cot_theta[p], rtol=5e-3, atol=1e-3)
+    np.testing.assert_allclose(parameters.z0, toy.start[p, 2], atol=0.5)
+    np.testing.assert_allclose(np.cos(parameters.phi - toy.phi[p]), 1, atol=1e-5)
 
 
 def test_pulls_are_unit_gaussians():
     toy, d0 = displaced(1200, 2)
     hits = toys.toy_hits(toy, 2, sigma=(0.01, 0.01, 0.05, 0.02))
-    parameters, rows, particle = true_seeds(toy, hits)
-    p = particle[rows]
+    parameters, p = true_seeds(toy, hits)
     truth = np.column_stack([d0[p], toy.start[p, 2], toy.phi[p], toy.cot_theta[p], toy.curvature[p]])
-    found = np.column_stack([parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature])[rows]
+    found = np.column_stack([parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature])
     residual = found - truth
     residual[:, 2] = np.angle(np.exp(1j * residual[:, 2]))
-    sigma = np.sqrt(np.einsum("nii->ni", parameters.covariance[rows]))
+    sigma = np.sqrt(np.einsum("nii->ni", parameters.covariance))
     pull = np.clip(residual / sigma, -5, 5)
     np.testing.assert_allclose(pull.std(axis=0), 1, atol=0.12)
     np.testing.assert_allclose(pull.mean(axis=0), 0, atol=0.1)
@@ -80,5 +83,5 @@ def test_no_seeds_have_no_parameters():
 def test_impact_parameter_lies_to_the_left_of_the_direction_if_positive(sign):
     start = np.array([[0.0, 0.2 * sign, 0.0]])
     toy = toys.event_of(start, np.zeros(1), np.full(1, 1e-6), np.full(1, 0.3))
-    parameters, rows, _ = true_seeds(toy, toys.toy_hits(toy, 4, sigma=(1e-6, 1e-6, 0.05, 0.02)))
-    np.testing.assert_allclose(parameters.d0[rows], 0.2 * sign, atol=0.01)
+    parameters, _ = true_seeds(toy, toys.toy_hits(toy, 4, sigma=(1e-6, 1e-6, 0.05, 0.02)))
+    np.testing.assert_allclose(parameters.d0, 0.2 * sign, atol=0.01)
