@@ -43,6 +43,7 @@ X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB = range(14)
 FAR = np.float32(1e9)
 HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
 SIXTH, FORTIETHS, LAST = np.float32(1 / 6), np.float32(3 / 40), np.float32(15 / 336)
+NEAREST = np.float32(1e-3)
 EIGHTH, SIXTEENTH, LAST_COS, BENT = np.float32(1 / 8), np.float32(1 / 16), np.float32(5 / 128), np.float32(0.1)
 PI = np.float32(math.pi)
 FAST = {"contract", "arcp", "nsz", "reassoc"}
@@ -229,6 +230,17 @@ def search(
         xi, yi, zi, ri, phi_i = t[i, X], t[i, Y], t[i, Z], t[i, R], t[i, PHI]
         slope_low, slope_high = t[i, LOW], t[i, HIGH]
         r_min, r_max, z_min, z_max = envelope[k, 0], envelope[k, 1], envelope[k, 2], envelope[k, 3]
+        if bounds[p, 2] > 0:
+            # Only slopes that lead through the gap.
+            ahead, inner_edge, outer_edge = bounds[p, 0] - zi, bounds[p, 1] - ri, bounds[p, 2] - ri
+            if outer_edge <= 0:
+                continue
+            steep = abs(ahead) / max(inner_edge, NEAREST)
+            flat = abs(ahead) / (outer_edge * stretch)
+            if ahead > 0:
+                slope_low, slope_high = max(slope_low, flat), min(slope_high, steep)
+            else:
+                slope_low, slope_high = max(slope_low, -steep), min(slope_high, -flat)
         if slope_low > slope_high:
             continue
         # The box, along z on a cylinder and along r on a disk.
@@ -242,18 +254,18 @@ def search(
         else:
             near, reach = z_min - zi, z_max - zi
             within = near <= 0 <= reach
+            flattest, steepest = slope_low, slope_high
             if near < 0:
-                near, reach, slope_low, slope_high = -reach, -near, -slope_high, -slope_low
-            if slope_high <= 0:
+                near, reach, flattest, steepest = -reach, -near, -slope_high, -slope_low
+            if steepest <= 0:
                 continue
-            along_low = ri + max(near, np.float32(0)) / slope_high / stretch
-            along_high = ri + reach / slope_low if slope_low > np.float32(1e-3) else FAR
+            along_low = ri + max(near, np.float32(0)) / steepest / stretch
+            along_high = ri + reach / flattest if flattest > np.float32(1e-3) else FAR
             if within:
                 # Another module of the same disk.
                 along_low, along_high = ri, ri + width[k]
             if along_low > r_max or along_high < r_min:
                 continue
-            slope_low, slope_high = t[i, LOW], t[i, HIGH]
             far, nearest = min(along_high, r_max), max(along_low, ri)
         widest = max_curvature + gate / (ri * max(nearest, ONE))
         # asin(k r / 2) grows by at most the stretch times its argument.
@@ -277,7 +289,7 @@ def search(
                 for j in range(start[row + begin], start[row + end + 1]):
                     n_looked += 1
                     dr, dz = t[j, R] - ri, t[j, Z] - zi
-                    if dr <= np.float32(1e-3):
+                    if dr <= NEAREST:
                         continue
                     # The slope along the path is at most dz / dr and at least that over the stretch; times dr.
                     least, most = min(dz, dz * shrink), max(dz, dz * shrink)
