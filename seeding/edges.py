@@ -64,7 +64,7 @@ class Edges:
 
 
 def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1) -> Edges:
-    """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
+    """Edges of one event whose joint chi2 passes, all of them: ``options.joint_cut()``, less what ``options.tightness`` takes.
 
     The circle through the beam line and both hits gives curvature and slope of an edge, far better than either cluster does;
     each cluster's slopes are then compared with the edge's in its own frame and with its own covariance. z0 is a measurement
@@ -83,7 +83,10 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
     grid = layer_grid(detector)
     cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
     scattering = scattering_constant(field, options.radiation_length)
-    table = hit_table(hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut, threads)
+    table = hit_table(
+        hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut,
+        options.tightness, threads,
+    )  # fmt: skip
     found = search_all(
         table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
     )
@@ -109,7 +112,8 @@ def search_all(
         source, target, pair, values, looked, tested = search(
             first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
             grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, grid.envelope,
-            np.float32(cut), np.float32(1 / sigma_z0), np.float32(curvature), np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
+            np.float32(cut), np.float32(table.largest), np.float32(1 / sigma_z0), np.float32(curvature),
+            np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
         )  # fmt: skip
         columns = [values[:, k].copy() for k in range(4)]
         return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], looked, tested
