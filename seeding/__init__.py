@@ -1,4 +1,5 @@
 """Estimates to candidate edges and seeds: NumPy and Numba, never torch.
 
-Start at :mod:`seeding.edges` (cones and edges) and :mod:`seeding.references` (the window we compare with).
+:mod:`seeding.edges` and :mod:`seeding.seeds` search an event; :mod:`seeding.cones` says where one hit's particle goes next;
+:mod:`seeding.references` and :mod:`seeding.acts_reference` are what they are compared with.
 """

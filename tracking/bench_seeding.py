@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ Report = Callable[[str], None]
 
 SIGMA_SCALES = (0.5, 2.0)
 REPEATS = 5
+EVENTS_PER_THREAD = 2
 QUANTILES = (0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
 COVERAGES = (0.9, 0.99, 0.997)
 TRUTH_SIGMA = (0.02, 0.01)
@@ -314,13 +316,24 @@ def _by_pair(event: BenchEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[
     return np.stack([np.bincount(rows, minlength=len(pairs)) for rows in (edges.pair, edges.pair[labels])])
 
 
-def thread_speedup(sample: Sample, threads: int) -> float:
-    """Time of cones and seeds on one thread over that on several, in turn in one process: the median over events."""
-    ratios = []
+def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
+    """Time of cones and seeds on one thread over that on several, in turn in one process, median of several.
+
+    Returns:
+        ``events``: each thread works on events of its own; ``one_event``: all work on the same, the median over events.
+    """
+    hits = [event.hits["mdn"] for event in sample.events] * threads * EVENTS_PER_THREAD
+
+    def shared(workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda of: _cones(sample, of, 1), hits))
+
+    times, _ = _timed({str(t): partial(shared, t) for t in (1, threads)})
+    inside_one = []
     for event in sample.events:
-        times, _ = _timed({str(t): partial(_cones, sample, event.hits["mdn"], t) for t in (1, threads)})
-        ratios.append(times["1"] / times[str(threads)])
-    return float(np.median(ratios))
+        each, _ = _timed({str(t): partial(_cones, sample, event.hits["mdn"], t) for t in (1, threads)})
+        inside_one.append(each["1"] / each[str(threads)])
+    return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
 
 def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, float]]]:
@@ -511,7 +524,8 @@ def measure(
         seed: of what is simulated; levers: results of ``smartpix study levers``, for :func:`sensors`.
 
     Returns:
-        :func:`bench_seeding` with ``thread_speedup`` (None for one number of threads), ``exponent`` and ``time_points`` (None
+        :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and ``thread_speedup_one_event`` (on the
+        same one; both None for one number of threads), ``exponent`` and ``time_points`` (None
         for fewer than two pile-ups), ``front``, ``lost``, ``coverage``, ``network_cost`` and ``sensors`` (None without
         ``levers``).
 
@@ -528,7 +542,8 @@ def measure(
             files = [simulated(pileup, n_events, seed, folder)]
         sample = load_events(files, n_events)
         result = bench_seeding(sample, threads[0], report)
-        result["thread_speedup"] = thread_speedup(sample, threads[-1]) if len(threads) > 1 else None
+        speedup = thread_speedup(sample, threads[-1]) if len(threads) > 1 else {"events": None, "one_event": None}
+        result["thread_speedup"], result["thread_speedup_one_event"] = speedup["events"], speedup["one_event"]
         result["exponent"] = result["time_points"] = None
         if len(pileups) > 1:
             report(f"simulating one event each of pile-up {', '.join(map(str, pileups))}")
@@ -557,8 +572,8 @@ def table(result: Mapping[str, Any]) -> str:
         )
     for name in (
         "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts", "ratio_seeds_to_acts", "thread_speedup",
-        "exponent",
+        "thread_speedup_one_event", "exponent",
     ):  # fmt: skip
         if result.get(name) is not None:
-            lines.append(f"{name:22s}{result[name]:8.3f}")
+            lines.append(f"{name:26s}{result[name]:8.3f}")
     return "\n".join(lines)
