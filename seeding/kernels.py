@@ -84,7 +84,7 @@ def sort_cells(cell: Any, n_cells: int) -> Any:
     return order, start
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
     """Which dz/ds (s along the transverse path) give a cot alpha within ``half`` of ``a``, for directions within ``reach``
     (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
@@ -108,7 +108,7 @@ def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
     return low, high
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fill_table(
     first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float,
     sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, area: Any, mean_area: float,
@@ -361,12 +361,12 @@ def search(
 @njit(cache=True, nogil=True)
 def group_by(key: Any, n_keys: int) -> Any:
     """Counting sort: rows in the order of their key, and where each key starts (n_keys + 1,)."""
-    start = np.zeros(n_keys + 1, dtype=np.int64)
+    start = np.zeros(n_keys + 1, dtype=np.int32)
     for e in range(len(key)):
         start[key[e] + 1] += 1
     for h in range(n_keys):
         start[h + 1] += start[h]
-    rows = np.empty(len(key), dtype=np.int64)
+    rows = np.empty(len(key), dtype=np.int32)
     place = start.copy()
     for e in range(len(key)):
         rows[place[key[e]]] = e

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from seeding.kernels import FAST
+
 __all__ = ["connect", "edge_terms", "hit_terms", "spread_out"]
 
 NOTHING = np.float32(1e-14)
@@ -36,7 +38,7 @@ def edge_terms(first: int, last: int, source: Any, target: Any, radius: Any, alo
         out[e, 1] = (along[j, 0] + along[j, 1] * c) * inverse
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def connect(
     first_hit: int, last_hit: int, source: Any, target: Any, arriving: Any, arriving_start: Any, leaving: Any, leaving_start: Any,
     terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float, cut: float,
