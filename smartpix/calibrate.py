@@ -29,7 +29,7 @@ FEWEST = 2000
 FEWEST_LONG = 100
 TAIL = 6.0
 """Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
-TOWARDS_COVERAGE = 0.4
+TOWARDS_COVERAGE = 0.55
 """With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the first to the
 second (in the logarithm of the sigmas)."""
 
