@@ -42,12 +42,10 @@ class ConeOptions:
         sigma_z0: width of the luminous region in z, mm.
         sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam pipe.
         min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are equally likely.
-        curvature_pt: width of the cones' curvature prior as the pT (GeV) of a track with that curvature.
+        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that curvature; the
+            joint test of two hits has the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
-        tightness: how much less chi2 the joint test allows where the estimates say less. What lies in an ellipsoid by chance
-            grows with its area, so that a common cut buys much of its background with the worst hits: the limit is lowered by
-            this times ln det V less its mean, of both ends. 0: the same for all.
         skips: also pairs of layers with one between them that has no hit.
         max_edges: an event with more edges is refused.
     """
@@ -59,7 +57,6 @@ class ConeOptions:
     curvature_pt: float = 0.2
     radiation_length: float = 0.03
     sigma_scale: float = 1.0
-    tightness: float = 0.5
     skips: bool = False
     max_edges: int = 20_000_000
 
@@ -67,7 +64,7 @@ class ConeOptions:
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         for name in ("sigma_z0", "min_pt", "curvature_pt", "sigma_scale"):
             check("cone", name, getattr(self, name), 0 < getattr(self, name) < np.inf, "positive")
-        for name in ("sigma_d0", "radiation_length", "tightness"):
+        for name in ("sigma_d0", "radiation_length"):
             check("cone", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
         check("cone", "max_edges", self.max_edges, self.max_edges > 0, "positive")
 

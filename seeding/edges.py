@@ -1,4 +1,4 @@
-"""Candidate edges: pairs of hits on layers that follow one another, inside the cones and consistent at both ends."""
+"""Candidate edges: pairs of hits on layers that follow one another, consistent with both hits' estimates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seeding.table import (
 )
 from seeding.threads import in_parts
 from smartpix.geometry import Detector, LayerPairs
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 
 __all__ = ["Edges", "find_edges", "search_all"]
 
@@ -64,7 +64,7 @@ class Edges:
 
 
 def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1) -> Edges:
-    """Edges of one event whose joint chi2 passes, all of them: ``options.joint_cut()``, less what ``options.tightness`` takes.
+    """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
     The circle through the beam line and both hits gives curvature and slope of an edge, far better than either cluster does;
     each cluster's slopes are then compared with the edge's in its own frame and with its own covariance. z0 is a measurement
@@ -78,24 +78,34 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
         threads: the result does not depend on it.
 
     Raises:
-        InputError: more edges than ``options.max_edges``.
+        InputError: a hit, its covariance or the field is not finite, no thread, or more edges than ``options.max_edges``.
     """
+    _check(hits, field, threads)
     grid = layer_grid(detector)
     cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
     scattering = scattering_constant(field, options.radiation_length)
     table = hit_table(
         hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut,
-        options.tightness, threads,
+        threads,
     )  # fmt: skip
-    found = search_all(
+    return search_all(
         table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
     )
-    if len(found) > options.max_edges:
+
+
+def _check(hits: Hits, field: float, threads: int) -> None:
+    """One bad hit would spoil its neighbours' search without a word."""
+    check("edges", "field", field, bool(np.isfinite(field)), "a number (T)")
+    check("edges", "threads", threads, threads >= 1, "at least 1")
+    aa, ab, bb = hits.cot_covariance.T
+    good = np.isfinite(hits.position).all(axis=1) & np.isfinite(hits.cot).all(axis=1) & (aa > 0) & (aa * bb > ab * ab)
+    if not good.all():
+        row = int(np.argmin(good))
         raise InputError(
-            f"cone: more than max_edges = {options.max_edges} edges ({len(found)} when it stopped); "
-            "lower the quantile, raise min_pt, or raise max_edges"
+            f"edges: hit {hits.hit_id[row]} (row {row}; {int(np.sum(~good))} such hits) has the position {hits.position[row]}, "
+            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite and the covariance "
+            "positive definite: estimate its cluster again or leave it out"
         )
-    return found
 
 
 def search_all(
@@ -104,22 +114,27 @@ def search_all(
 ) -> Edges:  # fmt: skip
     """Edges from every hit of the table to every layer that follows its own; see :func:`find_edges`.
 
-    It stops soon after ``limit`` edges: the caller refuses the result.
+    Raises:
+        InputError: more edges than ``limit``.
     """
     items, bounds = work_items(table, pairs), search_bounds(pairs, detector)
 
     def part(first: int, last: int) -> Any:
-        source, target, pair, values, looked, tested = search(
+        source, target, pair, values, *counts = search(
             first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
             grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, grid.envelope,
-            np.float32(cut), np.float32(table.largest), np.float32(1 / sigma_z0), np.float32(curvature),
-            np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
+            np.float32(cut), np.float32(1 / sigma_z0), np.float32(curvature), np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
         )  # fmt: skip
         columns = [values[:, k].copy() for k in range(4)]
-        return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], looked, tested
+        return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], counts
 
     parts = in_parts(part, int(items[-1]), threads)
+    looked, tested, n_edges = (sum(counts[k] for _, counts in parts) for k in range(3))
+    if n_edges > limit:
+        raise InputError(
+            f"edges: the event has {n_edges} edges, more than max_edges = {limit}; lower the quantile, raise min_pt, or raise "
+            "max_edges"
+        )
     columns = parts[0][0] if len(parts) == 1 else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
     source, target, pair, chi2, bend, slope, z0, pulls = columns
-    looked, tested = (sum(p[k] for p in parts) for k in (1, 2))
     return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested)

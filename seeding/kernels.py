@@ -38,12 +38,14 @@ N_PHI = 512
 """Azimuthal cells of the grid."""
 PHI_SCALE = N_PHI / (2 * math.pi)
 
-X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB, HANDICAP = range(15)
+X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB = range(14)
 """Columns of the hit table, see :func:`fill_table`."""
 FAR = np.float32(1e9)
 HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
 SIXTH, FORTIETHS, LAST = np.float32(1 / 6), np.float32(3 / 40), np.float32(15 / 336)
-NEAREST = np.float32(1e-3)
+NEAREST, MOST_BENT = np.float32(1e-3), np.float32(0.98)
+OVERLAP = np.float32(20)
+"""How much further out (mm) a track may meet a second module of the same disk."""
 EIGHTH, SIXTEENTH, LAST_COS, BENT = np.float32(1 / 8), np.float32(1 / 16), np.float32(5 / 128), np.float32(0.1)
 PI = np.float32(math.pi)
 FAST = {"contract", "arcp", "nsz", "reassoc"}
@@ -52,10 +54,10 @@ FAST = {"contract", "arcp", "nsz", "reassoc"}
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_cells(
-    first: int, last: int, position: Any, covariance: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any,
-    first_cell: Any, radius: Any, phi: Any, cell: Any, area: Any,
+    first: int, last: int, position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any,
+    radius: Any, phi: Any, cell: Any,
 ) -> None:  # fmt: skip
-    """Radius, phi, (layer, along, phi) cell, and ln det of the slopes' covariance of some hits, filled into (N,) arrays."""
+    """Radius, phi and (layer, along, phi) cell of some hits, filled into (N,) arrays."""
     for i in range(first, last):
         k = layer[i]
         x, y = position[i, 0], position[i, 1]
@@ -64,7 +66,6 @@ def find_cells(
         a = min(max(int((along - low[k]) / width[k]), 0), n_along[k] - 1)
         p = min(int((phi[i] + math.pi) * PHI_SCALE), N_PHI - 1)
         cell[i] = first_cell[k] + a * N_PHI + p
-        area[i] = math.log(covariance[i, 0] * covariance[i, 2] - covariance[i, 1] * covariance[i, 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -111,21 +112,19 @@ def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fill_table(
     first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float,
-    sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, area: Any, mean_area: float,
-    smallest_area: float, tightness: float, innermost: float, table: Any, f: Any,
+    sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float, table: Any, f: Any,
 ) -> None:  # fmt: skip
     """What the search needs of some of the hits, in its order.
 
     Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; their inverse covariance aa, ab, bb; the lowest and highest
-    slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot beta; the handicap; one unused. And ``f``
+    slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot beta; two unused. And ``f``
     (N, 9): axes along radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer and the spread of
     the direction that the impact parameter brings, at most sigma_d0 / r.
 
     Args:
         covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb; times ``scale``.
         scattering: theta0^2 = scattering * k^2 / (1 + cot^2 theta), at k = ``curvature``.
-        cut: largest sum of an edge's chi2 and its two hits' handicaps, tightness * (area - mean_area), by area (N,) of
-            :func:`find_cells`.
+        cut: largest chi2 of an edge.
         innermost: radius of the innermost silicon in mm.
     """
     for s in range(first, last):
@@ -151,13 +150,11 @@ def fill_table(
         ab = covariance[i, 1] * scale + kick * a * b + at * bt
         bb = covariance[i, 2] * scale + kick * (1 + b * b) + bt * bt
         det = aa * bb - ab * ab
-        handicap = tightness * (area[i] - mean_area)
-        largest = max(cut - handicap - tightness * (smallest_area - mean_area), 0.0)
         # The impact parameter may add to the curvature, see search().
-        reach = min(0.5 * r * (curvature + 2 * sigma_d0 * math.sqrt(largest) / (r * innermost)), 0.9)
-        low, high = slope_range(a, math.sqrt(largest * aa), reach, f, s)
+        reach = min(0.5 * r * (curvature + 2 * sigma_d0 * math.sqrt(cut) / (r * innermost)), 0.99)
+        low, high = slope_range(a, math.sqrt(cut * aa), reach, f, s)
         # |z0| alone may not use up the chi2; the path to r is at most this much longer than r.
-        z_reach, stretch = math.sqrt(largest) * sigma_z0, 1 / math.sqrt(1 - reach * reach)
+        z_reach, stretch = math.sqrt(cut) * sigma_z0, 1 / math.sqrt(1 - reach * reach)
         from_low, from_high = (position[i, 2] - z_reach) / r, (position[i, 2] + z_reach) / r
         low = max(low, from_low if from_low < 0 else from_low / stretch)
         high = min(high, from_high if from_high > 0 else from_high / stretch)
@@ -167,7 +164,7 @@ def fill_table(
         table[s, WAA], table[s, WAB], table[s, WBB] = bb / det, -ab / det, aa / det
         table[s, LOW], table[s, HIGH] = low, high
         table[s, SA], table[s, SB] = 1 / math.sqrt(aa), 1 / math.sqrt(bb)
-        table[s, HANDICAP], table[s, 15] = handicap, 0
+        table[s, 14] = table[s, 15] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -195,9 +192,17 @@ def cos_of_sin(s2: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def arc_ratio(u: Any, u2: Any) -> Any:
+    """asin(u) / u."""
+    if u2 < BENT:
+        return ONE + u2 * (SIXTH + u2 * (FORTIETHS + u2 * LAST))
+    return math.asin(u) / u
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def search(
     first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any, f: Any, start: Any,
-    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, cut: Any, largest: Any, inverse_z0: Any,
+    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, cut: Any, inverse_z0: Any,
     max_curvature: Any, inverse_d0: Any, limit: int,
 ) -> Any:  # fmt: skip
     """Edges of some of the searches, each from one hit to one layer.
@@ -211,21 +216,21 @@ def search(
         inner, outer, bounds: layer pairs and the gaps they pass (P, 3).
         first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_cells`.
         barrel ... envelope: of the grid.
-        cut: largest chi2, less the handicaps; largest: chi2 of any edge; inverse_z0: 1 / sigma; max_curvature: 1/mm;
+        cut: largest chi2; inverse_z0: 1 / sigma; max_curvature: 1/mm;
             inverse_d0: 1 / (2 sigma) of the impact parameter.
-        limit: stop after this many edges.
+        limit: store no more edges than this.
 
     Returns:
         source, target (E,) in the table's order, pair (E,), values (E, 8): chi2, curvature, slope, z0, four pulls;
-        and the numbers of candidates looked at and of full tests.
+        and the numbers of candidates looked at, of full tests, and of edges, stored or not.
     """
     size = 4096
     source, target, pair = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
     values = np.empty((size, 8), np.float32)
     n_edges = n_looked = n_tested = 0
-    gate = ONE / (inverse_d0 + np.float32(1e-30)) * math.sqrt(largest)
+    gate = ONE / (inverse_d0 + np.float32(1e-30)) * math.sqrt(cut)
     innermost, outermost = envelope[:, 0].min(), envelope[:, 1].max()
-    stretch = ONE / math.sqrt(ONE - min(HALF * outermost * (max_curvature + gate / innermost**2), np.float32(0.9)) ** 2)
+    stretch = ONE / math.sqrt(ONE - min(HALF * outermost * (max_curvature + gate / innermost**2), np.float32(0.99)) ** 2)
     shrink = ONE / stretch
     p = 0
     while items[p + 1] <= first_item:
@@ -264,15 +269,16 @@ def search(
             near, reach = z_min - zi, z_max - zi
             within = near <= 0 <= reach
             flattest, steepest = slope_low, slope_high
-            if near < 0:
+            if near < 0 and not within:
                 near, reach, flattest, steepest = -reach, -near, -slope_high, -slope_low
-            if steepest <= 0:
-                continue
-            along_low = ri + max(near, np.float32(0)) / steepest / stretch
-            along_high = ri + reach / flattest if flattest > np.float32(1e-3) else FAR
             if within:
-                # Another module of the same disk.
-                along_low, along_high = ri, ri + width[k]
+                # Another module of the same disk, to either side.
+                along_low, along_high = ri, ri + OVERLAP
+            elif steepest <= 0:
+                continue
+            else:
+                along_low = ri + near / steepest / stretch
+                along_high = ri + reach / flattest if flattest > np.float32(1e-3) else FAR
             if along_low > r_max or along_high < r_min:
                 continue
             far, nearest = min(along_high, r_max), max(along_low, ri)
@@ -315,18 +321,16 @@ def search(
                     curvature = TWO * (xi * t[j, Y] - yi * t[j, X]) / (ri * rj * math.sqrt(dx * dx + dy * dy))
                     # The impact parameter shifts the curvature by 2 d0 / (ri rj).
                     over = max(abs(curvature) - max_curvature, np.float32(0)) * inverse_d0 * ri * rj
-                    chi2, limit_here = over * over, cut - t[i, HANDICAP] - t[j, HANDICAP]
+                    chi2 = over * over
                     sin_i, sin_j = HALF * curvature * ri, HALF * curvature * rj
                     si2, sj2 = sin_i * sin_i, sin_j * sin_j
-                    if chi2 > limit_here or sj2 > np.float32(0.8):
+                    if chi2 > cut or sj2 > MOST_BENT:
                         continue
-                    # asin(u) / u, good to 1e-4 of the path at |u| = 0.5.
-                    path_i = ri * (ONE + si2 * (SIXTH + si2 * (FORTIETHS + si2 * LAST)))
-                    path_j = rj * (ONE + sj2 * (SIXTH + sj2 * (FORTIETHS + sj2 * LAST)))
+                    path_i, path_j = ri * arc_ratio(sin_i, si2), rj * arc_ratio(sin_j, sj2)
                     slope = dz / (path_j - path_i)
                     z0 = zi - slope * path_i
                     chi2 += (z0 * inverse_z0) ** 2
-                    if chi2 > limit_here:
+                    if chi2 > cut:
                         continue
                     n_tested += 1
                     cosine = cos_of_sin(sj2)
@@ -334,14 +338,18 @@ def search(
                     aj = t[j, A] - (f[j, 0] * cosine + f[j, 1] * sin_j + f[j, 2] * slope) * inverse
                     bj = t[j, B] - (f[j, 3] * cosine + f[j, 4] * sin_j + f[j, 5] * slope) * inverse
                     chi2 += aj * aj * t[j, WAA] + TWO * aj * bj * t[j, WAB] + bj * bj * t[j, WBB]
-                    if chi2 > limit_here:
+                    if chi2 > cut:
                         continue
                     cosine = cos_of_sin(si2)
                     inverse = ONE / (f[i, 6] * cosine + f[i, 7] * sin_i + f[i, 8] * slope)
                     ai = t[i, A] - (f[i, 0] * cosine + f[i, 1] * sin_i + f[i, 2] * slope) * inverse
                     bi = t[i, B] - (f[i, 3] * cosine + f[i, 4] * sin_i + f[i, 5] * slope) * inverse
                     chi2 += ai * ai * t[i, WAA] + TWO * ai * bi * t[i, WAB] + bi * bi * t[i, WBB]
-                    if not chi2 <= limit_here:
+                    if not chi2 <= cut:
+                        continue
+                    if n_edges >= limit:
+                        # Counted on, so that the caller can say how many there are.
+                        n_edges += 1
                         continue
                     if n_edges == size:
                         size *= 2
@@ -353,9 +361,8 @@ def search(
                     values[n_edges, 4], values[n_edges, 5] = ai * t[i, SA], bi * t[i, SB]
                     values[n_edges, 6], values[n_edges, 7] = aj * t[j, SA], bj * t[j, SB]
                     n_edges += 1
-                    if n_edges > limit:
-                        return source[:n_edges], target[:n_edges], pair[:n_edges], values[:n_edges], n_looked, n_tested
-    return source[:n_edges], target[:n_edges], pair[:n_edges], values[:n_edges], n_looked, n_tested
+    n = min(n_edges, limit)
+    return source[:n], target[:n], pair[:n], values[:n], n_looked, n_tested, n_edges
 
 
 @njit(cache=True, nogil=True)

@@ -11,9 +11,9 @@ from scipy.spatial import KDTree
 from seeding.edges import Edges, search_all
 from seeding.hits import Hits
 from seeding.kernels import HIGH, LOW, WAA, WBB
-from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature
+from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature, search_bounds
 from smartpix.geometry import Detector, LayerPairs
-from smartpix.schema import InputError, check
+from smartpix.schema import check
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
 
@@ -53,10 +53,7 @@ def _search(
 ) -> Edges:
     curvature = max_curvature(field, options.min_pt)
     # With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1.
-    found = search_all(table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads)
-    if len(found) > options.max_edges:
-        raise InputError(f"window: more than max_edges = {options.max_edges} edges; raise min_pt or max_edges")
-    return found
+    return search_all(table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads)
 
 
 def window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int = 1) -> Edges:
@@ -122,22 +119,26 @@ def length_window(
 
 
 def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions) -> npt.NDArray[np.int32]:
-    """Candidates (E, 2) for the window from a k-d tree for each layer (SciPy), as a user without a grid would look them up.
+    """The window's edges (E, 2) from a k-d tree for each layer (SciPy), as a user without a grid would look them up.
 
-    A straight line from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r.
+    A straight line from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r; a box
+    around that in the tree, then the window's own test in NumPy.
     """
-    position = hits.position
+    position, bounds = hits.position, search_bounds(pairs, detector)
     radius, phi = np.hypot(position[:, 0], position[:, 1]), np.arctan2(position[:, 1], position[:, 0])
-    half = 0.5 * max_curvature(field, options.min_pt)
+    largest = max_curvature(field, options.min_pt)
+    outermost = detector.layers.r_max.max()
+    # Paths are longer than radii by at most this.
+    stretch = 1 / np.sqrt(1 - min(0.5 * largest * outermost, 0.99) ** 2)
     found = []
-    for inner, outer in zip(pairs.inner[pairs.skipped == -1], pairs.outer[pairs.skipped == -1], strict=True):
+    for p, (inner, outer) in enumerate(zip(pairs.inner, pairs.outer, strict=True)):
         a, b = np.flatnonzero(hits.layer == inner), np.flatnonzero(hits.layer == outer)
-        if not len(a) or not len(b):
+        if not len(a) or not len(b) or inner == outer:
             continue
-        turn = np.arcsin(min(half * radius[b].max(), 0.99)) - np.arcsin(min(half * radius[a].min(), 0.99))
+        turn = 0.5 * largest * max(radius[b].max() - radius[a].min(), 1.0) * stretch
         if detector.layers.barrel[outer]:
             across = position[b, 2] / radius[b]
-            shift = options.max_z0 * (1 / radius[a] - 1 / radius[b].max())
+            shift = options.max_z0 * (1 / radius[a] - 1 / radius[b].max()) + 0.03 * stretch
             low, high = position[a, 2] / radius[a] - shift, position[a, 2] / radius[a] + shift
         else:
             far, z = np.abs(detector.layers.z[outer]), position[a, 2] * np.sign(detector.layers.z[outer])
@@ -145,7 +146,8 @@ def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float,
             ends = [
                 np.log(radius[a] * (far - z0) / np.maximum(z - z0, 1e-3)) for z0 in (-options.max_z0, options.max_z0)
             ]  # fmt: skip
-            low, high = ends[0] - 0.01, np.minimum(ends[1], np.log(detector.layers.r_max[outer])) + 0.01
+            slack = 0.02 + np.log(stretch)
+            low, high = ends[0] - slack, np.minimum(ends[1], np.log(detector.layers.r_max[outer])) + slack
         reach = 0.5 * (high - low)
         usable = np.flatnonzero(reach > 0)
         unit = np.median(reach[usable]) if len(usable) else 1.0
@@ -154,8 +156,29 @@ def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float,
         )
         centre = np.column_stack([np.mod(phi[a], 2 * np.pi) / turn, 0.5 * (low + high) / unit])[usable]
         lists = tree.query_ball_point(centre, np.maximum(1, reach[usable] / unit), p=np.inf, return_sorted=False)
-        i = np.repeat(usable, [len(entry) for entry in lists])
-        j = np.concatenate([np.asarray(entry, dtype=np.int64) for entry in lists])
-        inside = (across[j] >= low[i]) & (across[j] <= high[i]) & (np.abs(np.angle(np.exp(1j * (phi[b[j]] - phi[a[i]])))) <= turn)
-        found.append(np.stack([a[i[inside]], b[j[inside]]], axis=1).astype(np.int32))
+        i = a[np.repeat(usable, [len(entry) for entry in lists])]
+        j = b[np.concatenate([np.asarray(entry, dtype=np.int64) for entry in lists])]
+        inside = _in_window(position[i], position[j], radius[i], radius[j], largest, options.max_z0, bounds[p])
+        found.append(np.stack([i[inside], j[inside]], axis=1).astype(np.int32))
     return np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int32)
+
+
+def _in_window(
+    start: Floats, end: Floats, r_start: Floats, r_end: Floats, largest: float, max_z0: float, gap: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """(E,) whether pairs of points (E, 3) are in the window: |curvature| and |z0| of the circle through the beam line."""
+    step = end - start
+    chord = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)
+    curvature = 2 * (start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]) / (r_start * r_end * chord)
+    half = np.clip(0.5 * curvature[:, None] * np.stack([r_start, r_end], axis=1), -0.99, 0.99)
+    path = np.stack([r_start, r_end], axis=1) * np.where(
+        np.abs(half) < 1e-4, 1.0, np.arcsin(half) / np.where(half == 0, 1.0, half)
+    )
+    rise = np.maximum(path[:, 1] - path[:, 0], 1e-9)
+    z0 = start[:, 2] - step[:, 2] / rise * path[:, 0]
+    outwards = (r_end > r_start) & (np.einsum("ei,ei->e", step[:, :2], start[:, :2]) > 0)
+    kept = outwards & (np.abs(curvature) <= largest) & (np.abs(z0) <= max_z0)
+    if gap[2] > 0:
+        at = r_start + (r_end - r_start) * (gap[0] - start[:, 2]) / step[:, 2]
+        kept &= (at >= gap[1]) & (at <= gap[2])
+    return np.asarray(kept)

@@ -68,7 +68,6 @@ class HitTable:
         first: (L + 1,) where each layer begins.
         hits: (N, 16) a cache line for each hit, see :func:`seeding.kernels.fill_table`.
         axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
-        largest: chi2 that no edge can exceed.
     """
 
     order: npt.NDArray[np.int32]
@@ -76,7 +75,6 @@ class HitTable:
     first: npt.NDArray[np.int32]
     hits: Singles
     axes: Singles
-    largest: float
 
 
 def max_curvature(field: float, min_pt: float) -> float:
@@ -89,12 +87,12 @@ def scattering_constant(field: float, radiation_length: float) -> float:
 
     With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any incidence.
     """
-    return (0.0136 / max(abs(field) * CURVATURE_PER_TESLA, 1e-9)) ** 2 * radiation_length
+    return (0.0136 / max_curvature(field, 1.0)) ** 2 * radiation_length
 
 
 def hit_table(
     hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float,
-    tightness: float = 0.0, threads: int = 1,
+    threads: int = 1,
 ) -> HitTable:  # fmt: skip
     """Sort and prepare an event's hits.
 
@@ -104,25 +102,20 @@ def hit_table(
         curvature: largest looked for, 1/mm, at which multiple scattering is counted.
         scattering: of :func:`scattering_constant`.
         cut: largest chi2 an edge may have; sets how steep or flat an edge from a hit can be.
-        tightness: see :class:`seeding.cones.ConeOptions`.
     """
     n = len(hits)
     radius, phi = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
-    cell, area = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
-    cells = (
-        hits.position, hits.cot_covariance, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell,
-        radius, phi, cell, area,
-    )  # fmt: skip
+    cell = np.empty(n, dtype=np.int32)
+    cells = (hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, phi, cell)
     in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
-    mean_area, smallest_area = (float(area.mean()), float(area.min())) if n else (0.0, 0.0)
     order, start = sort_cells(cell, grid.first_cell[-1])
     table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
     columns = (
         order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2, sigma_z0, sigma_d0,
-        curvature, scattering, cut, area, mean_area, smallest_area, tightness, float(grid.envelope[:, 0].min()), table, axes,
+        curvature, scattering, cut, float(grid.envelope[:, 0].min()), table, axes,
     )  # fmt: skip
     in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
-    return HitTable(order, start, start[grid.first_cell], table, axes, cut + 2 * tightness * (mean_area - smallest_area))
+    return HitTable(order, start, start[grid.first_cell], table, axes)
 
 
 def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:

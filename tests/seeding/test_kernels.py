@@ -22,15 +22,12 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
     layer = rng.integers(0, len(grid.barrel), n).astype(np.int32)
     position = np.column_stack([r * np.cos(phi), r * np.sin(phi), z])
     radius, azimuth, place = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
-    covariance, area = np.tile([0.04, 0.001, 0.0025], (n, 1)), np.empty(n, np.float32)
     for part in ((0, n // 2), (n // 2, n)):
         kernels.find_cells(
-            *part, position, covariance, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell,
-            radius, azimuth, place, area,
+            *part, position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, azimuth, place,
         )  # fmt: skip
     order, start = kernels.sort_cells(place, grid.first_cell[-1])
     np.testing.assert_allclose(radius, r, rtol=1e-6)
-    np.testing.assert_allclose(area, np.log(0.04 * 0.0025 - 1e-6), rtol=1e-6)
     np.testing.assert_allclose(np.cos(azimuth - phi), 1, atol=1e-9)
     assert sorted(order.tolist()) == list(range(n))
     assert (start[0], start[-1], len(start)) == (0, n, grid.first_cell[-1] + 1)

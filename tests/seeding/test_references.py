@@ -53,12 +53,12 @@ def test_window_is_that_of_a_loop_over_all_pairs(hits, min_pt, max_z0, field):
     assert pairs ^ inside <= edge
 
 
-def test_the_tree_finds_what_the_window_finds_and_little_more(hits):
-    options = WindowOptions()
+@pytest.mark.parametrize(("min_pt", "max_z0"), [(0.5, 150.0), (0.9, 60.0)])
+def test_the_tree_finds_what_the_window_finds(hits, min_pt, max_z0):
+    options = WindowOptions(min_pt=min_pt, max_z0=max_z0)
     tree = set(map(tuple, tree_window(hits, toys.detector(), toys.pairs(), toys.FIELD, options).tolist()))
-    wanted = {p for p in pair_set(searched(hits, options)) if toys.follows()[tuple(hits.layer[list(p)].tolist())] == -1}
-    assert len(wanted - tree) <= 0.01 * len(wanted)
-    assert len(tree) < 2.5 * len(wanted)
+    assert tree ^ pair_set(searched(hits, options)) <= loop(hits, options, toys.FIELD)[1]
+    assert len(tree) > 50
 
 
 def test_lengths_leave_what_both_clusters_allow(hits):
@@ -98,7 +98,7 @@ def test_too_many_edges_are_refused_with_the_way_out(hits):
     n = len(window(hits, toys.detector(), toys.pairs(), toys.FIELD, options))
     exact = dataclasses.replace(options, max_edges=n)
     assert len(window(hits, toys.detector(), toys.pairs(), toys.FIELD, exact)) == n
-    with pytest.raises(InputError, match=rf"window: more than max_edges = {n - 1} edges; raise min_pt"):
+    with pytest.raises(InputError, match=rf"has {n} edges, more than max_edges = {n - 1}; lower the quantile, raise min_pt"):
         window(hits, toys.detector(), toys.pairs(), toys.FIELD, dataclasses.replace(options, max_edges=n - 1))
 
 

@@ -24,7 +24,7 @@ def result(sample, tmp_path_factory):
     before = bench_seeding.REPEATS
     bench_seeding.REPEATS = 1
     try:
-        return bench_seeding.bench_seeding(sample, 1, lambda _: None)
+        return bench_seeding.bench_seeding(sample, lambda _: None)
     finally:
         bench_seeding.REPEATS = before
 
@@ -61,7 +61,8 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
     }  # fmt: skip
     assert methods["cone-truth"]["edges"] < methods["cone"]["edges"] < methods["cone-sigma-2"]["edges"]
     assert methods["cone-sigma-0.5"]["edge_efficiency_0p9"] < methods["cone"]["edge_efficiency_0p9"]
-    assert methods["length"]["edges"] < methods["window"]["edges"] < methods["tree"]["edges"]
+    assert methods["length"]["edges"] < methods["window"]["edges"]
+    assert methods["tree"]["edges"] == pytest.approx(methods["window"]["edges"], rel=1e-3)
     for name, method in methods.items():
         assert method["ms"] > 0
         assert (method["seeds"] is None) == (name in ("window", "length", "tree"))
@@ -86,8 +87,9 @@ def test_lost_edges_and_kept_ones_are_all(sample):
 
 def test_cones_hold_about_the_share_they_are_asked_for(sample):
     result = bench_seeding.coverage(sample)
-    for quantile, held in result.items():
-        assert held["all"] == pytest.approx(float(quantile), abs=0.05)
+    for quantile, tolerance in (("0.9", 0.07), ("0.99", 0.01), ("0.997", 0.007)):
+        held = result[quantile]
+        assert held["all"] == pytest.approx(float(quantile), abs=tolerance)
         assert sum(b["n"] for b in held["eta"]) >= 0.95 * sum(b["n"] for b in held["pt"])
 
 
@@ -102,9 +104,10 @@ def test_a_better_sensor_reduces_more(sample):
 
 
 def test_an_exponent_is_that_of_the_times(sample, monkeypatch):
-    monkeypatch.setattr(bench_seeding, "_timed", lambda runs: ({"cone": 2.0}, {}))
+    sizes = iter([len(e.length) for e in sample.events])
+    monkeypatch.setattr(bench_seeding, "_timed", lambda runs: ({"cone": 2.0 * next(sizes) ** 1.3}, {}))
     exponent, points = bench_seeding.time_exponent([sample])
-    assert exponent == pytest.approx(0.0, abs=1e-9)
+    assert exponent == pytest.approx(1.3)
     assert [p["hits"] for p in points] == [len(e.length) for e in sample.events]
 
 
@@ -112,6 +115,8 @@ def test_command_prints_one_object_and_writes_figures(tmp_path, capsys, monkeypa
     pytest.importorskip("acts")
     monkeypatch.setattr(bench_seeding, "REPEATS", 1)
     made = []
+    # Both pile-ups are one file here: no power can be fitted to one number of hits.
+    monkeypatch.setattr(bench_seeding, "time_exponent", lambda _: (1.2, [{"hits": 10.0, "ms": 1.0}, {"hits": 20.0, "ms": 2.3}]))
     monkeypatch.setattr(bench_seeding, "simulated", lambda pileup, *_: made.append(pileup) or data_path("sample.root"))
     assert main(["bench", "seeding", "--events", "1", "--pileup", "20,30", "-o", str(tmp_path / "out"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
