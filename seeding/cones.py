@@ -3,9 +3,9 @@
 A hit's estimate (x, y, cot alpha, cot beta with its 4 x 4 covariance) goes through its module's pose to the helix parameters
 (x, y, psi, cot theta, k): position on the module in its own frame, azimuth of the direction, slope dz/ds and signed
 curvature. The curvature starts from a prior; the luminous region enters as a measurement of the impact parameter d0 and of z0
-with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); displaced or soft tracks are asked for by
-widening these. Multiple scattering in the hit's layer is added, and the helix is carried to the target with its analytic
-Jacobian. The cone is the ellipse there that holds the asked share: a chi2 quantile with 2 degrees of freedom.
+with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); cones for displaced or soft tracks have wider ones.
+Multiple scattering in the hit's layer is added, and the helix is carried to the target with its analytic Jacobian. The cone is
+the ellipse there that holds the asked share: a chi2 quantile with 2 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class ConeOptions:
             joint test of two hits has the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
-        skips: also pairs of layers with one between them that has no hit.
+        skips: also pairs of layers with one between them that has no hit; a run hands it to
+            :func:`smartpix.geometry.layer_pairs`, whose pairs the search takes as they are.
         max_edges: an event with more edges is refused.
     """
 
@@ -106,6 +107,8 @@ class Prediction:
         point: (N, 3) global, mm; path: (N,) transverse path from the hit, mm.
         local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N, 2, 2) there, mm2.
         reached: (N,) False where the helix never gets there; the rest is then meaningless.
+        around: (N,) after how many mm the first local coordinate comes back to the same point: a cylinder's circumference; 0
+            on planes.
     """
 
     point: Floats
@@ -113,6 +116,7 @@ class Prediction:
     local: Floats
     covariance: Floats
     reached: npt.NDArray[np.bool_]
+    around: Floats
 
 
 def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
@@ -258,7 +262,9 @@ def _advance(cones: Cones, s: Floats) -> tuple[Floats, Floats, Floats]:
     return point, tangent, derivative
 
 
-def _predict(cones: Cones, s: Floats, normal: Floats, rows: Floats, local: Floats, reached: npt.NDArray[np.bool_]) -> Prediction:
+def _predict(
+    cones: Cones, s: Floats, normal: Floats, rows: Floats, local: Floats, reached: npt.NDArray[np.bool_], around: Floats
+) -> Prediction:
     """Covariance at the crossing: displacements along the track do not count, since the surface stops it.
 
     Args:
@@ -271,7 +277,7 @@ def _predict(cones: Cones, s: Floats, normal: Floats, rows: Floats, local: Float
     on_surface = moved - tangent[:, :, None] * (np.einsum("ni,nij->nj", normal, moved) / speed[:, None])[:, None, :]
     jacobian = rows @ on_surface
     covariance = jacobian @ cones.covariance @ np.swapaxes(jacobian, 1, 2)
-    return Prediction(point, s, local, covariance, reached)
+    return Prediction(point, s, local, covariance, reached, around)
 
 
 def to_plane(cones: Cones, center: Floats, axes: Floats) -> Prediction:
@@ -290,7 +296,7 @@ def to_plane(cones: Cones, center: Floats, axes: Floats) -> Prediction:
     point, _, _ = _advance(cones, s)
     distance = np.abs(np.einsum("ni,ni->n", point - center, normal))
     local = np.einsum("nij,nj->ni", axes[:, :2], point - center)
-    return _predict(cones, s, normal, axes[:, :2], local, (distance < 1e-6) & (s > 0))
+    return _predict(cones, s, normal, axes[:, :2], local, (distance < 1e-6) & (s > 0), np.zeros(len(cones)))
 
 
 def to_cylinder(cones: Cones, radius: npt.ArrayLike) -> Prediction:
@@ -308,7 +314,7 @@ def to_cylinder(cones: Cones, radius: npt.ArrayLike) -> Prediction:
     normal = np.stack([point[:, 0] / here, point[:, 1] / here, zero], axis=1)
     rows = np.stack([np.stack([-normal[:, 1], normal[:, 0], zero], axis=1), np.stack([zero, zero, one], axis=1)], axis=1)
     local = np.stack([r * np.arctan2(point[:, 1], point[:, 0]), point[:, 2]], axis=1)
-    return _predict(cones, s, normal, rows, local, (np.abs(here - r) < 1e-6) & (s > 0))
+    return _predict(cones, s, normal, rows, local, (np.abs(here - r) < 1e-6) & (s > 0), 2 * np.pi * r)
 
 
 def _away_from_zero(values: Floats) -> Floats:
@@ -322,6 +328,9 @@ def inside(prediction: Prediction, local: Floats, covariance: Floats | None, opt
         local: (N, 2) as :attr:`Prediction.local`; covariance: (N, 2, 2) of their own, mm2.
     """
     delta = local - prediction.local
+    period = np.where(prediction.around > 0, prediction.around, np.inf)
+    turns = np.where(prediction.around > 0, np.rint(delta[:, 0] / period), 0.0)
+    delta[:, 0] -= turns * prediction.around
     total = prediction.covariance if covariance is None else prediction.covariance + covariance
     distance = np.einsum("ni,ni->n", delta, np.linalg.solve(total, delta[:, :, None])[:, :, 0])
     return np.asarray(prediction.reached & (distance < options.gate() ** 2))

@@ -42,7 +42,7 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
 
     A helix near the seed's own (through the beam line) is fitted by weighted least squares: three unknowns to three positions
     across the track, two to three along it. The weights hold the positions' errors and multiple scattering in the first two
-    layers.
+    layers; not the material before the first hit, although the parameters are those at the beam line.
 
     Args:
         field: along z in T.

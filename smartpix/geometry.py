@@ -1,6 +1,6 @@
 """Where the modules are, how their frames lie, and which layer follows which.
 
-The sensor frame (``smartpix``'s one definition, PHYSICS section of ``docs/concepts.md``): z is normal to the sensor
+The sensor frame (``smartpix``'s one definition, explained in ``docs/concepts.md``): z is normal to the sensor
 and points away from the interaction region, towards the pixel side; x runs along the module's v axis (along +z
 globally in the barrel, outwards in the end-caps); y completes the right-handed frame and is the bending
 direction. In a field along +z electrons then drift towards -y in the barrel, as in the public data sets.

@@ -96,12 +96,19 @@ def _opened(path: Path) -> Iterator[Any]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give a ROOT file (TrackML folders: `smartpix convert trackml {path}`)")
     try:
-        file = uproot.open(path)
+        with path.open("rb") as stream:
+            table = stream.read(4) == b"PAR1"
+        file = None if table else uproot.open(path)
     except _DAMAGED as error:
         raise InputError(
             f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another kind. "
             "Copy or make it again"
         ) from error
+    if file is None:
+        raise InputError(
+            f"{path}: is a parquet table (clusters of a data set), and events in a ROOT file are needed; "
+            "data sets are for `smartpix train mdn` and `smartpix bench mdn --file`"
+        )
     with file:
         expected, found = file.file.fEND, path.stat().st_size
         if expected > found:
@@ -122,7 +129,8 @@ def open_events(path: str | Path) -> EventFile:
             entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
             raise InputError(
                 f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees {sorted(entries)}. "
-                "It was not written by smartpix; TrackML events are converted with `smartpix convert trackml DIR -o F.root`"
+                "It holds no events of smartpix (tracks of a run, perhaps); TrackML events are converted with "
+                "`smartpix convert trackml DIR -o F.root`"
             )
         try:
             meta = _metadata(path, json.loads(str(file["metadata"])))

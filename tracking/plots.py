@@ -199,11 +199,14 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
         gate = chain.options.cone.gate()
         outermost = layers.r_max[layers.barrel].max() if np.any(layers.barrel) else radius.max()
         for k, t in enumerate(leading):
-            grid = np.linspace(radius[rows[t][0]], outermost, 40)[1:]
+            # To the next layer, where the search goes on.
+            start = radius[rows[t][0]]
+            further = layers.r_max[layers.barrel & (layers.radius > start + 5)]
+            grid = np.linspace(start, further.min() if len(further) else outermost, 40)[1:]
             cone = make_cones(hits.take(np.full(len(grid), rows[t][0])), chain.header.field, chain.options.cone)
             predicted = to_cylinder(cone, grid)
             low, high = (predicted.local + side * gate * np.sqrt(predicted.covariance[:, [0, 1], [0, 1]]) for side in (-1, 1))
-            label = f"cones, {chain.options.cone.quantile:.2%}" if k == 0 else None
+            label = f"cones of their first hits, {chain.options.cone.quantile:.1%}" if k == 0 else None
             xy.fill(
                 np.concatenate([grid * np.cos(low[:, 0] / grid), (grid * np.cos(high[:, 0] / grid))[::-1]]),
                 np.concatenate([grid * np.sin(low[:, 0] / grid), (grid * np.sin(high[:, 0] / grid))[::-1]]),

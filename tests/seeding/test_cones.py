@@ -259,3 +259,14 @@ def test_no_hits_give_no_cones():
     cones = make_cones(toys.toy_hits(toys.empty_event()), toys.FIELD, CONE)
     assert len(cones) == 0
     assert to_cylinder(cones, 100.0).local.shape == (0, 2)
+
+
+@pytest.mark.parametrize("turn", [0.0, 2.0, np.pi, -np.pi])
+def test_a_cylinder_has_no_seam(turn):
+    toy = toys.toy_event(60, seed=12)
+    hits = toys.rotated(toys.toy_hits(toy, 12), turn - np.arctan2(toy.point[0, 1], toy.point[0, 0]))
+    prediction = to_cylinder(make_cones(hits, toys.FIELD, CONE), 180.0)
+    # The same point, written with the azimuth one turn further and one turn back.
+    for turns in (-1, 0, 1):
+        local = prediction.local + np.array([2 * np.pi * 180.0 * turns, 0.0])
+        np.testing.assert_array_equal(inside(prediction, local, None, CONE), prediction.reached)

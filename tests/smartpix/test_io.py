@@ -489,3 +489,10 @@ def test_written_table_reads_back_and_an_empty_one_is_valid(tmp_path):
         assert tree["track_n"].array().tolist() == [[1, 2], [], [3]]
     with uproot.open(tmp_path / "empty.root") as file:
         assert file["tracks"].num_entries == 0
+
+
+def test_a_parquet_table_is_said_to_be_one(tmp_path):
+    path = tmp_path / "clusters.parquet"
+    path.write_bytes(b"PAR1" + bytes(100))
+    with pytest.raises(InputError, match=r"clusters\.parquet: is a parquet table .*ROOT file are needed"):
+        open_events(path)
