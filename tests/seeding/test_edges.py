@@ -43,7 +43,9 @@ def brute_force(hits, options=CONE):
                 continue
             if (hits.position[j, :2] - hits.position[i, :2]) @ hits.position[i, :2] <= 0 or not toys.through_gap(hits, i, j):
                 continue
-            tested = toys.joint_chi2(hits, i, j, options.sigma_z0, options.sigma_d0, toys.UNIT / options.min_pt)
+            tested = toys.joint_chi2(
+                hits, i, j, options.sigma_z0, options.sigma_d0, toys.UNIT / options.min_pt, options.radiation_length
+            )  # fmt: skip
             out[i, j] = (*tested, options.joint_cut() - tested[0])
     return out
 
@@ -51,7 +53,7 @@ def brute_force(hits, options=CONE):
 @pytest.mark.parametrize(
     "options",
     [CONE, ConeOptions(quantile=0.9999, sigma_z0=80.0, sigma_d0=2.0, min_pt=0.3, radiation_length=0.0),
-     ConeOptions(quantile=0.9, sigma_z0=30.0, min_pt=0.8, radiation_length=0.0)],
+     ConeOptions(quantile=0.9, sigma_z0=30.0, min_pt=0.8, radiation_length=0.5)],
 )  # fmt: skip
 def test_edges_are_those_of_a_loop_over_all_pairs_none_missing(hits, options):
     edges = found(hits, options)

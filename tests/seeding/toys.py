@@ -203,8 +203,8 @@ def beam_circle(a, b):
     return curvature, slope, a[2] - slope * arcs[0]
 
 
-def joint_chi2(hits, i, j, sigma_z0, sigma_d0, max_curvature):
-    """Joint test of two hits with NumPy, without scattering: chi2, curvature, slope, z0, residuals (2, 2), covariances."""
+def joint_chi2(hits, i, j, sigma_z0, sigma_d0, max_curvature, radiation_length=0.0):
+    """Joint test of two hits with NumPy: chi2, curvature, slope, z0, residuals (2, 2), covariances."""
     curvature, slope, z0 = beam_circle(hits.position[i], hits.position[j])
     radius = np.hypot(*hits.position[[i, j], :2].T)
     # The curvature prior is flat up to the softest track's and falls as the impact parameter blurs it.
@@ -226,6 +226,10 @@ def joint_chi2(hits, i, j, sigma_z0, sigma_d0, max_curvature):
         ray = hits.position[h, 2] / r
         turn = (slopes(phi + 1e-6, ray) - slopes(phi - 1e-6, ray)) / 2e-6 * sigma_d0 / r
         covariance = np.array([[aa, ab], [ab, bb]]) + np.outer(turn, turn)
+        # Highland's angle of the softest track, in both planes that hold its direction (a, b, 1), seen in the slopes a and b.
+        a, b = hits.cot[h]
+        theta0 = 0.0136 / (UNIT / max_curvature * np.hypot(1, ray)) * np.sqrt(radiation_length)
+        covariance += theta0**2 * (1 + a * a + b * b) * (np.eye(2) + np.outer([a, b], [a, b]))
         chi2 += residual @ np.linalg.solve(covariance, residual)
         residuals.append(residual)
         covariances.append(covariance)
