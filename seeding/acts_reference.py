@@ -116,5 +116,4 @@ def _space_points(hits: Hits) -> npt.NDArray[np.float64]:
     """(N, 6) x, y, z, r, and the variances along z (barrel) and r (disks), mm and mm2."""
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     variance = hits.estimate.sigma()[:, 0] ** 2
-    upright = np.abs(hits.axes[:, 8]) < np.sqrt(0.5)
-    return np.column_stack([hits.position, r, np.where(upright, variance, 0.0), np.where(upright, 0.0, variance)])
+    return np.column_stack([hits.position, r, np.where(hits.upright, variance, 0.0), np.where(hits.upright, 0.0, variance)])

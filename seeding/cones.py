@@ -133,7 +133,7 @@ def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
     spread = np.zeros((n, 5, 5))
     spread[:, :4, :4] = hits.estimate.covariance() * options.sigma_scale**2
     spread[:, 4, 4] = max_curvature(field, options.curvature_pt) ** 2
-    q, covariance = _from_luminous_region(hits.position, axes, prior, spread, options)
+    q, covariance = _from_luminous_region(hits.position, axes, ~hits.upright, prior, spread, options)
     cones, jacobian = _helix(hits.position, axes, q)
     state = jacobian @ covariance @ np.swapaxes(jacobian, 1, 2)
     return _scattered(replace(cones, covariance=state), field, options)
@@ -157,7 +157,7 @@ def _helix(position: Floats, axes: Floats, q: Floats) -> tuple[Cones, Floats]:
 
 
 def _from_luminous_region(
-    position: Floats, axes: Floats, prior: Floats, spread: Floats, options: ConeOptions
+    position: Floats, axes: Floats, disk: npt.NDArray[np.bool_], prior: Floats, spread: Floats, options: ConeOptions
 ) -> tuple[Floats, Floats]:
     """Iterated Kalman update with d0 = 0 and z0 = 0, each with its width: q (N, 5) and its covariance (N, 5, 5).
 
@@ -169,7 +169,6 @@ def _from_luminous_region(
     q = prior.copy()
     q[:, 2:4] = ray[:, :2] / _away_from_zero(ray[:, 2:])
     cot = position[:, 2] / np.hypot(position[:, 0], position[:, 1])
-    disk = np.abs(axes[:, 2, 2]) > 0.7
     noise = np.zeros((n, 2, 2))
     noise[:, 0, 0] = max(options.sigma_d0, 1e-6) ** 2
     noise[:, 1, 1] = (options.sigma_z0 / np.where(disk, cot, 1.0)) ** 2

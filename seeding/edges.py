@@ -40,7 +40,7 @@ class Edges:
         chi2: (E,) of the joint test.
         curvature, cot_theta, z0: (E,) of the edge with the beam line; 1/mm, -, mm.
         pulls: (E, 4) slope residuals in sigmas: cot alpha, cot beta at the source, then at the target.
-        n_looked, n_tested: candidates in the cells under the cones, and those the whole joint test was made for.
+        n_looked, n_tested: candidates in the cells the hits allow, and those the whole joint test was made for.
     """
 
     source: npt.NDArray[np.int32]
@@ -132,8 +132,8 @@ def search_all(
     looked, tested, n_edges = (sum(counts[k] for _, counts in parts) for k in range(3))
     if n_edges > limit:
         raise InputError(
-            f"edges: the event has {n_edges} edges, more than max_edges = {limit}; lower the quantile, raise min_pt, or raise "
-            "max_edges"
+            f"edges: the event has {n_edges} edges, more than max_edges = {limit}; raise min_pt or max_edges, "
+            "or lower the cones' quantile"
         )
     columns = parts[0][0] if len(parts) == 1 else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
     source, target, pair, chi2, bend, slope, z0, pulls = columns

@@ -42,6 +42,11 @@ class Hits:
     def __len__(self) -> int:
         return len(self.hit_id)
 
+    @property
+    def upright(self) -> npt.NDArray[np.bool_]:
+        """(N,) the module stands along the beam, as on a cylinder; otherwise it lies across it, as on a disk."""
+        return np.asarray(np.abs(self.axes[:, 8]) < np.sqrt(0.5))
+
     def take(self, rows: npt.NDArray[np.int64]) -> Hits:
         """Some of the hits, in the order of ``rows``."""
         names = ("hit_id", "module", "layer", "position", "cot", "cot_covariance", "axes")

@@ -15,16 +15,15 @@ NOTHING = np.float32(1e-14)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def hit_terms(first: int, last: int, position: Any, cholesky: Any, axes: Any, radius: Any, along: Any) -> None:
+def hit_terms(first: int, last: int, position: Any, cholesky: Any, upright: Any, radius: Any, along: Any) -> None:
     """Radius (N,), at least 1 mm, of some hits, and the uncertainty (N, 2) of their x: as it enters z, and per |cot theta|.
 
     x runs along the beam in the barrel and along the radius on the disks, where it counts |cot theta| times in z.
     """
     for h in range(first, last):
         radius[h] = max(np.sqrt(position[h, 0] ** 2 + position[h, 1] ** 2), 1.0)
-        upright = abs(axes[h, 2]) > 0.5
-        along[h, 0] = cholesky[h, 0, 0] if upright else 0.0
-        along[h, 1] = 0.0 if upright else cholesky[h, 0, 0]
+        along[h, 0] = cholesky[h, 0, 0] if upright[h] else 0.0
+        along[h, 1] = 0.0 if upright[h] else cholesky[h, 0, 0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

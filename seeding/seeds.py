@@ -73,8 +73,8 @@ def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, option
     n = len(hits)
     radius, along = np.empty(n, dtype=np.float32), np.empty((n, 2), dtype=np.float32)
     terms = np.empty((len(edges), 2), dtype=np.float32)
-    cholesky, support = hits.estimate.cholesky, np.full((2, len(edges)), MISSING, dtype=np.float32)
-    in_parts(lambda first, last: hit_terms(first, last, hits.position, cholesky, hits.axes, radius, along), n, threads, even=True)
+    cholesky, upright, support = hits.estimate.cholesky, hits.upright, np.full((2, len(edges)), MISSING, dtype=np.float32)
+    in_parts(lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along), n, threads, even=True)
     ends = (edges.source, edges.target)
     in_parts(
         lambda first, last: edge_terms(first, last, *ends, radius, along, edges.cot_theta, terms), len(edges), threads, even=True

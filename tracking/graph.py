@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 
 from seeding.edges import Edges
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA
+from seeding.table import max_curvature
 from smartpix.geometry import Detector
 
 __all__ = ["EDGE_FEATURES", "NODE_FEATURES", "make_graph"]
@@ -43,7 +43,7 @@ def make_graph(
         ``x`` (N, 9) and ``edge_attr`` (E, 12) as in NODE_FEATURES and EDGE_FEATURES, ``edge_index`` (2, E), and ``y`` (E,)
         if labelled. Everything is finite.
     """
-    unit = max(abs(field), 1e-3) * CURVATURE_PER_TESLA  # curvature of a 1 GeV track
+    unit = max_curvature(field, 1.0)
     n = len(hits)
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     z = hits.position[:, 2]

@@ -282,7 +282,10 @@ def test_scattering_constant_is_highlands(pt, cot_theta, field):
 def test_too_many_edges_are_refused_with_the_way_out(hits):
     n = len(found(hits))
     assert len(found(hits, dataclasses.replace(CONE, max_edges=n))) == n
-    with pytest.raises(InputError, match=rf"has {n} edges, more than max_edges = {n - 1}; lower the quantile, raise min_pt"):
+    with pytest.raises(
+        InputError,
+        match=rf"has {n} edges, more than max_edges = {n - 1}; raise min_pt or max_edges, or lower the cones' quantile",
+    ):
         found(hits, dataclasses.replace(CONE, max_edges=n - 1))
 
 

@@ -98,7 +98,10 @@ def test_too_many_edges_are_refused_with_the_way_out(hits):
     n = len(window(hits, toys.detector(), toys.pairs(), toys.FIELD, options))
     exact = dataclasses.replace(options, max_edges=n)
     assert len(window(hits, toys.detector(), toys.pairs(), toys.FIELD, exact)) == n
-    with pytest.raises(InputError, match=rf"has {n} edges, more than max_edges = {n - 1}; lower the quantile, raise min_pt"):
+    with pytest.raises(
+        InputError,
+        match=rf"has {n} edges, more than max_edges = {n - 1}; raise min_pt or max_edges, or lower the cones' quantile",
+    ):
         window(hits, toys.detector(), toys.pairs(), toys.FIELD, dataclasses.replace(options, max_edges=n - 1))
 
 
