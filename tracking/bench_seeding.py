@@ -3,120 +3,34 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from seeding.acts_reference import ALGORITHMS, acts_seeds
-from seeding.cones import ConeOptions, inside, make_cones, to_plane
-from seeding.edges import Edges, find_edges
-from seeding.hits import Hits, make_hits
+from seeding.edges import Edges
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
-from seeding.seeds import SeedOptions, Seeds, find_seeds
-from smartpix.estimate import Estimate, choose_estimator, estimate, truth_targets
-from smartpix.geometry import Detector, LayerPairs, layer_pairs
-from smartpix.io import iterate, open_events
+from smartpix.geometry import LayerPairs
 from smartpix.schema import InputError
-from tracking.metrics import EventTruth, edge_labels, edge_rows, event_truth, score_edges, seed_efficiency
+from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
+from tracking.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
+from tracking.seeding_studies import coverage, front, lost_edges, read_levers, sensors
 
-__all__ = ["SIGMA_SCALES", "Sample", "bench_seeding", "front", "load_events", "lost_edges", "measure", "simulated", "table"]
+__all__ = ["SIGMA_SCALES", "bench_seeding", "measure", "network_cost", "table", "thread_speedup", "time_exponent"]
 
 Report = Callable[[str], None]
 
 SIGMA_SCALES = (0.5, 2.0)
 REPEATS = 5
 EVENTS_PER_THREAD = 2
-QUANTILES = (0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
-COVERAGES = (0.9, 0.99, 0.997)
-TRUTH_SIGMA = (0.02, 0.01)
-"""Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
-
-
-@dataclass(frozen=True)
-class BenchEvent:
-    """One event: its hits by estimator, truth, the clusters' lengths in columns (N,) and true cot alpha (N,)."""
-
-    hits: Mapping[str, Hits]
-    truth: EventTruth
-    length: npt.NDArray[np.int64]
-    cot_alpha: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Events of one detector and field."""
-
-    detector: Detector
-    field: float
-    pairs: LayerPairs
-    events: Sequence[BenchEvent]
-
-
-def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[str] = ("mdn", "shape")) -> Sample:
-    """Hits and truth of the first events of simulated files.
-
-    Raises:
-        InputError: no truth, no events, or no estimates for the sensor.
-    """
-    header = open_events(files[0]).header
-    detector = header.detector
-    chosen = {name: choose_estimator(header, name) for name in estimators}
-    events: list[BenchEvent] = []
-    for opened, records in iterate(list(files), step=1):
-        if not opened.has_truth:
-            raise InputError(f"{opened.path}: has no truth to measure against; give simulated files")
-        if len(events) == limit:
-            break
-        clusters = records[0]["clusters"]
-        hits = {name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()}
-        target, has = truth_targets(clusters)
-        some = next(iter(hits.values()))
-        hits["truth"] = _with_truth(some, target, has)
-        columns = clusters["pixels", "column"]
-        length = ak.to_numpy(ak.max(columns, axis=1) - ak.min(columns, axis=1)).astype(np.int64) + 1
-        truth = event_truth(clusters, records[0]["particles"], some.layer)
-        events.append(BenchEvent(hits, truth, length, np.where(has, target[:, 2], np.nan)))
-    if not events:
-        raise InputError(f"{files[0]}: has no events")
-    return Sample(detector, header.field, layer_pairs(detector), events)
-
-
-def _smeared(event: BenchEvent, sigma: tuple[float, float], seed: int) -> Hits:
-    """Hits whose directions are the true ones blurred by ``sigma`` (cot alpha, cot beta): a sensor of that resolution."""
-    hits = event.hits["truth"]
-    noise = np.random.default_rng(seed).normal(0, sigma, (len(hits), 2))
-    mean, cholesky = hits.estimate.mean.copy(), hits.estimate.cholesky.copy()
-    mean[:, 2:] += noise
-    cholesky[:, 2:, :] = 0
-    cholesky[:, 2, 2], cholesky[:, 3, 3] = sigma
-    return replace(
-        hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged), cot=np.ascontiguousarray(mean[:, 2:]),
-        cot_covariance=np.tile([sigma[0] ** 2, 0.0, sigma[1] ** 2], (len(hits), 1)),
-    )  # fmt: skip
-
-
-def _with_truth(hits: Hits, target: npt.NDArray[np.float64], has: npt.NDArray[np.bool_]) -> Hits:
-    """Hits whose directions are the true ones, as a perfect sensor would give them."""
-    mean, cholesky = hits.estimate.mean.copy(), hits.estimate.cholesky.copy()
-    good = has & np.isfinite(target).all(axis=1)
-    mean[good, 2:] = target[good, 2:]
-    cholesky[good, 2:, :] = 0
-    cholesky[good, 2, 2], cholesky[good, 3, 3] = TRUTH_SIGMA
-    covariance = np.tile([TRUTH_SIGMA[0] ** 2, 0.0, TRUTH_SIGMA[1] ** 2], (len(hits), 1))
-    return replace(
-        hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged), cot=np.ascontiguousarray(mean[:, 2:]),
-        cot_covariance=np.where(good[:, None], covariance, hits.cot_covariance),
-    )  # fmt: skip
 
 
 @dataclass
@@ -198,22 +112,16 @@ def _timed(runs: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, float], dic
     return {name: float(np.median(values)) for name, values in times.items()}, results
 
 
-def _cones(sample: Sample, hits: Hits, threads: int, scale: float = 1.0) -> tuple[Edges, Seeds]:
-    options = ConeOptions(sigma_scale=scale)
-    edges = find_edges(hits, sample.detector, sample.pairs, sample.field, options, threads)
-    return edges, find_seeds(hits, edges, sample.field, options, SeedOptions(), threads)
-
-
 def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable) -> dict[str, Callable[[], Any]]:
     """What is timed, by name: hits in, edges and (None but for the cones) seeds out."""
     where = (sample.detector, sample.pairs, sample.field, WindowOptions())
     plain = next(iter(event.hits.values()))
     runs: dict[str, Callable[[], Any]] = {}
     for name, hits in event.hits.items():
-        runs["cone" if name == "mdn" else f"cone-{name}"] = partial(_cones, sample, hits, 1)
+        runs["cone" if name == "mdn" else f"cone-{name}"] = partial(edges_and_seeds, sample, hits, 1)
     if "mdn" in event.hits:
         for scale in SIGMA_SCALES:
-            runs[f"cone-sigma-{scale:g}"] = partial(_cones, sample, event.hits["mdn"], 1, scale)
+            runs[f"cone-sigma-{scale:g}"] = partial(edges_and_seeds, sample, event.hits["mdn"], 1, scale)
     runs["window"] = partial(_alone, window, plain, *where)
     runs["length"] = partial(_alone, length_window, plain, event.length, lengths, *where)
     runs["tree"] = partial(_alone, tree_window, plain, *where)
@@ -318,12 +226,12 @@ def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
 
     def shared(workers: int) -> None:
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda of: _cones(sample, of, 1), hits))
+            list(pool.map(lambda of: edges_and_seeds(sample, of), hits))
 
     times, _ = _timed({str(t): partial(shared, t) for t in (1, threads)})
     inside_one = []
     for event in sample.events:
-        each, _ = _timed({str(t): partial(_cones, sample, event.hits["mdn"], t) for t in (1, threads)})
+        each, _ = _timed({str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)})
         inside_one.append(each["1"] / each[str(threads)])
     return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
@@ -333,133 +241,10 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
     points = []
     for sample in samples:
         for event in sample.events:
-            times, _ = _timed({"cone": partial(_cones, sample, event.hits["mdn"], 1)})
+            times, _ = _timed({"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)})
             points.append({"hits": float(len(event.length)), "ms": times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
-
-
-def front(sample: Sample) -> dict[str, list[dict[str, float]]]:
-    """Edges per event and edge efficiency of findable particles as the quantile moves, by estimator."""
-    points: dict[str, list[dict[str, float]]] = {}
-    for name in sample.events[0].hits:
-        for quantile in QUANTILES:
-            options = ConeOptions(quantile=quantile)
-            kept = found = wanted = 0
-            for event in sample.events:
-                edges = find_edges(event.hits[name], sample.detector, sample.pairs, sample.field, options)
-                score = score_edges(event.truth, edges.source, edges.target)
-                kept, found, wanted = kept + score.n_edges, found + score.n_found, wanted + score.n_wanted
-            points.setdefault(name, []).append(
-                {"quantile": quantile, "edges": kept / len(sample.events), "edge_efficiency_0p9": found / max(wanted, 1)}
-            )
-    return points
-
-
-def lost_edges(sample: Sample) -> dict[str, Any]:
-    """True edges of pT > 0.5 GeV, ``all`` and ``lost`` ones, in ``bins`` of ``pt`` and ``eta`` and by pair of ``layers``."""
-    pt, eta, pair, lost = [], [], [], []
-    layers = sample.detector.layers
-    for event in sample.events:
-        edges = _cones(sample, event.hits["mdn"], 1)[0]
-        truth, layer = event.truth, event.hits["mdn"].layer
-        soft = truth.edge_pt > 0.5
-        kept = np.zeros(len(truth.edges), dtype=bool)
-        rows = edge_rows(truth, edges.source, edges.target)
-        kept[rows[rows >= 0]] = True
-        pt.append(truth.edge_pt[soft])
-        position = event.hits["mdn"].position[truth.edges[soft]]
-        step = position[:, 1] - position[:, 0]
-        eta.append(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3)))
-        pair += [f"{layers.name(a)}-{layers.name(b)}" for a, b in layer[truth.edges[soft]]]
-        lost.append(~kept[soft])
-    missing = np.concatenate(lost)
-    out: dict[str, Any] = {}
-    for name, values, bins in (
-        ("pt", np.concatenate(pt), np.geomspace(0.5, 10, 12)), ("eta", np.concatenate(eta), np.linspace(-4, 4, 17)),
-    ):  # fmt: skip
-        out[name] = {
-            "bins": bins.tolist(), "all": np.histogram(values, bins)[0].tolist(),
-            "lost": np.histogram(values[missing], bins)[0].tolist(),
-        }  # fmt: skip
-    names, of = np.unique(np.array(pair), return_inverse=True)
-    out["layers"] = {
-        name: {"all": int(np.sum(of == k)), "lost": int(np.sum(missing & (of == k)))} for k, name in enumerate(names.tolist())
-    }
-    return out
-
-
-def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What other sensors and readouts would do to the barrel's edges: true directions blurred by their measured resolutions.
-
-    Args:
-        levers: ``"levers"`` of ``smartpix study levers``: half widths of cot alpha and cot beta by lever and setting.
-
-    Returns:
-        By lever and setting ``sigma`` (cot alpha, cot beta), ``reduction_barrel`` and ``edge_efficiency_0p9``. The blur is
-        the same for all clusters and Gaussian, so that the numbers compare with one another, not with the network's own.
-    """
-    layers, pairs = sample.detector.layers, sample.pairs
-    chosen = np.flatnonzero(layers.barrel[pairs.inner] & layers.barrel[pairs.outer])
-    barrel = LayerPairs(pairs.inner[chosen], pairs.outer[chosen], pairs.skipped[chosen])
-    options, event = ConeOptions(), sample.events[0]
-    searched = len(window(event.hits["truth"], sample.detector, barrel, sample.field, WindowOptions()))
-    out: dict[str, dict[str, Any]] = {}
-    for lever, settings in levers.items():
-        for label, widths in settings.items():
-            half = widths["half_width_68"]
-            sigma = (float(half["cot_alpha"]), float(half["cot_beta"]))
-            edges = find_edges(_smeared(event, sigma, 1), sample.detector, barrel, sample.field, options)
-            score = score_edges(event.truth, edges.source, edges.target)
-            upright = layers.barrel[event.hits["truth"].layer[event.truth.edges]].all(axis=1) & event.truth.edge_findable
-            out.setdefault(lever, {})[label] = {
-                "sigma": sigma, "reduction_barrel": searched / max(len(edges), 1),
-                "edge_efficiency_0p9": score.n_found / max(int(upright.sum()), 1),
-            }  # fmt: skip
-    return out
-
-
-def coverage(sample: Sample) -> dict[str, Any]:
-    """Share of true next hits (pT > 0.5 GeV) inside the cones of single hits, for the shares asked for.
-
-    The target is the plane of the module that was hit, with the target's own position error.
-
-    Returns:
-        By quantile ``all`` and lists by ``pt``, ``eta`` (|eta|) and ``layers`` of ``{"bin", "n", "inside"}``.
-    """
-    layers = sample.detector.layers
-    parts = []
-    for event in sample.events:
-        hits, truth = event.hits["mdn"], event.truth
-        rows = truth.edges[(truth.edge_pt > 0.5)]
-        pt = truth.edge_pt[truth.edge_pt > 0.5]
-        good = ~hits.estimate.flagged[rows[:, 0]]
-        parts.append((hits.take(rows[good, 0]), hits.take(rows[good, 1]), pt[good]))
-    out: dict[str, Any] = {}
-    for quantile in COVERAGES:
-        options = ConeOptions(quantile=quantile)
-        held, pts, etas, names = [], [], [], []
-        for start, end, pt in parts:
-            axes = np.swapaxes(sample.detector.axes[end.module], 1, 2)
-            prediction = to_plane(make_cones(start, sample.field, options), sample.detector.center[end.module], axes)
-            own = end.estimate.covariance()[:, :2, :2]
-            held.append(inside(prediction, end.estimate.mean[:, :2], own, options))
-            pts.append(pt)
-            step = end.position - start.position
-            etas.append(np.abs(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3))))
-            names += [f"{layers.name(a)}-{layers.name(b)}" for a, b in zip(start.layer, end.layer, strict=True)]
-        ok, labels = np.concatenate(held), np.array(names)
-        result: dict[str, Any] = {"all": float(ok.mean())}
-        for name, values, bins in (
-            ("pt", np.concatenate(pts), (0.5, 0.7, 0.9, 1.5, 3.0, 100.0)),
-            ("eta", np.concatenate(etas), (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)),
-        ):
-            chosen = [(f"{a:g}-{b:g}", (values >= a) & (values < b)) for a, b in zip(bins, bins[1:], strict=False)]
-            result[name] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
-        chosen = [(str(k), labels == k) for k in np.unique(labels)]
-        result["layers"] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
-        out[f"{quantile:g}"] = result
-    return out
 
 
 def network_cost(sample: Sample) -> dict[str, float]:
@@ -469,7 +254,7 @@ def network_cost(sample: Sample) -> dict[str, float]:
 
     event = sample.events[0]
     hits = event.hits["mdn"]
-    edges, seeds = _cones(sample, hits, 1)
+    edges, seeds = edges_and_seeds(sample, hits)
     network = load_network("gnn")
     times, _ = _timed({
         "gnn": lambda: score(network, make_graph(hits, edges, seeds.support, sample.detector, sample.field)),
@@ -477,30 +262,6 @@ def network_cost(sample: Sample) -> dict[str, float]:
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
     per_edge = times["gnn"] / len(edges)
     return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}
-
-
-def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
-    """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``."""
-    from smartpix.geometry import read_detector
-    from smartpix.simulate.events import SimulateOptions, header, simulate
-    from smartpix.simulate.generate import GenerateOptions
-    from smartpix.weights import data_path
-    from smartpix.write import write_events
-
-    detector = read_detector(data_path("detector.csv"))
-    options = SimulateOptions(generate=GenerateOptions(pileup=pileup))
-    path = folder / f"pileup-{pileup}.root"
-    write_events(path, header(detector, options, n_events, seed), simulate(detector, options, n_events, seed))
-    return path
-
-
-def _levers(path: str | Path) -> Mapping[str, Any]:
-    try:
-        levers = json.loads(Path(path).read_text())["levers"]
-        _ = [r["half_width_68"][k] for settings in levers.values() for r in settings.values() for k in ("cot_alpha", "cot_beta")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not the results of `smartpix study levers` ({error}); give its levers.json") from error
-    return dict(levers)
 
 
 def measure(
@@ -544,7 +305,7 @@ def measure(
         report("quantiles, coverage, cost of the graph network")
         result["front"], result["lost"], result["coverage"] = front(sample), lost_edges(sample), coverage(sample)
         result["network_cost"] = network_cost(sample)
-        result["sensors"] = None if levers is None else sensors(sample, _levers(levers))
+        result["sensors"] = None if levers is None else sensors(sample, read_levers(levers))
     return result
 
 

@@ -8,14 +8,15 @@ from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.schema import InputError
 from smartpix.weights import data_path
-from tracking import bench_seeding
+from tracking import bench_seeding, seeding_studies
 from tracking.cli import main
 from tracking.metrics import edge_rows
+from tracking.seeding_sample import load_events
 
 
 @pytest.fixture(scope="module")
 def sample():
-    return bench_seeding.load_events([data_path("sample.root")], 2)
+    return load_events([data_path("sample.root")], 2)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
 
 
 def test_lost_edges_and_kept_ones_are_all(sample):
-    lost = bench_seeding.lost_edges(sample)
+    lost = seeding_studies.lost_edges(sample)
     total = missing = 0
     for event in sample.events:
         edges = find_edges(event.hits["mdn"], sample.detector, sample.pairs, sample.field, ConeOptions())
@@ -86,7 +87,7 @@ def test_lost_edges_and_kept_ones_are_all(sample):
 
 
 def test_cones_hold_about_the_share_they_are_asked_for(sample):
-    result = bench_seeding.coverage(sample)
+    result = seeding_studies.coverage(sample)
     for quantile, tolerance in (("0.9", 0.07), ("0.99", 0.01), ("0.997", 0.007)):
         held = result[quantile]
         assert held["all"] == pytest.approx(float(quantile), abs=tolerance)
@@ -98,7 +99,7 @@ def test_a_better_sensor_reduces_more(sample):
         return {"half_width_68": {"cot_alpha": alpha, "cot_beta": beta}}
 
     levers = {"thickness [um]": {"50": setting(0.46, 0.09), "100": setting(0.2, 0.035), "150": setting(0.13, 0.03)}}
-    found = bench_seeding.sensors(sample, levers)["thickness [um]"]
+    found = seeding_studies.sensors(sample, levers)["thickness [um]"]
     assert found["50"]["reduction_barrel"] < found["100"]["reduction_barrel"] < found["150"]["reduction_barrel"]
     assert all(v["edge_efficiency_0p9"] > 0.97 for v in found.values())
 
@@ -141,4 +142,4 @@ def test_wrong_numbers_are_refused(threads, capsys):
 def test_levers_of_something_else_are_refused(tmp_path):
     (tmp_path / "levers.json").write_text('{"levers": {"noise": {"0": {}}}}')
     with pytest.raises(InputError, match=r"levers.json: not the results of `smartpix study levers`"):
-        bench_seeding._levers(tmp_path / "levers.json")
+        seeding_studies.read_levers(tmp_path / "levers.json")
