@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from tests.seeding import toys
 CONE = ConeOptions(min_pt=0.4, sigma_d0=0.2, radiation_length=0.0)
 
 
-def true_seeds(toy, hits):
+def true_seeds(toy, hits, options=CONE):
     """Parameters of one seed for each particle, of its first hits on three layers, and the particles."""
     triplets, circles, particles = [], [], []
     for p, rows in enumerate(toy.hit_rows()):
@@ -22,7 +24,7 @@ def true_seeds(toy, hits):
     columns = [column.astype(np.float32) for column in np.array(circles).T]
     nothing = np.zeros(len(triplets), dtype=np.float32)
     seeds = Seeds(np.array(triplets, dtype=np.int32), *columns, nothing, np.zeros((0, 2), dtype=np.float32))
-    return seed_parameters(hits, seeds, toys.FIELD, CONE), np.array(particles)
+    return seed_parameters(hits, seeds, toys.FIELD, options), np.array(particles)
 
 
 def displaced(n, seed):
@@ -85,3 +87,32 @@ def test_impact_parameter_lies_to_the_left_of_the_direction_if_positive(sign):
     toy = toys.event_of(start, np.zeros(1), np.full(1, 1e-6), np.full(1, 0.3))
     parameters, _ = true_seeds(toy, toys.toy_hits(toy, 4, sigma=(1e-6, 1e-6, 0.05, 0.02)))
     np.testing.assert_allclose(parameters.d0, 0.2 * sign, atol=0.01)
+
+
+def test_pulls_are_unit_gaussians_with_material():
+    """Every layer kicks the track across and along by Highland's angle; positions themselves are exact."""
+    thick = ConeOptions(radiation_length=0.05)
+    rng = np.random.default_rng(6)
+    toy = toys.toy_event(900, seed=6, max_eta=1.5, pt=(0.6, 3.0))
+    hits = toys.toy_hits(toy, 6, sigma=(1e-5, 1e-5, 0.05, 0.02))
+    position = hits.position.copy()
+    for p, rows in enumerate(toy.hit_rows()):
+        c, pt = toy.cot_theta[p], toys.UNIT / abs(toy.curvature[p])
+        theta0 = 0.0136 / (pt * np.hypot(1, c)) * np.sqrt(0.05)
+        radius = np.hypot(*toy.point[rows, :2].T)
+        path = 2 * np.arcsin(toy.curvature[p] * radius / 2) / toy.curvature[p]
+        first = [k for k in range(len(rows)) if k == 0 or toy.layer[rows[k]] != toy.layer[rows[k - 1]]]
+        kicks = {k: rng.normal(0, theta0, 2) for k in first}
+        for k, h in enumerate(rows):
+            lever = {m: path[k] - path[m] for m in first if m < k}
+            across = sum(kicks[m][0] * np.hypot(1, c) * s for m, s in lever.items())
+            along = sum(kicks[m][1] * (1 + c * c) * s for m, s in lever.items())
+            direction = toy.direction[h, :2] / np.linalg.norm(toy.direction[h, :2])
+            position[h] += [-direction[1] * across, direction[0] * across, along]
+    parameters, p = true_seeds(toy, dataclasses.replace(hits, position=position), thick)
+    truth = np.column_stack([np.zeros(len(p)), toy.start[p, 2], toy.phi[p], toy.cot_theta[p], toy.curvature[p]])
+    found = np.column_stack([parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature])
+    residual = found - truth
+    residual[:, 2] = np.angle(np.exp(1j * residual[:, 2]))
+    pull = np.clip(residual / np.sqrt(np.einsum("nii->ni", parameters.covariance)), -5, 5)
+    np.testing.assert_allclose(pull.std(axis=0), 1, atol=0.12)

@@ -532,3 +532,26 @@ def test_flat_clusters_of_a_file_have_the_slices_of_the_network(estimator):
     assert len(flat) == len(events["clusters"][0])
     assert opened.header.slices == (0, 19)
     assert len(estimate(events["clusters"][0], opened.header, estimator)) == len(flat)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_clusters_longer_than_the_window_have_the_cot_alpha_of_their_length(sign):
+    """One of 30 columns among ordinary ones, on a network that says 4 for all, with the sign."""
+    outputs = np.full(14, 0.5, dtype=np.float32)
+    outputs[4] = 0.5 * sign
+    network = constant(outputs, length={"offset": 0.8, "sigma": 0.26}, truncated_scale=[3.0] * 4)
+    columns = np.concatenate([np.arange(100, 130), np.arange(100, 121)])
+    n = np.array([30, 21])
+    flat = FlatClusters(
+        np.zeros(2, dtype=np.int32), np.array([True, False]), np.zeros((2, 2)), np.cumsum(n) - n, n,
+        np.full(51, 300, dtype=np.int16), columns.astype(np.int16), np.full((51, 2), 3000, dtype=np.float32),
+    )  # fmt: skip
+    mean, cholesky = network.predict_pixels(flat, np.array([[294, 104], [294, 100]]))
+    # 100 um of silicon are two pitches of 50 um.
+    np.testing.assert_allclose(mean[:, 2], [sign * (30 - 0.8) / 2, sign * 4.0], rtol=1e-6)
+    sigma = np.linalg.norm(cholesky, axis=2)
+    plain = np.linalg.norm(one_factor(0.5), axis=1)
+    expected = 3 * plain
+    expected[2] = 0.26
+    # The sign of the output changes the mean alone.
+    np.testing.assert_allclose(sigma, [expected, plain], rtol=1e-5)

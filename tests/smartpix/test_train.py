@@ -640,3 +640,34 @@ def test_mirror_y_is_refused_in_the_barrel(tmp_path, few):
 def test_output_that_would_be_renamed_is_refused_before_the_files_are_read(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: the output must end in \.safetensors; name it .*{name}\.safetensors"):
         train_mdn([tmp_path / "missing.parquet"], "barrel", tmp_path / name, QUICK)
+
+
+def test_wild_clusters_weigh_less_but_keep_a_gradient():
+    raw = torch.zeros((3, 14))
+    target = torch.zeros((3, 4))
+    target[:, 0] = torch.tensor([0.5, 20.0, 400.0])
+    raw.requires_grad_(True)
+    plain = train.negative_log_likelihood(raw, target).detach().numpy()
+    assert plain[0] < train.LARGE_LOSS < plain[1] < plain[2]
+    loss = train._loss(raw, target)
+    wanted = [plain[0], *(20 * (1 + np.log(plain[1:] / 20)))]
+    np.testing.assert_allclose(loss.detach().numpy(), wanted, rtol=1e-5)
+    loss.sum().backward()
+    assert torch.all(raw.grad[:, 0] != 0)
+
+
+def test_length_of_long_clusters_is_learned_where_they_are_known(trained, samples):
+    path, _, _, _ = trained
+    arrays, description = weights_of(path)
+    rows = np.arange(4800, 5400), np.arange(5400, 6000)
+    rng = np.random.default_rng(3)
+    targets = samples.targets.copy()
+    # The last 500 clusters are said to be long ones.
+    columns = np.full(len(samples), 5)
+    targets[-500:, 2] = rng.choice([-1, 1], 500) * rng.uniform(11, 15, 500)
+    cell = samples.sensor["thickness"] / samples.sensor["pitch_x"]
+    columns[-500:] = np.round(np.abs(targets[-500:, 2]) * cell + 0.8).astype(int)
+    told, _ = calibrate_and_test(arrays, description, dataclasses.replace(samples, targets=targets, columns=columns), *rows)
+    assert told["length"]["offset"] == pytest.approx(0.8, abs=0.15)
+    assert told["length"]["sigma"] == pytest.approx(1 / np.sqrt(12) / cell, rel=0.15)
+    assert "length" not in calibrate_and_test(arrays, description, samples, *rows)[0]
