@@ -47,7 +47,7 @@ class ConeOptions:
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
         skips: also pairs of layers with one between them that has no hit; a run hands it to
-            :func:`smartpix.geometry.layer_pairs`, whose pairs the search takes as they are.
+            :func:`smartpix.layers.layer_pairs`, whose pairs the search takes as they are.
         max_edges: an event with more edges is refused.
     """
 

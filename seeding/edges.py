@@ -22,7 +22,8 @@ from seeding.table import (
     work_items,
 )
 from seeding.threads import in_parts
-from smartpix.geometry import Detector, LayerPairs
+from smartpix.geometry import Detector
+from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
 
 __all__ = ["Edges", "find_edges", "search_all"]
@@ -73,7 +74,7 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
     direction is part of the covariances.
 
     Args:
-        pairs: from :func:`smartpix.geometry.layer_pairs`.
+        pairs: from :func:`smartpix.layers.layer_pairs`.
         field: along z in T.
         threads: the result does not depend on it.
 

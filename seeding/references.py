@@ -12,7 +12,8 @@ from seeding.edges import Edges, search_all
 from seeding.hits import Hits
 from seeding.kernels import HIGH, LOW, WAA, WBB
 from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature, search_bounds
-from smartpix.geometry import Detector, LayerPairs
+from smartpix.geometry import Detector
+from smartpix.layers import LayerPairs
 from smartpix.schema import check
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
-from smartpix.geometry import Detector, LayerPairs
+from smartpix.geometry import Detector
+from smartpix.layers import LayerPairs
 
 __all__ = ["Grid", "HitTable", "hit_table", "layer_grid", "max_curvature", "scattering_constant", "search_bounds"]
 

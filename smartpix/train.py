@@ -278,7 +278,7 @@ def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targe
         return [TRUNCATED_SCALE] * 4
     mean, cholesky = network.predict_images(images)
     pull = np.abs(targets - mean) / np.linalg.norm(cholesky, axis=2)
-    return np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION).tolist()  # type: ignore[no-any-return]
+    return [float(v) for v in np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION)]
 
 
 def _pixel_steps(sensor: Mapping[str, float]) -> tuple[float, float]:

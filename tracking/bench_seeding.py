@@ -18,7 +18,7 @@ import numpy.typing as npt
 from seeding.acts_reference import ALGORITHMS, acts_seeds
 from seeding.edges import Edges
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
-from smartpix.geometry import LayerPairs
+from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
 from tracking.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated

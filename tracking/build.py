@@ -12,7 +12,7 @@ from numba import njit
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import group_by
-from smartpix.geometry import LayerPairs
+from smartpix.layers import LayerPairs
 from smartpix.schema import check
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]

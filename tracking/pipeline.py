@@ -18,8 +18,8 @@ from seeding.hits import Hits, make_hits
 from seeding.references import window
 from seeding.seeds import Seeds, find_seeds
 from smartpix.estimate import TARGETS, Estimator, choose_estimator, estimate, truth_targets
-from smartpix.geometry import LayerPairs, layer_pairs
 from smartpix.io import EventFile, Header, iterate, open_events
+from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking import metrics
 from tracking.build import Tracks, build_tracks, layer_ranks

@@ -15,8 +15,9 @@ from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.seeds import SeedOptions, Seeds, find_seeds
 from smartpix.estimate import Estimate, choose_estimator, estimate, truth_targets
-from smartpix.geometry import Detector, LayerPairs, layer_pairs
+from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
+from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking.metrics import EventTruth, event_truth
 

@@ -12,7 +12,7 @@ import numpy as np
 from seeding.cones import ConeOptions, inside, make_cones, to_plane
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
-from smartpix.geometry import LayerPairs
+from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from tracking.metrics import edge_rows, score_edges
 from tracking.seeding_sample import Sample, edges_and_seeds, with_directions

@@ -20,8 +20,8 @@ from seeding.hits import make_hits
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import choose_estimator, estimate
-from smartpix.geometry import layer_pairs
 from smartpix.io import iterate, open_events
+from smartpix.layers import layer_pairs
 from smartpix.schema import InputError, check
 from smartpix.weights import check_output, save_weights
 from tracking.graph import make_graph

@@ -7,7 +7,7 @@ from scipy import stats
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.table import scattering_constant
-from smartpix.geometry import layer_pairs
+from smartpix.layers import layer_pairs
 from smartpix.schema import InputError
 from tests.seeding import toys
 

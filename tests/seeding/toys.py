@@ -10,7 +10,8 @@ from scipy.spatial import KDTree
 
 from seeding.hits import Hits
 from smartpix.estimate import Estimate
-from smartpix.geometry import layer_pairs, read_detector
+from smartpix.geometry import read_detector
+from smartpix.layers import layer_pairs
 from smartpix.weights import data_path
 
 FIELD = 3.8

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seeding.edges import Edges
 from seeding.hits import Hits
 from smartpix.estimate import Estimate
-from smartpix.geometry import LayerPairs
+from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from tests.seeding import toys
 from tracking.build import BuildOptions, build_tracks, layer_ranks
