@@ -1,0 +1,192 @@
+"""Networks of whole numbers: what the chip computes, bit for bit.
+
+The one definition that the training imitates, the fused kernels run, and the exported C++ and Verilog are compared with. Every
+number is a whole one times a power of two; sums are exact; after a layer the result is cut off (rounded towards minus infinity,
+ap_fixed's AP_TRN) and saturates (AP_SAT). The activation is that cut: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised
+networks, ``"relu"`` keeps the positive numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.network import NETWORKS, N_OUTPUTS
+from smartpix.schema import InputError, nearest
+
+__all__ = ["ACTIVATIONS", "FixedNetwork", "FixedPoint", "adc_codes", "evaluate", "ninth"]
+
+Ints = npt.NDArray[np.int64]
+
+ACTIVATIONS = ("tanh", "relu")
+KERNELS = {
+    "conv": ("depthwise", "pointwise", "mix", "dense1", "dense2", "dense3"),
+    "mlp": ("dense1", "dense2", "dense3"),
+    "columns": ("columns", "dense1", "dense2", "dense3"),
+}
+"""Layers with weights, in the order of the data."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Numbers ``k * 2^-fraction`` with whole k of ``bits`` bits, in two's complement if ``signed``."""
+
+    signed: bool
+    bits: int
+    fraction: int
+
+    @property
+    def low(self) -> int:
+        """Smallest k."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """Largest k."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    def cut(self, k: Ints, fraction: int) -> Ints:
+        """Numbers of another ``fraction`` in this format: cut off towards minus infinity, saturated."""
+        step = fraction - self.fraction
+        moved = k >> step if step >= 0 else k << -step
+        return np.clip(moved, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class FixedNetwork:
+    """A quantised network.
+
+    Attributes:
+        kind: ``"conv"``, ``"mlp"`` or ``"columns"``, see :mod:`smartpix.model`.
+        shape: slices, rows, columns of the input.
+        edges: (K,) ascending, in e: a charge's code is the number of positive edges it reaches, or minus the number of negative
+            edges it is below or at.
+        input: format of the codes.
+        activation: of all layers but the last.
+        weights: whole numbers by layer: conv: depthwise (S, 3, 3), pointwise (F, S), mix (G, F); columns: columns (F, S, R, 3);
+            all: dense1 (H1, inputs), dense2 (H2, H1), dense3 (14, H2). The inputs of dense1 are those of the torch modules.
+        biases: (outputs,) whole numbers in the unit of the layer's sums; depthwise has none.
+        formats: of the weights, by layer.
+        outputs: of each layer's result, by layer; the depthwise sums are passed on as they are; ``"pool"``: of conv's averages.
+    """
+
+    kind: str
+    shape: tuple[int, int, int]
+    edges: npt.NDArray[np.float64]
+    input: FixedPoint
+    activation: str
+    weights: Mapping[str, Ints]
+    biases: Mapping[str, Ints]
+    formats: Mapping[str, FixedPoint]
+    outputs: Mapping[str, FixedPoint]
+
+    def __post_init__(self) -> None:
+        if self.kind not in NETWORKS:
+            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers with weights, in the order of the data."""
+        return KERNELS[self.kind]
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(w.size for w in self.weights.values()) + sum(b.size for b in self.biases.values())
+
+    @property
+    def nonzero_weights(self) -> int:
+        """Weights that are not exactly zero."""
+        return int(sum(np.count_nonzero(w) for w in self.weights.values()))
+
+    def sum_fraction(self, layer: str) -> int:
+        """Fraction of the sums of a layer, the unit of its biases: of its finest input plus that of its weights."""
+        weight = self.formats[layer].fraction
+        if layer == "pointwise":
+            return self.sum_fraction("depthwise") + weight
+        return self.input_fraction(layer) + weight
+
+    def input_fraction(self, layer: str) -> int:
+        """Fraction of what goes into a layer (of the finest of it)."""
+        if layer in ("depthwise", "columns"):
+            return self.input.fraction
+        if layer == "mix":
+            return self.outputs["pointwise"].fraction
+        if layer == "dense1":
+            before = {"conv": "pool", "mlp": "", "columns": "columns"}[self.kind]
+            fractions = [self.outputs[before].fraction] if before else []
+            return max(fractions + ([] if self.kind == "conv" else [self.input.fraction]))
+        return self.outputs[{"dense2": "dense1", "dense3": "dense2"}[layer]].fraction
+
+
+def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+    """Codes of charges (any shape, e): how many of the positive edges they reach, negative ones likewise."""
+    negative = int(np.sum(edges < 0))
+    # Charges come in single precision; the edges must not lie between a charge and itself.
+    single = edges.astype(np.float32)
+    above = np.searchsorted(single[negative:], charge, side="right")
+    below = negative - np.searchsorted(single[:negative], charge, side="left")
+    return (above - below).astype(np.int8)
+
+
+def ninth(largest: int) -> tuple[int, int]:
+    """Multiplier m and shift s with ``(k * m) >> s == k // 9`` for all whole k from -``largest`` to ``largest``."""
+    for shift in range(4, 40):
+        multiplier = (1 << shift) // 9 + 1
+        k = np.arange(-largest, largest + 1, dtype=np.int64)
+        if np.array_equal((k * multiplier) >> shift, k // 9):
+            return multiplier, shift
+    raise InputError(f"no multiplier stands for a ninth up to {largest}")
+
+
+def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
+    """Outputs (N, 14), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain reference.
+
+    Raises:
+        InputError: codes of another shape.
+    """
+    if codes.shape[1:] != network.shape:
+        raise InputError(f"network: takes codes of (slices, rows, columns) = {network.shape}, these are {codes.shape[1:]}")
+    x = codes.astype(np.int64)
+    if network.kind == "conv":
+        x = _pooled(network, x)
+    else:
+        sums = x.sum(axis=3).reshape(len(x), -1)
+        if network.kind == "mlp":
+            x = np.concatenate([x.sum(axis=2).reshape(len(x), -1), sums], axis=1)
+        else:
+            seen = np.lib.stride_tricks.sliding_window_view(x, 3, axis=3)
+            hidden = np.einsum("nsrck,fsrk->nfc", seen, network.weights["columns"], optimize=True)
+            hidden = _activated(network, "columns", hidden, axis=1)
+            # Both in the finer of their units.
+            finest = network.input_fraction("dense1")
+            hidden = hidden.reshape(len(x), -1) << (finest - network.outputs["columns"].fraction)
+            x = np.concatenate([hidden, sums << (finest - network.input.fraction)], axis=1)
+    for layer in ("dense1", "dense2", "dense3"):
+        x = _activated(network, layer, x @ network.weights[layer].T, axis=1)
+    return x
+
+
+def _activated(network: FixedNetwork, layer: str, sums: Ints, axis: int) -> Ints:
+    shape = [1] * sums.ndim
+    shape[axis] = -1
+    return network.outputs[layer].cut(sums + network.biases[layer].reshape(shape), network.sum_fraction(layer))
+
+
+def _pooled(network: FixedNetwork, x: Ints) -> Ints:
+    """Averages over 3 x 3 places, flattened (N, G * rows * columns)."""
+    seen = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    depth = np.einsum("nsrcij,sij->nsrc", seen, network.weights["depthwise"], optimize=True)
+    hidden = _activated(network, "pointwise", np.einsum("nsrc,fs->nfrc", depth, network.weights["pointwise"]), axis=1)
+    mixed = _activated(network, "mix", np.einsum("nfrc,gf->ngrc", hidden, network.weights["mix"]), axis=1)
+    n, filters, rows, columns = mixed.shape
+    rows, columns = rows // 3, columns // 3
+    total = mixed[:, :, : 3 * rows, : 3 * columns].reshape(n, filters, rows, 3, columns, 3).sum(axis=(3, 5))
+    out, given = network.outputs["pool"], network.outputs["mix"]
+    # (total * 2^-f) / 9 cut off at the pool's fraction; one more division would round twice.
+    more = max(out.fraction - given.fraction, 0)
+    return out.cut((total << more) // 9, given.fraction + more).reshape(n, -1)
