@@ -134,11 +134,14 @@ def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.N
 
 
 def ninth(largest: int) -> tuple[int, int]:
-    """Multiplier m and shift s with ``(k * m) >> s == k // 9`` for all whole k from -``largest`` to ``largest``."""
+    """Multiplier m and shift s with ``(k * m + m // 2) >> s == k // 9`` for all whole k from -``largest`` to ``largest``.
+
+    Half a unit keeps the exact multiples of nine, on which the quotient jumps, away from the jump.
+    """
+    k = np.arange(-largest, largest + 1, dtype=np.int64)
     for shift in range(4, 40):
-        multiplier = (1 << shift) // 9 + 1
-        k = np.arange(-largest, largest + 1, dtype=np.int64)
-        if np.array_equal((k * multiplier) >> shift, k // 9):
+        multiplier = ((1 << shift) + 4) // 9
+        if np.array_equal((k * multiplier + multiplier // 2) >> shift, k // 9):
             return multiplier, shift
     raise InputError(f"no multiplier stands for a ninth up to {largest}")
 
