@@ -1,0 +1,1 @@
+"""Networks of whole numbers as designs for programmable logic and chips."""
