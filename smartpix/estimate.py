@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 import awkward as ak
@@ -12,11 +12,25 @@ import numpy.typing as npt
 
 from smartpix.calibrate import apply_calibration, apply_length, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
+from smartpix.fixed_inference import FusedFixedNetwork, fuse_fixed
+from smartpix.fixed_point import FixedPoint, link_format
+from smartpix.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header
 from smartpix.network import NetworkOptions
-from smartpix.schema import N_COLUMNS, N_ROWS, SMALLEST_SIGMA, TARGET_SCALE, TARGETS, InputError, origin_pixel, require
+from smartpix.schema import (
+    N_COLUMNS,
+    N_ROWS,
+    SMALLEST_SIGMA,
+    TARGET_SCALE,
+    TARGETS,
+    InputError,
+    check,
+    nearest,
+    origin_pixel,
+    require,
+)
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
@@ -85,17 +99,23 @@ class MdnNetwork:
     """One trained network with its calibration, ready to run.
 
     Attributes:
-        fused: the network's kernels; arrays: the same weights by their names in the torch module.
+        fused: the network's kernels, of floating point or of whole numbers; arrays: the same weights by their names.
         description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there.
     """
 
-    fused: FusedNetwork
+    fused: FusedNetwork | FusedFixedNetwork
     description: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]]
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> MdnNetwork:
-        """From a torch module's arrays by name and the description saved with them."""
+        """From a torch module's arrays by name, or those of whole numbers, and the description saved with them.
+
+        ``link`` in the description gives the formats of the outputs on the link.
+        """
+        if "fixed" in description:
+            link = tuple(FixedPoint(**told) for told in description["link"]) if "link" in description else None
+            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], "weights"), link), description, arrays)
         return cls(fuse(arrays, description["network"]), description, arrays)
 
     @classmethod
@@ -105,13 +125,33 @@ class MdnNetwork:
         Raises:
             InputError: missing or damaged file, weights of something else or with other layers than described.
         """
-        arrays, description = load_weights(name, *(f"mdn-{kind}" for kind in KINDS))
+        arrays, description = load_weights(name, *(f"{sort}-{kind}" for sort in ("mdn", "fixed") for kind in KINDS))
         require(list(description), ("network", "sensor", "slices"), f"{name}: description", "Train or copy the weights again.")
+        if str(description["architecture"]).startswith("fixed"):
+            require(list(description), ("fixed",), f"{name}: description", "Train or copy the weights again.")
+            fixed_from_arrays(arrays, description["fixed"], name)
+            return cls.from_arrays(arrays, description)
         require(
             list(description["network"]), NETWORK_FIELDS, f"{name}: network", "They are of another version; train them again."
         )
         check_arrays(arrays, description["network"], name)
         return cls.from_arrays(arrays, description)
+
+    def on_link(self, bits: int) -> MdnNetwork:
+        """The same network with its outputs sent in ``bits`` bits each; 0: as they are.
+
+        Raises:
+            InputError: it is of floating point, or the number of bits is out of range.
+        """
+        if bits == 0:
+            return self
+        if not isinstance(self.fused, FusedFixedNetwork):
+            raise InputError(
+                f"link_bits: {bits} were asked for, and floating-point estimates are not sent over the link; use quantised"
+            )
+        check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
+        formats = [link_format(bits, low, high) for low, high in self.description["output_range"]]
+        return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]})
 
     @property
     def cells(self) -> tuple[float, float]:
@@ -146,7 +186,7 @@ class MdnNetwork:
 
     def finish(
         self,
-        raw: npt.NDArray[np.float32],
+        raw: npt.NDArray[Any],
         shape: Floats,
         truncated: npt.NDArray[np.bool_] | None = None,
         bad: npt.NDArray[np.bool_] | None = None,
@@ -197,13 +237,14 @@ class MdnEstimator:
     networks: Mapping[str, MdnNetwork]
 
     @classmethod
-    def load(cls, barrel: str = "mdn-barrel", endcap: str = "mdn-endcap") -> MdnEstimator:
-        """Load shipped weights by name, or others by path.
+    def load(cls, barrel: str = "mdn-barrel", endcap: str = "mdn-endcap", link_bits: int = 0) -> MdnEstimator:
+        """Load shipped weights by name, or others by path; ``link_bits`` as for :meth:`MdnNetwork.on_link`.
 
         Raises:
             InputError: missing file or weights of another architecture.
         """
-        networks = {region: MdnNetwork.load(name) for region, name in zip(REGIONS, (barrel, endcap), strict=True)}
+        named = zip(REGIONS, (barrel, endcap), strict=True)
+        networks = {region: MdnNetwork.load(name).on_link(link_bits) for region, name in named}
         if networks["barrel"].description["slices"] != networks["endcap"].description["slices"]:
             raise InputError("MDN weights: barrel and end-cap were trained on different slices; use a matching pair")
         for network in networks.values():
@@ -290,28 +331,43 @@ def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
 
 
 def choose_estimator(
-    header: Header, kind: str = "auto", mdn_barrel: str = "mdn-barrel", mdn_endcap: str = "mdn-endcap", shape: str = "auto"
+    header: Header,
+    kind: str = "auto",
+    mdn_barrel: str = "mdn-barrel",
+    mdn_endcap: str = "mdn-endcap",
+    shape: str = "auto",
+    fixed_barrel: str = "fixed-barrel",
+    fixed_endcap: str = "fixed-endcap",
+    link_bits: int = 0,
 ) -> Estimator:
-    """The estimator for a file: ``"mdn"``, ``"shape"``, or ``"auto"`` (the MDN where it was trained for the file's sensor).
+    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was trained for the
+    file's sensor, else cluster shapes).
 
     Args:
         header: of the file.
         kind: which.
         mdn_barrel, mdn_endcap: shipped weights by name, or others by path.
         shape: likewise; ``"auto"`` takes the shipped ones that fit the sensor.
+        fixed_barrel, fixed_endcap: of the quantised networks, which give what the chip would send, bit for bit.
+        link_bits: of each of its 14 outputs on the link; 0: all they have.
 
     Raises:
         InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
     """
     from smartpix.shape import ShapeEstimator
 
-    if kind not in ("auto", "mdn", "shape"):
-        raise InputError(f"estimates '{kind}' are unknown; use auto, mdn or shape")
+    kinds = ("auto", "mdn", "quantised", "shape")
+    if kind not in kinds:
+        raise InputError(f"estimates '{kind}' are unknown.{nearest(kind, kinds)} Use {', '.join(kinds)}")
+    if link_bits and kind != "quantised":
+        raise InputError(f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use quantised")
     sensor = sensor_of(header.detector, header.field)
     candidates: list[tuple[str, MdnEstimator | ShapeEstimator]] = []
-    if kind != "shape":
+    if kind == "quantised":
+        candidates.append(("quantised", MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)))
+    if kind in ("auto", "mdn"):
         candidates.append(("mdn", MdnEstimator.load(mdn_barrel, mdn_endcap)))
-    if kind != "mdn":
+    if kind in ("auto", "shape"):
         names = [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))] if shape == "auto" else [shape]
         candidates += [(name, ShapeEstimator.load(name)) for name in names]
     known = []

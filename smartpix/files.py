@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from smartpix.schema import InputError
 
-__all__ = ["check_writable", "replace_when_done"]
+__all__ = ["check_writable", "replace_folder_when_done", "replace_when_done"]
 
 
 def check_writable(path: str | Path) -> None:
@@ -46,3 +46,37 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
         os.replace(folder / path.name, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replace_folder_when_done(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` to fill; it becomes ``path`` on success and is dropped on failure.
+
+    A folder that is there is replaced if it is empty or holds all files of ``ours``, by which one of the same kind is known.
+
+    Raises:
+        InputError: a file or another folder is there, or the folder around it does not exist or cannot be written.
+    """
+    path = Path(path)
+    # Of a/b/.. or . there is no name to write beside.
+    path = path if path.name not in ("", "..") else path.resolve()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; give the name of a folder")
+    if path.is_dir() and any(path.iterdir()) and not all((path / name).is_file() for name in ours):
+        raise InputError(f"{path}: holds something else and is not overwritten; give another name or remove it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new, old = beside / "new", beside / "old"
+    new.mkdir()
+    try:
+        yield new
+        if path.exists():
+            os.replace(path, old)
+        os.replace(new, path)
+    finally:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        shutil.rmtree(beside, ignore_errors=True)

@@ -8,17 +8,29 @@ networks, ``"relu"`` keeps the positive numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.network import NETWORKS, N_OUTPUTS
+from smartpix.network import N_OUTPUTS, NETWORKS, SPAN
 from smartpix.schema import InputError, nearest
 
-__all__ = ["ACTIVATIONS", "FixedNetwork", "FixedPoint", "adc_codes", "evaluate", "ninth"]
+__all__ = [
+    "ACTIVATIONS",
+    "FixedNetwork",
+    "FixedPoint",
+    "adc_codes",
+    "describe",
+    "evaluate",
+    "from_arrays",
+    "link_format",
+    "ninth",
+    "to_arrays",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +65,7 @@ class FixedPoint:
         """Numbers of another ``fraction`` in this format: cut off towards minus infinity, saturated."""
         step = fraction - self.fraction
         moved = k >> step if step >= 0 else k << -step
-        return np.clip(moved, self.low, self.high)
+        return np.asarray(np.clip(moved, self.low, self.high))
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,12 @@ def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.N
     return (above - below).astype(np.int8)
 
 
+def link_format(bits: int, low: float, high: float) -> FixedPoint:
+    """Signed numbers of so many bits, as fine as those from ``low`` to ``high`` allow."""
+    reach = max(-low, high, 2.0**-16)
+    return FixedPoint(True, bits, bits - 1 - math.ceil(math.log2(reach)))
+
+
 def ninth(largest: int) -> tuple[int, int]:
     """Multiplier m and shift s with ``(k * m + m // 2) >> s == k // 9`` for all whole k from -``largest`` to ``largest``.
 
@@ -193,3 +211,72 @@ def _pooled(network: FixedNetwork, x: Ints) -> Ints:
     # (total * 2^-f) / 9 cut off at the pool's fraction; one more division would round twice.
     more = max(out.fraction - given.fraction, 0)
     return out.cut((total << more) // 9, given.fraction + more).reshape(n, -1)
+
+
+def to_arrays(network: FixedNetwork) -> dict[str, npt.NDArray[Any]]:
+    """Weights, biases and edges by name, to be saved."""
+    arrays: dict[str, npt.NDArray[Any]] = {f"{k}.weight": v.astype(np.int32) for k, v in network.weights.items()}
+    return arrays | {f"{k}.bias": v.astype(np.int32) for k, v in network.biases.items()} | {"edges": network.edges}
+
+
+def describe(network: FixedNetwork) -> dict[str, Any]:
+    """All but the arrays, to be saved as JSON."""
+    return {
+        "kind": network.kind, "shape": list(network.shape), "activation": network.activation, "input": asdict(network.input),
+        "formats": {k: asdict(v) for k, v in network.formats.items()},
+        "outputs": {k: asdict(v) for k, v in network.outputs.items()},
+    }  # fmt: skip
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str) -> FixedNetwork:
+    """The network of :func:`to_arrays` and :func:`describe`.
+
+    Raises:
+        InputError: an array is missing or superfluous, of another shape than the layers beside it need, or beyond its format;
+            names the weights.
+    """
+    fix = "the weights are damaged or of another version, copy or train them again"
+    try:
+        kind, shape = str(told["kind"]), tuple(int(n) for n in told["shape"])
+        formats = {k: FixedPoint(**v) for k, v in told["formats"].items()}
+        outputs = {k: FixedPoint(**v) for k, v in told["outputs"].items()}
+        layers = KERNELS[kind]
+        weights = {k: np.asarray(arrays[f"{k}.weight"], dtype=np.int64) for k in layers}
+        biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k != "depthwise"}
+        edges = np.asarray(arrays["edges"], dtype=np.float64)
+        network = FixedNetwork(
+            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]), str(told["activation"]), weights, biases,
+            formats, outputs,
+        )  # fmt: skip
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: '{error}' is missing from the network or wrong; {fix}") from error
+    for layer, wanted in _wanted(network).items():
+        if weights[layer].shape != wanted:
+            raise InputError(f"{name}: '{layer}.weight' is {weights[layer].shape}, expected {wanted}; {fix}")
+        form = formats[layer]
+        if weights[layer].size and (weights[layer].min() < form.low or weights[layer].max() > form.high):
+            raise InputError(f"{name}: '{layer}.weight' is beyond its {form.bits} bits; {fix}")
+        if layer != "depthwise" and biases[layer].shape != wanted[:1]:
+            raise InputError(f"{name}: '{layer}.bias' is {biases[layer].shape}, expected {wanted[:1]}; {fix}")
+    if len(arrays) != len(weights) + len(biases) + 1:
+        raise InputError(f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}")
+    if len(edges) == 0 or not np.all(np.diff(edges) > 0):
+        raise InputError(f"{name}: 'edges' of the ADC must ascend; {fix}")
+    return network
+
+
+def _wanted(network: FixedNetwork) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights, given how many outputs each layer has."""
+    s, r, c = network.shape
+    n = {k: len(w) for k, w in network.weights.items()}
+    if network.kind == "conv":
+        wanted = {"depthwise": (s, 3, 3), "pointwise": (n["pointwise"], s), "mix": (n["mix"], n["pointwise"])}
+        inputs = n["mix"] * ((r - 2) // 3) * ((c - 2) // 3)
+    elif network.kind == "columns":
+        wanted = {"columns": (n["columns"], s, r, SPAN)}
+        inputs = n["columns"] * (c - SPAN + 1) + s * r
+    else:
+        wanted, inputs = {}, s * (r + c)
+    return wanted | {
+        "dense1": (n["dense1"], inputs), "dense2": (n["dense2"], n["dense1"]), "dense3": (N_OUTPUTS, n["dense2"]),
+    }  # fmt: skip

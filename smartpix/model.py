@@ -19,7 +19,8 @@ from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, NetworkOpt
 from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
-    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "negative_log_likelihood",
+    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "expected_log_likelihood",
+    "negative_log_likelihood",
 ]  # fmt: skip
 
 _DIAGONAL = (1, 3, 5, 7)
@@ -135,12 +136,34 @@ def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
 
     The diagonal goes through softplus: positive, with a gradient everywhere, and a one-input table in hardware.
     """
-    diagonal = nn.functional.softplus(raw[:, _DIAGONAL]) + SMALLEST_SIGMA
-    residual = target - raw[:, _MEANS]
-    off = raw[:, 8:]
-    # Forward substitution M z = residual; z is the whitened residual.
-    z0 = residual[:, 0] / diagonal[:, 0]
-    z1 = (residual[:, 1] - off[:, 0] * z0) / diagonal[:, 1]
-    z2 = (residual[:, 2] - off[:, 1] * z0 - off[:, 2] * z1) / diagonal[:, 2]
-    z3 = (residual[:, 3] - off[:, 3] * z0 - off[:, 4] * z1 - off[:, 5] * z2) / diagonal[:, 3]
-    return 0.5 * (z0**2 + z1**2 + z2**2 + z3**2) + diagonal.log().sum(1) + 2 * math.log(2 * math.pi)
+    diagonal = _positive(raw)
+    z = _whiten(raw, diagonal, (target - raw[:, _MEANS])[..., None])
+    return 0.5 * z.square().sum((1, 2)) + diagonal.log().sum(1) + 2 * math.log(2 * math.pi)
+
+
+def expected_log_likelihood(raw: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+    """Mean of :func:`negative_log_likelihood` (N,) over targets as another network knows them.
+
+    Up to that network's own entropy the divergence of Kullback and Leibler from it: what a student learns from a teacher.
+
+    Args:
+        raw: (N, 14) outputs.
+        mean, factor: (N, 4) means and (N, 4, 4) any factors L of the covariance L L^T, scaled.
+    """
+    spread = _whiten(raw, _positive(raw), factor)
+    return negative_log_likelihood(raw, mean) + 0.5 * spread.square().sum((1, 2))
+
+
+def _positive(raw: Tensor) -> Tensor:
+    return nn.functional.softplus(raw[:, _DIAGONAL]) + SMALLEST_SIGMA
+
+
+def _whiten(raw: Tensor, diagonal: Tensor, columns: Tensor) -> Tensor:
+    """M^-1 times columns (N, 4, K), by forward substitution."""
+    off = raw[:, 8:, None]
+    d = diagonal[..., None]
+    z0 = columns[:, 0] / d[:, 0]
+    z1 = (columns[:, 1] - off[:, 0] * z0) / d[:, 1]
+    z2 = (columns[:, 2] - off[:, 1] * z0 - off[:, 2] * z1) / d[:, 2]
+    z3 = (columns[:, 3] - off[:, 3] * z0 - off[:, 4] * z1 - off[:, 5] * z2) / d[:, 3]
+    return torch.stack([z0, z1, z2, z3], dim=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,31 @@ import torch
 
 from smartpix.calibrate import fit_calibration, fit_length
 from smartpix.checkpoint import resume, save_checkpoint
+from smartpix.compress import CompressOptions, Constraint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
-from smartpix.model import NetworkOptions, build, encode, negative_log_likelihood
+from smartpix.fixed_point import FixedNetwork, adc_codes, describe, from_arrays, to_arrays
+from smartpix.model import NetworkOptions, build, encode, expected_log_likelihood, negative_log_likelihood
+from smartpix.network import NETWORKS
+from smartpix.parquet import is_cluster_file, read_clusters
 from smartpix.quality import quality
-from smartpix.samples import Samples, load_samples
+from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, from_fixed, from_float, to_fixed, zero_shares
+from smartpix.samples import Samples, from_clusters, load_samples
 from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
+from smartpix.shrink import shrink, widths
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.weights import check_output, load_arrays, load_weights, save_weights
 
-__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "split", "train_mdn", "train_on"]
+__all__ = [
+    "AUGMENTATIONS",
+    "Lesson",
+    "Start",
+    "TrainMdnOptions",
+    "calibrate_and_test",
+    "split",
+    "start_from",
+    "train_mdn",
+    "train_on",
+]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -33,11 +49,15 @@ AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
 LARGE_LOSS = 20.0
 """A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet be learned from."""
+RARE = 5e-4
+"""Share of outputs that may saturate on the link, at either end."""
 FEWEST_HELD = 20
 """Complete clusters needed to tune and calibrate with."""
 SMALLEST_INFLATION = 1.5
 ENCODED = 4096
 """Clusters encoded at a time."""
+TAUGHT = 20_000
+"""Clusters shown to a teacher at a time."""
 WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -47,7 +67,8 @@ class TrainMdnOptions:
     """Options of the training.
 
     Attributes:
-        network: see :class:`smartpix.network.NetworkOptions`; the input's shape is taken from the clusters.
+        network: see :class:`smartpix.network.NetworkOptions`, or for the chip :class:`smartpix.quantize.QuantizedOptions`; the
+            input's shape is taken from the clusters.
         epochs: passes over the training clusters.
         batch_size, learning_rate: of Adam.
         schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
@@ -57,9 +78,12 @@ class TrainMdnOptions:
         seed: of the initial weights, the order and the augmentation.
         validation_share: held-out last part of the clusters of every file, see :func:`split`.
         min_share: clusters of event files need one particle with this share of the charge.
+        compress: how a quantised network is made smaller.
+        free: share of the epochs in which a quantised network is not rounded yet, only saturated.
+        lesson: share of the loss that comes from the teacher, if there is one.
     """
 
-    network: NetworkOptions = field(default_factory=NetworkOptions)
+    network: NetworkOptions | QuantizedOptions = field(default_factory=NetworkOptions)
     epochs: int = 60
     batch_size: int = 512
     learning_rate: float = 5e-3
@@ -69,6 +93,9 @@ class TrainMdnOptions:
     seed: int = 1
     validation_share: float = 0.2
     min_share: float = 0.95
+    compress: CompressOptions = field(default_factory=CompressOptions)
+    free: float = 0.3
+    lesson: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -78,6 +105,8 @@ class TrainMdnOptions:
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
         check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
+        check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
         check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 
@@ -90,8 +119,9 @@ def train_mdn(
     *,
     slices: Sequence[int] | None = None,
     readout: ReadoutOptions | None = None,
-    start: str | Path | None = None,
+    start: str | Path | Start | None = None,
     sensor: Mapping[str, float] | None = None,
+    teacher: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train on files, calibrate on held-out clusters, and save the weights.
 
@@ -101,7 +131,9 @@ def train_mdn(
         output: weights to write (.safetensors).
         report: called with a line per epoch.
         slices, readout, sensor: as for :func:`smartpix.samples.load_samples`.
-        start: weights of the same network to start from (another sensor, simpler events).
+        start: weights of the same network to start from (another sensor, simpler events); of the same kind and sizes in floating
+            point, for a quantised one.
+        teacher: weights of a float network, with any slices, that sees the clusters of data sets without noise and threshold.
 
     Returns:
         See :func:`train_on`.
@@ -113,7 +145,8 @@ def train_mdn(
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
     check_output(output)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
-    return train_on(samples, region, output, options, report, start)
+    lesson = None if teacher is None else lesson_of(teacher, files, samples, report)
+    return train_on(samples, region, output, options, report, start, lesson)
 
 
 def train_on(
@@ -122,7 +155,8 @@ def train_on(
     output: str | Path,
     options: TrainMdnOptions,
     report: Report = print,
-    start: str | Path | None = None,
+    start: str | Path | Start | None = None,
+    lesson: Lesson | None = None,
 ) -> dict[str, Any]:
     """Train on clusters in memory.
 
@@ -137,8 +171,7 @@ def train_on(
         InputError: too few clusters, weights that do not fit, or a checkpoint of other options.
     """
     n_slices, n_rows, n_columns = samples.images.shape[1:]
-    shape = {"n_slices": n_slices, "n_rows": n_rows, "n_columns": n_columns}
-    network = NetworkOptions(**{**asdict(options.network), **shape})
+    network = replace(options.network, n_slices=n_slices, n_rows=n_rows, n_columns=n_columns)
     # Truncated clusters are flagged when they are used: they neither train nor tune.
     train, tuning, test = split(samples, options.validation_share)
     train, complete = (rows[~samples.truncated[rows]] for rows in (train, tuning))
@@ -153,29 +186,37 @@ def train_on(
         raise InputError("train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out")
     x_train, y_train = _encoded(samples, train, network)
     x_held, y_held = _encoded(samples, complete, network)
+    if lesson is not None:
+        y_train = torch.cat([y_train[..., None], lesson.scaled(train)], dim=2)
 
     torch.manual_seed(options.seed)
-    model = build(network)
-    if start is not None:
-        arrays, description = load_weights(start, f"mdn-{network.kind}")
-        if description["network"] != asdict(network):
-            raise InputError(f"{start}: holds the network {description['network']} and not {asdict(network)}")
-        load_arrays(model, arrays, start)
+    quantized = isinstance(network, QuantizedOptions)
+    model: torch.nn.Module = QuantizedMdn(network) if isinstance(network, QuantizedOptions) else build(network)
+    begun = start_from(start) if isinstance(start, (str, Path)) else start
+    if begun is not None:
+        _go_on(model, network, begun)
+        if isinstance(model, QuantizedMdn) and options.compress.keep_zeros:
+            model.keep_zeros()
+    constraint = Constraint(model, options.compress) if isinstance(model, QuantizedMdn) else None
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     checkpoint = Path(output).with_suffix(".checkpoint")
     made_with = {
-        "options": asdict(options), "region": region, "start": None if start is None else str(start),
+        "options": asdict(options), "region": region, "start": None if begun is None else begun.name,
         "clusters": len(samples), "parts": list(samples.parts), "charge": float(samples.images.sum(dtype=np.float64)),
-        "slices": list(samples.slices),
+        "slices": list(samples.slices), "teacher": None if lesson is None else lesson.teacher,
     }  # fmt: skip
-    state: dict[str, Any] = {"history": [], "best": None}
+    state: dict[str, Any] = {"history": [], "best": None, "told": [], "multipliers": None}
     first = resume(checkpoint, made_with, model, optimizer, state)
+    if constraint is not None and state["multipliers"] is not None:
+        constraint.take_up(state["multipliers"])
     shift = torch.tensor(_pixel_steps(samples.sensor), dtype=torch.float32)
     for epoch in range(first, options.epochs):
         if _stopped(state["history"], options.patience):
             break
         started = time.perf_counter()
-        loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options)
+        if isinstance(model, QuantizedMdn):
+            model.begin_epoch(epoch / options.epochs, options.free)
+        loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options, constraint)
         held = _nll(model, x_held, y_held)
         if not math.isfinite(held):
             raise InputError(
@@ -184,25 +225,36 @@ def train_on(
         state["history"].append(held)
         if held == min(state["history"]):
             state["best"] = {k: v.clone() for k, v in model.state_dict().items()}
+        line = f"epoch {epoch + 1}/{options.epochs}  nll {loss:.3f}  held out {held:.3f}"
+        if constraint is not None:
+            state["told"].append(constraint.told())
+            state["multipliers"] = constraint.state()
+            line += f"  zeros {state['told'][-1]['zeros']['all']:.3f}"
         save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer, state)
-        report(f"epoch {epoch + 1}/{options.epochs}  nll {loss:.3f}  held out {held:.3f}  {time.perf_counter() - started:.1f} s")
+        report(f"{line}  {time.perf_counter() - started:.1f} s")
     if options.patience:
         model.load_state_dict(state["best"])
     model.eval()
     arrays = {k: v.numpy() for k, v in model.state_dict().items()}
     description = {
-        "architecture": f"mdn-{network.kind}", "network": asdict(network), "region": region, "sensor": dict(samples.sensor),
-        "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
-        "start": None if start is None else str(Path(start).name),
+        "architecture": f"{'fixed' if quantized else 'mdn'}-{network.kind}", "network": asdict(network), "region": region,
+        "sensor": dict(samples.sensor), "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
+        "start": None if begun is None else Path(begun.name).name, "teacher": None if lesson is None else lesson.teacher,
     }  # fmt: skip
+    parameters = sum(p.numel() for p in model.parameters())
+    if isinstance(model, QuantizedMdn):
+        fixed = to_fixed(model)
+        arrays, description["fixed"], parameters = to_arrays(fixed), describe(fixed), fixed.parameters
     description, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
     metrics |= {
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": parameters,
         "n_train": len(x_train),
         "n_validation": len(tuning) + len(test),
         "epochs": len(state["history"]),
         "history": [round(h, 4) for h in state["history"]],
     }
+    if isinstance(model, QuantizedMdn):
+        metrics |= {"nonzero_weights": to_fixed(model).nonzero_weights, "zeros": zero_shares(model), "by_epoch": state["told"]}
     save_weights(output, arrays, description | {"metrics": metrics})
     checkpoint.unlink(missing_ok=True)
     return metrics
@@ -239,10 +291,16 @@ def calibrate_and_test(
         The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are known,
         ``length``; and :func:`smartpix.quality.quality` of the test.
     """
-    description = {k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "length", "metrics")}
+    description = {
+        k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "length", "metrics", "output_range")
+    }
     raw = MdnNetwork.from_arrays(arrays, description)
     complete = tuning[~samples.truncated[tuning]]
     images = samples.images[complete]
+    if "fixed" in description:
+        outputs = raw.fused.images(images)
+        ends = np.percentile(outputs, (100 * RARE, 100 * (1 - RARE)), axis=0)
+        description["output_range"] = [[float(low), float(high)] for low, high in ends.T]
     mean, cholesky = raw.predict_images(images)
     shapes = shapes_of_images(images)
     description["calibration"] = fit_calibration(mean, cholesky, samples.targets[complete], shapes, raw.cells)
@@ -258,17 +316,128 @@ def calibrate_and_test(
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
 
 
-def _encoded(samples: Samples, rows: Rows, network: NetworkOptions) -> tuple[torch.Tensor, torch.Tensor]:
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher says of clusters.
+
+    Attributes:
+        teacher: its name.
+        mean: (N, 4) in the frame of the samples' targets.
+        cholesky: (N, 4, 4).
+    """
+
+    teacher: str
+    mean: Floats
+    cholesky: Floats
+
+    def scaled(self, rows: Rows) -> torch.Tensor:
+        """(N, 4, 5) means and factors in scaled units."""
+        both = np.concatenate([self.mean[rows][..., None], self.cholesky[rows]], axis=2) / np.array(TARGET_SCALE)[:, None]
+        return torch.from_numpy(both.astype(np.float32))
+
+
+def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples, report: Report = print) -> Lesson:
+    """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its own slices.
+
+    Raises:
+        InputError: event files, which have no more than was read out, or slices that are not there.
+    """
+    if not all(is_cluster_file(f) for f in files):
+        raise InputError(f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout")
+    network = MdnNetwork.load(str(teacher))
+    report(f"asking {teacher} about {len(samples)} clusters")
+    mean, cholesky = np.empty((len(samples), 4)), np.empty((len(samples), 4, 4))
+    for low in range(0, len(samples), TAUGHT):
+        part = slice(low, low + TAUGHT)
+        clusters = read_clusters(
+            list(files), tuple(network.description["slices"]), low, min(low + TAUGHT, len(samples)),
+            thickness=samples.sensor["thickness"],
+        )  # fmt: skip
+        seen = from_clusters(clusters, None, samples.sensor, {})
+        answer, cholesky[part] = network.predict_images(seen.images, seen.truncated)
+        # Its window may lie elsewhere: what it is off by is the same in every frame.
+        mean[part] = samples.targets[part] + answer - seen.targets
+    return Lesson(Path(teacher).name, mean, cholesky)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to go on from.
+
+    Attributes:
+        name: of the weights.
+        arrays: of a float network, by name; empty for a quantised one.
+        told: fields of its options.
+        network: the quantised network, if it is one.
+    """
+
+    name: str
+    arrays: Mapping[str, npt.NDArray[Any]]
+    options: Mapping[str, Any]
+    network: FixedNetwork | None = None
+
+
+def start_from(name: str | Path, without_dead: bool = False) -> Start:
+    """Load weights to go on from; ``without_dead``: of a quantised network, what does nothing is taken out.
+
+    Raises:
+        InputError: missing or damaged weights.
+    """
+    kinds = [f"{sort}-{kind}" for sort in ("fixed", "mdn") for kind in NETWORKS]
+    arrays, description = load_weights(name, *kinds)
+    options = dict(description["network"])
+    if "fixed" not in description:
+        return Start(str(name), arrays, {"kind": options["kind"]})
+    network = from_arrays(arrays, description["fixed"], str(name))
+    options |= {"edges": tuple(float(e) for e in network.edges)}
+    if without_dead:
+        network = shrink(network)
+        options["filters"], options["hidden"] = widths(network)
+    return Start(str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network)
+
+
+def _go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start) -> None:
+    """Take over the weights of an earlier training.
+
+    Raises:
+        InputError: they are of another network.
+    """
+    if isinstance(model, QuantizedMdn):
+        if start.options["kind"] != network.kind:
+            raise InputError(f"{start.name}: holds a network '{start.options['kind']}' and '{network.kind}' was asked for")
+        if start.network is not None:
+            from_fixed(model, start.network, start.name)
+        else:
+            from_float(model, start.arrays, start.name)
+        return
+    arrays, description = load_weights(start.name, f"mdn-{network.kind}")
+    if description["network"] != asdict(network):
+        raise InputError(f"{start.name}: holds the network {description['network']} and not {asdict(network)}")
+    load_arrays(model, arrays, start.name)
+
+
+def _encoded(samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions) -> tuple[torch.Tensor, torch.Tensor]:
     """Input and scaled targets of some clusters; encoded a part at a time, since it takes several times its size."""
     x = torch.empty((len(rows), *samples.images.shape[1:]))
     for low in range(0, len(rows), ENCODED):
         part = slice(low, low + ENCODED)
-        x[part] = encode(torch.from_numpy(samples.images[rows[part]]), network)
+        images = samples.images[rows[part]]
+        if isinstance(network, NetworkOptions):
+            x[part] = encode(torch.from_numpy(images), network)
+        elif network.learn_edges:
+            x[part] = torch.from_numpy(images)
+        else:
+            x[part] = encode_codes(torch.from_numpy(adc_codes(images, np.array(network.edges))), network.data)
     return x, torch.from_numpy((samples.targets[rows] / np.array(TARGET_SCALE)).astype(np.float32))
 
 
-def _loss(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    loss = negative_log_likelihood(raw, target)
+def _loss(raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0) -> torch.Tensor:
+    """Of targets (N, 4), or of (N, 4, 6): the targets, a teacher's means and its factors."""
+    if target.ndim == 2:
+        loss = negative_log_likelihood(raw, target)
+    else:
+        loss = (1 - lesson) * negative_log_likelihood(raw, target[..., 0])
+        loss = loss + lesson * expected_log_likelihood(raw, target[..., 1], target[..., 2:])
     return torch.where(loss > LARGE_LOSS, LARGE_LOSS * (1 + torch.log(loss.clamp(min=LARGE_LOSS) / LARGE_LOSS)), loss)
 
 
@@ -299,7 +468,7 @@ def _rate(options: TrainMdnOptions, step: int, steps: int) -> float:
 
 def _one_epoch(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, pixel: torch.Tensor, epoch: int,
-    options: TrainMdnOptions,
+    options: TrainMdnOptions, constraint: Constraint | None = None,
 ) -> float:  # fmt: skip
     """One pass; everything random in it follows from the seed and the epoch, so that a resumed training is the same."""
     generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
@@ -312,12 +481,16 @@ def _one_epoch(
             group["lr"] = _rate(options, epoch * n_batches + b, options.epochs * n_batches)
         batch = order[b * options.batch_size : (b + 1) * options.batch_size]
         image, target = _augment(x[batch], y[batch], pixel, options.augment, generator)
-        loss = _loss(model(image), target).mean()
+        loss = _loss(model(image), target, options.lesson).mean()
+        total += float(loss.detach())
+        if constraint is not None:
+            loss = loss + constraint.loss((epoch + b / n_batches) / options.epochs)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        total += float(loss.detach())
+        if constraint is not None:
+            constraint.ascend()
     return total / n_batches
 
 
@@ -331,13 +504,15 @@ def _augment(
             size = image.shape[axis]
             image = _moved(image.flip(axis), axis, 2 * origin_pixel(size) - (size - 1))
             sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
-            target = target * sign
+            target = target * sign.view(4, *[1] * (target.ndim - 2))
     if "shift" in how:
         columns, rows = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
         image = _moved(_moved(image, 2, rows), 3, columns)
         target = target.clone()
-        target[:, 0] += columns * pixel[0]
-        target[:, 1] += rows * pixel[1]
+        # The truth and, if there is one, the teacher's mean.
+        where = target if target.ndim == 2 else target[..., :2]
+        where[:, 0] += columns * pixel[0]
+        where[:, 1] += rows * pixel[1]
     return image, target
 
 

@@ -193,7 +193,7 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
             parts = [module(encode(part, options)) for part in torch.split(torch.from_numpy(images), 4096)]
             return torch.cat(parts).numpy()
 
-    def fused() -> npt.NDArray[np.float32]:
+    def fused() -> npt.NDArray[Any]:
         return network.fused.pixels(*lists)
 
     def estimates() -> Any:
@@ -201,7 +201,7 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
         return network.finish(network.fused.pixels(*lists), shape)
 
     times: dict[str, list[float]] = {}
-    outputs = {}
+    outputs: dict[str, npt.NDArray[Any]] = {}
     try:
         for repeat in range(REPEATS + 1):
             for name, run in (("torch", with_torch), ("fused", fused), ("estimates", estimates)):

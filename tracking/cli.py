@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from smartpix.schema import InputError
+from tracking.cli_compress import add_compress
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_output import json_flag, print_result
 from tracking.cli_simulate import add_simulate
@@ -66,7 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
     )
-    run.add_argument("--estimates", choices=("auto", "mdn", "shape"), help="where positions and directions come from")
+    run.add_argument(
+        "--estimates", choices=("auto", "mdn", "quantised", "shape"), help="where positions and directions come from"
+    )
+    run.add_argument(
+        "--link-bits", type=int, metavar="N", help="bits of each output that the chip sends, with quantised estimates"
+    )
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     json_flag(run)
     run.set_defaults(command_function=_run)
@@ -80,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_simulate(commands)
     add_train(commands)
+    add_compress(commands)
     add_bench(commands)
     add_study(commands)
 
@@ -116,6 +123,8 @@ def _run(options: argparse.Namespace) -> None:
         set_option(values, assignment)
     if options.estimates:
         values["estimates"] = options.estimates
+    if options.link_bits is not None:
+        values["link_bits"] = options.link_bits
     run_options = from_mapping(RunOptions, values, str(options.options or "options"))
     files = options.files or [data_path("sample.root")]
     run(files, options.output, run_options, figures=not options.no_figures, as_json=options.json)

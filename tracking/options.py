@@ -24,9 +24,12 @@ class RunOptions:
     """A whole run.
 
     Attributes:
-        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn`` or ``shape``.
+        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn``, ``shape``, or
+            ``quantised``: what the chip would send, bit for bit.
         mdn_barrel, mdn_endcap: the MDN's weights: shipped ones by name, or the path of a .safetensors.
         shape: the cluster-shape weights likewise; ``auto`` takes the shipped ones that fit the sensor.
+        fixed_barrel, fixed_endcap: the quantised networks' weights, likewise.
+        link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
         gnn: the graph network's weights: shipped by name, or a path.
         threads: of torch; the kernels run on one.
     """
@@ -35,6 +38,9 @@ class RunOptions:
     mdn_barrel: str = "mdn-barrel"
     mdn_endcap: str = "mdn-endcap"
     shape: str = "auto"
+    fixed_barrel: str = "fixed-barrel"
+    fixed_endcap: str = "fixed-endcap"
+    link_bits: int = 0
     gnn: str = "gnn"
     threads: int = 1
     cone: ConeOptions = field(default_factory=ConeOptions)
@@ -44,6 +50,11 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")
+
+    def weights(self) -> dict[str, Any]:
+        """What :func:`smartpix.estimate.choose_estimator` takes besides the file and the kind."""
+        names = ("mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap", "link_bits")
+        return {name: getattr(self, name) for name in names}
 
 
 def from_mapping(kind: Any, values: Mapping[str, Any], where: str) -> Any:

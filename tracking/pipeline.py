@@ -71,7 +71,7 @@ class Chain:
         return cls(
             header=header,
             options=options,
-            estimator=choose_estimator(header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape),
+            estimator=choose_estimator(header, options.estimates, **options.weights()),
             network=load_network(options.gnn),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),

@@ -1,0 +1,218 @@
+"""Kernels of :mod:`smartpix.fixed_inference` (Numba): whole numbers in, whole numbers out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["run_fixed"]
+
+BLOCK = 64
+"""Clusters whose dense layers are worked out together."""
+
+
+@njit(cache=True, nogil=True)
+def _cut(x: Any, to: Any) -> None:
+    """In place: cut off ``to[0]`` bits, or add as many if negative; saturate between ``to[1]`` and ``to[2]``."""
+    step, low, high = np.int32(max(to[0], 0)), np.int32(to[1]), np.int32(to[2])
+    more = np.int32(max(-to[0], 0))
+    for i in range(len(x)):
+        x[i] = min(max(np.int32((x[i] << more) >> step), low), high)
+
+
+@njit(cache=True, nogil=True)
+def _layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
+    """out (width, BLOCK) = bias + weight^T x for x (inputs, BLOCK), four inputs at a time."""
+    for j in range(len(bias)):
+        for b in range(BLOCK):
+            out[j, b] = bias[j]
+    for i in range(0, weight.shape[0], 4):
+        for j in range(len(bias)):
+            w0, w1, w2, w3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
+            if w0 == 0 and w1 == 0 and w2 == 0 and w3 == 0:
+                continue
+            for b in range(BLOCK):
+                out[j, b] += w0 * x[i, b] + w1 * x[i + 1, b] + w2 * x[i + 2, b] + w3 * x[i + 3, b]
+
+
+@njit(cache=True, nogil=True)
+def _projections(n: int, where: Any, code: Any, n_slices: int, n_rows: int, n_columns: int, x: Any) -> None:
+    x[:] = 0
+    for i in range(n):
+        for s in range(n_slices):
+            x[s * n_columns + where[i, 1]] += code[i, s]
+            x[n_slices * n_columns + s * n_rows + where[i, 0]] += code[i, s]
+
+
+@njit(cache=True, nogil=True)
+def _columns(
+    n: int, where: Any, code: Any, n_rows: int, n_columns: int, first: Any, bias: Any, cuts: Any, x: Any, line: Any
+) -> None:
+    """Fill x with the activated columns and the row sums, in one unit; see :func:`smartpix.kernels._columns`."""
+    n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
+    span = length // n_filters
+    flat = (n_columns - span + 1) * n_filters
+    before = (span - 1) * n_filters
+    for p in range(n_columns + span - 1):
+        for f in range(n_filters):
+            line[p * n_filters + f] = bias[f]
+    x[flat : flat + n_slices * n_rows] = 0
+    for i in range(n):
+        r, at = where[i, 0], where[i, 1] * n_filters
+        for s in range(n_slices):
+            v = code[i, s]
+            if v == 0:
+                continue
+            x[flat + s * n_rows + r] += v << cuts[4, 1]
+            for f in range(length):
+                line[at + f] += v * first[s, r, f]
+    x[:flat] = line[before : before + flat]
+    _cut(x[:flat], cuts[0])
+    for i in range(flat):
+        x[i] <<= cuts[4, 0]
+
+
+@njit(cache=True, nogil=True)
+def _convolution(
+    n: int, where: Any, code: Any, n_rows: int, n_columns: int, first: Any, bias: Any, mix: Any, mix_bias: Any, cuts: Any, x: Any,
+    maps: Any, hidden: Any, mixed: Any, quiet: Any,
+) -> None:  # fmt: skip
+    """Fill x with the pooled map; see :func:`smartpix.kernels._convolution`."""
+    n_slices, n_first, n_mixed = first.shape[0], len(bias), len(mix_bias)
+    length = 3 * n_first
+    pooled_rows, pooled_columns = (n_rows - 2) // 3, (n_columns - 2) // 3
+    used_rows, used_columns = 3 * pooled_rows, 3 * pooled_columns
+    low_r, high_r, low_c, high_c = n_rows, 0, n_columns, 0
+    for i in range(n):
+        low_r, high_r = min(low_r, where[i, 0] - 2), max(high_r, where[i, 0] + 1)
+        low_c, high_c = min(low_c, where[i, 1] - 2), max(high_c, where[i, 1] + 1)
+    low_r, high_r = max(low_r, 0), min(high_r, used_rows)
+    for r in range(low_r, high_r):
+        for c in range(low_c + 2, high_c + 2):
+            for f in range(n_first):
+                maps[r, c * n_first + f] = bias[f]
+    for i in range(n):
+        at = where[i, 1] * n_first
+        for s in range(n_slices):
+            v = code[i, s]
+            if v == 0:
+                continue
+            for dr in range(3):
+                r = where[i, 0] - dr
+                if 0 <= r < used_rows:
+                    for f in range(length):
+                        maps[r, at + f] += v * first[s, dr, f]
+    for p in range(pooled_rows * pooled_columns):
+        for g in range(n_mixed):
+            x[p * n_mixed + g] = 9 * quiet[g]
+    low_c, high_c = max(low_c, 0), min(high_c, used_columns)
+    width = high_c - low_c
+    if width > 0 and high_r > low_r:
+        size = width * (high_r - low_r)
+        for r in range(low_r, high_r):
+            for c in range(width):
+                for f in range(n_first):
+                    hidden[(r - low_r) * width + c, f] = maps[r, (low_c + c + 2) * n_first + f]
+        _cut(hidden[:size].reshape(-1), cuts[0])
+        for p in range(size):
+            for g in range(n_mixed):
+                total = mix_bias[g]
+                for f in range(n_first):
+                    total += hidden[p, f] * mix[f, g]
+                mixed[p, g] = total
+        _cut(mixed[:size].reshape(-1), cuts[1])
+        for r in range(low_r, high_r):
+            for c in range(width):
+                at = ((r // 3) * pooled_columns + (low_c + c) // 3) * n_mixed
+                for g in range(n_mixed):
+                    x[at + g] += mixed[(r - low_r) * width + c, g] - quiet[g]
+    more = cuts[4, 0]
+    for i in range(pooled_rows * pooled_columns * n_mixed):
+        # Whole division rounds towards minus infinity, as in the reference.
+        x[i] = (x[i] << more) // 9
+    _cut(x[: pooled_rows * pooled_columns * n_mixed], cuts[5])
+
+
+@njit(cache=True, nogil=True)
+def _quiet(bias: Any, mix: Any, mix_bias: Any, cuts: Any) -> Any:
+    """Output of the convolution network's second layer where every code is 0."""
+    hidden = bias.copy()
+    _cut(hidden, cuts[0])
+    out = mix_bias.copy()
+    for g in range(len(out)):
+        for f in range(mix.shape[0]):
+            out[g] += hidden[f] * mix[f, g]
+    _cut(out, cuts[1])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def run_fixed(
+    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int, below: Any, above: Any, first: Any,
+    first_bias: Any, mix: Any, mix_bias: Any, dense: Any, cuts: Any,
+) -> Any:  # fmt: skip
+    """Lists of pixels (charge in e) to outputs (N, 14).
+
+    Args:
+        below, above: negative edges, descending, and positive ones, ascending (e, single precision).
+        cuts: (6, 3): of the first layer, the second, and both hidden dense layers: bits cut off, lowest, highest; then two
+            shifts (to the unit of the first dense layer, or before the division by nine); then of the averages.
+    """
+    n_slices, n_rows, n_columns = shape
+    total = len(start)
+    out = np.empty((total, len(dense[5])), dtype=np.int32)
+    n_inputs = dense[0].shape[0]
+    rows = np.zeros((BLOCK, n_inputs), dtype=np.int32)
+    x = np.empty((n_inputs, BLOCK), dtype=np.int32)
+    # Rows of zeros where the next layer's weights are padded.
+    h1 = np.zeros((dense[2].shape[0], BLOCK), dtype=np.int32)
+    h2 = np.zeros((dense[4].shape[0], BLOCK), dtype=np.int32)
+    h3 = np.empty((len(dense[5]), BLOCK), dtype=np.int32)
+    maps = np.zeros((n_rows, (n_columns + 2) * max(len(first_bias), 1)), dtype=np.int32)
+    hidden = np.empty((n_rows * n_columns, len(first_bias)), dtype=np.int32)
+    mixed = np.empty((n_rows * n_columns, len(mix_bias)), dtype=np.int32)
+    quiet = _quiet(first_bias, mix, mix_bias, cuts) if kind == 0 else first_bias
+    where = np.empty((n_rows * n_columns, 2), dtype=np.int64)
+    code = np.empty((n_rows * n_columns, n_slices), dtype=np.int32)
+    for low in range(0, total, BLOCK):
+        high = min(low + BLOCK, total)
+        for k in range(low, high):
+            n = 0
+            for i in range(start[k], start[k] + counts[k]):
+                if 0 <= row[i] < n_rows and 0 <= column[i] < n_columns and n < len(where):
+                    fired = False
+                    for s in range(n_slices):
+                        q = charge[i, s]
+                        c = 0
+                        for e in above:
+                            c += q >= e
+                        for e in below:
+                            c -= q <= e
+                        code[n, s] = c
+                        fired = fired or c != 0
+                    if fired:
+                        where[n, 0], where[n, 1] = row[i], column[i]
+                        n += 1
+            inputs = rows[k - low]
+            if kind == 0:
+                _convolution(
+                    n, where, code, n_rows, n_columns, first, first_bias, mix, mix_bias, cuts, inputs, maps, hidden, mixed, quiet
+                )
+            elif kind == 1:
+                _projections(n, where, code, n_slices, n_rows, n_columns, inputs)
+            else:
+                _columns(n, where, code, n_rows, n_columns, first, first_bias, cuts, inputs, maps[0])
+        for i in range(n_inputs):
+            for b in range(BLOCK):
+                x[i, b] = rows[b, i]
+        _layer(x, dense[0], dense[1], h1)
+        _cut(h1[: len(dense[1])].reshape(-1), cuts[2])
+        _layer(h1, dense[2], dense[3], h2)
+        _cut(h2[: len(dense[3])].reshape(-1), cuts[3])
+        _layer(h2, dense[4], dense[5], h3)
+        for b in range(high - low):
+            for j in range(out.shape[1]):
+                out[low + b, j] = h3[j, b]
+    return out
