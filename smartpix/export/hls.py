@@ -1,0 +1,291 @@
+"""Networks of whole numbers as hls4ml projects, proven equal by C simulation.
+
+hls4ml (https://github.com/fastmachinelearning/hls4ml) writes C++ that the vendors' compilers turn into hardware. What it writes
+is compiled here with g++, run over real clusters and compared with :func:`smartpix.fixed_point.evaluate`: one wrong bit is an
+error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.export.hls_layers import HlsLayer, hls_layers
+from smartpix.files import replace_folder_when_done
+from smartpix.fixed_point import FixedNetwork, FixedPoint, evaluate
+from smartpix.network import N_OUTPUTS
+from smartpix.schema import InputError, check, nearest
+
+__all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]
+
+Floats = npt.NDArray[np.float64]
+
+BACKENDS: Mapping[str, tuple[str, ...]] = {
+    "vitis": ("latency", "resource", "distributed_arithmetic"),
+    "vivado": ("latency", "resource", "distributed_arithmetic"),
+    "catapult": ("latency", "resource"),
+    "quartus": ("resource",),
+}
+"""Strategies by backend. hls4ml's others need their vendor's compiler already for the C simulation, and have none here."""
+IOS = ("parallel", "stream")
+
+NAME = "smartpix"
+"""Of the project and its top function."""
+REPORT, CONFIG, LOG = "report.json", "hls4ml_config.yml", "hls4ml.log"
+INPUTS, EXPECTED = "tb_data/tb_input_features.dat", "tb_data/tb_output_predictions.dat"
+"""Test bench: one cluster a line, places in the order row, column, slice; its 14 outputs a line."""
+FINISH = (
+    "The 14 outputs are x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 in scaled units. "
+    "What follows, softplus of the diagonal M11, M22, M33, M44, units and calibration, is the host's arithmetic: "
+    "smartpix.estimate.MdnNetwork.finish"
+)
+
+
+class MismatchError(InputError):
+    """A project computes something else than its network."""
+
+
+@dataclass(frozen=True)
+class HlsOptions:
+    """How the project is made.
+
+    Attributes:
+        backend: whose compiler it is for, one of BACKENDS.
+        io: ``"parallel"``: the whole window at once; ``"stream"``: place by place.
+        strategy: ``"latency"``, ``"resource"`` or ``"distributed_arithmetic"`` (adders without multipliers).
+        reuse: how often a multiplier works for one cluster; with 1 in parallel all places of a convolution are made at once. With
+            ``"resource"`` each layer takes the nearest number that divides its work.
+        clock_period: in ns.
+        part: device, in the vendor's spelling; empty: hls4ml's default.
+    """
+
+    backend: str = "vitis"
+    io: str = "parallel"
+    strategy: str = "latency"
+    reuse: int = 1
+    clock_period: float = 5.0
+    part: str = ""
+
+    def __post_init__(self) -> None:
+        strategies = tuple(dict.fromkeys(s for all_of in BACKENDS.values() for s in all_of))
+        for name, value, known in (
+            ("backend", self.backend, BACKENDS),
+            ("io", self.io, IOS),
+            ("strategy", self.strategy, strategies),
+        ):
+            if value not in known:
+                raise InputError(f"hls: {name} '{value}' is unknown.{nearest(value, known)} There are {', '.join(known)}")
+        possible = BACKENDS[self.backend]
+        if self.strategy not in possible:
+            raise InputError(f"hls: hls4ml has no strategy '{self.strategy}' for {self.backend}; it has {', '.join(possible)}")
+        check("hls", "reuse", self.reuse, self.reuse >= 1, "at least 1")
+        check("hls", "clock_period", self.clock_period, self.clock_period > 0, "positive")
+        if self.strategy == "distributed_arithmetic" and self.reuse != 1:
+            raise InputError(f"hls: distributed_arithmetic has no multipliers to reuse; reuse must be 1 and is {self.reuse}")
+
+
+def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[Any], options: HlsOptions) -> dict[str, Any]:
+    """Write a network as an hls4ml project with a test bench of real clusters, compile it and compare all of them.
+
+    Args:
+        network: what the hardware computes.
+        folder: to write; replaced if it is a project of ours, written whole or not at all.
+        codes: (N, S, R, C) of the clusters, see :func:`smartpix.fixed_point.adc_codes`.
+        options: backend and the like.
+
+    Returns:
+        What is written to report.json: options, number formats by layer, parameters, clusters compared.
+
+    Raises:
+        InputError: hls4ml or g++ missing, no clusters or of another shape, a folder that is not ours, a project that hls4ml
+            cannot make or g++ not compile.
+        MismatchError: the project computes something else than the network.
+    """
+    folder = Path(folder)
+    _check_hls4ml()
+    _check_compiler()
+    if len(codes) == 0:
+        raise InputError("hls: there are no clusters to simulate; give at least one")
+    expected = evaluate(network, codes)
+    form = network.input
+    if codes.min() < form.low or codes.max() > form.high:
+        raise InputError(f"hls: codes must lie from {form.low} to {form.high} and go from {codes.min()} to {codes.max()}")
+    layers = hls_layers(network)
+    with replace_folder_when_done(folder, ours=(REPORT, CONFIG)) as new:
+        settings = _convert(layers, new, options)
+        # The project is moved when it is done; the name it was written under means nothing to anyone.
+        text = (new / CONFIG).read_text()
+        (new / CONFIG).write_text(text.replace(str(new), folder.name))
+        images = codes.transpose(0, 2, 3, 1).reshape(len(codes), -1)
+        _write_numbers(new / INPUTS, np.ldexp(images.astype(np.float64), -form.fraction))
+        _write_numbers(new / EXPECTED, np.ldexp(expected.astype(np.float64), -network.outputs["dense3"].fraction))
+        mismatches = check_project(new)
+        report = _report(network, layers, settings, options) | {"n_clusters": len(codes), "csim_mismatches": mismatches}
+        (new / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def check_project(folder: str | Path) -> int:
+    """Compile a project, run its test bench's clusters and compare; returns the number of wrong ones, which is 0.
+
+    Raises:
+        InputError: no project there, no g++, or it does not compile or run.
+        MismatchError: outputs differ; says how many and names the first.
+    """
+    folder = Path(folder)
+    for name in (INPUTS, EXPECTED, "build_lib.sh"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: has no {name}; is it a project written by smartpix?")
+    expected = np.loadtxt(folder / EXPECTED, ndmin=2)
+    given = _simulate(folder, np.loadtxt(folder / INPUTS, ndmin=2))
+    wrong = given != expected
+    clusters = wrong.any(axis=1)
+    if clusters.any():
+        i = int(np.argmax(clusters))
+        j = int(np.argmax(wrong[i]))
+        raise MismatchError(
+            f"{folder}: the C simulation differs from the network for {int(clusters.sum())} of {len(expected)} clusters; "
+            f"the first is cluster {i}, output {j}: {given[i, j]:.10g} instead of {expected[i, j]:.10g}"
+        )
+    return 0
+
+
+def _check_hls4ml() -> None:
+    try:
+        import hls4ml  # noqa: F401
+    except ImportError:
+        raise InputError("hls: hls4ml is not installed; call: pip install 'smartpix[hls]'") from None
+
+
+def _check_compiler() -> None:
+    if shutil.which("g++") is None:
+        raise InputError("hls: g++ is missing, which compiles the C simulation; install it (Debian, Ubuntu: apt install g++)")
+
+
+def _type(form: FixedPoint, cut: bool = False) -> str:
+    """As hls4ml writes it; with ``cut`` whatever is put in is cut off and saturates."""
+    modes = ",AP_TRN,AP_SAT" if cut else ""
+    return f"ap_{'' if form.signed else 'u'}fixed<{form.bits},{form.bits - form.fraction}{modes}>"
+
+
+def _convert(layers: list[HlsLayer], folder: Path, options: HlsOptions) -> dict[str, dict[str, Any]]:
+    """Write the project; returns hls4ml's settings by layer."""
+    from hls4ml.backends import get_backend
+    from hls4ml.model.graph import ModelGraph
+    from hls4ml.utils.config import create_config
+
+    part = {"part": options.part} if options.part else {}
+    config = create_config(
+        str(folder), NAME, options.backend, io_type=f"io_{options.io}", clock_period=options.clock_period, **part
+    )
+    backend = get_backend(options.backend)
+    settings = {layer.name: _settings(layer, options, backend) for layer in layers}
+    model = {"Precision": "ap_fixed<16,6>", "ReuseFactor": options.reuse, "Strategy": BACKENDS[options.backend][0]}
+    config["HLSConfig"] = {"Model": model, "LayerName": settings}
+    listed = [
+        {**layer.attributes, "class_name": layer.kind, "name": layer.name, "inputs": list(layer.inputs)} for layer in layers
+    ]
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            ModelGraph.from_layer_list(config, listed).write()
+    except Exception as error:  # hls4ml raises bare ones
+        raise InputError(f"hls: hls4ml cannot make this project for {options.backend}: {error}") from error
+    if printed.getvalue():
+        (folder / LOG).write_text(printed.getvalue())
+    return settings
+
+
+def _settings(layer: HlsLayer, options: HlsOptions, backend: Any) -> dict[str, Any]:
+    """hls4ml's settings of a layer."""
+    precision = {"result": _type(layer.result, layer.cut)} | {name: _type(form) for name, form in layer.precision.items()}
+    settings: dict[str, Any] = {"Precision": precision}
+    if layer.kind not in ("Conv2D", "Dense"):
+        # Additions and the constant ninth: there is nothing to choose.
+        return settings | {"ReuseFactor": options.reuse}
+    reuse = options.reuse
+    if options.strategy == "resource":
+        # hls4ml would choose too, but forgets its choice for 1 x 1 convolutions, which then abort, and takes numbers that its
+        # convolutions cannot do.
+        *seen, n_out = layer.attributes["weight_data"].shape
+        n_in = int(np.prod(seen))
+        possible = [n for n in backend.get_valid_reuse_factors(n_in, n_out) if layer.kind == "Dense" or n <= n_in]
+        reuse = backend.get_closest_reuse_factor(possible, options.reuse)
+    settings |= {"ReuseFactor": int(reuse), "Strategy": options.strategy}
+    if layer.kind == "Conv2D" and options.io == "parallel" and options.reuse == 1:
+        settings["ParallelizationFactor"] = layer.pixels
+    if layer.kind == "Conv2D" and options.backend == "quartus":
+        # Winograd's kernels, its default, have fractions that the weights' types do not hold.
+        settings["ConvImplementation"] = "im2col"
+    return settings
+
+
+def _write_numbers(path: Path, numbers: Floats) -> None:
+    """One row a line; 17 digits, and no more than needed."""
+    path.parent.mkdir(exist_ok=True)
+    np.savetxt(path, numbers, fmt="%.17g")
+
+
+def _simulate(folder: Path, values: Floats) -> Floats:
+    """Outputs (N, 14) of the compiled project for inputs (N, n)."""
+    _check_compiler()
+    firmware = folder.resolve() / "firmware"
+    # hls4ml asks for -O3, which takes twice as long to compile and is not faster; the name is what the script calls itself.
+    script = (folder / "build_lib.sh").read_text().replace("-O3", "-O1")
+    command = ["bash", "-c", script, "./build_lib.sh"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    libraries = list(firmware.glob("*.so"))
+    try:
+        if done.returncode or len(libraries) != 1:
+            raise InputError(f"{folder}: g++ cannot compile the project: {(done.stderr or done.stdout)[-2000:]}")
+        with tempfile.TemporaryDirectory() as scratch:
+            source, out = Path(scratch) / "in.npy", Path(scratch) / "out.npy"
+            np.save(source, values)
+            call = str(Path(__file__).with_name("_call.py"))
+            command = [sys.executable, call, str(libraries[0]), f"{NAME}_double", str(source), str(out), str(N_OUTPUTS)]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            if ran.returncode:
+                raise InputError(f"{folder}: the C simulation ended with {ran.returncode}: {(ran.stderr or ran.stdout)[-2000:]}")
+            return np.asarray(np.load(out))
+    finally:
+        # They know the place of their weights by its full name, and the project may move.
+        for library in libraries:
+            library.unlink()
+
+
+def _report(
+    network: FixedNetwork, layers: list[HlsLayer], settings: Mapping[str, Mapping[str, Any]], options: HlsOptions
+) -> dict[str, Any]:
+    from hls4ml import __version__
+
+    def of_layer(name: str) -> dict[str, Any]:
+        chosen = settings[name]
+        return {**chosen["Precision"], "reuse": chosen["ReuseFactor"], "strategy": chosen.get("Strategy")}
+
+    return {
+        **asdict(options),
+        "hls4ml": __version__,
+        "top_function": NAME,
+        "kind": network.kind,
+        "activation": network.activation,
+        "shape": list(network.shape),
+        "parameters": network.parameters,
+        "nonzero_weights": network.nonzero_weights,
+        "layers": {layer.name: of_layer(layer.name) for layer in layers},
+        "input": _type(network.input),
+        "input_order": "row, column, slice",
+        "output": _type(network.outputs["dense3"]),
+        "after_the_outputs": FINISH,
+    }
