@@ -1,7 +1,300 @@
-"""A network of whole numbers as Verilog."""
+"""A network of whole numbers as pipelined Verilog, simulated against the plain reference and measured without vendor tools.
+
+The folder: ``smartpix.v`` the top module with evenly spaced numbers in its ports, ``network*.v`` the stages between registers,
+``shift_adder.v``, ``mux.v`` and ``negative.v`` da4ml's modules (LGPL-3.0), ``testbench.v`` with ``codes.hex`` and
+``expected.hex``, the logs of the tools and ``report.json``. A cluster goes in at every edge of the clock.
+"""
 
 from __future__ import annotations
 
-from smartpix.export.logic import estimate_luts, trace
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
-__all__ = ["estimate_luts", "trace"]
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.export import synthesis
+from smartpix.export.logic import code_range, estimate_luts, trace
+from smartpix.files import replace_folder_when_done
+from smartpix.fixed_point import FixedNetwork, Ints, evaluate
+from smartpix.schema import InputError, check
+
+__all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]
+
+log = logging.getLogger(__name__)
+
+STATIC = ("shift_adder", "mux", "negative")
+
+
+@dataclass(frozen=True)
+class RtlOptions:
+    """What is made and measured.
+
+    Attributes:
+        clock_ns: period of the clock; 5 (200 MHz) suits programmable logic, 25 is the LHC's.
+        adders_per_stage: adders and multiplexers one after the other between two registers; 0: one per ns of the clock.
+        simulate: with verilator.
+        fpga: count look-up tables with yosys.
+        cells: map to standard cells with yosys, and find the longest path with opensta.
+        family: yosys' name of the programmable logic.
+        liberty: the cells; Debian's qflow-tech-osu018 has these, of 180 nm.
+    """
+
+    clock_ns: float = 5.0
+    adders_per_stage: int = 0
+    simulate: bool = True
+    fpga: bool = True
+    cells: bool = True
+    family: str = "xcup"
+    liberty: str = synthesis.LIBERTY
+
+    def __post_init__(self) -> None:
+        check("rtl", "clock_ns", self.clock_ns, self.clock_ns > 0, "positive")
+        check("rtl", "adders_per_stage", self.adders_per_stage, self.adders_per_stage >= 0, "at least 0")
+
+    @property
+    def depth(self) -> int:
+        """Adders per stage."""
+        return self.adders_per_stage or max(1, int(self.clock_ns))
+
+
+def write_rtl(
+    network: FixedNetwork,
+    folder: str | Path,
+    codes: npt.NDArray[Any],
+    options: RtlOptions | None = None,
+    report: Callable[[str], object] = log.info,
+) -> dict[str, Any]:
+    """Write the Verilog of a network, simulate it on codes (N, S, R, C), and measure its size and speed.
+
+    Args:
+        network: what to write.
+        folder: replaced if it is empty or an earlier one of these.
+        codes: the clusters of the test bench.
+        options: what is measured.
+        report: told what comes next.
+
+    Returns:
+        What is in ``report.json``. None stands for what was not asked for or whose tool is ``missing``:
+        ``rtl_mismatches`` of ``n_clusters``; ``luts``, ``ffs``, ``carry`` of the programmable logic; ``cells``, ``cell_area_mm2``
+        (180 nm), ``cell_area_mm2_28nm``, ``longest_path_ns``, ``slack_ns``, ``meets_clock``, ``fmax_mhz`` of the standard cells;
+        ``latency_cycles`` from the edge that takes a cluster in to the edge that gives its result, ``latency_ns``, ``ii_cycles``,
+        ``clock_ns``; ``da4ml_luts`` and ``register_bits`` before synthesis; ``versions``, ``assumptions``, ``missing`` as text.
+
+    Raises:
+        InputError: codes of another shape or beyond the range of the edges, a network without work to do, or another folder.
+        RuntimeError: the simulation differs from the reference, or a tool failed.
+    """
+    options = options or RtlOptions()
+    _check_codes(network, codes)
+    with replace_folder_when_done(folder, ("smartpix.v", "report.json")) as new:
+        report(f"tracing the {network.kind} network")
+        pipe = _pipeline(network, options.depth)
+        _write_verilog(network, pipe, new)
+        _write_bench(network, pipe, new, codes)
+        stages = len(pipe.solutions)
+        facts: dict[str, Any] = {
+            "kind": network.kind,
+            "options": asdict(options),
+            "rtl_mismatches": None,
+            "n_clusters": len(codes),
+            **dict.fromkeys(synthesis.FPGA + synthesis.CELLS + synthesis.TIMING),
+            "latency_cycles": stages,
+            "ii_cycles": 1,
+            "latency_ns": stages * options.clock_ns,
+            "clock_ns": options.clock_ns,
+            "da4ml_luts": round(pipe.cost),
+            "register_bits": int(pipe.reg_bits),
+            "versions": {"da4ml": version("da4ml")},
+            "assumptions": [],
+            "missing": {},
+        }
+        if options.simulate and _present(facts, "verilator"):
+            report(f"verilator: {len(codes)} clusters")
+            facts["rtl_mismatches"] = simulate(new)
+            if facts["rtl_mismatches"]:
+                raise RuntimeError(
+                    f"{facts['rtl_mismatches']} of {len(codes)} clusters give other numbers in the simulated Verilog than in the "
+                    "reference; please report this network"
+                )
+        if options.fpga and _present(facts, "yosys"):
+            report("yosys: look-up tables, this takes minutes")
+            facts |= synthesis.fpga(new, options.family)
+            facts["assumptions"].append(
+                f"look-up tables: yosys synth_xilinx for {options.family}, before placement, no DSP, no BRAM"
+            )
+        if options.cells and _present(facts, "yosys", options.liberty):
+            report("yosys: standard cells, this takes minutes")
+            facts |= synthesis.cells(new, options.liberty, options.clock_ns)
+            facts["assumptions"] += synthesis.CELL_ASSUMPTIONS
+            if _present(facts, "sta"):
+                report("opensta: longest path")
+                facts |= synthesis.timing(new, options.liberty, options.clock_ns)
+                facts["assumptions"].append(synthesis.TIMING_ASSUMPTION)
+        (new / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return facts
+
+
+def simulate(folder: str | Path) -> int:
+    """Clusters of a folder's test bench whose results differ from the expected ones, with the clock, by verilator.
+
+    Raises:
+        RuntimeError: the Verilog does not compile, or the test bench does not come to its end.
+    """
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as build:
+        sources = sorted(path.name for path in folder.glob("*.v") if path.name != synthesis.NETLIST)
+        # da4ml's modules drop bits on purpose, which lint warns of. Optimised C++ takes longer to compile than it saves.
+        command = ["verilator", "--binary", "-j", "1", "-Wno-lint", "-Wno-style", "--top-module", "testbench", "--Mdir", build]
+        command += [word for stage in ("GLOBAL", "FAST", "SLOW") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")]
+        synthesis.run([*command, *sources], folder, "verilator.log")
+        out = synthesis.run([str(Path(build) / "Vtestbench")], folder, "simulation.log")
+    found = re.search(r"clusters (\d+) mismatches (\d+)", out)
+    if found is None:
+        raise RuntimeError(f"the test bench did not come to its end:\n{out[-2000:]}")
+    return int(found[2])
+
+
+def _check_codes(network: FixedNetwork, codes: npt.NDArray[Any]) -> None:
+    if codes.shape[1:] != network.shape or len(codes) == 0:
+        raise InputError(f"rtl: needs codes (N, slices, rows, columns) with {network.shape} at the end, these are {codes.shape}")
+    low, high = code_range(network)
+    if codes.min() < low or codes.max() > high:
+        raise InputError(f"rtl: codes are {codes.min()} to {codes.max()} and the network's edges give {low} to {high}")
+
+
+def _present(facts: dict[str, Any], tool: str, file: str | None = None) -> bool:
+    """Note the version of a tool that is there, or what to install."""
+    fix = synthesis.missing(tool, file)
+    if fix:
+        facts["missing"] |= fix
+    elif tool not in facts["versions"]:
+        facts["versions"][tool] = synthesis.tool_version(tool)
+    return not fix
+
+
+def _pipeline(network: FixedNetwork, depth: int) -> Any:
+    from da4ml.trace.pipeline import to_pipeline
+
+    return to_pipeline(trace(network, depth), depth, retiming=False, verbose=False)
+
+
+def _write_verilog(network: FixedNetwork, pipe: Any, folder: Path) -> None:
+    from da4ml.codegen.rtl import verilog
+
+    for name, text in verilog.pipeline_logic_gen(pipe, "network", print_latency=False).items():
+        (folder / f"{name}.v").write_text(text)
+    for name in STATIC:
+        source = (Path(verilog.__file__).parent / "source" / f"{name}.v").read_text()
+        # Verilator before 5.008 does not know the two parts of WIDTH by name, and stops.
+        (folder / f"{name}.v").write_text(source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"))
+    (folder / "smartpix.v").write_text(_top(network, pipe))
+
+
+def _top(network: FixedNetwork, pipe: Any) -> str:
+    """Module whose ports hold all numbers in the same width, the first one lowest."""
+    in_bits, out_bits = _port_bits(network)
+    lines, at = [], 0
+    for i, form in enumerate(_forms(pipe.inp_qint)):
+        if form[0]:
+            lines.append(f"assign used[{at} +: {form[0]}] = codes[{i * in_bits} +: {form[0]}];")
+        at += form[0]
+    n_used, n_codes, at = at, len(pipe.inp_qint), 0
+    for i, (bits, zeros, signed) in enumerate(_forms(pipe.out_qint)):
+        target = f"assign results[{i * out_bits} +: {out_bits}]"
+        more = out_bits - bits - zeros
+        # The tracing keeps to the format, so there is never more than fits.
+        assert more >= 0
+        parts = [f"{{{more}{{found[{at + bits - 1}]}}}}" if signed else f"{more}'b0"] if more else []
+        parts += [f"found[{at} +: {bits}]"] if bits else []
+        parts += [f"{zeros}'b0"] if zeros else []
+        lines.append(f"{target} = {{{', '.join(parts)}}};")
+        at += bits
+    body = "\n    ".join(lines)
+    return f"""`timescale 1 ns / 1 ps
+
+// Codes in two's complement, {in_bits} bits each, in the order (slice, row, column), the first lowest.
+// Results in two's complement, {out_bits} bits each, in units of 2^-{network.outputs["dense3"].fraction},
+// {len(pipe.solutions)} edges of the clock after the one that takes the codes in.
+module smartpix (
+    input clk,
+    input [{n_codes * in_bits - 1}:0] codes,
+    output [{len(pipe.out_qint) * out_bits - 1}:0] results
+);
+    wire [{n_used - 1}:0] used;
+    wire [{at - 1}:0] found;
+
+    {body}
+
+    network logic_of_network (.clk(clk), .model_inp(used), .model_out(found));
+endmodule
+"""
+
+
+def _port_bits(network: FixedNetwork) -> tuple[int, int]:
+    """Bits of a code and of a result."""
+    low, high = code_range(network)
+    return max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0), network.outputs["dense3"].bits
+
+
+def _forms(intervals: list[Any]) -> list[tuple[int, int, bool]]:
+    """Of da4ml's packed numbers: bits, zeros below them that are left out, signed."""
+    from da4ml.types import minimal_kif
+
+    return [(int(k + i + f), int(-f) if k + i + f else 0, bool(k)) for k, i, f in map(minimal_kif, intervals)]
+
+
+def _write_bench(network: FixedNetwork, pipe: Any, folder: Path, codes: npt.NDArray[Any]) -> None:
+    in_bits, out_bits = _port_bits(network)
+    expected = evaluate(network, codes)
+    (folder / "codes.hex").write_text(_hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits))
+    (folder / "expected.hex").write_text(_hex(expected, out_bits))
+    n_in, n_out = codes[0].size * in_bits, expected.shape[1] * out_bits
+    (folder / "testbench.v").write_text(f"""`timescale 1 ns / 1 ps
+
+// A cluster of codes.hex goes in at every edge; its results are compared with those of expected.hex when they are due.
+module testbench;
+    localparam N = {len(codes)};
+    localparam LATENCY = {len(pipe.solutions)};
+    reg clk = 0;
+    reg [{n_in - 1}:0] codes [0:N-1];
+    reg [{n_out - 1}:0] expected [0:N-1];
+    reg [{n_in - 1}:0] code;
+    wire [{n_out - 1}:0] result;
+    integer i, mismatches;
+
+    smartpix chip (.clk(clk), .codes(code), .results(result));
+
+    initial begin
+        $readmemh("codes.hex", codes);
+        $readmemh("expected.hex", expected);
+        mismatches = 0;
+        for (i = 0; i < N + LATENCY; i = i + 1) begin
+            code = codes[i < N ? i : N - 1];
+            #1 clk = 1;
+            #1 clk = 0;
+            if (i >= LATENCY && result !== expected[i - LATENCY]) begin
+                if (mismatches < 10) $display("cluster %0d: %h, expected %h", i - LATENCY, result, expected[i - LATENCY]);
+                mismatches = mismatches + 1;
+            end
+        end
+        $display("clusters %0d mismatches %0d", N, mismatches);
+        $finish;
+    end
+endmodule
+""")
+
+
+def _hex(numbers: Ints, bits: int) -> str:
+    """One line of hexadecimal digits per row (N, n) of numbers, the first number lowest."""
+    each = ((numbers[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8).reshape(len(numbers), -1)
+    packed = np.packbits(each, axis=1, bitorder="little")[:, ::-1]
+    digits = -(-each.shape[1] // 4)
+    return "".join(row.tobytes().hex()[-digits:] + "\n" for row in packed)

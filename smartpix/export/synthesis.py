@@ -1,0 +1,146 @@
+"""Size and speed of Verilog with free tools: yosys (look-up tables, standard cells) and opensta (longest path)."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CELLS", "FPGA", "LIBERTY", "NETLIST", "TIMING", "cells", "fpga", "missing", "run", "timing", "tool_version"]
+
+LIBERTY = "/usr/share/qflow/tech/osu018/osu018_stdcells.lib"
+NETLIST = "cells.v"
+"""The design in standard cells."""
+
+FPGA = ("luts", "ffs", "carry")
+CELLS = ("cells", "cell_ffs", "cell_area_mm2", "cell_area_mm2_28nm")
+TIMING = ("longest_path_ns", "slack_ns", "meets_clock", "fmax_mhz")
+"""What each step finds."""
+
+NANOMETRES = 180, 28
+CELL_ASSUMPTIONS = [
+    "cells: area of the standard cells of the OSU 180 nm library, before placement: no clock tree, no wires, no fill",
+    f"28 nm: the area at 180 nm times ({NANOMETRES[1]}/{NANOMETRES[0]})^2, the ideal shrink; a real library differs",
+]
+TIMING_ASSUMPTION = (
+    "longest path: from register to register at 180 nm, typical corner, no wires, with setup, by opensta; not scaled to 28 nm"
+)
+
+PACKAGES = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta"}
+HELPERS = {"verilator": ("make", "g++")}
+
+
+def missing(tool: str, file: str | None = None) -> dict[str, str]:
+    """What to install, by tool, if a tool or what it needs is not there."""
+    for name in (tool, *HELPERS.get(tool, ())):
+        if shutil.which(name) is None:
+            return {tool: f"'{name}' was not found; on Debian: apt install {PACKAGES.get(name, name)}"}
+    if file is not None and not Path(file).is_file():
+        return {"liberty": f"'{file}' was not found; on Debian: apt install qflow-tech-osu018"}
+    return {}
+
+
+def tool_version(tool: str) -> str:
+    """As the tool gives it."""
+    flag = {"verilator": "--version", "yosys": "-V", "sta": "-version"}[tool]
+    done = subprocess.run([tool, flag], capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+def run(command: list[str], folder: Path, log: str) -> str:
+    """What a command prints in a folder; written to ``log`` there as well.
+
+    Raises:
+        RuntimeError: it failed; with the end of what it printed.
+    """
+    with (folder / log).open("w") as file:
+        code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
+    text = (folder / log).read_text(errors="replace")
+    if code != 0:
+        raise RuntimeError(f"{Path(command[0]).name} failed with code {code}:\n{text[-2000:]}")
+    return text
+
+
+def fpga(folder: Path, family: str) -> dict[str, Any]:
+    """Look-up tables, registers and carry chains' blocks of the design in programmable logic."""
+    script = f"""{_read(folder)}
+synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl
+tee -q -o yosys_fpga.json stat -json
+"""
+    count = _count(_yosys(folder, script, "yosys_fpga"))
+    return {
+        "luts": sum(n for name, n in count.items() if re.fullmatch(r"LUT[1-6]", name)),
+        "ffs": sum(n for name, n in count.items() if name.startswith("FD")),
+        "carry": sum(n for name, n in count.items() if name.startswith("CARRY")),
+    }
+
+
+def cells(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
+    """Number and area of the design's standard cells; leaves them in ``cells.v``."""
+    # With a load at the outputs abc also puts buffers behind gates that drive many others, and chooses sizes.
+    (folder / "abc.constr").write_text("set_load 0.1\n")
+    # Opensta reads no assignments of several wires at once: the last step leaves none.
+    script = f"""{_read(folder)}
+synth -flatten -top smartpix
+dfflibmap -liberty {liberty}
+abc -liberty {liberty} -constr abc.constr -D {clock_ns * 1000:.0f}
+opt_clean -purge
+tee -q -o yosys_cells.json stat -json
+tee -q -o yosys_cells_area.txt stat -liberty {liberty}
+splitnets -ports
+opt_clean -purge
+write_verilog -noattr {NETLIST}
+"""
+    stat = _yosys(folder, script, "yosys_cells")
+    count = _count(stat)
+    area = float(_found(r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text())) * 1e-6
+    return {
+        "cells": sum(count.values()),
+        "cell_ffs": sum(n for name, n in count.items() if name.startswith("DFF")),
+        "cell_area_mm2": area,
+        "cell_area_mm2_28nm": area * (NANOMETRES[1] / NANOMETRES[0]) ** 2,
+    }
+
+
+def timing(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
+    """Longest path from register to register of ``cells.v``, with the setup of the second."""
+    (folder / "sta.tcl").write_text(f"""read_liberty {liberty}
+read_verilog {NETLIST}
+link_design smartpix
+create_clock -name clk -period {clock_ns} [get_ports clk]
+report_checks -path_delay max -digits 4
+puts "worst slack [worst_slack -max]"
+exit
+""")
+    text = run(["sta", "-no_splash", "-exit", "sta.tcl"], folder, "sta.log")
+    # Opensta goes on after an error, without the part of the design that it did not understand.
+    if "Error" in text:
+        raise RuntimeError(f"opensta did not read the design:\n{text[-2000:]}")
+    slack = float(_found(r"worst slack (-?[0-9.]+)", text))
+    longest = clock_ns - slack
+    return {"longest_path_ns": longest, "slack_ns": slack, "meets_clock": slack >= 0, "fmax_mhz": 1000 / longest}
+
+
+def _read(folder: Path) -> str:
+    sources = sorted(path.name for path in folder.glob("*.v") if path.name not in ("testbench.v", NETLIST))
+    return f"read_verilog {' '.join(sources)}"
+
+
+def _yosys(folder: Path, script: str, name: str) -> Any:
+    (folder / f"{name}.ys").write_text(script)
+    run(["yosys", "-q", "-s", f"{name}.ys"], folder, f"{name}.log")
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def _found(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise RuntimeError(f"'{pattern}' was not found in what the tool wrote:\n{text[-2000:]}")
+    return found[1]
+
+
+def _count(stat: Any) -> dict[str, int]:
+    return dict(stat["modules"]["\\smartpix"]["num_cells_by_type"])
