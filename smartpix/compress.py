@@ -117,12 +117,12 @@ class Constraint:
 
     def _zeros(self, kernel: Kernel, done: float) -> Tensor:
         """How much of a zero each weight is, 0 to 1, with a slope."""
-        half = 0.5 * 2.0 ** -float(kernel.fraction)
+        half = 0.5 * 2.0**-kernel.fraction
         size = kernel.weight.abs()
         with torch.no_grad():
             wide = kernel.weight.square().mean().sqrt()
         # As wide as the weights are spread, so that each feels where to go, then down to half a step of the format.
-        width = torch.clamp(wide * (1 - done), min=half) if self.options.surrogate == "smooth" else torch.clamp(wide, min=half)
+        width = torch.maximum(wide * (1 - done if self.options.surrogate == "smooth" else 1.0), half)
         smooth = torch.exp(-((size / width) ** 2))
         if self.options.surrogate == "smooth":
             return smooth

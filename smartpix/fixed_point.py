@@ -238,9 +238,10 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     fix = "the weights are damaged or of another version, copy or train them again"
     try:
         kind, shape = str(told["kind"]), tuple(int(n) for n in told["shape"])
-        formats = {k: FixedPoint(**v) for k, v in told["formats"].items()}
-        outputs = {k: FixedPoint(**v) for k, v in told["outputs"].items()}
         layers = KERNELS[kind]
+        formats = {k: FixedPoint(**told["formats"][k]) for k in layers}
+        results = [k for k in layers if k != "depthwise"] + (["pool"] if kind == "conv" else [])
+        outputs = {k: FixedPoint(**told["outputs"][k]) for k in results}
         weights = {k: np.asarray(arrays[f"{k}.weight"], dtype=np.int64) for k in layers}
         biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k != "depthwise"}
         edges = np.asarray(arrays["edges"], dtype=np.float64)

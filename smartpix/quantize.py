@@ -41,7 +41,8 @@ class QuantizedOptions:
         n_slices, n_rows, n_columns: of its input.
         filters: of the first and second layer of the convolution; of the column network's first; 0: 5 and 5, or 4.
         hidden: widths of the two dense layers; 0: the kind's own (16, 14 or 21).
-        conv_bits, dense_bits: of the weights.
+        conv_bits, dense_bits, last_bits: of the weights of the convolutions, of the two hidden dense layers, and of the last one,
+            whose outputs are of different sizes.
         activation_bits: of the results between layers.
         activation: ``"tanh"`` (hard: what saturates at 1) or ``"relu"``.
         output_bits, output_fraction: of the 14 outputs.
@@ -60,6 +61,7 @@ class QuantizedOptions:
     hidden: tuple[int, int] = (0, 0)
     conv_bits: int = 8
     dense_bits: int = 4
+    last_bits: int = 8
     activation_bits: int = 8
     activation: str = "tanh"
     output_bits: int = 16
@@ -75,9 +77,8 @@ class QuantizedOptions:
         if self.kind not in NETWORKS:
             raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
         check("quantize", "activation", self.activation, self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
-        for name, low, high in (
-            ("conv_bits", 2, 12), ("dense_bits", 2, 12), ("activation_bits", 2, 12), ("output_bits", 6, 20), ("data_bits", 2, 8),
-        ):  # fmt: skip
+        limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
+        for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
             check("quantize", name, getattr(self, name), low <= getattr(self, name) <= high, f"between {low} and {high}")
         own = {"conv": (CONV_FILTERS, CONV_FILTERS), "columns": (4, 0), "mlp": (0, 0)}[self.kind]
         width = WIDTHS[self.kind]
@@ -123,7 +124,7 @@ def encode_codes(codes: Tensor, data: FixedPoint) -> Tensor:
 
 
 class Kernel(nn.Module):
-    """Weights of one layer, in a format whose fraction follows them until it is held.
+    """Weights of one layer, with a power of two for each output as their unit, which follows them until it is held.
 
     Shapes:
         weight: any, the first axis the outputs.
@@ -142,7 +143,7 @@ class Kernel(nn.Module):
         self.rounding = True
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(shape[0]).uniform_(-bound, bound)) if bias else None
-        self.register_buffer("fraction", torch.tensor(float(bits)))
+        self.register_buffer("fraction", torch.full((shape[0], *[1] * (len(shape) - 1)), float(bits)))
         self.register_buffer("used", torch.ones(shape))
         # Learned bits: each weight's own number of fractional bits, at most the format's.
         self.learned = nn.Parameter(torch.full(shape, float(bits))) if learn_bits else None
@@ -150,35 +151,44 @@ class Kernel(nn.Module):
 
     @torch.no_grad()
     def fit_format(self) -> None:
-        """Take the fraction with the smallest squared error."""
-        errors = {}
-        for fraction in range(-2, self.bits + 5):
-            scale = 2.0**fraction
-            rounded = (self.weight * scale).round().clamp(-(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1) / scale
-            errors[fraction] = float((self.weight - rounded).square().sum())
-        best = float(min(errors, key=lambda f: errors[f]))
+        """Take for each output the fraction with the smallest squared error."""
+        weight = self.weight * self.used
+        candidates = torch.arange(-2.0, self.bits + 7)
+        top = 2.0 ** (self.bits - 1)
+        errors = []
+        for fraction in candidates:
+            rounded = (weight * 2.0**fraction).round().clamp(-top, top - 1) / 2.0**fraction
+            errors.append((weight - rounded).square().flatten(1).sum(1))
+        stacked = torch.stack(errors)
+        best = candidates[stacked.argmin(0)]
+        # An output without weights is no reason for a wider format.
+        empty = (weight == 0).flatten(1).all(1)
+        if not empty.all():
+            best[empty] = best[~empty].max()
+        best = best.reshape(self.fraction.shape)
         if self.learned is not None:
             self.learned.add_(best - self.fraction)
-        self.fraction.fill_(best)
+        self.fraction.copy_(best)
 
     @property
     def format(self) -> FixedPoint:
-        """Of the weights."""
-        return FixedPoint(True, self.bits, int(self.fraction))
+        """Of all weights: as fine as the finest output's."""
+        finest, coarsest = int(self.fraction.max()), int(self.fraction.min())
+        return FixedPoint(True, self.bits + finest - coarsest, finest)
 
     def rounded(self) -> Tensor:
         """The weights in their format."""
         weight = self.weight * self.used
         if not self.rounding:
             return weight
-        scale, top = 2.0 ** float(self.fraction), 2.0 ** (self.bits - 1)
-        inside = weight.clamp(-top / scale, (top - 1) / scale)
+        scale, top = 2.0**self.fraction, 2.0 ** (self.bits - 1)
+        inside = torch.maximum(torch.minimum(weight, (top - 1) / scale), -top / scale)
         if self.learned is None:
             whole: Tensor = inside + ((inside * scale).round() / scale - inside).detach()
             return whole
         # Each weight at its own fraction; the error falls by half with each bit, which is the gradient of the bits (arXiv
         # 2405.00645, equation 15).
-        bits = self.learned.clamp(max=float(self.fraction))
+        bits = torch.minimum(self.learned, self.fraction)
         own = 2.0 ** (bits + (bits.round() - bits).detach())
         error = inside - (inside * own).round() / own
         error = error.detach() * (1 - math.log(2.0) * (bits - bits.detach()))
@@ -220,7 +230,7 @@ class QuantizedMdn(nn.Module):
             n_inputs = s * (r + c)
         self.dense1 = Kernel((hidden[0], n_inputs), o.dense_bits, learn_bits=learn)
         self.dense2 = Kernel((hidden[1], hidden[0]), o.dense_bits, learn_bits=learn)
-        self.dense3 = Kernel((N_OUTPUTS, hidden[1]), o.dense_bits, learn_bits=learn)
+        self.dense3 = Kernel((N_OUTPUTS, hidden[1]), o.last_bits, learn_bits=learn)
         edges = torch.tensor(o.edges, dtype=torch.float32)
         # In the logarithm, in which they are about evenly spaced.
         self.log_edges = nn.Parameter(edges.log()) if o.learn_edges else None
@@ -329,12 +339,9 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
     """
     with torch.no_grad():
         for layer, kernel in model.kernels().items():
-            fraction = network.formats[layer].fraction
             _check_size(name, layer, kernel, network.weights[layer].shape)
-            kernel.weight.copy_(_real(network.weights[layer], fraction))
-            if kernel.learned is not None:
-                kernel.learned.add_(fraction - float(kernel.fraction))
-            kernel.fraction.fill_(fraction)
+            kernel.weight.copy_(_real(network.weights[layer], network.formats[layer].fraction))
+            kernel.fit_format()
             if kernel.bias is not None:
                 kernel.bias.copy_(_real(network.biases[layer], network.sum_fraction(layer)))
         if model.log_edges is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smartpix.schema import InputError
 from tracking.cli_compress import add_compress
+from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_output import json_flag, print_result
 from tracking.cli_simulate import add_simulate
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add_simulate(commands)
     add_train(commands)
     add_compress(commands)
+    add_export(commands)
     add_bench(commands)
     add_study(commands)
 

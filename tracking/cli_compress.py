@@ -34,7 +34,8 @@ def add_compress(commands: Any) -> None:
     network.add_argument("--filters", type=int, nargs=2, metavar="N", help="of conv's first and second layer; of columns and 0")
     network.add_argument("--hidden", type=int, nargs=2, metavar="N", help="widths of the two dense layers")
     network.add_argument("--conv-bits", type=int, metavar="N", help="of the convolutions' weights (default: 8)")
-    network.add_argument("--dense-bits", type=int, metavar="N", help="of the dense layers' weights (default: 4)")
+    network.add_argument("--dense-bits", type=int, metavar="N", help="of the hidden dense layers' weights (default: 4)")
+    network.add_argument("--last-bits", type=int, metavar="N", help="of the last layer's weights (default: 8)")
     network.add_argument("--activation-bits", type=int, metavar="N", help="between layers (default: 8)")
     network.add_argument("--activation", metavar="HOW", help="tanh (hard, default) or relu")
     network.add_argument("--output-bits", type=int, metavar="N", help="of the 14 outputs (default: 16)")
@@ -48,13 +49,9 @@ def add_compress(commands: Any) -> None:
     data.add_argument("--slices", type=int, nargs="+", metavar="S", help="default: the first and the last, 0 and 19 of data sets")
     data.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
     smaller = compress.add_argument_group("making it smaller")
-    smaller.add_argument(
-        "--method", metavar="HOW", help="l1, l2 (penalties), bdmm, mdmm (share of zeros), bits (default: none)"
-    )
+    smaller.add_argument("--method", metavar="HOW", help="l1, l2 (penalties), bdmm, mdmm (share of zeros), bits (default: none)")
     smaller.add_argument("--target", type=float, metavar="SHARE", help="of weights that are exactly zero (default: 0.67)")
-    smaller.add_argument(
-        "--scope", metavar="WHERE", help="of the target: all layers together, global (default), or each, layer"
-    )
+    smaller.add_argument("--scope", metavar="WHERE", help="of the target: all layers together, global (default), or each, layer")
     smaller.add_argument("--surrogate", metavar="HOW", help="count zeros by step (default) or smooth")
     smaller.add_argument("--strength", type=float, metavar="X", help="of a penalty, or the price of bits (default: 0.001)")
     smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 20)")

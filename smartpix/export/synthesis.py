@@ -131,7 +131,7 @@ def _read(folder: Path) -> str:
 
 def _yosys(folder: Path, script: str, name: str) -> Any:
     (folder / f"{name}.ys").write_text(script)
-    run(["yosys", "-q", "-s", f"{name}.ys"], folder, f"{name}.log")
+    run(["yosys", "-v", "2", "-s", f"{name}.ys"], folder, f"{name}.log")
     return json.loads((folder / f"{name}.json").read_text())
 
 

@@ -1,0 +1,77 @@
+"""Clusters for the test benches of an exported network: those it is made for, as its ADC codes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.estimate import same_sensor
+from smartpix.fixed_point import FixedNetwork, adc_codes, from_arrays
+from smartpix.network import NETWORKS
+from smartpix.parquet import list_tables, read_clusters
+from smartpix.samples import check_region, from_clusters, known_sensor
+from smartpix.schema import InputError, require
+from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
+from smartpix.simulate.drift import Sensor
+from smartpix.simulate.readout import ReadoutOptions
+from smartpix.weights import load_weights
+
+__all__ = ["bench_codes", "load_fixed"]
+
+NOISE = 50.0
+"""Of the simulated front-end, in e."""
+
+
+def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
+    """A quantised network by name or path, and the description of its weights.
+
+    Raises:
+        InputError: missing or damaged weights, or those of a float network.
+    """
+    arrays, description = load_weights(name, *(f"fixed-{kind}" for kind in NETWORKS))
+    fields = ("fixed", "sensor", "slices", "region")
+    require(list(description), fields, f"{name}: description", "Train or copy the weights again.")
+    return from_arrays(arrays, description["fixed"], str(name)), description
+
+
+def bench_codes(
+    network: FixedNetwork, description: Mapping[str, Any], n: int, file: str | Path | None = None, seed: int = 1
+) -> npt.NDArray[np.int8]:
+    """Codes (n, S, R, C) of clusters of the network's sensor and region, with noise.
+
+    Args:
+        network, description: of the weights.
+        n: how many.
+        file: take them from this data set (parquet) instead of simulating them.
+        seed: of the simulation and the noise.
+
+    Raises:
+        InputError: a file of another sensor or region or with fewer clusters, or a sensor that no type has.
+    """
+    sensor, slices = description["sensor"], tuple(description["slices"])
+    if file is None:
+        field = sensor["field"]
+        known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
+        if not known:
+            raise InputError(f"export: no sensor type is like the network's {dict(sensor)}; give clusters of it in a file")
+        dataset = next(d for d, region in REGION.items() if region == description["region"])
+        options = DatasetOptions(dataset, SENSOR_TYPES[known[0]], sensor["field"], slices=slices)
+        clusters = simulate_dataset(options, n, seed)
+    else:
+        tables = list_tables(file)
+        check_region(tables, description["region"])
+        told = known_sensor(tables, sensor)
+        if not same_sensor(told, sensor):
+            raise InputError(f"{file}: is of the sensor {dict(told)}; the network is for {dict(sensor)}")
+        clusters = read_clusters(file, slices, stop=n, thickness=told["thickness"], min_rows=n)
+    lowest = float(min(e for e in network.edges if e > 0))
+    samples = from_clusters(clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed)
+    return adc_codes(samples.images, network.edges)
+
+
+def _described(sensor: Sensor, field: float) -> dict[str, float]:
+    return DatasetOptions(sensor=sensor, field=field).described()
