@@ -30,7 +30,7 @@ data: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts]'
+	$(INSTALL) --editable '.[dev,acts,hls]'
 	@touch $@ .venv/core
 
 clean:

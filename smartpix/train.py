@@ -17,29 +17,18 @@ from smartpix.calibrate import fit_calibration, fit_length
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.compress import CompressOptions, Constraint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
-from smartpix.fixed_point import FixedNetwork, adc_codes, describe, from_arrays, to_arrays
+from smartpix.fixed_point import adc_codes, describe, to_arrays
 from smartpix.model import NetworkOptions, build, encode, expected_log_likelihood, negative_log_likelihood
-from smartpix.network import NETWORKS
-from smartpix.parquet import is_cluster_file, read_clusters
 from smartpix.quality import quality
-from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, from_fixed, from_float, to_fixed, zero_shares
-from smartpix.samples import Samples, from_clusters, load_samples
+from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
+from smartpix.samples import Samples, load_samples
 from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
-from smartpix.shrink import shrink, widths
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.weights import check_output, load_arrays, load_weights, save_weights
+from smartpix.start import Start, go_on, start_from
+from smartpix.teach import Lesson, lesson_of
+from smartpix.weights import check_output, save_weights
 
-__all__ = [
-    "AUGMENTATIONS",
-    "Lesson",
-    "Start",
-    "TrainMdnOptions",
-    "calibrate_and_test",
-    "split",
-    "start_from",
-    "train_mdn",
-    "train_on",
-]
+__all__ = ["AUGMENTATIONS", "TrainMdnOptions", "calibrate_and_test", "split", "train_mdn", "train_on"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -56,8 +45,6 @@ FEWEST_HELD = 20
 SMALLEST_INFLATION = 1.5
 ENCODED = 4096
 """Clusters encoded at a time."""
-TAUGHT = 20_000
-"""Clusters shown to a teacher at a time."""
 WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -194,7 +181,7 @@ def train_on(
     model: torch.nn.Module = QuantizedMdn(network) if isinstance(network, QuantizedOptions) else build(network)
     begun = start_from(start) if isinstance(start, (str, Path)) else start
     if begun is not None:
-        _go_on(model, network, begun)
+        go_on(model, network, begun)
         if isinstance(model, QuantizedMdn) and options.compress.keep_zeros:
             model.keep_zeros()
     constraint = Constraint(model, options.compress) if isinstance(model, QuantizedMdn) else None
@@ -314,106 +301,6 @@ def calibrate_and_test(
         description["length"] = length
     mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a teacher says of clusters.
-
-    Attributes:
-        teacher: its name.
-        mean: (N, 4) in the frame of the samples' targets.
-        cholesky: (N, 4, 4).
-    """
-
-    teacher: str
-    mean: Floats
-    cholesky: Floats
-
-    def scaled(self, rows: Rows) -> torch.Tensor:
-        """(N, 4, 5) means and factors in scaled units."""
-        both = np.concatenate([self.mean[rows][..., None], self.cholesky[rows]], axis=2) / np.array(TARGET_SCALE)[:, None]
-        return torch.from_numpy(both.astype(np.float32))
-
-
-def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples, report: Report = print) -> Lesson:
-    """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its own slices.
-
-    Raises:
-        InputError: event files, which have no more than was read out, or slices that are not there.
-    """
-    if not all(is_cluster_file(f) for f in files):
-        raise InputError(f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout")
-    network = MdnNetwork.load(str(teacher))
-    report(f"asking {teacher} about {len(samples)} clusters")
-    mean, cholesky = np.empty((len(samples), 4)), np.empty((len(samples), 4, 4))
-    for low in range(0, len(samples), TAUGHT):
-        part = slice(low, low + TAUGHT)
-        clusters = read_clusters(
-            list(files), tuple(network.description["slices"]), low, min(low + TAUGHT, len(samples)),
-            thickness=samples.sensor["thickness"],
-        )  # fmt: skip
-        seen = from_clusters(clusters, None, samples.sensor, {})
-        answer, cholesky[part] = network.predict_images(seen.images, seen.truncated)
-        # Its window may lie elsewhere: what it is off by is the same in every frame.
-        mean[part] = samples.targets[part] + answer - seen.targets
-    return Lesson(Path(teacher).name, mean, cholesky)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Weights to go on from.
-
-    Attributes:
-        name: of the weights.
-        arrays: of a float network, by name; empty for a quantised one.
-        told: fields of its options.
-        network: the quantised network, if it is one.
-    """
-
-    name: str
-    arrays: Mapping[str, npt.NDArray[Any]]
-    options: Mapping[str, Any]
-    network: FixedNetwork | None = None
-
-
-def start_from(name: str | Path, without_dead: bool = False) -> Start:
-    """Load weights to go on from; ``without_dead``: of a quantised network, what does nothing is taken out.
-
-    Raises:
-        InputError: missing or damaged weights.
-    """
-    kinds = [f"{sort}-{kind}" for sort in ("fixed", "mdn") for kind in NETWORKS]
-    arrays, description = load_weights(name, *kinds)
-    options = dict(description["network"])
-    if "fixed" not in description:
-        return Start(str(name), arrays, {"kind": options["kind"]})
-    network = from_arrays(arrays, description["fixed"], str(name))
-    options |= {"edges": tuple(float(e) for e in network.edges)}
-    if without_dead:
-        network = shrink(network)
-        options["filters"], options["hidden"] = widths(network)
-    return Start(str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network)
-
-
-def _go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start) -> None:
-    """Take over the weights of an earlier training.
-
-    Raises:
-        InputError: they are of another network.
-    """
-    if isinstance(model, QuantizedMdn):
-        if start.options["kind"] != network.kind:
-            raise InputError(f"{start.name}: holds a network '{start.options['kind']}' and '{network.kind}' was asked for")
-        if start.network is not None:
-            from_fixed(model, start.network, start.name)
-        else:
-            from_float(model, start.arrays, start.name)
-        return
-    arrays, description = load_weights(start.name, f"mdn-{network.kind}")
-    if description["network"] != asdict(network):
-        raise InputError(f"{start.name}: holds the network {description['network']} and not {asdict(network)}")
-    load_arrays(model, arrays, start.name)
 
 
 def _encoded(samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions) -> tuple[torch.Tensor, torch.Tensor]:

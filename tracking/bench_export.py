@@ -115,14 +115,13 @@ def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, fl
 
 def table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_export`, as lines of text."""
-    rows = [
-        ("parameters", "{:d}"), ("nonzero_weights", "{:d}"), ("csim_mismatches", "{:d}"), ("rtl_mismatches", "{:d}"),
-        ("luts", "{:d}"), ("ffs", "{:d}"), ("cell_area_mm2", "{:.3f}"), ("cell_area_mm2_28nm", "{:.4f}"), ("latency_cycles", "{:d}"),
-        ("ii_cycles", "{:d}"), ("latency_ns", "{:.0f}"), ("longest_path_ns", "{:.2f}"),
-    ]  # fmt: skip
+    whole = ("parameters", "nonzero_weights", "csim_mismatches", "rtl_mismatches", "luts", "ffs", "latency_cycles", "ii_cycles")
+    rows = dict.fromkeys(whole, "{:d}") | {
+        "cell_area_mm2": "{:.3f}", "cell_area_mm2_28nm": "{:.4f}", "latency_ns": "{:.0f}", "longest_path_ns": "{:.2f}",
+    }  # fmt: skip
     names = [name for name in result if name in NETWORKS]
     lines = [f"{'':28s}" + "".join(f"{name:>14s}" for name in names)]
-    for key, form in rows:
+    for key, form in rows.items():
         cells = ["-" if result[n][key] is None else form.format(result[n][key]) for n in names]
         lines.append(f"{key:28s}" + "".join(f"{cell:>14s}" for cell in cells))
     for target in TARGETS:

@@ -81,7 +81,8 @@ def _compress(options: argparse.Namespace) -> None:
     from smartpix.parquet import is_cluster_file
     from smartpix.quantize import QuantizedOptions
     from smartpix.simulate.readout import ReadoutOptions
-    from smartpix.train import TrainMdnOptions, start_from, train_mdn
+    from smartpix.start import start_from
+    from smartpix.train import TrainMdnOptions, train_mdn
 
     set_threads(options.threads)
     start = None if options.start is None else start_from(options.start, options.shrink)

@@ -30,6 +30,15 @@ def add_bench(commands: Any) -> None:
     mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     json_flag(mdn)
     mdn.set_defaults(command_function=_bench_mdn)
+    export = kinds.add_parser("export", help="the chip's networks: resolution, size, and every exported bit", description=(
+        "Quantised networks beside the float one on the same clusters; C simulation of the hls4ml projects and simulated Verilog "
+        "compared bit for bit; look-up tables, cells and latency by open tools. Takes half an hour."
+    ))  # fmt: skip
+    export.add_argument("--networks", nargs="+", default=["talk", "smallest"], metavar="N", help="default: talk smallest")
+    export.add_argument("--clusters", type=int, default=50_000, metavar="N", help="for the resolution (default: %(default)s)")
+    export.add_argument("--clock", type=float, default=5.0, metavar="NS", help="of the Verilog (default: %(default)s)")
+    json_flag(export)
+    export.set_defaults(command_function=_bench_export)
     seeding = kinds.add_parser("seeding", help="cones beside windows, a k-d tree, cluster lengths and ACTS", description=(
         "Every method on the same hits, in turn in one process: edges, efficiency, purity, seeds, time, memory. Simulates "
         "events unless files are given. Needs smartpix[acts]."
@@ -81,6 +90,14 @@ def add_study(commands: Any) -> None:
     angle.add_argument("--variant", default="columns-2t-chip", metavar="V", help="network of `bench mdn` (default: %(default)s)")
     angle.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
     angle.set_defaults(command_function=_study_angle_pt)
+    front = kinds.add_parser("front", help="resolution against size of quantised networks", description=(
+        "Half widths, zeros and look-up tables of networks made by `compress`, on clusters none was trained on; figures of the "
+        "front, of the zeros and multipliers against the epoch, and of the weights."
+    ))  # fmt: skip
+    front.add_argument("weights", nargs="+", metavar="WEIGHTS", help="shipped ones by name, or paths")
+    front.add_argument("--base", default="fixed-2s-talk", metavar="WEIGHTS", help="compared with (default: %(default)s)")
+    front.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
+    front.set_defaults(command_function=_study_front)
     for parser in kinds.choices.values():
         parser.add_argument(
             "-o", "--output", type=Path, default=Path("smartpix-study"), help="folder for the results (default: %(default)s)"
@@ -95,6 +112,13 @@ def _bench_mdn(options: argparse.Namespace) -> None:
     result = bench_mdn(
         options.variants or list(VARIANTS), options.clusters, options.file, options.threads, log, sensor_flag(options.type)
     )
+    print(json.dumps(result) if options.json else table(result))
+
+
+def _bench_export(options: argparse.Namespace) -> None:
+    from tracking.bench_export import bench_export, table
+
+    result = bench_export(options.networks, options.clusters, clock_ns=options.clock, report=log)
     print(json.dumps(result) if options.json else table(result))
 
 
@@ -161,6 +185,21 @@ def _study_angle_pt(options: argparse.Namespace) -> None:
     result = angle_pt_study(options.variant, options.clusters)
     plot_angle_pt(folder / "angle-pt.png", result)
     _study_done(options, folder / "angle-pt.json", {k: v for k, v in result.items() if k != "arrays"})
+
+
+def _study_front(options: argparse.Namespace) -> None:
+    from tracking.compress_plots import plot_front, plot_history, plot_weights
+    from tracking.compress_study import front_study, table
+
+    folder = _folder(options.output)
+    result = front_study(options.weights, options.base, options.clusters, log)
+    plot_front(folder / "front.png", result)
+    for name, network in result["networks"].items():
+        if network["method"] in ("bdmm", "mdmm"):
+            plot_history(folder / f"history-{name}.png", result, name)
+            plot_weights(folder / f"weights-{name}.png", result, (result["base"], name))
+    _write_json(folder / "front.json", result)
+    print(json.dumps(result) if options.json else f"{table(result)}\nwritten to {folder}")
 
 
 def _folder(path: Path) -> Path:

@@ -54,7 +54,6 @@ def bench_codes(
     """
     sensor, slices = description["sensor"], tuple(description["slices"])
     if file is None:
-        field = sensor["field"]
         known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
         if not known:
             raise InputError(f"export: no sensor type is like the network's {dict(sensor)}; give clusters of it in a file")

@@ -64,7 +64,7 @@ def _wires(network: FixedNetwork, adders_per_stage: int) -> tuple[list[Any], lis
     try:
         from da4ml.trace import FixedVariable, HWConfig
     except ModuleNotFoundError as error:
-        raise InputError("Verilog is made with da4ml, which is not installed: pip install 'smartpix[rtl]'") from error
+        raise InputError("Verilog is made with da4ml, which is not installed: pip install 'smartpix[hls]'") from error
 
     low, high = code_range(network)
     # Cost in bits of adders, delay in adders, whatever their width.

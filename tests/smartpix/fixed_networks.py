@@ -9,8 +9,9 @@ ACTIVATION = {"tanh": FixedPoint(True, 8, 7), "relu": FixedPoint(False, 8, 6)}
 
 
 def random_network(
-    kind="conv", activation="tanh", seed=1, shape=(2, 13, 21), filters=5, mixed=5, hidden=(16, 16), weight_bits=(8, 4), density=1.0
-):
+    kind="conv", activation="tanh", seed=1, shape=(2, 13, 21), filters=5, mixed=5, hidden=(16, 16), weight_bits=(8, 4),
+    density=1.0,
+):  # fmt: skip
     """Weights over the whole of their formats, of which ``density`` are not zero; fractions that keep the sums in range."""
     rng = np.random.default_rng(seed)
     s, r, c = shape

@@ -116,6 +116,4 @@ def test_charges_on_an_edge_have_the_references_code():
     images = np.zeros((len(edges), 2, 13, 21), dtype=np.float32)
     images[np.arange(len(edges)), 1, 6, 10] = edges.astype(np.float32)
     images[:, 1, 6, 11] = 5000.0
-    np.testing.assert_array_equal(
-        fuse_fixed(network).integers(*pixel_lists(images)), evaluate(network, adc_codes(images, edges))
-    )
+    np.testing.assert_array_equal(fuse_fixed(network).integers(*pixel_lists(images)), evaluate(network, adc_codes(images, edges)))

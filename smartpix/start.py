@@ -1,0 +1,76 @@
+"""Weights that a training goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from smartpix.fixed_point import FixedNetwork, from_arrays
+from smartpix.network import NETWORKS, NetworkOptions
+from smartpix.quantize import QuantizedMdn, QuantizedOptions, from_fixed, from_float
+from smartpix.schema import InputError
+from smartpix.shrink import shrink, widths
+from smartpix.weights import load_arrays, load_weights
+
+__all__ = ["Start", "go_on", "start_from"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to go on from.
+
+    Attributes:
+        name: of the weights.
+        arrays: of a float network, by name; empty for a quantised one.
+        told: fields of its options.
+        network: the quantised network, if it is one.
+    """
+
+    name: str
+    arrays: Mapping[str, npt.NDArray[Any]]
+    options: Mapping[str, Any]
+    network: FixedNetwork | None = None
+
+
+def start_from(name: str | Path, without_dead: bool = False) -> Start:
+    """Load weights to go on from; ``without_dead``: of a quantised network, what does nothing is taken out.
+
+    Raises:
+        InputError: missing or damaged weights.
+    """
+    kinds = [f"{sort}-{kind}" for sort in ("fixed", "mdn") for kind in NETWORKS]
+    arrays, description = load_weights(name, *kinds)
+    options = dict(description["network"])
+    if "fixed" not in description:
+        return Start(str(name), arrays, {"kind": options["kind"]})
+    network = from_arrays(arrays, description["fixed"], str(name))
+    options |= {"edges": tuple(float(e) for e in network.edges)}
+    if without_dead:
+        network = shrink(network)
+        options["filters"], options["hidden"] = widths(network)
+    return Start(str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network)
+
+
+def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start) -> None:
+    """Take over the weights of an earlier training.
+
+    Raises:
+        InputError: they are of another network.
+    """
+    if isinstance(model, QuantizedMdn):
+        if start.options["kind"] != network.kind:
+            raise InputError(f"{start.name}: holds a network '{start.options['kind']}' and '{network.kind}' was asked for")
+        if start.network is not None:
+            from_fixed(model, start.network, start.name)
+        else:
+            from_float(model, start.arrays, start.name)
+        return
+    arrays, description = load_weights(start.name, f"mdn-{network.kind}")
+    if description["network"] != asdict(network):
+        raise InputError(f"{start.name}: holds the network {description['network']} and not {asdict(network)}")
+    load_arrays(model, arrays, start.name)
