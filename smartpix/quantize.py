@@ -192,7 +192,8 @@ class Kernel(nn.Module):
         own = 2.0 ** (bits + (bits.round() - bits).detach())
         error = inside - (inside * own).round() / own
         error = error.detach() * (1 - math.log(2.0) * (bits - bits.detach()))
-        rounded: Tensor = inside - error
+        # Rounded up to the end of a coarser grid, a weight would lie beyond the format.
+        rounded: Tensor = torch.minimum(inside - error, (top - 1) / scale)
         return rounded
 
     def offset(self, fraction: int) -> Tensor:

@@ -39,6 +39,11 @@ def test_the_module_computes_what_the_chip_will(kind, activation, learn_bits):
         with torch.no_grad():
             for kernel in model.kernels().values():
                 kernel.learned -= 3 * torch.rand_like(kernel.learned)
+                # Large weights on a coarse grid stay within the format.
+                kernel.weight[0] *= 3
+    network = to_fixed(model)
+    for name, whole in network.weights.items():
+        assert network.formats[name].low <= whole.min() <= whole.max() <= network.formats[name].high
     codes = random_codes(300)
     with torch.no_grad():
         out = model(encode_codes(torch.from_numpy(codes), options.data))

@@ -341,8 +341,8 @@ def test_description_says_all_there_is_to_know(trained, samples):
     path, options, result, _ = trained
     arrays, description = weights_of(path)
     assert set(description) == {
-        "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "teacher", "calibration", "truncated_scale",
-        "metrics", "sha256", "commit",
+        "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "teacher", "calibration",
+        "truncated_scale", "metrics", "sha256", "commit",
     }  # fmt: skip
     assert description["architecture"] == "mdn-columns"
     assert NetworkOptions(**description["network"]) == options.network
