@@ -31,6 +31,7 @@ from smartpix.schema import (
     origin_pixel,
     require,
 )
+from smartpix.simulate.readout import check_adc
 from smartpix.weights import data_path, load_weights
 
 __all__ = [
@@ -364,7 +365,11 @@ def choose_estimator(
     sensor = sensor_of(header.detector, header.field)
     candidates: list[tuple[str, MdnEstimator | ShapeEstimator]] = []
     if kind == "quantised":
-        candidates.append(("quantised", MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)))
+        quantised = MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)
+        for network in quantised.networks.values():
+            if isinstance(network.fused, FusedFixedNetwork):
+                check_adc(header.made_by, network.fused.network.edges, "estimates 'quantised'")
+        candidates.append(("quantised", quantised))
     if kind in ("auto", "mdn"):
         candidates.append(("mdn", MdnEstimator.load(mdn_barrel, mdn_endcap)))
     if kind in ("auto", "shape"):

@@ -23,7 +23,7 @@ from smartpix.quality import quality
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
 from smartpix.samples import Samples, load_samples
 from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
-from smartpix.simulate.readout import ReadoutOptions
+from smartpix.simulate.readout import ReadoutOptions, check_adc
 from smartpix.start import Start, go_on, start_from
 from smartpix.teach import Lesson, lesson_of
 from smartpix.weights import check_output, save_weights
@@ -132,6 +132,8 @@ def train_mdn(
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
     check_output(output)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
+    if isinstance(options.network, QuantizedOptions):
+        check_adc(samples.made_by, np.array(options.network.edges), str(files[0]))
     lesson = None if teacher is None else lesson_of(teacher, files, samples, report)
     return train_on(samples, region, output, options, report, start, lesson)
 
@@ -192,7 +194,7 @@ def train_on(
         "clusters": len(samples), "parts": list(samples.parts), "charge": float(samples.images.sum(dtype=np.float64)),
         "slices": list(samples.slices), "teacher": None if lesson is None else lesson.teacher,
     }  # fmt: skip
-    state: dict[str, Any] = {"history": [], "best": None, "told": [], "multipliers": None}
+    state: dict[str, Any] = {"history": [], "best": None, "lowest": math.inf, "told": [], "multipliers": None}
     first = resume(checkpoint, made_with, model, optimizer, state)
     if constraint is not None and state["multipliers"] is not None:
         constraint.take_up(state["multipliers"])
@@ -210,8 +212,10 @@ def train_on(
                 f"train mdn: the training diverged in epoch {epoch + 1}; lower the learning rate, now {options.learning_rate}"
             )
         state["history"].append(held)
-        if held == min(state["history"]):
-            state["best"] = {k: v.clone() for k, v in model.state_dict().items()}
+        # Without rounding the loss is lower than it can be with it.
+        counts = not isinstance(model, QuantizedMdn) or model.rounding
+        if counts and held < state["lowest"]:
+            state["lowest"], state["best"] = held, {k: v.clone() for k, v in model.state_dict().items()}
         line = f"epoch {epoch + 1}/{options.epochs}  nll {loss:.3f}  held out {held:.3f}"
         if constraint is not None:
             state["told"].append(constraint.told())
@@ -219,7 +223,8 @@ def train_on(
             line += f"  zeros {state['told'][-1]['zeros']['all']:.3f}"
         save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer, state)
         report(f"{line}  {time.perf_counter() - started:.1f} s")
-    if options.patience:
+    # Rounded weights jump to the end of a training; under a constraint or a penalty the last epoch is what was asked for.
+    if options.patience or (quantized and options.compress.method == "none"):
         model.load_state_dict(state["best"])
     model.eval()
     arrays = {k: v.numpy() for k, v in model.state_dict().items()}

@@ -110,4 +110,5 @@ def _compress(options: argparse.Namespace) -> None:
         options.files, options.region, options.output, training, log, slices=options.slices, readout=readout, start=start,
         sensor=sensor_flag(options.type), teacher=options.teacher,
     )  # fmt: skip
-    print_result(options, result)
+    # What a reader of lines wants; the history by epoch is for programs.
+    print_result(options, result if options.json else {k: v for k, v in result.items() if k != "by_epoch"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy.stats import norm
 from smartpix.schema import InputError
 from smartpix.simulate.induction import N_SLICES
 
-__all__ = ["ReadoutOptions", "adc_levels", "digitise", "label_clusters", "noise_pixel_rate"]
+__all__ = ["ReadoutOptions", "adc_levels", "check_adc", "digitise", "label_clusters", "noise_pixel_rate"]
 
 
 @dataclass(frozen=True)
@@ -161,3 +162,27 @@ def label_clusters(
     rows = int(row.max()) + 2
     key = (module.astype(np.int64) * rows + row) * stride + column
     return np.asarray(_label(key, stride))
+
+
+def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where: str) -> None:
+    """Check that charges which were digitised already, as far as their file says, were so with an ADC's edges.
+
+    Args:
+        made_by: of the file.
+        edges: (K,) in e, of the ADC of a network; float charges fit any.
+        where: names the file or command.
+
+    Raises:
+        InputError: they had other edges.
+    """
+    options = made_by.get("options")
+    told = made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
+    if not isinstance(told, Mapping) or not told.get("adc_bits"):
+        return
+    readout = ReadoutOptions(threshold=told["threshold"], adc_bits=told["adc_bits"], adc_max=told["adc_max"])
+    found, _ = adc_levels(readout)
+    if len(found) != len(edges) or not np.allclose(found, edges, rtol=1e-3):
+        raise InputError(
+            f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the network's ADC has "
+            f"{np.round(edges).tolist()}; simulate with the network's (or with --adc-bits 0), or train a network for these"
+        )
