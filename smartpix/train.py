@@ -92,7 +92,9 @@ class TrainMdnOptions:
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
         check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
-        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
+        if isinstance(self.network, QuantizedOptions):
+            most = 1 - 1 / self.epochs
+            check("train mdn", "free", self.free, 0 <= self.free <= most, f"0 to {most:.3g}, to leave an epoch to round in")
         check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
         check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
@@ -368,6 +370,8 @@ def _one_epoch(
     n_batches = len(x) // options.batch_size
     model.train()
     total = 0.0
+    # Before there is rounding, nothing would speak against fewer bits.
+    constrained = constraint if isinstance(model, QuantizedMdn) and model.rounding else None
     for b in range(n_batches):
         for group in optimizer.param_groups:
             group["lr"] = _rate(options, epoch * n_batches + b, options.epochs * n_batches)
@@ -375,14 +379,14 @@ def _one_epoch(
         image, target = _augment(x[batch], y[batch], pixel, options.augment, generator)
         loss = _loss(model(image), target, options.lesson).mean()
         total += float(loss.detach())
-        if constraint is not None:
-            loss = loss + constraint.loss((epoch + b / n_batches) / options.epochs)
+        if constrained is not None:
+            loss = loss + constrained.loss((epoch + b / n_batches) / options.epochs)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        if constraint is not None:
-            constraint.ascend()
+        if constrained is not None:
+            constrained.ascend()
     return total / n_batches
 
 

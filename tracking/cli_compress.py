@@ -99,7 +99,7 @@ def _compress(options: argparse.Namespace) -> None:
     training = TrainMdnOptions(
         network, options.epochs, options.batch_size, options.learning_rate, augment=tuple(options.augment),
         seed=options.train_seed, compress=CompressOptions(**how), lesson=options.lesson,
-        free=(0.3 if fresh else 0.0) if options.free is None else options.free,
+        free=(min(0.3, 1 - 1 / max(options.epochs, 1)) if fresh else 0.0) if options.free is None else options.free,
     )  # fmt: skip
     readout = None
     if all(is_cluster_file(f) for f in options.files):
