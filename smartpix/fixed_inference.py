@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import pixel_lists
-from smartpix.fixed_kernels import run_fixed
+from smartpix.fixed_kernels import LANES, run_fixed
 from smartpix.fixed_point import FixedNetwork, FixedPoint
 from smartpix.inference import KINDS
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
 
-Ints = npt.NDArray[np.int32]
-LARGEST = 2**31 - 1
+Whole = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+"""Whole numbers in floating point."""
+SINGLE, DOUBLE = 2**24, 2**53
+"""Whole numbers up to these are exact."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,12 @@ class FusedFixedNetwork:
 
     network: FixedNetwork
     link: tuple[FixedPoint, ...] | None
-    first: Ints
-    first_bias: Ints
-    mix: Ints
-    mix_bias: Ints
-    dense: tuple[Ints, Ints, Ints, Ints, Ints, Ints]
-    cuts: npt.NDArray[np.int64]
+    first: Whole
+    first_bias: Whole
+    mix: Whole
+    mix_bias: Whole
+    dense: tuple[Whole, Whole, Whole, Whole, Whole, Whole]
+    cuts: Whole
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,7 +56,7 @@ class FusedFixedNetwork:
         edges = self.network.edges
         return edges[edges < 0][::-1].astype(np.float32), edges[edges >= 0].astype(np.float32)
 
-    def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
         if images.shape[1:] != self.shape:
             raise InputError(f"network: takes images of (slices, rows, columns) = {self.shape}, these are {images.shape[1:]}")
@@ -67,9 +69,9 @@ class FusedFixedNetwork:
         row: npt.NDArray[np.int64],
         column: npt.NDArray[np.int64],
         charge: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.float64]:
+    ) -> npt.NDArray[Any]:
         """Raw outputs (N, 14) of clusters given as lists of pixels, as :meth:`smartpix.inference.FusedNetwork.pixels`."""
-        return self.on_link(self.integers(first, counts, row, column, charge))
+        return self.on_link(self._outputs(first, counts, row, column, charge))
 
     def integers(
         self,
@@ -80,26 +82,31 @@ class FusedFixedNetwork:
         charge: npt.NDArray[np.float32],
     ) -> npt.NDArray[np.int64]:
         """Whole outputs (N, 14) in the format of the last layer."""
+        return self._outputs(first, counts, row, column, charge).astype(np.int64)
+
+    def _outputs(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Whole outputs, in floating point."""
+        first, counts, row, column, charge = lists
         if charge.shape[1] != self.shape[0]:
             raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
-        below, above = self._edges
-        sums = run_fixed(
-            first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape, KINDS[self.network.kind],
-            below, above, self.first, self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts,
+        n_mixed = len(self.network.biases.get("mix", ()))
+        return np.asarray(
+            run_fixed(
+                first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape, KINDS[self.network.kind],
+                *self._edges, self.first, self.first_bias, self.mix, self.mix_bias, n_mixed, self.dense, self.cuts,
+            )
         )  # fmt: skip
-        network = self.network
-        return network.outputs["dense3"].cut(np.asarray(sums, dtype=np.int64), network.sum_fraction("dense3"))
 
-    def on_link(self, outputs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What arrives of whole outputs (N, 14): each in the middle of its step on the link."""
         given = self.network.outputs["dense3"]
         if self.link is None:
-            return np.asarray(outputs * 2.0**-given.fraction, dtype=np.float64)
+            return np.asarray(outputs * outputs.dtype.type(2.0**-given.fraction))
         sent = np.empty(outputs.shape)
         for k, to in enumerate(self.link):
             # Half a step back, where bits were cut off.
             middle = 0.5 if to.fraction < given.fraction else 0.0
-            sent[:, k] = (to.cut(outputs[:, k], given.fraction) + middle) * 2.0**-to.fraction
+            sent[:, k] = (to.cut(outputs[:, k].astype(np.int64), given.fraction) + middle) * 2.0**-to.fraction
         return sent
 
 
@@ -107,57 +114,98 @@ def fuse_fixed(network: FixedNetwork, link: tuple[FixedPoint, ...] | None = None
     """Bring a network's weights into the kernels' order.
 
     Raises:
-        InputError: its sums do not fit 32 bits.
+        InputError: its sums are beyond what floating point holds exactly.
     """
     w, b = network.weights, network.biases
     r, c = network.shape[1:]
     first: npt.NDArray[np.int64] = np.zeros((1, 1, 1), dtype=np.int64)
     first_bias = np.zeros(0, dtype=np.int64)
     mix, mix_bias = np.zeros((1, 0), dtype=np.int64), np.zeros(0, dtype=np.int64)
-    cuts = np.zeros((6, 3), dtype=np.int64)
+    cuts = np.zeros((7, 3))
     dense1 = w["dense1"]
     if network.kind == "conv":
-        first = _runs(np.einsum("fs,sij->sijf", w["pointwise"], w["depthwise"]))
-        first_bias, mix, mix_bias = b["pointwise"], w["mix"].T, b["mix"]
+        # Padded filters have no weights.
+        more_first, more_mixed = (-len(w[layer]) % LANES for layer in ("pointwise", "mix"))
+        pointwise = np.pad(w["pointwise"], ((0, more_first), (0, 0)))
+        first = _runs(np.einsum("fs,sij->sijf", pointwise, w["depthwise"]))
+        first_bias, mix_bias = np.pad(b["pointwise"], (0, more_first)), np.pad(b["mix"], (0, more_mixed))
+        mix = np.pad(w["mix"].T, ((0, 0), (0, more_mixed)))
         pool, mixed = network.outputs["pool"], network.outputs["mix"]
         more = max(pool.fraction - mixed.fraction, 0)
         cuts[0], cuts[1] = _cut_of(network, "pointwise"), _cut_of(network, "mix")
-        cuts[4, 0] = more
-        cuts[5] = (mixed.fraction + more - pool.fraction, pool.low, pool.high)
+        cuts[4, 0] = 2.0**more
+        cuts[5] = (2.0 ** (pool.fraction - mixed.fraction - more), pool.low, pool.high)
         # The kernel keeps the pooled map by place and then filter.
-        by_place = dense1.reshape(len(dense1), len(mix_bias), (r - 2) // 3, (c - 2) // 3)
+        by_place = dense1.reshape(len(dense1), len(b["mix"]), (r - 2) // 3, (c - 2) // 3)
         dense1 = by_place.transpose(0, 2, 3, 1).reshape(len(dense1), -1)
     elif network.kind == "columns":
         first, first_bias = _runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
         cuts[0] = _cut_of(network, "columns")
         finest = network.input_fraction("dense1")
-        cuts[4, :2] = (finest - network.outputs["columns"].fraction, finest - network.input.fraction)
+        cuts[4, :2] = 2.0 ** (finest - network.outputs["columns"].fraction), 2.0 ** (finest - network.input.fraction)
         n_filters, places = len(first_bias), c - w["columns"].shape[3] + 1
         by_filter = dense1[:, : n_filters * places].reshape(len(dense1), n_filters, places)
         reordered = by_filter.transpose(0, 2, 1).reshape(len(dense1), -1)
         dense1 = np.concatenate([reordered, dense1[:, n_filters * places :]], axis=1)
-    cuts[2], cuts[3] = _cut_of(network, "dense1"), _cut_of(network, "dense2")
-    layers: list[Ints] = []
+    for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
+        cuts[row] = _cut_of(network, layer)
+    layers = []
     for weight, bias in ((dense1, b["dense1"]), (w["dense2"], b["dense2"]), (w["dense3"], b["dense3"])):
-        padded = np.concatenate([weight.T, np.zeros((-weight.shape[1] % 4, len(weight)), dtype=np.int64)])
-        layers += [_whole(padded), _whole(bias)]
+        layers += [np.concatenate([weight.T, np.zeros((-weight.shape[1] % 4, len(weight)), dtype=np.int64)]), bias]
+    largest = _largest_sum(network)
+    if largest >= DOUBLE:
+        raise InputError(f"network: its sums go up to {largest:.3g} and whole numbers to {DOUBLE:.3g}; give it fewer bits")
+    kind = np.float32 if largest < SINGLE else np.float64
+
+    def exact(values: Any) -> Any:
+        return np.ascontiguousarray(values, dtype=kind)
+
     return FusedFixedNetwork(
-        network, link, _whole(first), _whole(first_bias), _whole(mix), _whole(mix_bias), tuple(layers), cuts  # type: ignore[arg-type]
+        network, link, exact(first), exact(first_bias), exact(mix), exact(mix_bias),
+        tuple(exact(layer) for layer in layers), exact(cuts),
     )  # fmt: skip
 
 
-def _cut_of(network: FixedNetwork, layer: str) -> tuple[int, int, int]:
-    """Bits cut off a layer's sums, and the ends of what is left."""
+def _largest_sum(network: FixedNetwork) -> int:
+    """Bound on the size of all sums, with every product of the same sign."""
+    code = max(int(np.sum(network.edges < 0)), int(np.sum(network.edges >= 0)))
+    w, largest = network.weights, 0
+    seen: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+    for layer in network.layers:
+        weight = np.abs(w[layer])
+        if layer == "depthwise":
+            seen = code * weight.sum(axis=(1, 2))
+            continue
+        if layer in ("columns", "dense1"):
+            # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of codes.
+            sums = code * max(network.shape[1:]) if network.kind != "conv" else 0
+            most = sums
+            if layer == "dense1":
+                before = {"conv": "pool", "columns": "columns"}.get(network.kind)
+                finest = network.input_fraction("dense1")
+                most = sums << max(finest - network.input.fraction, 0)
+                if before is not None:
+                    form = network.outputs[before]
+                    most = max(most, max(-form.low, form.high) << (finest - form.fraction))
+            total = weight.reshape(len(weight), -1).sum(axis=1) * (code if layer == "columns" else most)
+        elif layer == "pointwise":
+            total = weight @ seen
+        else:
+            form = network.outputs[{"mix": "pointwise", "dense2": "dense1", "dense3": "dense2"}[layer]]
+            total = weight.sum(axis=1) * max(-form.low, form.high)
+        largest = max(largest, int((total + np.abs(network.biases[layer])).max()))
+    if network.kind == "conv":
+        mixed, pool = network.outputs["mix"], network.outputs["pool"]
+        largest = max(largest, 9 * max(-mixed.low, mixed.high) << max(pool.fraction - mixed.fraction, 0))
+    return largest
+
+
+def _cut_of(network: FixedNetwork, layer: str) -> tuple[float, int, int]:
+    """Scale from a layer's sums to its results, and the ends of these."""
     out = network.outputs[layer]
-    return network.sum_fraction(layer) - out.fraction, out.low, out.high
+    return 2.0 ** (out.fraction - network.sum_fraction(layer)), out.low, out.high
 
 
 def _runs(weight: Any) -> Any:
     """(S, R', C', F) to (S, R', C' * F), last column first."""
     return weight[:, :, ::-1].reshape(*weight.shape[:2], -1)
-
-
-def _whole(values: npt.NDArray[np.int64]) -> Ints:
-    if values.size and np.abs(values).max() > LARGEST:
-        raise InputError("network: has weights beyond 32 bits; give it fewer bits")
-    return np.ascontiguousarray(values, dtype=np.int32)

@@ -103,10 +103,23 @@ def test_wrong_slices_and_shapes_are_named():
         fused.pixels(one, one + 1, one, one, np.zeros((1, 3), np.float32))
 
 
-def test_weights_beyond_32_bits_are_refused():
+@pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])
+def test_large_sums_are_kept_in_double_precision(kind):
+    network = random_network(kind)
+    assert fuse_fixed(network).dense[0].dtype == np.float32
+    biases = dict(network.biases) | {"dense3": network.biases["dense3"] + 2**25 + 1}
+    outputs = dict(network.outputs) | {"dense3": FixedPoint(True, 40, network.sum_fraction("dense3"))}
+    network = dataclasses.replace(network, biases=biases, outputs=outputs)
+    fused = fuse_fixed(network)
+    assert fused.dense[0].dtype == np.float64
+    codes = random_codes(50)
+    np.testing.assert_array_equal(fused.integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+
+
+def test_sums_beyond_whole_numbers_are_refused():
     network = random_network("mlp")
-    biases = dict(network.biases) | {"dense1": network.biases["dense1"] + 2**40}
-    with pytest.raises(InputError, match="32 bits"):
+    biases = dict(network.biases) | {"dense1": network.biases["dense1"] + 2**53}
+    with pytest.raises(InputError, match="fewer bits"):
         fuse_fixed(dataclasses.replace(network, biases=biases))
 
 
