@@ -46,8 +46,8 @@ class CompressOptions:
     scope: str = "global"
     surrogate: str = "step"
     strength: float = 1e-3
-    damping: float = 20.0
-    rate: float = 0.02
+    damping: float = 50.0
+    rate: float = 0.15
     keep_zeros: bool = False
 
     def __post_init__(self) -> None:

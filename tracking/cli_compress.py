@@ -54,8 +54,8 @@ def add_compress(commands: Any) -> None:
     smaller.add_argument("--scope", metavar="WHERE", help="of the target: all layers together, global (default), or each, layer")
     smaller.add_argument("--surrogate", metavar="HOW", help="count zeros by step (default) or smooth")
     smaller.add_argument("--strength", type=float, metavar="X", help="of a penalty, or the price of bits (default: 0.001)")
-    smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 20)")
-    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.02)")
+    smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 50)")
+    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.15)")
     smaller.add_argument("--keep-zeros", action="store_true", default=None, help="zeros of the weights started from stay")
     smaller.add_argument(
         "--shrink", action="store_true", help="first take dead units and filters out of the weights started from"

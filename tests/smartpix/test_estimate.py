@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import estimate as module
-from smartpix.clusters import FlatClusters, flatten
+from smartpix.clusters import FlatClusters, flatten, windows
 from smartpix.estimate import (
     Estimate,
     MdnEstimator,
@@ -19,9 +19,12 @@ from smartpix.estimate import (
     choose_estimator,
     estimate,
     sensor_of,
+    shapes_of_images,
     truth_targets,
     window_center,
 )
+from smartpix.export.clusters import load_fixed
+from smartpix.fixed_point import adc_codes, evaluate
 from smartpix.geometry import Detector
 from smartpix.io import Header, iterate, open_events
 from smartpix.model import NetworkOptions, build
@@ -435,8 +438,47 @@ def test_shipped_networks_serve_the_embedded_detector():
 
 
 def test_unknown_kind_of_estimates_is_refused():
-    with pytest.raises(InputError, match="estimates 'cnn' are unknown; use auto, mdn or shape"):
+    with pytest.raises(InputError, match="estimates 'cnn' are unknown.* Use auto, mdn, quantised, shape"):
         choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
+
+
+def test_quantised_estimates_are_what_the_chip_sends():
+    header = open_events(data_path("sample.root")).header
+    _, events = next(iterate([data_path("sample.root")], step=1, stop=1))
+    clusters = events[0]["clusters"]
+    whole, coarse = (estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6))
+    flat = flatten(clusters, (0, 19))
+    network, description = load_fixed("fixed-barrel")
+    barrel = np.flatnonzero(header.detector.barrel[flat.module])
+    images, _ = windows(flat.take(barrel))
+    raw = evaluate(network, adc_codes(images, network.edges)) * 2.0 ** -network.outputs["dense3"].fraction
+    # Uncalibrated, the covariances are those of the reference; the chain's have the same calibration.
+    mean, cholesky = MdnNetwork.load("fixed-barrel").finish(raw, shapes_of_images(images), flat.take(barrel).truncated)
+    np.testing.assert_allclose(whole.mean[barrel, 2:], mean[:, 2:], rtol=1e-12)
+    np.testing.assert_allclose(whole.cholesky[barrel], cholesky, rtol=1e-12)
+    assert description["region"] == "barrel"
+    # Fewer bits on the link: other numbers, mostly within what the network says it does not know.
+    off = np.abs(coarse.mean - whole.mean) / whole.sigma()
+    assert 0 < np.median(off) < 0.5
+
+
+def test_link_bits_need_a_chip(pair):
+    header = Header(embedded_detector(), 3.8, (0, 19))
+    with pytest.raises(InputError, match="which no chip sends; use quantised"):
+        choose_estimator(header, "mdn", **pair, link_bits=8)
+    with pytest.raises(InputError, match="link_bits must be 0, or 2 to 16 and is 40"):
+        choose_estimator(header, "quantised", link_bits=40)
+    with pytest.raises(InputError, match="floating-point estimates are not sent"):
+        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8)
+
+
+def test_charges_of_another_adc_are_refused():
+    told = {"command": "test", "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}}}
+    header = Header(embedded_detector(), 3.8, (0, 19), told)
+    with pytest.raises(InputError, match="estimates 'quantised': the charges were digitised with the edges"):
+        choose_estimator(header, "quantised")
+    told["options"]["readout"]["adc_bits"] = 0
+    assert choose_estimator(header, "quantised").slices == (0, 19)
 
 
 @pytest.mark.parametrize("kind", KINDS)
