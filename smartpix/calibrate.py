@@ -53,13 +53,15 @@ def cluster_shapes(
     return out
 
 
-def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats, cells: tuple[float, float]) -> list[Floats]:
-    """Values (N,) along the six axes; ``cells`` is the sensor's thickness in pitches along x and y."""
+def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]) -> list[Floats]:
+    """Values (N,) along the six axes, or the first three where there are no shapes; ``cells`` is the sensor's thickness in
+    pitches along x and y."""
+    predicted = [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
+    if shape is None:
+        return predicted
     slope2 = 1 + mean[:, 2] ** 2 + mean[:, 3] ** 2
     return [
-        mean[:, 2],
-        mean[:, 3],
-        np.log(sigma[:, target]),
+        *predicted,
         np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
         shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
         shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
@@ -78,13 +80,13 @@ def _width(pull: Floats) -> float:
 
 
 def fit_calibration(
-    mean: Floats, cholesky: Floats, targets: Floats, shape: Floats, cells: tuple[float, float]
+    mean: Floats, cholesky: Floats, targets: Floats, shape: Floats | None, cells: tuple[float, float]
 ) -> list[list[dict[str, Any]]]:
     """Corrections of each target along each axis.
 
     Args:
         mean: (N, 4); cholesky: (N, 4, 4); targets: (N, 4), of clusters the network was not trained on, same units.
-        shape: (N, 3), see :func:`cluster_shapes`.
+        shape: (N, 3), see :func:`cluster_shapes`; None: only what the network says is known, as behind a chip's link.
         cells: the sensor's thickness in pitches along x and y.
 
     Returns:
@@ -149,7 +151,7 @@ def apply_calibration(
     mean: Floats,
     cholesky: Floats,
     tables: Sequence[Sequence[Mapping[str, Any]]],
-    shape: Floats,
+    shape: Floats | None,
     cells: tuple[float, float],
 ) -> tuple[Floats, Floats]:
     """Calibrated means (N, 4) and Cholesky factors (N, 4, 4); correlations stay as they are."""

@@ -131,8 +131,8 @@ class Constraint:
 
 
 def price(model: QuantizedMdn) -> Tensor:
-    """Bit operations of one cluster, unrolled: bits of each weight times those of what it multiplies (EBOPs of HGQ), in
-    thousands."""
+    """Bit operations of one cluster, unrolled, in thousands: bits of each weight times those of what it multiplies (EBOPs of
+    HGQ), where a sum of codes counts as a code."""
     o = model.options
     total = torch.zeros(())
     for name, times in model.positions().items():

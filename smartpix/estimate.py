@@ -13,7 +13,7 @@ import numpy.typing as npt
 from smartpix.calibrate import apply_calibration, apply_length, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
 from smartpix.fixed_inference import FusedFixedNetwork, fuse_fixed
-from smartpix.fixed_point import FixedPoint, link_format
+from smartpix.fixed_point import LinkFormat, link_format
 from smartpix.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
@@ -109,14 +109,16 @@ class MdnNetwork:
     arrays: Mapping[str, npt.NDArray[Any]]
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> MdnNetwork:
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], name: str = "weights"
+    ) -> MdnNetwork:
         """From a torch module's arrays by name, or those of whole numbers, and the description saved with them.
 
         ``link`` in the description gives the formats of the outputs on the link.
         """
         if "fixed" in description:
-            link = tuple(FixedPoint(**told) for told in description["link"]) if "link" in description else None
-            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], "weights"), link), description, arrays)
+            link = tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
+            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link), description, arrays)
         return cls(fuse(arrays, description["network"]), description, arrays)
 
     @classmethod
@@ -129,9 +131,9 @@ class MdnNetwork:
         arrays, description = load_weights(name, *(f"{sort}-{kind}" for sort in ("mdn", "fixed") for kind in KINDS))
         require(list(description), ("network", "sensor", "slices"), f"{name}: description", "Train or copy the weights again.")
         if str(description["architecture"]).startswith("fixed"):
-            require(list(description), ("fixed",), f"{name}: description", "Train or copy the weights again.")
-            fixed_from_arrays(arrays, description["fixed"], name)
-            return cls.from_arrays(arrays, description)
+            wanted = ("fixed", "output_range", "calibration")
+            require(list(description), wanted, f"{name}: description", "Train or copy the weights again.")
+            return cls.from_arrays(arrays, description, name)
         require(
             list(description["network"]), NETWORK_FIELDS, f"{name}: network", "They are of another version; train them again."
         )
@@ -151,8 +153,14 @@ class MdnNetwork:
                 f"link_bits: {bits} were asked for, and floating-point estimates are not sent over the link; use quantised"
             )
         check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
-        formats = [link_format(bits, low, high) for low, high in self.description["output_range"]]
+        given = self.fused.network.outputs["dense3"]
+        formats = [link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]]
         return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]})
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether it is a network of whole numbers, of whose clusters the host has the outputs alone."""
+        return isinstance(self.fused, FusedFixedNetwork)
 
     @property
     def cells(self) -> tuple[float, float]:
@@ -170,7 +178,8 @@ class MdnNetwork:
         """
         bad = np.asarray(~np.isfinite(images).all(axis=(1, 2, 3)))
         good = np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images
-        return self.finish(self.fused.images(good), shapes_of_images(good), truncated, bad)
+        shape = None if self.on_chip else shapes_of_images(good)
+        return self.finish(self.fused.images(good), shape, truncated, bad)
 
     def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as predict_images."""
@@ -180,7 +189,10 @@ class MdnNetwork:
         wrong = np.asarray(~np.isfinite(clusters.charge).all(axis=1))
         charge = np.where(wrong[:, None], np.float32(0), clusters.charge) if wrong.any() else clusters.charge
         raw = self.fused.pixels(clusters.first, clusters.counts, row, column, charge)
-        shape = cluster_shapes(clusters.first, clusters.counts, clusters.row, clusters.column, charge[:, -1].astype(np.float64))
+        shape = None
+        if not self.on_chip:
+            last = charge[:, -1].astype(np.float64)
+            shape = cluster_shapes(clusters.first, clusters.counts, clusters.row, clusters.column, last)
         bad = np.zeros(len(clusters), dtype=bool)
         bad[owner[wrong]] = True
         return self.finish(raw, shape, clusters.truncated, bad)
@@ -188,11 +200,14 @@ class MdnNetwork:
     def finish(
         self,
         raw: npt.NDArray[Any],
-        shape: Floats,
+        shape: Floats | None,
         truncated: npt.NDArray[np.bool_] | None = None,
         bad: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Floats, Floats]:
         """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units, calibration.
+
+        Of a chip's clusters there are no shapes: the host has the 14 outputs and whether the cluster was truncated. What the link
+        cuts off the means is added to the covariance.
 
         The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters longer than the
         window the length tells cot alpha, where the training saw such clusters.
@@ -200,7 +215,7 @@ class MdnNetwork:
         scale = np.array(TARGET_SCALE)
         out = raw.astype(np.float64)
         mean = out[:, 0:8:2] * scale
-        cholesky = np.zeros((len(out), 4, 4))
+        cholesky: Floats = np.zeros((len(out), 4, 4))
         diagonal = np.arange(4)
         with np.errstate(invalid="ignore"):  # damaged weights: the caller names them
             cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
@@ -212,9 +227,12 @@ class MdnNetwork:
         if truncated is not None and truncated.any():
             cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
         length = self.description.get("length")
-        if length is not None:
+        if length is not None and shape is not None:
             long = shape[:, 1] > self.fused.shape[2]
             apply_length(mean, cholesky, long, shape[:, 1], self.cells[0], length)
+        if isinstance(self.fused, FusedFixedNetwork) and self.fused.link is not None:
+            added = (self.fused.link_steps()[0:8:2] * scale) ** 2 / 12
+            cholesky = np.asarray(np.linalg.cholesky(cholesky @ np.swapaxes(cholesky, 1, 2) + np.diag(added)))
         # Nothing is known: the middle of the window, with the spread of all that occurs.
         if bad is not None and bad.any():
             mean[bad] = 0.0
@@ -366,9 +384,9 @@ def choose_estimator(
     candidates: list[tuple[str, MdnEstimator | ShapeEstimator]] = []
     if kind == "quantised":
         quantised = MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)
-        for network in quantised.networks.values():
-            if isinstance(network.fused, FusedFixedNetwork):
-                check_adc(header.made_by, network.fused.network.edges, "estimates 'quantised'")
+        for name, network in zip((fixed_barrel, fixed_endcap), quantised.networks.values(), strict=True):
+            if not network.on_chip:
+                raise InputError(f"estimates 'quantised': {name} holds a network of floating point; give one made by compress")
         candidates.append(("quantised", quantised))
     if kind in ("auto", "mdn"):
         candidates.append(("mdn", MdnEstimator.load(mdn_barrel, mdn_endcap)))
@@ -377,6 +395,9 @@ def choose_estimator(
         candidates += [(name, ShapeEstimator.load(name)) for name in names]
     known = []
     for name, candidate in candidates:
+        for network in candidate.networks.values() if isinstance(candidate, MdnEstimator) else ():
+            if isinstance(network.fused, FusedFixedNetwork):
+                check_adc(header.made_by, network.fused.network.edges, f"estimates '{name}'")
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
         known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
         fits = all(r in trained and same_sensor(trained[r], sensor[r]) for r in sensor)

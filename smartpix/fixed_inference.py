@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from smartpix.clusters import pixel_lists
 from smartpix.fixed_kernels import LANES, run_fixed
-from smartpix.fixed_point import FixedNetwork, FixedPoint
+from smartpix.fixed_point import FixedNetwork, LinkFormat
 from smartpix.inference import KINDS
 from smartpix.schema import InputError
 
@@ -38,7 +38,7 @@ class FusedFixedNetwork:
     """
 
     network: FixedNetwork
-    link: tuple[FixedPoint, ...] | None
+    link: tuple[LinkFormat, ...] | None
     first: Whole
     first_bias: Whole
     mix: Whole
@@ -102,15 +102,17 @@ class FusedFixedNetwork:
         given = self.network.outputs["dense3"]
         if self.link is None:
             return np.asarray(outputs * outputs.dtype.type(2.0**-given.fraction))
-        sent = np.empty(outputs.shape)
-        for k, to in enumerate(self.link):
-            # Half a step back, where bits were cut off.
-            middle = 0.5 if to.fraction < given.fraction else 0.0
-            sent[:, k] = (to.cut(outputs[:, k].astype(np.int64), given.fraction) + middle) * 2.0**-to.fraction
-        return sent
+        whole = outputs.astype(np.int64)
+        arrived = [to.receive(to.send(whole[:, k], given.fraction), given.fraction) for k, to in enumerate(self.link)]
+        return np.stack(arrived, axis=1)
+
+    def link_steps(self) -> npt.NDArray[np.float64]:
+        """(14,) what the link cuts the outputs to; 0 where it cuts off nothing."""
+        given = self.network.outputs["dense3"].fraction
+        return np.array([2.0**-to.fraction if to.fraction < given else 0.0 for to in self.link or ()])
 
 
-def fuse_fixed(network: FixedNetwork, link: tuple[FixedPoint, ...] | None = None) -> FusedFixedNetwork:
+def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None) -> FusedFixedNetwork:
     """Bring a network's weights into the kernels' order.
 
     Raises:

@@ -145,10 +145,29 @@ def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.N
     return (above - below).astype(np.int8)
 
 
-def link_format(bits: int, low: float, high: float) -> FixedPoint:
-    """Signed numbers of so many bits, as fine as those from ``low`` to ``high`` allow."""
-    reach = max(-low, high, 2.0**-16)
-    return FixedPoint(True, bits, bits - 1 - math.ceil(math.log2(reach)))
+@dataclass(frozen=True)
+class LinkFormat:
+    """One output on the link: ``bits`` bits that say how many steps of 2^-fraction it lies above ``offset`` steps."""
+
+    bits: int
+    fraction: int
+    offset: int
+
+    def send(self, k: Ints, fraction: int) -> Ints:
+        """What is sent of whole numbers in units of 2^-``fraction``, not coarser than the step: cut off, saturated."""
+        return np.asarray(np.clip((k >> (fraction - self.fraction)) - self.offset, 0, (1 << self.bits) - 1))
+
+    def receive(self, sent: Ints, fraction: int) -> npt.NDArray[np.float64]:
+        """The middle of the step, of what was cut off from units of 2^-``fraction``."""
+        middle = 0.5 if fraction > self.fraction else 0.0
+        return np.asarray((sent + self.offset + middle) * 2.0**-self.fraction)
+
+
+def link_format(bits: int, low: float, high: float, fraction: int) -> LinkFormat:
+    """So many bits from ``low`` to ``high``, with the finest step that reaches, but not finer than 2^-``fraction``."""
+    while math.floor(high * 2.0**fraction) - math.floor(low * 2.0**fraction) >= 1 << bits:
+        fraction -= 1
+    return LinkFormat(bits, fraction, math.floor(low * 2.0**fraction))
 
 
 def ninth(largest: int) -> tuple[int, int]:
@@ -261,8 +280,10 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
             raise InputError(f"{name}: '{layer}.bias' is {biases[layer].shape}, expected {wanted[:1]}; {fix}")
     if len(arrays) != len(weights) + len(biases) + 1:
         raise InputError(f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}")
-    if len(edges) == 0 or not np.all(np.diff(edges) > 0):
-        raise InputError(f"{name}: 'edges' of the ADC must ascend; {fix}")
+    if len(edges) == 0 or not np.all(np.diff(edges) > 0) or np.any(edges == 0):
+        raise InputError(f"{name}: 'edges' of the ADC must ascend and not be 0; {fix}")
+    if network.activation not in ACTIVATIONS:
+        raise InputError(f"{name}: activation '{network.activation}' is unknown; {fix}")
     return network
 
 

@@ -19,7 +19,7 @@ from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, NetworkOpt
 from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
-    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "expected_log_likelihood",
+    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "expected_negative_log_likelihood",
     "negative_log_likelihood",
 ]  # fmt: skip
 
@@ -141,7 +141,7 @@ def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
     return 0.5 * z.square().sum((1, 2)) + diagonal.log().sum(1) + 2 * math.log(2 * math.pi)
 
 
-def expected_log_likelihood(raw: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+def expected_negative_log_likelihood(raw: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     """Mean of :func:`negative_log_likelihood` (N,) over targets as another network knows them.
 
     Up to that network's own entropy the divergence of Kullback and Leibler from it: what a student learns from a teacher.

@@ -80,6 +80,15 @@ class QuantizedOptions:
         limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
             check("quantize", name, getattr(self, name), low <= getattr(self, name) <= high, f"between {low} and {high}")
+        for name in ("filters", "hidden"):
+            good = all(isinstance(n, int) and n >= 0 for n in getattr(self, name))
+            check("quantize", name, getattr(self, name), good, "two whole numbers, 0 for the network's own")
+        # What a kind does not have is not asked for.
+        absent = {"conv": (), "columns": (1,), "mlp": (0, 1)}[self.kind]
+        good = not any(self.filters[k] for k in absent)
+        check("quantize", "filters", self.filters, good, f"0 where the network {self.kind} has none")
+        check("quantize", "output_fraction", self.output_fraction, 0 <= self.output_fraction < 20, "between 0 and 19")
+        check("quantize", "threshold", self.threshold, 0 < self.threshold < self.adc_max, "positive and below adc_max")
         own = {"conv": (CONV_FILTERS, CONV_FILTERS), "columns": (4, 0), "mlp": (0, 0)}[self.kind]
         width = WIDTHS[self.kind]
         object.__setattr__(self, "filters", tuple(n or default for n, default in zip(self.filters, own, strict=True)))
@@ -150,17 +159,18 @@ class Kernel(nn.Module):
         self.fit_format()
 
     @torch.no_grad()
-    def fit_format(self) -> None:
-        """Take for each output the fraction with the smallest squared error."""
+    def fit_format(self, finest: int | None = None) -> None:
+        """Take for each output the fraction with the smallest squared error, up to ``finest``; of equal ones the finest."""
         weight = self.weight * self.used
-        candidates = torch.arange(-2.0, self.bits + 7)
+        candidates = torch.arange(-4.0, (self.bits + 7 if finest is None else finest) + 1)
         top = 2.0 ** (self.bits - 1)
         errors = []
         for fraction in candidates:
             rounded = (weight * 2.0**fraction).round().clamp(-top, top - 1) / 2.0**fraction
             errors.append((weight - rounded).square().flatten(1).sum(1))
         stacked = torch.stack(errors)
-        best = candidates[stacked.argmin(0)]
+        smallest = stacked <= stacked.min(0).values
+        best = torch.where(smallest, candidates[:, None], candidates[0]).max(0).values
         # An output without weights is no reason for a wider format.
         empty = (weight == 0).flatten(1).all(1)
         if not empty.all():
@@ -247,15 +257,15 @@ class QuantizedMdn(nn.Module):
         seen = {"depthwise": pooled, "pointwise": pooled, "mix": pooled, "columns": o.n_columns - SPAN + 1}
         return {name: seen.get(name, 1) for name in self.kernels()}
 
-    def begin_epoch(self, done: float, free: float) -> None:
-        """Before an epoch, ``done`` of them behind: no rounding for the first ``free`` share; then weights' formats follow them.
+    def begin_epoch(self, epoch: int, epochs: int, free: int) -> None:
+        """Before an epoch: the first ``free`` of them are without rounding; then weights' formats follow the weights.
 
         Formats are held in the second half.
         """
-        self.rounding = done >= free
+        self.rounding = epoch >= free
         for kernel in self.kernels().values():
             kernel.rounding = self.rounding
-            if done < max(STILL, free):
+            if epoch < max(STILL * epochs, free):
                 kernel.fit_format()
 
     def keep_zeros(self) -> None:
@@ -305,7 +315,9 @@ class QuantizedMdn(nn.Module):
         h = cut(nn.functional.conv2d(x, weight, self.pointwise.offset(unit)), o.between, self.rounding)
         unit = o.between.fraction + self.mix.format.fraction
         h = cut(nn.functional.conv2d(h, self.mix.rounded()[:, :, None, None], self.mix.offset(unit)), o.between, self.rounding)
-        return cut(nn.functional.avg_pool2d(h, 3) + 2.0**-12, o.between, self.rounding).flatten(1)
+        # A little more, so that whole averages do not fall below themselves; the next smaller quotient is a ninth of a step away.
+        little = 2.0 ** -(o.between.fraction + 5)
+        return cut(nn.functional.avg_pool2d(h, 3) + little, o.between, self.rounding).flatten(1)
 
 
 def to_fixed(model: QuantizedMdn) -> FixedNetwork:
@@ -341,8 +353,11 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
     with torch.no_grad():
         for layer, kernel in model.kernels().items():
             _check_size(name, layer, kernel, network.weights[layer].shape)
-            kernel.weight.copy_(_real(network.weights[layer], network.formats[layer].fraction))
-            kernel.fit_format()
+            fraction = network.formats[layer].fraction
+            kernel.weight.copy_(_real(network.weights[layer], fraction))
+            kernel.fit_format(finest=fraction)
+            if not network.weights[layer].any():
+                kernel.fraction.fill_(fraction)
             if kernel.bias is not None:
                 kernel.bias.copy_(_real(network.biases[layer], network.sum_fraction(layer)))
         if model.log_edges is not None:

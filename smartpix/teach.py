@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smartpix.estimate import MdnNetwork
+from smartpix.estimate import MdnNetwork, same_sensor
 from smartpix.parquet import is_cluster_file, read_clusters
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
@@ -45,15 +45,21 @@ class Lesson:
         return torch.from_numpy(both.astype(np.float32))
 
 
-def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples, report: Report = print) -> Lesson:
+def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = print) -> Lesson:
     """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its own slices.
 
     Raises:
-        InputError: event files, which have no more than was read out, or slices that are not there.
+        InputError: event files, which have no more than was read out, slices that are not there, or a network of another
+            region or sensor, or of whole numbers.
     """
     if not all(is_cluster_file(f) for f in files):
         raise InputError(f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout")
     network = MdnNetwork.load(str(teacher))
+    told = network.description
+    if network.on_chip or told["region"] != region or not same_sensor(told["sensor"], samples.sensor):
+        raise InputError(
+            f"{teacher}: cannot teach {region} clusters of {dict(samples.sensor)}; give a float network of that region and sensor"
+        )
     report(f"asking {teacher} about {len(samples)} clusters")
     mean, cholesky = np.empty((len(samples), 4)), np.empty((len(samples), 4, 4))
     for low in range(0, len(samples), TAUGHT):
@@ -63,7 +69,8 @@ def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples
             thickness=samples.sensor["thickness"],
         )  # fmt: skip
         seen = from_clusters(clusters, None, samples.sensor, {})
-        answer, cholesky[part] = network.predict_images(seen.images, seen.truncated)
+        # Without a threshold induced charge reaches the border of the array; that cuts off nothing of these clusters.
+        answer, cholesky[part] = network.predict_images(seen.images)
         # Its window may lie elsewhere: what it is off by is the same in every frame.
         mean[part] = samples.targets[part] + answer - seen.targets
     return Lesson(Path(teacher).name, mean, cholesky)

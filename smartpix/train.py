@@ -18,7 +18,8 @@ from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.compress import CompressOptions, Constraint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.fixed_point import adc_codes, describe, to_arrays
-from smartpix.model import NetworkOptions, build, encode, expected_log_likelihood, negative_log_likelihood
+from smartpix.model import NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
+from smartpix.parquet import is_cluster_file
 from smartpix.quality import quality
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
 from smartpix.samples import Samples, load_samples
@@ -92,11 +93,21 @@ class TrainMdnOptions:
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
         check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
         if isinstance(self.network, QuantizedOptions):
-            most = 1 - 1 / self.epochs
-            check("train mdn", "free", self.free, 0 <= self.free <= most, f"0 to {most:.3g}, to leave an epoch to round in")
+            check("train mdn", "patience", self.patience, self.patience == 0, "0 for a quantised network, whose losses jump")
+            by_bits = self.compress.method != "bits" or self.network.learn_bits
+            check("compress", "method", self.compress.method, by_bits, "used with learned bits (learn_bits), if it is bits")
+        else:
+            plain = self.compress == CompressOptions()
+            check("train mdn", "compress", self.compress.method, plain, "left alone for a network of floating point")
         check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
         check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+
+    @property
+    def free_epochs(self) -> int:
+        """Epochs without rounding; at least one is with it."""
+        return min(int(self.free * self.epochs), self.epochs - 1)
 
 
 def train_mdn(
@@ -135,8 +146,10 @@ def train_mdn(
     check_output(output)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
     if isinstance(options.network, QuantizedOptions):
+        if options.network.learn_edges and not all(is_cluster_file(f) for f in files):
+            raise InputError(f"{files[0]}: event files are digitised already; edges are learned on data sets (parquet)")
         check_adc(samples.made_by, np.array(options.network.edges), str(files[0]))
-    lesson = None if teacher is None else lesson_of(teacher, files, samples, report)
+    lesson = None if teacher is None else lesson_of(teacher, files, samples, region, report)
     return train_on(samples, region, output, options, report, start, lesson)
 
 
@@ -186,8 +199,10 @@ def train_on(
     begun = start_from(start) if isinstance(start, (str, Path)) else start
     if begun is not None:
         go_on(model, network, begun)
-        if isinstance(model, QuantizedMdn) and options.compress.keep_zeros:
-            model.keep_zeros()
+    if isinstance(model, QuantizedMdn) and options.compress.keep_zeros:
+        if begun is None or begun.network is None:
+            raise InputError("compress: keep_zeros needs quantised weights to start from, whose zeros stay")
+        model.keep_zeros()
     constraint = Constraint(model, options.compress) if isinstance(model, QuantizedMdn) else None
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     checkpoint = Path(output).with_suffix(".checkpoint")
@@ -206,7 +221,7 @@ def train_on(
             break
         started = time.perf_counter()
         if isinstance(model, QuantizedMdn):
-            model.begin_epoch(epoch / options.epochs, options.free)
+            model.begin_epoch(epoch, options.epochs, options.free_epochs)
         loss = _one_epoch(model, optimizer, x_train, y_train, shift, epoch, options, constraint)
         held = _nll(model, x_held, y_held)
         if not math.isfinite(held):
@@ -296,7 +311,8 @@ def calibrate_and_test(
         ends = np.percentile(outputs, (100 * RARE, 100 * (1 - RARE)), axis=0)
         description["output_range"] = [[float(low), float(high)] for low, high in ends.T]
     mean, cholesky = raw.predict_images(images)
-    shapes = shapes_of_images(images)
+    # Of a chip's cluster the host has the outputs, not the pixels.
+    shapes = None if "fixed" in description else shapes_of_images(images)
     description["calibration"] = fit_calibration(mean, cholesky, samples.targets[complete], shapes, raw.cells)
     calibrated = MdnNetwork.from_arrays(arrays, description)
     held = np.concatenate([tuning, test])
@@ -304,7 +320,7 @@ def calibrate_and_test(
     description["truncated_scale"] = _truncated_scale(calibrated, samples.images[cut], samples.targets[cut])
     long = np.flatnonzero(samples.columns > samples.images.shape[3])
     length = fit_length(samples.columns[long], samples.targets[long, 2], raw.cells[0])
-    if length is not None:
+    if length is not None and shapes is not None:
         description["length"] = length
     mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
@@ -331,7 +347,7 @@ def _loss(raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0) -> torch
         loss = negative_log_likelihood(raw, target)
     else:
         loss = (1 - lesson) * negative_log_likelihood(raw, target[..., 0])
-        loss = loss + lesson * expected_log_likelihood(raw, target[..., 1], target[..., 2:])
+        loss = loss + lesson * expected_negative_log_likelihood(raw, target[..., 1], target[..., 2:])
     return torch.where(loss > LARGE_LOSS, LARGE_LOSS * (1 + torch.log(loss.clamp(min=LARGE_LOSS) / LARGE_LOSS)), loss)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from smartpix.clusters import pixel_lists
 from smartpix.estimate import MdnNetwork
-from smartpix.export.clusters import bench_codes, load_fixed
+from smartpix.export.clusters import NOISE, bench_codes, load_fixed
 from smartpix.export.hls import HlsOptions, write_project
 from smartpix.export.rtl import RtlOptions, write_rtl
 from smartpix.quality import quality
@@ -26,10 +30,15 @@ NETWORKS = {"talk": "fixed-2s-talk", "smallest": "fixed-2s-smallest"}
 """Shipped weights: the talk's network with 2,029 parameters, and the smallest that resolves as well within 5 %."""
 FLOAT = "mdn-2s-conv-2t-chip"
 """The talk's network in floating point on the same clusters: the same noise and threshold, charge not digitised."""
+FLOATS = {"talk": "mdn-2s-conv-2t-4bit", "smallest": "mdn-2s-columns-2t-4bit"}
+"""Networks of the same kind in floating point, for the speed."""
+REPEATS = 7
 TARGETS = ("x_um", "y_um", "alpha_deg", "beta_deg")
+IN_COT = ("cot_alpha", "cot_beta")
+"""Beside the angles in degrees: a half width depends on the unit."""
 CSIM_CLUSTERS, RTL_CLUSTERS = 10_000, 2_000
 TEST_SEED = 9001
-CHIP = ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=0)
+CHIP = ReadoutOptions(noise=NOISE, threshold=300.0, adc_bits=0)
 PUBLISHED_AREAS = {
     "2D conv": (0.81, 1.23, 1.46), "slim MLP": (0.52, 0.78, 0.94), "1D conv": (0.39, 0.60, 0.72),
 }  # fmt: skip
@@ -56,8 +65,8 @@ def bench_export(
     Returns:
         By network ``csim_mismatches``, ``rtl_mismatches``, ``luts``, ``ffs``, ``cell_area_mm2``, ``cell_area_mm2_28nm``,
         ``latency_cycles``, ``ii_cycles``, ``latency_ns``, ``parameters``, ``nonzero_weights``, ``hw68_ratio_to_float`` by
-        target, :func:`smartpix.quality.quality` of complete clusters as ``quality``, and all facts of the projects; ``float`` is
-        the reference's quality.
+        target, :func:`speed`, :func:`smartpix.quality.quality` of complete clusters as ``quality``, and all facts of the
+        projects; ``float`` is the reference's quality.
 
     Raises:
         InputError: an unknown network, missing weights, hls4ml or g++ missing.
@@ -81,6 +90,8 @@ def bench_export(
             "nonzero_weights": network.nonzero_weights, "hw68_ratio_to_float": ratios(own, reference), "quality": own,
             "csim_mismatches": 0, "csim_clusters": csim_clusters, "hls": {},
         }  # fmt: skip
+        report(f"{name}: clusters per second, beside the same network in floating point")
+        facts |= speed(weights, name, samples)
         codes = bench_codes(network, description, max(csim_clusters, rtl_clusters), seed=TEST_SEED + 1)
         with tempfile.TemporaryDirectory() as folder:
             for io in ("parallel", "stream"):
@@ -94,6 +105,24 @@ def bench_export(
             rtl = write_rtl(network, Path(folder) / "rtl", codes[:rtl_clusters], RtlOptions(clock_ns=clock_ns), report)
         result[name] = facts | {k: v for k, v in rtl.items() if k not in ("kind", "n_clusters")} | {"rtl_clusters": rtl_clusters}
     return result
+
+
+def speed(weights: str, name: str, samples: Samples) -> dict[str, float]:
+    """Clusters per second from lists of pixels to outputs, of the whole numbers and of the same kind in floating point.
+
+    Both in turn in one process on one thread, median of several after a warm-up; encoding inside the clock.
+    """
+    lists = pixel_lists(samples.images)
+    networks = {"fixed": MdnNetwork.load(weights).fused, "float": MdnNetwork.load(FLOATS[name]).fused}
+    times: dict[str, list[float]] = {which: [] for which in networks}
+    for repeat in range(REPEATS + 1):
+        for which, fused in networks.items():
+            started = time.perf_counter()
+            fused.pixels(*lists)
+            if repeat:
+                times[which].append(time.perf_counter() - started)
+    rate = {which: len(samples) / float(np.median(t)) for which, t in times.items()}
+    return {"clusters_per_second": rate["fixed"], "float_clusters_per_second": rate["float"]}
 
 
 def test_samples(n: int) -> Samples:
@@ -110,7 +139,7 @@ def measured(weights: str | Path, samples: Samples) -> dict[str, Any]:
 
 def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, float]:
     """68 % half widths over those of the reference."""
-    return {target: own["half_width_68"][target] / reference["half_width_68"][target] for target in TARGETS}
+    return {target: own["half_width_68"][target] / reference["half_width_68"][target] for target in (*TARGETS, *IN_COT)}
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -124,9 +153,11 @@ def table(result: Mapping[str, Any]) -> str:
     for key, form in rows.items():
         cells = ["-" if result[n][key] is None else form.format(result[n][key]) for n in names]
         lines.append(f"{key:28s}" + "".join(f"{cell:>14s}" for cell in cells))
-    for target in TARGETS:
+    for target in (*TARGETS, *IN_COT):
         values = [result[n]["hw68_ratio_to_float"][target] for n in names]
         lines.append(f"{'half width / float ' + target:28s}" + "".join(f"{v:14.3f}" for v in values))
+    areas = ", ".join(f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in PUBLISHED_AREAS.items())
+    lines.append(f"published areas (HLS / synthesis / place and route, no unit given): {areas}")
     for name in names:
         own, reference = result[name]["quality"], result["float"]["quality"]
         lines.append(f"{name}: coverage68 {own['coverage68']:.3f}; nll {own['nll']:.2f} (float {reference['nll']:.2f})")

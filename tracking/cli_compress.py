@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def add_compress(commands: Any) -> None:
     data.add_argument("--threshold", type=float, metavar="E", help="its lowest edge (default: 300 e)")
     data.add_argument("--adc-max", type=float, metavar="E", help="where it saturates (default: 16000 e)")
     data.add_argument("--learn-edges", action="store_true", default=None, help="learn its edges; with 2 bits")
-    data.add_argument("--noise", type=float, default=50.0, metavar="E", help="added to data sets (default: %(default)s)")
+    data.add_argument("--noise", type=float, metavar="E", help="added to data sets (default: 50)")
     data.add_argument("--slices", type=int, nargs="+", metavar="S", help="default: the first and the last, 0 and 19 of data sets")
     data.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
     smaller = compress.add_argument_group("making it smaller")
@@ -61,7 +62,7 @@ def add_compress(commands: Any) -> None:
         "--shrink", action="store_true", help="first take dead units and filters out of the weights started from"
     )
     smaller.add_argument("--teacher", metavar="WEIGHTS", help="a float network to learn means and covariances from")
-    smaller.add_argument("--lesson", type=float, default=0.5, metavar="SHARE", help="of the loss from it (default: %(default)s)")
+    smaller.add_argument("--lesson", type=float, metavar="SHARE", help="of the loss from it (default: 0.5)")
     training = compress.add_argument_group("training")
     training.add_argument("--epochs", type=int, default=40, help="(default: %(default)s)")
     training.add_argument("--free", type=float, metavar="SHARE", help=(
@@ -78,8 +79,9 @@ def add_compress(commands: Any) -> None:
 
 def _compress(options: argparse.Namespace) -> None:
     from smartpix.compress import CompressOptions
+    from smartpix.export.clusters import NOISE
     from smartpix.parquet import is_cluster_file
-    from smartpix.quantize import QuantizedOptions
+    from smartpix.quantize import SMALLEST_EDGE, QuantizedOptions
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.start import start_from
     from smartpix.train import TrainMdnOptions, train_mdn
@@ -93,22 +95,43 @@ def _compress(options: argparse.Namespace) -> None:
     known = {} if start is None else dict(start.options)
     if {"data_bits", "threshold", "adc_max"} & set(given):
         known.pop("edges", None)
+    if options.method == "bits":
+        given["learn_bits"] = True
     network = QuantizedOptions(**(known | given))
     how = {f.name: getattr(options, f.name) for f in fields(CompressOptions) if getattr(options, f.name) is not None}
+    _check_used(how, options)
     fresh = start is None or start.network is None
     training = TrainMdnOptions(
         network, options.epochs, options.batch_size, options.learning_rate, augment=tuple(options.augment),
-        seed=options.train_seed, compress=CompressOptions(**how), lesson=options.lesson,
-        free=(min(0.3, 1 - 1 / max(options.epochs, 1)) if fresh else 0.0) if options.free is None else options.free,
+        seed=options.train_seed, compress=CompressOptions(**how), lesson=0.5 if options.lesson is None else options.lesson,
+        free=(0.3 if fresh else 0.0) if options.free is None else options.free,
     )  # fmt: skip
     readout = None
     if all(is_cluster_file(f) for f in options.files):
-        # The network's own ADC digitises; below its lowest edge nothing is read out.
-        lowest = min(e for e in network.edges if e > 0)
-        readout = ReadoutOptions(noise=options.noise, threshold=lowest, adc_bits=0)
+        # The network's own ADC digitises; below its lowest edge, or as far down as that may go, nothing is read out.
+        lowest = SMALLEST_EDGE if network.learn_edges else min(e for e in network.edges if e > 0)
+        readout = ReadoutOptions(noise=NOISE if options.noise is None else options.noise, threshold=lowest, adc_bits=0)
+    elif options.noise is not None:
+        raise InputError(f"{options.files[0]}: event files are read out already; leave out --noise")
     result = train_mdn(
         options.files, options.region, options.output, training, log, slices=options.slices, readout=readout, start=start,
         sensor=sensor_flag(options.type), teacher=options.teacher,
     )  # fmt: skip
     # What a reader of lines wants; the history by epoch is for programs.
     print_result(options, result if options.json else {k: v for k, v in result.items() if k != "by_epoch"})
+
+
+USED = {
+    "target": ("bdmm", "mdmm"), "scope": ("bdmm", "mdmm"), "surrogate": ("bdmm", "mdmm"), "rate": ("bdmm", "mdmm"),
+    "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),
+}  # fmt: skip
+"""Methods that an option is for."""
+
+
+def _check_used(how: Mapping[str, Any], options: argparse.Namespace) -> None:
+    method = how.get("method", "none")
+    for name, methods in USED.items():
+        if name in how and method not in methods:
+            raise InputError(f"compress: --{name} is for --method {' or '.join(methods)}, and the method is {method}")
+    if options.lesson is not None and options.teacher is None:
+        raise InputError("compress: --lesson is the share of a teacher's; give one with --teacher")

@@ -42,7 +42,7 @@ def _export(options: argparse.Namespace) -> None:
     from smartpix.export.clusters import bench_codes, load_fixed
     from smartpix.export.hls import BACKENDS, HlsOptions, write_project
     from smartpix.export.rtl import RtlOptions, write_rtl
-    from smartpix.files import replace_when_done
+    from smartpix.files import replace_folder_when_done
 
     check("export", "clusters", options.clusters, options.clusters >= 1, "at least 1")
     strategy = options.strategy or BACKENDS.get(options.backend, ("latency",))[0]
@@ -52,10 +52,9 @@ def _export(options: argparse.Namespace) -> None:
     log(f"{options.clusters} clusters for the test bench")
     codes = bench_codes(network, description, options.clusters, options.file, options.seed)
     log(f"hls4ml: {options.backend}, {options.io}, {strategy}; C simulation")
-    options.output.mkdir(parents=True, exist_ok=True)
-    result = {"weights": str(options.weights), **write_project(network, options.output / "hls", codes, hls)}
-    if options.rtl:
-        result["rtl"] = write_rtl(network, options.output / "rtl", codes, rtl, log)
-    with replace_when_done(options.output / "report.json") as beside:
-        beside.write_text(json.dumps(result, indent=1) + "\n")
+    with replace_folder_when_done(options.output, ("report.json",)) as new:
+        result = {"weights": str(options.weights), **write_project(network, new / "hls", codes, hls)}
+        if options.rtl:
+            result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
+        (new / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     print_result(options, result)

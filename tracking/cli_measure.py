@@ -193,12 +193,12 @@ def _study_front(options: argparse.Namespace) -> None:
 
     folder = _folder(options.output)
     result = front_study(options.weights, options.base, options.clusters, log)
+    _write_json(folder / "front.json", result)
     plot_front(folder / "front.png", result)
     for name, network in result["networks"].items():
         if network["method"] in ("bdmm", "mdmm"):
             plot_history(folder / f"history-{name}.png", result, name)
             plot_weights(folder / f"weights-{name}.png", result, (result["base"], name))
-    _write_json(folder / "front.json", result)
     print(json.dumps(result) if options.json else f"{table(result)}\nwritten to {folder}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from smartpix.export.clusters import load_fixed
 from smartpix.export.logic import estimate_luts
+from smartpix.fixed_point import FixedNetwork
 from smartpix.schema import InputError, check
 from tracking.bench_export import PUBLISHED_AREAS, TARGETS, measured, ratios, test_samples
 
@@ -29,7 +30,7 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
 
     Returns:
         ``networks``: by name ``kind``, ``method`` and its ``setting``, ``parameters``, ``nonzero_weights``, ``zeros`` by layer,
-        ``luts`` (by da4ml's count, fully unrolled), ``nll``, ``coverage68``, ``hw68_ratio_to_base`` by target and the ``worst``,
+        ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``, ``hw68_ratio_to_base`` by target and the ``worst``,
         ``on_front``; ``by_epoch`` (zeros by layer, multipliers) and ``weights``, counts of the weights' values, for figures;
         ``base``; ``published_areas``.
 
@@ -51,10 +52,11 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
         reference = reference or own
         compress = description["options"]["compress"]
         ratio = ratios(own, reference)
+        worst = max(ratio[target] for target in TARGETS)
         networks[Path(name).stem] = {
             "kind": network.kind, "method": compress["method"], "setting": setting(compress), "parameters": network.parameters,
-            "nonzero_weights": network.nonzero_weights, "zeros": description["metrics"]["zeros"], "luts": estimate_luts(network),
-            "nll": own["nll"], "coverage68": own["coverage68"], "hw68_ratio_to_base": ratio, "worst": max(ratio.values()),
+            "nonzero_weights": network.nonzero_weights, "zeros": zeros(network), "da4ml_luts": estimate_luts(network),
+            "nll": own["nll"], "coverage68": own["coverage68"], "hw68_ratio_to_base": ratio, "worst": worst,
             "by_epoch": description["metrics"]["by_epoch"],
             "weights": {
                 layer: _counted(whole * 2.0 ** -network.formats[layer].fraction) for layer, whole in network.weights.items()
@@ -68,11 +70,17 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
 def front_of(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Names of those that no other one beats in both look-up tables and the worst ratio of half widths, smallest first."""
     best, front = np.inf, []
-    for name in sorted(networks, key=lambda n: (networks[n]["luts"], networks[n]["worst"])):
+    for name in sorted(networks, key=lambda n: (networks[n]["da4ml_luts"], networks[n]["worst"])):
         if networks[name]["worst"] < best:
             best = networks[name]["worst"]
             front.append(name)
     return front
+
+
+def zeros(network: FixedNetwork) -> dict[str, float]:
+    """Share of weights that are exactly zero, by layer, and ``"all"``."""
+    n = sum(w.size for w in network.weights.values())
+    return {k: float(np.mean(w == 0)) for k, w in network.weights.items()} | {"all": 1 - network.nonzero_weights / n}
 
 
 def setting(compress: Mapping[str, Any]) -> str:
@@ -88,11 +96,13 @@ def table(result: Mapping[str, Any]) -> str:
     """As lines of text, fewest look-up tables first; a star for those on the front."""
     head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>9s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
     lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}"]
-    for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["luts"]):
+    for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["da4ml_luts"]):
         shown = name + (" *" if r["on_front"] else "")
-        size = f"{r['nonzero_weights']:9d}{r['zeros']['all']:7.3f}{r['luts']:9d}"
+        size = f"{r['nonzero_weights']:9d}{r['zeros']['all']:7.3f}{r['da4ml_luts']:9d}"
         resolution = "".join(f"{r['hw68_ratio_to_base'][target]:10.3f}" for target in TARGETS)
         lines.append(f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}")
+    areas = ", ".join(f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in result["published_areas"].items())
+    lines.append(f"published areas (HLS / synthesis / place and route, no unit given): {areas}")
     return "\n".join(lines)
 
 

@@ -90,7 +90,7 @@ def write_rtl(
 
     Raises:
         InputError: codes of another shape or beyond the range of the edges, a network without work to do, or another folder.
-        RuntimeError: the simulation differs from the reference, or a tool failed.
+        InputError: the simulation differs from the reference, or a tool failed.
     """
     options = options or RtlOptions()
     _check_codes(network, codes)
@@ -120,7 +120,7 @@ def write_rtl(
             report(f"verilator: {len(codes)} clusters")
             facts["rtl_mismatches"] = simulate(new)
             if facts["rtl_mismatches"]:
-                raise RuntimeError(
+                raise InputError(
                     f"{facts['rtl_mismatches']} of {len(codes)} clusters give other numbers in the simulated Verilog than in the "
                     "reference; please report this network"
                 )
@@ -146,7 +146,7 @@ def simulate(folder: str | Path) -> int:
     """Clusters of a folder's test bench whose results differ from the expected ones, with the clock, by verilator.
 
     Raises:
-        RuntimeError: the Verilog does not compile, or the test bench does not come to its end.
+        InputError: the Verilog does not compile, or the test bench does not come to its end.
     """
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as build:
@@ -158,7 +158,7 @@ def simulate(folder: str | Path) -> int:
         out = synthesis.run([str(Path(build) / "Vtestbench")], folder, "simulation.log")
     found = re.search(r"clusters (\d+) mismatches (\d+)", out)
     if found is None:
-        raise RuntimeError(f"the test bench did not come to its end:\n{out[-2000:]}")
+        raise InputError(f"the test bench did not come to its end:\n{out[-2000:]}")
     return int(found[2])
 
 

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from smartpix.schema import InputError
+
 __all__ = ["CELLS", "FPGA", "LIBERTY", "NETLIST", "TIMING", "cells", "fpga", "missing", "run", "timing", "tool_version"]
 
 LIBERTY = "/usr/share/qflow/tech/osu018/osu018_stdcells.lib"
@@ -54,13 +56,13 @@ def run(command: list[str], folder: Path, log: str) -> str:
     """What a command prints in a folder; written to ``log`` there as well.
 
     Raises:
-        RuntimeError: it failed; with the end of what it printed.
+        InputError: it failed; with the end of what it printed.
     """
     with (folder / log).open("w") as file:
         code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
     text = (folder / log).read_text(errors="replace")
     if code != 0:
-        raise RuntimeError(f"{Path(command[0]).name} failed with code {code}:\n{text[-2000:]}")
+        raise InputError(f"{Path(command[0]).name} failed with code {code}:\n{text[-2000:]}")
     return text
 
 
@@ -118,7 +120,7 @@ exit
     text = run(["sta", "-no_splash", "-exit", "sta.tcl"], folder, "sta.log")
     # Opensta goes on after an error, without the part of the design that it did not understand.
     if "Error" in text:
-        raise RuntimeError(f"opensta did not read the design:\n{text[-2000:]}")
+        raise InputError(f"opensta did not read the design:\n{text[-2000:]}")
     slack = float(_found(r"worst slack (-?[0-9.]+)", text))
     longest = clock_ns - slack
     return {"longest_path_ns": longest, "slack_ns": slack, "meets_clock": slack >= 0, "fmax_mhz": 1000 / longest}
@@ -138,7 +140,7 @@ def _yosys(folder: Path, script: str, name: str) -> Any:
 def _found(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
-        raise RuntimeError(f"'{pattern}' was not found in what the tool wrote:\n{text[-2000:]}")
+        raise InputError(f"'{pattern}' was not found in what the tool wrote:\n{text[-2000:]}")
     return found[1]
 
 

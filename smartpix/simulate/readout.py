@@ -179,8 +179,8 @@ def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where:
     told = made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
     if not isinstance(told, Mapping) or not told.get("adc_bits"):
         return
-    readout = ReadoutOptions(threshold=told["threshold"], adc_bits=told["adc_bits"], adc_max=told["adc_max"])
-    found, _ = adc_levels(readout)
+    given = {k: told[k] for k in ("threshold", "adc_bits", "adc_max") if k in told}
+    found, _ = adc_levels(ReadoutOptions(**given))
     if len(found) != len(edges) or not np.allclose(found, edges, rtol=1e-3):
         raise InputError(
             f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the network's ADC has "

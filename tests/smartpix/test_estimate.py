@@ -19,7 +19,6 @@ from smartpix.estimate import (
     choose_estimator,
     estimate,
     sensor_of,
-    shapes_of_images,
     truth_targets,
     window_center,
 )
@@ -438,7 +437,7 @@ def test_shipped_networks_serve_the_embedded_detector():
 
 
 def test_unknown_kind_of_estimates_is_refused():
-    with pytest.raises(InputError, match="estimates 'cnn' are unknown.* Use auto, mdn, quantised, shape"):
+    with pytest.raises(InputError, match=r"estimates 'cnn' are unknown.* Use auto, mdn, quantised, shape"):
         choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
 
 
@@ -452,14 +451,15 @@ def test_quantised_estimates_are_what_the_chip_sends():
     barrel = np.flatnonzero(header.detector.barrel[flat.module])
     images, _ = windows(flat.take(barrel))
     raw = evaluate(network, adc_codes(images, network.edges)) * 2.0 ** -network.outputs["dense3"].fraction
-    # Uncalibrated, the covariances are those of the reference; the chain's have the same calibration.
-    mean, cholesky = MdnNetwork.load("fixed-barrel").finish(raw, shapes_of_images(images), flat.take(barrel).truncated)
+    mean, cholesky = MdnNetwork.load("fixed-barrel").finish(raw, None, flat.take(barrel).truncated)
     np.testing.assert_allclose(whole.mean[barrel, 2:], mean[:, 2:], rtol=1e-12)
     np.testing.assert_allclose(whole.cholesky[barrel], cholesky, rtol=1e-12)
     assert description["region"] == "barrel"
     # Fewer bits on the link: other numbers, mostly within what the network says it does not know.
     off = np.abs(coarse.mean - whole.mean) / whole.sigma()
     assert 0 < np.median(off) < 0.5
+    # What is cut off is in the covariance.
+    assert np.all(coarse.sigma().mean(axis=0) > whole.sigma().mean(axis=0))
 
 
 def test_link_bits_need_a_chip(pair):
@@ -468,6 +468,8 @@ def test_link_bits_need_a_chip(pair):
         choose_estimator(header, "mdn", **pair, link_bits=8)
     with pytest.raises(InputError, match="link_bits must be 0, or 2 to 16 and is 40"):
         choose_estimator(header, "quantised", link_bits=40)
+    with pytest.raises(InputError, match="mdn-barrel holds a network of floating point"):
+        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
     with pytest.raises(InputError, match="floating-point estimates are not sent"):
         choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from smartpix.clusters import pixel_lists
 from smartpix.fixed_inference import fuse_fixed
-from smartpix.fixed_point import FixedPoint, adc_codes, evaluate
+from smartpix.fixed_point import FixedPoint, adc_codes, evaluate, link_format
 from smartpix.schema import InputError
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 from tests.smartpix.fixed_networks import random_codes, random_network
@@ -82,16 +82,22 @@ def test_what_arrives_is_within_half_a_step_of_the_link():
     network = random_network("mlp")
     images = charges(random_codes(400))
     whole = fuse_fixed(network).images(images)
-    for bits in (4, 8, 12):
-        form = FixedPoint(True, bits, bits - 4)
-        sent = fuse_fixed(network, (form,) * 14).images(images)
-        held = np.abs(whole) < 7.9
-        assert np.abs(sent - whole)[held].max() <= 0.5 * 2.0**-form.fraction
+    low, high = float(whole.min()), float(whole.max())
+    for bits in (3, 8, 12):
+        form = link_format(bits, low, high, 10)
+        fused = fuse_fixed(network, (form,) * 14)
+        sent = fused.images(images)
+        step = 2.0**-form.fraction
+        assert step <= 2 * (high - low) / (2**bits - 1)
+        assert np.abs(sent - whole).max() <= 0.5 * step
         assert len(np.unique(sent)) <= 2**bits
-        assert sent.min() >= -8
-        assert sent.max() <= 8
-    finer = fuse_fixed(network, (FixedPoint(True, 20, 12),) * 14).images(images)
-    np.testing.assert_array_equal(finer, whole)
+        np.testing.assert_array_equal(fused.link_steps(), step)
+    # Beyond the range it saturates; with enough bits nothing is cut off.
+    narrow = fuse_fixed(network, (link_format(6, -0.5, 0.25, 10),) * 14).images(images)
+    assert -0.52 <= narrow.min() <= narrow.max() <= 0.52
+    finer = fuse_fixed(network, (link_format(16, low, high, 10),) * 14)
+    np.testing.assert_array_equal(finer.images(images), whole)
+    np.testing.assert_array_equal(finer.link_steps(), 0)
 
 
 def test_wrong_slices_and_shapes_are_named():

@@ -119,13 +119,15 @@ def test_a_ninth_by_multiplication(largest):
             assert (k * multiplier + multiplier // 2) >> shift == math.floor(k / 9)
 
 
-@given(st.integers(2, 16), st.floats(-30, 0), st.floats(0.001, 30))
-def test_the_links_format_holds_the_range_and_no_more(bits, low, high):
-    form = link_format(bits, low, high)
-    assert form.bits == bits
-    reach = 2.0 ** (bits - 1 - form.fraction)
-    assert reach >= max(-low, high)
-    assert reach / 2 < max(-low, high)
+@given(st.integers(2, 16), st.floats(-30, 30), st.floats(0.01, 30), st.integers(6, 14))
+def test_the_links_format_holds_the_range_with_the_finest_step(bits, low, width, fraction):
+    form = link_format(bits, low, low + width, fraction)
+    ends = np.floor(np.array([low, low + width]) * 2.0**fraction).astype(np.int64)
+    sent = form.send(ends, fraction)
+    assert sent[0] == 0
+    assert sent[1] <= 2**bits - 1
+    assert np.abs(form.receive(sent, fraction) - ends * 2.0**-fraction).max() <= 2.0**-form.fraction
+    assert form.fraction == fraction or width * 2.0 ** (form.fraction + 1) > 2**bits - 2
 
 
 @pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])
@@ -159,6 +161,8 @@ def damaged(change):
         (lambda a, t: a["dense2.weight"].__setitem__((0, 0), 8), "beyond its 4 bits"),
         (lambda a, t: a.update({"more": np.zeros(1)}), "arrays"),
         (lambda a, t: a.update({"edges": np.array([2.0, 1.0])}), "'edges' of the ADC must ascend"),
+        (lambda a, t: a.update({"edges": np.array([-1.0, 0.0])}), "and not be 0"),
+        (lambda a, t: t.update({"activation": "gelu"}), "activation 'gelu'"),
         (lambda a, t: t.update({"kind": "cnn"}), "cnn"),
     ],
 )  # fmt: skip

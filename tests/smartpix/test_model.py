@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from smartpix.model import NETWORKS, NetworkOptions, build, encode, negative_log_likelihood
+from smartpix.model import NETWORKS, NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
 from smartpix.schema import SMALLEST_SIGMA, TARGET_SCALE, InputError
 
 QUICK = settings(max_examples=30, deadline=None)
@@ -226,3 +226,15 @@ def test_diagonal_is_the_softplus_above_its_floor(values):
     found = negative_log_likelihood(raw, torch.zeros(1, 4, dtype=torch.float64)).item()
     wanted = np.log(np.logaddexp(0, values) + SMALLEST_SIGMA).sum() + 2 * np.log(2 * np.pi)
     assert found == pytest.approx(wanted, rel=1e-9, abs=1e-6)
+
+
+def test_expected_likelihood_is_the_mean_over_what_the_teacher_knows():
+    generator = torch.Generator().manual_seed(3)
+    raw = torch.randn(3, 14, generator=generator)
+    mean = torch.randn(3, 4, generator=generator)
+    factor = 0.5 * torch.randn(3, 4, 4, generator=generator)
+    draws = mean + torch.einsum("nij,knj->kni", factor, torch.randn(200_000, 3, 4, generator=generator))
+    each = negative_log_likelihood(raw.repeat(200_000, 1), draws.reshape(-1, 4)).reshape(200_000, 3)
+    error = each.std(0) / 200_000**0.5
+    difference = expected_negative_log_likelihood(raw, mean, factor) - each.mean(0)
+    assert (difference.abs() < 5 * error).all()

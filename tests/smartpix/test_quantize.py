@@ -32,8 +32,9 @@ def fresh(options, seed=0):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("learn_bits", [False, True], ids=["bits", "learned"])
-def test_the_module_computes_what_the_chip_will(kind, activation, learn_bits):
-    options = QuantizedOptions(kind, activation=activation, learn_bits=learn_bits)
+@pytest.mark.parametrize("bits", [3, 8, 12])
+def test_the_module_computes_what_the_chip_will(kind, activation, learn_bits, bits):
+    options = QuantizedOptions(kind, activation=activation, activation_bits=bits, learn_bits=learn_bits)
     model = fresh(options)
     if learn_bits:
         with torch.no_grad():
@@ -79,23 +80,23 @@ def test_a_kernels_format_has_the_smallest_error():
 
 def test_formats_follow_the_weights_and_are_then_held():
     model = fresh(QuantizedOptions("mlp"))
-    model.begin_epoch(0.0, 0.3)
+    model.begin_epoch(0, 10, 3)
     assert not model.rounding
     with torch.no_grad():
         model.dense2.weight *= 4
     before = model.dense2.format.fraction
-    model.begin_epoch(0.4, 0.3)
+    model.begin_epoch(4, 10, 3)
     assert model.rounding
     assert model.dense2.format.fraction == before - 2
     with torch.no_grad():
         model.dense2.weight *= 4
-    model.begin_epoch(0.6, 0.3)
+    model.begin_epoch(6, 10, 3)
     assert model.dense2.format.fraction == before - 2
 
 
 def test_unrounded_outputs_are_the_float_ones_within_the_ends():
     model = fresh(QuantizedOptions("mlp", activation="relu"))
-    model.begin_epoch(0.0, 0.5)
+    model.begin_epoch(0, 10, 5)
     x = encode_codes(torch.from_numpy(random_codes(40)), model.options.data)
     flat = torch.cat([x.sum(2).flatten(1), x.sum(3).flatten(1)], dim=1)
     for kernel in (model.dense1, model.dense2):
@@ -130,6 +131,19 @@ def test_a_network_of_whole_numbers_goes_back_into_a_module(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_weights_with_common_factors_go_back_as_they_are(kind):
+    """As after pruning: the biases keep their unit."""
+    options = QuantizedOptions(kind)
+    network = to_fixed(fresh(options, 5))
+    weights = {k: v // 4 * 4 for k, v in network.weights.items()} | {"dense2": 0 * network.weights["dense2"]}
+    network = dataclasses.replace(network, weights=weights)
+    model = fresh(options, 6)
+    from_fixed(model, network, "w")
+    codes = random_codes(60)
+    np.testing.assert_array_equal(evaluate(to_fixed(model), codes), evaluate(network, codes))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_start_from_a_float_network(kind):
     torch.manual_seed(3)
     floats = build(NetworkOptions(kind))
@@ -137,7 +151,7 @@ def test_start_from_a_float_network(kind):
     model = fresh(QuantizedOptions(kind, conv_bits=12, dense_bits=12, activation_bits=12))
     from_float(model, arrays, "w")
     x = 0.1 * encode_codes(torch.from_numpy(random_codes(40)), model.options.data)
-    model.begin_epoch(0.0, 0.5)
+    model.begin_epoch(0, 10, 5)
     # tanh is the hard one for small numbers.
     with torch.no_grad():
         torch.testing.assert_close(model(x), floats(x), atol=0.15, rtol=0)
@@ -188,6 +202,10 @@ def test_learned_edges_code_as_the_chip_and_feel_where_to_go():
     ("change", "message"),
     [
         ({"kind": "con"}, "Did you mean 'conv'"),
+        ({"hidden": (-3, 4)}, "hidden must be two whole numbers"),
+        ({"kind": "mlp", "filters": (3, 0)}, "filters must be 0 where the network mlp has none"),
+        ({"threshold": float("nan")}, "threshold must be positive"),
+        ({"output_fraction": 99}, "output_fraction must be between"),
         ({"activation": "sigmoid"}, "one of tanh, relu"),
         ({"dense_bits": 1}, "dense_bits must be between 2 and 12"),
         ({"edges": (1.0, 2.0)}, "edges must be 15 for the bits"),

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from smartpix import train
+from smartpix.compress import CompressOptions
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork
 from smartpix.model import NetworkOptions, build
 from smartpix.parquet import write_clusters
 from smartpix.quality import quality
+from smartpix.quantize import QuantizedOptions
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
@@ -671,3 +673,44 @@ def test_length_of_long_clusters_is_learned_where_they_are_known(trained, sample
     assert told["length"]["offset"] == pytest.approx(0.8, abs=0.15)
     assert told["length"]["sigma"] == pytest.approx(1 / np.sqrt(12) / cell, rel=0.15)
     assert "length" not in calibrate_and_test(arrays, description, samples, *rows)[0]
+
+
+@pytest.mark.parametrize(
+    ("compress", "network"),
+    [
+        (CompressOptions("mdmm", 0.6), QuantizedOptions("mlp", hidden=(6, 5))),
+        (CompressOptions("bits"), QuantizedOptions("mlp", hidden=(6, 5), learn_bits=True)),
+        (CompressOptions(), QuantizedOptions("conv")),
+    ],
+    ids=["mdmm", "bits", "conv"],
+)  # fmt: skip
+def test_a_quantised_training_is_taken_up_where_it_stopped(samples, tmp_path, monkeypatch, compress, network):
+    options = TrainMdnOptions(network, epochs=4, batch_size=256, compress=compress)
+    whole = train_on(samples, "barrel", tmp_path / "whole.safetensors", options, lambda line: None)
+    rounds = []
+
+    def stopping(line):
+        rounds.append(line)
+        if len(rounds) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_on(samples, "barrel", tmp_path / "two.safetensors", options, stopping)
+    again = train_on(samples, "barrel", tmp_path / "two.safetensors", options, rounds.append)
+    assert len(rounds) == 4
+    assert again == whole
+    one, two = (load_weights(tmp_path / f"{name}.safetensors", f"fixed-{network.kind}")[0] for name in ("whole", "two"))
+    assert all(np.array_equal(one[k], two[k]) for k in one)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"compress": CompressOptions("mdmm")}, "left alone for a network of floating point"),
+        ({"network": QuantizedOptions(), "compress": CompressOptions("bits")}, "learned bits"),
+        ({"network": QuantizedOptions(), "patience": 3}, "patience must be 0"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        TrainMdnOptions(**change)

@@ -113,13 +113,26 @@ def test_it_starts_from_a_float_network(compress, tmp_path):
     assert np.abs(whole - weight).max() <= 0.01 * np.abs(weight).max()
 
 
-def test_a_teacher_lowers_the_loss_of_few_clusters(compress, tmp_path, bench_file):
+def test_a_teacher_is_listened_to(compress, tmp_path, bench_file):
     arguments = ("--network", "mlp", "--teacher", "mdn-2s-columns-2t-float", "--lesson", 0.9)
     assert compress(*arguments, output="taught.safetensors")[0] == 0
     assert compress("--network", "mlp", output="alone.safetensors")[0] == 0
     taught, alone = (load_fixed(tmp_path / f"{name}.safetensors")[1] for name in ("taught", "alone"))
     assert (taught["teacher"], alone["teacher"]) == ("mdn-2s-columns-2t-float", None)
     assert taught["metrics"]["history"] != alone["metrics"]["history"]
+    refused(compress("--network", "mlp", "--teacher", "mdn-endcap"), "cannot teach barrel clusters")
+    refused(compress("--network", "mlp", "--teacher", str(tmp_path / "alone.safetensors")), "give a float network")
+
+
+def test_bits_have_a_price(compress, tmp_path):
+    sizes = {}
+    for price in (1e-6, 1e3):
+        arguments = ("--network", "mlp", "--method", "bits", "--strength", price, "--learning-rate", 0.05, "--free", 0)
+        assert compress(*arguments, output=f"{price}.safetensors")[0] == 0
+        network, description = load_fixed(tmp_path / f"{price}.safetensors")
+        assert description["network"]["learn_bits"]
+        sizes[price] = network.nonzero_weights
+    assert sizes[1e3] < 0.5 * sizes[1e-6]
 
 
 def test_two_bits_with_learned_edges(compress, tmp_path):
@@ -139,6 +152,10 @@ def test_wrong_use_is_refused(compress, small, bench_file, capsys):
     refused(compress("--network", "columns", "--from", small), "holds a network 'mlp' and 'columns' was asked for")
     refused(compress("--from", small, "--hidden", 9, 9), "was asked for; ask for its widths")
     refused(compress("--learn-edges"), "positive if they are learned")
+    refused(compress("--target", 0.5), "--target is for --method bdmm or mdmm, and the method is none")
+    refused(compress("--lesson", 0.5), "give one with --teacher")
+    refused(compress("--keep-zeros"), "keep_zeros needs quantised weights")
+    refused(compress("--free", 1.0), "free must be at least 0 and below 1")
     code = main(["run", "--estimates", "mdn", "--link-bits", "8"])
     refused((code, *capsys.readouterr()), "which no chip sends; use quantised")
 
@@ -165,6 +182,8 @@ def test_export_refuses_what_it_cannot_do(small, tmp_path, capsys):
     refused(export(small, "--backend", "vitiss"), "Did you mean 'vitis'")
     refused(export(small, "--clusters", 0), "clusters must be at least 1")
     assert not (tmp_path / "chip").exists()
+    (tmp_path / "chip").write_text("mine")
+    refused(export(small, "--clusters", 5), "is a file")
 
 
 def test_codes_of_the_bench_are_the_networks(small, bench_file):
@@ -209,7 +228,8 @@ def test_bench_export_has_the_promised_keys(with_small, monkeypatch):
     assert facts["hls"]["stream"]["n_clusters"] == 50
     for tool, key in (("verilator", "rtl_mismatches"), ("yosys", "luts"), ("sta", "longest_path_ns")):
         assert (facts[key] is None) == (shutil.which(tool) is None) == (tool in facts["missing"])
-    assert set(facts["hw68_ratio_to_float"]) == {"x_um", "y_um", "alpha_deg", "beta_deg"}
+    assert set(facts["hw68_ratio_to_float"]) == {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
+    assert facts["clusters_per_second"] > 0
     assert facts["hw68_ratio_to_float"]["x_um"] == pytest.approx(
         facts["quality"]["half_width_68"]["x_um"] / result["float"]["quality"]["half_width_68"]["x_um"]
     )
@@ -221,14 +241,14 @@ def test_bench_export_has_the_promised_keys(with_small, monkeypatch):
 
 
 def test_ratios_are_of_half_widths():
-    half = {"x_um": 2.0, "y_um": 3.0, "alpha_deg": 1.0, "beta_deg": 4.0}
+    half = {"x_um": 2.0, "y_um": 3.0, "alpha_deg": 1.0, "beta_deg": 4.0, "cot_alpha": 0.1, "cot_beta": 0.2}
     other = {"half_width_68": {k: 2 * v for k, v in half.items()}}
     assert ratios({"half_width_68": half}, other) == dict.fromkeys(half, 0.5)
 
 
 def test_the_front_is_what_nothing_beats():
     points = {"a": (10, 1.2), "b": (20, 1.3), "c": (30, 1.0), "d": (30, 1.1), "e": (5, 1.5)}
-    networks = {k: {"luts": luts, "worst": worst} for k, (luts, worst) in points.items()}
+    networks = {k: {"da4ml_luts": luts, "worst": worst} for k, (luts, worst) in points.items()}
     assert front_of(networks) == ["e", "a", "c"]
 
 
@@ -241,11 +261,17 @@ def test_study_front(small, compress, tmp_path, capsys):
     assert set(told["networks"]) == {"small", "pruned"}
     assert told["networks"]["small"]["worst"] == 1.0
     pruned = told["networks"]["pruned"]
-    assert pruned["luts"] <= told["networks"]["small"]["luts"] * 1.2
+    assert pruned["da4ml_luts"] <= told["networks"]["small"]["da4ml_luts"] * 1.2
     assert sum(n for v, n in pruned["weights"]["dense1"].items() if float(v) == 0) == round(
         pruned["zeros"]["dense1"] * sum(pruned["weights"]["dense1"].values())
     )
     for name in ("front", "history-pruned", "weights-pruned"):
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    # Of another kind than the base: its own weights alone.
+    compress("--network", "columns", "--method", "mdmm", output="other.safetensors")
+    plot = ["study", "front", str(tmp_path / "other.safetensors"), "--base", str(small), "--clusters", "1000"]
+    assert main([*plot, "-o", str(tmp_path / "mixed")]) == 0
+    assert "published areas" in capsys.readouterr().out
+    assert (tmp_path / "mixed" / "weights-other.png").is_file()
     with pytest.raises(InputError, match="names in common"):
         front_study([str(small), str(tmp_path / "x" / "small.safetensors")], "fixed-2s-talk")

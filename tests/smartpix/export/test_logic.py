@@ -65,5 +65,5 @@ def test_nothing_left():
 
 def test_da4ml_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "da4ml.trace", None)
-    with pytest.raises(InputError, match=r"pip install 'smartpix\[rtl\]'"):
+    with pytest.raises(InputError, match=r"pip install 'smartpix\[hls\]'"):
         estimate_luts(random_network("mlp", shape=(2, 5, 8), hidden=(4, 4)))

@@ -134,13 +134,13 @@ def test_mismatch_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(rtl, "simulate", lambda _: 3)
     monkeypatch.setattr(synthesis, "missing", lambda *_: {})
     monkeypatch.setattr(synthesis, "tool_version", lambda _: "")
-    with pytest.raises(RuntimeError, match="3 of 300 clusters"):
+    with pytest.raises(InputError, match="3 of 300 clusters"):
         write_rtl(NETWORK, tmp_path / "rtl", CODES, RtlOptions(fpga=False, cells=False))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_tool_is_quoted(tmp_path):
-    with pytest.raises(RuntimeError, match=r"failed with code 3(.|\n)*why"):
+    with pytest.raises(InputError, match=r"failed with code 3(.|\n)*why"):
         synthesis.run(["sh", "-c", "echo why >&2; exit 3"], tmp_path, "log")
 
 
