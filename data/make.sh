@@ -40,6 +40,27 @@ bench conv-2t-4bit --network conv $chip --bits 4 --epochs 30
 smartpix train mdn "$work/2s-20t.parquet" --region barrel --network conv --slices $(seq 0 19) --epochs 30 \
   -o weights/mdn-2s-conv-20t-float.safetensors
 
+# The talk's network as a chip reads out, in floating point, trained as long as its quantised one in all.
+bench conv-2t-chip-1 --network conv $chip --epochs 30
+mv weights/mdn-2s-conv-2t-chip-1.* "$work"
+bench conv-2t-chip --network conv $chip --from "$work/mdn-2s-conv-2t-chip-1.safetensors" --learning-rate 2e-3 --epochs 34
+
+# Networks of whole numbers. The talk's starts from the first half of that float training.
+smartpix compress "$work/2s.parquet" --region barrel --network conv --from "$work/mdn-2s-conv-2t-chip-1.safetensors" \
+  --epochs 34 --learning-rate 2e-3 --free 0.2 -o weights/fixed-2s-talk.safetensors
+# The others: learned bits under a price that rises.
+priced() { # weights, clusters, region, float weights, augmentation, epochs
+  options="--region $3 --method bits --learning-rate 2e-3"
+  smartpix compress "$2" $options --network columns --dense-bits 8 --activation-bits 6 --from "$4" --strength 0.005 --epochs 26 \
+    --free 0.25 --augment $5 -o "$work/$1-1.safetensors"
+  smartpix compress "$2" $options --from "$work/$1-1.safetensors" --strength 0.03 --epochs "$6" --augment $5 \
+    -o "weights/$1.safetensors"
+}
+priced fixed-2s-smallest "$work/2s.parquet" barrel mdn-2s-columns-2t-4bit mirror-x 30
+wait "$chain"
+priced fixed-barrel "$work/crossings.root" barrel mdn-barrel mirror-x 24
+priced fixed-endcap "$work/crossings.root" endcap mdn-endcap "mirror-x mirror-y" 24
+
 # TrackML's clusters were digitised with a Lorentz angle of 0.12 rad and without noise; a bias of 170 V per 100 um gives
 # that angle at 2 T.
 trackml="--field 2 --bias 170 --noise 0 --threshold 75 --adc-bits 0 --slices 19"
@@ -54,5 +75,4 @@ make_events 20 20 2001 "" gnn-20.root
 make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-wait "$chain"
 smartpix train gnn "$work"/gnn-{20,60,200,trackml}.root --epochs 40 --threads 2 -o weights/gnn.safetensors
