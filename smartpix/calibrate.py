@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smartpix.quality import CHI2_4, CORE, mahalanobis
 from smartpix.schema import InputError
 
-__all__ = ["apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
+__all__ = ["PREDICTED", "apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +32,10 @@ TAIL = 6.0
 TOWARDS_COVERAGE = 0.55
 """With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the first to the
 second (in the logarithm of the sigmas)."""
+
+
+PREDICTED = 3
+"""Axes known from the network's outputs alone; the others come from the cluster's pixels."""
 
 
 def cluster_shapes(

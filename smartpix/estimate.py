@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.calibrate import apply_calibration, apply_length, cluster_shapes
+from smartpix.calibrate import PREDICTED, apply_calibration, apply_length, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
 from smartpix.fixed_inference import FusedFixedNetwork, fuse_fixed
 from smartpix.fixed_point import LinkFormat, link_format
@@ -133,6 +133,8 @@ class MdnNetwork:
         if str(description["architecture"]).startswith("fixed"):
             wanted = ("fixed", "output_range", "calibration")
             require(list(description), wanted, f"{name}: description", "Train or copy the weights again.")
+            if any(table["axis"] >= PREDICTED for own in description["calibration"] for table in own):
+                raise InputError(f"{name}: is calibrated by pixels that a chip does not send; train it again")
             return cls.from_arrays(arrays, description, name)
         require(
             list(description["network"]), NETWORK_FIELDS, f"{name}: network", "They are of another version; train them again."
