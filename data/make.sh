@@ -40,14 +40,12 @@ bench conv-2t-4bit --network conv $chip --bits 4 --epochs 30
 smartpix train mdn "$work/2s-20t.parquet" --region barrel --network conv --slices $(seq 0 19) --epochs 30 \
   -o weights/mdn-2s-conv-20t-float.safetensors
 
-# The talk's network as a chip reads out, in floating point, trained as long as its quantised one in all.
+# The talk's network as a chip reads out, in floating point, in two goes, and in whole numbers from there.
 bench conv-2t-chip-1 --network conv $chip --epochs 30
 mv weights/mdn-2s-conv-2t-chip-1.* "$work"
 bench conv-2t-chip --network conv $chip --from "$work/mdn-2s-conv-2t-chip-1.safetensors" --learning-rate 2e-3 --epochs 34
-
-# Networks of whole numbers. The talk's starts from the first half of that float training.
-smartpix compress "$work/2s.parquet" --region barrel --network conv --from "$work/mdn-2s-conv-2t-chip-1.safetensors" \
-  --epochs 34 --learning-rate 2e-3 --free 0.2 -o weights/fixed-2s-talk.safetensors
+smartpix compress "$work/2s.parquet" --region barrel --network conv --dense-bits 8 --from mdn-2s-conv-2t-chip \
+  --epochs 30 --learning-rate 2e-3 --free 0.2 -o weights/fixed-2s-talk.safetensors
 # The others: learned bits under a price that rises.
 priced() { # weights, clusters, region, float weights, augmentation, epochs
   options="--region $3 --method bits --learning-rate 2e-3"
