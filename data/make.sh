@@ -47,17 +47,17 @@ bench conv-2t-chip --network conv $chip --from "$work/mdn-2s-conv-2t-chip-1.safe
 smartpix compress "$work/2s.parquet" --region barrel --network conv --dense-bits 8 --from mdn-2s-conv-2t-chip \
   --epochs 30 --learning-rate 2e-3 --free 0.2 -o weights/fixed-2s-talk.safetensors
 # The others: learned bits under a price that rises.
-priced() { # weights, clusters, region, float weights, augmentation, epochs
+priced() { # weights, clusters, region, float weights, augmentation, epochs, price in the end
   options="--region $3 --method bits --learning-rate 2e-3"
   smartpix compress "$2" $options --network columns --dense-bits 8 --activation-bits 6 --from "$4" --strength 0.005 --epochs 26 \
     --free 0.25 --augment $5 -o "$work/$1-1.safetensors"
-  smartpix compress "$2" $options --from "$work/$1-1.safetensors" --strength 0.03 --epochs "$6" --augment $5 \
+  smartpix compress "$2" $options --from "$work/$1-1.safetensors" --strength "$7" --epochs "$6" --augment $5 \
     -o "weights/$1.safetensors"
 }
-priced fixed-2s-smallest "$work/2s.parquet" barrel mdn-2s-columns-2t-4bit mirror-x 30
+priced fixed-2s-smallest "$work/2s.parquet" barrel mdn-2s-columns-2t-4bit mirror-x 30 0.018
 wait "$chain"
-priced fixed-barrel "$work/crossings.root" barrel mdn-barrel mirror-x 24
-priced fixed-endcap "$work/crossings.root" endcap mdn-endcap "mirror-x mirror-y" 24
+priced fixed-barrel "$work/crossings.root" barrel mdn-barrel mirror-x 24 0.03
+priced fixed-endcap "$work/crossings.root" endcap mdn-endcap "mirror-x mirror-y" 24 0.03
 
 # TrackML's clusters were digitised with a Lorentz angle of 0.12 rad and without noise; a bias of 170 V per 100 um gives
 # that angle at 2 T.
