@@ -123,7 +123,8 @@ class Constraint:
             wide = kernel.weight.square().mean().sqrt()
         # As wide as the weights are spread, so that each feels where to go, then down to half a step of the format.
         width = torch.maximum(wide * (1 - done if self.options.surrogate == "smooth" else 1.0), half)
-        smooth = torch.exp(-((size / width) ** 2))
+        # Its slope does not end at zero, so that weights which are nearly there get there.
+        smooth = torch.exp(-size / width)
         if self.options.surrogate == "smooth":
             return smooth
         exact = (kernel.rounded() == 0).float()

@@ -49,10 +49,10 @@ def _export(options: argparse.Namespace) -> None:
     hls = HlsOptions(options.backend, options.io, strategy, options.reuse, options.clock, options.part)
     rtl = RtlOptions(clock_ns=options.clock, fpga=not options.no_synthesis, cells=not options.no_synthesis)
     network, description = load_fixed(options.weights)
-    log(f"{options.clusters} clusters for the test bench")
-    codes = bench_codes(network, description, options.clusters, options.file, options.seed)
-    log(f"hls4ml: {options.backend}, {options.io}, {strategy}; C simulation")
     with replace_folder_when_done(options.output, ("report.json",)) as new:
+        log(f"{options.clusters} clusters for the test bench")
+        codes = bench_codes(network, description, options.clusters, options.file, options.seed)
+        log(f"hls4ml: {options.backend}, {options.io}, {strategy}; C simulation")
         result = {"weights": str(options.weights), **write_project(network, new / "hls", codes, hls)}
         if options.rtl:
             result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
