@@ -27,6 +27,7 @@ def main(file: str | None) -> None:
         results = {}
         for name, flags in ways.items():
             results[name], _ = smartpix("run", file, "-o", f"{folder}/out", "--no-figures", *flags)
+            results[name]["files"] = "pu200"
             print(f"{name:8s}", *(f"{key} {results[name][key]:.4g}" for key in SHOWN))
     results["remake"] = "python benchmarks/quantised.py"
     (RESULTS / "chain-quantised.json").write_text(json.dumps(results, indent=1) + "\n")

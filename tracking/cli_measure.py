@@ -32,7 +32,7 @@ def add_bench(commands: Any) -> None:
     mdn.set_defaults(command_function=_bench_mdn)
     export = kinds.add_parser("export", help="the chip's networks: resolution, size, and every exported bit", description=(
         "Quantised networks beside the float one on the same clusters; C simulation of the hls4ml projects and simulated Verilog "
-        "compared bit for bit; look-up tables, cells and latency by open tools. Takes half an hour."
+        "compared bit for bit; look-up tables, cells and latency by open tools. Takes an hour or more."
     ))  # fmt: skip
     export.add_argument("--networks", nargs="+", default=["talk", "smallest"], metavar="N", help="default: talk smallest")
     export.add_argument("--clusters", type=int, default=50_000, metavar="N", help="for the resolution (default: %(default)s)")
