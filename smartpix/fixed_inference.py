@@ -15,7 +15,7 @@ import numpy.typing as npt
 from smartpix.clusters import pixel_lists
 from smartpix.fixed_kernels import LANES, run_fixed
 from smartpix.fixed_point import FixedNetwork, LinkFormat
-from smartpix.inference import KINDS
+from smartpix.inference import KINDS, runs
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -129,7 +129,7 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         # Padded filters have no weights.
         more_first, more_mixed = (-len(w[layer]) % LANES for layer in ("pointwise", "mix"))
         pointwise = np.pad(w["pointwise"], ((0, more_first), (0, 0)))
-        first = _runs(np.einsum("fs,sij->sijf", pointwise, w["depthwise"]))
+        first = runs(np.einsum("fs,sij->sijf", pointwise, w["depthwise"]))
         first_bias, mix_bias = np.pad(b["pointwise"], (0, more_first)), np.pad(b["mix"], (0, more_mixed))
         mix = np.pad(w["mix"].T, ((0, 0), (0, more_mixed)))
         pool, mixed = network.outputs["pool"], network.outputs["mix"]
@@ -141,7 +141,7 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         by_place = dense1.reshape(len(dense1), len(b["mix"]), (r - 2) // 3, (c - 2) // 3)
         dense1 = by_place.transpose(0, 2, 3, 1).reshape(len(dense1), -1)
     elif network.kind == "columns":
-        first, first_bias = _runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
+        first, first_bias = runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
         cuts[0] = _cut_of(network, "columns")
         finest = network.input_fraction("dense1")
         cuts[4, :2] = 2.0 ** (finest - network.outputs["columns"].fraction), 2.0 ** (finest - network.input.fraction)
@@ -206,8 +206,3 @@ def _cut_of(network: FixedNetwork, layer: str) -> tuple[float, int, int]:
     """Scale from a layer's sums to its results, and the ends of these."""
     out = network.outputs[layer]
     return 2.0 ** (out.fraction - network.sum_fraction(layer)), out.low, out.high
-
-
-def _runs(weight: Any) -> Any:
-    """(S, R', C', F) to (S, R', C' * F), last column first."""
-    return weight[:, :, ::-1].reshape(*weight.shape[:2], -1)

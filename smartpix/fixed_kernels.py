@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from smartpix.kernels import BLOCK, layer, projections
+
 __all__ = ["run_fixed"]
 
 NINE, ONE, ZERO = np.float32(9.0), np.float32(1.0), np.float32(0.0)
 LANES = 8
 """Filters of the convolutions are padded to a multiple of it: a loop of known length is one instruction."""
-BLOCK = 64
-"""Clusters whose dense layers are worked out together."""
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -26,30 +26,6 @@ def _cut(x: Any, to: Any) -> None:
     scale, low, high = to[0], to[1], to[2]
     for i in range(len(x)):
         x[i] = min(max(np.floor(x[i] * scale), low), high)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
-    """out (width, BLOCK) = bias + weight^T x for x (inputs, BLOCK), four inputs at a time."""
-    for j in range(len(bias)):
-        for b in range(BLOCK):
-            out[j, b] = bias[j]
-    for i in range(0, weight.shape[0], 4):
-        for j in range(len(bias)):
-            w0, w1, w2, w3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
-            if w0 == 0 and w1 == 0 and w2 == 0 and w3 == 0:
-                continue
-            for b in range(BLOCK):
-                out[j, b] += w0 * x[i, b] + w1 * x[i + 1, b] + w2 * x[i + 2, b] + w3 * x[i + 3, b]
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _projections(n: int, where: Any, code: Any, n_slices: int, n_rows: int, n_columns: int, x: Any) -> None:
-    x[:] = 0
-    for i in range(n):
-        for s in range(n_slices):
-            x[s * n_columns + where[i, 1]] += code[i, s]
-            x[n_slices * n_columns + s * n_rows + where[i, 0]] += code[i, s]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -230,17 +206,17 @@ def run_fixed(
                     n, where, code, n_rows, n_columns, first, first_bias, mix, mix_bias, cuts, inputs, maps, hidden, mixed, quiet
                 )
             elif kind == 1:
-                _projections(n, where, code, n_slices, n_rows, n_columns, inputs)
+                projections(n, where, code, n_slices, n_rows, n_columns, inputs)
             else:
                 _columns(n, where, code, n_rows, n_columns, first, first_bias, cuts, inputs, maps[0])
         for i in range(n_inputs):
             for b in range(BLOCK):
                 x[i, b] = rows[b, i]
-        _layer(x, dense[0], dense[1], h1)
+        layer(x, dense[0], dense[1], h1)
         _cut(h1[: len(dense[1])].reshape(-1), cuts[2])
-        _layer(h1, dense[2], dense[3], h2)
+        layer(h1, dense[2], dense[3], h2)
         _cut(h2[: len(dense[3])].reshape(-1), cuts[3])
-        _layer(h2, dense[4], dense[5], h3)
+        layer(h2, dense[4], dense[5], h3)
         _cut(h3.reshape(-1), cuts[6])
         for b in range(high - low):
             for j in range(out.shape[1]):

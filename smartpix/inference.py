@@ -17,7 +17,7 @@ from smartpix.kernels import run, tanh_terms
 from smartpix.network import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
 from smartpix.schema import InputError
 
-__all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse"]
+__all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse", "runs"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -100,13 +100,13 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
         # The kernel keeps the pooled map by place and then filter.
-        first = _runs(first)
+        first = runs(first)
         n_rows, n_columns = (r - 2) // 3, (c - 2) // 3
         pooled = a["dense1.weight"].reshape(-1, CONV_FILTERS, n_rows, n_columns)
         dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
     elif kind == "columns":
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
-        first, n_filters, places = _runs(first), first.shape[3], c - first.shape[2] + 1
+        first, n_filters, places = runs(first), first.shape[3], c - first.shape[2] + 1
         dense1 = a["dense1.weight"]
         by_filter = dense1[:, : n_filters * places].reshape(-1, n_filters, places)
         by_place = by_filter.transpose(2, 1, 0).reshape(n_filters * places, -1)
@@ -128,7 +128,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     )  # fmt: skip
 
 
-def _runs(weight: Any) -> Any:
+def runs(weight: Any) -> Any:
     """(S, R', C', F) to (S, R', C' * F), last column first."""
     return weight[:, :, ::-1].reshape(*weight.shape[:2], -1)
 
@@ -177,5 +177,5 @@ def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple
 
 
 def _padded(weight: Any) -> Any:
-    """Rows of zeros up to a multiple of 4 inputs, which :func:`_layer` takes at a time."""
+    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.kernels.layer` takes at a time."""
     return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]))])

@@ -11,7 +11,7 @@ from numba import njit
 
 from smartpix.network import CONV_FILTERS
 
-__all__ = ["run", "tanh_terms"]
+__all__ = ["BLOCK", "layer", "projections", "run", "tanh_terms"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -62,7 +62,7 @@ def _tanh(x: Any, t: Any) -> None:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
+def layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
     """out (width, BLOCK) = bias + weight^T x for x (inputs, BLOCK): the inner loop runs over clusters."""
     for j in range(len(bias)):
         for b in range(BLOCK):
@@ -80,11 +80,11 @@ def _dense(rows: Any, n: int, dense: Any, x: Any, h1: Any, h2: Any, h3: Any, ter
     for i in range(rows.shape[1]):
         for b in range(BLOCK):
             x[i, b] = rows[b, i]
-    _layer(x, dense[0], dense[1], h1)
+    layer(x, dense[0], dense[1], h1)
     _tanh(h1.reshape(-1), terms)
-    _layer(h1, dense[2], dense[3], h2)
+    layer(h1, dense[2], dense[3], h2)
     _tanh(h2.reshape(-1), terms)
-    _layer(h2, dense[4], dense[5], h3)
+    layer(h2, dense[4], dense[5], h3)
     for b in range(n):
         for j in range(out.shape[1]):
             out[b, j] = h3[j, b]
@@ -138,7 +138,8 @@ def _columns(
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _projections(n: int, where: Any, value: Any, n_slices: int, n_rows: int, n_columns: int, x: Any) -> None:
+def projections(n: int, where: Any, value: Any, n_slices: int, n_rows: int, n_columns: int, x: Any) -> None:
+    """Fill x with the column sums and then the row sums of each slice."""
     x[:] = ZERO
     for i in range(n):
         for s in range(n_slices):
@@ -291,7 +292,7 @@ def run(
                     quiet,
                 )
             elif kind == 1:
-                _projections(n, where, value, n_slices, n_rows, n_columns, inputs)
+                projections(n, where, value, n_slices, n_rows, n_columns, inputs)
             else:
                 _columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, terms, maps[0])
         _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
