@@ -1,22 +1,34 @@
 #!/usr/bin/env bash
-# Trains the networks of docs/chip.md's front from the shipped ones, on the clusters of data/make.sh; half an hour to an hour.
+# Trains the networks of docs/chip.md's front from the shipped ones, on the clusters of data/make.sh; an hour or two.
 # Then: smartpix study front front-work/*.safetensors fixed-2s-smallest -o benchmarks/results
 set -eu
 cd "$(dirname "$0")/.."
 clusters=${1:-data-work/2s.parquet}
+all_slices=${2:-data-work/2s-20t.parquet}
 mkdir -p front-work
 [ -f "$clusters" ] || smartpix simulate clusters --dataset 2s -n 400000 --seed 21 -o "$clusters"
-front() { # name, then options
+[ -f "$all_slices" ] || smartpix simulate clusters --dataset 2s -n 100000 --seed 22 -o "$all_slices"
+front() { # name, clusters, then options
   name=$1
-  shift
   [ -f "front-work/$name.safetensors" ] ||
-    smartpix compress "$clusters" --region barrel --learning-rate 2e-3 "$@" -o "front-work/$name.safetensors"
+    smartpix compress "$2" --region barrel --learning-rate 2e-3 "${@:3}" -o "front-work/$name.safetensors"
 }
-constraint="--from fixed-2s-talk --method mdmm --rate 0.2 --damping 50"
-front conv-mdmm-50 $constraint --target 0.5 --epochs 14
-front conv-mdmm-67 $constraint --target 0.67 --epochs 14
-front conv-mdmm-67-tuned --from front-work/conv-mdmm-67.safetensors --keep-zeros --epochs 12
-front conv-mdmm-80 $constraint --target 0.8 --epochs 14
-front conv-l1-1e-3 --from fixed-2s-talk --method l1 --strength 1e-3 --epochs 10
-front conv-l1-4e-3 --from fixed-2s-talk --method l1 --strength 4e-3 --epochs 10
-front conv-bits-1e-3 --from fixed-2s-talk --method bits --strength 1e-3 --epochs 10
+talk="--from fixed-2s-talk"
+constraint="$talk --rate 0.2 --damping 50 --epochs 14"
+front conv-mdmm-50 "$clusters" $constraint --method mdmm --target 0.5
+front conv-mdmm-67 "$clusters" $constraint --method mdmm --target 0.67
+front conv-mdmm-67-tuned "$clusters" --from front-work/conv-mdmm-67.safetensors --keep-zeros --epochs 12
+front conv-mdmm-80 "$clusters" $constraint --method mdmm --target 0.8
+front conv-l1-1e-3 "$clusters" $talk --method l1 --strength 1e-3 --epochs 14
+front conv-l1-4e-3 "$clusters" $talk --method l1 --strength 4e-3 --epochs 14
+front conv-bits-2e-3 "$clusters" $talk --method bits --strength 2e-3 --epochs 14
+front conv-bits-1e-2 "$clusters" $talk --method bits --strength 1e-2 --epochs 14
+afresh="--network conv --from mdn-2s-conv-2t-chip --free 0.2 --epochs 20"
+two="$afresh --dense-bits 8 --data-bits 2 --threshold 340 --adc-max 1650"
+front conv-4bit "$clusters" $afresh
+front conv-2bit-even "$clusters" $two
+front conv-2bit-learned "$clusters" $two --learn-edges
+front conv-bdmm-67 "$clusters" $constraint --method bdmm --target 0.67
+front conv-l2-1e-3 "$clusters" $talk --method l2 --strength 1e-3 --epochs 14
+front conv-100k "$all_slices" $talk --epochs 40
+front conv-100k-taught "$all_slices" $talk --epochs 40 --teacher mdn-2s-conv-20t-float

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import pixel_lists
-from smartpix.fixed_kernels import LANES, run_fixed
+from smartpix.fixed_kernels import run_fixed
 from smartpix.fixed_point import FixedNetwork, LinkFormat
-from smartpix.inference import KINDS, runs
+from smartpix.inference import KINDS, padded, runs
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -33,13 +33,16 @@ class FusedFixedNetwork:
     Attributes:
         network: what it is.
         link: formats of the 14 outputs on the link; None: as the last layer gives them.
-        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.inference.FusedNetwork`.
+        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.inference.FusedNetwork`, but conv's ``first`` is the
+            depthwise kernel alone.
+        pointwise: what follows it.
         cuts: see :func:`smartpix.fixed_kernels.run_fixed`.
     """
 
     network: FixedNetwork
     link: tuple[LinkFormat, ...] | None
     first: Whole
+    pointwise: Whole
     first_bias: Whole
     mix: Whole
     mix_bias: Whole
@@ -89,11 +92,10 @@ class FusedFixedNetwork:
         first, counts, row, column, charge = lists
         if charge.shape[1] != self.shape[0]:
             raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
-        n_mixed = len(self.network.biases.get("mix", ()))
         return np.asarray(
             run_fixed(
                 first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape, KINDS[self.network.kind],
-                *self._edges, self.first, self.first_bias, self.mix, self.mix_bias, n_mixed, self.dense, self.cuts,
+                *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts,
             )
         )  # fmt: skip
 
@@ -118,20 +120,18 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
     Raises:
         InputError: its sums are beyond what floating point holds exactly.
     """
-    w, b = network.weights, network.biases
+    w = network.weights
+    b = {layer: _cut_bias(network, layer) for layer in network.biases}
     r, c = network.shape[1:]
     first: npt.NDArray[np.int64] = np.zeros((1, 1, 1), dtype=np.int64)
     first_bias = np.zeros(0, dtype=np.int64)
-    mix, mix_bias = np.zeros((1, 0), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    pointwise, mix = np.zeros((2, 0, 0), dtype=np.int64)
+    mix_bias = np.zeros(0, dtype=np.int64)
     cuts = np.zeros((7, 3))
     dense1 = w["dense1"]
     if network.kind == "conv":
-        # Padded filters have no weights.
-        more_first, more_mixed = (-len(w[layer]) % LANES for layer in ("pointwise", "mix"))
-        pointwise = np.pad(w["pointwise"], ((0, more_first), (0, 0)))
-        first = runs(np.einsum("fs,sij->sijf", pointwise, w["depthwise"]))
-        first_bias, mix_bias = np.pad(b["pointwise"], (0, more_first)), np.pad(b["mix"], (0, more_mixed))
-        mix = np.pad(w["mix"].T, ((0, 0), (0, more_mixed)))
+        first, first_bias, mix_bias = w["depthwise"], b["pointwise"], b["mix"]
+        pointwise, mix = padded(w["pointwise"].T), padded(w["mix"].T)
         pool, mixed = network.outputs["pool"], network.outputs["mix"]
         more = max(pool.fraction - mixed.fraction, 0)
         cuts[0], cuts[1] = _cut_of(network, "pointwise"), _cut_of(network, "mix")
@@ -143,17 +143,18 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
     elif network.kind == "columns":
         first, first_bias = runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
         cuts[0] = _cut_of(network, "columns")
-        finest = network.input_fraction("dense1")
-        cuts[4, :2] = 2.0 ** (finest - network.outputs["columns"].fraction), 2.0 ** (finest - network.input.fraction)
         n_filters, places = len(first_bias), c - w["columns"].shape[3] + 1
         by_filter = dense1[:, : n_filters * places].reshape(len(dense1), n_filters, places)
         reordered = by_filter.transpose(0, 2, 1).reshape(len(dense1), -1)
-        dense1 = np.concatenate([reordered, dense1[:, n_filters * places :]], axis=1)
+        # The kernel leaves columns and row sums in their own units, the weights make up for it.
+        finest = network.input_fraction("dense1")
+        hidden = reordered << (finest - network.outputs["columns"].fraction)
+        dense1 = np.concatenate([hidden, dense1[:, n_filters * places :] << (finest - network.input.fraction)], axis=1)
     for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
         cuts[row] = _cut_of(network, layer)
     layers = []
     for weight, bias in ((dense1, b["dense1"]), (w["dense2"], b["dense2"]), (w["dense3"], b["dense3"])):
-        layers += [np.concatenate([weight.T, np.zeros((-weight.shape[1] % 4, len(weight)), dtype=np.int64)]), bias]
+        layers += [padded(weight.T), bias]
     largest = _largest_sum(network)
     if largest >= DOUBLE:
         raise InputError(f"network: its sums go up to {largest:.3g} and whole numbers to {DOUBLE:.3g}; give it fewer bits")
@@ -163,13 +164,26 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         return np.ascontiguousarray(values, dtype=kind)
 
     return FusedFixedNetwork(
-        network, link, exact(first), exact(first_bias), exact(mix), exact(mix_bias),
+        network, link, exact(first), exact(pointwise), exact(first_bias), exact(mix), exact(mix_bias),
         tuple(exact(layer) for layer in layers), exact(cuts),
     )  # fmt: skip
 
 
+def _units(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
+    """Powers of two that divide an output's weights and what is cut off from its sum: the unit that its sum can be kept in."""
+    most = max(network.sum_fraction(layer) - network.outputs[layer].fraction, 0)
+    merged = np.bitwise_or.reduce(np.abs(network.weights[layer]).reshape(len(network.biases[layer]), -1), axis=1) | (1 << most)
+    return np.asarray(np.log2(merged & -merged).astype(np.int64))
+
+
+def _cut_bias(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
+    """Biases without the bits that are cut off from the sum in any case: they are below those of all products."""
+    units = _units(network, layer)
+    return (network.biases[layer] >> units) << units
+
+
 def _largest_sum(network: FixedNetwork) -> int:
-    """Bound on the size of all sums, with every product of the same sign."""
+    """Bound on the size of all sums in their units, with every product of the same sign."""
     code = max(int(np.sum(network.edges < 0)), int(np.sum(network.edges >= 0)))
     w, largest = network.weights, 0
     seen: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -177,6 +191,7 @@ def _largest_sum(network: FixedNetwork) -> int:
         weight = np.abs(w[layer])
         if layer == "depthwise":
             seen = code * weight.sum(axis=(1, 2))
+            largest = int(seen.max())
             continue
         if layer in ("columns", "dense1"):
             # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of codes.
@@ -195,7 +210,8 @@ def _largest_sum(network: FixedNetwork) -> int:
         else:
             form = network.outputs[{"mix": "pointwise", "dense2": "dense1", "dense3": "dense2"}[layer]]
             total = weight.sum(axis=1) * max(-form.low, form.high)
-        largest = max(largest, int((total + np.abs(network.biases[layer])).max()))
+        total = (total + np.abs(_cut_bias(network, layer))) >> _units(network, layer)
+        largest = max(largest, int(total.max()))
     if network.kind == "conv":
         mixed, pool = network.outputs["mix"], network.outputs["pool"]
         largest = max(largest, 9 * max(-mixed.low, mixed.high) << max(pool.fraction - mixed.fraction, 0))

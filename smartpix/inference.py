@@ -17,7 +17,7 @@ from smartpix.kernels import run, tanh_terms
 from smartpix.network import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
 from smartpix.schema import InputError
 
-__all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse", "runs"]
+__all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse", "padded", "runs"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -117,7 +117,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     layers = []
     for k, weight in ((1, dense1), (2, a["dense2.weight"].T), (3, a["dense3.weight"].T)):
         folded, bias = _fold(weight, a[f"dense{k}.bias"], a, f"norm{k}")
-        layers += [_padded(folded), bias]
+        layers += [padded(folded), bias]
 
     def single(values: npt.NDArray[Any]) -> Singles:
         return np.ascontiguousarray(values, dtype=np.float32)
@@ -176,6 +176,6 @@ def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple
     return weight * scale, (bias - arrays[f"{norm}.running_mean"]) * scale + arrays[f"{norm}.bias"]
 
 
-def _padded(weight: Any) -> Any:
+def padded(weight: Any) -> Any:
     """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.kernels.layer` takes at a time."""
     return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]))])

@@ -122,6 +122,21 @@ def test_large_sums_are_kept_in_double_precision(kind):
     np.testing.assert_array_equal(fused.integers(*pixel_lists(charges(codes))), evaluate(network, codes))
 
 
+@pytest.mark.parametrize("layer", ["dense1", "dense3"])
+def test_coarse_weights_beside_a_fine_bias_stay_in_single_precision(layer):
+    network = random_network("conv", "tanh")
+    shift = np.arange(len(network.weights[layer])) % 14
+    formats = dict(network.formats) | {layer: dataclasses.replace(network.formats[layer], bits=30)}
+    outputs = dict(network.outputs)
+    outputs[layer] = dataclasses.replace(outputs[layer], fraction=outputs[layer].fraction - 10)
+    weights = dict(network.weights) | {layer: network.weights[layer] << shift[:, None]}
+    biases = dict(network.biases) | {layer: (network.biases[layer] << 9) + 2 * shift + 1}
+    network = dataclasses.replace(network, formats=formats, outputs=outputs, weights=weights, biases=biases)
+    fused, codes = fuse_fixed(network), random_codes(200)
+    assert fused.dense[0].dtype == np.float32
+    np.testing.assert_array_equal(fused.integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+
+
 def test_sums_beyond_whole_numbers_are_refused():
     network = random_network("mlp")
     biases = dict(network.biases) | {"dense1": network.biases["dense1"] + 2**53}
