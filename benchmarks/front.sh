@@ -14,7 +14,7 @@ front() { # name, clusters, then options
     smartpix compress "$2" --region barrel --learning-rate 2e-3 "${@:3}" -o "front-work/$name.safetensors"
 }
 talk="--from fixed-2s-talk"
-constraint="$talk --rate 0.2 --damping 50 --epochs 14"
+constraint="$talk --epochs 14"
 front conv-mdmm-50 "$clusters" $constraint --method mdmm --target 0.5
 front conv-mdmm-67 "$clusters" $constraint --method mdmm --target 0.67
 front conv-mdmm-67-tuned "$clusters" --from front-work/conv-mdmm-67.safetensors --keep-zeros --epochs 12

@@ -38,6 +38,8 @@ class CompressOptions:
         strength: of the penalty or the price.
         damping: c of the modified method: c / 2 (target - share)^2.
         rate: of the multipliers' ascent, per step.
+        approach: share of the training in which the target moves in a straight line from the share at the start to its value. A
+            target far away from the start makes the multipliers climb until the weights have followed, too far to come back soon.
         keep_zeros: weights that are zero in the network started from stay zero.
     """
 
@@ -47,7 +49,8 @@ class CompressOptions:
     surrogate: str = "step"
     strength: float = 1e-3
     damping: float = 50.0
-    rate: float = 0.15
+    rate: float = 0.2
+    approach: float = 0.4
     keep_zeros: bool = False
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class CompressOptions:
         check("compress", "surrogate", self.surrogate, self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
         for name in ("strength", "damping", "rate"):
             check("compress", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        check("compress", "approach", self.approach, 0 <= self.approach < 1, "at least 0 and below 1")
 
 
 class Constraint:
@@ -73,6 +77,9 @@ class Constraint:
         n = len(self.names) if options.scope == "layer" else 1
         self.multipliers = torch.zeros(n)
         self.missed = torch.zeros(n)
+        at_start = zero_shares(model)
+        shares = [at_start[name] for name in self.names] if options.scope == "layer" else [at_start["all"]]
+        self.at_start = torch.tensor(shares)
 
     def loss(self, done: float) -> Tensor:
         """To be added to the loss; ``done``: share of the training behind."""
@@ -86,11 +93,13 @@ class Constraint:
         if o.method == "bits":
             return o.strength * price(self.model)
         zero = {name: self._zeros(kernel, done) for name, kernel in kernels.items()}
+        near = min(done / o.approach, 1.0) if o.approach > 0 else 1.0
+        target = self.at_start + (o.target - self.at_start) * near
         if o.scope == "global":
             share = torch.stack([z.sum() for z in zero.values()]).sum() / sum(z.numel() for z in zero.values())
-            missed = o.target - share.reshape(1)
+            missed = target - share.reshape(1)
         else:
-            missed = o.target - torch.stack([zero[name].mean() for name in self.names])
+            missed = target - torch.stack([zero[name].mean() for name in self.names])
         self.missed = missed.detach()
         damping = o.damping if o.method == "mdmm" else 0.0
         return (self.multipliers * missed + 0.5 * damping * missed.square()).sum()

@@ -56,7 +56,8 @@ def add_compress(commands: Any) -> None:
     smaller.add_argument("--surrogate", metavar="HOW", help="count zeros by step (default) or smooth")
     smaller.add_argument("--strength", type=float, metavar="X", help="of a penalty, or the price of bits (default: 0.001)")
     smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 50)")
-    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.15)")
+    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.2)")
+    smaller.add_argument("--approach", type=float, metavar="SHARE", help="of the epochs until the target holds (default: 0.4)")
     smaller.add_argument("--keep-zeros", action="store_true", default=None, help="zeros of the weights started from stay")
     smaller.add_argument(
         "--shrink", action="store_true", help="first take dead units and filters out of the weights started from"
@@ -123,7 +124,7 @@ def _compress(options: argparse.Namespace) -> None:
 
 USED = {
     "target": ("bdmm", "mdmm"), "scope": ("bdmm", "mdmm"), "surrogate": ("bdmm", "mdmm"), "rate": ("bdmm", "mdmm"),
-    "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),
+    "approach": ("bdmm", "mdmm"), "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),
 }  # fmt: skip
 """Methods that an option is for."""
 

@@ -56,12 +56,12 @@ def test_the_basic_method_has_no_damping():
     torch.manual_seed(0)
     model = QuantizedMdn(SMALL)
     basic, modified = (Constraint(model, CompressOptions(method, 0.9, damping=50.0)) for method in ("bdmm", "mdmm"))
-    assert float(basic.loss(0.0).detach()) == 0.0
+    assert float(basic.loss(0.5).detach()) == 0.0
     missed = 0.9 - zero_shares(model)["all"]
-    assert float(modified.loss(0.0).detach()) == pytest.approx(25.0 * missed**2, rel=1e-5)
+    assert float(modified.loss(0.5).detach()) == pytest.approx(25.0 * missed**2, rel=1e-5)
     basic.ascend()
-    assert float(basic.multipliers[0]) == pytest.approx(0.15 * missed, rel=1e-5)
-    assert float(basic.loss(0.0).detach()) == pytest.approx(0.15 * missed**2, rel=1e-5)
+    assert float(basic.multipliers[0]) == pytest.approx(0.2 * missed, rel=1e-5)
+    assert float(basic.loss(0.5).detach()) == pytest.approx(0.2 * missed**2, rel=1e-5)
 
 
 def test_a_multiplier_takes_either_sign():
@@ -72,11 +72,21 @@ def test_a_multiplier_takes_either_sign():
             kernel.weight.zero_()
     constraint = Constraint(model, CompressOptions("mdmm", 0.5))
     for _ in range(3):
-        constraint.loss(0.0)
+        constraint.loss(0.5)
         constraint.ascend()
-    assert float(constraint.multipliers[0]) == pytest.approx(-3 * 0.15 * 0.5)
+    assert float(constraint.multipliers[0]) == pytest.approx(-3 * 0.2 * 0.5)
     # Too many zeros: the slope lets weights grow again.
-    assert float(constraint.loss(0.0).detach()) > 0
+    assert float(constraint.loss(0.5).detach()) > 0
+
+
+def test_the_target_is_approached_from_the_share_at_the_start():
+    torch.manual_seed(0)
+    model = QuantizedMdn(SMALL)
+    share = zero_shares(model)["all"]
+    constraint = Constraint(model, CompressOptions("mdmm", 0.9, approach=0.4))
+    for done, near in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
+        constraint.loss(done)
+        assert float(constraint.missed[0]) == pytest.approx(near * (0.9 - share), abs=1e-6)
 
 
 @pytest.mark.parametrize("method", ["l1", "l2"])
@@ -114,7 +124,7 @@ def test_a_state_is_taken_up_again():
     torch.manual_seed(0)
     model = QuantizedMdn(SMALL)
     one = Constraint(model, CompressOptions("mdmm"))
-    one.loss(0.0)
+    one.loss(0.5)
     one.ascend()
     other = Constraint(model, CompressOptions("mdmm"))
     other.take_up(one.state())
@@ -124,7 +134,15 @@ def test_a_state_is_taken_up_again():
 
 @pytest.mark.parametrize(
     "change",
-    [{"method": "prune"}, {"target": 1.0}, {"scope": "all"}, {"surrogate": "soft"}, {"strength": 0.0}, {"rate": -1.0}],
+    [
+        {"method": "prune"},
+        {"target": 1.0},
+        {"scope": "all"},
+        {"surrogate": "soft"},
+        {"strength": 0.0},
+        {"rate": -1.0},
+        {"approach": 1.0},
+    ],
     ids=lambda c: next(iter(c)),
 )
 def test_options_out_of_range_are_named(change):
