@@ -27,6 +27,7 @@ def add_simulate(commands: Any) -> None:
     events.add_argument(
         "--gun-pt", type=float, nargs=2, default=(0.5, 10.0), metavar=("LOW", "HIGH"), help="range of the pions' pT in GeV"
     )
+    events.add_argument("--jets", type=int, default=0, metavar="N", help="N jets of 10 pions within 0.05 over the collisions")
     events.add_argument("--events", type=int, default=1, help="how many events (default: %(default)s)")
     events.set_defaults(command_function=_simulate_events)
 
@@ -138,7 +139,7 @@ def _simulate_events(options: argparse.Namespace) -> None:
     from smartpix.simulate.events import header, simulate
     from smartpix.simulate.generate import GenerateOptions
 
-    generate = GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt))
+    generate = GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt), jets=options.jets)
     detector, simulation = _simulation(options, generate)
     events = simulate(detector, simulation, options.events, options.seed)
     _write_simulated(options, header(detector, simulation, options.events, options.seed), events)

@@ -16,7 +16,7 @@ from smartpix.io import Header
 from smartpix.schema import InputError
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun
+from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
 from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
 from smartpix.simulate.transport import Crossings, transport
@@ -77,6 +77,9 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             particles = [gun(options.generate, options.beam_spot, rng) for _ in range(count)]
         else:
             particles = collisions(options.generate, options.beam_spot, count, int(seeds[0]))
+        if options.generate.jets > 0:
+            rng = np.random.default_rng([seed, first, 5])
+            particles = [together(event, jets(options.generate, options.beam_spot, rng)) for event in particles]
         crossings = transport(particles, detector, options.field, int(seeds[1]))
         for i, event in enumerate(crossings):
             yield simulate_event(event, detector, options, first + i, seed)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from smartpix.schema import InputError, check
 
-__all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun"]
+__all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
 
 Floats = npt.NDArray[np.float64]
 
 PION_MASS = 0.13957
 """GeV, of charged pions."""
+JET_ETA = 2.4
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class GenerateOptions:
         energy: centre-of-mass energy in GeV.
         max_eta, min_pt: particles kept for transport (GeV).
         gun: if > 0, that many charged pions an event instead of collisions.
-        gun_pt: range of their pT in GeV, uniform.
+        jets: that many collimated groups of charged pions on top of the collisions of each event: each ``jet_pions`` of them
+            within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) < ``JET_ETA``, from one vertex.
+        gun_pt: range of the gun's and the jets' pT in GeV, uniform.
     """
 
     pileup: int = 200
@@ -47,10 +50,16 @@ class GenerateOptions:
     min_pt: float = 0.1
     gun: int = 0
     gun_pt: tuple[float, float] = (0.5, 10.0)
+    jets: int = 0
+    jet_pions: int = 10
+    jet_radius: float = 0.05
 
     def __post_init__(self) -> None:
         check("simulate", "pileup", self.pileup, self.pileup >= 0, "0 or more")
-        check("simulate", "gun", self.gun, self.gun >= 0, "0 or more")
+        for name in ("gun", "jets", "jet_pions"):
+            check("simulate", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        check("simulate", "jets", self.jets, self.gun == 0 or self.jets == 0, "0 with a gun; jets lie over collisions")
+        check("simulate", "jet_radius", self.jet_radius, self.jet_radius > 0, "positive")
         check(
             "simulate", "gun_pt", self.gun_pt, 0 < self.gun_pt[0] <= self.gun_pt[1], "two positive values in GeV, the lower first"
         )
@@ -74,14 +83,40 @@ def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator)
     pt = rng.uniform(*options.gun_pt, n)
     eta = rng.uniform(-options.max_eta, options.max_eta, n)
     phi = rng.uniform(-np.pi, np.pi, n)
-    charge = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    vertex = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3))
+    return _pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
+
+
+def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
+    """Groups of charged pions, their axes uniform in eta and phi, evenly spread over a disk about them; uniform in pT.
+
+    Their vertices are numbered after those of the collisions.
+    """
+    n = options.jets
+    axis_eta, axis_phi = rng.uniform(-JET_ETA, JET_ETA, n), rng.uniform(-np.pi, np.pi, n)
+    vertex = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3))
+    of = np.repeat(np.arange(n), options.jet_pions)
+    away, around = options.jet_radius * np.sqrt(rng.random(len(of))), rng.uniform(-np.pi, np.pi, len(of))
+    eta, phi = axis_eta[of] + away * np.cos(around), axis_phi[of] + away * np.sin(around)
+    return _pions(rng.uniform(*options.gun_pt, len(of)), eta, phi, options.pileup + 1 + of, vertex[of], rng)
+
+
+def _pions(
+    pt: Floats, eta: Floats, phi: Floats, vertex_id: npt.NDArray[np.int64], vertex: Floats, rng: np.random.Generator
+) -> Particles:
+    charge = np.where(rng.random(len(pt)) < 0.5, -1.0, 1.0)
     return Particles(
-        vertex_id=np.arange(1, n + 1, dtype=np.int32),
+        vertex_id=vertex_id.astype(np.int32),
         pdg_id=(211 * charge).astype(np.int32),
         charge=charge,
-        vertex=rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3)),
+        vertex=vertex,
         momentum=np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1),
     )
+
+
+def together(first: Particles, second: Particles) -> Particles:
+    """Particles of both."""
+    return Particles(*(np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Particles)))
 
 
 def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, seed: int) -> list[Particles]:

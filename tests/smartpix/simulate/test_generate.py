@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, gun
+from smartpix.schema import InputError
+from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, gun, jets, together
 
 
 def test_gun_is_uniform_in_its_ranges_and_charges_balance():
@@ -41,3 +42,27 @@ def test_collisions_are_reproducible_charged_and_in_acceptance():
         first = one.vertex[one.vertex_id == one.vertex_id[0]]
         assert np.median(np.linalg.norm(first - np.median(first, axis=0), axis=1)) < 0.1
     assert not np.array_equal(events[0].momentum[:5], events[1].momentum[:5])
+
+
+def test_jets_are_narrow_and_each_from_one_vertex():
+    options = GenerateOptions(pileup=7, jets=300, gun_pt=(1.0, 4.0))
+    found = jets(options, BeamSpot(0.1, 0.2, 30.0), np.random.default_rng(1))
+    assert len(found.charge) == 3000
+    assert found.vertex_id.tolist() == np.repeat(np.arange(8, 308), 10).tolist()
+    pt = np.hypot(*found.momentum[:, :2].T)
+    assert (pt.min() > 1.0) & (pt.max() < 4.0)
+    eta, phi = np.arcsinh(found.momentum[:, 2] / pt).reshape(300, 10), np.arctan2(*found.momentum[:, 1::-1].T).reshape(300, 10)
+    turn = np.angle(np.exp(1j * (phi[:, :, None] - phi[:, None])))
+    apart = np.hypot(eta[:, :, None] - eta[:, None], turn)
+    assert apart.max() < 0.1
+    # Two points spread evenly over a disk of radius R are 128 R / (45 pi) apart on average.
+    assert apart.sum() / (300 * 90) == pytest.approx(0.05 * 128 / (45 * np.pi), rel=0.03)
+    assert np.all(np.ptp(found.vertex.reshape(300, 10, 3), axis=1) == 0)
+    both = together(found, gun(GenerateOptions(gun=5), BeamSpot(), np.random.default_rng(2)))
+    assert both.momentum.shape == (3005, 3)
+    assert both.pdg_id[:3000].tolist() == found.pdg_id.tolist()
+
+
+def test_jets_do_not_go_with_a_gun():
+    with pytest.raises(InputError, match="jets"):
+        GenerateOptions(gun=5, jets=1)
