@@ -14,8 +14,8 @@ from smartpix.schema import InputError
 __all__ = ["CELLS", "FPGA", "LIBERTY", "NETLIST", "TIMING", "cells", "fpga", "missing", "run", "timing", "tool_version"]
 
 LIBERTY = "/usr/share/qflow/tech/osu018/osu018_stdcells.lib"
-NETLIST = "cells.v"
-"""The design in standard cells."""
+GATES, NETLIST = "gates.il", "cells.v"
+"""The design in gates, which is only there on the way, and in standard cells."""
 
 FPGA = ("luts", "ffs", "carry")
 CELLS = ("cells", "cell_ffs", "cell_area_mm2", "cell_area_mm2_28nm")
@@ -72,7 +72,8 @@ def fpga(folder: Path, family: str) -> dict[str, Any]:
 synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl
 tee -q -o yosys_fpga.json stat -json
 """
-    count = _count(_yosys(folder, script, "yosys_fpga"))
+    _yosys(folder, script, "yosys_fpga")
+    count = _count(folder, "yosys_fpga")
     return {
         "luts": sum(n for name, n in count.items() if re.fullmatch(r"LUT[1-6]", name)),
         "ffs": sum(n for name, n in count.items() if name.startswith("FD")),
@@ -84,9 +85,10 @@ def cells(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
     """Number and area of the design's standard cells; leaves them in ``cells.v``."""
     # With a load at the outputs abc also puts buffers behind gates that drive many others, and chooses sizes.
     (folder / "abc.constr").write_text("set_load 0.1\n")
+    # In two goes: what the first one needs on the way to gates would not leave abc enough memory beside it.
+    _yosys(folder, f"{_read(folder)}\nsynth -flatten -noabc -top smartpix\nwrite_rtlil {GATES}\n", "yosys_gates")
     # Opensta reads no assignments of several wires at once: the last step leaves none.
-    script = f"""{_read(folder)}
-synth -flatten -top smartpix
+    script = f"""read_rtlil {GATES}
 dfflibmap -liberty {liberty}
 abc -liberty {liberty} -constr abc.constr -D {clock_ns * 1000:.0f}
 opt_clean -purge
@@ -96,8 +98,9 @@ splitnets -ports
 opt_clean -purge
 write_verilog -noattr {NETLIST}
 """
-    stat = _yosys(folder, script, "yosys_cells")
-    count = _count(stat)
+    _yosys(folder, script, "yosys_cells")
+    (folder / GATES).unlink()
+    count = _count(folder, "yosys_cells")
     area = float(_found(r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text())) * 1e-6
     return {
         "cells": sum(count.values()),
@@ -131,10 +134,9 @@ def _read(folder: Path) -> str:
     return f"read_verilog {' '.join(sources)}"
 
 
-def _yosys(folder: Path, script: str, name: str) -> Any:
+def _yosys(folder: Path, script: str, name: str) -> None:
     (folder / f"{name}.ys").write_text(script)
     run(["yosys", "-v", "2", "-s", f"{name}.ys"], folder, f"{name}.log")
-    return json.loads((folder / f"{name}.json").read_text())
 
 
 def _found(pattern: str, text: str) -> str:
@@ -144,5 +146,7 @@ def _found(pattern: str, text: str) -> str:
     return found[1]
 
 
-def _count(stat: Any) -> dict[str, int]:
+def _count(folder: Path, name: str) -> dict[str, int]:
+    """Cells by type."""
+    stat = json.loads((folder / f"{name}.json").read_text())
     return dict(stat["modules"]["\\smartpix"]["num_cells_by_type"])
