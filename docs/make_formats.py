@@ -58,8 +58,8 @@ The columns are those of TrackML's `detectors.csv`, so either file reads as the 
 """
 
 TRACKS_NOTE = """
-Tree `tracks`, one entry per event: `event`, the jagged branches below, and `hit_id`: the `cluster_hit_id` of all tracks one after
-the other, inner first; `track_n_hits` says how many belong to each track (`n_track` and `n_hit_id` are the counters ROOT needs). `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
+Tree `tracks`, one entry per event: `event`, the jagged branches below, and those of `hit_`: the hits of all tracks one after
+the other, inner first; `track_n_hits` says how many belong to each track (`n_track` and `n_hit` are the counters ROOT needs). `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
 the point of closest approach is `d0 * (-sin phi, cos phi)`.
 """
 
@@ -118,6 +118,7 @@ def formats() -> str:
         parts.append(f"### {title}\n\n{table(prefix, columns)}{AFTER_PIXELS if prefix == 'pixel_' else ''}")
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
+    parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
     parts.append(f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}")
     return "\n".join(parts)
 

@@ -24,24 +24,24 @@ min_pt = 0.3  # softer tracks too
 """
 
 
-def section(name: str, kind: type) -> str:
-    """One dataclass: its docstring and its defaults."""
+def section(name: str, defaults: object) -> str:
+    """One dataclass: its docstring and its values."""
     lines = [f"## {f'[{name}]' if name else 'Top level'}", "", "| key | default |", "|---|---|"]
-    for option in dataclasses.fields(kind):
-        default = option.default
-        if default is not dataclasses.MISSING:
-            lines.append(f"| `{option.name}` | `{default!r}` |")
-    return "\n".join([*lines, "", "```text", inspect.cleandoc(kind.__doc__ or ""), "```", ""])
+    for option in dataclasses.fields(defaults):
+        value = getattr(defaults, option.name)
+        if not dataclasses.is_dataclass(value):
+            lines.append(f"| `{option.name}` | `{value!r}` |")
+    return "\n".join([*lines, "", "```text", inspect.cleandoc(type(defaults).__doc__ or ""), "```", ""])
 
 
 def options() -> str:
     """The whole page."""
-    parts = [INTRODUCTION, section("", RunOptions)]
     default = RunOptions()
+    parts = [INTRODUCTION, section("", default)]
     for option in dataclasses.fields(RunOptions):
         value = getattr(default, option.name)
         if dataclasses.is_dataclass(value):
-            parts.append(section(option.name, type(value)))
+            parts.append(section(option.name, value))
     return "\n".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from smartpix.schema import InputError
 
-__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds"]
+__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "import_acts", "run_timed", "seeder", "space_points"]
 
 ALGORITHMS = {"acts-grid": "GridTripletSeedingAlgorithm", "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm"}
 
@@ -53,66 +53,119 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
     """
     if algorithm not in ALGORITHMS:
         raise InputError(f"ACTS seeding '{algorithm}' is unknown; there are {', '.join(ALGORITHMS)}")
+    acts = import_acts()
+    found: list[npt.NDArray[np.int32]] = []
+
+    def fill(event: int) -> tuple[Any]:
+        return (space_points(acts, events[event]),)
+
+    def take(event: int, seeds: Any) -> tuple[()]:
+        rows = [seed.spacePointIndices[:3].astype(np.int32) for seed in seeds]
+        found.append(np.array(rows, dtype=np.int32).reshape(-1, 3))
+        return ()
+
+    elements = [
+        algorithm_of(acts, "Source", fill, writes=[("points", acts.SpacePointContainer)]),
+        seeder(acts, field, algorithm, cuts),
+        algorithm_of(acts, "Sink", take, reads=[("seeds", acts.SeedContainer)]),
+    ]
+    ms = run_timed(acts, len(events), elements)
+    return ActsSeeds(found, ms[ALGORITHMS[algorithm]])
+
+
+def import_acts() -> Any:
+    """The module ``acts``, with ``acts.examples``.
+
+    Raises:
+        InputError: ACTS is not installed.
+    """
     try:
         import acts
-        import acts.examples as examples
+        import acts.examples
     except ImportError as error:
         raise InputError("ACTS is not installed: pip install 'smartpix[acts]'") from error
+    return acts
 
-    class Source(examples.IAlgorithm):  # type: ignore[misc]
-        """Puts an event's hits on the white board as space points."""
 
+def algorithm_of(
+    acts: Any,
+    name: str,
+    execute: Callable[..., tuple[Any, ...]],
+    reads: Sequence[tuple[str, Any]] = (),
+    writes: Sequence[tuple[str, Any]] = (),
+) -> Any:
+    """A Python function as an algorithm of ACTS's sequencer.
+
+    Args:
+        execute: is called with the event's number and what is read, and returns what is written.
+        reads, writes: keys on the white board and their types.
+    """
+
+    class Algorithm(acts.examples.IAlgorithm):  # type: ignore[misc]
         def __init__(self) -> None:
-            examples.IAlgorithm.__init__(self, "Source", acts.logging.WARNING)
-            self.handle = examples.WriteDataHandle(self, acts.SpacePointContainer, "Points")
-            self.handle.initialize("points")
+            acts.examples.IAlgorithm.__init__(self, name, acts.logging.WARNING)
+            self.inputs = [acts.examples.ReadDataHandle(self, kind, f"Read {key}") for key, kind in reads]
+            self.outputs = [acts.examples.WriteDataHandle(self, kind, f"Write {key}") for key, kind in writes]
+            for handle, (key, _) in zip([*self.inputs, *self.outputs], [*reads, *writes], strict=True):
+                handle.initialize(key)
 
         def execute(self, context: Any) -> Any:
-            columns = acts.SpacePointColumns
-            points = acts.SpacePointContainer(
-                columns.X | columns.Y | columns.Z | columns.R | columns.VarianceZ | columns.VarianceR | columns.SourceLinks
-            )
-            rows = _space_points(events[context.eventNumber])
-            points.reserve(len(rows), 1)
-            for x, y, z, r, variance_z, variance_r in rows.tolist():
-                point = points.createSpacePoint()
-                point.x, point.y, point.z, point.r = x, y, z, r
-                point.varianceZ, point.varianceR = variance_z, variance_r
-            self.handle(context, points)
-            return examples.ProcessCode.SUCCESS
+            made = execute(context.eventNumber, *(handle(context.eventStore) for handle in self.inputs))
+            for handle, value in zip(self.outputs, made, strict=True):
+                handle(context, value)
+            return acts.examples.ProcessCode.SUCCESS
 
-    class Sink(examples.IAlgorithm):  # type: ignore[misc]
-        """Takes the seeds off again."""
+    return Algorithm()
 
-        def __init__(self) -> None:
-            examples.IAlgorithm.__init__(self, "Sink", acts.logging.WARNING)
-            self.handle = examples.ReadDataHandle(self, acts.SeedContainer, "Seeds")
-            self.handle.initialize("seeds")
-            self.seeds: dict[int, npt.NDArray[np.int32]] = {}
 
-        def execute(self, context: Any) -> Any:
-            found = [seed.spacePointIndices[:3].astype(np.int32) for seed in self.handle(context.eventStore)]
-            self.seeds[context.eventNumber] = np.array(found, dtype=np.int32).reshape(-1, 3)
-            return examples.ProcessCode.SUCCESS
+def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any]) -> Any:
+    """ACTS's seeding from ``points`` to ``seeds``; ``cuts`` instead of those of :data:`TUNED`, field in T."""
+    options = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
+    kind = getattr(acts.examples, ALGORITHMS[algorithm])
+    return kind(level=acts.logging.WARNING, inputSpacePoints="points", outputSeeds="seeds", **options)
 
-    options: dict[str, Any] = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
+
+def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
+    """An event's hits as space points of ACTS, in their order.
+
+    Args:
+        links: (N,) source links, which the estimation of parameters needs; none if left out.
+    """
+    columns = acts.SpacePointColumns
+    points = acts.SpacePointContainer(
+        columns.X | columns.Y | columns.Z | columns.R | columns.VarianceZ | columns.VarianceR | columns.SourceLinks | columns.Time
+    )
+    points.reserve(len(hits), 1)
+    for x, y, z, r, variance_z, variance_r in _point_rows(hits).tolist():
+        point = points.createSpacePoint()
+        point.x, point.y, point.z, point.r = x, y, z, r
+        point.varianceZ, point.varianceR = variance_z, variance_r
+        if links:
+            point.assignSourceLinks([links[point.index]])
+    return points
+
+
+def run_timed(acts: Any, n_events: int, elements: Sequence[Any], readers: Sequence[Any] = ()) -> dict[str, float]:
+    """Run algorithms one after the other on ``n_events`` events, on one thread.
+
+    Returns:
+        Mean time of each algorithm per event in ms, by its name, as ACTS's sequencer measures it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        sequencer = examples.Sequencer(
-            events=len(events), numThreads=1, logLevel=acts.logging.WARNING, outputDir=folder, trackFpes=False
+        sequencer = acts.examples.Sequencer(
+            events=n_events, numThreads=1, logLevel=acts.logging.WARNING, outputDir=folder, trackFpes=False
         )
-        sequencer.addAlgorithm(Source())
-        seeding = getattr(examples, ALGORITHMS[algorithm])
-        sequencer.addAlgorithm(seeding(level=acts.logging.WARNING, inputSpacePoints="points", outputSeeds="seeds", **options))
-        sink = Sink()
-        sequencer.addAlgorithm(sink)
+        for reader in readers:
+            sequencer.addReader(reader)
+        for element in elements:
+            sequencer.addAlgorithm(element)
         sequencer.run()
         with (Path(folder) / "timing.csv").open(newline="") as stream:
             rows = [row for row in csv.reader(stream) if row]
-    seconds = {row[0]: float(row[2]) for row in rows[1:]}
-    return ActsSeeds([sink.seeds[k] for k in range(len(events))], 1e3 * seconds[f"Algorithm:{ALGORITHMS[algorithm]}"])
+    return {row[0].removeprefix("Algorithm:"): 1e3 * float(row[2]) for row in rows[1:]}
 
 
-def _space_points(hits: Hits) -> npt.NDArray[np.float64]:
+def _point_rows(hits: Hits) -> npt.NDArray[np.float64]:
     """(N, 6) x, y, z, r, and the variances along z (barrel) and r (disks), mm and mm2."""
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     variance = hits.estimate.sigma()[:, 0] ** 2

@@ -15,12 +15,14 @@ __all__ = [
     "DETECTOR",
     "N_COLUMNS",
     "N_ROWS",
+    "PARAMETERS",
     "PARTICLES",
     "PIXELS",
     "SMALLEST_SIGMA",
     "TARGETS",
     "TARGET_SCALE",
     "TRACKS",
+    "TRACK_HITS",
     "TRUTH",
     "Column",
     "InputError",
@@ -118,6 +120,9 @@ DETECTOR: dict[str, Column] = {
     "pitch_v": Column("f8", "mm", "pixel pitch along v"),
 }
 
+PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
+"""Of a track, in the order of its covariance."""
+
 TRACKS: dict[str, Column] = {
     "n_hits": Column("i4", "", "clusters on the track"),
     "d0": Column("f4", "mm", "signed transverse distance of closest approach to the z axis"),
@@ -126,10 +131,24 @@ TRACKS: dict[str, Column] = {
     "theta": Column("f4", "rad", "polar angle of the momentum"),
     "qop": Column("f4", "1/GeV", "charge over momentum"),
     "score": Column("f4", "", "mean score of the track's edges"),
-    "chi2": Column("f4", "", "chi square of the helix fit"),
-    "ndf": Column("i4", "", "degrees of freedom of the helix fit"),
+    **{
+        f"cov_{a}_{b}": Column("f4", "", f"covariance of {a} and {b}, in their units")
+        for i, a in enumerate(PARAMETERS)
+        for b in PARAMETERS[i:]
+    },
+    "chi2": Column("f4", "", "chi square of the track fit"),
+    "ndf": Column("i4", "", "degrees of freedom of the track fit, of the hits in it"),
     "particle_id": Column("i8", "", "matched particle (double majority), 0: none", optional=True),
     "hit_fraction": Column("f4", "", "share of the track's hits the best particle made", optional=True),
+}
+
+TRACK_HITS: dict[str, Column] = {
+    "id": Column("i8", "", "`cluster_hit_id`"),
+    "residual_x": Column("f4", "mm", "measured less fitted x on the module"),
+    "residual_y": Column("f4", "mm", "measured less fitted y on the module"),
+    "pull_x": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
+    "pull_y": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
+    "outlier": Column("?", "", "not in the fit; residual and pull are against the track of the others"),
 }
 
 

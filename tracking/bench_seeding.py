@@ -249,15 +249,16 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
 
 def network_cost(sample: Sample) -> dict[str, float]:
     """Microseconds of graph and scores per edge of the first event's cones, and what the window's further edges would cost."""
-    from tracking.graph import make_graph
-    from tracking.model import load_network, score
+    from tracking.graph import make_features
+    from tracking.inference import fuse_network
+    from tracking.model import load_network
 
     event = sample.events[0]
     hits = event.hits["mdn"]
     edges, seeds = edges_and_seeds(sample, hits)
-    network = load_network("gnn")
+    network = fuse_network(load_network("gnn"))
     times, _ = _timed({
-        "gnn": lambda: score(network, make_graph(hits, edges, seeds.support, sample.detector, sample.field)),
+        "gnn": lambda: network.scores(make_features(hits, edges, seeds.support, sample.detector, sample.field), edges),
     })  # fmt: skip
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
     per_edge = times["gnn"] / len(edges)

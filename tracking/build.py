@@ -1,4 +1,4 @@
-"""Scored edges to tracks: best paths, no hit on two tracks."""
+"""Scored edges to tracks: best paths, and a hit on two tracks only where one of them would end without it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from smartpix.schema import check
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 
+FREE, TRIED = -1, -2
 SAME_TRACK = 0.9
 """An overlapping cluster joins a track if an edge to it scores at least this share of the cluster's best edge."""
 
@@ -28,18 +29,22 @@ class BuildOptions:
     Attributes:
         min_score: edges below are dropped.
         min_hits: shortest track, in clusters on distinct layers.
+        share_score: where two particles made one cluster: a path that lacks one to ``min_hits`` takes another track's, if an edge
+            above this ties it to one of its ends; 1: never.
         overlap_distance: where modules of a layer overlap, a second cluster is taken along if it lies this near (mm) to the
             track's and an edge above ``overlap_score`` ties it to another of the track's.
     """
 
     min_score: float = 0.1
     min_hits: int = 4
+    share_score: float = 0.9
     overlap_distance: float = 10.0
     overlap_score: float = 0.5
 
     def __post_init__(self) -> None:
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
         check("build", "min_hits", self.min_hits, self.min_hits >= 2, "at least 2")
+        check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
         check("build", "overlap_distance", self.overlap_distance, self.overlap_distance >= 0, "0 or more (mm)")
         check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
 
@@ -80,8 +85,8 @@ def build_tracks(
     """Tracks of one event.
 
     In every connected component of the edges above ``min_score`` the path with the largest sum of log-odds is taken, with the
-    second clusters where modules overlap; its hits are removed, and so on until no path has ``min_hits``. The result depends
-    on the scores alone, not on the order of the edges.
+    second clusters where modules overlap; its hits are removed, and so on until no path has ``min_hits``. Paths that lack one may
+    then share one with those. The result depends on the scores alone, not on the order of the edges.
 
     Args:
         scores: (E,) between 0 and 1; ranks: of :func:`layer_ranks`.
@@ -98,15 +103,17 @@ def build_tracks(
     clipped = np.clip(kept, 1e-6, 1 - 1e-6)
     # The offset makes every kept edge add to a path, so that a weak true edge does not cut it.
     weight = np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + 0.1
-    owner_in_order, score = _extract(
+    owner_in_order, score, shared = _extract(
         len(hits), source[by_target], target[by_target], weight, kept, hits.layer[order], hits.module[order],
         hits.position[order], options.min_hits, options.overlap_score, options.overlap_distance,
+        options.share_score,
     )  # fmt: skip
     owner = owner_in_order[place]
     rows = np.flatnonzero(owner >= 0)
+    track, rows = np.concatenate([owner[rows], shared[:, 0]]), np.concatenate([rows, order[shared[:, 1]]])
     distance = np.linalg.norm(hits.position[rows], axis=1)
-    rows = rows[np.lexsort((distance, rank[rows], owner[rows]))]
-    sizes = np.bincount(owner[rows], minlength=len(score))
+    rows = rows[np.lexsort((distance, rank[rows], track))]
+    sizes = np.bincount(track, minlength=len(score))
     return Tracks(hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score)
 
 
@@ -146,14 +153,12 @@ def _extract(
     min_hits: int,
     overlap_score: float,
     overlap_distance: float,
+    share_score: float,
 ) -> Any:
     """Best paths, component by component, each with its overlaps. Edges are sorted by target, and source < target.
 
-    For every hit the best path that ends there is kept for each length up to ``min_hits`` (the last class: that or longer),
-    so that a short strong path does not hide a long one.
-
     Returns:
-        Track of each hit (N,), -1 for none; mean edge score of each track's path.
+        Track of each hit (N,), -1 for none; mean edge score of each track's path; (S, 2) tracks and clusters they share.
     """
     first, member = _components(n_hits, source, target)
     begin = np.zeros(n_hits + 1, dtype=np.int64)
@@ -170,49 +175,96 @@ def _extract(
     back_edge = np.empty((n_hits, min_hits), dtype=np.int64)
     back_class = np.empty((n_hits, min_hits), dtype=np.int64)
     scores = [0.0]
-    last = min_hits - 1
+    # Clusters that belong to a second track: the track, the cluster.
+    shared = [(-1, -1)]
     for r in range(n_hits):
         if first[r + 1] - first[r] < min_hits:
             continue
-        while True:
-            winner = -1
-            for m in range(first[r], first[r + 1]):
-                h = member[m]
-                best[h, :] = -1.0
-                if owner[h] >= 0:
-                    continue
-                best[h, 0] = 0.0
-                for e in range(begin[h], begin[h + 1]):
-                    s = source[e]
-                    if owner[s] >= 0:
-                        continue
-                    for k in range(min_hits):
-                        into = min(k + 1, last)
-                        if best[s, k] >= 0.0 and best[s, k] + weight[e] > best[h, into]:
-                            best[h, into] = best[s, k] + weight[e]
-                            back_edge[h, into], back_class[h, into] = e, k
-                if best[h, last] > 0.0 and (winner < 0 or best[h, last] > best[winner, last]):
-                    winner = h
-            if winner < 0:
-                break
-            track = len(scores) - 1
-            total, n_edges = 0.0, 0
-            h, k = winner, last
-            while True:
-                owner[h] = track
-                on_path[h] = True
-                if k == 0:
+        members = member[first[r] : first[r + 1]]
+        # Paths of free clusters; then those that lack one, which another track has.
+        for lacking in range(2 if share_score < 1.0 else 1):
+            last = min_hits - 1 - lacking
+            while last > 0:
+                winner = _best_path(members, begin, source, weight, owner, last, best, back_edge, back_class)
+                if winner < 0:
                     break
-                e = back_edge[h, k]
-                total += score[e]
-                n_edges += 1
-                h, k = source[e], back_class[h, k]
-            scores.append(total / n_edges)
-            _take_overlaps(
-                track, member[first[r] : first[r + 1]], begin, source, score, strongest, owner, on_path, layer, module, position,
-                overlap_score, overlap_distance,
-            )  # fmt: skip
-    return owner, np.array(scores[1:], dtype=np.float32)
+                edge, other = -1, -1
+                track, n_edges, total = len(scores) - 1, 0, 0.0
+                if lacking:
+                    # Walk to the path's other end before anything is marked: without the shared cluster it is no track.
+                    h, k = winner, last
+                    while k > 0:
+                        h, k = source[back_edge[h, k]], back_class[h, k]
+                    edge, other = _to_owned(members, begin, source, score, owner, h, winner, share_score)
+                    if edge >= 0:
+                        shared.append((track, other))
+                        total, n_edges = score[edge], 1
+                h, k = winner, last
+                while True:
+                    owner[h] = track if edge >= 0 or not lacking else TRIED
+                    on_path[h] = True
+                    if k == 0:
+                        break
+                    e = back_edge[h, k]
+                    total += score[e]
+                    n_edges += 1
+                    h, k = source[e], back_class[h, k]
+                if lacking and edge < 0:
+                    continue
+                scores.append(total / n_edges)
+                _take_overlaps(
+                    track, members, begin, source, score, strongest, owner, on_path, layer, module, position,
+                    overlap_score, overlap_distance,
+                )  # fmt: skip
+    for h in range(n_hits):
+        owner[h] = max(owner[h], -1)
+    return owner, np.array(scores[1:], dtype=np.float32), np.array(shared, dtype=np.int64)[1:]
+
+
+@njit(cache=True, nogil=True)
+def _best_path(
+    members: Any, begin: Any, source: Any, weight: Any, owner: Any, last: int, best: Any, back_edge: Any, back_class: Any
+) -> int:
+    """End of the strongest path of free clusters with more than ``last`` of them, -1 if there is none; fills the three tables.
+
+    For every hit the best path that ends there is kept for each length up to ``last + 1`` (the last class: that or longer),
+    so that a short strong path does not hide a long one.
+    """
+    winner = -1
+    for h in members:
+        best[h, :] = -1.0
+        if owner[h] != FREE:
+            continue
+        best[h, 0] = 0.0
+        for e in range(begin[h], begin[h + 1]):
+            s = source[e]
+            if owner[s] != FREE:
+                continue
+            for k in range(last + 1):
+                into = min(k + 1, last)
+                if best[s, k] >= 0.0 and best[s, k] + weight[e] > best[h, into]:
+                    best[h, into] = best[s, k] + weight[e]
+                    back_edge[h, into], back_class[h, into] = e, k
+        if best[h, last] > 0.0 and (winner < 0 or best[h, last] > best[winner, last]):
+            winner = h
+    return winner
+
+
+@njit(cache=True, nogil=True)
+def _to_owned(
+    members: Any, begin: Any, source: Any, score: Any, owner: Any, inner: int, outer: int, share_score: float
+) -> tuple[int, int]:
+    """Strongest edge above ``share_score`` that ties an end of a path to another track's cluster, and that cluster; or -1, -1."""
+    edge, other, strongest = -1, -1, share_score
+    for h in members:
+        for e in range(begin[h], begin[h + 1]):
+            if score[e] <= strongest:
+                continue
+            if h == inner and owner[source[e]] >= 0:
+                edge, other, strongest = e, source[e], score[e]
+            elif source[e] == outer and owner[h] >= 0:
+                edge, other, strongest = e, h, score[e]
+    return edge, other
 
 
 @njit(cache=True, nogil=True)

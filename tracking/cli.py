@@ -127,7 +127,7 @@ def _run(options: argparse.Namespace) -> None:
         values["estimates"] = options.estimates
     if options.link_bits is not None:
         values["link_bits"] = options.link_bits
-    run_options = from_mapping(RunOptions, values, str(options.options or "options"))
+    run_options = from_mapping(RunOptions(), values, str(options.options or "options"))
     files = options.files or [data_path("sample.root")]
     run(files, options.output, run_options, figures=not options.no_figures, as_json=options.json)
 

@@ -17,9 +17,12 @@ def add_export(commands: Any) -> None:
     """Add ``export`` to the commands."""
     export = commands.add_parser("export", help="a quantised network as C++ and Verilog, proven bit for bit", description=(
         "Write a quantised network as an hls4ml project with a test bench of real clusters, compile its C simulation and compare "
-        "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with open tools."
+        "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with open tools. A graph "
+        "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx."
     ))  # fmt: skip
-    export.add_argument("weights", metavar="WEIGHTS", help="quantised ones (see compress): shipped by name, or a path")
+    export.add_argument(
+        "weights", metavar="WEIGHTS", help="quantised ones (see compress) or the graph network's: by name, or a path"
+    )
     export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="with hls/, rtl/ and report.json in it")
     export.add_argument("--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)")
     export.add_argument("--io", default="parallel", help="parallel or stream (default: %(default)s)")
@@ -40,6 +43,11 @@ def add_export(commands: Any) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from smartpix.export.clusters import bench_codes, load_fixed
+    from tracking.export_network import FORMATS, export_network
+
+    if options.output.suffix in FORMATS:
+        print_result(options, export_network(options.weights, options.output))
+        return
     from smartpix.export.hls import BACKENDS, HlsOptions, write_project
     from smartpix.export.rtl import RtlOptions, write_rtl
     from smartpix.files import replace_folder_when_done

@@ -57,6 +57,19 @@ def add_bench(commands: Any) -> None:
     seeding.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write figures and bench-seeding.json there")
     json_flag(seeding)
     seeding.set_defaults(command_function=_bench_seeding)
+    tracks = kinds.add_parser("tracking", help="tracks beside ACTS's, and beside those of the window's graph", description=(
+        "The chain and ACTS's (seeding, parameters, combinatorial Kalman filter, ambiguity resolution, tuned) on the same hits, "
+        "in turn in one process on one thread: efficiency, fakes, duplicates, resolutions, time by stage. Simulates its events. "
+        "Needs smartpix[acts]."
+    ))  # fmt: skip
+    tracks.add_argument("--pileup", type=_numbers, default=[20, 60, 140, 200, 300], metavar="20,60,...", help=(
+        "with 200, which has most events and the main numbers (default: 20,60,140,200,300)"
+    ))  # fmt: skip
+    tracks.add_argument("--events", type=int, default=10, metavar="N", help="of pile-up 200 (default: %(default)s)")
+    tracks.add_argument("--no-jets", action="store_true", help="without the jets over pile-up 60")
+    tracks.add_argument("--seed", type=int, default=8001, help="of the events (default: %(default)s)")
+    json_flag(tracks)
+    tracks.set_defaults(command_function=_bench_tracking)
 
 
 def add_study(commands: Any) -> None:
@@ -119,6 +132,14 @@ def _bench_export(options: argparse.Namespace) -> None:
     from tracking.bench_export import bench_export, table
 
     result = bench_export(options.networks, options.clusters, clock_ns=options.clock, report=log)
+    print(json.dumps(result) if options.json else table(result))
+
+
+def _bench_tracking(options: argparse.Namespace) -> None:
+    from tracking.bench_tracking import bench_tracking, table
+
+    set_threads(1)
+    result = bench_tracking(options.pileup, options.events, options.seed, not options.no_jets, log)
     print(json.dumps(result) if options.json else table(result))
 
 

@@ -59,9 +59,15 @@ def add_train(commands: Any) -> None:
     ))  # fmt: skip
     gnn.add_argument("files", nargs="+", type=Path, metavar="FILE")
     gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
-    gnn.add_argument("--hidden", type=int, default=32, help="width of the layers (default: %(default)s)")
-    gnn.add_argument("--passes", type=int, default=3, help="message passes (default: %(default)s)")
-    gnn.add_argument("--learning-rate", type=float, default=2e-3, help="(default: %(default)s)")
+    gnn.add_argument("--screen-epochs", type=int, default=10, help="of the screen, before (default: %(default)s)")
+    gnn.add_argument("--hidden", type=int, default=16, help="width of the layers (default: %(default)s)")
+    gnn.add_argument("--passes", type=int, default=2, help="message passes (default: %(default)s)")
+    gnn.add_argument("--graph", default="cone", metavar="HOW", help="of the edges in the cone (default), or of all in the window")
+    gnn.add_argument("--keep", type=float, default=0.9995, help="share of true edges the screen keeps (default: %(default)s)")
+    gnn.add_argument("--patience", type=int, default=10, help=(
+        "stop when the held-out loss has not improved for so many epochs (default: %(default)s)"
+    ))  # fmt: skip
+    gnn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
     gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
     for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
@@ -120,5 +126,8 @@ def _train_gnn(options: argparse.Namespace) -> None:
     from tracking.train import TrainGnnOptions, train_gnn
 
     set_threads(options.threads)
-    training = TrainGnnOptions(options.epochs, options.learning_rate, options.hidden, options.passes, options.train_seed)
+    training = TrainGnnOptions(
+        options.epochs, options.screen_epochs, options.learning_rate, options.hidden, options.passes, keep=options.keep,
+        patience=options.patience, seed=options.train_seed, graph=options.graph,
+    )  # fmt: skip
     print_result(options, train_gnn(options.files, options.output, training, log))

@@ -1,140 +1,140 @@
-"""Helix parameters of tracks: a circle in the transverse plane, a line in path length and z.
+"""Track parameters with covariance: a Kalman filter and smoother over the modules, with multiple scattering.
 
-The circle is V. Karimaki's non-iterative fit (NIM A 305 (1991) 187). Parameters are those of ACTS and ATLAS at the z axis:
-the point of closest approach is d0 * (-sin phi, cos phi).
+Parameters are those of ACTS and ATLAS at the z axis: the point of closest approach is d0 * (-sin phi, cos phi).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.geometry import Detector
+from smartpix.schema import check
 from tracking.build import Tracks
+from tracking.kalman import USED, fit_all
 
-__all__ = ["Helices", "fit_tracks"]
+__all__ = ["FitOptions", "Helices", "fit_tracks"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Track fit: the material it believes in, and which hits it takes.
+
+    The defaults are the generic detector's that the simulation uses, as pyacts 48.1.0 tells them
+    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): on every module 0.15 mm of silicon (radiation length
+    95.7 mm); around every barrel layer, and in the middle of every disk, 1.5 mm of it; a beam pipe of 0.8 mm of beryllium
+    (352.8 mm) at 19 mm. The angles of the simulation's tracks say the same.
+
+    Attributes:
+        sensor: radiation lengths of a module.
+        support: radiation lengths of a layer's support: a cylinder around a barrel layer's modules, a disk's middle plane.
+        support_gap: how far outside the outermost corner of a barrel layer the support is, mm.
+        pipe, pipe_radius: radiation lengths of the beam pipe, and its radius in mm.
+        outlier_chi2: a hit that is further than this from the track of the others (chi2 of two coordinates) is taken out of the
+            fit, the worst first, as long as three stay.
+        angles: also use the estimated cot alpha and cot beta.
+        straight_momentum: GeV, that tracks scatter with where there is no field.
+    """
+
+    sensor: float = 0.15 / 95.7
+    support: float = 1.5 / 95.7
+    support_gap: float = 1.07
+    pipe: float = 0.8 / 352.8
+    pipe_radius: float = 19.0
+    outlier_chi2: float = 30.0
+    angles: bool = False
+    straight_momentum: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("sensor", "support", "support_gap", "pipe", "pipe_radius"):
+            check("fit", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
+        for name in ("outlier_chi2", "straight_momentum"):
+            check("fit", name, getattr(self, name), getattr(self, name) > 0, "positive")
 
 
 @dataclass(frozen=True)
 class Helices:
-    """Fitted parameters of T tracks: d0, z0 (mm), phi, theta (rad), qop (1/GeV), chi2, ndf; each (T,)."""
+    """Fitted parameters of T tracks with K hits in all, at the closest approach to the z axis.
 
-    d0: npt.NDArray[np.float64]
-    z0: npt.NDArray[np.float64]
-    phi: npt.NDArray[np.float64]
-    theta: npt.NDArray[np.float64]
-    qop: npt.NDArray[np.float64]
-    chi2: npt.NDArray[np.float64]
+    Attributes:
+        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV.
+        covariance: (T, 5, 5) in that order.
+        chi2, ndf: (T,) of the hits in the fit.
+        residual: (K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits; pull: over their
+            standard deviations, 0 where the fit could not do without the hit. Those of outliers are against the track of the
+            others.
+        outlier: (K,) not in the fit.
+    """
+
+    d0: Floats
+    z0: Floats
+    phi: Floats
+    theta: Floats
+    qop: Floats
+    covariance: Floats
+    chi2: Floats
     ndf: npt.NDArray[np.int64]
+    residual: Floats
+    pull: Floats
+    outlier: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.d0)
+
+    def sigma(self) -> Floats:
+        """(T, 5) standard deviations of d0, z0, phi, theta, qop."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
 
 
-def fit_tracks(hits: Hits, tracks: Tracks, detector: Detector, field: float) -> Helices:
+def fit_tracks(hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None) -> Helices:
     """Fit all tracks of an event.
 
-    Position uncertainties are the estimates'; multiple scattering is not in the fit, so that chi2 is for comparing tracks, not
-    for probabilities.
+    The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R. Fruehwirth, NIM A 262 (1987)
+    444) is linear; scattering is Highland's, for pions of the start's momentum. Energy loss is not in the fit. Hits are taken in
+    their order along the start, in whatever order they come.
+
+    Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a random plane: its
+    projections have the same variance, but a narrower core and longer tails, and so have the pulls of soft tracks.
+
+    All results are finite. A track whose hits do not fix a helix (fewer than three different positions) starts from the
+    line through them, and what they do not fix stays as wide as it started: 0.3 rad, 10 / GeV. A hit that is not finite, or
+    whose module the track does not reach, is an outlier with residual 0. A track without any other hit gets the parameters
+    0, theta pi / 2, and wide errors. Of a curling track half a turn either way from the closest approach is looked at.
 
     Args:
-        field: along z in T, signed; 0 gives qop = 0.
+        field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four parameters.
     """
-    sigma = hits.estimate.sigma()
-    barrel = detector.barrel[hits.module]
-    # x runs along z in the barrel and along r in the end-caps, y across.
-    fitted = _fit(
-        hits.position, np.ascontiguousarray(sigma[:, 1]), np.ascontiguousarray(sigma[:, 0]), barrel, tracks.hits, tracks.start
-    )
-    curvature, phi, d0, cot_theta, z0, chi2 = fitted.T
-    theta = np.arctan2(1.0, cot_theta)
-    strength = field * CURVATURE_PER_TESLA
-    # Positive charge turns clockwise in a field along +z. qop = q / (pT / sin theta).
-    qop = -curvature / strength * np.sin(theta) if strength != 0 else np.zeros_like(curvature)
-    return Helices(d0, z0, phi, theta, qop, chi2, 2 * np.diff(tracks.start) - 5)
+    options = options or FitOptions()
+    n, k = len(tracks), len(tracks.hits)
+    parameters, covariance = np.empty((n, 5)), np.empty((n, 5, 5))
+    chi2, n_used = np.empty(n), np.empty(n, dtype=np.int64)
+    residual, pull, status = np.zeros((k, 2)), np.zeros((k, 2)), np.full(k, USED, dtype=np.int8)
+    size = 4 if options.angles else 2
+    fit_all(
+        hits.position, hits.axes, hits.estimate.cholesky, hits.cot, tracks.hits, tracks.start, _surfaces(detector, options),
+        options.sensor, field * CURVATURE_PER_TESLA, options.straight_momentum, options.outlier_chi2, size,
+        parameters, covariance, chi2, n_used, residual, pull, status,
+    )  # fmt: skip
+    d0, z0, phi, theta, qop = (np.ascontiguousarray(column) for column in parameters.T)
+    phi = np.arctan2(np.sin(phi), np.cos(phi))
+    ndf = np.maximum(size * n_used - (5 if field != 0 else 4), 0)
+    return Helices(d0, z0, phi, theta, qop, covariance, chi2, ndf, residual, pull, status != USED)
 
 
-@njit(cache=True, nogil=True)
-def _fit(position: Any, sigma_across: Any, sigma_along: Any, barrel: Any, rows: Any, start: Any) -> Any:
-    n_tracks = len(start) - 1
-    out = np.empty((n_tracks, 6))
-    for t in range(n_tracks):
-        first, last = start[t], start[t + 1]
-        # Weighted moments about the weighted mean; r^2 from the beam line.
-        w = mx = my = mr = 0.0
-        for k in range(first, last):
-            h = rows[k]
-            wk = 1.0 / sigma_across[h] ** 2
-            x, y = position[h, 0], position[h, 1]
-            w += wk
-            mx += wk * x
-            my += wk * y
-            mr += wk * (x * x + y * y)
-        mx, my, mr = mx / w, my / w, mr / w
-        cxx = cxy = cyy = cxr = cyr = crr = 0.0
-        for k in range(first, last):
-            h = rows[k]
-            wk = 1.0 / sigma_across[h] ** 2 / w
-            x, y = position[h, 0] - mx, position[h, 1] - my
-            r2 = position[h, 0] ** 2 + position[h, 1] ** 2 - mr
-            cxx += wk * x * x
-            cxy += wk * x * y
-            cyy += wk * y * y
-            cxr += wk * x * r2
-            cyr += wk * y * r2
-            crr += wk * r2 * r2
-        q1 = crr * cxy - cxr * cyr
-        q2 = crr * (cxx - cyy) - cxr * cxr + cyr * cyr
-        phi = 0.5 * math.atan2(2 * q1, q2)
-        s, c = math.sin(phi), math.cos(phi)
-        kappa = (s * cxr - c * cyr) / crr if crr > 0 else 0.0
-        delta = -kappa * mr + s * mx - c * my
-        # The direction must point from the first hit to the last.
-        hf, hl = rows[first], rows[last - 1]
-        if (position[hl, 0] - position[hf, 0]) * c + (position[hl, 1] - position[hf, 1]) * s < 0:
-            s, c, kappa, delta, phi = -s, -c, -kappa, -delta, phi + math.pi
-        root = math.sqrt(max(1.0 - 4 * delta * kappa, 1e-9))
-        rho = 2 * kappa / root
-        d = 2 * delta / (1 + root)
-        # Karimaki: rho > 0 turns clockwise, d = x sin(phi) - y cos(phi) at the closest approach.
-        curvature, d0 = -rho, -d
-        x0, y0 = -d0 * s, d0 * c
-        # Line in (path, z): a barrel hit measures z, a disk hit the radius, i.e. z within sigma * |cot theta|.
-        slope = (position[hl, 2] - position[hf, 2]) / max(
-            math.hypot(position[hl, 0] - position[hf, 0], position[hl, 1] - position[hf, 1]), 1e-3
-        )
-        sw = ss = sz = sss = ssz = szz = 0.0
-        chi2 = 0.0
-        for k in range(first, last):
-            h = rows[k]
-            dx, dy = position[h, 0] - x0, position[h, 1] - y0
-            chord = math.hypot(dx, dy)
-            if dx * c + dy * s < 0:
-                chord = -chord
-            half = 0.5 * curvature * chord
-            path = chord * (math.asin(min(max(half, -0.999), 0.999)) / half if abs(half) > 1e-6 else 1.0)
-            sigma = sigma_along[h] if barrel[h] else max(sigma_along[h] * abs(slope), 1e-4)
-            wk = 1.0 / sigma**2
-            z = position[h, 2]
-            sw += wk
-            ss += wk * path
-            sz += wk * z
-            sss += wk * path * path
-            ssz += wk * path * z
-            szz += wk * z * z
-            # Transverse residual to the circle (signed distance, exact to first order in 1 / R).
-            u = dx * s - dy * c
-            distance = u + 0.5 * curvature * chord * chord
-            chi2 += (distance / sigma_across[h]) ** 2
-        det = sw * sss - ss * ss
-        cot_theta = (sw * ssz - ss * sz) / det if det > 0 else slope
-        z0 = (sz - cot_theta * ss) / sw
-        chi2 += max(szz - 2 * z0 * sz - 2 * cot_theta * ssz + z0 * z0 * sw + 2 * z0 * cot_theta * ss + cot_theta**2 * sss, 0.0)
-        phi = math.atan2(s, c)
-        out[t, 0], out[t, 1], out[t, 2] = curvature, phi, d0
-        out[t, 3], out[t, 4], out[t, 5] = cot_theta, z0, chi2
-    return out
+def _surfaces(detector: Detector, options: FitOptions) -> Floats:
+    """(S, 5) supports and beam pipe, see :func:`tracking.kalman.fit_all`."""
+    layers, gap = detector.layers, options.support_gap
+    rows = np.zeros((len(layers) + 1, 5))
+    rows[:-1, 0] = layers.barrel
+    rows[:-1, 1] = np.where(layers.barrel, layers.r_max + gap, layers.z)
+    rows[:-1, 2] = np.where(layers.barrel, layers.z_min, layers.r_min) - gap
+    rows[:-1, 3] = np.where(layers.barrel, layers.z_max, layers.r_max) + gap
+    rows[:-1, 4] = options.support
+    rows[-1] = 1, options.pipe_radius, -np.inf, np.inf, options.pipe
+    return rows[rows[:, 4] > 0]

@@ -2,6 +2,8 @@
 
 Definitions:
     findable: charged, pT > 0.9 GeV, |eta| < 2.5, clusters on at least 4 distinct pixel layers.
+    accepted: charged, pT > 0.9 GeV, |eta| < 2.5, wherever produced and on however many layers.
+    technical efficiency: findable particles with a matched track / findable ones; physics efficiency: the same of accepted ones.
     a particle made a cluster if at least 10 % of its true charge is the particle's.
     true edge: an ordered pair of clusters on two layers that the same particle made, with no crossing in between.
     matched track (double majority): more than half of the track's clusters are the particle's, and at least half of
@@ -10,36 +12,53 @@ Definitions:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import awkward as ak
+import hist
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
+from scipy.stats import beta as beta_distribution
 
 __all__ = [
-    "ETA_BINS",
+    "BINS",
     "MIN_SHARE",
-    "PT_BINS",
+    "TRACK_BINS",
     "EdgeScore",
     "EventTruth",
     "TrackScore",
+    "clopper_pearson",
     "edge_labels",
     "edge_rows",
     "efficiency_counts",
     "event_truth",
     "match_tracks",
+    "nearest_distance",
+    "pileup_of",
     "pseudorapidity",
     "score_edges",
     "score_tracks",
     "seed_efficiency",
+    "track_counts",
 ]
 
 MIN_SHARE = 0.1
 MIN_PT, MAX_ETA, MIN_LAYERS = 0.9, 2.5, 4
 PT_BINS = np.geomspace(0.2, 20, 14)
-"""Bins of the efficiency against pT in GeV; there every charged particle in |eta| < 2.5 with 4 layers counts."""
-ETA_BINS = np.linspace(-MAX_ETA, MAX_ETA, 16)
-"""Bins of the efficiency of findable particles against eta."""
+BINS = {
+    "pt": PT_BINS,
+    "eta": np.linspace(-MAX_ETA, MAX_ETA, 16),
+    "pileup": np.linspace(-10, 410, 22),
+    "distance": np.geomspace(1e-3, 1, 13),
+    "radius": np.array([0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 300]),
+}
+"""Bins of the efficiency against pT (GeV), eta, collisions in the event, distance to the next particle in (eta, phi), and
+production radius (mm). The outermost bins of the last two hold all that is beyond."""
+TRACK_BINS = {"pt": PT_BINS, "eta": np.linspace(-4, 4, 17)}
+"""Bins of fakes and duplicates against the fitted pT (GeV) and eta."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -57,32 +76,44 @@ class EventTruth:
     """Truth of one event.
 
     Attributes:
-        particle_id: (P,) sorted ids; pt (GeV), eta: (P,) at production.
+        particle_id: (P,) sorted ids; pt (GeV), eta, phi: (P,) at production.
+        vertex, momentum: (P, 3) at production, mm and GeV; charge: (P,) e.
         n_hits, n_layers: (P,) clusters and distinct layers of each.
-        findable: (P,) bool.
+        accepted, findable: (P,) bool.
+        distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers, of any pT;
+            infinite where there is none.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
         edges: (E, 2) true edges as cluster rows; edge_pt: (E,) pT of the particle that made it (the stiffest, if several);
         edge_findable: (E,) whether a findable one did.
+        pileup: collisions in the event, None if unknown.
     """
 
     particle_id: Ints
     pt: Floats
     eta: Floats
+    phi: Floats
+    vertex: Floats
+    momentum: Floats
+    charge: Floats
     n_hits: Ints
     n_layers: Ints
+    accepted: npt.NDArray[np.bool_]
     findable: npt.NDArray[np.bool_]
+    distance: Floats
     hit: Ints
     particle: Ints
     edges: Ints
     edge_pt: Floats
     edge_findable: npt.NDArray[np.bool_]
+    pileup: int | None = None
 
 
-def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.int32]) -> EventTruth:
+def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.int32], pileup: int | None = None) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
     Args:
         layer: (N,) layer of each cluster.
+        pileup: collisions in the event, see :func:`pileup_of`.
     """
     truth = clusters["truth"]
     counts = ak.to_numpy(ak.num(truth, axis=1))
@@ -98,14 +129,17 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     keep = known & (share >= MIN_SHARE)
     hit, particle, order = hit[keep], place[keep], order[keep]
 
-    columns = {n: ak.to_numpy(particles[n])[sort].astype(np.float64) for n in ("px", "py", "pz", "charge")}
-    pt = np.hypot(columns["px"], columns["py"])
-    eta = pseudorapidity(columns["px"], columns["py"], columns["pz"])
+    columns = {n: ak.to_numpy(particles[n])[sort].astype(np.float64) for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")}
+    vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
+    pt = np.hypot(momentum[:, 0], momentum[:, 1])
+    eta, phi = pseudorapidity(*momentum.T), np.arctan2(momentum[:, 1], momentum[:, 0])
     of = np.unique(np.stack([particle, hit], axis=1), axis=0)
     n_hits = np.bincount(of[:, 0], minlength=len(ids))
     on_layer = np.unique(np.stack([particle, layer[hit].astype(np.int64)], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
-    findable = (columns["charge"] != 0) & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA) & (n_layers >= MIN_LAYERS)
+    charged, seen = columns["charge"] != 0, n_layers >= MIN_LAYERS
+    accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
+    findable = accepted & seen
     edges, made_by = _true_edges(hit, particle, order, layer)
     key = edges[:, 0] * (len(counts) + 1) + edges[:, 1]
     unique, first = np.unique(key, return_inverse=True)
@@ -115,11 +149,49 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     np.logical_or.at(edge_findable, first, findable[made_by])
     by_hit = np.lexsort((of[:, 0], of[:, 1]))
     return EventTruth(
-        particle_id=ids, pt=pt, eta=eta, n_hits=n_hits, n_layers=n_layers, findable=findable,
+        particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=vertex, momentum=momentum, charge=columns["charge"],
+        n_hits=n_hits, n_layers=n_layers, accepted=accepted, findable=findable,
+        distance=nearest_distance(eta, phi, charged & seen),
         hit=of[by_hit, 1], particle=of[by_hit, 0],
         edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
-        edge_pt=edge_pt, edge_findable=edge_findable,
+        edge_pt=edge_pt, edge_findable=edge_findable, pileup=pileup,
     )  # fmt: skip
+
+
+def pileup_of(made_by: Mapping[str, Any]) -> int | None:
+    """Collisions in each event of a file, from its header's ``made_by``; None if it does not say or a gun made it."""
+    options = made_by.get("options")
+    generate = options.get("generate") if isinstance(options, Mapping) else None
+    if not isinstance(generate, Mapping) or generate.get("gun"):
+        return None
+    n = generate.get("pileup")
+    return n if isinstance(n, int) else None
+
+
+def nearest_distance(eta: Floats, phi: Floats, others: npt.NDArray[np.bool_]) -> Floats:
+    """(P,) distance sqrt(d eta^2 + d phi^2) of each particle to the nearest one of the others but itself.
+
+    Args:
+        eta, phi: (P,) directions.
+        others: (P,) which particles to look for.
+
+    Returns:
+        Infinity where there is none, and for particles along the beam.
+    """
+    distance = np.full(len(eta), np.inf)
+    good = np.isfinite(eta) & np.isfinite(phi)
+    chosen = good & others
+    if not np.any(chosen):
+        return distance
+    turn = 2 * np.pi
+    around = phi % turn
+    around[around >= turn] = 0.0  # the rounded remainder of a small negative angle
+    points = np.stack([eta, around], axis=1)
+    tree = cKDTree(points[chosen], boxsize=np.array([0.0, turn]))
+    # The nearest one to a particle of the tree is itself.
+    found = np.asarray(tree.query(points[good], k=2)[0])
+    distance[good] = np.where(chosen[good], found[:, 1], found[:, 0])
+    return distance
 
 
 def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
@@ -240,14 +312,69 @@ class TrackScore:
     found: npt.NDArray[np.bool_]
 
 
-def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.int64]]:
-    """Particles and found ones of an event, (2, bins) each, against ``"pt"`` (PT_BINS) and ``"eta"`` (ETA_BINS)."""
-    wide = (truth.n_layers >= MIN_LAYERS) & (np.abs(truth.eta) < MAX_ETA)
+def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[str, hist.Hist]:
+    """Particles and found ones of an event against each variable of ``BINS``; of pile-up only where it is known.
+
+    Args:
+        found: (P,) particles with a matched track.
+
+    Returns:
+        Histograms with three axes: the variable; ``of``, "technical" (findable particles) or "physics" (accepted ones);
+        ``found``. Against pT the cut on pT is left out of both.
+    """
+    values = {"pt": truth.pt, "eta": truth.eta, "distance": truth.distance, "radius": np.hypot(*truth.vertex[:, :2].T)}
+    if truth.pileup is not None:
+        values["pileup"] = np.full(len(truth.pt), float(truth.pileup))
+    central = (truth.charge != 0) & (np.abs(truth.eta) < MAX_ETA)
     counts = {}
-    for name, values, bins, chosen in (("pt", truth.pt, PT_BINS, wide), ("eta", truth.eta, ETA_BINS, truth.findable)):
-        both = [np.histogram(values[chosen & part], bins)[0] for part in (np.ones_like(found), found)]
-        counts[name] = np.array(both, dtype=np.int64)
+    for name, value in values.items():
+        edges = BINS[name]
+        if name in ("distance", "radius"):
+            value = np.clip(value, edges[0], np.nextafter(edges[-1], 0))
+        histogram = hist.Hist(
+            hist.axis.Variable(edges, name=name), hist.axis.StrCategory(["technical", "physics"], name="of"),
+            hist.axis.Boolean(name="found"), storage=hist.storage.Int64(),
+        )  # fmt: skip
+        physics = central if name == "pt" else truth.accepted
+        technical = physics & (truth.n_layers >= MIN_LAYERS)
+        for of, chosen in (("technical", technical), ("physics", physics)):
+            histogram.fill(value[chosen], of, found[chosen])
+        counts[name] = histogram
     return counts
+
+
+def track_counts(theta: Floats, qop: Floats, score: TrackScore) -> dict[str, hist.Hist]:
+    """Tracks, fakes and duplicates of an event against the fitted pT and eta, in ``TRACK_BINS``.
+
+    Args:
+        theta, qop: (T,) fitted, rad and 1/GeV.
+
+    Returns:
+        Histograms with two axes: the variable; ``kind``, "good" (the first of its particle), "duplicate" or "fake".
+    """
+    with np.errstate(divide="ignore"):
+        values = {"pt": np.sin(theta) / np.abs(qop), "eta": pseudorapidity(np.sin(theta), 0.0, np.cos(theta))}
+    kinds = ["good", "duplicate", "fake"]
+    kind = np.where(score.particle < 0, 2, np.where(score.duplicate, 1, 0))
+    counts = {}
+    for name, value in values.items():
+        histogram = hist.Hist(
+            hist.axis.Variable(TRACK_BINS[name], name=name), hist.axis.StrCategory(kinds, name="kind"),
+            storage=hist.storage.Int64(),
+        )  # fmt: skip
+        for k, label in enumerate(kinds):
+            histogram.fill(value[kind == k], label)
+        counts[name] = histogram
+    return counts
+
+
+def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tuple[Floats, Floats]:
+    """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each bin."""
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(passed > 0, beta_distribution.ppf(tail, passed, total - passed + 1), 0.0)
+        high = np.where(passed < total, beta_distribution.ppf(1 - tail, passed + 1, total - passed), 1.0)
+    return np.asarray(low), np.asarray(high)
 
 
 def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tuple[Ints, Floats]:

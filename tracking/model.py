@@ -1,4 +1,4 @@
-"""The interaction network that scores edges.
+"""The interaction network that scores edges, behind a screen that drops most false ones first.
 
 After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv 2103.16701.
 """
@@ -6,10 +6,10 @@ After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
-from torch_geometric.utils import scatter
 
 from smartpix.schema import InputError
 from smartpix.weights import load_arrays, load_weights
@@ -17,7 +17,8 @@ from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 
 __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
 
-ARCHITECTURE = "interaction-network-v1"
+ARCHITECTURE = "interaction-network-v2"
+SIZE = ("hidden", "passes", "screen")
 
 
 def _mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
@@ -25,38 +26,64 @@ def _mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
 
 
 class InteractionNetwork(nn.Module):
-    """Encode, pass messages a few times, classify the edges.
+    """Screen the edges; encode the rest, pass messages a few times, classify.
+
+    Attributes:
+        node_mean, node_std, edge_mean, edge_std: standardisation of the features.
+        node_low, node_high, edge_low, edge_high: range of the features in training.
+        cut: logit of the screen below which an edge is dropped.
+        calibration: (2,) factor and shift of the logits that make scores probabilities.
 
     Shapes:
-        x: (N, 11), edge_index: (2, E), edge_attr: (E, 12) -> logits (E,).
+        x: (N, 9), edge_index: (2, E), edge_attr: (E, 12) -> logits (E,).
     """
 
-    def __init__(self, hidden: int = 32, passes: int = 3) -> None:
+    node_mean: Tensor
+    node_std: Tensor
+    node_low: Tensor
+    node_high: Tensor
+    edge_mean: Tensor
+    edge_std: Tensor
+    edge_low: Tensor
+    edge_high: Tensor
+    cut: Tensor
+    calibration: Tensor
+
+    def __init__(self, hidden: int = 16, passes: int = 2, screen: int = 16) -> None:
         super().__init__()
-        # Standardisation of the features, stored with the weights.
-        self.node_mean: Tensor
-        self.node_std: Tensor
-        self.edge_mean: Tensor
-        self.edge_std: Tensor
-        self.register_buffer("node_mean", torch.zeros(len(NODE_FEATURES)))
-        self.register_buffer("node_std", torch.ones(len(NODE_FEATURES)))
-        self.register_buffer("edge_mean", torch.zeros(len(EDGE_FEATURES)))
-        self.register_buffer("edge_std", torch.ones(len(EDGE_FEATURES)))
-        self.encode_node = _mlp(len(NODE_FEATURES), hidden, hidden)
-        self.encode_edge = _mlp(len(EDGE_FEATURES), hidden, hidden)
+        n_node, n_edge = len(NODE_FEATURES), len(EDGE_FEATURES)
+        for part, n in (("node", n_node), ("edge", n_edge)):
+            self.register_buffer(f"{part}_mean", torch.zeros(n))
+            self.register_buffer(f"{part}_std", torch.ones(n))
+            self.register_buffer(f"{part}_low", torch.full((n,), -1e30))
+            self.register_buffer(f"{part}_high", torch.full((n,), 1e30))
+        self.register_buffer("cut", torch.tensor(-1e30))
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+        self.screen_blocks = _mlp(2 * n_node + n_edge, screen, 1)
+        self.encode_node = _mlp(n_node, hidden, hidden)
+        self.encode_edge = _mlp(n_edge, hidden, hidden)
         self.edge_blocks = nn.ModuleList(_mlp(3 * hidden, hidden, hidden) for _ in range(passes))
         self.node_blocks = nn.ModuleList(_mlp(3 * hidden, hidden, hidden) for _ in range(passes))
         self.classify = _mlp(3 * hidden, hidden, 1)
 
+    def standardised(self, x: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
+        """Features as the layers take them."""
+        return (x - self.node_mean) / self.node_std, (edge_attr - self.edge_mean) / self.edge_std
+
+    def screen(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """Logits (E,) of the screen, from an edge and its two hits alone."""
+        node, edge = self.standardised(x, edge_attr)
+        logits: Tensor = self.screen_blocks(torch.cat([node[edge_index[0]], node[edge_index[1]], edge], dim=1)).squeeze(1)
+        return logits
+
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        """Logits of the edges."""
-        source, target = edge_index
-        h = self.encode_node((x - self.node_mean) / self.node_std)
-        e = self.encode_edge((edge_attr - self.edge_mean) / self.edge_std)
+        """Logits (E,), before calibration, of edges that passed the screen."""
+        source, target = edge_index[0], edge_index[1]
+        node, edge = self.standardised(x, edge_attr)
+        h, e = self.encode_node(node), self.encode_edge(edge)
         for edge_block, node_block in zip(self.edge_blocks, self.node_blocks, strict=True):
             e = e + edge_block(torch.cat([h[source], h[target], e], dim=1))
-            arriving = scatter(e, target, dim=0, dim_size=len(h), reduce="sum")
-            leaving = scatter(e, source, dim=0, dim_size=len(h), reduce="sum")
+            arriving, leaving = (torch.zeros_like(h).scatter_add(0, end[:, None].expand_as(e), e) for end in (target, source))
             h = h + node_block(torch.cat([h, arriving, leaving], dim=1))
         logits: Tensor = self.classify(torch.cat([h[source], h[target], e], dim=1)).squeeze(1)
         return logits
@@ -70,16 +97,23 @@ def load_network(name: str = "gnn") -> InteractionNetwork:
     """
     arrays, description = load_weights(name, ARCHITECTURE)
     try:
-        network = InteractionNetwork(int(description["options"]["hidden"]), int(description["options"]["passes"]))
+        network = InteractionNetwork(*(int(description["options"][size]) for size in SIZE))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name}: its JSON lacks options 'hidden' and 'passes'; train it again") from error
+        raise InputError(f"{name}: its JSON lacks one of the options {', '.join(SIZE)}; train it again") from error
     load_arrays(network, arrays, name)
     return network.eval()
 
 
 @torch.inference_mode()
-def score(network: InteractionNetwork, graph: Data) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Scores (E,) between 0 and 1."""
-    if graph.edge_index.shape[1] == 0:
-        return np.zeros(0, dtype=np.float32)
-    return np.asarray(torch.sigmoid(network(graph.x, graph.edge_index, graph.edge_attr)).numpy())
+def score(network: InteractionNetwork, graph: Data) -> npt.NDArray[np.float32]:
+    """Scores (E,): probabilities that the edges are true, 0 for those the screen drops.
+
+    The plain reference of :mod:`tracking.inference`, which the chain runs.
+    """
+    out = np.zeros(graph.edge_index.shape[1], dtype=np.float32)
+    if len(out) == 0:
+        return out
+    keep = network.screen(graph.x, graph.edge_index, graph.edge_attr) >= network.cut
+    logits = network(graph.x, graph.edge_index[:, keep], graph.edge_attr[keep])
+    out[keep.numpy()] = torch.sigmoid(network.calibration[0] * logits + network.calibration[1]).numpy()
+    return out

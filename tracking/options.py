@@ -15,6 +15,8 @@ from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
 from smartpix.schema import InputError, check, nearest
 from tracking.build import BuildOptions
+from tracking.fit import FitOptions
+from tracking.graph import GRAPHS, WIDE
 
 __all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
 
@@ -30,6 +32,7 @@ class RunOptions:
         shape: the cluster-shape weights likewise; ``auto`` takes the shipped ones that fit the sensor.
         fixed_barrel, fixed_endcap: the quantised networks' weights, likewise.
         link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
+        graph: ``cone`` or ``window``: the edges that the graph network scores, and was trained on.
         gnn: the graph network's weights: shipped by name, or a path.
         threads: of torch; the kernels run on one.
     """
@@ -41,14 +44,17 @@ class RunOptions:
     fixed_barrel: str = "fixed-barrel"
     fixed_endcap: str = "fixed-endcap"
     link_bits: int = 0
+    graph: str = "cone"
     gnn: str = "gnn"
     threads: int = 1
-    cone: ConeOptions = field(default_factory=ConeOptions)
+    cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
+    fit: FitOptions = field(default_factory=FitOptions)
 
     def __post_init__(self) -> None:
+        check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")
 
     def weights(self) -> dict[str, Any]:
@@ -57,14 +63,14 @@ class RunOptions:
         return {name: getattr(self, name) for name in names}
 
 
-def from_mapping(kind: Any, values: Mapping[str, Any], where: str) -> Any:
-    """An options dataclass from a mapping, nested ones from nested mappings.
+def from_mapping(base: Any, values: Mapping[str, Any], where: str) -> Any:
+    """Options with the values of a mapping instead of those of ``base``, nested ones from nested mappings.
 
     Raises:
         InputError: an unknown key (names the nearest) or a value of the wrong type.
     """
-    types = typing.get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind)]
+    types = typing.get_type_hints(type(base))
+    names = [f.name for f in dataclasses.fields(base)]
     arguments = {}
     for key, value in values.items():
         if key not in names:
@@ -73,10 +79,10 @@ def from_mapping(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         if dataclasses.is_dataclass(wanted):
             if not isinstance(value, Mapping):
                 raise InputError(f"{where}: '{key}' is a section; write [{key}] and its options below it")
-            arguments[key] = from_mapping(wanted, value, f"{where} [{key}]")
+            arguments[key] = from_mapping(getattr(base, key), value, f"{where} [{key}]")
         else:
             arguments[key] = _converted(wanted, value, f"{where}: option '{key}'")
-    return kind(**arguments)
+    return dataclasses.replace(base, **arguments)
 
 
 def _converted(wanted: Any, value: Any, where: str) -> Any:

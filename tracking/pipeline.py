@@ -9,34 +9,45 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import hist
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from seeding.edges import Edges, find_edges
+from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.references import window
 from seeding.seeds import Seeds, find_seeds
-from smartpix.estimate import TARGETS, Estimator, choose_estimator, estimate, truth_targets
+from smartpix.estimate import TARGETS, Estimate, Estimator, choose_estimator, estimate, truth_targets
 from smartpix.io import EventFile, Header, iterate, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking import metrics
 from tracking.build import Tracks, build_tracks, layer_ranks
 from tracking.fit import Helices, fit_tracks
-from tracking.graph import make_graph
-from tracking.model import InteractionNetwork, load_network, score
+from tracking.graph import candidate_edges, make_features
+from tracking.inference import FusedInteractionNetwork, fuse_network
+from tracking.model import load_network
 from tracking.options import RunOptions
+from tracking.resolution import RESOLUTIONS, TrackResiduals, core, joined, pull_histogram, resolution, track_residuals
+from tracking.vertices import MIN_FINDABLE, find_vertices, score_vertices
 
 __all__ = ["STAGES", "Chain", "EventResult", "Totals", "open_inputs", "run_events"]
 
 MAX_RESIDUALS = 200_000
-STAGES = ("estimate", "cone", "seed", "graph", "build", "fit")
+MOST_FINDABLE = 20
+"""Vertices with more findable particles count as of that many."""
+STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit")
 
 
 @dataclass(frozen=True)
 class EventResult:
-    """Everything the chain made of one event; ``ms`` by stage, in milliseconds of wall time."""
+    """Everything the chain made of one event.
+
+    Attributes:
+        outside: largest share of a feature's values beyond the range that the graph network was trained in.
+        ms: by stage, in milliseconds of wall time.
+    """
 
     event: int
     hits: Hits
@@ -45,6 +56,7 @@ class EventResult:
     scores: npt.NDArray[np.float32]
     tracks: Tracks
     helices: Helices
+    outside: float
     ms: dict[str, float]
 
 
@@ -55,7 +67,7 @@ class Chain:
     header: Header
     options: RunOptions
     estimator: Estimator
-    network: InteractionNetwork
+    network: FusedInteractionNetwork
     pairs: LayerPairs
     ranks: npt.NDArray[np.int32]
 
@@ -72,30 +84,36 @@ class Chain:
             header=header,
             options=options,
             estimator=choose_estimator(header, options.estimates, **options.weights()),
-            network=load_network(options.gnn),
+            network=fuse_network(load_network(options.gnn)),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),
         )
 
     def event(self, event: int, clusters: ak.Array) -> EventResult:
         """Reconstruct one event from its cluster records."""
-        detector, field_, options = self.header.detector, self.header.field, self.options
         clock = _Clock()
         estimates = estimate(clusters, self.header, self.estimator)
-        hits = make_hits(clusters, estimates, detector)
         clock.lap("estimate")
-        edges = find_edges(hits, detector, self.pairs, field_, options.cone, options.threads)
+        return self.tracks(event, clusters, estimates, clock)
+
+    def tracks(self, event: int, clusters: ak.Array, estimates: Estimate, clock: _Clock | None = None) -> EventResult:
+        """Reconstruct one event from its cluster records and their estimates."""
+        detector, field_, options = self.header.detector, self.header.field, self.options
+        clock = clock or _Clock()
+        hits = make_hits(clusters, estimates, detector)
+        clock.lap("hits")
+        edges = candidate_edges(hits, detector, self.pairs, field_, options.graph, options.cone, options.window, options.threads)
         clock.lap("cone")
         seeds = find_seeds(hits, edges, field_, options.cone, options.seed, options.threads)
         clock.lap("seed")
-        graph = make_graph(hits, edges, seeds.support, detector, field_)
-        scores = score(self.network, graph)
+        features = make_features(hits, edges, seeds.support, detector, field_)
+        scores, outside = self.network.scores(features, edges), self.network.outside(features)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, options.build)
         clock.lap("build")
-        helices = fit_tracks(hits, tracks, detector, field_)
+        helices = fit_tracks(hits, tracks, detector, field_, options.fit)
         clock.lap("fit")
-        return EventResult(event, hits, edges, seeds, scores, tracks, helices, clock.ms)
+        return EventResult(event, hits, edges, seeds, scores, tracks, helices, outside, clock.ms)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
@@ -117,8 +135,13 @@ class _Clock:
 class Totals:
     """Sums over events, from which summary and figures are made; its size does not grow with the number of events.
 
-    ``efficiency`` holds the counts of :func:`tracking.metrics.efficiency_counts`; ``residuals`` the estimates of the first
-    ``MAX_RESIDUALS`` clusters against truth.
+    Attributes:
+        efficiency, tracks: histograms of :func:`tracking.metrics.efficiency_counts` and :func:`tracking.metrics.track_counts`.
+        vertex_efficiency: true vertices by number of findable particles, and whether found.
+        pulls: of the track parameters, :func:`tracking.resolution.pull_histogram`.
+        residuals: estimates of the first ``MAX_RESIDUALS`` clusters against truth.
+        track_residuals: the first ``MAX_RESIDUALS`` matched tracks of findable particles; vertex_residuals: (F, 2) residual and
+            sigma of as many found vertices, mm.
     """
 
     n_events: int = 0
@@ -128,17 +151,28 @@ class Totals:
     n_seeds: int = 0
     n_tracks: int = 0
     n_window: int = 0
+    outside: float = 0.0
     truth: bool = True
     edge_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
     window_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
     n_findable: int = 0
     n_found: int = 0
+    n_accepted: int = 0
+    n_found_accepted: int = 0
     n_seeded: int = 0
     n_fake: int = 0
     n_duplicate: int = 0
     ms: dict[str, float] = field(default_factory=dict)
-    efficiency: dict[str, Any] = field(default_factory=dict)
+    n_vertices: int = 0
+    n_false_vertices: int = 0
+    n_split_vertices: int = 0
+    efficiency: dict[str, hist.Hist] = field(default_factory=dict)
+    tracks: dict[str, hist.Hist] = field(default_factory=dict)
+    vertex_efficiency: hist.Hist = field(default_factory=lambda: _vertex_histogram())
+    pulls: hist.Hist | None = None
     residuals: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    track_residuals: list[TrackResiduals] = field(default_factory=list)
+    vertex_residuals: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the run; truth-based keys only with truth, None where the denominator is 0."""
@@ -152,6 +186,8 @@ class Totals:
             "reduction": _ratio(self.n_window, self.n_edges),
             "n_seeds": self.n_seeds,
             "n_tracks": self.n_tracks,
+            "n_vertices": self.n_vertices,
+            "features_outside": self.outside / per_event,
         }
         if self.truth:
             n_true, n_wanted, n_kept, n_soft, n_kept_soft = self.edge_counts[1:]
@@ -166,10 +202,33 @@ class Totals:
                 "track_efficiency": _ratio(self.n_found, self.n_findable),
                 "fake_rate": _ratio(self.n_fake, self.n_tracks),
                 "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
+                "physics_efficiency": _ratio(self.n_found_accepted, self.n_accepted),
+                **self._resolutions(),
+                "vertex_efficiency": _ratio(self.vertex_efficiency[:, True].sum(), self.vertex_efficiency.sum()),
+                "vertex_false_rate": _ratio(self.n_false_vertices, self.n_vertices),
+                "vertex_split_rate": _ratio(self.n_split_vertices, self.n_vertices),
             }
         stages = {name: value / per_event for name, value in self.ms.items()}
         out["ms_per_event"] = {**stages, "total": sum(stages.values())}
         return out
+
+    def _resolutions(self) -> dict[str, Any]:
+        tracks = joined(self.track_residuals) if self.track_residuals else None
+        out: dict[str, Any] = {}
+        for k, (name, _) in enumerate(RESOLUTIONS.values()):
+            out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
+        cores = {name: core(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        out["pull_mean"] = {name: found[0] if found else None for name, found in cores.items()}
+        out["pull_sigma"] = {name: found[1] if found else None for name, found in cores.items()}
+        out["pull_half_width"] = {name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        return out
+
+
+def _vertex_histogram() -> hist.Hist:
+    return hist.Hist(
+        hist.axis.Integer(MIN_FINDABLE, MOST_FINDABLE + 1, name="n_findable"), hist.axis.Boolean(name="found"),
+        storage=hist.storage.Int64(),
+    )  # fmt: skip
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -212,7 +271,7 @@ def run_events(
     """
     totals.truth = all(f.has_truth for f in files)
     warm = False
-    for _, events in iterate([f.path for f in files], step=1):
+    for file, events in iterate([f.path for f in files], step=1):
         record = events[0]
         if not warm and len(record["clusters"]):
             chain.warm_up(record["clusters"])
@@ -220,7 +279,8 @@ def run_events(
         result = chain.event(int(record["event"]), record["clusters"])
         truth = tracks = None
         if totals.truth:
-            truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer)
+            pileup = metrics.pileup_of(file.header.made_by)
+            truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer, pileup)
             tracks = metrics.score_tracks(truth, result.tracks.rows())
         _add(totals, chain, result, record, truth, tracks)
         progress()
@@ -240,8 +300,12 @@ def _add(
     totals.n_seeds += len(result.seeds)
     totals.n_tracks += len(result.tracks)
     totals.n_window += len(reference)
+    totals.outside += result.outside
     for name, value in result.ms.items():
         totals.ms[name] = totals.ms.get(name, 0.0) + value
+    helices = result.helices
+    vertices = find_vertices(helices.z0, helices.sigma()[:, 1])
+    totals.n_vertices += len(vertices)
     if truth is None or tracks is None:
         return
     kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
@@ -254,8 +318,25 @@ def _add(
     totals.n_seeded += int(np.sum(seeded & truth.findable))
     totals.n_fake += int(np.sum(tracks.particle < 0))
     totals.n_duplicate += int(np.sum(tracks.duplicate))
-    for name, histogram in metrics.efficiency_counts(truth, tracks.found).items():
-        totals.efficiency[name] = totals.efficiency.get(name, 0) + histogram
+    totals.n_accepted += int(truth.accepted.sum())
+    totals.n_found_accepted += int(np.sum(tracks.found & truth.accepted))
+    for sum_, histograms in (
+        (totals.efficiency, metrics.efficiency_counts(truth, tracks.found)),
+        (totals.tracks, metrics.track_counts(helices.theta, helices.qop, tracks)),
+    ):
+        for name, histogram in histograms.items():
+            sum_[name] = sum_[name] + histogram if name in sum_ else histogram
+    of_tracks = track_residuals(helices, tracks, truth, header.field)
+    pulls = pull_histogram(of_tracks)
+    totals.pulls = pulls if totals.pulls is None else totals.pulls + pulls
+    if sum(map(len, totals.track_residuals)) < MAX_RESIDUALS:
+        totals.track_residuals.append(of_tracks)
+    found = score_vertices(vertices, tracks.particle, truth)
+    totals.vertex_efficiency.fill(np.minimum(found.n_findable, MOST_FINDABLE), found.found)
+    totals.n_false_vertices += found.n_false
+    totals.n_split_vertices += found.n_split
+    if sum(map(len, totals.vertex_residuals)) < MAX_RESIDUALS:
+        totals.vertex_residuals.append(np.stack([found.residual, found.sigma], axis=1))
     if sum(len(r["barrel"]) for r in totals.residuals) >= MAX_RESIDUALS:
         return
     target, has = truth_targets(record["clusters"], 0.95)

@@ -11,37 +11,44 @@ import hist
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta as beta_distribution
 
 from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import window
 from smartpix.estimate import TARGETS
 from smartpix.files import replace_when_done
-from tracking.metrics import ETA_BINS, PT_BINS, EventTruth, score_edges
+from smartpix.quality import half_width
+from smartpix.schema import PARAMETERS
+from tracking.metrics import BINS, TRACK_BINS, EventTruth, clopper_pearson, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
+from tracking.resolution import core, joined, resolution
+from tracking.vertices import MIN_FINDABLE, find_vertices
 
-__all__ = ["clopper_pearson", "figure", "write_figures"]
+__all__ = ["figure", "write_figures"]
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import mplhep
+from matplotlib.ticker import PercentFormatter
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#808080", "#D55E00"
 UNITS = {"x": ("µm", 1e3), "y": ("µm", 1e3), "cot_alpha": ("", 1.0), "cot_beta": ("", 1.0)}
 LABELS = {"x": "x", "y": "y", "cot_alpha": r"cot $\alpha$", "cot_beta": r"cot $\beta$"}
+VARIABLES = {
+    "pt": "$p_T$ [GeV]",
+    "eta": r"$\eta$",
+    "pileup": "collisions in the event",
+    "distance": r"distance to the next particle in ($\eta$, $\phi$)",
+    "radius": "production radius [mm]",
+}
+PARAMETER_LABELS = {
+    "d0": ("$d_0$", "µm"), "z0": ("$z_0$", "µm"), "phi": (r"$\phi$", "mrad"), "theta": (r"$\theta$", "mrad"),
+    "qop": ("$q/p$", "%"),
+}  # fmt: skip
+RESOLUTION_BINS = {"pt": np.geomspace(0.9, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
 QUANTILES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.997, 0.999)
 
 Floats = npt.NDArray[np.float64]
-
-
-def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tuple[Floats, Floats]:
-    """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each bin."""
-    tail = (1 - level) / 2
-    with np.errstate(invalid="ignore"):
-        low = np.where(passed > 0, beta_distribution.ppf(tail, passed, total - passed + 1), 0.0)
-        high = np.where(passed < total, beta_distribution.ppf(1 - tail, passed + 1, total - passed), 1.0)
-    return np.asarray(low), np.asarray(high)
 
 
 @contextmanager
@@ -79,6 +86,12 @@ def write_figures(
         residuals(folder / "residuals.png", totals, lambda r, name: r[name] * UNITS[name][1], "residual")
         residuals(folder / "pulls.png", totals, lambda r, name: r[name] / r[f"sigma_{name}"], "pull")
         efficiency(folder / "efficiency.png", totals)
+        fakes(folder / "fakes.png", totals)
+        if totals.track_residuals and sum(map(len, totals.track_residuals)):
+            track_pulls(folder / "track-pulls.png", totals)
+            track_resolutions(folder / "track-resolutions.png", totals)
+        if shown is not None and shown[1] is not None:
+            vertices(folder / "vertices.png", totals, shown[0], shown[1])
     if sum(len(r.edges) for r, _ in study):
         cone_study(folder / "cone-study.png", chain, study, totals)
     if shown is not None and len(shown[0].hits):
@@ -115,27 +128,182 @@ def residuals(
             axis.legend(fontsize=11, loc="upper left")
 
 
+def rate_points(axis: Any, edges: Floats, passed: npt.ArrayLike, total: npt.ArrayLike, **style: Any) -> tuple[Floats, Floats]:
+    """Draw the rate of each filled bin with its 68 % Clopper-Pearson interval; returns the intervals' lower and upper ends."""
+    passed, total = np.asarray(passed, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    filled = total > 0
+    rate = passed[filled] / total[filled]
+    low, high = clopper_pearson(passed[filled], total[filled])
+    center = bin_centers(edges)
+    across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]]
+    axis.errorbar(center[filled], rate, yerr=np.abs(np.stack([rate - low, high - rate])), xerr=across, **style)
+    return low, high
+
+
+def bin_centers(edges: Floats) -> Floats:
+    """Middles of bins: geometric ones where the edges are."""
+    even = np.allclose(np.diff(edges), edges[1] - edges[0])
+    return np.asarray(0.5 * (edges[1:] + edges[:-1]) if even else np.sqrt(edges[1:] * edges[:-1]))
+
+
 def efficiency(path: Path, totals: Totals) -> None:
-    """Track efficiency against pT and eta, with 68 % Clopper-Pearson intervals."""
-    with figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
-        for axis, name, edges, label in ((axes[0], "pt", PT_BINS, "$p_T$ [GeV]"), (axes[1], "eta", ETA_BINS, r"$\eta$")):
-            total, passed = totals.efficiency[name].astype(float)
-            filled = total > 0
-            rate = passed[filled] / total[filled]
-            low, high = clopper_pearson(passed[filled], total[filled])
-            center = np.sqrt(edges[1:] * edges[:-1]) if name == "pt" else 0.5 * (edges[1:] + edges[:-1])
-            across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]]
-            along = np.abs(np.stack([rate - low, high - rate]))
-            axis.errorbar(center[filled], rate, yerr=along, xerr=across, fmt="o", color=BLUE)
+    """Track efficiency against all variables, with 68 % Clopper-Pearson intervals."""
+    styles: dict[str, dict[str, Any]] = {
+        "technical": {
+            "fmt": "o", "ms": 6, "color": BLUE, "label": "technical: findable particles, with\nclusters on at least 4 layers",
+        },
+        "physics": {
+            "fmt": "s", "ms": 9, "color": ORANGE, "mfc": "none", "label": "physics: all charged particles with\n"
+            r"$p_T$ > 0.9 GeV, $|\eta|$ < 2.5",
+        },
+    }  # fmt: skip
+    with figure(path, nrows=2, ncols=3, figsize=(17, 9.5)) as (_, axes):
+        axes = list(axes.flat)
+        for axis, (name, label) in zip(axes, VARIABLES.items(), strict=False):
+            edges, bottom = BINS[name], 0.85
             axis.set_xlabel(label)
             axis.set_ylabel("track efficiency")
-            axis.set_ylim(0, 1.15)
+            if name in totals.efficiency:
+                for of, style in styles.items():
+                    both = totals.efficiency[name][:, of, :].values()
+                    low, _ = rate_points(axis, edges, both[:, 1], both.sum(axis=1), **style)
+                    bottom = min(bottom, low.min(initial=1.0))
+            else:
+                axis.text(0.5, 0.5, "the file does not say", ha="center", transform=axis.transAxes, fontsize=12)
+            if name in ("pt", "distance", "radius"):
+                axis.set_xscale("log")
+            if name != "pileup":
+                axis.set_xlim(edges[0], edges[-1])
+            # Room below, also for points at 0.
+            axis.set_ylim(bottom - 0.05 * (1 - bottom), 1 + 0.1 * (1 - bottom))
             axis.axhline(1, color=GREY, lw=0.8, ls=":")
+        axes[0].axvline(0.9, color=GREY, ls="--", lw=1)
+        axes[0].text(0.95, 0.05, "cut of the other panels", color=GREY, fontsize=12)
+        axes[5].axis("off")
+        axes[5].legend(
+            *axes[0].get_legend_handles_labels(), loc="upper center", fontsize=14,
+            title="Matched particles / all of them", title_fontsize=14, labelspacing=1.2,
+        )  # fmt: skip
+        note = "68 % Clopper-Pearson intervals\noutermost bins of the lower panels: or beyond"
+        axes[5].text(0.5, 0.15, note, ha="center", transform=axes[5].transAxes, fontsize=12, color=GREY)
+
+
+def fakes(path: Path, totals: Totals) -> None:
+    """Shares of fakes and duplicates among the tracks, with 68 % Clopper-Pearson intervals; of bins with at least 30 tracks."""
+    styles: dict[str, dict[str, Any]] = {
+        "duplicate": {"fmt": "s", "ms": 9, "color": BLUE, "mfc": "none", "label": "duplicates"},
+        "fake": {"fmt": "o", "ms": 6, "color": RED, "label": "fakes"},
+    }
+    with figure(path, ncols=2, figsize=(12, 5)) as (_, axes):
+        for axis, name in zip(axes, TRACK_BINS, strict=True):
+            counts, top = totals.tracks[name], 0.01
+            total = counts.project(name).values()
+            total = np.where(total >= 30, total, 0)
+            for kind, style in styles.items():
+                _, high = rate_points(axis, TRACK_BINS[name], counts[:, kind].values(), total, **style)
+                top = max(top, high.max(initial=0.0))
+            axis.set_xlabel("fitted " + VARIABLES[name])
+            axis.set_ylabel("share of the tracks [%]")
+            axis.set_xlim(TRACK_BINS[name][0], TRACK_BINS[name][-1])
+            axis.set_ylim(-0.05 * top, 1.3 * top)
+            axis.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+            axis.legend(fontsize=12, loc="upper center", ncols=2)
         axes[0].set_xscale("log")
-        axes[0].axvline(0.9, color=ORANGE, ls="--", lw=1)
-        axes[0].text(0.95, 0.08, "findable", color=ORANGE, fontsize=11)
-        axes[0].set_title(r"$|\eta| < 2.5$, at least 4 layers", fontsize=12)
-        axes[1].set_title("findable particles", fontsize=12)
+
+
+def track_pulls(path: Path, totals: Totals) -> None:
+    """Pulls of the fitted parameters of matched tracks of findable particles."""
+    assert totals.pulls is not None
+    of_tracks = joined(totals.track_residuals)
+    with figure(path, nrows=2, ncols=3, figsize=(15, 9)) as (_, axes):
+        axes = list(axes.flat)
+        for k, name in enumerate(PARAMETERS):
+            axis, label = axes[k], PARAMETER_LABELS[name][0]
+            histogram = totals.pulls[name, :]
+            axis.set_xlabel(f"(fitted - true) / sigma of {label}")
+            axis.set_ylabel("tracks / bin")
+            axis.set_xlim(-5, 5)
+            axis.set_xticks(range(-4, 5, 2))
+            found, width = core(of_tracks.pull[:, k]), resolution(of_tracks.pull[:, k])
+            if found is None or width is None:
+                axis.text(0.5, 0.5, "not fitted", ha="center", transform=axis.transAxes)
+                continue
+            mplhep.histplot(histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks")
+            grid = np.linspace(-5, 5, 200)
+            scale = histogram.sum(flow=True) * histogram.axes[0].widths[0] / np.sqrt(2 * np.pi)
+            axis.plot(grid, scale * np.exp(-(grid**2) / 2), color=GREY, ls="--", label="unit Gaussian")
+            axis.set_ylim(0, 1.45 * max(histogram.values().max(), scale))
+            text = f"core: mean {round(found[0], 2) + 0.0:.2f}, sigma {found[1]:.2f}\n68 % within {width:.2f}"
+            axis.text(0.04, 0.95, text, va="top", transform=axis.transAxes, fontsize=13)
+        axes[5].axis("off")
+        axes[5].legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize=14, title="Tracks of findable particles")
+
+
+def track_resolutions(path: Path, totals: Totals) -> None:
+    """68 % half widths of the parameters' residuals against true pT and eta; errors as for Gaussian residuals."""
+    of_tracks = joined(totals.track_residuals)
+    with figure(path, nrows=2, ncols=5, figsize=(24, 9)) as (_, axes):
+        for row, (variable, edges) in zip(axes, RESOLUTION_BINS.items(), strict=True):
+            values, center = getattr(of_tracks, variable), bin_centers(edges)
+            place = np.digitize(values, edges) - 1
+            for axis, k, (label, unit) in zip(row, range(5), PARAMETER_LABELS.values(), strict=True):
+                in_bin = [of_tracks.residual[place == i, k] for i in range(len(center))]
+                shown = [(i, half_width(r), len(r)) for i, r in enumerate(in_bin) if len(r) > 9 and np.all(np.isfinite(r))]
+                if shown:
+                    i, width, n = (np.array(column) for column in zip(*shown, strict=True))
+                    # Of a quantile: sqrt(share (1 - share) / n) over the density of |residual| at one sigma, 0.484 / sigma.
+                    across = [center[i] - edges[i], edges[i + 1] - center[i]]
+                    axis.errorbar(center[i], width, yerr=0.96 * width / np.sqrt(n), xerr=across, fmt="o", color=BLUE)
+                axis.set_xlabel(f"true {VARIABLES[variable]}")
+                axis.set_ylabel(f"68 % half width of {label} [{unit}]")
+                axis.set_ylim(bottom=0)
+                axis.set_xlim(edges[0], edges[-1])
+                if variable == "pt":
+                    axis.set_xscale("log")
+            row[4].yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+
+
+def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth) -> None:
+    """Vertices along z: how many are found, how well, and those of one event."""
+    with figure(path, ncols=3, figsize=(20, 6), width_ratios=(1, 1, 1.6)) as (_, (rate, width, shown)):
+        counts = totals.vertex_efficiency
+        both, edges = counts.values(), counts.axes[0].edges - 0.5
+        rate_points(rate, edges, both[:, 1], both.sum(axis=1), fmt="o", color=BLUE)
+        rate.set_xlabel("findable particles at the vertex (last: or more)")
+        rate.set_ylabel("vertices found")
+        rate.set_xlim(edges[0] - 0.5, edges[-1] + 0.5)
+        rate.set_ylim(0, 1.1)
+        rate.axhline(1, color=GREY, lw=0.8, ls=":")
+        residual, sigma = np.concatenate([*totals.vertex_residuals, np.zeros((0, 2))]).T
+        width.set_xlabel("found - true z [µm]")
+        width.set_ylabel("vertices / bin")
+        if len(residual):
+            histogram = hist.Hist.new.Reg(60, -150, 150).Int64().fill(1e3 * residual)
+            mplhep.histplot(histogram, ax=width, color=BLUE, histtype="fill", alpha=0.35, flow="none")
+            text = f"68 % within {1e3 * half_width(residual):.1f} µm\nand {half_width(residual / sigma):.2f} of their sigma"
+            width.text(0.04, 0.95, text, va="top", transform=width.transAxes, fontsize=13)
+            width.set_ylim(0, 1.3 * histogram.values().max())
+            width.set_xlim(-150, 150)
+            width.set_xticks(range(-100, 101, 50))
+        z0, sigma_z0 = result.helices.z0, result.helices.sigma()[:, 1]
+        found = find_vertices(z0, sigma_z0)
+        reach = 150.0 if len(found) <= 30 else 20.0
+        sharp = hist.Hist.new.Reg(200, -reach, reach).Int64().fill(z0[sigma_z0 < 0.5])
+        mplhep.histplot(
+            sharp, ax=shown, color=BLUE, histtype="fill", alpha=0.5, flow="none", label="tracks, sigma of $z_0$ < 0.5 mm"
+        )
+        top = max(sharp.values().max(), 4.0)
+        where, n = np.unique(truth.vertex[truth.findable, 2], return_counts=True)
+        true = where[n >= MIN_FINDABLE]
+        shown.plot(found.z, np.full(len(found), 1.06 * top), "v", color=RED, ms=7, label="found")
+        label = f"true, at least {MIN_FINDABLE} findable"
+        shown.plot(true, np.full(len(true), 1.16 * top), "|", color="black", ms=12, mew=1.5, label=label)
+        shown.set_xlim(-reach, reach)
+        shown.set_ylim(0, 1.5 * top)
+        shown.set_xlabel("z at the beam line [mm]")
+        shown.set_ylabel(f"tracks / {2 * reach / 200:g} mm")
+        shown.legend(fontsize=12, loc="upper left", ncols=3)
+        shown.set_title(f"event {result.event}", fontsize=12)
 
 
 def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], totals: Totals) -> None:
@@ -206,7 +374,7 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
             cone = make_cones(hits.take(np.full(len(grid), rows[t][0])), chain.header.field, chain.options.cone)
             predicted = to_cylinder(cone, grid)
             low, high = (predicted.local + side * gate * np.sqrt(predicted.covariance[:, [0, 1], [0, 1]]) for side in (-1, 1))
-            label = f"cones of their first hits, {chain.options.cone.quantile:.1%}" if k == 0 else None
+            label = f"cones of their first hits, {100 * chain.options.cone.quantile:.4g} %" if k == 0 else None
             xy.fill(
                 np.concatenate([grid * np.cos(low[:, 0] / grid), (grid * np.cos(high[:, 0] / grid))[::-1]]),
                 np.concatenate([grid * np.sin(low[:, 0] / grid), (grid * np.sin(high[:, 0] / grid))[::-1]]),
@@ -216,6 +384,9 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
                 np.concatenate([low[:, 1], high[::-1, 1]]), np.concatenate([grid, grid[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
+        found = find_vertices(result.helices.z0, result.helices.sigma()[:, 1])
+        if len(found):
+            rz.eventplot(found.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
         xy.plot([], [], color=BLUE, lw=0.5, label="tracks")
         xy.plot([], [], color=RED, lw=1.6, label="the three of largest $p_T$")
         rz.plot([], [], color=BLUE, lw=0.5, label="tracks")

@@ -17,14 +17,17 @@ import numpy as np
 from smartpix.files import check_writable
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.schema import TRACKS, InputError
+from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
 from smartpix.write import table_writer
+from tracking.cli_output import log
 from tracking.metrics import EventTruth, TrackScore
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events
 
 __all__ = ["describe_file", "progress_bar", "run"]
 
+OUTSIDE = 0.02
+"""Share of a feature's values beyond the training's range that is worth a warning."""
 N_STUDY = 3
 """Events kept for the cone study."""
 
@@ -130,6 +133,11 @@ def run(
                 if figures and truth is not None and len(study) < N_STUDY:
                     study.append((result, truth))
         summary = {"files": names, **totals.summary()}
+        if summary["features_outside"] > OUTSIDE:
+            log(
+                f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "
+                f"'{options.gnn}' was trained in, so its scores may be off; train one on such events (smartpix train gnn)"
+            )
         if figures:
             from tracking import plots
 
@@ -145,17 +153,24 @@ def run(
 
 
 def _track_types(has_truth: bool) -> dict[str, str]:
-    kinds = {"i4": "int32", "i8": "int64", "f4": "float32"}
+    kinds = {"i4": "int32", "i8": "int64", "f4": "float32", "?": "bool"}
     fields = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACKS.items() if has_truth or not c.optional]
-    return {"event": "int64", "track": "var * {" + ", ".join(fields) + "}", "hit_id": "var * int64"}
+    of_hits = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACK_HITS.items()]
+    return {"event": "int64", "track": "var * {" + ", ".join(fields) + "}", "hit": "var * {" + ", ".join(of_hits) + "}"}
 
 
 def _track_branches(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> dict[str, Any]:
-    """One event's entry of ``tracks.root``: the hit ids of all tracks one after the other, n_hits of each."""
+    """One event's entry of ``tracks.root``: the hits of all tracks one after the other, n_hits of each."""
     tracks, helices = result.tracks, result.helices
     columns: dict[str, Any] = {
         "n_hits": np.diff(tracks.start),
-        **{n: getattr(helices, n) for n in ("d0", "z0", "phi", "theta", "qop", "chi2", "ndf")},
+        **{n: getattr(helices, n) for n in (*PARAMETERS, "chi2", "ndf")},
+        **{
+            f"cov_{a}_{b}": helices.covariance[:, i, j]
+            for i, a in enumerate(PARAMETERS)
+            for j, b in enumerate(PARAMETERS)
+            if j >= i
+        },
         "score": tracks.score,
     }
     if truth is not None and score is not None:
@@ -163,10 +178,16 @@ def _track_branches(result: EventResult, truth: EventTruth | None, score: TrackS
         columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
         columns["hit_fraction"] = score.hit_fraction
     records = ak.zip({n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()})
+    of_hits = {
+        "id": result.hits.hit_id[tracks.hits],
+        **{f"{n}_{axis}": getattr(helices, n)[:, i] for n in ("residual", "pull") for i, axis in enumerate("xy")},
+        "outlier": helices.outlier,
+    }
+    hits = ak.zip({n: np.asarray(of_hits[n]).astype(c.dtype) for n, c in TRACK_HITS.items()})
     return {
         "event": np.array([result.event], dtype=np.int64),
         "track": ak.unflatten(records, [len(tracks)]),
-        "hit_id": ak.unflatten(result.hits.hit_id[tracks.hits], [len(tracks.hits)]),
+        "hit": ak.unflatten(hits, [len(tracks.hits)]),
     }
 
 
@@ -187,6 +208,7 @@ def _print_table(summary: dict[str, Any], output: Path) -> None:
     table.add_row("reduction", rate("reduction", 2))
     table.add_row("seeds / event", f"{summary['n_seeds'] / per:,.0f}")
     table.add_row("tracks / event", f"{summary['n_tracks'] / per:,.1f}")
+    table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")
     if "track_efficiency" in summary:
         table.add_section()
         table.add_row("findable particles", f"{summary['n_findable']:,}")
@@ -196,6 +218,14 @@ def _print_table(summary: dict[str, Any], output: Path) -> None:
         table.add_row("track efficiency", rate("track_efficiency"))
         table.add_row("fakes", rate("fake_rate"))
         table.add_row("duplicates", rate("duplicate_rate"))
+        table.add_row("track efficiency (of all charged, pT > 0.9 GeV, |eta| < 2.5)", rate("physics_efficiency"))
+        table.add_row("resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}")
+        table.add_row("resolution of phi, theta in mrad", f"{rate('resolution_phi_mrad', 2)}, {rate('resolution_theta_mrad', 2)}")
+        table.add_row("resolution of q/p, relative", rate("resolution_qop_rel"))
+        table.add_row(
+            "true vertices found (false, split)",
+            f"{rate('vertex_efficiency', 3)} ({rate('vertex_false_rate', 3)}, {rate('vertex_split_rate', 3)})",
+        )
     table.add_section()
     for stage in (*STAGES, "total"):
         table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")

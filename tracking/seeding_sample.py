@@ -97,8 +97,8 @@ def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float =
     return edges, find_seeds(hits, edges, sample.field, options, SeedOptions(), threads)
 
 
-def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
-    """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``."""
+def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:
+    """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs ``smartpix[acts]``."""
     from smartpix.geometry import read_detector
     from smartpix.simulate.events import SimulateOptions, header, simulate
     from smartpix.simulate.generate import GenerateOptions
@@ -106,7 +106,7 @@ def simulated(pileup: int, n_events: int, seed: int, folder: Path) -> Path:
     from smartpix.write import write_events
 
     detector = read_detector(data_path("detector.csv"))
-    options = SimulateOptions(generate=GenerateOptions(pileup=pileup))
-    path = folder / f"pileup-{pileup}.root"
+    options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
+    path = folder / f"pileup-{pileup}-{jets}.root"
     write_events(path, header(detector, options, n_events, seed), simulate(detector, options, n_events, seed))
     return path

@@ -1,4 +1,7 @@
-"""Training of the interaction network on event files, with checkpoints, resume and a report."""
+"""Training of the interaction network on event files, with checkpoints, resume, early stopping and a report.
+
+First its screen learns, from all edges; then the network, from those that pass; then its scores are made probabilities.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torch_geometric.data import Data
 
 from seeding.cones import ConeOptions
-from seeding.edges import find_edges
 from seeding.hits import make_hits
+from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import choose_estimator, estimate
@@ -24,11 +31,15 @@ from smartpix.io import iterate, open_events
 from smartpix.layers import layer_pairs
 from smartpix.schema import InputError, check
 from smartpix.weights import check_output, save_weights
-from tracking.graph import make_graph
+from tracking.degrade import DegradeOptions, degraded
+from tracking.graph import GRAPHS, WIDE, candidate_edges, make_features, make_graph
 from tracking.metrics import edge_labels, event_truth
-from tracking.model import ARCHITECTURE, InteractionNetwork
+from tracking.model import ARCHITECTURE, InteractionNetwork, score
 
 __all__ = ["TrainGnnOptions", "load_graphs", "train_gnn"]
+
+OUTSIDE = 1e-4
+"""Share of a feature's values beyond each end of the range that is stored."""
 
 
 @dataclass(frozen=True)
@@ -36,34 +47,46 @@ class TrainGnnOptions:
     """Options of the training.
 
     Attributes:
-        epochs: passes over the events.
-        learning_rate: of Adam; falls to 1 % along a cosine.
-        hidden, passes: size of the network.
-        seed: of the initial weights and of the order.
+        epochs: passes over the events, at most; screen_epochs: those of the screen, which come first.
+        learning_rate: of Adam; falls to 1 % along a cosine, for the screen and again for the network.
+        hidden, passes, screen: size of the network.
+        keep: share of true edges the screen keeps.
+        patience: stop when the held-out loss has not improved for so many epochs; the best is kept in any case.
+        seed: of the initial weights, of the order and of what is degraded.
         validation_share: events held out, the last of every file.
         estimates: see :class:`tracking.options.RunOptions`.
-        cone: of the graphs.
+        graph, cone, window: see :class:`tracking.options.RunOptions`.
+        degrade: of the events trained on; those held out are as they are.
     """
 
     epochs: int = 30
-    learning_rate: float = 2e-3
-    hidden: int = 32
-    passes: int = 3
+    screen_epochs: int = 10
+    learning_rate: float = 5e-3
+    hidden: int = 16
+    passes: int = 2
+    screen: int = 16
+    keep: float = 0.9995
+    patience: int = 10
     seed: int = 1
     validation_share: float = 0.15
     estimates: str = "auto"
-    cone: ConeOptions = field(default_factory=ConeOptions)
+    graph: str = "cone"
+    cone: ConeOptions = WIDE
+    window: WindowOptions = field(default_factory=WindowOptions)
+    degrade: DegradeOptions = field(default_factory=DegradeOptions)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "hidden", "passes"):
+        for name in ("epochs", "screen_epochs", "hidden", "passes", "screen", "patience"):
             check("train gnn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
+        check("train gnn", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check("train gnn", "seed", self.seed, self.seed >= 0, "0 or more")
-        check("train gnn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+        for name in ("validation_share", "keep"):
+            check("train gnn", name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
 
 
-def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
-    """Labelled graphs of all events of a file.
+def load_graphs(path: str | Path, options: TrainGnnOptions) -> tuple[list[Data], list[Data]]:
+    """Labelled graphs of a file's events: those to train on, and those held out.
 
     Raises:
         InputError: the file has no truth, or no estimates fit its sensor.
@@ -71,23 +94,27 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> list[Data]:
     opened = open_events(path)
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
-    header = opened.header
-    estimator = choose_estimator(header, options.estimates)
-    pairs = layer_pairs(header.detector, skips=options.cone.skips)
-    graphs = []
-    for _, events in iterate(path, step=1):
+    detector, field_ = opened.header.detector, opened.header.field
+    estimator = choose_estimator(opened.header, options.estimates)
+    pairs = layer_pairs(detector, skips=options.cone.skips)
+    n_held = max(int(options.validation_share * opened.n_events), 1)
+    graphs: tuple[list[Data], list[Data]] = ([], [])
+    for k, (_, events) in enumerate(iterate(path, step=1)):
         record = events[0]
-        hits = make_hits(record["clusters"], estimate(record["clusters"], header, estimator), header.detector)
-        edges = find_edges(hits, header.detector, pairs, header.field, options.cone)
+        hits = make_hits(record["clusters"], estimate(record["clusters"], opened.header, estimator), detector)
+        truth = event_truth(record["clusters"], record["particles"], hits.layer)
+        held = k >= opened.n_events - n_held
+        rows = np.arange(len(hits))
+        if not held:
+            hits, rows = degraded(hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)]))
+        edges = candidate_edges(hits, detector, pairs, field_, options.graph, options.cone, options.window)
         if len(edges) == 0:
             continue
-        truth = event_truth(record["clusters"], record["particles"], hits.layer)
-        graphs.append(
-            make_graph(
-                hits, edges, find_seeds(hits, edges, header.field, options.cone, SeedOptions()).support,
-                header.detector, header.field, edge_labels(truth, edges.source, edges.target),
-            )
-        )  # fmt: skip
+        support = find_seeds(hits, edges, field_, options.cone, SeedOptions()).support
+        source, target = rows[edges.source], rows[edges.target]
+        labels = (source >= 0) & (target >= 0)
+        labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
+        graphs[held].append(make_graph(make_features(hits, edges, support, detector, field_), edges, labels))
     return graphs
 
 
@@ -99,7 +126,9 @@ def train_gnn(
     A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the same options.
 
     Returns:
-        ``loss``, ``auc`` on the held-out events, ``parameters``, ``n_train``, ``n_validation`` (edges).
+        ``loss``, ``auc``, ``calibration_error`` (mean distance of score and share of true edges, in 20 bins of equal content),
+        ``screen_kept`` (share of the edges), ``screen_true_kept``, all on the held-out events; ``parameters``, ``n_train``,
+        ``n_validation`` (edges), ``epochs`` made.
 
     Raises:
         InputError: unusable files, or a checkpoint of other options.
@@ -108,50 +137,51 @@ def train_gnn(
     train: list[Data] = []
     held: list[Data] = []
     for path in files:
-        graphs = load_graphs(path, options)
-        n_held = max(int(options.validation_share * len(graphs)), 1)
-        train += graphs[:-n_held]
-        held += graphs[-n_held:]
-        report(f"{path}: {len(graphs)} graphs, {sum(g.edge_index.shape[1] for g in graphs)} edges")
-    if not train:
+        some, others = load_graphs(path, options)
+        train += some
+        held += others
+        report(f"{path}: {len(some)} + {len(others)} graphs, {sum(g.num_edges for g in some + others)} edges")
+    if not train or not held:
         raise InputError(f"{[str(f) for f in files]}: too few events to train on; at least 2 with tracks are needed in a file")
     torch.manual_seed(options.seed)
-    network = InteractionNetwork(options.hidden, options.passes)
-    for part, values in (("node", [g.x for g in train]), ("edge", [g.edge_attr for g in train])):
-        stacked = torch.cat(values)
-        getattr(network, f"{part}_mean").copy_(stacked.mean(0))
-        getattr(network, f"{part}_std").copy_(stacked.std(0).clamp_min(1e-3))
+    network = InteractionNetwork(options.hidden, options.passes, options.screen)
+    _standardise(network, train)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     made_with = {**asdict(options), "files": [str(f) for f in files]}
     checkpoint = Path(output).with_suffix(".checkpoint")
-    first = resume(checkpoint, made_with, network, optimizer)
-    for epoch in range(first, options.epochs):
+    state: dict[str, Any] = {"losses": [], "best": None}
+    first = resume(checkpoint, made_with, network, optimizer, state)
+    n_screen = options.screen_epochs
+    # What each epoch trains on; the network's edges are known once the screen is.
+    passed: tuple[list[Data], list[Data]] | None = None
+    for epoch in range(first, n_screen + options.epochs):
+        screening = epoch < n_screen
+        if not screening and passed is None:
+            passed = _screened(network, train), _screened(network, held)
+        if len(state["losses"]) > options.patience and min(state["losses"][-options.patience :]) > min(state["losses"]):
+            break
         started = time.perf_counter()
-        order = np.random.default_rng([options.seed, epoch]).permutation(len(train))
-        network.train()
-        total = 0.0
-        for step, k in enumerate(order):
-            progress = (epoch * len(order) + step) / (options.epochs * len(order))
-            for group in optimizer.param_groups:
-                group["lr"] = options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-            graph = train[k]
-            logits = network(graph.x, graph.edge_index, graph.edge_attr)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, graph.y)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-            total += float(loss.detach())
-        metrics = _evaluate(network, held)
-        save_checkpoint(checkpoint, made_with, epoch + 1, network, optimizer)
-        report(
-            f"epoch {epoch + 1}/{options.epochs}  loss {total / len(order):.4f}  held out {metrics['loss']:.4f}  "
-            f"auc {metrics['auc']:.4f}  {time.perf_counter() - started:.1f} s"
-        )
+        done, ahead = (epoch, n_screen) if screening else (epoch - n_screen, options.epochs)
+        some, others = (train, held) if screening or passed is None else passed
+        answer = network.screen if screening else network.forward
+        loss = _one_epoch(network, answer, optimizer, some, epoch, done, ahead, options)
+        held_loss = _loss(network, answer, others)
+        if screening and epoch == n_screen - 1:
+            network.cut.copy_(_cut(network, train, options.keep))
+        if not screening:
+            state["losses"].append(held_loss)
+            if held_loss <= min(state["losses"]):
+                state["best"] = {k: v.clone() for k, v in network.state_dict().items()}
+        save_checkpoint(checkpoint, made_with, epoch + 1, network, optimizer, state)
+        what = "screen" if screening else "epoch"
+        report(f"{what} {done + 1}/{ahead}  loss {loss:.4f}  held out {held_loss:.4f}  {time.perf_counter() - started:.1f} s")
+    network.load_state_dict(state["best"])
+    _calibrate(network, _screened(network, held))
     metrics = _evaluate(network, held) | {
         "parameters": sum(p.numel() for p in network.parameters()),
-        "n_train": sum(len(g.y) for g in train),
-        "n_validation": sum(len(g.y) for g in held),
+        "n_train": sum(g.num_edges for g in train),
+        "n_validation": sum(g.num_edges for g in held),
+        "epochs": len(state["losses"]),
     }
     save_weights(
         output,
@@ -167,11 +197,95 @@ def train_gnn(
     return metrics
 
 
+def _standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
+    for part, values in (("node", [g.x for g in graphs]), ("edge", [g.edge_attr for g in graphs])):
+        stacked = torch.cat(values)
+        getattr(network, f"{part}_mean").copy_(stacked.mean(0))
+        getattr(network, f"{part}_std").copy_(stacked.std(0).clamp_min(1e-3))
+        low, high = np.quantile(stacked.numpy(), [OUTSIDE, 1 - OUTSIDE], axis=0)
+        getattr(network, f"{part}_low").copy_(torch.from_numpy(low))
+        getattr(network, f"{part}_high").copy_(torch.from_numpy(high))
+
+
+def _one_epoch(
+    network: InteractionNetwork, answer: Callable[..., Tensor], optimizer: torch.optim.Optimizer, graphs: Sequence[Data],
+    epoch: int, done: int, ahead: int, options: TrainGnnOptions,
+) -> float:  # fmt: skip
+    """Mean loss of an epoch; both classes have the same weight in all."""
+    share = float(torch.cat([g.y for g in graphs]).mean())
+    order = np.random.default_rng([options.seed, epoch]).permutation(len(graphs))
+    network.train()
+    total = 0.0
+    for step, k in enumerate(order):
+        progress = (done * len(order) + step) / (ahead * len(order))
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        graph = graphs[k]
+        weight = torch.where(graph.y > 0, 0.5 / share, 0.5 / (1 - share)) if 0 < share < 1 else None
+        loss = binary_cross_entropy_with_logits(answer(graph.x, graph.edge_index, graph.edge_attr), graph.y, weight)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        total += float(loss.detach())
+    return total / len(order)
+
+
 @torch.inference_mode()
-def _evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
+def _logits(network: InteractionNetwork, answer: Callable[..., Tensor], graphs: Sequence[Data]) -> tuple[Tensor, Tensor]:
     network.eval()
-    logits = torch.cat([network(g.x, g.edge_index, g.edge_attr) for g in graphs])
-    label = torch.cat([g.y for g in graphs])
-    loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, label))
-    both = 0 < float(label.sum()) < len(label)
-    return {"loss": loss, "auc": float(roc_auc_score(label.numpy(), logits.numpy())) if both else None}
+    logits = torch.cat([answer(g.x, g.edge_index, g.edge_attr) for g in graphs])
+    return logits, torch.cat([g.y for g in graphs])
+
+
+def _loss(network: InteractionNetwork, answer: Callable[..., Tensor], graphs: Sequence[Data]) -> float:
+    """Mean loss with both classes of the same weight."""
+    logits, label = _logits(network, answer, graphs)
+    share = float(label.mean())
+    weight = torch.where(label > 0, 0.5 / share, 0.5 / (1 - share)) if 0 < share < 1 else None
+    return float(binary_cross_entropy_with_logits(logits, label, weight))
+
+
+def _cut(network: InteractionNetwork, graphs: Sequence[Data], keep: float) -> Tensor:
+    logits, label = _logits(network, network.screen, graphs)
+    true = np.sort(logits[label > 0].numpy())
+    return torch.tensor(float(true[int((1 - keep) * len(true))]) if len(true) else -1e30)
+
+
+@torch.no_grad()
+def _screened(network: InteractionNetwork, graphs: Sequence[Data]) -> list[Data]:
+    """Graphs of the edges that pass the screen."""
+    network.eval()
+    passed = []
+    for g in graphs:
+        keep = network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut
+        if keep.any():
+            passed.append(Data(x=g.x, edge_index=g.edge_index[:, keep], edge_attr=g.edge_attr[keep], y=g.y[keep]))
+    return passed
+
+
+def _calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
+    """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers (1999)."""
+    logits, label = _logits(network, network.forward, graphs)
+    if 0 < float(label.mean()) < 1:
+        fitted = LogisticRegression(C=np.inf).fit(logits.numpy()[:, None].astype(np.float64), label.numpy())
+        network.calibration.copy_(torch.tensor([fitted.coef_[0, 0], fitted.intercept_[0]]))
+
+
+def _evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
+    scores = np.concatenate([score(network, g) for g in graphs]).astype(np.float64)
+    label = torch.cat([g.y for g in graphs]).numpy() > 0
+    kept = np.concatenate([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut).numpy() for g in graphs])
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    return {
+        "loss": float(-np.mean(np.where(label, np.log(clipped), np.log1p(-clipped)))),
+        "auc": float(roc_auc_score(label, scores)) if label.any() and not label.all() else None,
+        "calibration_error": _calibration_error(scores[kept], label[kept]),
+        "screen_kept": float(kept.mean()),
+        "screen_true_kept": float(kept[label].mean()) if label.any() else None,
+    }
+
+
+def _calibration_error(scores: npt.NDArray[np.float64], label: npt.NDArray[np.bool_]) -> float:
+    bins = np.array_split(np.argsort(scores, kind="stable"), 20)
+    return float(sum(abs(scores[b].sum() - label[b].sum()) for b in bins) / max(len(scores), 1))

@@ -82,7 +82,7 @@ def files(tmp_path_factory, simulation, events):
 def weights(tmp_path_factory):
     """Weights whose logit is 4 - 2 * (smaller of the two log kinks) - chi2 / 10: edges that continue smoothly score well."""
     before, after, chi2 = (EDGE_FEATURES.index(n) for n in ("log1p kink chi2 before", "log1p kink chi2 after", "chi2 / 10"))
-    network = InteractionNetwork(hidden=4, passes=0)
+    network = InteractionNetwork(hidden=4, passes=1, screen=1)
     with torch.no_grad():
         for p in network.parameters():
             p.zero_()
@@ -95,7 +95,7 @@ def weights(tmp_path_factory):
         network.classify[2].weight[0, :2] = torch.tensor([-2.0, -1.0])
         network.classify[2].bias.fill_(4.0)
     path = tmp_path_factory.mktemp("weights") / "kinks.safetensors"
-    options = {"hidden": 4, "passes": 0}
+    options = {"hidden": 4, "passes": 1, "screen": 1}
     save_weights(
         path, {k: v.numpy() for k, v in network.state_dict().items()}, {"architecture": ARCHITECTURE, "options": options}
     )

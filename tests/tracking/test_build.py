@@ -110,6 +110,20 @@ def test_the_other_track_keeps_its_own_hits_when_enough_are_left():
     assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
+def test_a_path_that_lacks_one_shares_another_tracks_cluster():
+    # 0-1-2-3 and 4-5-6-(3): two particles made the last one.
+    layers = [0, 1, 2, 3, 0, 1, 2]
+    first = {(0, 1): 0.99, (1, 2): 0.99, (2, 3): 0.99}
+    second = {(4, 5): 0.98, (5, 6): 0.98}
+    assert sorted(tracks_of(layers, {**first, **second, (6, 3): 0.95})[0]) == [[0, 1, 2, 3], [4, 5, 6, 3]]
+    rows, _ = tracks_of([0, 1, 2, 3, 1, 2, 3], {**first, (0, 4): 0.95, (4, 5): 0.98, (5, 6): 0.98})
+    assert sorted(rows) == [[0, 1, 2, 3], [0, 4, 5, 6]]
+    # A weak edge does not do, nor does a path of two.
+    assert tracks_of(layers, {**first, **second, (6, 3): 0.8})[0] == [[0, 1, 2, 3]]
+    assert tracks_of([0, 1, 2, 3, 1, 2], {**first, (4, 5): 0.98, (5, 3): 0.95})[0] == [[0, 1, 2, 3]]
+    assert tracks_of(layers, {**first, **second, (6, 3): 0.95}, BuildOptions(share_score=1.0))[0] == [[0, 1, 2, 3]]
+
+
 def brute_best(n, scored, options):
     """The path with the largest sum of log-odds over all paths with enough hits."""
 
@@ -135,7 +149,7 @@ def test_random_events_give_disjoint_chains_and_the_best_path_of_all(seed):
     layers = np.sort(rng.integers(0, 6, 14))
     pairs = [(i, j) for i in range(14) for j in range(14) if layers[j] == layers[i] + 1 and rng.random() < 0.6]
     scored = {p: float(rng.uniform(0.02, 0.98)) for p in pairs}
-    options = BuildOptions(overlap_score=1.0)
+    options = BuildOptions(overlap_score=1.0, share_score=1.0)
     rows, built = tracks_of(layers.tolist(), scored, options)
     used = [h for r in rows for h in r]
     assert len(used) == len(set(used))

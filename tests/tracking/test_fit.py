@@ -1,4 +1,4 @@
-"""The helix fit against helices written down in closed form."""
+"""The track fit against helices written down in closed form; more of it in test_kalman.py."""
 
 import numpy as np
 import pytest
@@ -12,9 +12,10 @@ from smartpix.geometry import Detector
 from tests.helpers import one_module_detector
 from tests.seeding import toys
 from tracking.build import Tracks
-from tracking.fit import fit_tracks
+from tracking.fit import FitOptions, fit_tracks
 
 FIELD = 3.8
+NO_MATERIAL = FitOptions(sensor=0, support=0, pipe=0)
 
 
 def helix_points(d0, z0, phi, theta, qop, radii):
@@ -29,12 +30,20 @@ def helix_points(d0, z0, phi, theta, qop, radii):
     return np.column_stack([xy[rows], z0 + arc[rows] / np.tan(theta)])
 
 
+def upright_axes(points: np.ndarray) -> np.ndarray:
+    """Axes of modules that stand along the beam and look at it."""
+    phi = np.arctan2(points[:, 1], points[:, 0])
+    zero, one = np.zeros_like(phi), np.ones_like(phi)
+    x, z = np.stack([zero, zero, one], axis=1), np.stack([np.cos(phi), np.sin(phi), zero], axis=1)
+    return np.concatenate([x, np.cross(z, x), z], axis=1)
+
+
 def hits_of(points: np.ndarray) -> tuple[Hits, Detector]:
     n = len(points)
     cholesky = np.tile(np.diag([0.007, 0.003, 0.2, 0.05]), (n, 1, 1))
     hits = Hits(
         np.arange(n), np.zeros(n, dtype=np.int32), np.arange(n, dtype=np.int32), points,
-        Estimate(np.zeros((n, 4)), cholesky), np.zeros((n, 2)), np.ones((n, 3)), np.zeros((n, 9)),
+        Estimate(np.zeros((n, 4)), cholesky), np.zeros((n, 2)), np.ones((n, 3)), upright_axes(points),
     )  # fmt: skip
     return hits, one_module_detector()
 
@@ -106,7 +115,7 @@ def test_chi2_of_scattered_hits_is_their_degrees_of_freedom(toy, region):
     barrel = toys.detector().barrel[toy.module]
     hits = toys.toy_hits(toy, 72, sigma=(0.02, 0.01, 0.1, 0.03))
     _, tracks = tracks_of(toy, barrel if region == "barrel" else ~barrel)
-    fit = fit_tracks(hits, tracks, toys.detector(), FIELD)
+    fit = fit_tracks(hits, tracks, toys.detector(), FIELD, NO_MATERIAL)
     spread = np.sqrt(2 * fit.ndf.sum())
     assert fit.chi2.sum() == pytest.approx(fit.ndf.sum(), abs=5 * spread)
 
@@ -115,11 +124,13 @@ def test_worse_hits_weigh_less():
     points = helix_points(0.0, 5.0, 0.4, 1.2, 0.3, [32, 72, 116, 172, 200])
     hits, detector = hits_of(points)
     tracks = Tracks(np.arange(5), np.array([0, 5]), np.ones(1, dtype=np.float32))
-    exact = fit_tracks(hits, tracks, detector, FIELD)
-    hits.position[2] += [0.3, -0.3, 0.5]
-    pulled = fit_tracks(hits, tracks, detector, FIELD)
+    options = FitOptions(outlier_chi2=1e9)
+    axes = hits.axes.reshape(-1, 3, 3)[2]
+    exact = fit_tracks(hits, tracks, detector, FIELD, options)
+    hits.position[2] += 0.3 * axes[0] + 0.5 * axes[1]
+    pulled = fit_tracks(hits, tracks, detector, FIELD, options)
     hits.estimate.cholesky[2] *= 1e3
-    ignored = fit_tracks(hits, tracks, detector, FIELD)
+    ignored = fit_tracks(hits, tracks, detector, FIELD, options)
     for name in ("d0", "z0", "theta", "qop"):
         off = [abs(getattr(fit, name)[0] - getattr(exact, name)[0]) for fit in (pulled, ignored)]
         assert off[1] < 0.01 * off[0]

@@ -7,7 +7,7 @@ from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.seeds import SeedOptions, find_seeds
 from tests.seeding import toys
-from tracking.graph import EDGE_FEATURES, NODE_FEATURES, make_graph
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES, make_features, make_graph
 
 CONE = ConeOptions()
 
@@ -25,7 +25,11 @@ def kinks_of(hits, edges, field):
 
 def graph_of(event, **more):
     hits, edges, kinks = event
-    return make_graph(hits, edges, kinks, toys.detector(), toys.FIELD, **more)
+    return graph_in(toys.FIELD, hits, edges, kinks, **more)
+
+
+def graph_in(field, hits, edges, kinks, **more):
+    return make_graph(make_features(hits, edges, kinks, toys.detector(), field), edges, **more)
 
 
 def test_node_features_are_what_their_names_say(event):
@@ -77,7 +81,7 @@ def test_everything_is_finite_even_without_field(event):
     for field in (toys.FIELD, -2.0, 0.0):
         edges = find_edges(hits, toys.detector(), toys.pairs(), field, CONE)
         kinks = kinks_of(hits, edges, field)
-        graph = make_graph(hits, edges, kinks, toys.detector(), field)
+        graph = graph_in(field, hits, edges, kinks)
         assert np.all(np.isfinite(graph.x.numpy()))
         assert np.all(np.isfinite(graph.edge_attr.numpy()))
 
@@ -92,7 +96,7 @@ def test_an_empty_event_is_an_empty_graph():
     hits = toys.toy_hits(toys.empty_event())
     edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
     kinks = kinks_of(hits, edges, toys.FIELD)
-    graph = make_graph(hits, edges, kinks, toys.detector(), toys.FIELD)
+    graph = graph_in(toys.FIELD, hits, edges, kinks)
     assert tuple(graph.x.shape) == (0, len(NODE_FEATURES))
     assert tuple(graph.edge_attr.shape) == (0, len(EDGE_FEATURES))
     assert tuple(graph.edge_index.shape) == (2, 0)
@@ -101,15 +105,15 @@ def test_an_empty_event_is_an_empty_graph():
 def test_turning_the_event_about_the_beam_leaves_the_features(event):
     hits, edges, kinks = event
     turned = toys.rotated(hits, 1.0)
-    graph = make_graph(turned, edges, kinks, toys.detector(), toys.FIELD)
+    graph = graph_in(toys.FIELD, turned, edges, kinks)
     np.testing.assert_allclose(graph.x.numpy(), graph_of(event).x.numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(graph.edge_attr.numpy(), graph_of(event).edge_attr.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_scale_of_momentum_is_the_fields(event):
     hits, edges, kinks = event
-    weak = make_graph(hits, edges, kinks, toys.detector(), toys.FIELD / 2)
+    weak = graph_in(toys.FIELD / 2, hits, edges, kinks)
     k = EDGE_FEATURES.index("curvature * 1 GeV")
     np.testing.assert_allclose(weak.edge_attr[:, k], 2 * graph_of(event).edge_attr[:, k], rtol=1e-5)
-    opposite = make_graph(dataclasses.replace(hits), edges, kinks, toys.detector(), -toys.FIELD)
+    opposite = graph_in(-toys.FIELD, dataclasses.replace(hits), edges, kinks)
     np.testing.assert_array_equal(opposite.edge_attr[:, k], graph_of(event).edge_attr[:, k])

@@ -1,12 +1,18 @@
 import awkward as ak
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from tracking import metrics
 
 
 def event_of(truth, particles, layer):
-    """Cluster and particle records: ``truth`` lists (particle_id, share, order) of every cluster."""
+    """Cluster and particle records: ``truth`` lists (particle_id, share, order) of every cluster.
+
+    Particles are (particle_id, px, py, pz, charge), and perhaps (vx, vy, vz) behind, else from 0.
+    """
     counts = np.array([len(t) for t in truth], dtype=np.int64)
     flat = [entry for t in truth for entry in t]
     columns = {
@@ -15,7 +21,8 @@ def event_of(truth, particles, layer):
         "order": np.array([e[2] for e in flat], dtype=np.int32),
     }
     clusters = ak.zip({"hit_id": np.arange(len(truth)), "truth": ak.unflatten(ak.zip(columns), counts)}, depth_limit=1)
-    fields = ("particle_id", "px", "py", "pz", "charge")
+    fields = ("particle_id", "px", "py", "pz", "charge", "vx", "vy", "vz")
+    particles = [(*p, 0.0, 0.0, 0.0)[:8] for p in particles]
     table = {n: np.array([p[k] for p in particles], dtype=np.int64 if k == 0 else np.float32) for k, n in enumerate(fields)}
     return clusters, ak.zip(table), np.array(layer, dtype=np.int32)
 
@@ -31,7 +38,9 @@ def random_event(seed, n_particles=14, n_layers=6):
     ids = rng.choice(np.arange(1, 500), n_particles, replace=False)
     for p in range(n_particles):
         px, py = rng.normal(0, 1.5, 2)
-        particles.append((int(ids[p]), px, py, rng.normal(0, 4), float(rng.choice([-1, 0, 1], p=[0.45, 0.1, 0.45]))))
+        charge = float(rng.choice([-1, 0, 1], p=[0.45, 0.1, 0.45]))
+        vertex = (10 ** rng.uniform(-3, 3), 0.0, rng.normal(0, 50))
+        particles.append((int(ids[p]), px, py, rng.normal(0, 4), charge, *vertex))
     truth, layer = [], []
     for p in range(n_particles):
         order = int(rng.integers(0, 3))
@@ -63,7 +72,7 @@ def by_loops(truth, particles, layer):
             if who in made and np.float32(share) >= np.float32(0.1):
                 made[who].append((order, h))
     findable, edges = set(), {}
-    for who, px, py, pz, charge in particles:
+    for who, px, py, pz, charge, *_ in particles:
         pt = float(np.hypot(np.float32(px), np.float32(py)))
         eta = -np.log(np.tan(np.arctan2(pt, pz) / 2))
         if charge != 0 and pt > 0.9 and abs(eta) < 2.5 and len({layer[h] for _, h in made[who]}) >= 4:
@@ -278,3 +287,133 @@ def test_a_track_of_noise_alone_is_a_fake():
     score = metrics.score_tracks(truth, [np.array([1, 2])])
     assert score.particle.tolist() == [-1]
     assert score.hit_fraction.tolist() == [0]
+
+
+@pytest.mark.parametrize("level", [0.6827, 0.95])
+def test_clopper_pearson_is_scipys_exact_interval(level):
+    cases = [(0, 1), (1, 1), (0, 10), (10, 10), (3, 10), (1, 1000), (999, 1000), (50, 100)]
+    passed, total = np.array(cases, dtype=float).T
+    low, high = metrics.clopper_pearson(passed, total, level)
+    for k, (p, n) in enumerate(cases):
+        # At 0 and n SciPy's two-sided interval, too, keeps the whole tail on the open side only.
+        exact = binomtest(p, n).proportion_ci(confidence_level=level, method="exact")
+        assert low[k] == pytest.approx(exact.low, abs=1e-9)
+        assert high[k] == pytest.approx(exact.high, abs=1e-9)
+
+
+def test_clopper_pearson_of_an_empty_bin_is_everything():
+    low, high = metrics.clopper_pearson(np.array([0.0]), np.array([0.0]))
+    assert (low[0], high[0]) == (0, 1)
+
+
+def wrapped(angle):
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30), st.floats(0, 1))
+def test_distance_to_the_next_particle_is_that_of_a_double_loop(seed, n, share):
+    rng = np.random.default_rng(seed)
+    eta = rng.normal(0, 2, n)
+    phi = rng.choice([rng.uniform(-np.pi, np.pi), np.pi, -np.pi, -1e-17, 0.0], n) + rng.choice([0.0, 0.1], n) * rng.normal(
+        0, 1, n
+    )
+    others = rng.random(n) < share
+    expected = []
+    for i in range(n):
+        apart = [np.hypot(eta[i] - eta[j], wrapped(phi[i] - phi[j])) for j in range(n) if others[j] and j != i]
+        expected.append(min(apart, default=np.inf))
+    np.testing.assert_allclose(metrics.nearest_distance(eta, phi, others), expected, atol=1e-12)
+
+
+def test_a_particle_along_the_beam_has_no_neighbour_and_is_none():
+    eta, phi = np.array([np.inf, 1.0, 1.0]), np.array([0.0, np.pi - 0.01, 0.01 - np.pi])
+    distance = metrics.nearest_distance(eta, phi, np.ones(3, dtype=bool))
+    assert distance[0] == np.inf
+    assert distance[1:] == pytest.approx([0.02, 0.02])
+
+
+def test_the_next_particle_is_charged_and_seen_on_four_layers():
+    # 7 is asked for; 8 is next but neutral, 9 is seen on three layers only, 10 counts, soft as it is.
+    entries = [[(7, 0.3, k), (8, 0.3, k), (10, 0.3, k)] + [(9, 0.1, k)] * (k < 3) for k in range(4)]
+    at = {
+        who: (who, pt, pt * angle, 0.0, charge)
+        for who, pt, angle, charge in ((7, 2, 0, 1), (8, 2, 1e-3, 0), (9, 2, 2e-3, 1), (10, 0.2, 0.3, -1))
+    }
+    truth = truth_of(entries, list(at.values()), [0, 1, 2, 3])
+    assert truth.distance[0] == pytest.approx(np.arctan(0.3), rel=1e-4)
+    assert truth.distance[2] == pytest.approx(2e-3, rel=1e-2)
+
+
+def test_pileup_comes_from_how_the_file_was_made():
+    def made(**generate):
+        return {"options": {"generate": generate}}
+
+    assert metrics.pileup_of(made(pileup=60, gun=0)) == 60
+    assert metrics.pileup_of(made(pileup=0)) == 0
+    # A gun's file holds the default of pile-up, too.
+    assert metrics.pileup_of(made(pileup=200, gun=10)) is None
+    for unknown in ({}, {"options": None}, {"options": {"generate": 3}}, made(), made(pileup="many")):
+        assert metrics.pileup_of(unknown) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_efficiency_counts_are_those_of_straight_loops(seed):
+    truth, particles, layer = random_event(seed, n_particles=60)
+    event = event_of(truth, particles, layer)
+    truth = metrics.event_truth(*event, pileup=37)
+    found = np.random.default_rng([seed, 4]).random(len(truth.pt)) < 0.6
+    counts = metrics.efficiency_counts(truth, found)
+    assert set(counts) == set(metrics.BINS)
+    inside = {"distance": (1e-3, 0.999), "radius": (0.01, 299)}
+    expected = {name: np.zeros((2, len(edges) - 1, 2), dtype=int) for name, edges in metrics.BINS.items()}
+    for row in range(len(truth.pt)):
+        values = {
+            "pt": truth.pt[row], "eta": truth.eta[row], "pileup": 37,
+            "distance": truth.distance[row], "radius": np.hypot(*truth.vertex[row, :2]),
+        }  # fmt: skip
+        for name, value in values.items():
+            low, high = inside.get(name, (-np.inf, np.inf))
+            value = min(max(value, low), high)
+            physics = truth.charge[row] != 0 and abs(truth.eta[row]) < 2.5 and (name == "pt" or truth.pt[row] > 0.9)
+            bins = [b for b in range(len(metrics.BINS[name]) - 1) if metrics.BINS[name][b] <= value < metrics.BINS[name][b + 1]]
+            for b in bins:
+                expected[name][1, b, int(found[row])] += physics
+                expected[name][0, b, int(found[row])] += physics and truth.n_layers[row] >= 4
+    for name, histogram in counts.items():
+        assert histogram.axes[0].name == name
+        for k, of in enumerate(("technical", "physics")):
+            np.testing.assert_array_equal(histogram[:, of, :].values(), expected[name][k])
+    assert counts["radius"][:, "technical", :].sum() == truth.findable.sum() > 0
+    assert counts["distance"][:, "physics", True].sum() == np.sum(truth.accepted & found)
+
+
+def test_pileup_is_left_out_where_it_is_not_known():
+    truth = truth_of(*random_event(1))
+    assert "pileup" not in metrics.efficiency_counts(truth, np.zeros(len(truth.pt), dtype=bool))
+
+
+def test_physics_efficiency_is_of_all_charged_particles_whatever_their_layers():
+    particles = [
+        (1, 1.0, 0, 0, 1),
+        (2, 1.0, 0, 0, 0),
+        (3, 0.8, 0, 0, 1),
+        (4, 1.0, 0, np.sinh(2.6), -1),
+        (5, 1.0, 0, 0, -1, 90.0, 0, 0),
+    ]
+    truth = truth_of([[(1, 1.0, 0)]], particles, [0])
+    assert truth.accepted.tolist() == [True, False, False, False, True]
+    assert not np.any(truth.findable)
+
+
+def test_fakes_and_duplicates_are_counted_where_they_were_fitted():
+    theta, qop = np.array([np.pi / 2, np.pi / 2, 0.2, 0.2]), np.array([0.5, -0.5, 0.1, 0.0])
+    score = metrics.TrackScore(
+        np.array([3, 3, -1, -1]), np.ones(4), np.array([False, True, False, False]), np.ones(5, dtype=bool)
+    )
+    counts = metrics.track_counts(theta, qop, score)
+    at = np.digitize(2.0, metrics.TRACK_BINS["pt"]) - 1
+    assert [counts["pt"][at, kind] for kind in ("good", "duplicate", "fake")] == [1, 1, 1]
+    # sin(0.2) / 0.1 is near 2, too. Without curvature the pT is infinite, beyond the bins.
+    assert counts["pt"][:, "fake"].values().sum() == 1
+    assert counts["eta"][np.digitize(-np.log(np.tan(0.1)), metrics.TRACK_BINS["eta"]) - 1, "fake"] == 2
+    assert counts["eta"].sum() == 4

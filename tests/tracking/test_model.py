@@ -23,9 +23,15 @@ def random_graph(n=30, e=80, seed=0):
 @pytest.fixture
 def network():
     torch.manual_seed(3)
-    made = InteractionNetwork(hidden=8, passes=2)
+    return random_network(8, 2)
+
+
+def random_network(hidden, passes, screen=16):
+    made = InteractionNetwork(hidden, passes, screen)
     for name, buffer in made.named_buffers():
-        buffer.copy_(torch.rand_like(buffer) + (0.5 if "std" in name else -0.5))
+        if "mean" in name or "std" in name:
+            buffer.copy_(torch.rand_like(buffer) + (0.5 if "std" in name else -0.5))
+    made.calibration.copy_(torch.tensor([1.2, -0.3]))
     return made.eval()
 
 
@@ -74,6 +80,20 @@ def test_standardisation_is_part_of_the_network(network):
     np.testing.assert_allclose(score(plain.eval(), scaled), score(network, graph), atol=1e-5)
 
 
+def test_the_screen_drops_edges_from_the_scores_and_from_the_messages(network):
+    graph = random_graph()
+    with torch.no_grad():
+        logits = network.screen(graph.x, graph.edge_index, graph.edge_attr)
+    network.cut.copy_(logits.median())
+    keep = logits >= network.cut
+    kept = Data(x=graph.x, edge_index=graph.edge_index[:, keep], edge_attr=graph.edge_attr[keep])
+    values = score(network, graph)
+    assert np.all(values[~keep.numpy()] == 0)
+    np.testing.assert_array_equal(values[keep.numpy()], score(network, kept))
+    network.cut.fill_(1e30)
+    assert np.all(score(network, graph) == 0)
+
+
 def test_scores_lie_between_0_and_1(network):
     graph = random_graph()
     graph.edge_attr = graph.edge_attr * 1e3
@@ -88,7 +108,7 @@ def test_no_edges_give_no_scores(network):
 
 
 def save(path, network, **changes):
-    description = {"architecture": ARCHITECTURE, "options": {"hidden": 8, "passes": 2}} | changes
+    description = {"architecture": ARCHITECTURE, "options": {"hidden": 8, "passes": 2, "screen": 16}} | changes
     save_weights(path, {k: v.numpy() for k, v in network.state_dict().items()}, description)
     return str(path)
 
@@ -107,7 +127,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path, network):
 
 
 def test_weights_that_do_not_fit_their_description_are_refused(tmp_path, network):
-    for name, changes in (("size", {"options": {"hidden": 16, "passes": 2}}), ("bare", {"options": {}})):
+    for name, changes in (("size", {"options": {"hidden": 16, "passes": 2, "screen": 16}}), ("bare", {"options": {}})):
         with pytest.raises(InputError, match=name):
             load_network(save(tmp_path / f"{name}.safetensors", network, **changes))
 

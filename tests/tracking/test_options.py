@@ -8,11 +8,11 @@ from tracking.options import RunOptions, from_mapping, read_options, set_option
 
 
 def test_nothing_given_is_the_defaults():
-    assert from_mapping(RunOptions, {}, "options") == RunOptions()
+    assert from_mapping(RunOptions(), {}, "options") == RunOptions()
 
 
 def test_values_go_where_they_belong_and_the_rest_stays():
-    made = from_mapping(RunOptions, {"estimates": "shape", "cone": {"quantile": 0.5}, "build": {"min_hits": 5}}, "options")
+    made = from_mapping(RunOptions(), {"estimates": "shape", "cone": {"quantile": 0.5}, "build": {"min_hits": 5}}, "options")
     assert made.estimates == "shape"
     assert made.cone == dataclasses.replace(ConeOptions(), quantile=0.5)
     assert made.build.min_hits == 5
@@ -20,7 +20,7 @@ def test_values_go_where_they_belong_and_the_rest_stays():
 
 
 def test_whole_numbers_are_fine_for_floats():
-    made = from_mapping(RunOptions, {"cone": {"sigma_z0": 40}}, "options")
+    made = from_mapping(RunOptions(), {"cone": {"sigma_z0": 40}}, "options")
     assert made.cone.sigma_z0 == 40.0
     assert isinstance(made.cone.sigma_z0, float)
 
@@ -35,7 +35,7 @@ def test_whole_numbers_are_fine_for_floats():
 )
 def test_an_unknown_key_names_the_nearest_and_the_place(values, words):
     with pytest.raises(InputError) as error:
-        from_mapping(RunOptions, values, "my.toml")
+        from_mapping(RunOptions(), values, "my.toml")
     assert str(error.value).startswith("my.toml")
     for word in words:
         assert word in str(error.value)
@@ -57,7 +57,7 @@ def test_an_unknown_key_names_the_nearest_and_the_place(values, words):
 )
 def test_a_wrong_value_is_refused_by_name(values, words):
     with pytest.raises(InputError) as error:
-        from_mapping(RunOptions, values, "options")
+        from_mapping(RunOptions(), values, "options")
     for word in words:
         assert word in str(error.value)
 
@@ -69,10 +69,10 @@ class Lists:
 
 
 def test_lists_become_tuples_of_the_right_kind():
-    assert from_mapping(Lists, {"any": [1, 2, 3], "two": [1, 2.5]}, "x") == Lists((1, 2, 3), (1.0, 2.5))
+    assert from_mapping(Lists(), {"any": [1, 2, 3], "two": [1, 2.5]}, "x") == Lists((1, 2, 3), (1.0, 2.5))
     for wrong in ({"any": [1.5]}, {"two": [1.0]}, {"two": 3.0}, {"any": "12"}):
         with pytest.raises(InputError, match=next(iter(wrong))):
-            from_mapping(Lists, wrong, "x")
+            from_mapping(Lists(), wrong, "x")
 
 
 def test_a_file_of_options_is_read(tmp_path):

@@ -5,8 +5,11 @@ import pytest
 import uproot
 
 from smartpix.io import iterate
-from smartpix.schema import TRACKS, InputError
+from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
+from smartpix.weights import load_weights, save_weights
+from tracking import pipeline
 from tracking.metrics import MIN_SHARE
+from tracking.model import ARCHITECTURE
 from tracking.options import RunOptions
 from tracking.report import describe_file, progress_bar, run
 
@@ -35,8 +38,8 @@ def read_tracks(folder):
 def test_tracks_are_read_back_with_their_branches(toy_run):
     folder, summary = toy_run
     tracks, keys, metadata = read_tracks(folder)
-    wanted = {f"track_{name}" for name in TRACKS} | {"event", "hit_id"}
-    assert keys - {"n_track", "n_hit_id"} == wanted
+    wanted = {f"track_{name}" for name in TRACKS} | {f"hit_{name}" for name in TRACK_HITS} | {"event"}
+    assert keys - {"n_track", "n_hit"} == wanted
     assert tracks["event"].tolist() == [0, 1, 2, 3]
     assert sum(len(t) for t in tracks["track_n_hits"]) == summary["n_tracks"] > 0
     for name, column in TRACKS.items():
@@ -53,7 +56,10 @@ def test_hit_ids_fit_their_counts_and_none_is_used_twice(toy_run, files):
         assert sum(entry["track_n_hits"].to_list()) == len(ids) == len(set(ids))
         assert set(ids) <= set(events[0]["clusters"]["hit_id"].to_list())
         assert all(n >= RunOptions().build.min_hits for n in entry["track_n_hits"].to_list())
-        assert entry["track_ndf"].to_list() == [2 * n - 5 for n in entry["track_n_hits"].to_list()]
+        assert all(len(entry[f"hit_{name}"]) == len(ids) for name in TRACK_HITS)
+        starts = np.cumsum([0, *entry["track_n_hits"].to_list()])
+        n_used = [int(np.sum(~np.asarray(entry["hit_outlier"])[a:b])) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        assert entry["track_ndf"].to_list() == [2 * n - 5 for n in n_used]
 
 
 def test_rates_follow_from_the_tracks_and_the_events_file(toy_run, files):
@@ -98,6 +104,45 @@ def test_rates_follow_from_the_tracks_and_the_events_file(toy_run, files):
     assert summary["duplicate_rate"] == pytest.approx(n_duplicate / n_tracks)
 
 
+def test_summary_tells_how_good_the_parameters_are(toy_run, files):
+    _, summary = toy_run
+    # Toy helices from the beam line, without scattering: the fit must be near the resolution of its hits.
+    limits = {"d0_um": 60, "z0_um": 300, "phi_mrad": 3, "theta_mrad": 3, "qop_rel": 0.1}
+    for name, limit in limits.items():
+        assert 0 < summary[f"resolution_{name}"] < limit
+    for key in ("pull_mean", "pull_sigma", "pull_half_width"):
+        assert tuple(summary[key]) == PARAMETERS
+    assert all(abs(m) < 0.5 for m in summary["pull_mean"].values())
+    accepted = 0
+    for _, events in iterate(files["toy"], step=1):
+        for p in events[0]["particles"].to_list():
+            pt = np.hypot(p["px"], p["py"])
+            accepted += p["charge"] != 0 and pt > 0.9 and abs(np.arcsinh(p["pz"] / pt)) < 2.5
+    assert accepted > summary["n_findable"]
+    found = summary["physics_efficiency"] * accepted
+    assert found == pytest.approx(round(found), abs=1e-9)
+    assert found >= summary["track_efficiency"] * summary["n_findable"] - 1e-9
+
+
+def test_vertices_are_counted_with_and_without_truth(toy_run, files, options, tmp_path):
+    # Every toy particle comes from a place of its own: no true vertex has three.
+    assert toy_run[1]["vertex_efficiency"] is None
+    bare = run([files["bare"]], tmp_path, options, figures=False)
+    assert bare["n_vertices"] >= 0
+    assert not [k for k in bare if "resolution" in k or "pull" in k or k.startswith("vertex")]
+
+
+def test_what_is_kept_does_not_grow_without_bound(files, options, monkeypatch):
+    monkeypatch.setattr(pipeline, "MAX_RESIDUALS", 1)
+    totals = pipeline.Totals()
+    opened = pipeline.open_inputs([files["toy"]])
+    list(pipeline.run_events(opened, pipeline.Chain.for_header(opened[0].header, options), totals))
+    assert totals.n_events == 4
+    assert len(totals.residuals) == len(totals.track_residuals) == 1
+    # The pulls' histogram has all of them.
+    assert totals.pulls.sum(flow=True) > 5 * len(totals.track_residuals[0])
+
+
 def test_summary_file_holds_the_summary_and_the_options(toy_run):
     folder, summary = toy_run
     saved = json.loads((folder / "summary.json").read_text())
@@ -139,7 +184,7 @@ def test_a_run_of_one_event_is_written(files, options, tmp_path):
 
 @pytest.mark.parametrize(("name", "n_tracks"), [("none", []), ("hollow", [0]), ("mixed", [0, None, 0])])
 def test_empty_events_leave_empty_entries(files, options, tmp_path, name, n_tracks):
-    run([files[name]], tmp_path, options)
+    run([files[name]], tmp_path, options, figures=False)
     tracks, *_ = read_tracks(tmp_path)
     assert len(tracks) == len(n_tracks)
     for entry, n in zip(tracks, n_tracks, strict=True):
@@ -180,3 +225,13 @@ def test_progress_without_terminal_prints_nothing(capsys):
     with progress_bar("work", 3) as step:
         step()
     assert capsys.readouterr().out == ""
+
+
+def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weights, tmp_path, capsys):
+    assert toy_run[1]["features_outside"] == 0.0
+    arrays, description = load_weights(weights, ARCHITECTURE)
+    arrays["edge_high"][0] = 0.01
+    save_weights(tmp_path / "narrow.safetensors", arrays, description)
+    summary = run([files["toy"]], tmp_path / "out", RunOptions(gnn=str(tmp_path / "narrow.safetensors")), figures=False)
+    assert summary["features_outside"] > 0.5
+    assert "beyond the range the graph network" in capsys.readouterr().err

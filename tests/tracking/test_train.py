@@ -9,16 +9,21 @@ from safetensors.numpy import load_file
 from smartpix.io import iterate
 from smartpix.schema import InputError
 from tracking import metrics
+from tracking.degrade import DegradeOptions
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.model import load_network, score
 from tracking.train import TrainGnnOptions, load_graphs, train_gnn
 
-OPTIONS = TrainGnnOptions(epochs=3, hidden=8, passes=1, validation_share=0.25)
+OPTIONS = TrainGnnOptions(
+    epochs=3, screen_epochs=2, hidden=8, passes=1, screen=8, validation_share=0.25, degrade=DegradeOptions(0.0, 0.0)
+)
 
 
 @pytest.fixture(scope="module")
 def graphs(files):
-    return load_graphs(files["toy"], OPTIONS)
+    train, held = load_graphs(files["toy"], OPTIONS)
+    assert (len(train), len(held)) == (3, 1)
+    return train + held
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +47,16 @@ def test_graphs_are_the_events_with_true_labels(files, graphs):
 
 
 def test_events_without_edges_are_left_out(files):
-    assert len(load_graphs(files["mixed"], OPTIONS)) == 1
+    assert sum(len(part) for part in load_graphs(files["mixed"], OPTIONS)) == 1
 
 
 def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_path):
     folder, result, lines = trained
     assert result["n_train"] == sum(len(g.y) for g in graphs[:3])
     assert result["n_validation"] == len(graphs[3].y)
-    assert sum(line.startswith("epoch") for line in lines) == 3
+    assert [line.split("  ")[0] for line in lines[1:]] == ["screen 1/2", "screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert result["epochs"] == 3
+    assert 0 < result["screen_kept"] <= 1
     longer = train_gnn(
         [files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append
     )
@@ -63,6 +70,7 @@ def test_saved_weights_are_those_evaluated(trained, graphs):
     folder, result, _ = trained
     p = score(load_network(str(folder / "w.safetensors")), graphs[3]).astype(np.float64)
     y = graphs[3].y.numpy()
+    p = np.clip(p, 1e-6, 1 - 1e-6)
     loss = -np.mean(y * np.log(p) + (1 - y) * np.log1p(-p))
     assert result["loss"] == pytest.approx(loss, rel=1e-4)
     above = p[y == 1][:, None] - p[y == 0][None]
@@ -71,6 +79,30 @@ def test_saved_weights_are_those_evaluated(trained, graphs):
     assert described["metrics"] == result
     assert described["options"]["hidden"] == 8
     assert not (folder / "w.checkpoint").exists()
+
+
+def test_scores_are_probabilities_and_the_screen_keeps_its_share(files, trained, graphs, tmp_path):
+    options = dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2, keep=0.98)
+    result = train_gnn([files["toy"]], tmp_path / "w.safetensors", options, lambda line: None)
+    assert result["calibration_error"] < 0.1
+    network = load_network(str(tmp_path / "w.safetensors"))
+    with torch.no_grad():
+        kept = torch.cat([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut)[g.y > 0] for g in graphs[:3]])
+    assert float(kept.float().mean()) == pytest.approx(0.98, abs=1.5 / len(kept))
+
+
+def test_training_stops_when_it_no_longer_helps(files, tmp_path):
+    options = dataclasses.replace(OPTIONS, epochs=400, learning_rate=0.3, patience=2)
+    assert train_gnn([files["toy"]], tmp_path / "w.safetensors", options, lambda line: None)["epochs"] < 100
+
+
+def test_degraded_events_keep_the_labels_of_the_hits_that_stay(files, graphs):
+    worse = dataclasses.replace(OPTIONS, degrade=DegradeOptions(0.3, 0.3))
+    train, held = load_graphs(files["toy"], worse)
+    torch.testing.assert_close(held[0].x, graphs[3].x)
+    for poor, whole in zip(train, graphs[:3], strict=True):
+        assert len(poor.x) != len(whole.x)
+        assert 0 < poor.y.sum() <= whole.y.sum()
 
 
 def test_features_are_standardised_on_the_training_events_alone(trained, graphs):

@@ -1,0 +1,51 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from smartpix.schema import InputError
+from tests.tracking.test_model import random_graph
+from tracking.cli import main
+from tracking.export_network import export_network
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES
+from tracking.model import load_network, score
+
+
+@pytest.fixture(params=[(40, 120), (7, 1), (300, 5000)], ids=str)
+def graph(request):
+    made = random_graph(*request.param)
+    # A graph with edges on both sides of the screen.
+    network = load_network("gnn")
+    made.x = made.x * network.node_std + network.node_mean
+    made.edge_attr = made.edge_attr * network.edge_std + network.edge_mean
+    return made
+
+
+def test_torchscript_gives_the_same_scores(graph, tmp_path):
+    told = export_network("gnn", tmp_path / "gnn.pt")
+    assert told["features"] == {"x": list(NODE_FEATURES), "edge_attr": list(EDGE_FEATURES)}
+    with pytest.warns(DeprecationWarning, match="torch.export"):
+        loaded = torch.jit.load(tmp_path / "gnn.pt")
+    expected = score(load_network("gnn"), graph)
+    np.testing.assert_allclose(loaded(graph.x, graph.edge_index, graph.edge_attr).detach().numpy(), expected, atol=1e-5)
+
+
+def test_onnx_gives_the_same_scores(graph, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    assert main(["export", "gnn", "-o", str(tmp_path / "gnn.onnx"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == {"scores": ["edges"]}
+    session = runtime.InferenceSession(tmp_path / "gnn.onnx", providers=["CPUExecutionProvider"])
+    inputs = {"x": graph.x.numpy(), "edge_index": graph.edge_index.numpy(), "edge_attr": graph.edge_attr.numpy()}
+    expected = score(load_network("gnn"), graph)
+    np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-5)
+    assert (expected == 0).any() or len(expected) < 100
+
+
+def test_other_endings_and_other_weights_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"\.pt or \.onnx"):
+        export_network("gnn", tmp_path / "gnn.pth")
+    with pytest.raises(InputError, match="interaction-network"):
+        export_network("mdn-barrel", tmp_path / "w.pt")
+    assert list(tmp_path.iterdir()) == []

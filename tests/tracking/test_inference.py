@@ -1,0 +1,56 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from seeding.edges import Edges
+from tests.tracking.test_model import random_graph, random_network
+from tracking.graph import Features
+from tracking.inference import fuse_network
+from tracking.model import score
+
+
+def as_event(graph):
+    """Features and edges as the chain has them."""
+    source, target = graph.edge_index.numpy().astype(np.int32)
+    none = np.zeros(0, dtype=np.float32)
+    edges = Edges(source, target, none.astype(np.int32), none, none, none, none, none, 0, 0)
+    return Features(np.ascontiguousarray(graph.x.numpy().T), np.ascontiguousarray(graph.edge_attr.numpy().T)), edges
+
+
+@pytest.mark.parametrize(("hidden", "passes", "screen"), [(8, 1, 8), (16, 2, 16), (7, 3, 5), (24, 4, 10)])
+@pytest.mark.parametrize(("n", "e"), [(30, 80), (200, 1000), (3, 1), (64, 64)])
+def test_the_kernels_give_torchs_scores(hidden, passes, screen, n, e):
+    torch.manual_seed(hidden)
+    network = random_network(hidden, passes, screen)
+    graph = random_graph(n, e)
+    with torch.no_grad():
+        network.cut.copy_(network.screen(graph.x, graph.edge_index, graph.edge_attr).quantile(0.4) - 1e-3)
+    expected = score(network, graph)
+    assert np.mean(expected == 0) == pytest.approx(0.4, abs=0.05) or e == 1
+    np.testing.assert_allclose(fuse_network(network).scores(*as_event(graph)), expected, atol=2e-5)
+
+
+def test_no_edges_and_none_that_pass():
+    torch.manual_seed(0)
+    network = random_network(8, 2)
+    for n in (5, 0):
+        assert fuse_network(network).scores(*as_event(random_graph(n, 0))).shape == (0,)
+    network.cut.fill_(1e30)
+    assert np.all(fuse_network(network).scores(*as_event(random_graph())) == 0)
+
+
+def test_the_share_of_values_beyond_the_trainings_range():
+    torch.manual_seed(0)
+    network = random_network(8, 1)
+    features, _ = as_event(random_graph(10, 20))
+    network.node_low.fill_(-5.0)
+    network.node_high.fill_(5.0)
+    assert fuse_network(network).outside(features) == 0.0
+    network.edge_low[3] = float(np.sort(features.edge[3])[4])
+    assert fuse_network(network).outside(features) == pytest.approx(4 / 20)
+    features.node[2, :5] = 6.0
+    assert fuse_network(network).outside(features) == pytest.approx(0.5)
+    empty = dataclasses.replace(features, node=features.node[:, :0], edge=features.edge[:, :0])
+    assert fuse_network(network).outside(empty) == 0.0

@@ -1,0 +1,470 @@
+"""ACTS's whole reconstruction on the same hits, through pyacts: the reference the tracks are measured against.
+
+Seeding, parameters from seeds, combinatorial Kalman filter, greedy ambiguity resolution; and ACTS's Kalman fitter on tracks
+that were found elsewhere. Needs ``smartpix[acts]`` and hits on ACTS's generic detector.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder, space_points
+from seeding.hits import Hits
+from smartpix.geometry import Detector
+from smartpix.schema import InputError, check
+from tracking.build import Tracks
+
+__all__ = ["SEEDING", "STOCK", "TUNED", "ActsFits", "ActsOptions", "ActsParameters", "ActsTracks", "acts_fits", "acts_tracks"]
+
+Floats = npt.NDArray[np.float64]
+
+PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
+STAGES = {
+    "seeding": ALGORITHMS["acts-grid"],
+    "parameters": "TrackParamsEstimationAlgorithm",
+    "ckf": "TrackFindingAlgorithm",
+    "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
+}
+SAME_PLACE = 1e-3
+"""Largest difference in mm between a module of the table and ACTS's."""
+START_SIGMA = (10.0, 10.0, 0.1, 0.1, 1.0)
+"""Widths of d0, z0 (mm), phi, theta, qop (1/GeV) that fits start with: far wider than what the hits say."""
+
+SEEDING: Mapping[str, Any] = {
+    "useVariableMiddleSPRange": True, "impactMax": 1.0, "collisionRegionMin": -200.0, "collisionRegionMax": 200.0,
+}  # fmt: skip
+"""Cuts of the seeding that differ from :data:`seeding.acts_reference.TUNED` where the seeds are for tracks."""
+
+
+@dataclass(frozen=True)
+class ActsOptions:
+    """Settings of ACTS's chain after the seeding.
+
+    Attributes:
+        chi2: largest chi2 (two coordinates) of a hit on a track; outlier_chi2: up to here it is kept as an outlier.
+        branches: hits followed up on each module.
+        two_way: follow a seed inwards too, after outwards.
+        deduplicate: leave out seeds whose hits are all on one track already.
+        stay_on_seed: take a seed's hits whatever their chi2.
+        max_holes: modules that a track may cross without a hit.
+        min_pt: of a track in GeV.
+        min_hits: shortest track; shared_hits: so many hits a track may share with others in the end.
+        sigma_position (mm), sigma_angle (rad), sigma_qopt (1/GeV), sigma_pt (relative): widths of a seed's parameters.
+        record_material: keep the states on passive material.
+        volumes: of the geometry, to search in.
+    """
+
+    chi2: float = 30.0
+    outlier_chi2: float = 30.0
+    branches: int = 1
+    two_way: bool = True
+    deduplicate: bool = True
+    stay_on_seed: bool = False
+    max_holes: int = 0
+    min_pt: float = 0.0
+    min_hits: int = 4
+    shared_hits: int = 1
+    sigma_position: float = 0.1
+    sigma_angle: float = 0.005
+    sigma_qopt: float = 0.03
+    sigma_pt: float = 0.05
+    record_material: bool = False
+    volumes: tuple[int, ...] = (7, 8, 9)
+
+    def __post_init__(self) -> None:
+        for name in ("chi2", "outlier_chi2", "sigma_position", "sigma_angle", "sigma_qopt", "sigma_pt"):
+            check("acts", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        for name in ("branches", "min_hits"):
+            check("acts", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("max_holes", "min_pt", "shared_hits"):
+            check("acts", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+
+
+STOCK = ActsOptions(
+    chi2=15.0, outlier_chi2=25.0, branches=10, max_holes=100, sigma_position=1.0, sigma_angle=math.radians(1.0), sigma_qopt=0.1,
+    sigma_pt=0.1, record_material=True,
+)  # fmt: skip
+"""What ACTS's examples set, pixel volumes and removal of duplicate seeds apart."""
+
+TUNED = ActsOptions()
+"""Tuned for speed, efficiency and fakes together on three events of pile-up 200 (3.8 T, MDN estimates).
+
+Efficiency and fakes of :mod:`tracking.metrics` in %, time of the whole chain in ms on a busy machine, so only their ratios count:
+
+- ``STOCK``, seeding of :data:`seeding.acts_reference.TUNED`: 98.7, 4.8, 7800. One branch: 98.7, 2.7, 1500.
+- also narrow seed parameters, no holes, chi2 below 30, no states on material: 99.1, 1.0, 850.
+- also ``SEEDING``, which is ``TUNED``: 99.5, 0.3, 640. What else was tried, each against this:
+- impact below 1.5 mm: 99.5, 0.3, 740; |z| below 150 mm: 99.1, 0.2; below 250 mm: 99.5, 0.3, 750.
+- one hole: 99.5, 0.5, 750; two branches: 99.5, 0.3, 690; both with impact below 1.5 mm and two shared hits: 99.8, 2.1, 900.
+- two shared hits: 99.7, 0.7, 650; chi2 below 25: 99.4, 0.3, 650; the seeds' hits as they are: 99.5, 0.3, 630.
+
+With looser seeds, one hole and chi2 below 15, outwards only lost 0.8 of efficiency for a tenth of the time, inwards first gained
+nothing, duplicate seeds cost two thirds more time, and a pT cut of 0.45 GeV, outliers or refined seed parameters did not matter.
+"""
+
+
+class Parameters(Protocol):
+    """Anything that has the parameters of T tracks, such as :class:`tracking.fit.Helices`."""
+
+    @property
+    def d0(self) -> Floats:
+        """(T,) mm."""
+        ...
+
+    @property
+    def z0(self) -> Floats:
+        """(T,) mm."""
+        ...
+
+    @property
+    def phi(self) -> Floats:
+        """(T,) rad."""
+        ...
+
+    @property
+    def theta(self) -> Floats:
+        """(T,) rad."""
+        ...
+
+    @property
+    def qop(self) -> Floats:
+        """(T,) 1/GeV."""
+        ...
+
+
+@dataclass(frozen=True)
+class ActsParameters:
+    """Parameters of T tracks at the closest approach to the z axis, as in :class:`tracking.fit.Helices`.
+
+    Attributes:
+        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin phi, cos phi).
+        covariance: (T, 5, 5) in that order.
+        chi2, ndf: (T,) of the hits on the track.
+    """
+
+    d0: Floats
+    z0: Floats
+    phi: Floats
+    theta: Floats
+    qop: Floats
+    covariance: Floats
+    chi2: Floats
+    ndf: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ActsTracks:
+    """What ACTS found; of each event one entry.
+
+    Attributes:
+        tracks: rows of the event's hits, inner first; the scores are 1.
+        parameters: of the tracks.
+        ms: mean time per event: ``seeding``, ``parameters``, ``ckf``, ``ambiguity`` and their sum ``total``, as ACTS's
+            sequencer measures them.
+    """
+
+    tracks: list[Tracks]
+    parameters: list[ActsParameters]
+    ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ActsFits:
+    """ACTS's fits of given tracks; of each event one entry, with a row for every track.
+
+    Attributes:
+        parameters: of the tracks; NaN where the fit failed, with ndf 0.
+        n_fitted: (T,) hits the fit used, 0 where it failed; it leaves out those on modules that it does not cross.
+        ms: mean time of the fit per event.
+    """
+
+    parameters: list[ActsParameters]
+    n_fitted: list[npt.NDArray[np.int64]]
+    ms: float
+
+
+def acts_tracks(
+    events: Sequence[Hits],
+    detector: Detector,
+    field: float,
+    options: ActsOptions = TUNED,
+    seeding: Mapping[str, Any] = SEEDING,
+) -> ActsTracks:
+    """Reconstruct events with ACTS, on one thread.
+
+    Measurements are the estimates' x and y with their variances; pyacts takes no correlation of the two.
+
+    Args:
+        detector: of the hits, ACTS's generic detector with any sensor; field: along z in T, not 0.
+        options: of the chain after the seeding; seeding: cuts instead of those of :data:`seeding.acts_reference.TUNED`.
+
+    Raises:
+        InputError: ACTS is not installed, no events, no field, or modules that ACTS's generic detector has not.
+    """
+    acts = import_acts()
+    setup = _setup(acts, events, detector, field)
+    found: list[Tracks] = []
+    parameters: list[ActsParameters] = []
+
+    def take(event: int, tracks: Any) -> tuple[()]:
+        found.append(_as_tracks([_rows_of(acts, track, events[event]) for track in tracks]))
+        parameters.append(_parameters(tracks))
+        return ()
+
+    spent = run_timed(
+        acts,
+        len(events),
+        [
+            *_sources(acts, events, detector, setup),
+            seeder(acts, field, "acts-grid", seeding),
+            *_finders(acts, setup, options),
+            algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
+        ],
+    )
+    ms = {stage: spent[name] for stage, name in STAGES.items()}
+    return ActsTracks(found, parameters, {**ms, "total": sum(ms.values())})
+
+
+def acts_fits(
+    events: Sequence[Hits], tracks: Sequence[Tracks], start: Sequence[Parameters], detector: Detector, field: float
+) -> ActsFits:
+    """Fit given tracks with ACTS's Kalman filter and smoother: multiple scattering and energy loss of pions, on one thread.
+
+    Args:
+        tracks: of each event; start: parameters of each event's tracks near which the fit starts, such as
+            :class:`tracking.fit.Helices`; only their values count, they get the widths of ``START_SIGMA``.
+        detector, field: as for :func:`acts_tracks`.
+
+    Raises:
+        InputError: ACTS is not installed, no events, no field, modules that ACTS's generic detector has not, or tracks and
+            parameters that are not of the same number as events and tracks.
+    """
+    acts = import_acts()
+    setup = _setup(acts, events, detector, field)
+    if [len(t) for t in tracks] != [len(s.d0) for s in start] or len(tracks) != len(events):
+        raise InputError(
+            f"ACTS reference: {len(events)} events, tracks of {len(tracks)} and parameters of {len(start)}, or numbers of tracks "
+            "that differ; give one of each for every event, and parameters of every track"
+        )
+    examples, level = acts.examples, acts.logging.FATAL
+    parameters: list[ActsParameters] = []
+    n_fitted: list[npt.NDArray[np.int64]] = []
+
+    def propose(event: int) -> tuple[Any]:
+        container = examples.ProtoTrackContainer()
+        for rows in tracks[event].rows():
+            container.append(examples.ProtoTrack(rows.tolist()))
+        return (container,)
+
+    def take(event: int, fitted: Any) -> tuple[()]:
+        rows = [_rows_of(acts, track, events[event]) for track in fitted]
+        place = _places(rows, tracks[event].rows())
+        parameters.append(_spread(_parameters(fitted), place, len(tracks[event])))
+        n_fitted.append(np.bincount(place, [len(r) for r in rows], len(tracks[event])).astype(np.int64))
+        return ()
+
+    fitter = examples.makeKalmanFitterFunction(
+        setup.geometry, setup.field, multipleScattering=True, energyLoss=True, reverseFilteringMomThreshold=0.0,
+        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False), chi2Cut=math.inf,
+        useJosephFormulation=False, level=level,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        # Python cannot fill a container of parameters, so they take the way through files; reading is not in the time.
+        for event, values in enumerate(start):
+            _write_start(Path(folder) / f"event{event:09d}-start.csv", values)
+        reader = examples.CsvTrackParameterReader(
+            level=level, inputDir=folder, inputStem="start", outputTrackParameters="parameters"
+        )
+        spent = run_timed(
+            acts,
+            len(events),
+            [
+                *_sources(acts, events, detector, setup),
+                algorithm_of(acts, "Propose", propose, writes=[("proposed", examples.ProtoTrackContainer)]),
+                examples.TrackFittingAlgorithm(
+                    level=level, inputMeasurements="measurements", inputProtoTracks="proposed",
+                    inputInitialTrackParameters="parameters", inputClusters="", outputTracks="fitted", pickTrack=-1, fit=fitter,
+                    calibrator=examples.makePassThroughCalibrator(),
+                    referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
+                ),
+                algorithm_of(acts, "Sink", take, reads=[("fitted", examples.ConstTrackContainer)]),
+            ],
+            [reader],
+        )  # fmt: skip
+    return ActsFits(parameters, n_fitted, spent["TrackFittingAlgorithm"])
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """ACTS's detector, which owns the modules, its geometry, the field, and the geometry id of each module of the table (M)."""
+
+    generic: Any
+    geometry: Any
+    field: Any
+    ids: list[Any]
+
+
+def _setup(acts: Any, events: Sequence[Hits], detector: Detector, field: float) -> _Setup:
+    if not len(events):
+        raise InputError("ACTS reference: no events")
+    if field == 0:
+        raise InputError("ACTS reference: the field is 0, and ACTS's parameters of a seed need one")
+    examples = acts.examples
+    generic = examples.GenericDetector(examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    geometry = generic.trackingGeometry()
+    surfaces: dict[int, Any] = {}
+    geometry.visitSurfaces(lambda surface: surfaces.setdefault(surface.geometryId.value, surface))
+    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
+    ids = [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
+    # ACTS's local axes are the table's u and v: three corners of a module must be the same points in both.
+    context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
+    corners = [np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))]
+    points = [_to_global(detector, corner) for corner in corners]
+    for k, identifier in enumerate(ids):
+        surface = surfaces.get(identifier.value)
+        if surface is None or any(
+            np.abs(np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]).max() > SAME_PLACE
+            for corner, point in zip(corners, points, strict=True)
+        ):
+            raise InputError(
+                f"ACTS reference: module {[c[k] for c in columns]} (volume, layer, module) is not where ACTS's generic detector "
+                "has it; `smartpix detector` writes a table of that detector"
+            )
+    return _Setup(generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids)
+
+
+def _to_global(detector: Detector, corner: Floats) -> Floats:
+    """Points (M, 2) along each module's u and v in the global frame (M, 3), mm."""
+    local = np.column_stack([detector.v_sign * corner[:, 1], detector.u_sign * corner[:, 0]])
+    return detector.to_global(np.arange(len(detector)), local)
+
+
+def _local(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
+    """Positions (N, 2) along the modules' u and v in mm, which are ACTS's local axes, and their variances (N, 2)."""
+    x, y, _ = detector.to_local(hits.module, hits.position).T
+    variance = hits.estimate.sigma()[:, :2] ** 2
+    return np.column_stack([detector.u_sign[hits.module] * y, detector.v_sign[hits.module] * x]), variance[:, ::-1]
+
+
+def _sources(acts: Any, events: Sequence[Hits], detector: Detector, setup: _Setup) -> list[Any]:
+    """Put ``measurements``, ``points`` and ``subset`` (all measurements) on the white board."""
+    examples = acts.examples
+
+    def fill(event: int) -> tuple[Any, Any]:
+        hits = events[event]
+        ids = [setup.ids[m] for m in hits.module.tolist()]
+        measurements = examples.MeasurementContainer()
+        measurements.reserve(len(hits))
+        local, variance = _local(hits, detector)
+        for identifier, at, spread in zip(ids, local.tolist(), variance.tolist(), strict=True):
+            measurements.emplaceMeasurement(identifier, [0, 1], at, spread)
+        links = [examples.IndexSourceLink(identifier, k).toSourceLink() for k, identifier in enumerate(ids)]
+        return measurements, space_points(acts, hits, links)
+
+    def choose(event: int, measurements: Any) -> tuple[Any]:
+        return (examples.MeasurementSubset(measurements, range(len(measurements))),)
+
+    container = ("measurements", examples.MeasurementContainer)
+    return [
+        algorithm_of(acts, "Source", fill, writes=[container, ("points", acts.SpacePointContainer)]),
+        algorithm_of(acts, "Subset", choose, reads=[container], writes=[("subset", examples.MeasurementSubset)]),
+    ]
+
+
+def _finders(acts: Any, setup: _Setup, options: ActsOptions) -> list[Any]:
+    """Parameters of ``seeds``, Kalman filter on ``subset``, ambiguity resolution into ``resolved``."""
+    examples, level = acts.examples, acts.logging.WARNING
+    place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
+    functions = {
+        "findTracks": examples.TrackFindingAlgorithm.makeTrackFinderFunction(setup.geometry, setup.field, level),
+        "findTracksBrem": examples.TrackFindingAlgorithm.makeBremTrackFinderFunction(setup.geometry, setup.field, level),
+    }
+    everywhere: Any = (acts.GeometryIdentifier(), ([], [options.chi2], [options.outlier_chi2], [options.branches]))
+    position, angle = options.sigma_position, options.sigma_angle
+    return [
+        examples.TrackParamsEstimationAlgorithm(
+            level=level, inputSeeds="seeds", outputSeeds="estimated", outputTrackParameters="parameters",
+            initialSigmas=[position, position, angle, angle, 0.0, acts.UnitConstants.ns],
+            initialSigmaQoverPt=options.sigma_qopt, initialSigmaPtRel=options.sigma_pt, **place,
+        ),
+        examples.TrackFindingAlgorithm(
+            # Tracks that curl up do not reach the z axis, which is reported as an error each.
+            level=acts.logging.FATAL, inputMeasurements="subset", inputInitialTrackParameters="parameters",
+            inputSeeds="estimated", outputTracks="tracks",
+            measurementSelectorCfg=acts.MeasurementSelector.Config([everywhere]),
+            trackSelectorCfg=acts.TrackSelector.Config(
+                pt=(options.min_pt, math.inf), minMeasurements=options.min_hits, maxHoles=options.max_holes
+            ),
+            twoWay=options.two_way, seedDeduplication=options.deduplicate, stayOnSeed=options.stay_on_seed,
+            pixelVolumeIds=options.volumes, constrainToVolumeIds=options.volumes, maxPixelHoles=options.max_holes,
+            recordMaterialStates=options.record_material, **functions, **place,
+        ),
+        examples.GreedyAmbiguityResolutionAlgorithm(
+            level=level, inputTracks="tracks", outputTracks="resolved", maximumSharedHits=options.shared_hits,
+            nMeasurementsMin=options.min_hits,
+        ),
+    ]  # fmt: skip
+
+
+def _rows_of(acts: Any, track: Any, hits: Hits) -> npt.NDArray[np.int64]:
+    """Rows of a track's hits without outliers, inner first: by the distance from the origin."""
+    link = acts.examples.IndexSourceLink.fromSourceLink
+    states = [state for state in track.trackStatesReversed if state.typeFlags.isMeasurement]
+    rows = np.array([link(state.uncalibratedSourceLink).index() for state in states], dtype=np.int64)
+    return rows[np.argsort(np.linalg.norm(hits.position[rows], axis=1), kind="stable")]
+
+
+def _parameters(tracks: Any) -> ActsParameters:
+    columns = np.array(tracks.parameters, dtype=np.float64).reshape(-1, 6).T
+    covariance = np.array(tracks.covariance, dtype=np.float64).reshape(-1, 6, 6)[:, :5, :5]
+    chi2, ndf = np.array(tracks.chi2, dtype=np.float64), np.array(tracks.ndf, dtype=np.int64)
+    d0, z0, phi, theta, qop = columns[:5]
+    return ActsParameters(d0, z0, phi, theta, qop, covariance, chi2, ndf)
+
+
+def _as_tracks(rows: list[npt.NDArray[np.int64]]) -> Tracks:
+    start = np.cumsum([0, *(len(r) for r in rows)])
+    return Tracks(np.concatenate([np.zeros(0, dtype=np.int64), *rows]), start, np.ones(len(rows), dtype=np.float32))
+
+
+def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Which of the given tracks each fitted one is: ACTS keeps their order and leaves out those that failed."""
+    places, k = [], 0
+    for rows in fitted:
+        while not np.isin(rows, given[k]).all():
+            k += 1
+        places.append(k)
+        k += 1
+    return np.array(places, dtype=np.int64)
+
+
+def _spread(values: ActsParameters, place: npt.NDArray[np.int64], n: int) -> ActsParameters:
+    """Parameters of ``n`` tracks of which those at ``place`` are known."""
+    spread = {}
+    for column in fields(values):
+        known = getattr(values, column.name)
+        spread[column.name] = np.full((n, *known.shape[1:]), 0 if known.dtype.kind == "i" else np.nan, dtype=known.dtype)
+        spread[column.name][place] = known
+    return ActsParameters(**spread)
+
+
+def _write_start(path: Path, start: Parameters) -> None:
+    """Write a table of ACTS's CsvTrackParameterReader."""
+    values = np.column_stack([getattr(start, name) for name in PARAMETERS])
+    variances = np.broadcast_to(np.square(START_SIGMA), values.shape)
+    pairs = [f"cov_{a}{b}" for a in PARAMETERS for b in PARAMETERS if a != b]
+    header = ["trackId", *PARAMETERS, *(f"var_{name}" for name in PARAMETERS), *pairs]
+    with path.open("w", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(header)
+        for k, row in enumerate(np.column_stack([values, variances]).tolist()):
+            table.writerow([k, *row, *[0.0] * len(pairs)])

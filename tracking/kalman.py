@@ -1,0 +1,403 @@
+"""Kalman filter and smoother of tracks with multiple scattering: compiled loops, arrays in, arrays out. Callers validate.
+
+The state at a hit is that of :mod:`tracking.helix` on its module, counted from the measured position.
+
+The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards. A hit's coordinates are made independent by
+their Cholesky factor and enter one after the other. The smoother carries r and N backwards instead of states and covariances: the
+smoothed state is x + P r, its covariance P - P N P, with the predicted x and P (P. de Jong, JASA 84 (1989) 1085; one
+coordinate at a time: S. J. Koopman and J. Durbin, J. Time Ser. Anal. 21 (2000) 281), so that no matrix is inverted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from tracking.helix import (
+    FAST,
+    advance,
+    at_axis,
+    axis,
+    closest_approach,
+    direction,
+    dot,
+    dot5,
+    mirror,
+    path_on_circle,
+    reach,
+    rows_of,
+    start_circle,
+    start_line,
+    times,
+    to_plane,
+)
+from tracking.material import PION_MASS, scatter, scatter_between, theta2_behind
+
+__all__ = ["OUTLIER", "UNUSABLE", "USED", "fit_all"]
+
+USED, OUTLIER, UNUSABLE = 0, 1, 2
+"""Status of a hit: in the fit; taken out by its chi2; no finite numbers, or its module cannot be reached."""
+MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
+"""1/GeV, 1, mm: states beyond have left all that can be fitted."""
+POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
+"""Widths of the first state: in sigmas of its hit, in rad, in 1/GeV. Wider ones cost digits."""
+LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
+"""Widths of the parameters of a track that could not be fitted."""
+MIN_SIGMA = 1e-9
+DETERMINED = 1e-7
+"""A smaller share of a hit's variance left to its residual is none: the fit could not do without the hit."""
+
+Work = namedtuple("Work", "state off covariance jacobian gain innovation weight whitening predicted rows r n order path")
+"""Memory for one track of up to M hits: of the filter state and off (5,), covariance (5, 5); kept for the smoother jacobian
+(M + 1, 4, 5), gain (M, 4, 5), innovation and weight (M, 4), whitening (M, 4, 5), predicted (M, 2), rows (M, 2, 5); its r (5,) and
+n (5, 5); hits along the track: order, path (M,). The state is that of the start's helix, off what the hits say beyond it: all is
+linear about one smooth helix, so that two hits near one another may turn the track far off for a while."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _whiten(cholesky: Any, h: int, size: int, out: Any, at: int) -> None:
+    """Inverse (size, size) of a hit's Cholesky factor, lower triangular, into row ``at`` of out."""
+    for i in range(size):
+        d = 1 / max(abs(cholesky[h, i, i]), MIN_SIGMA)
+        for j in range(i):
+            total = 0.0
+            for k in range(j, i):
+                total -= cholesky[h, i, k] * out[at, k, j]
+            out[at, i, j] = total * d
+        out[at, i, i] = d
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _update(
+    x: Any, off: Any, p: Any, whitening: Any, gain: Any, innovation: Any, weights: Any, k: int, size: int, slopes: Any, h: int
+) -> float:
+    """Take in the hit of place k: ``size`` 2 (position) or 4 (and slopes); gives its share of chi2."""
+    chi2 = 0.0
+    for i in range(size):
+        white = _row(whitening, k, i)
+        v = times(white, rows_of(p))
+        variance = 1 + dot5(v, white)
+        measured = 0.0 if size == 2 else white[2] * slopes[h, 0] + white[3] * slopes[h, 1]
+        seen = white[0] * (x[0] + off[0]) + white[1] * (x[1] + off[1])
+        if size > 2:
+            seen += white[2] * (x[2] + off[2]) + white[3] * (x[3] + off[3])
+        residual, weight = measured - seen, 1 / variance
+        innovation[k, i], weights[k, i] = residual * weight, weight
+        chi2 += residual * residual * weight
+        for j in range(5):
+            g = v[j] * weight
+            gain[k, i, j] = g
+            off[j] += g * residual
+            for m in range(5):
+                p[j, m] -= g * v[m]
+    return chi2
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _back_update(r: Any, n: Any, whitening: Any, gains: Any, innovation: Any, weight: Any, k: int, size: int) -> Any:
+    """The smoother's step over the hit of place k: r and N before it from those after it.
+
+    Returns:
+        Residuals of the position's two whitened coordinates, and their covariance: 00, 01, 11.
+    """
+    later = after = (0.0, 0.0, 0.0, 0.0, 0.0)
+    first = second = c00 = c01 = c11 = 0.0
+    for back in range(size):
+        i = size - 1 - back
+        gain = _row(gains, k, i)
+        white = _row(whitening, k, i)
+        v = times(gain, rows_of(n))
+        second, c11 = first, c00
+        first = innovation[k, i] - dot5(gain, (r[0], r[1], r[2], r[3], r[4]))
+        c00 = weight[k, i] + dot5(gain, v)
+        c01 = dot5(gain, after) - dot5(gain, later) * c11
+        later, after = white, v
+        for j in range(5):
+            r[j] += white[j] * first
+            for m in range(5):
+                n[j, m] += white[j] * white[m] * c00 - white[j] * v[m] - v[j] * white[m]
+    return first, second, c00, c01, c11
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _row(a: Any, k: int, i: int) -> Any:
+    return a[k, i, 0], a[k, i, 1], a[k, i, 2], a[k, i, 3], a[k, i, 4]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _back_step(r: Any, n: Any, f: Any, k: int) -> None:
+    """The smoother's way from the hit of place k out to the one before."""
+    c0 = (f[k, 0, 0], f[k, 1, 0], f[k, 2, 0], f[k, 3, 0], 0.0)
+    c1 = (f[k, 0, 1], f[k, 1, 1], f[k, 2, 1], f[k, 3, 1], 0.0)
+    c2 = (f[k, 0, 2], f[k, 1, 2], f[k, 2, 2], f[k, 3, 2], 0.0)
+    c3 = (f[k, 0, 3], f[k, 1, 3], f[k, 2, 3], f[k, 3, 3], 0.0)
+    c4 = (f[k, 0, 4], f[k, 1, 4], f[k, 2, 4], f[k, 3, 4], 1.0)
+    old = (r[0], r[1], r[2], r[3], r[4])
+    r[0], r[1], r[2], r[3], r[4] = dot5(c0, old), dot5(c1, old), dot5(c2, old), dot5(c3, old), dot5(c4, old)
+    m = rows_of(n)
+    t0, t1, t2, t3, t4 = times(c0, m), times(c1, m), times(c2, m), times(c3, m), times(c4, m)
+    n[0, 0], n[0, 1], n[0, 2], n[0, 3], n[0, 4] = dot5(t0, c0), dot5(t0, c1), dot5(t0, c2), dot5(t0, c3), dot5(t0, c4)
+    n[1, 1], n[1, 2], n[1, 3], n[1, 4] = dot5(t1, c1), dot5(t1, c2), dot5(t1, c3), dot5(t1, c4)
+    n[2, 2], n[2, 3], n[2, 4] = dot5(t2, c2), dot5(t2, c3), dot5(t2, c4)
+    n[3, 3], n[3, 4], n[4, 4] = dot5(t3, c3), dot5(t3, c4), dot5(t4, c4)
+    mirror(n)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _sort(work: Any, position: Any, rows: Any, first: int, last: int, status: Any, start: Any) -> int:
+    """Places of a track's usable hits along the start's path, outermost first, into ``work.order``; gives their number."""
+    point, t, curvature = start
+    across_beam = math.hypot(t[0], t[1])
+    n = 0
+    for k in range(first, last):
+        if status[k] == UNUSABLE:
+            continue
+        h = rows[k]
+        if across_beam > 1e-3:
+            cos, sin = t[0] / across_beam, t[1] / across_beam
+            s = path_on_circle(point, cos, sin, curvature, position[h, 0], position[h, 1]) / across_beam
+        else:
+            s = (position[h, 2] - point[2]) * t[2]
+        i = n
+        while i > 0 and work.path[i - 1] < s:
+            work.path[i], work.order[i] = work.path[i - 1], work.order[i - 1]
+            i -= 1
+        work.path[i], work.order[i] = s, k
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _begin(work: Any, position: Any, axes: Any, cholesky: Any, h: int, start: Any, strength: float) -> Any:
+    """First state and covariance, on the outermost hit's plane; gives position, direction, its sign, and if it is reached."""
+    point, t, curvature = start
+    x, p = work.state, work.covariance
+    across_beam = math.hypot(t[0], t[1])
+    w = curvature * across_beam if strength != 0 else 0.0
+    ex, ey, n = axis(axes, h, 0), axis(axes, h, 1), axis(axes, h, 2)
+    center = (position[h, 0], position[h, 1], position[h, 2])
+    s, reached = reach(point, t, w, work.path[0], center, n)
+    if not reached:
+        return point, t, 1.0, False
+    r, out = advance(point, t, w, s)
+    speed = dot(n, out)
+    delta = (r[0] - center[0], r[1] - center[1], r[2] - center[2])
+    x[0], x[1], x[2], x[3] = dot(ex, delta), dot(ey, delta), dot(ex, out) / speed, dot(ey, out) / speed
+    x[4] = -w / strength if strength != 0 else 0.0
+    work.off[:] = 0.0
+    p[:] = 0.0
+    slopes = SLOPE_PRIOR * SLOPE_PRIOR * (1 + x[2] * x[2] + x[3] * x[3])
+    p[0, 0] = POSITION_PRIOR**2 * (cholesky[h, 0, 0] ** 2 + MIN_SIGMA**2)
+    p[1, 1] = POSITION_PRIOR**2 * (cholesky[h, 1, 0] ** 2 + cholesky[h, 1, 1] ** 2 + MIN_SIGMA**2)
+    p[2, 2], p[3, 3] = slopes * (1 + x[2] * x[2]), slopes * (1 + x[3] * x[3])
+    p[4, 4] = Q_PRIOR * Q_PRIOR if strength != 0 else 0.0
+    return r, out, 1.0 if speed > 0 else -1.0, abs(x[4]) < MAX_Q
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _lost(x: Any) -> bool:
+    """Whether a state has left all that can be fitted."""
+    return not (abs(x[0]) < FAR and abs(x[1]) < FAR and abs(x[2]) < MAX_SLOPE and abs(x[3]) < MAX_SLOPE and abs(x[4]) < MAX_Q)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _filter(
+    work: Any, n: int, position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, status: Any, start: Any, surfaces: Any,
+    sensor: float, strength: float, momentum: float, size: int, parameters: Any, covariance: Any,
+) -> Any:  # fmt: skip
+    """Filter a track from its outermost hit to the z axis, with parameters (5,) and covariance (5, 5) filled there.
+
+    Returns:
+        chi2, and the place at which it failed: -1 if it did not, n at the z axis.
+    """
+    x, off, p, jacobian, whitening = work.state, work.off, work.covariance, work.jacobian, work.whitening
+    gain, innovation, weight, predicted = work.gain, work.innovation, work.weight, work.predicted
+    kept, order = work.rows, work.order
+    h = rows[order[0]]
+    r, t, sign, reached = _begin(work, position, axes, cholesky, h, start, strength)
+    if not reached:
+        return 0.0, 0
+    # 1 / (beta p)^2 and beta^2, of the start's momentum: a pion.
+    q = abs(x[4]) if strength != 0 else 1 / momentum
+    inverse = 1 + (q * PION_MASS) ** 2
+    momentum2, beta2 = q * q * inverse, 1 / inverse
+    chi2 = 0.0
+    for k in range(n):
+        h = rows[order[k]]
+        for i in range(2):
+            predicted[k, i] = -x[i] - off[i]
+            for j in range(5):
+                kept[k, i, j] = p[i, j]
+        if status[order[k]] == USED:
+            _whiten(cholesky, h, size, whitening, k)
+            chi2 += _update(x, off, p, whitening, gain, innovation, weight, k, size, cot, h)
+        ex, ey, normal = axis(axes, h, 0), axis(axes, h, 1), axis(axes, h, 2)
+        if k + 1 == n:
+            for i in range(5):
+                x[i] += off[i]
+                off[i] = 0.0
+            if _lost(x):
+                return 0.0, k
+        t, length = direction(ex, ey, normal, x[2], x[3], sign)
+        theta2 = theta2_behind(sensor * length, momentum2, beta2)
+        if theta2 > 0:
+            scatter(x, p, theta2, 0.0, 0.0)
+        r = (
+            position[h, 0] + x[0] * ex[0] + x[1] * ey[0],
+            position[h, 1] + x[0] * ex[1] + x[1] * ey[1],
+            position[h, 2] + x[0] * ex[2] + x[1] * ey[2],
+        )
+        w = -strength * x[4]
+        if k + 1 < n:
+            g = rows[order[k + 1]]
+            center = (position[g, 0], position[g, 1], position[g, 2])
+            fx, fy, fn = axis(axes, g, 0), axis(axes, g, 1), axis(axes, g, 2)
+            # The hit is near the track: as far as the chord.
+            delta = (center[0] - r[0], center[1] - r[1], center[2] - r[2])
+            s = math.copysign(math.sqrt(dot(delta, delta)), dot(t, delta))
+        else:
+            if not math.hypot(t[0], t[1]) > 1e-6:
+                return 0.0, n
+            s, phi = closest_approach(r, t, w)
+            center = (0.0, 0.0, 0.0)
+            fn = (math.cos(phi), math.sin(phi), 0.0)
+            fx, fy = (-fn[1], fn[0], 0.0), (0.0, 0.0, 1.0)
+        s, reached = reach(r, t, w, s, center, fn)
+        if not reached:
+            return 0.0, k + 1
+        point, t, sign = to_plane(x, off, p, jacobian, k + 1, r, t, ex, ey, sign, length, strength, s, center, fx, fy, fn)
+        scatter_between(x, p, point, r, fn, surfaces, momentum2, beta2)
+    return chi2, -1 if at_axis(x, p, phi, strength, parameters, covariance) else n
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _smooth(work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: int, residual: Any, pull: Any) -> Any:
+    """Residuals and pulls of a track's hits against the smoothed track; gives the largest chi2 of a used hit, and the hit."""
+    r, n, kept, predicted = work.r, work.n, work.rows, work.predicted
+    r[:] = 0.0
+    n[:] = 0.0
+    worst, which = -1.0, -1
+    for back in range(n_hits):
+        k = n_hits - 1 - back
+        place = work.order[k]
+        h = rows[place]
+        m00, m10, m11 = cholesky[h, 0, 0], cholesky[h, 1, 0], cholesky[h, 1, 1]
+        vx, vy = m00 * m00, m10 * m10 + m11 * m11
+        if status[place] == USED:
+            a, b, c00, c01, c11 = _back_update(r, n, work.whitening, work.gain, work.innovation, work.weight, k, size)
+            ex, ey = m00 * a, m10 * a + m11 * b
+            cx, cy = m00 * m00 * c00, m10 * m10 * c00 + 2 * m10 * m11 * c01 + m11 * m11 * c11
+            chi2 = _of_two(a, b, c00, c01, c11)
+            if chi2 > worst:
+                worst, which = chi2, place
+        else:
+            x, y, rest = _row(kept, k, 0), _row(kept, k, 1), rows_of(n)
+            state = (r[0], r[1], r[2], r[3], r[4])
+            ex, ey = predicted[k, 0] - dot5(x, state), predicted[k, 1] - dot5(y, state)
+            cx, cy = vx + x[0] - dot5(times(x, rest), x), vy + y[1] - dot5(times(y, rest), y)
+        residual[place, 0], residual[place, 1] = ex, ey
+        pull[place, 0] = ex / math.sqrt(cx) if cx > DETERMINED * vx else 0.0
+        pull[place, 1] = ey / math.sqrt(cy) if cy > DETERMINED * vy else 0.0
+        if k > 0:
+            _back_step(r, n, work.jacobian, k)
+    return worst, which
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _of_two(a: float, b: float, c00: float, c01: float, c11: float) -> float:
+    """chi2 of two numbers with their covariance; of one, where the other says nothing more or the fit could not do without it."""
+    first = a * a / c00 if c00 > DETERMINED else 0.0
+    second = b * b / c11 if c11 > DETERMINED else 0.0
+    free = c00 * c11 - c01 * c01
+    if c00 > DETERMINED and c11 > DETERMINED and free > DETERMINED * c00 * c11:
+        return (a * a * c11 - 2 * a * b * c01 + b * b * c00) / free
+    return max(first, second)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _usable(position: Any, axes: Any, cholesky: Any, cot: Any, h: int, size: int) -> bool:
+    """Whether a hit's numbers are finite and of reasonable size."""
+    good = True
+    for i in range(3):
+        good &= abs(position[h, i]) < FAR
+    for i in range(9):
+        good &= abs(axes[h, i]) < 2
+    for i in range(size):
+        for j in range(i + 1):
+            good &= abs(cholesky[h, i, j]) < FAR
+    if size > 2:
+        good &= abs(cot[h, 0]) < FAR and abs(cot[h, 1]) < FAR
+    return good
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def fit_all(
+    position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, start: Any, surfaces: Any, sensor: float, strength: float,
+    momentum: float, cut: float, size: int, parameters: Any, covariance: Any, chi2: Any, n_used: Any, residual: Any, pull: Any,
+    status: Any,
+) -> None:  # fmt: skip
+    """Fit all tracks; the arrays from ``parameters`` on are filled.
+
+    Args:
+        position, axes, cholesky, cot: of the hits, (N, 3), (N, 9), (N, 4, 4), (N, 2).
+        rows, start: of the tracks, (K,) and (T + 1,).
+        surfaces: (S, 5), see :func:`tracking.material.scatter_between`; sensor: radiation lengths of a module.
+        strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
+        cut: largest chi2 of a hit; size: 2 to use positions, 4 to use slopes too.
+        status: (K,) all ``USED`` to begin with.
+    """
+    longest = 1
+    for t in range(len(start) - 1):
+        longest = max(longest, start[t + 1] - start[t])
+    work = Work(
+        np.empty(5), np.empty(5), np.empty((5, 5)), np.empty((longest + 1, 4, 5)), np.empty((longest, 4, 5)),
+        np.empty((longest, 4)), np.empty((longest, 4)), np.zeros((longest, 4, 5)), np.empty((longest, 2)),
+        np.empty((longest, 2, 5)), np.empty(5), np.empty((5, 5)), np.empty(longest, dtype=np.int64), np.empty(longest),
+    )  # fmt: skip
+    for k in range(len(rows)):
+        if not _usable(position, axes, cholesky, cot, rows[k], size):
+            status[k] = UNUSABLE
+    least = max(5 if strength != 0 else 4, 1)
+    for t in range(len(start) - 1):
+        first, last = start[t], start[t + 1]
+        straight = False
+        while True:
+            used = 0
+            for k in range(first, last):
+                used += status[k] == USED
+            if used == 0:
+                parameters[t] = 0.0
+                parameters[t, 3] = math.pi / 2
+                covariance[t] = 0.0
+                for i in range(5):
+                    covariance[t, i, i] = LOST[i] ** 2
+                chi2[t], n_used[t] = 0.0, 0
+                break
+            begin, along, curvature, good = start_circle(position, cholesky, rows, first, last, status)
+            if straight or not good:
+                begin, along, curvature = start_line(position, axes, rows, first, last, status)
+            n = _sort(work, position, rows, first, last, status, (begin, along, curvature))
+            total, failed = _filter(
+                work, n, position, axes, cholesky, cot, rows, status, (begin, along, curvature), surfaces, sensor, strength,
+                momentum, size, parameters[t], covariance[t],
+            )  # fmt: skip
+            if failed >= 0:
+                # Once more along a line, then without the hit that cannot be reached.
+                if straight or not good:
+                    status[work.order[min(failed, n - 1)]] = UNUSABLE
+                straight = True
+                continue
+            worst, which = _smooth(work, n, cholesky, rows, status, size, residual, pull)
+            if worst > cut and used > 3 and size * (used - 1) > least:
+                status[which] = OUTLIER
+                continue
+            chi2[t], n_used[t] = total, used
+            break
+    for k in range(len(rows)):
+        if status[k] == UNUSABLE:
+            residual[k] = 0.0
+            pull[k] = 0.0

@@ -1,0 +1,203 @@
+"""Primary vertices along z from the fitted tracks: a check of the fit, and for the display.
+
+DBSCAN in two rounds did best of scikit-learn's clusterings. On 10 events of pile-up 20 and 11 of 200 these shares of the true
+vertices with 3 findable particles are found within 0.5 mm, and these of the found ones are split off another:
+    this search: 0.99 and 0.02 at pile-up 20, 0.92 and 0.09 at 200.
+    its first round alone: 0.93 and 0.01, 0.91 and 0.08. One round, sigma < 0.4 mm, 0.1 mm apart: 0.95 and 0.21, 0.89 and 0.24.
+    MeanShift, 0.2 mm wide, sigma < 0.1 mm: 0.97 and 0.04, 0.90 and 0.11, in a hundred times the time.
+    HDBSCAN, sigma < 0.2 mm: 0.92 and 0.63, 0.97 and 0.69.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import config_context
+from sklearn.cluster import DBSCAN
+
+from smartpix.schema import check
+from tracking.metrics import EventTruth
+
+__all__ = ["MIN_FINDABLE", "VertexOptions", "VertexScore", "Vertices", "find_vertices", "score_vertices"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MIN_FINDABLE, MAX_RADIUS, MAX_DISTANCE = 3, 1.0, 0.5
+"""Of a true vertex: findable particles, and mm from the z axis; of one found: mm along z from the true one."""
+
+
+@dataclass(frozen=True)
+class VertexOptions:
+    """Primary vertices.
+
+    Attributes:
+        seed_sigma, seed_gap: first round: tracks with z0 known better than this make a vertex if they are not further apart; mm.
+        late_sigma, late_gap: second round, of the tracks that are at no vertex yet; mm.
+        late_tracks: of these that have to be that near, itself among them.
+        min_tracks: at a vertex.
+        merge: neighbouring vertices fewer standard deviations apart are one.
+        attach: standard deviations of z0 that a track may be from its vertex.
+        blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the vertex.
+    """
+
+    seed_sigma: float = 0.15
+    seed_gap: float = 0.05
+    late_sigma: float = 0.5
+    late_gap: float = 0.3
+    late_tracks: int = 3
+    min_tracks: int = 2
+    merge: float = 4.0
+    attach: float = 3.0
+    blur: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "attach", "blur"):
+            check("vertices", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        for name in ("late_tracks", "min_tracks"):
+            check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        check("vertices", "merge", self.merge, self.merge >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
+class Vertices:
+    """V vertices of an event in order of z.
+
+    Attributes:
+        z, sigma: (V,) mm.
+        n_tracks: (V,)
+        label: (T,) vertex of each track, -1 for none.
+    """
+
+    z: Floats
+    sigma: Floats
+    n_tracks: Ints
+    label: Ints
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = None) -> Vertices:
+    """Find the vertices of an event.
+
+    Clusters of well-known tracks (DBSCAN) give first vertices, at the mean of their tracks weighted with 1 / sigma^2. Then,
+    twice, neighbours that agree are merged, and every track goes to the nearest vertex if it agrees with it. A second round does
+    the same with clusters of the tracks that are left.
+
+    Args:
+        z0, sigma_z0: (T,) at the beam line, mm; tracks with numbers that are not finite are at no vertex.
+    """
+    options = options or VertexOptions()
+    usable = np.isfinite(z0) & np.isfinite(sigma_z0)
+    sigma = np.where(usable, np.hypot(sigma_z0, options.blur), np.inf)
+    z, weight = np.where(usable, z0, 0.0), sigma**-2.0
+    label = np.full(len(z), -1, dtype=np.int64)
+    total = moment = np.zeros(0)  # of each vertex the sums of the weights, and of the weights times z
+    rounds = ((options.seed_sigma, options.seed_gap, 2), (options.late_sigma, options.late_gap, options.late_tracks))
+    for max_sigma, gap, n_near in rounds:
+        rows = np.flatnonzero((sigma < max_sigma) & (label < 0))
+        if len(rows) == 0:
+            continue
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            cluster = DBSCAN(eps=gap, min_samples=n_near, algorithm="ball_tree").fit_predict(z[rows, None])
+        rows, cluster = rows[cluster >= 0], cluster[cluster >= 0]
+        total = np.append(total, _sums(cluster, weight[rows]))
+        moment = np.append(moment, _sums(cluster, (weight * z)[rows]))
+        for _ in range(2):
+            total, moment = _merged(total, moment, options.merge)
+            label = _attached(z, sigma, moment / total, options.attach)
+            at = label >= 0
+            keep = np.bincount(label[at], minlength=len(total)) >= options.min_tracks
+            # The last number is that of no vertex.
+            number = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
+            label = number[label]
+            at = label >= 0
+            total = _sums(label[at], weight[at])
+            moment = _sums(label[at], (weight * z)[at])
+    n_tracks = np.bincount(label[label >= 0], minlength=len(total))
+    return Vertices(moment / total, 1 / np.sqrt(total), n_tracks, label)
+
+
+def _merged(total: Floats, moment: Floats, closer: float) -> tuple[Floats, Floats]:
+    """Sums of vertices sorted by z, neighbours joined while any two are closer than that many standard deviations."""
+    order = np.argsort(moment / total)
+    total, moment = total[order], moment[order]
+    while len(total) > 1:
+        apart = np.diff(moment / total) / np.sqrt(1 / total[1:] + 1 / total[:-1])
+        around = np.concatenate([[np.inf], apart, [np.inf]])
+        # Pairs that are nearer to each other than to their neighbours: no vertex is in two of them.
+        joined = (apart < closer) & (apart < around[:-2]) & (apart <= around[2:])
+        if not np.any(joined):
+            break
+        group = np.concatenate([[0], np.cumsum(~joined)])
+        total, moment = _sums(group, total), _sums(group, moment)
+    return total, moment
+
+
+def _sums(of: npt.NDArray[np.integer[Any]], values: Floats) -> Floats:
+    """Sums of the values by number."""
+    return np.bincount(of, values).astype(np.float64)
+
+
+def _attached(z: Floats, sigma: Floats, vertex: Floats, within: float) -> Ints:
+    """(T,) nearest of the sorted vertices, -1 if it is further than that many sigmas."""
+    if len(vertex) == 0:
+        return np.full(len(z), -1, dtype=np.int64)
+    nearest = np.searchsorted((vertex[1:] + vertex[:-1]) / 2, z)
+    return np.where(np.isfinite(sigma) & (np.abs(z - vertex[nearest]) < within * sigma), nearest, -1)
+
+
+@dataclass(frozen=True)
+class VertexScore:
+    """The vertices of one event against truth.
+
+    A true vertex is a production point within 1 mm of the z axis with at least 3 findable particles. A vertex belongs to the
+    production point that most of its tracks are from; it is false if that are fewer than two tracks, and split if another vertex
+    has more tracks from that point. A true vertex is found if a vertex that is neither belongs to it and is within 0.5 mm.
+
+    Attributes:
+        n_findable: (W,) findable particles of the true vertices; found: (W,) bool.
+        residual, sigma: (F,) z less true z of the found, and its standard deviation, mm.
+        n_false, n_split: counts.
+    """
+
+    n_findable: Ints
+    found: npt.NDArray[np.bool_]
+    residual: Floats
+    sigma: Floats
+    n_false: int
+    n_split: int
+
+
+def score_vertices(vertices: Vertices, particle: Ints, truth: EventTruth) -> VertexScore:
+    """Compare the vertices of one event with truth.
+
+    Args:
+        particle: (T,) rows of the particles the tracks are matched to, -1 for fakes.
+    """
+    points, point = np.unique(truth.vertex, axis=0, return_inverse=True)
+    point = point.reshape(-1)
+    n_findable = np.bincount(point[truth.findable], minlength=len(points))
+    true = (n_findable >= MIN_FINDABLE) & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS)
+    at = (vertices.label >= 0) & (particle >= 0)
+    pairs, shared = np.unique(np.stack([vertices.label[at], point[particle[at]]]), axis=1, return_counts=True)
+    # Of each vertex the point with the most tracks: the last one written.
+    most = np.argsort(shared, kind="stable")
+    leading, n_leading = np.full(len(vertices), -1, dtype=np.int64), np.zeros(len(vertices), dtype=np.int64)
+    leading[pairs[0, most]], n_leading[pairs[0, most]] = pairs[1, most], shared[most]
+    good = np.flatnonzero(n_leading >= 2)
+    good = good[np.argsort(-n_leading[good], kind="stable")]
+    of, first = np.unique(leading[good], return_index=True)
+    best = good[first]
+    residual = vertices.z[best] - points[of, 2]
+    near = true[of] & (np.abs(residual) < MAX_DISTANCE)
+    found = np.zeros(len(points), dtype=bool)
+    found[of[near]] = True
+    return VertexScore(
+        n_findable=n_findable[true], found=found[true], residual=residual[near], sigma=vertices.sigma[best][near],
+        n_false=len(vertices) - len(good), n_split=len(good) - len(best),
+    )  # fmt: skip
