@@ -9,7 +9,7 @@ demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
 
 test: .venv/dev lint
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ data: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts,hls]'
+	$(INSTALL) --editable '.[dev,acts,hls,onnx]'
 	@touch $@ .venv/core
 
 clean:

@@ -22,13 +22,11 @@ front conv-mdmm-80 "$clusters" $constraint --method mdmm --target 0.8
 front conv-l1-1e-3 "$clusters" $talk --method l1 --strength 1e-3 --epochs 14
 front conv-l1-4e-3 "$clusters" $talk --method l1 --strength 4e-3 --epochs 14
 front conv-bits-2e-3 "$clusters" $talk --method bits --strength 2e-3 --epochs 14
-front conv-bits-1e-2 "$clusters" $talk --method bits --strength 1e-2 --epochs 14
-afresh="--network conv --from mdn-2s-conv-2t-chip --free 0.2 --epochs 20"
-two="$afresh --dense-bits 8 --data-bits 2 --threshold 340 --adc-max 1650"
-front conv-4bit "$clusters" $afresh
+afresh="--network conv --from mdn-2s-conv-2t-chip --free 0.2 --epochs 20 --dense-bits 8"
+two="$afresh --data-bits 2 --threshold 340 --adc-max 1650"
 front conv-2bit-even "$clusters" $two
 front conv-2bit-learned "$clusters" $two --learn-edges
+front conv-100k "$all_slices" $talk --epochs 30
+front conv-100k-taught "$all_slices" $talk --epochs 30 --teacher mdn-2s-conv-20t-float
+front conv-bits-1e-2 "$clusters" $talk --method bits --strength 1e-2 --epochs 14
 front conv-bdmm-67 "$clusters" $constraint --method bdmm --target 0.67
-front conv-l2-1e-3 "$clusters" $talk --method l2 --strength 1e-3 --epochs 14
-front conv-100k "$all_slices" $talk --epochs 40
-front conv-100k-taught "$all_slices" $talk --epochs 40 --teacher mdn-2s-conv-20t-float

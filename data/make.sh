@@ -67,10 +67,13 @@ smartpix detector --pitch-u 0.05 --pitch-v 0.05625 --thickness 0.15 --endcap-thi
   --detector "$work/trackml-like.csv" $trackml -o "$work/trackml-crossings.root"
 smartpix train shape "$work/trackml-crossings.root" -o weights/shape-trackml.safetensors
 
-# The graph network: mixed pile-up, both detectors.
+# The graph network: mixed pile-up, jets, both detectors; and one for all of the window's edges, to compare with.
 make_events() { [ -f "$work/$5" ] || smartpix simulate events --pileup "$1" --events "$2" --seed "$3" $4 -o "$work/$5"; }
 make_events 20 20 2001 "" gnn-20.root
 make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
+make_events 200 24 2013 "" gnn-200-more.root
+make_events 60 12 2014 "--jets 20" gnn-jets.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-smartpix train gnn "$work"/gnn-{20,60,200,trackml}.root --epochs 40 --threads 2 -o weights/gnn.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --epochs 60 --patience 15 -o weights/gnn.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200}.root --graph window --epochs 25 -o weights/gnn-window.safetensors
