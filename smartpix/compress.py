@@ -48,8 +48,8 @@ class CompressOptions:
     scope: str = "global"
     surrogate: str = "step"
     strength: float = 1e-3
-    damping: float = 400.0
-    rate: float = 0.2
+    damping: float = 800.0
+    rate: float = 0.4
     approach: float = 0.4
     keep_zeros: bool = False
 

@@ -55,8 +55,8 @@ def add_compress(commands: Any) -> None:
     smaller.add_argument("--scope", metavar="WHERE", help="of the target: all layers together, global (default), or each, layer")
     smaller.add_argument("--surrogate", metavar="HOW", help="count zeros by step (default) or smooth")
     smaller.add_argument("--strength", type=float, metavar="X", help="of a penalty, or the price of bits (default: 0.001)")
-    smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 400)")
-    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.2)")
+    smaller.add_argument("--damping", type=float, metavar="C", help="of mdmm (default: 800)")
+    smaller.add_argument("--rate", type=float, metavar="X", help="of the multipliers' ascent (default: 0.4)")
     smaller.add_argument("--approach", type=float, metavar="SHARE", help="of the epochs until the target holds (default: 0.4)")
     smaller.add_argument("--keep-zeros", action="store_true", default=None, help="zeros of the weights started from stay")
     smaller.add_argument(

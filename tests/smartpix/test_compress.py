@@ -60,8 +60,8 @@ def test_the_basic_method_has_no_damping():
     missed = 0.9 - zero_shares(model)["all"]
     assert float(modified.loss(0.5).detach()) == pytest.approx(25.0 * missed**2, rel=1e-5)
     basic.ascend()
-    assert float(basic.multipliers[0]) == pytest.approx(0.2 * missed, rel=1e-5)
-    assert float(basic.loss(0.5).detach()) == pytest.approx(0.2 * missed**2, rel=1e-5)
+    assert float(basic.multipliers[0]) == pytest.approx(0.4 * missed, rel=1e-5)
+    assert float(basic.loss(0.5).detach()) == pytest.approx(0.4 * missed**2, rel=1e-5)
 
 
 def test_a_multiplier_takes_either_sign():
@@ -74,7 +74,7 @@ def test_a_multiplier_takes_either_sign():
     for _ in range(3):
         constraint.loss(0.5)
         constraint.ascend()
-    assert float(constraint.multipliers[0]) == pytest.approx(-3 * 0.2 * 0.5)
+    assert float(constraint.multipliers[0]) == pytest.approx(-3 * 0.4 * 0.5)
     # Too many zeros: the slope lets weights grow again.
     assert float(constraint.loss(0.5).detach()) > 0
 

@@ -75,7 +75,7 @@ def test_constraint_targets_and_history(compress, tmp_path):
     assert "zeros" in err
     _, description = load_fixed(tmp_path / "w.safetensors")
     assert description["options"]["compress"] == {
-        "method": "mdmm", "target": 0.6, "scope": "global", "surrogate": "step", "strength": 1e-3, "damping": 400.0, "rate": 0.5,
+        "method": "mdmm", "target": 0.6, "scope": "global", "surrogate": "step", "strength": 1e-3, "damping": 800.0, "rate": 0.5,
         "approach": 0.4, "keep_zeros": False,
     }  # fmt: skip
 
