@@ -73,13 +73,10 @@ class Constraint:
 
     def __init__(self, model: QuantizedMdn, options: CompressOptions) -> None:
         self.model, self.options = model, options
-        self.names = list(model.kernels())
-        n = len(self.names) if options.scope == "layer" else 1
+        n = len(model.kernels()) if options.scope == "layer" else 1
         self.multipliers = torch.zeros(n)
         self.missed = torch.zeros(n)
-        at_start = zero_shares(model)
-        shares = [at_start[name] for name in self.names] if options.scope == "layer" else [at_start["all"]]
-        self.at_start = torch.tensor(shares)
+        self.at_start = self._shares(0.0).detach()
 
     def loss(self, done: float) -> Tensor:
         """To be added to the loss; ``done``: share of the training behind."""
@@ -92,14 +89,9 @@ class Constraint:
             return o.strength * torch.stack([k.weight.abs().pow(power).sum() for k in kernels.values()]).sum()
         if o.method == "bits":
             return o.strength * price(self.model)
-        zero = {name: self._zeros(kernel, done) for name, kernel in kernels.items()}
         near = min(done / o.approach, 1.0) if o.approach > 0 else 1.0
         target = self.at_start + (o.target - self.at_start) * near
-        if o.scope == "global":
-            share = torch.stack([z.sum() for z in zero.values()]).sum() / sum(z.numel() for z in zero.values())
-            missed = target - share.reshape(1)
-        else:
-            missed = target - torch.stack([zero[name].mean() for name in self.names])
+        missed = target - self._shares(done)
         self.missed = missed.detach()
         damping = o.damping if o.method == "mdmm" else 0.0
         return (self.multipliers * missed + 0.5 * damping * missed.square()).sum()
@@ -123,6 +115,13 @@ class Constraint:
             "zeros": {k: round(v, 4) for k, v in zero_shares(self.model).items()},
             "multipliers": [round(float(v), 4) for v in self.multipliers],
         }
+
+    def _shares(self, done: float) -> Tensor:
+        """What the constraint counts: the share of zeros in all kernels together (1,), or in each."""
+        zero = [self._zeros(kernel, done).flatten() for kernel in self.model.kernels().values()]
+        if self.options.scope == "layer":
+            return torch.stack([z.mean() for z in zero])
+        return torch.cat(zero).mean().reshape(1)
 
     def _zeros(self, kernel: Kernel, done: float) -> Tensor:
         """How much of a zero each weight is, 0 to 1, with a slope."""

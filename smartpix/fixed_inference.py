@@ -182,16 +182,19 @@ def _cut_bias(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
     return (network.biases[layer] >> units) << units
 
 
-def _largest_sum(network: FixedNetwork) -> int:
-    """Bound on the size of all sums in their units, with every product of the same sign."""
+def _largest_sum(network: FixedNetwork) -> float:
+    """Bound on the size of all sums in their units, with every product of the same sign.
+
+    In double precision, since whole registers would run over without a word.
+    """
     code = max(int(np.sum(network.edges < 0)), int(np.sum(network.edges >= 0)))
-    w, largest = network.weights, 0
-    seen: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+    largest = 0.0
+    seen = np.zeros(0)
     for layer in network.layers:
-        weight = np.abs(w[layer])
+        weight = np.abs(network.weights[layer]).astype(np.float64)
         if layer == "depthwise":
             seen = code * weight.sum(axis=(1, 2))
-            largest = int(seen.max())
+            largest = float(seen.max())
             continue
         if layer in ("columns", "dense1"):
             # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of codes.
@@ -210,11 +213,11 @@ def _largest_sum(network: FixedNetwork) -> int:
         else:
             form = network.outputs[{"mix": "pointwise", "dense2": "dense1", "dense3": "dense2"}[layer]]
             total = weight.sum(axis=1) * max(-form.low, form.high)
-        total = (total + np.abs(_cut_bias(network, layer))) >> _units(network, layer)
-        largest = max(largest, int(total.max()))
+        total = (total + np.abs(_cut_bias(network, layer))) / 2.0 ** _units(network, layer)
+        largest = max(largest, float(total.max()))
     if network.kind == "conv":
         mixed, pool = network.outputs["mix"], network.outputs["pool"]
-        largest = max(largest, 9 * max(-mixed.low, mixed.high) << max(pool.fraction - mixed.fraction, 0))
+        largest = max(largest, 9.0 * max(-mixed.low, mixed.high) * 2.0 ** max(pool.fraction - mixed.fraction, 0))
     return largest
 
 

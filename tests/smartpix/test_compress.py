@@ -79,9 +79,13 @@ def test_a_multiplier_takes_either_sign():
     assert float(constraint.loss(0.5).detach()) > 0
 
 
-def test_the_target_is_approached_from_the_share_at_the_start():
+def test_the_target_is_approached_from_what_is_counted_at_the_start():
     torch.manual_seed(0)
     model = QuantizedMdn(SMALL)
+    for scope in ("global", "layer"):
+        smooth = Constraint(model, CompressOptions("mdmm", 0.9, scope, "smooth"))
+        smooth.loss(0.0)
+        assert smooth.missed.tolist() == pytest.approx([0.0] * len(smooth.missed), abs=1e-6)
     share = zero_shares(model)["all"]
     constraint = Constraint(model, CompressOptions("mdmm", 0.9, approach=0.4))
     for done, near in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):

@@ -144,6 +144,14 @@ def test_sums_beyond_whole_numbers_are_refused():
         fuse_fixed(dataclasses.replace(network, biases=biases))
 
 
+def test_sums_that_would_run_over_whole_registers_are_refused_too():
+    network = random_network("mlp")
+    outputs = dict(network.outputs) | {"dense1": FixedPoint(True, 45, 30)}
+    weights = dict(network.weights) | {"dense2": (network.weights["dense2"] << 22) + 1}
+    with pytest.raises(InputError, match="fewer bits"):
+        fuse_fixed(dataclasses.replace(network, outputs=outputs, weights=weights))
+
+
 def test_charges_on_an_edge_have_the_references_code():
     network = random_network("mlp")
     edges = network.edges
