@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,24 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from seeding.acts_reference import import_acts
 from seeding.hits import Hits, make_hits
-from smartpix.estimate import Estimate, estimate
-from smartpix.io import Header, iterate, open_events
+from smartpix.estimate import estimate
+from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
 from tracking.acts_reference import Parameters, acts_tracks
 from tracking.build import Tracks
 from tracking.graph import EDGE_FEATURES
-from tracking.metrics import EventTruth, event_truth, score_tracks
+from tracking.metrics import EventTruth, TrackScore, event_truth, score_tracks
+from tracking.model import load_network
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain
-from tracking.resolution import residuals_and_pulls
+from tracking.resolution import RESOLUTIONS, residuals_and_pulls, resolution
 from tracking.seeding_sample import simulated
 
 __all__ = ["JETS", "bench_tracking", "measure", "table"]
 
 Report = Callable[[str], None]
-Floats = npt.NDArray[np.float64]
 
 MAIN = 200
 """Pile-up of the sample that the first keys are of."""
@@ -36,16 +37,14 @@ JETS, JET_PILEUP = 20, 60
 REPEATS = 3
 MIN_PT, MIN_HITS = 0.5, 4
 """Tracks that count: fitted pT in GeV, clusters on distinct layers."""
-TIMED = STAGES[STAGES.index("estimate") + 1 :]
-UNITS = {"d0": ("um", 1e3), "z0": ("um", 1e3), "phi": ("mrad", 1e3), "theta": ("mrad", 1e3), "qop": ("rel", 1.0)}
+WINDOW = RunOptions(graph="window", gnn="gnn-window")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its clusters with their estimates, as hits, and its truth."""
+    """One event: its clusters, the hits made of them, and its truth."""
 
     clusters: ak.Array
-    estimates: Estimate
     hits: Hits
     truth: EventTruth
 
@@ -71,9 +70,8 @@ def load(path: str | Path, limit: int, options: RunOptions) -> tuple[Chain, list
     events = []
     for _, records in iterate(path, step=1, stop=limit):
         clusters = records[0]["clusters"]
-        estimates = estimate(clusters, opened.header, chain.estimator)
-        hits = make_hits(clusters, estimates, opened.header.detector)
-        events.append(Event(clusters, estimates, hits, event_truth(clusters, records[0]["particles"], hits.layer)))
+        hits = make_hits(clusters, estimate(clusters, opened.header, chain.estimator), opened.header.detector)
+        events.append(Event(clusters, hits, event_truth(clusters, records[0]["particles"], hits.layer)))
     if not events:
         raise InputError(f"{path}: has no events")
     return chain, events
@@ -81,11 +79,11 @@ def load(path: str | Path, limit: int, options: RunOptions) -> tuple[Chain, list
 
 def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[str, float], int, int]:
     """Tracks of all events, mean ms by stage, edges and their bytes (features included) an event."""
-    found, ms, n_edges, n_bytes = [], dict.fromkeys(TIMED, 0.0), 0, 0
+    found, ms, n_edges, n_bytes = [], dict.fromkeys(STAGES, 0.0), 0, 0
     for k, event in enumerate(events):
-        result = chain.tracks(k, event.clusters, event.estimates)
+        result = chain.event(k, event.clusters)
         found.append(Found(result.tracks, result.helices))
-        for stage in TIMED:
+        for stage in STAGES:
             ms[stage] += result.ms[stage] / len(events)
         n_edges += len(result.edges)
         columns = (getattr(result.edges, column.name) for column in fields(result.edges))
@@ -98,15 +96,17 @@ def measure(path: str | Path, limit: int, with_window: bool = False, report: Rep
 
     Returns:
         ``ours`` and ``acts``: ``efficiency`` of findable particles, ``fake_rate``, ``duplicate_rate`` of tracks with at least
-        four hits and pT > 0.5 GeV, ``n_tracks``, ``ms`` an event from clusters with estimates (ACTS: from measurements and
-        space points) to tracks with parameters, ``ms_by_stage``, ``us_per_track``, ``resolution_*`` (68 % half widths of
-        findable particles' tracks) and ``pull_*``; ``ratio_time``; ``window_graph`` if asked: ``edges``, ``mb``, ``ms``,
-        ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of these.
+        four hits and pT > 0.5 GeV, ``n_tracks`` of these, ``ms`` an event from clusters with estimates (ACTS: from measurements
+        and space points) to tracks with parameters, ``ms_by_stage``, ``us_per_track``, ``resolution_*`` (68 % half widths) and
+        ``pull_*`` (68 % half widths) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
+        estimates take where the chip does not make them, and ``ratio_time_with_estimates``; ``window_graph`` if asked: ``edges``,
+        ``mb``, ``ms``, ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
+        these.
     """
     chain, events = load(path, limit, RunOptions())
     chains = {"cone": chain}
     if with_window:
-        chains["window"] = Chain.for_header(chain.header, replace(RunOptions(), graph="window", gnn="gnn-window"))
+        chains["window"] = Chain.for_header(chain.header, WINDOW)
     hits, detector, field = [event.hits for event in events], chain.header.detector, chain.header.field
     ours: dict[str, list[Any]] = {name: [] for name in chains}
     theirs = []
@@ -117,25 +117,28 @@ def measure(path: str | Path, limit: int, with_window: bool = False, report: Rep
         for name, some in chains.items():
             ours[name].append(run_chain(some, events))
         theirs.append(acts_tracks(hits, detector, field))
-    truths = [event.truth for event in events]
-    header = chain.header
-    acts = theirs[0]
-    acts_found = [Found(t, p) for t, p in zip(acts.tracks, acts.parameters, strict=True)]
-    acts_ms = {stage: float(np.median([run.ms[stage] for run in theirs])) for stage in acts.ms}
+    of = {name: judged(events, runs[0][0]) for name, runs in ours.items()}
+    of["acts"] = judged(events, [Found(t, p) for t, p in zip(theirs[0].tracks, theirs[0].parameters, strict=True)])
+    stages = _median([run[1] for run in ours["cone"]])
+    ms_estimate = stages.pop("estimate")
+    acts_stages = _median([{k: v for k, v in run.ms.items() if k != "total"} for run in theirs])
+    common = [a.matched() & b.matched() for a, b in zip(of["cone"], of["acts"], strict=True)]
     result: dict[str, Any] = {
-        "n_events": len(events), "n_hits": sum(len(h) for h in hits) // len(hits), "field": field,
-        "ours": quality(truths, ours["cone"][0][0], hits, header) | _times(_median([run[1] for run in ours["cone"]])),
-        "acts": quality(truths, acts_found, hits, header) | _times({k: v for k, v in acts_ms.items() if k != "total"}),
+        "n_events": len(events), "n_hits": sum(len(h) for h in hits) // len(hits), "field": field, "ms_estimate": ms_estimate,
+        "ours": rates(of["cone"]) | resolutions(of["cone"], common, field) | _times(stages),
+        "acts": rates(of["acts"]) | resolutions(of["acts"], common, field) | _times(acts_stages),
     }  # fmt: skip
     for chosen in ("ours", "acts"):
         result[chosen]["us_per_track"] = 1e3 * result[chosen]["ms"] * len(events) / max(result[chosen]["n_tracks"], 1)
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
+    result["ratio_time_with_estimates"] = (result["ours"]["ms"] + ms_estimate) / result["acts"]["ms"]
     for name in chains if with_window else ():
-        found, _, n_edges, n_bytes = ours[name][0]
-        own = quality(truths, found, hits, header)
+        _, _, n_edges, n_bytes = ours[name][0]
+        own, times = rates(of[name]), _median([run[1] for run in ours[name]])
+        times.pop("estimate")
         result[f"{name}_graph"] = {
             "edges": n_edges, "mb": n_bytes / 1e6, "efficiency": own["efficiency"], "fake_rate": own["fake_rate"],
-        } | _times(_median([run[1] for run in ours[name]]))  # fmt: skip
+        } | _times(times)  # fmt: skip
     return result
 
 
@@ -147,44 +150,64 @@ def _times(by_stage: Mapping[str, float]) -> dict[str, Any]:
     return {"ms": sum(by_stage.values()), "ms_by_stage": dict(by_stage)}
 
 
-def quality(truths: Sequence[EventTruth], found: Sequence[Found], hits: Sequence[Hits], header: Header) -> dict[str, Any]:
-    """Efficiency, fakes, duplicates, resolutions and pulls of tracks that count."""
-    findable = matched = n_tracks = fakes = duplicates = 0
-    residuals, pulls = [], []
-    for truth, event, of in zip(truths, found, hits, strict=True):
-        p = event.parameters
+@dataclass(frozen=True)
+class Judged:
+    """The tracks of one event that count, and what they match.
+
+    Attributes:
+        parameters: of all its tracks; rows: (T,) of those that count; score: of these.
+    """
+
+    parameters: Parameters
+    rows: npt.NDArray[np.int64]
+    score: TrackScore
+    truth: EventTruth
+
+    def matched(self) -> npt.NDArray[np.bool_]:
+        """(P,) findable particles with a track."""
+        return self.score.found & self.truth.findable
+
+
+def judged(events: Sequence[Event], found: Sequence[Found]) -> list[Judged]:
+    """Tracks with enough hits and momentum, matched."""
+    out = []
+    for event, made in zip(events, found, strict=True):
+        rows = made.tracks.rows()
         with np.errstate(divide="ignore"):
-            pt = np.abs(np.sin(p.theta) / p.qop)
-        rows = event.tracks.rows()
-        chosen = np.array(
-            [k for k, r in enumerate(rows) if len(np.unique(of.layer[r])) >= MIN_HITS and pt[k] > MIN_PT], dtype=int
-        )
-        score = score_tracks(truth, [rows[k] for k in chosen])
-        findable += int(truth.findable.sum())
-        matched += int(np.sum(score.found & truth.findable))
-        n_tracks += len(chosen)
-        fakes += int(np.sum(score.particle < 0))
-        duplicates += int(np.sum(score.duplicate))
-        good = (score.particle >= 0) & ~score.duplicate
-        good[good] = truth.findable[score.particle[good]]
-        residual, pull = residuals_and_pulls(p, chosen[good], truth, score.particle[good], header.field)
-        residuals.append(residual)
-        pulls.append(pull)
-    residual, pull = np.concatenate(residuals), np.concatenate(pulls)
-    out: dict[str, Any] = {
-        "efficiency": matched / max(findable, 1), "n_findable": findable, "fake_rate": fakes / max(n_tracks, 1),
-        "duplicate_rate": duplicates / max(n_tracks, 1), "n_tracks": n_tracks,
-    }  # fmt: skip
-    for k, (name, (unit, factor)) in enumerate(UNITS.items()):
-        out[f"resolution_{name}_{unit}"] = factor * _half_width(residual[:, k])
-        out[f"pull_{name}"] = _half_width(pull[:, k])
+            pt = np.abs(np.sin(made.parameters.theta) / made.parameters.qop)
+        n_layers = np.array([len(np.unique(event.hits.layer[r])) for r in rows], dtype=np.int64)
+        chosen = np.flatnonzero((n_layers >= MIN_HITS) & (pt > MIN_PT))
+        score = score_tracks(event.truth, [rows[k] for k in chosen])
+        out.append(Judged(made.parameters, chosen, score, event.truth))
     return out
 
 
-def _half_width(values: Floats) -> float:
-    """Half of what holds 68.27 % in the middle."""
-    low, high = np.quantile(values, [0.15866, 0.84134])
-    return float(0.5 * (high - low))
+def rates(events: Sequence[Judged]) -> dict[str, Any]:
+    """Efficiency of findable particles; fakes and duplicates among the tracks that count."""
+    findable = sum(int(e.truth.findable.sum()) for e in events)
+    n_tracks = sum(len(e.rows) for e in events)
+    return {
+        "efficiency": sum(int(e.matched().sum()) for e in events) / max(findable, 1),
+        "n_findable": findable,
+        "fake_rate": sum(int(np.sum(e.score.particle < 0)) for e in events) / max(n_tracks, 1),
+        "duplicate_rate": sum(int(e.score.duplicate.sum()) for e in events) / max(n_tracks, 1),
+        "n_tracks": n_tracks,
+    }
+
+
+def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.bool_]], field: float) -> dict[str, Any]:
+    """Half widths of residuals and pulls of some particles' first tracks; None where there are none."""
+    parts = []
+    for event, wanted in zip(events, particles, strict=True):
+        who = event.score.particle
+        good = (who >= 0) & ~event.score.duplicate & np.append(wanted, False)[who]
+        parts.append(residuals_and_pulls(event.parameters, event.rows[good], event.truth, who[good], field))
+    residual, pull = (np.concatenate([part[k] for part in parts]) for k in range(2))
+    out: dict[str, Any] = {"n_resolution": len(residual)}
+    for k, (name, (key, factor)) in enumerate(RESOLUTIONS.items()):
+        out[f"resolution_{key}"] = resolution(factor * residual[:, k])
+        out[f"pull_{name}"] = resolution(pull[:, k])
+    return out
 
 
 def bench_tracking(
@@ -206,11 +229,14 @@ def bench_tracking(
     if MAIN not in pileups:
         raise InputError(f"bench tracking: pile-up {MAIN} must be among {list(pileups)}; the main numbers are of it")
     few = max(n_events // 3, 1)
+    # What is missing is better said before the simulation.
+    import_acts()
+    load_network(WINDOW.gnn, WINDOW.graph)
     with tempfile.TemporaryDirectory() as folder:
 
         def of(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
-            path = simulated(pileup, n, seed + pileup, Path(folder), **more)
+            path = simulated(pileup, n, seed + pileup + len(more), Path(folder), **more)
             return measure(path, n, with_window=pileup == MAIN, report=report)
 
         result = {"seed": seed} | of(MAIN, n_events)
@@ -225,18 +251,19 @@ def table(result: Mapping[str, Any]) -> str:
     samples = {f"pile-up {MAIN}": result} | {f"pile-up {p}": r for p, r in result["pileup"].items()}
     if "jets" in result:
         samples["jets"] = result["jets"]
-    lines = [f"{'':14s}{'':6s}{'efficiency':>11s}{'fakes':>8s}{'duplicates':>11s}{'ms':>8s}{'us/track':>9s}" + "".join(
-        f"{f'{name} [{unit}]':>13s}" for name, (unit, _) in UNITS.items()
-    )]  # fmt: skip
+    keys = [key for key, _ in RESOLUTIONS.values()]
+    head = f"{'':14s}{'':6s}{'efficiency':>11s}{'fakes':>8s}{'duplicates':>11s}{'ms':>8s}{'us/track':>9s}"
+    lines = [head + "".join(f"{key:>12s}" for key in keys)]
     for name, sample in samples.items():
         for who in ("ours", "acts"):
             r = sample[who]
             numbers = (
                 f"{r['efficiency']:11.4f}{r['fake_rate']:8.4f}{r['duplicate_rate']:11.4f}{r['ms']:8.1f}{r['us_per_track']:9.1f}"
             )
-            widths = "".join(f"{r[f'resolution_{k}_{unit}']:13.4g}" for k, (unit, _) in UNITS.items())
+            widths = "".join(f"{'-' if r[f'resolution_{k}'] is None else format(r[f'resolution_{k}'], '.4g'):>12s}" for k in keys)
             lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{widths}")
-        lines.append(f"{'':14s}time over ACTS's: {sample['ratio_time']:.3f}")
+        ratios = f"{sample['ratio_time']:.3f}, with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
+        lines.append(f"{'':14s}time over ACTS's, from clusters with estimates: {ratios}")
     for name in ("cone_graph", "window_graph"):
         g = result[name]
         quality_of = f"efficiency {g['efficiency']:.4f}, fakes {g['fake_rate']:.4f}"

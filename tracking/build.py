@@ -177,6 +177,7 @@ def _extract(
     scores = [0.0]
     # Clusters that belong to a second track: the track, the cluster.
     shared = [(-1, -1)]
+    has_second = np.zeros(n_hits, dtype=np.bool_)
     for r in range(n_hits):
         if first[r + 1] - first[r] < min_hits:
             continue
@@ -195,13 +196,17 @@ def _extract(
                     h, k = winner, last
                     while k > 0:
                         h, k = source[back_edge[h, k]], back_class[h, k]
-                    edge, other = _to_owned(members, begin, source, score, owner, h, winner, share_score)
-                    if edge >= 0:
-                        shared.append((track, other))
-                        total, n_edges = score[edge], 1
+                    edge, other = _to_owned(members, begin, source, score, owner, has_second, h, winner, share_score)
+                    if edge < 0:
+                        # Other paths may have what its outer end lacks.
+                        owner[winner] = TRIED
+                        continue
+                    shared.append((track, other))
+                    has_second[other] = True
+                    total, n_edges = score[edge], 1
                 h, k = winner, last
                 while True:
-                    owner[h] = track if edge >= 0 or not lacking else TRIED
+                    owner[h] = track
                     on_path[h] = True
                     if k == 0:
                         break
@@ -209,8 +214,6 @@ def _extract(
                     total += score[e]
                     n_edges += 1
                     h, k = source[e], back_class[h, k]
-                if lacking and edge < 0:
-                    continue
                 scores.append(total / n_edges)
                 _take_overlaps(
                     track, members, begin, source, score, strongest, owner, on_path, layer, module, position,
@@ -252,17 +255,17 @@ def _best_path(
 
 @njit(cache=True, nogil=True)
 def _to_owned(
-    members: Any, begin: Any, source: Any, score: Any, owner: Any, inner: int, outer: int, share_score: float
+    members: Any, begin: Any, source: Any, score: Any, owner: Any, has_second: Any, inner: int, outer: int, share_score: float
 ) -> tuple[int, int]:
-    """Strongest edge above ``share_score`` that ties an end of a path to another track's cluster, and that cluster; or -1, -1."""
+    """Strongest edge above ``share_score`` that ties an end of a path to a cluster of one other track, and that; or -1, -1."""
     edge, other, strongest = -1, -1, share_score
     for h in members:
         for e in range(begin[h], begin[h + 1]):
             if score[e] <= strongest:
                 continue
-            if h == inner and owner[source[e]] >= 0:
+            if h == inner and owner[source[e]] >= 0 and not has_second[source[e]]:
                 edge, other, strongest = e, source[e], score[e]
-            elif source[e] == outer and owner[h] >= 0:
+            elif source[e] == outer and owner[h] >= 0 and not has_second[h]:
                 edge, other, strongest = e, h, score[e]
     return edge, other
 

@@ -55,14 +55,13 @@ class FusedInteractionNetwork:
             )  # fmt: skip
         return out
 
-    def outside(self, features: Features) -> float:
-        """Largest share, over the features, of values beyond the range of the training."""
-        shares = [0.0]
-        for values, (low, high) in ((features.node, self.node_range), (features.edge, self.edge_range)):
-            if values.shape[1]:
-                beyond = np.count_nonzero((values < low[:, None]) | (values > high[:, None]), axis=1)
-                shares.append(float(beyond.max()) / values.shape[1])
-        return max(shares)
+    def outside(self, features: Features) -> npt.NDArray[np.int64]:
+        """(21,) how many values of each feature, of the hits and then of the edges, are beyond the range of the training."""
+        counts = [
+            np.count_nonzero((values < low[:, None]) | (values > high[:, None]), axis=1)
+            for values, (low, high) in ((features.node, self.node_range), (features.edge, self.edge_range))
+        ]
+        return np.concatenate(counts)
 
 
 def fuse_network(network: InteractionNetwork) -> FusedInteractionNetwork:

@@ -374,7 +374,7 @@ def fit_all(
                 parameters[t, 3] = math.pi / 2
                 covariance[t] = 0.0
                 for i in range(5):
-                    covariance[t, i, i] = LOST[i] ** 2
+                    covariance[t, i, i] = LOST[i] ** 2 if i < 4 or strength != 0 else 0.0
                 chi2[t], n_used[t] = 0.0, 0
                 break
             begin, along, curvature, good = start_circle(position, cholesky, rows, first, last, status)

@@ -89,17 +89,23 @@ class InteractionNetwork(nn.Module):
         return logits
 
 
-def load_network(name: str = "gnn") -> InteractionNetwork:
+def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetwork:
     """Shipped weights by name, or others by path.
 
+    Args:
+        graph: of :data:`tracking.graph.GRAPHS`, which they must have been trained on; None: either.
+
     Raises:
-        InputError: missing file or weights of another architecture.
+        InputError: missing file, weights of another architecture or for other graphs.
     """
     arrays, description = load_weights(name, ARCHITECTURE)
     try:
         network = InteractionNetwork(*(int(description["options"][size]) for size in SIZE))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{name}: its JSON lacks one of the options {', '.join(SIZE)}; train it again") from error
+    trained_on = description["options"].get("graph", "cone")
+    if graph not in (None, trained_on):
+        raise InputError(f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give others with gnn")
     load_arrays(network, arrays, name)
     return network.eval()
 

@@ -34,7 +34,7 @@ class RunOptions:
         link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
         graph: ``cone`` or ``window``: the edges that the graph network scores, and was trained on.
         gnn: the graph network's weights: shipped by name, or a path.
-        threads: of torch; the kernels run on one.
+        threads: of the estimates, the edges and the seeds; the results do not depend on it.
     """
 
     estimates: str = "auto"

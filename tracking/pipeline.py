@@ -18,14 +18,14 @@ from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.references import window
 from seeding.seeds import Seeds, find_seeds
-from smartpix.estimate import TARGETS, Estimate, Estimator, choose_estimator, estimate, truth_targets
+from smartpix.estimate import TARGETS, Estimator, choose_estimator, estimate, truth_targets
 from smartpix.io import EventFile, Header, iterate, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking import metrics
 from tracking.build import Tracks, build_tracks, layer_ranks
 from tracking.fit import Helices, fit_tracks
-from tracking.graph import candidate_edges, make_features
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES, candidate_edges, make_features
 from tracking.inference import FusedInteractionNetwork, fuse_network
 from tracking.model import load_network
 from tracking.options import RunOptions
@@ -45,7 +45,7 @@ class EventResult:
     """Everything the chain made of one event.
 
     Attributes:
-        outside: largest share of a feature's values beyond the range that the graph network was trained in.
+        outside: (21,) of each feature, how many values are beyond the range that the graph network was trained in.
         ms: by stage, in milliseconds of wall time.
     """
 
@@ -56,7 +56,7 @@ class EventResult:
     scores: npt.NDArray[np.float32]
     tracks: Tracks
     helices: Helices
-    outside: float
+    outside: npt.NDArray[np.int64]
     ms: dict[str, float]
 
 
@@ -84,22 +84,17 @@ class Chain:
             header=header,
             options=options,
             estimator=choose_estimator(header, options.estimates, **options.weights()),
-            network=fuse_network(load_network(options.gnn)),
+            network=fuse_network(load_network(options.gnn, options.graph)),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),
         )
 
     def event(self, event: int, clusters: ak.Array) -> EventResult:
         """Reconstruct one event from its cluster records."""
+        detector, field_, options = self.header.detector, self.header.field, self.options
         clock = _Clock()
         estimates = estimate(clusters, self.header, self.estimator)
         clock.lap("estimate")
-        return self.tracks(event, clusters, estimates, clock)
-
-    def tracks(self, event: int, clusters: ak.Array, estimates: Estimate, clock: _Clock | None = None) -> EventResult:
-        """Reconstruct one event from its cluster records and their estimates."""
-        detector, field_, options = self.header.detector, self.header.field, self.options
-        clock = clock or _Clock()
         hits = make_hits(clusters, estimates, detector)
         clock.lap("hits")
         edges = candidate_edges(hits, detector, self.pairs, field_, options.graph, options.cone, options.window, options.threads)
@@ -151,7 +146,9 @@ class Totals:
     n_seeds: int = 0
     n_tracks: int = 0
     n_window: int = 0
-    outside: float = 0.0
+    outside: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(NODE_FEATURES) + len(EDGE_FEATURES), dtype=np.int64)
+    )
     truth: bool = True
     edge_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
     window_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
@@ -187,7 +184,7 @@ class Totals:
             "n_seeds": self.n_seeds,
             "n_tracks": self.n_tracks,
             "n_vertices": self.n_vertices,
-            "features_outside": self.outside / per_event,
+            "features_outside": self._outside(),
         }
         if self.truth:
             n_true, n_wanted, n_kept, n_soft, n_kept_soft = self.edge_counts[1:]
@@ -211,6 +208,12 @@ class Totals:
         stages = {name: value / per_event for name, value in self.ms.items()}
         out["ms_per_event"] = {**stages, "total": sum(stages.values())}
         return out
+
+    def _outside(self) -> float:
+        """Largest share, over the features, of values beyond the range of the graph network's training."""
+        n = len(NODE_FEATURES)
+        shares = self.outside[:n] / max(self.n_hits, 1), self.outside[n:] / max(self.n_edges, 1)
+        return float(np.concatenate(shares).max())
 
     def _resolutions(self) -> dict[str, Any]:
         tracks = joined(self.track_residuals) if self.track_residuals else None

@@ -166,6 +166,10 @@ def train_gnn(
         answer = network.screen if screening else network.forward
         loss = _one_epoch(network, answer, optimizer, some, epoch, done, ahead, options)
         held_loss = _loss(network, answer, others)
+        if not math.isfinite(held_loss):
+            raise InputError(
+                f"train gnn: the training diverged in epoch {done + 1}; lower the learning rate, now {options.learning_rate}"
+            )
         if screening and epoch == n_screen - 1:
             network.cut.copy_(_cut(network, train, options.keep))
         if not screening:

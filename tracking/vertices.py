@@ -41,6 +41,7 @@ class VertexOptions:
         min_tracks: at a vertex.
         merge: neighbouring vertices fewer standard deviations apart are one.
         attach: standard deviations of z0 that a track may be from its vertex.
+        worst_sigma: tracks with z0 known less well than this are at no vertex; mm.
         blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the vertex.
     """
 
@@ -52,10 +53,11 @@ class VertexOptions:
     min_tracks: int = 2
     merge: float = 4.0
     attach: float = 3.0
+    worst_sigma: float = 1.0
     blur: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "attach", "blur"):
+        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "attach", "worst_sigma", "blur"):
             check("vertices", name, getattr(self, name), getattr(self, name) > 0, "positive")
         for name in ("late_tracks", "min_tracks"):
             check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
@@ -92,7 +94,8 @@ def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = 
         z0, sigma_z0: (T,) at the beam line, mm; tracks with numbers that are not finite are at no vertex.
     """
     options = options or VertexOptions()
-    usable = np.isfinite(z0) & np.isfinite(sigma_z0)
+    # A track whose z0 is hardly known agrees with every vertex and says nothing about any.
+    usable = np.isfinite(z0) & (sigma_z0 < options.worst_sigma)
     sigma = np.where(usable, np.hypot(sigma_z0, options.blur), np.inf)
     z, weight = np.where(usable, z0, 0.0), sigma**-2.0
     label = np.full(len(z), -1, dtype=np.int64)

@@ -118,6 +118,11 @@ def test_a_path_that_lacks_one_shares_another_tracks_cluster():
     assert sorted(tracks_of(layers, {**first, **second, (6, 3): 0.95})[0]) == [[0, 1, 2, 3], [4, 5, 6, 3]]
     rows, _ = tracks_of([0, 1, 2, 3, 1, 2, 3], {**first, (0, 4): 0.95, (4, 5): 0.98, (5, 6): 0.98})
     assert sorted(rows) == [[0, 1, 2, 3], [0, 4, 5, 6]]
+    # The best path that can share, and no third track on the cluster.
+    assert sorted(tracks_of([*layers, 2], {**first, **second, (5, 7): 0.9, (7, 3): 0.95})[0]) == [[0, 1, 2, 3], [4, 5, 7, 3]]
+    third = {(7, 8): 0.97, (8, 9): 0.97, (9, 3): 0.97}
+    rows, _ = tracks_of([*layers, 0, 1, 2], {**first, **second, (6, 3): 0.95, **third})
+    assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 3]]
     # A weak edge does not do, nor does a path of two.
     assert tracks_of(layers, {**first, **second, (6, 3): 0.8})[0] == [[0, 1, 2, 3]]
     assert tracks_of([0, 1, 2, 3, 1, 2], {**first, (4, 5): 0.98, (5, 3): 0.95})[0] == [[0, 1, 2, 3]]

@@ -126,6 +126,13 @@ def test_weights_of_another_architecture_are_refused(tmp_path, network):
         load_network("mdn-barrel")
 
 
+def test_weights_for_other_graphs_are_refused(tmp_path, network):
+    path = save(tmp_path / "w.safetensors", network, options={"hidden": 8, "passes": 2, "screen": 16, "graph": "window"})
+    assert load_network(path, "window")
+    with pytest.raises(InputError, match="trained on the edges of the window and not of the cone"):
+        load_network(path, "cone")
+
+
 def test_weights_that_do_not_fit_their_description_are_refused(tmp_path, network):
     for name, changes in (("size", {"options": {"hidden": 16, "passes": 2, "screen": 16}}), ("bare", {"options": {}})):
         with pytest.raises(InputError, match=name):

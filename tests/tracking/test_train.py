@@ -100,9 +100,17 @@ def test_degraded_events_keep_the_labels_of_the_hits_that_stay(files, graphs):
     worse = dataclasses.replace(OPTIONS, degrade=DegradeOptions(0.3, 0.3))
     train, held = load_graphs(files["toy"], worse)
     torch.testing.assert_close(held[0].x, graphs[3].x)
+    # A hit is known by its place and its estimate, which a copy has in another place.
+    place, both = [0, 1, 3, 4], []
     for poor, whole in zip(train, graphs[:3], strict=True):
         assert len(poor.x) != len(whole.x)
-        assert 0 < poor.y.sum() <= whole.y.sum()
+        known = {tuple(row): k for k, row in enumerate(whole.x[:, place].tolist())}
+        was = [known.get(tuple(row), -1) for row in poor.x[:, place].tolist()]
+        label = {tuple(e): y for e, y in zip(whole.edge_index.T.tolist(), whole.y.tolist(), strict=True)}
+        for (a, b), y in zip(poor.edge_index.T.tolist(), poor.y.tolist(), strict=True):
+            assert y == (label[was[a], was[b]] if min(was[a], was[b]) >= 0 else 0)
+            both.append(y)
+    assert 0 < sum(both) < len(both)
 
 
 def test_features_are_standardised_on_the_training_events_alone(trained, graphs):
