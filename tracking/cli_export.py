@@ -23,7 +23,7 @@ def add_export(commands: Any) -> None:
     export.add_argument(
         "weights", metavar="WEIGHTS", help="quantised ones (see compress) or the graph network's: by name, or a path"
     )
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="with hls/, rtl/ and report.json in it")
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx")
     export.add_argument("--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)")
     export.add_argument("--io", default="parallel", help="parallel or stream (default: %(default)s)")
     export.add_argument("--strategy", metavar="HOW", help=(

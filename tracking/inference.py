@@ -1,4 +1,7 @@
-"""The interaction network on the CPU, fused (Numba): features in, scores out; the same as torch's to 1e-4."""
+"""The interaction network on the CPU, fused (Numba): features in, scores out.
+
+They are torch's to 1e-4; only an edge within rounding of the screen's cut may be dropped by one and scored by the other.
+"""
 
 from __future__ import annotations
 
