@@ -18,7 +18,7 @@ constraint="$talk --epochs 14"
 front conv-mdmm-50 "$clusters" $constraint --method mdmm --target 0.5
 front conv-mdmm-67 "$clusters" $constraint --method mdmm --target 0.67
 front conv-mdmm-67-tuned "$clusters" --from front-work/conv-mdmm-67.safetensors --keep-zeros --epochs 12
-front conv-mdmm-80 "$clusters" $constraint --method mdmm --target 0.8
+front conv-mdmm-80 "$clusters" $constraint --method mdmm --target 0.8 --damping 3000
 front conv-l1-1e-3 "$clusters" $talk --method l1 --strength 1e-3 --epochs 14
 front conv-l1-4e-3 "$clusters" $talk --method l1 --strength 4e-3 --epochs 14
 front conv-bits-2e-3 "$clusters" $talk --method bits --strength 2e-3 --epochs 14

@@ -42,7 +42,7 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
             axis.axhline(1.05, color=GREY, lw=1, ls=":")
             axis.set_xscale("log")
             axis.set_xlabel(label)
-        axes[0].set_ylabel(f"largest 68 % half width / that of {result['base']}")
+        axes[0].set_ylabel(f"largest half width / {result['base']}'s", fontsize=15)
         axes[0].set_ylim(bottom=0.9)
         axes[0].text(0.02, 1.055, "5 % worse", transform=axes[0].get_yaxis_transform(), fontsize=10, color=GREY)
         # No unit is given for the published areas: only how they compare with one another can be shown.
@@ -66,8 +66,8 @@ def plot_history(path: Path, result: Mapping[str, Any], name: str) -> None:
         axes[0].plot(epochs, [e["zeros"]["all"] for e in by_epoch], color="black", lw=2.5, label="all")
         axes[0].axhline(float(network["setting"].split()[0]), color="black", lw=1, ls="--", label="target")
         axes[0].set_ylabel("share of weights exactly zero")
-        axes[0].set_ylim(0, 1)
-        axes[0].legend(fontsize=10, ncols=2)
+        axes[0].set_ylim(0, 1.4)
+        axes[0].legend(fontsize=10, ncols=2, loc="upper left")
         multipliers = np.array([e["multipliers"] for e in by_epoch])
         names = ["all layers"] if multipliers.shape[1] == 1 else layers
         for column, label, colour in zip(multipliers.T, names, LAYERS, strict=False):
