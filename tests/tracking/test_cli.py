@@ -168,7 +168,7 @@ def test_options_come_from_the_file_and_set_wins(run, files, tmp_path):
 
 
 def test_weights_of_another_architecture_are_one_line_and_code_1(run, files, tmp_path):
-    refused(run(files["first"], "--set", "gnn=mdn-barrel", gnn=False), "mdn-columns", "interaction-network-v1")
+    refused(run(files["first"], "--set", "gnn=mdn-barrel", gnn=False), "mdn-columns", "interaction-network-v2")
     for ending in ("safetensors", "json"):
         shutil.copy(data_path("weights") / f"mdn-barrel.{ending}", tmp_path / f"mine.{ending}")
     refused(run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors")
