@@ -360,7 +360,8 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
                 kernel.fraction.fill_(fraction)
             if kernel.bias is not None:
                 kernel.bias.copy_(_real(network.biases[layer], network.sum_fraction(layer)))
-        if model.log_edges is not None:
+        # Of a network with another ADC the edges say nothing.
+        if model.log_edges is not None and len(network.edges) == len(model.log_edges) and network.edges[0] > 0:
             model.log_edges.copy_(torch.from_numpy(np.log(network.edges)))
 
 

@@ -98,6 +98,9 @@ def _compress(options: argparse.Namespace) -> None:
         known.pop("edges", None)
     if options.method == "bits":
         given["learn_bits"] = True
+    bits = (known | given).get("data_bits", QuantizedOptions().data_bits)
+    if options.learn_edges and bits != 2:
+        raise InputError(f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2, and it has {bits} bits")
     network = QuantizedOptions(**(known | given))
     how = {f.name: getattr(options, f.name) for f in fields(CompressOptions) if getattr(options, f.name) is not None}
     _check_used(how, options)
@@ -118,10 +121,18 @@ def _compress(options: argparse.Namespace) -> None:
         options.files, options.region, options.output, training, log, slices=options.slices, readout=readout, start=start,
         sensor=sensor_flag(options.type), teacher=options.teacher,
     )  # fmt: skip
+    share = result.get("zeros", {}).get("all")
+    if how.get("method") in ("bdmm", "mdmm") and abs(share - training.compress.target) > MISSED:
+        log(
+            f"warning: {share:.3f} of the weights are zero, the target was {training.compress.target:g}: the multipliers climb "
+            "with every step, so give more epochs or clusters, or a larger --rate or --damping"
+        )
     # What a reader of lines wants; the history by epoch is for programs.
     print_result(options, result if options.json else {k: v for k, v in result.items() if k != "by_epoch"})
 
 
+MISSED = 0.01
+"""Distance from the target of a constraint that is worth a warning."""
 USED = {
     "target": ("bdmm", "mdmm"), "scope": ("bdmm", "mdmm"), "surrogate": ("bdmm", "mdmm"), "rate": ("bdmm", "mdmm"),
     "approach": ("bdmm", "mdmm"), "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),

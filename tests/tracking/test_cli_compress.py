@@ -277,3 +277,17 @@ def test_study_front(small, compress, tmp_path, capsys):
     assert (tmp_path / "mixed" / "weights-other.png").is_file()
     with pytest.raises(InputError, match="names in common"):
         front_study([str(small), str(tmp_path / "x" / "small.safetensors")], "fixed-2s-talk")
+
+
+def test_another_adc_starts_with_edges_of_its_own(compress, tmp_path):
+    assert compress("--from", "fixed-2s-talk", "--data-bits", 2, "--learn-edges")[0] == 0
+    assert len(load_fixed(tmp_path / "w.safetensors")[0].edges) == 3
+    code, _, err = compress("--from", "fixed-2s-talk", "--learn-edges")
+    assert code == 1
+    assert "--data-bits 2, and it has 4 bits" in err
+
+
+def test_a_missed_target_is_said(compress):
+    _, _, err = compress("--network", "mlp", "--method", "mdmm", "--target", 0.9)
+    assert "warning" in err
+    assert "target was 0.9" in err
