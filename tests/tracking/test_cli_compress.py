@@ -153,7 +153,7 @@ def test_wrong_use_is_refused(compress, small, bench_file, capsys):
     refused(compress("--method", "mdm"), "method must be one of")
     refused(compress("--network", "columns", "--from", small), "holds a network 'mlp' and 'columns' was asked for")
     refused(compress("--from", small, "--hidden", 9, 9), "was asked for; ask for its widths")
-    refused(compress("--learn-edges"), "positive if they are learned")
+    refused(compress("--learn-edges"), "--data-bits 2")
     refused(compress("--target", 0.5), "--target is for --method bdmm or mdmm, and the method is none")
     refused(compress("--lesson", 0.5), "give one with --teacher")
     refused(compress("--keep-zeros"), "keep_zeros needs quantised weights")
