@@ -24,7 +24,7 @@ __all__ = ["EDGE_FEATURES", "GRAPHS", "NODE_FEATURES", "WIDE", "Features", "cand
 
 GRAPHS = ("cone", "window")
 WIDE = ConeOptions(quantile=0.9999)
-"""Cones of the graphs: wider than those of the seeds, since the network's screen tells what comes in with them in no time."""
+"""Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in with them."""
 
 HALF, TEN = np.float32(0.5), np.float32(10.0)
 
