@@ -1,7 +1,7 @@
 """Primary vertices along z from the fitted tracks: a check of the fit, and for the display.
 
-DBSCAN in two rounds did best of scikit-learn's clusterings: one round alone finds fewer or splits more, MeanShift is far slower, and
-HDBSCAN splits most vertices. ``smartpix run`` prints the shares found, false and split.
+DBSCAN in two rounds did best of scikit-learn's clusterings: one round alone finds fewer or splits more, MeanShift is far slower,
+and HDBSCAN splits most vertices. ``smartpix run`` prints the shares found, false and split.
 """
 
 from __future__ import annotations
