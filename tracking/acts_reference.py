@@ -100,8 +100,8 @@ TUNED = ActsOptions()
 
 One branch, narrow seed parameters, no holes and no states on material made it several times faster than ``STOCK``, with fewer
 fakes; ``SEEDING`` raised the efficiency and saved more. A wider impact cut or luminous region, one hole or two branches only cost
-time; two shared hits find a few more at two to three times the fakes. Outwards only loses tracks, duplicate seeds cost time, and inwards
-first, a pT cut, outliers or refined seed parameters did not matter. What it reaches: ``smartpix bench tracking``.
+time; two shared hits find a few more at two to three times the fakes. Outwards only loses tracks, duplicate seeds cost time,
+and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it reaches: ``smartpix bench tracking``.
 """
 
 
