@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from tracking.graph import GRAPHS, WIDE, candidate_edges, make_features, make_gr
 from tracking.metrics import edge_labels, event_truth
 from tracking.model import ARCHITECTURE, InteractionNetwork, score
 
-__all__ = ["TrainGnnOptions", "load_graphs", "train_gnn"]
+__all__ = ["Graphs", "TrainGnnOptions", "load_graphs", "train_gnn"]
 
 OUTSIDE = 1e-4
 """Share of a feature's values beyond each end of the range that is stored."""
@@ -53,7 +53,8 @@ class TrainGnnOptions:
         keep: share of true edges the screen keeps.
         patience: stop when the held-out loss has not improved for so many epochs; the best is kept in any case.
         seed: of the initial weights, of the order and of what is degraded.
-        validation_share: events held out, the last of every file.
+        validation_share: share of the events that stops the training and calibrates the scores, and again of those the report
+            is made on; the last of every file.
         estimates: see :class:`tracking.options.RunOptions`.
         graph, cone, window: see :class:`tracking.options.RunOptions`.
         degrade: of the events trained on; those held out are as they are.
@@ -85,8 +86,17 @@ class TrainGnnOptions:
             check("train gnn", name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
 
 
-def load_graphs(path: str | Path, options: TrainGnnOptions) -> tuple[list[Data], list[Data]]:
-    """Labelled graphs of a file's events: those to train on, and those held out.
+@dataclass(frozen=True)
+class Graphs:
+    """Labelled graphs of events: to train on, to stop by and calibrate with, and to report."""
+
+    train: list[Data] = field(default_factory=list)
+    validation: list[Data] = field(default_factory=list)
+    test: list[Data] = field(default_factory=list)
+
+
+def load_graphs(path: str | Path, options: TrainGnnOptions) -> Graphs:
+    """Labelled graphs of a file's events.
 
     Raises:
         InputError: the file has no truth, or no estimates fit its sensor.
@@ -98,14 +108,15 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> tuple[list[Data],
     estimator = choose_estimator(opened.header, options.estimates)
     pairs = layer_pairs(detector, skips=options.cone.skips)
     n_held = max(int(options.validation_share * opened.n_events), 1)
-    graphs: tuple[list[Data], list[Data]] = ([], [])
+    graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
         record = events[0]
         hits = make_hits(record["clusters"], estimate(record["clusters"], opened.header, estimator), detector)
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
-        held = k >= opened.n_events - n_held
+        from_end = opened.n_events - 1 - k
+        part = graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
         rows = np.arange(len(hits))
-        if not held:
+        if part is graphs.train:
             hits, rows = degraded(hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)]))
         edges = candidate_edges(hits, detector, pairs, field_, options.graph, options.cone, options.window)
         if len(edges) == 0:
@@ -114,7 +125,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> tuple[list[Data],
         source, target = rows[edges.source], rows[edges.target]
         labels = (source >= 0) & (target >= 0)
         labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
-        graphs[held].append(make_graph(make_features(hits, edges, support, detector, field_), edges, labels))
+        part.append(make_graph(make_features(hits, edges, support, detector, field_), edges, labels))
     return graphs
 
 
@@ -127,22 +138,21 @@ def train_gnn(
 
     Returns:
         ``loss``, ``auc``, ``calibration_error`` (mean distance of score and share of true edges, in 20 bins of equal content),
-        ``screen_kept`` (share of the edges), ``screen_true_kept``, all on the held-out events; ``parameters``, ``n_train``,
-        ``n_validation`` (edges), ``epochs`` made.
+        ``screen_kept`` (share of the edges), ``screen_true_kept``, all on events used for nothing else; ``parameters``,
+        ``n_train``, ``n_validation``, ``n_test`` (edges), ``epochs`` made.
 
     Raises:
         InputError: unusable files, or a checkpoint of other options.
     """
     check_output(output)
-    train: list[Data] = []
-    held: list[Data] = []
+    loaded = []
     for path in files:
-        some, others = load_graphs(path, options)
-        train += some
-        held += others
-        report(f"{path}: {len(some)} + {len(others)} graphs, {sum(g.num_edges for g in some + others)} edges")
-    if not train or not held:
-        raise InputError(f"{[str(f) for f in files]}: too few events to train on; at least 2 with tracks are needed in a file")
+        loaded.append(load_graphs(path, options))
+        parts = [getattr(loaded[-1], f.name) for f in fields(Graphs)]
+        report(f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(_n_edges(p) for p in parts)} edges")
+    train, held, test = ([g for some in loaded for g in getattr(some, f.name)] for f in fields(Graphs))
+    if not train or not held or not test:
+        raise InputError(f"{[str(f) for f in files]}: too few events to train on; at least 3 with tracks are needed in a file")
     torch.manual_seed(options.seed)
     network = InteractionNetwork(options.hidden, options.passes, options.screen)
     _standardise(network, train)
@@ -181,10 +191,11 @@ def train_gnn(
         report(f"{what} {done + 1}/{ahead}  loss {loss:.4f}  held out {held_loss:.4f}  {time.perf_counter() - started:.1f} s")
     network.load_state_dict(state["best"])
     _calibrate(network, _screened(network, held))
-    metrics = _evaluate(network, held) | {
+    metrics = _evaluate(network, test) | {
         "parameters": sum(p.numel() for p in network.parameters()),
-        "n_train": sum(g.num_edges for g in train),
-        "n_validation": sum(g.num_edges for g in held),
+        "n_train": _n_edges(train),
+        "n_validation": _n_edges(held),
+        "n_test": _n_edges(test),
         "epochs": len(state["losses"]),
     }
     save_weights(
@@ -199,6 +210,10 @@ def train_gnn(
     )
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _n_edges(graphs: Sequence[Data]) -> int:
+    return sum(int(g.num_edges or 0) for g in graphs)
 
 
 def _standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:

@@ -232,7 +232,7 @@ def test_train_gnn_writes_weights_that_run(capsys, files, tmp_path):
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1
-    assert set(json.loads(out)) >= {"loss", "auc", "parameters", "n_train", "n_validation"}
+    assert set(json.loads(out)) >= {"loss", "auc", "parameters", "n_train", "n_validation", "n_test"}
     assert "epoch 2/2" in err
     code = main(["run", str(files["first"]), "--set", f"gnn={output}", "-o", str(tmp_path / "out"), "--no-figures", "--json"])
     assert code == 0

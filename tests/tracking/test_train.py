@@ -21,9 +21,9 @@ OPTIONS = TrainGnnOptions(
 
 @pytest.fixture(scope="module")
 def graphs(files):
-    train, held = load_graphs(files["toy"], OPTIONS)
-    assert (len(train), len(held)) == (3, 1)
-    return train + held
+    loaded = load_graphs(files["toy"], OPTIONS)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (2, 1, 1)
+    return loaded.train + loaded.validation + loaded.test
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,15 @@ def test_graphs_are_the_events_with_true_labels(files, graphs):
 
 
 def test_events_without_edges_are_left_out(files):
-    assert sum(len(part) for part in load_graphs(files["mixed"], OPTIONS)) == 1
+    loaded = load_graphs(files["mixed"], OPTIONS)
+    assert len(loaded.train) + len(loaded.validation) + len(loaded.test) == 1
 
 
 def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_path):
     folder, result, lines = trained
-    assert result["n_train"] == sum(len(g.y) for g in graphs[:3])
-    assert result["n_validation"] == len(graphs[3].y)
+    assert result["n_train"] == sum(len(g.y) for g in graphs[:2])
+    assert result["n_validation"] == len(graphs[2].y)
+    assert result["n_test"] == len(graphs[3].y)
     assert [line.split("  ")[0] for line in lines[1:]] == ["screen 1/2", "screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert result["epochs"] == 3
     assert 0 < result["screen_kept"] <= 1
@@ -87,7 +89,7 @@ def test_scores_are_probabilities_and_the_screen_keeps_its_share(files, trained,
     assert result["calibration_error"] < 0.1
     network = load_network(str(tmp_path / "w.safetensors"))
     with torch.no_grad():
-        kept = torch.cat([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut)[g.y > 0] for g in graphs[:3]])
+        kept = torch.cat([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut)[g.y > 0] for g in graphs[:2]])
     assert float(kept.float().mean()) == pytest.approx(0.98, abs=1.5 / len(kept))
 
 
@@ -98,11 +100,12 @@ def test_training_stops_when_it_no_longer_helps(files, tmp_path):
 
 def test_degraded_events_keep_the_labels_of_the_hits_that_stay(files, graphs):
     worse = dataclasses.replace(OPTIONS, degrade=DegradeOptions(0.3, 0.3))
-    train, held = load_graphs(files["toy"], worse)
-    torch.testing.assert_close(held[0].x, graphs[3].x)
+    loaded = load_graphs(files["toy"], worse)
+    torch.testing.assert_close(loaded.validation[0].x, graphs[2].x)
+    torch.testing.assert_close(loaded.test[0].x, graphs[3].x)
     # A hit is known by its place and its estimate, which a copy has in another place.
     place, both = [0, 1, 3, 4], []
-    for poor, whole in zip(train, graphs[:3], strict=True):
+    for poor, whole in zip(loaded.train, graphs[:2], strict=True):
         assert len(poor.x) != len(whole.x)
         known = {tuple(row): k for k, row in enumerate(whole.x[:, place].tolist())}
         was = [known.get(tuple(row), -1) for row in poor.x[:, place].tolist()]
@@ -115,7 +118,7 @@ def test_degraded_events_keep_the_labels_of_the_hits_that_stay(files, graphs):
 
 def test_features_are_standardised_on_the_training_events_alone(trained, graphs):
     arrays = load_file(trained[0] / "w.safetensors")
-    x = torch.cat([g.x for g in graphs[:3]]).double().numpy()
+    x = torch.cat([g.x for g in graphs[:2]]).double().numpy()
     np.testing.assert_allclose(arrays["node_mean"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(arrays["node_std"], np.maximum(x.std(axis=0, ddof=1), 1e-3), rtol=1e-3, atol=1e-4)
 
@@ -124,22 +127,22 @@ class InterruptionError(Exception):
     """Ctrl-C, as far as the test is concerned."""
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_path):
-    seen = []
-
-    def stop_after_the_first(line):
-        seen.append(line)
-        if line.startswith("epoch 2/"):
+@pytest.mark.parametrize(
+    ("after", "left"), [("screen 1/", ["screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]), ("epoch 2/", ["epoch 3/3"])]
+)
+def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_path, after, left):
+    def stop(line):
+        if line.startswith(after):
             raise InterruptionError
 
     output = tmp_path / "w.safetensors"
     with pytest.raises(InterruptionError):
-        train_gnn([files["toy"]], output, OPTIONS, stop_after_the_first)
+        train_gnn([files["toy"]], output, OPTIONS, stop)
     assert not output.exists()
     assert output.with_suffix(".checkpoint").exists()
     lines = []
     result = train_gnn([files["toy"]], output, OPTIONS, lines.append)
-    assert [line[:9] for line in lines if line.startswith("epoch")] == ["epoch 3/3"]
+    assert [line.split("  ")[0] for line in lines if line.startswith(("screen", "epoch"))] == left
     expected, got = load_file(trained[0] / "w.safetensors"), load_file(output)
     assert expected.keys() == got.keys()
     for name in expected:
