@@ -24,7 +24,7 @@ from tracking.metrics import EventTruth, TrackScore, event_truth, score_tracks
 from tracking.model import load_network
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain
-from tracking.resolution import RESOLUTIONS, residuals_and_pulls, resolution
+from tracking.resolution import RESOLUTIONS, pull_width, residuals_and_pulls, resolution
 from tracking.seeding_sample import simulated
 
 __all__ = ["JETS", "bench_tracking", "measure", "table"]
@@ -98,7 +98,7 @@ def measure(path: str | Path, limit: int, with_window: bool = False, report: Rep
         ``ours`` and ``acts``: ``efficiency`` of findable particles, ``fake_rate``, ``duplicate_rate`` of tracks with at least
         four hits and pT > 0.5 GeV, ``n_tracks`` of these, ``ms`` an event from clusters with estimates (ACTS: from measurements
         and space points) to tracks with parameters, ``ms_by_stage``, ``us_per_track``, ``resolution_*`` (68 % half widths) and
-        ``pull_*`` (68 % half widths) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
+        ``pull_*`` (standard deviations) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
         estimates take where the chip does not make them, and ``ratio_time_with_estimates``; ``window_graph`` if asked: ``edges``,
         ``mb``, ``ms``, ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
         these.
@@ -196,7 +196,7 @@ def rates(events: Sequence[Judged]) -> dict[str, Any]:
 
 
 def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.bool_]], field: float) -> dict[str, Any]:
-    """Half widths of residuals and pulls of some particles' first tracks; None where there are none."""
+    """Half widths of residuals and standard deviations of pulls of some particles' first tracks; None where there are none."""
     parts = []
     for event, wanted in zip(events, particles, strict=True):
         who = event.score.particle
@@ -206,7 +206,8 @@ def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.boo
     out: dict[str, Any] = {"n_resolution": len(residual)}
     for k, (name, (key, factor)) in enumerate(RESOLUTIONS.items()):
         out[f"resolution_{key}"] = resolution(factor * residual[:, k])
-        out[f"pull_{name}"] = resolution(pull[:, k])
+        width = pull_width(pull[:, k])
+        out[f"pull_{name}"] = width[1] if width else None
     return out
 
 

@@ -29,7 +29,7 @@ from tracking.graph import EDGE_FEATURES, NODE_FEATURES, candidate_edges, make_f
 from tracking.inference import FusedInteractionNetwork, fuse_network
 from tracking.model import load_network
 from tracking.options import RunOptions
-from tracking.resolution import RESOLUTIONS, TrackResiduals, core, joined, pull_histogram, resolution, track_residuals
+from tracking.resolution import RESOLUTIONS, TrackResiduals, joined, pull_histogram, pull_width, resolution, track_residuals
 from tracking.vertices import MIN_FINDABLE, find_vertices, score_vertices
 
 __all__ = ["STAGES", "Chain", "EventResult", "Totals", "open_inputs", "run_events"]
@@ -220,9 +220,9 @@ class Totals:
         out: dict[str, Any] = {}
         for k, (name, _) in enumerate(RESOLUTIONS.values()):
             out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
-        cores = {name: core(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
-        out["pull_mean"] = {name: found[0] if found else None for name, found in cores.items()}
-        out["pull_sigma"] = {name: found[1] if found else None for name, found in cores.items()}
+        widths = {name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
+        out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
         out["pull_half_width"] = {name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
         return out
 

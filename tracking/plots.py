@@ -21,7 +21,7 @@ from smartpix.quality import half_width
 from smartpix.schema import PARAMETERS
 from tracking.metrics import BINS, TRACK_BINS, EventTruth, clopper_pearson, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
-from tracking.resolution import core, joined, resolution
+from tracking.resolution import PULL_RANGE, joined, pull_width, resolution
 from tracking.vertices import MIN_FINDABLE, find_vertices
 
 __all__ = ["figure", "write_figures"]
@@ -222,18 +222,18 @@ def track_pulls(path: Path, totals: Totals) -> None:
             histogram = totals.pulls[name, :]
             axis.set_xlabel(f"(fitted - true) / sigma of {label}")
             axis.set_ylabel("tracks / bin")
-            axis.set_xlim(-5, 5)
+            axis.set_xlim(-PULL_RANGE, PULL_RANGE)
             axis.set_xticks(range(-4, 5, 2))
-            found, width = core(of_tracks.pull[:, k]), resolution(of_tracks.pull[:, k])
+            found, width = pull_width(of_tracks.pull[:, k]), resolution(of_tracks.pull[:, k])
             if found is None or width is None:
                 axis.text(0.5, 0.5, "not fitted", ha="center", transform=axis.transAxes)
                 continue
             mplhep.histplot(histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks")
-            grid = np.linspace(-5, 5, 200)
+            grid = np.linspace(-PULL_RANGE, PULL_RANGE, 200)
             scale = histogram.sum(flow=True) * histogram.axes[0].widths[0] / np.sqrt(2 * np.pi)
             axis.plot(grid, scale * np.exp(-(grid**2) / 2), color=GREY, ls="--", label="unit Gaussian")
             axis.set_ylim(0, 1.45 * max(histogram.values().max(), scale))
-            text = f"core: mean {round(found[0], 2) + 0.0:.2f}, sigma {found[1]:.2f}\n68 % within {width:.2f}"
+            text = f"mean {round(found[0], 2) + 0.0:.2f}, width {found[1]:.2f}\n68 % within {width:.2f}"
             axis.text(0.04, 0.95, text, va="top", transform=axis.transAxes, fontsize=13)
         axes[5].axis("off")
         axes[5].legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize=14, title="Tracks of findable particles")
