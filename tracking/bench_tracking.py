@@ -79,12 +79,13 @@ def load(path: str | Path, limit: int, options: RunOptions) -> tuple[Chain, list
 
 
 def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[str, float], int, int]:
-    """Tracks of all events, mean ms by stage, edges and their bytes (features included) an event."""
-    found, ms, n_edges, n_bytes = [], dict.fromkeys(STAGES, 0.0), 0, 0
+    """Tracks of all events, mean ms by stage up to the fit, edges and their bytes (features included) an event."""
+    stages = [stage for stage in STAGES if stage != "vertex"]
+    found, ms, n_edges, n_bytes = [], dict.fromkeys(stages, 0.0), 0, 0
     for k, event in enumerate(events):
         result = chain.event(k, event.clusters)
         found.append(Found(result.tracks, result.helices))
-        for stage in STAGES:
+        for stage in stages:
             ms[stage] += result.ms[stage] / len(events)
         n_edges += len(result.edges)
         columns = (getattr(result.edges, column.name) for column in fields(result.edges))

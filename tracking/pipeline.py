@@ -30,14 +30,14 @@ from tracking.inference import FusedInteractionNetwork, fuse_network
 from tracking.model import load_network
 from tracking.options import RunOptions
 from tracking.resolution import RESOLUTIONS, TrackResiduals, joined, pull_histogram, pull_width, resolution, track_residuals
-from tracking.vertices import MIN_FINDABLE, find_vertices, score_vertices
+from tracking.vertices import MIN_FINDABLE, Vertices, find_vertices, score_vertices
 
 __all__ = ["STAGES", "Chain", "EventResult", "Totals", "open_inputs", "run_events"]
 
 MAX_RESIDUALS = 200_000
 MOST_FINDABLE = 20
 """Vertices with more findable particles count as of that many."""
-STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit")
+STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class EventResult:
     scores: npt.NDArray[np.float32]
     tracks: Tracks
     helices: Helices
+    vertices: Vertices
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
 
@@ -108,7 +109,9 @@ class Chain:
         clock.lap("build")
         helices = fit_tracks(hits, tracks, detector, field_, options.fit)
         clock.lap("fit")
-        return EventResult(event, hits, edges, seeds, scores, tracks, helices, outside, clock.ms)
+        vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
+        clock.lap("vertex")
+        return EventResult(event, hits, edges, seeds, scores, tracks, helices, vertices, outside, clock.ms)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
@@ -307,8 +310,7 @@ def _add(
     for name, value in result.ms.items():
         totals.ms[name] = totals.ms.get(name, 0.0) + value
     helices = result.helices
-    vertices = find_vertices(helices.z0, helices.sigma()[:, 1])
-    totals.n_vertices += len(vertices)
+    totals.n_vertices += len(result.vertices)
     if truth is None or tracks is None:
         return
     kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
@@ -334,7 +336,7 @@ def _add(
     totals.pulls = pulls if totals.pulls is None else totals.pulls + pulls
     if sum(map(len, totals.track_residuals)) < MAX_RESIDUALS:
         totals.track_residuals.append(of_tracks)
-    found = score_vertices(vertices, tracks.particle, truth)
+    found = score_vertices(result.vertices, tracks.particle, truth)
     totals.vertex_efficiency.fill(np.minimum(found.n_findable, MOST_FINDABLE), found.found)
     totals.n_false_vertices += found.n_false
     totals.n_split_vertices += found.n_split

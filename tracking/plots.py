@@ -22,7 +22,7 @@ from smartpix.schema import PARAMETERS
 from tracking.metrics import BINS, TRACK_BINS, EventTruth, clopper_pearson, score_edges
 from tracking.pipeline import Chain, EventResult, Totals
 from tracking.resolution import PULL_RANGE, joined, pull_width, resolution
-from tracking.vertices import MIN_FINDABLE, find_vertices
+from tracking.vertices import MIN_FINDABLE, true_vertices
 
 __all__ = ["figure", "write_figures"]
 
@@ -286,15 +286,14 @@ def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth)
             width.set_xlim(-150, 150)
             width.set_xticks(range(-100, 101, 50))
         z0, sigma_z0 = result.helices.z0, result.helices.sigma()[:, 1]
-        found = find_vertices(z0, sigma_z0)
+        found = result.vertices
         reach = 150.0 if len(found) <= 30 else 20.0
         sharp = hist.Hist.new.Reg(200, -reach, reach).Int64().fill(z0[sigma_z0 < 0.5])
         mplhep.histplot(
             sharp, ax=shown, color=BLUE, histtype="fill", alpha=0.5, flow="none", label="tracks, sigma of $z_0$ < 0.5 mm"
         )
         top = max(sharp.values().max(), 4.0)
-        where, n = np.unique(truth.vertex[truth.findable, 2], return_counts=True)
-        true = where[n >= MIN_FINDABLE]
+        true = true_vertices(truth)[:, 2]
         shown.plot(found.z, np.full(len(found), 1.06 * top), "v", color=RED, ms=7, label="found")
         label = f"true, at least {MIN_FINDABLE} findable"
         shown.plot(true, np.full(len(true), 1.16 * top), "|", color="black", ms=12, mew=1.5, label=label)
@@ -384,9 +383,8 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
                 np.concatenate([low[:, 1], high[::-1, 1]]), np.concatenate([grid, grid[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
-        found = find_vertices(result.helices.z0, result.helices.sigma()[:, 1])
-        if len(found):
-            rz.eventplot(found.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
+        if len(result.vertices):
+            rz.eventplot(result.vertices.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
         xy.plot([], [], color=BLUE, lw=0.5, label="tracks")
         xy.plot([], [], color=RED, lw=1.6, label="the three of largest $p_T$")
         rz.plot([], [], color=BLUE, lw=0.5, label="tracks")
