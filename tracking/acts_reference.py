@@ -21,14 +21,13 @@ import numpy.typing as npt
 from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder, space_points
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.schema import InputError, check
+from smartpix.schema import PARAMETERS, InputError, check
 from tracking.build import Tracks
 
 __all__ = ["TUNED", "ActsFits", "ActsOptions", "ActsParameters", "ActsTracks", "acts_fits", "acts_tracks"]
 
 Floats = npt.NDArray[np.float64]
 
-PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
 STAGES = {
     "seeding": ALGORITHMS["acts-grid"],
     "parameters": "TrackParamsEstimationAlgorithm",
