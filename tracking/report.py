@@ -18,6 +18,7 @@ from smartpix.files import check_writable
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
+from smartpix.weights import describe_weights
 from smartpix.write import table_writer
 from tracking.cli_output import log
 from tracking.metrics import EventTruth, TrackScore
@@ -46,14 +47,18 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
-    """What a file holds: an event file, or clusters (a .parquet file or a folder of them).
+    """What a file holds: an event file, clusters (a .parquet file or a folder of them), or weights.
 
     Returns:
-        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels.
+        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels, of
+        weights architecture, options and metrics.
 
     Raises:
-        InputError: as :func:`smartpix.io.open_events` and :func:`smartpix.parquet.describe_clusters`.
+        InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
+            :func:`smartpix.weights.describe_weights`.
     """
+    if Path(path).suffix == ".safetensors":
+        return describe_weights(path)
     if is_cluster_file(path):
         return {"file": str(path), "container": "parquet", **describe_clusters(path)}
     opened = open_events(path)
