@@ -198,7 +198,7 @@ def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:
     opened = open_events(path)
     with _opened(opened.path) as file:
         try:
-            return ak.to_numpy(file[TREE].arrays(["event"])["event"]).astype(np.int64)
+            return np.asarray(ak.to_numpy(file[TREE].arrays(["event"])["event"]), dtype=np.int64)
         except _DAMAGED as error:
             raise InputError(
                 f"{path}: the branch 'event' cannot be read ({type(error).__name__}: {_one_line(error)}); "

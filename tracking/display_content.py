@@ -17,7 +17,7 @@ from seeding.kernels import CURVATURE_PER_TESLA
 from seeding.references import window
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
-from smartpix.estimate import TARGETS, truth_targets
+from smartpix.estimate import truth_targets
 from smartpix.geometry import Detector
 from smartpix.schema import PARAMETERS
 from tracking import metrics
@@ -103,7 +103,7 @@ def _packed(value: Any) -> Any:
         return value
     kind = {"f8": "f4", "b1": "u1"}.get(value.dtype.str[1:], value.dtype.str[1:])
     data = np.ascontiguousarray(value, dtype=f"<{kind}")
-    return {"type": kind, "shape": list(data.shape), "base64": base64.b64encode(data).decode()}
+    return {"type": kind, "shape": list(data.shape), "base64": base64.b64encode(data.tobytes()).decode()}
 
 
 def _layers(detector: Detector) -> dict[str, Any]:

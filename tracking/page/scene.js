@@ -174,7 +174,7 @@ function makeScene(renderer, state) {
   }
 
   parts.hits.solid = parts.tracks.solid = true;
-  for (const name of ["coneMesh", "coneRim", "around", "chosenTrack", "module", "mark"]) parts[name].over = true;
+  for (const name of ["vertices", "coneMesh", "coneRim", "around", "chosenTrack", "module", "mark"]) parts[name].over = true;
   function visible(share) {
     const s = state.show, out = [];
     // What is picked stands out.
