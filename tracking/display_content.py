@@ -18,7 +18,7 @@ from seeding.references import window
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.estimate import truth_targets
-from smartpix.geometry import Detector
+from smartpix.geometry import Detector, Layers
 from smartpix.schema import PARAMETERS
 from tracking import metrics
 from tracking.helix import advance, path_on_circle
@@ -30,6 +30,8 @@ __all__ = ["CONE_STEPS", "HELIX_POINTS", "MOST_WINDOW", "event_content", "pack"]
 CONE_STEPS = 4
 """Surfaces between a hit and the next layer, that one among them, on which its cone is drawn."""
 HELIX_POINTS = 25
+MARGIN = 10.0
+"""How far beyond a layer's end the middle of a cone may pass and still count as meeting it, mm."""
 MOST_WINDOW = 1_000_000
 """Edges of the reference window that a page holds; of an event with more it holds the number only."""
 
@@ -180,7 +182,7 @@ def _tracks(result: EventResult, field: float) -> Columns:
 
 
 def cone_rings(chain: Chain, hits: Hits) -> Columns:
-    """Each hit's cone on its way to the layers that may come next: those whose envelope it meets.
+    """Each hit's cone on its way to the next layer: of those that may come next, what the middle of the cone meets.
 
     Returns:
         hit, layer: (C,) rows; surface: (C, CONE_STEPS) radii of cylinders where the layer is one, else z of planes, mm; local:
@@ -197,7 +199,7 @@ def cone_rings(chain: Chain, hits: Hits) -> Columns:
         end = layers.radius[outer] if barrel else layers.z[outer]
         surface = begin[:, None] + (end - begin)[:, None] * np.linspace(0, 1, CONE_STEPS + 1)[1:]
         at = [to_cylinder(cones, s) if barrel else to_plane(cones, *_plane(s)) for s in surface.T]
-        met = np.all([p.reached for p in at], axis=0) & _meets(at[-1], layers, outer, options.gate())
+        met = np.all([p.reached for p in at], axis=0) & _meets(at[-1], layers, outer)
         covariance = np.stack([p.covariance for p in at], axis=1)[met]
         parts.append({
             "hit": rows[met].astype(np.int32), "layer": np.full(met.sum(), outer, dtype=np.int32), "surface": surface[met],
@@ -214,15 +216,10 @@ def _plane(z: Floats) -> tuple[Floats, Floats]:
     return np.stack([np.zeros_like(z), np.zeros_like(z), z], axis=1), np.tile(np.eye(3), (len(z), 1, 1))
 
 
-def _meets(crossing: Prediction, layers: Any, layer: int, gate: float) -> npt.NDArray[np.bool_]:
-    """(N,) whether part of the ellipse lies within the layer's length, or between a disk's radii."""
+def _meets(crossing: Prediction, layers: Layers, layer: int) -> npt.NDArray[np.bool_]:
+    """(N,) whether the helix meets the layer: within its length, or between a disk's radii."""
     if layers.barrel[layer]:
-        middle, variance = crossing.point[:, 2], crossing.covariance[:, 1, 1]
-        low, high = layers.z_min[layer], layers.z_max[layer]
+        at, low, high = crossing.point[:, 2], layers.z_min[layer], layers.z_max[layer]
     else:
-        middle = np.hypot(crossing.point[:, 0], crossing.point[:, 1])
-        n = crossing.point[:, :2] / np.maximum(middle, 1e-9)[:, None]
-        variance = np.einsum("ni,nij,nj->n", n, crossing.covariance, n)
-        low, high = layers.r_min[layer], layers.r_max[layer]
-    reach = gate * np.sqrt(variance)
-    return np.asarray((middle + reach >= low) & (middle - reach <= high))
+        at, low, high = np.hypot(crossing.point[:, 0], crossing.point[:, 1]), layers.r_min[layer], layers.r_max[layer]
+    return np.asarray((at > low - MARGIN) & (at < high + MARGIN))

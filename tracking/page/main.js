@@ -2,8 +2,8 @@
 const view = document.getElementById("view"), labels = document.getElementById("labels"), panel = document.getElementById("panel");
 const find = (id) => document.getElementById(id);
 const SWITCHES = [
-  ["hits", "hits", "H"], ["layers", "layers", "L"], ["window", "edges of the window", "W"],
-  ["cone", event.graph === "cone" ? "edges in cones" : "edges to be scored", "C"], ["kept", "edges that are kept", "K"], ["tracks", "tracks", "T"],
+  ["hits", "hits", "H"], ["layers", "layers", "L"], ["window", "window edges", "W"],
+  ["cone", event.graph === "cone" ? "cone edges" : "edges to be scored", "C"], ["kept", "kept edges", "K"], ["tracks", "tracks", "T"],
   ["cones", "cone of the picked hit", "O"], ["vertices", "vertices", "V"],
 ];
 const state = {
@@ -59,8 +59,8 @@ function redraw() {
 function draw() {
   waiting = false;
   const ratio = window.devicePixelRatio || 1;
-  for (const canvas of [view, labels]) {
-    const [w, h] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+  for (const [canvas, fine] of [[view, share < 0.6 ? 0.5 * ratio : ratio], [labels, ratio]]) {
+    const [w, h] = [Math.round(canvas.clientWidth * fine), Math.round(canvas.clientHeight * fine)];
     if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
   }
   room();
@@ -68,7 +68,7 @@ function draw() {
   drawLabels(ratio);
 }
 
-// While things move: as many of the thin edges as the machine can follow; all of them when they rest.
+// While things move: as many of the thin edges, and as fine a picture, as the machine can follow; all when they rest.
 let lastMove = 0;
 function moved() {
   const now = performance.now(), took = now - lastMove;
@@ -303,9 +303,10 @@ try {
   setUp();
   scene.all();
   listen();
-  // #hit=17&view=xy&theme=light&show=window,cone opens the page that way; hit is an identifier of the file.
+  // docs/display.md says what may stand there.
   const asked = new URLSearchParams(location.hash.slice(1));
   for (const name of (asked.get("show") ?? "").split(",")) if (name in state.show) state.show[name] = true;
+  state.wholeTrack = asked.has("track");
   if (asked.has("theme")) setTheme(asked.get("theme") === "light" ? "light" : "dark");
   if (asked.has("hit")) choose(event.hits.hit_id.findIndex((id) => String(id) === asked.get("hit")));
   setView(["3d", "xy", "rz"].includes(asked.get("view")) ? asked.get("view") : "3d");

@@ -147,7 +147,7 @@ function panelText(h, slice) {
     const half = [0, 2].map((i) => event.gate * Math.sqrt(event.cones.covariance[3 * k + i]));
     return row(escaped(layers.name[layer]), ...(layers.barrel[layer] ? [`r Δφ ±${fixed(half[0], 2)}`, `Δz ±${fixed(half[1], 2)}`] : [`Δx ±${fixed(half[0], 2)}`, `Δy ±${fixed(half[1], 2)}`]));
   });
-  parts.push(`<h2>Cone to the next layer, ${fixed(100 * event.quantile, 3).replace(/0+$/, "")} %</h2>${cones.length ? `<table>${head("layer", "half width [mm]", "")}${cones.join("")}</table>` : "<p>no layer follows</p>"}`);
+  parts.push(`<h2>Cone to the next layer, ${fixed(100 * event.quantile, 3).replace(/0+$/, "")} %</h2>${cones.length ? `<table>${head("layer", "half width [mm]", "")}${cones.join("")}</table>` : "<p>its middle meets no further layer</p>"}`);
   const inOut = [...Array.from(index.edgesIn(h), (e) => [edges.source[e], e, "from"]), ...Array.from(index.edgesOut(h), (e) => [edges.target[e], e, "to"])];
   inOut.sort((a, b) => edges.score[b[1]] - edges.score[a[1]]);
   const lines = inOut.slice(0, 12).map(([other, e, way]) => `<tr class="go" data-hit="${other}">` + row(`${way} ${hits.hit_id[other]} (${escaped(layers.name[hits.layer[other]])})`, fixed(edges.chi2[e], 1), fixed(edges.pt[e], 2), fixed(edges.score[e], 3), ...(truth ? [edges.true[e] ? "yes" : "no"] : [])).slice(4));

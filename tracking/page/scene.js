@@ -151,7 +151,7 @@ function makeScene(renderer, state) {
     shown.cones = cones.length;
     const around = [], link = (edges, e, hex, alpha) => around.push([pointOf(edges.source[e]), pointOf(edges.target[e]), bytesOf(hex, alpha)]);
     if (h >= 0) {
-      for (const e of index.windowOut(h)) link(event.window, e, theme().window, 0.55);
+      for (const e of index.windowOut(h)) link(event.window, e, theme().window, 0.3);
       for (const e of [...index.edgesIn(h), ...index.edgesOut(h)]) {
         link(event.edges, e, event.edges.score[e] >= state.score ? theme().kept : theme().cone, 1);
       }
