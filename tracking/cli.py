@@ -11,6 +11,7 @@ from pathlib import Path
 from smartpix.schema import InputError
 from tracking.cli_compress import add_compress
 from tracking.cli_display import add_display
+from tracking.cli_doctor import add_doctor
 from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_options import chain_flags, chain_options
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(command_function=_info)
 
     add_display(commands)
+    add_doctor(commands)
     add_simulate(commands)
     add_train(commands)
     add_compress(commands)
