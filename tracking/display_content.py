@@ -172,10 +172,13 @@ def _tracks(result: EventResult, field: float) -> Columns:
         direction = (cos[t], sin[t], np.cos(helices.theta[t]) / transverse[t])
         for k, s in enumerate(np.linspace(0.0, max(along), HELIX_POINTS)):
             line[t, k] = advance(tuple(start[t]), direction, curvature[t], s)[0]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         pt = transverse / np.abs(helices.qop)
+        slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)
+        pt_sigma = np.sqrt(np.einsum("ti,tij,tj->t", slope, helices.covariance[:, 3:, 3:], slope))
     return {
-        **{name: getattr(helices, name) for name in PARAMETERS}, "sigma": helices.sigma(), "pt": pt, "chi2": helices.chi2,
+        **{name: getattr(helices, name) for name in PARAMETERS}, "sigma": helices.sigma(), "pt": pt, "pt_sigma": pt_sigma,
+        "chi2": helices.chi2,
         "ndf": helices.ndf.astype(np.int32), "score": tracks.score, "start": tracks.start.astype(np.int32),
         "hits": tracks.hits.astype(np.int32), "outlier": helices.outlier, "line": line,
     }  # fmt: skip

@@ -114,6 +114,10 @@ def test_tracks_are_helices_near_their_hits(page, chain_result):
     for name in ("d0", "z0", "phi", "theta", "qop", "chi2"):
         close(tracks[name], getattr(helices, name))
     close(tracks["sigma"], np.sqrt(np.diagonal(helices.covariance, axis1=1, axis2=2)))
+    draws = np.random.default_rng(1).multivariate_normal(
+        [helices.theta[0], helices.qop[0]], helices.covariance[0, 3:, 3:], 20_000
+    )
+    assert tracks["pt_sigma"][0] == pytest.approx(np.std(np.sin(draws[:, 0]) / np.abs(draws[:, 1])), rel=0.05)
     score = score_tracks(event_truth(record["clusters"], record["particles"], result.hits.layer), result.tracks.rows())
     assert (tracks["particle_id"] != 0).tolist() == (score.particle >= 0).tolist()
     for t, rows in enumerate(result.tracks.rows()):

@@ -156,9 +156,9 @@ function panelText(h, slice) {
   if (lines.length) parts.push(`<table>${head("hit", "χ²", "<i>p</i><sub>T</sub> [GeV]", "score", ...(truth ? ["true"] : []))}${lines.join("")}</table>`);
   if (t < 0) parts.push("<h2>Track</h2><p>on no track</p>");
   else {
-    const s = tracks.sigma.subarray(5 * t, 5 * t + 5), relative = Math.abs(s[4] / tracks.qop[t]);
+    const s = tracks.sigma.subarray(5 * t, 5 * t + 5);
     const rows = [
-      row("<i>p</i><sub>T</sub> [GeV]", fixed(tracks.pt[t], 3), `± ${fixed(tracks.pt[t] * Math.hypot(relative, s[3] / Math.tan(tracks.theta[t])), 3)}`),
+      row("<i>p</i><sub>T</sub> [GeV]", fixed(tracks.pt[t], 3), `± ${fixed(tracks.pt_sigma[t], 3)}`),
       row("charge", tracks.qop[t] > 0 ? "+1" : "−1", ""), row("η", fixed(etaOf(t), 3), ""), row("φ [rad]", fixed(tracks.phi[t], 4), `± ${fixed(s[2], 4)}`),
       row("θ [rad]", fixed(tracks.theta[t], 4), `± ${fixed(s[3], 4)}`), row("d₀ [µm]", fixed(1000 * tracks.d0[t], 0), `± ${fixed(1000 * s[0], 0)}`),
       row("z₀ [mm]", fixed(tracks.z0[t], 3), `± ${fixed(s[1], 3)}`), row("χ² / ndf", `${fixed(tracks.chi2[t], 1)} / ${tracks.ndf[t]}`, ""),
