@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint data clean
+.PHONY: demo test lint hooks coverage lowest data clean
 
 demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
@@ -15,6 +15,18 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Lint before each commit.
+hooks: .venv/dev
+	$(BIN)/pre-commit install
+
+# Which lines the tests run; compiled loops do not count.
+coverage: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+
+# The tests with the oldest versions that pyproject.toml allows; their kernels have a cache of their own.
+lowest: .venv-lowest/dev
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-lowest/numba OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --numprocesses 2 --dist loadfile
 
 # Everything in data/: detector table, embedded sample, trained weights.
 data: .venv/dev
@@ -33,5 +45,11 @@ data: .venv/dev
 	$(INSTALL) --editable '.[dev,acts,hls,onnx]'
 	@touch $@ .venv/core
 
+.venv-lowest/dev: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt \
+	  --editable '.[dev,acts,hls,onnx,dask]'
+	@touch $@
+
 clean:
-	rm -rf .venv smartpix-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest smartpix-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

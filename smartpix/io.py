@@ -31,6 +31,7 @@ __all__ = [
     "FORMAT_VERSION",
     "EventFile",
     "Header",
+    "event_numbers",
     "iterate",
     "open_events",
 ]
@@ -186,6 +187,23 @@ def _branches(slices: Sequence[int], truth: bool) -> list[str]:
         names += ["cluster_n_truth", *(f"truth_{n}" for n in schema.TRUTH)]
         names += [f"particle_{n}" for n in schema.PARTICLES]
     return names
+
+
+def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:
+    """(N,) the events' numbers in the order of the file.
+
+    Raises:
+        InputError: as :func:`open_events`.
+    """
+    opened = open_events(path)
+    with _opened(opened.path) as file:
+        try:
+            return np.asarray(ak.to_numpy(file[TREE].arrays(["event"])["event"]), dtype=np.int64)
+        except _DAMAGED as error:
+            raise InputError(
+                f"{path}: the branch 'event' cannot be read ({type(error).__name__}: {_one_line(error)}); "
+                "the file is damaged or cut off, make or copy it again"
+            ) from error
 
 
 def iterate(

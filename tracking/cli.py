@@ -10,8 +10,11 @@ from pathlib import Path
 
 from smartpix.schema import InputError
 from tracking.cli_compress import add_compress
+from tracking.cli_display import add_display
+from tracking.cli_doctor import add_doctor
 from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
+from tracking.cli_options import chain_flags, chain_options
 from tracking.cli_output import json_flag, print_result
 from tracking.cli_simulate import add_simulate
 from tracking.cli_train import add_train
@@ -27,6 +30,7 @@ EXAMPLES = """\
 examples:
   smartpix run                                   the embedded sample, through the whole chain
   smartpix run F.root -o out --set cone.quantile=0.99
+  smartpix display F.root --event 3 -o event.html
   smartpix simulate events --pileup 200 --events 3 --seed 1 -o pu200.root
   smartpix simulate clusters --dataset 2s -n 100000 --seed 1 -o 2s.parquet
   smartpix convert trackml FOLDER -o event.root && smartpix run event.root
@@ -64,16 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
     )
-    run.add_argument("--options", type=Path, metavar="TOML", help="file of options, a section per stage; see docs/options.md")
-    run.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
-    )
-    run.add_argument(
-        "--estimates", choices=("auto", "mdn", "quantised", "shape"), help="where positions and directions come from"
-    )
-    run.add_argument(
-        "--link-bits", type=int, metavar="N", help="bits of each output that the chip sends, with quantised estimates"
-    )
+    chain_flags(run)
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     json_flag(run)
     run.set_defaults(command_function=_run)
@@ -86,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     json_flag(info)
     info.set_defaults(command_function=_info)
 
+    add_display(commands)
+    add_doctor(commands)
     add_simulate(commands)
     add_train(commands)
     add_compress(commands)
@@ -118,19 +115,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     from smartpix.weights import data_path
-    from tracking.options import RunOptions, from_mapping, read_options, set_option
     from tracking.report import run
 
-    values = read_options(options.options) if options.options else {}
-    for assignment in options.set:
-        set_option(values, assignment)
-    if options.estimates:
-        values["estimates"] = options.estimates
-    if options.link_bits is not None:
-        values["link_bits"] = options.link_bits
-    run_options = from_mapping(RunOptions(), values, str(options.options or "options"))
     files = options.files or [data_path("sample.root")]
-    run(files, options.output, run_options, figures=not options.no_figures, as_json=options.json)
+    run(files, options.output, chain_options(options), figures=not options.no_figures, as_json=options.json)
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -1,0 +1,51 @@
+"""What the project's own files say of one another: lower bounds, hooks, make targets, the page's files in the wheel."""
+
+import re
+import tomllib
+
+from tests.helpers import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+TESTED = ("dev", "acts", "hls", "onnx", "dask")
+"""Extras that `make lowest` installs."""
+
+
+def lower_bounds():
+    lines = PROJECT["dependencies"] + [line for extra in TESTED for line in PROJECT["optional-dependencies"][extra]]
+    return dict(re.fullmatch(r"([\w-]+)[>=]=([\d.]+)(?:,<[\d.]+)?", line).groups() for line in lines)
+
+
+def pins(name):
+    lines = (REPOSITORY / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_lowest_session_has_the_lower_bounds_of_the_project():
+    assert pins("constraints-lowest.txt") == lower_bounds()
+
+
+def test_usual_session_is_not_below_them():
+    usual = {name.lower().replace("_", "-"): version for name, version in pins("constraints.txt").items()}
+    for name, lowest in lower_bounds().items():
+        if name in usual:
+            assert [int(n) for n in usual[name].split(".")] >= [int(n) for n in lowest.split(".")], name
+
+
+def test_what_make_calls_is_there():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    extras = re.findall(r"'\.\[([\w,]+)\]'", makefile)
+    assert set(extras[-1].split(",")) == set(TESTED)
+    assert all(set(e.split(",")) <= set(PROJECT["optional-dependencies"]) for e in extras)
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    for target in ("test", "hooks", "coverage", "lowest"):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+        assert f"make {target}" in contributing, target
+
+
+def test_hooks_need_no_network_and_run_what_make_lint_runs():
+    hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"repo: (\S+)", hooks) == ["local"]
+    assert set(re.findall(r"language: (\S+)", hooks)) == {"system"}
+    (lint,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+    for command in re.findall(r"\$\(BIN\)/(ruff \w+|mypy)", lint):
+        assert f"entry: .venv/bin/{command}" in hooks
