@@ -76,4 +76,4 @@ make_events 200 24 2013 "" gnn-200-more.root
 make_events 60 12 2014 "--jets 20" gnn-jets.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
 smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --epochs 60 --patience 15 -o weights/gnn.safetensors
-smartpix train gnn "$work"/gnn-{20,60,200}.root --graph window --epochs 25 -o weights/gnn-window.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --graph window --epochs 40 --patience 15 -o weights/gnn-window.safetensors
