@@ -30,7 +30,7 @@ data: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts,hls,onnx]'
+	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask]'
 	@touch $@ .venv/core
 
 clean:

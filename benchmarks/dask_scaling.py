@@ -1,0 +1,111 @@
+"""Two workers of a local dask cluster against one, on the same events; writes benchmarks/results/dask.json.
+
+    python benchmarks/dask_scaling.py [F.root]
+
+Without a file, 8 events of pile-up 200 (seed 11) are simulated first (needs ACTS). In units of one event.
+Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
+workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
+CPU seconds are those of the worker processes and of this one. ``ceiling`` is what two plain processes that only count make of two
+cores against one at the same time, in turn with the rest: 2 on a quiet machine of two cores.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from smartpix.io import open_events
+from tracking import run
+from tracking.distribute import connect
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "dask.json"
+ROUNDS = 7
+SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "8", "--seed", "11")
+COUNT = "import sys, time; s = time.perf_counter(); sum(range(20_000_000)); print(time.perf_counter() - s)"
+
+
+def cpu_seconds() -> float:
+    """Of the process that asks."""
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)
+
+
+def counting(n: int) -> float:
+    """Counts per second of ``n`` plain processes side by side."""
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT], stdout=subprocess.PIPE, text=True) for _ in range(n)]
+    return sum(1 / float(process.communicate()[0]) for process in processes)
+
+
+def measure(file: str) -> dict[str, object]:
+    """Seconds of wall time and of CPU by number of workers, and what the machine gave meanwhile."""
+    n_events = open_events(file).n_events
+    wall: dict[int, list[float]] = {1: [], 2: []}
+    cpu: dict[int, list[float]] = {1: [], 2: []}
+    memory: list[float] = []
+    ceiling: list[float] = []
+    load: list[float] = []
+    summaries = set()
+    with connect("local", 1) as one, connect("local", 2) as two, tempfile.TemporaryDirectory() as folder:
+        clients = {1: one, 2: two}
+        for k, client in clients.items():
+            run(file, f"{folder}/warm-{k}", client=client, figures=False, events_per_unit=1)
+        for _ in range(ROUNDS):
+            for k, client in clients.items():
+                before = sum(client.run(cpu_seconds).values()) + cpu_seconds()
+                start = time.perf_counter()
+                summary = run(file, f"{folder}/{k}", client=client, figures=False, events_per_unit=1)
+                wall[k].append(time.perf_counter() - start)
+                cpu[k].append(sum(client.run(cpu_seconds).values()) + cpu_seconds() - before)
+                summaries.add(json.dumps({n: v for n, v in summary.items() if n != "ms_per_event"}))
+            memory.append(max(client.run(lambda: psutil.Process().memory_info().rss / 1e6).values()))
+            ceiling.append(counting(2) / counting(1))
+            load.append(os.getloadavg()[0])
+        part = (Path(folder) / "1" / "tracks.root").stat().st_size / 1e6 / n_events
+    ratios = [a / b for a, b in zip(wall[1], wall[2], strict=True)]
+    return {
+        "n_events": n_events,
+        "n_hits": json.loads(next(iter(summaries)))["n_hits"],
+        "same_numbers": len(summaries) == 1,
+        "s_one": statistics.median(wall[1]),
+        "s_two": statistics.median(wall[2]),
+        "ratio": statistics.median(wall[1]) / statistics.median(wall[2]),
+        "ratio_by_round": [min(ratios), statistics.median(ratios), max(ratios)],
+        "cpu_s_one": statistics.median(cpu[1]),
+        "cpu_s_two": statistics.median(cpu[2]),
+        "ceiling": statistics.median(ceiling),
+        "load": [min(load), statistics.median(load), max(load)],
+        "cores": os.cpu_count(),
+        "worker_mb": max(memory),
+        "tracks_mb_per_event": part,
+        "input_mb_per_event": Path(file).stat().st_size / 1e6 / n_events,
+        "all_s": {"one": wall[1], "two": wall[2]},
+        "machine": platform.processor() or platform.machine(),
+    }
+
+
+def main() -> None:
+    """Measure, write and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = sys.argv[1] if len(sys.argv) > 1 else f"{folder}/pu200.root"
+        if len(sys.argv) == 1:
+            subprocess.run(
+                [str(Path(sys.executable).with_name("smartpix")), *SIMULATE, "-o", file], check=True, stdout=sys.stderr
+            )
+        result = measure(file) | {
+            "remake": "python benchmarks/dask_scaling.py",
+            "made_by": dict(open_events(file).header.made_by),
+        }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
