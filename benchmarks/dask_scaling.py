@@ -2,7 +2,7 @@
 
     python benchmarks/dask_scaling.py [F.root]
 
-Without a file, 8 events of pile-up 200 (seed 11) are simulated first (needs ACTS). In units of one event.
+Without a file, 8 events of pile-up 200 (seed 606) are simulated first (needs ACTS). In units of one event.
 Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
 workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
 CPU seconds are those of the worker processes and of this one. ``ceiling`` is what two plain processes that only count make of two
@@ -28,7 +28,7 @@ from tracking.distribute import connect
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"
 ROUNDS = 7
-SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "8", "--seed", "11")
+SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "8", "--seed", "606")
 COUNT = "import sys, time; s = time.perf_counter(); sum(range(20_000_000)); print(time.perf_counter() - s)"
 
 
