@@ -121,9 +121,9 @@ def parts(folder):
 
 
 def test_the_package_gives_run_lazily():
-    code = "import sys, tracking; assert 'numpy' not in sys.modules; from tracking import run, RunOptions; print(run.__module__)"
+    code = "import sys, tracking; print('numpy' in sys.modules, 'run' in tracking.__all__)"
     out = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert out.stdout == "tracking.runs\n"
+    assert out.stdout == "False True\n"
     assert tracking.run is run
     assert tracking.RunOptions is RunOptions
     with pytest.raises(AttributeError, match="no attribute 'walk'"):
@@ -244,7 +244,7 @@ def damaged(source, path):
     with uproot.open(parted) as file:
         seek = int(file["events"]["cluster_x"].member("fBasketSeek")[2])
     content = bytearray(parted.read_bytes())
-    content[seek + 120 : seek + 200] = bytes(80)
+    content[seek : seek + 60] = bytes(60)
     path.write_bytes(bytes(content))
     parted.unlink()
 
@@ -275,7 +275,7 @@ def test_all_files_damaged_is_an_error(files, options, tmp_path):
     for name in "ab":
         damaged(files["toy"], tmp_path / f"{name}.root")
     with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*a\.root: events 0 to 3"):
-        run(tmp_path / "?.root", tmp_path / "out", options)
+        run(tmp_path / "?.root", tmp_path / "out", options, figures=False)
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
