@@ -11,6 +11,7 @@ cores against one at the same time, in turn with the rest: 2 on a quiet machine 
 
 import json
 import os
+import pickle
 import platform
 import statistics
 import subprocess
@@ -22,8 +23,10 @@ from pathlib import Path
 import psutil
 
 from smartpix.io import open_events
-from tracking import run
+from tracking import RunOptions, run
 from tracking.distribute import connect
+from tracking.pipeline import Chain
+from tracking.units import plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"
@@ -42,6 +45,13 @@ def counting(n: int) -> float:
     """Counts per second of ``n`` plain processes side by side."""
     processes = [subprocess.Popen([sys.executable, "-c", COUNT], stdout=subprocess.PIPE, text=True) for _ in range(n)]
     return sum(1 / float(process.communicate()[0]) for process in processes)
+
+
+def kept(file: str) -> float:
+    """MB an event of what is sent and kept until the end, in a unit of all events."""
+    opened = open_events(file)
+    (unit,) = plan_units([opened], opened.n_events)
+    return len(pickle.dumps(run_unit(Chain.for_header(opened.header, RunOptions()), unit))) / 1e6 / opened.n_events
 
 
 def measure(file: str) -> dict[str, object]:
@@ -68,7 +78,7 @@ def measure(file: str) -> dict[str, object]:
             memory.append(max(client.run(lambda: psutil.Process().memory_info().rss / 1e6).values()))
             ceiling.append(counting(2) / counting(1))
             load.append(os.getloadavg()[0])
-        part = (Path(folder) / "1" / "tracks.root").stat().st_size / 1e6 / n_events
+        tracks = (Path(folder) / "1" / "tracks.root").stat().st_size / 1e6 / n_events
     ratios = [a / b for a, b in zip(wall[1], wall[2], strict=True)]
     return {
         "n_events": n_events,
@@ -84,7 +94,8 @@ def measure(file: str) -> dict[str, object]:
         "load": [min(load), statistics.median(load), max(load)],
         "cores": os.cpu_count(),
         "worker_mb": max(memory),
-        "tracks_mb_per_event": part,
+        "tracks_mb_per_event": tracks,
+        "part_mb_per_event": kept(file),
         "input_mb_per_event": Path(file).stat().st_size / 1e6 / n_events,
         "all_s": {"one": wall[1], "two": wall[2]},
         "machine": platform.processor() or platform.machine(),

@@ -19,13 +19,17 @@ __all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "im
 
 ALGORITHMS = {"acts-grid": "GridTripletSeedingAlgorithm", "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm"}
 
-TUNED: Mapping[str, float] = {
-    "minPt": 0.5, "impactMax": 5.0, "deltaRMin": 20.0, "deltaRMax": 80.0, "deltaRMinTop": 20.0, "deltaRMaxTop": 80.0,
+TUNED: Mapping[str, Any] = {
+    "minPt": 0.5, "impactMax": 1.0, "deltaRMin": 20.0, "deltaRMax": 80.0, "deltaRMinTop": 20.0, "deltaRMaxTop": 80.0,
     "deltaRMinBottom": 20.0, "deltaRMaxBottom": 80.0, "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0, "zMax": 2000.0,
-    "deltaZMin": -350.0, "deltaZMax": 350.0, "collisionRegionMin": -250.0, "collisionRegionMax": 250.0,
-    "sigmaScattering": 3.0, "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "cotThetaMax": 10.0,
+    "deltaZMin": -350.0, "deltaZMax": 350.0, "collisionRegionMin": -200.0, "collisionRegionMax": 200.0,
+    "sigmaScattering": 3.0, "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "cotThetaMax": 10.0, "useVariableMiddleSPRange": True,
 }  # fmt: skip
-"""Cuts tuned for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's defaults."""
+"""Cuts tuned for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's defaults.
+
+Without the variable range of middle radii seeds of half a per cent of the findable particles are missed; wider cuts on impact and
+luminous region only cost time.
+"""
 
 
 @dataclass(frozen=True)

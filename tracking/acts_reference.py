@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,14 +21,13 @@ import numpy.typing as npt
 from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder, space_points
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.schema import InputError, check
+from smartpix.schema import PARAMETERS, InputError, check
 from tracking.build import Tracks
 
-__all__ = ["SEEDING", "STOCK", "TUNED", "ActsFits", "ActsOptions", "ActsParameters", "ActsTracks", "acts_fits", "acts_tracks"]
+__all__ = ["TUNED", "ActsFits", "ActsOptions", "ActsParameters", "ActsTracks", "acts_fits", "acts_tracks"]
 
 Floats = npt.NDArray[np.float64]
 
-PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
 STAGES = {
     "seeding": ALGORITHMS["acts-grid"],
     "parameters": "TrackParamsEstimationAlgorithm",
@@ -38,11 +38,6 @@ SAME_PLACE = 1e-3
 """Largest difference in mm between a module of the table and ACTS's."""
 START_SIGMA = (10.0, 10.0, 0.1, 0.1, 1.0)
 """Widths of d0, z0 (mm), phi, theta, qop (1/GeV) that fits start with: far wider than what the hits say."""
-
-SEEDING: Mapping[str, Any] = {
-    "useVariableMiddleSPRange": True, "impactMax": 1.0, "collisionRegionMin": -200.0, "collisionRegionMax": 200.0,
-}  # fmt: skip
-"""Cuts of the seeding that differ from :data:`seeding.acts_reference.TUNED` where the seeds are for tracks."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +84,14 @@ class ActsOptions:
             check("acts", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
 
-STOCK = ActsOptions(
-    chi2=15.0, outlier_chi2=25.0, branches=10, max_holes=100, sigma_position=1.0, sigma_angle=math.radians(1.0), sigma_qopt=0.1,
-    sigma_pt=0.1, record_material=True,
-)  # fmt: skip
-"""What ACTS's examples set, pixel volumes and removal of duplicate seeds apart."""
-
 TUNED = ActsOptions()
 """Tuned for speed, efficiency and fakes together at pile-up 200 (3.8 T, MDN estimates).
 
-One branch, narrow seed parameters, no holes and no states on material made it several times faster than ``STOCK``, with fewer
-fakes; ``SEEDING`` raised the efficiency and saved more. A wider impact cut or luminous region, one hole or two branches only cost
-time; two shared hits find a few more at two to three times the fakes. Outwards only loses tracks, duplicate seeds cost time,
-and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it reaches: ``smartpix bench tracking``.
+One branch, narrow seed parameters, no holes and no states on material made it several times faster than what ACTS's examples
+set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the efficiency and saved more. One hole or
+two branches only cost time; two shared hits find a few more at two to three times the fakes. Outwards only loses tracks,
+duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it reaches:
+``smartpix bench tracking``.
 """
 
 
@@ -190,7 +180,7 @@ def acts_tracks(
     detector: Detector,
     field: float,
     options: ActsOptions = TUNED,
-    seeding: Mapping[str, Any] = SEEDING,
+    seeding: Mapping[str, Any] = MappingProxyType({}),
 ) -> ActsTracks:
     """Reconstruct events with ACTS, on one thread.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ import numpy.typing as npt
 from seeding.acts_reference import import_acts
 from seeding.hits import Hits, make_hits
 from smartpix.estimate import estimate
+from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from tracking.acts_reference import Parameters, acts_tracks
+from tracking.acts_reference import Parameters, acts_fits, acts_tracks
 from tracking.build import Tracks
 from tracking.graph import EDGE_FEATURES
 from tracking.metrics import EventTruth, TrackScore, event_truth, score_tracks
 from tracking.model import load_network
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain
-from tracking.resolution import RESOLUTIONS, residuals_and_pulls, resolution
+from tracking.resolution import RESOLUTIONS, pull_width, residuals_and_pulls, resolution
 from tracking.seeding_sample import simulated
 
 __all__ = ["JETS", "bench_tracking", "measure", "table"]
@@ -78,12 +79,13 @@ def load(path: str | Path, limit: int, options: RunOptions) -> tuple[Chain, list
 
 
 def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[str, float], int, int]:
-    """Tracks of all events, mean ms by stage, edges and their bytes (features included) an event."""
-    found, ms, n_edges, n_bytes = [], dict.fromkeys(STAGES, 0.0), 0, 0
+    """Tracks of all events, mean ms by stage up to the fit, edges and their bytes (features included) an event."""
+    stages = [stage for stage in STAGES if stage != "vertex"]
+    found, ms, n_edges, n_bytes = [], dict.fromkeys(stages, 0.0), 0, 0
     for k, event in enumerate(events):
         result = chain.event(k, event.clusters)
         found.append(Found(result.tracks, result.helices))
-        for stage in STAGES:
+        for stage in stages:
             ms[stage] += result.ms[stage] / len(events)
         n_edges += len(result.edges)
         columns = (getattr(result.edges, column.name) for column in fields(result.edges))
@@ -91,21 +93,24 @@ def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[
     return found, ms, n_edges // len(events), n_bytes // len(events)
 
 
-def measure(path: str | Path, limit: int, with_window: bool = False, report: Report = print) -> dict[str, Any]:
+def measure(path: str | Path, limit: int, with_parts: bool = False, report: Report = print) -> dict[str, Any]:
     """Both chains on the first events of a file.
+
+    Args:
+        with_parts: also what the fit and the cones do in the other's place.
 
     Returns:
         ``ours`` and ``acts``: ``efficiency`` of findable particles, ``fake_rate``, ``duplicate_rate`` of tracks with at least
         four hits and pT > 0.5 GeV, ``n_tracks`` of these, ``ms`` an event from clusters with estimates (ACTS: from measurements
         and space points) to tracks with parameters, ``ms_by_stage``, ``us_per_track``, ``resolution_*`` (68 % half widths) and
-        ``pull_*`` (68 % half widths) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
-        estimates take where the chip does not make them, and ``ratio_time_with_estimates``; ``window_graph`` if asked: ``edges``,
+        ``pull_*`` (standard deviations) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
+        estimates take where the chip does not make them, and ``ratio_time_with_estimates``; if asked ``window_graph``: ``edges``,
         ``mb``, ``ms``, ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
-        these.
+        these, and ``fit``: of :func:`compare_fits`.
     """
     chain, events = load(path, limit, RunOptions())
     chains = {"cone": chain}
-    if with_window:
+    if with_parts:
         chains["window"] = Chain.for_header(chain.header, WINDOW)
     hits, detector, field = [event.hits for event in events], chain.header.detector, chain.header.field
     ours: dict[str, list[Any]] = {name: [] for name in chains}
@@ -132,7 +137,9 @@ def measure(path: str | Path, limit: int, with_window: bool = False, report: Rep
         result[chosen]["us_per_track"] = 1e3 * result[chosen]["ms"] * len(events) / max(result[chosen]["n_tracks"], 1)
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     result["ratio_time_with_estimates"] = (result["ours"]["ms"] + ms_estimate) / result["acts"]["ms"]
-    for name in chains if with_window else ():
+    if with_parts:
+        result["fit"] = compare_fits(events, ours["cone"][0][0], of["cone"], detector, field)
+    for name in chains if with_parts else ():
         _, _, n_edges, n_bytes = ours[name][0]
         own, times = rates(of[name]), _median([run[1] for run in ours[name]])
         times.pop("estimate")
@@ -140,6 +147,26 @@ def measure(path: str | Path, limit: int, with_window: bool = False, report: Rep
             "edges": n_edges, "mb": n_bytes / 1e6, "efficiency": own["efficiency"], "fake_rate": own["fake_rate"],
         } | _times(times)  # fmt: skip
     return result
+
+
+def compare_fits(
+    events: Sequence[Event], found: Sequence[Found], judged_: Sequence[Judged], detector: Detector, field: float
+) -> dict[str, Any]:
+    """The fit beside ACTS's Kalman fitter on the same tracks and hits.
+
+    Returns:
+        ``ours`` and ``acts``: ``resolution_*`` and ``pull_*`` of the particles whose track both fitted, all its hits in it.
+    """
+    tracks = [f.tracks for f in found]
+    fits = acts_fits([event.hits for event in events], tracks, [f.parameters for f in found], detector, field)
+    theirs, whole = [], []
+    for own, track, values, n_fitted in zip(judged_, tracks, fits.parameters, fits.n_fitted, strict=True):
+        theirs.append(replace(own, parameters=values))
+        complete = np.zeros(len(own.truth.findable), dtype=bool)
+        good = (own.score.particle >= 0) & (n_fitted == np.diff(track.start))[own.rows]
+        complete[own.score.particle[good]] = True
+        whole.append(complete & own.matched())
+    return {"ours": resolutions(judged_, whole, field), "acts": resolutions(theirs, whole, field)}
 
 
 def _median(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -196,7 +223,7 @@ def rates(events: Sequence[Judged]) -> dict[str, Any]:
 
 
 def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.bool_]], field: float) -> dict[str, Any]:
-    """Half widths of residuals and pulls of some particles' first tracks; None where there are none."""
+    """Half widths of residuals and standard deviations of pulls of some particles' first tracks; None where there are none."""
     parts = []
     for event, wanted in zip(events, particles, strict=True):
         who = event.score.particle
@@ -206,7 +233,8 @@ def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.boo
     out: dict[str, Any] = {"n_resolution": len(residual)}
     for k, (name, (key, factor)) in enumerate(RESOLUTIONS.items()):
         out[f"resolution_{key}"] = resolution(factor * residual[:, k])
-        out[f"pull_{name}"] = resolution(pull[:, k])
+        width = pull_width(pull[:, k])
+        out[f"pull_{name}"] = width[1] if width else None
     return out
 
 
@@ -237,7 +265,7 @@ def bench_tracking(
         def of(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
             path = simulated(pileup, n, seed + pileup + len(more), Path(folder), **more)
-            return measure(path, n, with_window=pileup == MAIN, report=report)
+            return measure(path, n, with_parts=pileup == MAIN, report=report)
 
         result = {"seed": seed} | of(MAIN, n_events)
         result["pileup"] = {str(p): of(p, few) for p in pileups if p != MAIN}
@@ -260,15 +288,24 @@ def table(result: Mapping[str, Any]) -> str:
             numbers = (
                 f"{r['efficiency']:11.4f}{r['fake_rate']:8.4f}{r['duplicate_rate']:11.4f}{r['ms']:8.1f}{r['us_per_track']:9.1f}"
             )
-            widths = "".join(f"{'-' if r[f'resolution_{k}'] is None else format(r[f'resolution_{k}'], '.4g'):>12s}" for k in keys)
-            lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{widths}")
+            lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{_widths(r, keys)}")
         ratios = f"{sample['ratio_time']:.3f}, with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
         lines.append(f"{'':14s}time over ACTS's, from clusters with estimates: {ratios}")
     for name in ("cone_graph", "window_graph"):
         g = result[name]
         quality_of = f"efficiency {g['efficiency']:.4f}, fakes {g['fake_rate']:.4f}"
         lines.append(f"{name:14s}{g['edges']:9d} edges {g['mb']:6.1f} MB {g['ms']:7.1f} ms, {quality_of}")
+    for who, title in (("ours", "our fit"), ("acts", "ACTS's")):
+        widths = "".join(
+            f"{'-' if (w := result['fit'][who][f'resolution_{k}']) is None else format(w, '.4g'):>12s}" for k in keys
+        )
+        lines.append(f"{title:14s}{'of the same tracks':44s}{widths}")
     for who in ("ours", "acts"):
         stages = ", ".join(f"{k} {v:.1f}" for k, v in result[who]["ms_by_stage"].items())
         lines.append(f"ms by stage, {who}: {stages}")
     return "\n".join(lines)
+
+
+def _widths(resolutions: Mapping[str, Any], keys: Sequence[str]) -> str:
+    values = [resolutions[f"resolution_{key}"] for key in keys]
+    return "".join(f"{'-' if value is None else format(value, '.4g'):>12s}" for value in values)

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ __all__ = ["connect", "run_on"]
 
 PER_WORKER = 2
 """Units at a worker: one that runs and one that waits, so that nothing large queues up at the scheduler."""
+GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
 PATIENCE = 10
 """Seconds to wait for a scheduler's answer."""
 
@@ -46,7 +47,7 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
             raise InputError(f"workers: must be at least 1 and is {workers}")
         with (
             LocalCluster(
-                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, dashboard_address=None,
+                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
@@ -77,7 +78,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     """
     from distributed import KilledWorker, as_completed
 
-    if not client.nthreads():
+    if not _threads(client):
         log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
     # A task, not scattered data, which would be lost with the worker that holds it.
     shared = client.submit(_same, chain, pure=False)
@@ -86,7 +87,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     ready = as_completed()
     try:
         while True:
-            wanted = PER_WORKER * max(1, sum(client.nthreads().values()))
+            wanted = PER_WORKER * max(1, _threads(client))
             while len(running) < wanted and (unit := next(waiting, None)) is not None:
                 future = client.submit(_run_there, shared, unit, version("smartpix"), pure=False)
                 running[future.key] = future, unit
@@ -96,7 +97,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
             future = next(ready)
             _, unit = running.pop(future.key)
             if future.status in ("lost", "cancelled"):
-                raise InputError("dask: the scheduler is gone; start it again and run the same command, which goes on from here")
+                raise InputError(GONE)
             error = future.exception()
             if isinstance(error, KilledWorker):
                 error = InputError(
@@ -108,7 +109,15 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
             yield unit, error if isinstance(error, InputError) else future.result()
             del future
     finally:
-        client.cancel([future for future, _ in running.values()])
+        with suppress(OSError, TimeoutError):
+            client.cancel([future for future, _ in running.values()])
+
+
+def _threads(client: Client) -> int:
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError) as error:
+        raise InputError(GONE) from error
 
 
 def _same(chain: Chain) -> Chain:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from smartpix.simulate.generate import PION_MASS
 from tracking.helix import (
     FAST,
     advance,
@@ -35,7 +36,7 @@ from tracking.helix import (
     times,
     to_plane,
 )
-from tracking.material import PION_MASS, scatter, scatter_between, theta2_behind
+from tracking.material import scatter, scatter_between, theta2_behind
 
 __all__ = ["OUTLIER", "UNUSABLE", "USED", "fit_all"]
 

@@ -9,10 +9,8 @@ from numba import njit
 
 from tracking.helix import FAST, dot
 
-__all__ = ["PION_MASS", "scatter", "scatter_between", "theta2_behind"]
+__all__ = ["scatter", "scatter_between", "theta2_behind"]
 
-PION_MASS = 0.13957
-"""GeV: what all particles are taken for."""
 HIGHLAND = 0.0136
 """GeV."""
 FLATTEST = 50.0

@@ -17,6 +17,7 @@ from smartpix.schema import InputError, check, nearest
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
+from tracking.vertices import VertexOptions
 
 __all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
 
@@ -52,6 +53,7 @@ class RunOptions:
     seed: SeedOptions = field(default_factory=SeedOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
     fit: FitOptions = field(default_factory=FitOptions)
+    vertex: VertexOptions = field(default_factory=VertexOptions)
 
     def __post_init__(self) -> None:
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")

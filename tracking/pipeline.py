@@ -25,10 +25,11 @@ from tracking.graph import candidate_edges, make_features
 from tracking.inference import FusedInteractionNetwork, fuse_network
 from tracking.model import load_network
 from tracking.options import RunOptions
+from tracking.vertices import Vertices, find_vertices
 
 __all__ = ["STAGES", "Chain", "EventResult", "none_usable", "open_inputs"]
 
-STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit")
+STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class EventResult:
     scores: npt.NDArray[np.float32]
     tracks: Tracks
     helices: Helices
+    vertices: Vertices
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
 
@@ -99,7 +101,9 @@ class Chain:
         clock.lap("build")
         helices = fit_tracks(hits, tracks, detector, field_, options.fit)
         clock.lap("fit")
-        return EventResult(event, hits, edges, seeds, scores, tracks, helices, outside, clock.ms)
+        vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
+        clock.lap("vertex")
+        return EventResult(event, hits, edges, seeds, scores, tracks, helices, vertices, outside, clock.ms)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""

@@ -21,9 +21,9 @@ from smartpix.quality import half_width
 from smartpix.schema import PARAMETERS
 from tracking.metrics import BINS, TRACK_BINS, EventTruth, clopper_pearson, score_edges
 from tracking.pipeline import Chain, EventResult
-from tracking.resolution import core, joined, resolution
+from tracking.resolution import PULL_RANGE, joined, pull_width, resolution
 from tracking.totals import Totals
-from tracking.vertices import MIN_FINDABLE, find_vertices
+from tracking.vertices import MIN_FINDABLE, true_vertices
 
 __all__ = ["figure", "write_figures"]
 
@@ -223,18 +223,18 @@ def track_pulls(path: Path, totals: Totals) -> None:
             histogram = totals.pulls[name, :]
             axis.set_xlabel(f"(fitted - true) / sigma of {label}")
             axis.set_ylabel("tracks / bin")
-            axis.set_xlim(-5, 5)
+            axis.set_xlim(-PULL_RANGE, PULL_RANGE)
             axis.set_xticks(range(-4, 5, 2))
-            found, width = core(of_tracks.pull[:, k]), resolution(of_tracks.pull[:, k])
+            found, width = pull_width(of_tracks.pull[:, k]), resolution(of_tracks.pull[:, k])
             if found is None or width is None:
                 axis.text(0.5, 0.5, "not fitted", ha="center", transform=axis.transAxes)
                 continue
             mplhep.histplot(histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks")
-            grid = np.linspace(-5, 5, 200)
+            grid = np.linspace(-PULL_RANGE, PULL_RANGE, 200)
             scale = histogram.sum(flow=True) * histogram.axes[0].widths[0] / np.sqrt(2 * np.pi)
             axis.plot(grid, scale * np.exp(-(grid**2) / 2), color=GREY, ls="--", label="unit Gaussian")
             axis.set_ylim(0, 1.45 * max(histogram.values().max(), scale))
-            text = f"core: mean {round(found[0], 2) + 0.0:.2f}, sigma {found[1]:.2f}\n68 % within {width:.2f}"
+            text = f"mean {round(found[0], 2) + 0.0:.2f}, width {found[1]:.2f}\n68 % within {width:.2f}"
             axis.text(0.04, 0.95, text, va="top", transform=axis.transAxes, fontsize=13)
         axes[5].axis("off")
         axes[5].legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize=14, title="Tracks of findable particles")
@@ -287,15 +287,14 @@ def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth)
             width.set_xlim(-150, 150)
             width.set_xticks(range(-100, 101, 50))
         z0, sigma_z0 = result.helices.z0, result.helices.sigma()[:, 1]
-        found = find_vertices(z0, sigma_z0)
+        found = result.vertices
         reach = 150.0 if len(found) <= 30 else 20.0
         sharp = hist.Hist.new.Reg(200, -reach, reach).Int64().fill(z0[sigma_z0 < 0.5])
         mplhep.histplot(
             sharp, ax=shown, color=BLUE, histtype="fill", alpha=0.5, flow="none", label="tracks, sigma of $z_0$ < 0.5 mm"
         )
         top = max(sharp.values().max(), 4.0)
-        where, n = np.unique(truth.vertex[truth.findable, 2], return_counts=True)
-        true = where[n >= MIN_FINDABLE]
+        true = true_vertices(truth)[:, 2]
         shown.plot(found.z, np.full(len(found), 1.06 * top), "v", color=RED, ms=7, label="found")
         label = f"true, at least {MIN_FINDABLE} findable"
         shown.plot(true, np.full(len(true), 1.16 * top), "|", color="black", ms=12, mew=1.5, label=label)
@@ -385,9 +384,8 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
                 np.concatenate([low[:, 1], high[::-1, 1]]), np.concatenate([grid, grid[::-1]]),
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
-        found = find_vertices(result.helices.z0, result.helices.sigma()[:, 1])
-        if len(found):
-            rz.eventplot(found.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
+        if len(result.vertices):
+            rz.eventplot(result.vertices.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
         xy.plot([], [], color=BLUE, lw=0.5, label="tracks")
         xy.plot([], [], color=RED, lw=1.6, label="the three of largest $p_T$")
         rz.plot([], [], color=BLUE, lw=0.5, label="tracks")

@@ -18,9 +18,9 @@ from tracking.metrics import EventTruth, TrackScore
 __all__ = [
     "RESOLUTIONS",
     "TrackResiduals",
-    "core",
     "joined",
     "pull_histogram",
+    "pull_width",
     "residuals_and_pulls",
     "resolution",
     "track_residuals",
@@ -35,9 +35,8 @@ RESOLUTIONS = {
     "qop": ("qop_rel", 1.0),
 }
 """Of each parameter the name and the unit that residuals are told in; that of q/p is relative to its truth."""
-CORE = 2.0
-TRUNCATED = 0.879626
-"""Standard deviation of a unit Gaussian's values within ``CORE``: sqrt(1 - 2 c phi(c) / (2 Phi(c) - 1))."""
+PULL_RANGE = 5.0
+"""Pulls further from 0 are left out of means, standard deviations and histograms."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -143,28 +142,20 @@ def resolution(residuals: npt.ArrayLike) -> float | None:
     return half_width(values) if len(values) else None
 
 
-def core(values: npt.ArrayLike) -> tuple[float, float] | None:
-    """Mean and standard deviation of the core: of the values within 2 standard deviations, as a Gaussian cut off there.
+def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
+    """Mean and standard deviation of the pulls within ``PULL_RANGE``; None for fewer than two.
 
-    Tails further out do not count. Cut and moments follow each other until they agree. None for fewer than two values.
+    What lies further out, such as a track with another particle's hit, would decide the standard deviation alone.
     """
-    finite = np.asarray(values, dtype=np.float64)
-    finite = finite[np.isfinite(finite)]
-    if len(finite) < 2:
-        return None
-    mean, sigma = float(np.median(finite)), half_width(finite - np.median(finite))
-    for _ in range(50):
-        inside = finite[np.abs(finite - mean) <= CORE * sigma]
-        last, mean, sigma = sigma, float(inside.mean()), float(inside.std()) / TRUNCATED
-        if abs(sigma - last) <= 1e-4 * last:
-            break
-    return mean, sigma
+    values = np.asarray(pulls, dtype=np.float64)
+    values = values[np.abs(values) <= PULL_RANGE]
+    return (float(values.mean()), float(values.std())) if len(values) > 1 else None
 
 
 def pull_histogram(residuals: TrackResiduals) -> hist.Hist:
-    """Pulls in 60 bins from -5 to 5 by ``parameter``."""
+    """Pulls in 60 bins within ``PULL_RANGE`` by ``parameter``."""
     histogram = hist.Hist(
-        hist.axis.StrCategory(PARAMETERS, name="parameter"), hist.axis.Regular(60, -5, 5, name="pull"),
+        hist.axis.StrCategory(PARAMETERS, name="parameter"), hist.axis.Regular(60, -PULL_RANGE, PULL_RANGE, name="pull"),
         storage=hist.storage.Int64(),
     )  # fmt: skip
     for k, name in enumerate(PARAMETERS):

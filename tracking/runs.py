@@ -66,7 +66,7 @@ def run(
         events_per_unit: events that are run, sent and kept together.
 
     Returns:
-        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/concepts.md.
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
 
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, or an unfinished run with other

@@ -15,8 +15,8 @@ from smartpix.estimate import TARGETS, truth_targets
 from tracking import metrics
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.pipeline import Chain, EventResult
-from tracking.resolution import RESOLUTIONS, TrackResiduals, core, joined, pull_histogram, resolution, track_residuals
-from tracking.vertices import MIN_FINDABLE, find_vertices, score_vertices
+from tracking.resolution import RESOLUTIONS, TrackResiduals, joined, pull_histogram, pull_width, resolution, track_residuals
+from tracking.vertices import MIN_FINDABLE, score_vertices
 
 __all__ = ["Totals"]
 
@@ -88,8 +88,7 @@ class Totals:
         for name, value in result.ms.items():
             self.ms[name] = self.ms.get(name, 0.0) + value
         helices = result.helices
-        vertices = find_vertices(helices.z0, helices.sigma()[:, 1])
-        self.n_vertices += len(vertices)
+        self.n_vertices += len(result.vertices)
         if truth is None or tracks is None:
             return
         kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
@@ -115,7 +114,7 @@ class Totals:
         self.pulls = pulls if self.pulls is None else self.pulls + pulls
         if _entries(self.track_residuals) < MAX_RESIDUALS:
             self.track_residuals.append(of_tracks)
-        found = score_vertices(vertices, tracks.particle, truth)
+        found = score_vertices(result.vertices, tracks.particle, truth)
         self.vertex_efficiency.fill(np.minimum(found.n_findable, MOST_FINDABLE), found.found)
         self.n_false_vertices += found.n_false
         self.n_split_vertices += found.n_split
@@ -187,9 +186,9 @@ class Totals:
         out: dict[str, Any] = {}
         for k, (name, _) in enumerate(RESOLUTIONS.values()):
             out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
-        cores = {name: core(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
-        out["pull_mean"] = {name: found[0] if found else None for name, found in cores.items()}
-        out["pull_sigma"] = {name: found[1] if found else None for name, found in cores.items()}
+        widths = {name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
+        out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
         out["pull_half_width"] = {name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
         return out
 

@@ -17,7 +17,7 @@ from sklearn.cluster import DBSCAN
 from smartpix.schema import check
 from tracking.metrics import EventTruth
 
-__all__ = ["MIN_FINDABLE", "VertexOptions", "VertexScore", "Vertices", "find_vertices", "score_vertices"]
+__all__ = ["MIN_FINDABLE", "VertexOptions", "VertexScore", "Vertices", "find_vertices", "score_vertices", "true_vertices"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -172,16 +172,27 @@ class VertexScore:
     n_split: int
 
 
+def true_vertices(truth: EventTruth) -> Floats:
+    """(W, 3) true vertices in mm, as :class:`VertexScore` has them."""
+    points, _, _, true = _production(truth)
+    return points[true]
+
+
+def _production(truth: EventTruth) -> tuple[Floats, Ints, Ints, npt.NDArray[np.bool_]]:
+    """Production points (Q, 3), that of each particle (P,), their findable particles (Q,), and which are true vertices (Q,)."""
+    points, point = np.unique(truth.vertex, axis=0, return_inverse=True)
+    point = point.reshape(-1)
+    n_findable = np.bincount(point[truth.findable], minlength=len(points))
+    return points, point, n_findable, (n_findable >= MIN_FINDABLE) & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS)
+
+
 def score_vertices(vertices: Vertices, particle: Ints, truth: EventTruth) -> VertexScore:
     """Compare the vertices of one event with truth.
 
     Args:
         particle: (T,) rows of the particles the tracks are matched to, -1 for fakes.
     """
-    points, point = np.unique(truth.vertex, axis=0, return_inverse=True)
-    point = point.reshape(-1)
-    n_findable = np.bincount(point[truth.findable], minlength=len(points))
-    true = (n_findable >= MIN_FINDABLE) & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS)
+    points, point, n_findable, true = _production(truth)
     at = (vertices.label >= 0) & (particle >= 0)
     pairs, shared = np.unique(np.stack([vertices.label[at], point[particle[at]]]), axis=1, return_counts=True)
     # Of each vertex the point with the most tracks: the last one written.

@@ -6,7 +6,7 @@ import pytest
 from smartpix.schema import InputError
 from smartpix.weights import data_path
 from tracking import bench_tracking as bench
-from tracking.acts_reference import ActsTracks
+from tracking.acts_reference import ActsFits, ActsTracks
 from tracking.options import RunOptions
 from tracking.runs import run
 
@@ -29,9 +29,13 @@ def result():
             parameters.append(Parameters(*(getattr(p, n)[keep] for n in ("d0", "z0", "phi", "theta", "qop", "covariance"))))
         return ActsTracks(tracks, parameters, {"seeding": 100.0, "ckf": 300.0, "total": 400.0})
 
+    def fitted(hits, tracks, start, detector, field):
+        return ActsFits(list(start), [np.diff(t.start) for t in tracks], 1.0)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "acts_tracks", stand_in)
-        return bench.measure(path, 2, with_window=True, report=lambda line: None), found, events
+        patch.setattr(bench, "acts_fits", fitted)
+        return bench.measure(path, 2, with_parts=True, report=lambda line: None), found, events
 
 
 class Parameters:
@@ -59,6 +63,26 @@ def test_acts_is_judged_in_the_same_way_and_resolutions_are_of_the_same_particle
     for key, value in ours.items():
         if key.startswith(("resolution", "pull")):
             assert value == pytest.approx(acts[key])
+
+
+def test_fits_are_of_the_same_tracks(result):
+    measured, *_ = result
+    assert measured["fit"]["ours"] == measured["fit"]["acts"]
+    assert measured["fit"]["ours"]["n_resolution"] > 20
+
+
+def test_the_fit_is_as_good_as_that_of_acts():
+    pytest.importorskip("acts")
+    chain, events = bench.load(data_path("sample.root"), 10, RunOptions())
+    found, *_ = bench.run_chain(chain, events)
+    header = chain.header
+    compared = bench.compare_fits(events, found, bench.judged(events, found), header.detector, header.field)
+    assert compared["ours"]["n_resolution"] == compared["acts"]["n_resolution"] > 600
+    for key, value in compared["ours"].items():
+        if key.startswith("resolution"):
+            assert value < 1.05 * compared["acts"][key]
+        if key.startswith("pull"):
+            assert 0.95 < value < 1.05
 
 
 def test_times_and_graphs(result):

@@ -13,7 +13,7 @@ from scipy.stats import truncnorm
 from smartpix.schema import PARAMETERS
 from tracking import resolution
 from tracking.metrics import TrackScore
-from tracking.resolution import core, joined, pull_histogram, residuals_and_pulls, track_residuals, true_parameters
+from tracking.resolution import joined, pull_histogram, pull_width, residuals_and_pulls, track_residuals, true_parameters
 
 
 def propagated(vertex, momentum, charge, field):
@@ -163,19 +163,17 @@ def test_a_parameter_without_variance_was_not_fitted():
     assert np.all(np.isnan(pull[:, 4]))
     assert np.all(np.isfinite(residual[:, :4]))
     assert resolution.resolution(residual[:, 4]) is None
-    assert core(residual[:, 4]) is None
+    assert pull_width(residual[:, 4]) is None
 
 
-def test_the_core_is_that_of_the_gaussian_whatever_its_tails():
-    assert pytest.approx(truncnorm(-resolution.CORE, resolution.CORE).std(), abs=1e-6) == resolution.TRUNCATED
+def test_the_width_of_pulls_leaves_out_what_is_far():
     rng = np.random.default_rng(7)
-    values = rng.normal(0.3, 1.7, 40_000)
-    assert core(values) == pytest.approx((0.3, 1.7), abs=0.04)
+    values = rng.normal(0.1, 1.1, 40_000)
+    cut = truncnorm((-5 - 0.1) / 1.1, (5 - 0.1) / 1.1, 0.1, 1.1)
+    assert pull_width(values) == pytest.approx((cut.mean(), cut.std()), abs=0.02)
     far = np.concatenate([values, rng.choice([-1, 1], 2000) * rng.uniform(20, 90, 2000), [np.nan, np.inf]])
-    assert core(far) == pytest.approx((0.3, 1.7), abs=0.06)
-    assert far[np.isfinite(far)].std() > 5
-    assert core(np.ones(9)) == (1, 0)
-    assert core([1.0]) is None
+    assert pull_width(far) == pull_width(values)
+    assert pull_width([1.0, 7.0]) is None
 
 
 def test_the_resolution_is_the_quantile_of_the_size():

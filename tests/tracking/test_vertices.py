@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix.schema import InputError
-from tracking.vertices import VertexOptions, Vertices, find_vertices, score_vertices
+from tracking.vertices import VertexOptions, Vertices, find_vertices, score_vertices, true_vertices
 
 
 def tracks_of(rng, true, per_vertex, blur=0.0):
@@ -166,3 +166,10 @@ def test_nothing_scores_nothing():
     assert (len(score.found), len(score.residual), score.n_false, score.n_split) == (0, 0, 0, 0)
     three = SimpleNamespace(vertex=np.zeros((3, 3)), findable=np.ones(3, dtype=bool))
     assert score_vertices(none, np.zeros(0, dtype=np.int64), three).found.tolist() == [False]
+
+
+def test_true_vertices_are_near_the_axis_and_have_findable_particles():
+    vertex = np.repeat([[0.0, 0, 5], [2.0, 0, 6], [0.0, 0.5, 7], [0, 0, 8]], [3, 3, 4, 3], axis=0)
+    findable = np.ones(13, dtype=bool)
+    findable[-1] = False
+    np.testing.assert_array_equal(true_vertices(SimpleNamespace(vertex=vertex, findable=findable)), [[0, 0, 5], [0, 0.5, 7]])

@@ -1,0 +1,60 @@
+"""Accuracy of the tracks against time for graph networks of several sizes; writes benchmarks/results/network-size.json.
+
+    python benchmarks/network_size.py [--events EVENTS.root] WEIGHTS.safetensors ...
+
+benchmarks/network_size.sh trains the networks and calls this. Without --events 8 events of pile-up 200 are simulated with a seed
+that nothing was trained on. Inside the clock: features, screen and network, one thread, the networks in turn; the median of 5.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tracking.bench_tracking import judged, load, rates, run_chain
+from tracking.model import load_network
+from tracking.options import RunOptions
+from tracking.pipeline import Chain
+from tracking.seeding_sample import simulated
+
+ROOT = Path(__file__).resolve().parents[1]
+N_EVENTS, SEED, REPEATS = 8, 606, 5
+
+
+def main(weights: list[str], events: str | None) -> None:
+    """Measure the networks of some weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = events or simulated(200, N_EVENTS, SEED, Path(folder))
+        chain, sample = load(path, N_EVENTS, RunOptions())
+        chains = {Path(w).stem: Chain.for_header(chain.header, RunOptions(gnn=w)) for w in weights}
+        for one in chains.values():
+            run_chain(one, sample[:1])
+        runs = {name: [] for name in chains}
+        for _ in range(REPEATS):
+            for name, one in chains.items():
+                runs[name].append(run_chain(one, sample))
+    result = {"n_events": len(sample), "networks": {}}
+    for (name, some), path in zip(runs.items(), weights, strict=True):
+        network, made = load_network(path), rates(judged(sample, some[0][0]))
+        description = json.loads(Path(path).with_suffix(".json").read_text())
+        result["networks"][name] = {
+            **{key: description["options"][key] for key in ("hidden", "passes", "screen", "epochs")},
+            **{key: description["metrics"][key] for key in ("parameters", "loss", "auc")},
+            **{key: made[key] for key in ("efficiency", "fake_rate", "duplicate_rate", "n_findable", "n_tracks")},
+            "ms_graph": float(np.median([run[1]["graph"] for run in some])),
+            "ms_after_estimates": float(np.median([sum(v for k, v in run[1].items() if k != "estimate") for run in some])),
+        }
+        assert sum(p.numel() for p in network.parameters()) == description["metrics"]["parameters"]
+    (ROOT / "benchmarks" / "results" / "network-size.json").write_text(json.dumps(result, indent=1) + "\n")
+    for name, row in result["networks"].items():
+        print(name, {k: round(v, 4) for k, v in row.items()})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events")
+    parser.add_argument("weights", nargs="+")
+    given = parser.parse_args()
+    main(given.weights, given.events)
