@@ -5,8 +5,9 @@
 Without a file, 8 events of pile-up 200 (seed 606) are simulated first (needs ACTS). In units of one event.
 Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
 workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
-CPU seconds are those of the worker processes and of this one. ``ceiling`` is what two plain processes that only count make of two
-cores against one at the same time, in turn with the rest: 2 on a quiet machine of two cores.
+``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet machine
+of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of the one
+worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
 """
 
 import json
@@ -30,7 +31,7 @@ from tracking.units import plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"
-ROUNDS = 7
+ROUNDS = 5
 SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "8", "--seed", "606")
 COUNT = "import sys, time; s = time.perf_counter(); sum(range(20_000_000)); print(time.perf_counter() - s)"
 
@@ -58,7 +59,9 @@ def measure(file: str) -> dict[str, object]:
     """Seconds of wall time and of CPU by number of workers, and what the machine gave meanwhile."""
     n_events = open_events(file).n_events
     wall: dict[int, list[float]] = {1: [], 2: []}
-    cpu: dict[int, list[float]] = {1: [], 2: []}
+    busiest: dict[int, list[float]] = {1: [], 2: []}
+    workers: dict[int, list[float]] = {1: [], 2: []}
+    here: dict[int, list[float]] = {1: [], 2: []}
     memory: list[float] = []
     ceiling: list[float] = []
     load: list[float] = []
@@ -69,16 +72,21 @@ def measure(file: str) -> dict[str, object]:
             run(file, f"{folder}/warm-{k}", client=client, figures=False, events_per_unit=1)
         for _ in range(ROUNDS):
             for k, client in clients.items():
-                before = sum(client.run(cpu_seconds).values()) + cpu_seconds()
+                before, before_here = client.run(cpu_seconds), cpu_seconds()
                 start = time.perf_counter()
                 summary = run(file, f"{folder}/{k}", client=client, figures=False, events_per_unit=1)
                 wall[k].append(time.perf_counter() - start)
-                cpu[k].append(sum(client.run(cpu_seconds).values()) + cpu_seconds() - before)
+                here[k].append(cpu_seconds() - before_here)
+                used = [after - before[worker] for worker, after in client.run(cpu_seconds).items()]
+                busiest[k].append(max(used))
+                workers[k].append(sum(used))
                 summaries.add(json.dumps({n: v for n, v in summary.items() if n != "ms_per_event"}))
             memory.append(max(client.run(lambda: psutil.Process().memory_info().rss / 1e6).values()))
             ceiling.append(counting(2) / counting(1))
             load.append(os.getloadavg()[0])
         tracks = (Path(folder) / "1" / "tracks.root").stat().st_size / 1e6 / n_events
+    serial = {k: statistics.median(here[k]) for k in here}
+    longest = {k: statistics.median(busiest[k]) for k in busiest}
     ratios = [a / b for a, b in zip(wall[1], wall[2], strict=True)]
     return {
         "n_events": n_events,
@@ -88,8 +96,10 @@ def measure(file: str) -> dict[str, object]:
         "s_two": statistics.median(wall[2]),
         "ratio": statistics.median(wall[1]) / statistics.median(wall[2]),
         "ratio_by_round": [min(ratios), statistics.median(ratios), max(ratios)],
-        "cpu_s_one": statistics.median(cpu[1]),
-        "cpu_s_two": statistics.median(cpu[2]),
+        "ratio_cpu": (longest[1] + serial[1]) / (longest[2] + serial[2]),
+        "cpu_s_workers": {"one": statistics.median(workers[1]), "two": statistics.median(workers[2])},
+        "cpu_s_busiest": {"one": longest[1], "two": longest[2]},
+        "cpu_s_here": {"one": serial[1], "two": serial[2]},
         "ceiling": statistics.median(ceiling),
         "load": [min(load), statistics.median(load), max(load)],
         "cores": os.cpu_count(),
