@@ -5,9 +5,9 @@
 Without a file, 8 events of pile-up 200 (seed 606) are simulated first (needs ACTS). In units of one event.
 Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
 workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
-``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet machine
-of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of the one
-worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
+``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet
+machine of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of
+the one worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
 """
 
 import json

@@ -54,6 +54,8 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
         ):  # fmt: skip
             yield client
         return
+    # What goes wrong later is said once, by run_on.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
