@@ -1,10 +1,11 @@
-"""Two workers of a local dask cluster against one, on the same events; writes benchmarks/results/dask.json.
+"""Two workers of a dask cluster on this machine against one, on the same events; writes benchmarks/results/dask.json.
 
     python benchmarks/dask_scaling.py [F.root]
 
 Without a file, 8 events of pile-up 200 (seed 606) are simulated first (needs ACTS). In units of one event.
 Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
 workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
+Each worker is in a session of its own, as a batch system starts it: Linux shares a busy machine by sessions.
 ``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet
 machine of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of
 the one worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
@@ -19,13 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from distributed import Client, LocalCluster
 
 from smartpix.io import open_events
 from tracking import RunOptions, run
-from tracking.distribute import connect
 from tracking.pipeline import Chain
 from tracking.units import plan_units, run_unit
 
@@ -44,8 +47,27 @@ def cpu_seconds() -> float:
 
 def counting(n: int) -> float:
     """Counts per second of ``n`` plain processes side by side."""
-    processes = [subprocess.Popen([sys.executable, "-c", COUNT], stdout=subprocess.PIPE, text=True) for _ in range(n)]
+    command = [sys.executable, "-c", COUNT]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) for _ in range(n)]
     return sum(1 / float(process.communicate()[0]) for process in processes)
+
+
+@contextmanager
+def cluster(n_workers: int) -> Iterator[Client]:
+    """A scheduler in this process, and workers of one thread each."""
+    with LocalCluster(n_workers=0, dashboard_address=":0") as scheduler, tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "dask", "worker", scheduler.scheduler_address, "--nthreads", "1", "--no-dashboard"]
+        command += ["--local-directory", folder]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        workers = [subprocess.Popen(command, start_new_session=True, **quiet) for _ in range(n_workers)]
+        try:
+            with Client(scheduler) as client:
+                client.wait_for_workers(n_workers)
+                yield client
+        finally:
+            for worker in workers:
+                worker.terminate()
+                worker.wait()
 
 
 def kept(file: str) -> float:
@@ -66,7 +88,7 @@ def measure(file: str) -> dict[str, object]:
     ceiling: list[float] = []
     load: list[float] = []
     summaries = set()
-    with connect("local", 1) as one, connect("local", 2) as two, tempfile.TemporaryDirectory() as folder:
+    with cluster(1) as one, cluster(2) as two, tempfile.TemporaryDirectory() as folder:
         clients = {1: one, 2: two}
         for k, client in clients.items():
             run(file, f"{folder}/warm-{k}", client=client, figures=False, events_per_unit=1)

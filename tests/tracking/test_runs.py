@@ -279,29 +279,6 @@ def test_all_files_damaged_is_an_error(files, options, tmp_path):
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
-def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
-    def die(chain, unit):
-        os._exit(1)
-
-    def poison():
-        from tracking import distribute
-
-        distribute.run_unit = die
-
-    def allow(n, dask_scheduler=None):
-        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
-        return before
-
-    before = client.run_on_scheduler(allow, 0)
-    try:
-        client.run(poison)
-        with pytest.raises(InputError, match=r"toy\.root: events 0 to 3 could not be run: the workers .* died"):
-            run(files["toy"], tmp_path, options, client, figures=False)
-    finally:
-        client.run_on_scheduler(allow, before)
-        client.restart()
-
-
 def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     chain = Chain.for_header(open_events(files["toy"]).header, options)
@@ -381,3 +358,31 @@ def test_without_dask_the_flag_says_what_to_install(capsys, monkeypatch, files, 
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["run", str(files["toy"]), "-o", str(tmp_path / "out"), "--dask", "local"]) == 1
     assert "pip install 'smartpix[dask]'" in capsys.readouterr().err
+
+
+def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
+    def die(chain, unit):
+        os._exit(1)
+
+    def poison():
+        from tracking import distribute
+
+        distribute.run_unit = die
+
+    def heal():
+        from tracking import distribute, units
+
+        distribute.run_unit = units.run_unit
+
+    def allow(n, dask_scheduler=None):
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+        return before
+
+    before = client.run_on_scheduler(allow, 0)
+    try:
+        client.run(poison)
+        with pytest.raises(InputError, match=r"toy\.root: events 0 to 3 could not be run: the workers .* died"):
+            run(files["toy"], tmp_path, options, client, figures=False)
+    finally:
+        client.run_on_scheduler(allow, before)
+        client.run(heal)

@@ -43,7 +43,7 @@ def assert_same(one, two):
 
 
 @pytest.mark.parametrize("most", [1, 500, 200_000])
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.sets(st.integers(1, 3)))
 def test_merged_sums_are_those_of_one_run(files, chain, monkeypatch, most, cuts):
     monkeypatch.setattr(module, "MAX_RESIDUALS", most)
