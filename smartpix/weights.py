@@ -15,7 +15,7 @@ import numpy.typing as npt
 from smartpix.files import check_writable, replace_when_done
 from smartpix.schema import InputError
 
-__all__ = ["check_output", "data_path", "load_arrays", "load_weights", "save_weights", "weights_path"]
+__all__ = ["check_output", "data_path", "describe_weights", "load_arrays", "load_weights", "save_weights", "weights_path"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -79,14 +79,39 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
         beside.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def load_weights(name: str | Path, *architectures: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_weights(
+    name: str | Path, *architectures: str, remedy: str = "give weights of that kind"
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Arrays and description of weights, checked against the architectures the caller can run.
 
     That both are of one training is checked where the JSON has the weights' sha256; those made before it was kept have none.
 
+    Args:
+        remedy: what to do about weights of another architecture.
+
     Raises:
         InputError: missing or damaged file, weights and JSON of different trainings, or weights of another architecture.
     """
+    path, arrays, description = _read(name)
+    found = description.get("architecture")
+    if found not in architectures:
+        expected = " or ".join(f"'{a}'" for a in architectures)
+        raise InputError(f"{path}: holds weights of '{found}' and {expected} was expected; {remedy}")
+    return arrays, description
+
+
+def describe_weights(name: str | Path) -> dict[str, Any]:
+    """What weights are: of which architecture, how they were made, how good they are.
+
+    Raises:
+        InputError: missing or damaged file, or weights and JSON of different trainings.
+    """
+    path, arrays, description = _read(name)
+    n = sum(array.size for array in arrays.values())
+    return {"file": str(path), "container": "safetensors", "n_values": n, **description}
+
+
+def _read(name: str | Path) -> tuple[Path, dict[str, npt.NDArray[Any]], dict[str, Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -99,13 +124,11 @@ def load_weights(name: str | Path, *architectures: str) -> tuple[dict[str, npt.N
         arrays = load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
-    if isinstance(description, dict) and description.get("sha256", "") not in ("", _sha256(path)):
+    if not isinstance(description, dict):
+        raise InputError(f"{path.with_suffix('.json')}: is not a description of weights; copy or train them again")
+    if description.get("sha256", "") not in ("", _sha256(path)):
         raise InputError(f"{path}: is not what {path.stem}.json describes (its sha256 differs); copy both again, or train again")
-    found = description.get("architecture") if isinstance(description, dict) else None
-    if found not in architectures:
-        expected = " or ".join(f"'{a}'" for a in architectures)
-        raise InputError(f"{path}: holds weights of '{found}' and {expected} was expected; give weights of that kind")
-    return arrays, description
+    return path, arrays, description
 
 
 def load_arrays(module: Any, arrays: Arrays, name: str | Path) -> None:

@@ -91,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command_function=_run)
 
     info = commands.add_parser("info", help="what a file holds", description=(
-        "Show what an event file (ROOT) or clusters in the layout of the public data sets (parquet, a file or a folder) hold."
+        "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or a folder) or weights "
+        "(safetensors) hold."
     ))  # fmt: skip
     info.add_argument("file", type=Path, metavar="FILE")
     json_flag(info)

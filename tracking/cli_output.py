@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["json_flag", "log", "print_result"]
@@ -16,12 +17,27 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    """One JSON object, or aligned lines."""
+    """One JSON object, or aligned lines, nested keys with dots."""
     if options.json:
         print(json.dumps(result))
         return
-    for key, value in result.items():
-        print(f"{key:24s} {json.dumps(value) if isinstance(value, (dict, list)) else value}")
+    lines = list(_lines("", result))
+    width = max((len(key) for key, _ in lines), default=0)
+    for key, value in lines:
+        print(f"{key:{width}s}  {value}")
+
+
+def _lines(above: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _lines(f"{above}.{key}" if above else str(key), inner)
+    elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+        for k, inner in enumerate(value):
+            yield from _lines(f"{above}[{k}]", inner)
+    elif isinstance(value, float):
+        yield above, f"{value:.6g}"
+    else:
+        yield above, value if isinstance(value, str) else json.dumps(value)
 
 
 def log(line: str) -> None:

@@ -12,6 +12,7 @@ import awkward as ak
 
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
+from smartpix.weights import describe_weights
 from tracking.pipeline import STAGES
 
 __all__ = ["describe_file", "print_summary", "progress_bar"]
@@ -31,14 +32,18 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
-    """What a file holds: an event file, or clusters (a .parquet file or a folder of them).
+    """What a file holds: an event file, clusters (a .parquet file or a folder of them), or weights.
 
     Returns:
-        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels.
+        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels, of
+        weights architecture, options and metrics.
 
     Raises:
-        InputError: as :func:`smartpix.io.open_events` and :func:`smartpix.parquet.describe_clusters`.
+        InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
+            :func:`smartpix.weights.describe_weights`.
     """
+    if Path(path).suffix == ".safetensors":
+        return describe_weights(path)
     if is_cluster_file(path):
         return {"file": str(path), "container": "parquet", **describe_clusters(path)}
     opened = open_events(path)

@@ -32,7 +32,11 @@ def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
     Raises:
         InputError: missing or damaged weights, or those of a float network.
     """
-    arrays, description = load_weights(name, *(f"fixed-{kind}" for kind in NETWORKS))
+    remedy = (
+        f"a float network becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, and the graph network "
+        "goes to a file that ends in .onnx or .pt"
+    )
+    arrays, description = load_weights(name, *(f"fixed-{kind}" for kind in NETWORKS), remedy=remedy)
     fields = ("fixed", "sensor", "slices", "region")
     require(list(description), fields, f"{name}: description", "Train or copy the weights again.")
     return from_arrays(arrays, description["fixed"], str(name)), description

@@ -11,7 +11,7 @@ import torch
 
 from smartpix import weights
 from smartpix.schema import InputError
-from smartpix.weights import check_output, data_path, load_arrays, load_weights, save_weights, weights_path
+from smartpix.weights import check_output, data_path, describe_weights, load_arrays, load_weights, save_weights, weights_path
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5]), "c": np.asfortranarray(np.eye(3) + 2)}
 
@@ -42,6 +42,19 @@ def test_weights_are_as_readable_to_others_as_their_description(saved):
 def test_another_architecture_is_refused_and_both_are_named(saved):
     with pytest.raises(InputError, match="weights of 'kind-1' and 'kind-2' was expected"):
         load_weights(saved, "kind-2")
+
+
+def test_the_remedy_of_the_caller_is_told(saved):
+    with pytest.raises(InputError, match="expected; train them again"):
+        load_weights(saved, "kind-2", remedy="train them again")
+
+
+def test_a_description_tells_all_the_json_holds(saved):
+    told = describe_weights(saved)
+    assert (told["file"], told["n_values"], told["architecture"], told["slices"]) == (str(saved), 16, "kind-1", [0, 19])
+    saved.with_suffix(".json").write_text("[1]")
+    with pytest.raises(InputError, match=r"w\.json: is not a description"):
+        describe_weights(saved)
 
 
 def test_one_of_several_architectures_is_enough_and_all_are_named_if_none_fits(saved):
