@@ -42,7 +42,7 @@ data: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts,hls,onnx]'
+	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask]'
 	@touch $@ .venv/core
 
 .venv-lowest/dev: pyproject.toml constraints-lowest.txt

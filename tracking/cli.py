@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,7 +40,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input (one line on stderr), 2 wrong usage."""
+    """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command_function
@@ -64,12 +66,22 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
         "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
     ))  # fmt: skip
-    run.add_argument("files", nargs="*", type=Path, metavar="FILE", help="event files (ROOT); default: the embedded sample")
+    run.add_argument("files", nargs="*", type=Path, metavar="FILE", help=(
+        "event files (ROOT), or patterns in quotes ('pu200-*.root'); default: the embedded sample"
+    ))  # fmt: skip
     run.add_argument(
         "-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
     )
     chain_flags(run)
     run.add_argument("--no-figures", action="store_true", help="write no figures")
+    run.add_argument("--dask", metavar="ADDRESS|local", help=(
+        "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see docs/scaling.md"
+    ))  # fmt: skip
+    run.add_argument("--workers", type=int, metavar="N", help="processes of --dask local (default: one per core)")
+    run.add_argument(
+        "--events-per-unit", type=int, default=10, metavar="N",
+        help="events that are run, sent and kept together (default: %(default)s)",
+    )  # fmt: skip
     json_flag(run)
     run.set_defaults(command_function=_run)
 
@@ -115,10 +127,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     from smartpix.weights import data_path
-    from tracking.report import run
+    from tracking.distribute import connect
+    from tracking.report import print_summary
+    from tracking.runs import run
 
     files = options.files or [data_path("sample.root")]
-    run(files, options.output, chain_options(options), figures=not options.no_figures, as_json=options.json)
+    if options.workers is not None and options.dask != "local":
+        raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
+    with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
+        summary = run(files, options.output, chain_options(options), client, not options.no_figures, options.events_per_unit)
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        print_summary(summary, options.output)
+    if failed := summary["failed"]:
+        raise InputError(
+            f"{len(failed)} of {len(failed) + len(summary['files'])} files are left out: {', '.join(failed)}; the reasons are in "
+            f"{options.output / 'summary.json'}. The same command does only these when they are repaired"
+        )
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from numba import njit
-from torch_geometric.data import Data
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
@@ -19,6 +18,9 @@ from seeding.references import WindowOptions, window
 from seeding.table import max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 __all__ = ["EDGE_FEATURES", "GRAPHS", "NODE_FEATURES", "WIDE", "Features", "candidate_edges", "make_features", "make_graph"]
 
@@ -90,6 +92,8 @@ def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] |
     Returns:
         ``x`` (N, 9) and ``edge_attr`` (E, 12), ``edge_index`` (2, E), and ``y`` (E,) if labelled.
     """
+    from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
+
     data = Data(
         x=torch.from_numpy(np.ascontiguousarray(features.node.T)),
         edge_index=torch.from_numpy(np.stack([edges.source, edges.target]).astype(np.int64)),

@@ -382,19 +382,21 @@ def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tupl
     particle, fraction = np.full(len(tracks), -1, dtype=np.int64), np.zeros(len(tracks))
     if not tracks or len(truth.hit) == 0:
         return particle, fraction
-    n_hits = int(max(truth.hit.max(), max(int(t.max()) for t in tracks))) + 1
-    start, count = _per_hit(truth, n_hits)
-    for t, rows in enumerate(tracks):
-        makers = np.concatenate([truth.particle[start[h] : start[h] + count[h]] for h in rows])
-        if len(makers) == 0:
-            continue
-        who, shared = np.unique(makers, return_counts=True)
-        best = int(np.argmax(shared))
-        fraction[t] = shared[best] / len(rows)
-        for k in np.argsort(-shared, kind="stable"):
-            if shared[k] > 0.5 * len(rows) and shared[k] >= 0.5 * truth.n_hits[who[k]]:
-                particle[t] = who[k]
-                break
+    size, rows = np.array([len(t) for t in tracks]), np.concatenate(tracks)
+    start, count = _per_hit(truth, int(max(truth.hit.max(), rows.max())) + 1)
+    n = count[rows]
+    maker = truth.particle[np.repeat(start[rows] - (np.cumsum(n) - n), n) + np.arange(n.sum())]
+    # Of every track its makers, by the hits they share with it, then by row.
+    key = np.repeat(np.repeat(np.arange(len(tracks)), size), n) * len(truth.n_hits) + maker
+    unique, shared = np.unique(key, return_counts=True)
+    order = np.argsort(-shared, kind="stable")
+    order = order[np.argsort(unique[order] // len(truth.n_hits), kind="stable")]
+    of, who, shared = unique[order] // len(truth.n_hits), unique[order] % len(truth.n_hits), shared[order]
+    track, best = np.unique(of, return_index=True)
+    fraction[track] = shared[best] / size[track]
+    good = np.flatnonzero((shared > 0.5 * size[of]) & (shared >= 0.5 * truth.n_hits[who]))
+    track, best = np.unique(of[good], return_index=True)
+    particle[track] = who[good][best]
     return particle, fraction
 
 

@@ -5,15 +5,19 @@ After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from smartpix.schema import InputError
 from smartpix.weights import load_arrays, load_weights
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
 

@@ -20,8 +20,9 @@ from smartpix.files import replace_when_done
 from smartpix.quality import half_width
 from smartpix.schema import PARAMETERS
 from tracking.metrics import BINS, TRACK_BINS, EventTruth, clopper_pearson, score_edges
-from tracking.pipeline import Chain, EventResult, Totals
+from tracking.pipeline import Chain, EventResult
 from tracking.resolution import PULL_RANGE, joined, pull_width, resolution
+from tracking.totals import Totals
 from tracking.vertices import MIN_FINDABLE, true_vertices
 
 __all__ = ["figure", "write_figures"]

@@ -1,41 +1,26 @@
-"""What a run leaves behind: progress, the table, summary.json, tracks.root, figures."""
+"""What is shown to the user: progress, the table of a run, what a file holds."""
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import numpy as np
 
-from smartpix.files import check_writable
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
 from smartpix.weights import describe_weights
-from smartpix.write import table_writer
-from tracking.cli_output import log
-from tracking.metrics import EventTruth, TrackScore
-from tracking.options import RunOptions
-from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events
+from tracking.pipeline import STAGES
 
-__all__ = ["describe_file", "progress_bar", "run"]
-
-OUTSIDE = 0.02
-"""Share of a feature's values beyond the training's range that is worth a warning."""
-N_STUDY = 3
-"""Events kept for the cone study."""
+__all__ = ["describe_file", "print_summary", "progress_bar"]
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by one."""
+def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by a number, else by one."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -43,7 +28,7 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
+        yield lambda n=1: progress.advance(task, n)
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
@@ -92,111 +77,8 @@ def describe_file(path: str | Path) -> dict[str, Any]:
     }
 
 
-def run(
-    files: Sequence[str | Path], output: str | Path, options: RunOptions, figures: bool = True, as_json: bool = False
-) -> dict[str, Any]:
-    """Run the chain on files, write the results, print the table.
-
-    Writes ``tracks.root``, ``summary.json`` and, unless switched off, the figures into ``output``.
-
-    Args:
-        as_json: print the summary as one JSON object on stdout instead of the table.
-
-    Returns:
-        The summary.
-
-    Raises:
-        InputError: files or options that cannot be used, or a file damaged in the middle; no result is written then.
-    """
-    opened = open_inputs(files)
-    chain = Chain.for_header(opened[0].header, options)
-    output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; give a folder for the results")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
-    check_writable(output / "summary.json")
-    totals = Totals()
-    shown: tuple[EventResult, EventTruth | None] | None = None
-    study: list[tuple[EventResult, EventTruth]] = []
-    has_truth = all(f.has_truth for f in opened)
-    names = [str(f) for f in files]
-    # Everything is written beside and moved at the end, so that results of two runs never mix.
-    with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as folder:
-        beside = Path(folder)
-        metadata = {"files": names, "options": asdict(options)}
-        with (
-            table_writer(beside / "tracks.root", "tracks", _track_types(has_truth), metadata) as tree,
-            progress_bar("tracking", sum(f.n_events for f in opened)) as step,
-        ):
-            for result, _, truth, score in run_events(opened, chain, totals, step):
-                tree.extend(_track_branches(result, truth, score))
-                if figures and (shown is None or len(shown[0].tracks) == 0):
-                    shown = (result, truth)
-                if figures and truth is not None and len(study) < N_STUDY:
-                    study.append((result, truth))
-        summary = {"files": names, **totals.summary()}
-        if summary["features_outside"] > OUTSIDE:
-            log(
-                f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "
-                f"'{options.gnn}' was trained in, so its scores may be off; train one on such events (smartpix train gnn)"
-            )
-        if figures:
-            from tracking import plots
-
-            plots.write_figures(beside, chain, totals, shown, study)
-        (beside / "summary.json").write_text(json.dumps({**summary, "options": asdict(options)}, indent=1) + "\n")
-        for path in sorted(beside.iterdir(), key=lambda p: p.name == "summary.json"):
-            path.replace(output / path.name)
-    if as_json:
-        print(json.dumps(summary))
-    else:
-        _print_table(summary, output)
-    return summary
-
-
-def _track_types(has_truth: bool) -> dict[str, str]:
-    kinds = {"i4": "int32", "i8": "int64", "f4": "float32", "?": "bool"}
-    fields = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACKS.items() if has_truth or not c.optional]
-    of_hits = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACK_HITS.items()]
-    return {"event": "int64", "track": "var * {" + ", ".join(fields) + "}", "hit": "var * {" + ", ".join(of_hits) + "}"}
-
-
-def _track_branches(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> dict[str, Any]:
-    """One event's entry of ``tracks.root``: the hits of all tracks one after the other, n_hits of each."""
-    tracks, helices = result.tracks, result.helices
-    columns: dict[str, Any] = {
-        "n_hits": np.diff(tracks.start),
-        **{n: getattr(helices, n) for n in (*PARAMETERS, "chi2", "ndf")},
-        **{
-            f"cov_{a}_{b}": helices.covariance[:, i, j]
-            for i, a in enumerate(PARAMETERS)
-            for j, b in enumerate(PARAMETERS)
-            if j >= i
-        },
-        "score": tracks.score,
-    }
-    if truth is not None and score is not None:
-        # 0 stands for no particle.
-        columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
-        columns["hit_fraction"] = score.hit_fraction
-    records = ak.zip({n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()})
-    of_hits = {
-        "id": result.hits.hit_id[tracks.hits],
-        **{f"{n}_{axis}": getattr(helices, n)[:, i] for n in ("residual", "pull") for i, axis in enumerate("xy")},
-        "outlier": helices.outlier,
-    }
-    hits = ak.zip({n: np.asarray(of_hits[n]).astype(c.dtype) for n, c in TRACK_HITS.items()})
-    return {
-        "event": np.array([result.event], dtype=np.int64),
-        "track": ak.unflatten(records, [len(tracks)]),
-        "hit": ak.unflatten(hits, [len(tracks.hits)]),
-    }
-
-
-def _print_table(summary: dict[str, Any], output: Path) -> None:
+def print_summary(summary: dict[str, Any], output: Path) -> None:
+    """The table of a run, on stdout."""
     from rich.console import Console
     from rich.table import Table
 

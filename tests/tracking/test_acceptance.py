@@ -6,7 +6,7 @@ from smartpix.trackml import convert_trackml
 from smartpix.weights import data_path
 from tests.helpers import REPOSITORY
 from tracking.options import RunOptions
-from tracking.report import run
+from tracking.runs import run
 
 TRACKML = REPOSITORY.parent / "shared" / "data" / "trackml_event1"
 

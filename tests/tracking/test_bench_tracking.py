@@ -8,7 +8,7 @@ from smartpix.weights import data_path
 from tracking import bench_tracking as bench
 from tracking.acts_reference import ActsFits, ActsTracks
 from tracking.options import RunOptions
-from tracking.report import run
+from tracking.runs import run
 
 
 @pytest.fixture(scope="module")

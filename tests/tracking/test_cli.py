@@ -114,9 +114,37 @@ def test_bad_files_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(tmp_path / "text.root"), "text.root", "not a readable ROOT file")
     (tmp_path / "void.root").write_bytes(b"")
     refused(run(tmp_path / "void.root"), "void.root")
-    refused(run(files["first"], tmp_path / "missing.root"), "missing.root")
+    refused(run(tmp_path / "*.parquet"), "*.parquet", "no file matches")
+    refused(run(files["first"], files["first"]), "first.root", "given twice")
     refused(run(files["first"], files["field"]), "another detector or field")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_bad_files_among_others_are_told_at_the_end(run, files, tmp_path, as_json):
+    (tmp_path / "bad.root").write_text("nothing of ROOT's")
+    flags = ["--no-figures", *(["--json"] if as_json else [])]
+    code, out, err = run(tmp_path / "bad.root", files["first"], tmp_path / "missing.root", *flags)
+    assert code == 1
+    bad, missing, last = err.splitlines()
+    assert bad.startswith(f"left out: {tmp_path / 'bad.root'}: not a readable ROOT file")
+    assert missing.startswith(f"left out: {tmp_path / 'missing.root'}: no such file")
+    assert last.startswith(f"smartpix: 2 of 3 files are left out: {tmp_path / 'bad.root'}, {tmp_path / 'missing.root'};")
+    saved = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert saved["files"] == [str(files["first"])]
+    assert list(saved["failed"]) == [str(tmp_path / "bad.root"), str(tmp_path / "missing.root")]
+    if as_json:
+        assert json.loads(out).items() <= saved.items()
+
+
+def test_patterns_are_expanded_in_the_order_of_names(run, files, tmp_path):
+    for name, of in (("b-2.root", "second"), ("b-1.root", "first"), ("c.root", "field")):
+        shutil.copy(files[of], tmp_path / name)
+    code, out, err = run(tmp_path / "b-*.root", "--json", "--no-figures")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["files"] == [str(tmp_path / "b-1.root"), str(tmp_path / "b-2.root")]
+    assert told["n_events"] == 4
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.95])
@@ -244,7 +272,7 @@ def test_an_interrupt_is_code_130(capsys, files, tmp_path, monkeypatch):
     def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tracking.report.run", interrupted)
+    monkeypatch.setattr("tracking.runs.run", interrupted)
     assert main(["run", str(files["first"]), "-o", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "smartpix: interrupted\n"
 

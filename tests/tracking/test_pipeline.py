@@ -10,7 +10,9 @@ from smartpix.weights import data_path
 from tests.seeding import toys
 from tracking.build import BuildOptions
 from tracking.options import RunOptions
-from tracking.pipeline import STAGES, Chain, Totals, open_inputs, run_events
+from tracking.pipeline import STAGES, Chain, open_inputs
+from tracking.totals import Totals
+from tracking.units import run_events
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +25,9 @@ def chain(files, options):
     return Chain.for_header(open_events(files["toy"]).header, options)
 
 
-def totals_of(chain, *paths):
+def totals_of(chain, path):
     totals = Totals()
-    results = list(run_events(open_inputs(paths), chain, totals))
+    results = list(run_events(chain, path, totals))
     return totals, results
 
 
@@ -158,16 +160,23 @@ def test_rates_without_denominator_are_none(files, chain, name):
     assert summary["n_findable"] == summary["n_tracks"] == 0
 
 
-def test_progress_is_reported_once_an_event(files, chain):
-    steps = []
-    list(run_events(open_inputs([files["toy"]]), chain, Totals(), lambda: steps.append(1)))
-    assert len(steps) == 4
-
-
 def test_files_of_another_field_do_not_mix(files):
     with pytest.raises(InputError, match="another detector or field"):
         open_inputs([files["toy"], files["field"]])
-    assert len(open_inputs([files["first"], files["second"]])) == 2
+    opened, failed = open_inputs([files["first"], files["second"]])
+    assert [f.path for f in opened] == [files["first"], files["second"]]
+    assert failed == {}
+
+
+def test_files_that_cannot_be_opened_are_named_beside_the_others(files, tmp_path):
+    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
+    opened, failed = open_inputs([tmp_path / "bad.root", files["first"]])
+    assert [f.path for f in opened] == [files["first"]]
+    assert list(failed) == [str(tmp_path / "bad.root")]
+    with pytest.raises(InputError, match=r"bad\.root: not a readable ROOT file"):
+        open_inputs([tmp_path / "bad.root"])
+    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*bad"):
+        open_inputs([tmp_path / "bad.root", tmp_path / "missing.root"])
 
 
 def test_unknown_estimates_and_weights_are_refused(files, options):
@@ -188,7 +197,7 @@ def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
     for ending in (".safetensors", ".json"):
         copy = (tmp_path / "mine").with_suffix(ending)
         copy.write_bytes(data_path("weights").joinpath(f"mdn-barrel{ending}").read_bytes())
-    header = open_inputs([files["first"]])[0].header
+    header = open_events(files["first"]).header
     mine = RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "mine.safetensors"))
     assert Chain.for_header(header, mine).estimator.slices == (0, 19)
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):

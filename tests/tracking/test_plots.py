@@ -4,7 +4,7 @@ import pytest
 
 from tracking.options import RunOptions
 from tracking.plots import bin_centers
-from tracking.report import run
+from tracking.runs import run
 
 OF_TRACKS = {"track-pulls.png", "track-resolutions.png"}
 FIGURES = OF_TRACKS | {

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 import uproot
 
-from smartpix.io import iterate
+from smartpix.io import iterate, open_events
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
 from smartpix.weights import load_weights, save_weights
-from tracking import pipeline
+from tracking import totals
 from tracking.metrics import MIN_SHARE
 from tracking.model import ARCHITECTURE
 from tracking.options import RunOptions
-from tracking.report import describe_file, progress_bar, run
+from tracking.pipeline import Chain
+from tracking.report import describe_file, progress_bar
+from tracking.runs import run
+from tracking.units import run_events
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +136,13 @@ def test_vertices_are_counted_with_and_without_truth(toy_run, files, options, tm
 
 
 def test_what_is_kept_does_not_grow_without_bound(files, options, monkeypatch):
-    monkeypatch.setattr(pipeline, "MAX_RESIDUALS", 1)
-    totals = pipeline.Totals()
-    opened = pipeline.open_inputs([files["toy"]])
-    list(pipeline.run_events(opened, pipeline.Chain.for_header(opened[0].header, options), totals))
-    assert totals.n_events == 4
-    assert len(totals.residuals) == len(totals.track_residuals) == 1
+    monkeypatch.setattr(totals, "MAX_RESIDUALS", 1)
+    sums = totals.Totals()
+    list(run_events(Chain.for_header(open_events(files["toy"]).header, options), files["toy"], sums))
+    assert sums.n_events == 4
+    assert len(sums.residuals) == len(sums.track_residuals) == 1
     # The pulls' histogram has all of them.
-    assert totals.pulls.sum(flow=True) > 5 * len(totals.track_residuals[0])
+    assert sums.pulls.sum(flow=True) > 5 * len(sums.track_residuals[0])
 
 
 def test_summary_file_holds_the_summary_and_the_options(toy_run):
@@ -199,11 +201,11 @@ def test_an_output_that_is_a_file_is_refused(files, options, tmp_path):
         run([files["first"]], tmp_path / "taken", options)
 
 
-def test_bad_input_leaves_nothing_behind(files, options, tmp_path):
+def test_bad_input_leaves_nothing_behind(options, tmp_path):
     bad = tmp_path / "bad.root"
     bad.write_bytes(b"no ROOT file")
     with pytest.raises(InputError, match=r"bad\.root"):
-        run([files["first"], bad], tmp_path / "out", options)
+        run([bad], tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 
 

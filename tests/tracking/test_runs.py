@@ -1,0 +1,388 @@
+"""Runs in units: the same whoever does them, however often they are stopped, and without files that are damaged.
+
+The process that compiles the loops does not round like those that load them (docs/scaling.md): what this process does is
+compared with what it did before, and what other processes do with another one that found the loops compiled.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib.metadata import version
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+import tracking
+from smartpix.io import iterate, open_events
+from smartpix.schema import InputError
+from smartpix.write import write_events
+from tests.helpers import REPOSITORY
+from tracking import runs, units
+from tracking.cli import main
+from tracking.distribute import _run_there, connect
+from tracking.options import RunOptions
+from tracking.pipeline import Chain
+from tracking.runs import expand, run
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def options(weights):
+    return RunOptions(gnn=str(weights))
+
+
+@pytest.fixture(scope="module")
+def copies(files, tmp_path_factory):
+    """Six copies of the four toy events under names in order."""
+    folder = tmp_path_factory.mktemp("copies")
+    for k in range(6):
+        shutil.copy(files["toy"], folder / f"toy-{k}.root")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def here(copies, options, tmp_path_factory):
+    """Of this process, in units of one event."""
+    return results(run_into(tmp_path_factory.mktemp("here"), copies, options))
+
+
+@pytest.fixture(scope="module")
+def whole_folder(here, copies, options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    call(ALONE, copies, folder, options)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(whole_folder):
+    """Of one other process, in units of one event, never stopped."""
+    return results(whole_folder)
+
+
+@pytest.fixture(scope="module")
+def client(whole):
+    with connect("local", 2) as client:
+        yield client
+
+
+ALONE = """
+import sys
+from tracking import RunOptions, run
+run(sys.argv[1], sys.argv[2], RunOptions(gnn=sys.argv[3]), figures=False, events_per_unit=1)
+"""
+KILLED = (
+    """
+import os, signal
+from tracking import runs
+store, stored = runs.store_part, []
+def stop(folder, unit, part):
+    store(folder, unit, part)
+    stored.append(unit)
+    if len(stored) == 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+runs.store_part = stop
+"""
+    + ALONE
+)
+
+
+def call(code, copies, folder, options):
+    command = [sys.executable, "-c", code, str(copies / "toy-*.root"), str(folder), options.gnn]
+    return subprocess.run(command, cwd=REPOSITORY, check=code is ALONE).returncode
+
+
+def run_into(folder, copies, options, client=None, events_per_unit=1):
+    run(copies / "toy-*.root", folder, options, client, figures=False, events_per_unit=events_per_unit)
+    return folder
+
+
+def results(folder):
+    """All numbers but the times, to the last bit, and the bytes of all branches of the tracks."""
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary.pop("ms_per_event")["total"] > 0
+    with uproot.open(folder / "tracks.root") as file:
+        arrays = file["tracks"].arrays()
+    assert len(arrays) == summary["n_events"]
+    buffers = ak.to_buffers(ak.to_packed(arrays))
+    return json.dumps(summary), {name: np.asarray(b).tobytes() for name, b in buffers[2].items()}
+
+
+def parts(folder):
+    return sorted((folder / "unfinished").glob("*.part"))
+
+
+def test_the_package_gives_run_lazily():
+    code = "import sys, tracking; print('numpy' in sys.modules, 'run' in tracking.__all__)"
+    out = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert out.stdout == "False True\n"
+    assert tracking.run is run
+    assert tracking.RunOptions is RunOptions
+    with pytest.raises(AttributeError, match="no attribute 'walk'"):
+        tracking.walk  # noqa: B018
+
+
+@pytest.mark.parametrize("events_per_unit", [3, 100])
+def test_the_numbers_do_not_depend_on_the_units(copies, options, here, tmp_path, events_per_unit):
+    assert results(run_into(tmp_path, copies, options, events_per_unit=events_per_unit)) == here
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
+
+
+def test_two_workers_give_the_bytes_of_one_process(copies, options, whole, whole_folder, client, tmp_path):
+    assert results(run_into(tmp_path, copies, options, client)) == whole
+    assert (tmp_path / "tracks.root").read_bytes() == (whole_folder / "tracks.root").read_bytes()
+    assert not (tmp_path / "unfinished").exists()
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing(copies, options, whole, client, tmp_path):
+    pids = client.run(os.getpid)
+    assert len(set(pids.values())) == 2
+    killed = []
+
+    def kill():
+        until = time.monotonic() + 60
+        while len(parts(tmp_path)) < 2 and time.monotonic() < until:
+            time.sleep(0.005)
+        # The one that holds a unit now.
+        busy = [worker for worker, tasks in client.processing().items() if tasks]
+        killed.append(pids[(busy or list(pids))[0]])
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    run_into(tmp_path, copies, options, client)
+    thread.join()
+    assert results(tmp_path) == whole
+    client.wait_for_workers(2, timeout=30)
+    now = set(client.run(os.getpid).values())
+    assert killed[0] not in now
+    assert len(now) == 2
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(copies, options, whole, client, tmp_path, capsys):
+    assert call(KILLED, copies, tmp_path, options) == -signal.SIGKILL
+    assert not (tmp_path / "tracks.root").exists()
+    assert len(parts(tmp_path)) == 9
+    run_into(tmp_path, copies, options, client)
+    assert "9 of 24 units are done already" in capsys.readouterr().err
+    assert results(tmp_path) == whole
+    assert not (tmp_path / "unfinished").exists()
+
+
+@pytest.fixture
+def stopped(copies, options, tmp_path, monkeypatch):
+    """A folder with a run of the six files that was stopped after ten units of one event."""
+    with monkeypatch.context() as patched:
+        store = runs.store_part
+
+        def stop(folder, unit, part):
+            store(folder, unit, part)
+            if len(parts(tmp_path)) == 10:
+                raise KeyboardInterrupt
+
+        patched.setattr(runs, "store_part", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_into(tmp_path, copies, options)
+    return tmp_path
+
+
+def test_a_run_that_was_interrupted_does_the_rest_alone(copies, options, stopped, here, monkeypatch):
+    run_unit, done = units.run_unit, []
+    monkeypatch.setattr(units, "run_unit", lambda chain, unit: done.append(unit) or run_unit(chain, unit))
+    run_into(stopped, copies, options)
+    assert len(done) == 14
+    assert results(stopped) == here
+    assert sorted(p.name for p in stopped.iterdir()) == ["summary.json", "tracks.root"]
+
+
+def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weights, tmp_path):
+    narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
+    with pytest.raises(InputError, match=r"options\.cone\.quantile was 0\.9999, is 0\.5\). Finish that one, write to another"):
+        run_into(stopped, copies, narrow)
+    with pytest.raises(InputError, match="events_per_unit was 1, is 2"):
+        run_into(stopped, copies, options, events_per_unit=2)
+    described = weights.with_suffix(".json")
+    content = described.read_text()
+    try:
+        described.write_text(content + " ")
+        with pytest.raises(InputError, match=r"weights\.gnn was"):
+            run_into(stopped, copies, options)
+    finally:
+        described.write_text(content)
+    assert len(parts(stopped)) == 10
+
+
+def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys):
+    os.utime(copies / "toy-0.root", ns=(1, 1))
+    run_into(stopped, copies, options)
+    assert "6 of 24 units are done already" in capsys.readouterr().err
+    assert results(stopped) == here
+
+
+def test_a_damaged_part_is_named(copies, options, stopped, here):
+    broken = parts(stopped)[3]
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
+        run_into(stopped, copies, options)
+    broken.unlink()
+    run_into(stopped, copies, options)
+    assert results(stopped) == here
+
+
+def damaged(source, path):
+    """A copy of an event file whose third event cannot be read."""
+    parted = path.with_suffix(".parted")
+    write_events(parted, open_events(source).header, (events for _, events in iterate(source, step=1)), events_per_chunk=1)
+    with uproot.open(parted) as file:
+        seek = int(file["events"]["cluster_x"].member("fBasketSeek")[2])
+    content = bytearray(parted.read_bytes())
+    content[seek : seek + 60] = bytes(60)
+    path.write_bytes(bytes(content))
+    parted.unlink()
+
+
+@pytest.mark.parametrize("where", ["here", "dask"])
+def test_a_file_damaged_in_the_middle_is_left_out_whole(copies, options, files, here, client, tmp_path, capsys, where):
+    folder = tmp_path / "files"
+    shutil.copytree(copies, folder)
+    damaged(files["toy"], folder / "toy-2.root")
+    on = client if where == "dask" else None
+    summary = run(folder / "*.root", tmp_path / "out", options, on, figures=False, events_per_unit=1)
+    bad = str(folder / "toy-2.root")
+    assert list(summary["failed"]) == [bad]
+    assert summary["failed"][bad].startswith(f"{bad}: events 2 to 2 cannot be read")
+    assert summary["files"] == [str(folder / f"toy-{k}.root") for k in (0, 1, 3, 4, 5)]
+    assert f"left out: {bad}" in capsys.readouterr().err
+    n_tracks = json.loads(here[0])["n_tracks"]
+    assert summary["n_tracks"] * 6 == n_tracks * 5
+    assert summary["n_events"] == 20
+    # Repaired, only that one is run.
+    shutil.copy(files["toy"], bad)
+    assert run(folder / "*.root", tmp_path / "out", options, on, figures=False, events_per_unit=1)["n_tracks"] == n_tracks
+    assert "20 of 24 units are done already" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "unfinished").exists()
+
+
+def test_all_files_damaged_is_an_error(files, options, tmp_path):
+    for name in "ab":
+        damaged(files["toy"], tmp_path / f"{name}.root")
+    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*a\.root: events 0 to 3"):
+        run(tmp_path / "?.root", tmp_path / "out", options, figures=False)
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
+    unit = units.plan_units([open_events(files["toy"])], 4)[0]
+    chain = Chain.for_header(open_events(files["toy"]).header, options)
+    with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
+        units.run_unit(chain, dataclasses.replace(unit, size=unit.size + 1))
+
+
+def test_workers_without_the_file_or_of_another_version_are_named(files, options):
+    unit = units.plan_units([open_events(files["toy"])], 4)[0]
+    with pytest.raises(InputError, match=r"elsewhere\.root: is not there on .*under the same path"):
+        _run_there(None, dataclasses.replace(unit, path="/elsewhere.root"), version("smartpix"))
+    with pytest.raises(InputError, match=r"has smartpix .* and 0\.0 started the run"):
+        _run_there(None, unit, "0.0")
+
+
+def test_units_cover_every_entry_once_in_order(files):
+    opened = [open_events(files[n]) for n in ("toy", "none", "first")]
+    planned = units.plan_units(opened, 3)
+    assert [(u.path, u.start, u.stop) for u in planned] == [
+        (str(files["toy"]), 0, 3), (str(files["toy"]), 3, 4), (str(files["first"]), 0, 2),
+    ]  # fmt: skip
+    assert len({u.key for u in planned}) == 3
+    with pytest.raises(InputError, match="events_per_unit: must be at least 1 and is 0"):
+        units.plan_units(opened, 0)
+
+
+def test_patterns_stand_for_the_files_they_match(tmp_path):
+    for name in ("b.root", "a.root", "[c].root"):
+        (tmp_path / name).touch()
+    assert expand(tmp_path / "?.root") == [tmp_path / "a.root", tmp_path / "b.root"]
+    assert expand([tmp_path / "b.root", str(tmp_path / "a*")]) == [tmp_path / "b.root", tmp_path / "a.root"]
+    # A name that only looks like a pattern.
+    assert expand(tmp_path / "[c].root") == [tmp_path / "[c].root"]
+    with pytest.raises(InputError, match=r"x\*\.root: no file matches"):
+        expand([tmp_path / "a.root", tmp_path / "x*.root"])
+    with pytest.raises(InputError, match="given twice"):
+        expand([tmp_path / "a.root", tmp_path / "*.root"])
+    with pytest.raises(InputError, match="no file was given"):
+        expand([])
+
+
+def test_the_command_runs_on_a_scheduler(capsys, copies, options, client, whole, tmp_path):
+    address = client.scheduler_info()["address"]
+    arguments = ["run", str(copies / "toy-*.root"), "-o", str(tmp_path), "--no-figures", "--json", "--set", f"gnn={options.gnn}"]
+    assert main([*arguments, "--dask", address, "--events-per-unit", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert json.loads(out)["n_events"] == 24
+    assert results(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--dask", "tcp://127.0.0.1:9"), ("no dask scheduler answers there", "dask scheduler")),
+        (("--dask", "nonsense://x"), ("no dask scheduler answers there",)),
+        (("--dask", "local", "--workers", "0"), ("workers", "at least 1")),
+        (("--workers", "2"), ("--workers", "--dask local")),
+        (("--dask", "tcp://127.0.0.1:9", "--workers", "2"), ("--workers", "--dask local")),
+        (("--events-per-unit", "0"), ("events_per_unit", "at least 1")),
+    ],
+)
+def test_bad_flags_are_one_line_and_code_1(capsys, monkeypatch, files, options, tmp_path, arguments, words):
+    monkeypatch.setattr("tracking.distribute.PATIENCE", 1)
+    command = ["run", str(files["toy"]), "-o", str(tmp_path / "out"), "--set", f"gnn={options.gnn}", *arguments]
+    assert main(command) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("smartpix: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_dask_the_flag_says_what_to_install(capsys, monkeypatch, files, tmp_path):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["run", str(files["toy"]), "-o", str(tmp_path / "out"), "--dask", "local"]) == 1
+    assert "pip install 'smartpix[dask]'" in capsys.readouterr().err
+
+
+def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
+    def die(chain, unit):
+        os._exit(1)
+
+    def poison():
+        from tracking import distribute
+
+        distribute.run_unit = die
+
+    def heal():
+        from tracking import distribute, units
+
+        distribute.run_unit = units.run_unit
+
+    def allow(n, dask_scheduler=None):
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+        return before
+
+    before = client.run_on_scheduler(allow, 0)
+    try:
+        client.run(poison)
+        with pytest.raises(InputError, match=r"toy\.root: events 0 to 3 could not be run: the workers .* died"):
+            run(files["toy"], tmp_path, options, client, figures=False)
+    finally:
+        client.run_on_scheduler(allow, before)
+        client.run(heal)

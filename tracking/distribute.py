@@ -1,0 +1,136 @@
+"""The work units of a run on the workers of dask.distributed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartpix.schema import InputError
+from tracking.cli_output import log
+from tracking.pipeline import Chain
+from tracking.units import Outcome, Part, Unit, run_unit
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["connect", "run_on"]
+
+PER_WORKER = 2
+"""Units at a worker: one that runs and one that waits, so that nothing large queues up at the scheduler."""
+GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
+PATIENCE = 10
+"""Seconds to wait for a scheduler's answer."""
+
+
+@contextmanager
+def connect(address: str, workers: int | None = None) -> Iterator[Client]:
+    """A client of the scheduler at an address or, for ``"local"``, of a cluster of processes on this machine, of one thread each.
+
+    Args:
+        workers: processes of the local cluster, for ``"local"`` alone; None: as many as cores.
+
+    Raises:
+        InputError: dask is not installed, no scheduler answers, or fewer than one worker is asked for.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise InputError("dask: is not installed; `pip install 'smartpix[dask]'` brings it") from error
+    if address == "local":
+        if workers is not None and workers < 1:
+            raise InputError(f"workers: must be at least 1 and is {workers}")
+        with (
+            LocalCluster(
+                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, dashboard_address=":0",
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    # What goes wrong later is said once, by run_on.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{address}: no dask scheduler answers there ({' '.join(str(error).split())[:120]}). Start one with "
+            f"`dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`, or use the address 'local'"
+        ) from error
+    with client:
+        yield client
+
+
+def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
+    """Run units on a client's workers, as they become free; the outcomes come in the order in which they are ready.
+
+    A unit whose worker dies goes to another worker. One after which several workers died counts as a failure of its file.
+
+    Args:
+        units: taken one after another, so that it can leave out those of files that have failed.
+
+    Raises:
+        InputError: the scheduler is gone.
+    """
+    from distributed import KilledWorker, as_completed
+
+    if not _threads(client):
+        log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
+    # A task, not scattered data, which would be lost with the worker that holds it.
+    shared = client.submit(_same, chain, pure=False)
+    waiting = iter(units)
+    running: dict[str, tuple[Future[Part], Unit]] = {}
+    ready = as_completed()
+    try:
+        while True:
+            wanted = PER_WORKER * max(1, _threads(client))
+            while len(running) < wanted and (unit := next(waiting, None)) is not None:
+                future = client.submit(_run_there, shared, unit, version("smartpix"), pure=False)
+                running[future.key] = future, unit
+                ready.add(future)
+            if not running:
+                return
+            future = next(ready)
+            _, unit = running.pop(future.key)
+            if future.status in ("lost", "cancelled"):
+                raise InputError(GONE)
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                error = InputError(
+                    f"{unit.path}: events {unit.start} to {unit.stop - 1} could not be run: the workers they were given to died "
+                    "one after another; give workers more memory, or run them in one process to see why"
+                )
+            if error is not None and not isinstance(error, InputError):
+                future.result()
+            yield unit, error if isinstance(error, InputError) else future.result()
+            del future
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.cancel([future for future, _ in running.values()])
+
+
+def _threads(client: Client) -> int:
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError) as error:
+        raise InputError(GONE) from error
+
+
+def _same(chain: Chain) -> Chain:
+    return chain
+
+
+def _run_there(chain: Chain, unit: Unit, expected: str) -> Part:
+    """Runs on the worker."""
+    machine = socket.gethostname()
+    if (found := version("smartpix")) != expected:
+        raise InputError(f"{unit.path}: the worker on {machine} has smartpix {found} and {expected} started the run; install one")
+    if not Path(unit.path).is_file():
+        raise InputError(f"{unit.path}: is not there on {machine}; the workers need the files under the same path")
+    return run_unit(chain, unit)

@@ -1,0 +1,199 @@
+"""A run: files to tracks, summary and figures, in this process or on the workers of dask.distributed."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+from smartpix.files import check_writable
+from smartpix.schema import InputError
+from smartpix.write import table_writer
+from tracking.cli_output import log
+from tracking.distribute import run_on
+from tracking.metrics import EventTruth
+from tracking.options import RunOptions
+from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
+from tracking.report import progress_bar
+from tracking.totals import Totals
+from tracking.track_file import track_types
+from tracking.unfinished import begin, is_done, load_part, made_with, store_part
+from tracking.units import Unit, plan_units, run_events, run_here
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["EVENTS_PER_UNIT", "expand", "run"]
+
+EVENTS_PER_UNIT = 10
+OUTSIDE = 0.02
+"""Share of a feature's values beyond the training's range that is worth a warning."""
+N_STUDY = 3
+"""Events of the cone study."""
+UNFINISHED = "unfinished"
+
+
+def run(
+    files: str | Path | Sequence[str | Path],
+    output: str | Path,
+    options: RunOptions | None = None,
+    client: Client | None = None,
+    figures: bool = True,
+    events_per_unit: int = EVENTS_PER_UNIT,
+) -> dict[str, Any]:
+    """Run the chain on event files and write ``tracks.root``, ``summary.json`` and figures into a folder.
+
+    The work is done in units of some events and merged in their order, so that the results do not depend on who did it, but for
+    the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
+    A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary; what is done of the
+    others is kept then, so that the same call does only the repaired file.
+
+    Args:
+        files: paths or patterns (``"pu200-*.root"``).
+        output: folder, made if it is not there.
+        options: None: the defaults.
+        client: of dask.distributed; its workers do the work, need smartpix and see the files under the same paths. None: this
+            process does.
+        figures: whether to draw them.
+        events_per_unit: events that are run, sent and kept together.
+
+    Returns:
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
+
+    Raises:
+        InputError: options that cannot be used, files of different detectors, no usable file, or an unfinished run with other
+            options in the folder.
+    """
+    options = options or RunOptions()
+    opened, failed = open_inputs(expand(files))
+    units = plan_units(opened, events_per_unit)
+    chain = Chain.for_header(opened[0].header, options)
+    output = _folder(output)
+    for reason in failed.values():
+        log(f"left out: {reason}")
+    names = {str(file.path.absolute()): str(file.path) for file in opened}
+    unfinished = output / UNFINISHED
+    begin(unfinished, made_with(options, events_per_unit))
+    todo = [unit for unit in units if not is_done(unfinished, unit)]
+    if len(todo) < len(units):
+        log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
+    # Those of a file that failed are not begun any more.
+    wanted = (unit for unit in todo if names[unit.path] not in failed)
+    outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
+    try:
+        with progress_bar("tracking", sum(map(len, units))) as step:
+            step(sum(map(len, units)) - sum(map(len, todo)))
+            for unit, outcome in outcomes:
+                name = names[unit.path]
+                if not isinstance(outcome, InputError):
+                    store_part(unfinished, unit, outcome)
+                elif name not in failed:
+                    failed[name] = str(outcome)
+                    if len(names) > 1:
+                        log(f"left out: {outcome}")
+                step(len(unit))
+    except KeyboardInterrupt:
+        log(f"what is done is kept in {unfinished}; the same command goes on from there")
+        raise
+    used = [unit for unit in units if names[unit.path] not in failed]
+    files_used = [name for name in names.values() if name not in failed]
+    if not files_used:
+        raise none_usable(failed)
+    summary = _write(output, chain, used, files_used, failed, opened[0].has_truth, figures)
+    if not failed:
+        shutil.rmtree(unfinished)
+    return summary
+
+
+def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Paths, and those that patterns match, sorted by name.
+
+    Raises:
+        InputError: a pattern matches nothing, a file comes twice, or there is none.
+    """
+    paths: list[Path] = []
+    for given in [files] if isinstance(files, (str, Path)) else files:
+        if glob.has_magic(str(given)) and not Path(given).exists():
+            found = sorted(glob.glob(str(given), recursive=True))
+            if not found:
+                raise InputError(f"{given}: no file matches; give the path of a file or a pattern of its name")
+            paths += map(Path, found)
+        else:
+            paths.append(Path(given))
+    if not paths:
+        raise InputError("no file was given; name at least one")
+    seen: set[Path] = set()
+    for path in paths:
+        if path.absolute() in seen:
+            raise InputError(f"{path}: was given twice; its events would count twice")
+        seen.add(path.absolute())
+    return paths
+
+
+def _folder(output: str | Path) -> Path:
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; give a folder for the results")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
+    check_writable(output / "summary.json")
+    return output
+
+
+def _write(
+    output: Path, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool, figures: bool
+) -> dict[str, Any]:
+    """Merge the parts of the units in their order and write the results; gives the summary."""
+    options = asdict(chain.options)
+    totals = Totals(truth=has_truth)
+    shown: tuple[Unit, int] | None = None
+    has_tracks = False
+    # Everything is written beside and moved at the end, so that results of two runs never mix.
+    with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as folder:
+        beside = Path(folder)
+        metadata = {"files": files, "options": options}
+        with table_writer(beside / "tracks.root", "tracks", track_types(has_truth), metadata) as tree:
+            for unit in units:
+                part = load_part(output / UNFINISHED, unit)
+                totals.merge(part.totals)
+                tree.extend(part.tracks)
+                if not has_tracks:
+                    filled = np.flatnonzero(ak.num(part.tracks["track"]))
+                    has_tracks = len(filled) > 0
+                    shown = unit, int(filled[0]) if has_tracks else len(unit) - 1
+        summary = {"files": files, "failed": failed, **totals.summary()}
+        if summary["features_outside"] > OUTSIDE:
+            log(
+                f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "
+                f"'{chain.options.gnn}' was trained in, so its scores may be off; train one on such events (smartpix train gnn)"
+            )
+        if figures:
+            _draw(beside, chain, totals, units, shown)
+        (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n")
+        for path in sorted(beside.iterdir(), key=lambda p: p.name == "summary.json"):
+            path.replace(output / path.name)
+    return summary
+
+
+def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:
+    """Write the figures: of all events from the sums, of a few from running them again."""
+    from tracking import plots
+
+    def again(unit: Unit, entry: int) -> tuple[EventResult, EventTruth | None]:
+        start = unit.start + entry
+        result, _, truth, _ = next(run_events(chain, unit.path, Totals(), start, start + 1))
+        return result, truth
+
+    first = [(unit, entry) for unit in units[:N_STUDY] for entry in range(len(unit))][:N_STUDY]
+    study = [(result, truth) for result, truth in (again(*place) for place in first) if truth is not None]
+    plots.write_figures(folder, chain, totals, again(*shown) if shown else None, study)

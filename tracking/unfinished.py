@@ -1,0 +1,109 @@
+"""The finished units of a run that is not finished, kept beside its output: a run that was stopped goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from smartpix.files import replace_when_done
+from smartpix.schema import InputError
+from smartpix.weights import weights_path
+from tracking.options import RunOptions
+from tracking.units import Part, Unit
+
+__all__ = ["begin", "is_done", "load_part", "made_with", "store_part"]
+
+RUN = "run.json"
+WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
+
+
+def made_with(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
+    """What the parts depend on besides the files: version, options and, by name, the sha256 of weights and of their JSON."""
+    weights = {}
+    for name in WEIGHTS:
+        given = getattr(options, name)
+        if given == "auto":
+            continue
+        path = weights_path(given)
+        weights[name] = [_sha256(p) for p in (path, path.with_suffix(".json")) if p.is_file()]
+    told = {"version": version("smartpix"), "events_per_unit": events_per_unit, "options": asdict(options), "weights": weights}
+    return dict(json.loads(json.dumps(told)))
+
+
+def begin(folder: Path, told: Mapping[str, Any]) -> None:
+    """Make the folder for the parts, or go on with the one that is there.
+
+    Args:
+        told: of :func:`made_with`.
+
+    Raises:
+        InputError: it holds parts of a run with other options, weights or version.
+    """
+    if not any(folder.glob("*.part")):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        with replace_when_done(folder / RUN) as beside:
+            beside.write_text(json.dumps(told, indent=1) + "\n")
+        return
+    try:
+        before = json.loads((folder / RUN).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / RUN}: cannot be read ({error}); remove the folder to start anew") from error
+    old, new = dict(_flat(before)), dict(_flat(told))
+    other = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
+    if other:
+        raise InputError(
+            f"{folder}: holds what is done of a run with other options, weights or version ({'; '.join(other[:3])}). "
+            "Finish that one, write to another folder, or remove this one to start anew"
+        )
+
+
+def is_done(folder: Path, unit: Unit) -> bool:
+    """Whether the unit's part is there."""
+    return _path(folder, unit).is_file()
+
+
+def store_part(folder: Path, unit: Unit, part: Part) -> None:
+    """Keep a part, whole or not at all."""
+    with replace_when_done(_path(folder, unit)) as beside:
+        beside.write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
+
+
+def load_part(folder: Path, unit: Unit) -> Part:
+    """A part that is done.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = _path(folder, unit)
+    try:
+        part = pickle.loads(path.read_bytes())
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); remove it and run again, which does the missing part anew"
+        ) from error
+    assert isinstance(part, Part)
+    return part
+
+
+def _path(folder: Path, unit: Unit) -> Path:
+    return folder / f"{unit.key}.part"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

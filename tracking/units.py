@@ -1,0 +1,127 @@
+"""The work of a run in units: ranges of a file's entries that are run, kept and merged as a whole.
+
+Whoever runs them, in whatever order, the units merged in their order give the same numbers: one process runs them in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+
+from smartpix.io import EventFile, iterate
+from smartpix.schema import InputError
+from tracking import metrics
+from tracking.options import RunOptions
+from tracking.pipeline import Chain, EventResult
+from tracking.totals import Totals
+from tracking.track_file import track_branches
+
+__all__ = ["Outcome", "Part", "Unit", "plan_units", "run_events", "run_here", "run_unit"]
+
+READ = 10
+"""Events read at a time."""
+
+_warm: set[tuple[RunOptions, type]] = set()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Entries ``start`` to ``stop`` of a file, known by its absolute path, its size and when it was last changed."""
+
+    path: str
+    size: int
+    changed: int
+    start: int
+    stop: int
+
+    @property
+    def key(self) -> str:
+        """The same for the same entries of the same content."""
+        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:24]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one unit gave: its sums, and its entries of ``tracks.root``, by branch."""
+
+    totals: Totals
+    tracks: dict[str, ak.Array]
+
+
+Outcome = tuple[Unit, Part | InputError]
+
+
+def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
+    """The units of a run, in the order in which they are merged.
+
+    Raises:
+        InputError: less than one event a unit.
+    """
+    if events_per_unit < 1:
+        raise InputError(f"events_per_unit: must be at least 1 and is {events_per_unit}")
+    units = []
+    for file in files:
+        path = file.path.absolute()
+        stat = path.stat()
+        for start in range(0, file.n_events, events_per_unit):
+            stop = min(start + events_per_unit, file.n_events)
+            units.append(Unit(str(path), stat.st_size, stat.st_mtime_ns, start, stop))
+    return units
+
+
+def run_events(
+    chain: Chain, path: str | Path, totals: Totals, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[EventResult, ak.Record, metrics.EventTruth | None, metrics.TrackScore | None]]:
+    """Run the chain over events of a file and add them up.
+
+    Yields:
+        For every event the result, its record, its truth and the tracks' score (None without truth).
+    """
+    kind = (chain.options, type(chain.estimator))
+    for file, events in iterate(path, READ, start, stop):
+        totals.truth = file.has_truth
+        pileup = metrics.pileup_of(file.header.made_by)
+        for record in events:
+            if kind not in _warm and len(record["clusters"]):
+                chain.warm_up(record["clusters"])
+                _warm.add(kind)
+            result = chain.event(int(record["event"]), record["clusters"])
+            truth = score = None
+            if file.has_truth:
+                truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer, pileup)
+                score = metrics.score_tracks(truth, result.tracks.rows())
+            totals.add(chain, result, record, truth, score)
+            yield result, record, truth, score
+
+
+def run_unit(chain: Chain, unit: Unit) -> Part:
+    """Run the chain over the entries of a unit.
+
+    Raises:
+        InputError: the file is damaged, is not there or is not the one that was planned with.
+    """
+    path = Path(unit.path)
+    if path.is_file() and path.stat().st_size != unit.size:
+        raise InputError(f"{path}: has changed since the run began; run it again")
+    totals = Totals()
+    rows: list[dict[str, Any]] = []
+    for result, _, truth, score in run_events(chain, path, totals, unit.start, unit.stop):
+        rows.append(track_branches(result, truth, score))
+    return Part(totals, {name: ak.concatenate([row[name] for row in rows]) for name in rows[0]})
+
+
+def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
+    """Run the units in turn: of each what it gave, or what is wrong with its file."""
+    for unit in units:
+        try:
+            yield unit, run_unit(chain, unit)
+        except InputError as error:
+            yield unit, error
