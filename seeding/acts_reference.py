@@ -118,11 +118,11 @@ def algorithm_of(
     return Algorithm()
 
 
-def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any]) -> Any:
-    """ACTS's seeding from ``points`` to ``seeds``; ``cuts`` instead of those of :data:`TUNED`, field in T."""
+def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any], points: str = "points", seeds: str = "seeds") -> Any:
+    """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of :data:`TUNED`, field in T."""
     options = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
     kind = getattr(acts.examples, ALGORITHMS[algorithm])
-    return kind(level=acts.logging.WARNING, inputSpacePoints="points", outputSeeds="seeds", **options)
+    return kind(level=acts.logging.WARNING, inputSpacePoints=points, outputSeeds=seeds, **options)
 
 
 def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
@@ -145,8 +145,17 @@ def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
     return points
 
 
-def run_timed(acts: Any, n_events: int, elements: Sequence[Any], readers: Sequence[Any] = ()) -> dict[str, float]:
+def run_timed(
+    acts: Any,
+    n_events: int,
+    elements: Sequence[Any],
+    readers: Sequence[Any] = (),
+    add_more: Callable[[Any], None] = lambda sequencer: None,
+) -> dict[str, float]:
     """Run algorithms one after the other on ``n_events`` events, on one thread.
+
+    Args:
+        add_more: is given the sequencer after the elements were added, and may add others.
 
     Returns:
         Mean time of each algorithm per event in ms, by its name, as ACTS's sequencer measures it.
@@ -159,6 +168,7 @@ def run_timed(acts: Any, n_events: int, elements: Sequence[Any], readers: Sequen
             sequencer.addReader(reader)
         for element in elements:
             sequencer.addAlgorithm(element)
+        add_more(sequencer)
         sequencer.run()
         with (Path(folder) / "timing.csv").open(newline="") as stream:
             rows = [row for row in csv.reader(stream) if row]
