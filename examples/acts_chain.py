@@ -157,10 +157,10 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
     Returns:
         By way of seeding ``seeding_ms``, ``parameters_ms``, ``ckf_ms``, ``ambiguity_ms`` an event (medians of the repeats),
         ``n_seeds`` an event, and of all tracks with at least four layers and pT > 0.5 GeV ``efficiency``, ``fake_rate``,
-        ``duplicate_rate``, ``n_tracks``: ``ours`` (cones), ``ours_tracks`` (the graph network's tracks), ``acts`` (its own, tuned),
-        ``acts_same_options`` (its own, then with the settings of ours). ``ratio_time``: seeding, parameters and CKF of ``ours``
-        over ``acts``; ``ratio_time_tracks`` of ``ours_tracks``; ``ratio_time_with_estimates`` if the CPU makes the estimates, which
-        takes ``estimates_ms``.
+        ``duplicate_rate``, ``n_tracks``: ``ours`` (cones), ``ours_tracks`` (the graph network's tracks), ``acts`` (its own,
+        tuned), ``acts_same_options`` (its own, then with the settings of ours). ``ratio_time``: seeding, parameters and CKF of
+        ``ours`` over ``acts``; ``ratio_time_tracks`` of ``ours_tracks``; ``ratio_time_with_estimates`` if the CPU makes the
+        estimates, which takes ``estimates_ms``.
     """
     check("acts_chain", "events", n_events, n_events >= 1, "at least 1")
     check("acts_chain", "repeats", repeats, repeats >= 1, "at least 1")
