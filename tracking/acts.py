@@ -29,6 +29,8 @@ from tracking.options import RunOptions, from_mapping
 
 __all__ = ["ESTIMATES", "SEEDER", "SEEDS", "SeederOptions", "cone_seeder", "proto_tracks", "seed_container", "track_triplets"]
 
+Ints = npt.NDArray[np.int64]
+
 ESTIMATES, SEEDER = "ConeEstimates", "ConeSeeder"
 """Names of the algorithms in ACTS's sequencer and its ``timing.csv``: making the hits, and hits to seeds."""
 SEEDS = ("cones", "tracks")
@@ -75,17 +77,14 @@ def cone_seeder(
         hits: of an event by its number: row k belongs to measurement k. Space points may be of some of them only, in any order;
             where they lie as the hits do, to 1 um, their source links need not be read, which saves time.
         detector: module table of the hits; field: along z in T.
-        proto_track_key: with seeds of tracks, also write the tracks' proto tracks under this name.
+        proto_track_key: with seeds of tracks, write one seed a track and, under this name, the proto tracks in the same order:
+            ``TrackParamsEstimationAlgorithm`` takes both (``inputProtoTracks``), and ACTS's fitters what it gives.
 
     Raises:
-        InputError: ACTS is not installed, no network for the tracks, unknown options, proto tracks without tracks; while it runs,
-            space points that are not those of the hits.
+        InputError: ACTS is not installed; when it is added, no network for the tracks, unknown options, proto tracks without
+            tracks; while it runs, space points that are not those of the hits.
     """
     acts = import_acts()
-    if proto_track_key and options.seeds != "tracks":
-        raise InputError(
-            f"cone_seeder: proto tracks '{proto_track_key}' are asked for with seeds '{options.seeds}'; use 'tracks'"
-        )
 
     def add(
         s: Any,
@@ -107,13 +106,14 @@ def cone_seeder(
         def find(event: int, points: Any) -> tuple[Any, ...]:
             of_event = waiting.pop(event)
             rows = hits_of_points(acts, points, of_event)
-            triplets, tracks = finder.triplets(of_event if rows is None else of_event.take(rows))
+            triplets, found = finder.triplets(
+                of_event if rows is None else of_event.take(rows), one_a_track=bool(proto_track_key)
+            )
             made = (seed_container(acts, points, triplets),)
             if not proto_track_key:
                 return made
-            if rows is not None:
-                tracks = Tracks(rows[tracks.hits], tracks.start, tracks.score)
-            return (*made, proto_tracks(acts, tracks))
+            measurements = found if rows is None else [rows[track] for track in found]
+            return (*made, proto_tracks(acts, as_tracks(measurements)))
 
         writes = [(outputSeeds, acts.SeedContainer)]
         if proto_track_key:
@@ -143,17 +143,24 @@ class _Finder:
         network = fuse_network(load_network(run.gnn, run.graph)) if options.seeds == "tracks" else None
         return cls(detector, field, options, pairs, network, layer_ranks(len(detector.layers), pairs))
 
-    def triplets(self, hits: Hits) -> tuple[npt.NDArray[np.int64], Tracks]:
-        """Seeds (S, 3), rows of the hits, and the tracks they are of (none for cones)."""
+    def triplets(self, hits: Hits, one_a_track: bool) -> tuple[Ints, list[Ints]]:
+        """Seeds (S, 3), rows of the hits, and with ``one_a_track`` the hits of the track of each."""
         run = self.options.run
         edges = candidate_edges(hits, self.detector, self.pairs, self.field, run.graph, run.cone, run.window, run.threads)
         seeds = find_seeds(hits, edges, self.field, run.cone, run.seed, run.threads)
-        triplets, tracks = seeds.hits.astype(np.int64), as_tracks([])
-        if self.network is not None:
-            scores = self.network.scores(make_features(hits, edges, seeds.support, self.detector, self.field), edges)
-            tracks = build_tracks(hits, edges, scores, self.ranks, run.build)
-            triplets = track_triplets(tracks, hits.layer)
-        return triplets[self._accepted(hits.position[triplets])], tracks
+        if self.network is None:
+            triplets = seeds.hits.astype(np.int64)
+            return triplets[self._accepted(hits.position[triplets])], []
+        scores = self.network.scores(make_features(hits, edges, seeds.support, self.detector, self.field), edges)
+        tracks = build_tracks(hits, edges, scores, self.ranks, run.build)
+        triplets, track = track_triplets(tracks, hits.layer)
+        good = self._accepted(hits.position[triplets])
+        triplets, track = triplets[good], track[good]
+        if not one_a_track:
+            return triplets, []
+        track, first = np.unique(track, return_index=True)
+        rows = tracks.rows()
+        return triplets[first], [rows[t] for t in track]
 
     def _accepted(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """(S,) whether the circle and the slope through the seeds' hits (S, 3, 3) are within the options."""
@@ -167,7 +174,7 @@ class _Finder:
         return np.asarray(~soft & (rise < self.options.max_cot_theta * run))
 
 
-def hits_of_points(acts: Any, points: Any, hits: Hits) -> npt.NDArray[np.int64] | None:
+def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
     """(S,) row of the hit that each of S space points is of; None if they are all of the hits, in the same order.
 
     Raises:
@@ -189,7 +196,7 @@ def hits_of_points(acts: Any, points: Any, hits: Hits) -> npt.NDArray[np.int64] 
     return rows
 
 
-def seed_container(acts: Any, points: Any, triplets: npt.NDArray[np.int64]) -> Any:
+def seed_container(acts: Any, points: Any, triplets: Ints) -> Any:
     """Seeds (S, 3), rows of the space points, as ACTS's container, in their order; the earlier, the higher the quality."""
     container = acts.SeedContainer()
     container.assignSpacePointContainer(points)
@@ -200,24 +207,25 @@ def seed_container(acts: Any, points: Any, triplets: npt.NDArray[np.int64]) -> A
     return container
 
 
-def track_triplets(tracks: Tracks, layer: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Seeds (S, 3) of tracks, one hit a layer: first, middle, last of each; then second, middle, last of those with four.
+def track_triplets(tracks: Tracks, layer: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
+    """Seeds (S, 3) of tracks, one hit a layer, and the track (S,) of each.
 
-    The second kind is for tracks that ACTS cannot follow from their first hit. Where it can, its ``seedDeduplication`` drops it.
+    First those of first, middle and last hit; then second, middle, last of tracks on at least four layers, for those that ACTS
+    cannot follow from their first hit. Where it can, its ``seedDeduplication`` drops the second seed.
 
     Args:
         layer: of all hits.
     """
     start = tracks.start[:-1]
     if len(start) == 0:
-        return np.zeros((0, 3), dtype=np.int64)
+        return np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64)
     on = layer[tracks.hits]
     new = np.ones(len(on), dtype=bool)
     new[1:] = on[1:] != on[:-1]
     new[start] = True
     hits, n = tracks.hits[new], np.add.reduceat(new.astype(np.int64), start)
     first, last = np.cumsum(n) - n, np.cumsum(n) - 1
-    three, four = n >= 3, n >= 4
+    three, four = np.flatnonzero(n >= 3), np.flatnonzero(n >= 4)
     wide = np.stack([first, first + n // 2, last], axis=1)[three]
     retry = np.stack([first + 1, first + (n + 1) // 2, last], axis=1)[four]
-    return np.asarray(hits[np.concatenate([wide, retry])])
+    return np.asarray(hits[np.concatenate([wide, retry])]), np.concatenate([three, four])
