@@ -5,7 +5,7 @@ Finished tracks as proto tracks for its fitters are :func:`tracking.acts_event.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
@@ -61,10 +61,11 @@ class SeederOptions:
 
 
 def cone_seeder(
-    hits: Callable[[int], Hits],
+    hits: Callable[..., Hits],
     detector: Detector,
     field: float,
     options: SeederOptions = SeederOptions(),
+    reads: Sequence[tuple[str, Any]] = (),
     proto_track_key: str = "",
 ) -> Callable[..., str]:
     """A ``customSeeder`` for ACTS's ``addSeeding`` with ``SeedingAlgorithm.PythonCallable``.
@@ -77,6 +78,8 @@ def cone_seeder(
         hits: of an event by its number: row k belongs to measurement k. Space points may be of some of them only, in any order;
             where they lie as the hits do, to 1 um, their source links need not be read, which saves time.
         detector: module table of the hits; field: along z in T.
+        reads: keys on the white board and their types, such as ``[("clusters", acts.examples.ClusterContainer)]``; what is there
+            goes to ``hits`` after the event's number, as :func:`tracking.acts_clusters.cluster_hits` needs it.
         proto_track_key: with seeds of tracks, write one seed a track and, under this name, the proto tracks in the same order:
             ``TrackParamsEstimationAlgorithm`` takes both (``inputProtoTracks``), and ACTS's fitters what it gives.
 
@@ -99,8 +102,8 @@ def cone_seeder(
         finder = _Finder.make(detector, field, chosen)
         waiting: dict[int, Hits] = {}
 
-        def prepare(event: int) -> tuple[()]:
-            waiting[event] = hits(event)
+        def prepare(event: int, *read: Any) -> tuple[()]:
+            waiting[event] = hits(event, *read)
             return ()
 
         def find(event: int, points: Any) -> tuple[Any, ...]:
@@ -118,7 +121,7 @@ def cone_seeder(
         writes = [(outputSeeds, acts.SeedContainer)]
         if proto_track_key:
             writes.append((proto_track_key, acts.examples.ProtoTrackContainer))
-        s.addAlgorithm(algorithm_of(acts, ESTIMATES, prepare))
+        s.addAlgorithm(algorithm_of(acts, ESTIMATES, prepare, reads=reads))
         s.addAlgorithm(algorithm_of(acts, SEEDER, find, reads=[(spacePoints, acts.SpacePointContainer)], writes=writes))
         return outputSeeds
 
