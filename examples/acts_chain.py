@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from smartpix.simulate.events import SimulateOptions, header, simulate
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.weights import data_path
 from tracking.acts import SEEDER, SeederOptions, cone_seeder
-from tracking.acts_event import acts_detector, as_tracks, measurement_sources, track_parameters, track_rows
+from tracking.acts_event import acts_detector, as_tracks, fitting_algorithm, measurement_sources, track_parameters, track_rows
 from tracking.acts_reference import SEEDING, TUNED, ActsOptions
 from tracking.bench_tracking import Event, Found, judged, rates
 from tracking.metrics import event_truth
@@ -42,7 +43,7 @@ STAGES = {
     "parameters": "TrackParamsEstimationAlgorithm", "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
 }  # fmt: skip
-CLOCK = ("seeding_ms", "parameters_ms", "ckf_ms")
+CLOCK = ("seeding_ms", "parameters_ms", "ckf_ms", "fit_ms")
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,43 @@ def reconstruct(acts: Any, head: Header, events: Sequence[Event], way: Way) -> O
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))
 
 
+def fit(acts: Any, head: Header, events: Sequence[Event]) -> Outcome:
+    """The graph network's tracks, fitted by ACTS: seeds and proto tracks, parameters from the seeds, Kalman filter."""
+    examples, level = acts.examples, acts.logging.FATAL
+    place, hits = acts_detector(acts, head.detector, head.field), [event.hits for event in events]
+    propose = cone_seeder(lambda k: hits[k], head.detector, head.field, SeederOptions("tracks"), proto_track_key="proposed")
+    found: list[Found] = []
+    n_seeds: list[int] = []
+
+    def take(event: int, seeds: Any, tracks: Any) -> tuple[()]:
+        n_seeds.append(len(seeds))
+        found.append(Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks)))
+        return ()
+
+    def add(s: Any) -> None:
+        s.addAlgorithm(
+            examples.SpacePointMaker(
+                level=level, inputMeasurements="measurement_subset", outputSpacePoints="points", trackingGeometry=place.geometry,
+                geometrySelection=[acts.GeometryIdentifier(volume=volume) for volume in TUNED.volumes],
+            )
+        )  # fmt: skip
+        propose(s=s, spacePoints="points", outputSeeds="seeds")
+        s.addAlgorithm(
+            examples.TrackParamsEstimationAlgorithm(
+                level=level, inputSeeds="seeds", outputSeeds="estimated", outputTrackParameters="parameters",
+                inputProtoTracks="proposed", outputProtoTracks="kept", trackingGeometry=place.geometry, magneticField=place.field,
+                initialSigmas=[1.0, 1.0, 0.1, 0.1, 0.0, acts.UnitConstants.ns], initialSigmaQoverPt=0.1, initialSigmaPtRel=0.1,
+            )
+        )  # fmt: skip
+        s.addAlgorithm(fitting_algorithm(acts, place, "kept", "parameters"))
+        reads = [("seeds", acts.SeedContainer), ("fitted", examples.ConstTrackContainer)]
+        s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=reads))
+
+    spent = run_timed(acts, len(events), measurement_sources(acts, hits, head.detector, place), add_more=add)
+    names = {"seeding": SEEDER, "parameters": STAGES["parameters"], "fit": "TrackFittingAlgorithm"}
+    return Outcome(found, {stage: spent[name] for stage, name in names.items()}, sum(n_seeds) // len(n_seeds))
+
+
 def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[str], None] = print) -> dict[str, Any]:
     """All ways on the same events, in turn.
 
@@ -158,9 +196,10 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
         By way of seeding ``seeding_ms``, ``parameters_ms``, ``ckf_ms``, ``ambiguity_ms`` an event (medians of the repeats),
         ``n_seeds`` an event, and of all tracks with at least four layers and pT > 0.5 GeV ``efficiency``, ``fake_rate``,
         ``duplicate_rate``, ``n_tracks``: ``ours`` (cones), ``ours_tracks`` (the graph network's tracks), ``acts`` (its own,
-        tuned), ``acts_same_options`` (its own, then with the settings of ours). ``ratio_time``: seeding, parameters and CKF of
-        ``ours`` over ``acts``; ``ratio_time_tracks`` of ``ours_tracks``; ``ratio_time_with_estimates`` if the CPU makes the
-        estimates, which takes ``estimates_ms``.
+        tuned), ``acts_same_options`` (its own, then with the settings of ours); ``ours_fitted``: the graph network's tracks in
+        ACTS's Kalman fitter, with ``fit_ms`` in place of the search. ``ratio_time``: seeding, parameters and CKF of ``ours`` over
+        ``acts``; ``ratio_time_tracks``, ``ratio_time_fitted`` of the other two; ``ratio_time_with_estimates`` of ``ours`` if the
+        CPU makes the estimates, which takes ``estimates_ms``.
     """
     check("acts_chain", "events", n_events, n_events >= 1, "at least 1")
     check("acts_chain", "repeats", repeats, repeats >= 1, "at least 1")
@@ -177,13 +216,17 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
         "acts": Way(own_seeding(acts, head.field, dict(SEEDING)), ALGORITHMS["acts-grid"], TUNED),
         "acts_same_options": Way(own_seeding(acts, head.field, dict(SEEDING)), ALGORITHMS["acts-grid"], WITH_CONES),
     }
-    for way in ways.values():
-        reconstruct(acts, head, events[:1], way)
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in ways}
+    chains: dict[str, Callable[[Sequence[Event]], Outcome]] = {
+        name: partial(reconstruct, acts, head, way=way) for name, way in ways.items()
+    }
+    chains["ours_fitted"] = partial(fit, acts, head)
+    for chain in chains.values():
+        chain(events[:1])
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in chains}
     for repeat in range(repeats):
         report(f"run {repeat + 1} of {repeats}")
-        for name, way in ways.items():
-            outcomes[name].append(reconstruct(acts, head, events, way))
+        for name, chain in chains.items():
+            outcomes[name].append(chain(events))
     result: dict[str, Any] = {
         "n_events": n_events, "pileup": pileup, "seed": seed, "repeats": repeats,
         "n_hits": sum(len(e.hits) for e in events) // n_events, "estimates_ms": ms_estimates,
@@ -192,20 +235,23 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
         first = of_way[0]
         result[name] = {f"{stage}_ms": float(np.median([o.ms[stage] for o in of_way])) for stage in first.ms}
         result[name] |= {"n_seeds": first.n_seeds} | rates(judged(events, first.found))
-    clock = {name: sum(result[name][stage] for stage in CLOCK) for name in ways}
+    clock = {name: sum(result[name].get(stage, 0.0) for stage in CLOCK) for name in chains}
     result["ratio_time"] = clock["ours"] / clock["acts"]
     result["ratio_time_tracks"] = clock["ours_tracks"] / clock["acts"]
+    result["ratio_time_fitted"] = clock["ours_fitted"] / clock["acts"]
     result["ratio_time_with_estimates"] = (clock["ours"] + ms_estimates) / clock["acts"]
     return result
 
 
 def table(result: dict[str, Any]) -> str:
     """As lines of text."""
-    columns = ("seeding_ms", "parameters_ms", "ckf_ms", "ambiguity_ms", "n_seeds", "efficiency", "fake_rate", "duplicate_rate")
+    columns = ("seeding_ms", "parameters_ms", "ckf_ms", "ambiguity_ms", "fit_ms", "n_seeds", "efficiency", "fake_rate")
     names = [name for name, value in result.items() if isinstance(value, dict)]
-    lines = [" " * 20 + "".join(f"{column:>15s}" for column in columns)]
+    lines = [" " * 20 + "".join(f"{column:>14s}" for column in columns)]
     for name in names:
-        lines.append(f"{name:20s}" + "".join(f"{result[name][c]:15.4g}" for c in columns))
+        lines.append(
+            f"{name:20s}" + "".join(f"{format(result[name][c], '.4g') if c in result[name] else '':>14s}" for c in columns)
+        )
     lines.append(f"seeding, parameters and CKF with our seeds over those with ACTS's: {result['ratio_time']:.3f}")
     lines.append(
         f"estimates made on the CPU: {result['estimates_ms']:.0f} ms; with them {result['ratio_time_with_estimates']:.3f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from smartpix.schema import InputError
 from tracking.build import Tracks
 
 __all__ = [
-    "ActsDetector", "ActsParameters", "acts_detector", "as_tracks", "local_measurements", "measurement_sources", "point_source",
-    "proto_tracks", "track_parameters", "track_rows",
+    "ActsDetector", "ActsParameters", "acts_detector", "as_tracks", "fitting_algorithm", "local_measurements",
+    "measurement_sources", "point_source", "proto_tracks", "track_parameters", "track_rows",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -157,6 +158,25 @@ def proto_tracks(acts: Any, tracks: Tracks) -> Any:
     for rows in tracks.rows():
         container.append(acts.examples.ProtoTrack(rows.tolist()))
     return container
+
+
+def fitting_algorithm(acts: Any, setup: ActsDetector, proto_tracks_key: str, parameters_key: str, output: str = "fitted") -> Any:
+    """ACTS's Kalman filter and smoother on proto tracks of ``measurements``: scattering and energy loss of pions, at the z axis.
+
+    Args:
+        proto_tracks_key, parameters_key: on the white board; one set of parameters to start with for every proto track.
+    """
+    examples, level = acts.examples, acts.logging.FATAL
+    fitter = examples.makeKalmanFitterFunction(
+        setup.geometry, setup.field, multipleScattering=True, energyLoss=True, reverseFilteringMomThreshold=0.0,
+        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False), chi2Cut=math.inf,
+        useJosephFormulation=False, level=level,
+    )  # fmt: skip
+    return examples.TrackFittingAlgorithm(
+        level=level, inputMeasurements="measurements", inputProtoTracks=proto_tracks_key,
+        inputInitialTrackParameters=parameters_key, inputClusters="", outputTracks=output, pickTrack=-1, fit=fitter,
+        calibrator=examples.makePassThroughCalibrator(), referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
+    )  # fmt: skip
 
 
 def track_rows(acts: Any, track: Any, hits: Hits) -> npt.NDArray[np.int64]:

@@ -26,6 +26,7 @@ from tracking.acts_event import (
     ActsParameters,
     acts_detector,
     as_tracks,
+    fitting_algorithm,
     measurement_sources,
     point_source,
     proto_tracks,
@@ -252,11 +253,6 @@ def acts_fits(
         n_fitted.append(np.bincount(place, [len(r) for r in rows], len(tracks[event])).astype(np.int64))
         return ()
 
-    fitter = examples.makeKalmanFitterFunction(
-        setup.geometry, setup.field, multipleScattering=True, energyLoss=True, reverseFilteringMomThreshold=0.0,
-        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False), chi2Cut=math.inf,
-        useJosephFormulation=False, level=level,
-    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         # Python cannot fill a container of parameters, so they take the way through files; reading is not in the time.
         for event, values in enumerate(start):
@@ -270,12 +266,7 @@ def acts_fits(
             [
                 *measurement_sources(acts, events, detector, setup),
                 algorithm_of(acts, "Propose", propose, writes=[("proposed", examples.ProtoTrackContainer)]),
-                examples.TrackFittingAlgorithm(
-                    level=level, inputMeasurements="measurements", inputProtoTracks="proposed",
-                    inputInitialTrackParameters="parameters", inputClusters="", outputTracks="fitted", pickTrack=-1, fit=fitter,
-                    calibrator=examples.makePassThroughCalibrator(),
-                    referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
-                ),
+                fitting_algorithm(acts, setup, "proposed", "parameters"),
                 algorithm_of(acts, "Sink", take, reads=[("fitted", examples.ConstTrackContainer)]),
             ],
             [reader],
