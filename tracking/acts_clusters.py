@@ -55,14 +55,14 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
             raise InputError(f"cluster_hits: {len(measurements)} measurements and {len(clusters)} clusters; each needs one")
         rows = []
         for measurement, cluster in zip(measurements, clusters, strict=True):
-            module = module_of.get(measurement.geometryId.value)
-            if module is None:
+            row = module_of.get(measurement.geometryId.value)
+            if row is None:
                 raise InputError(
                     f"cluster_hits: a measurement lies on {measurement.geometryId}, which the detector table has not; digitise "
                     "the volumes of the table only"
                 )
             at, covariance = measurement.fullParameters, measurement.fullCovariance
-            rows.append((module, at[0], at[1], covariance[0, 0], covariance[1, 1], cluster.sizeLoc0, cluster.sizeLoc1))
+            rows.append((row, at[0], at[1], covariance[0, 0], covariance[1, 1], cluster.sizeLoc0, cluster.sizeLoc1))
         table = np.array(rows, dtype=np.float64).reshape(-1, 7)
         module = table[:, 0].astype(np.int32)
         # ACTS's local axes are the table's u and v: our y and x.
