@@ -33,7 +33,8 @@ N_SIGMA = 3.0
 def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> Callable[[int, Any, Any], Hits]:
     """The ``hits`` of :func:`tracking.acts.cone_seeder` for ACTS's own measurements and clusters, given as its ``reads``.
 
-    Positions and their variances are those of the measurements, without correlation. Charges must not drift sideways in the
+    Positions and their variances are those of the measurements, without correlation; measurements on other modules, such as
+    strips, are left out. Charges must not drift sideways in the
     sensor, as by default in ACTS's geometric digitisation.
 
     Args:
@@ -41,7 +42,7 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
         cone: its luminous region and softest momentum say where particles come from.
 
     Raises:
-        InputError: ACTS is not installed; when called, measurements on modules that the table has not, or not one cluster each.
+        InputError: ACTS is not installed; when called, measurements without a cluster each, or those of the table are not first.
     """
     acts = import_acts()
     columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
@@ -54,12 +55,14 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
         if len(measurements) != len(clusters):
             raise InputError(f"cluster_hits: {len(measurements)} measurements and {len(clusters)} clusters; each needs one")
         rows = []
-        for measurement, cluster in zip(measurements, clusters, strict=True):
+        for k, (measurement, cluster) in enumerate(zip(measurements, clusters, strict=True)):
             row = module_of.get(measurement.geometryId.value)
             if row is None:
+                continue
+            if k > len(rows):
                 raise InputError(
-                    f"cluster_hits: a measurement lies on {measurement.geometryId}, which the detector table has not; digitise "
-                    "the volumes of the table only"
+                    f"cluster_hits: measurement {k} is on a module of the detector table and comes after others that are not; "
+                    "ACTS sorts them by volume: give a table with the lowest volumes, as pixels are"
                 )
             at, covariance = measurement.fullParameters, measurement.fullCovariance
             rows.append((row, at[0], at[1], covariance[0, 0], covariance[1, 1], cluster.sizeLoc0, cluster.sizeLoc1))

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import sys
 
 import numpy as np
@@ -236,3 +237,27 @@ def test_example_runs_the_whole_chain(monkeypatch):
     clock = {way: sum(result[way][stage] for stage in ("seeding_ms", "parameters_ms", "ckf_ms")) for way in ("ours", "acts")}
     assert result["ratio_time"] == pytest.approx(clock["ours"] / clock["acts"])
     assert "with ACTS's" in example.table(result)
+
+
+def test_the_lines_of_the_page_plug_it_in(tmp_path):
+    acts = import_acts()
+    page = (REPOSITORY / "docs" / "acts.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 2
+    generic = acts.examples.GenericDetector(acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    selection = tmp_path / "pixels.json"
+    selection.write_text(json.dumps([{"volume": v} for v in (7, 8, 9)]))
+    examples = acts.examples
+    before = [
+        ("measurements", examples.MeasurementContainer), ("measurement_subset", examples.MeasurementSubset),
+        ("clusters", examples.ClusterContainer), ("particles_selected", examples.SimParticleContainer),
+        ("measurement_particles_map", examples.MeasurementParticlesMap),
+    ]  # fmt: skip
+    for block in blocks:
+        s = examples.Sequencer(events=1, numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
+        s.addAlgorithm(algorithm_of(acts, "Before", tuple, writes=before))
+        names = {"acts": acts, "s": s, "geometry": generic.trackingGeometry(), "selection": selection}
+        names["field"] = acts.ConstantBField(acts.Vector3(0, 0, 2 * acts.UnitConstants.T))
+        exec(compile(block.replace("F.root", str(data_path("sample.root"))), "docs/acts.md", "exec"), names)
+        if "hits" in names:
+            assert len(names["hits"](0)) > 1000

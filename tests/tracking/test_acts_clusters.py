@@ -137,15 +137,28 @@ def test_lengths_of_straight_paths_through_a_strip_of_pixels(detector):
     assert np.all(wide[:, 0] > np.abs(slope[:, 0]) / 2 - PITCH[1] / THICKNESS)
 
 
-def test_measurements_and_clusters_must_belong_to_the_table(detector):
+def test_measurements_of_other_modules(detector):
     acts = import_acts()
     examples = acts.examples
-    measurements, clusters = examples.MeasurementContainer(), examples.ClusterContainer()
-    measurements.emplaceMeasurement(acts.GeometryIdentifier(volume=16, layer=2, sensitive=1), [0, 1], [0.0, 0.0], [1.0, 1.0])
     hits = cluster_hits(detector, FIELD)
+
+    def found(*volumes, n_clusters=None):
+        measurements, clusters = examples.MeasurementContainer(), examples.ClusterContainer()
+        for volume in volumes:
+            place = acts.GeometryIdentifier(volume=volume, layer=2, sensitive=1)
+            measurements.emplaceMeasurement(place, [0, 1], [1.0, -2.0], [0.01, 0.04])
+        for _ in range(len(volumes) if n_clusters is None else n_clusters):
+            cluster = examples.Cluster()
+            cluster.sizeLoc0, cluster.sizeLoc1 = 1, 3
+            clusters.append(cluster)
+        return hits(0, measurements, clusters)
+
+    one = found(8, 16, 17)
+    assert len(one) == 1
+    assert np.allclose(one.estimate.sigma()[0, :2], [0.2, 0.1])
+    assert np.allclose(np.abs(one.estimate.mean[0, :2]), [2.0, 1.0])
+    assert len(found()) == 0
+    with pytest.raises(InputError, match="measurement 1 is on a module of the detector table"):
+        found(16, 8)
     with pytest.raises(InputError, match="1 measurements and 0 clusters"):
-        hits(0, measurements, clusters)
-    clusters.append(examples.Cluster())
-    with pytest.raises(InputError, match="which the detector table has not"):
-        hits(0, measurements, clusters)
-    assert len(hits(0, examples.MeasurementContainer(), examples.ClusterContainer())) == 0
+        found(8, n_clusters=0)
