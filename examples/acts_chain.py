@@ -38,7 +38,7 @@ from tracking.metrics import event_truth
 
 WITH_CONES = replace(TUNED, max_holes=1, shared_hits=2)
 """Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a hole; pure as they are,
-tracks may share two hits. ACTS's own seeds do not gain by them: ``acts_same_options``."""
+tracks may share two hits. ACTS's own seeds pay for these settings with time and fakes: ``acts_same_options``."""
 STAGES = {
     "parameters": "TrackParamsEstimationAlgorithm", "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
