@@ -20,6 +20,7 @@ from seeding.table import max_curvature
 from smartpix.estimate import Estimate
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
+from tracking.acts_event import module_ids
 from tracking.graph import WIDE
 
 __all__ = ["cluster_hits", "length_slopes"]
@@ -34,8 +35,7 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
     """The ``hits`` of :func:`tracking.acts.cone_seeder` for ACTS's own measurements and clusters, given as its ``reads``.
 
     Positions and their variances are those of the measurements, without correlation; measurements on other modules, such as
-    strips, are left out. Charges must not drift sideways in the
-    sensor, as by default in ACTS's geometric digitisation.
+    strips, are left out. Charges must not drift sideways in the sensor, as by default in ACTS's geometric digitisation.
 
     Args:
         detector: module table with the digitisation's pitch and thickness; field: along z in T.
@@ -45,16 +45,12 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
         InputError: ACTS is not installed; when called, measurements without a cluster each, or those of the table are not first.
     """
     acts = import_acts()
-    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
-    module_of = {
-        acts.GeometryIdentifier(volume=v, layer=k, sensitive=m).value: row
-        for row, (v, k, m) in enumerate(zip(*columns, strict=True))
-    }
+    module_of = {identifier.value: row for row, identifier in enumerate(module_ids(acts, detector))}
 
     def hits(event: int, measurements: Any, clusters: Any) -> Hits:
         if len(measurements) != len(clusters):
             raise InputError(f"cluster_hits: {len(measurements)} measurements and {len(clusters)} clusters; each needs one")
-        rows = []
+        rows: list[tuple[float, ...]] = []
         for k, (measurement, cluster) in enumerate(zip(measurements, clusters, strict=True)):
             row = module_of.get(measurement.geometryId.value)
             if row is None:

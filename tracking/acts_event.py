@@ -18,7 +18,7 @@ from tracking.build import Tracks
 
 __all__ = [
     "ActsDetector", "ActsParameters", "acts_detector", "as_tracks", "fitting_algorithm", "local_measurements",
-    "measurement_sources", "point_source", "proto_tracks", "track_parameters", "track_rows",
+    "measurement_sources", "module_ids", "point_source", "proto_tracks", "track_parameters", "track_rows",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -62,6 +62,12 @@ class ActsDetector:
     ids: list[Any]
 
 
+def module_ids(acts: Any, detector: Detector) -> list[Any]:
+    """(M,) ACTS's geometry id of each module of a table."""
+    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
+    return [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
+
+
 def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
     """ACTS's generic detector with our modules on it.
 
@@ -78,8 +84,7 @@ def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
     geometry = generic.trackingGeometry()
     surfaces: dict[int, Any] = {}
     geometry.visitSurfaces(lambda surface: surfaces.setdefault(surface.geometryId.value, surface))
-    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
-    ids = [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
+    ids = module_ids(acts, detector)
     # ACTS's local axes are the table's u and v: three corners of a module must be the same points in both.
     context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
     corners = [np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))]
@@ -90,9 +95,10 @@ def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
             np.abs(np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]).max() > SAME_PLACE
             for corner, point in zip(corners, points, strict=True)
         ):
+            name = [identifier.volume, identifier.layer, identifier.sensitive]
             raise InputError(
-                f"ACTS: module {[c[k] for c in columns]} (volume, layer, module) is not where ACTS's generic detector "
-                "has it; `smartpix detector` writes a table of that detector"
+                f"ACTS: module {name} (volume, layer, module) is not where ACTS's generic detector has it; `smartpix detector` "
+                "writes a table of that detector"
             )
     return ActsDetector(generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids)
 
