@@ -122,11 +122,11 @@ def algorithm_of(
     return Algorithm()
 
 
-def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any]) -> Any:
-    """ACTS's seeding from ``points`` to ``seeds``; ``cuts`` instead of those of :data:`TUNED`, field in T."""
+def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any], points: str = "points", seeds: str = "seeds") -> Any:
+    """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of :data:`TUNED`, field in T."""
     options = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
     kind = getattr(acts.examples, ALGORITHMS[algorithm])
-    return kind(level=acts.logging.WARNING, inputSpacePoints="points", outputSeeds="seeds", **options)
+    return kind(level=acts.logging.WARNING, inputSpacePoints=points, outputSeeds=seeds, **options)
 
 
 def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
@@ -149,11 +149,23 @@ def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
     return points
 
 
-def run_timed(acts: Any, n_events: int, elements: Sequence[Any], readers: Sequence[Any] = ()) -> dict[str, float]:
+def run_timed(
+    acts: Any,
+    n_events: int,
+    elements: Sequence[Any],
+    readers: Sequence[Any] = (),
+    add_more: Callable[[Any], None] = lambda sequencer: None,
+    clock: Callable[[], float] | None = None,
+) -> dict[str, float]:
     """Run algorithms one after the other on ``n_events`` events, on one thread.
 
+    Args:
+        add_more: is given the sequencer after the elements were added, and may add others.
+        clock: in s, read between the algorithms, such as :func:`time.process_time` on a machine that is busy with other work;
+            otherwise ACTS's sequencer measures wall time.
+
     Returns:
-        Mean time of each algorithm per event in ms, by its name, as ACTS's sequencer measures it.
+        Mean time of each algorithm per event in ms, by its name.
     """
     with tempfile.TemporaryDirectory() as folder:
         sequencer = acts.examples.Sequencer(
@@ -161,12 +173,42 @@ def run_timed(acts: Any, n_events: int, elements: Sequence[Any], readers: Sequen
         )
         for reader in readers:
             sequencer.addReader(reader)
+        spent: dict[str, float] = {}
+        timed = sequencer if clock is None else _Clocked(acts, sequencer, clock, spent)
         for element in elements:
-            sequencer.addAlgorithm(element)
+            timed.addAlgorithm(element)
+        add_more(timed)
         sequencer.run()
+        if clock is not None:
+            return {name: 1e3 * time / n_events for name, time in spent.items()}
         with (Path(folder) / "timing.csv").open(newline="") as stream:
             rows = [row for row in csv.reader(stream) if row]
     return {row[0].removeprefix("Algorithm:"): 1e3 * float(row[2]) for row in rows[1:]}
+
+
+class _Clocked:
+    """A sequencer that reads a clock before and after each algorithm, and adds up the differences in ``spent``."""
+
+    def __init__(self, acts: Any, sequencer: Any, clock: Callable[[], float], spent: dict[str, float]) -> None:
+        self._acts, self._sequencer, self._clock, self._spent = acts, sequencer, clock, spent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sequencer, name)
+
+    def addAlgorithm(self, algorithm: Any) -> None:  # noqa: N802 (ACTS calls it so)
+        name, begin = algorithm.name(), [0.0]
+
+        def before(event: int) -> tuple[()]:
+            begin[0] = self._clock()
+            return ()
+
+        def after(event: int) -> tuple[()]:
+            self._spent[name] = self._spent.get(name, 0.0) + self._clock() - begin[0]
+            return ()
+
+        self._sequencer.addAlgorithm(algorithm_of(self._acts, f"Before {name}", before))
+        self._sequencer.addAlgorithm(algorithm)
+        self._sequencer.addAlgorithm(algorithm_of(self._acts, f"After {name}", after))
 
 
 def _point_rows(hits: Hits) -> npt.NDArray[np.float64]:

@@ -18,13 +18,25 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder, space_points
+from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder
 from seeding.hits import Hits
 from smartpix.geometry import Detector
 from smartpix.schema import PARAMETERS, InputError, check
+from tracking.acts_event import (
+    ActsDetector,
+    ActsParameters,
+    acts_detector,
+    as_tracks,
+    fitting_algorithm,
+    measurement_sources,
+    point_source,
+    proto_tracks,
+    track_parameters,
+    track_rows,
+)  # fmt: skip
 from tracking.build import Tracks
 
-__all__ = ["TUNED", "ActsFits", "ActsOptions", "ActsParameters", "ActsTracks", "acts_fits", "acts_tracks"]
+__all__ = ["TUNED", "ActsFits", "ActsOptions", "ActsTracks", "acts_fits", "acts_tracks"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,8 +46,6 @@ STAGES = {
     "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
 }
-SAME_PLACE = 1e-3
-"""Largest difference in mm between a module of the table and ACTS's."""
 START_SIGMA = (10.0, 10.0, 0.1, 0.1, 1.0)
 """Widths of d0, z0 (mm), phi, theta, qop (1/GeV) that fits start with: far wider than what the hits say."""
 
@@ -125,26 +135,6 @@ class Parameters(Protocol):
 
 
 @dataclass(frozen=True)
-class ActsParameters:
-    """Parameters of T tracks at the closest approach to the z axis, as in :class:`tracking.fit.Helices`.
-
-    Attributes:
-        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin phi, cos phi).
-        covariance: (T, 5, 5) in that order.
-        chi2, ndf: (T,) of the hits on the track.
-    """
-
-    d0: Floats
-    z0: Floats
-    phi: Floats
-    theta: Floats
-    qop: Floats
-    covariance: Floats
-    chi2: Floats
-    ndf: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class ActsTracks:
     """What ACTS found; of each event one entry.
 
@@ -199,15 +189,16 @@ def acts_tracks(
     parameters: list[ActsParameters] = []
 
     def take(event: int, tracks: Any) -> tuple[()]:
-        found.append(_as_tracks([_rows_of(acts, track, events[event]) for track in tracks]))
-        parameters.append(_parameters(tracks))
+        found.append(as_tracks([track_rows(acts, track, events[event]) for track in tracks]))
+        parameters.append(track_parameters(tracks))
         return ()
 
     spent = run_timed(
         acts,
         len(events),
         [
-            *_sources(acts, events, detector, setup),
+            *measurement_sources(acts, events, detector, setup),
+            point_source(acts, events, setup),
             seeder(acts, field, "acts-grid", seeding),
             *_finders(acts, setup, options),
             algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
@@ -243,23 +234,15 @@ def acts_fits(
     n_fitted: list[npt.NDArray[np.int64]] = []
 
     def propose(event: int) -> tuple[Any]:
-        container = examples.ProtoTrackContainer()
-        for rows in tracks[event].rows():
-            container.append(examples.ProtoTrack(rows.tolist()))
-        return (container,)
+        return (proto_tracks(acts, tracks[event]),)
 
     def take(event: int, fitted: Any) -> tuple[()]:
-        rows = [_rows_of(acts, track, events[event]) for track in fitted]
+        rows = [track_rows(acts, track, events[event]) for track in fitted]
         place = _places(rows, tracks[event].rows())
-        parameters.append(_spread(_parameters(fitted), place, len(tracks[event])))
+        parameters.append(_spread(track_parameters(fitted), place, len(tracks[event])))
         n_fitted.append(np.bincount(place, [len(r) for r in rows], len(tracks[event])).astype(np.int64))
         return ()
 
-    fitter = examples.makeKalmanFitterFunction(
-        setup.geometry, setup.field, multipleScattering=True, energyLoss=True, reverseFilteringMomThreshold=0.0,
-        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False), chi2Cut=math.inf,
-        useJosephFormulation=False, level=level,
-    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         # Python cannot fill a container of parameters, so they take the way through files; reading is not in the time.
         for event, values in enumerate(start):
@@ -271,14 +254,9 @@ def acts_fits(
             acts,
             len(events),
             [
-                *_sources(acts, events, detector, setup),
+                *measurement_sources(acts, events, detector, setup),
                 algorithm_of(acts, "Propose", propose, writes=[("proposed", examples.ProtoTrackContainer)]),
-                examples.TrackFittingAlgorithm(
-                    level=level, inputMeasurements="measurements", inputProtoTracks="proposed",
-                    inputInitialTrackParameters="parameters", inputClusters="", outputTracks="fitted", pickTrack=-1, fit=fitter,
-                    calibrator=examples.makePassThroughCalibrator(),
-                    referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
-                ),
+                fitting_algorithm(acts, setup, "proposed", "parameters"),
                 algorithm_of(acts, "Sink", take, reads=[("fitted", examples.ConstTrackContainer)]),
             ],
             [reader],
@@ -286,85 +264,14 @@ def acts_fits(
     return ActsFits(parameters, n_fitted, spent["TrackFittingAlgorithm"])
 
 
-@dataclass(frozen=True)
-class _Setup:
-    """ACTS's detector, which owns the modules, its geometry, the field, and the geometry id of each module of the table (M)."""
-
-    generic: Any
-    geometry: Any
-    field: Any
-    ids: list[Any]
-
-
-def _setup(acts: Any, events: Sequence[Hits], detector: Detector, field: float) -> _Setup:
+def _setup(acts: Any, events: Sequence[Hits], detector: Detector, field: float) -> ActsDetector:
     if not len(events):
         raise InputError("ACTS reference: no events")
-    if field == 0:
-        raise InputError("ACTS reference: the field is 0, and ACTS's parameters of a seed need one")
-    examples = acts.examples
-    generic = examples.GenericDetector(examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
-    geometry = generic.trackingGeometry()
-    surfaces: dict[int, Any] = {}
-    geometry.visitSurfaces(lambda surface: surfaces.setdefault(surface.geometryId.value, surface))
-    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
-    ids = [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
-    # ACTS's local axes are the table's u and v: three corners of a module must be the same points in both.
-    context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
-    corners = [np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))]
-    points = [_to_global(detector, corner) for corner in corners]
-    for k, identifier in enumerate(ids):
-        surface = surfaces.get(identifier.value)
-        if surface is None or any(
-            np.abs(np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]).max() > SAME_PLACE
-            for corner, point in zip(corners, points, strict=True)
-        ):
-            raise InputError(
-                f"ACTS reference: module {[c[k] for c in columns]} (volume, layer, module) is not where ACTS's generic detector "
-                "has it; `smartpix detector` writes a table of that detector"
-            )
-    return _Setup(generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids)
+    return acts_detector(acts, detector, field)
 
 
-def _to_global(detector: Detector, corner: Floats) -> Floats:
-    """Points (M, 2) along each module's u and v in the global frame (M, 3), mm."""
-    local = np.column_stack([detector.v_sign * corner[:, 1], detector.u_sign * corner[:, 0]])
-    return detector.to_global(np.arange(len(detector)), local)
-
-
-def _local(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
-    """Positions (N, 2) along the modules' u and v in mm, which are ACTS's local axes, and their variances (N, 2)."""
-    x, y, _ = detector.to_local(hits.module, hits.position).T
-    variance = hits.estimate.sigma()[:, :2] ** 2
-    return np.column_stack([detector.u_sign[hits.module] * y, detector.v_sign[hits.module] * x]), variance[:, ::-1]
-
-
-def _sources(acts: Any, events: Sequence[Hits], detector: Detector, setup: _Setup) -> list[Any]:
-    """Put ``measurements``, ``points`` and ``subset`` (all measurements) on the white board."""
-    examples = acts.examples
-
-    def fill(event: int) -> tuple[Any, Any]:
-        hits = events[event]
-        ids = [setup.ids[m] for m in hits.module.tolist()]
-        measurements = examples.MeasurementContainer()
-        measurements.reserve(len(hits))
-        local, variance = _local(hits, detector)
-        for identifier, at, spread in zip(ids, local.tolist(), variance.tolist(), strict=True):
-            measurements.emplaceMeasurement(identifier, [0, 1], at, spread)
-        links = [examples.IndexSourceLink(identifier, k).toSourceLink() for k, identifier in enumerate(ids)]
-        return measurements, space_points(acts, hits, links)
-
-    def choose(event: int, measurements: Any) -> tuple[Any]:
-        return (examples.MeasurementSubset(measurements, range(len(measurements))),)
-
-    container = ("measurements", examples.MeasurementContainer)
-    return [
-        algorithm_of(acts, "Source", fill, writes=[container, ("points", acts.SpacePointContainer)]),
-        algorithm_of(acts, "Subset", choose, reads=[container], writes=[("subset", examples.MeasurementSubset)]),
-    ]
-
-
-def _finders(acts: Any, setup: _Setup, options: ActsOptions) -> list[Any]:
-    """Parameters of ``seeds``, Kalman filter on ``subset``, ambiguity resolution into ``resolved``."""
+def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
+    """Parameters of ``seeds``, Kalman filter on ``measurement_subset``, ambiguity resolution into ``resolved``."""
     examples, level = acts.examples, acts.logging.WARNING
     place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
     functions = {
@@ -381,7 +288,7 @@ def _finders(acts: Any, setup: _Setup, options: ActsOptions) -> list[Any]:
         ),
         examples.TrackFindingAlgorithm(
             # Tracks that curl up do not reach the z axis, which is reported as an error each.
-            level=acts.logging.FATAL, inputMeasurements="subset", inputInitialTrackParameters="parameters",
+            level=acts.logging.FATAL, inputMeasurements="measurement_subset", inputInitialTrackParameters="parameters",
             inputSeeds="estimated", outputTracks="tracks",
             measurementSelectorCfg=acts.MeasurementSelector.Config([everywhere]),
             trackSelectorCfg=acts.TrackSelector.Config(
@@ -396,27 +303,6 @@ def _finders(acts: Any, setup: _Setup, options: ActsOptions) -> list[Any]:
             nMeasurementsMin=options.min_hits,
         ),
     ]  # fmt: skip
-
-
-def _rows_of(acts: Any, track: Any, hits: Hits) -> npt.NDArray[np.int64]:
-    """Rows of a track's hits without outliers, inner first: by the distance from the origin."""
-    link = acts.examples.IndexSourceLink.fromSourceLink
-    states = [state for state in track.trackStatesReversed if state.typeFlags.isMeasurement]
-    rows = np.array([link(state.uncalibratedSourceLink).index() for state in states], dtype=np.int64)
-    return rows[np.argsort(np.linalg.norm(hits.position[rows], axis=1), kind="stable")]
-
-
-def _parameters(tracks: Any) -> ActsParameters:
-    columns = np.array(tracks.parameters, dtype=np.float64).reshape(-1, 6).T
-    covariance = np.array(tracks.covariance, dtype=np.float64).reshape(-1, 6, 6)[:, :5, :5]
-    chi2, ndf = np.array(tracks.chi2, dtype=np.float64), np.array(tracks.ndf, dtype=np.int64)
-    d0, z0, phi, theta, qop = columns[:5]
-    return ActsParameters(d0, z0, phi, theta, qop, covariance, chi2, ndf)
-
-
-def _as_tracks(rows: list[npt.NDArray[np.int64]]) -> Tracks:
-    start = np.cumsum([0, *(len(r) for r in rows)])
-    return Tracks(np.concatenate([np.zeros(0, dtype=np.int64), *rows]), start, np.ones(len(rows), dtype=np.float32))
 
 
 def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -200,7 +200,8 @@ def judged(events: Sequence[Event], found: Sequence[Found]) -> list[Judged]:
     out = []
     for event, made in zip(events, found, strict=True):
         rows = made.tracks.rows()
-        with np.errstate(divide="ignore"):
+        # A track whose fit failed may have no momentum at all, and does not count.
+        with np.errstate(divide="ignore", invalid="ignore"):
             pt = np.abs(np.sin(made.parameters.theta) / made.parameters.qop)
         n_layers = np.array([len(np.unique(event.hits.layer[r])) for r in rows], dtype=np.int64)
         chosen = np.flatnonzero((n_layers >= MIN_HITS) & (pt > MIN_PT))

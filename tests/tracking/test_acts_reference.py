@@ -13,7 +13,8 @@ from smartpix.io import iterate
 from smartpix.schema import InputError
 from smartpix.weights import data_path
 from tracking import metrics
-from tracking.acts_reference import ActsOptions, _local, _setup, acts_fits, acts_tracks
+from tracking.acts_event import acts_detector, local_measurements
+from tracking.acts_reference import ActsOptions, acts_fits, acts_tracks
 from tracking.build import Tracks
 
 N_EVENTS = 2
@@ -82,13 +83,13 @@ def test_measurements_are_where_the_hits_are(sample):
     pytest.importorskip("acts")
     acts = import_acts()
     hits, _, _, header = sample
-    setup = _setup(acts, hits, header.detector, header.field)
+    setup = acts_detector(acts, header.detector, header.field)
     surfaces = []
     setup.geometry.visitSurfaces(surfaces.append)
     by_id = {s.geometryId.value: s for s in surfaces}
     context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
     event = hits[0]
-    local, variance = _local(event, header.detector)
+    local, variance = local_measurements(event, header.detector)
     for k in range(0, len(event), 7):
         point = by_id[setup.ids[event.module[k]].value].localToGlobal(context, acts.Vector2(*local[k]), forward)
         assert np.allclose([*point], event.position[k], rtol=0, atol=1e-6)
