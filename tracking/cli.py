@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smartpix.schema import InputError
 from tracking.cli_compress import add_compress
+from tracking.cli_convert import add_convert
 from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_output import json_flag, print_result
@@ -29,7 +30,7 @@ examples:
   smartpix run F.root -o out --set cone.quantile=0.99
   smartpix simulate events --pileup 200 --events 3 --seed 1 -o pu200.root
   smartpix simulate clusters --dataset 2s -n 100000 --seed 1 -o 2s.parquet
-  smartpix convert trackml FOLDER -o event.root && smartpix run event.root
+  smartpix convert FOLDER -o events.root && smartpix run events.root --join FOLDER
 """
 
 
@@ -92,15 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_study(commands)
 
-    convert = commands.add_parser("convert", help="other formats to event files")
-    kinds = convert.add_subparsers(title="formats", metavar="FORMAT", required=True)
-    trackml = kinds.add_parser("trackml", help="TrackML events (CSV)", description="Convert the pixel part of TrackML events.")
-    trackml.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="with event*-hits.csv, -cells.csv, -truth.csv, -particles.csv, detectors.csv"
-    )
-    trackml.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
-    json_flag(trackml)
-    trackml.set_defaults(command_function=_convert_trackml)
+    add_convert(commands)
 
     detector = commands.add_parser("detector", help="make the generic detector's module table", description=(
         "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs pyacts)."
@@ -136,12 +129,6 @@ def _info(options: argparse.Namespace) -> None:
     from tracking.report import describe_file
 
     print_result(options, describe_file(options.file))
-
-
-def _convert_trackml(options: argparse.Namespace) -> None:
-    from smartpix.trackml import convert_trackml
-
-    print_result(options, {"file": str(options.output), **convert_trackml(options.folder, options.output)})
 
 
 def _detector(options: argparse.Namespace) -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from smartpix.trackml import convert_trackml
 from smartpix.weights import data_path
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, convert_folder
 from tracking.options import RunOptions
 from tracking.report import run
 
@@ -30,7 +29,7 @@ def test_the_shape_estimate_finds_the_tracks_too(tmp_path):
 
 @pytest.mark.skipif(not TRACKML.is_dir(), reason="the shared TrackML event is not here")
 def test_the_trackml_event_reaches_its_targets(tmp_path):
-    convert_trackml(TRACKML, tmp_path / "event.root")
+    convert_folder(TRACKML, tmp_path / "event.root")
     summary = run([tmp_path / "event.root"], tmp_path / "out", RunOptions(), figures=False, as_json=True)
     assert summary["n_findable"] >= 40
     assert summary["track_efficiency"] >= 0.90

@@ -106,7 +106,7 @@ def test_a_file_without_truth_has_no_truth_keys(run, files, as_json):
 
 def test_bad_files_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(tmp_path / "missing.root"), "missing.root", "no such file")
-    refused(run(tmp_path), tmp_path, "is a folder", "convert trackml")
+    refused(run(tmp_path), tmp_path, "is a folder", "smartpix convert")
     with uproot.recreate(tmp_path / "other.root") as file:
         file.mktree("trees", {"x": np.float64}).extend({"x": np.arange(3.0)})
     refused(run(tmp_path / "other.root"), "other.root", "'events'", "trees")
