@@ -16,6 +16,7 @@ from tracking.cli_measure import add_bench, add_study
 from tracking.cli_output import json_flag, print_result
 from tracking.cli_simulate import add_simulate
 from tracking.cli_train import add_train
+from tracking.outputs import EXTRA
 
 __all__ = ["main"]
 
@@ -75,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--link-bits", type=int, metavar="N", help="bits of each output that the chip sends, with quantised estimates"
     )
+    run.add_argument("--write", action="append", default=[], choices=EXTRA, help="one more file of results; may be repeated")
+    run.add_argument("--join", type=Path, metavar="ORIGINAL", help=(
+        "what the files were converted from: also write track number and score for every hit of it, in its order"
+    ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     json_flag(run)
     run.set_defaults(command_function=_run)
@@ -122,7 +127,7 @@ def _run(options: argparse.Namespace) -> None:
         values["link_bits"] = options.link_bits
     run_options = from_mapping(RunOptions(), values, str(options.options or "options"))
     files = options.files or [data_path("sample.root")]
-    run(files, options.output, run_options, figures=not options.no_figures, as_json=options.json)
+    run(files, options.output, run_options, not options.no_figures, options.json, options.write, options.join)
 
 
 def _info(options: argparse.Namespace) -> None:

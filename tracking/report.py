@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import numpy as np
 
+from smartpix.convert import detect
 from smartpix.files import check_writable
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
-from smartpix.write import table_writer
+from smartpix.schema import InputError
 from tracking.cli_output import log
-from tracking.metrics import EventTruth, TrackScore
+from tracking.join import join_tracks
+from tracking.metrics import EventTruth
 from tracking.options import RunOptions
+from tracking.outputs import event_writer
 from tracking.pipeline import STAGES, Chain, EventResult, Totals, open_inputs, run_events
 
 __all__ = ["describe_file", "progress_bar", "run"]
@@ -88,7 +89,13 @@ def describe_file(path: str | Path) -> dict[str, Any]:
 
 
 def run(
-    files: Sequence[str | Path], output: str | Path, options: RunOptions, figures: bool = True, as_json: bool = False
+    files: Sequence[str | Path],
+    output: str | Path,
+    options: RunOptions,
+    figures: bool = True,
+    as_json: bool = False,
+    write: Sequence[str] = (),
+    join: str | Path | None = None,
 ) -> dict[str, Any]:
     """Run the chain on files, write the results, print the table.
 
@@ -96,6 +103,8 @@ def run(
 
     Args:
         as_json: print the summary as one JSON object on stdout instead of the table.
+        write: more files, of :data:`tracking.outputs.EXTRA`.
+        join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.join`).
 
     Returns:
         The summary.
@@ -103,6 +112,7 @@ def run(
     Raises:
         InputError: files or options that cannot be used, or a file damaged in the middle; no result is written then.
     """
+    original = None if join is None else detect(join)
     opened = open_inputs(files)
     chain = Chain.for_header(opened[0].header, options)
     output = Path(output)
@@ -123,16 +133,18 @@ def run(
         beside = Path(folder)
         metadata = {"files": names, "options": asdict(options)}
         with (
-            table_writer(beside / "tracks.root", "tracks", _track_types(has_truth), metadata) as tree,
+            event_writer(beside, write, has_truth, metadata) as write_event,
             progress_bar("tracking", sum(f.n_events for f in opened)) as step,
         ):
             for result, _, truth, score in run_events(opened, chain, totals, step):
-                tree.extend(_track_branches(result, truth, score))
+                write_event(result, truth, score)
                 if figures and (shown is None or len(shown[0].tracks) == 0):
                     shown = (result, truth)
                 if figures and truth is not None and len(study) < N_STUDY:
                     study.append((result, truth))
         summary = {"files": names, **totals.summary()}
+        if original is not None:
+            summary["joined"] = join_tracks(beside / "tracks.root", original, beside)
         if summary["features_outside"] > OUTSIDE:
             log(
                 f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "
@@ -150,45 +162,6 @@ def run(
     else:
         _print_table(summary, output)
     return summary
-
-
-def _track_types(has_truth: bool) -> dict[str, str]:
-    kinds = {"i4": "int32", "i8": "int64", "f4": "float32", "?": "bool"}
-    fields = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACKS.items() if has_truth or not c.optional]
-    of_hits = [f'"{n}": {kinds[c.dtype]}' for n, c in TRACK_HITS.items()]
-    return {"event": "int64", "track": "var * {" + ", ".join(fields) + "}", "hit": "var * {" + ", ".join(of_hits) + "}"}
-
-
-def _track_branches(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> dict[str, Any]:
-    """One event's entry of ``tracks.root``: the hits of all tracks one after the other, n_hits of each."""
-    tracks, helices = result.tracks, result.helices
-    columns: dict[str, Any] = {
-        "n_hits": np.diff(tracks.start),
-        **{n: getattr(helices, n) for n in (*PARAMETERS, "chi2", "ndf")},
-        **{
-            f"cov_{a}_{b}": helices.covariance[:, i, j]
-            for i, a in enumerate(PARAMETERS)
-            for j, b in enumerate(PARAMETERS)
-            if j >= i
-        },
-        "score": tracks.score,
-    }
-    if truth is not None and score is not None:
-        # 0 stands for no particle.
-        columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
-        columns["hit_fraction"] = score.hit_fraction
-    records = ak.zip({n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()})
-    of_hits = {
-        "id": result.hits.hit_id[tracks.hits],
-        **{f"{n}_{axis}": getattr(helices, n)[:, i] for n in ("residual", "pull") for i, axis in enumerate("xy")},
-        "outlier": helices.outlier,
-    }
-    hits = ak.zip({n: np.asarray(of_hits[n]).astype(c.dtype) for n, c in TRACK_HITS.items()})
-    return {
-        "event": np.array([result.event], dtype=np.int64),
-        "track": ak.unflatten(records, [len(tracks)]),
-        "hit": ak.unflatten(hits, [len(tracks.hits)]),
-    }
 
 
 def _print_table(summary: dict[str, Any], output: Path) -> None:
@@ -231,4 +204,6 @@ def _print_table(summary: dict[str, Any], output: Path) -> None:
         table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(table)
+    if "joined" in summary:
+        console.print(f"per hit of your files: {', '.join(summary['joined']['files'])}", highlight=False)
     console.print(f"results in {output}/", highlight=False)
