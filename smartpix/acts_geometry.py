@@ -135,7 +135,7 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
 
 
 def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: str, digitisation: Path) -> dict[str, float]:
-    if kind == RECTANGLE and np.allclose(bounds[:2], [-bounds[2], -bounds[3]], atol=1e-4):
+    if kind == RECTANGLE and max(abs(bounds[0] + bounds[2]), abs(bounds[1] + bounds[3])) < 1e-4:
         low_u = high_u = bounds[2]
         half_v = bounds[3]
     elif kind == TRAPEZOID:
@@ -144,7 +144,7 @@ def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: s
         raise InputError(
             f"{where} is no centred rectangle or trapezoid (bounds_type {kind}); give a module table with --detector"
         )
-    if not np.allclose([max(low_u, high_u), half_v], [pixels["half_u"], pixels["half_v"]], atol=1e-3):
+    if max(abs(max(low_u, high_u) - pixels["half_u"]), abs(half_v - pixels["half_v"])) > 1e-3:
         raise InputError(
             f"{where} has half lengths {max(low_u, high_u):g} and {half_v:g} mm and its pixels in {digitisation} fill "
             f"{pixels['half_u']:g} and {pixels['half_v']:g} mm; both must be of the same detector"

@@ -123,7 +123,6 @@ def rewritten(path, change):
         ("measurements", lambda b: {n: v for n, v in b.items() if n != "channel_value"}, r"has no channel_loc0, .* no clusters\.root"),
         ("measurements", lambda b: b | {"rec_gx": b["rec_gx"] + 1}, r"lies 1 mm from where the detector table"),
         ("measurements", lambda b: b | {"surface_id": b["surface_id"] + 4000}, "no module with volume_id"),
-        ("measurements", lambda b: b | {"event_nr": b["event_nr"][::-1]}, "channel|lies|event|module"),
         ("measurements", lambda b: b | {"rec_loc0": b["channel_value"]}, "'rec_loc0' must hold one number an entry"),
         ("measurements", lambda b: b | {"channel_loc0": b["rec_loc0"]}, "'channel_loc0' must hold a list"),
         ("measurements", lambda b: b | {"measurement_id": b["measurement_id"] * 0}, "hit 0 is there more than once"),
