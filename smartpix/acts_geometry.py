@@ -51,8 +51,8 @@ def pack_barcode(parts: Sequence[npt.NDArray[Any]], where: str) -> Ints:
         limit = 2 ** (bits - 1 if k == 0 else bits)
         if np.any((numbers < 0) | (numbers >= limit)):
             raise InputError(
-                f"{where}: a particle's {name} number is {int(numbers.max(initial=0))}, and {limit - 1} is the largest that fits into the "
-                "64 bits of a particle_id; number them anew"
+                f"{where}: a particle's {name} number is {int(numbers.max(initial=0))}, and {limit - 1} is the largest that fits "
+                "into the 64 bits of a particle_id; number them anew"
             )
         packed = (packed << bits) + numbers
     return packed
@@ -87,8 +87,8 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
     """The pixel modules for a folder of ACTS's files.
 
     Args:
-        given: a module table (CSV, docs/formats.md), or ACTS's geometric digitisation (JSON), which gives the ``detectors.csv`` in
-            the folder its pixels; None: what the folder holds, either a ``*digi*.json`` or a table with pitches.
+        given: a module table (CSV, docs/formats.md), or ACTS's geometric digitisation (JSON), which gives the ``detectors.csv``
+            in the folder its pixels; None: what the folder holds, either a ``*digi*.json`` or a table with pitches.
 
     Raises:
         InputError: nothing that tells the pixels, or files that do not fit together.
@@ -103,8 +103,8 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
         return _with_pixels(path, found[0])
     if given is not None:
         raise InputError(
-            f"{folder}: has no detectors.csv, which {given} gives the pixels for; write it with ACTS's CsvTrackingGeometryWriter, "
-            "or give a module table (CSV) with --detector"
+            f"{folder}: has no detectors.csv, which {given} gives the pixels for; write it with ACTS's "
+            "CsvTrackingGeometryWriter, or give a module table (CSV) with --detector"
         )
     if path is not None and "bounds_type" not in read_csv(path, {}, "a table of modules", {"bounds_type": "i4"}):
         return read_detector(path)
@@ -154,7 +154,7 @@ def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: s
 
 
 def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float]]:
-    """Pixels by (volume, layer, module), 0 where the entry is for all of them; those without two equidistant axes are left out."""
+    """Pixels by (volume, layer, module), 0 where the entry is for all of them; without two equidistant axes there are none."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""ACTS's ROOT files: ``measurements.root`` (with ``clusters.root`` where that has the channels), ``hits.root``, ``particles.root``.
+"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root``, ``particles.root``.
 
 Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and RootParticleWriter.
 """
@@ -93,7 +93,7 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
         channels_in = "clusters"
         if not (folder / "clusters.root").is_file():
             raise InputError(
-                f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS write the clusters' channels"
+                f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS write the channels"
             )
         rows["clusters"] = _event_ranges(folder / "clusters.root", "clusters", "event_nr")
     others = all((folder / f"{name}.root").is_file() for name in ("hits", "particles"))

@@ -93,8 +93,8 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
         raise InputError(f"convert: the format '{kind}' is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
     if is_cluster_file(path) and not (path.is_dir() and _events_in(path)):
         raise InputError(
-            f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; no event file can be made "
-            "of them. `smartpix info`, `smartpix train mdn` and `smartpix bench mdn --file` read them as they are"
+            f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; no event file "
+            "can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench mdn --file` read them as they are"
         )
     if path.is_dir():
         kinds = _events_in(path)
@@ -134,7 +134,7 @@ def _of_event(path: Path) -> Found:
         if prefix in prefixes:
             return Found(kind, path.parent, (prefix,))
     raise InputError(
-        f"{path}: no such file or event; give a folder with {LOOKED_FOR}, the beginning of one event's tables, or an event file (ROOT)"
+        f"{path}: no such file or event; give a folder with {LOOKED_FOR}, the beginning of one event's tables, or an event file"
     )
 
 
@@ -142,9 +142,7 @@ def _of_root_file(path: Path) -> Found:
     trees = trees_of(path)
     if {"measurements", "clusters"} & set(trees):
         if path.name not in ("measurements.root", "clusters.root"):
-            raise InputError(
-                f"{path}: holds ACTS's measurements; call it measurements.root, in a folder of its own with the others"
-            )
+            raise InputError(f"{path}: holds ACTS's measurements; call it measurements.root, in a folder with the rest")
         return Found("acts-root", path.parent)
     return Found("smartpix", open_events(path).path)
 

@@ -78,9 +78,6 @@ class Detector:
 
     def __post_init__(self) -> None:
         schema.require(list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns.")
-        for name in schema.DETECTOR:
-            if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
-                raise InputError(f"detector table: {name} is not finite")
         for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
             values = np.asarray(self.columns[name], dtype=float)
             if not np.all(values > 0):
@@ -88,6 +85,9 @@ class Detector:
                 raise InputError(
                     f"detector table: {name} must be positive and is {values[row]} in row {row}; give thickness and pitch in mm"
                 )
+        for name in schema.DETECTOR:
+            if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
+                raise InputError(f"detector table: {name} is not finite")
         for half, pitch in (("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")):
             # Compared without dividing, which could overflow.
             over = 2 * self._float(half) > (MOST_PIXELS + 0.5) * self._float(pitch)

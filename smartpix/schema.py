@@ -157,7 +157,7 @@ EDGES: dict[str, Column] = {
     "source": Column("i8", "", "`cluster_hit_id` of the inner end"),
     "target": Column("i8", "", "`cluster_hit_id` of the outer end"),
     "score": Column("f4", "", "of the graph network, 0 to 1"),
-    "chi2": Column("f4", "", "of the joint test of both ends' cones (0 with `graph = \"window\"`)"),
+    "chi2": Column("f4", "", 'of the joint test of both ends\' cones (0 with `graph = "window"`)'),
     "curvature": Column("f4", "1/mm", "of the circle through the beam line and both ends"),
     "cot_theta": Column("f4", "", "slope of the edge"),
     "z0": Column("f4", "mm", "where it meets the beam line"),

@@ -1,4 +1,4 @@
-"""Flat tables: CSV read and written, and parquet with one row per thing written; clusters in parquet are :mod:`smartpix.parquet`."""
+"""Flat tables: CSV read and written, parquet written; parquet files of clusters are :mod:`smartpix.parquet`'s."""
 
 from __future__ import annotations
 

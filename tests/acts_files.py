@@ -1,4 +1,4 @@
-"""Files that ACTS itself writes: pions through the generic detector, digitised with the cells of the embedded detector's pixels."""
+"""Files that ACTS itself writes: pions through the generic detector, digitised with the embedded detector's pixels."""
 
 import json
 
@@ -56,7 +56,7 @@ def write_acts(folder, n_events=2, n_particles=12, field=3.8, seed=5):
 
 
 def read_rows(path):
-    """Columns of a plain CSV file by hand: integers where all are whole, else floats. ``local_key`` holds a raw byte: left out."""
+    """Columns of a plain CSV file by hand: integers where all are whole, else floats; not ``local_key``, a raw byte."""
     head, *lines = path.read_text().splitlines()
     rows = [line.split(",") for line in lines]
 

@@ -14,7 +14,7 @@ __all__ = ["add_convert"]
 def add_convert(commands: Any) -> None:
     """Add ``convert`` to the commands."""
     convert = commands.add_parser("convert", help="other formats to event files", description=(
-        "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container) and say what was found. "
+        "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), say what was found. "
         "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto the files."
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
@@ -23,7 +23,7 @@ def add_convert(commands: Any) -> None:
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=Path, metavar="FILE", help=(
-        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives the detectors.csv of the folder its pixels"
+        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
     ))  # fmt: skip
     convert.add_argument("--field", type=float, default=2.0, metavar="T", help="solenoid field (default: %(default)s)")
     convert.add_argument("--electrons", type=float, default=73_000.0, metavar="E", help=(

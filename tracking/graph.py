@@ -137,14 +137,14 @@ def to_pyg(
 
     Returns:
         With ``gnn_tracking``'s names: ``x`` (N, 11, :data:`PYG_NODE_FEATURES`), ``edge_index`` (2, E, inner first),
-        ``edge_attr`` (E, 4, :data:`PYG_EDGE_FEATURES`), ``hit_id``, ``layer``, ``sector`` (0), ``evtid``; with truth ``y`` (E,
-        true edges of docs/concepts.md), and of each hit's particle (of the largest share) ``particle_id`` (0: none), ``pt`` (GeV),
-        ``eta``, ``n_hits``, ``n_layers_hit``, ``reconstructable`` (at least 3 layers), ``findable``.
-        With ``acorn``'s: ``hit_id``, ``hit_x``, ``hit_y``, ``hit_z``, ``hit_r``, ``hit_phi``, ``hit_eta`` (mm, rad), ``hit_volume_id``,
-        ``hit_layer_id``, ``hit_module_id``, the cluster's columns as ``hit_cot_alpha`` and so on, ``edge_index``, ``edge_dr`` and so on,
-        ``event_id``; with truth ``edge_y``, ``hit_particle_id``, ``track_edges`` (2, T: the true edges), ``track_particle_id``,
-        ``track_particle_pt`` (MeV, as there), ``track_particle_eta``, ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of
-        the edges, -1: not among them).
+        ``edge_attr`` (E, 4, :data:`PYG_EDGE_FEATURES`), ``hit_id``, ``layer``, ``sector`` (0), ``evtid``; with truth ``y``
+        (E, the true edges of docs/concepts.md), and of each hit's particle (of the largest share) ``particle_id`` (0: none),
+        ``pt`` (GeV), ``eta``, ``n_hits``, ``n_layers_hit``, ``reconstructable`` (at least 3 layers), ``findable``.
+        With ``acorn``'s: ``hit_id``, ``hit_x``, ``hit_y``, ``hit_z``, ``hit_r``, ``hit_phi``, ``hit_eta`` (mm, rad),
+        ``hit_volume_id``, ``hit_layer_id``, ``hit_module_id``, the cluster's columns as ``hit_cot_alpha`` and so on,
+        ``edge_index``, ``edge_dr`` and so on, ``event_id``; with truth ``edge_y``, ``hit_particle_id``, ``track_edges``
+        (2, T: the true edges), ``track_particle_id``, ``track_particle_pt`` (GeV), ``track_particle_eta``,
+        ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of the edges, -1: not among them).
 
     Raises:
         InputError: unknown naming.
@@ -180,7 +180,9 @@ def to_pyg(
     if truth is not None:
         columns |= _truth_columns(hits, edges, truth, naming)
     # Whole numbers as int64, all others in single precision, as in these data sets.
-    graph = {n: np.ascontiguousarray(v, np.int64 if np.asarray(v).dtype.kind in "iub" else np.float32) for n, v in columns.items()}
+    graph = {
+        n: np.ascontiguousarray(v, np.int64 if np.asarray(v).dtype.kind in "iub" else np.float32) for n, v in columns.items()
+    }
     return Data(**{n: torch.from_numpy(v) for n, v in graph.items()}, num_nodes=len(hits))
 
 
@@ -189,7 +191,8 @@ def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> 
     # One row more stands for no particle.
     particle = np.where(truth.main >= 0, truth.main, len(truth.particle_id))
     of = {
-        "particle_id": truth.particle_id, "pt": truth.pt, "eta": truth.eta, "n_hits": truth.n_hits, "n_layers_hit": truth.n_layers,
+        "particle_id": truth.particle_id, "pt": truth.pt, "eta": truth.eta,
+        "n_hits": truth.n_hits, "n_layers_hit": truth.n_layers,
         "reconstructable": truth.n_layers >= MIN_LAYERS_RECONSTRUCTABLE, "findable": truth.findable,
     }  # fmt: skip
     of = {n: np.append(v, v.dtype.type(0)) for n, v in of.items()}
@@ -199,7 +202,7 @@ def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> 
     back[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
     return {
         "edge_y": rows >= 0, "hit_particle_id": of["particle_id"][particle], "track_edges": truth.edges.T,
-        "track_particle_id": truth.particle_id[made_by], "track_particle_pt": 1e3 * truth.pt[made_by],
+        "track_particle_id": truth.particle_id[made_by], "track_particle_pt": truth.pt[made_by],
         "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by], "track_to_edge_map": back,
     }  # fmt: skip
 

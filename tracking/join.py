@@ -54,7 +54,9 @@ def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict
     events = flat_branch(branches["event"], "i8", str(tracks), "event")
     numbers, times = np.unique(events, return_counts=True)
     if np.any(times > 1):
-        raise InputError(f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and join the files one by one")
+        raise InputError(
+            f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and join file by file"
+        )
     if original.kind in TABLES:
         return _join_csv(tracks, events, original, folder)
     if original.kind == "acts-root":
@@ -81,10 +83,9 @@ def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int3
     lost = np.setdiff1d(known, ids)
     if len(lost):
         raise InputError(f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was converted")
-    on = rows >= 0
-    # Without tracks there is nothing to take.
-    number, score = (np.append(v, v.dtype.type(0)) for v in (number, score))
-    return np.where(on, number[rows], -1).astype(np.int32), np.where(on, score[rows], 0).astype(np.float32)
+    # Row -1 is the last one, of no track.
+    numbers, scores = np.append(number, np.int32(-1)), np.append(score, np.float32(0))
+    return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
 
 
 def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> None:
@@ -166,7 +167,7 @@ def _assign_rows(
 def _write_rows(
     folder: Path, tree: str, keys: Mapping[str, Ints], number: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
 ) -> None:
-    types = {n: "int64" for n in keys} | {n: kind for n, (kind, _) in COLUMNS.items()}
+    types = dict.fromkeys(keys, "int64") | {n: kind for n, (kind, _) in COLUMNS.items()}
     with table_writer(folder / f"{tree}-tracks.root", tree, types, {"made_by": "smartpix run --join"}) as writer:
         writer.extend({**keys, "track_id": number, "track_score": score})
 
@@ -178,7 +179,10 @@ def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> d
     there = flat_branch(branches["event"], "i8", str(original.path), "event")
     _missing(events.tolist(), there.tolist(), original)
     entry_of = {int(e): k for k, e in enumerate(events)}
-    types = {"event": "int64", "cluster": 'var * {"hit_id": int64, ' + ", ".join(f'"{n}": {k}' for n, (k, _) in COLUMNS.items()) + "}"}
+    types = {
+        "event": "int64",
+        "cluster": 'var * {"hit_id": int64, ' + ", ".join(f'"{n}": {k}' for n, (k, _) in COLUMNS.items()) + "}",
+    }
     n_hits = n_on_tracks = 0
 
     def rows() -> Iterator[dict[str, Any]]:

@@ -185,10 +185,8 @@ def _acts_lines(result: EventResult, truth: EventTruth | None, score: TrackScore
             particle = 0 if row < 0 else int(truth.particle_id[row])
             kind = "fake" if row < 0 else "duplicate" if score.duplicate[k] else "good"
         chi2, ndf, theta = float(helices.chi2[k]), int(helices.ndf[k]), float(helices.theta[k])
-        numbers = (
-            chi2, ndf, chi2 / ndf if ndf else 0.0, np.sin(theta) / abs(helices.qop[k]), -np.log(np.tan(theta / 2)), helices.phi[k],
-            fraction,
-        )  # fmt: skip
+        pt, eta = np.sin(theta) / abs(helices.qop[k]), -np.log(np.tan(theta / 2))
+        numbers = (chi2, ndf, chi2 / ndf if ndf else 0.0, pt, eta, helices.phi[k], fraction)
         counts = (k, 0, particle, n_hits, round(fraction * n_hits), len(measured), int(outlier.sum()), 0)
         n_shared = int(shared[tracks.hits[first:last]].sum())
         values = [*(str(n) for n in (*counts, n_shared)), *(f"{float(x):.9g}" for x in numbers), kind]

@@ -1,4 +1,4 @@
-"""ACTS's CSV files, as ACTS writes them: ids, places, pixels and truth against its own geometry and a plain reading of the files."""
+"""CSV files as ACTS writes them: ids, places, pixels and truth against its own geometry and a plain reading of the files."""
 
 import json
 import shutil
@@ -69,7 +69,8 @@ def test_hits_keep_their_ids_modules_places_and_cells(acts_folder, events, surfa
         assert [cluster[a] for a in "xyz"] == pytest.approx([table[f"global_{a}"][k] for a in "xyz"], abs=1e-4)
         of = cells["measurement_id"] == table["measurement_id"][k]
         local = [
-            [(a + 0.5) * 0.0125 - 8.4, (b + 0.5) * 0.05 - 36.0] for a, b in zip(cells["channel0"][of], cells["channel1"][of])
+            [(a + 0.5) * 0.0125 - 8.4, (b + 0.5) * 0.05 - 36.0]
+            for a, b in zip(cells["channel0"][of], cells["channel1"][of], strict=True)
         ]
         wanted = np.array(local) @ rotation[:, :2].T + center
         pixels = cluster["pixels"]

@@ -208,7 +208,7 @@ def test_pyg_of_acorn_is_the_same_event(simulated):
         if row >= 0:
             assert theirs.edge_index[:, row].tolist() == edge
         particle = next(p for p in ak.to_list(record["particles"]) if p["particle_id"] == theirs.track_particle_id[k])
-        assert theirs.track_particle_pt[k] == pytest.approx(1000 * np.hypot(particle["px"], particle["py"]), rel=1e-5)
+        assert theirs.track_particle_pt[k] == pytest.approx(np.hypot(particle["px"], particle["py"]), rel=1e-5)
     assert (theirs.track_to_edge_map >= 0).sum() == theirs.edge_y.sum()
 
 
