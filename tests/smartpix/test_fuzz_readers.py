@@ -1,4 +1,4 @@
-"""Every reader on damaged files: cut off, overwritten, random, with columns of other types or missing. Only InputError comes out."""
+"""Every reader on damaged files: cut off, overwritten, random, with columns of other types or missing: InputError or nothing."""
 
 import shutil
 import tempfile
@@ -20,9 +20,12 @@ from tests.acts_files import write_acts_root
 from tests.helpers import REPOSITORY, SENSOR, convert_folder, embedded_detector, one_module_detector, part_of, random_events
 from tests.smartpix.test_trackml import write_event
 
-FEW = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
-TOKENS = ("", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25, "18446744073709551615", '"', "\x00", "é")  # fmt: skip
+TOKENS = (
+    "", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25, str(2**64 - 1), '"',
+    "\x00", "é",
+)  # fmt: skip
 
 bytes_changed = st.one_of(
     st.tuples(st.just("cut"), st.floats(0, 1)),
@@ -82,8 +85,7 @@ def survives(read, *arguments, **more):
     """Run a reader; True if it took the file. Whatever else than InputError it raises fails the test."""
     try:
         read(*arguments, **more)
-    except InputError as error:
-        assert str(error)
+    except InputError:
         return False
     return True
 
@@ -184,7 +186,7 @@ def retyped(values, kind):
     return ak.values_astype(values, kind)
 
 
-@FEW
+@settings(FEW, max_examples=12)
 @given(
     name=st.sampled_from(["measurements", "clusters", "hits", "particles"]), which=st.integers(0, 40), kind=st.sampled_from(KINDS)
 )
