@@ -85,7 +85,7 @@ Truth and particles are there for all events of a folder or for none. The public
 can be made of them.
 
 - **Modules.** ACTS's `detectors.csv` has no pixel sizes: `--detector` takes its geometric digitisation (JSON; one `*digi*.json` in the folder is found), or a module
-  table (CSV, below) instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are left out; global positions that are not
+  table (CSV, below) instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are left out and counted (`n_left_out`); global positions that are not
   where the table has the local ones are refused.
 - **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`; in ROOT files without one it is the number of the entry in its event, from 0. Event numbers are the files' own.
   A `particle_id` in five parts becomes {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first, as ACTS packed it before.
@@ -107,7 +107,7 @@ each event of CSV files `event000000001-hits-tracks.csv` (ACTS: `-measurements-t
 Hits that are no pixel hits are on no track.
 """
 
-MORE = f"""
+MORE = """
 ## More results (`smartpix run --write`)
 
 `tracks.parquet` has one row per track: `event`, the columns of `tracks.root` without `track_`, and those of its hits as lists. `edges.root` (tree `edges`, one entry per

@@ -62,6 +62,7 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
         cells=_cells(folder, f"{prefix}-cells"),
         truth=_truth(folder, prefix) if has_truth else None,
         where=where,
+        n_others=int(np.sum(~ours)),
     )
 
 

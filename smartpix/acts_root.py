@@ -157,7 +157,7 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
         channels, path = _of_event(opened, "clusters", event, ("cluster_id", *CHANNELS))
         cells = _cells(channels, flat_branch(channels["cluster_id"], "i8", path, "cluster_id"), path)
     truth = _truth(opened, event, detector, table, ids, module, position) if opened.has_truth else None
-    return HitTables(event, ids, module, position, cells, truth, where)
+    return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~ours)))
 
 
 def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:

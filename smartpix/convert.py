@@ -154,7 +154,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     (:mod:`tracking.join`).
 
     Returns:
-        ``kind``, ``source``, ``n_events``, ``n_hits``, ``truth``, ``n_modules``, ``container``.
+        ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the detector table's),
+        ``truth``, ``n_modules``, ``container``.
 
     Raises:
         InputError: missing files or columns, values that cannot be used, or files that do not belong together.
@@ -166,13 +167,14 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
     }  # fmt: skip
-    counts = {"n_events": 0, "n_hits": 0}
+    counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0}
 
     def events() -> Iterator[ak.Array]:
         for tables in source.events():
             event = make_event(tables, source.detector, options.electrons)
             counts["n_events"] += 1
             counts["n_hits"] += len(event["clusters"][0])
+            counts["n_left_out"] += tables.n_others
             yield event
 
     container = options.container or "ttree"
@@ -234,7 +236,8 @@ def _convert_events(found: Found, output: str | Path, options: ConvertOptions) -
 
     n_events = write_events(output, replace(opened.header, made_by=made_by), events(), container)
     return {
-        "kind": found.kind, "source": str(found.path), "n_events": n_events, "n_hits": n_hits, "truth": opened.has_truth,
+        "kind": found.kind, "source": str(found.path), "n_events": n_events, "n_hits": n_hits, "n_left_out": 0,
+        "truth": opened.has_truth,
         "n_modules": len(opened.header.detector), "container": container,
     }  # fmt: skip
 

@@ -72,6 +72,7 @@ class HitTables:
         cells: also of other hits, which are left out.
         truth: also of other hits; None without.
         where: what errors call the table of hits.
+        n_others: hits of the event that are left out, in volumes that the detector table does not have.
     """
 
     event: int
@@ -81,6 +82,7 @@ class HitTables:
     cells: Cells
     truth: Crossed | None
     where: str
+    n_others: int
 
 
 def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRONS_PER_MM) -> ak.Array:

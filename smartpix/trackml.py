@@ -64,7 +64,8 @@ def read_trackml_event(folder: Path, prefix: str, detector: Detector, has_truth:
         {"hit_id": "i8", "x": "f8", "y": "f8", "z": "f8", "volume_id": "i8", "layer_id": "i8", "module_id": "i8"},
     )  # fmt: skip
     cells = _read(folder, f"{prefix}-cells", {"hit_id": "i8", "ch0": "i8", "ch1": "i8", "value": "f8"})
-    hits = {n: v[np.isin(hits["volume_id"], PIXEL_VOLUMES)] for n, v in hits.items()}
+    pixel = np.isin(hits["volume_id"], PIXEL_VOLUMES)
+    hits = {n: v[pixel] for n, v in hits.items()}
     return HitTables(
         event=int(prefix.removeprefix("event")),
         hit_id=hits["hit_id"],
@@ -73,6 +74,7 @@ def read_trackml_event(folder: Path, prefix: str, detector: Detector, has_truth:
         cells=Cells(cells["hit_id"], cells["ch0"], cells["ch1"], cells["value"], f"{folder}/{prefix}-cells.csv"),
         truth=_truth(folder, prefix) if has_truth else None,
         where=f"{folder}/{prefix}-hits.csv",
+        n_others=int(np.sum(~pixel)),
     )
 
 

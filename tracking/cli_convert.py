@@ -25,9 +25,9 @@ def add_convert(commands: Any) -> None:
     convert.add_argument("--detector", type=Path, metavar="FILE", help=(
         "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
     ))  # fmt: skip
-    convert.add_argument("--field", type=float, default=2.0, metavar="T", help="solenoid field (default: %(default)s)")
-    convert.add_argument("--electrons", type=float, default=73_000.0, metavar="E", help=(
-        "charge of a cell of value 1 (default: %(default)s, for values that are path lengths in mm; 1 for charges in e)"
+    convert.add_argument("--field", type=float, metavar="T", help="solenoid field (default: 2 T; of an event file its own)")
+    convert.add_argument("--electrons", type=float, metavar="E", help=(
+        "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges in e)"
     ))  # fmt: skip
     convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
         "of the events in the file (default: ttree; of an event file the one that it has not)"
@@ -45,5 +45,6 @@ def _convert(options: argparse.Namespace) -> None:
     *kind, path = options.input
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
-    how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
+    given = {"field": options.field, "electrons": options.electrons}
+    how = ConvertOptions(options.detector, **{n: v for n, v in given.items() if v is not None}, container=options.format)
     print_result(options, {"file": str(options.output), **convert(found, options.output, how)})

@@ -110,6 +110,14 @@ def test_truth_is_that_of_the_simulated_hits(acts_folder, events, surfaces, even
             assert abs(cluster["local_y"] - t["y"]) < 0.03
 
 
+def test_strip_hits_are_left_out_and_counted(acts_folder, tmp_path, surfaces):
+    tables = [read_rows(acts_folder / f"event{event:09d}-measurements.csv") for event in (0, 1)]
+    n_pixel = sum(len(pixel_rows(table, surfaces)) for table in tables)
+    done = convert_folder(acts_folder, tmp_path / "e.root")
+    assert done["n_hits"] == n_pixel
+    assert done["n_left_out"] == sum(len(table["geometry_id"]) for table in tables) - n_pixel > 0
+
+
 def test_particles_and_header(acts_folder, events, file):
     opened = open_events(file)
     assert (opened.header.field, opened.header.slices, opened.has_truth) == (3.8, (19,), True)

@@ -18,6 +18,7 @@ from smartpix.schema import InputError
 from smartpix.write import write_events
 from tests.acts_files import write_acts_root
 from tests.helpers import REPOSITORY, SENSOR, convert_folder, embedded_detector, one_module_detector, part_of, random_events
+from tests.smartpix.test_io import rewritten
 from tests.smartpix.test_trackml import write_event
 
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -224,6 +225,18 @@ def test_event_files(event_file, change):
         path.write_bytes(damaged(event_file.read_bytes(), change))
         survives(lambda: list(iterate(path)))
         survives(converted, path)
+
+
+@FEW
+@given(which=st.integers(0, 80), kind=st.sampled_from(KINDS))
+def test_event_files_with_a_branch_of_another_type(event_file, which, kind):
+    def change(branches):
+        chosen = sorted(branches)[which % len(branches)]
+        left = {n: v for n, v in branches.items() if n != chosen}
+        return left if kind == "missing" else left | {chosen: retyped(branches[chosen], kind)}
+
+    path = rewritten(event_file, change)
+    survives(lambda: list(iterate(path)))
 
 
 @pytest.fixture(scope="module")

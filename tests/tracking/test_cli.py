@@ -264,8 +264,8 @@ def test_convert_says_what_it_found(capsys, tmp_path, kind):
     assert out.count("\n") == 1
     told = json.loads(out)
     assert told == {
-        "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1, "n_hits": 5, "truth": True,
-        "n_modules": 5, "container": "rntuple",
+        "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1, "n_hits": 5, "n_left_out": 1,
+        "truth": True, "n_modules": 5, "container": "rntuple",
     }  # fmt: skip
     refused(
         (main(["convert", "acts-csv", str(folder), "-o", str(tmp_path / "x.root")]), *capsys.readouterr()),
