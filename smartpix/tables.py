@@ -21,6 +21,8 @@ __all__ = ["LARGEST", "checked_column", "find_csv", "parquet_writer", "read_csv"
 
 LARGEST = 1e20
 """Beyond this a number is no length, momentum or charge, and would overflow in single precision."""
+ROW_GROUP = 50_000
+"""Rows of a parquet table written together."""
 
 
 def find_csv(folder: Path, stem: str) -> Path | None:
@@ -111,8 +113,18 @@ def parquet_writer(path: str | Path, types: Mapping[str, pa.DataType], metadata:
         metadata: anything JSON can hold, written under the key ``smartpix``.
     """
     layout = pa.schema(list(types.items()))
+    waiting: list[pa.Table] = []
+
+    def write(least: int) -> None:
+        if sum(map(len, waiting)) >= least:
+            writer.write_table(pa.concat_tables(waiting))
+            waiting.clear()
+
+    def add(columns: Mapping[str, Any]) -> None:
+        waiting.append(pa.table({n: pa.array(columns[n], type=t) for n, t in types.items()}, schema=layout))
+        write(ROW_GROUP)
+
     with replace_when_done(path) as beside, pq.ParquetWriter(beside, layout, compression="zstd", store_schema=False) as writer:
         writer.add_key_value_metadata({b"smartpix": json.dumps(dict(metadata)).encode()})
-        yield lambda columns: writer.write_table(
-            pa.table({n: pa.array(columns[n], type=t) for n, t in types.items()}, schema=layout)
-        )
+        yield add
+        write(1)

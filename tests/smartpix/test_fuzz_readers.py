@@ -187,7 +187,7 @@ def retyped(values, kind):
     return ak.values_astype(values, kind)
 
 
-@settings(FEW, max_examples=12)
+@settings(FEW, max_examples=8)
 @given(
     name=st.sampled_from(["measurements", "clusters", "hits", "particles"]), which=st.integers(0, 40), kind=st.sampled_from(KINDS)
 )
@@ -227,7 +227,7 @@ def test_event_files(event_file, change):
         survives(converted, path)
 
 
-@FEW
+@settings(FEW, max_examples=8)
 @given(which=st.integers(0, 80), kind=st.sampled_from(KINDS))
 def test_event_files_with_a_branch_of_another_type(event_file, which, kind):
     def change(branches):

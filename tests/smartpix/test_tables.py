@@ -74,6 +74,7 @@ def test_parquet_is_written_whole_or_not_at_all(tmp_path):
         add({"event": [3], "hits": [[4, 5]]})
     read = pq.read_table(tmp_path / "t.parquet")
     assert read.to_pydict() == {"event": [1, 2, 3], "hits": [[1], [], [4, 5]]}
+    assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 1
     assert read.schema.metadata[b"smartpix"] == b'{"a": 1}'
 
     def fails():
