@@ -78,6 +78,13 @@ class Detector:
 
     def __post_init__(self) -> None:
         schema.require(list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns.")
+        shape = (len(self.columns["volume_id"]),)
+        for name in schema.DETECTOR:
+            if np.shape(self.columns[name]) != shape:
+                raise InputError(
+                    f"detector table: {name} has the shape {np.shape(self.columns[name])} and volume_id {shape}; "
+                    "give one number per module in every column"
+                )
         for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
             values = np.asarray(self.columns[name], dtype=float)
             if not np.all(values > 0):

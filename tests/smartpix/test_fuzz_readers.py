@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smartpix.geometry import read_detector, write_detector
@@ -218,6 +218,7 @@ def event_file(request, tmp_path_factory):
 
 
 @FEW
+@example(change=("overwrite", 0.03886895292409865, b"\x01"))
 @given(change=bytes_changed)
 def test_event_files(event_file, change):
     with tempfile.TemporaryDirectory() as folder:
