@@ -3,9 +3,14 @@
 from pathlib import Path
 
 from smartpix import schema
+from smartpix.acts_geometry import BARCODE
 from smartpix.dataset import LABELS, LAYOUTS
+from smartpix.hit_tables import ELECTRONS_PER_MM
 from smartpix.io import FORMAT_VERSION
 from smartpix.parquet import SENSOR
+from tracking.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
+from tracking.join import COLUMNS
+from tracking.outputs import ACTS_COLUMNS
 
 INTRODUCTION = f"""\
 # File formats
@@ -61,6 +66,78 @@ TRACKS_NOTE = """
 Tree `tracks`, one entry per event: `event`, the jagged branches below, and those of `hit_`: the hits of all tracks one after
 the other, inner first; `track_n_hits` says how many belong to each track (`n_track` and `n_hit` are the counters ROOT needs). `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
 the point of closest approach is `d0 * (-sin phi, cos phi)`.
+"""
+
+OTHERS = f"""
+## Files of others
+
+`smartpix convert INPUT -o F.root` finds out what it is given, says so on stderr (and in `--json`) and makes an event file of it; `smartpix convert FORMAT INPUT`
+takes it for nothing else. A folder, one event by the beginning of its tables' names (`FOLDER/event000000001`) or one of its tables, or a ROOT file:
+
+| format | known by | read |
+|---|---|---|
+| `trackml` | `event*-hits.csv` | `-cells`, `detectors.csv`; with truth `-truth`, `-particles` (all `.csv` or `.csv.gz`); volumes 7, 8, 9 |
+| `acts-csv` | `event*-measurements.csv` | `-cells`; with truth `-hits`, `-measurement-simhit-map` and the first of `-particles_simulated`, `-particles_initial`, `-particles` |
+| `acts-root` | `measurements.root` | its channels, or those of `clusters.root`; with truth `hits.root`, `particles.root` and the `particles_*` branches of the measurements |
+| `smartpix` | the trees of an event file | everything; written with the other container, or with that of `--format` |
+
+Truth and particles are there for all events of a folder or for none. The public data sets (parquet) hold single clusters, without events or modules: no event file
+can be made of them.
+
+- **Modules.** ACTS's `detectors.csv` has no pixel sizes: `--detector` takes its geometric digitisation (JSON; one `*digi*.json` in the folder is found), or a module
+  table (CSV, below) instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are left out and counted (`n_left_out`); global positions that are not
+  where the table has the local ones are refused.
+- **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`; in ROOT files without one it is the number of the entry in its event, from 0. Event numbers are the files' own.
+  A `particle_id` in five parts becomes {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first, as ACTS packed it before.
+- **Charge** is the cell's value times `--electrons` (default {ELECTRONS_PER_MM:,.0f}: values are path lengths in mm), in slice 19. `--field` is 2 T where it is not given.
+- **Share** of a particle in a cluster is that of its path through the thickness.
+- **Estimates** have to be those of the user's sensor and digitisation. ACTS's geometric digitisation has no Lorentz drift, by which estimates trained with it are off in
+  cot beta; `smartpix train shape` makes others, and `--set graph=window --set gnn=gnn-window` does without directions.
+
+### Back onto these files
+
+`smartpix run F.root --join ORIGINAL` writes the tracks of the hits beside its results and leaves ORIGINAL as it is; ORIGINAL is what was converted, or an event file. For
+each event of CSV files `event000000001-hits-tracks.csv` (ACTS: `-measurements-tracks.csv`) has the rows of the table in their order; for ROOT files `measurements-tracks.root`,
+`spacepoints-tracks.root` where there is a `spacepoints.root`, or `F-tracks.root` has a tree of the same name and entries, to be made a friend. Besides the ids they have
+
+| column | type | meaning |
+|---|---|---|
+{chr(10).join(f"| `{n}` | {kind} | {meaning} |" for n, (kind, meaning) in COLUMNS.items())}
+
+Hits that are no pixel hits are on no track.
+"""
+
+MORE = """
+## More results (`smartpix run --write`)
+
+`tracks.parquet` has one row per track: `event`, the columns of `tracks.root` without `track_`, and those of its hits as lists. `edges.root` (tree `edges`, one entry per
+event, branches `edge_*`) and `edges.parquet` (one row per edge, with `event`) hold every edge the graph network scored:
+"""
+
+CSV_TRACKS = f"""
+`tracks.csv` writes `event000000001-tracks_smartpix.csv` with the columns of ACTS's CsvTrackWriter: {", ".join(f"`{n}`" for n in ACTS_COLUMNS)}. `Hits_ID` are those in
+the fit, inner first; `seed_id` and `nHoles` are 0, neither is known; without truth the particle is 0 and the track `unknown`.
+
+### Graphs for networks of others
+
+```python
+from smartpix.io import iterate, open_events
+from tracking.graph import to_pyg
+from tracking.metrics import event_truth
+from tracking.options import RunOptions
+from tracking.pipeline import Chain
+
+chain = Chain.for_header(open_events("F.root").header, RunOptions())
+for file, events in iterate("F.root", step=1):
+    clusters, particles = events["clusters"][0], events["particles"][0]
+    result = chain.event(int(events["event"][0]), clusters)
+    truth = event_truth(clusters, particles, result.hits.layer)
+    data = to_pyg(result.event, result.hits, result.edges, clusters, file.header.detector, truth)
+```
+
+`data` has the fields of gnn_tracking's graphs: `x` ({", ".join(PYG_NODE_FEATURES)}; mm, rad, e, unscaled), `edge_index`, `edge_attr` ({", ".join(PYG_EDGE_FEATURES)}), `y`,
+`particle_id`, `pt`, `eta`, `layer`, `n_hits`, `n_layers_hit`, `reconstructable`, `sector`, `evtid`, and `hit_id` and `findable` besides. With `naming="acorn"` it has acorn's: `hit_*`, `edge_*`,
+`track_edges`, `track_particle_*`, `track_to_edge_map`. True edges, and so `y`, are ours ([concepts](concepts.md#how-the-numbers-are-defined)): consecutive crossings alone.
 """
 
 
@@ -119,6 +196,8 @@ def formats() -> str:
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
+    parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")
+    parts.append(OTHERS.strip() + "\n")
     parts.append(f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}")
     return "\n".join(parts)
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,13 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.schema import InputError
 
-__all__ = ["Detector", "Layers", "read_csv", "read_detector", "write_detector"]
+__all__ = ["Detector", "Layers", "read_detector", "write_detector"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+
+MOST_PIXELS = 32767
+"""Along one side of a module: rows and columns are int16 in the files."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,13 @@ class Detector:
 
     def __post_init__(self) -> None:
         schema.require(list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns.")
+        shape = (len(self.columns["volume_id"]),)
+        for name in schema.DETECTOR:
+            if np.shape(self.columns[name]) != shape:
+                raise InputError(
+                    f"detector table: {name} has the shape {np.shape(self.columns[name])} and volume_id {shape}; "
+                    "give one number per module in every column"
+                )
         for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
             values = np.asarray(self.columns[name], dtype=float)
             if not np.all(values > 0):
@@ -86,6 +95,15 @@ class Detector:
         for name in schema.DETECTOR:
             if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
                 raise InputError(f"detector table: {name} is not finite")
+        for half, pitch in (("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")):
+            # Compared without dividing, which could overflow.
+            over = 2 * self._float(half) > (MOST_PIXELS + 0.5) * self._float(pitch)
+            if np.any(over):
+                row = int(np.argmax(over))
+                raise InputError(
+                    f"detector table: {half} and {pitch} in row {row} make more than {MOST_PIXELS} pixels along one side; "
+                    "give both in mm"
+                )
 
     def __len__(self) -> int:
         return len(self.columns["volume_id"])
@@ -270,54 +288,16 @@ def read_detector(path: str | Path) -> Detector:
     Raises:
         InputError: missing file or column, or a value that is not a number.
     """
+    from smartpix.tables import read_csv
+
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
     return Detector(read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv"))
 
 
-def read_csv(path: Path, wanted: Mapping[str, str], expected: str) -> dict[str, npt.NDArray[Any]]:
-    """Columns of a CSV file (gzip by ending) as arrays of the wanted types; other columns are left out.
-
-    Args:
-        wanted: name to NumPy dtype; expected: what to name in errors.
-
-    Raises:
-        InputError: unreadable or cut-off file, missing column, or a value that is missing, no number or not finite.
-    """
-    import pyarrow as pa
-    import pyarrow.csv
-
-    try:
-        # Only an empty cell is missing; "nan" is a number that is not finite, and said to be so below.
-        table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(null_values=[""]))
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({error}); it may be cut off; expected {expected}") from error
-    schema.require(table.column_names, wanted, str(path), f"Expected {expected}.")
-    columns = {}
-    for name, dtype in wanted.items():
-        if table[name].null_count:
-            raise InputError(f"{path}: column '{name}' has {table[name].null_count} empty cells; fill or drop these rows")
-        try:
-            columns[name] = np.asarray(table[name]).astype(dtype)
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: column '{name}' holds something that is no number ({error})") from error
-        if columns[name].dtype.kind == "f" and not np.all(np.isfinite(columns[name])):
-            row = int(np.argmin(np.isfinite(columns[name])))
-            raise InputError(f"{path}: column '{name}' has a value that is not finite in row {row}")
-    return columns
-
-
 def write_detector(detector: Detector, path: str | Path) -> None:
     """Write the table as CSV (gzip if the name ends in .gz), whole or not at all."""
-    import pyarrow as pa
-    import pyarrow.csv
+    from smartpix.tables import write_csv
 
-    from smartpix.files import replace_when_done
-
-    table = pa.table({name: np.asarray(detector.columns[name]) for name in schema.DETECTOR})
-    with (
-        replace_when_done(path) as beside,
-        pa.output_stream(str(beside), compression="gzip" if str(path).endswith(".gz") else None) as stream,
-    ):
-        pyarrow.csv.write_csv(table, stream)
+    write_csv(path, {name: np.asarray(detector.columns[name]) for name in schema.DETECTOR})

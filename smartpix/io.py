@@ -34,6 +34,8 @@ __all__ = [
     "event_numbers",
     "iterate",
     "open_events",
+    "read_branches",
+    "trees_of",
 ]
 
 FORMAT_VERSION = 1
@@ -95,7 +97,9 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a ROOT file (TrackML folders: `smartpix convert trackml {path}`)")
+        raise InputError(
+            f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o F.root`)"
+        )
     try:
         with path.open("rb") as stream:
             table = stream.read(4) == b"PAR1"
@@ -130,8 +134,8 @@ def open_events(path: str | Path) -> EventFile:
             entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
             raise InputError(
                 f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees {sorted(entries)}. "
-                "It holds no events of smartpix (tracks of a run, perhaps); TrackML events are converted with "
-                "`smartpix convert trackml DIR -o F.root`"
+                "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are converted with "
+                "`smartpix convert DIR -o F.root`"
             )
         try:
             meta = _metadata(path, json.loads(str(file["metadata"])))
@@ -157,6 +161,58 @@ def open_events(path: str | Path) -> EventFile:
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
     )
+
+
+def trees_of(path: str | Path) -> dict[str, int]:
+    """Names of the trees (TTree and RNTuple) of a ROOT file and their numbers of entries.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        try:
+            kinds = file.classnames(recursive=False, cycle=False)
+            names = [name for name, kind in kinds.items() if kind in ("TTree", "ROOT::RNTuple")]
+            return {name: int(file[name].num_entries) for name in names}
+        except _DAMAGED as error:
+            raise InputError(f"{path}: damaged ({type(error).__name__}: {_one_line(error)}); make or copy it again") from error
+
+
+def read_branches(
+    path: str | Path,
+    tree: str,
+    wanted: Iterable[str],
+    expected: str,
+    optional: Iterable[str] = (),
+    start: int = 0,
+    stop: int | None = None,
+) -> dict[str, ak.Array]:
+    """Branches of a tree that others wrote, entries ``start`` to ``stop``.
+
+    Args:
+        expected: what to name in errors; optional: more branches, taken where they are there.
+
+    Raises:
+        InputError: the file is missing or damaged, or the tree or a branch is missing.
+    """
+    path = Path(path)
+    trees = trees_of(path)
+    if tree not in trees:
+        raise InputError(f"{path}: has the trees {sorted(trees)} and not '{tree}'; expected {expected}")
+    with _opened(path) as file:
+        try:
+            names = list(file[tree].keys(recursive=False))
+            schema.require(names, wanted, str(path), f"Expected {expected}.")
+            chosen = [*wanted, *(n for n in optional if n in names)]
+            arrays = file[tree].arrays(chosen, entry_start=start, entry_stop=stop)
+            return {n: ak.to_packed(arrays[n]) for n in chosen}
+        except InputError:
+            raise
+        except _DAMAGED as error:
+            raise InputError(
+                f"{path}: '{tree}' cannot be read ({type(error).__name__}: {_one_line(error)}); make or copy it again"
+            ) from error
 
 
 def _metadata(path: Path, meta: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Parquet files in the layout of the public smart-pixel data sets. Only this module touches parquet.
+"""Parquet files in the layout of the public smart-pixel data sets. Only this module reads parquet.
 
 A table has one row per cluster: image columns "0", "1", ... (slice by slice, row by row) and the label columns of
 :data:`smartpix.dataset.LABELS`. The public sets come as one such table, as folders of tables ``part.*.parquet``, or as

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 __all__ = [
     "CLUSTERS",
     "DETECTOR",
+    "EDGES",
     "N_COLUMNS",
     "N_ROWS",
     "PARAMETERS",
@@ -149,6 +150,18 @@ TRACK_HITS: dict[str, Column] = {
     "pull_x": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
     "pull_y": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
     "outlier": Column("?", "", "not in the fit; residual and pull are against the track of the others"),
+}
+
+
+EDGES: dict[str, Column] = {
+    "source": Column("i8", "", "`cluster_hit_id` of the inner end"),
+    "target": Column("i8", "", "`cluster_hit_id` of the outer end"),
+    "score": Column("f4", "", "of the graph network, 0 to 1"),
+    "chi2": Column("f4", "", 'of the joint test of both ends\' cones (0 with `graph = "window"`)'),
+    "curvature": Column("f4", "1/mm", "of the circle through the beam line and both ends"),
+    "cot_theta": Column("f4", "", "slope of the edge"),
+    "z0": Column("f4", "mm", "where it meets the beam line"),
+    "true": Column("?", "", "a true edge, docs/concepts.md", optional=True),
 }
 
 

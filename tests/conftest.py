@@ -10,6 +10,7 @@ from smartpix.samples import from_clusters
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import TrainMdnOptions, train_on
+from tests.acts_files import write_acts
 from tests.helpers import SENSOR
 
 
@@ -37,3 +38,10 @@ def mdn_weights(tmp_path_factory, samples):
         options = TrainMdnOptions(NetworkOptions(kind), epochs=8, batch_size=128)
         train_on(samples, "barrel", folder / f"{kind}.safetensors", options, lambda line: None)
     return {kind: folder / f"{kind}.safetensors" for kind in NETWORKS}
+
+
+@pytest.fixture(scope="session")
+def acts_folder(tmp_path_factory):
+    """CSV files of two events as ACTS writes them; not to be changed."""
+    pytest.importorskip("acts")
+    return write_acts(tmp_path_factory.mktemp("acts") / "csv")

@@ -8,6 +8,7 @@ import awkward as ak
 import numpy as np
 
 from smartpix import schema
+from smartpix.convert import ConvertOptions, convert, detect
 from smartpix.geometry import Detector, read_detector
 from smartpix.simulate.generate import Particles
 from smartpix.simulate.transport import Crossings
@@ -98,3 +99,8 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
         },
         depth_limit=1,
     )
+
+
+def convert_folder(path, output, kind=None, **options):
+    """What ``smartpix convert`` does: its result."""
+    return convert(detect(path, kind), output, ConvertOptions(**options))

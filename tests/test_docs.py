@@ -1,9 +1,12 @@
 """The generated pages say what the code says."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
+
+from smartpix.weights import data_path
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -15,3 +18,11 @@ def test_generated_page_is_current(page, maker):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (DOCS / page).read_text() == getattr(module, maker)(), f"run: python docs/make_{maker}.py"
+
+
+def test_the_graphs_example_of_the_formats_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "formats.md").read_text(), flags=re.DOTALL)
+    (code,) = [block for block in blocks if "to_pyg" in block]
+    found = {}
+    exec(compile(code.replace("F.root", str(data_path("sample.root"))), "formats.md", "exec"), found)
+    assert found["data"].y.sum() > 100

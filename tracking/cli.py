@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from smartpix.schema import InputError
 from tracking.cli_compress import add_compress
+from tracking.cli_convert import add_convert
 from tracking.cli_display import add_display
 from tracking.cli_doctor import add_doctor
 from tracking.cli_export import add_export
@@ -20,6 +22,7 @@ from tracking.cli_options import chain_flags, chain_options
 from tracking.cli_output import json_flag, print_result
 from tracking.cli_simulate import add_simulate
 from tracking.cli_train import add_train
+from tracking.outputs import EXTRA
 
 __all__ = ["main"]
 
@@ -35,7 +38,7 @@ examples:
   smartpix display F.root --event 3 -o event.html
   smartpix simulate events --pileup 200 --events 3 --seed 1 -o pu200.root
   smartpix simulate clusters --dataset 2s -n 100000 --seed 1 -o 2s.parquet
-  smartpix convert trackml FOLDER -o event.root && smartpix run event.root
+  smartpix convert FOLDER -o events.root && smartpix run events.root --join FOLDER
 """
 
 
@@ -73,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
     )
     chain_flags(run)
+    run.add_argument("--write", action="append", default=[], choices=EXTRA, help="one more file of results; may be repeated")
+    run.add_argument("--join", type=Path, metavar="ORIGINAL", help=(
+        "what the files were converted from: also write track number and score for every hit of it, in its order"
+    ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     run.add_argument("--dask", metavar="ADDRESS|local", help=(
         "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see docs/scaling.md"
@@ -102,15 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_study(commands)
 
-    convert = commands.add_parser("convert", help="other formats to event files")
-    kinds = convert.add_subparsers(title="formats", metavar="FORMAT", required=True)
-    trackml = kinds.add_parser("trackml", help="TrackML events (CSV)", description="Convert the pixel part of TrackML events.")
-    trackml.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="with event*-hits.csv, -cells.csv, -truth.csv, -particles.csv, detectors.csv"
-    )
-    trackml.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
-    json_flag(trackml)
-    trackml.set_defaults(command_function=_convert_trackml)
+    add_convert(commands)
 
     detector = commands.add_parser("detector", help="make the generic detector's module table", description=(
         "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs pyacts)."
@@ -135,7 +134,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.workers is not None and options.dask != "local":
         raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
     with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
-        summary = run(files, options.output, chain_options(options), client, not options.no_figures, options.events_per_unit)
+        run_options = chain_options(options)
+        if options.write:
+            run_options = replace(run_options, write=tuple(options.write))
+        summary = run(
+            files, options.output, run_options, client, not options.no_figures, options.events_per_unit,
+            options.join,
+        )  # fmt: skip
     if options.json:
         print(json.dumps(summary))
     else:
@@ -151,12 +156,6 @@ def _info(options: argparse.Namespace) -> None:
     from tracking.report import describe_file
 
     print_result(options, describe_file(options.file))
-
-
-def _convert_trackml(options: argparse.Namespace) -> None:
-    from smartpix.trackml import convert_trackml
-
-    print_result(options, {"file": str(options.output), **convert_trackml(options.folder, options.output)})
 
 
 def _detector(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,11 +19,25 @@ from seeding.references import WindowOptions, window
 from seeding.table import max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
+from smartpix.schema import check
+from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-__all__ = ["EDGE_FEATURES", "GRAPHS", "NODE_FEATURES", "WIDE", "Features", "candidate_edges", "make_features", "make_graph"]
+__all__ = [
+    "EDGE_FEATURES",
+    "GRAPHS",
+    "NODE_FEATURES",
+    "PYG_EDGE_FEATURES",
+    "PYG_NODE_FEATURES",
+    "WIDE",
+    "Features",
+    "candidate_edges",
+    "make_features",
+    "make_graph",
+    "to_pyg",
+]
 
 GRAPHS = ("cone", "window")
 WIDE = ConeOptions(quantile=0.9999)
@@ -39,6 +54,15 @@ EDGE_FEATURES = (
     "curvature * 1 GeV", "asinh cot theta", "z0 / 50 mm", "dr / 50 mm", "dz / 200 mm",
     "log1p kink chi2 before", "log1p kink chi2 after",
 )  # fmt: skip
+
+PYG_NODE_FEATURES = (
+    "r", "phi", "z", "eta_rz", "u", "v", "cot_alpha", "cot_beta", "sigma_cot_alpha", "sigma_cot_beta", "charge",
+)  # fmt: skip
+"""Columns of ``x`` of :func:`to_pyg`: the six of gnn_tracking (mm, rad, 1/mm), then what the cluster says."""
+PYG_EDGE_FEATURES = ("dr", "dphi", "dz", "dR")
+"""Columns of its ``edge_attr``: as in gnn_tracking, mm and rad; dR in (eta, phi)."""
+MIN_LAYERS_RECONSTRUCTABLE = 3
+"""Of gnn_tracking's ``reconstructable``; ours, findable, is stricter."""
 
 
 def candidate_edges(
@@ -102,6 +126,91 @@ def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] |
     if labels is not None:
         data.y = torch.from_numpy(labels.astype(np.float32))
     return data
+
+
+def to_pyg(
+    event: int, hits: Hits, edges: Edges, clusters: ak.Array, detector: Detector, truth: EventTruth | None = None,
+    naming: str = "gnn_tracking",
+) -> Data:  # fmt: skip
+    """One event as a graph for networks of others, with the field names of their data sets and no scaling.
+
+    Args:
+        clusters: the event's cluster records, for the charge.
+        truth: None gives the fields of hits and edges alone.
+        naming: ``gnn_tracking`` or ``acorn``.
+
+    Returns:
+        With ``gnn_tracking``'s names: ``x`` (N, 11, :data:`PYG_NODE_FEATURES`), ``edge_index`` (2, E, inner first),
+        ``edge_attr`` (E, 4, :data:`PYG_EDGE_FEATURES`), ``hit_id``, ``layer``, ``sector`` (0), ``evtid``; with truth ``y``
+        (E, the true edges of docs/numbers.md), and of each hit's particle (of the largest share) ``particle_id`` (0: none),
+        ``pt`` (GeV), ``eta``, ``n_hits``, ``n_layers_hit``, ``reconstructable`` (at least 3 layers), ``findable``.
+        With ``acorn``'s: ``hit_id``, ``hit_x``, ``hit_y``, ``hit_z``, ``hit_r``, ``hit_phi``, ``hit_eta`` (mm, rad),
+        ``hit_volume_id``, ``hit_layer_id``, ``hit_module_id``, the cluster's columns as ``hit_cot_alpha`` and so on,
+        ``edge_index``, ``edge_dr`` and so on, ``event_id``; with truth ``edge_y``, ``hit_particle_id``, ``track_edges``
+        (2, T: the true edges), ``track_particle_id``, ``track_particle_pt`` (GeV), ``track_particle_eta``,
+        ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of the edges, -1: not among them).
+
+    Raises:
+        InputError: unknown naming.
+    """
+    from torch_geometric.data import Data
+
+    check("to_pyg", "naming", naming, naming in ("gnn_tracking", "acorn"), "gnn_tracking or acorn")
+    x, y, z = hits.position.T
+    r, phi = np.hypot(x, y), np.arctan2(y, x)
+    eta = np.arcsinh(z / r)
+    sigma = np.sqrt(hits.cot_covariance[:, [0, 2]])
+    of_hits = dict(
+        zip(
+            PYG_NODE_FEATURES,
+            (r, phi, z, eta, x / r**2, y / r**2, *hits.cot.T, *sigma.T, ak.to_numpy(clusters["charge"])),
+            strict=True,
+        )
+    )
+    s, t = edges.source, edges.target
+    dphi = (phi[t] - phi[s] + np.pi) % (2 * np.pi) - np.pi
+    of_edges = {"dr": r[t] - r[s], "dphi": dphi, "dz": z[t] - z[s], "dR": np.hypot(eta[t] - eta[s], dphi)}
+    if naming == "gnn_tracking":
+        columns: dict[str, Any] = {
+            "x": np.stack(list(of_hits.values()), axis=1), "edge_index": np.stack([s, t]),
+            "edge_attr": np.stack([of_edges[n] for n in PYG_EDGE_FEATURES], axis=1),
+            "hit_id": hits.hit_id, "layer": hits.layer, "sector": np.zeros(len(hits), dtype=int), "evtid": np.array([event]),
+        }  # fmt: skip
+    else:
+        ids = {f"hit_{n}": np.asarray(detector.columns[n])[hits.module] for n in ("volume_id", "layer_id", "module_id")}
+        columns = {
+            "hit_id": hits.hit_id, "hit_x": x, "hit_y": y, "hit_z": z, **ids,
+            **{f"hit_{n.removesuffix('_rz')}": v for n, v in of_hits.items() if n not in ("z", "u", "v")},
+            "edge_index": np.stack([s, t]), **{f"edge_{n}": v for n, v in of_edges.items()}, "event_id": np.array([event]),
+        }  # fmt: skip
+    if truth is not None:
+        columns |= _truth_columns(hits, edges, truth, naming)
+    # Whole numbers as int64, all others in single precision, as in these data sets.
+    graph = {
+        n: np.ascontiguousarray(v, np.int64 if np.asarray(v).dtype.kind in "iub" else np.float32) for n, v in columns.items()
+    }
+    return Data(**{n: torch.from_numpy(v) for n, v in graph.items()}, num_nodes=len(hits))
+
+
+def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> dict[str, Any]:
+    rows = edge_rows(truth, edges.source, edges.target)
+    # One row more stands for no particle.
+    particle = np.where(truth.main >= 0, truth.main, len(truth.particle_id))
+    of = {
+        "particle_id": truth.particle_id, "pt": truth.pt, "eta": truth.eta,
+        "n_hits": truth.n_hits, "n_layers_hit": truth.n_layers,
+        "reconstructable": truth.n_layers >= MIN_LAYERS_RECONSTRUCTABLE, "findable": truth.findable,
+    }  # fmt: skip
+    of = {n: np.append(v, v.dtype.type(0)) for n, v in of.items()}
+    if naming == "gnn_tracking":
+        return {"y": (rows >= 0).astype(np.float32), **{n: v[particle] for n, v in of.items()}}
+    made_by, back = truth.edge_particle, np.full(len(truth.edges), -1, dtype=np.int64)
+    back[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    return {
+        "edge_y": rows >= 0, "hit_particle_id": of["particle_id"][particle], "track_edges": truth.edges.T,
+        "track_particle_id": truth.particle_id[made_by], "track_particle_pt": truth.pt[made_by],
+        "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by], "track_to_edge_map": back,
+    }  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

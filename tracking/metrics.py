@@ -83,8 +83,9 @@ class EventTruth:
         distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers, of any pT;
             infinite where there is none.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
-        edges: (E, 2) true edges as cluster rows; edge_pt: (E,) pT of the particle that made it (the stiffest, if several);
-        edge_findable: (E,) whether a findable one did.
+        main: (N,) row of the particle with the largest share of each cluster, -1 where none has MIN_SHARE.
+        edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the stiffest, if several);
+        edge_pt: (E,) its pT; edge_findable: (E,) whether a findable one did.
         pileup: collisions in the event, None if unknown.
     """
 
@@ -102,7 +103,9 @@ class EventTruth:
     distance: Floats
     hit: Ints
     particle: Ints
+    main: Ints
     edges: Ints
+    edge_particle: Ints
     edge_pt: Floats
     edge_findable: npt.NDArray[np.bool_]
     pileup: int | None = None
@@ -127,7 +130,10 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     place = np.minimum(np.searchsorted(ids, wanted), max(len(ids) - 1, 0))
     known = (ids[place] == wanted) if len(ids) else np.zeros(len(wanted), dtype=bool)
     keep = known & (share >= MIN_SHARE)
-    hit, particle, order = hit[keep], place[keep], order[keep]
+    hit, particle, order, share = hit[keep], place[keep], order[keep], share[keep]
+    main = np.full(len(counts), -1, dtype=np.int64)
+    rising = np.argsort(share, kind="stable")
+    main[hit[rising]] = particle[rising]
 
     columns = {n: ak.to_numpy(particles[n])[sort].astype(np.float64) for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")}
     vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
@@ -143,8 +149,9 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     edges, made_by = _true_edges(hit, particle, order, layer)
     key = edges[:, 0] * (len(counts) + 1) + edges[:, 1]
     unique, first = np.unique(key, return_inverse=True)
-    edge_pt = np.zeros(len(unique))
-    np.maximum.at(edge_pt, first, pt[made_by])
+    edge_particle = np.zeros(len(unique), dtype=np.int64)
+    rising = np.argsort(pt[made_by], kind="stable")
+    edge_particle[first[rising]] = made_by[rising]
     edge_findable = np.zeros(len(unique), dtype=bool)
     np.logical_or.at(edge_findable, first, findable[made_by])
     by_hit = np.lexsort((of[:, 0], of[:, 1]))
@@ -152,9 +159,9 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
         particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=vertex, momentum=momentum, charge=columns["charge"],
         n_hits=n_hits, n_layers=n_layers, accepted=accepted, findable=findable,
         distance=nearest_distance(eta, phi, charged & seen),
-        hit=of[by_hit, 1], particle=of[by_hit, 0],
+        hit=of[by_hit, 1], particle=of[by_hit, 0], main=main,
         edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
-        edge_pt=edge_pt, edge_findable=edge_findable, pileup=pileup,
+        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from smartpix.schema import InputError, check, nearest
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
+from tracking.outputs import EXTRA
 from tracking.vertices import VertexOptions
 
 __all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
@@ -35,6 +36,8 @@ class RunOptions:
         link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
         graph: ``cone`` or ``window``: the edges that the graph network scores, and was trained on.
         gnn: the graph network's weights: shipped by name, or a path.
+        write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``, ``tracks.parquet``, ``tracks.csv``
+            (one an event, with the columns of ACTS).
         threads: of the estimates, the edges and the seeds; the results do not depend on it.
     """
 
@@ -47,6 +50,7 @@ class RunOptions:
     link_bits: int = 0
     graph: str = "cone"
     gnn: str = "gnn"
+    write: tuple[str, ...] = ()
     threads: int = 1
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -57,6 +61,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
+        for name in self.write:
+            check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")
 
     def weights(self) -> dict[str, Any]:

@@ -118,4 +118,6 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(table)
+    if "joined" in summary:
+        console.print(f"per hit of your files: {', '.join(summary['joined']['files'])}", highlight=False)
     console.print(f"results in {output}/", highlight=False)

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
+from smartpix.convert import Found, detect
 from smartpix.files import check_writable
 from smartpix.schema import InputError
-from smartpix.write import table_writer
 from tracking.cli_output import log
 from tracking.distribute import run_on
+from tracking.join import join_tracks
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
+from tracking.outputs import output_writer
 from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
-from tracking.track_file import track_types
 from tracking.unfinished import begin, is_done, load_part, made_with, store_part
 from tracking.units import Unit, plan_units, run_events, run_here
 
@@ -48,6 +49,7 @@ def run(
     client: Client | None = None,
     figures: bool = True,
     events_per_unit: int = EVENTS_PER_UNIT,
+    join: str | Path | None = None,
 ) -> dict[str, Any]:
     """Run the chain on event files and write ``tracks.root``, ``summary.json`` and figures into a folder.
 
@@ -64,6 +66,7 @@ def run(
             process does.
         figures: whether to draw them.
         events_per_unit: events that are run, sent and kept together.
+        join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.join`).
 
     Returns:
         The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
@@ -73,6 +76,7 @@ def run(
             options in the folder.
     """
     options = options or RunOptions()
+    original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
@@ -107,7 +111,7 @@ def run(
     files_used = [name for name in names.values() if name not in failed]
     if not files_used:
         raise none_usable(failed)
-    summary = _write(output, chain, used, files_used, failed, opened[0].has_truth, figures)
+    summary = _write(output, chain, used, files_used, failed, opened[0].has_truth, figures, original)
     if not failed:
         shutil.rmtree(unfinished)
     return summary
@@ -151,8 +155,9 @@ def _folder(output: str | Path) -> Path:
 
 
 def _write(
-    output: Path, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool, figures: bool
-) -> dict[str, Any]:
+    output: Path, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool, figures: bool,
+    original: Found | None,
+) -> dict[str, Any]:  # fmt: skip
     """Merge the parts of the units in their order and write the results; gives the summary."""
     options = asdict(chain.options)
     totals = Totals(truth=has_truth)
@@ -162,16 +167,18 @@ def _write(
     with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as folder:
         beside = Path(folder)
         metadata = {"files": files, "options": options}
-        with table_writer(beside / "tracks.root", "tracks", track_types(has_truth), metadata) as tree:
+        with output_writer(beside, chain.options.write, has_truth, metadata) as write:
             for unit in units:
                 part = load_part(output / UNFINISHED, unit)
                 totals.merge(part.totals)
-                tree.extend(part.tracks)
+                write(part.outputs)
                 if not has_tracks:
-                    filled = np.flatnonzero(ak.num(part.tracks["track"]))
+                    filled = np.flatnonzero(ak.num(part.outputs["tracks.root"]["track"]))
                     has_tracks = len(filled) > 0
                     shown = unit, int(filled[0]) if has_tracks else len(unit) - 1
         summary = {"files": files, "failed": failed, **totals.summary()}
+        if original is not None:
+            summary["joined"] = join_tracks(beside / "tracks.root", original, beside)
         if summary["features_outside"] > OUTSIDE:
             log(
                 f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import awkward as ak
 
@@ -17,9 +16,9 @@ from smartpix.io import EventFile, iterate
 from smartpix.schema import InputError
 from tracking import metrics
 from tracking.options import RunOptions
+from tracking.outputs import Outputs, joined_outputs, outputs_of
 from tracking.pipeline import Chain, EventResult
 from tracking.totals import Totals
-from tracking.track_file import track_branches
 
 __all__ = ["Outcome", "Part", "Unit", "plan_units", "run_events", "run_here", "run_unit"]
 
@@ -50,10 +49,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Part:
-    """What one unit gave: its sums, and its entries of ``tracks.root``, by branch."""
+    """What one unit gave: its sums, and what goes into the files of results."""
 
     totals: Totals
-    tracks: dict[str, ak.Array]
+    outputs: Outputs
 
 
 Outcome = tuple[Unit, Part | InputError]
@@ -112,10 +111,11 @@ def run_unit(chain: Chain, unit: Unit) -> Part:
     if path.is_file() and path.stat().st_size != unit.size:
         raise InputError(f"{path}: has changed since the run began; run it again")
     totals = Totals()
-    rows: list[dict[str, Any]] = []
-    for result, _, truth, score in run_events(chain, path, totals, unit.start, unit.stop):
-        rows.append(track_branches(result, truth, score))
-    return Part(totals, {name: ak.concatenate([row[name] for row in rows]) for name in rows[0]})
+    outputs = [
+        outputs_of(result, truth, score, chain.options.write)
+        for result, _, truth, score in run_events(chain, path, totals, unit.start, unit.stop)
+    ]
+    return Part(totals, joined_outputs(outputs))
 
 
 def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:

@@ -252,6 +252,21 @@ def test_cut_off_compressed_table_is_refused(tmp_path, detector):
             read_detector(path)
 
 
+def test_columns_must_have_one_number_per_module():
+    columns = dict(one_module_detector().columns)
+    for wrong in (np.zeros(0), np.ones(2), np.ones((1, 2))):
+        with pytest.raises(InputError, match=r"cx has the shape .* and volume_id \(1,\)"):
+            Detector(columns | {"cx": wrong})
+
+
+@pytest.mark.parametrize(("half", "pitch"), [("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")])
+def test_more_pixels_than_the_files_can_number_are_refused(half, pitch):
+    columns = dict(one_module_detector().columns)
+    for changed in ({half: np.array([1e300])}, {pitch: np.array([1e-320])}):
+        with pytest.raises(InputError, match="more than 32767 pixels along one side"):
+            Detector(columns | changed)
+
+
 @pytest.mark.parametrize("column", ["module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v"])
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
 def test_sizes_must_be_positive(column, value):

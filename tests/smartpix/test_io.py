@@ -259,7 +259,7 @@ def test_missing_file(tmp_path):
 
 
 def test_folder_names_the_convert_command(tmp_path):
-    with pytest.raises(InputError, match=r"is a folder.*smartpix convert trackml"):
+    with pytest.raises(InputError, match=r"is a folder.*smartpix convert"):
         open_events(tmp_path)
 
 
@@ -282,7 +282,7 @@ def test_foreign_root_file_lists_its_trees_and_the_convert_command(tmp_path):
     message = str(raised.value)
     assert "expected the tree 'events'" in message
     assert "['hits', 'particles']" in message
-    assert "smartpix convert trackml" in message
+    assert "smartpix convert DIR" in message
 
 
 @pytest.mark.parametrize("missing", ["detector", "metadata"])

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from smartpix import schema
+from smartpix.hit_tables import ELECTRONS_PER_MM
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
-from smartpix.trackml import ELECTRONS_PER_MM, FIELD, convert_trackml
-from tests.helpers import SHARED_DATA, module_row
+from smartpix.trackml import FIELD
+from tests.helpers import SHARED_DATA, convert_folder, module_row
 
 REAL = SHARED_DATA / "trackml_event1"
 
@@ -99,12 +100,15 @@ def output(tmp_path):
 
 
 def converted(folder, output):
-    convert_trackml(folder, output)
+    convert_folder(folder, output)
     return next(iterate(output))
 
 
 def test_pixel_hits_keep_their_ids_positions_and_modules(folder, output):
-    assert convert_trackml(folder, output) == {"n_events": 1, "n_hits": 5, "truth": True}
+    done = convert_folder(folder, output)
+    assert {n: done[n] for n in ("kind", "n_events", "n_hits", "truth")} == {
+        "kind": "trackml", "n_events": 1, "n_hits": 5, "truth": True
+    }  # fmt: skip
     opened, events = next(iterate(output))
     assert (opened.header.field, opened.header.slices) == (FIELD, (19,))
     clusters = events["clusters"][0]
@@ -202,20 +206,20 @@ def test_compressed_files_give_the_same_events(folder, output):
 def test_events_are_sorted_and_numbered(folder, output):
     write_event(folder, 12)
     write_event(folder, 3)
-    assert convert_trackml(folder, output)["n_events"] == 3
+    assert convert_folder(folder, output)["n_events"] == 3
     assert [int(e) for _, part in iterate(output) for e in part["event"]] == [1, 3, 12]
 
 
 def test_events_without_truth_are_converted_without(tmp_path, output):
     folder = write_event(tmp_path / "events", truth=False)
-    assert not convert_trackml(folder, output)["truth"]
+    assert not convert_folder(folder, output)["truth"]
     assert not open_events(output).has_truth
     assert len(next(iterate(output))[1]["clusters"][0]) == 5
 
 
 def test_event_without_pixel_hits_is_valid(tmp_path, output):
     folder = write_event(tmp_path / "events", hits=HITS[5:])
-    assert convert_trackml(folder, output)["n_hits"] == 0
+    assert convert_folder(folder, output)["n_hits"] == 0
     assert len(next(iterate(output))[1]["clusters"][0]) == 0
 
 
@@ -231,15 +235,15 @@ def test_cell_without_charge_is_no_error(tmp_path, output):
 def test_missing_file_is_named_and_nothing_is_written(folder, output, missing):
     (folder / missing).unlink()
     with pytest.raises(InputError, match=f"'{missing}' .*is missing"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
     assert not output.exists()
 
 
 def test_folder_without_events_or_no_folder_says_what_to_give(tmp_path, output):
     with pytest.raises(InputError, match=r"holds no event\*-hits\.csv"):
-        convert_trackml(tmp_path, output)
-    with pytest.raises(InputError, match="no such folder; give the one that holds"):
-        convert_trackml(tmp_path / "none", output)
+        convert_folder(tmp_path, output)
+    with pytest.raises(InputError, match="no such file or event; give a folder with"):
+        convert_folder(tmp_path / "none", output)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +260,7 @@ def test_missing_column_names_file_and_near_miss(folder, output, file, old, new)
     path = folder / file
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=rf"{file}: '{old}' is missing .* Did you mean '{new}'\?"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
     assert not output.exists()
 
 
@@ -275,7 +279,7 @@ def with_cell(folder, file, line, column, value):
 def test_value_that_is_not_finite_names_file_and_column(folder, output, file, column, value):
     with_cell(folder, file, 1, column, value)
     with pytest.raises(InputError, match=rf"{file}\.csv: column '{column}' has a value that is not finite in row 0"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 @pytest.mark.parametrize(("file", "column"), [("hits", "hit_id"), ("cells", "ch0"), ("hits", "x"), ("truth", "particle_id")])
@@ -283,20 +287,20 @@ def test_value_that_is_not_finite_names_file_and_column(folder, output, file, co
 def test_cell_that_is_empty_or_text_is_an_input_error(folder, output, file, column, value):
     with_cell(folder, file, 1, column, value)
     with pytest.raises(InputError, match=rf"{file}\.csv"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 def test_hit_on_an_unknown_module_is_refused(folder, output):
     with_cell(folder, "hits", 1, "module_id", "77")
     with pytest.raises(InputError, match=r"no module with .* \[8, 2, 77\]"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 def test_hit_without_cells_is_refused(folder, output):
     path = folder / "event000000001-cells.csv"
     path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("7,")) + "\n")
     with pytest.raises(InputError, match="1 pixel hits have no cell"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 @pytest.mark.parametrize(("ch0", "ch1"), [("-1", "5"), ("336", "5"), ("5", "1280")])
@@ -304,7 +308,7 @@ def test_channel_beyond_the_module_is_refused(folder, output, ch0, ch1):
     with_cell(folder, "cells", 1, "ch0", ch0)
     with_cell(folder, "cells", 1, "ch1", ch1)
     with pytest.raises(InputError, match="cells"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 def test_cut_off_compressed_file_is_refused(folder, output):
@@ -313,7 +317,7 @@ def test_cut_off_compressed_file_is_refused(folder, output):
     path.unlink()
     path.with_name(path.name + ".gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(InputError, match=r"hits\.csv\.gz"):
-        convert_trackml(folder, output)
+        convert_folder(folder, output)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the shared TrackML event is not here")
@@ -323,10 +327,10 @@ def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
     def table(name):
         return {k: np.asarray(v) for k, v in pyarrow.csv.read_csv(REAL / name).to_pydict().items()}
 
-    done = convert_trackml(REAL, output)
+    done = convert_folder(REAL, output)
     hits, cells = table("event000000001-hits.csv.gz"), table("event000000001-cells.csv.gz")
     pixel = np.isin(hits["volume_id"], (7, 8, 9))
-    assert done == {"n_events": 1, "n_hits": int(pixel.sum()), "truth": True}
+    assert (done["n_events"], done["n_hits"], done["truth"]) == (1, int(pixel.sum()), True)
     opened, events = next(iterate(output))
     detector, clusters = opened.header.detector, events["clusters"][0]
     ids = ak.to_numpy(clusters["hit_id"])

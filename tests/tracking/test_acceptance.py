@@ -2,9 +2,8 @@
 
 import pytest
 
-from smartpix.trackml import convert_trackml
 from smartpix.weights import data_path
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, convert_folder
 from tracking.options import RunOptions
 from tracking.runs import run
 
@@ -12,7 +11,7 @@ TRACKML = REPOSITORY.parent / "shared" / "data" / "trackml_event1"
 
 
 def test_the_embedded_sample_reaches_its_targets(tmp_path):
-    summary = run([data_path("sample.root")], tmp_path, RunOptions(), figures=False, as_json=True)
+    summary = run([data_path("sample.root")], tmp_path, RunOptions(), figures=False)
     assert summary["n_events"] >= 10
     assert summary["n_findable"] > 500
     assert summary["edge_efficiency"] >= 0.98
@@ -22,7 +21,7 @@ def test_the_embedded_sample_reaches_its_targets(tmp_path):
 
 
 def test_the_shape_estimate_finds_the_tracks_too(tmp_path):
-    summary = run([data_path("sample.root")], tmp_path, RunOptions(estimates="shape"), figures=False, as_json=True)
+    summary = run([data_path("sample.root")], tmp_path, RunOptions(estimates="shape"), figures=False)
     assert summary["edge_efficiency"] >= 0.95
     assert summary["track_efficiency"] >= 0.9
     assert summary["fake_rate"] <= 0.05
@@ -30,8 +29,8 @@ def test_the_shape_estimate_finds_the_tracks_too(tmp_path):
 
 @pytest.mark.skipif(not TRACKML.is_dir(), reason="the shared TrackML event is not here")
 def test_the_trackml_event_reaches_its_targets(tmp_path):
-    convert_trackml(TRACKML, tmp_path / "event.root")
-    summary = run([tmp_path / "event.root"], tmp_path / "out", RunOptions(), figures=False, as_json=True)
+    convert_folder(TRACKML, tmp_path / "event.root")
+    summary = run([tmp_path / "event.root"], tmp_path / "out", RunOptions(), figures=False)
     assert summary["n_findable"] >= 40
     assert summary["track_efficiency"] >= 0.90
     assert summary["fake_rate"] <= 0.10

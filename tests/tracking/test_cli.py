@@ -8,6 +8,7 @@ import uproot
 from smartpix.parquet import describe_clusters, read_clusters
 from smartpix.simulate import datasets
 from smartpix.weights import data_path
+from tests.smartpix.test_trackml import write_event
 from tracking.cli import main
 
 KEYS = {
@@ -106,7 +107,7 @@ def test_a_file_without_truth_has_no_truth_keys(run, files, as_json):
 
 def test_bad_files_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(tmp_path / "missing.root"), "missing.root", "no such file")
-    refused(run(tmp_path), tmp_path, "is a folder", "convert trackml")
+    refused(run(tmp_path), tmp_path, "is a folder", "smartpix convert")
     with uproot.recreate(tmp_path / "other.root") as file:
         file.mktree("trees", {"x": np.float64}).extend({"x": np.arange(3.0)})
     refused(run(tmp_path / "other.root"), "other.root", "'events'", "trees")
@@ -280,6 +281,26 @@ def test_an_interrupt_is_code_130(capsys, files, tmp_path, monkeypatch):
 def test_convert_of_a_missing_folder_is_one_line_and_code_1(capsys, tmp_path):
     code = main(["convert", "trackml", str(tmp_path / "missing"), "-o", str(tmp_path / "e.root")])
     refused((code, *capsys.readouterr()), "missing")
+
+
+@pytest.mark.parametrize("kind", [[], ["trackml"]])
+def test_convert_says_what_it_found(capsys, tmp_path, kind):
+    folder = write_event(tmp_path / "events")
+    assert main(["convert", *kind, str(folder), "-o", str(tmp_path / "e.root"), "--format", "rntuple", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"found {folder}: TrackML events (CSV), 1 of them\n"
+    assert out.count("\n") == 1
+    told = json.loads(out)
+    assert told == {
+        "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1, "n_hits": 5, "n_left_out": 1,
+        "truth": True, "n_modules": 5, "container": "rntuple",
+    }  # fmt: skip
+    refused(
+        (main(["convert", "acts-csv", str(folder), "-o", str(tmp_path / "x.root")]), *capsys.readouterr()),
+        "event*-measurements.csv",
+        "asked for",
+    )
+    refused((main(["convert", "a", "b", "c", "-o", str(tmp_path / "x.root")]), *capsys.readouterr()), "one input")
 
 
 @pytest.fixture

@@ -1,13 +1,21 @@
 import dataclasses
 
+import awkward as ak
 import numpy as np
 import pytest
+import torch
+from torch_geometric.data import Batch
 
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
 from seeding.seeds import SeedOptions, find_seeds
+from smartpix.io import iterate, open_events
+from smartpix.schema import InputError
 from tests.seeding import toys
-from tracking.graph import EDGE_FEATURES, NODE_FEATURES, make_features, make_graph
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES, PYG_NODE_FEATURES, make_features, make_graph, to_pyg
+from tracking.metrics import event_truth
+from tracking.options import RunOptions
+from tracking.pipeline import Chain
 
 CONE = ConeOptions()
 
@@ -117,3 +125,102 @@ def test_scale_of_momentum_is_the_fields(event):
     np.testing.assert_allclose(weak.edge_attr[:, k], 2 * graph_of(event).edge_attr[:, k], rtol=1e-5)
     opposite = graph_in(-toys.FIELD, dataclasses.replace(hits), edges, kinks)
     np.testing.assert_array_equal(opposite.edge_attr[:, k], graph_of(event).edge_attr[:, k])
+
+
+@pytest.fixture(scope="module")
+def simulated(files, weights):
+    """An event of an event file: its result, record and truth."""
+    opened = open_events(files["single"])
+    chain = Chain.for_header(opened.header, RunOptions(gnn=str(weights)))
+    (record,) = next(iterate(files["single"]))[1]
+    result = chain.event(int(record["event"]), record["clusters"])
+    return result, record, event_truth(record["clusters"], record["particles"], result.hits.layer), opened.header.detector
+
+
+def pyg_of(simulated, **more):
+    result, record, truth, detector = simulated
+    return to_pyg(result.event, result.hits, result.edges, record["clusters"], detector, more.pop("truth", truth), **more)
+
+
+def particles_of(record):
+    """Of each cluster, by hand: the particle's record with the largest share, or None."""
+    by_id = {p["particle_id"]: p for p in ak.to_list(record["particles"])}
+    best = [max((t for t in c if t["share"] >= 0.1), key=lambda t: t["share"], default=None) for c in
+            ak.to_list(record["clusters"]["truth"])]  # fmt: skip
+    return [None if t is None else by_id[t["particle_id"]] for t in best]
+
+
+def test_pyg_of_gnn_tracking_has_its_fields_and_what_they_mean(simulated):
+    result, record, truth, _ = simulated
+    graph = pyg_of(simulated)
+    assert set(graph.keys()) == {
+        "x", "edge_index", "edge_attr", "y", "hit_id", "layer", "sector", "evtid", "particle_id", "pt", "eta", "n_hits",
+        "n_layers_hit", "reconstructable", "findable", "num_nodes",
+    }  # fmt: skip
+    assert graph.validate()
+    assert (graph.num_nodes, graph.num_edges, graph.evtid.tolist()) == (len(result.hits), len(result.edges), [result.event])
+    assert graph.hit_id.tolist() == ak.to_list(record["clusters"]["hit_id"])
+    made_by = particles_of(record)
+    for i, particle in enumerate(made_by):
+        x, y, z = result.hits.position[i]
+        r = np.hypot(x, y)
+        wanted = [r, np.arctan2(y, x), z, -np.log(np.tan(np.arctan2(r, z) / 2)), x / r**2, y / r**2]
+        assert graph.x[i, :6].tolist() == pytest.approx(wanted, rel=1e-4)
+        assert graph.x[i, 10] == pytest.approx(record["clusters"]["charge"][i])
+        if particle is None:
+            assert (graph.particle_id[i], graph.pt[i], graph.reconstructable[i]) == (0, 0, 0)
+            continue
+        pt = np.hypot(particle["px"], particle["py"])
+        assert graph.particle_id[i] == particle["particle_id"]
+        assert graph.pt[i] == pytest.approx(pt)
+        assert graph.eta[i] == pytest.approx(-np.log(np.tan(np.arctan2(pt, particle["pz"]) / 2)), abs=1e-4)
+        layers = {int(result.hits.layer[k]) for k, c in enumerate(record["clusters"]["truth"])
+                  if any(t["particle_id"] == particle["particle_id"] and t["share"] >= 0.1 for t in ak.to_list(c))}  # fmt: skip
+        assert graph.n_layers_hit[i] == len(layers)
+        assert graph.reconstructable[i] == (len(layers) >= 3)
+    true = {tuple(e) for e in truth.edges.tolist()}
+    assert graph.y.tolist() == [float(tuple(e) in true) for e in graph.edge_index.T.tolist()]
+    assert 0 < graph.y.sum() < graph.num_edges
+    for e in range(0, graph.num_edges, 5):
+        a, b = (result.hits.position[i] for i in graph.edge_index[:, e])
+        assert graph.edge_attr[e, 0] == pytest.approx(np.hypot(*b[:2]) - np.hypot(*a[:2]), rel=1e-3, abs=1e-3)
+        turn = np.angle(complex(*b[:2]) / complex(*a[:2]))
+        assert graph.edge_attr[e, 1] == pytest.approx(turn, abs=1e-5)
+        assert graph.edge_attr[e, 2] == pytest.approx(b[2] - a[2], abs=1e-3)
+        eta = [np.arcsinh(p[2] / np.hypot(*p[:2])) for p in (a, b)]
+        assert graph.edge_attr[e, 3] == pytest.approx(np.hypot(eta[1] - eta[0], turn), rel=1e-4, abs=1e-6)
+
+
+def test_pyg_of_acorn_is_the_same_event(simulated):
+    _, record, truth, _ = simulated
+    ours, theirs = pyg_of(simulated), pyg_of(simulated, naming="acorn")
+    assert torch.equal(theirs.edge_index, ours.edge_index)
+    assert torch.equal(theirs.hit_particle_id, ours.particle_id)
+    assert torch.equal(theirs.edge_y, ours.y.long())
+    for k, name in enumerate(PYG_NODE_FEATURES[:4]):
+        assert torch.equal(theirs[f"hit_{name.removesuffix('_rz')}"], ours.x[:, k])
+    assert theirs.hit_x.numpy() == pytest.approx(ours.x[:, 0].numpy() * np.cos(ours.x[:, 1].numpy()), abs=1e-3)
+    for name in ("volume_id", "layer_id", "module_id"):
+        assert theirs[f"hit_{name}"].tolist() == ak.to_list(record["clusters"][name])
+    assert theirs.track_edges.T.tolist() == truth.edges.tolist()
+    # A true edge that was found points at itself, and its ends are of its particle.
+    for k, (edge, row) in enumerate(zip(theirs.track_edges.T.tolist(), theirs.track_to_edge_map.tolist(), strict=True)):
+        if row >= 0:
+            assert theirs.edge_index[:, row].tolist() == edge
+        particle = next(p for p in ak.to_list(record["particles"]) if p["particle_id"] == theirs.track_particle_id[k])
+        assert theirs.track_particle_pt[k] == pytest.approx(np.hypot(particle["px"], particle["py"]), rel=1e-5)
+    assert (theirs.track_to_edge_map >= 0).sum() == theirs.edge_y.sum()
+
+
+@pytest.mark.parametrize("naming", ["gnn_tracking", "acorn"])
+def test_pyg_without_truth_has_no_fields_of_it_and_batches(simulated, naming):
+    bare = pyg_of(simulated, truth=None, naming=naming)
+    assert not set(bare.keys()) & {"y", "particle_id", "pt", "edge_y", "hit_particle_id", "track_edges"}
+    whole = pyg_of(simulated, naming=naming)
+    batch = Batch.from_data_list([whole, whole])
+    assert batch.edge_index[:, whole.num_edges :].tolist() == (whole.edge_index + whole.num_nodes).tolist()
+
+
+def test_pyg_of_an_unknown_naming_is_refused(simulated):
+    with pytest.raises(InputError, match="naming must be gnn_tracking or acorn"):
+        pyg_of(simulated, naming="mine")

@@ -1,0 +1,194 @@
+"""One event's hits, cells and truth as the formats of others hold them, and the event of ours that they make.
+
+What TrackML and ACTS have in common: hits with ids on modules, cells with channels along the module's u and v, and crossings of
+particles in global coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix import schema
+from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.geometry import Detector
+from smartpix.schema import InputError
+
+__all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "make_event", "rows_of"]
+
+ELECTRONS_PER_MM = 73_000.0
+"""Cell values are path lengths in mm; this many electrons per mm of silicon (most probable, about 73 per um) give a charge."""
+SLICES = (19,)
+"""The slice that a charge without time stands in."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells (K,): the hit's id, channels that count from 0 along the module's u and v, value, and what errors call the table."""
+
+    hit_id: Ints
+    ch0: Ints
+    ch1: Ints
+    value: Floats
+    where: str
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Crossings (T,) that made hits, and the particles.
+
+    Attributes:
+        hit_id: of the hit; particle_id: who.
+        point, momentum: (T, 3) global, mm and GeV.
+        order: (T,) running number along the particle's path; None: outgoing particles, in the order of the distance from
+            their start.
+        particles: the columns of :data:`smartpix.schema.PARTICLES`, each (P,).
+        where: what errors call the tables of crossings and of particles.
+    """
+
+    hit_id: Ints
+    particle_id: Ints
+    point: Floats
+    momentum: Floats
+    order: Ints | None
+    particles: Columns
+    where: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class HitTables:
+    """One event.
+
+    Attributes:
+        hit_id: (H,) the user's own ids; module: (H,) rows of the detector table; position: (H, 3) global, mm.
+        cells: also of other hits, which are left out.
+        truth: also of other hits; None without.
+        where: what errors call the table of hits.
+        n_others: hits of the event that are left out, in volumes that the detector table does not have.
+    """
+
+    event: int
+    hit_id: Ints
+    module: npt.NDArray[np.int32]
+    position: Floats
+    cells: Cells
+    truth: Crossed | None
+    where: str
+    n_others: int
+
+
+def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRONS_PER_MM) -> ak.Array:
+    """An array of one event, its clusters in the order of the hits' ids.
+
+    Args:
+        electrons: charge in e of a cell of value 1.
+
+    Raises:
+        InputError: ids that are there twice, hits without cells, channels off the module, crossings of unknown particles or
+            along the sensor.
+    """
+    order = np.argsort(tables.hit_id, kind="stable")
+    ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]
+    _check_unique(ids, "hit", tables.where)
+    pixels = _pixels(tables.cells, ids, module, detector, electrons)
+    truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
+    clusters = cluster_records(detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position)
+    known = {} if tables.truth is None else tables.truth.particles
+    particles = {n: np.asarray(known.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
+    return one_event(tables.event, clusters, ak.zip(particles))
+
+
+def rows_of(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
+    """Rows of ``wanted`` in the sorted ``ids``; -1 where it is not there."""
+    if len(ids) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[place] == wanted, place, -1)
+
+
+def _check_unique(ids: Ints, kind: str, where: str) -> None:
+    again = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(again):
+        raise InputError(f"{where}: {kind} {ids[again[0]]} is there more than once; ids must be unique in an event")
+
+
+def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float) -> Pixels:
+    number = rows_of(ids, cells.hit_id)
+    ours = number >= 0
+    number, ch0, ch1, value = number[ours], cells.ch0[ours], cells.ch1[ours], cells.value[ours]
+    without = len(ids) - len(np.unique(number))
+    if without:
+        raise InputError(f"{cells.where}: {without} pixel hits have no cell; every hit needs at least one")
+    on = module[number]
+    inside = (ch0 >= 0) & (ch0 < detector.n_rows[on]) & (ch1 >= 0) & (ch1 < detector.n_columns[on])
+    if not np.all(inside):
+        i = int(np.argmin(inside))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has channel ({ch0[i]}, {ch1[i]}) off its module of "
+            f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not match"
+        )
+    # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
+    row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
+    column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)
+    # A cell listed twice is one pixel with both charges.
+    key = (number * 100_000 + row) * 100_000 + column
+    unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    charge = np.bincount(inverse, value * electrons, len(unique))
+    return Pixels(
+        number[first], module[number[first]], row[first].astype(np.int32), column[first].astype(np.int32),
+        charge[:, None].astype(np.float32),
+    )  # fmt: skip
+
+
+def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector: Detector) -> Truth:
+    table = np.asarray(crossed.particles["particle_id"])
+    by_id = np.argsort(table, kind="stable")
+    _check_unique(table[by_id], "particle", crossed.where[1])
+    number = rows_of(ids, crossed.hit_id)
+    ours = number >= 0
+    number, particle = number[ours], crossed.particle_id[ours]
+    point, momentum = crossed.point[ours], crossed.momentum[ours]
+    who = rows_of(table[by_id], particle)
+    if np.any(who < 0):
+        raise InputError(f"{crossed.where[0]}: {int(np.sum(who < 0))} hits of particles that {crossed.where[1]} lacks")
+    on = module[number]
+    local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
+    along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)
+    if np.any(along):
+        i = int(np.argmax(along))
+        raise InputError(
+            f"{crossed.where[0]}: hit {ids[number[i]]} has the momentum {momentum[i].tolist()} GeV, which is zero or along its "
+            "sensor; drop such crossings"
+        )
+    if crossed.order is None:
+        start = np.stack([crossed.particles[n] for n in ("vx", "vy", "vz")], axis=1)[by_id][who]
+        order = _ranks(particle, np.linalg.norm(point - start, axis=1))
+    else:
+        order = crossed.order[ours].astype(np.int32)
+    # A particle leaves charge as it goes through the thickness: the longer its path, the more.
+    path = np.linalg.norm(direction, axis=1) / np.abs(direction[:, 2])
+    in_cluster = np.bincount(number, path, len(ids))
+    return Truth(
+        cluster=number, particle_id=particle, share=path / in_cluster[number], order=order, x=local[:, 0], y=local[:, 1],
+        cot_alpha=direction[:, 0] / direction[:, 2], cot_beta=direction[:, 1] / direction[:, 2],
+        pt=np.hypot(momentum[:, 0], momentum[:, 1]),
+    )  # fmt: skip
+
+
+def _ranks(group: Ints, value: Floats) -> npt.NDArray[np.int32]:
+    """Rank of each value within its group, from 0."""
+    sort = np.lexsort((value, group))
+    grouped = group[sort]
+    new = np.concatenate([[True], grouped[1:] != grouped[:-1]]) if len(group) else np.zeros(0, dtype=bool)
+    begin = np.maximum.accumulate(np.where(new, np.arange(len(group)), 0)) if len(group) else np.zeros(0, dtype=np.int64)
+    rank = np.empty(len(group), dtype=np.int32)
+    rank[sort] = np.arange(len(group)) - begin
+    return rank

@@ -1,0 +1,151 @@
+"""ACTS's ROOT files give the events that its CSV files of the same events give."""
+
+import shutil
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from smartpix.convert import detect
+from smartpix.io import iterate, open_events
+from smartpix.schema import InputError
+from tests.acts_files import write_acts_root
+from tests.helpers import REPOSITORY, convert_folder
+
+TABLE = REPOSITORY / "data" / "detector.csv"
+
+
+@pytest.fixture(scope="module")
+def folder(acts_folder, tmp_path_factory):
+    return write_acts_root(acts_folder, tmp_path_factory.mktemp("acts-root") / "root")
+
+
+@pytest.fixture(scope="module")
+def expected(acts_folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("from-csv") / "events.root"
+    convert_folder(acts_folder, path, detector=TABLE)
+    return events_of(path)
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def events_of(path):
+    return ak.concatenate([part for _, part in iterate(path)])
+
+
+def same(found, expected, *leave_out):
+    assert ak.to_list(found["event"]) == ak.to_list(expected["event"])
+    for name in expected["clusters"].fields:
+        if name in leave_out:
+            continue
+        a, b = found["clusters", name], expected["clusters", name]
+        if b.fields:
+            assert ak.to_list(ak.num(a, axis=2)) == ak.to_list(ak.num(b, axis=2))
+        for field in b.fields or [None]:
+            x, y = (ak.to_numpy(ak.flatten(v if field is None else v[field], axis=None)) for v in (a, b))
+            np.testing.assert_allclose(x.astype(float), y.astype(float), rtol=1e-4, atol=2e-4, err_msg=f"{name} {field}")
+    for name in expected["particles"].fields:
+        np.testing.assert_allclose(ak.flatten(found["particles", name]), ak.flatten(expected["particles", name]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels_in", ["measurements", "clusters"])
+@pytest.mark.parametrize("measurement_id", [True, False])
+def test_events_are_those_of_the_csv_files(acts_folder, tmp_path, expected, channels_in, measurement_id):
+    folder = write_acts_root(acts_folder, tmp_path / "root", channels_in, measurement_id)
+    done = convert_folder(folder, tmp_path / "e.root", detector=TABLE)
+    assert (done["kind"], done["n_events"], done["truth"]) == ("acts-root", 2, True)
+    same(events_of(tmp_path / "e.root"), expected)
+
+
+def test_the_files_of_these_tests_are_read_by_acts_itself(folder, acts_folder):
+    """What the tests write by hand has ACTS's layout: its own readers take the hits and the particles."""
+    acts = pytest.importorskip("acts")
+    examples = acts.examples
+    readers = pytest.importorskip("acts.examples.uproot")
+    counts = []
+
+    class Count(examples.IAlgorithm):
+        def __init__(self):
+            examples.IAlgorithm.__init__(self, "Count", acts.logging.WARNING)
+            self.hits = examples.ReadDataHandle(self, examples.SimHitContainer, "Hits")
+            self.hits.initialize("simhits")
+            self.particles = examples.ReadDataHandle(self, examples.SimParticleContainer, "Particles")
+            self.particles.initialize("particles")
+
+        def execute(self, context):
+            counts.append((len(list(self.hits(context.eventStore))), len(list(self.particles(context.eventStore)))))
+            return examples.ProcessCode.SUCCESS
+
+    sequencer = examples.Sequencer(numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
+    sequencer.addReader(readers.UprootParticleReader(folder / "particles.root", level=acts.logging.WARNING))
+    sequencer.addReader(readers.UprootSimHitReader(folder / "hits.root", level=acts.logging.WARNING))
+    sequencer.addAlgorithm(Count())
+    sequencer.run()
+    lines = [
+        tuple(len((acts_folder / f"event{e:09d}-{n}.csv").read_text().splitlines()) - 1 for n in ("hits", "particles_simulated"))
+        for e in (0, 1)
+    ]
+    assert counts == lines
+
+
+def test_without_simulated_hits_there_is_no_truth(copy, tmp_path, expected):
+    (copy / "hits.root").unlink()
+    assert not convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
+    assert not open_events(tmp_path / "e.root").has_truth
+    found = events_of(tmp_path / "e.root")
+    assert ak.to_list(found["clusters", "hit_id"]) == ak.to_list(expected["clusters", "hit_id"])
+
+
+@pytest.mark.parametrize("name", [".", "measurements.root"])
+def test_the_folder_or_its_file_is_known(folder, name):
+    assert (detect(folder / name).kind, detect(folder / name).path.resolve()) == ("acts-root", folder.resolve())
+
+
+def rewritten(path, change):
+    """The file with its branches changed."""
+    with uproot.open(path) as file:
+        (name,) = {n.split(";")[0] for n in file.keys()}  # noqa: SIM118
+        branches = {b: file[name][b].array() for b in file[name].keys()}  # noqa: SIM118
+    branches = {n: a for n, a in change(branches).items() if not n.startswith("n") or n.startswith("number")}
+    with uproot.recreate(path) as file:
+        types = {n: a.type.content if a.ndim > 1 else ak.to_numpy(a).dtype for n, a in branches.items()}
+        file.mktree(name, types).extend(branches)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("measurements", lambda b: {n: v for n, v in b.items() if n != "rec_loc1"}, "'rec_loc1' is missing"),
+        ("measurements", lambda b: {n: v for n, v in b.items() if n != "channel_value"}, r"channel_loc0, .* no clusters\.root"),
+        ("measurements", lambda b: b | {"rec_gx": b["rec_gx"] + 1}, r"lies 1 mm from where the detector table"),
+        ("measurements", lambda b: b | {"surface_id": b["surface_id"] + 4000}, "no module with volume_id"),
+        ("measurements", lambda b: b | {"rec_loc0": b["channel_value"]}, "'rec_loc0' must hold one number an entry"),
+        ("measurements", lambda b: b | {"channel_loc0": b["rec_loc0"]}, "'channel_loc0' must hold a list"),
+        ("measurements", lambda b: b | {"measurement_id": b["measurement_id"] * 0}, "hit 0 is there more than once"),
+        ("measurements", lambda b: b | {"rec_loc0": b["rec_loc0"] * np.nan}, "'rec_loc0' has a value that is not finite"),
+        ("hits", lambda b: b | {"barcode_particle": b["barcode_particle"] + 1000}, "has no hit of particle"),
+        ("hits", lambda b: {n: v for n, v in b.items() if n != "tpx"}, "'tpx' is missing"),
+        ("particles", lambda b: b | {"particle": b["particle"] + 1000}, "lacks"),
+        ("particles", lambda b: b | {"q": b["q"][:, :-1]}, "different lengths"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said(copy, tmp_path, file, change, message):
+    rewritten(copy / f"{file}.root", change)
+    with pytest.raises(InputError, match=message):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    assert not (tmp_path / "e.root").exists()
+
+
+def test_entries_of_an_event_that_are_apart_are_refused(copy, tmp_path):
+    rewritten(copy / "measurements.root", lambda b: {n: ak.concatenate([v[1:], v[:1]]) for n, v in b.items()})
+    with pytest.raises(InputError, match="entries of an event do not follow one another"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+
+
+def test_sizes_of_the_pixels_have_to_be_given(folder, tmp_path):
+    with pytest.raises(InputError, match="nothing says how large the pixels are; give --detector"):
+        convert_folder(folder, tmp_path / "e.root")

@@ -1,0 +1,87 @@
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from smartpix.schema import InputError
+from smartpix.tables import find_csv, parquet_writer, read_csv, write_csv
+
+
+def table(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    return tmp_path / "t.csv"
+
+
+def test_columns_come_in_the_wanted_types_and_optional_ones_where_they_are_there(tmp_path):
+    path = table(tmp_path, "a,b,c,more\n1,2,18446744073709551615,x\n3,4.5,0,y\n")
+    columns = read_csv(path, {"a": "i4", "b": "f8", "c": "u8"}, "a table", {"a2": "i8", "b": "f8"})
+    assert {n: (v.dtype.str[1:], v.tolist()) for n, v in columns.items()} == {
+        "a": ("i4", [1, 3]), "b": ("f8", [2.0, 4.5]), "c": ("u8", [2**64 - 1, 0]),
+    }  # fmt: skip
+
+
+def test_a_table_with_a_head_alone_is_empty(tmp_path):
+    assert read_csv(table(tmp_path, "a,b\n"), {"a": "i8"}, "a table")["a"].tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "message"),
+    [
+        ("1.5", "i8", "has the value 1.5 in row 1, which is not a whole number"),
+        ("3000000000", "i4", "value 3000000000 in row 1, which is not a whole number, or too large"),
+        ("9223372036854775808", "i8", "not a whole number, or too large"),
+        ("1e300", "f8", "value 1e\\+300 in row 1, which is too large"),
+        ("true", "f8", "holds something that is no number"),
+        ("2020-01-01", "i8", "holds something that is no number"),
+        ("-inf", "f8", "a value that is not finite in row 1"),
+        ("", "f8", "1 empty cells"),
+        ("-1", "u8", "not a readable CSV table"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(tmp_path, value, dtype, message):
+    first = "true" if value == "true" else "2020-01-01" if "-01" in value else "1"
+    path = table(tmp_path, f"a,b\n{first},2\n{value},2\n")
+    with pytest.raises(InputError, match=message):
+        read_csv(path, {"a": dtype}, "a table")
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="column 'a' is there 2 times; keep one"):
+        read_csv(table(tmp_path, "a,b,a\n1,2,3\n"), {"a": "i8"}, "a table")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_what_is_written_reads_back_and_is_found(tmp_path, ending):
+    columns = {"id": np.array([3, 1, 2**60]), "x": np.array([0.1, -2.5, 1e-9])}
+    assert find_csv(tmp_path, "mine") is None
+    write_csv(tmp_path / f"mine{ending}", columns)
+    path = find_csv(tmp_path, "mine")
+    assert path == tmp_path / f"mine{ending}"
+    assert path.read_bytes()[:2] == (b"\x1f\x8b" if ending.endswith("gz") else b'"i')
+    if ending.endswith("gz"):
+        gzip.decompress(path.read_bytes())
+    read = read_csv(path, {"id": "i8", "x": "f8"}, "a table")
+    assert {n: v.tolist() for n, v in read.items()} == {n: v.tolist() for n, v in columns.items()}
+
+
+def test_parquet_is_written_whole_or_not_at_all(tmp_path):
+    types = {"event": pa.int64(), "hits": pa.list_(pa.int32())}
+    with parquet_writer(tmp_path / "t.parquet", types, {"a": 1}) as add:
+        add({"event": [1, 2], "hits": [[1], []]})
+        add({"event": [], "hits": []})
+        add({"event": [3], "hits": [[4, 5]]})
+    read = pq.read_table(tmp_path / "t.parquet")
+    assert read.to_pydict() == {"event": [1, 2, 3], "hits": [[1], [], [4, 5]]}
+    assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 1
+    assert read.schema.metadata[b"smartpix"] == b'{"a": 1}'
+
+    def fails():
+        with parquet_writer(tmp_path / "u.parquet", types, {}) as add:
+            add({"event": [1], "hits": [[1]]})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
+    assert {p.name for p in tmp_path.iterdir()} == {"t.parquet"}
