@@ -13,7 +13,6 @@ the one worker over those of the busier of two, the CPU seconds of this process 
 
 import json
 import os
-import pickle
 import platform
 import statistics
 import subprocess
@@ -26,10 +25,14 @@ from pathlib import Path
 
 import psutil
 from distributed import Client, LocalCluster
+from tracking.track_file import track_types
 
 from smartpix.io import open_events
+from smartpix.write import table_writer
 from tracking import RunOptions, run
 from tracking.pipeline import Chain
+from tracking.totals import Totals
+from tracking.unfinished import load_part, store_part
 from tracking.units import plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,11 +73,24 @@ def cluster(n_workers: int) -> Iterator[Client]:
                 worker.wait()
 
 
-def kept(file: str) -> float:
-    """MB an event of what is sent and kept until the end, in a unit of all events."""
+def alone(file: str) -> dict[str, float]:
+    """CPU seconds an event in this process, of a unit of all events and of keeping, merging and writing it; its MB an event."""
     opened = open_events(file)
     (unit,) = plan_units([opened], opened.n_events)
-    return len(pickle.dumps(run_unit(Chain.for_header(opened.header, RunOptions()), unit))) / 1e6 / opened.n_events
+    chain = Chain.for_header(opened.header, RunOptions())
+    run_unit(chain, unit)
+    start = cpu_seconds()
+    part = run_unit(chain, unit)
+    done = cpu_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        store_part(Path(folder), unit, part)
+        found, totals = load_part(Path(folder), unit), Totals()
+        size = sum(f.stat().st_size for f in Path(folder).iterdir())
+        totals.merge(found.totals)
+        with table_writer(Path(folder) / "tracks.root", "tracks", track_types(opened.has_truth), {}) as tree:
+            tree.extend(found.tracks)
+    seconds = {"cpu_s_unit": done - start, "cpu_s_merge": cpu_seconds() - done, "part_mb": size / 1e6}
+    return {f"{name}_per_event": value / opened.n_events for name, value in seconds.items()}
 
 
 def measure(file: str) -> dict[str, object]:
@@ -127,7 +143,7 @@ def measure(file: str) -> dict[str, object]:
         "cores": os.cpu_count(),
         "worker_mb": max(memory),
         "tracks_mb_per_event": tracks,
-        "part_mb_per_event": kept(file),
+        **alone(file),
         "input_mb_per_event": Path(file).stat().st_size / 1e6 / n_events,
         "all_s": {"one": wall[1], "two": wall[2]},
         "machine": platform.processor() or platform.machine(),
