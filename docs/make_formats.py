@@ -137,7 +137,7 @@ for file, events in iterate("F.root", step=1):
 
 `data` has the fields of gnn_tracking's graphs: `x` ({", ".join(PYG_NODE_FEATURES)}; mm, rad, e, unscaled), `edge_index`, `edge_attr` ({", ".join(PYG_EDGE_FEATURES)}), `y`,
 `particle_id`, `pt`, `eta`, `layer`, `n_hits`, `n_layers_hit`, `reconstructable`, `sector`, `evtid`, and `hit_id` and `findable` besides. With `naming="acorn"` it has acorn's: `hit_*`, `edge_*`,
-`track_edges`, `track_particle_*`, `track_to_edge_map`. True edges, and so `y`, are ours ([concepts](concepts.md#how-the-numbers-are-defined)): consecutive crossings alone.
+`track_edges`, `track_particle_*`, `track_to_edge_map`. True edges, and so `y`, are ours ([concepts](numbers.md)): consecutive crossings alone.
 """
 
 

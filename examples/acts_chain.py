@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,11 @@ from smartpix.simulate.generate import GenerateOptions
 from smartpix.weights import data_path
 from tracking.acts import ESTIMATES, SEEDER, SeederOptions, cone_seeder
 from tracking.acts_event import acts_detector, as_tracks, fitting_algorithm, measurement_sources, track_parameters, track_rows
-from tracking.acts_reference import TUNED, ActsOptions
+from tracking.acts_reference import LOOSE, TUNED, ActsOptions
 from tracking.bench_tracking import Event, Found, judged, rates
 from tracking.metrics import event_truth
 
-WITH_CONES = replace(TUNED, max_holes=1, shared_hits=2)
+WITH_CONES = LOOSE
 """Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a hole; pure as they are,
 tracks may share two hits. ACTS's own seeds pay for these settings with time and fakes: ``acts_same_options``."""
 STAGES = {

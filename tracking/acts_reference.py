@@ -10,7 +10,7 @@ import csv
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ from tracking.acts_event import (
 )  # fmt: skip
 from tracking.build import Tracks
 
-__all__ = ["TUNED", "ActsFits", "ActsOptions", "ActsTracks", "acts_fits", "acts_tracks"]
+__all__ = ["LOOSE", "TUNED", "ActsFits", "ActsOptions", "ActsTracks", "acts_fits", "acts_tracks"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,10 +99,13 @@ TUNED = ActsOptions()
 
 One branch, narrow seed parameters, no holes and no states on material made it several times faster than what ACTS's examples
 set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the efficiency and saved more. One hole or
-two branches only cost time; two shared hits find a few more at two to three times the fakes. Outwards only loses tracks,
-duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it reaches:
-``smartpix bench tracking``.
+two branches only cost time; two shared hits find a few more at two to three times the fakes (:data:`LOOSE`). Outwards only loses
+tracks, duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it
+reaches: ``smartpix bench tracking``.
 """
+
+LOOSE = replace(TUNED, max_holes=1, shared_hits=2)
+"""The most efficient setting found: one hole and two shared hits, at many times the fakes of :data:`TUNED`."""
 
 
 class Parameters(Protocol):

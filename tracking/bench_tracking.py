@@ -18,7 +18,7 @@ from smartpix.estimate import estimate
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
-from tracking.acts_reference import Parameters, acts_fits, acts_tracks
+from tracking.acts_reference import LOOSE, ActsTracks, Parameters, acts_fits, acts_tracks
 from tracking.build import Tracks
 from tracking.graph import EDGE_FEATURES
 from tracking.metrics import EventTruth, TrackScore, event_truth, score_tracks
@@ -106,7 +106,8 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
         ``pull_*`` (standard deviations) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
         estimates take where the chip does not make them, and ``ratio_time_with_estimates``; if asked ``window_graph``: ``edges``,
         ``mb``, ``ms``, ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
-        these, and ``fit``: of :func:`compare_fits`.
+        these, ``fit``: of :func:`compare_fits`, and ``acts_loose``: efficiency, fakes, duplicates and ``ms`` of ACTS with
+        :data:`tracking.acts_reference.LOOSE`.
     """
     chain, events = load(path, limit, RunOptions())
     chains = {"cone": chain}
@@ -123,7 +124,7 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
             ours[name].append(run_chain(some, events))
         theirs.append(acts_tracks(hits, detector, field))
     of = {name: judged(events, runs[0][0]) for name, runs in ours.items()}
-    of["acts"] = judged(events, [Found(t, p) for t, p in zip(theirs[0].tracks, theirs[0].parameters, strict=True)])
+    of["acts"] = judged(events, _found(theirs[0]))
     stages = _median([run[1] for run in ours["cone"]])
     ms_estimate = stages.pop("estimate")
     acts_stages = _median([{k: v for k, v in run.ms.items() if k != "total"} for run in theirs])
@@ -138,6 +139,9 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     result["ratio_time_with_estimates"] = (result["ours"]["ms"] + ms_estimate) / result["acts"]["ms"]
     if with_parts:
+        loose = acts_tracks(hits, detector, field, LOOSE)
+        of["loose"] = judged(events, _found(loose))
+        result["acts_loose"] = rates(of["loose"]) | {"ms": loose.ms["total"]}
         result["fit"] = compare_fits(events, ours["cone"][0][0], of["cone"], detector, field)
     for name in chains if with_parts else ():
         _, _, n_edges, n_bytes = ours[name][0]
@@ -147,6 +151,10 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
             "edges": n_edges, "mb": n_bytes / 1e6, "efficiency": own["efficiency"], "fake_rate": own["fake_rate"],
         } | _times(times)  # fmt: skip
     return result
+
+
+def _found(made: ActsTracks) -> list[Found]:
+    return [Found(tracks, parameters) for tracks, parameters in zip(made.tracks, made.parameters, strict=True)]
 
 
 def compare_fits(
@@ -292,6 +300,9 @@ def table(result: Mapping[str, Any]) -> str:
             lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{_widths(r, keys)}")
         ratios = f"{sample['ratio_time']:.3f}, with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
         lines.append(f"{'':14s}time over ACTS's, from clusters with estimates: {ratios}")
+    loose = result["acts_loose"]
+    what = f"{loose['efficiency']:.4f}, fakes {loose['fake_rate']:.4f}, {loose['ms']:.1f} ms"
+    lines.append(f"ACTS with a hole and two shared hits: efficiency {what}")
     for name in ("cone_graph", "window_graph"):
         g = result[name]
         quality_of = f"efficiency {g['efficiency']:.4f}, fakes {g['fake_rate']:.4f}"

@@ -35,9 +35,9 @@ class BuildOptions:
             track's and an edge above ``overlap_score`` ties it to another of the track's.
     """
 
-    min_score: float = 0.1
+    min_score: float = 0.03
     min_hits: int = 4
-    share_score: float = 0.9
+    share_score: float = 0.2
     overlap_distance: float = 10.0
     overlap_score: float = 0.5
 

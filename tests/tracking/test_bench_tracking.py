@@ -18,7 +18,7 @@ def result():
     chain, events = bench.load(path, 2, RunOptions())
     found, *_ = bench.run_chain(chain, events)
 
-    def stand_in(hits, detector, field):
+    def stand_in(hits, detector, field, options=None):
         tracks, parameters = [], []
         for one in found:
             rows = [r for k, r in enumerate(one.tracks.rows()) if k % 5]

@@ -85,7 +85,7 @@ def test_tracks_shorter_than_min_hits_are_dropped():
 
 def test_edges_below_min_score_do_not_join():
     chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.05}
-    assert tracks_of([0, 1, 2, 3], chain)[0] == []
+    assert tracks_of([0, 1, 2, 3], chain, BuildOptions(min_score=0.1))[0] == []
     assert tracks_of([0, 1, 2, 3], chain, BuildOptions(min_score=0.01))[0] == [[0, 1, 2, 3]]
 
 
