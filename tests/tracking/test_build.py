@@ -124,7 +124,7 @@ def test_a_path_that_lacks_one_shares_another_tracks_cluster():
     rows, _ = tracks_of([*layers, 0, 1, 2], {**first, **second, (6, 3): 0.95, **third})
     assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 3]]
     # A weak edge does not do, nor does a path of two.
-    assert tracks_of(layers, {**first, **second, (6, 3): 0.8})[0] == [[0, 1, 2, 3]]
+    assert tracks_of(layers, {**first, **second, (6, 3): 0.1})[0] == [[0, 1, 2, 3]]
     assert tracks_of([0, 1, 2, 3, 1, 2], {**first, (4, 5): 0.98, (5, 3): 0.95})[0] == [[0, 1, 2, 3]]
     assert tracks_of(layers, {**first, **second, (6, 3): 0.95}, BuildOptions(share_score=1.0))[0] == [[0, 1, 2, 3]]
 
