@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint hooks coverage lowest data clean
+.PHONY: demo test lint docs hooks coverage lowest data clean
 
 demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
@@ -15,6 +15,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site of docs/, into site/.
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Lint before each commit.
 hooks: .venv/dev
@@ -42,7 +46,7 @@ data: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask]'
+	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask,docs]'
 	@touch $@ .venv/core
 
 .venv-lowest/dev: pyproject.toml constraints-lowest.txt

@@ -1,6 +1,9 @@
 """The generated pages say what the code says."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 import re
 from pathlib import Path
 
@@ -26,3 +29,12 @@ def test_the_graphs_example_of_the_formats_runs(tmp_path):
     found = {}
     exec(compile(code.replace("F.root", str(data_path("sample.root"))), "formats.md", "exec"), found)
     assert found["data"].y.sum() > 100
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "index.html").is_file()

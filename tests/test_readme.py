@@ -39,7 +39,8 @@ def test_the_two_make_targets_exist():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_python_example_is_ten_lines_and_runs():
+def test_python_example_is_ten_lines_and_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (code,) = [text for kind, text in BLOCKS if kind == "python"]
     lines = [line for line in code.splitlines() if line.strip() and not line.startswith(("from ", "import "))]
     assert len(lines) <= 10
@@ -47,6 +48,7 @@ def test_python_example_is_ten_lines_and_runs():
     with contextlib.redirect_stdout(out):
         exec(compile(code, "README.md", "exec"), {})
     assert out.getvalue().count("edges in cones") == 2
+    assert (tmp_path / "smartpix-out" / "tracks.root").is_file()
 
 
 def test_files_the_readme_links_to_exist():
