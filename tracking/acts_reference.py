@@ -98,10 +98,10 @@ TUNED = ActsOptions()
 """Tuned for speed, efficiency and fakes together at pile-up 200 (3.8 T, MDN estimates).
 
 One branch, narrow seed parameters, no holes and no states on material made it several times faster than what ACTS's examples
-set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the efficiency and saved more. One hole or
-two branches only cost time; two shared hits find a few more at two to three times the fakes (:data:`LOOSE`). Outwards only loses
-tracks, duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not matter. What it
-reaches: ``smartpix bench tracking``.
+set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the efficiency and saved more. Two
+branches only cost time; one hole and two shared hits raise the efficiency and, several times over, the fakes (:data:`LOOSE`).
+Outwards only loses tracks, duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not
+matter. What both reach: ``smartpix bench tracking``.
 """
 
 LOOSE = replace(TUNED, max_holes=1, shared_hits=2)

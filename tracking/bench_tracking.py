@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from smartpix.estimate import estimate
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check
+from smartpix.weights import describe_weights
 from tracking.acts_reference import LOOSE, ActsTracks, Parameters, acts_fits, acts_tracks
 from tracking.build import Tracks
+from tracking.fit import Helices
 from tracking.graph import EDGE_FEATURES
 from tracking.metrics import EventTruth, TrackScore, event_truth, score_tracks
 from tracking.model import load_network
@@ -36,8 +39,8 @@ MAIN = 200
 """Pile-up of the sample that the first keys are of."""
 JETS, JET_PILEUP = 20, 60
 REPEATS = 3
-MIN_PT, MIN_HITS = 0.5, 4
-"""Tracks that count: fitted pT in GeV, clusters on distinct layers."""
+MIN_PT, MIN_HITS, MAX_ETA = 0.5, 4, 2.5
+"""Tracks that count: fitted pT in GeV, clusters on distinct layers; and the central ones."""
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 
 
@@ -100,14 +103,15 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
         with_parts: also what the fit and the cones do in the other's place.
 
     Returns:
-        ``ours`` and ``acts``: ``efficiency`` of findable particles, ``fake_rate``, ``duplicate_rate`` of tracks with at least
-        four hits and pT > 0.5 GeV, ``n_tracks`` of these, ``ms`` an event from clusters with estimates (ACTS: from measurements
-        and space points) to tracks with parameters, ``ms_by_stage``, ``us_per_track``, ``resolution_*`` (68 % half widths) and
-        ``pull_*`` (standard deviations) of the findable particles that both found; ``ratio_time``; ``ms_estimate``: what the
-        estimates take where the chip does not make them, and ``ratio_time_with_estimates``; if asked ``window_graph``: ``edges``,
-        ``mb``, ``ms``, ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
-        these, ``fit``: of :func:`compare_fits`, and ``acts_loose``: efficiency, fakes, duplicates and ``ms`` of ACTS with
-        :data:`tracking.acts_reference.LOOSE`.
+        ``ours`` and ``acts``: ``efficiency`` of findable particles; of tracks with at least four hits and pT > 0.5 GeV
+        ``n_tracks``, ``fake_rate``, ``duplicate_rate``, and ``fake_rate_central`` of those with abs(eta) < 2.5; ``ms`` an event
+        from clusters with estimates (ACTS: from measurements and space points) to tracks with parameters, ``ms_by_stage``,
+        ``us_per_track``; of the findable particles that both found ``resolution_*`` (68 % half widths), ``pull_*`` (standard
+        deviations of those within 5) and ``pull_half_width_*``. ``ratio_time``; ``ms_estimate``: what the estimates take where
+        the chip does not make them, and ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS with
+        :data:`tracking.acts_reference.LOOSE`. If asked ``window_graph``: ``edges``, ``mb``, ``ms``, ``efficiency``,
+        ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of these, and ``fit``: of
+        :func:`compare_fits`.
     """
     chain, events = load(path, limit, RunOptions())
     chains = {"cone": chain}
@@ -128,20 +132,19 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
     stages = _median([run[1] for run in ours["cone"]])
     ms_estimate = stages.pop("estimate")
     acts_stages = _median([{k: v for k, v in run.ms.items() if k != "total"} for run in theirs])
+    loose = acts_tracks(hits, detector, field, LOOSE)
     common = [a.matched() & b.matched() for a, b in zip(of["cone"], of["acts"], strict=True)]
     result: dict[str, Any] = {
         "n_events": len(events), "n_hits": sum(len(h) for h in hits) // len(hits), "field": field, "ms_estimate": ms_estimate,
         "ours": rates(of["cone"]) | resolutions(of["cone"], common, field) | _times(stages),
         "acts": rates(of["acts"]) | resolutions(of["acts"], common, field) | _times(acts_stages),
     }  # fmt: skip
+    result["acts_loose"] = rates(judged(events, _found(loose))) | {"ms": loose.ms["total"]}
     for chosen in ("ours", "acts"):
         result[chosen]["us_per_track"] = 1e3 * result[chosen]["ms"] * len(events) / max(result[chosen]["n_tracks"], 1)
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     result["ratio_time_with_estimates"] = (result["ours"]["ms"] + ms_estimate) / result["acts"]["ms"]
     if with_parts:
-        loose = acts_tracks(hits, detector, field, LOOSE)
-        of["loose"] = judged(events, _found(loose))
-        result["acts_loose"] = rates(of["loose"]) | {"ms": loose.ms["total"]}
         result["fit"] = compare_fits(events, ours["cone"][0][0], of["cone"], detector, field)
     for name in chains if with_parts else ():
         _, _, n_edges, n_bytes = ours[name][0]
@@ -168,10 +171,13 @@ def compare_fits(
     tracks = [f.tracks for f in found]
     fits = acts_fits([event.hits for event in events], tracks, [f.parameters for f in found], detector, field)
     theirs, whole = [], []
-    for own, track, values, n_fitted in zip(judged_, tracks, fits.parameters, fits.n_fitted, strict=True):
+    for own, made, track, values, n_fitted in zip(judged_, found, tracks, fits.parameters, fits.n_fitted, strict=True):
         theirs.append(replace(own, parameters=values))
         complete = np.zeros(len(own.truth.findable), dtype=bool)
-        good = (own.score.particle >= 0) & (n_fitted == np.diff(track.start))[own.rows]
+        # ACTS's fitter takes out no outlier.
+        assert isinstance(made.parameters, Helices)
+        whole_ours = np.add.reduceat(np.append(made.parameters.outlier, False), track.start[:-1]) == 0
+        good = (own.score.particle >= 0) & (whole_ours & (n_fitted == np.diff(track.start)))[own.rows]
         complete[own.score.particle[good]] = True
         whole.append(complete & own.matched())
     return {"ours": resolutions(judged_, whole, field), "acts": resolutions(theirs, whole, field)}
@@ -222,10 +228,14 @@ def rates(events: Sequence[Judged]) -> dict[str, Any]:
     """Efficiency of findable particles; fakes and duplicates among the tracks that count."""
     findable = sum(int(e.truth.findable.sum()) for e in events)
     n_tracks = sum(len(e.rows) for e in events)
+    # ACTS's seeding ends at cot theta 10, so that rates over all tracks are of different particles.
+    central = [np.abs(1 / np.tan(e.parameters.theta[e.rows])) < np.sinh(MAX_ETA) for e in events]
     return {
         "efficiency": sum(int(e.matched().sum()) for e in events) / max(findable, 1),
         "n_findable": findable,
         "fake_rate": sum(int(np.sum(e.score.particle < 0)) for e in events) / max(n_tracks, 1),
+        "fake_rate_central": sum(int(np.sum(c & (e.score.particle < 0))) for e, c in zip(events, central, strict=True))
+        / max(sum(int(c.sum()) for c in central), 1),
         "duplicate_rate": sum(int(e.score.duplicate.sum()) for e in events) / max(n_tracks, 1),
         "n_tracks": n_tracks,
     }
@@ -244,6 +254,7 @@ def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.boo
         out[f"resolution_{key}"] = resolution(factor * residual[:, k])
         width = pull_width(pull[:, k])
         out[f"pull_{name}"] = width[1] if width else None
+        out[f"pull_half_width_{name}"] = resolution(pull[:, k])
     return out
 
 
@@ -273,14 +284,22 @@ def bench_tracking(
 
         def of(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
-            path = simulated(pileup, n, seed + pileup + len(more), Path(folder), **more)
+            own = seed + pileup + len(more)
+            _check_fresh(own)
+            path = simulated(pileup, n, own, Path(folder), **more)
             return measure(path, n, with_parts=pileup == MAIN, report=report)
 
-        result = {"seed": seed} | of(MAIN, n_events)
+        result = {"seed": seed, "date": date.today().isoformat()} | of(MAIN, n_events)
         result["pileup"] = {str(p): of(p, few) for p in pileups if p != MAIN}
         if with_jets:
             result["jets"] = of(JET_PILEUP, few, jets=JETS)
     return result
+
+
+def _check_fresh(seed: int) -> None:
+    for name in {RunOptions().gnn, WINDOW.gnn}:
+        if seed in {made.get("seed") for made in describe_weights(name)["data"]}:
+            raise InputError(f"bench tracking: '{name}' was trained on events of seed {seed}; give another --seed")
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -300,9 +319,9 @@ def table(result: Mapping[str, Any]) -> str:
             lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{_widths(r, keys)}")
         ratios = f"{sample['ratio_time']:.3f}, with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
         lines.append(f"{'':14s}time over ACTS's, from clusters with estimates: {ratios}")
-    loose = result["acts_loose"]
-    what = f"{loose['efficiency']:.4f}, fakes {loose['fake_rate']:.4f}, {loose['ms']:.1f} ms"
-    lines.append(f"ACTS with a hole and two shared hits: efficiency {what}")
+        loose = sample["acts_loose"]
+        what = f"efficiency {loose['efficiency']:.4f}, fakes {loose['fake_rate']:.4f}, {loose['ms']:.1f} ms"
+        lines.append(f"{'':14s}ACTS with a hole and two shared hits: {what}")
     for name in ("cone_graph", "window_graph"):
         g = result[name]
         quality_of = f"efficiency {g['efficiency']:.4f}, fakes {g['fake_rate']:.4f}"

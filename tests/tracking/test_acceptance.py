@@ -32,5 +32,5 @@ def test_the_trackml_event_reaches_its_targets(tmp_path):
     convert_folder(TRACKML, tmp_path / "event.root")
     summary = run([tmp_path / "event.root"], tmp_path / "out", RunOptions(), figures=False)
     assert summary["n_findable"] >= 40
-    assert summary["track_efficiency"] >= 0.90
-    assert summary["fake_rate"] <= 0.10
+    assert summary["track_efficiency"] >= 0.95
+    assert summary["fake_rate"] <= 0.03
