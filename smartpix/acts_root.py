@@ -96,8 +96,11 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
                 f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS write the channels"
             )
         rows["clusters"] = _event_ranges(folder / "clusters.root", "clusters", "event_nr")
-    others = all((folder / f"{name}.root").is_file() for name in ("hits", "particles"))
-    has_truth = others and set(OF_MEASUREMENT) <= set(found)
+    there = {name: (folder / f"{name}.root").is_file() for name in ("hits", "particles")}
+    if len(set(there.values())) > 1:
+        missing = next(name for name, found_ in there.items() if not found_)
+        raise InputError(f"{folder}: '{missing}.root' is missing; truth needs hits and particles: give both files or neither")
+    has_truth = there["hits"] and set(OF_MEASUREMENT) <= set(found)
     if has_truth:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
         rows["particles"] = _event_ranges(folder / "particles.root", "particles", "event_id")

@@ -64,18 +64,19 @@ class ConvertOptions:
     Attributes:
         detector: module table (CSV); for ACTS also its geometric digitisation (JSON); for TrackML its detectors.csv, if that lies
             elsewhere. None: what the folder holds.
-        field: solenoid field in T; for event files that of the file.
+        field: solenoid field in T, which the files of ACTS do not tell; None: TrackML's 2 T, of event files their own.
         electrons: charge in e of a cell of value 1; the default takes values for path lengths in mm.
         container: ``ttree`` or ``rntuple``; None: TTree, of event files the other one.
     """
 
     detector: Path | None = None
-    field: float = FIELD
+    field: float | None = None
     electrons: float = ELECTRONS_PER_MM
     container: Container | None = None
 
     def __post_init__(self) -> None:
-        check("convert", "field", self.field, bool(np.isfinite(self.field)), "a number (T)")
+        if self.field is not None:
+            check("convert", "field", self.field, bool(np.isfinite(self.field)), "a number (T)")
         check("convert", "electrons", self.electrons, 0 < self.electrons < 1e9, "positive and below 1e9")
 
 
@@ -162,6 +163,9 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     """
     if found.kind == "smartpix":
         return _convert_events(found, output, options)
+    if options.field is None and found.kind != "trackml":
+        raise InputError(f"{found.path}: files of ACTS do not tell the field; give the simulation's in T with --field")
+    field = FIELD if options.field is None else options.field
     source = _SOURCES[found.kind](found, options)
     made_by = {
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
@@ -178,10 +182,10 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
             yield event
 
     container = options.container or "ttree"
-    write_events(output, Header(source.detector, options.field, SLICES, made_by), events(), container)
+    write_events(output, Header(source.detector, field, SLICES, made_by), events(), container)
     return {
         "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth, "n_modules": len(source.detector),
-        "container": container,
+        "field_T": field, "container": container,
     }  # fmt: skip
 
 

@@ -102,5 +102,8 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
 
 
 def convert_folder(path, output, kind=None, **options):
-    """What ``smartpix convert`` does: its result."""
-    return convert(detect(path, kind), output, ConvertOptions(**options))
+    """What ``smartpix convert`` does: its result; in the field of ACTS's files here, which do not tell it."""
+    found = detect(path, kind)
+    if found.kind.startswith("acts"):
+        options = {"field": 3.8, **options}
+    return convert(found, output, ConvertOptions(**options))

@@ -25,7 +25,7 @@ def add_convert(commands: Any) -> None:
     convert.add_argument("--detector", type=Path, metavar="FILE", help=(
         "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
     ))  # fmt: skip
-    convert.add_argument("--field", type=float, metavar="T", help="solenoid field (default: 2 T; of an event file its own)")
+    convert.add_argument("--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)")
     convert.add_argument("--electrons", type=float, metavar="E", help=(
         "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges in e)"
     ))  # fmt: skip

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
-from smartpix.schema import check
+from smartpix.schema import InputError, check
+from smartpix.weights import check_output
 from tracking.cli_output import json_flag, log, print_result
 
 __all__ = ["add_train", "sensor_flag", "set_threads"]
@@ -57,7 +59,15 @@ def add_train(commands: Any) -> None:
         "Train the interaction network on simulated event files, at any mix of pile-up. "
             "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
-    gnn.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    gnn.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    gnn.add_argument("--pileup", type=int, nargs="+", default=[], metavar="P", help=(
+        "train on events that are simulated now, so many for each pile-up (needs ACTS); no FILE then"
+    ))  # fmt: skip
+    gnn.add_argument("--events", type=int, default=20, metavar="N", help="of each --pileup (default: %(default)s)")
+    gnn.add_argument("--seed", type=int, default=1, help="of these events (default: %(default)s)")
+    gnn.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
+        "any option of tracking.train.TrainGnnOptions, e.g. degrade.noise=0.05 or cone.quantile=0.999; wins over the flags"
+    ))  # fmt: skip
     gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
     gnn.add_argument("--screen-epochs", type=int, default=10, help="of the screen, before (default: %(default)s)")
     gnn.add_argument("--hidden", type=int, default=16, help="width of the layers (default: %(default)s)")
@@ -123,11 +133,40 @@ def _train_shape(options: argparse.Namespace) -> None:
 
 
 def _train_gnn(options: argparse.Namespace) -> None:
+    from tracking.options import from_mapping, set_option
     from tracking.train import TrainGnnOptions, train_gnn
 
+    if bool(options.files) == bool(options.pileup):
+        raise InputError("train gnn: give event files, or --pileup to train on events that are simulated now")
     set_threads(options.threads)
     training = TrainGnnOptions(
         options.epochs, options.screen_epochs, options.learning_rate, options.hidden, options.passes, keep=options.keep,
         patience=options.patience, seed=options.train_seed, graph=options.graph,
     )  # fmt: skip
-    print_result(options, train_gnn(options.files, options.output, training, log))
+    values: dict[str, Any] = {}
+    for assignment in options.set:
+        set_option(values, assignment)
+    training = from_mapping(training, values, "--set")
+    check_output(options.output)
+    # Beside the output, so that an interrupted training finds the same events again.
+    folder = options.output.with_suffix(".events")
+    print_result(options, train_gnn(options.files or _simulated(options, folder), options.output, training, log))
+    if options.pileup:
+        shutil.rmtree(folder)
+
+
+def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
+    """Files of events of every pile-up; those that are there are taken."""
+    from tracking.seeding_sample import simulated
+
+    check("train gnn", "events", options.events, options.events >= 3, "at least 3")
+    told = folder / f"{options.events}-{options.seed}"
+    told.mkdir(parents=True, exist_ok=True)
+    files = []
+    for pileup in options.pileup:
+        path = told / f"pileup-{pileup}-0.root"
+        if not path.exists():
+            log(f"simulating {options.events} events of pile-up {pileup}")
+            simulated(pileup, options.events, options.seed + pileup, told)
+        files.append(path)
+    return files

@@ -19,7 +19,7 @@ PIXEL_VOLUMES = (7, 8, 9)
 @pytest.fixture(scope="module")
 def file(acts_folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("converted") / "events.root"
-    convert_folder(acts_folder, path, field=3.8)
+    convert_folder(acts_folder, path)
     return path
 
 
@@ -232,3 +232,9 @@ def test_the_simulated_hits_of_acts_are_not_taken_for_trackml(acts_folder):
     assert (found.kind, found.prefixes) == ("acts-csv", ("event000000000", "event000000001"))
     with pytest.raises(InputError, match=r"holds no event\*-hits\.csv; TrackML events \(CSV\) were asked for"):
         detect(acts_folder, "trackml")
+
+
+def test_the_field_has_to_be_given(acts_folder, tmp_path):
+    with pytest.raises(InputError, match=r"do not tell the field; give .* --field"):
+        convert_folder(acts_folder, tmp_path / "e.root", field=None)
+    assert not (tmp_path / "e.root").exists()

@@ -94,6 +94,9 @@ def test_the_files_of_these_tests_are_read_by_acts_itself(folder, acts_folder):
 
 def test_without_simulated_hits_there_is_no_truth(copy, tmp_path, expected):
     (copy / "hits.root").unlink()
+    with pytest.raises(InputError, match=r"'hits\.root' is missing; .* both files or neither"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    (copy / "particles.root").unlink()
     assert not convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
     assert not open_events(tmp_path / "e.root").has_truth
     found = events_of(tmp_path / "e.root")

@@ -242,6 +242,25 @@ def test_info_tells_what_a_file_holds(capsys, files, tmp_path):
     refused((main(["info", str(tmp_path / "missing.root")]), *capsys.readouterr()), "missing.root")
 
 
+def test_train_gnn_on_events_of_its_own(capsys, tmp_path):
+    pytest.importorskip("acts")
+    output = tmp_path / "w.safetensors"
+    arguments = ["train", "gnn", "--pileup", "1", "--events", "3", "--epochs", "1", "--screen-epochs", "1", "--hidden", "4"]
+    code = main([*arguments, "--set", "degrade.noise=0.1", "--set", "screen=4", "-o", str(output), "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    described = json.loads(output.with_suffix(".json").read_text())
+    assert described["options"]["degrade"]["noise"] == 0.1
+    assert (described["options"]["screen"], described["options"]["hidden"]) == (4, 4)
+    assert [d["options"]["generate"]["pileup"] for d in described["data"]] == [1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["w.json", "w.safetensors"]
+    for wrong, words in ((["--pileup", "1", "F.root"], "give event files, or --pileup"), ([], "give event files, or --pileup")):
+        assert main(["train", "gnn", *wrong[2:], *wrong[:2], "-o", str(output)]) == 1
+        assert words in capsys.readouterr().err
+    assert main(["train", "gnn", "F.root", "--set", "degrade.nois=1", "-o", str(output)]) == 1
+    assert "noise" in capsys.readouterr().err
+
+
 def test_train_gnn_writes_weights_that_run(capsys, files, tmp_path):
     output = tmp_path / "w.safetensors"
     arguments = [
