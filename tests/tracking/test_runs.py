@@ -284,6 +284,8 @@ def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
     chain = Chain.for_header(open_events(files["toy"]).header, options)
     with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
         units.run_unit(chain, dataclasses.replace(unit, size=unit.size + 1))
+    with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
+        units.run_unit(chain, dataclasses.replace(unit, changed=unit.changed - 1))
 
 
 def test_workers_without_the_file_or_of_another_version_are_named(files, options):
