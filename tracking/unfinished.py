@@ -73,7 +73,8 @@ def is_done(folder: Path, unit: Unit) -> bool:
 def store_part(folder: Path, unit: Unit, part: Part) -> None:
     """Keep a part, whole or not at all."""
     with replace_when_done(_path(folder, unit)) as beside:
-        beside.write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
+        content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
+        beside.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def load_part(folder: Path, unit: Unit) -> Part:
@@ -83,12 +84,16 @@ def load_part(folder: Path, unit: Unit) -> Part:
         InputError: it is damaged.
     """
     path = _path(folder, unit)
+    size = hashlib.sha256().digest_size
     try:
-        part = pickle.loads(path.read_bytes())
-    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        whole = path.read_bytes()
+        if hashlib.sha256(whole[size:]).digest() != whole[:size]:
+            raise ValueError("it is not what was written")
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); remove it and run again, which does the missing part anew"
         ) from error
+    part = pickle.loads(whole[size:])
     assert isinstance(part, Part)
     return part
 

@@ -7,6 +7,7 @@ compared with what it did before, and what other processes do with another one t
 import dataclasses
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -229,9 +230,13 @@ def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys
 
 def test_a_damaged_part_is_named(copies, options, stopped, here):
     broken = parts(stopped)[3]
-    broken.write_bytes(broken.read_bytes()[:100])
-    with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
-        run_into(stopped, copies, options)
+    content = broken.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damage in (content[:100], b"", flipped, content[:-1], content + b"0", pickle.dumps(3), bytes(100)):
+        broken.write_bytes(damage)
+        with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
+            run_into(stopped, copies, options)
     broken.unlink()
     run_into(stopped, copies, options)
     assert results(stopped) == here
