@@ -26,7 +26,7 @@ from tracking.outputs import output_writer
 from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
-from tracking.unfinished import begin, is_done, load_part, made_with, store_part
+from tracking.unfinished import Parts, alone_in, begin, is_done, load_part, made_with, store_part
 from tracking.units import Unit, plan_units, run_events, run_here
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def run(
         The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
 
     Raises:
-        InputError: options that cannot be used, files of different detectors, no usable file, or an unfinished run with other
-            options in the folder.
+        InputError: options that cannot be used, files of different detectors, no usable file, an unfinished run with other options
+            in the folder, or another run that is writing into it.
     """
     options = options or RunOptions()
     original = None if join is None else detect(join)
@@ -84,37 +84,38 @@ def run(
     for reason in failed.values():
         log(f"left out: {reason}")
     names = {str(file.path.absolute()): str(file.path) for file in opened}
-    unfinished = output / UNFINISHED
-    begin(unfinished, made_with(options, events_per_unit))
-    todo = [unit for unit in units if not is_done(unfinished, unit)]
-    if len(todo) < len(units):
-        log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
-    # Those of a file that failed are not begun any more.
-    wanted = (unit for unit in todo if names[unit.path] not in failed)
-    outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
-    try:
-        with progress_bar("tracking", sum(map(len, units))) as step:
-            step(sum(map(len, units)) - sum(map(len, todo)))
-            for unit, outcome in outcomes:
-                name = names[unit.path]
-                if not isinstance(outcome, InputError):
-                    store_part(unfinished, unit, outcome)
-                elif name not in failed:
-                    failed[name] = str(outcome)
-                    if len(names) > 1:
-                        log(f"left out: {outcome}")
-                step(len(unit))
-    except KeyboardInterrupt:
-        log(f"what is done is kept in {unfinished}; the same command goes on from there")
-        raise
-    used = [unit for unit in units if names[unit.path] not in failed]
-    files_used = [name for name in names.values() if name not in failed]
-    if not files_used:
-        raise none_usable(failed)
-    summary = _write(output, chain, used, files_used, failed, opened[0].has_truth, figures, original)
-    if not failed:
-        shutil.rmtree(unfinished)
-    return summary
+    with alone_in(output):
+        unfinished = output / UNFINISHED
+        parts = begin(unfinished, made_with(options, events_per_unit))
+        todo = [unit for unit in units if not is_done(parts, unit)]
+        if len(todo) < len(units):
+            log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
+        # Those of a file that failed are not begun any more.
+        wanted = (unit for unit in todo if names[unit.path] not in failed)
+        outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
+        try:
+            with progress_bar("tracking", sum(map(len, units))) as step:
+                step(sum(map(len, units)) - sum(map(len, todo)))
+                for unit, outcome in outcomes:
+                    name = names[unit.path]
+                    if not isinstance(outcome, InputError):
+                        store_part(parts, unit, outcome)
+                    elif name not in failed:
+                        failed[name] = str(outcome)
+                        if len(names) > 1:
+                            log(f"left out: {outcome}")
+                    step(len(unit))
+        except KeyboardInterrupt:
+            log(f"what is done is kept in {unfinished}; the same command goes on from there")
+            raise
+        used = [unit for unit in units if names[unit.path] not in failed]
+        files_used = [name for name in names.values() if name not in failed]
+        if not files_used:
+            raise none_usable(failed)
+        summary = _write(output, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
+        if not failed:
+            shutil.rmtree(unfinished)
+        return summary
 
 
 def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -155,8 +156,8 @@ def _folder(output: str | Path) -> Path:
 
 
 def _write(
-    output: Path, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool, figures: bool,
-    original: Found | None,
+    output: Path, parts: Parts, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool,
+    figures: bool, original: Found | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Merge the parts of the units in their order and write the results; gives the summary."""
     options = asdict(chain.options)
@@ -169,7 +170,7 @@ def _write(
         metadata = {"files": files, "options": options}
         with output_writer(beside, chain.options.write, has_truth, metadata) as write:
             for unit in units:
-                part = load_part(output / UNFINISHED, unit)
+                part = load_part(parts, unit)
                 totals.merge(part.totals)
                 write(part.outputs)
                 if not has_tracks:

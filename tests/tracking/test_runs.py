@@ -32,6 +32,7 @@ from tracking.distribute import _run_there, connect
 from tracking.options import RunOptions
 from tracking.pipeline import Chain
 from tracking.runs import expand, run
+from tracking.unfinished import made_with
 
 distributed = pytest.importorskip("distributed")
 
@@ -219,6 +220,29 @@ def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weigh
     finally:
         described.write_text(content)
     assert len(parts(stopped)) == 10
+
+
+def test_a_part_of_other_options_is_never_taken(copies, options, stopped, capsys):
+    narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
+    (stopped / "unfinished" / "run.json").write_text(json.dumps(made_with(narrow, 1)))
+    run_into(stopped, copies, narrow)
+    assert "are done already" not in capsys.readouterr().err
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(copies, options, here, tmp_path, monkeypatch):
+    store, tried = runs.store_part, []
+
+    def both(folder, unit, part):
+        if not tried:
+            tried.append(unit)
+            with pytest.raises(InputError, match="another run is writing into this folder"):
+                run(copies / "toy-0.root", tmp_path, RunOptions(gnn=options.gnn, threads=2), figures=False)
+        store(folder, unit, part)
+
+    monkeypatch.setattr(runs, "store_part", both)
+    assert results(run_into(tmp_path, copies, options)) == here
+    assert len(tried) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
 
 
 def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys):
