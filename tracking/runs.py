@@ -56,7 +56,8 @@ def run(
     The work is done in units of some events and merged in their order, so that the results do not depend on who did it, but for
     the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
     A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary; what is done of the
-    others is kept then, so that the same call does only the repaired file.
+    others is kept then, so that the same call does only the repaired file. Results of an earlier run into the folder are replaced
+    or removed; nothing else in it is.
 
     Args:
         files: paths or patterns (``"pu200-*.root"``).
@@ -69,7 +70,8 @@ def run(
         join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.join`).
 
     Returns:
-        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), the names of the files ``written``
+        into the folder, and the numbers of docs/numbers.md.
 
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, an unfinished run with other options
@@ -187,10 +189,26 @@ def _write(
             )
         if figures:
             _draw(beside, chain, totals, units, shown)
+        results = sorted(beside.iterdir())
+        summary["written"] = sorted([*(path.name for path in results), "summary.json"])
         (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n")
-        for path in sorted(beside.iterdir(), key=lambda p: p.name == "summary.json"):
+        for path in results:
             path.replace(output / path.name)
+        for name in _written(output) - set(summary["written"]):
+            (output / name).unlink()
+        # Last, since the old one knows the old files.
+        (beside / "summary.json").replace(output / "summary.json")
     return summary
+
+
+def _written(output: Path) -> set[str]:
+    """Names of the files there that an earlier run into the folder wrote by its summary; none where that cannot be read."""
+    try:
+        names = json.loads((output / "summary.json").read_text())["written"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    told = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return {name for name in told if Path(name).name == name and (output / name).is_file()}
 
 
 def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:

@@ -30,6 +30,7 @@ from tracking import runs, units
 from tracking.cli import main
 from tracking.distribute import _run_there, connect
 from tracking.options import RunOptions
+from tracking.outputs import EXTRA
 from tracking.pipeline import Chain
 from tracking.runs import expand, run
 from tracking.unfinished import made_with
@@ -243,6 +244,37 @@ def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(copies, o
     assert results(run_into(tmp_path, copies, options)) == here
     assert len(tried) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
+
+
+def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, options, tmp_path):
+    everything = dataclasses.replace(options, write=EXTRA)
+    before = run(files["first"], tmp_path, everything, join=files["first"])["written"]
+    assert before == sorted(p.name for p in tmp_path.iterdir())
+    assert {"edges.parquet", "event000000000-tracks_smartpix.csv", "first-tracks.root", "efficiency.png"} <= set(before)
+    (tmp_path / "mine.png").touch()
+    (tmp_path / "event000000007-tracks_smartpix.csv").touch()
+    after = run(files["second"], tmp_path, dataclasses.replace(options, write=("tracks.csv",)), figures=False)["written"]
+    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*after, "mine.png", "event000000007-tracks_smartpix.csv"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"\xff", b"3", b"[]", b"{}", b'{"written": 3}', b'{"written": "a"}', b'{"written": {"a": 1}}',
+        b'{"written": [3, null, "", ".", "..", "b", "../out.txt", "gone", "a\\u0000", ["a"], "unfinished"]}',
+    ],
+)  # fmt: skip
+def test_a_summary_that_is_damaged_neither_stops_the_next_run_nor_removes_anything(files, options, tmp_path, content):
+    (tmp_path / "out" / "b").mkdir(parents=True)
+    for name in ("out.txt", "out/a", "out/b/c"):
+        (tmp_path / name).touch()
+    (tmp_path / "out" / "summary.json").write_bytes(content)
+    run(files["single"], tmp_path / "out", options, figures=False)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["n_events"] == 1
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
+        "out", "out.txt", "out/a", "out/b", "out/b/c", "out/summary.json", "out/tracks.root",
+    ]  # fmt: skip
 
 
 def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys):
