@@ -16,6 +16,7 @@ import numpy as np
 
 from smartpix.convert import Found, detect
 from smartpix.files import check_writable
+from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.distribute import run_on
@@ -74,12 +75,15 @@ def run(
         into the folder, and the numbers of docs/numbers.md.
 
     Raises:
-        InputError: options that cannot be used, files of different detectors, no usable file, an unfinished run with other options
+        InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
+            ``join`` or ``tracks.csv`` know events by them, an unfinished run with other options
             in the folder, or another run that is writing into it.
     """
     options = options or RunOptions()
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
+    if original is not None or "tracks.csv" in options.write:
+        _check_numbers(opened)
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
@@ -145,6 +149,24 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def _check_numbers(files: Sequence[EventFile]) -> None:
+    seen: dict[int, Path] = {}
+    for file in files:
+        try:
+            numbers = event_numbers(file.path).tolist()
+        except InputError:
+            # It is left out, with the reason, when it is run.
+            continue
+        for number in numbers:
+            if number in seen:
+                where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
+                raise InputError(
+                    f"{file.path}: event {number} is {where}, and --join and tracks.csv know events by their number alone; "
+                    "run the files one by one, into folders of their own, or without these"
+                )
+            seen[number] = file.path
+
+
 def _folder(output: str | Path) -> Path:
     output = Path(output)
     if output.exists() and not output.is_dir():
@@ -164,6 +186,7 @@ def _write(
     """Merge the parts of the units in their order and write the results; gives the summary."""
     options = asdict(chain.options)
     totals = Totals(truth=has_truth)
+    number = {str(Path(name).absolute()): k for k, name in enumerate(files)}
     shown: tuple[Unit, int] | None = None
     has_tracks = False
     # Everything is written beside and moved at the end, so that results of two runs never mix.
@@ -174,7 +197,7 @@ def _write(
             for unit in units:
                 part = load_part(parts, unit)
                 totals.merge(part.totals)
-                write(part.outputs)
+                write(part.outputs, number[unit.path])
                 if not has_tracks:
                     filled = np.flatnonzero(ak.num(part.outputs["tracks.root"]["track"]))
                     has_tracks = len(filled) > 0
