@@ -63,7 +63,8 @@ The columns are those of TrackML's `detectors.csv`, so either file reads as the 
 """
 
 TRACKS_NOTE = """
-Tree `tracks`, one entry per event: `event`, the jagged branches below, and those of `hit_`: the hits of all tracks one after
+Tree `tracks`, one entry per event: `event`, `file` (int32: the event's file, by its place in the list `files` of `metadata` and of `summary.json`, from 0; event
+numbers may repeat among files), the jagged branches below, and those of `hit_`: the hits of all tracks one after
 the other, inner first; `track_n_hits` says how many belong to each track (`n_track` and `n_hit` are the counters ROOT needs). `metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS:
 the point of closest approach is `d0 * (-sin phi, cos phi)`.
 """
@@ -110,13 +111,13 @@ Hits that are no pixel hits are on no track.
 MORE = """
 ## More results (`smartpix run --write`)
 
-`tracks.parquet` has one row per track: `event`, the columns of `tracks.root` without `track_`, and those of its hits as lists. `edges.root` (tree `edges`, one entry per
-event, branches `edge_*`) and `edges.parquet` (one row per edge, with `event`) hold every edge the graph network scored:
+`tracks.parquet` has one row per track: `event`, `file`, the columns of `tracks.root` without `track_`, and those of its hits as lists. `edges.root` (tree `edges`, one entry per
+event, branches `event`, `file` and `edge_*`) and `edges.parquet` (one row per edge, with `event` and `file`) hold every edge the graph network scored:
 """
 
 CSV_TRACKS = f"""
 `tracks.csv` writes `event000000001-tracks_smartpix.csv` with the columns of ACTS's CsvTrackWriter: {", ".join(f"`{n}`" for n in ACTS_COLUMNS)}. `Hits_ID` are those in
-the fit, inner first; `seed_id` and `nHoles` are 0, neither is known; without truth the particle is 0 and the track `unknown`.
+the fit, inner first; `seed_id` and `nHoles` are 0, neither is known; without truth the particle is 0 and the track `unknown`. Since their names are the events' numbers, these must not repeat among the files of the run; nor with `--join`.
 
 ### Graphs for networks of others
 

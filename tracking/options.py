@@ -61,6 +61,9 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
+        check("options", "write", self.write, isinstance(self.write, (list, tuple)), f"a list of {', '.join(EXTRA)}")
+        # A list could not be hashed, as the options are.
+        object.__setattr__(self, "write", tuple(self.write))
         for name in self.write:
             check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")

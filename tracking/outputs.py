@@ -75,8 +75,8 @@ def _joined(values: Sequence[Any]) -> Any:
 @contextmanager
 def output_writer(
     folder: Path, extra: Sequence[str], has_truth: bool, metadata: Mapping[str, Any]
-) -> Iterator[Callable[[Outputs], None]]:
-    """Open the files in a folder; gives a function that writes some events to all of them."""
+) -> Iterator[Callable[[Outputs, int], None]]:
+    """Open the files in a folder; gives a function that writes some events, of the input file of that number, to all of them."""
     from smartpix.write import table_writer
 
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def output_writer(
             ("edges.root", "edges", {"edge": _present(EDGES, has_truth)}),
         ):
             if name == "tracks.root" or name in extra:
-                types = {"event": "int64", **{branch: _record(columns) for branch, columns in kinds.items()}}
+                types = {"event": "int64", "file": "int32", **{branch: _record(columns) for branch, columns in kinds.items()}}
                 add[name] = stack.enter_context(table_writer(folder / name, tree, types, metadata)).extend
         for name, columns, hits in (("edges.parquet", EDGES, {}), ("tracks.parquet", TRACKS, TRACK_HITS)):
             if name in extra:
@@ -95,13 +95,13 @@ def output_writer(
                 layout = _parquet_types(_present(columns, has_truth), hits)
                 add[name] = stack.enter_context(parquet_writer(folder / name, layout, metadata))
 
-        def write(outputs: Outputs) -> None:
+        def write(outputs: Outputs, file_number: int) -> None:
             for name, columns in outputs.items():
                 if name == "tracks.csv":
                     for file, text in columns.items():
                         (folder / file).write_text(text)
                 else:
-                    add[name](columns)
+                    add[name]({"file": np.full(len(columns["event"]), file_number, dtype=np.int32), **columns})
 
         yield write
 
@@ -120,7 +120,7 @@ def _parquet_types(columns: Mapping[str, Column], hits: Mapping[str, Column]) ->
 
     kinds = {"i4": pa.int32(), "i8": pa.int64(), "f4": pa.float32(), "?": pa.bool_()}
     of_hits = {f"hit_{n}": pa.list_(kinds[c.dtype]) for n, c in hits.items()}
-    return {"event": pa.int64(), **{n: kinds[c.dtype] for n, c in columns.items()}, **of_hits}
+    return {"event": pa.int64(), "file": pa.int32(), **{n: kinds[c.dtype] for n, c in columns.items()}, **of_hits}
 
 
 def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Columns:

@@ -16,6 +16,7 @@ import numpy as np
 
 from smartpix.convert import Found, detect
 from smartpix.files import check_writable
+from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.distribute import run_on
@@ -26,7 +27,7 @@ from tracking.outputs import output_writer
 from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
-from tracking.unfinished import begin, is_done, load_part, made_with, store_part
+from tracking.unfinished import Parts, alone_in, begin, is_done, load_part, made_with, store_part
 from tracking.units import Unit, plan_units, run_events, run_here
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def run(
     The work is done in units of some events and merged in their order, so that the results do not depend on who did it, but for
     the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
     A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary; what is done of the
-    others is kept then, so that the same call does only the repaired file.
+    others is kept then, so that the same call does only the repaired file. Results of an earlier run into the folder are replaced
+    or removed; nothing else in it is.
 
     Args:
         files: paths or patterns (``"pu200-*.root"``).
@@ -69,52 +71,57 @@ def run(
         join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.join`).
 
     Returns:
-        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path) and the numbers of docs/numbers.md.
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), the names of the files ``written``
+        into the folder, and the numbers of docs/numbers.md.
 
     Raises:
-        InputError: options that cannot be used, files of different detectors, no usable file, or an unfinished run with other
-            options in the folder.
+        InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
+            ``join`` or ``tracks.csv`` know events by them, an unfinished run with other options
+            in the folder, or another run that is writing into it.
     """
     options = options or RunOptions()
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
+    if original is not None or "tracks.csv" in options.write:
+        _check_numbers(opened)
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
     for reason in failed.values():
         log(f"left out: {reason}")
     names = {str(file.path.absolute()): str(file.path) for file in opened}
-    unfinished = output / UNFINISHED
-    begin(unfinished, made_with(options, events_per_unit))
-    todo = [unit for unit in units if not is_done(unfinished, unit)]
-    if len(todo) < len(units):
-        log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
-    # Those of a file that failed are not begun any more.
-    wanted = (unit for unit in todo if names[unit.path] not in failed)
-    outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
-    try:
-        with progress_bar("tracking", sum(map(len, units))) as step:
-            step(sum(map(len, units)) - sum(map(len, todo)))
-            for unit, outcome in outcomes:
-                name = names[unit.path]
-                if not isinstance(outcome, InputError):
-                    store_part(unfinished, unit, outcome)
-                elif name not in failed:
-                    failed[name] = str(outcome)
-                    if len(names) > 1:
-                        log(f"left out: {outcome}")
-                step(len(unit))
-    except KeyboardInterrupt:
-        log(f"what is done is kept in {unfinished}; the same command goes on from there")
-        raise
-    used = [unit for unit in units if names[unit.path] not in failed]
-    files_used = [name for name in names.values() if name not in failed]
-    if not files_used:
-        raise none_usable(failed)
-    summary = _write(output, chain, used, files_used, failed, opened[0].has_truth, figures, original)
-    if not failed:
-        shutil.rmtree(unfinished)
-    return summary
+    with alone_in(output):
+        unfinished = output / UNFINISHED
+        parts = begin(unfinished, made_with(options, events_per_unit))
+        todo = [unit for unit in units if not is_done(parts, unit)]
+        if len(todo) < len(units):
+            log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
+        # Those of a file that failed are not begun any more.
+        wanted = (unit for unit in todo if names[unit.path] not in failed)
+        outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
+        try:
+            with progress_bar("tracking", sum(map(len, units))) as step:
+                step(sum(map(len, units)) - sum(map(len, todo)))
+                for unit, outcome in outcomes:
+                    name = names[unit.path]
+                    if not isinstance(outcome, InputError):
+                        store_part(parts, unit, outcome)
+                    elif name not in failed:
+                        failed[name] = str(outcome)
+                        if len(names) > 1:
+                            log(f"left out: {outcome}")
+                    step(len(unit))
+        except KeyboardInterrupt:
+            log(f"what is done is kept in {unfinished}; the same command goes on from there")
+            raise
+        used = [unit for unit in units if names[unit.path] not in failed]
+        files_used = [name for name in names.values() if name not in failed]
+        if not files_used:
+            raise none_usable(failed)
+        summary = _write(output, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
+        if not failed:
+            shutil.rmtree(unfinished)
+        return summary
 
 
 def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -142,6 +149,24 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def _check_numbers(files: Sequence[EventFile]) -> None:
+    seen: dict[int, Path] = {}
+    for file in files:
+        try:
+            numbers = event_numbers(file.path).tolist()
+        except InputError:
+            # It is left out, with the reason, when it is run.
+            continue
+        for number in numbers:
+            if number in seen:
+                where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
+                raise InputError(
+                    f"{file.path}: event {number} is {where}, and --join and tracks.csv know events by their number alone; "
+                    "run the files one by one, into folders of their own, or without these"
+                )
+            seen[number] = file.path
+
+
 def _folder(output: str | Path) -> Path:
     output = Path(output)
     if output.exists() and not output.is_dir():
@@ -155,12 +180,13 @@ def _folder(output: str | Path) -> Path:
 
 
 def _write(
-    output: Path, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool, figures: bool,
-    original: Found | None,
+    output: Path, parts: Parts, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool,
+    figures: bool, original: Found | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Merge the parts of the units in their order and write the results; gives the summary."""
     options = asdict(chain.options)
     totals = Totals(truth=has_truth)
+    number = {str(Path(name).absolute()): k for k, name in enumerate(files)}
     shown: tuple[Unit, int] | None = None
     has_tracks = False
     # Everything is written beside and moved at the end, so that results of two runs never mix.
@@ -169,9 +195,9 @@ def _write(
         metadata = {"files": files, "options": options}
         with output_writer(beside, chain.options.write, has_truth, metadata) as write:
             for unit in units:
-                part = load_part(output / UNFINISHED, unit)
+                part = load_part(parts, unit)
                 totals.merge(part.totals)
-                write(part.outputs)
+                write(part.outputs, number[unit.path])
                 if not has_tracks:
                     filled = np.flatnonzero(ak.num(part.outputs["tracks.root"]["track"]))
                     has_tracks = len(filled) > 0
@@ -186,10 +212,26 @@ def _write(
             )
         if figures:
             _draw(beside, chain, totals, units, shown)
+        results = sorted(beside.iterdir())
+        summary["written"] = sorted([*(path.name for path in results), "summary.json"])
         (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n")
-        for path in sorted(beside.iterdir(), key=lambda p: p.name == "summary.json"):
+        for path in results:
             path.replace(output / path.name)
+        for name in _written(output) - set(summary["written"]):
+            (output / name).unlink()
+        # Last, since the old one knows the old files.
+        (beside / "summary.json").replace(output / "summary.json")
     return summary
+
+
+def _written(output: Path) -> set[str]:
+    """Names of the files there that an earlier run into the folder wrote by its summary; none where that cannot be read."""
+    try:
+        names = json.loads((output / "summary.json").read_text())["written"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    told = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return {name for name in told if Path(name).name == name and (output / name).is_file()}
 
 
 def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:

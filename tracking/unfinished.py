@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,44 @@ from smartpix.weights import weights_path
 from tracking.options import RunOptions
 from tracking.units import Part, Unit
 
-__all__ = ["begin", "is_done", "load_part", "made_with", "store_part"]
+__all__ = ["Parts", "alone_in", "begin", "is_done", "load_part", "made_with", "store_part"]
 
+LOCK = ".lock"
 RUN = "run.json"
 WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A folder of parts, and the beginning of the sha256 of what they are made with, which is in their names."""
+
+    folder: Path
+    made: str
+
+
+@contextmanager
+def alone_in(output: Path) -> Iterator[None]:
+    """Hold a folder of results for one run, until its end or the death of its process.
+
+    Raises:
+        InputError: another run holds it, or its file system has no locks.
+    """
+    path = output / LOCK
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The file is gone, or a new one, where the run that held it has ended since it was opened.
+            alone = os.path.samestat(os.fstat(stream.fileno()), path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            alone = False
+        except OSError as error:
+            raise InputError(f"{path}: cannot be locked ({error.strerror}); give a folder on another file system") from error
+        if not alone:
+            raise InputError(f"{output}: another run is writing into this folder; wait for its end, or give another with -o")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def made_with(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
@@ -37,7 +74,7 @@ def made_with(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
     return dict(json.loads(json.dumps(told)))
 
 
-def begin(folder: Path, told: Mapping[str, Any]) -> None:
+def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
     """Make the folder for the parts, or go on with the one that is there.
 
     Args:
@@ -46,12 +83,13 @@ def begin(folder: Path, told: Mapping[str, Any]) -> None:
     Raises:
         InputError: it holds parts of a run with other options, weights or version.
     """
+    parts = Parts(folder, hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12])
     if not any(folder.glob("*.part")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         with replace_when_done(folder / RUN) as beside:
             beside.write_text(json.dumps(told, indent=1) + "\n")
-        return
+        return parts
     try:
         before = json.loads((folder / RUN).read_text())
     except (OSError, ValueError) as error:
@@ -63,38 +101,44 @@ def begin(folder: Path, told: Mapping[str, Any]) -> None:
             f"{folder}: holds what is done of a run with other options, weights or version ({'; '.join(other[:3])}). "
             "Finish that one, write to another folder, or remove this one to start anew"
         )
+    return parts
 
 
-def is_done(folder: Path, unit: Unit) -> bool:
+def is_done(parts: Parts, unit: Unit) -> bool:
     """Whether the unit's part is there."""
-    return _path(folder, unit).is_file()
+    return _path(parts, unit).is_file()
 
 
-def store_part(folder: Path, unit: Unit, part: Part) -> None:
+def store_part(parts: Parts, unit: Unit, part: Part) -> None:
     """Keep a part, whole or not at all."""
-    with replace_when_done(_path(folder, unit)) as beside:
-        beside.write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
+    with replace_when_done(_path(parts, unit)) as beside:
+        content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
+        beside.write_bytes(hashlib.sha256(content).digest() + content)
 
 
-def load_part(folder: Path, unit: Unit) -> Part:
+def load_part(parts: Parts, unit: Unit) -> Part:
     """A part that is done.
 
     Raises:
         InputError: it is damaged.
     """
-    path = _path(folder, unit)
+    path = _path(parts, unit)
+    size = hashlib.sha256().digest_size
     try:
-        part = pickle.loads(path.read_bytes())
-    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        whole = path.read_bytes()
+        if hashlib.sha256(whole[size:]).digest() != whole[:size]:
+            raise ValueError("it is not what was written")
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); remove it and run again, which does the missing part anew"
         ) from error
+    part = pickle.loads(whole[size:])
     assert isinstance(part, Part)
     return part
 
 
-def _path(folder: Path, unit: Unit) -> Path:
-    return folder / f"{unit.key}.part"
+def _path(parts: Parts, unit: Unit) -> Path:
+    return parts.folder / f"{parts.made}-{unit.key}.part"
 
 
 def _sha256(path: Path) -> str:

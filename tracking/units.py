@@ -108,7 +108,7 @@ def run_unit(chain: Chain, unit: Unit) -> Part:
         InputError: the file is damaged, is not there or is not the one that was planned with.
     """
     path = Path(unit.path)
-    if path.is_file() and path.stat().st_size != unit.size:
+    if path.is_file() and ((stat := path.stat()).st_size, stat.st_mtime_ns) != (unit.size, unit.changed):
         raise InputError(f"{path}: has changed since the run began; run it again")
     totals = Totals()
     outputs = [

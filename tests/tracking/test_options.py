@@ -19,6 +19,18 @@ def test_values_go_where_they_belong_and_the_rest_stays():
     assert (made.window, made.seed) == (RunOptions().window, RunOptions().seed)
 
 
+def test_a_list_of_files_to_write_becomes_a_tuple():
+    made = RunOptions(write=["tracks.csv"])
+    assert made.write == ("tracks.csv",)
+    assert {made: 1}[RunOptions(write=("tracks.csv",))] == 1
+
+
+@pytest.mark.parametrize("write", ["tracks.csv", None, ["tracks.csv", "tracks.txt"]])
+def test_what_is_no_list_of_files_to_write_is_refused(write):
+    with pytest.raises(InputError, match="options: write must be "):
+        RunOptions(write=write)
+
+
 def test_whole_numbers_are_fine_for_floats():
     made = from_mapping(RunOptions(), {"cone": {"sigma_z0": 40}}, "options")
     assert made.cone.sigma_z0 == 40.0

@@ -9,6 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from smartpix.io import open_events
+from smartpix.schema import InputError
+from smartpix.write import write_events
+from tracking import runs
 from tracking.options import RunOptions
 from tracking.outputs import ACTS_COLUMNS, EXTRA
 from tracking.runs import run
@@ -59,6 +63,47 @@ def test_edges_in_parquet_are_those_in_root_and_tracks_are_made_of_them(folder, 
         for hits in ak.to_list(ak.unflatten(tracks["hit_id"][event], tracks["track_n_hits"][event])):
             for hit in hits:
                 assert any((a, b) in known for other in hits for a, b in ((hit, other), (other, hit)))
+
+
+def test_events_of_one_number_are_told_apart_by_their_file(files, weights, tmp_path):
+    broken = tmp_path / "broken.root"
+    broken.write_text("no events")
+    options = RunOptions(gnn=str(weights), write=("edges.root", "edges.parquet", "tracks.parquet"))
+    summary = run([broken, files["toy"], files["single"]], tmp_path / "out", options, figures=False)
+    assert summary["files"] == [str(files["toy"]), str(files["single"])]
+    for name, tree, counter in (("tracks", "tracks", "track_n_hits"), ("edges", "edges", "edge_source")):
+        with uproot.open(tmp_path / "out" / f"{name}.root") as file:
+            entries = file[tree].arrays()
+        assert entries["event"].tolist() == [0, 1, 2, 3, 0]
+        assert entries["file"].tolist() == [0, 0, 0, 0, 1]
+        assert str(entries["file"].type.content) == "int32"
+        # The second file is the first event of the first.
+        assert entries[counter][0].tolist() == entries[counter][4].tolist()
+        table = pq.read_table(tmp_path / "out" / f"{name}.parquet")
+        n = ak.num(entries[counter])
+        assert table.column_names[:2] == ["event", "file"]
+        assert str(table["file"].type) == "int32"
+        assert table["file"].to_pylist() == np.repeat([0, 0, 0, 0, 1], n).tolist()
+        assert table["event"].to_pylist() == np.repeat([0, 1, 2, 3, 0], n).tolist()
+
+
+def test_where_numbers_alone_tell_events_apart_they_may_not_repeat(files, events, weights, tmp_path, monkeypatch):
+    def nothing(chain, units):
+        raise AssertionError("an event was run")
+
+    monkeypatch.setattr(runs, "run_here", nothing)
+    twice = tmp_path / "twice.root"
+    write_events(twice, open_events(files["toy"]).header, [events[0], events[1], events[0]])
+    options = RunOptions(gnn=str(weights))
+    for given, words in (
+        ([files["toy"], files["single"]], r"single\.root: event 0 is in .*toy\.root too"),
+        ([twice], r"twice\.root: event 0 is there twice"),
+    ):
+        with pytest.raises(InputError, match=words):
+            run(given, tmp_path / "out", RunOptions(gnn=str(weights), write=("tracks.csv",)))
+        with pytest.raises(InputError, match=words):
+            run(given, tmp_path / "out", options, join=files["toy"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_csv_tracks_have_the_columns_of_acts_and_the_numbers_of_the_tracks(folder, tracks):

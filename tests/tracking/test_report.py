@@ -41,7 +41,7 @@ def read_tracks(folder):
 def test_tracks_are_read_back_with_their_branches(toy_run):
     folder, summary = toy_run
     tracks, keys, metadata = read_tracks(folder)
-    wanted = {f"track_{name}" for name in TRACKS} | {f"hit_{name}" for name in TRACK_HITS} | {"event"}
+    wanted = {f"track_{name}" for name in TRACKS} | {f"hit_{name}" for name in TRACK_HITS} | {"event", "file"}
     assert keys - {"n_track", "n_hit"} == wanted
     assert tracks["event"].tolist() == [0, 1, 2, 3]
     assert sum(len(t) for t in tracks["track_n_hits"]) == summary["n_tracks"] > 0

@@ -7,6 +7,7 @@ compared with what it did before, and what other processes do with another one t
 import dataclasses
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -29,8 +30,10 @@ from tracking import runs, units
 from tracking.cli import main
 from tracking.distribute import _run_there, connect
 from tracking.options import RunOptions
+from tracking.outputs import EXTRA
 from tracking.pipeline import Chain
 from tracking.runs import expand, run
+from tracking.unfinished import made_with
 
 distributed = pytest.importorskip("distributed")
 
@@ -220,6 +223,60 @@ def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weigh
     assert len(parts(stopped)) == 10
 
 
+def test_a_part_of_other_options_is_never_taken(copies, options, stopped, capsys):
+    narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
+    (stopped / "unfinished" / "run.json").write_text(json.dumps(made_with(narrow, 1)))
+    run_into(stopped, copies, narrow)
+    assert "are done already" not in capsys.readouterr().err
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(copies, options, here, tmp_path, monkeypatch):
+    store, tried = runs.store_part, []
+
+    def both(folder, unit, part):
+        if not tried:
+            tried.append(unit)
+            with pytest.raises(InputError, match="another run is writing into this folder"):
+                run(copies / "toy-0.root", tmp_path, RunOptions(gnn=options.gnn, threads=2), figures=False)
+        store(folder, unit, part)
+
+    monkeypatch.setattr(runs, "store_part", both)
+    assert results(run_into(tmp_path, copies, options)) == here
+    assert len(tried) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
+
+
+def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, options, tmp_path):
+    everything = dataclasses.replace(options, write=EXTRA)
+    before = run(files["first"], tmp_path, everything, join=files["first"])["written"]
+    assert before == sorted(p.name for p in tmp_path.iterdir())
+    assert {"edges.parquet", "event000000000-tracks_smartpix.csv", "first-tracks.root", "efficiency.png"} <= set(before)
+    (tmp_path / "mine.png").touch()
+    (tmp_path / "event000000007-tracks_smartpix.csv").touch()
+    after = run(files["second"], tmp_path, dataclasses.replace(options, write=("tracks.csv",)), figures=False)["written"]
+    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*after, "mine.png", "event000000007-tracks_smartpix.csv"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"\xff", b"3", b"[]", b"{}", b'{"written": 3}', b'{"written": "a"}', b'{"written": {"a": 1}}',
+        b'{"written": [3, null, "", ".", "..", "b", "../out.txt", "gone", "a\\u0000", ["a"], "unfinished"]}',
+    ],
+)  # fmt: skip
+def test_a_summary_that_is_damaged_neither_stops_the_next_run_nor_removes_anything(files, options, tmp_path, content):
+    (tmp_path / "out" / "b").mkdir(parents=True)
+    for name in ("out.txt", "out/a", "out/b/c"):
+        (tmp_path / name).touch()
+    (tmp_path / "out" / "summary.json").write_bytes(content)
+    run(files["single"], tmp_path / "out", options, figures=False)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["n_events"] == 1
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
+        "out", "out.txt", "out/a", "out/b", "out/b/c", "out/summary.json", "out/tracks.root",
+    ]  # fmt: skip
+
+
 def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys):
     os.utime(copies / "toy-0.root", ns=(1, 1))
     run_into(stopped, copies, options)
@@ -229,9 +286,13 @@ def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys
 
 def test_a_damaged_part_is_named(copies, options, stopped, here):
     broken = parts(stopped)[3]
-    broken.write_bytes(broken.read_bytes()[:100])
-    with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
-        run_into(stopped, copies, options)
+    content = broken.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damage in (content[:100], b"", flipped, content[:-1], content + b"0", pickle.dumps(3), bytes(100)):
+        broken.write_bytes(damage)
+        with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
+            run_into(stopped, copies, options)
     broken.unlink()
     run_into(stopped, copies, options)
     assert results(stopped) == here
@@ -284,6 +345,8 @@ def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
     chain = Chain.for_header(open_events(files["toy"]).header, options)
     with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
         units.run_unit(chain, dataclasses.replace(unit, size=unit.size + 1))
+    with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
+        units.run_unit(chain, dataclasses.replace(unit, changed=unit.changed - 1))
 
 
 def test_workers_without_the_file_or_of_another_version_are_named(files, options):
