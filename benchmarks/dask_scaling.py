@@ -25,14 +25,13 @@ from pathlib import Path
 
 import psutil
 from distributed import Client, LocalCluster
-from tracking.track_file import track_types
 
 from smartpix.io import open_events
-from smartpix.write import table_writer
 from tracking import RunOptions, run
+from tracking.outputs import output_writer
 from tracking.pipeline import Chain
 from tracking.totals import Totals
-from tracking.unfinished import load_part, store_part
+from tracking.unfinished import Parts, load_part, store_part
 from tracking.units import plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,12 +82,13 @@ def alone(file: str) -> dict[str, float]:
     part = run_unit(chain, unit)
     done = cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        store_part(Path(folder), unit, part)
-        found, totals = load_part(Path(folder), unit), Totals()
+        parts = Parts(Path(folder), "")
+        store_part(parts, unit, part)
+        found, totals = load_part(parts, unit), Totals()
         size = sum(f.stat().st_size for f in Path(folder).iterdir())
         totals.merge(found.totals)
-        with table_writer(Path(folder) / "tracks.root", "tracks", track_types(opened.has_truth), {}) as tree:
-            tree.extend(found.tracks)
+        with output_writer(Path(folder), (), opened.has_truth, {}) as write:
+            write(found.outputs, 0)
     seconds = {"cpu_s_unit": done - start, "cpu_s_merge": cpu_seconds() - done, "part_mb": size / 1e6}
     return {f"{name}_per_event": value / opened.n_events for name, value in seconds.items()}
 
