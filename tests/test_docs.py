@@ -26,3 +26,13 @@ def test_the_graphs_example_of_the_formats_runs(tmp_path):
     found = {}
     exec(compile(code.replace("F.root", str(data_path("sample.root"))), "formats.md", "exec"), found)
     assert found["data"].y.sum() > 100
+
+
+def test_the_training_example_of_the_notebooks_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "notebooks.md").read_text(), flags=re.DOTALL)
+    found = {}
+    exec(compile(code, "notebooks.md", "exec"), found)
+    assert set(found["mdn"].networks) == {"barrel", "endcap"}
+    assert len(found["result"]) > 1000
+    assert {path.stem for path in Path("weights").glob("*.safetensors")} == {"mdn-barrel", "mdn-endcap"}
