@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import awkward as ak
 import numpy as np
@@ -17,7 +18,7 @@ from smartpix.fixed_point import LinkFormat, link_format
 from smartpix.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
-from smartpix.io import Header
+from smartpix.io import Header, open_events
 from smartpix.network import NetworkOptions
 from smartpix.schema import (
     N_COLUMNS,
@@ -33,6 +34,9 @@ from smartpix.schema import (
 )
 from smartpix.simulate.readout import check_adc
 from smartpix.weights import data_path, load_weights
+
+if TYPE_CHECKING:
+    from smartpix.train import TrainMdnOptions
 
 __all__ = [
     "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
@@ -258,6 +262,33 @@ class MdnEstimator:
     networks: Mapping[str, MdnNetwork]
 
     @classmethod
+    def fit(
+        cls,
+        files: Sequence[str | Path],
+        folder: str | Path,
+        options: TrainMdnOptions | None = None,
+        report: Callable[[str], None] = print,
+    ) -> MdnEstimator:
+        """Train a network for each region of the files' detector, save them as ``folder/mdn-REGION.safetensors`` and load them.
+
+        Args:
+            files: simulated event files of one sensor.
+            options: None: the defaults.
+            report: called with a line per epoch.
+
+        Raises:
+            InputError: as :func:`smartpix.train.train_mdn`.
+        """
+        from smartpix.train import TrainMdnOptions, train_mdn
+
+        header, networks = open_events(files[0]).header, {}
+        for region in sensor_of(header.detector, header.field):
+            path = Path(folder) / f"mdn-{region}.safetensors"
+            train_mdn(files, region, path, options or TrainMdnOptions(), report)
+            networks[region] = MdnNetwork.load(str(path))
+        return cls(networks)
+
+    @classmethod
     def load(cls, barrel: str = "mdn-barrel", endcap: str = "mdn-endcap", link_bits: int = 0) -> MdnEstimator:
         """Load shipped weights by name, or others by path; ``link_bits`` as for :meth:`MdnNetwork.on_link`.
 
@@ -282,7 +313,7 @@ class MdnEstimator:
     @property
     def slices(self) -> Sequence[int]:
         """Time slices the network was trained on."""
-        return tuple(self.networks["barrel"].description["slices"])
+        return tuple(next(iter(self.networks.values())).description["slices"])
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""

@@ -76,6 +76,12 @@ class ShapeEstimator:
     slices: Sequence[int]
 
     @classmethod
+    def fit(cls, files: Sequence[str | Path], output: str | Path, options: TrainShapeOptions | None = None) -> ShapeEstimator:
+        """Train on simulated files of one sensor, save the weights and load them; arguments and errors of :func:`train_shape`."""
+        train_shape(files, output, options or TrainShapeOptions())
+        return cls.load(str(output))
+
+    @classmethod
     def load(cls, name: str) -> ShapeEstimator:
         """Shipped weights by name, or others by path.
 

@@ -38,3 +38,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
+
+
+def test_the_training_example_of_the_notebooks_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "notebooks.md").read_text(), flags=re.DOTALL)
+    found = {}
+    exec(compile(code, "notebooks.md", "exec"), found)
+    assert set(found["mdn"].networks) == {"barrel", "endcap"}
+    assert len(found["result"]) > 1000
+    assert {path.stem for path in Path("weights").glob("*.safetensors")} == {"mdn-barrel", "mdn-endcap"}

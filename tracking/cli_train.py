@@ -73,6 +73,10 @@ def add_train(commands: Any) -> None:
     gnn.add_argument("--hidden", type=int, default=16, help="width of the layers (default: %(default)s)")
     gnn.add_argument("--passes", type=int, default=2, help="message passes (default: %(default)s)")
     gnn.add_argument("--graph", default="cone", metavar="HOW", help="of the edges in the cone (default), or of all in the window")
+    gnn.add_argument("--estimates", default="auto", metavar="KIND", help="auto, mdn or shape (default: %(default)s)")
+    gnn.add_argument("--mdn-barrel", default="mdn-barrel", metavar="WEIGHTS", help="of the estimates, by name or path")
+    gnn.add_argument("--mdn-endcap", default="mdn-endcap", metavar="WEIGHTS", help="likewise")
+    gnn.add_argument("--shape", default="auto", metavar="WEIGHTS", help="likewise, of the cluster-shape estimates")
     gnn.add_argument("--keep", type=float, default=0.9995, help="share of true edges the screen keeps (default: %(default)s)")
     gnn.add_argument("--patience", type=int, default=10, help=(
         "stop when the held-out loss has not improved for so many epochs (default: %(default)s)"
@@ -141,7 +145,8 @@ def _train_gnn(options: argparse.Namespace) -> None:
     set_threads(options.threads)
     training = TrainGnnOptions(
         options.epochs, options.screen_epochs, options.learning_rate, options.hidden, options.passes, keep=options.keep,
-        patience=options.patience, seed=options.train_seed, graph=options.graph,
+        patience=options.patience, seed=options.train_seed, graph=options.graph, estimates=options.estimates,
+        mdn_barrel=options.mdn_barrel, mdn_endcap=options.mdn_endcap, shape=options.shape,
     )  # fmt: skip
     values: dict[str, Any] = {}
     for assignment in options.set:

@@ -9,8 +9,11 @@ from typing import Any
 
 import hist
 import matplotlib as mpl
+import mplhep
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
@@ -26,11 +29,6 @@ from tracking.totals import Totals
 from tracking.vertices import MIN_FINDABLE, true_vertices
 
 __all__ = ["figure", "write_figures"]
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-import mplhep
-from matplotlib.ticker import PercentFormatter
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#808080", "#D55E00"
 UNITS = {"x": ("µm", 1e3), "y": ("µm", 1e3), "cot_alpha": ("", 1.0), "cot_beta": ("", 1.0)}
@@ -53,9 +51,12 @@ Floats = npt.NDArray[np.float64]
 
 
 @contextmanager
-def figure(path: Path, **options: Any) -> Iterator[tuple[Any, Any]]:
-    """Figure and axes (options as of ``plt.subplots``) in the common style, written whole at the end."""
-    with plt.rc_context(
+def figure(path: Path, figsize: tuple[float, float] | None = None, **options: Any) -> Iterator[tuple[Any, Any]]:
+    """Figure and axes (options as of ``plt.subplots``) in the common style, written whole at the end.
+
+    Without pyplot, so that a notebook keeps its own backend and figures.
+    """
+    with mpl.rc_context(
         {
             **mplhep.style.ATLAS,
             "font.family": "sans-serif",
@@ -63,11 +64,10 @@ def figure(path: Path, **options: Any) -> Iterator[tuple[Any, Any]]:
             "figure.constrained_layout.use": True,
         }
     ):
-        figure, axes = plt.subplots(**options)
-        yield figure, axes
+        whole = Figure(figsize=figsize)
+        yield whole, whole.subplots(**options)
         with replace_when_done(path) as beside:
-            figure.savefig(beside, dpi=130)
-        plt.close(figure)
+            whole.savefig(beside, dpi=130)
 
 
 def write_figures(

@@ -55,7 +55,7 @@ class TrainGnnOptions:
         seed: of the initial weights, of the order and of what is degraded.
         validation_share: share of the events that stops the training and calibrates the scores, and again of those the report
             is made on; the last of every file.
-        estimates: see :class:`tracking.options.RunOptions`.
+        estimates, mdn_barrel, mdn_endcap, shape: see :class:`tracking.options.RunOptions`.
         graph, cone, window: see :class:`tracking.options.RunOptions`.
         degrade: of the events trained on; those held out are as they are.
     """
@@ -71,6 +71,9 @@ class TrainGnnOptions:
     seed: int = 1
     validation_share: float = 0.15
     estimates: str = "auto"
+    mdn_barrel: str = "mdn-barrel"
+    mdn_endcap: str = "mdn-endcap"
+    shape: str = "auto"
     graph: str = "cone"
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -105,7 +108,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> Graphs:
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     detector, field_ = opened.header.detector, opened.header.field
-    estimator = choose_estimator(opened.header, options.estimates)
+    estimator = choose_estimator(opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape)
     pairs = layer_pairs(detector, skips=options.cone.skips)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()

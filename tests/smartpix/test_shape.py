@@ -169,10 +169,13 @@ def test_prediction_adds_the_clusters_own_position(trained, barrel_file):
     np.testing.assert_allclose(two.mean - one.mean, np.tile([1.0, -2.0, 0, 0], (len(flat), 1)), atol=1e-12)
 
 
-def test_training_is_reproducible(tmp_path, trained, mixed_file):
-    train_shape([mixed_file], tmp_path / "again.safetensors", OPTIONS)
-    one, two = (load_weights(p, "shape-mlp-v1")[0] for p in (trained[0], tmp_path / "again.safetensors"))
-    assert all(np.array_equal(one[k], two[k]) for k in one)
+def test_fit_is_the_training_and_gives_what_it_saved(tmp_path, trained, mixed_file):
+    fitted = ShapeEstimator.fit([mixed_file], tmp_path / "again.safetensors", OPTIONS)
+    saved = load_weights(tmp_path / "again.safetensors", "shape-mlp-v1")[0]
+    trained_before = load_weights(trained[0], "shape-mlp-v1")[0]
+    for arrays in (fitted.arrays, saved):
+        assert set(arrays) == set(trained_before)
+        assert all(np.array_equal(arrays[k], trained_before[k]) for k in arrays)
 
 
 def test_detector_of_one_region_can_be_trained_loaded_and_used(tmp_path, barrel_file):

@@ -9,7 +9,9 @@ from smartpix.parquet import describe_clusters, read_clusters
 from smartpix.simulate import datasets
 from smartpix.weights import data_path
 from tests.smartpix.test_trackml import write_event
+from tracking import train
 from tracking.cli import main
+from tracking.train import TrainGnnOptions
 
 KEYS = {
     "n_events", "n_hits", "n_edges", "reduction", "edge_efficiency", "edge_purity", "n_findable", "track_efficiency",
@@ -259,6 +261,26 @@ def test_train_gnn_on_events_of_its_own(capsys, tmp_path):
         assert words in capsys.readouterr().err
     assert main(["train", "gnn", "F.root", "--set", "degrade.nois=1", "-o", str(output)]) == 1
     assert "noise" in capsys.readouterr().err
+
+
+def test_every_flag_reaches_the_training_of_the_graph_network(capsys, monkeypatch, files, tmp_path):
+    asked = []
+    monkeypatch.setattr(train, "train_gnn", lambda *arguments: asked.append(arguments) or {"loss": 0.0})
+    flags = (
+        "--epochs", 4, "--screen-epochs", 5, "--hidden", 6, "--passes", 7, "--graph", "window", "--keep", 0.9, "--patience", 8,
+        "--learning-rate", 0.01, "--train-seed", 9, "--estimates", "mdn", "--mdn-barrel", "b", "--mdn-endcap", "e",
+        "--shape", "s",
+    )  # fmt: skip
+    output = tmp_path / "w.safetensors"
+    for given, options in (
+        ((), TrainGnnOptions()),
+        (flags, TrainGnnOptions(
+            4, 5, 0.01, 6, 7, keep=0.9, patience=8, seed=9, estimates="mdn", mdn_barrel="b", mdn_endcap="e", shape="s",
+            graph="window",
+        )),
+    ):  # fmt: skip
+        assert main(["train", "gnn", str(files["toy"]), *map(str, given), "-o", str(output)]) == 0
+        assert asked.pop()[:3] == ([files["toy"]], output, options)
 
 
 def test_train_gnn_writes_weights_that_run(capsys, files, tmp_path):

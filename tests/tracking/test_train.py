@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 
 from smartpix.io import iterate
 from smartpix.schema import InputError
+from smartpix.weights import load_weights, save_weights
 from tracking import metrics
 from tracking.degrade import DegradeOptions
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
@@ -49,6 +50,24 @@ def test_graphs_are_the_events_with_true_labels(files, graphs):
 def test_events_without_edges_are_left_out(files):
     loaded = load_graphs(files["mixed"], OPTIONS)
     assert len(loaded.train) + len(loaded.validation) + len(loaded.test) == 1
+
+
+def test_graphs_have_the_estimates_asked_for(files, graphs, tmp_path):
+    arrays, description = load_weights("mdn-barrel", "mdn-columns")
+    calibration = [
+        [{**table, "log_scale": [v + 0.5 for v in table["log_scale"]]} if k == 0 else table for k, table in enumerate(tables)]
+        for tables in description["calibration"]
+    ]
+    wider = tmp_path / "wider.safetensors"
+    save_weights(wider, arrays, {**description, "calibration": calibration})
+    own = load_graphs(files["toy"], dataclasses.replace(OPTIONS, mdn_barrel=str(wider)))
+    barrel = NODE_FEATURES.index("barrel")
+    sigma = NODE_FEATURES.index("log10 sigma cot beta")
+    upright = graphs[0].x[:, barrel] > 0
+    assert torch.all(own.train[0].x[upright, sigma] > graphs[0].x[upright, sigma])
+    np.testing.assert_array_equal(own.train[0].x[~upright, sigma], graphs[0].x[~upright, sigma])
+    with pytest.raises(InputError, match="nowhere"):
+        load_graphs(files["toy"], dataclasses.replace(OPTIONS, mdn_endcap=str(tmp_path / "nowhere.safetensors")))
 
 
 def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_path):
