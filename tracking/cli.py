@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or a folder) or weights "
         "(safetensors) hold."
     ))  # fmt: skip
-    info.add_argument("file", type=Path, metavar="FILE")
+    info.add_argument("file", type=Path, nargs="?", metavar="FILE", help="or weights by name; default: the embedded sample")
     json_flag(info)
     info.set_defaults(command_function=_info)
 
@@ -153,9 +153,10 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
+    from smartpix.weights import data_path
     from tracking.report import describe_file
 
-    print_result(options, describe_file(options.file))
+    print_result(options, describe_file(options.file or data_path("sample.root")))
 
 
 def _detector(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import awkward as ak
 
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.weights import describe_weights
+from smartpix.weights import data_path, describe_weights
 from tracking.pipeline import STAGES
 
 __all__ = ["describe_file", "print_summary", "progress_bar"]
@@ -42,7 +42,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
             :func:`smartpix.weights.describe_weights`.
     """
-    if Path(path).suffix == ".safetensors":
+    if Path(path).suffix == ".safetensors" or (data_path("weights") / f"{path}.safetensors").is_file():
         return describe_weights(path)
     if is_cluster_file(path):
         return {"file": str(path), "container": "parquet", **describe_clusters(path)}

@@ -6,7 +6,7 @@ import uproot
 
 from smartpix.io import iterate, open_events
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
-from smartpix.weights import load_weights, save_weights
+from smartpix.weights import data_path, load_weights, save_weights
 from tracking import totals
 from tracking.metrics import MIN_SHARE
 from tracking.model import ARCHITECTURE
@@ -207,6 +207,12 @@ def test_bad_input_leaves_nothing_behind(options, tmp_path):
     with pytest.raises(InputError, match=r"bad\.root"):
         run([bad], tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_are_described_by_path_and_by_name():
+    by_name = describe_file("gnn")
+    assert by_name == describe_file(data_path("weights/gnn.safetensors"))
+    assert (by_name["options"]["hidden"], by_name["container"]) == (16, "safetensors")
 
 
 @pytest.mark.parametrize("name", ["toy", "bare", "none", "hollow"])
