@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from smartpix.schema import InputError
+from smartpix.schema import InputError, nearest
 from tracking.cli_compress import add_compress
 from tracking.cli_convert import add_convert
 from tracking.cli_display import add_display
@@ -45,7 +45,11 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong usage."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        hint = nearest(unknown[0], _flags(parser, sys.argv[1:] if arguments is None else arguments))
+        print(f"smartpix: unknown argument '{unknown[0]}'.{hint} `smartpix COMMAND --help` lists them", file=sys.stderr)
+        return 2
     command: Callable[[argparse.Namespace], None] = options.command_function
     try:
         command(options)
@@ -58,6 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("smartpix: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _flags(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Flags of the command that the words name."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = next((word for word in words if word in action.choices), None)
+            if named is not None:
+                return _flags(action.choices[named], words)
+    return [flag for action in parser._actions for flag in action.option_strings]
 
 
 def _parser() -> argparse.ArgumentParser:

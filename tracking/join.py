@@ -17,12 +17,12 @@ import numpy.typing as npt
 from smartpix.acts_root import flat_branch
 from smartpix.convert import Found
 from smartpix.hit_tables import rows_of
-from smartpix.io import read_branches
+from smartpix.io import event_numbers, read_branches
 from smartpix.schema import InputError
 from smartpix.tables import find_csv, read_csv, write_csv
 from smartpix.write import table_writer
 
-__all__ = ["COLUMNS", "join_tracks"]
+__all__ = ["COLUMNS", "check_events", "join_tracks"]
 
 COLUMNS = {
     "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
@@ -88,12 +88,27 @@ def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int3
     return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
 
 
+def check_events(events: Sequence[int], original: Found) -> None:
+    """Check that the original files have the events.
+
+    Raises:
+        InputError: they lack one.
+    """
+    if original.kind in TABLES:
+        there = [int(prefix.removeprefix("event")) for prefix in original.prefixes]
+    elif original.kind == "acts-root":
+        path = original.path / "measurements.root"
+        branch = read_branches(path, "measurements", ["event_nr"], EXPECTED)["event_nr"]
+        there = np.unique(flat_branch(branch, "i8", str(path), "event_nr")).tolist()
+    else:
+        there = event_numbers(original.path).tolist()
+    _missing(events, there, original)
+
+
 def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> None:
     lost = sorted(set(events) - set(there))
     if lost:
-        raise InputError(
-            f"{original.path}: has no event {lost[0]}, which was run ({len(lost)} such events); join what was converted"
-        )
+        raise InputError(f"{original.path}: has no event {lost[0]} of the run ({len(lost)} such events); join what was converted")
 
 
 def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:

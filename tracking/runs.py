@@ -20,7 +20,7 @@ from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.distribute import run_on
-from tracking.join import join_tracks
+from tracking.join import check_events, join_tracks
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
 from tracking.outputs import output_writer
@@ -76,14 +76,16 @@ def run(
 
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
-            ``join`` or ``tracks.csv`` know events by them, an unfinished run with other options
+            ``join`` or ``tracks.csv`` know events by them, or that are not in ``join``, an unfinished run with other options
             in the folder, or another run that is writing into it.
     """
     options = options or RunOptions()
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
     if original is not None or "tracks.csv" in options.write:
-        _check_numbers(opened)
+        numbers = _numbers(opened)
+        if original is not None:
+            check_events(numbers, original)
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
@@ -149,7 +151,8 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
-def _check_numbers(files: Sequence[EventFile]) -> None:
+def _numbers(files: Sequence[EventFile]) -> list[int]:
+    """Numbers of all events, each there once."""
     seen: dict[int, Path] = {}
     for file in files:
         try:
@@ -165,6 +168,7 @@ def _check_numbers(files: Sequence[EventFile]) -> None:
                     "run the files one by one, into folders of their own, or without these"
                 )
             seen[number] = file.path
+    return list(seen)
 
 
 def _folder(output: str | Path) -> Path:

@@ -219,8 +219,15 @@ def test_an_output_that_is_a_file_is_one_line_and_code_1(run, files, tmp_path):
     refused(run(files["first"]), "out", "is a file")
 
 
+def test_an_unknown_flag_is_one_line_and_names_the_nearest_of_the_command(capsys):
+    assert main(["run", "--estimatse", "mdn"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "unknown argument '--estimatse'. Did you mean '--estimates'?" in err
+
+
 def test_usage_errors_are_code_2(capsys):
-    for arguments in ([], ["fly"], ["run", "--estimates", "guess"], ["simulate", "events"], ["info"]):
+    for arguments in ([], ["fly"], ["run", "--estimates", "guess"], ["simulate", "events"]):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2

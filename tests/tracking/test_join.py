@@ -151,12 +151,12 @@ def test_a_run_on_an_event_file_comes_back_to_it(files, weights, tmp_path, run, 
     assert n_on > 100
 
 
-def test_files_that_were_not_run_are_refused_and_no_result_is_written(files, weights, tmp_path, run):
+def test_files_that_lack_the_events_are_refused_before_the_run(files, weights, tmp_path, run):
     folder = write_event(tmp_path / "events")
     code, out, err = run(files["toy"], "--set", f"gnn={weights}", "--join", folder)
     assert (code, out) == (1, "")
-    assert "has no event 0, which was run (3 such events)" in err
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["unfinished"]
+    assert "has no event 0 of the run (3 such events)" in err
+    assert not (tmp_path / "out").exists()
     assert run(files["toy"], "--join", tmp_path / "nothing")[0] == 1
 
 
