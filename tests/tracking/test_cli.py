@@ -341,7 +341,7 @@ def test_convert_says_what_it_found(capsys, tmp_path, kind):
     told = json.loads(out)
     assert told == {
         "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1, "n_hits": 5, "n_left_out": 1,
-        "truth": True, "n_modules": 5, "container": "rntuple",
+        "truth": True, "n_modules": 5, "field_T": 2.0, "container": "rntuple",
     }  # fmt: skip
     refused(
         (main(["convert", "acts-csv", str(folder), "-o", str(tmp_path / "x.root")]), *capsys.readouterr()),
