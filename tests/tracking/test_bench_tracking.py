@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,6 +54,19 @@ def test_rates_are_those_of_the_run_but_for_soft_tracks(result, tmp_path):
         int(p > 0.5 and n >= 4) for ps, ns in zip(pt, layers, strict=True) for p, n in zip(ps, ns, strict=True)
     )
     assert measured["ours"]["n_findable"] == sum(int(e.truth.findable.sum()) for e in events)
+
+
+def test_fakes_are_counted_over_all_tracks_and_over_central_ones():
+    truth = SimpleNamespace(findable=np.array([True, False]))
+    eta = np.array([0.1, -2.4, 2.4, 2.6, -3.0, 0.3])
+    particle = np.array([0, -1, 1, -1, -1, -1])
+    score = SimpleNamespace(particle=particle, found=np.array([True, True]), duplicate=np.zeros(6, dtype=bool))
+    # The last track does not count.
+    rows, theta = np.arange(5), 2 * np.arctan(np.exp(-eta))
+    score.particle, score.duplicate = particle[:5], score.duplicate[:5]
+    rates = bench.rates([bench.Judged(SimpleNamespace(theta=theta), rows, score, truth)])
+    assert (rates["fake_rate"], rates["n_tracks"], rates["efficiency"]) == (3 / 5, 5, 1.0)
+    assert rates["fake_rate_central"] == 1 / 3
 
 
 def test_acts_is_judged_in_the_same_way_and_resolutions_are_of_the_same_particles(result):
