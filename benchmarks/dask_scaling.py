@@ -2,7 +2,7 @@
 
     python benchmarks/dask_scaling.py [F.root]
 
-Without a file, 24 events of pile-up 200 (seed 2013) are simulated first (needs ACTS). In units of two events.
+Without a file, 48 events of pile-up 200 (seed 2013) are simulated first (needs ACTS). In units of four events.
 Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
 workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
 Each worker is in a session of its own, as a batch system starts it: Linux shares a busy machine by sessions.
@@ -32,12 +32,13 @@ from tracking.outputs import output_writer
 from tracking.pipeline import Chain
 from tracking.totals import Totals
 from tracking.unfinished import Parts, load_part, store_part
-from tracking.units import plan_units, run_unit
+from tracking.units import packed, plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"
 ROUNDS = 3
-SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "24", "--seed", "2013")
+UNIT = 4
+SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "48", "--seed", "2013")
 COUNT = "import sys, time; s = time.perf_counter(); sum(range(20_000_000)); print(time.perf_counter() - s)"
 
 
@@ -79,11 +80,11 @@ def alone(file: str) -> dict[str, float]:
     chain = Chain.for_header(opened.header, RunOptions())
     run_unit(chain, unit)
     start = cpu_seconds()
-    part = run_unit(chain, unit)
+    content = packed(run_unit(chain, unit))
     done = cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
         parts = Parts(Path(folder), "")
-        store_part(parts, unit, part)
+        store_part(parts, unit, content)
         found, totals = load_part(parts, unit), Totals()
         size = sum(f.stat().st_size for f in Path(folder).iterdir())
         totals.merge(found.totals)
@@ -107,12 +108,12 @@ def measure(file: str) -> dict[str, object]:
     with cluster(1) as one, cluster(2) as two, tempfile.TemporaryDirectory() as folder:
         clients = {1: one, 2: two}
         for k, client in clients.items():
-            run(file, f"{folder}/warm-{k}", client=client, figures=False, events_per_unit=2)
+            run(file, f"{folder}/warm-{k}", client=client, figures=False, events_per_unit=UNIT)
         for _ in range(ROUNDS):
             for k, client in clients.items():
                 before, before_here = client.run(cpu_seconds), cpu_seconds()
                 start = time.perf_counter()
-                summary = run(file, f"{folder}/{k}", client=client, figures=False, events_per_unit=2)
+                summary = run(file, f"{folder}/{k}", client=client, figures=False, events_per_unit=UNIT)
                 wall[k].append(time.perf_counter() - start)
                 here[k].append(cpu_seconds() - before_here)
                 used = [after - before[worker] for worker, after in client.run(cpu_seconds).items()]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from smartpix.geometry import Detector
-from smartpix.schema import N_COLUMNS, N_ROWS, origin_pixel
+from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, InputError, origin_pixel, require
 
 __all__ = [
     "FlatClusters",
@@ -207,8 +207,19 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
 
     Args:
         slices: slices to take, in this order.
+
+    Raises:
+        InputError: these are no cluster records, or those of several events that are not flattened, or they lack a slice.
     """
+    fix = 'Give those of one event: events[0]["clusters"], with events from smartpix.io.iterate.'
+    if not isinstance(clusters, ak.Array):
+        raise InputError(f"clusters: expected an awkward array of cluster records and got {type(clusters).__name__}. {fix}")
+    require(clusters.fields, [*(n for n, c in CLUSTERS.items() if not c.optional), "pixels"], "clusters", fix)
+    if clusters["hit_id"].ndim != 1:
+        raise InputError(f"clusters: expected one flat array of records and got {clusters['hit_id'].ndim} levels. {fix}")
     pixels = clusters["pixels"]
+    charges = [f"charge_{s:02d}" for s in slices]
+    require(pixels.fields, ["row", "column", *charges], "clusters: pixels", "Estimates need the slices they were trained with.")
     counts = ak.to_numpy(ak.num(pixels, axis=1)).astype(np.int64)
     flat = ak.flatten(pixels, axis=1)
     return FlatClusters(
@@ -219,7 +230,7 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
         counts=counts,
         row=ak.to_numpy(flat["row"]),
         column=ak.to_numpy(flat["column"]),
-        charge=np.stack([ak.to_numpy(flat[f"charge_{s:02d}"]) for s in slices], axis=1),
+        charge=np.stack([ak.to_numpy(flat[name]) for name in charges], axis=1),
     )
 
 

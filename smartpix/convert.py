@@ -103,7 +103,7 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
             raise InputError(
                 f"{path}: holds {' and '.join(KINDS[k] for k in kinds)}; say which: smartpix convert {next(iter(kinds))} {path}"
                 if kinds
-                else f"{path}: holds no {LOOKED_FOR}"
+                else f"{path}: holds no {LOOKED_FOR}; give the folder that these files are in"
             )
         wanted = kind or next(iter(kinds))
         if wanted not in kinds:

@@ -21,6 +21,7 @@ from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header, open_events
 from smartpix.network import NetworkOptions
 from smartpix.schema import (
+    ESTIMATES,
     N_COLUMNS,
     N_ROWS,
     SMALLEST_SIGMA,
@@ -408,9 +409,8 @@ def choose_estimator(
     """
     from smartpix.shape import ShapeEstimator
 
-    kinds = ("auto", "mdn", "quantised", "shape")
-    if kind not in kinds:
-        raise InputError(f"estimates '{kind}' are unknown.{nearest(kind, kinds)} Use {', '.join(kinds)}")
+    if kind not in ESTIMATES:
+        raise InputError(f"estimates '{kind}' are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}")
     if link_bits and kind != "quantised":
         raise InputError(f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use quantised")
     sensor = sensor_of(header.detector, header.field)
@@ -451,9 +451,19 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
     """Estimates of cluster records (one event's, or flattened).
 
     Raises:
-        InputError: an estimate is not finite (damaged weights).
+        InputError: no cluster records, or on modules that the detector does not have, or an estimate is not finite (damaged
+            weights or charges).
     """
-    result = estimator.predict(flatten(clusters, estimator.slices), header.detector)
+    flat = flatten(clusters, estimator.slices)
+    n_modules = len(header.detector)
+    if len(flat) and not 0 <= flat.module.min() <= flat.module.max() < n_modules:
+        raise InputError(
+            f"clusters: module_index goes from {flat.module.min()} to {flat.module.max()} and the detector has {n_modules} "
+            "modules; clusters and header must be of the same file"
+        )
+    result = estimator.predict(flat, header.detector)
+    if not np.all(np.isfinite(flat.charge)) or not np.all(np.isfinite(flat.local)):
+        raise InputError("clusters: a charge or position is not finite; drop these clusters")
     if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
         raise InputError(
             "estimates: the network gives values that are not finite; its weights are damaged, train or copy them again"

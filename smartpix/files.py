@@ -26,7 +26,7 @@ def check_writable(path: str | Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+        raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def replace_folder_when_done(path: str | Path, ours: tuple[str, ...]) -> Iterato
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.parent} cannot be written")
+        raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     new, old = beside / "new", beside / "old"
     new.mkdir()

@@ -100,6 +100,8 @@ def _opened(path: Path) -> Iterator[Any]:
         raise InputError(
             f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o F.root`)"
         )
+    if path.suffix == ".safetensors":
+        raise InputError(f"{path}: holds weights, and an event file (ROOT) is needed; `smartpix info {path.name}` shows weights")
     try:
         with path.open("rb") as stream:
             table = stream.read(4) == b"PAR1"

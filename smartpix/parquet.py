@@ -361,7 +361,10 @@ def _layout(
 ) -> tuple[tuple[int, int], tuple[int, ...]]:
     """Rows and columns of the array and slice numbers: from the metadata, the argument, or the number of image columns."""
     if n_images == 0:
-        raise InputError(f"{path}: has no image columns '0', '1', ...; it has {', '.join(others[:6])}. Give a table with images")
+        raise InputError(
+            f"{path}: has no image columns '0', '1', ...; it has {', '.join(others[:6])}. "
+            "Give a table with images (those of a run hold none)"
+        )
     if meta:
         pixels, slices = meta["shape"], meta["slices"]
         if shape is not None and tuple(shape) != pixels:
@@ -401,7 +404,10 @@ def _metadata(path: Path, text: bytes | None) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: its 'smartpix' metadata are no JSON ({error}); write the file again") from error
     if not isinstance(meta, dict) or (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):
-        raise InputError(f"{path}: its 'smartpix' metadata are not '{FORMAT}' of version {VERSION}; write the file again")
+        raise InputError(
+            f"{path}: its 'smartpix' metadata are not '{FORMAT}' of version {VERSION}; "
+            "write the file again (tracks and edges of a run hold no clusters)"
+        )
     where = f"{path}: metadata"
     require(list(meta), ("slices", "shape", "sensor", "made_by"), where, "Write the file again.")
     slices, shape = (_whole_numbers(meta[name]) for name in ("slices", "shape"))

@@ -14,6 +14,7 @@ __all__ = [
     "CLUSTERS",
     "DETECTOR",
     "EDGES",
+    "ESTIMATES",
     "N_COLUMNS",
     "N_ROWS",
     "PARAMETERS",
@@ -35,6 +36,9 @@ __all__ = [
 
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
+
+ESTIMATES = ("auto", "mdn", "quantised", "shape")
+"""Kinds of estimates that can be asked for."""
 
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 """What is estimated, in this order."""
@@ -186,7 +190,7 @@ def origin_pixel(n: int) -> int:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

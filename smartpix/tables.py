@@ -74,7 +74,8 @@ def checked_column(values: npt.NDArray[Any], dtype: str, where: str, name: str) 
         InputError: values that are no numbers, not finite, too large or, for a type of whole numbers, not whole.
     """
     if values.dtype.kind not in "iuf":
-        raise InputError(f"{where}: column '{name}' holds something that is no number (it reads as {values.dtype})")
+        row, value = next(((k, v) for k, v in enumerate(values.tolist()) if not _is_number(v)), (0, values.dtype))
+        raise InputError(f"{where}: column '{name}' has the value {value!r} in row {row}, which is no number")
     if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
         row = int(np.argmin(np.isfinite(values)))
         raise InputError(f"{where}: column '{name}' has a value that is not finite in row {row}")
@@ -92,6 +93,14 @@ def checked_column(values: npt.NDArray[Any], dtype: str, where: str, name: str) 
         row = int(np.argmin(good))
         raise InputError(f"{where}: column '{name}' has the value {values[row]} in row {row}, which is {what}")
     return values.astype(dtype)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(value, bool)
 
 
 def write_csv(path: str | Path, columns: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.files import check_writable, replace_when_done
-from smartpix.schema import InputError
+from smartpix.schema import InputError, nearest
 
 __all__ = ["check_output", "data_path", "describe_weights", "load_arrays", "load_weights", "save_weights", "weights_path"]
 
@@ -27,10 +27,14 @@ def data_path(name: str) -> Path:
         InputError: the installation lacks it.
     """
     here = Path(__file__).resolve().parent
+    known: list[str] = []
     for folder in (here / "data", here.parent / "data"):
         if (folder / name).exists():
             return folder / name
-    raise InputError(f"data file '{name}' is missing from this installation ({here}); install smartpix again")
+        known += [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
+    raise InputError(
+        f"data file '{name}' is not in this installation ({here}).{nearest(name, known)} If it should be, install smartpix again"
+    )
 
 
 def weights_path(name: str) -> Path:

@@ -167,8 +167,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
+    from smartpix.describe import describe_file
     from smartpix.weights import data_path
-    from tracking.report import describe_file
 
     print_result(options, describe_file(options.file or data_path("sample.root")))
 

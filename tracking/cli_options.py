@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smartpix.schema import ESTIMATES
+
 if TYPE_CHECKING:
     from tracking.options import RunOptions
 
@@ -18,9 +20,7 @@ def chain_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
     )
-    parser.add_argument(
-        "--estimates", choices=("auto", "mdn", "quantised", "shape"), help="where positions and directions come from"
-    )
+    parser.add_argument("--estimates", choices=ESTIMATES, help="where positions and directions come from")
     parser.add_argument(
         "--link-bits", type=int, metavar="N", help="bits of each output that the chip sends, with quantised estimates"
     )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import pickle
 import socket
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.pipeline import Chain
-from tracking.units import Outcome, Part, Unit, run_unit
+from tracking.units import Outcome, Unit, packed, run_unit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -26,6 +32,10 @@ PER_WORKER = 2
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
 PATIENCE = 10
 """Seconds to wait for a scheduler's answer."""
+DASK_TRIM = "65536"
+"""What dask gives its workers as ``MALLOC_TRIM_THRESHOLD_`` if nobody says otherwise."""
+MALLOPT_KEEP = {"M_MMAP_THRESHOLD": (-3, 32 << 20), "M_TRIM_THRESHOLD": (-1, 64 << 20)}
+"""Numbers of glibc's mallopt(3), and the values to which its thresholds grow in a process that frees arrays of this size."""
 
 
 @contextmanager
@@ -82,16 +92,16 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
 
     if not _threads(client):
         log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
-    # A task, not scattered data, which would be lost with the worker that holds it.
-    shared = client.submit(_same, chain, pure=False)
+    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one is running.
+    content = zlib.compress(pickle.dumps(chain, pickle.HIGHEST_PROTOCOL), 1)
     waiting = iter(units)
-    running: dict[str, tuple[Future[Part], Unit]] = {}
+    running: dict[str, tuple[Future[bytes], Unit]] = {}
     ready = as_completed()
     try:
         while True:
             wanted = PER_WORKER * max(1, _threads(client))
             while len(running) < wanted and (unit := next(waiting, None)) is not None:
-                future = client.submit(_run_there, shared, unit, version("smartpix"), pure=False)
+                future = client.submit(_run_there, content, unit, version("smartpix"), pure=False)
                 running[future.key] = future, unit
                 ready.add(future)
             if not running:
@@ -122,15 +132,31 @@ def _threads(client: Client) -> int:
         raise InputError(GONE) from error
 
 
-def _same(chain: Chain) -> Chain:
+@lru_cache(maxsize=1)
+def _chain_of(content: bytes) -> Chain:
+    chain = pickle.loads(zlib.decompress(content))
+    assert isinstance(chain, Chain)
+    torch.set_num_threads(chain.options.threads)
     return chain
 
 
-def _run_there(chain: Chain, unit: Unit, expected: str) -> Part:
+def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
     """Runs on the worker."""
     machine = socket.gethostname()
     if (found := version("smartpix")) != expected:
         raise InputError(f"{unit.path}: the worker on {machine} has smartpix {found} and {expected} started the run; install one")
     if not Path(unit.path).is_file():
         raise InputError(f"{unit.path}: is not there on {machine}; the workers need the files under the same path")
-    return run_unit(chain, unit)
+    _keep_memory()
+    return packed(run_unit(_chain_of(content), unit))
+
+
+def _keep_memory() -> None:
+    """Let this process keep the memory of arrays it frees, as one does that dask did not start.
+
+    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets it anew, page by
+    page, for the next: 1.6 times the time for the chain. A value that the user has chosen stays, and so do other C libraries.
+    """
+    if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for number, value in MALLOPT_KEEP.values():
+            libc.mallopt(number, value)

@@ -19,7 +19,7 @@ from seeding.references import WindowOptions, window
 from seeding.table import max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
-from smartpix.schema import check
+from smartpix.schema import InputError, check
 from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
@@ -151,10 +151,16 @@ def to_pyg(
         ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of the edges, -1: not among them).
 
     Raises:
-        InputError: unknown naming.
+        InputError: unknown naming, or arguments that are not of the same event.
     """
     from torch_geometric.data import Data
 
+    if not np.array_equal(ak.to_numpy(clusters["hit_id"]), hits.hit_id):
+        raise InputError("to_pyg: clusters and hits are not those of the same event; give both as the chain had them")
+    if truth is not None and len(truth.main) != len(hits):
+        raise InputError(f"to_pyg: truth is of {len(truth.main)} clusters and there are {len(hits)} hits; give the same event's")
+    if len(edges) and max(edges.source.max(), edges.target.max()) >= len(hits):
+        raise InputError(f"to_pyg: the edges have hits beyond the event's {len(hits)}; give edges of the same event")
     check("to_pyg", "naming", naming, naming in ("gnn_tracking", "acorn"), "gnn_tracking or acorn")
     x, y, z = hits.position.T
     r, phi = np.hypot(x, y), np.arctan2(y, x)

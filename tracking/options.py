@@ -13,7 +13,7 @@ from typing import Any
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import ESTIMATES, InputError, check, nearest
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
@@ -60,6 +60,7 @@ class RunOptions:
     vertex: VertexOptions = field(default_factory=VertexOptions)
 
     def __post_init__(self) -> None:
+        check("options", "estimates", self.estimates, self.estimates in ESTIMATES, f"one of {', '.join(ESTIMATES)}")
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check("options", "write", self.write, isinstance(self.write, (list, tuple)), f"a list of {', '.join(EXTRA)}")
         # A list could not be hashed, as the options are.

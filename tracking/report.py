@@ -1,4 +1,4 @@
-"""What is shown to the user: progress, the table of a run, what a file holds."""
+"""What is shown to the user: progress and the table of a run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
-
-from smartpix.io import iterate, open_events
-from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.weights import data_path, describe_weights
 from tracking.pipeline import STAGES
 
-__all__ = ["describe_file", "print_summary", "progress_bar"]
+__all__ = ["print_summary", "progress_bar"]
 
 
 @contextmanager
@@ -29,52 +24,6 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=total)
         yield lambda n=1: progress.advance(task, n)
-
-
-def describe_file(path: str | Path) -> dict[str, Any]:
-    """What a file holds: an event file, clusters (a .parquet file or a folder of them), or weights.
-
-    Returns:
-        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels, of
-        weights architecture, options and metrics.
-
-    Raises:
-        InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
-            :func:`smartpix.weights.describe_weights`.
-    """
-    if Path(path).suffix == ".safetensors" or (data_path("weights") / f"{path}.safetensors").is_file():
-        return describe_weights(path)
-    if is_cluster_file(path):
-        return {"file": str(path), "container": "parquet", **describe_clusters(path)}
-    opened = open_events(path)
-    detector = opened.header.detector
-    n_clusters = n_pixels = n_truncated = n_particles = 0
-    for _, events in iterate(path):
-        n_clusters += int(ak.sum(ak.num(events["clusters"])))
-        n_pixels += int(ak.sum(ak.num(events["clusters", "pixels"], axis=2)))
-        n_truncated += int(ak.sum(events["clusters", "truncated"]))
-        if opened.has_truth:
-            n_particles += int(ak.sum(ak.num(events["particles"])))
-    layers = detector.layers
-    return {
-        "file": str(opened.path),
-        "container": opened.container,
-        "n_events": opened.n_events,
-        "n_clusters": n_clusters,
-        "n_pixels": n_pixels,
-        "n_truncated": n_truncated,
-        "truth": opened.has_truth,
-        "n_particles": n_particles,
-        "field_T": opened.header.field,
-        "slices": list(opened.header.slices),
-        "n_modules": len(detector),
-        "layers": [layers.name(i) for i in range(len(layers))],
-        "pitch_mm": sorted(
-            {(round(float(x), 6), round(float(y), 6)) for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)}
-        ),
-        "thickness_mm": sorted({round(float(t), 6) for t in detector.thickness}),
-        "made_by": dict(opened.header.made_by),
-    }
 
 
 def print_summary(summary: dict[str, Any], output: Path) -> None:

@@ -165,6 +165,8 @@ def train_gnn(
     state: dict[str, Any] = {"losses": [], "best": None}
     first = resume(checkpoint, made_with, network, optimizer, state)
     n_screen = options.screen_epochs
+    if first < n_screen + options.epochs:
+        report("loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess. Of the screen first")
     # What each epoch trains on; the network's edges are known once the screen is.
     passed: tuple[list[Data], list[Data]] | None = None
     for epoch in range(first, n_screen + options.epochs):

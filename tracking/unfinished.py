@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import pickle
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from smartpix.files import replace_when_done
 from smartpix.schema import InputError
 from smartpix.weights import weights_path
 from tracking.options import RunOptions
-from tracking.units import Part, Unit
+from tracking.units import Part, Unit, unpacked
 
 __all__ = ["Parts", "alone_in", "begin", "is_done", "load_part", "made_with", "store_part"]
 
@@ -109,11 +108,10 @@ def is_done(parts: Parts, unit: Unit) -> bool:
     return _path(parts, unit).is_file()
 
 
-def store_part(parts: Parts, unit: Unit, part: Part) -> None:
-    """Keep a part, whole or not at all."""
+def store_part(parts: Parts, unit: Unit, content: bytes) -> None:
+    """Keep a packed part, whole or not at all."""
     with replace_when_done(_path(parts, unit)) as beside:
-        content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
-        beside.write_bytes(hashlib.sha256(content).digest() + content)
+        beside.write_bytes(content)
 
 
 def load_part(parts: Parts, unit: Unit) -> Part:
@@ -123,18 +121,12 @@ def load_part(parts: Parts, unit: Unit) -> Part:
         InputError: it is damaged.
     """
     path = _path(parts, unit)
-    size = hashlib.sha256().digest_size
     try:
-        whole = path.read_bytes()
-        if hashlib.sha256(whole[size:]).digest() != whole[:size]:
-            raise ValueError("it is not what was written")
+        return unpacked(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); remove it and run again, which does the missing part anew"
         ) from error
-    part = pickle.loads(whole[size:])
-    assert isinstance(part, Part)
-    return part
 
 
 def _path(parts: Parts, unit: Unit) -> Path:

@@ -6,6 +6,7 @@ Whoever runs them, in whatever order, the units merged in their order give the s
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from tracking.outputs import Outputs, joined_outputs, outputs_of
 from tracking.pipeline import Chain, EventResult
 from tracking.totals import Totals
 
-__all__ = ["Outcome", "Part", "Unit", "plan_units", "run_events", "run_here", "run_unit"]
+__all__ = ["Outcome", "Part", "Unit", "packed", "plan_units", "run_events", "run_here", "run_unit", "unpacked"]
 
 READ = 10
 """Events read at a time."""
@@ -55,7 +56,8 @@ class Part:
     outputs: Outputs
 
 
-Outcome = tuple[Unit, Part | InputError]
+Outcome = tuple[Unit, bytes | InputError]
+"""Of a unit: its packed part, or what is wrong with its file."""
 
 
 def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
@@ -118,10 +120,30 @@ def run_unit(chain: Chain, unit: Unit) -> Part:
     return Part(totals, joined_outputs(outputs))
 
 
+def packed(part: Part) -> bytes:
+    """A part as it is sent and kept: packed once, by whoever ran the unit; with its sha256 in front."""
+    content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
+    return hashlib.sha256(content).digest() + content
+
+
+def unpacked(content: bytes) -> Part:
+    """The part.
+
+    Raises:
+        ValueError: the content is damaged.
+    """
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(content[size:]).digest() != content[:size]:
+        raise ValueError("it is not what was written")
+    part = pickle.loads(content[size:])
+    assert isinstance(part, Part)
+    return part
+
+
 def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
-    """Run the units in turn: of each what it gave, or what is wrong with its file."""
+    """Run the units in turn."""
     for unit in units:
         try:
-            yield unit, run_unit(chain, unit)
+            yield unit, packed(run_unit(chain, unit))
         except InputError as error:
             yield unit, error

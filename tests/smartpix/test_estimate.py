@@ -616,3 +616,25 @@ def test_clusters_longer_than_the_window_have_the_cot_alpha_of_their_length(sign
     expected[2] = 0.26
     # The sign of the output changes the mean alone.
     np.testing.assert_allclose(sigma, [expected, plain], rtol=1e-5)
+
+
+def test_what_is_no_cluster_of_the_file_is_refused():
+    opened = open_events(SAMPLE)
+    estimator = choose_estimator(opened.header)
+    _, events = next(iterate(SAMPLE, step=2))
+    clusters = events[0]["clusters"]
+
+    def refused(given, words, header=opened.header):
+        with pytest.raises(InputError, match=words):
+            estimate(given, header, estimator)
+
+    refused(np.zeros((3, 4)), r"clusters: expected an awkward array .* got ndarray.*events\[0\]")
+    refused(events[0], r"clusters: expected an awkward array .* got Record")
+    refused(events, r"clusters: 'hit_id' is missing .*events\[0\]\[\"clusters\"\]")
+    refused(events["clusters"], "one flat array of records and got 2 levels")
+    small = dataclasses.replace(opened.header, detector=part_of(opened.header.detector, np.arange(5)))
+    refused(clusters, r"module_index goes from \d+ to \d+ and the detector has 5 modules", small)
+    without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_00"]], "pixels")
+    refused(without, "clusters: pixels: 'charge_19' is missing")
+    for field in ("local_x", ("pixels", "charge_19")):
+        refused(ak.with_field(clusters, clusters[field] * np.nan, field), "charge or position is not finite")

@@ -191,6 +191,19 @@ def test_pyg_of_gnn_tracking_has_its_fields_and_what_they_mean(simulated):
         assert graph.edge_attr[e, 3] == pytest.approx(np.hypot(eta[1] - eta[0], turn), rel=1e-4, abs=1e-6)
 
 
+def test_pyg_of_several_events_is_refused(simulated):
+    result, record, truth, detector = simulated
+    other = record["clusters"][:-1]
+    with pytest.raises(InputError, match="clusters and hits are not those of the same event"):
+        to_pyg(result.event, result.hits, result.edges, other, detector)
+    fewer = result.hits.take(np.arange(len(other)))
+    with pytest.raises(InputError, match=f"truth is of {len(result.hits)} clusters and there are {len(other)} hits"):
+        to_pyg(result.event, fewer, result.edges, other, detector, truth)
+    few = result.hits.take(np.arange(3))
+    with pytest.raises(InputError, match="the edges have hits beyond the event's 3"):
+        to_pyg(result.event, few, result.edges, record["clusters"][:3], detector)
+
+
 def test_pyg_of_acorn_is_the_same_event(simulated):
     _, record, truth, _ = simulated
     ours, theirs = pyg_of(simulated), pyg_of(simulated, naming="acorn")

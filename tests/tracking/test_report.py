@@ -6,13 +6,13 @@ import uproot
 
 from smartpix.io import iterate, open_events
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
-from smartpix.weights import data_path, load_weights, save_weights
+from smartpix.weights import load_weights, save_weights
 from tracking import totals
 from tracking.metrics import MIN_SHARE
 from tracking.model import ARCHITECTURE
 from tracking.options import RunOptions
 from tracking.pipeline import Chain
-from tracking.report import describe_file, progress_bar
+from tracking.report import progress_bar
 from tracking.runs import run
 from tracking.units import run_events
 
@@ -207,26 +207,6 @@ def test_bad_input_leaves_nothing_behind(options, tmp_path):
     with pytest.raises(InputError, match=r"bad\.root"):
         run([bad], tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
-
-
-def test_weights_are_described_by_path_and_by_name():
-    by_name = describe_file("gnn")
-    assert by_name == describe_file(data_path("weights/gnn.safetensors"))
-    assert (by_name["options"]["hidden"], by_name["container"]) == (16, "safetensors")
-
-
-@pytest.mark.parametrize("name", ["toy", "bare", "none", "hollow"])
-def test_description_counts_what_the_file_holds(files, events, name):
-    told = describe_file(files[name])
-    held = {"toy": events, "bare": events[:2], "none": [], "hollow": []}[name]
-    assert told["n_events"] == {"toy": 4, "bare": 2, "none": 0, "hollow": 1}[name]
-    assert told["n_clusters"] == sum(len(e["clusters"][0]) for e in held)
-    assert told["n_pixels"] == sum(len(p) for e in held for p in e["clusters"][0]["pixels"])
-    assert told["truth"] == (name != "bare")
-    assert told["field_T"] == pytest.approx(3.8)
-    assert told["slices"] == [0, 19]
-    assert {"B1", "B2", "B3", "B4", "E+1", "E-7"} <= set(told["layers"])
-    json.dumps(told)
 
 
 def test_progress_without_terminal_prints_nothing(capsys):

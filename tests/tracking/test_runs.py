@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pickle
+import platform
 import shutil
 import signal
 import subprocess
@@ -421,6 +422,40 @@ def test_without_dask_the_flag_says_what_to_install(capsys, monkeypatch, files, 
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["run", str(files["toy"]), "-o", str(tmp_path / "out"), "--dask", "local"]) == 1
     assert "pip install 'smartpix[dask]'" in capsys.readouterr().err
+
+
+FAULTS = """
+import resource
+import numpy as np
+from tracking import distribute
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        np.ones(1 << 17)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+without = faults()
+distribute._keep_memory()
+faults()
+print(without, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_workers_keep_freed_memory_unless_the_user_chose():
+    """Page faults of a hundred arrays of 1 MB: 256 pages each where the memory is given back."""
+
+    def count(threshold):
+        environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": threshold}
+        done = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+        return [int(word) for word in done.stdout.split()]
+
+    without, kept = count("65536")
+    assert without > 20_000
+    assert kept < 1000
+    assert count("65537")[1] > 20_000
 
 
 def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
