@@ -79,7 +79,7 @@ takes it for nothing else. A folder, one event by the beginning of its tables' n
 |---|---|---|
 | `trackml` | `event*-hits.csv` | `-cells`, `detectors.csv`; with truth `-truth`, `-particles` (all `.csv` or `.csv.gz`); volumes 7, 8, 9 |
 | `acts-csv` | `event*-measurements.csv` | `-cells`; with truth `-hits`, `-measurement-simhit-map` and the first of `-particles_simulated`, `-particles_initial`, `-particles` |
-| `acts-root` | `measurements.root` | its channels, or those of `clusters.root`; with truth `hits.root`, `particles.root` and the `particles_*` branches of the measurements |
+| `acts-root` | `measurements.root` | its channels, or those of `clusters.root`; with truth `hits.root`, `particles.root` and the `particles_*` branches of the measurements (or, as some versions wrote them, `particles`, and `barcode` of the hits: lists of the five parts) |
 | `smartpix` | the trees of an event file | everything; written with the other container, or with that of `--format` |
 
 Truth and particles are there for all events of a folder or for none. The public data sets (parquet) hold single clusters, without events or modules: no event file

@@ -18,7 +18,7 @@ from smartpix.acts_geometry import check_positions, in_detector, local_of, pack_
 from smartpix.geometry import Detector
 from smartpix.hit_tables import Cells, Crossed, HitTables
 from smartpix.io import read_branches
-from smartpix.schema import InputError
+from smartpix.schema import InputError, require
 from smartpix.tables import checked_column
 
 __all__ = ["ActsRootFolder", "flat_branch", "open_acts_root", "read_acts_root_event"]
@@ -32,6 +32,8 @@ GLOBAL = ("rec_gx", "rec_gy", "rec_gz")
 PARTS = ("vertex_primary", "vertex_secondary", "particle", "generation", "sub_particle")
 OF_MEASUREMENT = tuple(f"particles_{part}" for part in PARTS)
 OF_HIT = tuple(f"barcode_{part}" for part in PARTS)
+# Before they had a branch for each part, some versions wrote lists of the five.
+LISTED_OF_MEASUREMENT, LISTED_OF_HIT = "particles", "barcode"
 EXPECTED = "the branches of ACTS's ROOT writers"
 
 
@@ -70,6 +72,13 @@ def _jagged(values: ak.Array, dtype: str, where: str, name: str) -> tuple[npt.ND
     return flat_branch(ak.flatten(values), dtype, where, name), ak.to_numpy(ak.num(values)).astype(np.int64)
 
 
+def _listed_barcodes(values: ak.Array, where: str, name: str) -> Ints:
+    flat, counts = _jagged(values, "i8", where, name)
+    if np.any(counts != len(PARTS)):
+        raise InputError(f"{where}: branch '{name}' must hold lists of {len(PARTS)} numbers ({', '.join(PARTS)})")
+    return pack_barcode(list(flat.reshape(-1, len(PARTS)).T), where)
+
+
 def _same_lengths(lists: Iterable[tuple[npt.NDArray[Any], Ints]], where: str) -> tuple[list[npt.NDArray[Any]], Ints]:
     flats, counts = zip(*lists, strict=True)
     if any(not np.array_equal(counts[0], other) for other in counts[1:]):
@@ -87,7 +96,7 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
     path = folder / "measurements.root"
     rows = {"measurements": _event_ranges(path, "measurements", "event_nr")}
     stop = min(1, sum(b - a for a, b in rows["measurements"].values()))
-    found = read_branches(path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT), stop=stop)
+    found = read_branches(path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT, LISTED_OF_MEASUREMENT), stop=stop)
     channels_in = "measurements"
     if not set(CHANNELS) <= set(found):
         channels_in = "clusters"
@@ -100,7 +109,7 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
     if len(set(there.values())) > 1:
         missing = next(name for name, found_ in there.items() if not found_)
         raise InputError(f"{folder}: '{missing}.root' is missing; truth needs hits and particles: give both files or neither")
-    has_truth = there["hits"] and set(OF_MEASUREMENT) <= set(found)
+    has_truth = there["hits"] and (set(OF_MEASUREMENT) <= set(found) or LISTED_OF_MEASUREMENT in found)
     if has_truth:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
         rows["particles"] = _event_ranges(folder / "particles.root", "particles", "event_id")
@@ -136,7 +145,7 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     Raises:
         InputError: missing branches, values that are no numbers, or modules that are not in the table.
     """
-    more = ("measurement_id", *GLOBAL, *(OF_MEASUREMENT if opened.has_truth else ()))
+    more = ("measurement_id", *GLOBAL, *((*OF_MEASUREMENT, LISTED_OF_MEASUREMENT) if opened.has_truth else ()))
     if opened.channels_in == "measurements":
         more += CHANNELS
     table, where = _of_event(opened, "measurements", event, (*MODULE, "rec_loc0", "rec_loc1"), more)
@@ -175,18 +184,33 @@ def _truth(
 ) -> Crossed:  # fmt: skip
     """Of the particles of each measurement, the simulated hits on its module, the nearest one where there are several."""
     where = str(opened.folder / "measurements.root")
-    parts, counts = _same_lengths((_jagged(table[n], "i8", where, n) for n in OF_MEASUREMENT), where)
-    who, row = pack_barcode(parts, where), np.repeat(np.arange(len(ids)), counts)
+    if LISTED_OF_MEASUREMENT in table:
+        listed = table[LISTED_OF_MEASUREMENT]
+        if listed.ndim != 3:
+            raise InputError(f"{where}: '{LISTED_OF_MEASUREMENT}' must hold lists of particles and is of type {listed.type}")
+        counts = ak.to_numpy(ak.num(listed)).astype(np.int64)
+        who = _listed_barcodes(ak.flatten(listed), where, LISTED_OF_MEASUREMENT)
+    else:
+        parts, counts = _same_lengths((_jagged(table[n], "i8", where, n) for n in OF_MEASUREMENT), where)
+        who = pack_barcode(parts, where)
+    row = np.repeat(np.arange(len(ids)), counts)
 
     space, moved = ("tx", "ty", "tz"), ("tpx", "tpy", "tpz")
     branches, of_hits = _of_event(
-        opened, "hits", event, ("volume_id", "layer_id", "sensitive_id", *OF_HIT, *space, *moved, "index")
+        opened, "hits", event, ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"), (*OF_HIT, LISTED_OF_HIT)
     )
+    listed = branches.pop(LISTED_OF_HIT, None)
+    if listed is None:
+        require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
     numbers = {n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches}
+    if listed is None:
+        numbers["who"] = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
+    else:
+        numbers["who"] = _listed_barcodes(listed, of_hits, LISTED_OF_HIT)
     ours = in_detector(detector, numbers["volume_id"])
     numbers = {n: v[ours] for n, v in numbers.items()}
     hit_module = detector.find_modules(*(numbers[n] for n in ("volume_id", "layer_id", "sensitive_id")))
-    hit_who = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
+    hit_who = numbers["who"]
     point = np.stack([numbers[n] for n in space], axis=1)
 
     names, number = np.unique(np.concatenate([hit_who, who]), return_inverse=True)

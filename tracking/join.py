@@ -149,11 +149,8 @@ def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -
         names = ("event_id", "measurement_id")
         branches = read_branches(points, "spacepoints", names, "the branches of ACTS's RootSpacePointWriter")
         of, made_of = (flat_branch(branches[n], "i8", str(points), n) for n in names)
-        # Not every measurement is a space point.
-        kept = {e: _only(found, made_of[of == e]) for e, found in entries.items()}
-        _write_rows(
-            folder, "spacepoints", {"event_id": of, "measurement_id": made_of}, *_assign_rows(kept, of, made_of, str(points))
-        )
+        number, score = _assign_rows(entries, of, made_of, str(points), partly=True)
+        _write_rows(folder, "spacepoints", {"event_id": of, "measurement_id": made_of}, number, score)
         files.append("spacepoints-tracks.root")
     return {"files": files, "n_hits": len(ids), "n_on_tracks": n_on_tracks}
 
@@ -170,12 +167,15 @@ def _only(found: Assigned, ids: Ints) -> Assigned:
 
 
 def _assign_rows(
-    entries: Mapping[int, Assigned], event: Ints, ids: Ints, where: str
+    entries: Mapping[int, Assigned], event: Ints, ids: Ints, where: str, partly: bool = False
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Of rows of many events; ``partly``: not every measurement has one, as not every one is a space point."""
     number, score = np.full(len(ids), -1, dtype=np.int32), np.zeros(len(ids), dtype=np.float32)
+    by_event = np.argsort(event, kind="stable")
     for e, found in entries.items():
-        rows = np.flatnonzero(event == e)
-        number[rows], score[rows] = _assign(found, ids[rows], f"{where}: event {e}")
+        rows = by_event[slice(*np.searchsorted(event, [e, e + 1], sorter=by_event))]
+        of_event = _only(found, ids[rows]) if partly else found
+        number[rows], score[rows] = _assign(of_event, ids[rows], f"{where}: event {e}")
     return number, score
 
 

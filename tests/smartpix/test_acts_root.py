@@ -10,7 +10,7 @@ import uproot
 from smartpix.convert import detect
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
-from tests.acts_files import write_acts_root
+from tests.acts_files import BRANCHES, write_acts_root
 from tests.helpers import REPOSITORY, convert_folder
 
 TABLE = REPOSITORY / "data" / "detector.csv"
@@ -58,6 +58,25 @@ def test_events_are_those_of_the_csv_files(acts_folder, tmp_path, expected, chan
     folder = write_acts_root(acts_folder, tmp_path / "root", channels_in, measurement_id)
     done = convert_folder(folder, tmp_path / "e.root", detector=TABLE)
     assert (done["kind"], done["n_events"], done["truth"]) == ("acts-root", 2, True)
+    same(events_of(tmp_path / "e.root"), expected)
+
+
+def listed(branches, prefix):
+    """The five branches of a particle's parts as one of lists, as ACTS wrote them for a while."""
+    parts = [branches.pop(f"{prefix}_{part}") for part in BRANCHES]
+    return ak.concatenate([part[..., np.newaxis] for part in parts], axis=-1)
+
+
+def test_lists_of_a_particles_parts_are_read_too(copy, tmp_path, expected):
+    """uproot writes lists of lists in RNTuples alone, and tells them from a TTree's no more than smartpix does."""
+    for name, prefix, branch in (("hits", "barcode", "barcode"), ("measurements", "particles", "particles")):
+        with uproot.open(copy / f"{name}.root") as file:
+            branches = {b: file[name][b].array() for b in file[name].keys() if not b.startswith("n")}  # noqa: SIM118
+        branches[branch] = listed(branches, prefix)
+        with uproot.recreate(copy / f"{name}.root") as file:
+            file.mkrntuple(name, branches)
+    done = convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    assert done["truth"]
     same(events_of(tmp_path / "e.root"), expected)
 
 
@@ -132,6 +151,9 @@ def rewritten(path, change):
         ("measurements", lambda b: b | {"rec_loc0": b["rec_loc0"] * np.nan}, "'rec_loc0' has a value that is not finite"),
         ("hits", lambda b: b | {"barcode_particle": b["barcode_particle"] + 1000}, "has no hit of particle"),
         ("hits", lambda b: {n: v for n, v in b.items() if n != "tpx"}, "'tpx' is missing"),
+        ("hits", lambda b: {n: v for n, v in b.items() if n != "barcode_particle"}, "'barcode_particle' is missing"),
+        ("hits", lambda b: b | {"barcode": ak.from_regular(np.ones((len(b["index"]), 4), np.uint32))}, "lists of 5"),
+        ("measurements", lambda b: b | {"particles": b["channel_loc0"]}, "must hold lists of particles"),
         ("particles", lambda b: b | {"particle": b["particle"] + 1000}, "lacks"),
         ("particles", lambda b: b | {"q": b["q"][:, :-1]}, "different lengths"),
     ],
