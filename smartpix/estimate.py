@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
-    "sensor_of", "shapes_of_images", "truth_targets",
+    "sensor_of", "shapes_of_images", "trained_on_others", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
 REGIONS = ("barrel", "endcap")
+OF_ACTS = "smartpix convert acts"
+"""How files of ACTS's clusters say that they were made."""
 NETWORK_FIELDS = tuple(f.name for f in fields(NetworkOptions))
 TRUNCATED_SCALE = 3.0
 """Factor on the sigmas of truncated clusters where none was measured."""
@@ -93,6 +95,11 @@ class Estimator(Protocol):
     @property
     def slices(self) -> Sequence[int]:
         """Time slices it needs."""
+        ...
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of its training, by region."""
         ...
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
@@ -440,6 +447,15 @@ def choose_estimator(
         f"no {'estimates' if kind == 'auto' else kind} trained for the sensor {sensor} with slices {list(header.slices)}; "
         f"there are {known}. Train one: `smartpix train shape` on a simulated file of that sensor"
     )
+
+
+def trained_on_others(header: Header, estimator: Estimator) -> bool:
+    """Whether the clusters are of ACTS's own digitisation and the estimates were trained on clusters of another.
+
+    ACTS's geometric digitisation has neither the Lorentz drift nor the diffusion of a sensor, by which such estimates are off.
+    """
+    made = [d.get("data", {}).get("command", "") for d in estimator.descriptions.values()]
+    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not any(str(m).startswith(OF_ACTS) for m in made)
 
 
 def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:

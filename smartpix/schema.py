@@ -188,9 +188,9 @@ def origin_pixel(n: int) -> int:
     return (n - 1) // 2
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+def nearest(name: str, known: Iterable[str], least: float = 0.5) -> str:
+    """Return " Did you mean 'x'?" for the closest known name, or "" where none is as similar as ``least`` (0 to 1)."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=least)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

@@ -89,8 +89,8 @@ class ShapeEstimator:
             InputError: missing file or weights of another architecture.
         """
         arrays, description = load_weights(name, ARCHITECTURE)
-        sensors = {region: {"sensor": sensor} for region, sensor in description["sensor"].items()}
-        return cls(arrays, sensors, tuple(description["slices"]))
+        descriptions = {region: {**description, "sensor": sensor} for region, sensor in description["sensor"].items()}
+        return cls(arrays, descriptions, tuple(description["slices"]))
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        hint = nearest(unknown[0], _flags(parser, sys.argv[1:] if arguments is None else arguments))
+        # All flags have their dashes in common.
+        hint = nearest(unknown[0], _flags(parser, sys.argv[1:] if arguments is None else arguments), least=0.65)
         print(f"smartpix: unknown argument '{unknown[0]}'.{hint} `smartpix COMMAND --help` lists them", file=sys.stderr)
         return 2
     command: Callable[[argparse.Namespace], None] = options.command_function

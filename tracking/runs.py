@@ -15,6 +15,7 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
+from smartpix.estimate import trained_on_others
 from smartpix.files import check_writable
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
@@ -89,6 +90,12 @@ def run(
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
+    if options.graph == "cone" and trained_on_others(chain.header, chain.estimator):
+        log(
+            "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones are "
+            "off; train estimates on events of yours that have truth (smartpix train shape), or do without (--set graph=window "
+            "--set gnn=gnn-window)"
+        )
     for reason in failed.values():
         log(f"left out: {reason}")
     names = {str(file.path.absolute()): str(file.path) for file in opened}

@@ -19,6 +19,7 @@ from smartpix.estimate import (
     choose_estimator,
     estimate,
     sensor_of,
+    trained_on_others,
     truth_targets,
     window_center,
 )
@@ -638,3 +639,24 @@ def test_what_is_no_cluster_of_the_file_is_refused():
     refused(without, "clusters: pixels: 'charge_19' is missing")
     for field in ("local_x", ("pixels", "charge_19")):
         refused(ak.with_field(clusters, clusters[field] * np.nan, field), "charge or position is not finite")
+
+
+SIMULATED = "smartpix simulate crossings"
+
+
+@pytest.mark.parametrize(
+    ("file", "trained", "others"),
+    [
+        ("smartpix convert acts-csv", SIMULATED, True),
+        ("smartpix convert acts-root", "smartpix train", True),
+        ("smartpix convert acts-csv", "smartpix convert acts-root", False),
+        ("smartpix simulate events", SIMULATED, False),
+        ("smartpix convert trackml", SIMULATED, False),
+    ],
+)
+def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_path, file, trained, others):
+    arrays, description = load_weights("shape-50x12.5x100", "shape-mlp-v1")
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}})
+    header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
+    estimator = choose_estimator(header, "shape", shape=str(tmp_path / "w.safetensors"))
+    assert trained_on_others(header, estimator) == others

@@ -224,6 +224,8 @@ def test_an_unknown_flag_is_one_line_and_names_the_nearest_of_the_command(capsys
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "unknown argument '--estimatse'. Did you mean '--estimates'?" in err
+    assert main(["run", "--nosuch"]) == 2
+    assert "unknown argument '--nosuch'. `smartpix COMMAND --help`" in capsys.readouterr().err
 
 
 def test_usage_errors_are_code_2(capsys):

@@ -75,7 +75,8 @@ def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_pat
     assert result["n_train"] == sum(len(g.y) for g in graphs[:2])
     assert result["n_validation"] == len(graphs[2].y)
     assert result["n_test"] == len(graphs[3].y)
-    assert [line.split("  ")[0] for line in lines[1:]] == ["screen 1/2", "screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert lines[1].startswith("loss: binary cross-entropy")
+    assert [line.split("  ")[0] for line in lines[2:]] == ["screen 1/2", "screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert result["epochs"] == 3
     assert 0 < result["screen_kept"] <= 1
     longer = train_gnn(
