@@ -90,7 +90,7 @@ can be made of them.
   where the table has the local ones are refused.
 - **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`; in ROOT files without one it is the number of the entry in its event, from 0. Event numbers are the files' own.
   A `particle_id` in five parts becomes {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first, as ACTS packed it before.
-- **Charge** is the cell's value times `--electrons` (default {ELECTRONS_PER_MM:,.0f}: values are path lengths in mm), in slice 19. `--field` is 2 T where it is not given.
+- **Charge** is the cell's value times `--electrons` (default {ELECTRONS_PER_MM:,.0f}: values are path lengths in mm), in slice 19. `--field` is TrackML's 2 T where it is not given; of ACTS's files it must be.
 - **Share** of a particle in a cluster is that of its path through the thickness.
 - **Estimates** have to be those of the user's sensor and digitisation. ACTS's geometric digitisation has neither Lorentz drift nor diffusion, by which the shipped estimates are off
   (`smartpix run` warns). `smartpix train shape events.root -o own.safetensors` on events of the same digitisation that have truth, then `smartpix run other.root --set shape=own.safetensors`:

@@ -32,7 +32,15 @@ from smartpix.simulate.events import SimulateOptions, header, simulate
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.weights import data_path
 from tracking.acts import ESTIMATES, SEEDER, SeederOptions, cone_seeder
-from tracking.acts_event import acts_detector, as_tracks, fitting_algorithm, measurement_sources, track_parameters, track_rows
+from tracking.acts_event import (
+    ActsDetector,
+    acts_detector,
+    as_tracks,
+    fitting_algorithm,
+    measurement_sources,
+    track_parameters,
+    track_rows,
+)
 from tracking.acts_reference import LOOSE, TUNED, ActsOptions
 from tracking.bench_tracking import Event, Found, judged, rates
 from tracking.metrics import event_truth
@@ -94,12 +102,11 @@ def own_seeding(acts: Any, field: float) -> Callable[..., str]:
     return add
 
 
-def reconstruct(acts: Any, head: Header, events: Sequence[Event], way: Way) -> Outcome:
+def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], way: Way) -> Outcome:
     """ACTS's chain from measurements to tracks."""
     from acts.examples import reconstruction as chain
 
     examples, options = acts.examples, way.options
-    place = acts_detector(acts, head.detector, head.field)
     hits = [event.hits for event in events]
     found: list[Found] = []
     n_seeds: list[int] = []
@@ -155,10 +162,10 @@ def reconstruct(acts: Any, head: Header, events: Sequence[Event], way: Way) -> O
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))
 
 
-def fit(acts: Any, head: Header, events: Sequence[Event], propose: Callable[..., str]) -> Outcome:
+def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], propose: Callable[..., str]) -> Outcome:
     """The graph network's tracks, fitted by ACTS: seeds and proto tracks, parameters from the seeds, Kalman filter."""
     examples, level = acts.examples, acts.logging.FATAL
-    place, hits = acts_detector(acts, head.detector, head.field), [event.hits for event in events]
+    hits = [event.hits for event in events]
     found: list[Found] = []
     n_seeds: list[int] = []
 
@@ -211,6 +218,7 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
     acts = import_acts()
     report(f"simulating {n_events} events of pile-up {pileup}")
     head, events, ms_estimates = simulate_events(n_events, pileup, seed)
+    place = acts_detector(acts, head.detector, head.field)
 
     def hits(event: int) -> Hits:
         # Made again, so that what comes after the estimates is in the time.
@@ -226,9 +234,9 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
         "acts": Way(*own, TUNED), "acts_same_options": Way(*own, WITH_CONES),
     }  # fmt: skip
     chains: dict[str, Callable[[Sequence[Event]], Outcome]] = {
-        name: partial(reconstruct, acts, head, way=way) for name, way in ways.items()
+        name: partial(reconstruct, acts, head, place, way=way) for name, way in ways.items()
     }
-    chains["ours_fitted"] = partial(fit, acts, head, propose=cones("tracks", proto_track_key="proposed"))
+    chains["ours_fitted"] = partial(fit, acts, head, place, propose=cones("tracks", proto_track_key="proposed"))
     for chain in chains.values():
         chain(events[:1])
     outcomes: dict[str, list[Outcome]] = {name: [] for name in chains}

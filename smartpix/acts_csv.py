@@ -10,7 +10,7 @@ from smartpix.acts_geometry import check_positions, geometry_ids, in_detector, l
 from smartpix.geometry import Detector
 from smartpix.hit_tables import Cells, Columns, Crossed, HitTables, Ints
 from smartpix.schema import InputError
-from smartpix.tables import find_csv, read_csv
+from smartpix.tables import csv_of, find_csv, read_csv
 
 __all__ = ["acts_has_truth", "read_acts_event"]
 
@@ -47,7 +47,7 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     """
     wanted = {"measurement_id": "i8", "geometry_id": "u8", "local0": "f8", "local1": "f8"}
     table = _read(folder, f"{prefix}-measurements", wanted, dict.fromkeys(GLOBAL, "f8"))
-    where = f"{folder}/{prefix}-measurements.csv"
+    where = str(csv_of(folder, f"{prefix}-measurements"))
     ours = in_detector(detector, geometry_ids(table["geometry_id"])[0])
     table = {n: v[ours] for n, v in table.items()}
     module = detector.find_modules(*geometry_ids(table["geometry_id"]))
@@ -67,16 +67,13 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
 
 
 def _read(folder: Path, stem: str, wanted: dict[str, str], optional: dict[str, str] | None = None) -> Columns:
-    path = find_csv(folder, stem)
-    if path is None:
-        raise InputError(f"{folder}: '{stem}.csv' (or .csv.gz) is missing")
-    return read_csv(path, wanted, EXPECTED, optional)
+    return read_csv(csv_of(folder, stem), wanted, EXPECTED, optional)
 
 
 def _cells(folder: Path, stem: str) -> Cells:
     columns = {"channel0": "i8", "channel1": "i8", "value": "f8"}
     table = _read(folder, stem, columns, dict.fromkeys(MEASUREMENT, "i8"))
-    where = f"{folder}/{stem}.csv"
+    where = str(csv_of(folder, stem))
     return Cells(_either(table, MEASUREMENT, where), table["channel0"], table["channel1"], table["value"], where)
 
 
@@ -97,18 +94,21 @@ def _particle_ids(table: Columns, where: str) -> Ints:
 def _truth(folder: Path, prefix: str) -> Crossed:
     numbers = dict.fromkeys((*PARTS, "particle_id"), "i8")
     stem = f"{prefix}-hits"
+    of_hits = str(csv_of(folder, stem))
     columns = {**dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"), "index": "i8"}
     hits = _read(folder, stem, columns, numbers)
-    particle_id = _particle_ids(hits, f"{folder}/{stem}.csv")
+    particle_id = _particle_ids(hits, of_hits)
     links = _read(folder, f"{prefix}-measurement-simhit-map", {"measurement_id": "i8", "hit_id": "i8"})
     row = links["hit_id"]
-    if np.any((row < 0) | (row >= len(particle_id))):
+    lost = (row < 0) | (row >= len(particle_id))
+    if np.any(lost):
         raise InputError(
-            f"{folder}/{prefix}-measurement-simhit-map.csv: hit_id goes to {int(row.max())} and {stem}.csv has "
+            f"{csv_of(folder, f'{prefix}-measurement-simhit-map')}: has the hit_id {int(row[lost][0])} and {of_hits} has "
             f"{len(particle_id)} rows; they are not of the same event"
         )
     kind = next(k for k in PARTICLES if find_csv(folder, f"{prefix}-{k}") is not None)
     stem = f"{prefix}-{kind}"
+    of_particles = str(csv_of(folder, stem))
     starts = dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")
     table = _read(folder, stem, {"particle_type": "i4", **starts}, numbers)
     particles = {n: table[n] for n in ("vx", "vy", "vz", "px", "py", "pz")}
@@ -119,6 +119,6 @@ def _truth(folder: Path, prefix: str) -> Crossed:
         momentum=np.stack([hits[f"tp{a}"][row] for a in "xyz"], axis=1),
         order=hits["index"][row],
         particles=particles
-        | {"particle_id": _particle_ids(table, f"{folder}/{stem}.csv"), "pdg_id": table["particle_type"], "charge": table["q"]},
-        where=(f"{folder}/{prefix}-hits.csv", f"{stem}.csv"),
+        | {"particle_id": _particle_ids(table, of_particles), "pdg_id": table["particle_type"], "charge": table["q"]},
+        where=(of_hits, of_particles),
     )

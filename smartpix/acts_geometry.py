@@ -49,9 +49,10 @@ def pack_barcode(parts: Sequence[npt.NDArray[Any]], where: str) -> Ints:
         numbers = np.asarray(values).astype(np.int64)
         # The highest bit would make the identifier negative.
         limit = 2 ** (bits - 1 if k == 0 else bits)
-        if np.any((numbers < 0) | (numbers >= limit)):
+        beyond = (numbers < 0) | (numbers >= limit)
+        if np.any(beyond):
             raise InputError(
-                f"{where}: a particle's {name} number is {int(numbers.max(initial=0))}, and {limit - 1} is the largest that fits "
+                f"{where}: a particle's {name} number is {int(numbers[beyond][0])}, and 0 to {limit - 1} fit "
                 "into the 64 bits of a particle_id; number them anew"
             )
         packed = (packed << bits) + numbers

@@ -109,7 +109,10 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
     if len(set(there.values())) > 1:
         missing = next(name for name, found_ in there.items() if not found_)
         raise InputError(f"{folder}: '{missing}.root' is missing; truth needs hits and particles: give both files or neither")
-    has_truth = there["hits"] and (set(OF_MEASUREMENT) <= set(found) or LISTED_OF_MEASUREMENT in found)
+    has_truth = there["hits"]
+    if has_truth and LISTED_OF_MEASUREMENT not in found:
+        fix = "Nothing else says whose measurements they are; to convert without truth, move hits.root and particles.root away."
+        require(list(found), OF_MEASUREMENT, str(path), fix)
     if has_truth:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
         rows["particles"] = _event_ranges(folder / "particles.root", "particles", "event_id")

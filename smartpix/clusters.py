@@ -209,7 +209,8 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
         slices: slices to take, in this order.
 
     Raises:
-        InputError: these are no cluster records, or those of several events that are not flattened, or they lack a slice.
+        InputError: these are no cluster records, or those of several events that are not flattened, or they lack a slice or
+            pixels.
     """
     fix = 'Give those of one event: events[0]["clusters"], with events from smartpix.io.iterate.'
     if not isinstance(clusters, ak.Array):
@@ -221,6 +222,8 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
     charges = [f"charge_{s:02d}" for s in slices]
     require(pixels.fields, ["row", "column", *charges], "clusters: pixels", "Estimates need the slices they were trained with.")
     counts = ak.to_numpy(ak.num(pixels, axis=1)).astype(np.int64)
+    if len(counts) and counts.min() < 1:
+        raise InputError(f"clusters: hit_id {clusters['hit_id'][int(np.argmin(counts))]} has no pixels; every cluster needs one")
     flat = ak.flatten(pixels, axis=1)
     return FlatClusters(
         module=ak.to_numpy(clusters["module_index"]),

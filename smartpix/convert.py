@@ -65,19 +65,20 @@ class ConvertOptions:
         detector: module table (CSV); for ACTS also its geometric digitisation (JSON); for TrackML its detectors.csv, if that lies
             elsewhere. None: what the folder holds.
         field: solenoid field in T, which the files of ACTS do not tell; None: TrackML's 2 T, of event files their own.
-        electrons: charge in e of a cell of value 1; the default takes values for path lengths in mm.
+        electrons: charge in e of a cell of value 1; None takes values for path lengths in mm.
         container: ``ttree`` or ``rntuple``; None: TTree, of event files the other one.
     """
 
     detector: Path | None = None
     field: float | None = None
-    electrons: float = ELECTRONS_PER_MM
+    electrons: float | None = None
     container: Container | None = None
 
     def __post_init__(self) -> None:
         if self.field is not None:
             check("convert", "field", self.field, bool(np.isfinite(self.field)), "a number (T)")
-        check("convert", "electrons", self.electrons, 0 < self.electrons < 1e9, "positive and below 1e9")
+        if self.electrons is not None:
+            check("convert", "electrons", self.electrons, 0 < self.electrons < 1e9, "positive and below 1e9")
 
 
 def detect(path: str | Path, kind: str | None = None) -> Found:
@@ -166,6 +167,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     if options.field is None and found.kind != "trackml":
         raise InputError(f"{found.path}: files of ACTS do not tell the field; give the simulation's in T with --field")
     field = FIELD if options.field is None else options.field
+    electrons = ELECTRONS_PER_MM if options.electrons is None else options.electrons
     source = _SOURCES[found.kind](found, options)
     made_by = {
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
@@ -175,7 +177,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
 
     def events() -> Iterator[ak.Array]:
         for tables in source.events():
-            event = make_event(tables, source.detector, options.electrons)
+            event = make_event(tables, source.detector, electrons)
             counts["n_events"] += 1
             counts["n_hits"] += len(event["clusters"][0])
             counts["n_left_out"] += tables.n_others
@@ -227,6 +229,9 @@ _SOURCES: dict[str, Callable[[Found, ConvertOptions], _Source]] = {
 
 def _convert_events(found: Found, output: str | Path, options: ConvertOptions) -> dict[str, Any]:
     """Our own file with the other container, everything else as it is."""
+    for name in ("detector", "field", "electrons"):
+        if getattr(options, name) is not None:
+            raise InputError(f"{found.path}: is an event file, which has its own {name}; leave {name} out")
     opened = open_events(found.path)
     container = options.container or ("rntuple" if opened.container == "ttree" else "ttree")
     made_by = dict(opened.header.made_by) if opened.has_truth else {**opened.header.made_by, "truth": False}

@@ -25,7 +25,8 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
             :func:`smartpix.weights.describe_weights`.
     """
-    if Path(path).suffix == ".safetensors" or (data_path("weights") / f"{path}.safetensors").is_file():
+    shipped = not Path(path).exists() and (data_path("weights") / f"{path}.safetensors").is_file()
+    if shipped or Path(path).suffix == ".safetensors":
         return describe_weights(path)
     if is_cluster_file(path):
         return {"file": str(path), "container": "parquet", **describe_clusters(path)}

@@ -455,7 +455,7 @@ def trained_on_others(header: Header, estimator: Estimator) -> bool:
     ACTS's geometric digitisation has neither the Lorentz drift nor the diffusion of a sensor, by which such estimates are off.
     """
     made = [d.get("data", {}).get("command", "") for d in estimator.descriptions.values()]
-    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not any(str(m).startswith(OF_ACTS) for m in made)
+    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not all(str(m).startswith(OF_ACTS) for m in made)
 
 
 def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
@@ -463,24 +463,31 @@ def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
     return all(abs(a[k] - b[k]) <= 0.02 * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
 
 
+def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= limit:
+        raise InputError(
+            f"clusters: {name} goes from {low} to {high}, and the detector of {len(detector)} modules has 0 to "
+            f"{limit - 1}; clusters and header must be of the same file"
+        )
+
+
 def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
     """Estimates of cluster records (one event's, or flattened).
 
     Raises:
-        InputError: no cluster records, or on modules that the detector does not have, or an estimate is not finite (damaged
-            weights or charges).
+        InputError: no cluster records, or on modules or pixels that the detector does not have, or an estimate is not finite
+            (damaged weights, or charges and positions that the estimator does not flag).
     """
-    flat = flatten(clusters, estimator.slices)
-    n_modules = len(header.detector)
-    if len(flat) and not 0 <= flat.module.min() <= flat.module.max() < n_modules:
-        raise InputError(
-            f"clusters: module_index goes from {flat.module.min()} to {flat.module.max()} and the detector has {n_modules} "
-            "modules; clusters and header must be of the same file"
-        )
-    result = estimator.predict(flat, header.detector)
-    if not np.all(np.isfinite(flat.charge)) or not np.all(np.isfinite(flat.local)):
-        raise InputError("clusters: a charge or position is not finite; drop these clusters")
+    flat, detector = flatten(clusters, estimator.slices), header.detector
+    if len(flat):
+        _check_on(detector, "module_index", flat.module, len(detector))
+        _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
+        _check_on(detector, "pixels' column", flat.column, int(detector.n_columns.max()))
+    result = estimator.predict(flat, detector)
     if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
+        if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
+            raise InputError("clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters")
         raise InputError(
             "estimates: the network gives values that are not finite; its weights are damaged, train or copy them again"
         )

@@ -124,9 +124,11 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
     number = rows_of(ids, cells.hit_id)
     ours = number >= 0
     number, ch0, ch1, value = number[ours], cells.ch0[ours], cells.ch1[ours], cells.value[ours]
-    without = len(ids) - len(np.unique(number))
-    if without:
-        raise InputError(f"{cells.where}: {without} pixel hits have no cell; every hit needs at least one")
+    without = np.setdiff1d(np.arange(len(ids)), number)
+    if len(without):
+        raise InputError(
+            f"{cells.where}: hit {ids[without[0]]} has no cell ({len(without)} such hits); every hit needs at least one"
+        )
     on = module[number]
     inside = (ch0 >= 0) & (ch0 < detector.n_rows[on]) & (ch1 >= 0) & (ch1 < detector.n_columns[on])
     if not np.all(inside):
@@ -158,7 +160,11 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
     point, momentum = crossed.point[ours], crossed.momentum[ours]
     who = rows_of(table[by_id], particle)
     if np.any(who < 0):
-        raise InputError(f"{crossed.where[0]}: {int(np.sum(who < 0))} hits of particles that {crossed.where[1]} lacks")
+        lost = particle[who < 0]
+        raise InputError(
+            f"{crossed.where[0]}: has hits of particle {lost[0]}, which {crossed.where[1]} lacks ({len(lost)} such hits); "
+            "the files must be of the same events"
+        )
     on = module[number]
     local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
     along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)

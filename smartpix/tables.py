@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError, require
 
-__all__ = ["LARGEST", "checked_column", "find_csv", "parquet_writer", "read_csv", "write_csv"]
+__all__ = ["LARGEST", "checked_column", "csv_of", "find_csv", "parquet_writer", "read_csv", "write_csv"]
 
 LARGEST = 1e20
 """Beyond this a number is no length, momentum or charge, and would overflow in single precision."""
@@ -28,6 +28,18 @@ ROW_GROUP = 50_000
 def find_csv(folder: Path, stem: str) -> Path | None:
     """The file ``stem.csv`` or ``stem.csv.gz`` in a folder, if it is there."""
     return next((p for ending in (".csv", ".csv.gz") if (p := folder / f"{stem}{ending}").is_file()), None)
+
+
+def csv_of(folder: Path, stem: str) -> Path:
+    """The same, which must be there.
+
+    Raises:
+        InputError: it is not.
+    """
+    path = find_csv(folder, stem)
+    if path is None:
+        raise InputError(f"{folder}: '{stem}.csv' (or .csv.gz) is missing")
+    return path
 
 
 def read_csv(
@@ -74,8 +86,8 @@ def checked_column(values: npt.NDArray[Any], dtype: str, where: str, name: str) 
         InputError: values that are no numbers, not finite, too large or, for a type of whole numbers, not whole.
     """
     if values.dtype.kind not in "iuf":
-        row, value = next(((k, v) for k, v in enumerate(values.tolist()) if not _is_number(v)), (0, values.dtype))
-        raise InputError(f"{where}: column '{name}' has the value {value!r} in row {row}, which is no number")
+        wrong = next((f"the value {v!r} in row {k}" for k, v in enumerate(values.tolist()) if not _is_number(v)), None)
+        raise InputError(f"{where}: column '{name}' has {wrong or f'values of type {values.dtype}'}, which is no number")
     if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
         row = int(np.argmin(np.isfinite(values)))
         raise InputError(f"{where}: column '{name}' has a value that is not finite in row {row}")
@@ -96,11 +108,12 @@ def checked_column(values: npt.NDArray[Any], dtype: str, where: str, name: str) 
 
 
 def _is_number(value: object) -> bool:
+    """Python's own grouping of digits (1_000) is none in tables."""
     try:
         float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
-    return not isinstance(value, bool)
+    return not isinstance(value, bool) and "_" not in str(value)
 
 
 def write_csv(path: str | Path, columns: Mapping[str, Any]) -> None:

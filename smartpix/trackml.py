@@ -10,7 +10,7 @@ from smartpix import schema
 from smartpix.geometry import Detector
 from smartpix.hit_tables import Cells, Columns, Crossed, HitTables
 from smartpix.schema import InputError
-from smartpix.tables import find_csv, read_csv
+from smartpix.tables import csv_of, find_csv, read_csv
 
 __all__ = ["FIELD", "read_trackml_detector", "read_trackml_event", "trackml_has_truth"]
 
@@ -71,18 +71,15 @@ def read_trackml_event(folder: Path, prefix: str, detector: Detector, has_truth:
         hit_id=hits["hit_id"],
         module=detector.find_modules(hits["volume_id"], hits["layer_id"], hits["module_id"]),
         position=np.stack([hits["x"], hits["y"], hits["z"]], axis=1),
-        cells=Cells(cells["hit_id"], cells["ch0"], cells["ch1"], cells["value"], f"{folder}/{prefix}-cells.csv"),
+        cells=Cells(cells["hit_id"], cells["ch0"], cells["ch1"], cells["value"], str(csv_of(folder, f"{prefix}-cells"))),
         truth=_truth(folder, prefix) if has_truth else None,
-        where=f"{folder}/{prefix}-hits.csv",
+        where=str(csv_of(folder, f"{prefix}-hits")),
         n_others=int(np.sum(~pixel)),
     )
 
 
 def _read(folder: Path, stem: str, wanted: dict[str, str]) -> Columns:
-    path = find_csv(folder, stem)
-    if path is None:
-        raise InputError(f"{folder}: '{stem}.csv' (or .csv.gz) is missing")
-    return read_csv(path, wanted, EXPECTED)
+    return read_csv(csv_of(folder, stem), wanted, EXPECTED)
 
 
 def _truth(folder: Path, prefix: str) -> Crossed:
@@ -103,5 +100,5 @@ def _truth(folder: Path, prefix: str) -> Crossed:
         momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1),
         order=None,
         particles={"pdg_id": table.pop("particle_type"), "charge": table.pop("q"), **table},
-        where=(f"{folder}/{prefix}-truth.csv", f"{prefix}-particles.csv"),
+        where=(str(csv_of(folder, f"{prefix}-truth")), str(csv_of(folder, f"{prefix}-particles"))),
     )

@@ -45,6 +45,5 @@ def _convert(options: argparse.Namespace) -> None:
     *kind, path = options.input
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
-    given = {"field": options.field, "electrons": options.electrons}
-    how = ConvertOptions(options.detector, **{n: v for n, v in given.items() if v is not None}, container=options.format)
+    how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
     print_result(options, {"file": str(options.output), **convert(found, options.output, how)})

@@ -23,7 +23,6 @@ from smartpix.schema import PARAMETERS
 from tracking import metrics
 from tracking.helix import advance, path_on_circle
 from tracking.pipeline import Chain, EventResult
-from tracking.vertices import find_vertices
 
 __all__ = ["CONE_STEPS", "HELIX_POINTS", "MOST_WINDOW", "event_content", "pack"]
 
@@ -61,7 +60,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
     # Of a hit that tracks share, the best of them.
     for t in np.argsort(tracks.score, kind="stable"):
         of_track[tracks.hits[tracks.start[t] : tracks.start[t + 1]]] = t
-    vertices = find_vertices(result.helices.z0, result.helices.sigma()[:, 1])
+    vertices = result.vertices
     content: dict[str, Any] = {
         "event": result.event, "field": header.field, "slices": list(header.slices), "quantile": options.cone.quantile,
         "gate": options.cone.gate(), "min_score": options.build.min_score, "graph": options.graph,

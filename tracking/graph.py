@@ -151,7 +151,7 @@ def to_pyg(
         ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of the edges, -1: not among them).
 
     Raises:
-        InputError: unknown naming, or arguments that are not of the same event.
+        InputError: unknown naming, clusters that are not the hits', or edges or truth of another number of hits.
     """
     from torch_geometric.data import Data
 

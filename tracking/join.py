@@ -19,7 +19,7 @@ from smartpix.convert import Found
 from smartpix.hit_tables import rows_of
 from smartpix.io import event_numbers, read_branches
 from smartpix.schema import InputError
-from smartpix.tables import find_csv, read_csv, write_csv
+from smartpix.tables import csv_of, read_csv, write_csv
 from smartpix.write import table_writer
 
 __all__ = ["COLUMNS", "check_events", "join_tracks"]
@@ -118,9 +118,7 @@ def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict
     files, n_hits, n_on_tracks = [], 0, 0
     for entry, event in enumerate(events.tolist()):
         stem = f"{prefixes[event]}-{table}"
-        path = find_csv(original.path, stem)
-        if path is None:
-            raise InputError(f"{original.path}: '{stem}.csv' (or .csv.gz) is missing")
+        path = csv_of(original.path, stem)
         ids = read_csv(path, {name: "i8"}, "the table that was converted")[name]
         number, score = _assign(_of_entry(tracks, entry), ids, str(path))
         write_csv(folder / f"{stem}-tracks.csv", {name: ids, "track_id": number, "track_score": score})

@@ -15,11 +15,12 @@ import torch
 from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.seeds import Seeds, find_seeds
-from smartpix.estimate import Estimator, choose_estimator, estimate
+from smartpix.estimate import Estimator, choose_estimator, estimate, trained_on_others
 from smartpix.io import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking.build import Tracks, build_tracks, layer_ranks
+from tracking.cli_output import log
 from tracking.fit import Helices, fit_tracks
 from tracking.graph import candidate_edges, make_features
 from tracking.inference import FusedInteractionNetwork, fuse_network
@@ -72,11 +73,18 @@ class Chain:
             InputError: no estimates for this sensor, or weights that cannot be used.
         """
         torch.set_num_threads(options.threads)
+        estimator = choose_estimator(header, options.estimates, **options.weights())
+        if options.graph == "cone" and trained_on_others(header, estimator):
+            log(
+                "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones "
+                "are off; train estimates on events of yours that have truth (smartpix train shape), or do without "
+                "(--set graph=window --set gnn=gnn-window)"
+            )
         pairs = layer_pairs(header.detector, skips=options.cone.skips)
         return cls(
             header=header,
             options=options,
-            estimator=choose_estimator(header, options.estimates, **options.weights()),
+            estimator=estimator,
             network=fuse_network(load_network(options.gnn, options.graph)),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +14,6 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
-from smartpix.estimate import trained_on_others
 from smartpix.files import check_writable
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
@@ -28,7 +26,7 @@ from tracking.outputs import output_writer
 from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
-from tracking.unfinished import Parts, alone_in, begin, is_done, load_part, made_with, store_part
+from tracking.unfinished import Parts, alone_in, begin, clear, is_done, load_part, made_with, store_part
 from tracking.units import Unit, plan_units, run_events, run_here
 
 if TYPE_CHECKING:
@@ -90,12 +88,6 @@ def run(
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
-    if options.graph == "cone" and trained_on_others(chain.header, chain.estimator):
-        log(
-            "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones are "
-            "off; train estimates on events of yours that have truth (smartpix train shape), or do without (--set graph=window "
-            "--set gnn=gnn-window)"
-        )
     for reason in failed.values():
         log(f"left out: {reason}")
     names = {str(file.path.absolute()): str(file.path) for file in opened}
@@ -129,7 +121,7 @@ def run(
             raise none_usable(failed)
         summary = _write(output, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
         if not failed:
-            shutil.rmtree(unfinished)
+            clear(unfinished)
         return summary
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from smartpix.weights import weights_path
 from tracking.options import RunOptions
 from tracking.units import Part, Unit, unpacked
 
-__all__ = ["Parts", "alone_in", "begin", "is_done", "load_part", "made_with", "store_part"]
+__all__ = ["Parts", "alone_in", "begin", "clear", "is_done", "load_part", "made_with", "store_part"]
 
 LOCK = ".lock"
 RUN = "run.json"
@@ -80,12 +80,17 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
         told: of :func:`made_with`.
 
     Raises:
-        InputError: it holds parts of a run with other options, weights or version.
+        InputError: it holds parts of a run with other options, weights or version, or something that is not of a run.
     """
     parts = Parts(folder, hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12])
     if not any(folder.glob("*.part")):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        clear(folder)
+        try:
+            folder.mkdir()
+        except FileExistsError as error:
+            raise InputError(
+                f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o"
+            ) from error
         with replace_when_done(folder / RUN) as beside:
             beside.write_text(json.dumps(told, indent=1) + "\n")
         return parts
@@ -101,6 +106,20 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
             "Finish that one, write to another folder, or remove this one to start anew"
         )
     return parts
+
+
+def clear(folder: Path) -> None:
+    """Remove the parts and what is theirs; the folder stays if it holds anything else."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.suffix == ".part" or path.name == RUN:
+            path.unlink()
+        elif path.name.startswith("."):
+            # Of a part that was being written when the run was killed.
+            shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def is_done(parts: Parts, unit: Unit) -> bool:

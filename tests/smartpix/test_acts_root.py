@@ -154,7 +154,8 @@ def rewritten(path, change):
         ("hits", lambda b: {n: v for n, v in b.items() if n != "barcode_particle"}, "'barcode_particle' is missing"),
         ("hits", lambda b: b | {"barcode": ak.from_regular(np.ones((len(b["index"]), 4), np.uint32))}, "lists of 5"),
         ("measurements", lambda b: b | {"particles": b["channel_loc0"]}, "must hold lists of particles"),
-        ("particles", lambda b: b | {"particle": b["particle"] + 1000}, "lacks"),
+        ("particles", lambda b: b | {"particle": b["particle"] + 1000}, r"hits of particle \d+, which .*particles\.root lacks"),
+        ("measurements", lambda b: {n: v for n, v in b.items() if n != "particles_generation"}, "'particles_generation' is"),
         ("particles", lambda b: b | {"q": b["q"][:, :-1]}, "different lengths"),
     ],
 )  # fmt: skip

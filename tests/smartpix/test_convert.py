@@ -1,6 +1,7 @@
 """What a path holds is found out and said, and our own files keep everything from one container to the other."""
 
 import shutil
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -66,6 +67,13 @@ def test_an_event_file_is_found_and_its_container_turned(ours, tmp_path):
     assert (opened.container, opened.header.made_by, opened.header.field) == ("rntuple", HEADER.made_by, 3.8)
     before, after = (ak.concatenate([part for _, part in iterate(p)]) for p in (ours, tmp_path / "events.root"))
     assert ak.to_list(before) == ak.to_list(after)
+
+
+@pytest.mark.parametrize(("name", "value"), [("detector", Path("table.csv")), ("field", 2.0), ("electrons", 1.0)])
+def test_what_an_event_file_has_itself_cannot_be_given(ours, tmp_path, name, value):
+    with pytest.raises(InputError, match=f"is an event file, which has its own {name}; leave {name} out"):
+        convert_folder(ours, tmp_path / "e.root", **{name: value})
+    assert not (tmp_path / "e.root").exists()
 
 
 @pytest.mark.parametrize("truth", [True, False])

@@ -18,6 +18,13 @@ def test_weights_are_described_by_path_and_by_name():
     assert (by_name["options"]["hidden"], by_name["container"]) == (16, "safetensors")
 
 
+def test_a_file_comes_before_shipped_weights_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    header = Header(one_module_detector(), 3.8, (0, 19), {"command": "test"})
+    write_events(tmp_path / "gnn", header, [random_events(1, [2])])
+    assert describe_file("gnn")["n_clusters"] == 2
+
+
 @pytest.mark.parametrize("container", ["ttree", "rntuple"])
 @pytest.mark.parametrize(("clusters", "truth"), [((3, 0, 4), True), ((3, 0, 4), False), ((0,), True), ((), True)])
 def test_description_counts_what_the_file_holds(tmp_path, container, clusters, truth):

@@ -634,11 +634,20 @@ def test_what_is_no_cluster_of_the_file_is_refused():
     refused(events, r"clusters: 'hit_id' is missing .*events\[0\]\[\"clusters\"\]")
     refused(events["clusters"], "one flat array of records and got 2 levels")
     small = dataclasses.replace(opened.header, detector=part_of(opened.header.detector, np.arange(5)))
-    refused(clusters, r"module_index goes from \d+ to \d+ and the detector has 5 modules", small)
+    refused(clusters, r"module_index goes from \d+ to \d+, and the detector of 5 modules has 0 to 4; clusters and header", small)
+    for axis in ("row", "column"):
+        shifted = ak.with_field(clusters, clusters["pixels", axis] + 20_000, ("pixels", axis))
+        refused(shifted, rf"clusters: pixels' {axis} goes from 2\d+ to \d+")
+        refused(ak.with_field(clusters, clusters["pixels", axis] - 20_000, ("pixels", axis)), f"pixels' {axis} goes from -")
+    for k in (1, len(clusters) - 1):
+        keep = ak.local_index(clusters["pixels"], axis=1) >= np.where(np.arange(len(clusters)) == k, 10_000, 0)
+        refused(ak.with_field(clusters, clusters["pixels"][keep], "pixels"), rf"hit_id {clusters['hit_id'][k]} has no pixels")
     without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_00"]], "pixels")
     refused(without, "clusters: pixels: 'charge_19' is missing")
+    shape = choose_estimator(opened.header, "shape")
     for field in ("local_x", ("pixels", "charge_19")):
-        refused(ak.with_field(clusters, clusters[field] * np.nan, field), "charge or position is not finite")
+        with pytest.raises(InputError, match="a pixel's charge, or local_x or local_y, is not finite"):
+            estimate(ak.with_field(clusters, clusters[field] * np.nan, field), opened.header, shape)
 
 
 SIMULATED = "smartpix simulate crossings"
@@ -660,3 +669,6 @@ def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_pat
     header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
     estimator = choose_estimator(header, "shape", shape=str(tmp_path / "w.safetensors"))
     assert trained_on_others(header, estimator) == others
+    simulated = {**estimator.descriptions["endcap"], "data": {"command": SIMULATED}}
+    mixed = dataclasses.replace(estimator, descriptions={**estimator.descriptions, "endcap": simulated})
+    assert trained_on_others(header, mixed) == ("acts" in file)

@@ -35,6 +35,7 @@ def test_a_table_with_a_head_alone_is_empty(tmp_path):
         ("1e300", "f8", "value 1e\\+300 in row 1, which is too large"),
         ("true", "f8", "has the value True in row 0, which is no number"),
         ("2020-01-01", "i8", "in row 0, which is no number"),
+        ("1_000", "f8", "has the value '1_000' in row 1, which is no number"),
         ("abc", "f8", "has the value 'abc' in row 1, which is no number"),
         ("-inf", "f8", "a value that is not finite in row 1"),
         ("", "f8", "1 empty cells"),

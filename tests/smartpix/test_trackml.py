@@ -299,7 +299,7 @@ def test_hit_on_an_unknown_module_is_refused(folder, output):
 def test_hit_without_cells_is_refused(folder, output):
     path = folder / "event000000001-cells.csv"
     path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("7,")) + "\n")
-    with pytest.raises(InputError, match="1 pixel hits have no cell"):
+    with pytest.raises(InputError, match=r"hit \d+ has no cell \(1 such hits\)"):
         convert_folder(folder, output)
 
 

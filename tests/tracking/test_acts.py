@@ -221,11 +221,16 @@ def test_tracks_go_to_the_fitter_in_memory(sample):
     assert np.all(np.quantile(np.abs(pulls), 0.68, axis=0) < 0.5)
 
 
+def example_of(name, monkeypatch):
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_example_runs_the_whole_chain(monkeypatch):
-    spec = importlib.util.spec_from_file_location("acts_chain", REPOSITORY / "examples" / "acts_chain.py")
-    example = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, example)
-    spec.loader.exec_module(example)
+    example = example_of("acts_chain", monkeypatch)
     result = json.loads(json.dumps(example.run(1, 10, 3, 1, report=lambda line: None)))
     for way in ("ours", "ours_tracks", "acts", "ours_fitted"):
         assert result[way]["n_findable"] > 20
@@ -237,6 +242,20 @@ def test_example_runs_the_whole_chain(monkeypatch):
     clock = {way: sum(result[way][stage] for stage in ("seeding_ms", "parameters_ms", "ckf_ms")) for way in ("ours", "acts")}
     assert result["ratio_time"] == pytest.approx(clock["ours"] / clock["acts"])
     assert "with ACTS's" in example.table(result)
+
+
+def test_example_on_clusters_of_acts_runs(monkeypatch):
+    example_of("acts_chain", monkeypatch)
+    example = example_of("acts_clusters", monkeypatch)
+    monkeypatch.setattr(example, "REPEATS", 1)
+    result = json.loads(json.dumps(example.run(1, 25, 3, lambda line: None)))
+    assert result["own"]["track_efficiency"] > 0.98 > 0.9 > result["shipped"]["track_efficiency"]
+    assert result["own"]["n_edges"] < 0.99 * result["own"]["n_window_edges"]
+    for hits in ("own", "lengths"):
+        for way in ("ours", "acts"):
+            assert result["in_acts"][hits][way]["efficiency"] > 0.97
+            assert result["in_acts"][hits][way]["fake_rate"] < 0.02
+        assert result["in_acts"][hits]["ours"]["n_seeds"] < result["in_acts"][hits]["acts"]["n_seeds"]
 
 
 def test_the_lines_of_the_page_plug_it_in(tmp_path):

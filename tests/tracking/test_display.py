@@ -20,6 +20,7 @@ from tracking.display import display_event
 from tracking.metrics import event_truth, score_edges, score_tracks
 from tracking.options import RunOptions
 from tracking.pipeline import Chain
+from tracking.vertices import VertexOptions
 
 EVENT = 2
 
@@ -57,6 +58,17 @@ def chain_result(files, options):
 
 def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+
+
+def test_vertices_are_those_of_the_runs_options(tmp_path):
+    counts = []
+    for options in (RunOptions(), RunOptions(vertex=VertexOptions(min_tracks=8, late_tracks=8))):
+        told = display_event(data_path("sample.root"), 0, tmp_path / "e.html", options)
+        ((file, events),) = iterate(data_path("sample.root"), step=1, stop=1)
+        result = Chain.for_header(file.header, options).event(0, events[0]["clusters"])
+        assert told["n_vertices"] == len(result.vertices)
+        counts.append(told["n_vertices"])
+    assert counts[1] < counts[0]
 
 
 def test_hits_and_pixels_are_those_of_the_event(page, chain_result):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from importlib.metadata import version
 
 import awkward as ak
@@ -29,7 +30,7 @@ from smartpix.write import write_events
 from tests.helpers import REPOSITORY
 from tracking import runs, units
 from tracking.cli import main
-from tracking.distribute import _run_there, connect
+from tracking.distribute import DASK_TRIM, _run_there, connect
 from tracking.options import RunOptions
 from tracking.outputs import EXTRA
 from tracking.pipeline import Chain
@@ -424,38 +425,67 @@ def test_without_dask_the_flag_says_what_to_install(capsys, monkeypatch, files, 
     assert "pip install 'smartpix[dask]'" in capsys.readouterr().err
 
 
-FAULTS = """
-import resource
-import numpy as np
-from tracking import distribute
+def page_faults():
+    """Of a hundred arrays of 1 MB: 256 pages each where freed memory is given back."""
+    import resource
 
-def faults():
+    np.ones(1 << 17)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(100):
         np.ones(1 << 17)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults()
-without = faults()
-distribute._keep_memory()
-faults()
-print(without, faults())
-"""
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
-def test_workers_keep_freed_memory_unless_the_user_chose():
-    """Page faults of a hundred arrays of 1 MB: 256 pages each where the memory is given back."""
+@glibc
+def test_workers_keep_freed_memory(client, files, options):
+    """Where dask has them give it back, by the value that is known of it."""
+    unit = units.plan_units([open_events(files["single"])], 1)[0]
+    content = zlib.compress(pickle.dumps(Chain.for_header(open_events(files["single"]).header, options)))
+    set_by_dask = client.run(lambda: os.environ["MALLOC_TRIM_THRESHOLD_"])
+    assert set(set_by_dask.values()) == {DASK_TRIM}
+    for worker in set_by_dask:
+        client.submit(_run_there, content, unit, version("smartpix"), workers=[worker], pure=False).result()
+        assert client.submit(page_faults, workers=[worker], pure=False).result() < 1000
 
-    def count(threshold):
-        environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": threshold}
-        done = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+
+@glibc
+def test_memory_is_given_back_where_the_user_chose_so():
+    script = "from tests.tracking.test_runs import page_faults; from tracking.distribute import _keep_memory\n"
+    script += "before = page_faults(); _keep_memory(); print(before, page_faults())"
+
+    def faults(threshold):
+        environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": threshold, "PYTHONPATH": str(REPOSITORY)}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
         return [int(word) for word in done.stdout.split()]
 
-    without, kept = count("65536")
-    assert without > 20_000
-    assert kept < 1000
-    assert count("65537")[1] > 20_000
+    before, after = faults(DASK_TRIM)
+    assert before > 20_000
+    assert after < 1000
+    assert min(faults("65537")) > 20_000
+
+
+def test_what_is_not_of_a_run_stays_in_the_way(files, options, tmp_path):
+    """Nothing is removed that a run did not write."""
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"unfinished: is not of a run, .*move it"):
+        run(files["single"], tmp_path, options, figures=False)
+    assert (folder / "thesis.txt").read_text() == "mine"
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+    with pytest.raises(InputError, match=r"unfinished: is not of a run, .*move it"):
+        run(files["single"], tmp_path, options, figures=False)
+    assert folder.read_text() == "a file"
+
+
+def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
+    (stopped / "unfinished" / "notes.txt").write_text("mine")
+    run_into(stopped, copies, options)
+    assert [p.name for p in (stopped / "unfinished").iterdir()] == ["notes.txt"]
 
 
 def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
