@@ -9,6 +9,7 @@ Each worker is in a session of its own, as a batch system starts it: Linux share
 ``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet
 machine of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of
 the one worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
+``memory_given_back_ratio``: the time of one worker that gives freed memory back at once, as dask sets it, over the time of one.
 """
 
 import json
@@ -37,6 +38,8 @@ from tracking.units import packed, plan_units, run_unit
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"
 ROUNDS = 3
+# Any but dask's own value, which the workers would change.
+GIVEN_BACK = "65537"
 UNIT = 4
 SIMULATE = ("simulate", "events", "--pileup", "200", "--events", "48", "--seed", "2013")
 COUNT = "import sys, time; s = time.perf_counter(); sum(range(20_000_000)); print(time.perf_counter() - s)"
@@ -56,12 +59,12 @@ def counting(n: int) -> float:
 
 
 @contextmanager
-def cluster(n_workers: int) -> Iterator[Client]:
-    """A scheduler in this process, and workers of one thread each."""
+def cluster(n_workers: int, **environment: str) -> Iterator[Client]:
+    """A scheduler in this process, and workers of one thread each, with these variables besides."""
     with LocalCluster(n_workers=0, dashboard_address=":0") as scheduler, tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "dask", "worker", scheduler.scheduler_address, "--nthreads", "1", "--no-dashboard"]
         command += ["--local-directory", folder]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | environment}
         workers = [subprocess.Popen(command, start_new_session=True, **quiet) for _ in range(n_workers)]
         try:
             with Client(scheduler) as client:
@@ -92,6 +95,17 @@ def alone(file: str) -> dict[str, float]:
             write(found.outputs, 0)
     seconds = {"cpu_s_unit": done - start, "cpu_s_merge": cpu_seconds() - done, "part_mb": size / 1e6}
     return {f"{name}_per_event": value / opened.n_events for name, value in seconds.items()}
+
+
+def giving_back(file: str) -> float:
+    """Median seconds of one worker that gives freed memory back at once."""
+    seconds = []
+    with cluster(1, MALLOC_TRIM_THRESHOLD_=GIVEN_BACK) as client, tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS + 1):
+            start = time.perf_counter()
+            run(file, folder, client=client, figures=False, events_per_unit=UNIT)
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
 
 
 def measure(file: str) -> dict[str, object]:
@@ -146,6 +160,8 @@ def measure(file: str) -> dict[str, object]:
         "tracks_mb_per_event": tracks,
         **alone(file),
         "input_mb_per_event": Path(file).stat().st_size / 1e6 / n_events,
+        "cpu_s_worker_per_event": statistics.median(workers[1]) / n_events,
+        "memory_given_back_ratio": giving_back(file) / statistics.median(wall[1]),
         "all_s": {"one": wall[1], "two": wall[2]},
         "machine": platform.processor() or platform.machine(),
     }

@@ -208,6 +208,7 @@ def page() -> str:
 
 Tracks beside ACTS were measured on {tracking["date"]}, the rest within a day of it, on a shared machine with two cores. Milliseconds there are only good to tens of per cent; ratios are of two things run in turn in one process on one thread, after a warm-up, and hold better. What each number
 means is [defined](numbers.md) once. Results with all keys are in `benchmarks/results/`, with a list of the commands that remake them.
+Seeds inside ACTS's own chain are measured in [In ACTS](acts.md), two workers against one in [Many files, many machines](scaling.md).
 
 ## The whole chain
 

@@ -94,8 +94,8 @@ can be made of them.
 - **Share** of a particle in a cluster is that of its path through the thickness.
 - **Estimates** have to be those of the user's sensor and digitisation. ACTS's geometric digitisation has neither Lorentz drift nor diffusion, by which the shipped estimates are off
   (`smartpix run` warns). `smartpix train shape events.root -o own.safetensors` on events of the same digitisation that have truth, then `smartpix run other.root --set shape=own.safetensors`:
-  on 700 pions an event, 30 events to train on and 5 others (`python benchmarks/acts_clusters.py`), the track efficiency is 0.998 with 63 % of the window's edges, and 0.773 with the shipped ones.
-  `--set graph=window --set gnn=gnn-window` does without directions (0.999, all of the window's edges).
+  on 7,200 pions an event, 4 events to train on and 3 others (`python examples/acts_clusters.py`), the track efficiency is 0.998 with 59 % of the window's edges, and 0.794 with the shipped ones.
+  `--set graph=window --set gnn=gnn-window` does without directions (0.995, all of the window's edges).
 
 ### Back onto these files
 

@@ -18,7 +18,7 @@ from scipy.special import chdtri
 
 from seeding.hits import Hits
 from seeding.table import max_curvature, scattering_constant
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 
 __all__ = ["ConeOptions", "Cones", "Prediction", "inside", "make_cones", "to_cylinder", "to_plane"]
 
@@ -38,7 +38,8 @@ class ConeOptions:
     """How wide the cones are, and what the search looks for.
 
     Attributes:
-        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
+        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep. The chain, which sorts
+            edges afterwards, takes 0.9999 (:data:`tracking.graph.WIDE`).
         sigma_z0: width of the luminous region in z, mm.
         sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam pipe.
         min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are equally likely.
@@ -62,6 +63,7 @@ class ConeOptions:
     max_edges: int = 20_000_000
 
     def __post_init__(self) -> None:
+        check_types("cone", self)
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         for name in ("sigma_z0", "min_pt", "curvature_pt", "sigma_scale"):
             check("cone", name, getattr(self, name), 0 < getattr(self, name) < np.inf, "positive")

@@ -26,7 +26,7 @@ from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
 
-__all__ = ["Edges", "find_edges", "search_all"]
+__all__ = ["Edges", "check_same_event", "find_edges", "search_all"]
 
 Single = npt.NDArray[np.float32]
 
@@ -42,6 +42,7 @@ class Edges:
         curvature, cot_theta, z0: (E,) of the edge with the beam line; 1/mm, -, mm.
         pulls: (E, 4) slope residuals in sigmas: cot alpha, cot beta at the source, then at the target.
         n_looked, n_tested: candidates in the cells the hits allow, and those the whole joint test was made for.
+        n_hits: of the event.
     """
 
     source: npt.NDArray[np.int32]
@@ -54,6 +55,7 @@ class Edges:
     pulls: Single
     n_looked: int
     n_tested: int
+    n_hits: int
 
     def __len__(self) -> int:
         return len(self.source)
@@ -92,6 +94,18 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
     return search_all(
         table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
     )
+
+
+def check_same_event(hits: Hits, edges: Edges, where: str) -> None:
+    """Check that edges can be of these hits; compiled code would read beyond their end.
+
+    Raises:
+        InputError: they were found among another number of hits.
+    """
+    if edges.n_hits != len(hits):
+        raise InputError(
+            f"{where}: the edges were found among {edges.n_hits} hits and {len(hits)} hits are given; give those of one event"
+        )
 
 
 def _check(hits: Hits, field: float, threads: int) -> None:
@@ -138,4 +152,4 @@ def search_all(
         )
     columns = parts[0][0] if len(parts) == 1 else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
     source, target, pair, chi2, bend, slope, z0, pulls = columns
-    return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested)
+    return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested, len(table.order))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from smartpix.estimate import Estimate
 from smartpix.geometry import Detector
+from smartpix.schema import InputError
 
 __all__ = ["Hits", "make_hits"]
 
@@ -39,6 +40,15 @@ class Hits:
     cot_covariance: Floats
     axes: Floats
 
+    def __post_init__(self) -> None:
+        n = len(self.hit_id)
+        widths = {"module": (), "layer": (), "position": (3,), "cot": (2,), "cot_covariance": (3,), "axes": (9,)}
+        shapes = {name: (getattr(self, name).shape, (n, *width)) for name, width in widths.items()}
+        shapes["estimate.mean"] = (self.estimate.mean.shape, (n, 4))
+        for name, (found, expected) in shapes.items():
+            if found != expected:
+                raise InputError(f"hits: {name} has the shape {found} and hit_id {n} rows; expected {expected}")
+
     def __len__(self) -> int:
         return len(self.hit_id)
 
@@ -58,7 +68,14 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
     """Hits of one event's cluster records and their estimates.
 
     An estimate whose position lies off its module is pulled back to the module's edge.
+
+    Raises:
+        InputError: another number of clusters than of estimates.
     """
+    if len(clusters) != len(estimate.mean):
+        raise InputError(
+            f"hits: there are {len(clusters)} clusters and {len(estimate.mean)} estimates; give those of the same event"
+        )
     module = ak.to_numpy(clusters["module_index"])
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = np.clip(estimate.mean[:, :2], -half, half)

@@ -14,7 +14,7 @@ from seeding.kernels import HIGH, LOW, WAA, WBB
 from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature, search_bounds
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
 
@@ -35,6 +35,7 @@ class WindowOptions:
     max_edges: int = 50_000_000
 
     def __post_init__(self) -> None:
+        check_types("window", self)
         check("window", "min_pt", self.min_pt, 0 < self.min_pt < np.inf, "positive (GeV)")
         check("window", "max_z0", self.max_z0, 0 < self.max_z0 < np.inf, "positive (mm)")
         check("window", "max_edges", self.max_edges, self.max_edges > 0, "positive")

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from scipy.special import chdtri
 
 from seeding.cones import ConeOptions
-from seeding.edges import Edges
+from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
 from seeding.seed_kernels import connect, edge_terms, hit_terms, spread_out
 from seeding.table import scattering_constant
 from seeding.threads import in_parts
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
@@ -41,6 +41,7 @@ class SeedOptions:
     shared: int = 1
 
     def __post_init__(self) -> None:
+        check_types("seed", self)
         check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check("seed", "per_middle", self.per_middle, self.per_middle >= 1, "at least 1")
         check("seed", "shared", self.shared, 0 <= self.shared <= 3, "0 to 3")
@@ -69,7 +70,12 @@ class Seeds:
 
 
 def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1) -> Seeds:
-    """Seeds of one event, best first; the result does not depend on ``threads``."""
+    """Seeds of one event, best first; the result does not depend on ``threads``.
+
+    Raises:
+        InputError: the edges are not of these hits.
+    """
+    check_same_event(hits, edges, "seeds")
     n = len(hits)
     radius, along = np.empty(n, dtype=np.float32), np.empty((n, 2), dtype=np.float32)
     terms = np.empty((len(edges), 2), dtype=np.float32)

@@ -479,6 +479,8 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         InputError: no cluster records, or on modules or pixels that the detector does not have, or an estimate is not finite
             (damaged weights, or charges and positions that the estimator does not flag).
     """
+    if isinstance(estimator, str):
+        raise InputError(f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')")
     flat, detector = flatten(clusters, estimator.slices), header.detector
     if len(flat):
         _check_on(detector, "module_index", flat.module, len(detector))

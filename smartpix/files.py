@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from smartpix.schema import InputError
 
-__all__ = ["check_writable", "replace_folder_when_done", "replace_when_done"]
+__all__ = ["as_paths", "check_writable", "replace_folder_when_done", "replace_when_done"]
+
+
+def as_paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
+    """One path, or several, as a list."""
+    return [Path(f) for f in ([files] if isinstance(files, (str, Path)) else files)]
 
 
 def check_writable(path: str | Path) -> None:

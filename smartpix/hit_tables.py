@@ -137,6 +137,11 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
             f"{cells.where}: hit {ids[number[i]]} has channel ({ch0[i]}, {ch1[i]}) off its module of "
             f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not match"
         )
+    if np.any(value < 0):
+        i = int(np.argmax(value < 0))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or path lengths"
+        )
     # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
     row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
     column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import uproot
 
 from smartpix import schema
+from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
@@ -286,9 +287,8 @@ def iterate(
     """
     if step < 1 or start < 0:
         raise InputError(f"iterate: step must be at least 1 and start at least 0; they are {step} and {start}")
-    paths = [files] if isinstance(files, (str, Path)) else list(files)
     seen = 0
-    for path in paths:
+    for path in as_paths(files):
         opened = open_events(path)
         first = max(start - seen, 0)
         last = opened.n_events if stop is None else min(stop - seen, opened.n_events)

@@ -16,6 +16,7 @@ from scipy import ndimage
 from smartpix.clusters import flatten, windows
 from smartpix.dataset import ClusterSet
 from smartpix.estimate import same_sensor, sensor_of, truth_targets, window_center
+from smartpix.files import as_paths
 from smartpix.io import EventFile, iterate
 from smartpix.parquet import Table, is_cluster_file, list_tables, read_clusters
 from smartpix.schema import InputError, origin_pixel
@@ -62,7 +63,7 @@ class Samples:
 
 
 def load_samples(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     region: str,
     slices: Sequence[int] | None = None,
     readout: ReadoutOptions | None = None,
@@ -82,9 +83,10 @@ def load_samples(
         InputError: files of both kinds, of different sensors, of another one than given or of the other region, no truth, no
             cluster, or a readout for event files.
     """
+    files = as_paths(files)
     kinds = {is_cluster_file(f) for f in files}
     if len(kinds) != 1:
-        raise InputError(f"{[str(f) for f in files]}: give either event files (ROOT) or data sets (parquet), not both")
+        raise InputError(f"{', '.join(map(str, files))}: give either event files (ROOT) or data sets (parquet), not both")
     if kinds == {True}:
         tables = list_tables(list(files))
         known = known_sensor(tables, sensor)
@@ -237,7 +239,7 @@ def _from_events(
             previous = opened
         parts[-1] += len(image)
     if not images or slices is None:
-        raise InputError(f"{[str(f) for f in files]}: no {region} cluster with truth to train on; simulate more events")
+        raise InputError(f"{', '.join(map(str, files))}: no {region} cluster with truth to train on; simulate more events")
     return Samples(
         np.concatenate(images),
         np.concatenate(targets),

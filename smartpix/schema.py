@@ -7,8 +7,10 @@ A table is a mapping ``name -> (dtype, unit, meaning)``; the ROOT branches, the 
 from __future__ import annotations
 
 import difflib
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "CLUSTERS",
@@ -29,6 +31,7 @@ __all__ = [
     "Column",
     "InputError",
     "check",
+    "check_types",
     "nearest",
     "origin_pixel",
     "require",
@@ -177,6 +180,22 @@ def check(section: str, name: str, value: object, good: bool, expected: str) -> 
     """
     if not good:
         raise InputError(f"{section}: {name} must be {expected} and is {value}")
+
+
+def check_types(section: str, options: Any) -> None:
+    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others.
+
+    Raises:
+        InputError: one is not; names section, option, the type and the value.
+    """
+    for name, wanted in typing.get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        if not isinstance(wanted, type):
+            continue
+        numbers = (int, float) if wanted is float else wanted
+        # Python takes True for a whole number.
+        if not isinstance(value, numbers) or (isinstance(value, bool) and wanted is not bool):
+            raise InputError(f"{section}: {name} must be of type {wanted.__name__} and is {value!r}")
 
 
 def origin_pixel(n: int) -> int:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import REGIONS, TARGETS, Estimate, sensor_of, truth_targets
+from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 from smartpix.weights import check_output, load_weights, save_weights
 
 __all__ = ["ARCHITECTURE", "FEATURES", "ShapeEstimator", "TrainShapeOptions", "shape_features", "train_shape"]
@@ -76,7 +77,9 @@ class ShapeEstimator:
     slices: Sequence[int]
 
     @classmethod
-    def fit(cls, files: Sequence[str | Path], output: str | Path, options: TrainShapeOptions | None = None) -> ShapeEstimator:
+    def fit(
+        cls, files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions | None = None
+    ) -> ShapeEstimator:
         """Train on simulated files of one sensor, save the weights and load them; arguments and errors of :func:`train_shape`."""
         train_shape(files, output, options or TrainShapeOptions())
         return cls.load(str(output))
@@ -128,11 +131,12 @@ class TrainShapeOptions:
     min_share: float = 0.95
 
     def __post_init__(self) -> None:
+        check_types("train shape", self)
         check("train shape", "epochs", self.epochs, self.epochs >= 1, "at least 1")
         check("train shape", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 
-def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainShapeOptions) -> dict[str, Any]:
+def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions) -> dict[str, Any]:
     """Train on simulated files of one sensor and save the weights.
 
     Returns:
@@ -144,6 +148,7 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
+    files = as_paths(files)
     check_output(output)
     collected: dict[str, list[tuple[Floats, npt.NDArray[np.int64], Floats]]] = {r: [] for r in REGIONS}
     header = open_events(files[0]).header
@@ -167,11 +172,12 @@ def train_shape(files: Sequence[str | Path], output: str | Path, options: TrainS
     metrics: dict[str, Any] = {}
     for region in sensor:
         if not collected[region]:
-            raise InputError(f"{[str(f) for f in files]}: no events to train on; simulate more")
+            raise InputError(f"{', '.join(map(str, files))}: no events to train on; simulate more")
         x, size_class, y = (np.concatenate(part) for part in zip(*collected[region], strict=True))
         n_held = int(options.validation_share * len(x))
         if len(x) < 5000:
-            raise InputError(f"{len(x)} {region} clusters are too few to train on; simulate at least 5000")
+            few = f"{', '.join(map(str, files))}: {len(x):,} clusters of the {region} are too few to train on"
+            raise InputError(f"{few}; simulate more events, for at least 5,000")
         # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
         low, high = np.percentile(y, [0.2, 99.8], axis=0)
         y = np.clip(y, low, high)

@@ -65,6 +65,8 @@ def read_csv(
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{path}: not a readable CSV table ({text}); it may be cut off; expected {expected}") from error
+    if len(names) == 1 and (other := next((c for c in ";\t| " if c in names[0]), None)):
+        raise InputError(f"{path}: columns are separated by {other!r}; separate them by commas. Expected {expected}")
     require(names, wanted, str(path), f"Expected {expected}.")
     columns = {}
     for name, dtype in types.items():

@@ -17,13 +17,14 @@ from smartpix.calibrate import fit_calibration, fit_length
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.compress import CompressOptions, Constraint
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
+from smartpix.files import as_paths
 from smartpix.fixed_point import adc_codes, describe, to_arrays
 from smartpix.model import NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
 from smartpix.parquet import is_cluster_file
 from smartpix.quality import quality
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
 from smartpix.samples import Samples, load_samples
-from smartpix.schema import TARGET_SCALE, InputError, check, origin_pixel
+from smartpix.schema import TARGET_SCALE, InputError, check, check_types, origin_pixel
 from smartpix.simulate.readout import ReadoutOptions, check_adc
 from smartpix.start import Start, go_on, start_from
 from smartpix.teach import Lesson, lesson_of
@@ -86,6 +87,7 @@ class TrainMdnOptions:
     lesson: float = 0.5
 
     def __post_init__(self) -> None:
+        check_types("train mdn", self)
         for name in ("epochs", "batch_size"):
             check("train mdn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
@@ -111,7 +113,7 @@ class TrainMdnOptions:
 
 
 def train_mdn(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     region: str,
     output: str | Path,
     options: TrainMdnOptions,
@@ -144,6 +146,7 @@ def train_mdn(
     if region not in ("barrel", "endcap"):
         raise InputError(f"region '{region}' is unknown; use barrel or endcap")
     check_output(output)
+    files = as_paths(files)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
     if isinstance(options.network, QuantizedOptions):
         if options.network.learn_edges and not all(is_cluster_file(f) for f in files):

@@ -19,7 +19,7 @@ from seeding.seeds import find_seeds
 from seeding.table import max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 from tracking.acts_event import SAME_PLACE, as_tracks, proto_tracks
 from tracking.build import Tracks, build_tracks, layer_ranks
 from tracking.graph import candidate_edges, make_features
@@ -55,6 +55,7 @@ class SeederOptions:
     run: RunOptions = dataclass_field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
+        check_types("seeder", self)
         check("seeder", "seeds", self.seeds, self.seeds in SEEDS, f"one of {', '.join(SEEDS)}")
         check("seeder", "min_pt", self.min_pt, self.min_pt >= 0, "0 or more (GeV)")
         check("seeder", "max_cot_theta", self.max_cot_theta, self.max_cot_theta > 0, "positive")

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from seeding.edges import Edges
+from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
 from smartpix.layers import LayerPairs
-from smartpix.schema import check
+from smartpix.schema import InputError, check, check_types
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 
@@ -42,6 +42,7 @@ class BuildOptions:
     overlap_score: float = 0.5
 
     def __post_init__(self) -> None:
+        check_types("build", self)
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
         check("build", "min_hits", self.min_hits, self.min_hits >= 2, "at least 2")
         check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
@@ -90,7 +91,13 @@ def build_tracks(
 
     Args:
         scores: (E,) between 0 and 1; ranks: of :func:`layer_ranks`.
+
+    Raises:
+        InputError: the edges are not of these hits, or the scores not of these edges.
     """
+    check_same_event(hits, edges, "tracks")
+    if len(scores) != len(edges):
+        raise InputError(f"tracks: there are {len(edges)} edges and {len(scores)} scores; give one for each edge")
     keep = np.flatnonzero(scores > options.min_score)
     rank = ranks[hits.layer]
     # Hits in the order of their layers' ranks: every edge then goes forward.

@@ -11,13 +11,17 @@ from typing import Any
 __all__ = ["json_flag", "log", "print_result"]
 
 
+LONG = 40
+"""More values than this are not for reading on a screen."""
+
+
 def json_flag(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print exactly one JSON object on stdout")
 
 
 def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    """One JSON object, or aligned lines, nested keys with dots."""
+    """One JSON object, or aligned lines, nested keys with dots; of long lists the length alone."""
     if options.json:
         print(json.dumps(result))
         return
@@ -34,6 +38,8 @@ def _lines(above: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
         for k, inner in enumerate(value):
             yield from _lines(f"{above}[{k}]", inner)
+    elif isinstance(value, list) and len(value) > LONG:
+        yield above, f"({len(value)} values; --json prints them)"
     elif isinstance(value, float):
         yield above, f"{value:.6g}"
     else:

@@ -20,7 +20,7 @@ def add_simulate(commands: Any) -> None:
     kinds = simulate.add_subparsers(title="what", metavar="WHAT", required=True)
     events = kinds.add_parser("events", help="collisions to clusters", description=(
         "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor response, "
-        "readout. Needs the extra [acts] (pyacts, chromo). The same seed gives the same file."
+        "readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the same bytes."
     ))  # fmt: skip
     events.add_argument("--pileup", type=int, default=200, help="collisions per event (default: %(default)s)")
     events.add_argument("--gun", type=int, default=0, metavar="N", help="N charged pions an event instead of collisions")
@@ -33,7 +33,7 @@ def add_simulate(commands: Any) -> None:
 
     crossings = kinds.add_parser("crossings", help="single crossings with broad angles, to train estimates on", description=(
         "Simulate single crossings whose angles are spread far wider than the resolution, so that estimates trained on them "
-        "carry the cluster's information alone. The same seed gives the same file."
+        "carry the cluster's information alone. The same seed and file name give the same bytes."
     ))  # fmt: skip
     crossings.add_argument("--events", type=int, default=100, help="entries in the file (default: %(default)s)")
     crossings.add_argument("--per-event", type=int, default=5000, metavar="N", help="crossings in each (default: %(default)s)")
@@ -46,7 +46,8 @@ def add_simulate(commands: Any) -> None:
 def _add_simulate_clusters(kinds: Any) -> None:
     clusters = kinds.add_parser("clusters", help="data sets of single clusters, in the layout of the public ones", description=(
         "Simulate one of the 21 data sets of single clusters and write it in the layout of the public smart-pixel data sets "
-        "(docs/formats.md). Charges are without noise and threshold, as the public ones. The same seed gives the same file. "
+        "(docs/formats.md). Charges are without noise and threshold, as the public ones. The same seed and file name "
+        "give the same bytes. "
         "In the result, clusters_per_second is of the simulation alone (its first batch compiles and tabulates), without writing."
     ))  # fmt: skip
     clusters.add_argument("--dataset", required=True, metavar="2s|3s|4s", help=(

@@ -155,7 +155,7 @@ def _keep_memory() -> None:
     """Let this process keep the memory of arrays it frees, as one does that dask did not start.
 
     Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets it anew, page by
-    page, for the next: 1.6 times the time for the chain. A value that the user has chosen stays, and so do other C libraries.
+    page, for the next: half as much time again for a run. A value that the user has chosen stays, and so do other C libraries.
     """
     if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         for number, value in MALLOPT_KEEP.values():

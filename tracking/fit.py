@@ -13,7 +13,7 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.geometry import Detector
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 from tracking.build import Tracks
 from tracking.kalman import USED, fit_all
 
@@ -52,6 +52,7 @@ class FitOptions:
     straight_momentum: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types("fit", self)
         for name in ("sensor", "support", "support_gap", "pipe", "pipe_radius"):
             check("fit", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
         for name in ("outlier_chi2", "straight_momentum"):

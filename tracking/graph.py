@@ -13,7 +13,7 @@ import torch
 from numba import njit
 
 from seeding.cones import ConeOptions
-from seeding.edges import Edges, find_edges
+from seeding.edges import Edges, check_same_event, find_edges
 from seeding.hits import Hits
 from seeding.references import WindowOptions, window
 from seeding.table import max_curvature
@@ -96,7 +96,15 @@ def make_features(hits: Hits, edges: Edges, support: npt.NDArray[np.float32], de
     Args:
         support: (E, 2) of :class:`seeding.seeds.Seeds`.
         field: along z in T.
+
+    Raises:
+        InputError: the edges are not of these hits, or the support not of these edges.
     """
+    check_same_event(hits, edges, "features")
+    if support.shape != (len(edges), 2):
+        raise InputError(
+            f"features: there are {len(edges)} edges and support has the shape {support.shape}; give two for each edge"
+        )
     node = np.empty((len(NODE_FEATURES), len(hits)), dtype=np.float32)
     edge = np.empty((len(EDGE_FEATURES), len(edges)), dtype=np.float32)
     _nodes(hits.position, detector.barrel[hits.module], hits.cot, hits.cot_covariance, edges.source, edges.target, node)
@@ -159,8 +167,7 @@ def to_pyg(
         raise InputError("to_pyg: clusters and hits are not those of the same event; give both as the chain had them")
     if truth is not None and len(truth.main) != len(hits):
         raise InputError(f"to_pyg: truth is of {len(truth.main)} clusters and there are {len(hits)} hits; give the same event's")
-    if len(edges) and max(edges.source.max(), edges.target.max()) >= len(hits):
-        raise InputError(f"to_pyg: the edges have hits beyond the event's {len(hits)}; give edges of the same event")
+    check_same_event(hits, edges, "to_pyg")
     check("to_pyg", "naming", naming, naming in ("gnn_tracking", "acorn"), "gnn_tracking or acorn")
     x, y, z = hits.position.T
     r, phi = np.hypot(x, y), np.arctan2(y, x)

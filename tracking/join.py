@@ -108,7 +108,9 @@ def check_events(events: Sequence[int], original: Found) -> None:
 def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> None:
     lost = sorted(set(events) - set(there))
     if lost:
-        raise InputError(f"{original.path}: has no event {lost[0]} of the run ({len(lost)} such events); join what was converted")
+        raise InputError(
+            f"{original.path}: has no event {lost[0]} of the run ({len(lost)} missing in all); join what was converted"
+        )
 
 
 def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
-from smartpix.schema import ESTIMATES, InputError, check, nearest
+from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
@@ -38,6 +38,8 @@ class RunOptions:
         gnn: the graph network's weights: shipped by name, or a path.
         write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``, ``tracks.parquet``, ``tracks.csv``
             (one an event, with the columns of ACTS).
+        cone: of the graph's edges: :data:`tracking.graph.WIDE`, which holds more than ``ConeOptions()``; to change one of its
+            options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
         threads: of the estimates, the edges and the seeds; the results do not depend on it.
     """
 
@@ -60,6 +62,7 @@ class RunOptions:
     vertex: VertexOptions = field(default_factory=VertexOptions)
 
     def __post_init__(self) -> None:
+        check_types("options", self)
         check("options", "estimates", self.estimates, self.estimates in ESTIMATES, f"one of {', '.join(ESTIMATES)}")
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check("options", "write", self.write, isinstance(self.write, (list, tuple)), f"a list of {', '.join(EXTRA)}")

@@ -70,8 +70,10 @@ class Chain:
         """Load what the detector and the options ask for.
 
         Raises:
-            InputError: no estimates for this sensor, or weights that cannot be used.
+            InputError: no header, no estimates for this sensor, or weights that cannot be used.
         """
+        if not isinstance(header, Header):
+            raise InputError(f"Chain.for_header: expected the header of a file, open_events(path).header, and got {header!r:.80}")
         torch.set_num_threads(options.threads)
         estimator = choose_estimator(header, options.estimates, **options.weights())
         if options.graph == "cone" and trained_on_others(header, estimator):

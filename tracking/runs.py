@@ -14,9 +14,9 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
-from smartpix.files import check_writable
+from smartpix.files import as_paths, check_writable
 from smartpix.io import EventFile, event_numbers
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from tracking.cli_output import log
 from tracking.distribute import run_on
 from tracking.join import check_events, join_tracks
@@ -78,7 +78,12 @@ def run(
             ``join`` or ``tracks.csv`` know events by them, or that are not in ``join``, an unfinished run with other options
             in the folder, or another run that is writing into it.
     """
-    options = options or RunOptions()
+    options = RunOptions() if options is None else options
+    if not isinstance(options, RunOptions):
+        raise InputError(f"run: options must be RunOptions(...) and are {options!r}")
+    if isinstance(client, str):
+        raise InputError(f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')")
+    check("run", "events_per_unit", events_per_unit, type(events_per_unit) is int, "a whole number")
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
     if original is not None or "tracks.csv" in options.write:
@@ -132,14 +137,14 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
         InputError: a pattern matches nothing, a file comes twice, or there is none.
     """
     paths: list[Path] = []
-    for given in [files] if isinstance(files, (str, Path)) else files:
+    for given in as_paths(files):
         if glob.has_magic(str(given)) and not Path(given).exists():
             found = sorted(glob.glob(str(given), recursive=True))
             if not found:
                 raise InputError(f"{given}: no file matches; give the path of a file or a pattern of its name")
             paths += map(Path, found)
         else:
-            paths.append(Path(given))
+            paths.append(given)
     if not paths:
         raise InputError("no file was given; name at least one")
     seen: set[Path] = set()

@@ -27,9 +27,10 @@ from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
 from smartpix.estimate import choose_estimator, estimate
+from smartpix.files import as_paths
 from smartpix.io import iterate, open_events
 from smartpix.layers import layer_pairs
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 from smartpix.weights import check_output, save_weights
 from tracking.degrade import DegradeOptions, degraded
 from tracking.graph import GRAPHS, WIDE, candidate_edges, make_features, make_graph
@@ -80,6 +81,7 @@ class TrainGnnOptions:
     degrade: DegradeOptions = field(default_factory=DegradeOptions)
 
     def __post_init__(self) -> None:
+        check_types("train gnn", self)
         for name in ("epochs", "screen_epochs", "hidden", "passes", "screen", "patience"):
             check("train gnn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
@@ -133,7 +135,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> Graphs:
 
 
 def train_gnn(
-    files: Sequence[str | Path], output: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print
+    files: str | Path | Sequence[str | Path], output: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
     """Train on event files and save the weights.
 
@@ -149,13 +151,16 @@ def train_gnn(
     """
     check_output(output)
     loaded = []
+    files = as_paths(files)
     for path in files:
         loaded.append(load_graphs(path, options))
         parts = [getattr(loaded[-1], f.name) for f in fields(Graphs)]
         report(f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(_n_edges(p) for p in parts)} edges")
     train, held, test = ([g for some in loaded for g in getattr(some, f.name)] for f in fields(Graphs))
     if not train or not held or not test:
-        raise InputError(f"{[str(f) for f in files]}: too few events to train on; at least 3 with tracks are needed in a file")
+        raise InputError(
+            f"{', '.join(map(str, files))}: too few events to train on; one of the files needs at least 3 with tracks"
+        )
     torch.manual_seed(options.seed)
     network = InteractionNetwork(options.hidden, options.passes, options.screen)
     _standardise(network, train)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn import config_context
 from sklearn.cluster import DBSCAN
 
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 from tracking.metrics import EventTruth
 
 __all__ = ["MIN_FINDABLE", "VertexOptions", "VertexScore", "Vertices", "find_vertices", "score_vertices", "true_vertices"]
@@ -53,6 +53,7 @@ class VertexOptions:
     blur: float = 0.01
 
     def __post_init__(self) -> None:
+        check_types("vertices", self)
         for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "attach", "worst_sigma", "blur"):
             check("vertices", name, getattr(self, name), getattr(self, name) > 0, "positive")
         for name in ("late_tracks", "min_tracks"):

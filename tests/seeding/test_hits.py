@@ -1,9 +1,12 @@
+import dataclasses
+
 import awkward as ak
 import numpy as np
 import pytest
 
 from seeding.hits import make_hits
 from smartpix.estimate import Estimate
+from smartpix.schema import InputError
 from tests.seeding import toys
 
 
@@ -77,3 +80,17 @@ def test_no_clusters_give_no_hits():
     assert len(hits) == 0
     assert hits.position.shape == (0, 3)
     assert hits.axes.shape == (0, 9)
+
+
+@pytest.mark.parametrize("name", ["module", "layer", "position", "cot", "cot_covariance", "axes", "estimate"])
+def test_columns_of_another_length_are_refused(modules, name):
+    hits = make_hits(clusters_of(modules, np.arange(50)), estimate_of(50), toys.detector())
+    value = getattr(hits, name)
+    short = value.take(np.arange(10)) if name == "estimate" else value[:10]
+    with pytest.raises(InputError, match=rf"hits: {name}.* has the shape \(10.* and hit_id 50 rows"):
+        dataclasses.replace(hits, **{name: short})
+
+
+def test_estimates_of_other_clusters_are_refused(modules):
+    with pytest.raises(InputError, match="hits: there are 50 clusters and 49 estimates"):
+        make_hits(clusters_of(modules, np.arange(50)), estimate_of(49), toys.detector())

@@ -129,13 +129,13 @@ def test_support_is_the_smallest_kink_on_either_side(event):
     assert np.any(got[:, 0] < 5)
 
 
-def edges_of(source, target, curvature, cot_theta, chi2=None):
+def edges_of(hits, source, target, curvature, cot_theta, chi2=None):
     n = len(source)
     single = np.float32
     return Edges(
         np.array(source, dtype=np.int32), np.array(target, dtype=np.int32), np.zeros(n, dtype=np.int32),
         np.array(np.zeros(n) if chi2 is None else chi2, dtype=single), np.array(curvature, dtype=single),
-        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n, n,
+        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n, n, len(hits),
     )  # fmt: skip
 
 
@@ -146,12 +146,19 @@ def three():
 
 
 def test_a_kink_in_slope_or_curvature_breaks_a_seed(three):
-    straight = edges_of([0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.5])
-    bent = edges_of([0, 1], [1, 2], [1e-3, -1e-3], [0.5, 0.5])
-    steeper = edges_of([0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.8])
-    apart = edges_of([0, 2], [1, 3], [1e-3, 1e-3], [0.5, 0.5])
+    straight = edges_of(three, [0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.5])
+    bent = edges_of(three, [0, 1], [1, 2], [1e-3, -1e-3], [0.5, 0.5])
+    steeper = edges_of(three, [0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.8])
+    apart = edges_of(three, [0, 2], [1, 3], [1e-3, 1e-3], [0.5, 0.5])
     assert [len(find_seeds(three, e, toys.FIELD, CONE, SEED)) for e in (straight, bent, steeper, apart)] == [1, 0, 0, 0]
     assert support(three, apart).tolist() == [[MISSING, MISSING]] * 2
+
+
+def test_edges_of_another_event_are_refused(three):
+    """Compiled code would read beyond the end of the hits."""
+    edges = edges_of(range(len(three) + 1), [0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.5])
+    with pytest.raises(InputError, match=f"seeds: the edges were found among {len(three) + 1} hits and {len(three)} hits are"):
+        find_seeds(three, edges, toys.FIELD, CONE, SEED)
 
 
 @pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
@@ -177,12 +184,16 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
         values += [toys.beam_circle(*np.array(track[k : k + 2])) for k in (0, 1)]
     curvatures, slopes, _ = np.array(values).T
     source = (3 * np.arange(n)[:, None] + [0, 1]).ravel()
-    edges = edges_of(source, source + 1, curvatures, slopes)
     hits = toys.toy_hits(toys.empty_event())
     axes = np.zeros((3 * n, 9))
     axes[:, 2] = 1  # barrel: x runs along the beam
     estimate = Estimate(np.zeros((3 * n, 4)), np.tile(np.diag([SIGMA_Z, 0.002, 0.2, 0.05]), (3 * n, 1, 1)))
-    hits = dataclasses.replace(hits, hit_id=np.arange(3 * n), position=np.array(points), axes=axes, estimate=estimate)
+    n_hits = 3 * n
+    hits = dataclasses.replace(
+        hits, hit_id=np.arange(n_hits), module=np.zeros(n_hits, np.int32), layer=np.zeros(n_hits, np.int32),
+        position=np.array(points), cot=np.zeros((n_hits, 2)), cot_covariance=np.zeros((n_hits, 3)), axes=axes, estimate=estimate,
+    )  # fmt: skip
+    edges = edges_of(hits, source, source + 1, curvatures, slopes)
     chi2 = support(hits, edges)[::2, 1]
     for quantile in (0.5, 0.9, 0.99):
         kept = np.mean(chi2 < stats.chi2.ppf(quantile, 2))
@@ -190,8 +201,8 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
 
 
 def test_no_edges_give_no_seeds(three):
-    none = edges_of([], [], [], [])
     for hits in (three, toys.toy_hits(toys.empty_event())):
+        none = edges_of(hits, [], [], [], [])
         seeds = find_seeds(hits, none, toys.FIELD, CONE, SEED)
         assert len(seeds) == 0
         assert seeds.hits.shape == (0, 3)

@@ -1,10 +1,13 @@
 """Names, near misses and the tables themselves."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
 from smartpix import schema
-from smartpix.schema import InputError, nearest, require
+from smartpix.schema import InputError, check_types, nearest, require
 
 TABLES = [schema.CLUSTERS, schema.PIXELS, schema.TRUTH, schema.PARTICLES, schema.DETECTOR, schema.TRACKS]
 
@@ -37,3 +40,30 @@ def test_window_has_a_centre_pixel():
 
 def test_bad_input_can_be_caught_as_a_value_error():
     assert issubclass(InputError, ValueError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Some:
+    whole: int = 1
+    real: float = 0.5
+    text: str = "a"
+    yes: bool = True
+    several: tuple[str, ...] = ()
+    nothing: float | None = None
+
+
+@pytest.mark.parametrize("values", [{}, {"real": 2}, {"real": np.float64(0.1)}, {"several": ["a"]}, {"nothing": "any"}])
+def test_values_of_the_fields_types_pass(values):
+    check_types("some", Some(**values))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("whole", "2", "int"), ("whole", 2.0, "int"), ("whole", True, "int"), ("whole", np.int64(2), "int"), ("real", "0.5", "float"),
+        ("real", False, "float"), ("text", 3, "str"), ("text", None, "str"), ("yes", 1, "bool"),
+    ],
+)  # fmt: skip
+def test_values_of_other_types_are_named(name, value, kind):
+    with pytest.raises(InputError, match=re.escape(f"some: {name} must be of type {kind} and is {value!r}")):
+        check_types("some", Some(**{name: value}))

@@ -87,3 +87,10 @@ def test_parquet_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError):
         fails()
     assert {p.name for p in tmp_path.iterdir()} == {"t.parquet"}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_than_commas_are_named(tmp_path, separator):
+    path = table(tmp_path, f"a{separator}b\n1{separator}2\n")
+    with pytest.raises(InputError, match=r"columns are separated by .*; separate them by commas"):
+        read_csv(path, {"a": "i8"}, "a table")

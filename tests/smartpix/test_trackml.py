@@ -303,6 +303,12 @@ def test_hit_without_cells_is_refused(folder, output):
         convert_folder(folder, output)
 
 
+def test_negative_cell_is_refused(folder, output):
+    with_cell(folder, "cells", 1, "value", "-0.5")
+    with pytest.raises(InputError, match=r"cells\.csv: hit \d+ has a cell of value -0\.5"):
+        convert_folder(folder, output)
+
+
 @pytest.mark.parametrize(("ch0", "ch1"), [("-1", "5"), ("336", "5"), ("5", "1280")])
 def test_channel_beyond_the_module_is_refused(folder, output, ch0, ch1):
     with_cell(folder, "cells", 1, "ch0", ch0)

@@ -24,12 +24,12 @@ def hits_on(layers, position=None, module=None):
     )  # fmt: skip
 
 
-def edges_of(pairs):
+def edges_of(pairs, n_hits):
     n = len(pairs)
     both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     zero = np.zeros(n, dtype=np.float32)
     return Edges(
-        both[:, 0].copy(), both[:, 1].copy(), np.zeros(n, dtype=np.int32), zero, zero, zero, zero, np.zeros((n, 4)), n, n
+        both[:, 0].copy(), both[:, 1].copy(), np.zeros(n, dtype=np.int32), zero, zero, zero, zero, np.zeros((n, 4)), n, n, n_hits
     )
 
 
@@ -40,7 +40,7 @@ DEFAULT = BuildOptions()
 def tracks_of(layers, scored, options=DEFAULT, **more):
     hits = hits_on(layers, **more)
     scores = np.array(list(scored.values()), dtype=np.float32)
-    built = build_tracks(hits, edges_of(list(scored)), scores, RANKS, options)
+    built = build_tracks(hits, edges_of(list(scored), len(hits)), scores, RANKS, options)
     return [rows.tolist() for rows in built.rows()], built
 
 
@@ -250,3 +250,11 @@ def test_events_without_hits_or_edges_have_no_tracks():
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):
         BuildOptions(**{name: value})
+
+
+def test_edges_of_another_event_and_scores_of_other_edges_are_refused():
+    hits = hits_on([0, 1, 2, 3])
+    with pytest.raises(InputError, match="tracks: the edges were found among 5 hits and 4 hits are given"):
+        build_tracks(hits, edges_of([(0, 1)], 5), np.ones(1, dtype=np.float32), RANKS, DEFAULT)
+    with pytest.raises(InputError, match="tracks: there are 1 edges and 2 scores"):
+        build_tracks(hits, edges_of([(0, 1)], 4), np.ones(2, dtype=np.float32), RANKS, DEFAULT)

@@ -199,9 +199,12 @@ def test_pyg_of_several_events_is_refused(simulated):
     fewer = result.hits.take(np.arange(len(other)))
     with pytest.raises(InputError, match=f"truth is of {len(result.hits)} clusters and there are {len(other)} hits"):
         to_pyg(result.event, fewer, result.edges, other, detector, truth)
-    few = result.hits.take(np.arange(3))
-    with pytest.raises(InputError, match="the edges have hits beyond the event's 3"):
-        to_pyg(result.event, few, result.edges, record["clusters"][:3], detector)
+    with pytest.raises(InputError, match=f"to_pyg: the edges were found among {len(result.hits)} hits and {len(other)} hits are"):
+        to_pyg(result.event, fewer, result.edges, other, detector)
+    with pytest.raises(InputError, match="features: the edges were found among"):
+        make_features(fewer, result.edges, result.seeds.support, detector, 3.8)
+    with pytest.raises(InputError, match=r"features: .* support has the shape \(1, 2\)"):
+        make_features(result.hits, result.edges, result.seeds.support[:1], detector, 3.8)
 
 
 def test_pyg_of_acorn_is_the_same_event(simulated):

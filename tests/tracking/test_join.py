@@ -156,7 +156,7 @@ def test_files_that_lack_the_events_are_refused_before_the_run(files, weights, t
     folder = write_event(tmp_path / "events")
     code, out, err = run(files["toy"], "--set", f"gnn={weights}", "--join", folder)
     assert (code, out) == (1, "")
-    assert "has no event 0 of the run (3 such events)" in err
+    assert "has no event 0 of the run (3 missing in all)" in err
     assert not (tmp_path / "out").exists()
     assert run(files["toy"], "--join", tmp_path / "nothing")[0] == 1
 

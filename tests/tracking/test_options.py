@@ -3,8 +3,17 @@ import dataclasses
 import pytest
 
 from seeding.cones import ConeOptions
+from seeding.references import WindowOptions
+from seeding.seeds import SeedOptions
 from smartpix.schema import InputError
+from smartpix.shape import TrainShapeOptions
+from smartpix.train import TrainMdnOptions
+from tracking.acts import SeederOptions
+from tracking.build import BuildOptions
+from tracking.fit import FitOptions
 from tracking.options import RunOptions, from_mapping, read_options, set_option
+from tracking.train import TrainGnnOptions
+from tracking.vertices import VertexOptions
 
 
 def test_nothing_given_is_the_defaults():
@@ -138,3 +147,26 @@ def test_set_refuses_what_is_no_assignment(assignment, words):
 def test_threads_out_of_range_are_refused_by_name(threads):
     with pytest.raises(InputError, match="threads"):
         RunOptions(threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RunOptions(threads="2"), "options: threads must be of type int and is '2'"),
+        (lambda: RunOptions(gnn=3), "options: gnn must be of type str and is 3"),
+        (lambda: RunOptions(cone={"min_pt": 0.3}), "options: cone must be of type ConeOptions"),
+        (lambda: ConeOptions(quantile="0.9"), "cone: quantile must be of type float"),
+        (lambda: SeedOptions(shared=1.0), "seed: shared must be of type int"),
+        (lambda: WindowOptions(max_z0=None), "window: max_z0 must be of type float"),
+        (lambda: BuildOptions(min_hits="4"), "build: min_hits must be of type int"),
+        (lambda: FitOptions(angles="no"), "fit: angles must be of type bool"),
+        (lambda: VertexOptions(min_tracks=2.0), "vertices: min_tracks must be of type int"),
+        (lambda: TrainGnnOptions(epochs="1"), "train gnn: epochs must be of type int"),
+        (lambda: TrainMdnOptions(epochs="1"), "train mdn: epochs must be of type int"),
+        (lambda: TrainShapeOptions(epochs="1"), "train shape: epochs must be of type int"),
+        (lambda: SeederOptions(min_pt="0.5"), "seeder: min_pt must be of type float"),
+    ],
+)
+def test_values_of_the_wrong_type_are_named(make, words):
+    with pytest.raises(InputError, match=words):
+        make()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seeding.cones import ConeOptions
+from smartpix.estimate import estimate
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.weights import data_path
@@ -204,3 +205,11 @@ def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
         Chain.for_header(header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors")))
     with pytest.raises(InputError, match="holds weights of 'mdn-columns'"):
         Chain.for_header(header, RunOptions(estimates="shape", shape=str(tmp_path / "mine.safetensors")))
+
+
+def test_a_file_is_no_header_and_a_name_no_estimator(files, chain):
+    with pytest.raises(InputError, match=r"expected the header of a file, open_events\(path\)\.header, and got EventFile"):
+        Chain.for_header(open_events(files["toy"]), chain.options)
+    (record,) = next(iterate(files["single"]))[1]
+    with pytest.raises(InputError, match=r"estimator is 'mdn'; give choose_estimator\(header, 'mdn'\)"):
+        estimate(record["clusters"], chain.header, "mdn")
