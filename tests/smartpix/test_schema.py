@@ -60,8 +60,8 @@ def test_values_of_the_fields_types_pass(values):
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
     [
-        ("whole", "2", "int"), ("whole", 2.0, "int"), ("whole", True, "int"), ("whole", np.int64(2), "int"), ("real", "0.5", "float"),
-        ("real", False, "float"), ("text", 3, "str"), ("text", None, "str"), ("yes", 1, "bool"),
+        ("whole", "2", "int"), ("whole", 2.0, "int"), ("whole", True, "int"), ("whole", np.int64(2), "int"),
+        ("real", "0.5", "float"), ("real", False, "float"), ("text", 3, "str"), ("text", None, "str"), ("yes", 1, "bool"),
     ],
 )  # fmt: skip
 def test_values_of_other_types_are_named(name, value, kind):
