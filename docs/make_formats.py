@@ -107,7 +107,7 @@ each event of CSV files `event000000001-hits-tracks.csv` (ACTS: `-measurements-t
 |---|---|---|
 {chr(10).join(f"| `{n}` | {kind} | {meaning} |" for n, (kind, meaning) in COLUMNS.items())}
 
-Hits that are no pixel hits are on no track.
+Hits that are no pixel hits are on no track. Before the run, the numbers of all events, and of one event of each file the places of its hits, are compared with ORIGINAL's: another sample's are refused.
 """
 
 MORE = """

@@ -10,6 +10,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import numpy.typing as npt
 
 from smartpix import schema
 from smartpix.acts_csv import acts_has_truth, read_acts_event
@@ -24,7 +25,7 @@ from smartpix.tables import find_csv
 from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth
 from smartpix.write import write_events
 
-__all__ = ["KINDS", "ConvertOptions", "Found", "convert", "detect"]
+__all__ = ["KINDS", "ConvertOptions", "Found", "convert", "detect", "hits_of_event"]
 
 KINDS = {
     "trackml": "TrackML events (CSV)",
@@ -225,6 +226,27 @@ def _acts_root(found: Found, options: ConvertOptions) -> _Source:
 _SOURCES: dict[str, Callable[[Found, ConvertOptions], _Source]] = {
     "trackml": _trackml, "acts-csv": _acts_csv, "acts-root": _acts_root
 }  # fmt: skip
+
+
+def hits_of_event(found: Found, event: int, detector: Detector) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Ids (H,) and global positions (H, 3) in mm of the hits of one event that are on modules of the table.
+
+    Raises:
+        InputError: as :func:`convert`.
+    """
+    if found.kind == "smartpix":
+        for _, events in iterate(found.path, step=1):
+            if events["event"][0] == event:
+                clusters = events["clusters"][0]
+                return ak.to_numpy(clusters["hit_id"]), np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"])
+        raise InputError(f"{found.path}: has no event {event}")
+    if found.kind == "acts-root":
+        tables = read_acts_root_event(open_acts_root(found.path), event, detector)
+    else:
+        prefix = next((p for p in found.prefixes if int(p.removeprefix("event")) == event), f"event{event:09d}")
+        read = read_trackml_event if found.kind == "trackml" else read_acts_event
+        tables = read(found.path, prefix, detector, False)
+    return tables.hit_id, tables.position
 
 
 def _convert_events(found: Found, output: str | Path, options: ConvertOptions) -> dict[str, Any]:

@@ -15,19 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.acts_root import flat_branch
-from smartpix.convert import Found
+from smartpix.convert import Found, hits_of_event
 from smartpix.hit_tables import rows_of
-from smartpix.io import event_numbers, read_branches
+from smartpix.io import EventFile, event_numbers, iterate, read_branches
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, read_csv, write_csv
 from smartpix.write import table_writer
 
-__all__ = ["COLUMNS", "check_events", "join_tracks"]
+__all__ = ["COLUMNS", "check_events", "check_hits", "join_tracks"]
 
 COLUMNS = {
     "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
     "track_score": ("float32", "its score; 0 on none. Of a hit on two tracks the one with the higher score counts"),
 }
+SAME_PLACE = 0.01
+"""Largest distance in mm of a hit from itself, after rounding to single precision."""
 EXPECTED = "the results of `smartpix run`"
 TABLES = {"trackml": ("hits", "hit_id"), "acts-csv": ("measurements", "measurement_id")}
 
@@ -103,6 +105,37 @@ def check_events(events: Sequence[int], original: Found) -> None:
     else:
         there = event_numbers(original.path).tolist()
     _missing(events, there, original)
+
+
+def check_hits(file: EventFile, original: Found) -> None:
+    """Check on a file's first event with clusters that the original files have these hits where they are.
+
+    Numbers of events and hits are alike in many samples; places are not.
+
+    Raises:
+        InputError: they do not.
+    """
+    try:
+        first = next((events[0] for _, events in iterate(file.path, step=1) if len(events["clusters"][0])), None)
+    except InputError:
+        # It is left out, with the reason, when it is run.
+        return
+    if first is None:
+        return
+    event, clusters = int(first["event"]), first["clusters"]
+    there, place = hits_of_event(original, event, file.header.detector)
+    order = np.argsort(there, kind="stable")
+    ids = ak.to_numpy(clusters["hit_id"])
+    row = rows_of(there[order], ids)
+    fix = "join what the file was converted from"
+    if np.any(row < 0):
+        raise InputError(f"{original.path}: event {event} has no hit {ids[row < 0][0]} of {file.path}; {fix}")
+    away = np.linalg.norm(place[order][row] - np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"]), axis=1)
+    if away.max() > SAME_PLACE:
+        k = int(np.argmax(away))
+        raise InputError(
+            f"{original.path}: hit {ids[k]} of event {event} is {away[k]:.3g} mm from where {file.path} has it; {fix}"
+        )
 
 
 def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> None:

@@ -19,7 +19,7 @@ from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError, check
 from tracking.cli_output import log
 from tracking.distribute import run_on
-from tracking.join import check_events, join_tracks
+from tracking.join import check_events, check_hits, join_tracks
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
 from tracking.outputs import output_writer
@@ -75,8 +75,8 @@ def run(
 
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
-            ``join`` or ``tracks.csv`` know events by them, or that are not in ``join``, an unfinished run with other options
-            in the folder, or another run that is writing into it.
+            ``join`` or ``tracks.csv`` know events by them, events or hits that ``join`` does not have or has elsewhere, an
+            unfinished run with other options in the folder, or another run that is writing into it.
     """
     options = RunOptions() if options is None else options
     if not isinstance(options, RunOptions):
@@ -90,6 +90,8 @@ def run(
         numbers = _numbers(opened)
         if original is not None:
             check_events(numbers, original)
+            for file in opened:
+                check_hits(file, original)
     units = plan_units(opened, events_per_unit)
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)

@@ -12,8 +12,8 @@ import uproot
 from smartpix.convert import detect
 from smartpix.io import iterate
 from smartpix.schema import InputError
-from smartpix.write import table_writer
-from tests.acts_files import read_rows, write_acts_root
+from smartpix.write import table_writer, write_events
+from tests.acts_files import read_rows, write_acts, write_acts_root
 from tests.helpers import REPOSITORY, convert_folder
 from tests.smartpix.test_trackml import HITS, write_event
 from tracking.cli import main
@@ -150,6 +150,36 @@ def test_a_run_on_an_event_file_comes_back_to_it(files, weights, tmp_path, run, 
         assert on.keys() == found[event].keys()
         n_on += len(on)
     assert n_on > 100
+
+
+def reverse_ids(path):
+    """The first column of a CSV file, from its end to its beginning."""
+    head, *lines = path.read_text().splitlines()
+    ids, rest = zip(*(line.split(",", 1) for line in lines), strict=True)
+    path.write_text("\n".join([head, *(f"{i},{r}" for i, r in zip(ids[::-1], rest, strict=True))]) + "\n")
+
+
+@pytest.mark.parametrize("kind", ["trackml", "acts-csv", "acts-root", "smartpix"])
+def test_files_of_another_sample_are_refused_before_the_run(acts_folder, files, weights, tmp_path, run, kind):
+    """Numbers of events and hits as in the files that were converted, hits elsewhere."""
+    ours, other = tmp_path / "ours.root", tmp_path / "other"
+    if kind == "smartpix":
+        ours, other = files["second"], tmp_path / "other.root"
+        ((file, events),) = iterate(ours)
+        reversed_ids = ak.with_field(events, events["clusters", "hit_id"][:, ::-1], ["clusters", "hit_id"])
+        write_events(other, file.header, [reversed_ids])
+    elif kind == "trackml":
+        convert_folder(write_event(other), ours)
+        reverse_ids(other / "event000000001-hits.csv")
+    else:
+        convert_folder(acts_folder, ours, field=3.8)
+        write_acts(other, seed=6)
+        other = write_acts_root(other, tmp_path / "root") if kind == "acts-root" else other
+    code, out, err = run(ours, "--set", f"gnn={weights}", "--join", other)
+    assert (code, out) == (1, "")
+    assert "mm from where" in err or "has no hit" in err
+    assert "join what the file was converted from" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_that_lack_the_events_are_refused_before_the_run(files, weights, tmp_path, run):
