@@ -11,8 +11,8 @@ from typing import Any
 __all__ = ["json_flag", "log", "print_result"]
 
 
-LONG = 40
-"""More values than this are not for reading on a screen."""
+LONG, MOST_LINES = 40, 200
+"""Of a list's values, and of all lines: more are not for reading on a screen."""
 
 
 def json_flag(parser: argparse.ArgumentParser) -> None:
@@ -21,23 +21,28 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    """One JSON object, or aligned lines, nested keys with dots; of long lists the length alone."""
+    """One JSON object, or aligned lines, nested keys with dots; of long lists and, where there is much, of tables the length."""
     if options.json:
         print(json.dumps(result))
         return
-    lines = list(_lines("", result))
+    lines = list(_lines("", result, rows=True))
+    if len(lines) > MOST_LINES:
+        lines = list(_lines("", result, rows=False))
     width = max((len(key) for key, _ in lines), default=0)
     for key, value in lines:
         print(f"{key:{width}s}  {value}")
 
 
-def _lines(above: str, value: Any) -> Iterator[tuple[str, str]]:
+def _lines(above: str, value: Any, rows: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _lines(f"{above}.{key}" if above else str(key), inner)
+            yield from _lines(f"{above}.{key}" if above else str(key), inner, rows)
     elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+        if not rows:
+            yield above, f"({len(value)} rows; --json prints them)"
+            return
         for k, inner in enumerate(value):
-            yield from _lines(f"{above}[{k}]", inner)
+            yield from _lines(f"{above}[{k}]", inner, rows)
     elif isinstance(value, list) and len(value) > LONG:
         yield above, f"({len(value)} values; --json prints them)"
     elif isinstance(value, float):
