@@ -115,8 +115,8 @@ def clear(folder: Path) -> None:
     for path in folder.iterdir():
         if path.suffix == ".part" or path.name == RUN:
             path.unlink()
-        elif path.name.startswith("."):
-            # Of a part that was being written when the run was killed.
+        elif path.name.startswith(f".{RUN}.") or (path.name.startswith(".") and ".part." in path.name):
+            # What was being written beside when the run was killed.
             shutil.rmtree(path, ignore_errors=True)
     with suppress(OSError):
         folder.rmdir()

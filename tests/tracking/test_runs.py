@@ -483,9 +483,14 @@ def test_what_is_not_of_a_run_stays_in_the_way(files, options, tmp_path):
 
 
 def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
-    (stopped / "unfinished" / "notes.txt").write_text("mine")
+    folder, (part, *_) = stopped / "unfinished", parts(stopped)
+    (folder / "notes.txt").write_text("mine")
+    (folder / ".git").mkdir()
+    for name in (f".{part.name}.x1y2", ".run.json.x1y2"):
+        (folder / name).mkdir()
+        (folder / name / "half").write_text("of what a killed run was writing")
     run_into(stopped, copies, options)
-    assert [p.name for p in (stopped / "unfinished").iterdir()] == ["notes.txt"]
+    assert sorted(p.name for p in folder.iterdir()) == [".git", "notes.txt"]
 
 
 def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
