@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def check_same_event(hits: Hits, edges: Edges, where: str) -> None:
 
 def _check(hits: Hits, field: float, threads: int) -> None:
     """One bad hit would spoil its neighbours' search without a word."""
-    check("edges", "field", field, bool(np.isfinite(field)), "a number (T)")
+    check("edges", "field", field, isinstance(field, Real) and bool(np.isfinite(field)), "a number (T)")
     check("edges", "threads", threads, threads >= 1, "at least 1")
     aa, ab, bb = hits.cot_covariance.T
     good = np.isfinite(hits.position).all(axis=1) & np.isfinite(hits.cot).all(axis=1) & (aa > 0) & (aa * bb > ab * ab)
