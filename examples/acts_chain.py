@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -200,6 +200,26 @@ def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], p
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))
 
 
+def compared(
+    chains: Mapping[str, Callable[[Sequence[Event]], Outcome]], events: Sequence[Event], repeats: int,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:  # fmt: skip
+    """By way the median ms of each stage, seeds an event and the rates: in turn, after one event of warm-up."""
+    for chain in chains.values():
+        chain(events[:1])
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in chains}
+    for repeat in range(repeats):
+        report(f"run {repeat + 1} of {repeats}")
+        for name, chain in chains.items():
+            outcomes[name].append(chain(events))
+    result: dict[str, Any] = {}
+    for name, of_way in outcomes.items():
+        first = of_way[0]
+        result[name] = {f"{stage}_ms": float(np.median([o.ms[stage] for o in of_way])) for stage in first.ms}
+        result[name] |= {"n_seeds": first.n_seeds} | rates(judged(events, first.found))
+    return result
+
+
 def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[str], None] = print) -> dict[str, Any]:
     """All ways on the same events, in turn.
 
@@ -237,21 +257,11 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
         name: partial(reconstruct, acts, head, place, way=way) for name, way in ways.items()
     }
     chains["ours_fitted"] = partial(fit, acts, head, place, propose=cones("tracks", proto_track_key="proposed"))
-    for chain in chains.values():
-        chain(events[:1])
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in chains}
-    for repeat in range(repeats):
-        report(f"run {repeat + 1} of {repeats}")
-        for name, chain in chains.items():
-            outcomes[name].append(chain(events))
     result: dict[str, Any] = {
         "n_events": n_events, "pileup": pileup, "seed": seed, "repeats": repeats,
         "n_hits": sum(len(e.hits) for e in events) // n_events, "estimates_ms": ms_estimates,
     }  # fmt: skip
-    for name, of_way in outcomes.items():
-        first = of_way[0]
-        result[name] = {f"{stage}_ms": float(np.median([o.ms[stage] for o in of_way])) for stage in first.ms}
-        result[name] |= {"n_seeds": first.n_seeds} | rates(judged(events, first.found))
+    result |= compared(chains, events, repeats, report)
     clock = {name: sum(result[name].get(stage, 0.0) for stage in CLOCK) for name in chains}
     result["ratio_time"] = clock["ours"] / clock["acts"]
     result["ratio_time_tracks"] = clock["ours_tracks"] / clock["acts"]

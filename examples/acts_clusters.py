@@ -15,26 +15,26 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
-from acts_chain import WITH_CONES, Outcome, Way, own_seeding, reconstruct
+from acts_chain import WITH_CONES, Way, compared, own_seeding, reconstruct
 
 import tracking
 from seeding.acts_reference import ALGORITHMS, import_acts
 from seeding.hits import Hits, make_hits
 from smartpix.convert import ConvertOptions, convert, detect
-from smartpix.estimate import Estimate, choose_estimator, estimate
+from smartpix.estimate import choose_estimator, estimate
 from smartpix.io import Header, iterate
 from smartpix.shape import ShapeEstimator
 from tracking.acts import ESTIMATES, SEEDER, cone_seeder
-from tracking.acts_clusters import length_slopes
+from tracking.acts_clusters import length_hits
 from tracking.acts_event import acts_detector
 from tracking.acts_reference import TUNED
-from tracking.bench_tracking import Event, judged, rates
-from tracking.graph import WIDE
+from tracking.bench_tracking import Event
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
 
@@ -100,10 +100,7 @@ def of_lengths(clusters: ak.Array, head: Header) -> Hits:
     size = np.column_stack([ak.to_numpy(ak.max(pixels[n], axis=1) - ak.min(pixels[n], axis=1) + 1.0) for n in ("column", "row")])
     local = np.column_stack([ak.to_numpy(clusters[n]) for n in ("local_x", "local_y")]).astype(np.float64)
     pitch = np.stack([head.detector.pitch_x, head.detector.pitch_y], axis=1)[module]
-    slope, sigma = length_slopes(head.detector.to_global(module, local), module, size, head.detector, head.field, WIDE)
-    cholesky = np.zeros((len(module), 4, 4))
-    cholesky[:, np.arange(4), np.arange(4)] = np.column_stack([pitch / np.sqrt(12), sigma])
-    return make_hits(clusters, Estimate(np.column_stack([local, slope]), cholesky), head.detector)
+    return length_hits(clusters, local, pitch / np.sqrt(12), size, head.detector, head.field)
 
 
 def in_acts(file: Path, own: Path) -> dict[str, Any]:
@@ -129,16 +126,8 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
             "ours": Way(cone_seeder(maker, head.detector, head.field), (ESTIMATES, SEEDER), WITH_CONES),
             "acts": Way(own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],), TUNED),
         }
-        for way in ways.values():
-            reconstruct(acts, head, place, events[:1], way)
-        outcomes: dict[str, list[Outcome]] = {way: [] for way in ways}
-        for _ in range(REPEATS):
-            for key, way in ways.items():
-                outcomes[key].append(reconstruct(acts, head, place, events, way))
-        out[name] = {}
-        for key, of_way in outcomes.items():
-            ms = {f"{stage}_ms": float(np.median([o.ms[stage] for o in of_way])) for stage in of_way[0].ms}
-            out[name][key] = ms | {"n_seeds": of_way[0].n_seeds} | rates(judged(events, of_way[0].found))
+        chains = {key: partial(reconstruct, acts, head, place, way=way) for key, way in ways.items()}
+        out[name] = compared(chains, events, REPEATS)
         clock = {key: sum(out[name][key][f"{stage}_ms"] for stage in ("seeding", "parameters", "ckf")) for key in ways}
         out[name]["ratio_time"] = clock["ours"] / clock["acts"]
     return out

@@ -45,6 +45,7 @@ class Hits:
         widths = {"module": (), "layer": (), "position": (3,), "cot": (2,), "cot_covariance": (3,), "axes": (9,)}
         shapes = {name: (getattr(self, name).shape, (n, *width)) for name, width in widths.items()}
         shapes["estimate.mean"] = (self.estimate.mean.shape, (n, 4))
+        shapes["estimate.cholesky"] = (self.estimate.cholesky.shape, (n, 4, 4))
         for name, (found, expected) in shapes.items():
             if found != expected:
                 raise InputError(f"hits: {name} has the shape {found} and hit_id {n} rows; expected {expected}")

@@ -203,10 +203,9 @@ def _truth(
         opened, "hits", event, ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"), (*OF_HIT, LISTED_OF_HIT)
     )
     listed = branches.pop(LISTED_OF_HIT, None)
-    if listed is None:
-        require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
     numbers = {n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches}
     if listed is None:
+        require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
         numbers["who"] = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
     else:
         numbers["who"] = _listed_barcodes(listed, of_hits, LISTED_OF_HIT)

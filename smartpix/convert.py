@@ -241,7 +241,7 @@ def hits_of_event(found: Found, event: int, detector: Detector) -> tuple[npt.NDA
                 return ak.to_numpy(clusters["hit_id"]), np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"])
         raise InputError(f"{found.path}: has no event {event}")
     if found.kind == "acts-root":
-        tables = read_acts_root_event(open_acts_root(found.path), event, detector)
+        tables = read_acts_root_event(replace(open_acts_root(found.path), has_truth=False), event, detector)
     else:
         prefix = next((p for p in found.prefixes if int(p.removeprefix("event")) == event), f"event{event:09d}")
         read = read_trackml_event if found.kind == "trackml" else read_acts_event

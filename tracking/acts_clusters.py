@@ -23,7 +23,7 @@ from smartpix.schema import InputError
 from tracking.acts_event import module_ids
 from tracking.graph import WIDE
 
-__all__ = ["cluster_hits", "length_slopes"]
+__all__ = ["cluster_hits", "length_hits", "length_slopes"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,14 +66,26 @@ def cluster_hits(detector: Detector, field: float, cone: ConeOptions = WIDE) -> 
         module = table[:, 0].astype(np.int32)
         # ACTS's local axes are the table's u and v: our y and x.
         local = np.column_stack([detector.v_sign[module] * table[:, 2], detector.u_sign[module] * table[:, 1]])
-        slope, sigma = length_slopes(detector.to_global(module, local), module, table[:, :4:-1], detector, field, cone)
-        cholesky = np.zeros((len(table), 4, 4))
-        diagonal = np.column_stack([np.sqrt(table[:, 4]), np.sqrt(table[:, 3]), sigma])
-        cholesky[:, np.arange(4), np.arange(4)] = diagonal
         records = ak.zip({"hit_id": np.arange(len(table)), "module_index": module})
-        return make_hits(records, Estimate(np.column_stack([local, slope]), cholesky), detector)
+        return length_hits(records, local, np.sqrt(table[:, 4:2:-1]), table[:, :4:-1], detector, field, cone)
 
     return hits
+
+
+def length_hits(
+    clusters: ak.Array, local: Floats, sigma: Floats, size: Floats, detector: Detector, field: float, cone: ConeOptions = WIDE
+) -> Hits:
+    """Hits of measured positions, with directions from the clusters' lengths.
+
+    Args:
+        clusters: N records with ``hit_id`` and ``module_index``.
+        local, sigma: (N, 2) x and y on the module and their standard deviations, mm; size: (N, 2) pixels along x and y.
+    """
+    module = ak.to_numpy(clusters["module_index"])
+    slope, spread = length_slopes(detector.to_global(module, local), module, size, detector, field, cone)
+    cholesky = np.zeros((len(module), 4, 4))
+    cholesky[:, np.arange(4), np.arange(4)] = np.column_stack([sigma, spread])
+    return make_hits(clusters, Estimate(np.column_stack([local, slope]), cholesky), detector)
 
 
 def length_slopes(

@@ -16,7 +16,7 @@ import numpy as np
 from smartpix.convert import Found, detect
 from smartpix.files import as_paths, check_writable
 from smartpix.io import EventFile, event_numbers
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.distribute import run_on
 from tracking.join import check_events, check_hits, join_tracks
@@ -83,7 +83,6 @@ def run(
         raise InputError(f"run: options must be RunOptions(...) and are {options!r}")
     if isinstance(client, str):
         raise InputError(f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')")
-    check("run", "events_per_unit", events_per_unit, type(events_per_unit) is int, "a whole number")
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
     if original is not None or "tracks.csv" in options.write:

@@ -14,7 +14,7 @@ from pathlib import Path
 import awkward as ak
 
 from smartpix.io import EventFile, iterate
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from tracking import metrics
 from tracking.options import RunOptions
 from tracking.outputs import Outputs, joined_outputs, outputs_of
@@ -66,8 +66,9 @@ def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
     Raises:
         InputError: less than one event a unit.
     """
-    if events_per_unit < 1:
-        raise InputError(f"events_per_unit: must be at least 1 and is {events_per_unit}")
+    check(
+        "run", "events_per_unit", events_per_unit, type(events_per_unit) is int and events_per_unit >= 1, "whole and at least 1"
+    )
     units = []
     for file in files:
         path = file.path.absolute()

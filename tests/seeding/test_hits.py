@@ -91,6 +91,13 @@ def test_columns_of_another_length_are_refused(modules, name):
         dataclasses.replace(hits, **{name: short})
 
 
+def test_factors_of_other_estimates_are_refused(modules):
+    hits = make_hits(clusters_of(modules, np.arange(50)), estimate_of(50), toys.detector())
+    short = dataclasses.replace(hits.estimate, cholesky=hits.estimate.cholesky[:10])
+    with pytest.raises(InputError, match=r"hits: estimate\.cholesky has the shape \(10, 4, 4\)"):
+        dataclasses.replace(hits, estimate=short)
+
+
 def test_estimates_of_other_clusters_are_refused(modules):
     with pytest.raises(InputError, match="hits: there are 50 clusters and 49 estimates"):
         make_hits(clusters_of(modules, np.arange(50)), estimate_of(49), toys.detector())
