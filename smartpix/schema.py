@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 __all__ = [
     "CLUSTERS",
     "DETECTOR",
@@ -35,6 +38,7 @@ __all__ = [
     "nearest",
     "origin_pixel",
     "require",
+    "whole_ids",
 ]
 
 N_ROWS, N_COLUMNS = 13, 21
@@ -225,3 +229,39 @@ def require(present: Sequence[str], wanted: Iterable[str], where: str, fix: str)
             f"{where}: '{missing[0]}' is missing ({len(missing)} missing in all: "
             f"{', '.join(missing[:6])}).{nearest(missing[0], present)} {fix}"
         )
+
+
+def whole_ids(values: npt.NDArray[Any], dtype: str, where: str, name: str) -> npt.NDArray[Any]:
+    """Identifiers and other whole numbers in the wanted type, from a column of any type.
+
+    Numbers that come as floats are taken where each float stands for one whole number only. From 2^53 on (float32: 2^24)
+    neighbours share a float, so that two particles would become one.
+
+    Args:
+        values: (N,); dtype: of whole numbers; where: file (and event); name: of the column or branch.
+
+    Raises:
+        InputError: values that are no numbers, not whole, beyond the type, or floats that stand for several numbers.
+    """
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"{where}: column '{name}' must hold whole numbers and is of type {values.dtype}; write it as int64")
+    limits = np.iinfo(dtype)
+    kind = np.dtype(dtype)
+    wrong = [((values < limits.min) | (values > limits.max), f"is no number of type {kind}")]
+    if values.dtype.kind == "f":
+        exact = 2 ** (np.finfo(values.dtype).nmant + 1)
+        wrong = [
+            (~np.isfinite(values), "is not finite"),
+            (values != np.rint(values), "is not a whole number"),
+            (
+                np.abs(values) >= exact,
+                f"a {values.dtype} does not tell from its neighbours (from {exact} on); ids have been merged, "
+                "as by a left join of pandas. Write the column as whole numbers",
+            ),
+            *wrong,
+        ]
+    for bad, what in wrong:
+        if np.any(bad):
+            row = int(np.argmax(bad))
+            raise InputError(f"{where}: column '{name}' has the value {values[row]} in row {row}, which {what}")
+    return values.astype(dtype)

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from smartpix.files import replace_when_done
-from smartpix.schema import InputError, require
+from smartpix.schema import InputError, require, whole_ids
 
 __all__ = ["LARGEST", "checked_column", "csv_of", "find_csv", "parquet_writer", "read_csv", "write_csv"]
 
@@ -90,22 +90,15 @@ def checked_column(values: npt.NDArray[Any], dtype: str, where: str, name: str) 
     if values.dtype.kind not in "iuf":
         wrong = next((f"the value {v!r} in row {k}" for k, v in enumerate(values.tolist()) if not _is_number(v)), None)
         raise InputError(f"{where}: column '{name}' has {wrong or f'values of type {values.dtype}'}, which is no number")
-    if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
+    if np.dtype(dtype).kind != "f":
+        return whole_ids(values, dtype, where, name)
+    if not np.all(np.isfinite(values)):
         row = int(np.argmin(np.isfinite(values)))
         raise InputError(f"{where}: column '{name}' has a value that is not finite in row {row}")
-    if np.dtype(dtype).kind == "f":
-        good = np.abs(values) <= LARGEST
-        what = "too large"
-    else:
-        limits = np.iinfo(dtype)
-        good = (values >= limits.min) & (values <= limits.max)
-        if values.dtype.kind == "f":
-            # 2^63 as a float is one more than the largest integer.
-            good &= (values == np.rint(values)) & (np.abs(values) < 2.0**63)
-        what = "not a whole number, or too large"
+    good = np.abs(values) <= LARGEST
     if not np.all(good):
         row = int(np.argmin(good))
-        raise InputError(f"{where}: column '{name}' has the value {values[row]} in row {row}, which is {what}")
+        raise InputError(f"{where}: column '{name}' has the value {values[row]} in row {row}, which is too large")
     return values.astype(dtype)
 
 

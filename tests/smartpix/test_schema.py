@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smartpix import schema
-from smartpix.schema import InputError, check_types, nearest, require
+from smartpix.schema import InputError, check_types, nearest, require, whole_ids
 
 TABLES = [schema.CLUSTERS, schema.PIXELS, schema.TRUTH, schema.PARTICLES, schema.DETECTOR, schema.TRACKS]
 
@@ -67,3 +67,35 @@ def test_values_of_the_fields_types_pass(values):
 def test_values_of_other_types_are_named(name, value, kind):
     with pytest.raises(InputError, match=re.escape(f"some: {name} must be of type {kind} and is {value!r}")):
         check_types("some", Some(**{name: value}))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("floats", "bits"), [("f4", 24), ("f8", 53)])
+def test_ids_as_floats_are_taken_up_to_where_two_of_them_share_a_float(floats, bits, sign):
+    largest, merged = sign * (2**bits - 1), sign * 2**bits
+    assert np.dtype(floats).type(merged) == np.dtype(floats).type(merged + sign)
+    assert whole_ids(np.array([0, largest], dtype=floats), "i8", "F", "id").tolist() == [0, largest]
+    with pytest.raises(InputError, match=r"^F: column 'id' .* row 1, which a float\d\d does not tell .* ids have been merged"):
+        whole_ids(np.array([7, merged], dtype=floats), "i8", "F", "id")
+
+
+@pytest.mark.parametrize("kind", ["i1", "u2", "i8", "u8"])
+def test_ids_as_whole_numbers_are_kept_to_the_last(kind):
+    ends = [np.iinfo(kind).min, np.iinfo(kind).max]
+    assert whole_ids(np.array(ends, dtype=kind), kind, "F", "id").tolist() == ends
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "message"),
+    [
+        (np.array([1.0, np.nan]), "i8", "the value nan in row 1, which is not finite"),
+        (np.array([1.0, 2.5]), "i8", "the value 2.5 in row 1, which is not a whole number"),
+        (np.array([2**63], dtype="u8"), "i8", "value 9223372036854775808 in row 0, which is no number of type int64"),
+        (np.array([-1]), "u8", "the value -1 in row 0, which is no number of type uint64"),
+        (np.array(["7"]), "i8", "must hold whole numbers and is of type <U1"),
+        (np.array([True]), "i8", "must hold whole numbers and is of type bool"),
+    ],
+)
+def test_what_is_no_id_is_refused(values, dtype, message):
+    with pytest.raises(InputError, match=f"^F, event 3: column 'id' .*{message}"):
+        whole_ids(values, dtype, "F, event 3", "id")
