@@ -16,11 +16,12 @@ from smartpix import schema
 from smartpix.acts_csv import acts_has_truth, read_acts_event
 from smartpix.acts_geometry import acts_detector
 from smartpix.acts_root import ActsRootFolder, open_acts_root, read_acts_root_event
+from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, make_event
 from smartpix.io import Container, Header, iterate, open_events, trees_of
 from smartpix.parquet import is_cluster_file
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import InputError, check, check_field, nearest
 from smartpix.tables import find_csv
 from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth
 from smartpix.write import write_events
@@ -77,7 +78,7 @@ class ConvertOptions:
 
     def __post_init__(self) -> None:
         if self.field is not None:
-            check("convert", "field", self.field, bool(np.isfinite(self.field)), "a number (T)")
+            check_field("convert", self.field)
         if self.electrons is not None:
             check("convert", "electrons", self.electrons, 0 < self.electrons < 1e9, "positive and below 1e9")
 
@@ -161,8 +162,10 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         ``truth``, ``n_modules``, ``container``.
 
     Raises:
-        InputError: missing files or columns, values that cannot be used, or files that do not belong together.
+        InputError: missing files or columns, values that cannot be used, files that do not belong together, or an output that is
+            one of them.
     """
+    check_writable(output, [*_read_by(found), *([options.detector] if options.detector else [])])
     if found.kind == "smartpix":
         return _convert_events(found, output, options)
     if options.field is None and found.kind != "trackml":
@@ -190,6 +193,15 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth, "n_modules": len(source.detector),
         "field_T": field, "container": container,
     }  # fmt: skip
+
+
+def _read_by(found: Found) -> list[Path]:
+    """The files behind what was found."""
+    if found.path.is_file():
+        return [found.path]
+    names = {"acts-root": ("measurements.root", "clusters.root", "hits.root", "particles*.root")}
+    patterns = ("*.csv", "*.csv.gz", "*.json", *names.get(found.kind, ()))
+    return [path for pattern in patterns for path in found.path.glob(pattern)]
 
 
 @dataclass(frozen=True)

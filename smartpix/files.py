@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +19,14 @@ def as_paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
     return [Path(f) for f in ([files] if isinstance(files, (str, Path)) else files)]
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     """Check that a file can be written there, before the work that fills it.
 
+    Args:
+        inputs: what it is made from; none of them may be replaced by it, under whatever name.
+
     Raises:
-        InputError: it is a folder, or its folder does not exist or cannot be written.
+        InputError: it is a folder, or its folder does not exist or cannot be written, or it is one of the inputs.
     """
     path = Path(path)
     if path.is_dir():
@@ -32,6 +35,10 @@ def check_writable(path: str | Path) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
+    for given in inputs if path.exists() else ():
+        if Path(given).exists() and path.samefile(given):
+            same = "" if Path(given) == path else f", by another name: {given}"
+            raise InputError(f"{path}: is an input{same}, and would be replaced by what is made from it; give another output")
 
 
 @contextmanager

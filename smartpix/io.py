@@ -71,7 +71,7 @@ class Header:
 
     Attributes:
         detector: module table.
-        field: solenoid field along z in T.
+        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
     """
@@ -80,6 +80,9 @@ class Header:
     field: float
     slices: tuple[int, ...]
     made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        schema.check_field("header", self.field)
 
 
 @dataclass(frozen=True)
@@ -227,8 +230,9 @@ def _metadata(path: Path, meta: Any) -> dict[str, Any]:
             f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert or simulate it again"
         )
     schema.require(list(meta), ("field", "slices", "made_by"), f"{path}: metadata", "Write the file again.")
-    if not isinstance(meta["field"], (int, float)) or not isinstance(meta["made_by"], dict):
-        raise InputError(f"{path}: metadata: 'field' must be a number (T) and 'made_by' an object; write the file again")
+    schema.check_field(f"{path}: metadata", meta["field"])
+    if not isinstance(meta["made_by"], dict):
+        raise InputError(f"{path}: metadata: 'made_by' must be an object; write the file again")
     slices = meta["slices"]
     if not isinstance(slices, list) or not slices or not all(isinstance(s, int) for s in slices):
         raise InputError(f"{path}: metadata: 'slices' must be a list of slice numbers and is {slices!r}; write the file again")

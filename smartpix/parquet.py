@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from smartpix.dataset import LABELS, LAYOUTS, ClusterSet, check_labels, checked_parts, complete_labels, regroup
 from smartpix.files import replace_when_done
-from smartpix.schema import InputError, check, require
+from smartpix.schema import InputError, check, check_field, require
 
 __all__ = ["SENSOR", "Table", "describe_clusters", "is_cluster_file", "list_tables", "read_clusters", "write_clusters"]
 
@@ -429,9 +429,10 @@ def _checked_sensor(where: str, sensor: Mapping[str, float]) -> dict[str, float]
     if not isinstance(sensor, Mapping):
         raise InputError(f"{where} must be an object with {units} and is {sensor!r}")
     require(list(sensor), SENSOR, where, f"It needs {units}.")
-    for name in SENSOR:
-        good = isinstance(sensor[name], (int, float)) and math.isfinite(sensor[name])
-        check(where, name, sensor[name], good and (sensor[name] > 0 or name == "field"), f"a positive number, as in {units}")
+    check_field(where, sensor["field"])
+    for name in (n for n in SENSOR if n != "field"):
+        good = isinstance(sensor[name], (int, float)) and 0 < sensor[name] < math.inf
+        check(where, name, sensor[name], good, f"a positive number, as in {units}")
     return {name: float(sensor[name]) for name in SENSOR}
 
 

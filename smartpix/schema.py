@@ -10,6 +10,7 @@ import difflib
 import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "PARTICLES",
     "PIXELS",
     "SMALLEST_SIGMA",
+    "STRONGEST_FIELD",
     "TARGETS",
     "TARGET_SCALE",
     "TRACKS",
@@ -34,6 +36,7 @@ __all__ = [
     "Column",
     "InputError",
     "check",
+    "check_field",
     "check_types",
     "nearest",
     "origin_pixel",
@@ -53,6 +56,9 @@ TARGET_SCALE = (0.075, 0.01875, 8.0, 0.5)
 """Divisors of the networks' targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data sets'."""
 SMALLEST_SIGMA = 1e-3
 """Floor of the networks' Cholesky diagonal in scaled units (0.075 um in x): keeps the likelihood bounded."""
+
+STRONGEST_FIELD = 20.0
+"""T, either sign: five times that of today's largest trackers (4 T). Beyond it a field is a slip of units or of a digit."""
 
 
 class InputError(ValueError):
@@ -184,6 +190,16 @@ def check(section: str, name: str, value: object, good: bool, expected: str) -> 
     """
     if not good:
         raise InputError(f"{section}: {name} must be {expected} and is {value}")
+
+
+def check_field(section: str, field: object) -> None:
+    """Check a solenoid field in T, of either sign.
+
+    Raises:
+        InputError: it is no number, or stronger than any tracker's; names section, option, the range and the value.
+    """
+    good = isinstance(field, Real) and not isinstance(field, bool) and abs(float(field)) <= STRONGEST_FIELD
+    check(section, "field", field, good, f"a number of T from -{STRONGEST_FIELD:g} to {STRONGEST_FIELD:g}")
 
 
 def check_types(section: str, options: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.dataset import ClusterSet
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest, origin_pixel
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, nearest, origin_pixel
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import PION_MASS
 from smartpix.simulate.induction import INDUCTIONS, N_SLICES
@@ -91,7 +91,7 @@ class DatasetOptions:
             )
         where = "simulate clusters"
         low, high = self.pt
-        check(where, "field", self.field, math.isfinite(self.field), "a finite number (T)")
+        check_field(where, self.field)
         for name in ("radius", "half_width", "max_cot_alpha"):
             check(where, name, getattr(self, name), 0 < getattr(self, name) < math.inf, "positive")
         # Below, a track would curl up before it reaches the layer, or cross a module's edge along its surface.

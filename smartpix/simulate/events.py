@@ -13,7 +13,7 @@ import numpy.typing as npt
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.geometry import Detector
 from smartpix.io import Header
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check_field
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
@@ -44,6 +44,9 @@ class SimulateOptions:
     bias: float = 100.0
     depletion: float = 7.7
     temperature: float = 263.0
+
+    def __post_init__(self) -> None:
+        check_field("simulate", self.field)
 
 
 def header(

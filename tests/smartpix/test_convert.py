@@ -172,3 +172,29 @@ def test_a_crossing_along_its_sensor_is_refused(trackml, tmp_path):
     path.write_text("\n".join([head, ",".join(cells), *rest]) + "\n")
     with pytest.raises(InputError, match=r"hit 5 has the momentum \[0\.0, 0\.0, 0\.0\] GeV, which is zero or along"):
         convert_folder(trackml, tmp_path / "e.root")
+
+
+def test_an_output_that_is_an_input_is_refused_under_every_name_and_left_as_it_is(ours, tmp_path, monkeypatch):
+    content = ours.read_bytes()
+    (tmp_path / "link.root").symlink_to(ours)
+    (tmp_path / "hard.root").hardlink_to(ours)
+    monkeypatch.chdir(ours.parent)
+    for output in (ours, "events.root", "../ours/events.root", tmp_path / "link.root", tmp_path / "hard.root"):
+        with pytest.raises(InputError, match=r"is an input.*would be replaced by what is made from it; give another output"):
+            convert_folder(ours, output)
+    with pytest.raises(InputError, match="is an input"):
+        convert_folder(tmp_path / "link.root", ours)
+    assert ours.read_bytes() == content
+    assert [p.name for p in ours.parent.iterdir()] == ["events.root"]
+    assert (tmp_path / "link.root").is_symlink()
+
+
+def test_an_output_that_is_a_table_of_the_folder_is_refused_and_another_file_in_it_is_replaced(trackml, tmp_path):
+    shutil.copy(trackml / "detectors.csv", tmp_path / "modules.csv")
+    for output, options in (("event000000001-cells.csv", {}), ("../modules.csv", {"detector": tmp_path / "modules.csv"})):
+        content = (trackml / output).read_bytes()
+        with pytest.raises(InputError, match="is an input"):
+            convert_folder(trackml, trackml / output, **options)
+        assert (trackml / output).read_bytes() == content
+    for _ in range(2):
+        assert convert_folder(trackml, trackml / "made.root")["n_events"] == 2

@@ -327,6 +327,15 @@ def test_metadata_without_an_entry_is_refused(good, missing):
         open_events(rewritten(good, metadata=lambda meta: {k: v for k, v in meta.items() if k != missing}))
 
 
+@pytest.mark.parametrize("field", [38.0, 1e6, float("nan"), True, "3.8", None])
+def test_a_field_that_no_tracker_has_is_refused(good, field):
+    message = rf"changed\.root: metadata: field must be a number of T from -20 to 20 and is {field}"
+    with pytest.raises(InputError, match=message):
+        open_events(rewritten(good, metadata=lambda meta: {**meta, "field": field}))
+    with pytest.raises(InputError, match="header: field must be"):
+        Header(one_module_detector(), field, SLICES)
+
+
 @pytest.mark.parametrize("content", [[1, 2], "text", None])
 def test_metadata_that_is_no_object_is_refused(good, content):
     with pytest.raises(InputError):

@@ -508,7 +508,7 @@ GOOD = {"format": "smartpix clusters", "version": 1, "slices": [0, 1], "shape": 
         (GOOD | {"sensor": 3}, "sensor must be"),
         (GOOD | {"sensor": {}}, "pitch_x"),
         (GOOD | {"sensor": SENSOR | {"thickness": -0.1}}, "thickness must be"),
-        (GOOD | {"sensor": SENSOR | {"field": None}}, "field must be"),
+        *((GOOD | {"sensor": SENSOR | {"field": b}}, "sensor: field must be a number of T") for b in (None, 38.0, -20.1)),
         (GOOD | {"slices": [0]}, "has 24 image columns and by its metadata must have 12 (slices 0 of 3 x 4 pixels)"),
     ],
 )

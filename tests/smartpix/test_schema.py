@@ -69,6 +69,17 @@ def test_values_of_other_types_are_named(name, value, kind):
         check_types("some", Some(**{name: value}))
 
 
+@pytest.mark.parametrize("field", [0, 3.8, -3.8, 20.0, np.float32(-2)])
+def test_fields_of_trackers_are_taken_of_either_sign(field):
+    schema.check_field("run", field)
+
+
+@pytest.mark.parametrize("field", [38.0, -20.1, 1e6, np.nan, np.inf, None, "3.8", True])
+def test_other_fields_are_refused(field):
+    with pytest.raises(InputError, match=rf"^run: field must be a number of T from -20 to 20 and is {field}$"):
+        schema.check_field("run", field)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("floats", "bits"), [("f4", 24), ("f8", 53)])
 def test_ids_as_floats_are_taken_up_to_where_two_of_them_share_a_float(floats, bits, sign):

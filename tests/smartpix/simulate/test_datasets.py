@@ -283,7 +283,8 @@ def test_wider_induction_reaches_more_pixels():
         ({"half_width": 0.0}, "half_width must be positive"),
         ({"half_width": float("nan")}, "half_width must be positive"),
         ({"radius": float("inf")}, "radius must be positive"),
-        ({"field": float("nan")}, "field must be a finite number"),
+        ({"field": float("nan")}, "field must be a number of T from -20 to 20 and is nan"),
+        ({"field": 38.0}, "field must be a number of T from -20 to 20 and is 38"),
         ({"pt": (0.1, float("inf"))}, "pt must be two rising values"),
         # On the edge of the module the track's own bend adds to the angle at which it is seen from the beam.
         ({"pt": (0.02, 1.0), "half_width": 20.0}, r"pt must be two rising values above 0\.021 GeV"),

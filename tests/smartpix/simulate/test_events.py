@@ -86,7 +86,7 @@ def test_two_crossings_of_one_particle_keep_its_identifier():
 
 
 @pytest.mark.parametrize("region", [True, False])
-@pytest.mark.parametrize("field", [3.8, 0.0])
+@pytest.mark.parametrize("field", [3.8, 0.0, -3.8])
 def test_local_position_is_unbiased_with_and_without_the_drift_in_the_field(region, field):
     detector = embedded_detector()
     detector = part_of(detector, np.flatnonzero(detector.barrel == region)[:1])
@@ -96,10 +96,10 @@ def test_local_position_is_unbiased_with_and_without_the_drift_in_the_field(regi
     dx, dy = (ak.to_numpy(clusters[f"local_{a}"] - main[a]) for a in "xy")
     assert abs(np.median(dx)) < 0.003
     assert abs(np.median(dy)) < 0.001
-    # What was taken off: the pixels themselves lie 16.5 um towards -y in the barrel.
+    # What was taken off: the pixels themselves lie 16.5 um towards -y in the barrel, +y in a field along -z.
     pixels = clusters["pixels"]
     raw = ak.sum(pixels["charge_19"] * ((pixels["row"] + 0.5) * 0.0125 - 8.4), axis=1) / ak.sum(pixels["charge_19"], axis=1)
-    wanted = -0.0165 if region and field else 0.0
+    wanted = -0.0165 * np.sign(field) if region else 0.0
     assert np.median(ak.to_numpy(raw - main["y"])) == pytest.approx(wanted, abs=0.0015)
 
 
@@ -223,6 +223,12 @@ def test_header_says_how_the_file_was_made():
     assert made.made_by["seed"] == 11
     assert made.made_by["events"] == 3
     assert made.made_by["options"]["readout"]["threshold"] == 300.0
+
+
+@pytest.mark.parametrize("field", [38.0, float("nan")])
+def test_a_field_beyond_any_trackers_is_refused(field):
+    with pytest.raises(InputError, match="simulate: field must be a number of T from -20 to 20 and is"):
+        SimulateOptions(field=field)
 
 
 @pytest.mark.parametrize(("n_events", "seed"), [(-1, 1), (1, -1)])
