@@ -37,7 +37,7 @@ def peak_memory(process: subprocess.Popen[str], out: list[float]) -> None:
 def smartpix(*arguments: str) -> tuple[dict[str, object], float]:
     """Run a smartpix command with --json: its object and its peak memory in MB."""
     command = [str(SMARTPIX), *arguments, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     peak = [0.0]
     watcher = threading.Thread(target=peak_memory, args=(process, peak))
     watcher.start()
@@ -68,7 +68,7 @@ def main(names: list[str]) -> None:
             result, peak = smartpix("run", *files, "-o", f"{folder}/{name}", "--no-figures")
             result |= {"files": name, "peak_mb": round(peak), "machine": platform.processor() or platform.machine()}
             result["remake"] = f"python benchmarks/chain.py {name}"
-            (RESULTS / f"chain-{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+            (RESULTS / f"chain-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
             print(json.dumps(result, indent=1))
 
 

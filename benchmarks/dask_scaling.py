@@ -54,7 +54,7 @@ def cpu_seconds() -> float:
 def counting(n: int) -> float:
     """Counts per second of ``n`` plain processes side by side."""
     command = [sys.executable, "-c", COUNT]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) for _ in range(n)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True) for _ in range(n)]
     return sum(1 / float(process.communicate()[0]) for process in processes)
 
 
@@ -179,7 +179,7 @@ def main() -> None:
             "remake": "python benchmarks/dask_scaling.py",
             "made_by": dict(open_events(file).header.made_by),
         }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 
 

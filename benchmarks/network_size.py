@@ -38,7 +38,7 @@ def main(weights: list[str], events: str | None) -> None:
     result = {"n_events": len(sample), "networks": {}}
     for (name, some), path in zip(runs.items(), weights, strict=True):
         network, made = load_network(path), rates(judged(sample, some[0][0]))
-        description = json.loads(Path(path).with_suffix(".json").read_text())
+        description = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
         result["networks"][name] = {
             **{key: description["options"][key] for key in ("hidden", "passes", "screen", "epochs")},
             **{key: description["metrics"][key] for key in ("parameters", "loss", "auc")},
@@ -47,7 +47,7 @@ def main(weights: list[str], events: str | None) -> None:
             "ms_after_estimates": float(np.median([sum(v for k, v in run[1].items() if k != "estimate") for run in some])),
         }
         assert sum(p.numel() for p in network.parameters()) == description["metrics"]["parameters"]
-    (ROOT / "benchmarks" / "results" / "network-size.json").write_text(json.dumps(result, indent=1) + "\n")
+    (ROOT / "benchmarks" / "results" / "network-size.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for name, row in result["networks"].items():
         print(name, {k: round(v, 4) for k, v in row.items()})
 

@@ -30,7 +30,7 @@ def main(file: str | None) -> None:
             results[name]["files"] = "pu200"
             print(f"{name:8s}", *(f"{key} {results[name][key]:.4g}" for key in SHOWN))
     results["remake"] = "python benchmarks/quantised.py"
-    (RESULTS / "chain-quantised.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "chain-quantised.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main() -> None:
             rates.append(N / (time.process_time() - started))
         result["clusters_per_second"][name] = round(float(np.median(rates)))  # type: ignore[index]
         print(f"{name:24s}{np.median(rates):10.0f} clusters / s")
-    (RESULTS / "sensor.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS / "sensor.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ CHAINS = {"sample": "embedded sample, pile-up 20", "pu200": "pile-up 200, seed 7
 
 def results(name: str) -> dict:
     """One file of results."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def rows(head: list[str], body: list[list[str]]) -> str:
@@ -297,7 +297,7 @@ def headline() -> str:
 
 def readme() -> str:
     """The README with its headline."""
-    return HEADLINE.sub(lambda found: found[1] + headline() + found[2], README.read_text())
+    return HEADLINE.sub(lambda found: found[1] + headline() + found[2], README.read_text(encoding="utf-8"))
 
 
 def benchmarks() -> str:
@@ -306,5 +306,5 @@ def benchmarks() -> str:
 
 
 if __name__ == "__main__":
-    (DOCS / "benchmarks.md").write_text(benchmarks())
-    README.write_text(readme())
+    (DOCS / "benchmarks.md").write_text(benchmarks(), encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")

@@ -206,4 +206,4 @@ def formats() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("formats.md").write_text(formats())
+    Path(__file__).with_name("formats.md").write_text(formats(), encoding="utf-8")

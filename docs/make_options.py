@@ -46,4 +46,4 @@ def options() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("options.md").write_text(options())
+    Path(__file__).with_name("options.md").write_text(options(), encoding="utf-8")

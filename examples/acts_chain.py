@@ -156,7 +156,7 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         selection = Path(folder) / "space-points.json"
-        selection.write_text(json.dumps([{"volume": volume} for volume in options.volumes]))
+        selection.write_text(json.dumps([{"volume": volume} for volume in options.volumes]), encoding="utf-8")
         spent = run_timed(acts, len(events), sources, add_more=add, clock=time.process_time)
     ms = {"seeding": sum(spent[name] for name in way.algorithms)} | {stage: spent[name] for stage, name in STAGES.items()}
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))

@@ -60,7 +60,7 @@ def digitisation(path: Path) -> Path:
     strips = {"smearing": [{"index": 0, "mean": 0.0, "stddev": 0.01, "type": "Gauss"}]}
     entries = [{"volume": v, "value": pixels} for v in PIXEL_VOLUMES] + [{"volume": v, "value": strips} for v in STRIP_VOLUMES]
     header = {"format-version": 0, "value-identifier": "digitization-configuration"}
-    path.write_text(json.dumps({"acts-geometry-hierarchy-map": header, "entries": entries}))
+    path.write_text(json.dumps({"acts-geometry-hierarchy-map": header, "entries": entries}), encoding="utf-8")
     return path
 
 

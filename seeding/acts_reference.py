@@ -84,7 +84,6 @@ def import_acts() -> Any:
         InputError: ACTS is not installed.
     """
     try:
-        import acts
         import acts.examples
     except ImportError as error:
         raise InputError("ACTS is not installed: pip install 'smartpix[acts]'") from error
@@ -181,7 +180,7 @@ def run_timed(
         sequencer.run()
         if clock is not None:
             return {name: 1e3 * time / n_events for name, time in spent.items()}
-        with (Path(folder) / "timing.csv").open(newline="") as stream:
+        with (Path(folder) / "timing.csv").open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.reader(stream) if row]
     return {row[0].removeprefix("Algorithm:"): 1e3 * float(row[2]) for row in rows[1:]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from smartpix.geometry import Detector, read_detector
 from smartpix.schema import DETECTOR, InputError, require
 from smartpix.tables import find_csv, read_csv
+from smartpix.text import read_json
 
 __all__ = ["BARCODE", "acts_detector", "check_positions", "geometry_ids", "in_detector", "local_of", "pack_barcode"]
 
@@ -157,8 +157,8 @@ def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: s
 def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float]]:
     """Pixels by (volume, layer, module), 0 where the entry is for all of them; without two equidistant axes there are none."""
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(content, dict) or not isinstance(content.get("entries"), list):
         raise InputError(f"{path}: holds no 'entries'; give ACTS's digitisation (JSON)")

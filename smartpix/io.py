@@ -7,7 +7,6 @@ Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from smartpix import schema
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
+from smartpix.text import parse_json
 
 __all__ = [
     "FORMAT_VERSION",
@@ -144,7 +144,7 @@ def open_events(path: str | Path) -> EventFile:
                 "`smartpix convert DIR -o F.root`"
             )
         try:
-            meta = _metadata(path, json.loads(str(file["metadata"])))
+            meta = _metadata(path, parse_json(str(file["metadata"])))
             tree = file[TREE]
             n_events = int(tree.num_entries)
             names = list(tree.keys())

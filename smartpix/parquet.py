@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from smartpix.dataset import LABELS, LAYOUTS, ClusterSet, check_labels, checked_parts, complete_labels, regroup
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError, check, check_field, require
+from smartpix.text import parse_json
 
 __all__ = ["SENSOR", "Table", "describe_clusters", "is_cluster_file", "list_tables", "read_clusters", "write_clusters"]
 
@@ -400,7 +401,7 @@ def _metadata(path: Path, text: bytes | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        meta = json.loads(text)
+        meta = parse_json(text)
     except ValueError as error:
         raise InputError(f"{path}: its 'smartpix' metadata are no JSON ({error}); write the file again") from error
     if not isinstance(meta, dict) or (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):

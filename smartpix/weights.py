@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from smartpix.files import check_writable, replace_when_done
 from smartpix.schema import InputError, nearest
+from smartpix.text import read_json
 
 __all__ = ["check_output", "data_path", "describe_weights", "load_arrays", "load_weights", "save_weights", "weights_path"]
 
@@ -80,7 +81,7 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
         beside.chmod(0o644)  # safetensors makes files that only their owner reads
         told = {**description, "sha256": _sha256(beside), "commit": _commit()}
     with replace_when_done(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(told, indent=1) + "\n")
+        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def load_weights(
@@ -124,7 +125,7 @@ def _read(name: str | Path) -> tuple[Path, dict[str, npt.NDArray[Any]], dict[str
         if not wanted.is_file():
             raise InputError(f"{wanted}: no such file; weights are a .safetensors with a .json beside it")
     try:
-        description: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        description: dict[str, Any] = read_json(path.with_suffix(".json"))
         arrays = load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
@@ -169,7 +170,9 @@ def _commit() -> str:
 def _git(folder: Path, *arguments: str) -> str:
     """What git prints; nothing if it is not there or fails."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()

@@ -1,7 +1,10 @@
 """What the project's own files say of one another: lower bounds, hooks, make targets, the page's files in the wheel."""
 
+import ast
 import re
 import tomllib
+
+import pytest
 
 from tests.helpers import REPOSITORY
 
@@ -49,3 +52,30 @@ def test_hooks_need_no_network_and_run_what_make_lint_runs():
     (lint,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
     for command in re.findall(r"\$\(BIN\)/(ruff \w+|mypy)", lint):
         assert f"entry: .venv/bin/{command}" in hooks
+
+
+def text_calls(source):
+    """Lines of calls that read or write text, by whether they say its encoding."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        told = {k.arg: k.value for k in node.keywords}
+        mode = told.get("mode", node.args[0] if node.args else None)
+        text = {
+            "read_text": len(node.args) == 0,
+            "write_text": True,
+            "open": mode is None or (isinstance(mode, ast.Constant) and re.fullmatch("[rwax][+t]?", str(mode.value))),
+            "run": "text" in told, "Popen": "text" in told,
+        }.get(name)  # fmt: skip
+        if text:
+            yield node.lineno, "encoding" in told
+
+
+@pytest.mark.parametrize("folder", ["smartpix", "seeding", "tracking", "docs", "benchmarks", "examples"])
+def test_text_is_utf_8_whatever_the_locale(folder):
+    files = sorted((REPOSITORY / folder).rglob("*.py"))
+    calls = [(path, *call) for path in files for call in text_calls(path.read_text(encoding="utf-8"))]
+    assert [f"{path}:{line}" for path, line, told in calls if not told] == []
+    known = "p.open(); p.open('rb'); p.write_text(a); subprocess.run(c, text=True); p.read_text(encoding='utf-8')"
+    assert [told for _, told in text_calls(known)] == [False, False, False, True]

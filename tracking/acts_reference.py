@@ -335,7 +335,7 @@ def _write_start(path: Path, start: Parameters) -> None:
     variances = np.broadcast_to(np.square(START_SIGMA), values.shape)
     pairs = [f"cov_{a}{b}" for a in PARAMETERS for b in PARAMETERS if a != b]
     header = ["trackId", *PARAMETERS, *(f"var_{name}" for name in PARAMETERS), *pairs]
-    with path.open("w", newline="") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(header)
         for k, row in enumerate(np.column_stack([values, variances]).tolist()):

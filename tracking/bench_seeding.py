@@ -83,7 +83,7 @@ def _peak_mb(run: Callable[[], Any]) -> float:
     try:
         # What the allocator keeps for later would hide what the call takes.
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
         before = _status("VmRSS")
         run()
         return max(_status("VmHWM") - before, 0.0)
@@ -93,7 +93,7 @@ def _peak_mb(run: Callable[[], Any]) -> float:
 
 
 def _status(name: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(name + ":"):
             return float(line.split()[1]) / 1024
     raise OSError(f"/proc/self/status has no {name}")

@@ -64,5 +64,5 @@ def _export(options: argparse.Namespace) -> None:
         result = {"weights": str(options.weights), **write_project(network, new / "hls", codes, hls)}
         if options.rtl:
             result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
-        (new / "report.json").write_text(json.dumps(result, indent=1) + "\n")
+        (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print_result(options, result)

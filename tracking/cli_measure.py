@@ -235,7 +235,7 @@ def _write_json(path: Path, result: dict[str, Any]) -> None:
     from smartpix.files import replace_when_done
 
     with replace_when_done(path) as beside:
-        beside.write_text(json.dumps(result, indent=1) + "\n")
+        beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def _study_done(options: argparse.Namespace, path: Path, result: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.schema import InputError
+from smartpix.text import read_json
 from smartpix.weights import data_path
 
 __all__ = ["check_data", "examine", "table"]
@@ -119,8 +120,6 @@ def check_data(folder: Path) -> dict[str, str]:
     Raises:
         InputError: there is no list.
     """
-    import json
-
     sums = re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (folder / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     if not sums:
         raise InputError(f"{folder / 'README.md'}: has no list of sha256; install smartpix again")
@@ -133,7 +132,7 @@ def check_data(folder: Path) -> dict[str, str]:
         found, described = hashlib.sha256(path.read_bytes()).hexdigest(), None
         if path.suffix == ".safetensors":
             try:
-                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).get("sha256")
+                described = read_json(path.with_suffix(".json")).get("sha256")
             except (OSError, ValueError, AttributeError):
                 states[name] = f"has no readable {path.stem}.json beside it"
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
 from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest
+from smartpix.text import parse_toml, read_toml
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
@@ -126,8 +126,10 @@ def read_options(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such options file")
     try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return read_toml(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
+    except ValueError as error:
         raise InputError(f"{path}: not a TOML file ({error})") from error
 
 
@@ -141,8 +143,8 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
     if not equals:
         raise InputError(f"--set {assignment}: write it as section.key=value, e.g. --set cone.quantile=0.99")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     *sections, last = key.strip().split(".")
     for section in sections:

@@ -99,7 +99,7 @@ def output_writer(
             for name, columns in outputs.items():
                 if name == "tracks.csv":
                     for file, text in columns.items():
-                        (folder / file).write_text(text)
+                        (folder / file).write_text(text, encoding="utf-8")
                 else:
                     add[name]({"file": np.full(len(columns["event"]), file_number, dtype=np.int32), **columns})
 

@@ -17,6 +17,7 @@ from smartpix.convert import Found, detect
 from smartpix.files import as_paths, check_writable
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
+from smartpix.text import read_json
 from tracking.cli_output import log
 from tracking.distribute import run_on
 from tracking.join import check_events, check_hits, join_tracks
@@ -223,7 +224,7 @@ def _write(
             _draw(beside, chain, totals, units, shown)
         results = sorted(beside.iterdir())
         summary["written"] = sorted([*(path.name for path in results), "summary.json"])
-        (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n")
+        (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n", encoding="utf-8")
         for path in results:
             path.replace(output / path.name)
         for name in _written(output) - set(summary["written"]):
@@ -236,7 +237,7 @@ def _write(
 def _written(output: Path) -> set[str]:
     """Names of the files there that an earlier run into the folder wrote by its summary; none where that cannot be read."""
     try:
-        names = json.loads((output / "summary.json").read_text())["written"]
+        names = read_json(output / "summary.json")["written"]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     told = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()

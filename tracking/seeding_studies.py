@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
+from smartpix.text import read_json
 from tracking.metrics import edge_rows, score_edges
 from tracking.seeding_sample import Sample, edges_and_seeds, with_directions
 
@@ -156,7 +156,7 @@ def read_levers(path: str | Path) -> Mapping[str, Any]:
         InputError: something else.
     """
     try:
-        levers = json.loads(Path(path).read_text())["levers"]
+        levers = read_json(path)["levers"]
         _ = [r["half_width_68"][k] for settings in levers.values() for r in settings.values() for k in ("cot_alpha", "cot_beta")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not the results of `smartpix study levers` ({error}); give its levers.json") from error

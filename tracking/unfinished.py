@@ -16,6 +16,7 @@ from typing import Any
 
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError
+from smartpix.text import read_json
 from smartpix.weights import weights_path
 from tracking.options import RunOptions
 from tracking.units import Part, Unit, unpacked
@@ -43,7 +44,7 @@ def alone_in(output: Path) -> Iterator[None]:
         InputError: another run holds it, or its file system has no locks.
     """
     path = output / LOCK
-    with path.open("w") as stream:
+    with path.open("w", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The file is gone, or a new one, where the run that held it has ended since it was opened.
@@ -92,10 +93,10 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
                 f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o"
             ) from error
         with replace_when_done(folder / RUN) as beside:
-            beside.write_text(json.dumps(told, indent=1) + "\n")
+            beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         return parts
     try:
-        before = json.loads((folder / RUN).read_text())
+        before = read_json(folder / RUN)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / RUN}: cannot be read ({error}); remove the folder to start anew") from error
     old, new = dict(_flat(before)), dict(_flat(told))

@@ -126,14 +126,14 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
     with replace_folder_when_done(folder, ours=(REPORT, CONFIG)) as new:
         settings = _convert(layers, new, options)
         # The project is moved when it is done; the name it was written under means nothing to anyone.
-        text = (new / CONFIG).read_text()
-        (new / CONFIG).write_text(text.replace(str(new), folder.name))
+        text = (new / CONFIG).read_text(encoding="utf-8")
+        (new / CONFIG).write_text(text.replace(str(new), folder.name), encoding="utf-8")
         images = codes.transpose(0, 2, 3, 1).reshape(len(codes), -1)
         _write_numbers(new / INPUTS, np.ldexp(images.astype(np.float64), -form.fraction))
         _write_numbers(new / EXPECTED, np.ldexp(expected.astype(np.float64), -network.outputs["dense3"].fraction))
         mismatches = check_project(new)
         report = _report(network, layers, settings, options) | {"n_clusters": len(codes), "csim_mismatches": mismatches}
-        (new / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+        (new / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
 
@@ -204,7 +204,7 @@ def _convert(layers: list[HlsLayer], folder: Path, options: HlsOptions) -> dict[
     except Exception as error:  # hls4ml raises bare ones
         raise InputError(f"hls: hls4ml cannot make this project for {options.backend}: {error}") from error
     if printed.getvalue():
-        (folder / LOG).write_text(printed.getvalue())
+        (folder / LOG).write_text(printed.getvalue(), encoding="utf-8")
     return settings
 
 
@@ -243,9 +243,9 @@ def _simulate(folder: Path, values: Floats) -> Floats:
     _check_compiler()
     firmware = folder.resolve() / "firmware"
     # hls4ml asks for -O3, which takes twice as long to compile and is not faster; the name is what the script calls itself.
-    script = (folder / "build_lib.sh").read_text().replace("-O3", "-O1")
+    script = (folder / "build_lib.sh").read_text(encoding="utf-8").replace("-O3", "-O1")
     command = ["bash", "-c", script, "./build_lib.sh"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False)
     libraries = list(firmware.glob("*.so"))
     try:
         if done.returncode or len(libraries) != 1:
@@ -255,7 +255,7 @@ def _simulate(folder: Path, values: Floats) -> Floats:
             np.save(source, values)
             call = str(Path(__file__).with_name("_call.py"))
             command = [sys.executable, call, str(libraries[0]), f"{NAME}_double", str(source), str(out), str(N_OUTPUTS)]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            ran = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
             if ran.returncode:
                 raise InputError(f"{folder}: the C simulation ended with {ran.returncode}: {(ran.stderr or ran.stdout)[-2000:]}")
             return np.asarray(np.load(out))

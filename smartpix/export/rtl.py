@@ -138,7 +138,7 @@ def write_rtl(
                 report("opensta: longest path")
                 facts |= synthesis.timing(new, options.liberty, options.clock_ns)
                 facts["assumptions"].append(synthesis.TIMING_ASSUMPTION)
-        (new / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+        (new / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return facts
 
 
@@ -190,12 +190,12 @@ def _write_verilog(network: FixedNetwork, pipe: Any, folder: Path) -> None:
     from da4ml.codegen.rtl import verilog
 
     for name, text in verilog.pipeline_logic_gen(pipe, "network", print_latency=False).items():
-        (folder / f"{name}.v").write_text(text)
+        (folder / f"{name}.v").write_text(text, encoding="utf-8")
     for name in STATIC:
-        source = (Path(verilog.__file__).parent / "source" / f"{name}.v").read_text()
+        source = (Path(verilog.__file__).parent / "source" / f"{name}.v").read_text(encoding="utf-8")
         # Verilator before 5.008 does not know the two parts of WIDTH by name, and stops.
-        (folder / f"{name}.v").write_text(source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"))
-    (folder / "smartpix.v").write_text(_top(network, pipe))
+        (folder / f"{name}.v").write_text(source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"), encoding="utf-8")
+    (folder / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
 
 
 def _top(network: FixedNetwork, pipe: Any) -> str:
@@ -254,10 +254,11 @@ def _forms(intervals: list[Any]) -> list[tuple[int, int, bool]]:
 def _write_bench(network: FixedNetwork, pipe: Any, folder: Path, codes: npt.NDArray[Any]) -> None:
     in_bits, out_bits = _port_bits(network)
     expected = evaluate(network, codes)
-    (folder / "codes.hex").write_text(_hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits))
-    (folder / "expected.hex").write_text(_hex(expected, out_bits))
+    (folder / "codes.hex").write_text(_hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8")
+    (folder / "expected.hex").write_text(_hex(expected, out_bits), encoding="utf-8")
     n_in, n_out = codes[0].size * in_bits, expected.shape[1] * out_bits
-    (folder / "testbench.v").write_text(f"""`timescale 1 ns / 1 ps
+    (folder / "testbench.v").write_text(
+        f"""`timescale 1 ns / 1 ps
 
 // A cluster of codes.hex goes in at every edge; its results are compared with those of expected.hex when they are due.
 module testbench;
@@ -289,7 +290,9 @@ module testbench;
         $finish;
     end
 endmodule
-""")
+""",
+        encoding="utf-8",
+    )
 
 
 def _hex(numbers: Ints, bits: int) -> str:

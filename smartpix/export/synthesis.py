@@ -48,7 +48,7 @@ def missing(tool: str, file: str | None = None) -> dict[str, str]:
 def tool_version(tool: str) -> str:
     """As the tool gives it."""
     flag = {"verilator": "--version", "yosys": "-V", "sta": "-version"}[tool]
-    done = subprocess.run([tool, flag], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool, flag], capture_output=True, encoding="utf-8", errors="replace", check=False)
     return (done.stdout + done.stderr).strip().splitlines()[0]
 
 
@@ -58,9 +58,9 @@ def run(command: list[str], folder: Path, log: str) -> str:
     Raises:
         InputError: it failed; with the end of what it printed.
     """
-    with (folder / log).open("w") as file:
+    with (folder / log).open("w", encoding="utf-8") as file:
         code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
-    text = (folder / log).read_text(errors="replace")
+    text = (folder / log).read_text(errors="replace", encoding="utf-8")
     if code != 0:
         raise InputError(f"{Path(command[0]).name} failed with code {code}:\n{text[-2000:]}")
     return text
@@ -84,7 +84,7 @@ tee -q -o yosys_fpga.json stat -json
 def cells(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
     """Number and area of the design's standard cells; leaves them in ``cells.v``."""
     # With a load at the outputs abc also puts buffers behind gates that drive many others, and chooses sizes.
-    (folder / "abc.constr").write_text("set_load 0.1\n")
+    (folder / "abc.constr").write_text("set_load 0.1\n", encoding="utf-8")
     # In two goes: what the first one needs on the way to gates would not leave abc enough memory beside it.
     _yosys(folder, f"{_read(folder)}\nsynth -flatten -noabc -top smartpix\nwrite_rtlil {GATES}\n", "yosys_gates")
     # Opensta reads no assignments of several wires at once: the last step leaves none.
@@ -101,7 +101,7 @@ write_verilog -noattr {NETLIST}
     _yosys(folder, script, "yosys_cells")
     (folder / GATES).unlink()
     count = _count(folder, "yosys_cells")
-    area = float(_found(r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text())) * 1e-6
+    area = float(_found(r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text(encoding="utf-8"))) * 1e-6
     return {
         "cells": sum(count.values()),
         "cell_ffs": sum(n for name, n in count.items() if name.startswith("DFF")),
@@ -112,14 +112,17 @@ write_verilog -noattr {NETLIST}
 
 def timing(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
     """Longest path from register to register of ``cells.v``, with the setup of the second."""
-    (folder / "sta.tcl").write_text(f"""read_liberty {liberty}
+    (folder / "sta.tcl").write_text(
+        f"""read_liberty {liberty}
 read_verilog {NETLIST}
 link_design smartpix
 create_clock -name clk -period {clock_ns} [get_ports clk]
 report_checks -path_delay max -digits 4
 puts "worst slack [worst_slack -max]"
 exit
-""")
+""",
+        encoding="utf-8",
+    )
     text = run(["sta", "-no_splash", "-exit", "sta.tcl"], folder, "sta.log")
     # Opensta goes on after an error, without the part of the design that it did not understand.
     if "Error" in text:
@@ -135,7 +138,7 @@ def _read(folder: Path) -> str:
 
 
 def _yosys(folder: Path, script: str, name: str) -> None:
-    (folder / f"{name}.ys").write_text(script)
+    (folder / f"{name}.ys").write_text(script, encoding="utf-8")
     run(["yosys", "-v", "2", "-s", f"{name}.ys"], folder, f"{name}.log")
 
 
@@ -148,5 +151,5 @@ def _found(pattern: str, text: str) -> str:
 
 def _count(folder: Path, name: str) -> dict[str, int]:
     """Cells by type."""
-    stat = json.loads((folder / f"{name}.json").read_text())
+    stat = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     return dict(stat["modules"]["\\smartpix"]["num_cells_by_type"])

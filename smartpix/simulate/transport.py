@@ -47,7 +47,6 @@ class Crossings:
 
 def _acts() -> Any:
     try:
-        import acts
         import acts.examples
     except ImportError as error:
         raise InputError(

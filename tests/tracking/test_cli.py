@@ -175,6 +175,10 @@ def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(files["first"], "--options", toml), "my.toml", "no such options file")
     toml.write_text("[cone")
     refused(run(files["first"], "--options", toml), "my.toml", "not a TOML file")
+    toml.write_text("a = " + "[" * 9999, encoding="utf-8")
+    refused(run(files["first"], "--options", toml), "my.toml", "nested")
+    toml.write_bytes("# µ".encode("latin-1"))
+    refused(run(files["first"], "--options", toml), "my.toml", "utf-8")
     toml.write_text("[build]\nmin_hit = 4\n")
     refused(run(files["first"], "--options", toml), "my.toml", "Did you mean 'min_hits'?")
 
@@ -190,7 +194,7 @@ def test_options_out_of_range_are_one_line_and_code_1(run, files, assignment):
 
 def test_options_come_from_the_file_and_set_wins(run, files, tmp_path):
     toml = tmp_path / "my.toml"
-    toml.write_text("[cone]\nquantile = 0.5\nsigma_z0 = 40.0\n")
+    toml.write_text("\ufeff# with a byte order mark\n[cone]\nquantile = 0.5\nsigma_z0 = 40.0\n", encoding="utf-8")
     code, *_ = run(files["first"], "--no-figures", "--json", "--options", toml, "--set", "cone.quantile=0.8")
     assert code == 0
     used = json.loads((tmp_path / "out" / "summary.json").read_text())["options"]

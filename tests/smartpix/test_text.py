@@ -1,0 +1,43 @@
+"""Text files are read as UTF-8, with or without a byte order mark; what is no text of their kind is a ValueError."""
+
+import pytest
+
+from smartpix.text import parse_json, parse_toml, read_json, read_text, read_toml
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_files_are_utf_8_with_or_without_a_byte_order_mark(tmp_path, mark):
+    for name, content, read, value in (
+        ("a.json", '{"µ": "Größe"}', read_json, {"µ": "Größe"}),
+        ("a.toml", '"µ" = "Größe"', read_toml, {"µ": "Größe"}),
+        ("a.txt", "Größe", read_text, "Größe"),
+    ):
+        (tmp_path / name).write_bytes(mark + content.encode())
+        assert read(tmp_path / name) == value
+    assert parse_json(mark + b"[1]") == parse_json((mark + b"[1]").decode()) == [1]
+
+
+def test_other_encodings_and_other_content_are_value_errors(tmp_path):
+    (tmp_path / "a").write_bytes("µ = 'Größe'".encode("latin-1"))
+    for read in (read_text, read_json, read_toml):
+        with pytest.raises(ValueError, match="utf-8"):
+            read(tmp_path / "a")
+        with pytest.raises(OSError, match="missing"):
+            read(tmp_path / "missing")
+    for parse, text in ((parse_json, "{"), (parse_json, "9" * 5000), (parse_toml, "a = "), (parse_toml, "a = " + "9" * 5000)):
+        with pytest.raises(ValueError, match=r"\w"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_json, "[" * DEEP + "]" * DEEP), (parse_json, '{"a":' * DEEP + "1" + "}" * DEEP),
+        (parse_toml, "a = " + "[" * DEEP + "]" * DEEP), (parse_toml, "a = " + "{b = " * DEEP + "1" + "}" * DEEP),
+    ],
+)  # fmt: skip
+def test_deep_nesting_is_a_value_error(parse, text):
+    with pytest.raises(ValueError, match="nested"):
+        parse(text)
