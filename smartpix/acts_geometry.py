@@ -132,7 +132,7 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
     if not rows:
         raise InputError(f"{digitisation}: describes pixels for no module of {path}; both must be of the same detector")
     table = {n: columns[n][rows] for n in GEOMETRY}
-    return Detector(table | {n: np.array([s[n] for s in sizes]) for n in sizes[0]})
+    return Detector(table | {n: np.array([s[n] for s in sizes]) for n in sizes[0]}, str(path))
 
 
 def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: str, digitisation: Path) -> dict[str, float]:

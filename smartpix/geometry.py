@@ -9,7 +9,7 @@ direction. In a field along +z electrons then drift towards -y in the barrel, as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,15 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix import schema
+from smartpix.detector_checks import check_detector, module_keys
 from smartpix.schema import InputError
 
 __all__ = ["Detector", "Layers", "read_detector", "write_detector"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-
-MOST_PIXELS = 32767
-"""Along one side of a module: rows and columns are int16 in the files."""
 
 
 @dataclass(frozen=True)
@@ -72,38 +70,18 @@ class Detector:
 
     Attributes:
         columns: the columns of :data:`smartpix.schema.DETECTOR`, each (M,).
+        where: what errors call the table; not kept.
+
+    Raises:
+        InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`.
     """
 
     columns: Mapping[str, npt.NDArray[np.generic]]
 
-    def __post_init__(self) -> None:
-        schema.require(list(self.columns), schema.DETECTOR, "detector table", "See docs/formats.md for the columns.")
-        shape = (len(self.columns["volume_id"]),)
-        for name in schema.DETECTOR:
-            if np.shape(self.columns[name]) != shape:
-                raise InputError(
-                    f"detector table: {name} has the shape {np.shape(self.columns[name])} and volume_id {shape}; "
-                    "give one number per module in every column"
-                )
-        for name in ("module_t", "module_maxhu", "module_hv", "pitch_u", "pitch_v"):
-            values = np.asarray(self.columns[name], dtype=float)
-            if not np.all(values > 0):
-                row = int(np.argmin(values > 0))
-                raise InputError(
-                    f"detector table: {name} must be positive and is {values[row]} in row {row}; give thickness and pitch in mm"
-                )
-        for name in schema.DETECTOR:
-            if not np.all(np.isfinite(np.asarray(self.columns[name], dtype=float))):
-                raise InputError(f"detector table: {name} is not finite")
-        for half, pitch in (("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")):
-            # Compared without dividing, which could overflow.
-            over = 2 * self._float(half) > (MOST_PIXELS + 0.5) * self._float(pitch)
-            if np.any(over):
-                row = int(np.argmax(over))
-                raise InputError(
-                    f"detector table: {half} and {pitch} in row {row} make more than {MOST_PIXELS} pixels along one side; "
-                    "give both in mm"
-                )
+    where: InitVar[str] = "detector table"
+
+    def __post_init__(self, where: str) -> None:
+        check_detector(self.columns, where)
 
     def __len__(self) -> int:
         return len(self.columns["volume_id"])
@@ -252,8 +230,8 @@ class Detector:
         Raises:
             InputError: for ids that the table does not have.
         """
-        known = _module_key(self._float("volume_id"), self._float("layer_id"), self._float("module_id"))
-        wanted = _module_key(np.asarray(volume_id), np.asarray(layer_id), np.asarray(module_id))
+        known = module_keys(self._float("volume_id"), self._float("layer_id"), self._float("module_id"))
+        wanted = module_keys(volume_id, layer_id, module_id)
         order = np.argsort(known)
         place = np.minimum(np.searchsorted(known[order], wanted), len(order) - 1)
         rows = order[place]
@@ -268,12 +246,6 @@ class Detector:
         return rows.astype(np.int32)
 
 
-def _module_key(
-    volume: npt.NDArray[np.generic], layer: npt.NDArray[np.generic], module: npt.NDArray[np.generic]
-) -> npt.NDArray[np.int64]:
-    return (volume.astype(np.int64) << 40) + (layer.astype(np.int64) << 24) + module.astype(np.int64)
-
-
 def _widest_gap(radius: Floats) -> tuple[float, float]:
     """Widest range of radii that no module covers, from points (M, P) on each of a disk's modules; (0, 0) if there is none."""
     order = np.argsort(radius.min(axis=1))
@@ -286,14 +258,15 @@ def read_detector(path: str | Path) -> Detector:
     """Read a detector table from CSV (TrackML columns; gzip by ending).
 
     Raises:
-        InputError: missing file or column, or a value that is not a number.
+        InputError: missing file or column, a value that is not a number, or as :class:`Detector`.
     """
     from smartpix.tables import read_csv
 
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
-    return Detector(read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv"))
+    columns = read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv")
+    return Detector(columns, str(path))
 
 
 def write_detector(detector: Detector, path: str | Path) -> None:

@@ -148,7 +148,7 @@ def open_events(path: str | Path) -> EventFile:
             tree = file[TREE]
             n_events = int(tree.num_entries)
             names = list(tree.keys())
-            detector = Detector(file["detector"].arrays(list(schema.DETECTOR), library="np"))
+            detector = Detector(file["detector"].arrays(list(schema.DETECTOR), library="np"), f"{path}: detector")
         except InputError:
             raise
         except _DAMAGED as error:

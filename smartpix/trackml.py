@@ -50,7 +50,7 @@ def read_trackml_detector(path: Path) -> Detector:
         raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
     columns = {name: values[pixel] for name, values in columns.items()}
     columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"])
-    return Detector(columns)
+    return Detector(columns, str(path))
 
 
 def read_trackml_event(folder: Path, prefix: str, detector: Detector, has_truth: bool) -> HitTables:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from smartpix.geometry import Detector, read_detector, write_detector
 from smartpix.schema import DETECTOR, InputError
 from smartpix.simulate.drift import Sensor, drift_tables
-from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector
+from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector, part_of
 
 QUICK = settings(max_examples=25, deadline=None)
 SIGN = st.sampled_from([-1.0, 1.0])
@@ -21,25 +21,25 @@ def detector():
     return embedded_detector()
 
 
-def barrel_module(phi, z, radius, tilt, su, sv, sw):
-    """A module at azimuth phi, turned by tilt about the beam, with the file's axes along either direction."""
+def barrel_module(phi, z, radius, tilt, su, sv):
+    """A module at azimuth phi, turned by tilt about the beam, with the file's u and v along either direction."""
     normal = np.array([np.cos(phi + tilt), np.sin(phi + tilt), 0.0])
     along_phi = np.array([-np.sin(phi + tilt), np.cos(phi + tilt), 0.0])
     center = np.array([radius * np.cos(phi), radius * np.sin(phi), z])
-    return detector_of([module_row(center, su * along_phi, sv * np.array([0, 0, 1.0]), sw * normal, 2, 1)])
+    return detector_of([module_row(center, su * along_phi, sv * np.array([0, 0, 1.0]), su * sv * normal, 2, 1)])
 
 
-def disk_module(phi, z, radius, su, sv, sw):
+def disk_module(phi, z, radius, su, sv):
     radial = np.array([np.cos(phi), np.sin(phi), 0.0])
     along_phi = np.array([-np.sin(phi), np.cos(phi), 0.0])
     center = radius * radial + np.array([0, 0, z])
-    return detector_of([module_row(center, su * along_phi, sv * radial, sw * np.array([0, 0, 1.0]), 2, 1)])
+    return detector_of([module_row(center, su * along_phi, sv * radial, -su * sv * np.array([0, 0, 1.0]), 2, 1)])
 
 
 @QUICK
-@given(st.floats(-3.1, 3.1), st.floats(-500, 500), st.floats(20, 200), st.floats(-0.4, 0.4), SIGN, SIGN, SIGN)
-def test_barrel_frame_does_not_depend_on_the_direction_of_the_files_axes(phi, z, radius, tilt, su, sv, sw):
-    x, y, normal = barrel_module(phi, z, radius, tilt, su, sv, sw).axes[0].T
+@given(st.floats(-3.1, 3.1), st.floats(-500, 500), st.floats(20, 200), st.floats(-0.4, 0.4), SIGN, SIGN)
+def test_barrel_frame_does_not_depend_on_the_direction_of_the_files_axes(phi, z, radius, tilt, su, sv):
+    x, y, normal = barrel_module(phi, z, radius, tilt, su, sv).axes[0].T
     np.testing.assert_allclose(x, [0, 0, 1], atol=1e-12)
     np.testing.assert_allclose(normal, [np.cos(phi + tilt), np.sin(phi + tilt), 0], atol=1e-12)
     # y = z cross x = outward cross beam: against increasing azimuth.
@@ -47,9 +47,9 @@ def test_barrel_frame_does_not_depend_on_the_direction_of_the_files_axes(phi, z,
 
 
 @QUICK
-@given(st.floats(-3.1, 3.1), st.sampled_from([-700.0, 600.0]), st.floats(20, 200), SIGN, SIGN, SIGN)
-def test_endcap_frame_has_x_outward_and_z_away_from_the_collision(phi, z, radius, su, sv, sw):
-    x, y, normal = disk_module(phi, z, radius, su, sv, sw).axes[0].T
+@given(st.floats(-3.1, 3.1), st.sampled_from([-700.0, 600.0]), st.floats(20, 200), SIGN, SIGN)
+def test_endcap_frame_has_x_outward_and_z_away_from_the_collision(phi, z, radius, su, sv):
+    x, y, normal = disk_module(phi, z, radius, su, sv).axes[0].T
     np.testing.assert_allclose(x, [np.cos(phi), np.sin(phi), 0], atol=1e-12)
     np.testing.assert_allclose(normal, [0, 0, np.sign(z)], atol=1e-12)
     np.testing.assert_allclose(y, np.sign(z) * np.array([-np.sin(phi), np.cos(phi), 0]), atol=1e-12)
@@ -58,7 +58,7 @@ def test_endcap_frame_has_x_outward_and_z_away_from_the_collision(phi, z, radius
 @QUICK
 @given(st.floats(-3.1, 3.1), SIGN, SIGN, st.booleans())
 def test_signs_of_u_and_v_say_how_the_sensor_frame_lies_on_the_files_axes(phi, su, sv, barrel):
-    module = barrel_module(phi, 10, 32, 0.1, su, sv, 1.0) if barrel else disk_module(phi, 600, 60, su, sv, 1.0)
+    module = barrel_module(phi, 10, 32, 0.1, su, sv) if barrel else disk_module(phi, 600, 60, su, sv)
     assert module.v_sign[0] == sv
     # Towards increasing azimuth: against y in the barrel, along it on the +z disks.
     assert module.u_sign[0] == (-su if barrel else su)
@@ -259,25 +259,109 @@ def test_columns_must_have_one_number_per_module():
             Detector(columns | {"cx": wrong})
 
 
-@pytest.mark.parametrize(("half", "pitch"), [("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")])
-def test_more_pixels_than_the_files_can_number_are_refused(half, pitch):
+def with_value(name, value, row=1):
+    """The columns of three modules, with one number changed."""
+    columns = dict(part_of(embedded_detector(), [0, 1700, 4000]).columns)
+    changed = np.asarray(columns[name], dtype=np.asarray(value).dtype if np.asarray(value).dtype.kind == "f" else None).copy()
+    changed[row] = value
+    return columns | {name: changed}
+
+
+IMPOSSIBLE = [
+    *((name, value, "must be from 0 to") for name in ("volume_id", "layer_id", "module_id") for value in (-1, 2**24)),
+    ("layer_id", 2**16, "must be from 0 to 65535"),
+    *((name, 2.5, "which is not a whole number") for name in ("volume_id", "layer_id", "module_id")),
+    *((name, 0.0, "must be positive") for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")),
+    *((name, -1.0, "must be positive") for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")),
+    ("module_minhu", -1.0, "must be from 0 to 500"),
+    *((name, value, "must be a finite number") for name in ("cx", "rot_zv", "module_t", "pitch_u") for value in (np.nan, np.inf)),
+    ("module_t", 100.0, "must be 5 at most"),
+    *((name, 1e300, "must be 500 at most") for name in ("module_hv", "module_maxhu")),
+    ("module_minhu", 501.0, "must be from 0 to 500"),
+    *((name, 1e-320, "more than 32767 pixels along one side") for name in ("pitch_u", "pitch_v")),
+    *((name, 1e-4, "more than 32767 pixels along one side") for name in ("pitch_u", "pitch_v")),
+    ("pitch_v", 72.1, "wider than the module"),
+    ("pitch_u", 16.9, "wider than the module"),
+    *((f"rot_{g}{a}", 1e6, "must be from -1 to 1") for g in "xyz" for a in "uvw"),
+    ("rot_zv", 0.999, "must be of length 1"),
+    ("rot_zu", 0.001, r"must be at right angles to v"),
+    *((name, value, "puts a corner beyond 16384 mm") for name in ("cx", "cy", "cz") for value in (-1e5, 1.7e4, 1e300)),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), IMPOSSIBLE)
+def test_a_number_that_no_module_has_is_refused_with_table_column_row_and_module(name, value, message):
+    columns = with_value(name, value)
+    with pytest.raises(InputError, match=message) as raised:
+        Detector(columns, "modules.csv")
+    assert str(raised.value).startswith("modules.csv: ")
+    assert ("in row 1, which" if value == 2.5 else "in row 1 (module ") in str(raised.value)
+    assert name in str(raised.value)
+
+
+def test_a_module_that_is_there_twice_is_refused():
+    columns = part_of(embedded_detector(), [0, 1700, 4000]).columns
+    twice = {name: np.append(values, values[1]) for name, values in columns.items()}
+    with pytest.raises(
+        InputError, match=r"module_id is \d+ in row 3 \(module 8, \d+, \d+\) like one before it; a module is there once"
+    ):
+        Detector(twice)
+
+
+def test_mirrored_axes_are_refused():
     columns = dict(one_module_detector().columns)
-    for changed in ({half: np.array([1e300])}, {pitch: np.array([1e-320])}):
-        with pytest.raises(InputError, match="more than 32767 pixels along one side"):
-            Detector(columns | changed)
+    with pytest.raises(InputError, match=r"row 0 \(module 8, 2, 1\) and must be u x v \(right-handed axes\); turn one"):
+        Detector(columns | {"rot_yu": -np.asarray(columns["rot_yu"])})
 
 
-@pytest.mark.parametrize("column", ["module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v"])
-@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
-def test_sizes_must_be_positive(column, value):
+def test_columns_that_hold_no_numbers_and_tables_without_modules_are_refused():
     columns = dict(one_module_detector().columns)
-    columns[column] = np.array([value])
-    with pytest.raises(InputError, match=f"{column} must be positive"):
-        Detector(columns)
+    with pytest.raises(InputError, match="column 'cx' must hold numbers and is of type <U4"):
+        Detector(columns | {"cx": np.array(["left"])})
+    with pytest.raises(InputError, match="detector table: has no modules"):
+        Detector({name: np.zeros(0) for name in columns})
 
 
-def test_poses_must_be_finite():
-    columns = dict(one_module_detector().columns)
-    columns["rot_xu"] = np.array([np.inf])
-    with pytest.raises(InputError, match="rot_xu is not finite"):
-        Detector(columns)
+def test_axes_rounded_to_six_decimals_as_trackmls_are_taken_and_to_three_are_not():
+    columns = dict(barrel_module(0.7, 0, 32, 0.2, 1, 1).columns)
+    rounded = {n: np.round(v, 6) if n.startswith("rot") else v for n, v in columns.items()}
+    np.testing.assert_allclose(Detector(rounded).axes, Detector(columns).axes, atol=1e-6)
+    with pytest.raises(InputError, match="must be of length 1"):
+        Detector({n: np.round(v, 3) if n.startswith("rot") else v for n, v in columns.items()})
+
+
+def test_ids_beyond_the_packing_are_no_module(detector):
+    """2^24 modules on would be the next layer's."""
+    volume, layer, module = (int(np.asarray(detector.columns[n])[1700]) for n in ("volume_id", "layer_id", "module_id"))
+    for ids in ([volume, layer - 1, module + 2**24], [volume - 1, layer + 2**16, module], [volume, layer + 1, module - 2**24]):
+        with pytest.raises(InputError, match="no module with volume_id, layer_id, module_id"):
+            detector.find_modules(*([i] for i in ids))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(sorted(DETECTOR)),
+    row=st.integers(0, 2),
+    value=st.one_of(
+        st.floats(),
+        st.integers(-(2**31), 2**31 - 1),
+        st.floats(-2e4, 2e4),
+        st.floats(-1, 1),
+        st.sampled_from([0.0, 1e4, 1e6, 1e-4, -1.0, 500.0, 16383.0]),
+    ),
+)
+def test_any_number_of_a_table_is_refused_or_leaves_a_detector_whose_search_grid_is_bounded(name, row, value):
+    from seeding.table import layer_grid
+
+    try:
+        detector = Detector(with_value(name, value, row))
+    except InputError:
+        return
+    layers, grid = detector.layers, layer_grid(detector)
+    for values in (layers.r_min, layers.r_max, layers.z_min, layers.z_max, grid.envelope):
+        assert np.all(np.abs(values) <= 2.0**15)
+    assert 0 < grid.first_cell[-1] <= 3 * 4200 * 512
+    local = np.array([[0.1, -0.2, 0.01]])
+    np.testing.assert_allclose(detector.to_local([row], detector.to_global([row], local)), local, atol=1e-3)
+    assert 1 <= detector.n_rows.min() <= detector.n_rows.max() <= 32767
+    assert 1 <= detector.n_columns.min() <= detector.n_columns.max() <= 32767

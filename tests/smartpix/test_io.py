@@ -80,7 +80,7 @@ def test_header_round_trip(tmp_path, container):
     detector = detector_of(
         [
             module_row((32.0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), 2, 1),
-            module_row((0, 72.0, 5), (1, 0, 0), (0, 0, 1), (0, 1, 0), 4, 7),
+            module_row((0, 72.0, 5), (-1, 0, 0), (0, 0, 1), (0, 1, 0), 4, 7),
         ]
     )
     write_events(path, Header(detector, 2.0, (0, 5), {"seed": 7, "nested": {"a": [1, 2]}}), [], container)
