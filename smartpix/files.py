@@ -1,17 +1,47 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and what a killed program left of them.
+
+What is being written lies in a folder of its own beside its place, ``.smartpix-XXXXXXXX``. A file in it marks it as made by this
+program, and the program keeps that file locked: the system gives the lock back when the process dies, however it dies. A folder
+with the mark that nobody holds is therefore dead, and the next writing in that place removes it.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import hashlib
+import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smartpix.schema import InputError
 
-__all__ = ["as_paths", "check_writable", "replace_folder_when_done", "replace_when_done"]
+__all__ = [
+    "as_paths", "check_writable", "is_marked", "replace_folder_when_done", "replace_when_done", "sha256_of", "staging", "sweep",
+    "write_text", "writing",
+]  # fmt: skip
+
+STAGING = ".smartpix-"
+MARK = ".made-by-smartpix"
+"""In a staging folder: who made it; its lock: that the maker lives."""
+MANIFEST = ".smartpix.json"
+"""In a folder that this program wrote: the sha256 of every file in it, by its path."""
+OLD, NEW = "old", "new"
+
+REFUSED = {
+    errno.ENOSPC: "no space is left on its file system; make room there, or write elsewhere",
+    errno.EDQUOT: "the quota there is used up; make room, or write elsewhere",
+    errno.EFBIG: "it grows beyond the largest size that a file may have here; raise the limit (`ulimit -f`)",
+    errno.EIO: "the disk does not take it (input/output error); look after the disk, or write elsewhere",
+    errno.EROFS: "its file system can only be read; write elsewhere",
+}
+"""Why a file system takes no more, and what to do."""
 
 
 def as_paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -26,11 +56,18 @@ def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
         inputs: what it is made from; none of them may be replaced by it, under whatever name.
 
     Raises:
-        InputError: it is a folder, or its folder does not exist or cannot be written, or it is one of the inputs.
+        InputError: it is a folder or a device, its folder does not exist or cannot be written, or it is one of the inputs.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is a device or a pipe, which cannot be replaced by a file; give the name of a file")
+    _check_folder(path)
+
+
+def _check_folder(path: Path) -> None:
+    """Check that something can be put beside ``path``."""
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
@@ -48,47 +85,257 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
     The name of the file stays the same, since ROOT writes it into the file.
 
     Raises:
-        InputError: the folder does not exist or cannot be written.
+        InputError: the folder does not exist or cannot be written, or the file system takes no more.
     """
     path = Path(path)
     check_writable(path)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with writing(path), staging(path.parent) as folder:
         yield folder / path.name
         os.replace(folder / path.name, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def replace_folder_when_done(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
+def replace_folder_when_done(path: str | Path) -> Iterator[Path]:
     """Give an empty folder beside ``path`` to fill; it becomes ``path`` on success and is dropped on failure.
 
-    A folder that is there is replaced if it is empty or holds all files of ``ours``, by which one of the same kind is known.
+    A folder that is there is replaced if it is empty, or holds what this program wrote into it and nothing else.
 
     Raises:
-        InputError: a file or another folder is there, or the folder around it does not exist or cannot be written.
+        InputError: a file or another folder is there, the folder around it does not exist or cannot be written, or the file
+            system takes no more.
     """
     path = Path(path)
-    # Of a/b/.. or . there is no name to write beside.
-    path = path if path.name not in ("", "..") else path.resolve()
+    # Of a/b/.. or . there is no name to write beside; of a link to a folder that folder is meant.
+    path = path.resolve() if path.name in ("", "..") or path.is_symlink() else path
+    if path.parent.is_dir():
+        sweep(path.parent)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; give the name of a folder")
-    if path.is_dir() and any(path.iterdir()) and not all((path / name).is_file() for name in ours):
-        raise InputError(f"{path}: holds something else and is not overwritten; give another name or remove it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
-    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    new, old = beside / "new", beside / "old"
-    new.mkdir()
-    try:
+    if path.is_dir() and (found := _not_ours(path)):
+        raise InputError(f"{path}: {found}, so that it is not overwritten; give another name or remove it")
+    _check_folder(path)
+    with writing(path), staging(path.parent) as folder:
+        # Its name is told by where it lies, for whoever finds the swap half done.
+        old, new = folder / OLD / path.name, folder / NEW / path.name
+        old.parent.mkdir()
+        new.mkdir(parents=True)
         yield new
+        sums = {p.relative_to(new).as_posix(): sha256_of(p) for p in sorted(new.rglob("*")) if p.is_file()}
+        write_text(new / MANIFEST, json.dumps({"made_by": "smartpix", "sha256": sums}, indent=1) + "\n")
         if path.exists():
             os.replace(path, old)
-        os.replace(new, path)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
+
+
+def _not_ours(folder: Path) -> str | None:
+    """What is in a folder that this program did not write there, or was changed since; None where there is nothing."""
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+    if not found:
+        return None
+    try:
+        sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        known = {str(name): str(value) for name, value in sums.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "holds something else"
+    for name, file in sorted(found.items()):
+        if name == MANIFEST:
+            continue
+        if name not in known or file.is_symlink() or not file.is_file():
+            return f"holds {name}, which smartpix did not write"
+        if sha256_of(file) != known[name]:
+            return f"holds {name}, which was changed since smartpix wrote it"
+    return None
+
+
+@contextmanager
+def staging(parent: Path) -> Iterator[Path]:
+    """An empty folder in ``parent`` to write in, gone at the end; those of dead programs there are removed first.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    sweep(parent)
+    folder, lock = _staging_folder(parent)
+    try:
+        yield folder
     finally:
-        if old.exists() and not path.exists():
-            os.replace(old, path)
-        shutil.rmtree(beside, ignore_errors=True)
+        _remove(folder)
+        os.close(lock)
+
+
+def _staging_folder(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = parent / f"{STAGING}{secrets.token_hex(4)}"
+        try:
+            folder.mkdir(mode=0o700)
+            lock = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        except FileNotFoundError:
+            if not parent.is_dir():
+                raise
+            # Another process took it for dead in the moment before it had its mark.
+            continue
+        if _hold(lock) is False or not _is_open_as(lock, folder / MARK):
+            os.close(lock)
+            continue
+        return folder, lock
+
+
+def _hold(file: int) -> bool | None:
+    """Lock an open file: True; False: another one holds it; None: its file system has no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_open_as(file: int, path: Path) -> bool:
+    """Whether the open file still has that name."""
+    try:
+        return os.path.samestat(os.fstat(file), path.lstat())
+    except OSError:
+        return False
+
+
+def sweep(parent: Path) -> None:
+    """Remove the staging folders of dead programs; finish or undo what one had begun to replace.
+
+    Only folders of this user that have the mark inside, and empty ones of such a name, which nothing can be lost with.
+    """
+    with suppress(OSError), os.scandir(parent) as entries:
+        names = [e.name for e in entries if e.name.startswith(STAGING) and e.is_dir(follow_symlinks=False)]
+        for name in names:
+            if re.fullmatch(re.escape(STAGING) + "[0-9a-f]{8}", name):
+                _sweep_one(parent / name)
+
+
+def _sweep_one(folder: Path) -> None:
+    with suppress(OSError):
+        if folder.lstat().st_uid != os.geteuid():
+            return
+        try:
+            lock = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            folder.rmdir()
+            return
+        try:
+            if _hold(lock) and _is_open_as(lock, folder / MARK):
+                _finish_swap(folder)
+                _remove(folder)
+        finally:
+            os.close(lock)
+
+
+def _finish_swap(folder: Path) -> None:
+    """Where a folder was moved out of the way and the new one not yet into its place: do that."""
+    for old in (folder / OLD).iterdir() if (folder / OLD).is_dir() else ():
+        target = folder.parent / old.name
+        new = folder / NEW / old.name
+        if not os.path.lexists(target):
+            os.replace(new if new.is_dir() else old, target)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a staging folder, its mark last: what is left of it when this is killed is still known by it."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name == MARK:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        (folder / MARK).unlink()
+        folder.rmdir()
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Make one clear error of it where a file system takes no more: full disk, quota, limit on a file's size.
+
+    Args:
+        path: what is being written, for the message.
+
+    Raises:
+        InputError: that happened, in whatever library.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if (reason := _reason(error, Path(path).parent)) is None:
+            raise
+        raise InputError(f"{_final(Path(path))}: cannot be written: {reason}") from error
+
+
+def _reason(error: BaseException, folder: Path) -> str | None:
+    """Why a file system takes no more, if it is that; libraries in other languages tell it in words only."""
+    seen: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in seen:
+        seen.append(one)
+        for code, reason in REFUSED.items():
+            if (isinstance(one, OSError) and one.errno == code) or os.strerror(code) in str(one):
+                return reason
+        if isinstance(one, OSError) and _of_staging(one):
+            return f"{one.strerror}; look after {folder}, or write elsewhere"
+        one = one.__cause__ or one.__context__
+    return None
+
+
+def _of_staging(error: OSError) -> bool:
+    """Whether it is about a file in a staging folder, and not of a file that nobody wrote there."""
+    if not isinstance(error.filename, (str, bytes)):
+        return False
+    path = Path(os.fsdecode(error.filename))
+    known = any(part.startswith(STAGING) for part in path.parts)
+    return known and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
+
+
+def _final(path: Path) -> Path:
+    """The place to which a file in a staging folder goes."""
+    parts = list(path.parts)
+    for k, part in enumerate(parts):
+        if part.startswith(STAGING):
+            # In the new folder of a swap: NEW is between.
+            swapped = k + 1 < len(parts) and parts[k + 1] == NEW
+            return _final(Path(*parts[:k], *parts[k + 1 + swapped :]))
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8; for files in a folder that is itself replaced when it is done.
+
+    Raises:
+        InputError: the file system takes no more.
+    """
+    with writing(path):
+        path.write_text(text, encoding="utf-8")
+
+
+def is_marked(path: Path, mark: bytes) -> bool:
+    """Whether this is a file, no link, that begins with the mark of this program."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(file).st_mode) and os.read(file, len(mark)) == mark
+    finally:
+        os.close(file)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, read a part at a time."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

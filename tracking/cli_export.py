@@ -57,7 +57,7 @@ def _export(options: argparse.Namespace) -> None:
     hls = HlsOptions(options.backend, options.io, strategy, options.reuse, options.clock, options.part)
     rtl = RtlOptions(clock_ns=options.clock, fpga=not options.no_synthesis, cells=not options.no_synthesis)
     network, description = load_fixed(options.weights)
-    with replace_folder_when_done(options.output, ("report.json",)) as new:
+    with replace_folder_when_done(options.output) as new:
         log(f"{options.clusters} clusters for the test bench")
         codes = bench_codes(network, description, options.clusters, options.file, options.seed)
         log(f"hls4ml: {options.backend}, {options.io}, {strategy}; C simulation")

@@ -123,7 +123,7 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
     if codes.min() < form.low or codes.max() > form.high:
         raise InputError(f"hls: codes must lie from {form.low} to {form.high} and go from {codes.min()} to {codes.max()}")
     layers = hls_layers(network)
-    with replace_folder_when_done(folder, ours=(REPORT, CONFIG)) as new:
+    with replace_folder_when_done(folder) as new:
         settings = _convert(layers, new, options)
         # The project is moved when it is done; the name it was written under means nothing to anyone.
         text = (new / CONFIG).read_text(encoding="utf-8")

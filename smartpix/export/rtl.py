@@ -94,7 +94,7 @@ def write_rtl(
     """
     options = options or RtlOptions()
     _check_codes(network, codes)
-    with replace_folder_when_done(folder, ("smartpix.v", "report.json")) as new:
+    with replace_folder_when_done(folder) as new:
         report(f"tracing the {network.kind} network")
         pipe = _pipeline(network, options.depth)
         _write_verilog(network, pipe, new)

@@ -142,13 +142,15 @@ def test_hls4mls_own_test_bench_runs(tmp_path):
 def test_a_project_is_replaced_and_nothing_else(project, tmp_path):
     network, codes, _ = project
     folder = shutil.copytree(project[2], tmp_path / "copy")
-    (folder / "left over").touch()
     write_project(network, folder, codes[:3], FAST)
-    assert not (folder / "left over").exists()
     assert json.loads((folder / REPORT).read_text())["n_clusters"] == 3
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds notes\.txt, which smartpix did not write"):
+        write_project(network, folder, codes, FAST)
+    assert (folder / "notes.txt").read_text() == "mine"
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "report.json").touch()
-    with pytest.raises(InputError, match="holds something else and is not overwritten"):
+    with pytest.raises(InputError, match="holds something else, so that it is not overwritten"):
         write_project(network, tmp_path / "thesis", codes, FAST)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
