@@ -64,6 +64,10 @@ def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is a device or a pipe, which cannot be replaced by a file; give the name of a file")
     _check_folder(path)
+    for given in inputs if path.exists() else ():
+        if Path(given).exists() and path.samefile(given):
+            same = "" if Path(given) == path else f", by another name: {given}"
+            raise InputError(f"{path}: is an input{same}, and would be replaced by what is made from it; give another output")
 
 
 def _check_folder(path: Path) -> None:
@@ -72,10 +76,6 @@ def _check_folder(path: Path) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
-    for given in inputs if path.exists() else ():
-        if Path(given).exists() and path.samefile(given):
-            same = "" if Path(given) == path else f", by another name: {given}"
-            raise InputError(f"{path}: is an input{same}, and would be replaced by what is made from it; give another output")
 
 
 @contextmanager
