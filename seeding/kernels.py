@@ -13,7 +13,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from smartpix.compiled import njit
 
 __all__ = [
     "CURVATURE_PER_TESLA",

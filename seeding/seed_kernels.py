@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from seeding.kernels import FAST
+from smartpix.compiled import njit
 
 __all__ = ["connect", "edge_terms", "hit_terms", "spread_out"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, InputError, origin_pixel, require
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.kernels import BLOCK, layer, projections
 
 __all__ = ["run_fixed"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.network import CONV_FILTERS
 
 __all__ = ["BLOCK", "layer", "projections", "run", "tanh_terms"]

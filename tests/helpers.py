@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import awkward as ak
@@ -107,3 +108,8 @@ def convert_folder(path, output, kind=None, **options):
     if found.kind.startswith("acts"):
         options = {"field": 3.8, **options}
     return convert(found, output, ConvertOptions(**options))
+
+
+def bound_by_permissions(command):
+    """The command as a process that may not write where permissions forbid it, also for root."""
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command] if os.geteuid() == 0 else list(command)

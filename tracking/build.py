@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
+from smartpix.compiled import njit
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check, check_types
 

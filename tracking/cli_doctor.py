@@ -25,7 +25,7 @@ def add_doctor(commands: Any) -> None:
 def _doctor(options: argparse.Namespace) -> None:
     from tracking.doctor import examine, table
 
-    log("testing the kernels; where they are not compiled yet, that takes minutes")
+    log("testing the kernels")
     told = examine()
     print(json.dumps(told) if options.json else table(told))
     if told["problems"]:

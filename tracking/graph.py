@@ -10,13 +10,13 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, check_same_event, find_edges
 from seeding.hits import Hits
 from seeding.references import WindowOptions, window
 from seeding.table import max_curvature
+from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check

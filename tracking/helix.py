@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
+from smartpix.compiled import njit
 
 __all__ = [
     "FAST", "advance", "at_axis", "axis", "closest_approach", "direction", "dot", "dot5", "mirror", "path_on_circle", "reach",

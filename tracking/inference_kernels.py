@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.kernels import BLOCK, layer
 
 __all__ = ["run_network", "run_screen"]

@@ -15,8 +15,8 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.simulate.generate import PION_MASS
 from tracking.helix import (
     FAST,

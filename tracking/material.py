@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
+from smartpix.compiled import njit
 from tracking.helix import FAST, dot
 
 __all__ = ["scatter", "scatter_between", "theta2_behind"]

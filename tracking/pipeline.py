@@ -14,7 +14,9 @@ import torch
 
 from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
+from seeding.kernels import search
 from seeding.seeds import Seeds, find_seeds
+from smartpix.compiled import is_cold
 from smartpix.estimate import Estimator, choose_estimator, estimate, trained_on_others
 from smartpix.io import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
@@ -82,6 +84,8 @@ class Chain:
                 "are off; train estimates on events of yours that have truth (smartpix train shape), or do without "
                 "(--set graph=window --set gnn=gnn-window)"
             )
+        if is_cold(search):
+            log("compiling the kernels, which is done once and takes a minute or more")
         pairs = layer_pairs(header.detector, skips=options.cone.skips)
         return cls(
             header=header,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.simulate.drift import Sensor, drift_tables
 
 __all__ = [

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.stats import norm
 
+from smartpix.compiled import njit
 from smartpix.schema import InputError
 from smartpix.simulate.induction import N_SLICES
 

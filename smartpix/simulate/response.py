@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from smartpix.compiled import njit
 from smartpix.simulate.deposit import (
     BETA_GAMMA,
     ELECTRON_MASS,

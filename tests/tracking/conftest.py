@@ -46,6 +46,12 @@ def bare_event(number):
     return one_event(number, clusters, ak.zip(particles))
 
 
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch):
+    """Whoever runs the tests first is not told that the kernels are compiled."""
+    monkeypatch.setattr("tracking.pipeline.is_cold", lambda *kernels: False)
+
+
 @pytest.fixture(scope="session")
 def simulation():
     return SimulateOptions(generate=GenerateOptions(pileup=0), field=toys.FIELD)

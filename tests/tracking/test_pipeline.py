@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from seeding.cones import ConeOptions
+from seeding.kernels import search
 from smartpix.estimate import estimate
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.weights import data_path
 from tests.seeding import toys
+from tracking import pipeline
 from tracking.build import BuildOptions
 from tracking.options import RunOptions
 from tracking.pipeline import STAGES, Chain, open_inputs
@@ -213,3 +215,12 @@ def test_a_file_is_no_header_and_a_name_no_estimator(files, chain):
     (record,) = next(iterate(files["single"]))[1]
     with pytest.raises(InputError, match=r"estimator is 'mdn'; give choose_estimator\(header, 'mdn'\)"):
         estimate(record["clusters"], chain.header, "mdn")
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_whoever_waits_for_the_compiler_is_told_so(files, capsys, monkeypatch, cold):
+    asked = []
+    monkeypatch.setattr(pipeline, "is_cold", lambda *kernels: asked.append(kernels) or cold)
+    Chain.for_header(open_events(files["first"]).header, RunOptions())
+    assert asked == [(search,)]
+    assert capsys.readouterr().err == ("compiling the kernels, which is done once and takes a minute or more\n" if cold else "")
