@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from smartpix.acts_geometry import check_positions, geometry_ids, in_detector, local_of, pack_barcode
 from smartpix.geometry import Detector
-from smartpix.hit_tables import Cells, Columns, Crossed, HitTables, Ints
+from smartpix.hit_tables import Cells, Columns, Crossed, HitTables, Ints, rows_of
 from smartpix.schema import InputError
-from smartpix.tables import csv_of, find_csv, read_csv
+from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
 __all__ = ["acts_has_truth", "read_acts_event"]
 
@@ -20,6 +21,10 @@ PARTICLES = ("particles_simulated", "particles_initial", "particles")
 GLOBAL = ("global_x", "global_y", "global_z")
 MEASUREMENT = ("measurement_id", "hit_id")
 """What the cells call the measurement: now, and in older versions."""
+MEASUREMENTS = {"measurement_id": "i8", "geometry_id": "u8", "local0": "f8", "local1": "f8"}
+CELLS = {"channel0": "i8", "channel1": "i8", "value": "f8"}
+CROSSINGS = {**dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"), "index": "i8"}
+PARTICLE = {"particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")}
 PARTS = tuple(f"particle_id_{part}" for part in ("pv", "sv", "part", "gen", "subpart"))
 
 
@@ -45,36 +50,44 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     Raises:
         InputError: missing files or columns, values that are no numbers, or modules that are not in the table.
     """
-    wanted = {"measurement_id": "i8", "geometry_id": "u8", "local0": "f8", "local1": "f8"}
-    table = _read(folder, f"{prefix}-measurements", wanted, dict.fromkeys(GLOBAL, "f8"))
-    where = str(csv_of(folder, f"{prefix}-measurements"))
-    ours = in_detector(detector, geometry_ids(table["geometry_id"])[0])
-    table = {n: v[ours] for n, v in table.items()}
-    module = detector.find_modules(*geometry_ids(table["geometry_id"]))
-    position = local_of(detector, module, table["local0"], table["local1"])
-    if all(n in table for n in GLOBAL):
-        check_positions(np.stack([table[n] for n in GLOBAL], axis=1), position, where)
+    table = open_csv(csv_of(folder, f"{prefix}-measurements"), MEASUREMENTS, EXPECTED, dict.fromkeys(GLOBAL, "f8"))
+    geometry = table.take({"geometry_id": "u8"})["geometry_id"]
+    # What is left out needs no good numbers.
+    ours = np.flatnonzero(in_detector(detector, geometry_ids(geometry)[0]))
+    columns = table.take({**MEASUREMENTS, **dict.fromkeys(GLOBAL, "f8")}, ours)
+    where, ids, geometry = str(table.path), columns["measurement_id"], geometry[ours]
+    module = detector.find_modules(*geometry_ids(geometry))
+    position = local_of(detector, module, columns["local0"], columns["local1"])
+    if all(n in columns for n in GLOBAL):
+        check_positions(np.stack([columns[n] for n in GLOBAL], axis=1), position, where, ours)
     return HitTables(
         event=int(prefix.removeprefix("event")),
-        hit_id=table["measurement_id"],
+        hit_id=ids,
         module=module,
         position=position,
-        cells=_cells(folder, f"{prefix}-cells"),
-        truth=_truth(folder, prefix) if has_truth else None,
+        cells=_cells(csv_of(folder, f"{prefix}-cells"), ids, geometry),
+        truth=_truth(folder, prefix, ids) if has_truth else None,
         where=where,
-        n_others=int(np.sum(~ours)),
+        n_others=len(table) - len(ids),
     )
 
 
-def _read(folder: Path, stem: str, wanted: dict[str, str], optional: dict[str, str] | None = None) -> Columns:
-    return read_csv(csv_of(folder, stem), wanted, EXPECTED, optional)
-
-
-def _cells(folder: Path, stem: str) -> Cells:
-    columns = {"channel0": "i8", "channel1": "i8", "value": "f8"}
-    table = _read(folder, stem, columns, dict.fromkeys(MEASUREMENT, "i8"))
-    where = str(csv_of(folder, stem))
-    return Cells(_either(table, MEASUREMENT, where), table["channel0"], table["channel1"], table["value"], where)
+def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64]) -> Cells:
+    """Those of the hits ``hit_ids`` on the modules ``geometry``."""
+    table = open_csv(path, CELLS, EXPECTED, {**dict.fromkeys(MEASUREMENT, "i8"), "geometry_id": "u8"})
+    number = _either(table.take(dict.fromkeys(MEASUREMENT, "i8")), MEASUREMENT, str(path))
+    rows = np.flatnonzero(np.isin(number, hit_ids))
+    columns, number = table.take({**CELLS, "geometry_id": "u8"}, rows), number[rows]
+    if "geometry_id" in columns:
+        by_id = np.argsort(hit_ids, kind="stable")
+        on = geometry[by_id][rows_of(hit_ids[by_id], number)]
+        if np.any(on != columns["geometry_id"]):
+            k = int(np.argmax(on != columns["geometry_id"]))
+            raise InputError(
+                f"{path}: row {rows[k]} has a cell of measurement {number[k]} on the module {columns['geometry_id'][k]}, and the "
+                f"measurement is on {on[k]}; the files are not of the same event"
+            )
+    return Cells(number, columns["channel0"], columns["channel1"], columns["value"], str(path))
 
 
 def _either(table: Columns, names: tuple[str, ...], where: str) -> Ints:
@@ -91,34 +104,31 @@ def _particle_ids(table: Columns, where: str) -> Ints:
     return _either(table, ("particle_id",), where)
 
 
-def _truth(folder: Path, prefix: str) -> Crossed:
+def _truth(folder: Path, prefix: str, hit_ids: Ints) -> Crossed:
     numbers = dict.fromkeys((*PARTS, "particle_id"), "i8")
-    stem = f"{prefix}-hits"
-    of_hits = str(csv_of(folder, stem))
-    columns = {**dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"), "index": "i8"}
-    hits = _read(folder, stem, columns, numbers)
-    particle_id = _particle_ids(hits, of_hits)
-    links = _read(folder, f"{prefix}-measurement-simhit-map", {"measurement_id": "i8", "hit_id": "i8"})
-    row = links["hit_id"]
-    lost = (row < 0) | (row >= len(particle_id))
+    hits = open_csv(csv_of(folder, f"{prefix}-hits"), CROSSINGS, EXPECTED, numbers)
+    path = csv_of(folder, f"{prefix}-measurement-simhit-map")
+    links = read_csv(path, {"measurement_id": "i8", "hit_id": "i8"}, EXPECTED)
+    lost = (links["hit_id"] < 0) | (links["hit_id"] >= len(hits))
     if np.any(lost):
         raise InputError(
-            f"{csv_of(folder, f'{prefix}-measurement-simhit-map')}: has the hit_id {int(row[lost][0])} and {of_hits} has "
-            f"{len(particle_id)} rows; they are not of the same event"
+            f"{path}: has the hit_id {int(links['hit_id'][lost][0])} and {hits.path} has {len(hits)} rows; they are not of the "
+            "same event"
         )
+    links = {n: v[np.isin(links["measurement_id"], hit_ids)] for n, v in links.items()}
+    rows, row = np.unique(links["hit_id"], return_inverse=True)
+    columns = hits.take({**CROSSINGS, **numbers}, rows)
     kind = next(k for k in PARTICLES if find_csv(folder, f"{prefix}-{k}") is not None)
-    stem = f"{prefix}-{kind}"
-    of_particles = str(csv_of(folder, stem))
-    starts = dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")
-    table = _read(folder, stem, {"particle_type": "i4", **starts}, numbers)
+    of_particles = csv_of(folder, f"{prefix}-{kind}")
+    table = read_csv(of_particles, PARTICLE, EXPECTED, numbers)
     particles = {n: table[n] for n in ("vx", "vy", "vz", "px", "py", "pz")}
     return Crossed(
         hit_id=links["measurement_id"],
-        particle_id=particle_id[row],
-        point=np.stack([hits[f"t{a}"][row] for a in "xyz"], axis=1),
-        momentum=np.stack([hits[f"tp{a}"][row] for a in "xyz"], axis=1),
-        order=hits["index"][row],
+        particle_id=_particle_ids(columns, str(hits.path))[row],
+        point=np.stack([columns[f"t{a}"] for a in "xyz"], axis=1)[row],
+        momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1)[row],
+        order=columns["index"][row],
         particles=particles
-        | {"particle_id": _particle_ids(table, of_particles), "pdg_id": table["particle_type"], "charge": table["q"]},
-        where=(of_hits, of_particles),
+        | {"particle_id": _particle_ids(table, str(of_particles)), "pdg_id": table["particle_type"], "charge": table["q"]},
+        where=(str(hits.path), str(of_particles)),
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.archives import files_in, read_bytes
 from smartpix.geometry import Detector, read_detector
 from smartpix.schema import DETECTOR, InputError, require
 from smartpix.tables import find_csv, read_csv
-from smartpix.text import read_json
+from smartpix.text import parse_json
 
 __all__ = ["BARCODE", "acts_detector", "check_positions", "geometry_ids", "in_detector", "local_of", "pack_barcode"]
 
@@ -69,8 +71,11 @@ def in_detector(detector: Detector, volume: Ints) -> npt.NDArray[np.bool_]:
     return np.isin(volume, np.asarray(detector.columns["volume_id"]))
 
 
-def check_positions(file: Floats, table: Floats, where: str) -> None:
+def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None:
     """Check that the file's global positions (N, 3) are where the table has them, mm.
+
+    Args:
+        rows: (N,) numbers of their rows in the file.
 
     Raises:
         InputError: they are not.
@@ -79,7 +84,7 @@ def check_positions(file: Floats, table: Floats, where: str) -> None:
     if np.any(distance > SAME_PLACE):
         i = int(np.argmax(distance))
         raise InputError(
-            f"{where}: row {i} lies {distance[i]:.3g} mm from where the detector table puts its local position; "
+            f"{where}: row {rows[i]} lies {distance[i]:.3g} mm from where the detector table puts its local position; "
             "the table is of another geometry"
         )
 
@@ -97,7 +102,7 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
     if given is not None and given.suffix != ".json":
         return read_detector(given)
     path = find_csv(folder, "detectors")
-    found = sorted(folder.glob("*digi*.json")) if given is None else [given]
+    found = [p for p in files_in(folder) if fnmatch(p.name, "*digi*.json")] if given is None else [given]
     if len(found) > 1:
         raise InputError(f"{folder}: holds {len(found)} digitisation files; say which with --detector")
     if path is not None and found:
@@ -157,8 +162,10 @@ def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: s
 def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float]]:
     """Pixels by (volume, layer, module), 0 where the entry is for all of them; without two equidistant axes there are none."""
     try:
-        content = read_json(path)
-    except (OSError, ValueError) as error:
+        content = parse_json(read_bytes(path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(content, dict) or not isinstance(content.get("entries"), list):
         raise InputError(f"{path}: holds no 'entries'; give ACTS's digitisation (JSON)")

@@ -1,11 +1,11 @@
-"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root``, ``particles.root``.
+"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those of :data:`PARTICLES`.
 
 Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and RootParticleWriter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,13 @@ OF_MEASUREMENT = tuple(f"particles_{part}" for part in PARTS)
 OF_HIT = tuple(f"barcode_{part}" for part in PARTS)
 # Before they had a branch for each part, some versions wrote lists of the five.
 LISTED_OF_MEASUREMENT, LISTED_OF_HIT = "particles", "barcode"
+PARTICLES = ("particles_simulation", "particles_initial", "particles")
+"""The particles that the simulation carried are taken first, as of the CSV files: its secondaries are among them."""
 EXPECTED = "the branches of ACTS's ROOT writers"
+JOINED = (
+    "two jobs whose event numbers repeat were joined (hadd), and would become one event: convert the files of each job by "
+    "themselves, or number their events anew"
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,15 @@ class ActsRootFolder:
     Attributes:
         events: numbers, in their order.
         ranges: first entry and one beyond the last of each event, by file.
-        channels_in: the file with the channels; has_truth: hits.root, particles.root and who made what are there.
+        channels_in, particles_in: the files with the channels and the particles; has_truth: hits.root, particles and who made
+            what are there.
     """
 
     folder: Path
     events: tuple[int, ...]
     ranges: Mapping[str, Mapping[int, tuple[int, int]]]
     channels_in: str
+    particles_in: str
     has_truth: bool
 
 
@@ -105,29 +113,36 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
                 f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS write the channels"
             )
         rows["clusters"] = _event_ranges(folder / "clusters.root", "clusters", "event_nr")
-    there = {name: (folder / f"{name}.root").is_file() for name in ("hits", "particles")}
-    if len(set(there.values())) > 1:
-        missing = next(name for name, found_ in there.items() if not found_)
-        raise InputError(f"{folder}: '{missing}.root' is missing; truth needs hits and particles: give both files or neither")
-    has_truth = there["hits"]
+    particles_in = next((name for name in PARTICLES if (folder / f"{name}.root").is_file()), None)
+    has_truth = (folder / "hits.root").is_file()
+    if has_truth != (particles_in is not None):
+        missing = "'particles_simulation.root' (or 'particles.root')" if has_truth else "'hits.root'"
+        raise InputError(f"{folder}: {missing} is missing; truth needs hits and particles: give both files or neither")
     if has_truth and LISTED_OF_MEASUREMENT not in found:
-        fix = "Nothing else says whose measurements they are; to convert without truth, move hits.root and particles.root away."
+        fix = "Nothing else says whose measurements they are; to convert without truth, move hits.root and the particles away."
         require(list(found), OF_MEASUREMENT, str(path), fix)
-    if has_truth:
+    if particles_in is not None:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
-        rows["particles"] = _event_ranges(folder / "particles.root", "particles", "event_id")
-    return ActsRootFolder(folder, tuple(sorted(rows["measurements"])), rows, channels_in, has_truth)
+        rows[particles_in] = _event_ranges(folder / f"{particles_in}.root", "particles", "event_id", one_entry=True)
+    return ActsRootFolder(folder, tuple(sorted(rows["measurements"])), rows, channels_in, particles_in or "", has_truth)
 
 
-def _event_ranges(path: Path, tree: str, name: str) -> dict[int, tuple[int, int]]:
+def _event_ranges(path: Path, tree: str, name: str, one_entry: bool = False) -> dict[int, tuple[int, int]]:
+    """First entry and one beyond the last by event; ``one_entry``: there is one for each."""
     number = flat_branch(read_branches(path, tree, [name], EXPECTED)[name], "i8", str(path), name)
     if len(number) == 0:
         return {}
-    first = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
+    first = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]) | one_entry)
     ends = np.append(first[1:], len(number))
     ranges = {int(number[a]): (int(a), int(b)) for a, b in zip(first, ends, strict=True)}
     if len(ranges) < len(first):
-        raise InputError(f"{path}: the entries of an event do not follow one another; sort them by {name}")
+        numbers, times = np.unique(number[first], return_counts=True)
+        event = int(numbers[times > 1][0])
+        # Sorting would hide it, so it is not advised alone.
+        raise InputError(
+            f"{path}: the entries of event {event} are in {int(times[times > 1][0])} places: {JOINED}. "
+            f"Only where all entries are of one job and were shuffled: sort them by {name}"
+        )
     return ranges
 
 
@@ -137,7 +152,8 @@ def _of_event(
     """Branches of one event, none of its entries where the file does not have it; and the file's path."""
     path = opened.folder / f"{file}.root"
     start, stop = opened.ranges[file].get(event, (0, 0))
-    return read_branches(path, file, wanted, EXPECTED, optional, start, stop), str(path)
+    tree = "particles" if file in PARTICLES else file
+    return read_branches(path, tree, wanted, EXPECTED, optional, start, stop), str(path)
 
 
 def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector) -> HitTables:
@@ -158,6 +174,8 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
         else np.arange(len(table["rec_loc0"]), dtype=np.int64)
     )
     on = [flat_branch(table[n], "i8", where, n) for n in MODULE]
+    if "measurement_id" not in table:
+        _check_modules_together(on, where, event)
     ours = in_detector(detector, on[0])
     table = {n: v[ours] for n, v in table.items()}
     ids, (volume, layer, surface) = ids[ours], [n[ours] for n in on]
@@ -165,14 +183,32 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     loc0, loc1 = (flat_branch(table[n], "f8", where, n) for n in ("rec_loc0", "rec_loc1"))
     position = local_of(detector, module, loc0, loc1)
     if all(n in table for n in GLOBAL):
-        check_positions(np.stack([flat_branch(table[n], "f8", where, n) for n in GLOBAL], axis=1), position, where)
+        given = np.stack([flat_branch(table[n], "f8", where, n) for n in GLOBAL], axis=1)
+        entries = opened.ranges["measurements"].get(event, (0, 0))[0] + np.flatnonzero(ours)
+        check_positions(given, position, where, entries)
     if opened.channels_in == "measurements":
         cells = _cells(table, ids, where)
     else:
         channels, path = _of_event(opened, "clusters", event, ("cluster_id", *CHANNELS))
-        cells = _cells(channels, flat_branch(channels["cluster_id"], "i8", path, "cluster_id"), path)
+        number = flat_branch(channels["cluster_id"], "i8", path, "cluster_id")
+        # Channels of strips need no good numbers.
+        mine = np.isin(number, ids)
+        cells = _cells({n: v[mine] for n, v in channels.items()}, number[mine], path)
     truth = _truth(opened, event, detector, table, ids, module, position) if opened.has_truth else None
     return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~ours)))
+
+
+def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
+    """Check measurements without ids, by which joined events would be known: ACTS writes those of a module together."""
+    key = np.stack(on, axis=1)
+    new = np.concatenate([[True], np.any(key[1:] != key[:-1], axis=1)]) if len(key) else np.zeros(0, dtype=bool)
+    modules, times = np.unique(key[new], axis=0, return_counts=True)
+    if np.any(times > 1):
+        again = modules[times > 1][0].tolist()
+        raise InputError(
+            f"{where}: the measurements of event {event} on volume, layer, surface {again} are in more places than one, and "
+            f"there is no 'measurement_id': {JOINED}. Only where they were shuffled: add the branch measurement_id"
+        )
 
 
 def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:
@@ -203,14 +239,15 @@ def _truth(
         opened, "hits", event, ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"), (*OF_HIT, LISTED_OF_HIT)
     )
     listed = branches.pop(LISTED_OF_HIT, None)
+    # Hits in strips need no good numbers.
+    ours = in_detector(detector, flat_branch(branches["volume_id"], "i8", of_hits, "volume_id"))
+    branches, listed = {n: v[ours] for n, v in branches.items()}, None if listed is None else listed[ours]
     numbers = {n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches}
     if listed is None:
         require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
         numbers["who"] = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
     else:
         numbers["who"] = _listed_barcodes(listed, of_hits, LISTED_OF_HIT)
-    ours = in_detector(detector, numbers["volume_id"])
-    numbers = {n: v[ours] for n, v in numbers.items()}
     hit_module = detector.find_modules(*(numbers[n] for n in ("volume_id", "layer_id", "sensitive_id")))
     hit_who = numbers["who"]
     point = np.stack([numbers[n] for n in space], axis=1)
@@ -234,7 +271,7 @@ def _truth(
         chosen, nearest = np.where(distance < nearest, candidate, chosen), np.minimum(distance, nearest)
 
     starts = ("vx", "vy", "vz", "px", "py", "pz")
-    branches, of_particles = _of_event(opened, "particles", event, ("particle_type", "q", *starts, *PARTS))
+    branches, of_particles = _of_event(opened, opened.particles_in, event, ("particle_type", "q", *starts, *PARTS))
     whole = ("particle_type", *PARTS)
     lists = (_jagged(branches[n], "i8" if n in whole else "f8", of_particles, n) for n in branches)
     columns = dict(zip(branches, _same_lengths(lists, of_particles)[0], strict=True))

@@ -16,6 +16,7 @@ from smartpix import schema
 from smartpix.acts_csv import acts_has_truth, read_acts_event
 from smartpix.acts_geometry import acts_detector
 from smartpix.acts_root import ActsRootFolder, open_acts_root, read_acts_root_event
+from smartpix.archives import PACKED, files_in, find_file, is_archive, is_folder
 from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, make_event
@@ -37,7 +38,7 @@ KINDS = {
 MARKS = {"trackml": "hits", "acts-csv": "measurements"}
 """The table that every event of a kind has."""
 LOOKED_FOR = "event*-hits.csv (TrackML), event*-measurements.csv (ACTS), measurements.root (ACTS)"
-_TABLE = re.compile(r"(event\d{1,18})-([A-Za-z0-9_-]+)\.csv(\.gz)?$")
+_TABLE = re.compile(r"(event\d{1,18})-([A-Za-z0-9_-]+)\.csv(" + "|".join(map(re.escape, PACKED)) + r")?$")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Found:
 
     Attributes:
         kind: of :data:`KINDS`.
-        path: the folder, or the file for ``smartpix``.
+        path: the folder or the zip archive, or the file for ``smartpix``.
         prefixes: of the events of CSV kinds, sorted; empty for the others.
     """
 
@@ -95,12 +96,12 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
     path = Path(path)
     if kind is not None and kind not in KINDS:
         raise InputError(f"convert: the format '{kind}' is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
-    if is_cluster_file(path) and not (path.is_dir() and _events_in(path)):
+    if is_cluster_file(path) and not (is_folder(path) and _events_in(path)):
         raise InputError(
             f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; no event file "
             "can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench mdn --file` read them as they are"
         )
-    if path.is_dir():
+    if is_folder(path) and not _TABLE.match(path.name):
         kinds = _events_in(path)
         if kind is None and len(kinds) != 1:
             raise InputError(
@@ -112,7 +113,7 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
         if wanted not in kinds:
             mark = "measurements.root" if wanted == "acts-root" else f"event*-{MARKS.get(wanted, 'nothing')}.csv"
             raise InputError(f"{path}: holds no {mark}; {KINDS[wanted]} were asked for")
-        return Found(wanted, path, tuple(sorted(kinds[wanted])))
+        return Found(wanted, path, _sorted(kinds[wanted], path))
     found = _of_event(path) if not path.is_file() or _TABLE.match(path.name) else _of_root_file(path)
     if kind is not None and found.kind != kind:
         raise InputError(f"{path}: holds {KINDS[found.kind]} and not {KINDS[kind]}")
@@ -120,21 +121,38 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
 
 
 def _events_in(folder: Path) -> dict[str, set[str]]:
-    """Kinds in a folder, with the prefixes of their events."""
-    tables = [(m.group(1), m.group(2)) for p in folder.iterdir() if (m := _TABLE.match(p.name))]
+    """Kinds in a folder or an archive, with the prefixes of their events."""
+    tables = [(m.group(1), m.group(2)) for p in files_in(folder) if (m := _TABLE.match(p.name))]
     acts = {prefix for prefix, table in tables if table == MARKS["acts-csv"]}
     # ACTS calls its simulated hits so, too.
     trackml = {prefix for prefix, table in tables if table == MARKS["trackml"]} - acts
     kinds = {"trackml": trackml, "acts-csv": acts}
     found = {kind: prefixes for kind, prefixes in kinds.items() if prefixes}
-    return found | ({"acts-root": set()} if (folder / "measurements.root").is_file() else {})
+    if find_file(folder, "measurements.root") is None:
+        return found
+    if is_archive(folder):
+        raise InputError(f"{folder}: holds measurements.root; ROOT files are compressed: unpack the archive and give the folder")
+    return found | {"acts-root": set()}
+
+
+def _sorted(prefixes: set[str], folder: Path) -> tuple[str, ...]:
+    """Beginnings of the events' names in the order of their numbers, none of which is there twice."""
+    by_number: dict[int, str] = {}
+    for prefix in sorted(prefixes):
+        number = int(prefix.removeprefix("event"))
+        if number in by_number:
+            raise InputError(
+                f"{folder}: '{by_number[number]}' and '{prefix}' have the same number; give the events other numbers"
+            )
+        by_number[number] = prefix
+    return tuple(by_number[n] for n in sorted(by_number))
 
 
 def _of_event(path: Path) -> Found:
     """One event, by one of its tables or their common beginning."""
     match = _TABLE.match(path.name)
     prefix = match.group(1) if match else path.name
-    for kind, prefixes in _events_in(path.parent).items() if path.parent.is_dir() else ():
+    for kind, prefixes in _events_in(path.parent).items() if is_folder(path.parent) else ():
         if prefix in prefixes:
             return Found(kind, path.parent, (prefix,))
     raise InputError(
@@ -200,7 +218,7 @@ def _read_by(found: Found) -> list[Path]:
     if found.path.is_file():
         return [found.path]
     names = {"acts-root": ("measurements.root", "clusters.root", "hits.root", "particles*.root")}
-    patterns = ("*.csv", "*.csv.gz", "*.json", *names.get(found.kind, ()))
+    patterns = ("*.csv", *(f"*.csv{ending}" for ending in PACKED), "*.json", *names.get(found.kind, ()))
     return [path for pattern in patterns for path in found.path.glob(pattern)]
 
 
@@ -216,7 +234,10 @@ class _Source:
 def _trackml(found: Found, options: ConvertOptions) -> _Source:
     table = options.detector or find_csv(found.path, "detectors")
     if table is None:
-        raise InputError(f"{found.path}: 'detectors.csv' (or .csv.gz) is missing; if it lies elsewhere, give it with --detector")
+        raise InputError(
+            f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies elsewhere, give it "
+            "with --detector"
+        )
     detector, has_truth = read_trackml_detector(table), trackml_has_truth(found.path, list(found.prefixes))
     return _Source(
         detector, has_truth, lambda: (read_trackml_event(found.path, p, detector, has_truth) for p in found.prefixes)

@@ -255,15 +255,16 @@ def _widest_gap(radius: Floats) -> tuple[float, float]:
 
 
 def read_detector(path: str | Path) -> Detector:
-    """Read a detector table from CSV (TrackML columns; gzip by ending).
+    """Read a detector table from CSV (TrackML columns; compressed by its ending).
 
     Raises:
         InputError: missing file or column, a value that is not a number, or as :class:`Detector`.
     """
+    from smartpix.archives import exists
     from smartpix.tables import read_csv
 
     path = Path(path)
-    if not path.is_file():
+    if not exists(path):
         raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
     columns = read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv")
     return Detector(columns, str(path))

@@ -117,7 +117,10 @@ def rows_of(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
 def _check_unique(ids: Ints, kind: str, where: str) -> None:
     again = np.flatnonzero(ids[1:] == ids[:-1])
     if len(again):
-        raise InputError(f"{where}: {kind} {ids[again[0]]} is there more than once; ids must be unique in an event")
+        raise InputError(
+            f"{where}: {kind} {ids[again[0]]} is there more than once ({len(again)} such rows); ids must be unique in an event. "
+            "Two events may have been put together as one (tables one after the other, hadd of jobs whose event numbers repeat)"
+        )
 
 
 def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float) -> Pixels:

@@ -247,14 +247,17 @@ def require(present: Sequence[str], wanted: Iterable[str], where: str, fix: str)
         )
 
 
-def whole_ids(values: npt.NDArray[Any], dtype: str, where: str, name: str) -> npt.NDArray[Any]:
+def whole_ids(
+    values: npt.NDArray[Any], dtype: str, where: str, name: str, rows: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[Any]:
     """Identifiers and other whole numbers in the wanted type, from a column of any type.
 
     Numbers that come as floats are taken where each float stands for one whole number only. From 2^53 on (float32: 2^24)
     neighbours share a float, so that two particles would become one.
 
     Args:
-        values: (N,); dtype: of whole numbers; where: file (and event); name: of the column or branch.
+        values: (N,); dtype: of whole numbers; where: file (and event); name: of the column or branch; rows: (N,) numbers that
+            errors call the rows by, None: from 0.
 
     Raises:
         InputError: values that are no numbers, not whole, beyond the type, or floats that stand for several numbers.
@@ -278,6 +281,7 @@ def whole_ids(values: npt.NDArray[Any], dtype: str, where: str, name: str) -> np
         ]
     for bad, what in wrong:
         if np.any(bad):
-            row = int(np.argmax(bad))
-            raise InputError(f"{where}: column '{name}' has the value {values[row]} in row {row}, which {what}")
+            k = int(np.argmax(bad))
+            row = k if rows is None else int(rows[k])
+            raise InputError(f"{where}: column '{name}' has the value {values[k]} in row {row}, which {what}")
     return values.astype(dtype)

@@ -8,9 +8,9 @@ import numpy as np
 
 from smartpix import schema
 from smartpix.geometry import Detector
-from smartpix.hit_tables import Cells, Columns, Crossed, HitTables
+from smartpix.hit_tables import Cells, Crossed, HitTables, Ints
 from smartpix.schema import InputError
-from smartpix.tables import csv_of, find_csv, read_csv
+from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
 __all__ = ["FIELD", "read_trackml_detector", "read_trackml_event", "trackml_has_truth"]
 
@@ -19,6 +19,13 @@ FIELD = 2.0
 
 PIXEL_VOLUMES = (7, 8, 9)
 EXPECTED = "the columns of the TrackML challenge"
+MODULE = {"volume_id": "i8", "layer_id": "i8", "module_id": "i8"}
+POSITION = {"x": "f8", "y": "f8", "z": "f8"}
+CELLS = {"hit_id": "i8", "ch0": "i8", "ch1": "i8", "value": "f8"}
+CROSSINGS = {"hit_id": "i8", "particle_id": "i8", **dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8")}
+PARTICLES = {
+    "particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")
+}  # fmt: skip
 
 
 def trackml_has_truth(folder: Path, prefixes: list[str]) -> bool:
@@ -59,40 +66,32 @@ def read_trackml_event(folder: Path, prefix: str, detector: Detector, has_truth:
     Raises:
         InputError: missing files or columns, values that are no numbers, or hits on modules the table does not have.
     """
-    hits = _read(
-        folder, f"{prefix}-hits",
-        {"hit_id": "i8", "x": "f8", "y": "f8", "z": "f8", "volume_id": "i8", "layer_id": "i8", "module_id": "i8"},
-    )  # fmt: skip
-    cells = _read(folder, f"{prefix}-cells", {"hit_id": "i8", "ch0": "i8", "ch1": "i8", "value": "f8"})
-    pixel = np.isin(hits["volume_id"], PIXEL_VOLUMES)
-    hits = {n: v[pixel] for n, v in hits.items()}
+    hits = open_csv(csv_of(folder, f"{prefix}-hits"), {**MODULE, **POSITION, "hit_id": "i8"}, EXPECTED)
+    volume = hits.take({"volume_id": "i8"})["volume_id"]
+    # What is left out needs no good numbers.
+    pixel = np.flatnonzero(np.isin(volume, PIXEL_VOLUMES))
+    of_hits = hits.take({**MODULE, **POSITION, "hit_id": "i8"}, pixel)
+    ids = of_hits["hit_id"]
+    cells = open_csv(csv_of(folder, f"{prefix}-cells"), CELLS, EXPECTED)
+    of_cells = cells.take(CELLS, np.flatnonzero(np.isin(cells.take({"hit_id": "i8"})["hit_id"], ids)))
     return HitTables(
         event=int(prefix.removeprefix("event")),
-        hit_id=hits["hit_id"],
-        module=detector.find_modules(hits["volume_id"], hits["layer_id"], hits["module_id"]),
-        position=np.stack([hits["x"], hits["y"], hits["z"]], axis=1),
-        cells=Cells(cells["hit_id"], cells["ch0"], cells["ch1"], cells["value"], str(csv_of(folder, f"{prefix}-cells"))),
-        truth=_truth(folder, prefix) if has_truth else None,
-        where=str(csv_of(folder, f"{prefix}-hits")),
-        n_others=int(np.sum(~pixel)),
+        hit_id=ids,
+        module=detector.find_modules(*(of_hits[n] for n in MODULE)),
+        position=np.stack([of_hits[a] for a in POSITION], axis=1),
+        cells=Cells(of_cells["hit_id"], of_cells["ch0"], of_cells["ch1"], of_cells["value"], str(cells.path)),
+        truth=_truth(folder, prefix, ids) if has_truth else None,
+        where=str(hits.path),
+        n_others=len(hits) - len(ids),
     )
 
 
-def _read(folder: Path, stem: str, wanted: dict[str, str]) -> Columns:
-    return read_csv(csv_of(folder, stem), wanted, EXPECTED)
-
-
-def _truth(folder: Path, prefix: str) -> Crossed:
-    columns = _read(
-        folder, f"{prefix}-truth",
-        {"hit_id": "i8", "particle_id": "i8", **{f"t{a}": "f8" for a in "xyz"}, **{f"tp{a}": "f8" for a in "xyz"}},
-    )  # fmt: skip
-    table = _read(
-        folder, f"{prefix}-particles",
-        {"particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")},
-    )  # fmt: skip
-    made = columns["particle_id"] != 0
-    columns = {n: v[made] for n, v in columns.items()}
+def _truth(folder: Path, prefix: str, hit_ids: Ints) -> Crossed:
+    truth = open_csv(csv_of(folder, f"{prefix}-truth"), CROSSINGS, EXPECTED)
+    who = truth.take({"hit_id": "i8", "particle_id": "i8"})
+    columns = truth.take(CROSSINGS, np.flatnonzero((who["particle_id"] != 0) & np.isin(who["hit_id"], hit_ids)))
+    path = csv_of(folder, f"{prefix}-particles")
+    table = read_csv(path, PARTICLES, EXPECTED)
     return Crossed(
         hit_id=columns["hit_id"],
         particle_id=columns["particle_id"],
@@ -100,5 +99,5 @@ def _truth(folder: Path, prefix: str) -> Crossed:
         momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1),
         order=None,
         particles={"pdg_id": table.pop("particle_type"), "charge": table.pop("q"), **table},
-        where=(str(csv_of(folder, f"{prefix}-truth")), str(csv_of(folder, f"{prefix}-particles"))),
+        where=(str(truth.path), str(path)),
     )

@@ -238,3 +238,85 @@ def test_the_field_has_to_be_given(acts_folder, tmp_path):
     with pytest.raises(InputError, match=r"do not tell the field; give .* --field"):
         convert_folder(acts_folder, tmp_path / "e.root", field=None)
     assert not (tmp_path / "e.root").exists()
+
+
+def rows_of_file(path):
+    """Rows of a CSV file, each a dictionary of texts."""
+    head, *lines = path.read_text().splitlines()
+    return [dict(zip(head.split(","), line.split(","), strict=True)) for line in lines]
+
+
+def change_rows(path, change):
+    rows = change(rows_of_file(path))
+    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+
+
+def is_strip(row):
+    return int(row["geometry_id"]) >> 56 not in PIXEL_VOLUMES
+
+
+@pytest.mark.parametrize("value", ["nan", ""])
+def test_strip_rows_need_no_good_numbers(copy, tmp_path, events, value):
+    for table, names in {"measurements": ("local0", "local1", "global_x"), "hits": ("tx", "tpy")}.items():
+        for path in copy.glob(f"event*-{table}.csv"):
+
+            def without(rows, names=names):
+                assert any(map(is_strip, rows))
+                return [row | dict.fromkeys(names, value) if is_strip(row) else row for row in rows]
+
+            change_rows(path, without)
+            if table == "measurements":
+                strip = next(row for row in rows_of_file(path) if is_strip(row))
+                cell = f"{strip['geometry_id']},{strip['measurement_id']},{value},{value},0,{value}\n"
+                with path.with_name(path.name.replace(table, "cells")).open("a") as cells:
+                    cells.write(cell)
+    convert_folder(copy, tmp_path / "e.root")
+    (part,) = [part for _, part in iterate(tmp_path / "e.root")]
+    assert ak.to_list(part["clusters"]) == ak.to_list(events["clusters"])
+
+
+IDS = {
+    "measurements": ("measurement_id", "geometry_id"),
+    "cells": ("measurement_id", "channel0", "channel1", "geometry_id"),
+    "hits": ("index", "particle_id_pv", "particle_id_sv", "particle_id_part", "particle_id_gen", "particle_id_subpart"),
+    "measurement-simhit-map": ("measurement_id", "hit_id"),
+    "particles_simulated": ("particle_type", "particle_id_pv", "particle_id_part"),
+}
+
+
+@pytest.mark.parametrize(("table", "column"), [(t, c) for t, columns in IDS.items() for c in columns])
+def test_no_id_may_be_a_float_that_stands_for_several(copy, tmp_path, table, column):
+    path = copy / f"event000000000-{table}.csv"
+    change_rows(path, lambda rows: [rows[0] | {column: f"{float(2**59):.17e}"}, *rows[1:]])
+    with pytest.raises(
+        InputError, match=rf"{table}\.csv: column '{column}' .* ids have been merged, as by a left join of pandas"
+    ):
+        convert_folder(copy / "event000000000", tmp_path / "e.root")
+    assert not (tmp_path / "e.root").exists()
+
+
+def test_particles_of_older_files_may_not_be_floats_either(copy, tmp_path):
+    for path in [*copy.glob("event*-hits.csv"), *copy.glob("event*-particles_simulated.csv")]:
+        head, *lines = path.read_text().splitlines()
+        packed = [f"{float(_packed(line) + (6 << 52))!r},{line}" for line in lines]
+        path.write_text("\n".join([f"particle_id,{head.replace('particle_id_', 'other_')}", *packed]) + "\n")
+    with pytest.raises(InputError, match=r"column 'particle_id' has the value .*e.16 in row 0.* left join of pandas"):
+        convert_folder(copy, tmp_path / "e.root")
+
+
+def test_cells_of_another_event_are_refused(copy, tmp_path):
+    one, two = (copy / f"event{n:09d}-cells.csv" for n in (0, 1))
+    one.write_text(one.read_text() + two.read_text().split("\n", 1)[1])
+    with pytest.raises(InputError, match=r"cells\.csv: row \d+ has a cell of measurement \d+ on the module \d+, .* not of the"):
+        convert_folder(copy, tmp_path / "e.root")
+
+
+def test_a_digitisation_with_a_byte_order_mark_and_any_locale_is_read(copy, tmp_path, events, monkeypatch):
+    content = (copy / "digi.json").read_text().replace('"entries"', '"remark": "d\u00e9tecteur \u4e2d", "entries"', 1)
+    (copy / "digi.json").write_bytes(content.encode("utf-8-sig"))
+    convert_folder(copy, tmp_path / "e.root")
+    (part,) = [part for _, part in iterate(tmp_path / "e.root")]
+    assert ak.to_list(part["clusters"]) == ak.to_list(events["clusters"])
+    (copy / "digi.json").write_bytes(content.encode("latin-1", "replace"))
+    with pytest.raises(InputError, match=r"digi\.json: not a readable JSON file"):
+        convert_folder(copy, tmp_path / "e.root")

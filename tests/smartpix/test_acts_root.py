@@ -168,8 +168,135 @@ def test_what_does_not_fit_is_said(copy, tmp_path, file, change, message):
 
 def test_entries_of_an_event_that_are_apart_are_refused(copy, tmp_path):
     rewritten(copy / "measurements.root", lambda b: {n: ak.concatenate([v[1:], v[:1]]) for n, v in b.items()})
-    with pytest.raises(InputError, match="entries of an event do not follow one another"):
+    with pytest.raises(InputError, match=r"event 0 are in 2 places: two jobs .* \(hadd\).* Only where .* shuffled: sort"):
         convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+
+
+def joined(path, jobs, then=lambda b: b):
+    """One file from those of several jobs, entry after entry, as hadd does."""
+    parts = []
+    for job in jobs:
+        with uproot.open(job / path.name) as file:
+            (name,) = {n.split(";")[0] for n in file.keys()}  # noqa: SIM118
+            parts.append({b: file[name][b].array() for b in file[name].keys()})  # noqa: SIM118
+    branches = {n: ak.concatenate([part[n] for part in parts]) for n in parts[0]}
+    branches = {n: a for n, a in then(branches).items() if not n.startswith("n") or n.startswith("number")}
+    with uproot.recreate(path) as file:
+        types = {n: a.type.content if a.ndim > 1 else ak.to_numpy(a).dtype for n, a in branches.items()}
+        file.mktree(name, types).extend(branches)
+
+
+def by_event(branches):
+    (number,) = {"event_nr", "event_id"} & set(branches)
+    order = np.argsort(ak.to_numpy(branches[number]), kind="stable")
+    return {n: v[order] for n, v in branches.items()}
+
+
+def only(*events):
+    def keep(branches):
+        (number,) = {"event_nr", "event_id"} & set(branches)
+        rows = np.isin(ak.to_numpy(branches[number]), events)
+        return {n: v[rows] for n, v in branches.items()}
+
+    return keep
+
+
+@pytest.mark.parametrize("sorted_", [False, True])
+@pytest.mark.parametrize("truth", [False, True])
+@pytest.mark.parametrize("ids", [False, True])
+def test_jobs_whose_event_numbers_repeat_never_become_one_event(acts_folder, tmp_path, sorted_, truth, ids):
+    """hadd, and the sorting that the message must not lead to; with and without what shows it easily."""
+    job = write_acts_root(acts_folder, tmp_path / "job", measurement_id=ids)
+    folder = shutil.copytree(job, tmp_path / "joined")
+    for name in ("measurements", "hits", "particles") if truth else ("measurements",):
+        joined(folder / f"{name}.root", [job, job], by_event if sorted_ else lambda b: b)
+    if not truth:
+        (folder / "hits.root").unlink()
+        (folder / "particles.root").unlink()
+    with pytest.raises(InputError, match=r"hadd.*repeat|repeat.*hadd") as caught:
+        convert_folder(folder, tmp_path / "e.root", detector=TABLE)
+    assert "sort" not in str(caught.value) or "Only where all entries are of one job" in str(caught.value)
+    assert not (tmp_path / "e.root").exists()
+
+
+def test_jobs_of_one_event_each_with_the_same_number_are_told_apart(acts_folder, tmp_path):
+    """Their entries follow one another. The second job's event is another one, that never shares an id with the first."""
+    job = write_acts_root(acts_folder, tmp_path / "job")
+    other = shutil.copytree(job, tmp_path / "other")
+    for folder, event in ((job, 0), (other, 1)):
+        for name in ("measurements", "hits", "particles"):
+            rewritten(folder / f"{name}.root", lambda b, event=event: only(event)(b))
+            number = "event_nr" if name == "measurements" else "event_id"
+            rewritten(folder / f"{name}.root", lambda b, number=number: b | {number: b[number] * 0})
+    rewritten(other / "measurements.root", lambda b: b | {"measurement_id": b["measurement_id"] + 100_000})
+    folder = shutil.copytree(job, tmp_path / "joined")
+    for name in ("measurements", "hits", "particles"):
+        joined(folder / f"{name}.root", [job, other])
+    with pytest.raises(InputError, match=r"particles\.root: the entries of event 0 are in 2 places: two jobs"):
+        convert_folder(folder, tmp_path / "e.root", detector=TABLE)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("name", ["particles_simulation", "particles_initial"])
+def test_particles_of_the_simulation_are_taken_first(copy, tmp_path, expected, name, beside):
+    """ACTS's scripts write what the generator made into particles.root; secondaries are in the simulation's alone."""
+    shutil.copy(copy / "particles.root", copy / f"{name}.root")
+    if beside:
+        rewritten(copy / "particles.root", lambda b: {n: v[..., :1] if v.ndim > 1 else v for n, v in b.items()})
+    else:
+        (copy / "particles.root").unlink()
+    assert convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
+    same(events_of(tmp_path / "e.root"), expected)
+    (copy / "hits.root").unlink()
+    with pytest.raises(InputError, match=r"'hits\.root' is missing"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+
+
+def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
+    folder = write_acts_root(acts_folder, tmp_path / "root", "clusters")
+    for file, names in (("measurements", ("rec_loc1", "rec_gx")), ("clusters", ("channel_value",)), ("hits", ("tx", "tpz"))):
+
+        def without(branches, names=names):
+            strip = ~np.isin(ak.to_numpy(branches["volume_id"]), (7, 8, 9))
+            assert strip.any()
+            return branches | {n: ak.values_astype(branches[n] + ak.Array(np.where(strip, np.nan, 0)), "float32") for n in names}
+
+        rewritten(folder / f"{file}.root", without)
+    convert_folder(folder, tmp_path / "e.root", detector=TABLE)
+    same(events_of(tmp_path / "e.root"), expected)
+
+
+IDS = {
+    "measurements": ("event_nr", "measurement_id", "volume_id", "layer_id", "surface_id", "channel_loc0", "particles_particle"),
+    "hits": ("event_id", "volume_id", "layer_id", "sensitive_id", "index", "barcode_particle", "barcode_generation"),
+    "particles": ("event_id", "particle_type", "particle", "vertex_primary"),
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "branch", "kind", "merged"),
+    [
+        *((f, b, "float64", 2.0**53) for f, branches in IDS.items() for b in branches),
+        ("measurements", "measurement_id", "float32", 2.0**24),
+        ("hits", "barcode_particle", "float32", 2.0**24),
+    ],
+)
+def test_no_id_may_be_a_float_that_stands_for_several(copy, tmp_path, file, branch, kind, merged):
+    """Exact ones are taken: the branch as floats alone gives no error of this kind."""
+
+    def as_floats(branches, more=0.0):
+        values = ak.values_astype(branches[branch], kind)
+        first = np.zeros(len(values))
+        first[0] = more
+        return branches | {branch: ak.values_astype(values + ak.Array(first), kind)}
+
+    rewritten(copy / f"{file}.root", as_floats)
+    convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    (tmp_path / "e.root").unlink()
+    rewritten(copy / f"{file}.root", lambda b: as_floats(b, merged))
+    with pytest.raises(InputError, match=rf"{file}\.root: column '{branch}' .*{kind} does not tell .* left join of pandas"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    assert not (tmp_path / "e.root").exists()
 
 
 def test_sizes_of_the_pixels_have_to_be_given(folder, tmp_path):

@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from smartpix.schema import InputError
-from smartpix.tables import find_csv, parquet_writer, read_csv, write_csv
+from smartpix.tables import find_csv, open_csv, parquet_writer, read_csv, write_csv
 
 
 def table(tmp_path, text):
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return tmp_path / "t.csv"
 
 
@@ -44,7 +44,7 @@ def test_a_table_with_a_head_alone_is_empty(tmp_path):
         ("abc", "f8", "has the value 'abc' in row 1, which is no number"),
         ("-inf", "f8", "a value that is not finite in row 1"),
         ("", "f8", "1 empty cells"),
-        ("-1", "u8", "not a readable CSV table"),
+        ("-1", "u8", "value -1.0 in row 1, which is no number of type uint64"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(tmp_path, value, dtype, message):
@@ -99,3 +99,74 @@ def test_other_separators_than_commas_are_named(tmp_path, separator):
     path = table(tmp_path, f"a{separator}b\n1{separator}2\n")
     with pytest.raises(InputError, match=r"columns are separated by .*; separate them by commas"):
         read_csv(path, {"a": "i8"}, "a table")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfa,b\n1,2.5\n3,4\n",
+        b"a,b\r\n1,2.5\r\n3,4\r\n",
+        b"a,b\r1,2.5\r3,4\r",
+        b"\n\na,b\n1,2.5\n\n3,4\n\n",
+        b"a,b,\n1,2.5,\n3,4,\n",
+        b'"a","b"\n"1","2.5"\n"3","4"\n',
+        b"\xef\xbb\xbf\"a\",\"b\"\r\n1,2.5\r\n3,4\r\n",
+        b",a,note,b,note\n0,1,\xe9t\xe9,2.5,\n1,3,1_0,4,2020-01-01\n",
+        b"b,a\n2.5,1e0\n4,3.0\n",
+        b"a,b\n1,2.5\n3,4",
+        b"a,b\n 1 ,2.5\n3, 4\n",
+    ],
+    ids=["bom", "windows", "mac", "empty lines", "trailing commas", "quoted", "all of them", "columns of others in Latin-1",
+         "floats", "no last line end", "spaces"],
+)  # fmt: skip
+def test_tables_are_read_however_they_were_saved(tmp_path, text):
+    read = read_csv(table(tmp_path, text), {"a": "i8", "b": "f8"}, "a table")
+    assert {n: v.tolist() for n, v in read.items()} == {"a": [1, 3], "b": [2.5, 4.0]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n".encode("utf-16"), "may be in UTF-16: save it in UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "may be in UTF-16: save it in UTF-8"),
+        (b"", r"it is empty"),
+        (b"\n\n", r"it is empty"),
+        (b"a,b\n1,2,3\n", r"Expected 2 columns, got 3"),
+        (b"a,b\n1,2\na,b\n1,2\n", r"value 'a' in row 1, which is another head: tables were put one after the other"),
+        (b"a,b\n\xe9,2\n", r"column 'a' has the value .* in row 0, which is no number"),
+        (b'a,b\n1,"2\n', r"not a readable CSV table|'b'"),
+    ],
+)
+def test_what_is_no_table_says_what_may_be_wrong(tmp_path, text, message):
+    with pytest.raises(InputError, match=rf"t\.csv: .*({message})"):
+        read_csv(table(tmp_path, text), {"a": "i8", "b": "f8"}, "a table")
+
+
+@pytest.mark.parametrize(("value", "message"), [
+    ("1.2249792360837381e+18", "does not tell from its neighbours .* left join of pandas"),
+    ("1224979236083738112.0", "does not tell from its neighbours .* left join of pandas"),
+    (str(2**64), "does not tell from its neighbours"),
+    ("abc", "has the value 'abc' in row 1, which is no number"),
+    ("", "1 empty cells"),
+])  # fmt: skip
+def test_identifiers_of_64_bits_are_exact_or_refused(tmp_path, value, message):
+    good = read_csv(table(tmp_path, f"g\n{2**64 - 1}\n 7\n"), {"g": "u8"}, "a table")
+    assert good["g"].tolist() == [2**64 - 1, 7]
+    assert read_csv(table(tmp_path, "g\n1e3\n2.0\n"), {"g": "u8"}, "a table")["g"].tolist() == [1000, 2]
+    with pytest.raises(InputError, match=message):
+        read_csv(table(tmp_path, f"g,h\n1,1\n{value},1\n"), {"g": "u8"}, "a table")
+
+
+def test_rows_that_are_not_taken_need_no_good_values_and_others_keep_their_numbers(tmp_path):
+    types = {"a": "i8", "b": "f8", "g": "u8"}
+    opened = open_csv(table(tmp_path, "a,b,g\n,nan,\n1,2.5,3\n0.5,inf,-1\n4,5,6\nnan,,1e300\n7,1e300,8\n"), types, "a table")
+    assert len(opened) == 6
+    taken = opened.take(types, np.array([3, 1]))
+    assert {n: v.tolist() for n, v in taken.items()} == {"a": [4, 1], "b": [5.0, 2.5], "g": [6, 3]}
+    for rows, message in (
+        ([1, 2], "'a' has the value 0.5 in row 2"),
+        ([3, 5], "value 1e.300 in row 5"),
+        ([0, 1], "'a' has 1 empty"),
+    ):
+        with pytest.raises(InputError, match=message):
+            opened.take(types, np.array(rows))

@@ -326,6 +326,73 @@ def test_cut_off_compressed_file_is_refused(folder, output):
         convert_folder(folder, output)
 
 
+@pytest.mark.parametrize("value", ["nan", "", "inf"])
+def test_strip_rows_need_no_good_numbers(folder, output, value):
+    """They are left out; so are their cells and crossings, and those of noise."""
+    plain = ak.to_list(converted(folder, output)[1])
+    strip, noise = len(HITS), 2
+    for table, line, names in (
+        ("hits", strip, ("x", "y", "z", "layer_id", "module_id")), ("cells", -1, ("ch0", "ch1", "value")),
+        ("truth", strip, ("tx", "tpz")), ("truth", noise, ("ty", "tpx")),
+    ):  # fmt: skip
+        for name in names:
+            with_cell(folder, table, line, name, value)
+    assert ak.to_list(converted(folder, output)[1]) == plain
+    with_cell(folder, "hits", 4, "y", "nan")
+    with pytest.raises(InputError, match=r"hits\.csv: column 'y' has a value that is not finite in row 3"):
+        convert_folder(folder, output)
+
+
+IDS = {
+    "hits": ("hit_id", "volume_id", "layer_id", "module_id"), "cells": ("hit_id", "ch0", "ch1"),
+    "truth": ("hit_id", "particle_id"), "particles": ("particle_id", "particle_type"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "column"), [(t, c) for t, columns in IDS.items() for c in columns])
+def test_no_id_may_be_a_float_that_stands_for_several(folder, output, table, column):
+    """What a left join of pandas writes of an id is refused, and told apart from ids as floats that are exact."""
+    plain = ak.to_list(converted(folder, output)[1])
+    path = folder / f"event000000001-{table}.csv"
+    head, *lines = path.read_text().splitlines()
+    k = head.split(",").index(column)
+    values = [line.split(",")[k] for line in lines]
+    lines = [",".join([*line.split(",")[:k], f"{line.split(',')[k]}.0", *line.split(",")[k + 1 :]]) for line in lines]
+    path.write_text("\n".join([head, *lines]) + "\n")
+    assert max(map(float, values)) < 2**53
+    assert ak.to_list(converted(folder, output)[1]) == plain
+    output.unlink()
+    for merged in ("4.505867370102785e+17", "123456789012345680.0", "9007199254740992.0"):
+        with_cell(folder, table, 1, column, merged)
+        with pytest.raises(
+            InputError, match=rf"{table}\.csv: column '{column}' .* ids have been merged, as by a left join of pandas"
+        ):
+            convert_folder(folder, output)
+    assert not output.exists()
+
+
+def test_tables_one_after_the_other_are_no_event(tmp_path, output):
+    """Two events as one, with and without the second head."""
+    folder = write_event(write_event(tmp_path / "events"), 2)
+    for table in ("hits", "cells", "truth", "particles"):
+        one, two = (folder / f"event{n:09d}-{table}.csv" for n in (1, 2))
+        one.write_text(one.read_text() + two.read_text().split("\n", 1)[1])
+        two.unlink()
+    with pytest.raises(InputError, match=r"hit 2 is there more than once.* Two events may have been put together as one"):
+        convert_folder(folder, output)
+    one = write_event(tmp_path / "more") / "event000000001-hits.csv"
+    one.write_text(one.read_text() * 2)
+    with pytest.raises(InputError, match=r"hits\.csv: .* another head: tables were put one after the other"):
+        convert_folder(one.parent, output)
+
+
+def test_events_of_one_number_are_refused(folder, output):
+    for path in folder.glob("event*"):
+        path.with_name(path.name.replace("event000000001", "event1")).write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match="'event000000001' and 'event1' have the same number"):
+        convert_folder(folder, output)
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the shared TrackML event is not here")
 def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
     import pyarrow.csv
