@@ -1,8 +1,14 @@
-"""Write docs/benchmarks.md, and the README's headline, from benchmarks/results: python docs/make_benchmarks.py."""
+"""Write docs/benchmarks.md, and the README's headline and measured numbers, from benchmarks/results.
+
+python docs/make_benchmarks.py
+"""
 
 import json
 import re
 from pathlib import Path
+
+from seeding.cones import ConeOptions
+from tracking.graph import WIDE
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -14,6 +20,9 @@ METHODS = {
     "length": "window with cluster lengths", "tree": "window by k-d tree (SciPy)", "acts-grid": "ACTS GridTriplet, tuned",
     "acts-orthogonal": "ACTS OrthogonalTriplet, tuned",
 }  # fmt: skip
+SEARCH, CHAIN = (f"{100 * options.quantile:.6g} %" for options in (ConeOptions(), WIDE))
+"""What the cones hold of the search alone, and of the graph network's tracks."""
+NUMBER = r"\d+(?:[.,]\d+)*"
 CHAINS = {"sample": "embedded sample, pile-up 20", "pu200": "pile-up 200, seed 7", "trackml": "TrackML extract"}
 
 
@@ -212,7 +221,7 @@ Seeds inside ACTS's own chain are measured in [In ACTS](acts.md), two workers ag
 
 ## The whole chain
 
-`python benchmarks/chain.py`. The cones there hold 99.99 % (`cone.quantile`): wider than those of the searches below, 99.9 %, since the graph network's screen drops what comes in with them. The TrackML extract is the pixel part of an
+`python benchmarks/chain.py`. The cones there hold {CHAIN} (`cone.quantile`): wider than those of the searches below, {SEARCH}, since the graph network's screen drops what comes in with them. The TrackML extract is the pixel part of an
 event that was simulated and digitised by others, with its own truth; estimates there come from cluster shapes, trained on our simulation of that sensor.
 
 {chains()}
@@ -271,33 +280,90 @@ def headline() -> str:
     body = [
         [
             "edges to look at",
+            SEARCH,
             f"window: {window['edges']:,.0f}",
             f"{cones['edges']:,.0f}, with {100 * cones['edge_efficiency_0p9']:.2f} % of the findable particles' edges (window: {100 * window['edge_efficiency_0p9']:.2f} %)",
         ],
         [
             "seeding",
+            SEARCH,
             f"ACTS, tuned: {seeding['methods']['acts-grid']['seeds']:,.0f} seeds",
             f"{cones['seeds']:,.0f} seeds in {seeding['ratio_time_to_acts']:.2f} of the time",
         ],
-        ["track efficiency", f"ACTS, tuned: {acts['efficiency']:.4f}", f"{ours['efficiency']:.4f}"],
-        ["fakes", f"{acts['fake_rate']:.4f}", f"{ours['fake_rate']:.4f}"],
+        ["track efficiency", CHAIN, f"ACTS, tuned: {acts['efficiency']:.4f}", f"{ours['efficiency']:.4f}"],
+        ["fakes", CHAIN, f"{acts['fake_rate']:.4f}", f"{ours['fake_rate']:.4f}"],
         [
             "time from clusters with estimates to fitted tracks",
+            CHAIN,
             "1",
             f"{tracking['ratio_time']:.2f} ({tracking['ratio_time_with_estimates']:.2f} with the estimates made on the CPU)",
         ],
         [
             "resolution of d0, z0, q/p",
+            CHAIN,
             f"{acts['resolution_d0_um']:.0f} µm, {acts['resolution_z0_um']:.0f} µm, {100 * acts['resolution_qop_rel']:.2f} %",
             f"{ours['resolution_d0_um']:.0f} µm, {ours['resolution_z0_um']:.0f} µm, {100 * ours['resolution_qop_rel']:.2f} %",
         ],
     ]
-    return rows(["pile-up 200, one thread", "reference", "smartpix"], body) + "\n"
+    table = rows(["pile-up 200, one thread", "cones hold", "reference", "smartpix"], body)
+    return f"""{table}
+
+The rows are of two chains on fresh events. Edges and seeds: the search alone, as `seeding` has it, on {seeding["n_events"]} events (`smartpix bench seeding`).
+Tracks: `smartpix run` with its wider cones, since the graph network's screen drops what comes in with them, on {tracking["n_events"]} events (`smartpix bench tracking`).
+"""
 
 
-def readme() -> str:
-    """The README with its headline."""
-    return HEADLINE.sub(lambda found: found[1] + headline() + found[2], README.read_text(encoding="utf-8"))
+def prose() -> dict[str, tuple[str, ...]]:
+    """Sentences of the README with measured numbers, each ``{}`` standing for one, and the numbers."""
+    pull, bench, chip = results("pull"), results("bench-mdn"), results("chain-quantised")
+    acts_clusters, acts_chain, seeding = results("acts-clusters"), results("acts-chain"), results("bench-seeding")
+    barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
+    widths = sorted(barrel["pull_sigma"].values())
+    # The network on sums has its cot alpha told apart.
+    quiet = {
+        (name, target): width
+        for name in ("conv-20t-float", "conv-2t-float", "columns-2t-float", "mlp-2t-float")
+        for target, width in bench[name]["pull_sigma"].items()
+    }
+    sums = quiet.pop(("mlp-2t-float", "cot_alpha"))
+    inside = [f"{100 * endcap['within_1_sigma'][axis]:.0f}" for axis in "xy"]
+    return {
+        "the chain at pile-up 200 keeps {} % of the tracks as before": (f"{100 * chip['8 bits']['track_efficiency']:.1f}",),
+        "with a reduction of {} instead of {}.": (f"{chip['8 bits']['reduction']:.1f}", f"{chip['float']['reduction']:.1f}"),
+        "pulls are {} to {} wide": (f"{widths[0]:.2f}", f"{widths[-1]:.2f}"),
+        "the 68 % ellipsoid holds {} (`smartpix study pull`)": (f"{barrel['coverage68']:.2f}",),
+        "the joint test keeps {} % of the findable particles' edges at pile-up 200": (
+            f"{100 * seeding['methods']['cone']['edge_efficiency_0p9']:.1f}",
+        ),
+        "and {} and {} % of them lie within one sigma": (inside[0], inside[1]),
+        "what keeps the reduction over all pairs at {}": (f"{seeding['reduction_all']:.1f}",),
+        "widths up to {}, and {} for cot alpha of the network on row and column sums": (
+            f"{max(quiet.values()):.2f}",
+            f"{sums:.2f}",
+        ),
+        "with the shipped ones {} % of the particles are found": (f"{100 * acts_clusters['shipped']['track_efficiency']:.0f}",),
+        "with trained ones {} %.": (f"{100 * acts_clusters['own']['track_efficiency']:.1f}",),
+        "cones on them take {} of the time of its own seeding": (f"{acts_clusters['in_acts']['own']['ratio_time']:.1f}",),
+        "on smart pixels {} ([both]": (f"{acts_chain['ratio_time']:.2f}",),
+    }
+
+
+def readme(text: str) -> str:
+    """The README with its headline and its measured numbers.
+
+    Raises:
+        ValueError: a sentence of :func:`prose` is not in it, or more than once.
+    """
+    text = HEADLINE.sub(lambda found: found[1] + headline() + found[2], text)
+    for sentence, numbers in prose().items():
+        words = [re.escape(part).replace(r"\ ", r"\s+") for part in sentence.split("{}")]
+        pattern = "(" + f"){NUMBER}(".join(words) + ")"
+        if len(re.findall(pattern, text)) != 1:
+            raise ValueError(f"README.md: the sentence '{sentence}' must be there once; change it in docs/make_benchmarks.py too")
+        text = re.sub(
+            pattern, lambda found, n=(*numbers, ""): "".join(a + b for a, b in zip(found.groups(), n, strict=True)), text
+        )
+    return text
 
 
 def benchmarks() -> str:
@@ -307,4 +373,4 @@ def benchmarks() -> str:
 
 if __name__ == "__main__":
     (DOCS / "benchmarks.md").write_text(benchmarks(), encoding="utf-8")
-    README.write_text(readme(), encoding="utf-8")
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")

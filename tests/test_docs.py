@@ -11,16 +11,70 @@ import pytest
 
 from smartpix.weights import data_path
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "maker"), [("formats.md", "formats"), ("options.md", "options")])
-def test_generated_page_is_current(page, maker):
-    path = DOCS / f"make_{maker}.py"
-    spec = importlib.util.spec_from_file_location(f"make_{maker}", path)
+def maker(name):
+    """The module docs/make_NAME.py."""
+    spec = importlib.util.spec_from_file_location(f"make_{name}", DOCS / f"make_{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (DOCS / page).read_text() == getattr(module, maker)(), f"run: python docs/make_{maker}.py"
+    return module
+
+
+@pytest.mark.parametrize("name", ["formats", "options", "benchmarks"])
+def test_generated_page_is_current(name):
+    written = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert written == getattr(maker(name), name)(), f"run: python docs/make_{name}.py"
+
+
+def test_numbers_of_the_readme_are_those_of_the_results():
+    assert maker("benchmarks").readme(README) == README, "run: python docs/make_benchmarks.py"
+
+
+def test_a_number_of_the_readme_that_is_changed_by_hand_comes_back():
+    made = maker("benchmarks")
+    start, end = README.index("<!-- headline -->"), README.index("<!-- /headline -->")
+    places = [start + found.start() for found in re.finditer(r"\d+", README[start:end])]
+    for sentence, numbers in made.prose().items():
+        first = re.escape(sentence.split("{}")[0]).replace(r"\ ", r"\s+")
+        (found,) = re.finditer(first + "(" + re.escape(numbers[0]) + ")", README)
+        places.append(found.start(1))
+    assert len(places) > 60
+    for at in places:
+        changed = README[:at] + ("8" if README[at] == "7" else "7") + README[at + 1 :]
+        assert made.readme(changed) == README, README[at - 40 : at + 10]
+
+
+def test_every_measured_number_of_the_readme_comes_from_the_results():
+    """All with a decimal point or in per cent, but for those that are no measurement of ours."""
+    made = maker("benchmarks")
+    text = made.HEADLINE.sub("", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
+    for sentence in made.prose():
+        parts = [re.escape(part).replace(r"\ ", r"\s+") for part in sentence.split("{}")]
+        text = re.sub(made.NUMBER.join(parts), "", text)
+    others = {
+        "Python 3.11+", "torch==2.13.0", "ACTS 48.1", "`cone.quantile`", "abs(η) of 2.5", "at 99.9 %\n",
+    }  # fmt: skip
+    for phrase in others:
+        text = text.replace(phrase, "")
+    found = [text[max(m.start() - 50, 0) : m.end()] for m in re.finditer(r"\d+\.\d+|\d+(?= %)", text)]
+    assert found == [], "take these from benchmarks/results in docs/make_benchmarks.py (prose)"
+
+
+def test_no_unit_or_greek_letter_stands_inside_a_word():
+    """As the micrometre of "number" that was replaced everywhere."""
+    folders = ("smartpix", "seeding", "tracking", "benchmarks", "data", "docs", "examples")
+    kinds = ("*.md", "*.py", "*.html", "*.js", "*.ipynb")
+    paths = [*ROOT.glob("*.md"), *(p for folder in folders for kind in kinds for p in (ROOT / folder).rglob(kind))]
+    assert len(paths) > 150
+    micro = r"µ(?!(?:m|s|rad|A|V|W)(?![A-Za-z]))[A-Za-z]|[A-Za-z]µ"
+    wrong = re.compile(rf"\w*(?:{micro}|[A-Za-z][°\u0391-\u03c9]+[A-Za-z])\w*")
+    assert wrong.findall("a nµmber of colµmns, 3 µm, 2 µm², 5 µs, dφ, Δz") == ["nµmber", "colµmns"]
+    found = {str(p.relative_to(ROOT)): wrong.findall(p.read_text(encoding="utf-8")) for p in paths}
+    assert {path: words for path, words in found.items() if words} == {}
 
 
 def test_the_graphs_example_of_the_formats_runs(tmp_path):

@@ -20,6 +20,9 @@ __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 FREE, TRIED = -1, -2
 SAME_TRACK = 0.9
 """An overlapping cluster joins a track if an edge to it scores at least this share of the cluster's best edge."""
+LENGTH_BONUS = 0.1
+"""Log-odds that every edge of a path is worth besides its score's: of two paths whose sums differ by less than that, the one with
+more clusters is taken, since a particle leaves no layer out for so small a gain."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,10 @@ def build_tracks(
 ) -> Tracks:
     """Tracks of one event.
 
-    In every connected component of the edges above ``min_score`` the path with the largest sum of log-odds is taken, with the
+    In every connected component of the edges above ``min_score`` the path with the largest sum of weights is taken, with the
     second clusters where modules overlap; its hits are removed, and so on until no path has ``min_hits``. Paths that lack one may
-    then share one with those. The result depends on the scores alone, not on the order of the edges.
+    then share one with those. The result depends on the scores alone, not on the order of the edges. The weight of an edge is the
+    log-odds of its score less those of ``min_score``, plus :data:`LENGTH_BONUS`.
 
     Args:
         scores: (E,) between 0 and 1; ranks: of :func:`layer_ranks`.
@@ -108,8 +112,8 @@ def build_tracks(
     by_target = np.lexsort((source, target))
     kept = scores[keep][by_target].astype(np.float64)
     clipped = np.clip(kept, 1e-6, 1 - 1e-6)
-    # The offset makes every kept edge add to a path, so that a weak true edge does not cut it.
-    weight = np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + 0.1
+    # Counted from the odds of min_score, every edge above it adds to a path, so that a weak true edge does not cut it.
+    weight = np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + LENGTH_BONUS
     owner_in_order, score, shared = _extract(
         len(hits), source[by_target], target[by_target], weight, kept, hits.layer[order], hits.module[order],
         hits.position[order], options.min_hits, options.overlap_score, options.overlap_distance,

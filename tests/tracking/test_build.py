@@ -115,7 +115,9 @@ def test_a_path_that_lacks_one_shares_another_tracks_cluster():
     layers = [0, 1, 2, 3, 0, 1, 2]
     first = {(0, 1): 0.99, (1, 2): 0.99, (2, 3): 0.99}
     second = {(4, 5): 0.98, (5, 6): 0.98}
-    assert sorted(tracks_of(layers, {**first, **second, (6, 3): 0.95})[0]) == [[0, 1, 2, 3], [4, 5, 6, 3]]
+    rows, built = tracks_of(layers, {**first, **second, (6, 3): 0.95})
+    assert rows == [[0, 1, 2, 3], [4, 5, 6, 3]]
+    np.testing.assert_allclose(built.score, [0.99, (0.98 + 0.98 + 0.95) / 3])
     rows, _ = tracks_of([0, 1, 2, 3, 1, 2, 3], {**first, (0, 4): 0.95, (4, 5): 0.98, (5, 6): 0.98})
     assert sorted(rows) == [[0, 1, 2, 3], [0, 4, 5, 6]]
     # The best path that can share, and no third track on the cluster.
@@ -207,6 +209,20 @@ def test_an_overlap_hit_must_score_be_near_and_lie_on_another_module():
     assert overlap(0.6, module=(0, 1, 2, 3, 2)) == [[0, 1, 2, 3]]
 
 
+@pytest.mark.parametrize(("apart", "taken"), [(9.9, True), (10.1, False)])
+def test_an_overlap_hit_lies_within_ten_millimetres(apart, taken):
+    rows = overlap(0.6, position=OVERLAP[:-1] + [(20.0, apart, 0)])
+    assert rows == ([[0, 1, 2, 4, 3]] if taken else [[0, 1, 2, 3]])
+
+
+@pytest.mark.parametrize(("elsewhere", "taken"), [(0.65, True), (0.7, False)])
+def test_an_overlap_hit_whose_best_edge_leads_elsewhere_is_not_the_tracks(elsewhere, taken):
+    """The edge of 0.6 to the track has to be 0.9 of its best one."""
+    chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9, (1, 4): 0.6, (4, 5): elsewhere}
+    rows, _ = tracks_of([0, 1, 2, 3, 2, 3], chain, position=[*OVERLAP, (30, 40, 0)], module=range(6))
+    assert rows == ([[0, 1, 2, 4, 3]] if taken else [[0, 1, 2, 3]])
+
+
 def test_only_the_best_of_two_overlap_hits_on_one_module_is_taken():
     # A particle crosses a module once: hits 4 and 5 lie on the same neighbouring module.
     position = OVERLAP + [(20.5, 2, 0)]
@@ -234,6 +250,20 @@ def test_a_strong_shortcut_does_not_hide_the_only_path_with_enough_hits():
     # 0-2-3 scores best and is too short; 0-1-2-3 is a path with four hits.
     scored = {(0, 1): 0.6, (0, 2): 0.99, (1, 2): 0.6, (2, 3): 0.9}
     assert tracks_of([0, 1, 2, 3], scored)[0] == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(("lacking", "longer_wins"), [(0.02, True), (0.08, True), (0.12, False), (0.3, False)])
+def test_one_more_cluster_is_worth_a_tenth_in_log_odds(lacking, longer_wins):
+    """0-1-2-4 leaves a layer out, 0-1-2-3-4 does not; without a bonus the sum of the longer one is less by ``lacking``."""
+
+    def above_least(score):
+        return np.log(score / (1 - score)) - np.log(0.03 / 0.97)
+
+    direct = 0.9
+    half_way = (above_least(direct) - lacking) / 2 + np.log(0.03 / 0.97)
+    step = 1 / (1 + np.exp(-half_way))
+    scored = {(0, 1): 0.9, (1, 2): 0.9, (2, 4): direct, (2, 3): step, (3, 4): step}
+    assert tracks_of([0, 1, 2, 3, 4], scored)[0] == [[0, 1, 2, 3, 4] if longer_wins else [0, 1, 2, 4]]
 
 
 def test_events_without_hits_or_edges_have_no_tracks():

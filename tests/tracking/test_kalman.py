@@ -239,6 +239,30 @@ def test_an_outlier_is_taken_out_and_the_rest_fitted_as_without_it():
     assert not fit(hits, three, options=FitOptions()).outlier.any()
 
 
+@pytest.mark.parametrize("angles", [False, True])
+@pytest.mark.parametrize("field", [FIELD, 0.0])
+def test_outliers_are_taken_out_as_long_as_three_hits_stay(angles, field):
+    """Slopes would allow to go on: even two hits with them have more coordinates than a helix has parameters."""
+    n = 100
+    _, _, hits, tracks = simulate(n, 12, field=field, pt=(5.0, 10.0))
+    axes = hits.axes.reshape(-1, 3, 3)
+    four = tracks.hits.reshape(n, 4)
+    options = FitOptions(angles=angles)
+
+    def n_outliers(n_hits, wrong):
+        """Of tracks of ``n_hits``, where the ``wrong`` ones are moved by 5 mm along x, to one side and the other."""
+        position = hits.position.copy()
+        for k, where in enumerate(wrong):
+            position[four[:, where]] += (-1) ** k * 5.0 * axes[four[:, where], 0]
+        rows = Tracks(four[:, :n_hits].ravel(), n_hits * np.arange(n + 1), tracks.score)
+        found = fit(dataclasses.replace(hits, position=position), rows, field, options)
+        return found.outlier.reshape(n, n_hits).sum(axis=1)
+
+    assert np.all(n_outliers(3, [1]) == 0)
+    assert np.all(n_outliers(4, [1]) == 1)
+    assert np.all(n_outliers(4, [1, 2]) == 1)
+
+
 def finite(found, n_hits):
     for field in dataclasses.fields(found):
         assert np.all(np.isfinite(getattr(found, field.name))), field.name

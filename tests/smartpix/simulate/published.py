@@ -1,6 +1,7 @@
 """Published formulae and files that the sensor simulation is compared with, written independently of it."""
 
 import numpy as np
+from scipy.stats import norm
 
 from smartpix.simulate.deposit import T_MAX, collision_spectrum
 from tests.helpers import SHARED_DATA
@@ -13,6 +14,8 @@ XI = 0.1 * 0.307075e6 * 14 / 28.0855 * 2.329 / 1e3 / 2
 ELECTRON = 510_998.95  # eV
 EXCITATION = 173.0  # eV, ICRU 37
 PAIR = 3.68  # eV
+FANO = 0.115
+"""Of silicon, R. C. Alig, S. Bloom and C. W. Struck, Phys. Rev. B 22 (1980) 5565: 0.113 +- 0.005."""
 
 
 # --- energy loss
@@ -85,6 +88,34 @@ class Straggling:
 
     def cumulative(self, loss):
         return np.interp(loss, self.loss, np.cumsum(self.density) - 0.5 * self.density)
+
+
+def pairs_of_soft_collisions(thickness, beta_gamma, fano=FANO, most=40):
+    """Probabilities of 0 to ``most`` pairs in ``thickness`` um, by collisions that make fewer than 5 keV.
+
+    The losses are a compound Poisson process; a loss E makes a Gaussian number of pairs of mean E / w and variance
+    ``fano`` E / w, rounded to either neighbour so that the mean stays.
+    """
+    step, n = 0.25, 2**15
+    energy = np.geomspace(2.0, 5e3, 20_001)
+    rate = collision_spectrum(energy, beta_gamma)
+    often = 0.5 * (rate[1:] + rate[:-1]) * np.diff(energy)
+    at = np.sqrt(energy[1:] * energy[:-1]) / step
+    bin_, part = np.floor(at).astype(int), at % 1
+    single = np.bincount(bin_, often * (1 - part), n)[:n] + np.bincount(bin_ + 1, often * part, n)[:n]
+    density = np.fft.irfft(np.exp(thickness * (np.fft.rfft(single) - often.sum())), n)
+    mean = np.arange(n) * step / PAIR
+    near = mean < 2 * most
+    parts = 200
+    made = mean[near, None] + np.sqrt(fano * mean[near, None]) * norm.ppf((np.arange(parts) + 0.5) / parts)
+    low = np.floor(made)
+    weight = np.repeat(density[near, None] / parts, parts, axis=1)
+    probability = np.zeros(most + 1)
+    for number, share in ((low, 1 - (made - low)), (low + 1, made - low)):
+        number = np.maximum(number, 0).astype(int)
+        inside = number <= most
+        probability += np.bincount(number[inside], (weight * share)[inside], most + 1)
+    return probability
 
 
 # --- transport

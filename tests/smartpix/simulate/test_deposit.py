@@ -32,8 +32,7 @@ def moment(beta_gamma, power):
 def test_constants_of_silicon():
     assert pytest.approx(published.XI, rel=0.001) == XI
     assert pytest.approx(3.68, abs=0.02) == PAIR_ENERGY
-    # Measured between 0.1 and 0.13.
-    assert 0.1 <= FANO <= 0.13
+    assert pytest.approx(published.FANO, abs=0.003) == FANO
 
 
 # --- the spectrum

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from scipy.stats import kstest, norm
+from scipy.stats import chi2, kstest, norm
 
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import Induction
@@ -199,6 +199,23 @@ def test_pairs_follow_the_straggling_of_the_spectrum(beta_gamma):
     assert np.median(pairs) * published.PAIR == pytest.approx(
         np.interp(0.5, expected.cumulative(expected.loss), expected.loss), rel=0.015
     )
+
+
+def test_number_of_pairs_fluctuates_with_the_fano_factor():
+    """In 1 um a loss is one plasmon's, or that of a few: whole numbers of pairs, each peak as wide as Fano makes it."""
+    n, beta_gamma, most = 60_000, 3.6, 40
+    thin = Sensor(0.05, 0.05, 0.001, 10.0, 0.0)
+    pairs = induce(n, beta=beta_gamma / np.hypot(1, beta_gamma), sensor=thin, half=(0.125, 0.125), ends_at_array=False)[4]
+    counts = np.bincount(pairs[pairs <= most], minlength=most + 1)
+
+    def chi_square(fano):
+        wanted = n * published.pairs_of_soft_collisions(1.0, beta_gamma, fano, most)
+        return np.sum((counts - wanted) ** 2 / wanted)
+
+    right = chi_square(published.FANO)
+    assert chi2.sf(right, most + 1) > 1e-3
+    for wrong in (0.0, 0.07, 0.17):
+        assert chi_square(wrong) > right + 20
 
 
 def test_slow_particles_leave_what_the_spectrum_says():
@@ -450,6 +467,27 @@ def test_delta_rays_displace_the_charge_sideways():
     # Half of it on each side.
     up, down = np.sum(y > 7), np.sum(y < -7)
     assert abs(up - down) < 4 * np.sqrt(up + down)
+
+
+def test_delta_rays_leave_most_at_the_end_of_their_path():
+    """The energy left is E (1 - s / R)^(1 / 1.75): on average a pair is made at 1 - 1 / 2.75 of the way, in the middle if evenly.
+
+    A fast field and rows of 2 um keep where it was made; only tracks with more than 3,000 pairs on one side count.
+    """
+    n, pitch, rows = 20_000, 0.002, 101
+    fine = Sensor(0.4, pitch, 0.1, 4000.0, 0.0)
+    out = induce(n, sensor=fine, half=(0.6, rows * pitch / 2), neighbours=(0, 0), ends_at_array=False, smallest=0.0)
+    profile = np.zeros((n, rows))
+    np.add.at(profile, (out[0], out[1]), out[3][:, 0])
+    middle, away = rows // 2, 1 + np.arange(rows // 2)
+    means = []
+    for side in (profile[:, middle + 1 :], profile[:, middle - 1 :: -1]):
+        total, reach = side.sum(axis=1), np.max((side > 0) * away, axis=1)
+        # Long enough for its rows, and not out of the array.
+        chosen = (total > 3000) & (reach >= 10) & (reach < rows // 2)
+        means.append((side[chosen] @ away / total[chosen]) / reach[chosen])
+    assert len(np.concatenate(means)) > 200
+    assert np.median(np.concatenate(means)) == pytest.approx(1 - 1 / 2.75, abs=0.025)
 
 
 def test_delta_rays_go_forwards():
