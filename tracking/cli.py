@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from smartpix.schema import InputError, nearest
+from smartpix.schema import InputError, check
 from tracking.cli_compress import add_compress
 from tracking.cli_convert import add_convert
 from tracking.cli_display import add_display
@@ -19,9 +17,12 @@ from tracking.cli_doctor import add_doctor
 from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_options import chain_flags, chain_options
-from tracking.cli_output import json_flag, print_result
+from tracking.cli_output import json_flag, log, print_json, print_result
+from tracking.cli_parser import Parser, parse, subcommands
 from tracking.cli_simulate import add_simulate
+from tracking.cli_streams import ReaderGoneError, results_alone, streams
 from tracking.cli_train import add_train
+from tracking.inputs import check_folder, check_some, expand
 from tracking.outputs import EXTRA
 
 __all__ = ["main"]
@@ -44,42 +45,31 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong usage."""
-    parser = _parser()
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        # All flags have their dashes in common.
-        hint = nearest(unknown[0], _flags(parser, sys.argv[1:] if arguments is None else arguments), least=0.65)
-        print(f"smartpix: unknown argument '{unknown[0]}'.{hint} `smartpix COMMAND --help` lists them", file=sys.stderr)
-        return 2
-    command: Callable[[argparse.Namespace], None] = options.command_function
-    try:
-        command(options)
-    except InputError as error:
-        print(f"smartpix: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        print("smartpix: interrupted", file=sys.stderr)
-        return 130
+    with streams():
+        options, wrong = parse(_parser(), arguments)
+        if wrong:
+            log(f"smartpix: {wrong}")
+            return 2
+        command: Callable[[argparse.Namespace], None] = options.command_function
+        try:
+            with results_alone() if getattr(options, "json", False) else nullcontext():
+                command(options)
+        except InputError as error:
+            log(f"smartpix: {error}")
+            return 1
+        except ReaderGoneError:
+            return 1
+        except KeyboardInterrupt:
+            log("smartpix: interrupted")
+            return 130
     return 0
-
-
-def _flags(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
-    """Flags of the command that the words name."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            named = next((word for word in words if word in action.choices), None)
-            if named is not None:
-                return _flags(action.choices[named], words)
-    return [flag for action in parser._actions for flag in action.option_strings]
 
 
 def _parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
+    parser = Parser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
     parser.add_argument("--version", action="version", version=f"smartpix {version('smartpix')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = subcommands(parser, "commands", "COMMAND")
 
     run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
         "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
@@ -141,15 +131,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     from smartpix.weights import data_path
+
+    # What is known to be wrong is said before the seconds that the imports take.
+    if options.workers is not None and options.dask != "local":
+        raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
+    check("run", "events_per_unit", options.events_per_unit, options.events_per_unit >= 1, "at least 1")
+    files = expand(options.files or [data_path("sample.root")])
+    check_some(files)
+    check_folder(options.output)
+    run_options = chain_options(options)
     from tracking.distribute import connect
     from tracking.report import print_summary
     from tracking.runs import run
 
-    files = options.files or [data_path("sample.root")]
-    if options.workers is not None and options.dask != "local":
-        raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
     with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
-        run_options = chain_options(options)
         if options.write:
             run_options = replace(run_options, write=tuple(options.write))
         summary = run(
@@ -157,7 +152,7 @@ def _run(options: argparse.Namespace) -> None:
             options.join,
         )  # fmt: skip
     if options.json:
-        print(json.dumps(summary))
+        print_json(summary)
     else:
         print_summary(summary, options.output)
     if failed := summary["failed"]:

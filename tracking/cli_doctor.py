@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from smartpix.schema import InputError
-from tracking.cli_output import json_flag, log
+from tracking.cli_output import json_flag, log, print_json
+from tracking.cli_streams import show
 
 __all__ = ["add_doctor"]
 
@@ -27,6 +27,9 @@ def _doctor(options: argparse.Namespace) -> None:
 
     log("testing the kernels")
     told = examine()
-    print(json.dumps(told) if options.json else table(told))
+    if options.json:
+        print_json(told)
+    else:
+        show(table(told))
     if told["problems"]:
         raise InputError("doctor: " + "; ".join(told["problems"]))

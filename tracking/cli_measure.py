@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from smartpix.schema import InputError, check
-from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_output import json_flag, log, print_json, print_result
+from tracking.cli_parser import subcommands
+from tracking.cli_streams import show
 from tracking.cli_train import sensor_flag, set_threads
 
 __all__ = ["add_bench", "add_study"]
@@ -17,7 +19,7 @@ __all__ = ["add_bench", "add_study"]
 def add_bench(commands: Any) -> None:
     """Add ``bench`` to the commands."""
     bench = commands.add_parser("bench", help="measure quality and speed")
-    kinds = bench.add_subparsers(title="what", metavar="WHAT", required=True)
+    kinds = subcommands(bench, "what", "WHAT")
     mdn = kinds.add_parser("mdn", help="the estimates' networks beside the published ones", description=(
         "Test the shipped networks on clusters of data set 2s (50 x 12.5 x 100 um) that none was trained on: residuals, pulls, "
         "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of 68 % half widths "
@@ -77,7 +79,7 @@ def add_study(commands: Any) -> None:
     study = commands.add_parser("study", help="what each choice buys, with figures", description=(
         "Studies of sensor, readout and network. Each writes STUDY.json and figures into a folder."
     ))  # fmt: skip
-    kinds = study.add_subparsers(title="studies", metavar="STUDY", required=True)
+    kinds = subcommands(study, "studies", "STUDY")
     for name, help_text in (
         ("slices", "which two of the 20 slices, and how many"),
         ("geometry", "all seven geometries, 100 against 150 um"),
@@ -125,14 +127,14 @@ def _bench_mdn(options: argparse.Namespace) -> None:
     result = bench_mdn(
         options.variants or list(VARIANTS), options.clusters, options.file, options.threads, log, sensor_flag(options.type)
     )
-    print(json.dumps(result) if options.json else table(result))
+    _print(options, result, table(result))
 
 
 def _bench_export(options: argparse.Namespace) -> None:
     from tracking.bench_export import bench_export, table
 
     result = bench_export(options.networks, options.clusters, clock_ns=options.clock, report=log)
-    print(json.dumps(result) if options.json else table(result))
+    _print(options, result, table(result))
 
 
 def _bench_tracking(options: argparse.Namespace) -> None:
@@ -140,7 +142,7 @@ def _bench_tracking(options: argparse.Namespace) -> None:
 
     set_threads(1)
     result = bench_tracking(options.pileup, options.events, options.seed, not options.no_jets, log)
-    print(json.dumps(result) if options.json else table(result))
+    _print(options, result, table(result))
 
 
 def _numbers(text: str) -> list[int]:
@@ -167,7 +169,7 @@ def _bench_seeding(options: argparse.Namespace) -> None:
         if result["time_points"] is not None:
             plot_time(folder / "time.png", result)
         _write_json(folder / "bench-seeding.json", result)
-    print(json.dumps(result) if options.json else table(result))
+    _print(options, result, table(result))
 
 
 def _study_levers(options: argparse.Namespace) -> None:
@@ -220,7 +222,7 @@ def _study_front(options: argparse.Namespace) -> None:
         if network["method"] in ("bdmm", "mdmm"):
             plot_history(folder / f"history-{name}.png", result, name)
             plot_weights(folder / f"weights-{name}.png", result, (result["base"], name))
-    print(json.dumps(result) if options.json else f"{table(result)}\nwritten to {folder}")
+    _print(options, result, f"{table(result)}\nwritten to {folder}")
 
 
 def _folder(path: Path) -> Path:
@@ -242,16 +244,25 @@ def _study_done(options: argparse.Namespace, path: Path, result: dict[str, Any])
     """Write a study's results and print them."""
     _write_json(path, result)
     if options.json:
-        print(json.dumps(result))
+        print_json(result)
         return
-    for lever, settings in result.get("levers", {}).items():
-        print(f"{lever:24s}   x [um]   y [um]  cot alpha  cot beta   cot alpha, |cot alpha| < 2")
-        for label, r in settings.items():
-            widths, central = r["half_width_68"], r["half_width_68_central"]
-            print(
-                f"  {label:22s}{widths['x_um']:9.2f}{widths['y_um']:9.2f}{widths['cot_alpha']:11.3f}{widths['cot_beta']:10.4f}"
-                f"{central['cot_alpha']:12.3f}"
-            )
     if "levers" not in result:
         print_result(options, result)
-    print(f"written to {path.parent}")
+    lines = []
+    for lever, settings in result.get("levers", {}).items():
+        lines.append(f"{lever:24s}   x [um]   y [um]  cot alpha  cot beta   cot alpha, |cot alpha| < 2")
+        for label, r in settings.items():
+            widths, central = r["half_width_68"], r["half_width_68_central"]
+            lines.append(
+                f"  {label:22s}{widths['x_um']:9.2f}{widths['y_um']:9.2f}{widths['cot_alpha']:11.3f}"
+                f"{widths['cot_beta']:10.4f}{central['cot_alpha']:12.3f}"
+            )
+    show("\n".join([*lines, f"written to {path.parent}"]))
+
+
+def _print(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:
+    """Results as JSON or as the text."""
+    if options.json:
+        print_json(result)
+    else:
+        show(text)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from smartpix.schema import ESTIMATES
+from smartpix.schema import ESTIMATES, InputError
+from smartpix.text import parse_toml, read_toml
 
 if TYPE_CHECKING:
     from tracking.options import RunOptions
 
-__all__ = ["chain_flags", "chain_options"]
+__all__ = ["chain_flags", "chain_options", "read_options", "set_option"]
 
 
 def chain_flags(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +33,6 @@ def chain_options(options: argparse.Namespace) -> RunOptions:
     Raises:
         InputError: an unknown option or a value that cannot be.
     """
-    from tracking.options import RunOptions, from_mapping, read_options, set_option
-
     values = read_options(options.options) if options.options else {}
     for assignment in options.set:
         set_option(values, assignment)
@@ -41,5 +40,46 @@ def chain_options(options: argparse.Namespace) -> RunOptions:
         values["estimates"] = options.estimates
     if options.link_bits is not None:
         values["link_bits"] = options.link_bits
+    # Takes seconds; what is no TOML is known before.
+    from tracking.options import RunOptions, from_mapping
+
     made: RunOptions = from_mapping(RunOptions(), values, str(options.options or "options"))
     return made
+
+
+def read_options(path: str | Path) -> dict[str, Any]:
+    """The mapping in a TOML file of options.
+
+    Raises:
+        InputError: missing file or not TOML.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such options file")
+    try:
+        return read_toml(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a TOML file ({error})") from error
+
+
+def set_option(values: dict[str, Any], assignment: str) -> None:
+    """Apply ``section.key=value`` (or ``key=value``) to a mapping, the value as TOML writes it.
+
+    Raises:
+        InputError: no ``=``, or a value that is not TOML.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise InputError(f"--set {assignment}: write it as section.key=value, e.g. --set cone.quantile=0.99")
+    try:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {assignment}: '{section}' is an option, not a section")
+    values[last] = value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["json_flag", "log", "print_result"]
+from tracking.cli_streams import show, silence
 
+__all__ = ["json_flag", "log", "print_json", "print_result"]
 
 LONG, MOST_LINES = 40, 200
 """Of a list's values, and of all lines: more are not for reading on a screen."""
@@ -23,14 +25,26 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """One JSON object, or aligned lines, nested keys with dots; of long lists and, where there is much, of tables the length."""
     if options.json:
-        print(json.dumps(result))
+        print_json(result)
         return
     lines = list(_lines("", result, rows=True))
     if len(lines) > MOST_LINES:
         lines = list(_lines("", result, rows=False))
     width = max((len(key) for key, _ in lines), default=0)
-    for key, value in lines:
-        print(f"{key:{width}s}  {value}")
+    show("\n".join(f"{key:{width}s}  {value}" for key, value in lines))
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """One JSON object on one line; numbers that are not finite, which JSON has not, are null."""
+    show(json.dumps(_finite(result), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(above: str, value: Any, rows: bool) -> Iterator[tuple[str, str]]:
@@ -52,5 +66,8 @@ def _lines(above: str, value: Any, rows: bool) -> Iterator[tuple[str, str]]:
 
 
 def log(line: str) -> None:
-    """A line of progress, to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """A line of progress, to stderr; where that cannot be written the work goes on without."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tracking.cli_output import json_flag, print_result
+from tracking.cli_parser import subcommands
 
 __all__ = ["add_simulate"]
 
@@ -17,7 +18,7 @@ __all__ = ["add_simulate"]
 def add_simulate(commands: Any) -> None:
     """Add ``simulate`` to the commands."""
     simulate = commands.add_parser("simulate", help="make event files and data sets of clusters")
-    kinds = simulate.add_subparsers(title="what", metavar="WHAT", required=True)
+    kinds = subcommands(simulate, "what", "WHAT")
     events = kinds.add_parser("events", help="collisions to clusters", description=(
         "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor response, "
         "readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the same bytes."

@@ -9,7 +9,9 @@ from typing import Any
 
 from smartpix.schema import InputError, check
 from smartpix.weights import check_output
+from tracking.cli_options import set_option
 from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_parser import subcommands
 
 __all__ = ["add_train", "sensor_flag", "set_threads"]
 
@@ -17,7 +19,7 @@ __all__ = ["add_train", "sensor_flag", "set_threads"]
 def add_train(commands: Any) -> None:
     """Add ``train`` to the commands."""
     train = commands.add_parser("train", help="train the networks")
-    kinds = train.add_subparsers(title="what", metavar="WHAT", required=True)
+    kinds = subcommands(train, "what", "WHAT")
     mdn = kinds.add_parser("mdn", help="the estimates' network", description=(
         "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
         "An interrupted training is taken up again by the same command."
@@ -137,7 +139,7 @@ def _train_shape(options: argparse.Namespace) -> None:
 
 
 def _train_gnn(options: argparse.Namespace) -> None:
-    from tracking.options import from_mapping, set_option
+    from tracking.options import from_mapping
     from tracking.train import TrainGnnOptions, train_gnn
 
     if bool(options.files) == bool(options.pileup):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
 from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest
-from smartpix.text import parse_toml, read_toml
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
 from tracking.outputs import EXTRA
 from tracking.vertices import VertexOptions
 
-__all__ = ["RunOptions", "from_mapping", "read_options", "set_option"]
+__all__ = ["RunOptions", "from_mapping"]
 
 
 @dataclass(frozen=True)
@@ -82,22 +81,50 @@ def from_mapping(base: Any, values: Mapping[str, Any], where: str) -> Any:
     """Options with the values of a mapping instead of those of ``base``, nested ones from nested mappings.
 
     Raises:
-        InputError: an unknown key (names the nearest) or a value of the wrong type.
+        InputError: an unknown key (names the options it may stand for) or a value of the wrong type.
     """
+    return _replaced(base, values, where, base, "")
+
+
+def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, above: str) -> Any:
+    """The same of the section ``above`` (with its dot) of the whole options."""
     types = typing.get_type_hints(type(base))
     names = [f.name for f in dataclasses.fields(base)]
     arguments = {}
     for key, value in values.items():
         if key not in names:
-            raise InputError(f"{where}: unknown option '{key}'.{nearest(key, names)} Known: {', '.join(names)}")
+            raise InputError(f"{where}: unknown option '{above}{key}'.{_meant(key, whole, names)}")
         wanted = types[key]
         if dataclasses.is_dataclass(wanted):
             if not isinstance(value, Mapping):
-                raise InputError(f"{where}: '{key}' is a section; write [{key}] and its options below it")
-            arguments[key] = from_mapping(getattr(base, key), value, f"{where} [{key}]")
+                raise InputError(
+                    f"{where}: '{key}' is a section; write [{key}] and its options below it, or --set {key}.OPTION=VALUE"
+                )
+            arguments[key] = _replaced(getattr(base, key), value, where, whole, f"{above}{key}.")
         else:
-            arguments[key] = _converted(wanted, value, f"{where}: option '{key}'")
+            arguments[key] = _converted(wanted, value, f"{where}: option '{above}{key}'")
     return dataclasses.replace(base, **arguments)
+
+
+def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
+    """Options of any section that are called so; else the nearest of the section; else those called nearly so."""
+    full = {name: name.rpartition(".")[2] for name in _full_names(whole)}
+    if key not in full.values():
+        if hint := nearest(key, names):
+            return hint
+        key = next(iter(difflib.get_close_matches(key, list(full.values()), n=1, cutoff=0.5)), "")
+    if meant := [name for name, last in full.items() if last == key]:
+        return f" Did you mean {' or '.join(meant)}?"
+    return f" There are {', '.join(names)}; docs/options.md says what they are"
+
+
+def _full_names(options: Any, above: str = "") -> Iterator[str]:
+    for f in dataclasses.fields(options):
+        value = getattr(options, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from _full_names(value, f"{above}{f.name}.")
+        else:
+            yield above + f.name
 
 
 def _converted(wanted: Any, value: Any, where: str) -> Any:
@@ -114,41 +141,3 @@ def _converted(wanted: Any, value: Any, where: str) -> Any:
             return tuple(_converted(t, v, where) for t, v in zip(inner, value, strict=True))
     name = getattr(wanted, "__name__", str(wanted))
     raise InputError(f"{where} must be of type {name} and is {value!r}")
-
-
-def read_options(path: str | Path) -> dict[str, Any]:
-    """The mapping in a TOML file of options.
-
-    Raises:
-        InputError: missing file or not TOML.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such options file")
-    try:
-        return read_toml(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a TOML file ({error})") from error
-
-
-def set_option(values: dict[str, Any], assignment: str) -> None:
-    """Apply ``section.key=value`` (or ``key=value``) to a mapping, the value as TOML writes it.
-
-    Raises:
-        InputError: no ``=``, or a value that is not TOML.
-    """
-    key, equals, text = assignment.partition("=")
-    if not equals:
-        raise InputError(f"--set {assignment}: write it as section.key=value, e.g. --set cone.quantile=0.99")
-    try:
-        value = parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        value = text.strip()
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {assignment}: '{section}' is an option, not a section")
-    values[last] = value

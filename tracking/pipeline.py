@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,12 @@ from tracking.cli_output import log
 from tracking.fit import Helices, fit_tracks
 from tracking.graph import candidate_edges, make_features
 from tracking.inference import FusedInteractionNetwork, fuse_network
+from tracking.inputs import none_usable
 from tracking.model import load_network
 from tracking.options import RunOptions
 from tracking.vertices import Vertices, find_vertices
 
-__all__ = ["STAGES", "Chain", "EventResult", "none_usable", "open_inputs"]
+__all__ = ["STAGES", "Chain", "EventResult", "open_inputs"]
 
 STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
 
@@ -166,9 +167,3 @@ def open_inputs(files: Sequence[str | Path]) -> tuple[list[EventFile], dict[str,
                 f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one"
             )
     return opened, failed
-
-
-def none_usable(failed: Mapping[str, str]) -> InputError:
-    """The error where all files failed; by path, what is wrong with each."""
-    first = next(iter(failed.values()))
-    return InputError(first if len(failed) == 1 else f"none of the {len(failed)} files can be used; the first: {first}")

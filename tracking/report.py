@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tracking.cli_streams import show
 from tracking.pipeline import STAGES
 
 __all__ = ["print_summary", "progress_bar"]
@@ -30,12 +31,13 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     """The table of a run, on stdout."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     def rate(key: str, digits: int = 4) -> str:
         value = summary[key]
         return "-" if value is None else f"{value:.{digits}f}"
 
-    table = Table(title=", ".join(Path(f).name for f in summary["files"]), show_header=False)
+    table = Table(title=Text(", ".join(Path(f).name for f in summary["files"]), "table.title"), show_header=False)
     per = max(summary["n_events"], 1)
     table.add_row("events", f"{summary['n_events']}")
     table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
@@ -65,8 +67,11 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     table.add_section()
     for stage in (*STAGES, "total"):
         table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
-    console = Console(width=None if sys.stdout.isatty() else 100)
-    console.print(table)
+    # Names of files may look like rich's markup.
+    console = Console(width=None if sys.stdout.isatty() else 100, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(table)
+    lines = [captured.get().rstrip("\n")]
     if "joined" in summary:
-        console.print(f"per hit of your files: {', '.join(summary['joined']['files'])}", highlight=False)
-    console.print(f"results in {output}/", highlight=False)
+        lines.append(f"per hit of your files: {', '.join(summary['joined']['files'])}")
+    show("\n".join([*lines, f"results in {output}/"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import tempfile
 from collections.abc import Sequence
@@ -14,17 +13,18 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
-from smartpix.files import as_paths, check_writable
+from smartpix.files import check_writable
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.text import read_json
 from tracking.cli_output import log
 from tracking.distribute import run_on
+from tracking.inputs import check_folder, expand, none_usable
 from tracking.join import check_events, check_hits, join_tracks
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
 from tracking.outputs import output_writer
-from tracking.pipeline import Chain, EventResult, none_usable, open_inputs
+from tracking.pipeline import Chain, EventResult, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
 from tracking.unfinished import Parts, alone_in, begin, clear, is_done, load_part, made_with, store_part
@@ -33,7 +33,7 @@ from tracking.units import Unit, plan_units, run_events, run_here
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["EVENTS_PER_UNIT", "expand", "run"]
+__all__ = ["EVENTS_PER_UNIT", "run"]
 
 EVENTS_PER_UNIT = 10
 OUTSIDE = 0.02
@@ -132,31 +132,6 @@ def run(
         return summary
 
 
-def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Paths, and those that patterns match, sorted by name.
-
-    Raises:
-        InputError: a pattern matches nothing, a file comes twice, or there is none.
-    """
-    paths: list[Path] = []
-    for given in as_paths(files):
-        if glob.has_magic(str(given)) and not Path(given).exists():
-            found = sorted(glob.glob(str(given), recursive=True))
-            if not found:
-                raise InputError(f"{given}: no file matches; give the path of a file or a pattern of its name")
-            paths += map(Path, found)
-        else:
-            paths.append(given)
-    if not paths:
-        raise InputError("no file was given; name at least one")
-    seen: set[Path] = set()
-    for path in paths:
-        if path.absolute() in seen:
-            raise InputError(f"{path}: was given twice; its events would count twice")
-        seen.add(path.absolute())
-    return paths
-
-
 def _numbers(files: Sequence[EventFile]) -> list[int]:
     """Numbers of all events, each there once."""
     seen: dict[int, Path] = {}
@@ -179,8 +154,7 @@ def _numbers(files: Sequence[EventFile]) -> list[int]:
 
 def _folder(output: str | Path) -> Path:
     output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; give a folder for the results")
+    check_folder(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import uproot
 from smartpix.parquet import describe_clusters, read_clusters
 from smartpix.simulate import datasets
 from smartpix.weights import data_path
+from tests.helpers import REPOSITORY
 from tests.smartpix.test_trackml import write_event
 from tracking import train
 from tracking.cli import main
@@ -229,15 +233,54 @@ def test_an_unknown_flag_is_one_line_and_names_the_nearest_of_the_command(capsys
     assert (out, err.count("\n")) == ("", 1)
     assert "unknown argument '--estimatse'. Did you mean '--estimates'?" in err
     assert main(["run", "--nosuch"]) == 2
-    assert "unknown argument '--nosuch'. `smartpix COMMAND --help`" in capsys.readouterr().err
+    assert "unknown argument '--nosuch'. `smartpix run --help` lists them" in capsys.readouterr().err
+    assert main(["train", "gnn", "F.root", "-o", "W.safetensors", "--epoch=3", "--nosuch"]) == 2
+    assert "unknown argument '--nosuch'. `smartpix train gnn --help` lists them" in capsys.readouterr().err
 
 
-def test_usage_errors_are_code_2(capsys):
-    for arguments in ([], ["fly"], ["run", "--estimates", "guess"], ["simulate", "events"]):
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        assert stop.value.code == 2
-        assert "usage" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fly"], "choose from"), (["simulate", "events"], "required: --seed, -o/--output"), (["rum"], "Did you mean 'run'?"),
+        (["run", "--estimates", "mnd"], "Did you mean 'mdn'?"), (["train", "gn"], "Did you mean 'gnn'?"),
+        (["detector", "--ouput", "D.csv"], "'--ouput' is unknown. Did you mean '--output'?"),
+        (["simulate", "clusters", "--dataset=2s", "-n", "3", "--sead=3", "-o", "F"], "Did you mean '--seed'?"),
+    ],
+)  # fmt: skip
+def test_usage_errors_are_code_2_and_name_what_was_meant(capsys, arguments, words):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: smartpix")
+    assert words in err
+
+
+@pytest.mark.parametrize("group", [[], ["simulate"], ["train"], ["bench"], ["study"]])
+def test_without_a_command_there_is_help(capsys, group):
+    assert main(group) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"usage: {' '.join(['smartpix', *group])} [-h]")
+
+
+def test_mistakes_of_a_run_are_told_before_the_imports_that_take_seconds(tmp_path):
+    (tmp_path / "file").write_text("")
+    code = (
+        "import sys; from tracking.cli import main\n"
+        "assert main(sys.argv[1:]) in (1, 2)\n"
+        "assert not {'torch', 'numba', 'scipy'} & set(sys.modules), 'heavy'"
+    )
+    for arguments in (
+        ["missing.root"], ["*.nothing"], ["-o", str(tmp_path / "file")], ["--workers", "2"], ["--options", "missing.toml"],
+        ["--set", "cone"], ["--events-per-unit", "0"], ["--nosuch"], [str(tmp_path)],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", code, "run", *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1), done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "gnn", "--help"]])

@@ -10,8 +10,9 @@ from smartpix.shape import TrainShapeOptions
 from smartpix.train import TrainMdnOptions
 from tracking.acts import SeederOptions
 from tracking.build import BuildOptions
+from tracking.cli_options import read_options, set_option
 from tracking.fit import FitOptions
-from tracking.options import RunOptions, from_mapping, read_options, set_option
+from tracking.options import RunOptions, from_mapping
 from tracking.train import TrainGnnOptions
 from tracking.vertices import VertexOptions
 
@@ -50,8 +51,11 @@ def test_whole_numbers_are_fine_for_floats():
     ("values", "words"),
     [
         ({"estimate": "mdn"}, ["'estimate'", "Did you mean 'estimates'?"]),
-        ({"cone": {"quantil": 0.9}}, ["'quantil'", "Did you mean 'quantile'?", "[cone]"]),
-        ({"zzz": 1}, ["'zzz'", "Known: estimates"]),
+        ({"cone": {"quantil": 0.9}}, ["'cone.quantil'", "Did you mean 'quantile'?"]),
+        ({"quantile": 0.9}, ["'quantile'", "Did you mean cone.quantile or seed.quantile?"]),
+        ({"build": {"threads": 2}}, ["'build.threads'", "Did you mean threads?"]),
+        ({"max_edgs": 2}, ["'max_edgs'", "Did you mean cone.max_edges or window.max_edges?"]),
+        ({"zzz": 1}, ["'zzz'", "There are estimates"]),
     ],
 )
 def test_an_unknown_key_names_the_nearest_and_the_place(values, words):

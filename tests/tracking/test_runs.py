@@ -31,10 +31,11 @@ from tests.helpers import REPOSITORY
 from tracking import runs, units
 from tracking.cli import main
 from tracking.distribute import DASK_TRIM, _run_there, connect
+from tracking.inputs import expand
 from tracking.options import RunOptions
 from tracking.outputs import EXTRA
 from tracking.pipeline import Chain
-from tracking.runs import expand, run
+from tracking.runs import run
 from tracking.unfinished import made_with
 
 distributed = pytest.importorskip("distributed")
