@@ -13,7 +13,7 @@ import numpy.typing as npt
 from smartpix.archives import files_in, read_bytes
 from smartpix.geometry import Detector, read_detector
 from smartpix.schema import DETECTOR, InputError, require
-from smartpix.tables import find_csv, read_csv
+from smartpix.tables import find_csv, open_csv, read_csv
 from smartpix.text import parse_json
 
 __all__ = ["BARCODE", "acts_detector", "check_positions", "geometry_ids", "in_detector", "local_of", "pack_barcode"]
@@ -122,21 +122,24 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
 
 def _with_pixels(path: Path, digitisation: Path) -> Detector:
     wanted = {n: DETECTOR[n].dtype for n in GEOMETRY} | {"bounds_type": "i4"} | {f"bound_param{k}": "f8" for k in range(4)}
-    columns = read_csv(path, wanted, "the columns of ACTS's CsvTrackingGeometryWriter")
-    columns = {n: v[columns["module_id"] > 0] for n, v in columns.items()}
+    opened = open_csv(path, wanted, "the columns of ACTS's CsvTrackingGeometryWriter")
     pixels = _read_digitisation(digitisation)
-    ids = np.stack([columns[n] for n in ("volume_id", "layer_id", "module_id")], axis=1).tolist()
-    rows, sizes = [], []
-    for row, (volume, layer, module) in enumerate(ids):
-        found = next((p for key in ((volume, layer, module), (volume, layer, 0), (volume, 0, 0)) if (p := pixels.get(key))), None)
-        if found is None or max(found["pitch_u"], found["pitch_v"]) > LARGEST_PITCH:
-            continue
-        bounds = [float(columns[f"bound_param{k}"][row]) for k in range(4)]
-        sizes.append(_sizes(int(columns["bounds_type"][row]), bounds, found, f"{path}: module {ids[row]}", digitisation))
-        rows.append(row)
-    if not rows:
+    names = dict.fromkeys(("volume_id", "layer_id", "module_id"), "i4")
+    found: dict[int, dict[str, float]] = {}
+    for row, (volume, layer, module) in enumerate(np.stack(list(opened.take(names).values()), axis=1).tolist()):
+        of = next((p for key in ((volume, layer, module), (volume, layer, 0), (volume, 0, 0)) if (p := pixels.get(key))), None)
+        if module > 0 and of is not None and max(of["pitch_u"], of["pitch_v"]) <= LARGEST_PITCH:
+            found[row] = of
+    # Others are left out and need no good numbers.
+    columns = opened.take(wanted, np.array(list(found), dtype=np.int64))
+    sizes = []
+    for k, of in enumerate(found.values()):
+        ids = [int(columns[n][k]) for n in names]
+        bounds = [float(columns[f"bound_param{i}"][k]) for i in range(4)]
+        sizes.append(_sizes(int(columns["bounds_type"][k]), bounds, of, f"{path}: module {ids}", digitisation))
+    if not sizes:
         raise InputError(f"{digitisation}: describes pixels for no module of {path}; both must be of the same detector")
-    table = {n: columns[n][rows] for n in GEOMETRY}
+    table = {n: columns[n] for n in GEOMETRY}
     return Detector(table | {n: np.array([s[n] for s in sizes]) for n in sizes[0]}, str(path))
 
 

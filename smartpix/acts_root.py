@@ -217,6 +217,13 @@ def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:
     return Cells(np.repeat(ids, counts), ch0, ch1, value, where)
 
 
+def _repeated(values: Ints) -> list[Ints]:
+    """Places of each value that is there more than once."""
+    order = np.argsort(values, kind="stable")
+    groups = np.split(order, np.flatnonzero(values[order][1:] != values[order][:-1]) + 1)
+    return [group for group in groups if len(group) > 1]
+
+
 def _truth(
     opened: ActsRootFolder, event: int, detector: Detector, table: Mapping[str, ak.Array], ids: Ints,
     module: npt.NDArray[np.int32], position: Floats,
@@ -269,6 +276,17 @@ def _truth(
         candidate = by_key[np.where(there, low + k, low)]
         distance = np.where(there, np.linalg.norm(point[candidate] - position[row], axis=1), np.inf)
         chosen, nearest = np.where(distance < nearest, candidate, chosen), np.minimum(distance, nearest)
+    # A particle is listed once for each of its crossings: the next nearest for the next.
+    pair = key[len(hit_who) :] * max(len(ids), 1) + row
+    for again in _repeated(pair):
+        there = by_key[low[again[0]] : high[again[0]]]
+        if len(there) < len(again):
+            raise InputError(
+                f"{of_hits}: event {event} has {len(there)} hits of particle {who[again[0]]} on the module of measurement "
+                f"{ids[row[again[0]]]}, which lists it {len(again)} times; the files are not of the same events"
+            )
+        distance = np.linalg.norm(point[there] - position[row[again[0]]], axis=1)
+        chosen[again] = there[np.argsort(distance, kind="stable")[: len(again)]]
 
     starts = ("vx", "vy", "vz", "px", "py", "pz")
     branches, of_particles = _of_event(opened, opened.particles_in, event, ("particle_type", "q", *starts, *PARTS))

@@ -25,6 +25,14 @@ ELECTRONS_PER_MM = 73_000.0
 SLICES = (19,)
 """The slice that a charge without time stands in."""
 
+OFF_PLANE = 0.01
+"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six digits."""
+LORENTZ = 0.25
+"""Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz angle's tangent of
+0.5, that of electrons in 4 T at most."""
+OVER_EDGE = 0.1
+"""Largest distance in mm of a crossing from the sensor it belongs to, as of particles that come in through its side."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Columns = dict[str, npt.NDArray[Any]]
@@ -92,13 +100,14 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
         electrons: charge in e of a cell of value 1.
 
     Raises:
-        InputError: ids that are there twice, hits without cells, channels off the module, crossings of unknown particles or
-            along the sensor.
+        InputError: ids that are there twice, hits without cells, channels off the module, positions off the module or off their
+            cells, crossings that are there twice, off the sensor, along it, or of unknown particles.
     """
     order = np.argsort(tables.hit_id, kind="stable")
     ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]
     _check_unique(ids, "hit", tables.where)
     pixels = _pixels(tables.cells, ids, module, detector, electrons)
+    _check_places(tables, ids, position, pixels, detector)
     truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
     clusters = cluster_records(detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position)
     known = {} if tables.truth is None else tables.truth.particles
@@ -158,6 +167,58 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
     )  # fmt: skip
 
 
+def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels, detector: Detector) -> None:
+    """Check that positions (H, 3) are in the planes of their modules, and within their cells' outermost centres.
+
+    Allowed is one pixel more, as charge is shared with neighbours below the threshold, or :data:`LORENTZ` of the thickness.
+    """
+    if len(ids) == 0:
+        return
+    first = np.flatnonzero(np.concatenate([[True], pixels.cluster[1:] != pixels.cluster[:-1]]))
+    module = pixels.module[first]
+    local = detector.to_local(module, position)
+    fix = "positions, cells and detector table must be of one detector and one event"
+    off = np.abs(local[:, 2])
+    if np.any(off > OFF_PLANE):
+        i = int(np.argmax(off))
+        raise InputError(
+            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and {OFF_PLANE} mm are allowed "
+            f"({int(np.sum(off > OFF_PLANE))} such hits); {fix}"
+        )
+    for axis, (index, pitch, half) in enumerate(
+        ((pixels.column, detector.pitch_x, detector.half_x), (pixels.row, detector.pitch_y, detector.half_y))
+    ):
+        center = (index + 0.5) * pitch[pixels.module] - half[pixels.module]
+        low, high = np.minimum.reduceat(center, first), np.maximum.reduceat(center, first)
+        away = np.maximum(low - local[:, axis], local[:, axis] - high)
+        allowed = np.maximum(pitch[module], LORENTZ * detector.thickness[module])
+        if np.any(away > allowed):
+            i = int(np.argmax(away - allowed))
+            raise InputError(
+                f"{tables.where}: hit {ids[i]} lies {away[i]:.3g} mm beside its cells in {tables.cells.where}, and "
+                f"{allowed[i]:.3g} mm are allowed ({int(np.sum(away > allowed))} such hits); {fix}"
+            )
+
+
+def _check_crossings(crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, off: Floats) -> None:
+    """Check that crossings (T,) of the hits ``number`` are different ones, and on their sensors but for ``off`` mm."""
+    if np.any(off > OVER_EDGE):
+        i = int(np.argmax(off))
+        raise InputError(
+            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {off[i]:.3g} mm off the hit's sensor "
+            f"({int(np.sum(off > OVER_EDGE))} such crossings); truth and hits must be of one event"
+        )
+    order = np.lexsort((*point.T, particle, number))
+    same = (number[order][1:] == number[order][:-1]) & (particle[order][1:] == particle[order][:-1])
+    same &= np.all(point[order][1:] == point[order][:-1], axis=1)
+    if np.any(same):
+        i = int(order[np.argmax(same)])
+        raise InputError(
+            f"{crossed.where[0]}: particle {particle[i]} makes hit {ids[number[i]]} twice at the same place "
+            f"({int(same.sum())} such crossings); rows must be there once"
+        )
+
+
 def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector: Detector) -> Truth:
     table = np.asarray(crossed.particles["particle_id"])
     by_id = np.argsort(table, kind="stable")
@@ -175,6 +236,8 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
         )
     on = module[number]
     local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
+    outside = np.abs(local) - np.stack([detector.half_x[on], detector.half_y[on], detector.thickness[on] / 2], axis=1)
+    _check_crossings(crossed, number, ids, particle, point, outside.max(axis=1, initial=-np.inf))
     along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)
     if np.any(along):
         i = int(np.argmax(along))

@@ -51,11 +51,13 @@ def read_trackml_detector(path: Path) -> Detector:
     Raises:
         InputError: as :func:`smartpix.geometry.read_csv`, or no module in the pixel volumes.
     """
-    columns = read_csv(path, {name: c.dtype for name, c in schema.DETECTOR.items()}, EXPECTED)
-    pixel = np.isin(columns["volume_id"], PIXEL_VOLUMES)
-    if not np.any(pixel):
+    types = {name: c.dtype for name, c in schema.DETECTOR.items()}
+    table = open_csv(path, types, EXPECTED)
+    # Strips are left out and need no good numbers.
+    pixel = np.flatnonzero(np.isin(table.take({"volume_id": "i8"})["volume_id"], PIXEL_VOLUMES))
+    if len(pixel) == 0:
         raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
-    columns = {name: values[pixel] for name, values in columns.items()}
+    columns = table.take(types, pixel)
     columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"])
     return Detector(columns, str(path))
 

@@ -219,6 +219,33 @@ def test_measurements_that_lie_elsewhere_are_refused(copy, tmp_path):
         convert_folder(copy, tmp_path / "e.root")
 
 
+@pytest.mark.parametrize(("column", "good", "bad"), [("local0", 0.02, 0.1), ("local1", 0.04, 0.3), ("local1", 0.04, -80.0)])
+def test_local_positions_that_contradict_the_cells_are_refused(copy, tmp_path, column, good, bad):
+    """Of files without global positions; where these are there, they are compared first."""
+    path = copy / "event000000000-measurements.csv"
+
+    def change(by):
+        def move(rows):
+            first = next(k for k, row in enumerate(rows) if not is_strip(row))
+            rows[first] |= {column: str(float(rows[first][column]) + by)}
+            return [{n: v for n, v in row.items() if not n.startswith("global")} for row in rows]
+
+        return move
+
+    change_rows(path, change(good))
+    convert_folder(copy / "event000000000", tmp_path / "e.root")
+    change_rows(path, change(bad))
+    with pytest.raises(InputError, match=r"measurements\.csv: hit \d+ lies [\d.]+ mm beside its cells in .*cells\.csv"):
+        convert_folder(copy / "event000000000", tmp_path / "e.root")
+
+
+def test_a_link_that_is_there_twice_is_refused(copy, tmp_path):
+    path = copy / "event000000000-measurement-simhit-map.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(InputError, match=r"hits\.csv: particle \d+ makes hit \d+ twice at the same place"):
+        convert_folder(copy, tmp_path / "e.root")
+
+
 def test_a_particle_number_beyond_its_bits_is_refused(copy, tmp_path):
     for path in (copy / "event000000000-hits.csv", copy / "event000000000-particles_simulated.csv"):
         lines = path.read_text().splitlines()

@@ -236,6 +236,48 @@ def test_jobs_of_one_event_each_with_the_same_number_are_told_apart(acts_folder,
         convert_folder(folder, tmp_path / "e.root", detector=TABLE)
 
 
+def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy, tmp_path):
+    """As where the crossings of a curling particle are merged: each listing gets a crossing of its own, the nearest ones."""
+    where = ("volume_id", "layer_id")
+    with uproot.open(copy / "measurements.root") as file:
+        (first, *_) = np.flatnonzero(np.isin(file["measurements"]["volume_id"].array(library="np"), (7, 8, 9)))
+        module = [file["measurements"][n].array(library="np")[first] for n in (*where, "surface_id")]
+        ours = [file["measurements"][f"particles_{part}"].array()[first, 0] for part in BRANCHES]
+
+    def lists_again(branches):
+        counts = np.where(np.arange(len(branches["event_nr"])) == first, 2, 1)
+        names = [f"particles_{part}" for part in BRANCHES]
+        pick = ak.Array(
+            [[k for k in range(n) for _ in range(t)] for n, t in zip(ak.num(branches[names[0]]), counts, strict=True)]
+        )
+        return branches | {n: branches[n][pick] for n in names}
+
+    rewritten(copy / "measurements.root", lists_again)
+    with pytest.raises(InputError, match=r"event 0 has 1 hits of particle \d+ on the module of .*, which lists it 2 times"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+
+    def crosses_again(branches):
+        on = [branches[n] == m for n, m in zip((*where, "sensitive_id"), module, strict=True)]
+        who = [branches[f"barcode_{part}"] == v for part, v in zip(BRANCHES, ours, strict=True)]
+        (row,) = np.flatnonzero(np.logical_and.reduce([ak.to_numpy(v) for v in (*on, *who, branches["event_id"] == 0)]))
+        order = np.insert(np.arange(len(branches["event_id"])), row, row)
+        return {n: v[order] for n, v in branches.items()} | {
+            "index": branches["index"][order] + (np.arange(len(order)) == row) * 90
+        }
+
+    rewritten(copy / "hits.root", crosses_again)
+    with pytest.raises(InputError, match="twice at the same place"):
+        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    # The second crossing is 0.01 mm along z away in the barrel, on the same sensor.
+    rewritten(copy / "hits.root", lambda b: b | {"tz": b["tz"] + np.where(ak.to_numpy(b["index"]) >= 90, 1e-3, 0)})
+    convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    truth = events_of(tmp_path / "e.root")["clusters", "truth"][0]
+    (both,) = [t for t in ak.to_list(truth) if max((c["order"] for c in t), default=0) >= 90]
+    assert len(both) == 2
+    assert both[0]["particle_id"] == both[1]["particle_id"]
+    assert sum(c["share"] for c in both) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("name", ["particles_simulation", "particles_initial"])
 def test_particles_of_the_simulation_are_taken_first(copy, tmp_path, expected, name, beside):

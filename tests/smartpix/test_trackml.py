@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from smartpix import schema
-from smartpix.hit_tables import ELECTRONS_PER_MM
+from smartpix.hit_tables import ELECTRONS_PER_MM, OFF_PLANE
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
-from smartpix.trackml import FIELD
+from smartpix.tables import read_csv
+from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event
 from tests.helpers import SHARED_DATA, convert_folder, module_row
 
 REAL = SHARED_DATA / "trackml_event1"
@@ -371,6 +372,111 @@ def test_no_id_may_be_a_float_that_stands_for_several(folder, output, table, col
     assert not output.exists()
 
 
+def moved(folder, hit_id, along, by):
+    """Move a hit along an axis of its module."""
+    path = folder / "event000000001-hits.csv"
+    head, *lines = path.read_text().splitlines()
+    row = modules()[next(m for h, m, _ in HITS if h == hit_id)]
+    for k, line in enumerate(lines):
+        cells = line.split(",")
+        if cells[0] == str(hit_id):
+            cells[1:4] = (str(float(c) + by * row[f"rot_{g}{along}"]) for c, g in zip(cells[1:4], "xyz", strict=True))
+            lines[k] = ",".join(cells)
+    path.write_text("\n".join([head, *lines]) + "\n")
+
+
+# Pixels are 0.05 mm along u and 0.05625 mm along v, the thickness 0.3 mm in the barrel and 0.6 mm on the disks: 0.075 and 0.15 mm
+# beyond the outermost centres of the cells. Hit 5 has two pixels along u with three quarters of the charge in the upper one.
+@pytest.mark.parametrize(
+    ("hit_id", "along", "good", "bad", "message"),
+    [
+        (5, "w", 0.009, 0.011, r"hit 5 lies 0\.011 mm off the plane of its module, and 0\.01 mm are allowed \(1 such hits\)"),
+        (30, "w", -0.009, -0.02, r"hit 30 lies 0\.02 mm off the plane"),
+        (5, "u", 0.0125 + 0.074, 0.0125 + 0.077, r"hit 5 lies 0\.077 mm beside its cells in .*cells\.csv, and 0\.075 mm are"),
+        (5, "u", -0.0375 - 0.074, -0.0375 - 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
+        (5, "v", 0.074, 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
+        (2, "v", -0.074, -0.3, r"hit 2 lies 0\.3 mm beside its cells"),
+        (7, "v", 0.149, 0.152, r"hit 7 lies 0\.152 mm beside its cells in .*, and 0\.15 mm are allowed"),
+    ],
+)
+def test_positions_that_contradict_module_or_cells_are_refused(folder, output, hit_id, along, good, bad, message):
+    before = (folder / "event000000001-hits.csv").read_text()
+    moved(folder, hit_id, along, good)
+    convert_folder(folder, output)
+    (folder / "event000000001-hits.csv").write_text(before)
+    moved(folder, hit_id, along, bad)
+    with pytest.raises(InputError, match=rf"hits\.csv: {message}.*positions, cells and detector table must be of one detector"):
+        convert_folder(folder, output)
+
+
+def test_cells_that_are_counted_the_other_way_round_are_refused(folder, output):
+    """Channels from the upper edge, as another software may write them, and the two of them exchanged."""
+    path = folder / "event000000001-cells.csv"
+    content = path.read_text()
+    head, *lines = content.splitlines()
+    rows = [line.split(",") for line in lines]
+    path.write_text("\n".join([head, *(f"{h},{335 - int(a)},{b},{v}" for h, a, b, v in rows)]) + "\n")
+    with pytest.raises(InputError, match="mm beside its cells"):
+        convert_folder(folder, output)
+    path.write_text("\n".join([head, *(f"{h},{b},{a},{v}" for h, a, b, v in rows if int(b) < 336)]) + "\n")
+    with pytest.raises(InputError, match=r"mm beside its cells|has no cell"):
+        convert_folder(folder, output)
+
+
+def test_modules_that_are_there_twice_are_refused_and_strips_may_be_anything(folder, output):
+    path = folder / "detectors.csv"
+    head, *lines = path.read_text().splitlines()
+    # The last is the strip module.
+    strip = lines[-1].split(",")
+    plain = ak.to_list(converted(folder, output)[1])
+    path.write_text("\n".join([head, *lines[:-1], ",".join([*strip[:3], *(["nan"] * (len(strip) - 3))])]) + "\n")
+    assert ak.to_list(converted(folder, output)[1]) == plain
+    path.write_text("\n".join([head, *lines, lines[1]]) + "\n")
+    with pytest.raises(InputError, match=r"detectors\.csv: module_id is 2 .*\(module 8, 2, 2\) like one before it"):
+        convert_folder(folder, output)
+
+
+def test_truth_of_another_event_is_refused(folder, output):
+    for column, value in (("tz", "50.0"), ("tx", "31.0")):
+        before = (folder / "event000000001-truth.csv").read_text()
+        with_cell(folder, "truth", 1, column, value)
+        with pytest.raises(InputError, match=r"truth\.csv: the particle of hit 5 crossed [\d.]+ mm off the hit's sensor .1 such"):
+            convert_folder(folder, output)
+        (folder / "event000000001-truth.csv").write_text(before)
+    path = folder / "event000000001-truth.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(InputError, match=rf"truth\.csv: particle {PARTICLE} makes hit 5 twice at the same place \(1 such"):
+        convert_folder(folder, output)
+
+
+def test_barrels_alone_and_few_layers_are_detectors(tmp_path, output):
+    folder = write_event(tmp_path / "events", hits=HITS[:3])
+    head, *lines = (folder / "detectors.csv").read_text().splitlines()
+    (folder / "detectors.csv").write_text("\n".join([head, *lines[:3]]) + "\n")
+    assert convert_folder(folder, output)["n_modules"] == 3
+    opened, events = next(iterate(output))
+    assert opened.header.detector.layers.barrel.all()
+    assert len(events["clusters"][0]) == 3
+
+
+@pytest.mark.parametrize(
+    "tables", [("hits",), ("hits", "cells"), ("cells", "truth"), ("truth", "particles"), ("hits", "particles")]
+)
+def test_tables_with_a_head_alone_are_empty_or_named(folder, output, tables):
+    for table in tables:
+        path = folder / f"event000000001-{table}.csv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    if "hits" in tables:
+        assert convert_folder(folder, output)["n_hits"] == 0
+        return
+    if "cells" in tables:
+        with pytest.raises(InputError, match=r"cells\.csv: hit \d+ has no cell \(5 such hits\)"):
+            convert_folder(folder, output)
+        return
+    convert_folder(folder, output)
+    assert ak.sum(ak.num(next(iterate(output))[1]["clusters", "truth"], axis=2)) == 0
+
+
 def test_tables_one_after_the_other_are_no_event(tmp_path, output):
     """Two events as one, with and without the second head."""
     folder = write_event(write_event(tmp_path / "events"), 2)
@@ -432,3 +538,22 @@ def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
     assert np.median(np.abs(length - (alpha * thickness / pitch + 1))[middle]) < 1.0
     for name in schema.CLUSTERS:
         assert name in clusters.fields
+
+
+FULL = SHARED_DATA / "others" / "trackml_full"
+
+
+@pytest.mark.skipif(not FULL.is_dir(), reason="the shared TrackML events are not here")
+@pytest.mark.parametrize("event", [1001, 1018])
+def test_hits_of_full_events_lie_in_the_planes_of_their_modules(event):
+    """Hits and particles alone are there, which make no event file; what is allowed is far beyond their rounding."""
+    with pytest.raises(InputError, match=r"-cells\.csv' .* is missing"):
+        read_trackml_event(FULL, f"event{event:09d}", detector := read_trackml_detector(FULL / "detectors.csv.gz"), False)
+    names = dict.fromkeys("xyz", "f8") | dict.fromkeys(("volume_id", "layer_id", "module_id"), "i8")
+    hits = read_csv(FULL / f"event{event:09d}-hits.csv.gz", names, "hits")
+    hits = {n: v[np.isin(hits["volume_id"], (7, 8, 9))] for n, v in hits.items()}
+    module = detector.find_modules(*(hits[f"{n}_id"] for n in ("volume", "layer", "module")))
+    local = detector.to_local(module, np.stack([hits[a] for a in "xyz"], axis=1))
+    assert len(local) > 40_000
+    assert np.abs(local[:, 2]).max() < 0.15 * OFF_PLANE
+    assert (np.abs(local[:, :2]) < np.stack([detector.half_x[module], detector.half_y[module]], axis=1)).all()
