@@ -17,8 +17,9 @@ import numpy.typing as npt
 from scipy.special import chdtri
 
 from seeding.hits import Hits
+from seeding.kernels import MOST_EDGES
 from seeding.table import max_curvature, scattering_constant
-from smartpix.schema import check, check_types
+from smartpix.schema import check, check_ranges, check_types
 
 __all__ = ["ConeOptions", "Cones", "Prediction", "inside", "make_cones", "to_cylinder", "to_plane"]
 
@@ -28,6 +29,16 @@ N_JOINT = 5
 """Degrees of freedom of the joint test: two slopes at each end, and z0."""
 STRAIGHT = 1e-3
 """Turns (rad) below which series replace the closed forms, whose differences of nearly equal numbers lose digits."""
+RANGES = {
+    "sigma_z0": (1e-3, 1e6, "mm"),
+    "sigma_d0": (0.0, 1e6, "mm"),
+    "min_pt": (1e-3, 1e6, "GeV"),
+    "curvature_pt": (1e-3, 1e6, "GeV"),
+    "radiation_length": (0.0, 100.0, ""),
+    "sigma_scale": (1e-2, 1e2, ""),
+    "max_edges": (1, MOST_EDGES, ""),
+}
+"""Least and largest value of each option, and its unit: wider than any use, and nothing overflows within."""
 STEPS = 8
 UPDATES = 6
 """Linearisations of the luminous region's constraint: on a disk z0 is far from linear in the slope."""
@@ -65,11 +76,7 @@ class ConeOptions:
     def __post_init__(self) -> None:
         check_types("cone", self)
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        for name in ("sigma_z0", "min_pt", "curvature_pt", "sigma_scale"):
-            check("cone", name, getattr(self, name), 0 < getattr(self, name) < np.inf, "positive")
-        for name in ("sigma_d0", "radiation_length"):
-            check("cone", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
-        check("cone", "max_edges", self.max_edges, self.max_edges > 0, "positive")
+        check_ranges("cone", self, RANGES)
 
     def gate(self) -> float:
         """Half width of a cone in standard deviations: both coordinates of the target layer."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import ConeOptions
-from seeding.hits import Hits
-from seeding.kernels import search
+from seeding.hits import Hits, check_hits
+from seeding.kernels import SHARPEST, search
 from seeding.table import (
+    LARGEST,
     Grid,
     HitTable,
     hit_table,
@@ -23,13 +23,18 @@ from seeding.table import (
     work_items,
 )
 from seeding.threads import in_parts
-from smartpix.geometry import Detector
+from smartpix.geometry import Detector, Layers
 from smartpix.layers import LayerPairs
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_field
 
-__all__ = ["Edges", "check_same_event", "find_edges", "search_all"]
+__all__ = ["Edges", "check_same_event", "check_search", "find_edges", "search_all"]
 
 Single = npt.NDArray[np.float32]
+
+STEEPEST = 1e6
+"""Largest slope of an estimate, and largest sigma of one."""
+SINGULAR = 1e-12
+"""Smallest determinant of a covariance, over the product of its diagonal."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,32 @@ class Edges:
     n_tested: int
     n_hits: int
 
+    def __post_init__(self) -> None:
+        n = len(self.source)
+        for name in ("target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls"):
+            if len(getattr(self, name)) != n:
+                raise InputError(f"edges: {name} has {len(getattr(self, name))} rows and source {n}; give one for each edge")
+        for name, rows in (("source", self.source), ("target", self.target)):
+            if n and not 0 <= rows.min() <= rows.max() < self.n_hits:
+                row = int(np.argmax((rows < 0) | (rows >= self.n_hits)))
+                raise InputError(
+                    f"edges: {name} of edge {row} is {rows[row]} and there are {self.n_hits} hits, numbered from 0; "
+                    "give rows of the event's hits"
+                )
+
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def share_of_hits(self) -> float:
+        """Share of the event's hits that are an end of an edge; 0 without hits.
+
+        Most of the hits of tracks from the beam line are. A share near 0 says that the tracks do not come from there, as in a
+        beam parallel to the z axis, or that field, layer pairs or estimates are of another detector.
+        """
+        used = np.zeros(self.n_hits, dtype=bool)
+        used[self.source] = used[self.target] = True
+        return float(used.mean()) if self.n_hits else 0.0
 
     def take(self, rows: npt.NDArray[np.int64]) -> Edges:
         """Some of the edges, in the order of ``rows``."""
@@ -81,10 +110,14 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
         field: along z in T.
         threads: the result does not depend on it.
 
+    The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis itself make no
+    edges, and the tracks of a beam parallel to it make none either: see :attr:`Edges.share_of_hits`. Without field (below
+    1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
+
     Raises:
-        InputError: a hit, its covariance or the field is not finite, no thread, or more edges than ``options.max_edges``.
+        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than ``options.max_edges``.
     """
-    _check(hits, field, threads)
+    check_search(hits, detector, pairs, field, threads)
     grid = layer_grid(detector)
     cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
     scattering = scattering_constant(field, options.radiation_length)
@@ -109,18 +142,44 @@ def check_same_event(hits: Hits, edges: Edges, where: str) -> None:
         )
 
 
-def _check(hits: Hits, field: float, threads: int) -> None:
-    """One bad hit would spoil its neighbours' search without a word."""
-    check("edges", "field", field, isinstance(field, Real) and bool(np.isfinite(field)), "a number (T)")
+def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, threads: int) -> None:
+    """Check what a search is given: compiled code would read beyond arrays, and one bad hit spoil its neighbours' search.
+
+    Raises:
+        InputError: hits or layer pairs of another detector, hits that are not finite, or a field or number of threads that
+            cannot be.
+    """
+    check_field("edges", field)
     check("edges", "threads", threads, threads >= 1, "at least 1")
+    check_hits(hits, detector, "edges")
+    _check_pairs(pairs, detector.layers)
     aa, ab, bb = hits.cot_covariance.T
-    good = np.isfinite(hits.position).all(axis=1) & np.isfinite(hits.cot).all(axis=1) & (aa > 0) & (aa * bb > ab * ab)
+    good = (np.abs(hits.position) <= LARGEST).all(axis=1) & (np.abs(hits.cot) <= STEEPEST).all(axis=1)
+    good &= (aa > 0) & (aa * bb - ab * ab > SINGULAR * aa * bb) & (aa + bb <= STEEPEST**2)
     if not good.all():
         row = int(np.argmin(good))
         raise InputError(
             f"edges: hit {hits.hit_id[row]} (row {row}; {int(np.sum(~good))} such hits) has the position {hits.position[row]}, "
-            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite and the covariance "
-            "positive definite: estimate its cluster again or leave it out"
+            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite (positions to "
+            f"{LARGEST:g} mm, slopes and their sigmas to {STEEPEST:g}) and the covariance positive definite: "
+            "estimate its cluster again or leave it out"
+        )
+
+
+def _check_pairs(pairs: LayerPairs, layers: Layers) -> None:
+    n_layers, gap = len(layers), pairs.skipped[pairs.skipped >= 0]
+    for name, least in (("inner", 0), ("outer", 0), ("skipped", -2)):
+        rows = getattr(pairs, name)
+        bad = rows[(rows < least) | (rows >= n_layers)]
+        if len(rows) != len(pairs) or len(bad):
+            raise InputError(
+                f"edges: the layer pairs have {len(rows)} {name} layers for {len(pairs)} pairs, {bad[:3].tolist()} among them, "
+                f"and the detector has {n_layers}, numbered from 0; give smartpix.layers.layer_pairs of this detector"
+            )
+    if not np.all(layers.gap_high[gap] > layers.gap_low[gap]):
+        raise InputError(
+            f"edges: a layer pair goes through the gap of a layer of {sorted(set(gap.tolist()))} and one of those has none; "
+            "give smartpix.layers.layer_pairs of this detector"
         )
 
 
@@ -138,8 +197,9 @@ def search_all(
     def part(first: int, last: int) -> Any:
         source, target, pair, values, *counts = search(
             first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
-            grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, grid.envelope,
-            np.float32(cut), np.float32(1 / sigma_z0), np.float32(curvature), np.float32(0.5 / max(sigma_d0, 1e-6)), limit,
+            grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, table.envelope,
+            np.float32(table.margin), np.float32(table.innermost), np.float32(cut), np.float32(1 / sigma_z0),
+            np.float32(curvature), np.float32(0.5 / max(sigma_d0, SHARPEST)), limit,
         )  # fmt: skip
         columns = [values[:, k].copy() for k in range(4)]
         return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], counts

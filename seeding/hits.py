@@ -12,7 +12,7 @@ from smartpix.estimate import Estimate
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
-__all__ = ["Hits", "make_hits"]
+__all__ = ["Hits", "check_hits", "make_hits"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,6 +63,28 @@ class Hits:
         names = ("hit_id", "module", "layer", "position", "cot", "cot_covariance", "axes")
         columns = {name: np.ascontiguousarray(getattr(self, name)[rows]) for name in names}
         return Hits(estimate=self.estimate.take(rows), **columns)
+
+
+def check_hits(hits: Hits, detector: Detector, where: str) -> None:
+    """Check that hits can be of this detector; compiled code would read beyond the end of its tables.
+
+    Raises:
+        InputError: a module or layer that the detector does not have, or a layer that is not the module's.
+    """
+    for name, rows, n in (("module", hits.module, len(detector)), ("layer", hits.layer, len(detector.layers))):
+        if len(rows) and not 0 <= rows.min() <= rows.max() < n:
+            row = int(np.argmax((rows < 0) | (rows >= n)))
+            raise InputError(
+                f"{where}: hit {hits.hit_id[row]} (row {row}) has the {name} {rows[row]} and the detector has {n}, "
+                "numbered from 0; give the detector that the hits were made with"
+            )
+    wrong = hits.layer != detector.layer_index[hits.module]
+    if np.any(wrong):
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{where}: hit {hits.hit_id[row]} (row {row}) has the layer {hits.layer[row]} and its module {hits.module[row]} "
+            f"lies in layer {detector.layer_index[hits.module[row]]}; give the detector that the hits were made with"
+        )
 
 
 def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hits:

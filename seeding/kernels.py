@@ -17,12 +17,20 @@ import numpy as np
 from smartpix.compiled import njit
 
 __all__ = [
+    "AHEAD",
     "CURVATURE_PER_TESLA",
     "HIGH",
     "LOW",
+    "MOST_BENT",
+    "MOST_EDGES",
+    "NEAREST",
     "N_PHI",
-    "WAA",
-    "WBB",
+    "OVERLAP",
+    "SHARPEST",
+    "TIE",
+    "WA",
+    "WB",
+    "envelopes",
     "fill_table",
     "find_cells",
     "group_by",
@@ -35,18 +43,31 @@ __all__ = [
 CURVATURE_PER_TESLA = 0.299792458e-3
 """Curvature in 1/mm of a particle of pT = 1 GeV in 1 T."""
 
+MOST_EDGES = 2**31 - 1
+"""Rows of edges are int32."""
+
 N_PHI = 512
 """Azimuthal cells of the grid."""
 PHI_SCALE = N_PHI / (2 * math.pi)
 
-X, Y, Z, R, PHI, A, B, WAA, WAB, WBB, LOW, HIGH, SA, SB = range(14)
+X, Y, Z, R, PHI, A, B, WA, TIE, WB, LOW, HIGH, SA, SB = range(14)
 """Columns of the hit table, see :func:`fill_table`."""
 FAR = np.float32(1e9)
+"""Beyond every slope and every length (mm)."""
 HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
 SIXTH, FORTIETHS, LAST = np.float32(1 / 6), np.float32(3 / 40), np.float32(15 / 336)
-NEAREST, MOST_BENT = np.float32(1e-3), np.float32(0.98)
+NEAREST = np.float32(1e-3)
+"""A target lies further out than its source by more than this, and a source from the beam line (mm)."""
+MOST_BENT = np.float32(0.98)
+"""Largest square of the sine of half the turn: a track that is about to turn back is none."""
 OVERLAP = np.float32(20)
 """How much further out (mm) a track may meet a second module of the same disk."""
+SHARPEST = 1e-6
+"""Smallest width of the impact parameter, mm."""
+MOST_TURN = 1.0
+"""Largest spread (rad) of a direction by the impact parameter, which cannot exceed the radius."""
+AHEAD = np.float32(0.5 * math.pi + 1e-4)
+"""Azimuth between two hits of an edge, at most: its target lies beyond the tangent at its source."""
 EIGHTH, SIXTEENTH, LAST_COS, BENT = np.float32(1 / 8), np.float32(1 / 16), np.float32(5 / 128), np.float32(0.1)
 PI = np.float32(math.pi)
 FAST = {"contract", "arcp", "nsz", "reassoc"}
@@ -117,16 +138,17 @@ def fill_table(
 ) -> None:  # fmt: skip
     """What the search needs of some of the hits, in its order.
 
-    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; their inverse covariance aa, ab, bb; the lowest and highest
+    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; one over the sigma of cot alpha, the slope of cot beta by
+    cot alpha in their covariance and one over the sigma of cot beta at known cot alpha; the lowest and highest
     slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot beta; two unused. And ``f``
     (N, 9): axes along radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer and the spread of
-    the direction that the impact parameter brings, at most sigma_d0 / r.
+    the direction that the impact parameter brings, sigma_d0 / r and at most ``MOST_TURN``.
 
     Args:
         covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb; times ``scale``.
         scattering: theta0^2 = scattering * k^2 / (1 + cot^2 theta), at k = ``curvature``.
         cut: largest chi2 of an edge.
-        innermost: radius of the innermost silicon in mm.
+        innermost: radius of the innermost hit in mm.
     """
     for s in range(first, last):
         i = order[s]
@@ -144,15 +166,17 @@ def fill_table(
         z = f[s, 6] + f[s, 8] * c
         if abs(z) < 1e-3:
             z = 1e-3
-        turn = sigma_d0 / r
+        turn = min(sigma_d0 / r, MOST_TURN)
         at = (f[s, 1] - (f[s, 0] + f[s, 2] * c) / z * f[s, 7]) / z * turn
         bt = (f[s, 4] - (f[s, 3] + f[s, 5] * c) / z * f[s, 7]) / z * turn
-        aa = covariance[i, 0] * scale + kick * (1 + a * a) + at * at
-        ab = covariance[i, 1] * scale + kick * a * b + at * bt
-        bb = covariance[i, 2] * scale + kick * (1 + b * b) + bt * bt
-        det = aa * bb - ab * ab
+        aa = covariance[i, 0] * scale + kick * (1 + a * a)
+        ab = covariance[i, 1] * scale + kick * a * b
+        bb = covariance[i, 2] * scale + kick * (1 + b * b)
+        # The determinant with the impact parameter's part, which may be so large that aa bb - ab ab would cancel.
+        det = aa * bb - ab * ab + aa * bt * bt - 2 * ab * at * bt + bb * at * at
+        aa, ab, bb = aa + at * at, ab + at * bt, bb + bt * bt
         # The impact parameter may add to the curvature, see search().
-        reach = min(0.5 * r * (curvature + 2 * sigma_d0 * math.sqrt(cut) / (r * innermost)), 0.99)
+        reach = min(0.5 * r * (curvature + 2 * max(sigma_d0, SHARPEST) * math.sqrt(cut) / (r * innermost)), 0.99)
         low, high = slope_range(a, math.sqrt(cut * aa), reach, f, s)
         # |z0| alone may not use up the chi2; the path to r is at most this much longer than r.
         z_reach, stretch = math.sqrt(cut) * sigma_z0, 1 / math.sqrt(1 - reach * reach)
@@ -162,10 +186,28 @@ def fill_table(
         table[s, X], table[s, Y], table[s, Z] = position[i, 0], position[i, 1], position[i, 2]
         table[s, R], table[s, PHI] = r, phi[i]
         table[s, A], table[s, B] = a, b
-        table[s, WAA], table[s, WAB], table[s, WBB] = bb / det, -ab / det, aa / det
+        table[s, WA], table[s, TIE], table[s, WB] = 1 / math.sqrt(aa), ab / aa, math.sqrt(aa / det)
         table[s, LOW], table[s, HIGH] = low, high
         table[s, SA], table[s, SB] = 1 / math.sqrt(aa), 1 / math.sqrt(bb)
         table[s, 14] = table[s, 15] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def envelopes(first: Any, table: Any, margin: float) -> Any:
+    """(L, 4) r_min, r_max, z_min, z_max in mm of each layer's hits, wider by ``margin``; inside out where it has none.
+
+    Args:
+        first: (L + 1,) first hit of each layer; table: of :func:`fill_table`.
+    """
+    out = np.empty((len(first) - 1, 4), np.float32)
+    for k in range(len(out)):
+        out[k, 0] = out[k, 2] = FAR
+        out[k, 1] = out[k, 3] = -FAR
+        for s in range(first[k], first[k + 1]):
+            r, z = table[s, R], table[s, Z]
+            out[k, 0], out[k, 1] = min(out[k, 0], r - margin), max(out[k, 1], r + margin)
+            out[k, 2], out[k, 3] = min(out[k, 2], z - margin), max(out[k, 3], z + margin)
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -203,8 +245,8 @@ def arc_ratio(u: Any, u2: Any) -> Any:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def search(
     first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any, f: Any, start: Any,
-    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, cut: Any, inverse_z0: Any,
-    max_curvature: Any, inverse_d0: Any, limit: int,
+    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, margin: Any, innermost: Any, cut: Any,
+    inverse_z0: Any, max_curvature: Any, inverse_d0: Any, limit: int,
 ) -> Any:  # fmt: skip
     """Edges of some of the searches, each from one hit to one layer.
 
@@ -216,7 +258,8 @@ def search(
         first_item, last_item, items: which searches, in the list of all: pair p has those from items[p] to items[p + 1].
         inner, outer, bounds: layer pairs and the gaps they pass (P, 3).
         first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_cells`.
-        barrel ... envelope: of the grid.
+        barrel ... first_cell: of the grid; envelope: of :func:`envelopes`; margin: of rounding, in mm.
+        innermost: radius of the innermost hit in mm.
         cut: largest chi2; inverse_z0: 1 / sigma; max_curvature: 1/mm;
             inverse_d0: 1 / (2 sigma) of the impact parameter.
         limit: store no more edges than this.
@@ -229,28 +272,31 @@ def search(
     source, target, pair = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
     values = np.empty((size, 8), np.float32)
     n_edges = n_looked = n_tested = 0
-    gate = ONE / (inverse_d0 + np.float32(1e-30)) * math.sqrt(cut)
-    innermost, outermost = envelope[:, 0].min(), envelope[:, 1].max()
-    stretch = ONE / math.sqrt(ONE - min(HALF * outermost * (max_curvature + gate / innermost**2), np.float32(0.99)) ** 2)
+    if first_item >= last_item:
+        return source[:0], target[:0], pair[:0], values[:0], n_looked, n_tested, n_edges
+    gate = math.sqrt(cut) / inverse_d0
+    # The sine of half the turn at the outermost hit: k r / 2, where the impact parameter adds gate / (r_i r_j) to k.
+    sharpest = HALF * (max_curvature * envelope[:, 1].max() + gate / innermost)
+    stretch = ONE / math.sqrt(ONE - min(sharpest, np.float32(0.99)) ** 2)
     shrink = ONE / stretch
     p = 0
-    while items[p + 1] <= first_item:
-        p += 1
-    i = first_item
     for item in range(first_item, last_item):
         while item >= items[p + 1]:
             p += 1
         i = first[inner[p]] + item - items[p]
         k = outer[p]
         xi, yi, zi, ri, phi_i = t[i, X], t[i, Y], t[i, Z], t[i, R], t[i, PHI]
+        if ri <= NEAREST or envelope[k, 1] <= ri:
+            # On the beam line there is no circle, and beyond the layer there is nothing.
+            continue
         slope_low, slope_high = t[i, LOW], t[i, HIGH]
         r_min, r_max, z_min, z_max = envelope[k, 0], envelope[k, 1], envelope[k, 2], envelope[k, 3]
         if bounds[p, 2] > 0:
             # Only slopes that lead through the gap.
             ahead, inner_edge, outer_edge = bounds[p, 0] - zi, bounds[p, 1] - ri, bounds[p, 2] - ri
-            if outer_edge <= 0:
+            if outer_edge <= 0 or ahead == 0:
                 continue
-            steep = abs(ahead) / max(inner_edge, NEAREST)
+            steep = abs(ahead) / inner_edge if inner_edge > NEAREST else FAR
             flat = abs(ahead) / (outer_edge * stretch)
             if ahead > 0:
                 slope_low, slope_high = max(slope_low, flat), min(slope_high, steep)
@@ -273,8 +319,8 @@ def search(
             if near < 0 and not within:
                 near, reach, flattest, steepest = -reach, -near, -slope_high, -slope_low
             if within:
-                # Another module of the same disk, to either side.
-                along_low, along_high = ri, ri + OVERLAP
+                # Another module of the same disk, or one beside it, to either side.
+                along_low, along_high = ri, ri + OVERLAP if inner[p] == k else FAR
             elif steepest <= 0:
                 continue
             else:
@@ -283,13 +329,14 @@ def search(
             if along_low > r_max or along_high < r_min:
                 continue
             far, nearest = min(along_high, r_max), max(along_low, ri)
-        widest = max_curvature + gate / (ri * max(nearest, ONE))
+        widest = max_curvature + gate / (ri * nearest)
         # asin(k r / 2) grows by at most the stretch times its argument.
-        turn = HALF * widest * (far - ri) * stretch + np.float32(1e-4)
-        a_first = min(max(int((along_low - np.float32(0.01) - low[k]) / width[k]), 0), n_along[k] - 1)
-        a_last = min(max(int((along_high + np.float32(0.01) - low[k]) / width[k]), 0), n_along[k] - 1)
+        turn = min(HALF * widest * (far - ri) * stretch + np.float32(1e-4), AHEAD)
+        last_along = n_along[k] - 1
+        a_first = int(min(max((along_low - margin - low[k]) / width[k], np.float32(0)), np.float32(last_along)))
+        a_last = int(min(max((along_high + margin - low[k]) / width[k], np.float32(0)), np.float32(last_along)))
         p_first = int(math.floor((phi_i - turn + PI) * PHI_SCALE))
-        p_last = min(int(math.floor((phi_i + turn + PI) * PHI_SCALE)), p_first + N_PHI - 1)
+        p_last = int(math.floor((phi_i + turn + PI) * PHI_SCALE))
         for a in range(a_first, a_last + 1):
             row = first_cell[k] + a * N_PHI
             for part in range(2):
@@ -305,7 +352,7 @@ def search(
                 for j in range(start[row + begin], start[row + end + 1]):
                     n_looked += 1
                     dr, dz = t[j, R] - ri, t[j, Z] - zi
-                    if dr <= NEAREST:
+                    if dr <= NEAREST or (inner[p] == k and not barrel[k] and dr > OVERLAP):
                         continue
                     # The slope along the path is at most dz / dr and at least that over the stretch; times dr.
                     least, most = min(dz, dz * shrink), max(dz, dz * shrink)
@@ -338,14 +385,14 @@ def search(
                     inverse = ONE / (f[j, 6] * cosine + f[j, 7] * sin_j + f[j, 8] * slope)
                     aj = t[j, A] - (f[j, 0] * cosine + f[j, 1] * sin_j + f[j, 2] * slope) * inverse
                     bj = t[j, B] - (f[j, 3] * cosine + f[j, 4] * sin_j + f[j, 5] * slope) * inverse
-                    chi2 += aj * aj * t[j, WAA] + TWO * aj * bj * t[j, WAB] + bj * bj * t[j, WBB]
+                    chi2 += (aj * t[j, WA]) ** 2 + ((bj - t[j, TIE] * aj) * t[j, WB]) ** 2
                     if chi2 > cut:
                         continue
                     cosine = cos_of_sin(si2)
                     inverse = ONE / (f[i, 6] * cosine + f[i, 7] * sin_i + f[i, 8] * slope)
                     ai = t[i, A] - (f[i, 0] * cosine + f[i, 1] * sin_i + f[i, 2] * slope) * inverse
                     bi = t[i, B] - (f[i, 3] * cosine + f[i, 4] * sin_i + f[i, 5] * slope) * inverse
-                    chi2 += ai * ai * t[i, WAA] + TWO * ai * bi * t[i, WAB] + bi * bi * t[i, WBB]
+                    chi2 += (ai * t[i, WA]) ** 2 + ((bi - t[i, TIE] * ai) * t[i, WB]) ** 2
                     if not chi2 <= cut:
                         continue
                     if n_edges >= limit:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from seeding.cones import ConeOptions
 from seeding.hits import Hits
 from seeding.seeds import Seeds
-from seeding.table import scattering_constant
+from seeding.table import is_straight, max_curvature, scattering_constant
 
 __all__ = ["SeedParameters", "seed_parameters"]
 
@@ -68,7 +68,9 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
     forward, sideways = axes[..., 0] * cosine + axes[..., 1] * sine, axes[..., 1] * cosine - axes[..., 0] * sine
     variance_across = ((sideways[..., :2] * sigma[..., :2]) ** 2).sum(axis=2)
     variance_along = (((axes[..., :2, 2] - c[:, None, None] * forward[..., :2]) * sigma[..., :2]) ** 2).sum(axis=2)
-    theta2 = scattering_constant(field, cone.radiation_length) * k**2 / (1 + c * c)
+    # Without field the curvature says nothing of the momentum: that of the softest track.
+    k2 = max_curvature(field, cone.min_pt) ** 2 if is_straight(field) else k**2
+    theta2 = scattering_constant(field, cone.radiation_length) * k2 / (1 + c * c)
     # Where each hit is for a unit kick in the first and in the second layer.
     lever = np.maximum(path[:, :, None] - path[:, None, :2], 0.0)
     kicks = lever @ np.swapaxes(lever, 1, 2)

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
-from seeding.edges import Edges, search_all
+from seeding.edges import STEEPEST, Edges, check_search, search_all
 from seeding.hits import Hits
-from seeding.kernels import HIGH, LOW, WAA, WBB
-from seeding.table import Grid, HitTable, hit_table, layer_grid, max_curvature, search_bounds
+from seeding.kernels import AHEAD, HIGH, LOW, MOST_BENT, MOST_EDGES, NEAREST, OVERLAP, WA, WB
+from seeding.table import Grid, HitTable, hit_table, is_straight, layer_grid, max_curvature, search_bounds
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
-from smartpix.schema import check, check_types
+from smartpix.schema import InputError, check_ranges, check_types
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
 
@@ -22,13 +22,20 @@ Floats = npt.NDArray[np.float64]
 
 TINY = 1e-3
 """Impact parameter (mm) that takes the place of 0 where the window's edge is sharp."""
+RANGES = {"min_pt": (1e-3, 1e6, "GeV"), "max_z0": (1e-3, 1e6, "mm"), "max_edges": (1, MOST_EDGES, "")}
+"""Least and largest value of each option, and its unit."""
 UNKNOWN = 1e6
 """Sigma of slopes nothing is known of."""
+LENIENT = 1e-3
+"""Relative width by which the slopes of a cluster's length are taken wider."""
 
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0`` (mm)."""
+    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0`` (mm).
+
+    Without field nothing bends, and the window is empty.
+    """
 
     min_pt: float = 0.5
     max_z0: float = 150.0
@@ -36,9 +43,7 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         check_types("window", self)
-        check("window", "min_pt", self.min_pt, 0 < self.min_pt < np.inf, "positive (GeV)")
-        check("window", "max_z0", self.max_z0, 0 < self.max_z0 < np.inf, "positive (mm)")
-        check("window", "max_edges", self.max_edges, self.max_edges > 0, "positive")
+        check_ranges("window", self, RANGES)
 
 
 def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitTable:
@@ -46,7 +51,7 @@ def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitT
     nothing = replace(hits, cot_covariance=np.tile([UNKNOWN**2, 0.0, UNKNOWN**2], (len(hits), 1)))
     curvature = max_curvature(field, options.min_pt)
     table = hit_table(nothing, grid, 1.0, options.max_z0, TINY, curvature, 0.0, 1.0)
-    table.hits[:, WAA : WBB + 1] = 0
+    table.hits[:, WA : WB + 1] = 0
     return table
 
 
@@ -54,6 +59,9 @@ def _search(
     table: HitTable, grid: Grid, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int
 ) -> Edges:
     curvature = max_curvature(field, options.min_pt)
+    if is_straight(field):
+        nothing = np.zeros(0, dtype=np.int32)
+        pairs = LayerPairs(nothing, nothing, nothing)
     # With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1.
     return search_all(table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads)
 
@@ -62,8 +70,9 @@ def window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, opti
     """Edges of the reference window on the same layer pairs: what a tracker without directions would search.
 
     Raises:
-        InputError: more edges than ``options.max_edges``.
+        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than ``options.max_edges``.
     """
+    check_search(hits, detector, pairs, field, threads)
     grid = layer_grid(detector)
     return _search(_table(hits, grid, field, options), grid, detector, pairs, field, options, threads)
 
@@ -98,7 +107,16 @@ def length_window(
     hits: Hits, length: npt.NDArray[np.int64], table: LengthTable, detector: Detector, pairs: LayerPairs, field: float,
     options: WindowOptions, threads: int = 1,
 ) -> Edges:  # fmt: skip
-    """Edges of the window whose slope both clusters' lengths (N,), in columns, allow."""
+    """Edges of the window whose slope both clusters' lengths (N,), in columns, allow.
+
+    Raises:
+        InputError: as :func:`window`, or lengths that are not one a hit and 0 or more.
+    """
+    check_search(hits, detector, pairs, field, threads)
+    if np.shape(length) != (len(hits),) or np.any(length < 0):
+        raise InputError(
+            f"window: length has the shape {np.shape(length)} and there are {len(hits)} hits; give 0 or more for each"
+        )
     grid = layer_grid(detector)
     sorted_hits = _table(hits, grid, field, options)
     region = np.where(detector.barrel[hits.module], 0, 1)
@@ -108,14 +126,14 @@ def length_window(
     barrel = region == 0
     with np.errstate(divide="ignore"):
         low, high = np.where(barrel, low, 1 / high), np.where(barrel, high, np.where(low > 0, 1 / low, np.inf))
-    high = np.minimum(high, 1e6)
+    low, high = low * (1 - LENIENT), np.minimum(high * (1 + LENIENT), STEEPEST)
     t, order = sorted_hits.hits, sorted_hits.order
     t[:, LOW] = np.maximum(t[:, LOW], np.where(t[:, LOW] > 0, low[order], -high[order]))
     t[:, HIGH] = np.minimum(t[:, HIGH], np.where(t[:, HIGH] < 0, -low[order], high[order]))
     edges = _search(sorted_hits, grid, detector, pairs, field, options, threads)
     slope = np.abs(edges.cot_theta)
-    keep = (slope >= np.maximum(low[edges.source], low[edges.target]) * 0.999) & (
-        slope <= np.minimum(high[edges.source], high[edges.target]) * 1.001
+    keep = (slope >= np.maximum(low[edges.source], low[edges.target])) & (
+        slope <= np.minimum(high[edges.source], high[edges.target])
     )
     return edges.take(np.flatnonzero(keep))
 
@@ -123,34 +141,36 @@ def length_window(
 def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions) -> npt.NDArray[np.int32]:
     """The window's edges (E, 2) from a k-d tree for each layer (SciPy), as a user without a grid would look them up.
 
-    A straight line from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r; a box
-    around that in the tree, then the window's own test in NumPy.
+    A track from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r; a box around
+    that in the tree, then the window's own test in NumPy.
+
+    Raises:
+        InputError: hits, layer pairs or field that cannot be.
     """
+    check_search(hits, detector, pairs, field, 1)
     position, bounds = hits.position, search_bounds(pairs, detector)
     radius, phi = np.hypot(position[:, 0], position[:, 1]), np.arctan2(position[:, 1], position[:, 0])
     largest = max_curvature(field, options.min_pt)
-    outermost = detector.layers.r_max.max()
-    # Paths are longer than radii by at most this.
-    stretch = 1 / np.sqrt(1 - min(0.5 * largest * outermost, 0.99) ** 2)
     found = []
     for p, (inner, outer) in enumerate(zip(pairs.inner, pairs.outer, strict=True)):
-        a, b = np.flatnonzero(hits.layer == inner), np.flatnonzero(hits.layer == outer)
-        if not len(a) or not len(b) or inner == outer:
+        a, b = (
+            np.flatnonzero((hits.layer == inner) & (radius > NEAREST)),
+            np.flatnonzero((hits.layer == outer) & (radius > NEAREST)),
+        )
+        if not len(a) or not len(b) or is_straight(field):
             continue
-        turn = 0.5 * largest * max(radius[b].max() - radius[a].min(), 1.0) * stretch
+        # Azimuths turn, and paths are longer than radii, by at most this.
+        bent = min(0.5 * largest * radius[b].max(), float(np.sqrt(MOST_BENT)))
+        turn = 0.5 * largest * max(radius[b].max() - radius[a].min(), 1.0) / np.sqrt(1 - bent**2)
+        turn, longer = min(turn, float(AHEAD)), np.arcsin(bent) / bent
         if detector.layers.barrel[outer]:
             across = position[b, 2] / radius[b]
-            shift = options.max_z0 * (1 / radius[a] - 1 / radius[b].max()) + 0.03 * stretch
-            low, high = position[a, 2] / radius[a] - shift, position[a, 2] / radius[a] + shift
+            low, high = _cylinder_range(position[a, 2] / radius[a], 1 / radius[a], radius[b].max(), longer, options.max_z0)
         else:
-            far, z = np.abs(detector.layers.z[outer]), position[a, 2] * np.sign(detector.layers.z[outer])
             across = np.log(radius[b])
-            ends = [
-                np.log(radius[a] * (far - z0) / np.maximum(z - z0, 1e-3)) for z0 in (-options.max_z0, options.max_z0)
-            ]  # fmt: skip
-            slack = 0.02 + np.log(stretch)
-            low, high = ends[0] - slack, np.minimum(ends[1], np.log(detector.layers.r_max[outer])) + slack
-        reach = 0.5 * (high - low)
+            low, high = _disk_range(radius[a], position[a, 2], position[b, 2], longer, options.max_z0)
+            high = np.minimum(high, across.max())
+        reach = 0.5 * (high - low) + 1e-9
         usable = np.flatnonzero(reach > 0)
         unit = np.median(reach[usable]) if len(usable) else 1.0
         tree = KDTree(
@@ -159,10 +179,34 @@ def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float,
         centre = np.column_stack([np.mod(phi[a], 2 * np.pi) / turn, 0.5 * (low + high) / unit])[usable]
         lists = tree.query_ball_point(centre, np.maximum(1, reach[usable] / unit), p=np.inf, return_sorted=False)
         i = a[np.repeat(usable, [len(entry) for entry in lists])]
-        j = b[np.concatenate([np.asarray(entry, dtype=np.int64) for entry in lists])]
+        j = b[np.concatenate([np.asarray(entry, dtype=np.int64) for entry in [[], *lists]])]
         inside = _in_window(position[i], position[j], radius[i], radius[j], largest, options.max_z0, bounds[p])
+        if inner == outer and not detector.layers.barrel[outer]:
+            inside &= radius[j] - radius[i] <= OVERLAP
         found.append(np.stack([i[inside], j[inside]], axis=1).astype(np.int32))
     return np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int32)
+
+
+def _cylinder_range(ray: Floats, inverse: Floats, r_max: float, longer: float, max_z0: float) -> tuple[Floats, Floats]:
+    """z / r on a cylinder of tracks through points of z / r = ``ray`` (N,) and 1 / r = ``inverse``.
+
+    Along a track z - z0 is as the path, which grows by ``longer`` more than the radius at most.
+    """
+    shift = max_z0 * (longer * inverse - 1 / r_max)
+    return np.minimum(ray, ray * longer) - shift, np.maximum(ray, ray * longer) + shift
+
+
+def _disk_range(radius: Floats, z: Floats, disk: Floats, longer: float, max_z0: float) -> tuple[Floats, Floats]:
+    """log r on a disk with hits at ``disk`` (M,) of tracks through points (N,): paths are as z - z0, to either side."""
+    low, high = np.full(len(z), np.inf), np.full(len(z), -np.inf)
+    for z_of, ends in ((z, disk), (-z, -disk)):
+        near, far = np.maximum(ends.min() - z_of, 0), ends.max() - z_of
+        there = (far >= 0) & (z_of + max_z0 > 0)
+        least, most = 1 + near / np.maximum(z_of + max_z0, 1e-9), 1 + np.maximum(far, 0) / np.maximum(z_of - max_z0, 1e-9)
+        low, high = np.where(there, np.minimum(low, least), low), np.where(there, np.maximum(high, most), high)
+    some = high >= low
+    low, high = np.where(some, low, 1.0), np.where(some, high, 1e-9)
+    return np.log(radius * low / longer), np.log(radius * high)
 
 
 def _in_window(
@@ -172,15 +216,16 @@ def _in_window(
     step = end - start
     chord = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)
     curvature = 2 * (start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]) / (r_start * r_end * chord)
-    half = np.clip(0.5 * curvature[:, None] * np.stack([r_start, r_end], axis=1), -0.99, 0.99)
+    half = np.clip(0.5 * curvature[:, None] * np.stack([r_start, r_end], axis=1), -0.999, 0.999)
     path = np.stack([r_start, r_end], axis=1) * np.where(
         np.abs(half) < 1e-4, 1.0, np.arcsin(half) / np.where(half == 0, 1.0, half)
     )
     rise = np.maximum(path[:, 1] - path[:, 0], 1e-9)
     z0 = start[:, 2] - step[:, 2] / rise * path[:, 0]
-    outwards = (r_end > r_start) & (np.einsum("ei,ei->e", step[:, :2], start[:, :2]) > 0)
-    kept = outwards & (np.abs(curvature) <= largest) & (np.abs(z0) <= max_z0)
+    outwards = (r_end - r_start > NEAREST) & (np.einsum("ei,ei->e", step[:, :2], start[:, :2]) > 0)
+    kept = outwards & (half[:, 1] ** 2 <= MOST_BENT) & (np.abs(curvature) <= largest) & (np.abs(z0) <= max_z0)
     if gap[2] > 0:
-        at = r_start + (r_end - r_start) * (gap[0] - start[:, 2]) / step[:, 2]
-        kept &= (at >= gap[1]) & (at <= gap[2])
+        ahead, dz = gap[0] - start[:, 2], step[:, 2]
+        at = r_start + (r_end - r_start) * ahead / np.where(dz == 0, 1.0, dz)
+        kept &= (ahead * dz > 0) & (at >= gap[1]) & (at <= gap[2])
     return np.asarray(kept)

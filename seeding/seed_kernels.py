@@ -41,7 +41,7 @@ def edge_terms(first: int, last: int, source: Any, target: Any, radius: Any, alo
 def connect(
     first_hit: int, last_hit: int, source: Any, target: Any, arriving: Any, arriving_start: Any, leaving: Any, leaving_start: Any,
     terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float, cut: float,
-    per_middle: int, before: Any, after: Any,
+    softest: float, per_middle: int, before: Any, after: Any,
 ) -> Any:  # fmt: skip
     """Pairs of edges that share one of some hits and agree: at most ``per_middle`` a hit, best first.
 
@@ -53,6 +53,7 @@ def connect(
     Args:
         arriving, arriving_start, leaving, leaving_start: edges by the hit they end and begin at.
         terms: of :func:`edge_terms`; scattering: as in :func:`seeding.table.scattering_constant`.
+        softest: curvature at which scattering is counted where curvatures say nothing of the momentum; else 0.
         before, after: (E,) smallest kink chi2 with an edge before and after, lowered in place.
 
     Returns:
@@ -76,7 +77,7 @@ def connect(
                 k = np.float32(0.5) * (k_e + curvature[f])
                 c2 = c_e * c_e
                 # theta0^2 (1 + cot^2)
-                kick = scattering * k * k
+                kick = scattering * (softest * softest if softest > 0 else k * k)
                 from_middle_too, from_last = terms[f, 0], terms[f, 1]
                 along = from_middle + from_middle_too
                 vc = kick * (1 + c2) + from_first * from_first + along * along + from_last * from_last

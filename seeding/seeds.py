@@ -14,14 +14,17 @@ from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
 from seeding.seed_kernels import connect, edge_terms, hit_terms, spread_out
-from seeding.table import scattering_constant
+from seeding.table import is_straight, max_curvature, scattering_constant
 from seeding.threads import in_parts
-from smartpix.schema import check, check_types
+from smartpix.schema import check, check_ranges, check_types
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
 MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
+
+RANGES = {"per_middle": (1, 1000, ""), "shared": (0, 3, "")}
+"""Least and largest value of each option, and its unit."""
 
 Singles = npt.NDArray[np.float32]
 
@@ -43,8 +46,7 @@ class SeedOptions:
     def __post_init__(self) -> None:
         check_types("seed", self)
         check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        check("seed", "per_middle", self.per_middle, self.per_middle >= 1, "at least 1")
-        check("seed", "shared", self.shared, 0 <= self.shared <= 3, "0 to 3")
+        check_ranges("seed", self, RANGES)
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,19 @@ def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, option
     )
     (arriving, arriving_start), (leaving, leaving_start) = (g for part in grouped for g in part)
     scattering = np.float32(scattering_constant(field, cone.radiation_length))
+    softest = np.float32(max_curvature(field, cone.min_pt) if is_straight(field) else 0)
     cut = np.float32(chdtri(2, 1 - options.quantile))
 
     def part(first: int, last: int) -> Any:
         return connect(
             first, last, *ends, arriving, arriving_start, leaving, leaving_start, terms, radius,
-            edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, options.per_middle,
-            support[0], support[1],
+            edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, softest,
+            options.per_middle, support[0], support[1],
         )  # fmt: skip
 
     parts = in_parts(part, n, threads)
     pairs, quality = (np.concatenate([p[k] for p in parts]) for k in range(2))
-    order = np.argsort(quality)
+    order = np.argsort(quality, kind="stable")
     inner, outer = pairs[order, 0], pairs[order, 1]
     triplets = np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1)
     kept = spread_out(triplets, n, options.shared)

@@ -9,15 +9,32 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, fill_table, find_cells, sort_cells
+from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, NEAREST, envelopes, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 
-__all__ = ["Grid", "HitTable", "hit_table", "layer_grid", "max_curvature", "scattering_constant", "search_bounds"]
+__all__ = [
+    "LARGEST",
+    "Grid",
+    "HitTable",
+    "hit_table",
+    "is_straight",
+    "layer_grid",
+    "max_curvature",
+    "scattering_constant",
+    "search_bounds",
+    "work_items",
+]
 
 GRID_Z, GRID_R = 8.0, 6.0
 """Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells."""
+MOST_CELLS = 2**22
+"""Of the whole grid, shared by its layers; those of a larger detector have wider cells. 16 MB an event."""
+LARGEST = 1e6
+"""Coordinates (mm) beyond are refused: single precision would not hold them."""
+WEAKEST = 1e-3
+"""Field (T) below which tracks count as straight: that of 1 GeV then bends by 1 um over the pixels."""
 GAP_MARGIN = 0.8
 """A track may pass this far (mm) from the gap between two rings: their modules lie at different z."""
 
@@ -31,7 +48,6 @@ class Grid:
     Attributes:
         barrel: (L,) kind of each layer; low, width, n_along: (L,) its first edge, cell size in mm and number of cells.
         first_cell: (L + 1,) number of each layer's first cell.
-        envelope: (L, 4) r_min, r_max, z_min, z_max of its silicon in mm.
     """
 
     barrel: npt.NDArray[np.bool_]
@@ -39,23 +55,26 @@ class Grid:
     width: Singles
     n_along: npt.NDArray[np.int64]
     first_cell: npt.NDArray[np.int64]
-    envelope: Singles
 
 
 def layer_grid(detector: Detector) -> Grid:
-    """The grid of a detector's layers."""
+    """The grid of a detector's layers, of at most ``MOST_CELLS`` cells or one ring of cells per layer.
+
+    A hit beyond its layer's ends belongs to the cells at that end.
+    """
     layers = detector.layers
-    low = np.where(layers.barrel, layers.z_min, layers.r_min)
-    high = np.where(layers.barrel, layers.z_max, layers.r_max)
+    low = np.clip(np.where(layers.barrel, layers.z_min, layers.r_min), -LARGEST, LARGEST)
+    high = np.clip(np.where(layers.barrel, layers.z_max, layers.r_max), -LARGEST, LARGEST)
     width = np.where(layers.barrel, GRID_Z, GRID_R)
-    n_along = ((high - low) / width).astype(np.int64) + 1
+    most = max(MOST_CELLS // (N_PHI * max(len(layers), 1)), 1)
+    n_along = np.minimum(((high - low) / width).astype(np.int64) + 1, most)
+    width = np.maximum(width, (high - low) / n_along)
     return Grid(
         barrel=layers.barrel,
         low=low.astype(np.float32),
         width=width.astype(np.float32),
         n_along=n_along,
         first_cell=np.concatenate([[0], np.cumsum(n_along * N_PHI)]),
-        envelope=np.stack([layers.r_min, layers.r_max, layers.z_min, layers.z_max], axis=1).astype(np.float32),
     )
 
 
@@ -69,6 +88,9 @@ class HitTable:
         first: (L + 1,) where each layer begins.
         hits: (N, 16) a cache line for each hit, see :func:`seeding.kernels.fill_table`.
         axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
+        envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where it has none.
+        margin: what rounding may move a coordinate by, in mm.
+        innermost: radius of the innermost hit in mm.
     """
 
     order: npt.NDArray[np.int32]
@@ -76,11 +98,19 @@ class HitTable:
     first: npt.NDArray[np.int32]
     hits: Singles
     axes: Singles
+    envelope: Singles
+    margin: float
+    innermost: float
+
+
+def is_straight(field: float) -> bool:
+    """Whether a field (T) is too weak to bend tracks: their curvature then says nothing of their momentum."""
+    return abs(field) < WEAKEST
 
 
 def max_curvature(field: float, min_pt: float) -> float:
-    """Of a track of ``min_pt`` (GeV) in a field (T), 1/mm."""
-    return max(abs(field), 1e-3) * CURVATURE_PER_TESLA / min_pt
+    """Of a track of ``min_pt`` (GeV) in a field (T), 1/mm; without field as good as none, in ``WEAKEST``."""
+    return max(abs(field), WEAKEST) * CURVATURE_PER_TESLA / min_pt
 
 
 def scattering_constant(field: float, radiation_length: float) -> float:
@@ -110,13 +140,17 @@ def hit_table(
     cells = (hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, phi, cell)
     in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
     order, start = sort_cells(cell, grid.first_cell[-1])
+    innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
     table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
     columns = (
         order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2, sigma_z0, sigma_d0,
-        curvature, scattering, cut, float(grid.envelope[:, 0].min()), table, axes,
+        curvature, scattering, cut, innermost, table, axes,
     )  # fmt: skip
     in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
-    return HitTable(order, start, start[grid.first_cell], table, axes)
+    first = start[grid.first_cell]
+    # A few steps of single precision at the largest coordinate.
+    margin = max(0.01, 1e-6 * float(np.abs(hits.position).max(initial=0.0)))
+    return HitTable(order, start, first, table, axes, envelopes(first, table, margin), margin, innermost)
 
 
 def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:

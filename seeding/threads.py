@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,7 +19,8 @@ PARTS_PER_THREAD = 6
 
 
 @lru_cache(maxsize=4)
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads of this process: a forked child inherits the pool, but none of its threads."""
     return ThreadPoolExecutor(threads)
 
 
@@ -31,4 +33,4 @@ def in_parts(run: Callable[[int, int], Result], n: int, threads: int, even: bool
     if threads == 1:
         return [run(0, n)]
     ends = np.linspace(0, n, threads * (1 if even else PARTS_PER_THREAD) + 1).astype(int).tolist()
-    return list(_pool(threads).map(run, ends[:-1], ends[1:]))
+    return list(_pool(threads, os.getpid()).map(run, ends[:-1], ends[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,13 @@ __all__ = ["LayerPairs", "layer_pairs"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
+RAYS = 4096
+"""Rays followed at a time, which bounds the memory."""
+
 
 @dataclass(frozen=True)
 class LayerPairs:
-    """Which layer follows which, inner layer first.
+    """Which layer follows which, inner layer first; never both ways round, and never in a circle.
 
     Attributes:
         inner, outer: (P,) rows of the detector's layers.
@@ -34,7 +38,7 @@ class LayerPairs:
 
 
 def layer_pairs(
-    detector: Detector, max_eta: float = 4.2, z0_max: float = 200.0, skips: bool = False, overlaps: bool = False
+    detector: Detector, max_eta: float | None = None, z0_max: float = 200.0, skips: bool = False, overlaps: bool = False
 ) -> LayerPairs:
     """Which layer follows which.
 
@@ -43,28 +47,39 @@ def layer_pairs(
     the edge may be missed, which skips a layer at its rim. Where a disk has a gap between its rings, the layers before and
     after it follow one another for rays through the gap.
 
+    Two planes between which rays may start are crossed in either order, as those of a telescope near the origin. The
+    direction is then that of more rays, so that there is always an order of all layers.
+
     Args:
-        max_eta: largest pseudorapidity of the rays.
+        max_eta: largest pseudorapidity of the rays; if left out 4.2, or what it takes to reach each disk at half its radius.
         z0_max: rays start at |z| up to this, in mm.
         skips: also pairs with one layer between them that has no hit, for inefficient layers.
         overlaps: also each layer with itself, for two hits where its modules overlap.
     """
     layers = detector.layers
+    if max_eta is None:
+        far = (np.abs(layers.z) + z0_max)[~layers.barrel] / (0.5 * layers.r_max[~layers.barrel])
+        max_eta = max(4.2, float(np.arcsinh(far.max(initial=0.0))))
     eta = np.linspace(-max_eta, max_eta, 1401)
     z0, cot = (a.ravel() for a in np.meshgrid(np.linspace(-z0_max, z0_max, 81), np.sinh(eta)))
-    found: dict[tuple[int, int], int] = {}
+    gaps = np.flatnonzero(layers.gap_high > layers.gap_low).tolist()
+    direct = np.zeros((len(layers), len(layers)), dtype=np.int64)
+    past = {gap: direct.copy() for gap in gaps}
     for slack in (1.0, -1.0):
-        crossed, radius = _crossings(layers, z0, cot, slack)
-        for pair in _followers(crossed, radius):
-            found[pair] = -1
-    crossed, radius = _crossings(layers, z0, cot, 1.0)
-    for gap in np.flatnonzero(layers.gap_high > layers.gap_low):
-        through = crossed[:, gap] & (radius[:, gap] > layers.gap_low[gap]) & (radius[:, gap] < layers.gap_high[gap])
-        missed = crossed[through]
-        missed[:, gap] = False
-        for a, b in sorted(_followers(missed, radius[through]) - set(found)):
-            found[a, b] = int(gap)
-    neighbours = [pair for pair, skipped in found.items() if skipped == -1]
+        for crossed, radius in _crossings(layers, z0, cot, slack):
+            direct += _followers(crossed, radius)
+            for gap in gaps if slack > 0 else ():
+                through = crossed[:, gap] & (radius[:, gap] > layers.gap_low[gap]) & (radius[:, gap] < layers.gap_high[gap])
+                missed = crossed[through]
+                missed[:, gap] = False
+                past[gap] += _followers(missed, radius[through])
+    order = _Order(len(layers))
+    found = {pair: -1 for pair in _most_first(direct) if order.add(*pair)}
+    neighbours = list(found)
+    for gap, counts in past.items():
+        for pair in _most_first(counts):
+            if found.get(pair, gap) != -1 and order.add(*pair):
+                found[pair] = gap
     if skips:
         for a, b in neighbours:
             for c, d in neighbours:
@@ -76,33 +91,57 @@ def layer_pairs(
     return LayerPairs(*(np.ascontiguousarray(column) for column in rows.T))
 
 
-def _crossings(layers: Layers, z0: Floats, cot: Floats, slack: float) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Which rays (N,) cross which layers, (N, L), and at what radius in mm."""
-    crossed = np.zeros((len(z0), len(layers)), dtype=bool)
-    radius = np.full((len(z0), len(layers)), np.inf)
-    for i in range(len(layers)):
-        if layers.barrel[i]:
-            r = np.full_like(z0, layers.radius[i])
-            z = z0 + cot * r
-            edge = slack * (1.0 + 0.01 * (layers.z_max[i] - layers.z_min[i]))
-            inside = (z > layers.z_min[i] - edge) & (z < layers.z_max[i] + edge)
-        else:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                r = (layers.z[i] - z0) / cot
-            edge = slack * (1.0 + 0.01 * layers.r_max[i])
-            inside = (r > layers.r_min[i] - edge) & (r < layers.r_max[i] + edge)
-        crossed[:, i] = inside
-        radius[inside, i] = r[inside]
-    return crossed, radius
+class _Order:
+    """Pairs of layers that do not contradict one another: which layers come after which, through others too."""
+
+    def __init__(self, n_layers: int) -> None:
+        self.after = np.eye(n_layers, dtype=bool)
+
+    def add(self, inner: int, outer: int) -> bool:
+        """Take a pair along, unless the outer layer already comes before the inner one."""
+        if self.after[outer, inner]:
+            return False
+        self.after[self.after[:, inner]] |= self.after[outer]
+        return True
 
 
-def _followers(crossed: npt.NDArray[np.bool_], radius: Floats) -> set[tuple[int, int]]:
-    """Pairs of layers that some ray crosses one right after the other."""
-    found = np.zeros((crossed.shape[1], crossed.shape[1]), dtype=bool)
+def _most_first(counts: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Pairs that some ray makes, those of most rays first."""
+    inner, outer = np.nonzero(counts)
+    order = np.argsort(-counts[inner, outer], kind="stable")
+    return [(int(a), int(b)) for a, b in zip(inner[order], outer[order], strict=True)]
+
+
+def _crossings(layers: Layers, z0: Floats, cot: Floats, slack: float) -> Iterator[tuple[npt.NDArray[np.bool_], Floats]]:
+    """Which rays (N,) cross which layers, (n, L), and at what radius in mm; some of them at a time."""
+    for first in range(0, len(z0), RAYS):
+        some = slice(first, first + RAYS)
+        crossed = np.zeros((len(z0[some]), len(layers)), dtype=bool)
+        radius = np.full(crossed.shape, np.inf)
+        for i in range(len(layers)):
+            if layers.barrel[i]:
+                r = np.full(len(crossed), layers.radius[i])
+                z = z0[some] + cot[some] * r
+                edge = slack * (1.0 + 0.01 * (layers.z_max[i] - layers.z_min[i]))
+                inside = (z > layers.z_min[i] - edge) & (z < layers.z_max[i] + edge)
+            else:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    r = (layers.z[i] - z0[some]) / cot[some]
+                edge = slack * (1.0 + 0.01 * layers.r_max[i])
+                # A ray that starts beyond a disk goes away from it.
+                inside = (r > max(layers.r_min[i] - edge, 0.0)) & (r < layers.r_max[i] + edge)
+            crossed[:, i] = inside
+            radius[inside, i] = r[inside]
+        yield crossed, radius
+
+
+def _followers(crossed: npt.NDArray[np.bool_], radius: Floats) -> npt.NDArray[np.int64]:
+    """(L, L) how many rays cross the second layer right after the first."""
+    counts = np.zeros((crossed.shape[1], crossed.shape[1]), dtype=np.int64)
     order = np.argsort(np.where(crossed, radius, np.inf), axis=1, kind="stable")
     rows = np.arange(len(crossed))
     for k in range(crossed.shape[1] - 1):
         a, b = order[:, k], order[:, k + 1]
         both = crossed[rows, a] & crossed[rows, b]
-        found[a[both], b[both]] = True
-    return {(int(a), int(b)) for a, b in np.argwhere(found)}
+        np.add.at(counts, (a[both], b[both]), 1)
+    return counts

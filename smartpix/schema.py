@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -37,6 +37,7 @@ __all__ = [
     "InputError",
     "check",
     "check_field",
+    "check_ranges",
     "check_types",
     "nearest",
     "origin_pixel",
@@ -200,6 +201,17 @@ def check_field(section: str, field: object) -> None:
     """
     good = isinstance(field, Real) and not isinstance(field, bool) and abs(float(field)) <= STRONGEST_FIELD
     check(section, "field", field, good, f"a number of T from -{STRONGEST_FIELD:g} to {STRONGEST_FIELD:g}")
+
+
+def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, float, str]]) -> None:
+    """Check options against their least and largest values, given by name together with a unit.
+
+    Raises:
+        InputError: one is beyond, or not a number.
+    """
+    for name, (least, most, unit) in ranges.items():
+        value = getattr(options, name)
+        check(section, name, value, least <= value <= most, f"from {least:.10g} to {most:.10g} {unit}".rstrip())
 
 
 def check_types(section: str, options: Any) -> None:

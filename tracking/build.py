@@ -75,11 +75,13 @@ class Tracks:
 
 
 def layer_ranks(n_layers: int, pairs: LayerPairs) -> npt.NDArray[np.int32]:
-    """(L,) rank of each layer such that every pair goes to a higher rank (longest path from the inside)."""
+    """(L,) rank of each layer such that every pair of two layers goes to a higher rank (longest path from the inside)."""
     rank = np.zeros(n_layers, dtype=np.int32)
     for _ in range(n_layers):
         for inner, outer in zip(pairs.inner, pairs.outer, strict=True):
-            rank[outer] = max(rank[outer], rank[inner] + 1)
+            # A layer that overlaps with itself does not come after itself.
+            if inner != outer:
+                rank[outer] = max(rank[outer], rank[inner] + 1)
     return rank
 
 

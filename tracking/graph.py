@@ -13,9 +13,9 @@ import torch
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, check_same_event, find_edges
-from seeding.hits import Hits
+from seeding.hits import Hits, check_hits
 from seeding.references import WindowOptions, window
-from seeding.table import max_curvature
+from seeding.table import is_straight, max_curvature
 from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
@@ -72,7 +72,12 @@ def candidate_edges(
     """Edges of one event that the network scores: ``graph`` is ``"cone"`` or ``"window"``.
 
     Those of the window come without what the clusters tell of the direction: their pulls are 0.
+
+    Raises:
+        InputError: the window without field, where it is empty, or as :func:`seeding.edges.find_edges`.
     """
+    if graph != "cone" and is_straight(field):
+        raise InputError(f"graph: the field is {field:g} T and the window is the bend of a track; take cones (graph = cone)")
     if graph == "cone":
         return find_edges(hits, detector, pairs, field, cone, threads)
     return window(hits, detector, pairs, field, window_, threads)
@@ -100,6 +105,7 @@ def make_features(hits: Hits, edges: Edges, support: npt.NDArray[np.float32], de
     Raises:
         InputError: the edges are not of these hits, or the support not of these edges.
     """
+    check_hits(hits, detector, "features")
     check_same_event(hits, edges, "features")
     if support.shape != (len(edges), 2):
         raise InputError(
@@ -110,7 +116,7 @@ def make_features(hits: Hits, edges: Edges, support: npt.NDArray[np.float32], de
     _nodes(hits.position, detector.barrel[hits.module], hits.cot, hits.cot_covariance, edges.source, edges.target, node)
     _edges(
         node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta, edges.z0, support,
-        np.float32(1 / max_curvature(field, 1.0)), edge,
+        np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0)), edge,
     )  # fmt: skip
     return Features(node, edge)
 

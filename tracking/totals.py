@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.references import window
+from seeding.table import is_straight
 from smartpix.estimate import TARGETS, truth_targets
 from tracking import metrics
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
@@ -93,7 +94,10 @@ class Totals:
             return
         kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
         searched = metrics.score_edges(truth, reference.source, reference.target)
-        for sums, counts in ((self.edge_counts, kept), (self.window_counts, searched)):
+        sums_of = [(self.edge_counts, kept)]
+        if not is_straight(header.field):
+            sums_of.append((self.window_counts, searched))
+        for sums, counts in sums_of:
             sums += [counts.n_edges, counts.n_true, counts.n_wanted, counts.n_found, counts.n_wanted_0p5, counts.n_found_0p5]
         seeded = metrics.seed_efficiency(truth, result.seeds.hits)
         self.n_findable += int(truth.findable.sum())
@@ -146,7 +150,8 @@ class Totals:
             "n_window_edges": self.n_window,
             "n_edges": self.n_edges,
             "n_tested": self.n_tested,
-            "reduction": _ratio(self.n_window, self.n_edges),
+            # Without field the window is empty, and there is nothing to reduce.
+            "reduction": _ratio(self.n_window, self.n_edges) if self.n_window else None,
             "n_seeds": self.n_seeds,
             "n_tracks": self.n_tracks,
             "n_vertices": self.n_vertices,

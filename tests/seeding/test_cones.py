@@ -222,7 +222,7 @@ def test_scattering_is_that_of_kicked_directions():
     rng = np.random.default_rng(4)
     toy = toys.toy_event(1, seed=10)
     hits = toys.toy_hits(toy, 10, sigma=(1e-9, 1e-9, 1e-9, 1e-9)).take(np.array([0]))
-    options = ConeOptions(sigma_z0=1e9, sigma_d0=1e9, curvature_pt=1e9, min_pt=1.0, radiation_length=0.1)
+    options = ConeOptions(sigma_z0=1e6, sigma_d0=1e6, curvature_pt=1e6, min_pt=1.0, radiation_length=0.1)
     cones = make_cones(hits, toys.FIELD, options)
     # Without curvature there is no scattering: give it one.
     cones = dataclasses.replace(cones, curvature=np.array([toys.UNIT / 2.0]), covariance=np.zeros((1, 5, 5)))

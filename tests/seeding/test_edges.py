@@ -2,13 +2,20 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from seeding.cones import ConeOptions
+from seeding import cones, references, seeds
+from seeding.cones import ConeOptions, make_cones
 from seeding.edges import find_edges
-from seeding.table import scattering_constant
+from seeding.parameters import seed_parameters
+from seeding.references import WindowOptions, window
+from seeding.seeds import SeedOptions, find_seeds
+from seeding.table import MOST_CELLS, layer_grid, scattering_constant
+from smartpix.geometry import Detector
 from smartpix.layers import layer_pairs
-from smartpix.schema import InputError
+from smartpix.schema import STRONGEST_FIELD, InputError
 from tests.seeding import toys
 
 # No scattering: the independent joint test has none.
@@ -232,10 +239,12 @@ def test_mirroring_z_mirrors_the_edges(hits):
     opposite = [
         int(np.argmin(np.abs(layers.z + layers.z[k]) + np.abs(layers.radius - layers.radius[k]))) for k in range(n_layers)
     ]  # fmt: skip
+    layer = np.array(opposite, dtype=np.int32)[hits.layer]
+    # Any module of the layer: what the search needs of it is in the hits.
+    module = np.array([np.argmax(toys.detector().layer_index == k) for k in range(n_layers)], dtype=np.int32)[layer]
     other = dataclasses.replace(
-        hits, position=hits.position * mirror, axes=np.ascontiguousarray(axes.reshape(-1, 9)),
-        layer=np.array(opposite, dtype=np.int32)[hits.layer],
-    )  # fmt: skip
+        hits, position=hits.position * mirror, axes=np.ascontiguousarray(axes.reshape(-1, 9)), layer=layer, module=module
+    )
     edges = found(hits)
     mirrored = found(other)
     assert pair_set(mirrored) == pair_set(edges)
@@ -337,7 +346,7 @@ def test_a_covariance_without_inverse_a_bad_field_and_no_thread_are_refused(hits
     with pytest.raises(InputError, match=r"row 3.*positive definite"):
         found(dataclasses.replace(hits, cot_covariance=flat))
     for field in (float("nan"), "3.8"):
-        with pytest.raises(InputError, match=r"edges: field must be a number \(T\)"):
+        with pytest.raises(InputError, match="edges: field must be a number of T"):
             found(hits, field=field)
     with pytest.raises(InputError, match="threads"):
         found(hits, threads=0)
@@ -361,3 +370,159 @@ def test_without_field_material_does_not_hide_the_direction():
     """Scattering without field is that of the softest track in the weakest field counted, not a guess without bound."""
     theta2 = scattering_constant(0.0, 0.03) * (0.299792458e-3 * 1e-3 / 0.5) ** 2
     assert np.sqrt(theta2) == pytest.approx(0.0136 / 0.5 * np.sqrt(0.03), rel=1e-6)
+
+
+@pytest.mark.parametrize("field", [3.8, 0.5])
+def test_a_mirrored_event_in_the_opposite_field_has_the_same_edges(field):
+    """y to -y: curvatures and cot beta change sign. Also of softer tracks than those of this field."""
+    toy = toys.toy_event(60, seed=38)
+    hits = toys.toy_hits(toy, 38)
+    mirror = np.array([1.0, -1.0, 1.0])
+    # The modules' x and z mirrored; y the other way, so that the frames stay right-handed.
+    axes = hits.axes.reshape(-1, 3, 3) * mirror * np.array([1.0, -1.0, 1.0])[:, None]
+    sign = np.array([1.0, -1.0])
+    other = dataclasses.replace(
+        hits, position=np.ascontiguousarray(hits.position * mirror), axes=np.ascontiguousarray(axes.reshape(-1, 9)),
+        cot=hits.cot * sign, cot_covariance=hits.cot_covariance * np.array([1.0, -1.0, 1.0]),
+    )  # fmt: skip
+    edges, mirrored = found(hits, field=field), found(other, field=-field)
+    assert pair_set(edges) == pair_set(mirrored)
+    assert len(edges) > 60
+    by_pair = dict(zip(zip(edges.source, edges.target, strict=True), zip(edges.chi2, edges.curvature, strict=True), strict=True))
+    for e, p in enumerate(zip(mirrored.source, mirrored.target, strict=True)):
+        np.testing.assert_allclose((mirrored.chi2[e], -mirrored.curvature[e]), by_pair[p], rtol=1e-5, atol=1e-5)
+
+
+def test_hits_of_another_detector_are_refused(hits):
+    n_modules, n_layers = len(toys.detector()), len(toys.detector().layers)
+    for name, value, text in (
+        ("layer", 99, rf"hit 5 \(row 5\) has the layer 99 and the detector has {n_layers}, numbered from 0"),
+        ("layer", -1, "has the layer -1"),
+        ("module", n_modules, rf"hit 5 \(row 5\) has the module {n_modules} and the detector has {n_modules}"),
+        ("layer", (hits.layer[5] + 1) % n_layers, f"its module {hits.module[5]} lies in layer {hits.layer[5]}"),
+    ):
+        rows = getattr(hits, name).copy()
+        rows[5] = value
+        with pytest.raises(InputError, match=f"edges: .*{text}"):
+            found(dataclasses.replace(hits, **{name: rows}))
+
+
+def test_layer_pairs_of_another_detector_are_refused(hits):
+    n = len(toys.detector().layers)
+    for name, value in (("inner", -1), ("outer", n), ("skipped", n), ("skipped", -3)):
+        rows = getattr(toys.pairs(), name).copy()
+        rows[2] = value
+        with pytest.raises(InputError, match=rf"edges: .* {name} layers for .* \[{value}\] .* detector has {n}, .*layer_pairs"):
+            find_edges(hits, toys.detector(), dataclasses.replace(toys.pairs(), **{name: rows}), toys.FIELD, CONE)
+    # A cylinder has no gap between rings.
+    cylinder = int(np.argmax(toys.detector().layers.barrel))
+    rows = np.where(toys.pairs().skipped >= 0, cylinder, -1).astype(np.int32)
+    with pytest.raises(InputError, match="through the gap of a layer"):
+        find_edges(hits, toys.detector(), dataclasses.replace(toys.pairs(), skipped=rows), toys.FIELD, CONE)
+
+
+def test_edges_of_rows_that_are_not_there_are_refused(hits):
+    edges = found(hits)
+    for name, value in (("source", len(hits)), ("target", -1)):
+        rows = getattr(edges, name).copy()
+        rows[3] = value
+        with pytest.raises(InputError, match=rf"edges: {name} of edge 3 is {value} and there are {len(hits)} hits"):
+            dataclasses.replace(edges, **{name: rows})
+    with pytest.raises(InputError, match="edges: chi2 has 1 rows"):
+        dataclasses.replace(edges, chi2=edges.chi2[:1])
+
+
+@pytest.mark.parametrize("field", [1e3, -38.0, float("inf")])
+def test_a_field_in_another_unit_is_refused(hits, field):
+    with pytest.raises(InputError, match="edges: field must be a number of T"):
+        found(hits, field=field)
+
+
+def test_positions_in_another_unit_are_refused(hits):
+    far = hits.position.copy()
+    far[7] *= 1e6
+    with pytest.raises(InputError, match=r"row 7; 1 such hits.*positions to 1e\+06 mm"):
+        found(dataclasses.replace(hits, position=far))
+
+
+def test_the_share_of_hits_with_edges_tells_a_beam_along_the_axis(toy, hits):
+    edges = found(hits)
+    assert edges.share_of_hits > 0.9
+    # The same number of tracks parallel to the axis, through every second disk.
+    layers = toys.detector().layers
+    n = 40
+    rng = np.random.default_rng(9)
+    radius, phi = rng.uniform(40, 160, n), rng.uniform(-np.pi, np.pi, n)
+    module, position = [], []
+    for k in np.flatnonzero(~layers.barrel & (layers.z > 0)):
+        module += [int(np.argmax(toys.detector().layer_index == k))] * n
+        position.append(np.column_stack([radius * np.cos(phi), radius * np.sin(phi), np.full(n, layers.z[k])]))
+    rows = np.array(module)
+    beam = dataclasses.replace(
+        hits.take(np.arange(len(rows)) % len(hits)), module=rows.astype(np.int32), layer=toys.detector().layer_index[rows],
+        position=np.concatenate(position), cot=rng.normal(0, 0.01, (len(rows), 2)),
+        axes=np.ascontiguousarray(np.swapaxes(toys.detector().axes[rows], 1, 2).reshape(-1, 9)),
+    )  # fmt: skip
+    assert found(beam).share_of_hits < 0.1
+    assert found(hits.take(np.zeros(0, dtype=int))).share_of_hits == 0
+
+
+def moved_module(detector, centre):
+    """A detector whose first module has another centre."""
+    columns = {name: np.array(values, copy=True) for name, values in detector.columns.items()}
+    for name, value in zip(("cx", "cy", "cz"), centre, strict=True):
+        columns[name][0] = value
+    return Detector(columns)
+
+
+@pytest.mark.parametrize("centre", [(1e4, 0.0, 0.0), (30.0, 0.0, 1.6e4), (-1.1e4, 1.1e4, -1.6e4)])
+def test_a_module_far_away_costs_neither_memory_nor_edges(hits, centre):
+    detector = moved_module(toys.detector(), centre)
+    n_cells = layer_grid(detector).first_cell[-1]
+    assert n_cells <= MOST_CELLS
+    kept = hits.take(np.flatnonzero(hits.module != 0))
+    edges, far = found(kept), find_edges(kept, detector, toys.pairs(), toys.FIELD, CONE)
+    assert pair_set(far) == pair_set(edges)
+    assert layer_grid(toys.detector()).first_cell[-1] < MOST_CELLS
+
+
+RANGES_OF = [(ConeOptions, cones.RANGES), (WindowOptions, references.RANGES), (SeedOptions, seeds.RANGES)]
+OPTIONS = [(kind, name, *bounds) for kind, ranges in RANGES_OF for name, bounds in ranges.items()]
+
+
+@pytest.mark.parametrize(("kind", "name", "least", "most", "unit"), OPTIONS)
+def test_options_reach_to_the_ends_of_their_ranges_and_no_further(kind, name, least, most, unit):
+    whole = isinstance(getattr(kind(), name), int)
+    for value in (least, most):
+        assert getattr(kind(**{name: value}), name) == value
+    beyond = (least - 1, most + 1, 2**63, -(2**63)) if whole else (least - 1e-6, most * 1.001, np.inf, -np.inf, np.nan, 1e300)
+    for value in beyond:
+        with pytest.raises(InputError, match=f"{name} must be from .* to .*{unit} and is"):
+            kind(**{name: value})
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_nothing_overflows_at_the_ends_of_the_ranges(data):
+    """Results stay finite and in order, whatever ends the options have; to many seeds and few edges too."""
+    few = toys.toy_hits(toys.toy_event(8, seed=39), 39)
+
+    def ends(ranges):
+        return {name: data.draw(st.sampled_from([low, high])) for name, (low, high, _) in ranges.items() if name != "max_edges"}
+
+    quantiles = st.sampled_from([1e-300, 0.5, 1 - 2.0**-53])
+    cone = ConeOptions(quantile=data.draw(quantiles), **ends(cones.RANGES))
+    field = data.draw(st.sampled_from([-STRONGEST_FIELD, 0.0, 1e-3, STRONGEST_FIELD]))
+    edges = found(few, cone, field)
+    for values in (edges.chi2, edges.curvature, edges.cot_theta, edges.z0, edges.pulls):
+        assert np.all(np.isfinite(values))
+    assert np.all(edges.chi2 <= np.float32(cone.joint_cut()) * 1.00001)
+    made = find_seeds(few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(seeds.RANGES)))
+    assert np.all(np.isfinite(made.chi2))
+    assert np.all((made.support >= 0) & (made.support <= 50))
+    for values in dataclasses.astuple(seed_parameters(few, made, field, cone)):
+        assert np.all(np.isfinite(values))
+    made_cones = make_cones(few, field, cone)
+    assert np.all(np.isfinite(made_cones.covariance))
+    window_edges = window(few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(references.RANGES)))
+    assert np.all(np.isfinite(window_edges.z0))

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from seeding import kernels
-from seeding.table import layer_grid
+from seeding.cones import ConeOptions
+from seeding.table import hit_table, layer_grid, max_curvature, search_bounds, work_items
 from tests.seeding import toys
 
 examples = settings(max_examples=100, deadline=None)
@@ -43,25 +44,35 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
         assert edge[0] - 1e-6 <= azimuth[i] <= edge[1] + 1e-6
 
 
+def frames(seed, upright):
+    """Axes along radius, azimuth and beam: an upright barrel module or a disk, tilted by up to 0.3."""
+    frame = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]) if upright else np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    return frame @ Rotation.from_rotvec(np.random.default_rng(seed).uniform(-0.3, 0.3, 3)).as_matrix()
+
+
 @examples
 @given(
-    seed=st.integers(0, 10_000), half=st.floats(0.01, 2.0), reach=st.floats(0.0, 0.5), upright=st.booleans(),
-    turn=st.floats(-1, 1), part=st.floats(-1, 1),
+    seed=st.integers(0, 10_000), half=st.floats(0.01, 2.0), reach=st.floats(0.0, 0.9), upright=st.booleans(),
+    cot_alpha=st.floats(-8, 8),
 )  # fmt: skip
-def test_slopes_outside_the_range_give_other_cot_alphas(seed, half, reach, upright, turn, part):
-    """Any direction whose cot alpha is within the half width, and whose azimuth is within reach, has its slope in the range."""
-    rng = np.random.default_rng(seed)
-    # Axes along radius, azimuth and beam: an upright barrel module or a disk, tilted by up to 0.3.
-    frame = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]) if upright else np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
-    frame = frame @ Rotation.from_rotvec(rng.uniform(-0.3, 0.3, 3)).as_matrix()
-    c = rng.uniform(-4, 4) if upright else rng.choice([-1, 1]) * rng.uniform(2, 12)
-    psi = np.arcsin(turn * reach)
-    local = frame @ np.array([np.cos(psi), np.sin(psi), c])
-    if local[2] < 0.05 * np.linalg.norm(local) and upright:
-        return
-    a = local[0] / local[2] + part * half
-    low, high = kernels.slope_range(a, half * (1 + 1e-9) + 1e-9, reach, frame.reshape(1, 9), 0)
-    assert low - 1e-6 * (1 + abs(c)) <= c <= high + 1e-6 * (1 + abs(c))
+def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_alpha):
+    """Solved for dz/ds at 4001 azimuths within reach and both ends of cot alpha: the range holds them and is no wider."""
+    frame = frames(seed, upright)
+    sine = np.linspace(-reach, reach, 4001)
+    across = np.stack([np.sqrt(1 - sine**2), sine, 0 * sine])
+    solved = []
+    for u in (cot_alpha - half, cot_alpha + half):
+        # u (z . d) = x . d, linear in the slope c of d = (cos, sin, c).
+        normal = frame[0] - u * frame[2]
+        solved.append(-(normal @ across) / normal[2])
+    low, high = kernels.slope_range(cot_alpha, half, reach, frame.reshape(1, 9), 0)
+    poles = [frame[0, 2] - u * frame[2, 2] for u in (cot_alpha - half, cot_alpha + half)]
+    if poles[0] * poles[1] < 0:
+        # Directions along the module's x lie within: nothing is known.
+        assert (low, high) == (-1e9, 1e9)
+    elif min(np.abs(poles)) > 1e-3:
+        size = np.abs(solved).max() + 1e-9
+        np.testing.assert_allclose([low, high], [np.min(solved), np.max(solved)], rtol=0, atol=1e-5 * size)
 
 
 def test_slope_range_of_an_upright_module_is_its_cot_alpha():
@@ -83,3 +94,45 @@ def test_growing_keeps_what_there_is(size):
     assert kernels.grow(values, size)[:3].tolist() == [0, 1, 2]
     assert kernels.grow_rows(np.arange(6).reshape(3, 2), size)[:3].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert len(kernels.grow(values, size)) == size
+
+
+@pytest.mark.parametrize("rows", [[], [0], [0, 1], "20", "outermost", "all"])
+@pytest.mark.parametrize("options", [{}, {"sigma_d0": 50.0}, {"min_pt": 0.05}])
+def test_the_search_reads_within_its_arrays(rows, options):
+    """The same loop run by Python, which checks every index, on few hits and on none that starts a search; in parts, too."""
+    hits = toys.toy_hits(toys.toy_event(12, seed=61), 61)
+    n = len(hits)
+    outermost = np.flatnonzero(~np.isin(hits.layer, toys.pairs().inner))
+    chosen = {"20": np.arange(20), "outermost": outermost, "all": np.arange(n)}
+    hits = hits.take(np.array(chosen[rows] if isinstance(rows, str) else rows, dtype=int))
+    grid, cone = layer_grid(toys.detector()), ConeOptions(**options)
+    cut, curvature = cone.joint_cut(), max_curvature(toys.FIELD, cone.min_pt)
+    table = hit_table(hits, grid, 1.0, cone.sigma_z0, cone.sigma_d0, curvature, 0.0, cut)
+    items, pairs = work_items(table, toys.pairs()), toys.pairs()
+    # A negative index would be taken from the end without a word.
+    start = table.cell_start.view(Bounded)
+
+    def searched(function, first, last, start):
+        return function(
+            first, last, items, pairs.inner, pairs.outer, search_bounds(pairs, toys.detector()), table.first, table.hits,
+            table.axes, start, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, table.envelope,
+            np.float32(table.margin), np.float32(table.innermost), np.float32(cut), np.float32(1 / cone.sigma_z0),
+            np.float32(curvature), np.float32(0.5 / cone.sigma_d0), 1000,
+        )  # fmt: skip
+
+    n_items = int(items[-1])
+    for first, last in ((0, n_items), (0, n_items // 2), (n_items // 2, n_items), (n_items, n_items)):
+        with np.errstate(all="ignore"):
+            by_python = searched(kernels.search.py_func, first, last, start)
+        compiled = searched(kernels.search, first, last, table.cell_start)
+        for a, b in zip(by_python[:3], compiled[:3], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert by_python[4] == compiled[4]
+
+
+class Bounded(np.ndarray):
+    """An array that refuses negative indices."""
+
+    def __getitem__(self, index):
+        assert not isinstance(index, (int, np.integer)) or index >= 0
+        return super().__getitem__(index)

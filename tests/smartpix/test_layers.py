@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from smartpix.geometry import Detector
 from smartpix.layers import layer_pairs
 from tests.helpers import embedded_detector
+from tracking.build import layer_ranks
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +74,47 @@ def test_skips_and_overlaps_come_on_request(detector):
     assert got == expected
     assert len(overlaps) == len(plain) + len(detector.layers)
     assert not np.any(plain.inner == plain.outer)
+
+
+def planes(centres, half=20.0, z_axis=(0.0, 0.0, 1.0)):
+    """A telescope: one module a layer, its normal along z."""
+    n = len(centres)
+    columns = {"volume_id": np.zeros(n), "layer_id": np.arange(n), "module_id": np.zeros(n)}
+    columns |= dict(zip(("cx", "cy", "cz"), np.array(centres, dtype=float).T, strict=True))
+    for axis, vector in (("u", (1.0, 0.0, 0.0)), ("v", (0.0, 1.0, 0.0)), ("w", z_axis)):
+        columns |= {f"rot_{g}{axis}": np.full(n, value) for g, value in zip("xyz", vector, strict=True)}
+    sizes = {"module_t": 0.05, "module_minhu": half, "module_maxhu": half, "module_hv": half, "pitch_u": 0.05, "pitch_v": 0.05}
+    return Detector(columns | {name: np.full(n, value) for name, value in sizes.items()})
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (35.0, 0.0), (-25.0, 40.0)])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("z", [(20.0, 40.0, 60.0, 80.0), (100.0, 120.0, 140.0, 160.0), (300.0, 400.0, 500.0, 700.0)])
+def test_planes_follow_one_another_outwards_and_never_back(shift, side, z):
+    """Also where rays may start between them, at |z0| up to 200 mm."""
+    pairs = layer_pairs(planes([(*shift, side * at) for at in z]))
+    direct = set(zip(pairs.inner[pairs.skipped == -1].tolist(), pairs.outer[pairs.skipped == -1].tolist(), strict=True))
+    assert direct == {(0, 1), (1, 2), (2, 3)}
+    assert layer_ranks(4, pairs).tolist() == [0, 1, 2, 3]
+
+
+def test_planes_displaced_against_one_another_have_one_order():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        n = int(rng.integers(2, 7))
+        detector = planes(np.column_stack([rng.uniform(-60, 60, (n, 2)), rng.uniform(-300, 300, n)]))
+        for skips in (False, True):
+            pairs = layer_pairs(detector, skips=skips)
+            ranks = layer_ranks(n, pairs)
+            assert np.all(ranks[pairs.inner] < ranks[pairs.outer])
+            assert ranks.max() < n
+
+
+def test_a_layer_that_overlaps_with_itself_keeps_its_rank(detector):
+    n = len(detector.layers)
+    np.testing.assert_array_equal(layer_ranks(n, layer_pairs(detector, overlaps=True)), layer_ranks(n, layer_pairs(detector)))
+
+
+def test_small_planes_far_away_are_reached():
+    pairs = layer_pairs(planes([(0.0, 0.0, z) for z in (2000.0, 2500.0, 3000.0)], half=5.0))
+    assert list(zip(pairs.inner, pairs.outer, strict=True)) == [(0, 1), (1, 2)]
