@@ -1,15 +1,27 @@
-# The two commands of the README: `make demo` and `make test`. Both make .venv first.
+# `make demo` and `make test` need python3 with venv, git, make and g++, and install the rest into .venv first.
+# `make tools` installs the programs that some tests need besides.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+TESTS := -m pytest -q --numprocesses 2 --dist loadfile
 
-.PHONY: demo test lint docs hooks coverage lowest data clean
+.PHONY: demo test tools bare lint docs hooks coverage lowest data clean
 
 demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
 
+# The last lines say which tests were left out, for want of which program; where CI is set there may be none.
 test: .venv/dev lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python $(TESTS)
+
+# The system packages that tests use, with apt; where that is not allowed it prints the command and fails.
+tools:
+	@$(PYTHON) -m tests.programs
+
+# The last commit in a fresh clone with nothing but python3, git, make and g++: `make demo` and `make test` there. Some 20 minutes.
+bare:
+	@$(PYTHON) -m tests.bare_clone
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -26,34 +38,44 @@ hooks: .venv/dev
 
 # Which lines the tests run; compiled loops do not count.
 coverage: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 # The tests with the oldest versions that pyproject.toml allows; their kernels have a cache of their own.
 lowest: .venv-lowest/dev
-	NUMBA_CACHE_DIR=$(CURDIR)/.venv-lowest/numba OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --numprocesses 2 --dist loadfile
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-lowest/numba OMP_NUM_THREADS=1 .venv-lowest/bin/python $(TESTS)
 
 # Everything in data/: detector table, embedded sample, trained weights.
 data: .venv/dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash data/make.sh
 
+# Debian's python3 comes without venv and pip. Stamps are written by the shell alone: `:` needs no program.
+CHECK_PYTHON = @command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was not found; on Debian: apt install python3-venv" >&2; exit 1; }; \
+  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "make: smartpix needs Python 3.11 or newer; call: make PYTHON=python3.11 ..." >&2; exit 1; }; \
+  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+  { echo "make: '$(PYTHON)' cannot make virtual environments (no venv or ensurepip); on Debian: apt install python3-venv" >&2; exit 1; }
+
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "smartpix needs Python 3.11 or newer; call: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv
 
-.venv/core: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable .
-	@touch $@
+# An environment that was interrupted has no pip, which comes last.
+.venv/bin/pip: .venv/bin/python
+	$(PYTHON) -m venv .venv
 
-.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+.venv/core: .venv/bin/pip pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@: > $@
+
+.venv/dev: .venv/bin/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask,docs]'
-	@touch $@ .venv/core
+	@: > $@; : > .venv/core
 
 .venv-lowest/dev: pyproject.toml constraints-lowest.txt
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv --clear .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt \
-	  --editable '.[dev,acts,hls,onnx,dask]'
-	@touch $@
+	.venv-lowest/bin/python $(PIP) --constraint constraints-lowest.txt --editable '.[dev,acts,hls,onnx,dask]'
+	@: > $@
 
 clean:
 	rm -rf .venv .venv-lowest smartpix-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder
+from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits, make_hits
 from smartpix.estimate import choose_estimator, estimate
+from smartpix.extras import import_acts
 from smartpix.geometry import read_detector
 from smartpix.io import Header
 from smartpix.schema import check

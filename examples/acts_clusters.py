@@ -24,10 +24,11 @@ import numpy as np
 from acts_chain import WITH_CONES, Way, compared, own_seeding, reconstruct
 
 import tracking
-from seeding.acts_reference import ALGORITHMS, import_acts
+from seeding.acts_reference import ALGORITHMS
 from seeding.hits import Hits, make_hits
 from smartpix.convert import ConvertOptions, convert, detect
 from smartpix.estimate import choose_estimator, estimate
+from smartpix.extras import import_acts
 from smartpix.io import Header, iterate
 from smartpix.shape import ShapeEstimator
 from tracking.acts import ESTIMATES, SEEDER, cone_seeder

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
+from smartpix.extras import import_acts
 from smartpix.schema import InputError
 
-__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "import_acts", "run_timed", "seeder", "space_points"]
+__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "run_timed", "seeder", "space_points"]
 
 ALGORITHMS = {"acts-grid": "GridTripletSeedingAlgorithm", "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm"}
 
@@ -75,19 +76,6 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
     ]
     ms = run_timed(acts, len(events), elements)
     return ActsSeeds(found, ms[ALGORITHMS[algorithm]])
-
-
-def import_acts() -> Any:
-    """The module ``acts``, with ``acts.examples``.
-
-    Raises:
-        InputError: ACTS is not installed.
-    """
-    try:
-        import acts.examples
-    except ImportError as error:
-        raise InputError("ACTS is not installed: pip install 'smartpix[acts]'") from error
-    return acts
 
 
 def algorithm_of(

@@ -13,6 +13,8 @@ from smartpix.train import TrainMdnOptions, train_on
 from tests.acts_files import write_acts
 from tests.helpers import SENSOR
 
+pytest_plugins = ("tests.left_out",)
+
 
 @pytest.fixture(scope="session")
 def clusters_2s():

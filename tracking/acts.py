@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import algorithm_of, import_acts
+from seeding.acts_reference import algorithm_of
 from seeding.hits import Hits
 from seeding.seeds import find_seeds
 from seeding.table import max_curvature
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError, check, check_types

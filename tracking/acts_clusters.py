@@ -13,11 +13,11 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import import_acts
 from seeding.cones import ConeOptions
 from seeding.hits import Hits, make_hits
 from seeding.table import max_curvature
 from smartpix.estimate import Estimate
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from tracking.acts_event import module_ids

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import ALGORITHMS, algorithm_of, import_acts, run_timed, seeder
+from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import PARAMETERS, InputError, check
 from tracking.acts_event import (

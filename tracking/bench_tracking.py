@@ -13,9 +13,9 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import import_acts
 from seeding.hits import Hits, make_hits
 from smartpix.estimate import estimate
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError, check

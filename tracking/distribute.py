@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from smartpix.extras import missing_package
 from smartpix.schema import InputError
 from tracking.cli_output import log
 from tracking.pipeline import Chain
@@ -51,7 +52,7 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise InputError("dask: is not installed; `pip install 'smartpix[dask]'` brings it") from error
+        raise missing_package("distributed", "dask", error) from error
     if address == "local":
         if workers is not None and workers < 1:
             raise InputError(f"workers: must be at least 1 and is {workers}")

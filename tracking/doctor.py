@@ -16,15 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from smartpix.extras import EXTRAS
 from smartpix.schema import InputError
 from smartpix.text import read_json
 from smartpix.weights import data_path
 
 __all__ = ["check_data", "examine", "table"]
 
-EXTRAS = {
-    "acts": ("pyacts", "chromo"), "hls": ("hls4ml", "da4ml"), "onnx": ("onnx", "onnxruntime"), "dask": ("dask", "distributed"),
-}  # fmt: skip
 TOOLS = ("g++", "verilator", "yosys")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ENOUGH_FOUND = 0.9

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smartpix.extras import missing_package
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
@@ -77,7 +78,7 @@ def _write_onnx(scores: nn.Module, example: tuple[Tensor, ...], path: Path) -> N
     try:
         import onnx  # noqa: F401
     except ImportError as error:
-        raise InputError("ONNX is not installed: pip install 'smartpix[onnx]'") from error
+        raise missing_package("onnx", "onnx", error) from error
     torch.onnx.export(
         scores, example, str(path), dynamo=False, opset_version=OPSET, input_names=["x", "edge_index", "edge_attr"],
         output_names=["scores"],

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.export.hls_layers import HlsLayer, hls_layers
+from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
 from smartpix.fixed_point import FixedNetwork, FixedPoint, evaluate
 from smartpix.network import N_OUTPUTS
@@ -165,8 +166,8 @@ def check_project(folder: str | Path) -> int:
 def _check_hls4ml() -> None:
     try:
         import hls4ml  # noqa: F401
-    except ImportError:
-        raise InputError("hls: hls4ml is not installed; call: pip install 'smartpix[hls]'") from None
+    except ImportError as error:
+        raise missing_package("hls4ml", "hls", error) from error
 
 
 def _check_compiler() -> None:

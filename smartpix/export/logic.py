@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.extras import missing_package
 from smartpix.fixed_point import FixedNetwork, FixedPoint, Ints, ninth
 from smartpix.schema import InputError
 
@@ -63,8 +64,8 @@ def _wires(network: FixedNetwork, adders_per_stage: int) -> tuple[list[Any], lis
     """Codes and outputs."""
     try:
         from da4ml.trace import FixedVariable, HWConfig
-    except ModuleNotFoundError as error:
-        raise InputError("Verilog is made with da4ml, which is not installed: pip install 'smartpix[hls]'") from error
+    except ImportError as error:
+        raise missing_package("da4ml", "hls", error) from error
 
     low, high = code_range(network)
     # Cost in bits of adders, delay in adders, whatever their width.

@@ -130,11 +130,13 @@ def write_rtl(
             facts["assumptions"].append(
                 f"look-up tables: yosys synth_xilinx for {options.family}, before placement, no DSP, no BRAM"
             )
+        # All that is missing is named at once, also what would only come after something that is missing.
+        timed = options.cells and _present(facts, "sta")
         if options.cells and _present(facts, "yosys", options.liberty):
             report("yosys: standard cells, this takes minutes")
             facts |= synthesis.cells(new, options.liberty, options.clock_ns)
             facts["assumptions"] += synthesis.CELL_ASSUMPTIONS
-            if _present(facts, "sta"):
+            if timed:
                 report("opensta: longest path")
                 facts |= synthesis.timing(new, options.liberty, options.clock_ns)
                 facts["assumptions"].append(synthesis.TIMING_ASSUMPTION)

@@ -36,13 +36,14 @@ HELPERS = {"verilator": ("make", "g++")}
 
 
 def missing(tool: str, file: str | None = None) -> dict[str, str]:
-    """What to install, by tool, if a tool or what it needs is not there."""
+    """What to install: by tool, if the tool or what it needs is not there, and as ``liberty``, if the file is not."""
+    fixes = {}
     for name in (tool, *HELPERS.get(tool, ())):
-        if shutil.which(name) is None:
-            return {tool: f"'{name}' was not found; on Debian: apt install {PACKAGES.get(name, name)}"}
+        if shutil.which(name) is None and tool not in fixes:
+            fixes[tool] = f"'{name}' was not found; on Debian: apt install {PACKAGES.get(name, name)}"
     if file is not None and not Path(file).is_file():
-        return {"liberty": f"'{file}' was not found; on Debian: apt install qflow-tech-osu018"}
-    return {}
+        fixes["liberty"] = f"'{file}' was not found; on Debian: apt install qflow-tech-osu018"
+    return fixes
 
 
 def tool_version(tool: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import InputError, check
+from smartpix.extras import missing_package
+from smartpix.schema import check
 
 __all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
 
@@ -154,9 +155,7 @@ def _run_pythia(
         from chromo.kinematics import CenterOfMass, GeV
         from chromo.models import Pythia6
     except ImportError as error:
-        raise InputError(
-            f"simulating collisions needs chromo ({error}); install the extra: pip install -c constraints.txt -e '.[acts]'"
-        ) from error
+        raise missing_package("chromo", "acts", error) from error
     # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
     model = Pythia6(CenterOfMass(options.energy * GeV, "p", "p"), seed=seed)
     stream = model(n_events * options.pileup)

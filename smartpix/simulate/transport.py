@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import DETECTOR, InputError
 from smartpix.simulate.generate import Particles
@@ -45,16 +46,6 @@ class Crossings:
     particles: Particles
 
 
-def _acts() -> Any:
-    try:
-        import acts.examples
-    except ImportError as error:
-        raise InputError(
-            f"this needs pyacts ({error}); install the extra: pip install -c constraints.txt -e '.[acts]'"
-        ) from error
-    return acts
-
-
 def generic_detector(
     pitch_u: float = 0.0125,
     pitch_v: float = 0.05,
@@ -72,7 +63,7 @@ def generic_detector(
     Raises:
         InputError: pyacts is missing or a size is not positive.
     """
-    acts = _acts()
+    acts = import_acts()
     geometry = acts.examples.GenericDetector(acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
     context = acts.GeometryContext.dangerouslyDefaultConstruct()
     surfaces: list[Any] = []
@@ -110,7 +101,7 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
     Raises:
         InputError: pyacts is missing.
     """
-    acts = _acts()
+    acts = import_acts()
     ex = acts.examples
     unit = acts.UnitConstants
     volumes = {int(v) for v in np.unique(detector.columns["volume_id"])}

@@ -4,7 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from seeding.acts_reference import acts_seeds, algorithm_of, import_acts, run_timed
+from seeding.acts_reference import acts_seeds, algorithm_of, run_timed
+from smartpix.extras import import_acts
 from smartpix.schema import InputError
 from tests.seeding import toys
 

@@ -13,6 +13,7 @@ from smartpix.schema import InputError
 from smartpix.tables import read_csv
 from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event
 from tests.helpers import SHARED_DATA, convert_folder, module_row
+from tests.left_out import needs
 
 REAL = SHARED_DATA / "trackml_event1"
 
@@ -499,7 +500,7 @@ def test_events_of_one_number_are_refused(folder, output):
         convert_folder(folder, output)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the shared TrackML event is not here")
+@needs("../shared/data/trackml_event1")
 def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
     import pyarrow.csv
 

@@ -1,13 +1,12 @@
 """What the shipped sample and weights must reach, and a real event that nobody here made."""
 
-import pytest
-
 from smartpix.weights import data_path
-from tests.helpers import REPOSITORY, convert_folder
+from tests.helpers import SHARED_DATA, convert_folder
+from tests.left_out import needs
 from tracking.options import RunOptions
 from tracking.runs import run
 
-TRACKML = REPOSITORY.parent / "shared" / "data" / "trackml_event1"
+TRACKML = SHARED_DATA / "trackml_event1"
 
 
 def test_the_embedded_sample_reaches_its_targets(tmp_path):
@@ -27,7 +26,7 @@ def test_the_shape_estimate_finds_the_tracks_too(tmp_path):
     assert summary["fake_rate"] <= 0.05
 
 
-@pytest.mark.skipif(not TRACKML.is_dir(), reason="the shared TrackML event is not here")
+@needs("../shared/data/trackml_event1")
 def test_the_trackml_event_reaches_its_targets(tmp_path):
     convert_folder(TRACKML, tmp_path / "event.root")
     summary = run([tmp_path / "event.root"], tmp_path / "out", RunOptions(), figures=False)

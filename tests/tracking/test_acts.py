@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from seeding.acts_reference import algorithm_of, import_acts, run_timed, space_points
+from seeding.acts_reference import algorithm_of, run_timed, space_points
 from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import find_seeds
 from smartpix.estimate import choose_estimator, estimate
+from smartpix.extras import import_acts
 from smartpix.io import iterate
 from smartpix.layers import layer_pairs
 from smartpix.schema import InputError

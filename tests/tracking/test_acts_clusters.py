@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from seeding.acts_reference import algorithm_of, import_acts, run_timed
+from seeding.acts_reference import algorithm_of, run_timed
 from seeding.cones import ConeOptions
+from smartpix.extras import import_acts
 from smartpix.schema import InputError
 from smartpix.simulate.transport import generic_detector
 from tracking.acts import SeederOptions, cone_seeder

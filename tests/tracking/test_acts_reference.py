@@ -5,9 +5,9 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from seeding.acts_reference import import_acts
 from seeding.hits import make_hits
 from smartpix.estimate import choose_estimator, estimate
+from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.io import iterate
 from smartpix.schema import InputError

@@ -1,7 +1,6 @@
 """``smartpix compress``, ``export`` and ``bench export`` from the command line, on small data."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -16,6 +15,8 @@ from smartpix.shrink import widths
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.weights import load_weights
+from tests.left_out import needs
+from tests.programs import bare_path
 from tests.tracking.test_cli import refused
 from tracking import bench_export as bench
 from tracking.bench_export import bench_export, ratios, table
@@ -23,7 +24,7 @@ from tracking.cli import main
 from tracking.compress_study import front_of, front_study
 
 QUICK = ("--region", "barrel", "--epochs", 2, "--batch-size", 256)
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+needs_compiler = needs("g++")
 
 
 @pytest.fixture
@@ -216,11 +217,19 @@ def with_small(monkeypatch, small):
     monkeypatch.setattr(bench, "NETWORKS", {"talk": str(small), "smallest": str(small)})
 
 
-@needs_compiler
-def test_bench_export_has_the_promised_keys(with_small, monkeypatch):
-    # What is not installed says so; the rest goes on.
-    lines = []
-    result = bench_export(["smallest"], 1000, 50, 40, report=lines.append)
+OF_VERILOG = {
+    "verilator": ("rtl_mismatches",),
+    "yosys": ("luts", "ffs", "cell_area_mm2"),
+    "sta": ("longest_path_ns", "fmax_mhz"),
+}
+"""What a tool finds, by the tool's name."""
+
+
+@needs("g++")
+def test_bench_export_has_the_promised_keys_and_names_what_is_missing(with_small, monkeypatch, tmp_path):
+    # Whatever this machine has: a compiler, and nothing for Verilog. The rest goes on.
+    monkeypatch.setenv("PATH", bare_path(tmp_path)["PATH"])
+    result = bench_export(["smallest"], 1000, 50, 40)
     facts = result["smallest"]
     assert set(facts) >= {
         "csim_mismatches", "rtl_mismatches", "luts", "ffs", "cell_area_mm2", "latency_cycles", "ii_cycles", "parameters",
@@ -228,8 +237,9 @@ def test_bench_export_has_the_promised_keys(with_small, monkeypatch):
     }  # fmt: skip
     assert facts["csim_mismatches"] == 0
     assert facts["hls"]["stream"]["n_clusters"] == 50
-    for tool, key in (("verilator", "rtl_mismatches"), ("yosys", "luts"), ("sta", "longest_path_ns")):
-        assert (facts[key] is None) == (shutil.which(tool) is None) == (tool in facts["missing"])
+    assert {facts[name] for names in OF_VERILOG.values() for name in names} == {None}
+    # The library of cells is a file, which no PATH hides.
+    assert set(facts["missing"]) - {"liberty"} == set(OF_VERILOG)
     assert set(facts["hw68_ratio_to_float"]) == {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
     assert facts["clusters_per_second"] > 0
     assert facts["hw68_ratio_to_float"]["x_um"] == pytest.approx(
@@ -238,8 +248,24 @@ def test_bench_export_has_the_promised_keys(with_small, monkeypatch):
     json.dumps(result)
     text = table(result)
     assert "rtl_mismatches" in text
+    assert "verilator: 'verilator' was not found; on Debian: apt install verilator" in text
     with pytest.raises(InputError, match="Did you mean 'talk'"):
         bench_export(["talkk"])
+
+
+@needs("g++", "verilator", "yosys", "opensta", "qflow-tech-osu018")
+def test_bench_export_measures_the_verilog(compress, monkeypatch, tmp_path):
+    assert compress("--network", "mlp", "--hidden", 1, 1, "--activation", "relu")[0] == 0
+    monkeypatch.setattr(bench, "NETWORKS", {"smallest": str(tmp_path / "w.safetensors")})
+    lines = []
+    facts = bench_export(["smallest"], 1000, 20, 40, report=lines.append)["smallest"]
+    assert facts["missing"] == {}
+    assert facts["rtl_mismatches"] == facts["csim_mismatches"] == 0
+    assert facts["rtl_clusters"] == 40
+    for name in ("luts", "ffs", "cell_area_mm2", "longest_path_ns"):
+        assert facts[name] > 0, name
+    assert set(facts["versions"]) >= set(OF_VERILOG)
+    assert "opensta: longest path" in lines
 
 
 def test_ratios_are_of_half_widths():

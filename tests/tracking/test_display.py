@@ -14,6 +14,7 @@ from smartpix.io import event_numbers, iterate
 from smartpix.schema import InputError
 from smartpix.weights import data_path
 from smartpix.write import write_events
+from tests.left_out import require
 from tests.seeding import toys
 from tracking.cli import main
 from tracking.display import display_event
@@ -254,23 +255,18 @@ def test_event_numbers_are_those_of_the_file(tmp_path, files, events):
 @pytest.fixture(scope="module")
 def browser(page):
     """The page in headless Chromium."""
+    require("chromium", "chromium-driver")
     webdriver = pytest.importorskip("selenium.webdriver")
-    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.service import Service
 
     binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("no chromium with chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader",
                  "--enable-unsafe-swiftshader", "--window-size=1200,800"):  # fmt: skip
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    try:
-        chrome = webdriver.Chrome(options=options, service=Service(driver))
-    except WebDriverException as error:
-        pytest.skip(f"chromium does not start: {error.msg}")
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
     chrome.get(page[0].as_uri())
     yield chrome
     chrome.quit()

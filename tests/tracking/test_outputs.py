@@ -141,9 +141,7 @@ def test_csv_tracks_have_the_columns_of_acts_and_the_numbers_of_the_tracks(folde
 def test_the_header_is_that_of_acts_own_writer():
     """Its library holds the header in pieces."""
     acts = pytest.importorskip("acts")
-    library = Path(acts.__file__).with_name("libActsExamplesIoCsv.so")
-    if not library.is_file():
-        pytest.skip("this pyacts has no such library")
+    (library,) = Path(acts.__file__).parent.glob("libActsExamplesIoCsv.*")
     content = library.read_bytes()
     head = ",".join(ACTS_COLUMNS)
     for piece in ("track_id,seed_id,particleId,", "pT,eta,phi,", "good/duplicate/fake,", "Hits_ID"):

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import pickle
-import platform
 import shutil
 import signal
 import subprocess
@@ -28,6 +27,7 @@ from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.write import write_events
 from tests.helpers import REPOSITORY
+from tests.left_out import needs
 from tracking import runs, units
 from tracking.cli import main
 from tracking.distribute import DASK_TRIM, _run_there, connect
@@ -437,10 +437,7 @@ def page_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
-
-
-@glibc
+@needs("glibc")
 def test_workers_keep_freed_memory(client, files, options):
     """Where dask has them give it back, by the value that is known of it."""
     unit = units.plan_units([open_events(files["single"])], 1)[0]
@@ -452,7 +449,7 @@ def test_workers_keep_freed_memory(client, files, options):
         assert client.submit(page_faults, workers=[worker], pure=False).result() < 1000
 
 
-@glibc
+@needs("glibc")
 def test_memory_is_given_back_where_the_user_chose_so():
     script = "from tests.tracking.test_runs import page_faults; from tracking.distribute import _keep_memory\n"
     script += "before = page_faults(); _keep_memory(); print(before, page_faults())"

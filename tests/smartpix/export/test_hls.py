@@ -12,10 +12,11 @@ from smartpix.export.hls import EXPECTED, INPUTS, REPORT, HlsOptions, MismatchEr
 from smartpix.export.hls_layers import hls_layers
 from smartpix.fixed_point import FixedPoint, evaluate
 from smartpix.schema import InputError
+from tests.left_out import needs, require
 from tests.smartpix.fixed_networks import random_codes, random_network
 
 pytest.importorskip("hls4ml")
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is missing")
+needs_compiler = needs("g++")
 
 SMALL = {"shape": (2, 6, 9), "filters": 3, "mixed": 2, "hidden": (5, 4)}
 FAST = HlsOptions(backend="quartus", io="parallel", strategy="resource")
@@ -64,8 +65,7 @@ def test_project_computes_the_same(tmp_path, capfd, kind, activation, options, s
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A small network, its codes and its project."""
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is missing")
+    require("g++")
     network = random_network("mlp", "tanh", **SMALL)
     folder = tmp_path_factory.mktemp("hls") / "mlp"
     codes = codes_of(network, 50)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from smartpix.export import rtl, synthesis
 from smartpix.export.rtl import RtlOptions, simulate, write_rtl
 from smartpix.fixed_point import evaluate
 from smartpix.schema import InputError
+from tests.left_out import needs
 from tests.smartpix.fixed_networks import random_codes, random_network
 
 pytest.importorskip("da4ml")
@@ -18,10 +20,6 @@ SHAPE = (2, 5, 8)
 NETWORK = random_network("conv", shape=SHAPE, filters=1, mixed=1, hidden=(2, 2), weight_bits=(2, 3))
 CODES = random_codes(300, SHAPE, share=0.4)
 WRITE_ONLY = RtlOptions(simulate=False, fpga=False, cells=False)
-
-
-def needs(*tools):
-    return pytest.mark.skipif(any(synthesis.missing(t) for t in tools), reason=f"needs {', '.join(tools)}")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,7 @@ def test_report(written):
     assert facts["latency_cycles"] == len(list(folder.glob("network_stage*.v"))) > 3
 
 
-@needs("verilator")
+@needs("verilator", "g++")
 def test_simulated(written):
     assert written[1]["rtl_mismatches"] == 0
 
@@ -67,8 +65,7 @@ def test_sizes(written):
     assert facts["carry"] > 0
 
 
-@needs("yosys", "sta")
-@pytest.mark.skipif(bool(synthesis.missing("yosys", synthesis.LIBERTY)), reason="needs qflow-tech-osu018")
+@needs("yosys", "opensta", "qflow-tech-osu018")
 def test_cells(written):
     folder, facts = written
     assert facts["cell_ffs"] == pytest.approx(facts["ffs"], rel=0.1)
@@ -84,7 +81,7 @@ def test_cells(written):
     assert len(facts["assumptions"]) == 4
 
 
-@needs("verilator")
+@needs("verilator", "g++")
 def test_flipped_verilog_is_found(written, tmp_path):
     folder = tmp_path / "flipped"
     shutil.copytree(written[0], folder)
@@ -95,7 +92,7 @@ def test_flipped_verilog_is_found(written, tmp_path):
     assert 0 < simulate(folder) <= len(CODES)
 
 
-@needs("verilator")
+@needs("verilator", "g++")
 def test_a_flipped_bit_is_found(tmp_path):
     network = random_network("columns", "relu", shape=SHAPE, filters=2, hidden=(3, 2), density=0.6)
     # Outputs of zeros, of a constant and with zeros at the end have other widths in the packed result.
@@ -113,9 +110,10 @@ def test_a_flipped_bit_is_found(tmp_path):
 
 def test_missing_tools_leave_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    facts = write_rtl(NETWORK, tmp_path / "rtl", CODES, RtlOptions())
-    assert "apt install verilator" in facts["missing"]["verilator"]
-    assert "apt install yosys" in facts["missing"]["yosys"]
+    facts = write_rtl(NETWORK, tmp_path / "rtl", CODES, RtlOptions(liberty=str(tmp_path / "none.lib")))
+    # All at once, so that one call of apt brings them.
+    packages = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta", "liberty": "qflow-tech-osu018"}
+    assert {name: fix.rpartition("apt install ")[2] for name, fix in facts["missing"].items()} == packages
     for name in ("rtl_mismatches", "luts", "ffs", "carry", "cells", "cell_area_mm2", "cell_area_mm2_28nm", "longest_path_ns"):
         assert facts[name] is None
     assert facts["da4ml_luts"] > 100
@@ -141,7 +139,7 @@ def test_mismatch_is_an_error(tmp_path, monkeypatch):
 
 def test_a_failing_tool_is_quoted(tmp_path):
     with pytest.raises(InputError, match=r"failed with code 3(.|\n)*why"):
-        synthesis.run(["sh", "-c", "echo why >&2; exit 3"], tmp_path, "log")
+        synthesis.run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"], tmp_path, "log")
 
 
 def test_bad_codes(tmp_path):

@@ -6,6 +6,7 @@ from scipy.integrate import quad, solve_ivp
 
 from smartpix.schema import InputError
 from smartpix.simulate.drift import Sensor, drift_tables, electric_field, mobility
+from tests.left_out import require
 from tests.smartpix.simulate import published
 
 SENSOR = Sensor()
@@ -29,8 +30,7 @@ def test_field_integrates_to_the_bias_and_its_slope_to_the_space_charge():
 @pytest.fixture(scope="module")
 def tcad():
     """Depth, x and y (um), potential and field (V/cm) of 50 x 12.5 x 100 um; the pixel is centred on x = y = 0 at depth 100."""
-    if not published.TCAD.is_dir():
-        pytest.skip("the shared TCAD files are not here")
+    require("../shared/data/tcad_50x13")
     place = published.df_ise_vertices("dot1_50x13_phase3_msh.grd")
     name = "dot1_50x13_phase3_des.dat"
     potential = published.df_ise_values(name, "ElectrostaticPotential")

@@ -8,6 +8,7 @@ from scipy.integrate import dblquad, solve_ivp
 
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, Induction, response_table, weighting_potential
+from tests.left_out import require
 from tests.smartpix.simulate import published
 
 SENSOR = Sensor()
@@ -109,8 +110,7 @@ def test_potential_obeys_laplaces_equation():
 @pytest.fixture(scope="module")
 def tcad():
     """Distance from the pixel plane, x and y (mm) and TCAD's weighting potential of the pixel centred on x = y = 0."""
-    if not published.TCAD.is_dir():
-        pytest.skip("the shared TCAD files are not here")
+    require("../shared/data/tcad_50x13")
     place = published.df_ise_vertices("dot1_50x13_wgt_msh.grd") / 1e3
     return (
         0.1 - place[:, 0],

@@ -8,6 +8,7 @@ from scipy.stats import chi2, kstest, norm
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import Induction
 from smartpix.simulate.response import induced_charge
+from tests.left_out import require
 from tests.smartpix.simulate import published
 from tests.smartpix.simulate.published import Straggling
 
@@ -99,8 +100,7 @@ class PixelAV:
 
 @pytest.fixture(scope="module")
 def pixelav():
-    if not published.PIXELAV.is_file():
-        pytest.skip("the shared PixelAV clusters are not here")
+    require("../shared/data/pixelav_raw")
     return PixelAV(0, 3.57), PixelAV(1, 3.57)
 
 

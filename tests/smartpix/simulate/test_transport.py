@@ -8,7 +8,7 @@ from smartpix.simulate.generate import Particles
 from tests.helpers import embedded_detector
 
 pytest.importorskip("acts")
-transport_module = pytest.importorskip("smartpix.simulate.transport")
+from smartpix.simulate import transport as transport_module
 
 
 def pions(pt, charge, phi, eta):
