@@ -10,6 +10,7 @@ import os
 import platform
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +24,11 @@ MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hl
            "onnxruntime", "selenium.webdriver")  # fmt: skip
 """Of the extras, for ``pytest.importorskip``; `make test` installs all of them."""
 
-GLIBC = "glibc"
-"""The C library of most Linux systems, which no command brings."""
+OF_THE_SYSTEM = {
+    "glibc": lambda: platform.libc_ver()[0] == "glibc",
+    "/dev/full": Path("/dev/full").exists,
+}
+"""What no command brings: parts of Linux."""
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
@@ -43,7 +47,7 @@ def require(*names: str) -> None:
 def _is_there(name: str) -> bool:
     if name.startswith(f"{SHARED}/"):
         return (REPOSITORY / name).exists()
-    return platform.libc_ver()[0] == "glibc" if name == GLIBC else is_there(name)
+    return OF_THE_SYSTEM[name]() if name in OF_THE_SYSTEM else is_there(name)
 
 
 def missing_of(reason: str) -> list[str]:
@@ -54,7 +58,7 @@ def missing_of(reason: str) -> list[str]:
     if not reason.startswith("needs "):
         return []
     names = [SHARED if name.startswith(f"{SHARED}/") else name for name in reason.removeprefix("needs ").split(", ")]
-    return names if set(names) <= {*PROGRAMS, SHARED, GLIBC} else []
+    return names if set(names) <= {*PROGRAMS, *OF_THE_SYSTEM, SHARED} else []
 
 
 def refusal(reason: str) -> str:

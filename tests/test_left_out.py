@@ -11,7 +11,7 @@ import pytest
 from smartpix.export import synthesis
 from tests import programs
 from tests.helpers import REPOSITORY, SHARED_DATA
-from tests.left_out import MODULES, SHARED, closing_lines, needs, refusal
+from tests.left_out import MODULES, OF_THE_SYSTEM, SHARED, closing_lines, needs, refusal
 from tests.programs import PROGRAMS, bare_path
 
 TESTS = REPOSITORY / "tests"
@@ -37,7 +37,7 @@ def test_no_test_is_skipped_but_for_what_may_be_missing():
         elif path.name != "left_out.py":
             assert not re.fullmatch(r"(pytest\.)?(mark\.)?(skip|skipif|xfail|importorskip)", name), path
     folders = {name for name in asked if name.startswith(f"{SHARED}/data/")}
-    assert asked - folders == {*PROGRAMS, "glibc"}
+    assert asked - folders == {*PROGRAMS, *OF_THE_SYSTEM}
     assert {name.rpartition("/")[2] for name in folders} == {"trackml_event1", "tcad_50x13", "pixelav_raw"}
 
 

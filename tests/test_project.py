@@ -2,11 +2,14 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
 
 from tests.helpers import REPOSITORY
+from tests.programs import bare_path
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 TESTED = ("dev", "acts", "hls", "onnx", "dask")
@@ -40,7 +43,7 @@ def test_what_make_calls_is_there():
     assert set(extras[-1].split(",")) == set(TESTED)
     assert all(set(e.split(",")) <= set(PROJECT["optional-dependencies"]) for e in extras)
     contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    for target in ("test", "hooks", "coverage", "lowest"):
+    for target in ("test", "tools", "bare", "hooks", "coverage", "lowest"):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
         assert f"make {target}" in contributing, target
 
@@ -79,3 +82,42 @@ def test_text_is_utf_8_whatever_the_locale(folder):
     assert [f"{path}:{line}" for path, line, told in calls if not told] == []
     known = "p.open(); p.open('rb'); p.write_text(a); subprocess.run(c, text=True); p.read_text(encoding='utf-8')"
     assert [told for _, told in text_calls(known)] == [False, False, False, True]
+
+
+def test_ci_brings_the_programs_before_the_tests():
+    lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    called = [line for line in lines if line.startswith("make ")]
+    assert called[0] == "make tools"
+    # The line with the counts of all tests comes last.
+    assert called[-1] == "make test"
+    assert lines.index("export CI=true") < lines.index("make tools")
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("ensurepip", "cannot make virtual environments (no venv or ensurepip); on Debian: apt install python3-venv"),
+        ("old", "smartpix needs Python 3.11 or newer; call: make PYTHON=python3.11 ..."),
+        ("none", "'python3' was not found; on Debian: apt install python3-venv"),
+    ],
+)
+def test_a_python_that_cannot_do_it_is_told_what_is_missing(tmp_path, broken, words):
+    environment = bare_path(tmp_path)
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    python = tmp_path / "programs" / "python3"
+    if broken == "ensurepip":
+        # As on Debian without python3-venv.
+        (tmp_path / "ensurepip.py").write_text("raise ImportError\n")
+        environment["PYTHONPATH"] = str(tmp_path)
+    elif broken == "old":
+        (tmp_path / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 10, 9)\n")
+        environment["PYTHONPATH"] = str(tmp_path)
+    else:
+        python.unlink()
+    for target in ("demo", "test"):
+        done = subprocess.run(["make", target], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 2
+        first, *rest = done.stderr.splitlines()
+        assert words in first
+        assert len(rest) == 1
+        assert not (tmp_path / ".venv").exists()

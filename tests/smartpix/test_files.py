@@ -16,6 +16,7 @@ from smartpix import files
 from smartpix.files import MANIFEST, MARK, check_writable, replace_folder_when_done, replace_when_done, staging, writing
 from smartpix.schema import InputError
 from tests.helpers import REPOSITORY
+from tests.left_out import needs
 
 
 def names(folder):
@@ -264,7 +265,7 @@ def to_root(path):
 LIBRARIES = [to_text, to_parquet, to_csv, to_safetensors, to_png, to_root]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@needs("/dev/full")
 @pytest.mark.parametrize("write", [to_text, to_csv], ids=lambda f: f.__name__)
 def test_a_full_disk_is_one_error_that_names_the_file(write):
     with (
