@@ -62,7 +62,8 @@ def text_calls(source):
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        # Of bare names only the built-in one: smartpix.files.write_text always writes UTF-8.
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else {"open": "open"}.get(ast.unparse(node.func), "")
         told = {k.arg: k.value for k in node.keywords}
         mode = told.get("mode", node.args[0] if node.args else None)
         text = {

@@ -544,7 +544,7 @@ def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
 FULL = SHARED_DATA / "others" / "trackml_full"
 
 
-@pytest.mark.skipif(not FULL.is_dir(), reason="the shared TrackML events are not here")
+@needs("../shared/data/others/trackml_full")
 @pytest.mark.parametrize("event", [1001, 1018])
 def test_hits_of_full_events_lie_in_the_planes_of_their_modules(event):
     """Hits and particles alone are there, which make no event file; what is allowed is far beyond their rounding."""
