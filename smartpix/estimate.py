@@ -19,6 +19,7 @@ from smartpix.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.geometry import Detector
 from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
 from smartpix.io import Header, open_events
+from smartpix.mirror import SIGNS, mirrored
 from smartpix.network import NetworkOptions
 from smartpix.schema import (
     ESTIMATES,
@@ -440,7 +441,11 @@ def choose_estimator(
                 check_adc(header.made_by, network.fused.network.edges, f"estimates '{name}'")
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
         known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
-        fits = all(r in trained and same_sensor(trained[r], sensor[r]) for r in sensor)
+        # In the opposite field, clusters are mirror images.
+        fits = any(
+            all(r in trained and same_sensor(trained[r], sensor[r] | {"field": sign * header.field}) for r in sensor)
+            for sign in (1, -1)
+        )
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
@@ -472,8 +477,15 @@ def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: in
         )
 
 
+def _trained_in(estimator: Estimator) -> float:
+    """Field (T) of the clusters that an estimator was trained on; 0 where nothing tells it."""
+    return next((float(d["sensor"]["field"]) for d in estimator.descriptions.values() if "sensor" in d), 0.0)
+
+
 def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
     """Estimates of cluster records (one event's, or flattened).
+
+    In a field of the opposite sign to the training's they are those of the clusters' mirror images (:mod:`smartpix.mirror`).
 
     Raises:
         InputError: no cluster records, or on modules or pixels that the detector does not have, or an estimate is not finite
@@ -486,7 +498,14 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         _check_on(detector, "module_index", flat.module, len(detector))
         _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
         _check_on(detector, "pixels' column", flat.column, int(detector.n_columns.max()))
-    result = estimator.predict(flat, detector)
+    if header.field * _trained_in(estimator) < 0:
+        seen, shift = mirrored(flat, detector)
+        result = estimator.predict(seen, detector)
+        mean = result.mean * SIGNS
+        mean[:, 1] += shift
+        result = Estimate(mean, result.cholesky * np.outer(SIGNS, SIGNS), result.flagged)
+    else:
+        result = estimator.predict(flat, detector)
     if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
         if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
             raise InputError("clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters")

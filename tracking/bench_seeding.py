@@ -20,6 +20,8 @@ from seeding.edges import Edges
 from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
+from smartpix.simulate.events import need_extras
+from smartpix.simulate.generate import GenerateOptions
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
 from tracking.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
 from tracking.seeding_studies import coverage, front, lost_edges, read_levers, sensors
@@ -288,6 +290,9 @@ def measure(
     """
     if not files and not pileups:
         raise InputError("bench seeding: give files, or --pileup for events to simulate")
+    for pileup in () if files else pileups:
+        # What is missing is better said before the simulation.
+        need_extras(GenerateOptions(pileup))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not files:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracking.cli_output import json_flag, print_result
+from tracking.cli_output import json_flag, log, print_result
 from tracking.cli_parser import subcommands
 
 __all__ = ["add_simulate"]
@@ -106,12 +106,14 @@ def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _simulation(options: argparse.Namespace, generate: Any) -> tuple[Any, Any]:
     """Detector and options of a simulation from the flags."""
+    from smartpix.files import check_writable
     from smartpix.geometry import read_detector
     from smartpix.simulate.events import SimulateOptions
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.weights import data_path
 
     detector = read_detector(options.detector or data_path("detector.csv"))
+    check_writable(options.output, [options.detector] if options.detector else [])
     readout = ReadoutOptions(
         options.noise, options.threshold, options.threshold_dispersion, options.adc_bits, slices=tuple(options.slices)
     )
@@ -133,6 +135,8 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
                 yield event
 
         n_events = write_events(options.output, header, counted(), "rntuple" if options.rntuple else "ttree")
+    if n_clusters == 0:
+        log(f"warning: none of the {n_events} events has a cluster; look at the threshold (e) and the particles' pT (GeV)")
     size = options.output.stat().st_size
     print_result(options, {"file": str(options.output), "n_events": n_events, "n_clusters": n_clusters, "bytes": size})
 

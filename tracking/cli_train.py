@@ -164,9 +164,15 @@ def _train_gnn(options: argparse.Namespace) -> None:
 
 def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
     """Files of events of every pile-up; those that are there are taken."""
+    from smartpix.simulate.events import need_extras
+    from smartpix.simulate.generate import GenerateOptions
     from tracking.seeding_sample import simulated
 
     check("train gnn", "events", options.events, options.events >= 3, "at least 3")
+    for pileup in options.pileup:
+        check("train gnn", "pileup", pileup, pileup >= 1, "at least 1")
+        # What is missing is said before what is begun.
+        need_extras(GenerateOptions(pileup))
     told = folder / f"{options.events}-{options.seed}"
     told.mkdir(parents=True, exist_ok=True)
     files = []

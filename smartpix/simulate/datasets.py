@@ -13,7 +13,7 @@ import numpy.typing as npt
 from smartpix.dataset import ClusterSet
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, nearest, origin_pixel
 from smartpix.simulate.drift import Sensor
-from smartpix.simulate.generate import PION_MASS
+from smartpix.simulate.generate import PION_MASS, PT_RANGE
 from smartpix.simulate.induction import INDUCTIONS, N_SLICES
 from smartpix.simulate.response import induced_charge
 
@@ -44,6 +44,8 @@ SENSOR_TYPES: dict[int, Sensor] = {
 """Sensor by type: pitch 50 x {10, 12.5, 15, 20, 25} um and 100 x 25 um, 100 um thick; type 7 is 150 um thick."""
 
 BATCH = 2000
+MOST = {"radius": (10_000, " mm"), "half_width": (1000, " mm"), "max_cot_alpha": (100, "")}
+MOST_PIXELS, MOST_CLUSTERS = 200, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,18 @@ class DatasetOptions:
         where = "simulate clusters"
         low, high = self.pt
         check_field(where, self.field)
-        for name in ("radius", "half_width", "max_cot_alpha"):
-            check(where, name, getattr(self, name), 0 < getattr(self, name) < math.inf, "positive")
+        for name, (most, unit) in MOST.items():
+            check(where, name, getattr(self, name), 0 < getattr(self, name) <= most, f"positive and at most {most}{unit}")
         # Below, a track would curl up before it reaches the layer, or cross a module's edge along its surface.
         least = abs(bend(self.radius, self.field)) / math.cos(math.atan(self.half_width / self.radius))
         check(
-            where, "pt", self.pt, least < low < high < math.inf, f"two rising values above {least:.3f} GeV (which curl up before)"
-        )
-        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1] < math.inf, "two rising values above 0")
-        check(where, "n_rows", self.n_rows, self.n_rows >= 3, "at least 3")
-        check(where, "n_columns", self.n_columns, self.n_columns >= 3, "at least 3")
+            where, "pt", self.pt, least < low < high <= PT_RANGE[1],
+            f"two rising values above {least:.3f} GeV (which curl up before) and up to {PT_RANGE[1]:g} GeV (1 GeV = 1000 MeV)",
+        )  # fmt: skip
+        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1] <= 10, "two rising values above 0 and up to 10")
+        for name in ("n_rows", "n_columns"):
+            good = 3 <= getattr(self, name) <= MOST_PIXELS
+            check(where, name, getattr(self, name), good, f"at least 3 and at most {MOST_PIXELS}")
         check(where, "induction", self.induction, self.induction in INDUCTIONS, f"one of {', '.join(INDUCTIONS)}")
         known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
         check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
@@ -207,8 +211,8 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
         InputError: an option is out of range.
     """
     where = "simulate clusters"
-    check(where, "n", n, n >= 1, "at least 1")
-    check(where, "seed", seed, seed >= 0, "0 or more")
+    check(where, "n", n, 1 <= n <= MOST_CLUSTERS, f"at least 1 and at most {MOST_CLUSTERS}")
+    check(where, "seed", seed, 0 <= seed < 2**63, "0 or more, below 2^63")
     sensor = options.sensor
     half_thickness = sensor.thickness / 2
     magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any
 
 import awkward as ak
@@ -13,18 +14,20 @@ import numpy.typing as npt
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.geometry import Detector
 from smartpix.io import Header
-from smartpix.schema import InputError, check_field
+from smartpix.schema import InputError, check, check_field
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
 from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
-from smartpix.simulate.transport import Crossings, transport
+from smartpix.simulate.transport import Crossings, _acts, check_generic, transport
 
-__all__ = ["SimulateOptions", "header", "simulate", "simulate_crossings", "simulate_event"]
+__all__ = ["SimulateOptions", "header", "need_extras", "simulate", "simulate_crossings", "simulate_event"]
 
 BATCH = 10
 """Events transported together; bounds the memory."""
+MOST_EVENTS = 1_000_000
+"""In a file, and crossings in an event."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class SimulateOptions:
 
     def __post_init__(self) -> None:
         check_field("simulate", self.field)
+        check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
+        check("simulate", "depletion", self.depletion, 0 <= self.depletion <= 2000, "from 0 to 2000 V for 100 um")
+        check("simulate", "temperature", self.temperature, 100 <= self.temperature <= 400, "from 100 to 400 K (0 C is 273)")
 
 
 def header(
@@ -65,13 +71,34 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         n_events: how many.
         seed: of everything.
 
-    Yields:
-        Arrays of one event each, in the layout of :mod:`smartpix.io`.
+    Returns:
+        An iterator over arrays of one event each, in the layout of :mod:`smartpix.io`.
 
     Raises:
-        InputError: an option is out of range or chromo / pyacts are missing.
+        InputError: an option is out of range, nothing is to be simulated, the detector is not the generic one, or chromo or
+            pyacts is missing; all before the first event.
     """
-    _check_counts(events=n_events, seed=seed)
+    _check_counts(n_events, seed)
+    generate = options.generate
+    need_extras(generate)
+    if not (generate.pileup or generate.gun or generate.jets):
+        raise InputError("simulate: pileup, gun and jets are all 0, so that there are no particles; give one of them")
+    check_generic(detector)
+    return _simulated(detector, options, n_events, seed)
+
+
+def need_extras(options: GenerateOptions) -> None:
+    """Check that what such events are simulated with is installed.
+
+    Raises:
+        InputError: chromo or pyacts is missing.
+    """
+    _acts()
+    if options.gun == 0 and options.pileup > 0 and find_spec("chromo") is None:
+        raise InputError("chromo: collisions are simulated with it, and it is not installed; call: pip install 'smartpix[acts]'")
+
+
+def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Iterator[ak.Array]:
     for first in range(0, n_events, BATCH):
         count = min(BATCH, n_events - first)
         seeds = np.random.SeedSequence([seed, first]).generate_state(2)
@@ -88,10 +115,10 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             yield simulate_event(event, detector, options, first + i, seed)
 
 
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 0:
-            raise InputError(f"simulate: {name} must not be negative and is {value}")
+def _check_counts(n_events: int, seed: int, per_event: int = 1) -> None:
+    check("simulate", "events", n_events, 1 <= n_events <= MOST_EVENTS, f"1 to {MOST_EVENTS}")
+    check("simulate", "seed", seed, 0 <= seed < 2**63, "from 0 to 2^63 - 1")
+    check("simulate", "per_event", per_event, 1 <= per_event <= MOST_EVENTS, f"1 to {MOST_EVENTS}")
 
 
 def simulate_crossings(
@@ -99,10 +126,19 @@ def simulate_crossings(
 ) -> Iterator[ak.Array]:
     """Events of single crossings with broad angles, to train estimates on; see :mod:`smartpix.simulate.crossings`.
 
+    Returns:
+        An iterator over arrays of one event each.
+
     Raises:
-        InputError: a negative number.
+        InputError: a number out of range, before the first event.
     """
-    _check_counts(events=n_events, seed=seed, per_event=per_event)
+    _check_counts(n_events, seed, per_event)
+    return _simulated_crossings(detector, options, n_events, per_event, seed)
+
+
+def _simulated_crossings(
+    detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
+) -> Iterator[ak.Array]:
     for event in range(n_events):
         crossings = broad_crossings(detector, per_event, np.random.default_rng([seed, event, 4]))
         yield simulate_event(crossings, detector, options, event, seed)

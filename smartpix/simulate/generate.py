@@ -20,6 +20,10 @@ Floats = npt.NDArray[np.float64]
 PION_MASS = 0.13957
 """GeV, of charged pions."""
 JET_ETA = 2.4
+PT_RANGE = (0.05, 1000.0)
+"""GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a collision's."""
+MOST = {"pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000}
+"""Beyond, an event does not fit a machine's memory."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,10 @@ class BeamSpot:
     sigma_x: float = 0.0125
     sigma_y: float = 0.0125
     sigma_z: float = 50.0
+
+    def __post_init__(self) -> None:
+        for name in ("sigma_x", "sigma_y", "sigma_z"):
+            check("beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,18 @@ class GenerateOptions:
     jet_radius: float = 0.05
 
     def __post_init__(self) -> None:
-        check("simulate", "pileup", self.pileup, self.pileup >= 0, "0 or more")
-        for name in ("gun", "jets", "jet_pions"):
-            check("simulate", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        for name, most in MOST.items():
+            check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
         check("simulate", "jets", self.jets, self.gun == 0 or self.jets == 0, "0 with a gun; jets lie over collisions")
-        check("simulate", "jet_radius", self.jet_radius, self.jet_radius > 0, "positive")
+        check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
+        low, high = PT_RANGE
         check(
-            "simulate", "gun_pt", self.gun_pt, 0 < self.gun_pt[0] <= self.gun_pt[1], "two positive values in GeV, the lower first"
-        )
-        check("simulate", "energy", self.energy, self.energy > 0, "positive (GeV)")
+            "simulate", "gun_pt", self.gun_pt, low <= self.gun_pt[0] <= self.gun_pt[1] <= high,
+            f"two values in GeV from {low:g} to {high:g}, the lower first (1 GeV = 1000 MeV)",
+        )  # fmt: skip
+        check("simulate", "energy", self.energy, 20 <= self.energy <= 1e6, "from 20 to 1e6 GeV (14 TeV = 14000 GeV)")
+        check("simulate", "max_eta", self.max_eta, 0 < self.max_eta <= 10, "positive and at most 10")
+        check("simulate", "min_pt", self.min_pt, 0 <= self.min_pt <= high, f"from 0 to {high:g} GeV")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from smartpix.compiled import njit
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check
 from smartpix.simulate.induction import N_SLICES
 
 __all__ = ["ReadoutOptions", "adc_levels", "check_adc", "digitise", "label_clusters", "noise_pixel_rate"]
+
+MOST_CHARGE = 1e7
+"""e. A particle leaves some 8,000 in 100 um; beyond, the unit is another."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,13 @@ class ReadoutOptions:
     slices: tuple[int, ...] = (0, 19)
 
     def __post_init__(self) -> None:
-        if self.noise < 0 or self.threshold < 0 or self.threshold_dispersion < 0:
-            raise InputError("readout: noise, threshold and threshold_dispersion must not be negative")
+        for name in ("noise", "threshold", "threshold_dispersion"):
+            check("readout", name, getattr(self, name), 0 <= getattr(self, name) <= MOST_CHARGE, f"from 0 to {MOST_CHARGE:g} e")
         if self.adc_bits and not 2 <= self.adc_bits <= 8:
             raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
         if self.adc_bits and self.threshold <= 0:
             raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
+        check("readout", "adc_max", self.adc_max, 0 < self.adc_max <= MOST_CHARGE, f"positive and at most {MOST_CHARGE:g} e")
         if self.adc_bits and self.adc_max <= self.threshold:
             raise InputError(f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}")
         if list(self.slices) != sorted(set(self.slices)) or not self.slices:

@@ -14,11 +14,13 @@ from smartpix.geometry import Detector
 from smartpix.schema import DETECTOR, InputError
 from smartpix.simulate.generate import Particles
 
-__all__ = ["PIXEL_VOLUMES", "Crossings", "generic_detector", "transport"]
+__all__ = ["PIXEL_VOLUMES", "Crossings", "check_generic", "generic_detector", "transport"]
 
 PIXEL_VOLUMES = (7, 8, 9)
 """Pixel volumes of the generic detector: negative end-cap, barrel, positive end-cap."""
 
+AT_PLACE = 1e-3
+"""Difference of positions (mm) and axes that is none."""
 P_MIN = 0.05
 """Fatras drops particles below this momentum (GeV)."""
 
@@ -88,6 +90,35 @@ def generic_detector(
     rows.sort()
     table = np.array(rows)
     return Detector({name: table[:, i].astype(c.dtype) for i, (name, c) in enumerate(DETECTOR.items())})
+
+
+def check_generic(detector: Detector) -> None:
+    """Check that all modules are where the generic detector has them, through which alone particles are transported.
+
+    Raises:
+        InputError: one is not, or pyacts is missing.
+    """
+    ids = _ids(detector)
+    generic = generic_detector(volumes=sorted({*PIXEL_VOLUMES, *ids[:, 0].tolist()}))
+    known = {tuple(row): k for k, row in enumerate(_ids(generic).tolist())}
+    rows = np.array([known.get(tuple(row), -1) for row in ids.tolist()])
+    off = rows < 0
+    for name in ("center", "axes", "half_x", "half_y"):
+        apart = np.abs(getattr(detector, name) - getattr(generic, name)[rows]).reshape(len(rows), -1)
+        off |= apart.max(axis=1) > AT_PLACE
+    if off.any():
+        volume, layer, module = ids[np.argmax(off)].tolist()
+        raise InputError(
+            f"detector table: module {module} of layer {layer} in volume {volume} is not one of ACTS's generic detector "
+            f"({off.sum()} of {len(off)} are not), and particles are transported through that alone. `smartpix detector` makes "
+            "its table; `smartpix simulate crossings` takes any detector"
+        )
+
+
+def _ids(detector: Detector) -> npt.NDArray[np.int64]:
+    """(M, 3) volume, layer and module of each module."""
+    names = ("volume_id", "layer_id", "module_id")
+    return np.stack([np.asarray(detector.columns[name]).astype(np.int64) for name in names], axis=1)
 
 
 def transport(events: Sequence[Particles], detector: Detector, field: float, seed: int) -> list[Crossings]:

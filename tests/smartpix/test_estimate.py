@@ -434,14 +434,15 @@ def pair(mdn_weights):
 @pytest.mark.parametrize("kind", ["auto", "mdn"])
 def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
     for chosen in (slice(None), slice(0, 5)):
-        estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), 3.8, (0, 5, 19)), kind, **pair)
-        assert isinstance(estimator, MdnEstimator)
-        assert tuple(estimator.slices) == (0, 19)
+        for field in (3.8, -3.8):
+            estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair)
+            assert isinstance(estimator, MdnEstimator)
+            assert tuple(estimator.slices) == (0, 19)
 
 
 @pytest.mark.parametrize(
     ("column", "field", "slices"),
-    [({"pitch_u": 0.02}, 3.8, (0, 19)), ({}, 2.5, (0, 19)), ({}, 3.8, (0, 10)), ({}, -3.8, (0, 19))],
+    [({"pitch_u": 0.02}, 3.8, (0, 19)), ({}, 2.5, (0, 19)), ({}, 3.8, (0, 10)), ({}, -2.5, (0, 19))],
 )
 def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, field, slices):
     header = Header(changed(embedded_detector(), **column), field, slices)

@@ -491,3 +491,32 @@ def test_info_tells_what_clusters_files_and_folders_hold(capsys, simulate_cluste
     refused((main(["info", str(tmp_path / "missing.parquet")]), *capsys.readouterr()), "missing.parquet", "no such file")
     (tmp_path / "empty").mkdir()
     refused((main(["info", str(tmp_path / "empty")]), *capsys.readouterr()), "empty", "is a folder")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["events", "--events", "0"], "events must be 1 to"), (["crossings", "--events", "0"], "events must be 1 to"),
+        (["crossings", "--per-event", "0"], "per_event must be 1 to"), (["crossings", "--field", "38"], "from -20 to 20"),
+        (["events", "--gun", "1", "--gun-pt", "500", "10000"], "1 GeV = 1000 MeV"),
+        (["events", "--pileup", "-1"], "pileup must be"),
+        (["events", "--threshold", "-3"], "threshold must be"), (["events", "--bias", "0"], "bias must be"),
+        (["crossings", "--detector", "F.root"], "F.root: is an input"),
+    ],
+)  # fmt: skip
+def test_simulations_of_nothing_or_of_what_is_no_physics_are_refused(capsys, tmp_path, monkeypatch, arguments, words):
+    pytest.importorskip("acts")
+    monkeypatch.chdir(tmp_path)
+    content = data_path("detector.csv").read_bytes()
+    (tmp_path / "F.root").write_bytes(content)
+    refused((main(["simulate", *arguments, "--seed", "1", "-o", "F.root", "--json"]), *capsys.readouterr()), words)
+    assert (tmp_path / "F.root").read_bytes() == content
+    assert list(tmp_path.iterdir()) == [tmp_path / "F.root"]
+
+
+def test_a_simulation_without_clusters_says_so(capsys, tmp_path):
+    arguments = ["crossings", "--events", "1", "--per-event", "3", "--threshold", "1000000", "--adc-bits", "0"]
+    assert main(["simulate", *arguments, "--noise", "0", "--seed", "1", "-o", str(tmp_path / "F.root"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["n_clusters"] == 0
+    assert err.startswith("warning: none of the 1 events has a cluster")

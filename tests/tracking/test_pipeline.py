@@ -8,8 +8,12 @@ from seeding.kernels import search
 from smartpix.estimate import estimate
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
+from smartpix.simulate.events import SimulateOptions, header, simulate_event
+from smartpix.simulate.generate import GenerateOptions
 from smartpix.weights import data_path
+from smartpix.write import write_events
 from tests.seeding import toys
+from tests.tracking.conftest import crossings_of
 from tracking import pipeline
 from tracking.build import BuildOptions
 from tracking.options import RunOptions
@@ -224,3 +228,23 @@ def test_whoever_waits_for_the_compiler_is_told_so(files, capsys, monkeypatch, c
     Chain.for_header(open_events(files["first"]).header, RunOptions())
     assert asked == [(search,)]
     assert capsys.readouterr().err == ("compiling the kernels, which is done once and takes a minute or more\n" if cold else "")
+
+
+def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_particles(files, options, tmp_path):
+    simulation = SimulateOptions(generate=GenerateOptions(pileup=0), field=-toys.FIELD)
+    made = []
+    for e in range(2):
+        crossings = crossings_of(toys.toy_event(40, seed=100 + e))
+        charge = -crossings.particles.charge
+        particles = dataclasses.replace(crossings.particles, charge=charge, pdg_id=(211 * charge).astype(np.int32))
+        crossings = dataclasses.replace(crossings, particles=particles)
+        made.append(simulate_event(crossings, toys.detector(), simulation, e, 7))
+    write_events(tmp_path / "negative.root", header(toys.detector(), simulation, 2, 7), iter(made))
+    found = {}
+    for name, path in (("usual", files["first"]), ("opposite", tmp_path / "negative.root")):
+        totals, results = totals_of(Chain.for_header(open_events(path).header, options), path)
+        found[name] = totals.summary()["track_efficiency"]
+        for result, _, truth, score in results:
+            good = score.particle >= 0
+            assert np.mean(np.sign(result.helices.qop[good]) == truth.charge[score.particle[good]]) > 0.97
+    assert found["opposite"] >= found["usual"] - 0.05 > 0.7

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from smartpix.geometry import Detector
 from smartpix.schema import InputError
+from smartpix.simulate import events as simulation
 from smartpix.simulate.crossings import broad_crossings
-from smartpix.simulate.events import SimulateOptions, header, simulate, simulate_crossings, simulate_event
+from smartpix.simulate.events import SimulateOptions, header, need_extras, simulate, simulate_crossings, simulate_event
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
+from smartpix.simulate.transport import check_generic
 from tests.helpers import crossings_at, embedded_detector, one_module_detector, part_of
 
 QUIET = SimulateOptions(readout=ReadoutOptions(noise=0.0))
@@ -231,13 +234,52 @@ def test_a_field_beyond_any_trackers_is_refused(field):
         SimulateOptions(field=field)
 
 
-@pytest.mark.parametrize(("n_events", "seed"), [(-1, 1), (1, -1)])
-def test_negative_numbers_of_events_and_seeds_are_refused(n_events, seed):
+@pytest.mark.parametrize(
+    ("n_events", "seed", "per_event", "name"),
+    [(-1, 1, 1, "events"), (0, 1, 1, "events"), (10**9, 1, 1, "events"), (1, -1, 1, "seed"), (1, 1, 0, "per_event")],
+)
+def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, seed, per_event, name):
     detector = one_module_detector()
-    with pytest.raises(InputError, match="must not be negative"):
-        next(simulate(detector, SimulateOptions(generate=GenerateOptions(gun=1)), n_events, seed))
-    with pytest.raises(InputError, match="must not be negative"):
-        list(simulate_crossings(detector, SimulateOptions(), n_events, 10, seed))
+    with pytest.raises(InputError, match=f"simulate: {name} must be"):
+        simulate_crossings(detector, SimulateOptions(), n_events, per_event, seed)
+    if name != "per_event":
+        with pytest.raises(InputError, match=f"simulate: {name} must be"):
+            simulate(detector, SimulateOptions(generate=GenerateOptions(gun=1)), n_events, seed)
+
+
+def test_without_particles_there_is_nothing_to_simulate():
+    pytest.importorskip("acts")
+    with pytest.raises(InputError, match="pileup, gun and jets are all 0"):
+        simulate(embedded_detector(), SimulateOptions(generate=GenerateOptions(pileup=0)), 1, 1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("bias", 0.0), ("bias", 1e6), ("depletion", -1.0), ("temperature", -10.0)])
+def test_voltages_and_temperatures_beyond_a_sensors_are_refused(name, value):
+    with pytest.raises(InputError, match=f"simulate: {name} must be"):
+        SimulateOptions(**{name: value})
+
+
+def test_what_events_need_is_asked_for_before_they_are_begun(monkeypatch):
+    monkeypatch.setattr(simulation, "find_spec", lambda name: None)
+    pytest.importorskip("acts")
+    with pytest.raises(InputError, match=r"chromo.*pip install 'smartpix\[acts\]'"):
+        simulate(embedded_detector(), SimulateOptions(), 1, 1)
+    need_extras(GenerateOptions(gun=1))
+
+
+def test_another_detector_than_the_generic_one_is_refused_before_the_first_event():
+    pytest.importorskip("acts")
+    gun = SimulateOptions(generate=GenerateOptions(gun=1))
+    with pytest.raises(InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*smartpix simulate crossings"):
+        simulate(one_module_detector(), gun, 1, 1)
+    generic = embedded_detector()
+    columns = {name: np.array(values) for name, values in generic.columns.items()}
+    columns["cz"][7] += 0.1
+    with pytest.raises(InputError, match=r"\(1 of \d+ are not\)"):
+        simulate(Detector(columns), gun, 1, 1)
+    # A part of it, with other pixels, is simulated in.
+    part = part_of(generic, np.arange(100))
+    check_generic(Detector({**part.columns, "pitch_u": 2 * part.columns["pitch_u"]}))
 
 
 def test_gun_events_through_the_whole_chain():

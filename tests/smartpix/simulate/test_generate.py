@@ -66,3 +66,17 @@ def test_jets_are_narrow_and_each_from_one_vertex():
 def test_jets_do_not_go_with_a_gun():
     with pytest.raises(InputError, match="jets"):
         GenerateOptions(gun=5, jets=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pileup": -1}, "pileup must be 0 to 1000 and"), ({"pileup": 10**6}, "pileup must be 0 to 1000 and"),
+        ({"gun": -1}, "gun must be"), ({"jets": 10**6}, "jets must be"), ({"gun_pt": (500.0, 10_000.0)}, "1 GeV = 1000 MeV"),
+        ({"gun_pt": (0.01, 1.0)}, "from 0.05"), ({"gun_pt": (2.0, 1.0)}, "the lower first"), ({"energy": 14.0}, "14 TeV = 14000"),
+        ({"max_eta": 0.0}, "max_eta"), ({"max_eta": float("nan")}, "max_eta"), ({"min_pt": -1.0}, "min_pt"),
+    ],
+)  # fmt: skip
+def test_options_beyond_physics_are_refused_with_their_units(options, words):
+    with pytest.raises(InputError, match=words):
+        GenerateOptions(**options)

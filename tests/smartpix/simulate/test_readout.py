@@ -159,9 +159,9 @@ def test_rate_of_noise_pixels_is_that_of_empty_pixels_read_out(noise, threshold,
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"noise": -1.0}, "must not be negative"),
-        ({"threshold": -1.0}, "must not be negative"),
-        ({"threshold_dispersion": -1.0}, "must not be negative"),
+        ({"noise": -1.0}, "noise must be from 0"),
+        ({"threshold": math.nan}, "threshold must be from 0"),
+        ({"threshold_dispersion": 1e9}, "threshold_dispersion must be from 0 to 1e\\+07 e"),
         ({"adc_bits": 1}, "adc_bits"),
         ({"adc_bits": 9}, "adc_bits"),
         ({"threshold": 0.0}, "give a threshold above 0"),
