@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io import Header
 from smartpix.schema import InputError, check, check_field
@@ -20,7 +21,7 @@ from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
 from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
-from smartpix.simulate.transport import Crossings, _acts, check_generic, transport
+from smartpix.simulate.transport import Crossings, check_generic, transport
 
 __all__ = ["SimulateOptions", "header", "need_extras", "simulate", "simulate_crossings", "simulate_event"]
 
@@ -93,9 +94,9 @@ def need_extras(options: GenerateOptions) -> None:
     Raises:
         InputError: chromo or pyacts is missing.
     """
-    _acts()
+    import_acts()
     if options.gun == 0 and options.pileup > 0 and find_spec("chromo") is None:
-        raise InputError("chromo: collisions are simulated with it, and it is not installed; call: pip install 'smartpix[acts]'")
+        raise missing_package("chromo", "acts", ImportError("collisions are simulated with it"))
 
 
 def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Iterator[ak.Array]:
