@@ -1,9 +1,13 @@
 """Checkpoints: round trip to the last bit, and what other or damaged ones are answered with."""
 
+import os
+
+import numpy as np
 import pytest
 import torch
 
-from smartpix.checkpoint import resume, save_checkpoint
+from smartpix.checkpoint import KIND, resume, save_checkpoint
+from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 
 MADE_WITH = {"options": {"epochs": 3, "augment": ("shift",)}, "clusters": 7, "charge": 0.1 + 0.2, "start": None}
@@ -90,7 +94,9 @@ def test_an_option_that_is_no_longer_given_is_named(saved):
 def test_a_checkpoint_that_is_cut_off_is_an_input_error(saved, share):
     content = saved[0].read_bytes()
     saved[0].write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"w\.checkpoint: damaged checkpoint .*; delete it to start again"):
+    with pytest.raises(
+        InputError, match=r"w\.checkpoint: damaged checkpoint, or of another version .*; delete it to start again"
+    ):
         resume(saved[0], MADE_WITH, *network(2))
 
 
@@ -103,15 +109,74 @@ def test_another_file_of_that_name_is_an_input_error(tmp_path, content):
 
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 1}])
 def test_another_object_is_an_input_error(tmp_path, content):
-    torch.save(content, tmp_path / "w.checkpoint")
+    for write in (torch.save, lambda tree, path: path.write_bytes(pack(tree, KIND))):
+        write(content, tmp_path / "w.checkpoint")
+        with pytest.raises(InputError, match="damaged checkpoint"):
+            resume(tmp_path / "w.checkpoint", MADE_WITH, *network(2))
+
+
+class Attack:
+    """What runs code where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_no_code_in_a_checkpoint_runs(tmp_path):
+    torch.save({"made_with": Attack(str(tmp_path / "hacked"))}, tmp_path / "w.checkpoint")
     with pytest.raises(InputError, match="damaged checkpoint"):
         resume(tmp_path / "w.checkpoint", MADE_WITH, *network(2))
+    assert not (tmp_path / "hacked").exists()
+
+
+def without(name):
+    return lambda state: {k: v for k, v in state.items() if k != name}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *map(without, ("made_with", "epoch", "model", "optimizer", "more")),
+        lambda s: s | {"epoch": -1}, lambda s: s | {"epoch": "2"}, lambda s: s | {"epoch": True},
+        lambda s: s | {"model": {}}, lambda s: s | {"model": 3}, lambda s: s | {"model": s["model"] | {"0.bias": None}},
+        lambda s: s | {"model": s["model"] | {"0.bias": np.zeros(4, np.float32)}},
+        lambda s: s | {"model": s["model"] | {"0.bias": np.zeros(3)}},
+        lambda s: s | {"optimizer": {"99": s["optimizer"]["0"]}}, lambda s: s | {"optimizer": {"x": s["optimizer"]["0"]}},
+        lambda s: s | {"optimizer": 3}, lambda s: s | {"optimizer": {"0": 3}}, lambda s: s | {"optimizer": {"0": {"step": 3}}},
+        lambda s: s | {"optimizer": {"0": s["optimizer"]["0"] | {"exp_avg": np.zeros((2, 2), np.float32)}}},
+        lambda s: s | {"more": {"history": 3}}, lambda s: s | {"more": {"best": {"0.bias": 1}}}, lambda s: s | {"more": []},
+        lambda s: s | {"more": {"history": ["a"]}}, lambda s: s | {"more": {"lowest": "a"}},
+        lambda s: [s], lambda s: None,
+    ],
+)  # fmt: skip
+def test_damaged_entries_are_an_input_error_and_nothing_is_loaded(saved, change):
+    """Whoever wrote them: the checksum is right."""
+    path, *_ = saved
+    state = unpack(path.read_bytes(), KIND)
+    path.write_bytes(pack(change(state), KIND))
+    model, optimizer = network(2)
+    more = {"history": [], "best": None, "lowest": np.inf}
+    with pytest.raises(InputError, match=r"w\.checkpoint: damaged checkpoint.*; delete it to start again"):
+        resume(path, MADE_WITH, model, optimizer, more)
+    assert more["history"] == []
+
+
+def test_one_changed_byte_anywhere_is_an_input_error(saved):
+    path, *_ = saved
+    content = path.read_bytes()
+    for k in np.random.default_rng(1).integers(0, len(content), 50):
+        path.write_bytes(content[:k] + bytes([content[k] ^ 4]) + content[k + 1 :])
+        with pytest.raises(InputError, match="damaged checkpoint"):
+            resume(path, MADE_WITH, *network(2))
 
 
 def test_a_failing_save_leaves_the_old_checkpoint(saved):
     path, model, optimizer = saved
     content = path.read_bytes()
-    with pytest.raises((AttributeError, TypeError, RuntimeError, ValueError)):
+    with pytest.raises(TypeError, match="generator is none of what can be packed"):
         save_checkpoint(path, MADE_WITH, 3, model, optimizer, {"history": (line for line in [])})
     assert path.read_bytes() == content
     assert [p.name for p in path.parent.iterdir()] == ["w.checkpoint"]
