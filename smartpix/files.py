@@ -23,8 +23,16 @@ from pathlib import Path
 from smartpix.schema import InputError
 
 __all__ = [
-    "as_paths", "check_writable", "is_marked", "replace_folder_when_done", "replace_when_done", "sha256_of", "staging", "sweep",
-    "write_text", "writing",
+    "as_paths",
+    "check_writable",
+    "is_marked",
+    "replace_folder_when_done",
+    "replace_when_done",
+    "sha256_of",
+    "staging",
+    "store_text",
+    "sweep",
+    "writing",
 ]  # fmt: skip
 
 STAGING = ".smartpix-"
@@ -121,7 +129,7 @@ def replace_folder_when_done(path: str | Path) -> Iterator[Path]:
         new.mkdir(parents=True)
         yield new
         sums = {p.relative_to(new).as_posix(): sha256_of(p) for p in sorted(new.rglob("*")) if p.is_file()}
-        write_text(new / MANIFEST, json.dumps({"made_by": "smartpix", "sha256": sums}, indent=1) + "\n")
+        store_text(new / MANIFEST, json.dumps({"made_by": "smartpix", "sha256": sums}, indent=1) + "\n")
         if path.exists():
             os.replace(path, old)
         try:
@@ -313,7 +321,7 @@ def _final(path: Path) -> Path:
     return path
 
 
-def write_text(path: Path, text: str) -> None:
+def store_text(path: Path, text: str) -> None:
     """Write a text as UTF-8; for files in a folder that is itself replaced when it is done.
 
     Raises:

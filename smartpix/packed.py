@@ -88,7 +88,10 @@ def _taken_apart(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 def _put_together(told: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     if isinstance(told, dict):
         ((kind, inner),) = told.items()
-        return arrays[inner] if kind == "array" else {key: _put_together(value, arrays) for key, value in inner.items()}
+        if kind == "array":
+            # Of its own memory, not a view of the bytes, which cannot be written.
+            return np.array(arrays[inner])
+        return {key: _put_together(value, arrays) for key, value in inner.items()}
     if isinstance(told, list):
         return [_put_together(value, arrays) for value in told]
     return told

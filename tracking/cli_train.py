@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +157,15 @@ def _train_gnn(options: argparse.Namespace) -> None:
     check_output(options.output)
     # Beside the output, so that an interrupted training finds the same events again.
     folder = options.output.with_suffix(".events")
-    print_result(options, train_gnn(options.files or _simulated(options, folder), options.output, training, log))
+    files = options.files or _simulated(options, folder)
+    print_result(options, train_gnn(files, options.output, training, log))
     if options.pileup:
-        shutil.rmtree(folder)
+        for path in files:
+            path.unlink(missing_ok=True)
+        # Not if there is anything else in them.
+        with suppress(OSError):
+            files[0].parent.rmdir()
+            folder.rmdir()
 
 
 def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import logging
 import os
-import pickle
 import socket
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
+from dataclasses import asdict, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from smartpix.extras import missing_package
+from smartpix.geometry import Detector
+from smartpix.io import Header
+from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.cli_output import log
+from tracking.options import RunOptions, from_mapping
 from tracking.pipeline import Chain
-from tracking.units import Outcome, Unit, packed, run_unit
+from tracking.unfinished import WEIGHTS, sums_of_weights
+from tracking.units import Outcome, Unit, packed_unit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = ["connect", "run_on"]
 
+CHAIN = "chain 1"
 PER_WORKER = 2
 """Units at a worker: one that runs and one that waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
+LOOPBACK = "127.0.0.1"
 PATIENCE = 10
 """Seconds to wait for a scheduler's answer."""
 DASK_TRIM = "65536"
@@ -42,6 +47,8 @@ MALLOPT_KEEP = {"M_MMAP_THRESHOLD": (-3, 32 << 20), "M_TRIM_THRESHOLD": (-1, 64 
 @contextmanager
 def connect(address: str, workers: int | None = None) -> Iterator[Client]:
     """A client of the scheduler at an address or, for ``"local"``, of a cluster of processes on this machine, of one thread each.
+
+    The local cluster, with its dashboard, can be reached from this machine alone.
 
     Args:
         workers: processes of the local cluster, for ``"local"`` alone; None: as many as cores.
@@ -58,8 +65,8 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
             raise InputError(f"workers: must be at least 1 and is {workers}")
         with (
             LocalCluster(
-                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, dashboard_address=":0",
-                silence_logs=logging.CRITICAL,
+                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL,
+                host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", worker_dashboard_address=f"{LOOPBACK}:0",
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip
@@ -94,7 +101,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     if not _threads(client):
         log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
     # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one is running.
-    content = zlib.compress(pickle.dumps(chain, pickle.HIGHEST_PROTOCOL), 1)
+    content = described(chain)
     waiting = iter(units)
     running: dict[str, tuple[Future[bytes], Unit]] = {}
     ready = as_completed()
@@ -133,12 +140,37 @@ def _threads(client: Client) -> int:
         raise InputError(GONE) from error
 
 
+def described(chain: Chain) -> bytes:
+    """What a chain is made of: the file's header, the options, and which weights."""
+    header = chain.header
+    given = {name: getattr(chain.options, name) for name in WEIGHTS}
+    paths: dict[str, Any] = {name: str(Path(v).absolute()) for name, v in given.items() if Path(v).suffix == ".safetensors"}
+    options = replace(chain.options, **paths)
+    told = {"field": header.field, "slices": list(header.slices), "made_by": dict(header.made_by)}
+    told |= {"detector": dict(header.detector.columns), "options": asdict(options), "weights": sums_of_weights(options)}
+    return pack(told, CHAIN)
+
+
 @lru_cache(maxsize=1)
 def _chain_of(content: bytes) -> Chain:
-    chain = pickle.loads(zlib.decompress(content))
-    assert isinstance(chain, Chain)
-    torch.set_num_threads(chain.options.threads)
-    return chain
+    """The chain, set up on this machine.
+
+    Raises:
+        InputError: the weights here are others.
+    """
+    told = unpack(content, CHAIN)
+    options = from_mapping(RunOptions(), told["options"], "options")
+    here = sums_of_weights(options)
+    for name, sums in told["weights"].items():
+        if here[name] != sums:
+            raise InputError(
+                f"{getattr(options, name)}: is not there on {socket.gethostname()}, or is another one; "
+                "the workers need the weights under the same path"
+            )
+    header = Header(Detector(told["detector"]), told["field"], tuple(told["slices"]), told["made_by"])
+    # What it warns of was said by the process that began the run.
+    with redirect_stderr(io.StringIO()):
+        return Chain.for_header(header, options)
 
 
 def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
@@ -149,7 +181,7 @@ def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
     if not Path(unit.path).is_file():
         raise InputError(f"{unit.path}: is not there on {machine}; the workers need the files under the same path")
     _keep_memory()
-    return packed(run_unit(_chain_of(content), unit))
+    return packed_unit(_chain_of(content), unit)
 
 
 def _keep_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,10 @@ def export_network(name: str, path: str | Path) -> dict[str, Any]:
         # Torch would rather have its own formats, which C++ frameworks do not read yet.
         warnings.simplefilter("ignore", DeprecationWarning)
         if path.suffix == ".pt":
-            torch.jit.save(torch.jit.trace(scores, example), beside)  # type: ignore[no-untyped-call]
+            # Through memory, since torch does not tell why a file could not be written.
+            content = io.BytesIO()
+            torch.jit.save(torch.jit.trace(scores, example), content)  # type: ignore[no-untyped-call]
+            beside.write_bytes(content.getvalue())
         else:
             _write_onnx(scores, example, beside)
     return {

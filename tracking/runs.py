@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import stat
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
-from smartpix.files import check_writable
+from smartpix.files import check_writable, sha256_of, staging, store_text, writing
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.text import read_json
@@ -27,7 +27,7 @@ from tracking.outputs import output_writer
 from tracking.pipeline import Chain, EventResult, open_inputs
 from tracking.report import progress_bar
 from tracking.totals import Totals
-from tracking.unfinished import Parts, alone_in, begin, clear, is_done, load_part, made_with, store_part
+from tracking.unfinished import Parts, alone_in, begin, clear, load_part, made_with, store_part
 from tracking.units import Unit, plan_units, run_events, run_here
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ OUTSIDE = 0.02
 N_STUDY = 3
 """Events of the cone study."""
 UNFINISHED = "unfinished"
+SUMMARY = "summary.json"
+TIMES = "times.json"
+"""Of one run on one machine: all other files are the same whenever the same command is given."""
 
 
 def run(
@@ -52,7 +55,7 @@ def run(
     events_per_unit: int = EVENTS_PER_UNIT,
     join: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Run the chain on event files and write ``tracks.root``, ``summary.json`` and figures into a folder.
+    """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures into a folder.
 
     The work is done in units of some events and merged in their order, so that the results do not depend on who did it, but for
     the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
@@ -101,7 +104,7 @@ def run(
     with alone_in(output):
         unfinished = output / UNFINISHED
         parts = begin(unfinished, made_with(options, events_per_unit))
-        todo = [unit for unit in units if not is_done(parts, unit)]
+        todo = [unit for unit in units if load_part(parts, unit) is None]
         if len(todo) < len(units):
             log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
         # Those of a file that failed are not begun any more.
@@ -159,7 +162,7 @@ def _folder(output: str | Path) -> Path:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
-    check_writable(output / "summary.json")
+    check_writable(output / SUMMARY)
     return output
 
 
@@ -174,12 +177,15 @@ def _write(
     shown: tuple[Unit, int] | None = None
     has_tracks = False
     # Everything is written beside and moved at the end, so that results of two runs never mix.
-    with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as folder:
-        beside = Path(folder)
+    with writing(output / SUMMARY), staging(output) as folder:
+        beside = folder / "results"
+        beside.mkdir()
         metadata = {"files": files, "options": options}
         with output_writer(beside, chain.options.write, has_truth, metadata) as write:
             for unit in units:
                 part = load_part(parts, unit)
+                if part is None:
+                    raise InputError(f"{parts.folder}: was changed while the run went on; the same command does the rest anew")
                 totals.merge(part.totals)
                 write(part.outputs, number[unit.path])
                 if not has_tracks:
@@ -196,26 +202,42 @@ def _write(
             )
         if figures:
             _draw(beside, chain, totals, units, shown)
+        store_text(beside / TIMES, json.dumps({"ms_per_event": summary["ms_per_event"]}, indent=1) + "\n")
         results = sorted(beside.iterdir())
-        summary["written"] = sorted([*(path.name for path in results), "summary.json"])
-        (beside / "summary.json").write_text(json.dumps({**summary, "options": options}, indent=1) + "\n", encoding="utf-8")
+        summary["written"] = sorted([*(path.name for path in results), SUMMARY])
+        # Without the times, so that the same command gives the same bytes.
+        told = {name: value for name, value in summary.items() if name != "ms_per_event"} | {"options": options}
+        told["sha256"] = {path.name: sha256_of(path) for path in results if path.name != TIMES}
+        store_text(beside / SUMMARY, json.dumps(told, indent=1) + "\n")
         for path in results:
             path.replace(output / path.name)
         for name in _written(output) - set(summary["written"]):
             (output / name).unlink()
         # Last, since the old one knows the old files.
-        (beside / "summary.json").replace(output / "summary.json")
+        (beside / SUMMARY).replace(output / SUMMARY)
     return summary
 
 
 def _written(output: Path) -> set[str]:
-    """Names of the files there that an earlier run into the folder wrote by its summary; none where that cannot be read."""
+    """Names of the files there that an earlier run into the folder wrote: its summary has their names and their sha256.
+
+    A file that is another one now stays, whatever the summary says; so do all where it cannot be read.
+    """
     try:
-        names = read_json(output / "summary.json")["written"]
-    except (OSError, ValueError, KeyError, TypeError):
+        sums = read_json(output / SUMMARY)["sha256"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
-    told = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
-    return {name for name in told if Path(name).name == name and (output / name).is_file()}
+    return {
+        name for name, told in sums if Path(name).name == name and _is_file(output / name) and sha256_of(output / name) == told
+    }
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is there and no link."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:

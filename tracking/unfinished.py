@@ -6,7 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
+import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -14,17 +15,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from smartpix.files import replace_when_done
+from smartpix.files import is_marked, replace_when_done, sha256_of, staging, store_text, sweep, writing
 from smartpix.schema import InputError
 from smartpix.text import read_json
 from smartpix.weights import weights_path
+from tracking.cli_output import log
 from tracking.options import RunOptions
-from tracking.units import Part, Unit, unpacked
+from tracking.part import Part, unpacked
+from tracking.units import Unit
 
-__all__ = ["Parts", "alone_in", "begin", "clear", "is_done", "load_part", "made_with", "store_part"]
+__all__ = ["WEIGHTS", "Parts", "alone_in", "begin", "clear", "load_part", "made_with", "store_part", "sums_of_weights"]
 
 LOCK = ".lock"
+OF_A_RUN = b"smartpix run\n"
+"""Content of the lock, by which it is known."""
 RUN = "run.json"
+PART = re.compile(r"[0-9a-f]{12}-[0-9a-f]{24}\.part")
+OF_A_PART = b"smartpix part "
 WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
 
 
@@ -41,14 +48,15 @@ def alone_in(output: Path) -> Iterator[None]:
     """Hold a folder of results for one run, until its end or the death of its process.
 
     Raises:
-        InputError: another run holds it, or its file system has no locks.
+        InputError: another run holds it, its file system has no locks, or something else has the lock's name.
     """
     path = output / LOCK
-    with path.open("w", encoding="utf-8") as stream:
+    lock = _open_lock(path)
+    try:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The file is gone, or a new one, where the run that held it has ended since it was opened.
-            alone = os.path.samestat(os.fstat(stream.fileno()), path.stat())
+            alone = os.path.samestat(os.fstat(lock), path.lstat())
         except (BlockingIOError, FileNotFoundError):
             alone = False
         except OSError as error:
@@ -59,19 +67,51 @@ def alone_in(output: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _open_lock(path: Path) -> int:
+    """The lock's file, made where it is not there, with its content from the first moment; no link is followed."""
+    while True:
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            with writing(path), staging(path.parent) as folder:
+                (folder / LOCK).write_bytes(OF_A_RUN)
+                # It is there already where another run was quicker.
+                with suppress(FileExistsError):
+                    os.link(folder / LOCK, path)
+            continue
+        except OSError as error:
+            raise _not_a_lock(path) from error
+        if stat.S_ISREG(os.fstat(lock).st_mode) and os.read(lock, 100) == OF_A_RUN:
+            return lock
+        os.close(lock)
+        raise _not_a_lock(path)
+
+
+def _not_a_lock(path: Path) -> InputError:
+    return InputError(f"{path}: is not the lock of a run, which needs this name; move it, or give another folder with -o")
 
 
 def made_with(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
     """What the parts depend on besides the files: version, options and, by name, the sha256 of weights and of their JSON."""
-    weights = {}
+    weights = sums_of_weights(options)
+    told = {"version": version("smartpix"), "events_per_unit": events_per_unit, "options": asdict(options), "weights": weights}
+    return dict(json.loads(json.dumps(told)))
+
+
+def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
+    """By name, the sha256 of weights and of their JSON, of those that are there."""
+    sums = {}
     for name in WEIGHTS:
         given = getattr(options, name)
         if given == "auto":
             continue
         path = weights_path(given)
-        weights[name] = [_sha256(p) for p in (path, path.with_suffix(".json")) if p.is_file()]
-    told = {"version": version("smartpix"), "events_per_unit": events_per_unit, "options": asdict(options), "weights": weights}
-    return dict(json.loads(json.dumps(told)))
+        sums[name] = [sha256_of(p) for p in (path, path.with_suffix(".json")) if p.is_file()]
+    return sums
 
 
 def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
@@ -84,48 +124,56 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
         InputError: it holds parts of a run with other options, weights or version, or something that is not of a run.
     """
     parts = Parts(folder, hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12])
-    if not any(folder.glob("*.part")):
-        clear(folder)
-        try:
-            folder.mkdir()
-        except FileExistsError as error:
+    if any(folder.glob("*.part")) and not folder.is_symlink():
+        before = _read_run(folder)
+        old, new = dict(_flat(before)), dict(_flat(told))
+        other = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        if not other:
+            return parts
+        if other != ["version"]:
+            differs = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in other[:3]]
             raise InputError(
-                f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o"
-            ) from error
-        with replace_when_done(folder / RUN) as beside:
-            beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        return parts
+                f"{folder}: holds what is done of a run with other options or weights ({'; '.join(differs)}). "
+                "Finish that one, write to another folder, or remove this one to start anew"
+            )
+        log(f"{folder}: what is done there is of smartpix {old.get('version')}, and is done anew by {new['version']}")
+    clear(folder)
     try:
-        before = read_json(folder / RUN)
+        folder.mkdir()
+    except FileExistsError as error:
+        raise InputError(f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o") from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); give another folder with -o") from error
+    with replace_when_done(folder / RUN) as beside:
+        store_text(beside, json.dumps(told, indent=1) + "\n")
+    return parts
+
+
+def _read_run(folder: Path) -> Mapping[str, Any]:
+    """What the parts that are there were made with."""
+    try:
+        found = read_json(folder / RUN)
+        if not isinstance(found, dict):
+            raise ValueError("it is no table")
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / RUN}: cannot be read ({error}); remove the folder to start anew") from error
-    old, new = dict(_flat(before)), dict(_flat(told))
-    other = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
-    if other:
-        raise InputError(
-            f"{folder}: holds what is done of a run with other options, weights or version ({'; '.join(other[:3])}). "
-            "Finish that one, write to another folder, or remove this one to start anew"
-        )
-    return parts
+    return found
 
 
 def clear(folder: Path) -> None:
     """Remove the parts and what is theirs; the folder stays if it holds anything else."""
-    if not folder.is_dir():
+    if not folder.is_dir() or folder.is_symlink():
         return
+    sweep(folder)
     for path in folder.iterdir():
-        if path.suffix == ".part" or path.name == RUN:
+        if PART.fullmatch(path.name) and is_marked(path, OF_A_PART):
             path.unlink()
-        elif path.name.startswith(f".{RUN}.") or (path.name.startswith(".") and ".part." in path.name):
-            # What was being written beside when the run was killed.
-            shutil.rmtree(path, ignore_errors=True)
+    # After the parts, which nobody would know without it.
+    with suppress(InputError):
+        if is_marked(folder / RUN, b"{") and {"version", "events_per_unit", "options"} <= _read_run(folder).keys():
+            (folder / RUN).unlink()
     with suppress(OSError):
         folder.rmdir()
-
-
-def is_done(parts: Parts, unit: Unit) -> bool:
-    """Whether the unit's part is there."""
-    return _path(parts, unit).is_file()
 
 
 def store_part(parts: Parts, unit: Unit, content: bytes) -> None:
@@ -134,27 +182,20 @@ def store_part(parts: Parts, unit: Unit, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def load_part(parts: Parts, unit: Unit) -> Part:
-    """A part that is done.
-
-    Raises:
-        InputError: it is damaged.
-    """
+def load_part(parts: Parts, unit: Unit) -> Part | None:
+    """The part of a unit that is done; None where it is not there, damaged, or of another layout, which is told on stderr."""
     path = _path(parts, unit)
+    if not path.is_file():
+        return None
     try:
         return unpacked(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); remove it and run again, which does the missing part anew"
-        ) from error
+        log(f"{path}: {error}; this part is done anew")
+        return None
 
 
 def _path(parts: Parts, unit: Unit) -> Path:
     return parts.folder / f"{parts.made}-{unit.key}.part"
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

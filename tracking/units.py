@@ -6,7 +6,6 @@ Whoever runs them, in whatever order, the units merged in their order give the s
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from smartpix.io import EventFile, iterate
 from smartpix.schema import InputError, check
 from tracking import metrics
 from tracking.options import RunOptions
-from tracking.outputs import Outputs, joined_outputs, outputs_of
+from tracking.outputs import joined_outputs, outputs_of
+from tracking.part import Part, packed
 from tracking.pipeline import Chain, EventResult
 from tracking.totals import Totals
 
-__all__ = ["Outcome", "Part", "Unit", "packed", "plan_units", "run_events", "run_here", "run_unit", "unpacked"]
+__all__ = ["Outcome", "Unit", "packed_unit", "plan_units", "run_events", "run_here", "run_unit"]
 
 READ = 10
 """Events read at a time."""
@@ -46,14 +46,6 @@ class Unit:
 
     def __len__(self) -> int:
         return self.stop - self.start
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one unit gave: its sums, and what goes into the files of results."""
-
-    totals: Totals
-    outputs: Outputs
 
 
 Outcome = tuple[Unit, bytes | InputError]
@@ -121,30 +113,28 @@ def run_unit(chain: Chain, unit: Unit) -> Part:
     return Part(totals, joined_outputs(outputs))
 
 
-def packed(part: Part) -> bytes:
-    """A part as it is sent and kept: packed once, by whoever ran the unit; with its sha256 in front."""
-    content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
-    return hashlib.sha256(content).digest() + content
-
-
-def unpacked(content: bytes) -> Part:
-    """The part.
+def packed_unit(chain: Chain, unit: Unit) -> bytes:
+    """The part of a unit, packed.
 
     Raises:
-        ValueError: the content is damaged.
+        InputError: as :func:`run_unit`, or whatever else goes wrong with these events: files after this one are still to be run.
     """
-    size = hashlib.sha256().digest_size
-    if hashlib.sha256(content[size:]).digest() != content[:size]:
-        raise ValueError("it is not what was written")
-    part = pickle.loads(content[size:])
-    assert isinstance(part, Part)
-    return part
+    try:
+        return packed(run_unit(chain, unit))
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{unit.path}: events {unit.start} to {unit.stop - 1} cannot be run ({type(error).__name__}: {reason}); the file may "
+            "be damaged: make or copy it again, and tell us if that does not help"
+        ) from error
 
 
 def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
     """Run the units in turn."""
     for unit in units:
         try:
-            yield unit, packed(run_unit(chain, unit))
+            yield unit, packed_unit(chain, unit)
         except InputError as error:
             yield unit, error

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.extras import missing_package
 from smartpix.schema import check
+from smartpix.simulate.pythia import produce
 
 __all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
 
@@ -134,13 +131,11 @@ def together(first: Particles, second: Particles) -> Particles:
 def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, seed: int) -> list[Particles]:
     """Minimum-bias pp collisions, ``options.pileup`` in each of ``n_events`` events.
 
-    Pythia 6's Fortran state allows one run per process and prints to stdout, so it runs in a child process.
-
     Raises:
-        InputError: chromo is not installed.
+        InputError: chromo is not installed, or the process that it runs in died.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        produced = pool.submit(_run_pythia, options, n_events, seed).result()
+    asked = {name: getattr(options, name) for name in ("pileup", "energy", "max_eta", "min_pt")}
+    produced = produce(asked, n_events, seed)
     rng = np.random.default_rng([seed, 1])
     events = []
     for event in produced:
@@ -155,41 +150,3 @@ def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, see
             )
         )
     return events
-
-
-def _run_pythia(
-    options: GenerateOptions, n_events: int, seed: int
-) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats, Floats, Floats]]:
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    try:
-        from chromo.kinematics import CenterOfMass, GeV
-        from chromo.models import Pythia6
-    except ImportError as error:
-        raise missing_package("chromo", "acts", error) from error
-    # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
-    model = Pythia6(CenterOfMass(options.energy * GeV, "p", "p"), seed=seed)
-    stream = model(n_events * options.pileup)
-    events = []
-    for _ in range(n_events):
-        columns: list[tuple[npt.NDArray[np.generic], ...]] = []
-        for collision in range(options.pileup):
-            final = next(stream).final_state_charged()
-            momentum = np.stack([final.px, final.py, final.pz], axis=1)
-            pt = np.hypot(momentum[:, 0], momentum[:, 1])
-            keep = (pt > options.min_pt) & (np.abs(momentum[:, 2]) < pt * np.sinh(options.max_eta))
-            columns.append(
-                (
-                    np.full(int(keep.sum()), collision + 1, dtype=np.int32),
-                    final.pid[keep].astype(np.int32),
-                    final.charge[keep].astype(np.float64),
-                    np.stack([final.vx, final.vy, final.vz], axis=1)[keep],
-                    momentum[keep],
-                )
-            )
-        if columns:
-            events.append(tuple(np.concatenate(c) for c in zip(*columns, strict=True)))
-        else:
-            none = np.zeros(0)
-            events.append((none.astype(np.int32), none.astype(np.int32), none, np.zeros((0, 3)), np.zeros((0, 3))))
-    return events  # type: ignore[return-value]

@@ -33,7 +33,13 @@ def tracks(folder):
 
 def test_all_files_are_there_and_no_more(folder):
     events = [f"event{e:09d}-tracks_smartpix.csv" for e in (0, 1, 2)]
-    assert {p.name for p in folder.iterdir()} == {"tracks.root", "summary.json", *events, *set(EXTRA) - {"tracks.csv"}}
+    assert {p.name for p in folder.iterdir()} == {
+        "tracks.root",
+        "summary.json",
+        "times.json",
+        *events,
+        *set(EXTRA) - {"tracks.csv"},
+    }
 
 
 def test_tracks_in_parquet_are_those_in_root(folder, tracks):

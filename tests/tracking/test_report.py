@@ -149,12 +149,14 @@ def test_summary_file_holds_the_summary_and_the_options(toy_run):
     folder, summary = toy_run
     saved = json.loads((folder / "summary.json").read_text())
     options = saved.pop("options")
-    assert saved == json.loads(json.dumps(summary))
+    assert list(saved.pop("sha256")) == ["tracks.root"]
+    times = json.loads((folder / "times.json").read_text())
+    assert saved | times == json.loads(json.dumps(summary))
     assert options["build"]["min_hits"] == RunOptions().build.min_hits
 
 
 def test_nothing_but_the_results_is_left_in_the_folder(toy_run):
-    assert sorted(p.name for p in toy_run[0].iterdir()) == ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in toy_run[0].iterdir()) == ["summary.json", "times.json", "tracks.root"]
 
 
 def test_two_files_are_the_sum_of_both(files, options, tmp_path, toy_run):

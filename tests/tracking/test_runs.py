@@ -4,7 +4,9 @@ The process that compiles the loops does not round like those that load them (do
 compared with what it did before, and what other processes do with another one that found the loops compiled.
 """
 
+import ast
 import dataclasses
+import hashlib
 import json
 import os
 import pickle
@@ -14,8 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
 from importlib.metadata import version
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -23,20 +25,23 @@ import pytest
 import uproot
 
 import tracking
+from smartpix.files import MARK
 from smartpix.io import iterate, open_events
+from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from smartpix.write import write_events
 from tests.helpers import REPOSITORY
 from tests.left_out import needs
 from tracking import runs, units
 from tracking.cli import main
-from tracking.distribute import DASK_TRIM, _run_there, connect
+from tracking.distribute import DASK_TRIM, _run_there, connect, described
 from tracking.inputs import expand
 from tracking.options import RunOptions
 from tracking.outputs import EXTRA
+from tracking.part import KIND, packed, unpacked
 from tracking.pipeline import Chain
 from tracking.runs import run
-from tracking.unfinished import made_with
+from tracking.unfinished import OF_A_RUN, made_with
 
 distributed = pytest.importorskip("distributed")
 
@@ -114,7 +119,8 @@ def run_into(folder, copies, options, client=None, events_per_unit=1):
 def results(folder):
     """All numbers but the times, to the last bit, and the bytes of all branches of the tracks."""
     summary = json.loads((folder / "summary.json").read_text())
-    assert summary.pop("ms_per_event")["total"] > 0
+    assert json.loads((folder / "times.json").read_text())["ms_per_event"]["total"] > 0
+    assert len(summary.pop("sha256")["tracks.root"]) == 64
     with uproot.open(folder / "tracks.root") as file:
         arrays = file["tracks"].arrays()
     assert len(arrays) == summary["n_events"]
@@ -139,7 +145,7 @@ def test_the_package_gives_run_lazily():
 @pytest.mark.parametrize("events_per_unit", [3, 100])
 def test_the_numbers_do_not_depend_on_the_units(copies, options, here, tmp_path, events_per_unit):
     assert results(run_into(tmp_path, copies, options, events_per_unit=events_per_unit)) == here
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "times.json", "tracks.root"]
 
 
 def test_two_workers_give_the_bytes_of_one_process(copies, options, whole, whole_folder, client, tmp_path):
@@ -206,7 +212,7 @@ def test_a_run_that_was_interrupted_does_the_rest_alone(copies, options, stopped
     run_into(stopped, copies, options)
     assert len(done) == 14
     assert results(stopped) == here
-    assert sorted(p.name for p in stopped.iterdir()) == ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in stopped.iterdir()) == ["summary.json", "times.json", "tracks.root"]
 
 
 def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weights, tmp_path):
@@ -246,7 +252,7 @@ def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(copies, o
     monkeypatch.setattr(runs, "store_part", both)
     assert results(run_into(tmp_path, copies, options)) == here
     assert len(tried) == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "tracks.root"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "times.json", "tracks.root"]
 
 
 def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, options, tmp_path):
@@ -254,29 +260,38 @@ def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, option
     before = run(files["first"], tmp_path, everything, join=files["first"])["written"]
     assert before == sorted(p.name for p in tmp_path.iterdir())
     assert {"edges.parquet", "event000000000-tracks_smartpix.csv", "first-tracks.root", "efficiency.png"} <= set(before)
+    # Of the old results one was changed since.
+    (tmp_path / "efficiency.png").write_bytes(b"drawn anew by hand")
     (tmp_path / "mine.png").touch()
     (tmp_path / "event000000007-tracks_smartpix.csv").touch()
     after = run(files["second"], tmp_path, dataclasses.replace(options, write=("tracks.csv",)), figures=False)["written"]
-    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + ["summary.json", "tracks.root"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*after, "mine.png", "event000000007-tracks_smartpix.csv"])
+    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + ["summary.json", "times.json", "tracks.root"]
+    others = ["mine.png", "efficiency.png", "event000000007-tracks_smartpix.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*after, *others])
+
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+NOT_OURS = ("", ".", "..", "b", "../out.txt", "gone", "a\0", "link", "b/c")
 
 
 @pytest.mark.parametrize(
     "content",
     [
         b"", b"{", b"\xff", b"3", b"[]", b"{}", b'{"written": 3}', b'{"written": "a"}', b'{"written": {"a": 1}}',
-        b'{"written": [3, null, "", ".", "..", "b", "../out.txt", "gone", "a\\u0000", ["a"], "unfinished"]}',
+        b'{"written": ["a"]}', b'{"sha256": 3}', b'{"sha256": ["a"]}', b'{"sha256": {"a": null, "b": 3, "a/../a": "x"}}',
+        json.dumps({"sha256": {"a": EMPTY[:-1]}}).encode(), json.dumps({"sha256": dict.fromkeys(NOT_OURS, EMPTY)}).encode(),
     ],
 )  # fmt: skip
 def test_a_summary_that_is_damaged_neither_stops_the_next_run_nor_removes_anything(files, options, tmp_path, content):
     (tmp_path / "out" / "b").mkdir(parents=True)
     for name in ("out.txt", "out/a", "out/b/c"):
         (tmp_path / name).touch()
+    (tmp_path / "out" / "link").symlink_to(tmp_path / "out.txt")
     (tmp_path / "out" / "summary.json").write_bytes(content)
     run(files["single"], tmp_path / "out", options, figures=False)
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["n_events"] == 1
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
-        "out", "out.txt", "out/a", "out/b", "out/b/c", "out/summary.json", "out/tracks.root",
+        "out", "out.txt", "out/a", "out/b", "out/b/c", "out/link", "out/summary.json", "out/times.json", "out/tracks.root",
     ]  # fmt: skip
 
 
@@ -287,18 +302,105 @@ def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys
     assert results(stopped) == here
 
 
-def test_a_damaged_part_is_named(copies, options, stopped, here):
-    broken = parts(stopped)[3]
-    content = broken.read_bytes()
+def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(copies, options, stopped, here, capsys, monkeypatch, tmp_path):
+    first, second, *_ = parts(stopped)
+    content = first.read_bytes()
     middle = len(content) // 2
     flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-    for damage in (content[:100], b"", flipped, content[:-1], content + b"0", pickle.dumps(3), bytes(100)):
-        broken.write_bytes(damage)
-        with pytest.raises(InputError, match=f"{broken.name}: cannot be read .* remove it and run again"):
+    tree = unpack(content, KIND)
+    for damage in (
+        content[:100], b"", flipped, content[:-1], content + b"0", bytes(100), pickle.dumps(3), pack(tree, "part 0"),
+        pack(3, KIND), pack({}, KIND), pack({"totals": tree["totals"]}, KIND), pack(tree | {"outputs": {}}, KIND),
+        pack(tree | {"totals": tree["totals"] | {"n_hits": "9"}}, KIND), pack(tree | {"totals": {}}, KIND),
+    ):  # fmt: skip
+        second.write_bytes(damage)
+        with monkeypatch.context() as patched:
+            patched.setattr(runs, "_write", lambda *arguments: {})
+            patched.setattr(runs, "clear", lambda folder: None)
             run_into(stopped, copies, options)
-    broken.unlink()
+        err = capsys.readouterr().err
+        assert f"{second.name}: it" in err
+        assert "; this part is done anew" in err
+        unpacked(second.read_bytes())
+    second.write_bytes(flipped)
     run_into(stopped, copies, options)
     assert results(stopped) == here
+
+
+def test_no_code_in_a_part_runs(copies, options, stopped, here, tmp_path):
+    """Whoever can write into the folder runs nothing."""
+
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "hacked"),)
+
+    evil = pickle.dumps(Attack())
+    for path in parts(stopped):
+        path.write_bytes(hashlib.sha256(evil).digest() + evil)
+    run_into(stopped, copies, options)
+    assert results(stopped) == here
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_no_module_of_the_packages_unpickles():
+    for package in ("smartpix", "seeding", "tracking"):
+        for path in (REPOSITORY / package).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+            names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+            assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}, path
+            calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+            assert not calls & {"eval", "exec"}, path
+            for word in ("torch.load(", "allow_pickle", "yaml.load("):
+                assert word not in path.read_text(encoding="utf-8"), (path, word)
+
+
+def test_parts_of_another_version_are_done_anew(copies, options, stopped, here, capsys):
+    told = json.loads((stopped / "unfinished" / "run.json").read_text())
+    (stopped / "unfinished" / "run.json").write_text(json.dumps(told | {"version": "0.0"}))
+    run_into(stopped, copies, options)
+    err = capsys.readouterr().err
+    assert "what is done there is of smartpix 0.0, and is done anew" in err
+    assert "done already" not in err
+    assert results(stopped) == here
+    assert not (stopped / "unfinished").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", "[]", "[" * 100_000])
+def test_a_damaged_description_of_what_is_done_is_named(copies, options, stopped, content):
+    (stopped / "unfinished" / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run\.json: cannot be read .*; remove the folder to start anew"):
+        run_into(stopped, copies, options)
+
+
+@pytest.mark.parametrize("extra", [(), EXTRA])
+@pytest.mark.parametrize("name", ["toy", "none", "bare", "first"])
+def test_parts_come_back_to_the_last_bit(files, options, name, extra):
+    options = dataclasses.replace(options, write=extra)
+    opened = open_events(files[name])
+    chain = Chain.for_header(opened.header, options)
+    for unit in units.plan_units([opened], 3):
+        part = units.run_unit(chain, unit)
+        again = unpacked(packed(part))
+        assert packed(again) == packed(part)
+        for field in dataclasses.fields(part.totals):
+            one, two = getattr(part.totals, field.name), getattr(again.totals, field.name)
+            assert type(one) is type(two), field.name
+            assert pickle.dumps(one) == pickle.dumps(two) or one == two, field.name
+        assert repr(again.totals.summary()) == repr(part.totals.summary())
+        for file, columns in part.outputs.items():
+            assert list(columns) == list(again.outputs[file])
+            for column, values in columns.items():
+                other = again.outputs[file][column]
+                assert type(other) is type(values)
+                if isinstance(values, ak.Array):
+                    assert (values.type, values.to_list()) == (other.type, other.to_list())
+                elif isinstance(values, list):
+                    assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(values, other, strict=True))
+                elif isinstance(values, str):
+                    assert values == other
+                else:
+                    assert (values.dtype, values.tobytes()) == (other.dtype, other.tobytes())
 
 
 def damaged(source, path):
@@ -441,7 +543,7 @@ def page_faults():
 def test_workers_keep_freed_memory(client, files, options):
     """Where dask has them give it back, by the value that is known of it."""
     unit = units.plan_units([open_events(files["single"])], 1)[0]
-    content = zlib.compress(pickle.dumps(Chain.for_header(open_events(files["single"]).header, options)))
+    content = described(Chain.for_header(open_events(files["single"]).header, options))
     set_by_dask = client.run(lambda: os.environ["MALLOC_TRIM_THRESHOLD_"])
     assert set(set_by_dask.values()) == {DASK_TRIM}
     for worker in set_by_dask:
@@ -484,11 +586,63 @@ def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
     folder, (part, *_) = stopped / "unfinished", parts(stopped)
     (folder / "notes.txt").write_text("mine")
     (folder / ".git").mkdir()
-    for name in (f".{part.name}.x1y2", ".run.json.x1y2"):
-        (folder / name).mkdir()
-        (folder / name / "half").write_text("of what a killed run was writing")
+    (folder / "mine.part").write_text("of something else")
+    (folder / f"{part.name[:-7]}00.part").write_text("of nothing")
+    (folder / ".smartpix-0badf00d").mkdir()
+    for name in (MARK, "half"):
+        (folder / ".smartpix-0badf00d" / name).write_text("of what a killed run was writing")
     run_into(stopped, copies, options)
-    assert sorted(p.name for p in folder.iterdir()) == [".git", "notes.txt"]
+    assert sorted(p.name for p in folder.iterdir()) == sorted([".git", "notes.txt", "mine.part", f"{part.name[:-7]}00.part"])
+
+
+@pytest.mark.parametrize("how", ["link", "hard link", "file", "empty", "folder", "pipe", "gone"])
+def test_a_lock_that_no_run_made_stays_as_it_is(files, options, tmp_path, how):
+    """In particular a link, of which the file at its other end must not be emptied."""
+    out, thesis, lock = tmp_path / "out", tmp_path / "thesis.txt", tmp_path / "out" / ".lock"
+    out.mkdir()
+    thesis.write_text("mine")
+    if how in ("link", "gone"):
+        lock.symlink_to(thesis if how == "link" else tmp_path / "nowhere")
+    elif how == "hard link":
+        lock.hardlink_to(thesis)
+    elif how == "folder":
+        lock.mkdir()
+    elif how == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.write_text("" if how == "empty" else "of another program")
+    with pytest.raises(InputError, match=r"\.lock: is not the lock of a run, which needs this name; move it"):
+        run(files["single"], out, options, figures=False)
+    assert thesis.read_text() == "mine"
+    assert [p.name for p in out.iterdir()] == [".lock"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_lock_of_a_killed_run_is_taken_and_removed(files, options, tmp_path):
+    (tmp_path / ".lock").write_bytes(OF_A_RUN)
+    run(files["single"], tmp_path, options, figures=False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "times.json", "tracks.root"]
+
+
+def test_a_folder_of_parts_that_is_a_link_is_not_followed(copies, options, stopped, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "parts"
+    (stopped / "unfinished").rename(elsewhere)
+    (stopped / "unfinished").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="unfinished: is not of a run, which needs this name"):
+        run_into(stopped, copies, options)
+    assert len(list(elsewhere.glob("*.part"))) == 10
+
+
+def test_a_run_that_was_killed_while_it_cleared_its_parts_is_taken_up(copies, options, stopped, here, monkeypatch):
+    """What the parts are of goes last."""
+    removed, unlink = [], Path.unlink
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda path, **more: removed.append(path.name) or unlink(path, **more))
+        run_into(stopped, copies, options)
+    of_parts = [name for name in removed if name.endswith(".part") or name == "run.json"]
+    assert of_parts[-1] == "run.json"
+    assert len(of_parts) == 25
+    assert results(stopped) == here
 
 
 def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
@@ -498,12 +652,12 @@ def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, 
     def poison():
         from tracking import distribute
 
-        distribute.run_unit = die
+        distribute.packed_unit = die
 
     def heal():
         from tracking import distribute, units
 
-        distribute.run_unit = units.run_unit
+        distribute.packed_unit = units.packed_unit
 
     def allow(n, dask_scheduler=None):
         before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
@@ -527,3 +681,70 @@ def test_arguments_of_another_kind_are_named(files, tmp_path):
         with pytest.raises(InputError, match=words):
             run(files["toy"], tmp_path / "out", **more)
     assert not (tmp_path / "out").exists()
+
+
+def listening(process):
+    """Addresses at which a process and its children wait for connections, but for those of the machine itself."""
+    import psutil
+
+    found = []
+    for one in (process, *process.children(recursive=True)):
+        for connection in one.net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.append(connection.laddr.ip)
+    return found
+
+
+def test_the_local_cluster_can_be_reached_from_this_machine_alone(client):
+    import psutil
+
+    found = listening(psutil.Process())
+    assert len(found) >= 4
+    assert set(found) <= {"127.0.0.1", "::1"}
+
+
+def test_weights_that_differ_on_a_worker_are_named(files, options, weights, tmp_path):
+    for ending in (".safetensors", ".json"):
+        shutil.copy(weights.with_suffix(ending), tmp_path / f"w{ending}")
+    header = open_events(files["single"]).header
+    unit = units.plan_units([open_events(files["single"])], 1)[0]
+    content = described(Chain.for_header(header, RunOptions(gnn=str(tmp_path / "w.safetensors"))))
+    (tmp_path / "w.json").write_text((tmp_path / "w.json").read_text() + " ")
+    with pytest.raises(InputError, match=r"w\.safetensors: is not there on .*, or is another one"):
+        _run_there(content, unit, version("smartpix"))
+
+
+def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
+    from tracking.distribute import _chain_of
+
+    monkeypatch.chdir(Path(options.gnn).parent)
+    narrow = dataclasses.replace(
+        options, gnn=Path(options.gnn).name, write=EXTRA, cone=dataclasses.replace(options.cone, quantile=0.9)
+    )
+    chain = Chain.for_header(open_events(files["toy"]).header, narrow)
+    again = _chain_of(described(chain))
+    assert again.options == dataclasses.replace(narrow, gnn=options.gnn)
+    unit = units.plan_units([open_events(files["toy"])], 4)[0]
+    one, two = units.run_unit(chain, unit), units.run_unit(again, unit)
+    one.totals.ms = two.totals.ms = {}
+    assert packed(one) == packed(two)
+
+
+def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(copies, options, tmp_path, monkeypatch):
+    """Whatever the error is: no reader knows all kinds of damage."""
+    run_unit = units.run_unit
+
+    def broken(chain, unit):
+        if unit.path.endswith("toy-2.root"):
+            raise KeyError("cluster_x")
+        return run_unit(chain, unit)
+
+    monkeypatch.setattr(units, "run_unit", broken)
+    summary = run(copies / "*.root", tmp_path / "out", options, figures=False)
+    assert len(summary["files"]) == 5
+    assert summary["failed"] == {
+        str(
+            copies / "toy-2.root"
+        ): f"{copies / 'toy-2.root'}: events 0 to 3 cannot be run (KeyError: 'cluster_x'); the file may be "
+        "damaged: make or copy it again, and tell us if that does not help"
+    }
