@@ -92,7 +92,8 @@ def write_clusters(
     path = Path(path)
     told = None if sensor is None else _checked_sensor(f"{path}: sensor", sensor)
     n_clusters = 0
-    with replace_when_done(path) as beside:
+    # Arrow opens no path that is not UTF-8, Python does.
+    with replace_when_done(path) as beside, beside.open("wb") as file:
         parts = checked_parts((clusters,) if isinstance(clusters, ClusterSet) else clusters, str(path))
         first = next(parts)
         names = [name for name in LABELS if name in first.labels]
@@ -108,7 +109,7 @@ def write_clusters(
         }
         # Charges are zero or differ: dictionaries would make the file larger, statistics and Arrow's schema only its footer.
         writer = pq.ParquetWriter(
-            beside, layout, compression="zstd", use_dictionary=False, write_statistics=False, store_schema=False,
+            file, layout, compression="zstd", use_dictionary=False, write_statistics=False, store_schema=False,
             write_page_checksum=True,
         )  # fmt: skip
         with writer:
@@ -305,7 +306,8 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # Arrow opens no path that is not UTF-8, Python does.
+        with path.open("rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
             yield file
     except _DAMAGED as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"

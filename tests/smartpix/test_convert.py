@@ -1,19 +1,27 @@
 """What a path holds is found out and said, and our own files keep everything from one container to the other."""
 
+import gzip
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pyarrow as pa
 import pytest
 import uproot
 
 from smartpix.convert import KINDS, ConvertOptions, detect
+from smartpix.geometry import read_detector, write_detector
 from smartpix.io import Header, iterate, open_events
-from smartpix.parquet import write_clusters
+from smartpix.parquet import describe_clusters, read_clusters, write_clusters
 from smartpix.schema import InputError
+from smartpix.tables import parquet_writer
 from smartpix.write import write_events
-from tests.helpers import SENSOR, convert_folder, one_module_detector, random_events
+from tests.helpers import REPOSITORY, SENSOR, convert_folder, one_module_detector, random_events
 from tests.smartpix.test_trackml import write_event
 
 HEADER = Header(one_module_detector(), 3.8, (0, 19), {"command": "tests", "seed": 4})
@@ -162,6 +170,62 @@ def test_hits_and_particles_that_are_there_twice_are_refused(trackml, tmp_path):
         with pytest.raises(InputError, match=f"{what} is there more than once"):
             convert_folder(trackml, tmp_path / "e.root")
         shutil.copy(whole / path.name, path)
+
+
+@pytest.fixture
+def odd_folder(tmp_path):
+    """A folder whose name is not UTF-8."""
+    path = tmp_path / os.fsdecode(b"d\xff\xe9t\xe9")
+    try:
+        path.mkdir()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    return path
+
+
+def test_folders_whose_names_are_not_utf_8_are_read_and_written(trackml, clusters_2s, odd_folder, tmp_path):
+    convert_folder(trackml, tmp_path / "e.root")
+    for path in trackml.iterdir():
+        shutil.copy(path, odd_folder)
+    for name in ("event000000001-hits.csv", "detectors.csv"):
+        (odd_folder / f"{name}.gz").write_bytes(gzip.compress((odd_folder / name).read_bytes()))
+        (odd_folder / name).unlink()
+    shutil.make_archive(str(tmp_path / "a"), "zip", trackml)
+    shutil.move(tmp_path / "a.zip", odd_folder / "a.zip")
+    wanted = ak.to_list(next(iterate(tmp_path / "e.root"))[1])
+    for source in (odd_folder, odd_folder / "a.zip"):
+        convert_folder(source, odd_folder / "e.root")
+        assert ak.to_list(next(iterate(odd_folder / "e.root"))[1]) == wanted
+    for name in ("d.csv", "d.csv.gz"):
+        write_detector(open_events(odd_folder / "e.root").header.detector, odd_folder / name)
+        assert len(read_detector(odd_folder / name)) == 5
+    write_clusters(odd_folder / "c.parquet", clusters_2s, {"command": "tests"}, SENSOR)
+    assert len(read_clusters(odd_folder / "c.parquet")) == describe_clusters(odd_folder)["n_clusters"] == len(clusters_2s)
+    with parquet_writer(odd_folder / "t.parquet", {"a": pa.int64()}, {}) as add:
+        add({"a": [1, 2]})
+    assert (odd_folder / "t.parquet").stat().st_size > 0
+    (odd_folder / "e.root").unlink()
+    (odd_folder / "event000000001-cells.csv").unlink()
+    with pytest.raises(InputError, match=r"'event000000001-cells\.csv' .* is missing"):
+        convert_folder(odd_folder, odd_folder / "e.root")
+    assert not (odd_folder / "e.root").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_names_that_are_not_utf_8_reach_every_terminal(trackml, odd_folder, encoding):
+    """Found, results and errors are said, in a process of its own with streams of that encoding."""
+    for path in trackml.iterdir():
+        shutil.copy(path, odd_folder)
+    run = "import sys; from tracking.cli import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8"}
+    for source, code, json_ in ((odd_folder, 0, False), (odd_folder, 0, True), (odd_folder / "none", 1, False)):
+        command = [sys.executable, "-c", run, "convert", source, "-o", odd_folder / "e.root", *(["--json"] if json_ else [])]
+        done = subprocess.run(command, env=environment, capture_output=True)
+        assert done.returncode == code, done.stderr
+        assert b"Traceback" not in done.stderr
+        assert (b"trackml" in done.stdout) == (code == 0)
+        if json_:
+            assert json.loads(done.stdout)["n_events"] == 2
 
 
 def test_a_crossing_along_its_sensor_is_refused(trackml, tmp_path):
