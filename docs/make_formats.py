@@ -4,8 +4,10 @@ from pathlib import Path
 
 from smartpix import schema
 from smartpix.acts_geometry import BARCODE
+from smartpix.acts_root import PARTICLES
+from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.dataset import LABELS, LAYOUTS
-from smartpix.hit_tables import ELECTRONS_PER_MM
+from smartpix.hit_tables import ELECTRONS_PER_MM, LORENTZ, OFF_PLANE, OVER_EDGE
 from smartpix.io import FORMAT_VERSION
 from smartpix.parquet import SENSOR
 from tracking.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
@@ -73,23 +75,42 @@ OTHERS = f"""
 ## Files of others
 
 `smartpix convert INPUT -o F.root` finds out what it is given, says so on stderr (and in `--json`) and makes an event file of it; `smartpix convert FORMAT INPUT`
-takes it for nothing else. A folder, one event by the beginning of its tables' names (`FOLDER/event000000001`) or one of its tables, or a ROOT file:
+takes it for nothing else. A folder or a zip archive of CSV tables, one event by the beginning of its tables' names (`FOLDER/event000000001`) or one of its tables, or a
+ROOT file:
 
 | format | known by | read |
 |---|---|---|
-| `trackml` | `event*-hits.csv` | `-cells`, `detectors.csv`; with truth `-truth`, `-particles` (all `.csv` or `.csv.gz`); volumes 7, 8, 9 |
+| `trackml` | `event*-hits.csv` | `-cells`, `detectors.csv`; with truth `-truth`, `-particles`; volumes 7, 8, 9 |
 | `acts-csv` | `event*-measurements.csv` | `-cells`; with truth `-hits`, `-measurement-simhit-map` and the first of `-particles_simulated`, `-particles_initial`, `-particles` |
-| `acts-root` | `measurements.root` | its channels, or those of `clusters.root`; with truth `hits.root`, `particles.root` and the `particles_*` branches of the measurements (or, as some versions wrote them, `particles`, and `barcode` of the hits: lists of the five parts) |
+| `acts-root` | `measurements.root` | its channels, or those of `clusters.root`; with truth `hits.root`, the first of {", ".join(f"`{n}.root`" for n in PARTICLES)} and the `particles_*` branches of the measurements (or, as some versions wrote them, `particles`, and `barcode` of the hits: lists of the five parts) |
 | `smartpix` | the trees of an event file | everything; written with the other container, or with that of `--format` |
 
 Truth and particles are there for all events of a folder or for none. The public data sets (parquet) hold single clusters, without events or modules: no event file
-can be made of them.
+can be made of them. The output may not be one of the files that it is made from.
 
-- **Modules.** ACTS's `detectors.csv` has no pixel sizes: `--detector` takes its geometric digitisation (JSON; one `*digi*.json` in the folder is found), or a module
-  table (CSV, below) instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are left out and counted (`n_left_out`); global positions that are not
-  where the table has the local ones are refused.
-- **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`; in ROOT files without one it is the number of the entry in its event, from 0. Event numbers are the files' own.
-  A `particle_id` in five parts becomes {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first, as ACTS packed it before.
+- **CSV** is read in UTF-8 (with a byte order mark or without) and with a dot in numbers, whatever
+  the locale. Every table may be compressed: {", ".join(f"`.csv{e}`" for e in PACKED)}. Of a zip
+  archive all tables are read, in whatever folder of it they lie, and nothing is unpacked to disk;
+  `detectors.csv` may be in another one (`--detector detectors.zip`). A file that unpacks to more
+  than {UNPACKED // 1_000_000} MB and {LARGEST_RATIO} times its size is refused. Columns that are
+  not needed may hold anything; so may the rows of strips and of noise.
+- **Modules.** ACTS's `detectors.csv` has no pixel sizes: `--detector` takes its geometric
+  digitisation (JSON; one `*digi*.json` in the folder is found), or a module table (CSV, below)
+  instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are
+  left out and counted (`n_left_out`).
+- **Positions** have to agree with modules and cells. Refused are hits more than {OFF_PLANE} mm off
+  the plane of their module, or beside the outermost centres of their cells by more than one pixel
+  or, where that is more, {LORENTZ} of the sensor's thickness (Lorentz drift); global positions of ACTS
+  that are not where the table has the local ones; crossings of the truth more than {OVER_EDGE} mm
+  outside the sensor of their hit.
+- **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`; in ROOT files without one it
+  is the number of the entry in its event, from 0. Event numbers are the files' own. A `particle_id`
+  in five parts becomes {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first,
+  as ACTS packed it before. Ids that come as floats are taken up to 2^53; beyond, one float stands
+  for several ids (a left join of pandas makes such columns), and they are refused.
+- **One event stays one event.** Two jobs whose event numbers repeat (joined with `hadd`), tables
+  put one after the other, and a hit, particle or crossing that is there twice are refused. Convert
+  the files of each job by themselves.
 - **Charge** is the cell's value times `--electrons` (default {ELECTRONS_PER_MM:,.0f}: values are path lengths in mm), in slice 19. `--field` is TrackML's 2 T where it is not given; of ACTS's files it must be.
 - **Share** of a particle in a cluster is that of its path through the thickness.
 - **Estimates** have to be those of the user's sensor and digitisation. ACTS's geometric digitisation has neither Lorentz drift nor diffusion, by which the shipped estimates are off

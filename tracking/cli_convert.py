@@ -18,8 +18,8 @@ def add_convert(commands: Any) -> None:
         "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto the files."
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
-        "a folder of events, one event by the beginning of its tables' names, or a ROOT file; the format (trackml, acts-csv, "
-        "acts-root, smartpix) is found out where it is not given"
+        "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT file; the format "
+        "(trackml, acts-csv, acts-root, smartpix) is found out where it is not given"
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=Path, metavar="FILE", help=(

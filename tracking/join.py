@@ -90,6 +90,16 @@ def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int3
     return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
 
 
+def _check_once(ids: Ints, where: str) -> None:
+    """Check that no hit is there twice, as where jobs whose event numbers repeat were joined (hadd)."""
+    known, times = np.unique(ids, return_counts=True)
+    if np.any(times > 1):
+        raise InputError(
+            f"{where}: hit {known[times > 1][0]} is there {times.max()} times; two events may have been put together as one "
+            "(hadd, tables one after the other). Join what was converted"
+        )
+
+
 def check_events(events: Sequence[int], original: Found) -> None:
     """Check that the original files have the events.
 
@@ -155,6 +165,7 @@ def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict
         stem = f"{prefixes[event]}-{table}"
         path = csv_of(original.path, stem)
         ids = read_csv(path, {name: "i8"}, "the table that was converted")[name]
+        _check_once(ids, str(path))
         number, score = _assign(_of_entry(tracks, entry), ids, str(path))
         write_csv(folder / f"{stem}-tracks.csv", {name: ids, "track_id": number, "track_score": score})
         files.append(f"{stem}-tracks.csv")
@@ -207,6 +218,8 @@ def _assign_rows(
     by_event = np.argsort(event, kind="stable")
     for e, found in entries.items():
         rows = by_event[slice(*np.searchsorted(event, [e, e + 1], sorter=by_event))]
+        if not partly:
+            _check_once(ids[rows], f"{where}: event {e}")
         of_event = _only(found, ids[rows]) if partly else found
         number[rows], score[rows] = _assign(of_event, ids[rows], f"{where}: event {e}")
     return number, score
@@ -238,6 +251,7 @@ def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> d
         for k, event in enumerate(there.tolist()):
             part = read_branches(original.path, "events", ["cluster_hit_id"], EXPECTED, start=k, stop=k + 1)
             ids = ak.to_numpy(part["cluster_hit_id"][0])
+            _check_once(ids, f"{original.path}: event {event}")
             none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
             found = _of_entry(tracks, entry_of[event]) if event in entry_of else none
             number, score = _assign(found, ids, f"{original.path}: event {event}")

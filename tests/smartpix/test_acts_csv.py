@@ -239,6 +239,14 @@ def test_local_positions_that_contradict_the_cells_are_refused(copy, tmp_path, c
         convert_folder(copy / "event000000000", tmp_path / "e.root")
 
 
+def test_an_event_without_measurements_is_an_event(copy, tmp_path):
+    for path in copy.glob("event000000000-*.csv"):
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert convert_folder(copy, tmp_path / "e.root")["n_events"] == 2
+    (part,) = [part for _, part in iterate(tmp_path / "e.root")]
+    assert ak.to_list(ak.num(part["clusters"]))[0] == len(part["particles"][0]) == 0 < len(part["clusters"][1])
+
+
 def test_a_link_that_is_there_twice_is_refused(copy, tmp_path):
     path = copy / "event000000000-measurement-simhit-map.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")

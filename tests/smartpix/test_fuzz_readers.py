@@ -18,6 +18,7 @@ from smartpix.schema import InputError
 from smartpix.write import write_events
 from tests.acts_files import write_acts_root
 from tests.helpers import REPOSITORY, SENSOR, convert_folder, embedded_detector, one_module_detector, part_of, random_events
+from tests.smartpix.test_archives import PACK, zipped_folder
 from tests.smartpix.test_io import rewritten
 from tests.smartpix.test_trackml import write_event
 
@@ -25,7 +26,7 @@ FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health
 
 TOKENS = (
     "", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25, str(2**64 - 1), '"',
-    "\x00", "é",
+    "\x00", "é", "1e3", "9007199254740992.0", "4.5e17", "1_0", "0x10", "\ufeff", "\r", "1,", str(2**63 - 1), str(-(2**63)), "1e7",
 )  # fmt: skip
 
 bytes_changed = st.one_of(
@@ -107,9 +108,12 @@ def with_change(folder, name, change):
     """A copy of a folder with one file changed."""
     copy = Path(tempfile.mkdtemp()) / "copy"
     shutil.copytree(folder, copy)
-    path = copy / name
-    path.write_bytes((damaged if change[0] in ("cut", "overwrite", "random", "insert") else edited)(path.read_bytes(), change))
+    change_file(copy / name, change)
     return copy
+
+
+def change_file(path, change):
+    path.write_bytes((damaged if change[0] in ("cut", "overwrite", "random", "insert") else edited)(path.read_bytes(), change))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,42 @@ def test_acts_csv(acts, name, change):
     copy = with_change(acts, name, change)
     survives(converted, copy)
     shutil.rmtree(copy.parent)
+
+
+@FEW
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from(TRACKML), st.one_of(bytes_changed, cells_changed)),
+        min_size=2, max_size=4, unique_by=lambda c: c[0],
+    )
+)  # fmt: skip
+def test_several_damaged_files(trackml, changes):
+    copy = with_change(trackml, *changes[0])
+    for name, change in changes[1:]:
+        change_file(copy / name, change)
+    survives(converted, copy)
+    shutil.rmtree(copy.parent)
+
+
+@FEW
+@given(ending=st.sampled_from(sorted(PACK)), name=st.sampled_from(TRACKML), change=bytes_changed)
+def test_compressed_tables(trackml, ending, name, change):
+    """What is packed is good; the packed file is damaged."""
+    copy = with_change(trackml, name, ("insert", 1.0, b""))
+    packed = PACK[ending]((copy / name).read_bytes())
+    (copy / name).unlink()
+    (copy / f"{name}{ending}").write_bytes(damaged(packed, change))
+    survives(converted, copy)
+    shutil.rmtree(copy.parent)
+
+
+@FEW
+@given(change=bytes_changed)
+def test_archives_of_events(trackml, change):
+    with tempfile.TemporaryDirectory() as folder:
+        path = zipped_folder(trackml, Path(folder) / "a.zip", "events/")
+        path.write_bytes(damaged(path.read_bytes(), change))
+        survives(converted, path)
 
 
 @FEW
@@ -266,7 +306,8 @@ def test_detector_tables(change):
         path = Path(folder) / "detector.csv"
         write_detector(part_of(embedded_detector(), np.arange(3)), path)
         content = path.read_bytes().replace(b'"', b"")
-        path.write_bytes((damaged if change[0] in ("cut", "overwrite", "random", "insert") else edited)(content, change))
+        path.write_bytes(content)
+        change_file(path, change)
         survives(lambda: read_detector(path).layers)
 
 

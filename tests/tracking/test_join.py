@@ -204,6 +204,24 @@ def test_hits_that_the_files_do_not_have_and_events_that_are_there_twice_are_ref
         join_tracks(tmp_path / "twice.root", detect(folder), tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["trackml", "acts-root", "without ids"])
+def test_files_with_two_events_as_one_are_refused(acts_folder, tmp_path, kind):
+    """Tables one after the other, and jobs that were joined."""
+    if kind == "trackml":
+        folder = write_event(tmp_path / "events")
+        path = folder / "event000000001-hits.csv"
+        path.write_text(path.read_text() + path.read_text().split("\n", 1)[1])
+    else:
+        folder = write_acts_root(acts_folder, tmp_path / "root", measurement_id=kind == "acts-root")
+        with uproot.open(folder / "measurements.root") as file:
+            names = ["event_nr", *(["measurement_id"] if kind == "acts-root" else [])]
+            once = {n: file["measurements"][n].array(library="np") for n in names}
+        with uproot.recreate(folder / "measurements.root") as file:
+            file.mktree("measurements", {n: v.dtype for n, v in once.items()}).extend({n: np.tile(v, 2) for n, v in once.items()})
+    with pytest.raises(InputError, match=r"(hits\.csv|event 1): hit \d+ is there 2 times; two events may have been put together"):
+        join_tracks(tracks_file(tmp_path / "tracks.root", {1: []}), detect(folder), tmp_path)
+
+
 def test_an_event_without_tracks_is_joined_too(tmp_path):
     folder = write_event(tmp_path / "events")
     join_tracks(tracks_file(tmp_path / "tracks.root", {1: []}), detect(folder), tmp_path)
