@@ -25,20 +25,24 @@ def cells(name, kind):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Runs a notebook in an empty folder, once: its names, and under "printed" and "folder" what it printed and where it ran."""
+    """Runs a notebook in an empty folder, once, with lines changed: its names, and under "printed" and "folder" what it printed
+    and where it ran."""
     done = {}
 
-    def run(name):
-        if name not in done:
+    def run(name, *changes):
+        if (name, changes) not in done:
             folder, printed, found = tmp_path_factory.mktemp(name), io.StringIO(), {}
             plt.switch_backend("Agg")
             with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
                 patch.setattr(plt, "show", lambda: None)
                 for number, cell in enumerate(cells(name, "code")):
-                    exec(compile("".join(cell["source"]), f"{name}, code cell {number}", "exec"), found)
-            done[name] = {**found, "printed": printed.getvalue(), "folder": folder, "figures": plt.get_fignums()}
+                    source = "".join(cell["source"])
+                    for old, new in changes:
+                        source = source.replace(old, new)
+                    exec(compile(source, f"{name}, code cell {number}", "exec"), found)
+            done[name, changes] = {**found, "printed": printed.getvalue(), "folder": folder, "figures": plt.get_fignums()}
             plt.close("all")
-        return done[name]
+        return done[name, changes]
 
     return run
 
@@ -138,6 +142,16 @@ def test_tracks_are_found_in_the_own_detector(executed):
     assert len(found["result"].tracks) > 200
     assert (found["folder"] / "results" / "tracks.root").exists()
     assert open_events(found["folder"] / "mine.root").n_events == 3
+
+
+def test_a_detector_of_three_layers_only_takes_its_radii(executed):
+    found = executed("your_own_detector", ("(30.0, 60.0, 100.0, 150.0)", "(30.0, 60.0, 100.0)"))
+    assert len(found["layers"]) == 3
+    summary = found["summary"]
+    assert not any("findable" in line or "hits on different layers" in line for line in summary["warnings"])
+    assert summary["n_findable"] > 700
+    assert summary["track_efficiency"] > 0.9
+    assert "-" not in found["printed"].split("n_findable")[1]
 
 
 def test_trained_estimates_beat_the_simple_ones_and_not_the_shipped(executed):

@@ -53,7 +53,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
     truth = score = None
     if has_truth:
-        truth = metrics.event_truth(record["clusters"], record["particles"], hits.layer)
+        truth = metrics.event_truth(record["clusters"], record["particles"], hits.layer, min_layers=options.findable_layers)
         score = metrics.score_tracks(truth, tracks.rows())
     searched = window(hits, detector, chain.pairs, header.field, options.window, options.threads)
     of_track = np.full(len(hits), -1, dtype=np.int32)

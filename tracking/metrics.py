@@ -1,7 +1,7 @@
 """The one definition of every quality number: matching, findable, true edges, efficiencies, fakes, duplicates.
 
 Definitions:
-    findable: charged, pT > 0.9 GeV, |eta| < 2.5, clusters on at least 4 distinct pixel layers.
+    findable: charged, pT > 0.9 GeV, |eta| < 2.5, clusters on at least 4 distinct pixel layers (an option for detectors of fewer).
     accepted: charged, pT > 0.9 GeV, |eta| < 2.5, wherever produced and on however many layers.
     technical efficiency: findable particles with a matched track / findable ones; physics efficiency: the same of accepted ones.
     a particle made a cluster if at least 10 % of its true charge is the particle's.
@@ -25,6 +25,9 @@ from scipy.stats import beta as beta_distribution
 
 __all__ = [
     "BINS",
+    "MAX_ETA",
+    "MIN_LAYERS",
+    "MIN_PT",
     "MIN_SHARE",
     "TRACK_BINS",
     "EdgeScore",
@@ -83,6 +86,7 @@ class EventTruth:
         distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers, of any pT;
             infinite where there is none.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
+        min_layers: on which a particle must have clusters to be findable.
         main: (N,) row of the particle with the largest share of each cluster, -1 where none has MIN_SHARE.
         edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the stiffest, if several);
         edge_pt: (E,) its pT; edge_findable: (E,) whether a findable one did.
@@ -109,14 +113,22 @@ class EventTruth:
     edge_pt: Floats
     edge_findable: npt.NDArray[np.bool_]
     pileup: int | None = None
+    min_layers: int = MIN_LAYERS
 
 
-def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.int32], pileup: int | None = None) -> EventTruth:
+def event_truth(
+    clusters: ak.Array,
+    particles: ak.Array,
+    layer: npt.NDArray[np.int32],
+    pileup: int | None = None,
+    min_layers: int = MIN_LAYERS,
+) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
     Args:
         layer: (N,) layer of each cluster.
         pileup: collisions in the event, see :func:`pileup_of`.
+        min_layers: on which a particle must have clusters to be findable.
     """
     truth = clusters["truth"]
     counts = ak.to_numpy(ak.num(truth, axis=1))
@@ -143,7 +155,7 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
     n_hits = np.bincount(of[:, 0], minlength=len(ids))
     on_layer = np.unique(np.stack([particle, layer[hit].astype(np.int64)], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
-    charged, seen = columns["charge"] != 0, n_layers >= MIN_LAYERS
+    charged, seen = columns["charge"] != 0, n_layers >= min_layers
     accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
     findable = accepted & seen
     edges, made_by = _true_edges(hit, particle, order, layer)
@@ -161,7 +173,7 @@ def event_truth(clusters: ak.Array, particles: ak.Array, layer: npt.NDArray[np.i
         distance=nearest_distance(eta, phi, charged & seen),
         hit=of[by_hit, 1], particle=of[by_hit, 0], main=main,
         edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
-        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
+        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup, min_layers=min_layers,
     )  # fmt: skip
 
 
@@ -343,7 +355,7 @@ def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[s
             hist.axis.Boolean(name="found"), storage=hist.storage.Int64(),
         )  # fmt: skip
         physics = central if name == "pt" else truth.accepted
-        technical = physics & (truth.n_layers >= MIN_LAYERS)
+        technical = physics & (truth.n_layers >= truth.min_layers)
         for of, chosen in (("technical", technical), ("physics", physics)):
             histogram.fill(value[chosen], of, found[chosen])
         counts[name] = histogram

@@ -93,6 +93,10 @@ class InteractionNetwork(nn.Module):
         return logits
 
 
+SHIPPED = {"cone": "gnn", "window": "gnn-window"}
+"""Weights by the edges they score."""
+
+
 def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetwork:
     """Shipped weights by name, or others by path.
 
@@ -109,7 +113,10 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
         raise InputError(f"{name}: its JSON lacks one of the options {', '.join(SIZE)}; train it again") from error
     trained_on = description["options"].get("graph", "cone")
     if graph not in (None, trained_on):
-        raise InputError(f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give others with gnn")
+        raise InputError(
+            f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give both together, "
+            f"--set graph={graph} --set gnn={SHIPPED.get(graph, 'W.safetensors')}"
+        )
     load_arrays(network, arrays, name)
     return network.eval()
 

@@ -16,6 +16,7 @@ from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
+from tracking.metrics import MIN_LAYERS
 from tracking.outputs import EXTRA
 from tracking.vertices import VertexOptions
 
@@ -39,6 +40,7 @@ class RunOptions:
             (one an event, with the columns of ACTS).
         cone: of the graph's edges: :data:`tracking.graph.WIDE`, which holds more than ``ConeOptions()``; to change one of its
             options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
+        findable_layers: on so many a particle must have clusters to count as findable (docs/numbers.md).
         threads: of the estimates, the edges and the seeds; the results do not depend on it.
     """
 
@@ -52,6 +54,7 @@ class RunOptions:
     graph: str = "cone"
     gnn: str = "gnn"
     write: tuple[str, ...] = ()
+    findable_layers: int = MIN_LAYERS
     threads: int = 1
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -69,6 +72,7 @@ class RunOptions:
         object.__setattr__(self, "write", tuple(self.write))
         for name in self.write:
             check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
+        check("options", "findable_layers", self.findable_layers, 2 <= self.findable_layers <= 100, "from 2 to 100")
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")
 
     def weights(self) -> dict[str, Any]:

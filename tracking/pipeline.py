@@ -59,7 +59,7 @@ class EventResult:
 
 @dataclass(frozen=True)
 class Chain:
-    """The chain, set up for files of one detector: estimator, network, layer pairs, options."""
+    """The chain, set up for files of one detector: estimator, network, layer pairs, options; warnings of what does not fit."""
 
     header: Header
     options: RunOptions
@@ -67,6 +67,7 @@ class Chain:
     network: FusedInteractionNetwork
     pairs: LayerPairs
     ranks: npt.NDArray[np.int32]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def for_header(cls, header: Header, options: RunOptions) -> Chain:
@@ -79,12 +80,15 @@ class Chain:
             raise InputError(f"Chain.for_header: expected the header of a file, open_events(path).header, and got {header!r:.80}")
         torch.set_num_threads(options.threads)
         estimator = choose_estimator(header, options.estimates, **options.weights())
+        warnings: list[str] = []
         if options.graph == "cone" and trained_on_others(header, estimator):
-            log(
-                "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones "
+            warnings.append(
+                "these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones "
                 "are off; train estimates on events of yours that have truth (smartpix train shape), or do without "
                 "(--set graph=window --set gnn=gnn-window)"
             )
+        for line in warnings:
+            log(f"warning: {line}")
         if is_cold(search):
             log("compiling the kernels, which is done once and takes a minute or more")
         pairs = layer_pairs(header.detector, skips=options.cone.skips)
@@ -95,6 +99,7 @@ class Chain:
             network=fuse_network(load_network(options.gnn, options.graph)),
             pairs=pairs,
             ranks=layer_ranks(len(header.detector.layers), pairs),
+            warnings=tuple(warnings),
         )
 
     def event(self, event: int, clusters: ak.Array) -> EventResult:

@@ -43,7 +43,8 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
     table.add_row("edges of the reference window / event", f"{summary['n_window_edges'] / per:,.0f}")
     table.add_row("edges in cones / event", f"{summary['n_edges'] / per:,.0f}")
-    table.add_row("reduction", rate("reduction", 2))
+    # Where the window is empty, as without field, there is nothing that the cones reduce.
+    table.add_row("reduction", rate("reduction", 2) if summary["n_window_edges"] else "no reference")
     table.add_row("seeds / event", f"{summary['n_seeds'] / per:,.0f}")
     table.add_row("tracks / event", f"{summary['n_tracks'] / per:,.1f}")
     table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")

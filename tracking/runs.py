@@ -17,6 +17,7 @@ from smartpix.files import check_writable, sha256_of, staging, store_text, writi
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.text import read_json
+from tracking.advice import advice
 from tracking.cli_output import log
 from tracking.distribute import run_on
 from tracking.inputs import check_folder, expand, none_usable
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS_PER_UNIT", "run"]
 
 EVENTS_PER_UNIT = 10
-OUTSIDE = 0.02
-"""Share of a feature's values beyond the training's range that is worth a warning."""
 N_STUDY = 3
 """Events of the cone study."""
 UNFINISHED = "unfinished"
@@ -74,8 +73,8 @@ def run(
         join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.join`).
 
     Returns:
-        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), the names of the files ``written``
-        into the folder, and the numbers of docs/numbers.md.
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), ``warnings``, the names of the
+        files ``written`` into the folder, and the numbers of docs/numbers.md.
 
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
@@ -195,11 +194,10 @@ def _write(
         summary = {"files": files, "failed": failed, **totals.summary()}
         if original is not None:
             summary["joined"] = join_tracks(beside / "tracks.root", original, beside)
-        if summary["features_outside"] > OUTSIDE:
-            log(
-                f"warning: {summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph network "
-                f"'{chain.options.gnn}' was trained in, so its scores may be off; train one on such events (smartpix train gnn)"
-            )
+        new = advice(summary, chain.options, len(chain.header.detector.layers))
+        for line in new:
+            log(f"warning: {line}")
+        summary["warnings"] = [*chain.warnings, *new]
         if figures:
             _draw(beside, chain, totals, units, shown)
         store_text(beside / TIMES, json.dumps({"ms_per_event": summary["ms_per_event"]}, indent=1) + "\n")

@@ -90,7 +90,8 @@ def run_events(
             result = chain.event(int(record["event"]), record["clusters"])
             truth = score = None
             if file.has_truth:
-                truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer, pileup)
+                layers = chain.options.findable_layers
+                truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer, pileup, layers)
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, truth, score)
             yield result, record, truth, score
