@@ -7,6 +7,8 @@ from smartpix.acts_geometry import BARCODE
 from smartpix.acts_root import PARTICLES
 from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.dataset import LABELS, LAYOUTS
+from smartpix.detector_checks import AXES_TOLERANCE, ID_LIMITS, LARGEST_COORDINATE, MOST_PIXELS
+from smartpix.event_checks import POSITION_TOLERANCE
 from smartpix.hit_tables import ELECTRONS_PER_MM, LORENTZ, OFF_PLANE, OVER_EDGE
 from smartpix.io import FORMAT_VERSION
 from smartpix.parquet import SENSOR
@@ -38,8 +40,19 @@ A file holds
 - `metadata`, a string: JSON with the format version, `field` (T, along z), `slices` (which 200 ps slices the pixels carry) and `made_by` (command,
   options, seed);
 - `detector`, a tree with one entry per module;
+- `checksums`, a string: JSON with the checksums (below) of `metadata` and of the columns of `detector`, the number of events, and the names of
+  the columns that the branch `checksum` of `events` is of;
 - `events`, a TTree (or RNTuple) with one entry per event and the jagged branches below. Clusters, pixels, truth and particles each have their
   own length; `cluster_n_pixels` and `cluster_n_truth` say how many `pixel_*` and `truth_*` entries belong to each cluster, in order.
+
+**Checksums** are CRC-32 (that of zlib). The branch `checksum` (uint32) has one for each column of an event, so that whatever is read is checked: a byte that
+changed is an error. Files of other programs need none: they leave `checksums` out of `metadata`, and `smartpix info` says `checksums: none` of them.
+On the embedded sample checking takes 4 % of the time in which events are read.
+
+**What is read is checked**, whoever wrote it. Branches are of the types below, or of others whose numbers these hold without loss (ids as floats end at
+2<sup>53</sup>, where neighbours begin to share one). Events have numbers of their own, clusters and particles ids of their own in an event, sigmas
+are positive, x, y, z lie where the module has `local_x` and `local_y` (to {1e3 * POSITION_TOLERANCE:g} um; across the sensor within its thickness), shares from 0 to 1, and truth is of particles
+of the event. Files joined with `hadd` are refused: it joins the detector tables too, and numbers of events may repeat. Commands take several files instead.
 
 A file is written beside its final place and moved there when it is complete. The same content under the same name gives the same bytes.
 The sensor frame is defined in [concepts](concepts.md#frames).
@@ -59,9 +72,13 @@ Positions are Lorentz-shift corrected by whoever made the file; those of convert
 threshold and ADC; negative where moving carriers induce the opposite sign; 0 where the slice stayed below the threshold.
 """
 
-DETECTOR_NOTE = """
+DETECTOR_NOTE = f"""
 The columns are those of TrackML's `detectors.csv`, so either file reads as the other; the CSV table of `smartpix detector` has them too.
 `(u, v, w)` is the module's own frame; `smartpix.geometry.Detector` derives the sensor frame from it.
+
+A table is checked where it is read: numbers are finite, sizes positive and those of sensors, a side has up to {MOST_PIXELS:,} pixels, the axes are of length 1, at right
+angles (within {AXES_TOLERANCE:g}) and right-handed, no corner is beyond {LARGEST_COORDINATE / 1000:.1f} m, and every module is there once. Ids are from 0 and below
+{", ".join(f"2<sup>{n.bit_length() - 1}</sup> (`{name}`)" for name, n in ID_LIMITS.items())}.
 """
 
 TRACKS_NOTE = """

@@ -7,6 +7,7 @@ from typing import Any
 
 import awkward as ak
 
+from smartpix import checksums
 from smartpix.io import iterate, open_events
 from smartpix.parquet import describe_clusters, is_cluster_file
 from smartpix.weights import data_path, describe_weights
@@ -43,6 +44,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
     return {
         "file": str(opened.path),
         "container": opened.container,
+        "checksums": checksums.ALGORITHM if opened.checksums else "none",
         "n_events": opened.n_events,
         "n_clusters": n_clusters,
         "n_pixels": n_pixels,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.schema import InputError, whole_ids
 
-__all__ = ["AXES_TOLERANCE", "ID_LIMITS", "LARGEST_COORDINATE", "MOST_PIXELS", "check_detector", "module_keys"]
+__all__ = ["AXES_TOLERANCE", "ID_LIMITS", "LARGEST_COORDINATE", "MOST_PIXELS", "check_detector", "module_keys", "repetitions"]
 
 MOST_PIXELS = 32767
 """Along one side of a module: rows and columns are int16 in the files."""
@@ -136,3 +136,14 @@ def module_keys(volume: npt.ArrayLike, layer: npt.ArrayLike, module: npt.ArrayLi
     ids = [np.asarray(values).astype(np.int64) for values in (volume, layer, module)]
     good = np.all([(i >= 0) & (i < limit) for i, limit in zip(ids, ID_LIMITS.values(), strict=True)], axis=0)
     return np.where(good, (ids[0] << 40) + (ids[1] << 24) + ids[2], -1)
+
+
+def repetitions(columns: Mapping[str, npt.NDArray[Any]]) -> int:
+    """How often a table repeats itself from its first row to its last, as ``hadd`` makes it of several files; 1: not at all."""
+    ids = np.stack([columns[name] for name in ID_LIMITS], axis=1)
+    again = np.flatnonzero(np.all(ids[1:] == ids[:1], axis=1)) + 1
+    size = int(again[0]) if len(again) else len(ids)
+    if size == 0 or len(ids) % size:
+        return 1
+    parts = (np.asarray(values).reshape(-1, size) for values in columns.values())
+    return len(ids) // size if all(np.all(part == part[:1]) for part in parts) else 1

@@ -1,7 +1,8 @@
 """Event files in ROOT: layout and reading. Only this module and :mod:`smartpix.write` touch uproot.
 
 One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``, ``particle_*``;
-a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how it was made).
+a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how it was made);
+checksums of all these (:mod:`smartpix.checksums`).
 Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import uproot
 
-from smartpix import schema
+from smartpix import checksums, schema
+from smartpix.detector_checks import repetitions
+from smartpix.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
@@ -87,13 +91,18 @@ class Header:
 
 @dataclass(frozen=True)
 class EventFile:
-    """An opened file: its path, header, number of events, kind of container, and whether it has truth."""
+    """An opened file: its path, header, number of events, kind of container, and whether it has truth.
+
+    Attributes:
+        checksums: names of the columns that the branch ``checksum`` is of; none where the file has no checksums.
+    """
 
     path: Path
     header: Header
     n_events: int
     container: Container
     has_truth: bool
+    checksums: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -127,6 +136,19 @@ def _opened(path: Path) -> Iterator[Any]:
         yield file
 
 
+@contextmanager
+def _reading(path: Path, what: str = "") -> Iterator[None]:
+    """Whatever reading a damaged file raises, as one error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        what = f"{what} cannot be read, " if what else ""
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise InputError(f"{path}: {what}damaged or cut off ({cause}); make or copy it again") from error
+
+
 def open_events(path: str | Path) -> EventFile:
     """Open a file and check it: trees, branches, version.
 
@@ -143,30 +165,74 @@ def open_events(path: str | Path) -> EventFile:
                 "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are converted with "
                 "`smartpix convert DIR -o F.root`"
             )
-        try:
-            meta = _metadata(path, parse_json(str(file["metadata"])))
+        with _reading(path):
+            text = str(file["metadata"])
+            meta = _metadata(path, parse_json(text))
             tree = file[TREE]
             n_events = int(tree.num_entries)
             names = list(tree.keys())
-            detector = Detector(file["detector"].arrays(list(schema.DETECTOR), library="np"), f"{path}: detector")
-        except InputError:
-            raise
-        except _DAMAGED as error:
-            raise InputError(f"{path}: damaged ({type(error).__name__}: {_one_line(error)}); make or copy it again") from error
+            table = file["detector"].arrays(list(schema.DETECTOR), library="np")
+            sums = str(file["checksums"]) if "checksums" in trees else None
+    times = repetitions(table)
+    if times > 1:
+        raise InputError(
+            f"{path}: holds the detector table {times} times, so several files were joined (hadd), and the numbers of their "
+            "events may repeat. Give the files themselves, commands take several"
+        )
+    columns = _checked_sums(path, sums, text, table, n_events, names) if sums is not None or "checksums" in meta else ()
+    detector = Detector(table, f"{path}: detector")
     slices = tuple(meta["slices"])
-    wanted = _branches(slices, truth=False)
-    schema.require(names, wanted, str(path), "docs/formats.md lists the branches.")
+    schema.require(names, branch_types(slices, truth=False), str(path), "docs/formats.md lists the branches.")
     has_truth = any(name.startswith(("truth_", "particle_")) for name in names)
     if has_truth:
         fix = "A file has all truth branches or none; docs/formats.md lists them."
-        schema.require(names, _branches(slices, truth=True), str(path), fix)
+        schema.require(names, branch_types(slices, truth=True), str(path), fix)
+    if not columns:
+        stat = path.stat()
+        _check_numbers(str(path), stat.st_size, stat.st_mtime_ns)
     return EventFile(
         path=path,
         header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
         n_events=n_events,
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
+        checksums=columns,
     )
+
+
+def _checked_sums(
+    path: Path, sums: str | None, text: str, table: Mapping[str, npt.NDArray[Any]], n_events: int, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Columns that the branch ``checksum`` is of, after metadata and detector table were found to be what was written."""
+    if sums is None or "checksum" not in names:
+        raise InputError(
+            f"{path}: its checksums are gone; it is damaged, or was written again by another program, which must then leave "
+            "'checksums' out of the metadata"
+        )
+    told = checksums.check_text(sums, str(path), ("columns", "n_events", "metadata", "detector"))
+    if told["n_events"] != n_events:
+        raise InputError(
+            f"{path}: has {n_events} events and was written with {told['n_events']}; files were joined (hadd) or events left "
+            "out. Give the files that were written, commands take several"
+        )
+    if told["metadata"] != checksums.checksum(text.encode()):
+        raise InputError(f"{path}: the metadata are not what was written (checksum); {checksums.DAMAGED}")
+    if told["detector"] != checksums.of_table(table):
+        raise InputError(f"{path}: the detector table is not what was written (checksum); {checksums.DAMAGED}")
+    if not isinstance(told["columns"], list) or not set(map(str, told["columns"])) <= set(names):
+        raise InputError(f"{path}: the columns that the checksums are of are not there; {checksums.DAMAGED}")
+    return tuple(map(str, told["columns"]))
+
+
+@lru_cache(maxsize=64)
+def _check_numbers(path: str, size: int, changed: int) -> None:
+    """Check, once for a file of this size and time of change, that its events have numbers of their own.
+
+    Files with checksums need it not: their numbers were checked as they were written.
+    """
+    with _opened(Path(path)) as file, _reading(Path(path)):
+        found = file[TREE].arrays(["event"])
+        check_numbers(typed_branches({"event": found["event"]}, {"event": "i8"}, path)["event"].numbers, path)
 
 
 def trees_of(path: str | Path) -> dict[str, int]:
@@ -176,13 +242,10 @@ def trees_of(path: str | Path) -> dict[str, int]:
         InputError: the file is missing or damaged.
     """
     path = Path(path)
-    with _opened(path) as file:
-        try:
-            kinds = file.classnames(recursive=False, cycle=False)
-            names = [name for name, kind in kinds.items() if kind in ("TTree", "ROOT::RNTuple")]
-            return {name: int(file[name].num_entries) for name in names}
-        except _DAMAGED as error:
-            raise InputError(f"{path}: damaged ({type(error).__name__}: {_one_line(error)}); make or copy it again") from error
+    with _opened(path) as file, _reading(path):
+        kinds = file.classnames(recursive=False, cycle=False)
+        names = [name for name, kind in kinds.items() if kind in ("TTree", "ROOT::RNTuple")]
+        return {name: int(file[name].num_entries) for name in names}
 
 
 def read_branches(
@@ -206,19 +269,12 @@ def read_branches(
     trees = trees_of(path)
     if tree not in trees:
         raise InputError(f"{path}: has the trees {sorted(trees)} and not '{tree}'; expected {expected}")
-    with _opened(path) as file:
-        try:
-            names = list(file[tree].keys(recursive=False))
-            schema.require(names, wanted, str(path), f"Expected {expected}.")
-            chosen = [*wanted, *(n for n in optional if n in names)]
-            arrays = file[tree].arrays(chosen, entry_start=start, entry_stop=stop)
-            return {n: ak.to_packed(arrays[n]) for n in chosen}
-        except InputError:
-            raise
-        except _DAMAGED as error:
-            raise InputError(
-                f"{path}: '{tree}' cannot be read ({type(error).__name__}: {_one_line(error)}); make or copy it again"
-            ) from error
+    with _opened(path) as file, _reading(path, f"'{tree}'"):
+        names = list(file[tree].keys(recursive=False))
+        schema.require(names, wanted, str(path), f"Expected {expected}.")
+        chosen = [*wanted, *(n for n in optional if n in names)]
+        arrays = file[tree].arrays(chosen, entry_start=start, entry_stop=stop)
+        return {n: ak.to_packed(arrays[n]) for n in chosen}
 
 
 def _metadata(path: Path, meta: Any) -> dict[str, Any]:
@@ -239,19 +295,6 @@ def _metadata(path: Path, meta: Any) -> dict[str, Any]:
     return meta
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]
-
-
-def _branches(slices: Sequence[int], truth: bool) -> list[str]:
-    names = ["event", *(f"cluster_{n}" for n in schema.CLUSTERS), "cluster_n_pixels"]
-    names += [f"pixel_{n}" for n in schema.PIXELS] + [f"pixel_charge_{s:02d}" for s in slices]
-    if truth:
-        names += ["cluster_n_truth", *(f"truth_{n}" for n in schema.TRUTH)]
-        names += [f"particle_{n}" for n in schema.PARTICLES]
-    return names
-
-
 def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:
     """(N,) the events' numbers in the order of the file.
 
@@ -260,13 +303,7 @@ def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:
     """
     opened = open_events(path)
     with _opened(opened.path) as file:
-        try:
-            return np.asarray(ak.to_numpy(file[TREE].arrays(["event"])["event"]), dtype=np.int64)
-        except _DAMAGED as error:
-            raise InputError(
-                f"{path}: the branch 'event' cannot be read ({type(error).__name__}: {_one_line(error)}); "
-                "the file is damaged or cut off, make or copy it again"
-            ) from error
+        return _checked_branches(opened, file[TREE], {"event": "i8"}, 0, opened.n_events)["event"].numbers
 
 
 def iterate(
@@ -287,7 +324,8 @@ def iterate(
         ``pixels`` and, where there is truth, ``truth``) and ``particles``.
 
     Raises:
-        InputError: as :func:`open_events`, and for a NaN in a position or counts that do not fit.
+        InputError: as :func:`open_events`, for columns that are not what was written, and for what
+            :func:`smartpix.event_checks.check_events` refuses.
     """
     if step < 1 or start < 0:
         raise InputError(f"iterate: step must be at least 1 and start at least 0; they are {step} and {start}")
@@ -307,88 +345,36 @@ def iterate(
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
-    slices = opened.header.slices
-    try:
-        flat = tree.arrays(_branches(slices, opened.has_truth), entry_start=low, entry_stop=high)
-        flat = {name: ak.to_packed(flat[name]) for name in flat.fields}
+    flat = _checked_branches(opened, tree, branch_types(opened.header.slices, opened.has_truth), low, high)
+    with _reading(opened.path, f"events {low} to {high - 1}"):
+        check_events(flat, opened.header.detector, str(opened.path))
         return _nest(opened, flat)
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        raise InputError(
-            f"{opened.path}: events {low} to {high - 1} cannot be read ({type(error).__name__}: {_one_line(error)}); "
-            "the file is damaged or cut off, make or copy it again"
-        ) from error
 
 
-def _nest(opened: EventFile, flat: Mapping[str, ak.Array]) -> ak.Array:
-    def group(prefix: str, names: Iterable[str]) -> dict[str, ak.Array]:
-        return {name: flat[f"{prefix}_{name}"] for name in names}
+def _checked_branches(opened: EventFile, tree: Any, types: Mapping[str, str], low: int, high: int) -> dict[str, Branch]:
+    """Branches of some entries in the types of the schema, and as they were written where the file has checksums."""
+    with _reading(opened.path, f"events {low} to {high - 1}"):
+        more = {"checksum": "u4"} if opened.checksums else {}
+        found = tree.arrays([*types, *more], entry_start=low, entry_stop=high)
+        flat = typed_branches({name: found[name] for name in found.fields}, {**types, **more}, str(opened.path))
+        if opened.checksums:
+            checksums.check_events(flat, flat.pop("checksum"), opened.checksums, str(opened.path))
+    return flat
 
-    for name, values in flat.items():
-        if name != "event":
-            _check_finite(opened, name, values, flat["event"])
-    module = ak.to_numpy(ak.flatten(flat["cluster_module_index"]))
-    if len(module) and (module.min() < 0 or module.max() >= len(opened.header.detector)):
-        raise InputError(
-            f"{opened.path}: cluster_module_index goes from {module.min()} to {module.max()} and the detector table has "
-            f"{len(opened.header.detector)} modules; write the table the clusters belong to"
-        )
-    _check_ids(opened, flat, module)
+
+def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
+    """Checked branches as records: clusters with their pixels and truth, and particles."""
+
+    def group(prefix: str, names: Iterable[str]) -> dict[str, Any]:
+        return {name: flat[f"{prefix}_{name}"].numbers for name in names}
+
     clusters = group("cluster", schema.CLUSTERS)
-    pixel_names = [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)]
-    clusters["pixels"] = _nest_counts(opened, "pixel", group("pixel", pixel_names), flat["cluster_n_pixels"])
-    record: dict[str, ak.Array] = {"event": flat["event"]}
+    pixels = group("pixel", [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)])
+    clusters["pixels"] = ak.unflatten(ak.zip(pixels), flat["cluster_n_pixels"].numbers)
+    record: dict[str, Any] = {"event": flat["event"].numbers}
     if opened.has_truth:
-        clusters["truth"] = _nest_counts(opened, "truth", group("truth", schema.TRUTH), flat["cluster_n_truth"])
-        record["particles"] = ak.zip(group("particle", schema.PARTICLES))
-    record["clusters"] = ak.zip(clusters, depth_limit=2)
+        clusters["truth"] = ak.unflatten(ak.zip(group("truth", schema.TRUTH)), flat["cluster_n_truth"].numbers)
+        particles = ak.zip(group("particle", schema.PARTICLES))
+        record["particles"] = ak.unflatten(particles, flat["particle_particle_id"].counts)
+    record["clusters"] = ak.unflatten(ak.zip(clusters, depth_limit=1), flat["cluster_hit_id"].counts)
     return ak.zip(record, depth_limit=1)
-
-
-def _check_finite(opened: EventFile, name: str, values: ak.Array, event: ak.Array) -> None:
-    numbers = ak.to_numpy(ak.flatten(values))
-    if numbers.dtype.kind != "f" or np.all(np.isfinite(numbers)):
-        return
-    bad = ~np.isfinite(numbers)
-    place = int(np.searchsorted(np.cumsum(ak.to_numpy(ak.num(values))), int(np.argmax(bad)), side="right"))
-    raise InputError(
-        f"{opened.path}: {name} is not a finite number in {int(bad.sum())} places, first in event {int(event[place])}; "
-        "drop these entries or repair the file"
-    )
-
-
-def _check_ids(opened: EventFile, flat: Mapping[str, ak.Array], module: npt.NDArray[np.int32]) -> None:
-    """Every cluster has pixels, they lie on its module, and its ids are the module's."""
-    detector = opened.header.detector
-    counts = ak.to_numpy(ak.flatten(flat["cluster_n_pixels"]))
-    if len(counts) and counts.min() < 1:
-        raise InputError(
-            f"{opened.path}: cluster_n_pixels is below 1 for {int(np.sum(counts < 1))} clusters; every cluster has pixels"
-        )
-    for name in ("volume_id", "layer_id", "module_id"):
-        if np.any(ak.to_numpy(ak.flatten(flat[f"cluster_{name}"])) != np.asarray(detector.columns[name])[module]):
-            raise InputError(
-                f"{opened.path}: cluster_{name} differs from the detector table's at cluster_module_index; "
-                "write the table the clusters belong to, or make the damaged file again"
-            )
-    if int(counts.sum()) != int(ak.count(flat["pixel_row"])):
-        return  # said by _nest_counts
-    owner = np.repeat(module, counts)
-    for name, limit in (("row", detector.n_rows), ("column", detector.n_columns)):
-        index = ak.to_numpy(ak.flatten(flat[f"pixel_{name}"]))
-        if np.any((index < 0) | (index >= limit[owner])):
-            raise InputError(
-                f"{opened.path}: a pixel_{name} lies off its module; detector table and pixels do not belong together"
-            )
-
-
-def _nest_counts(opened: EventFile, prefix: str, columns: Mapping[str, ak.Array], counts: ak.Array) -> ak.Array:
-    records = ak.zip(dict(columns))
-    if not ak.all(ak.sum(counts, axis=1) == ak.num(records)):
-        raise InputError(
-            f"{opened.path}: cluster_n_{prefix}{'s' if prefix == 'pixel' else ''} does not add up to the number of "
-            f"{prefix}_* entries; the file was written inconsistently"
-        )
-    nested = ak.unflatten(ak.flatten(records), ak.flatten(counts))
-    return ak.unflatten(nested, ak.num(counts))

@@ -16,7 +16,8 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from smartpix import schema
+from smartpix import checksums, schema
+from smartpix.event_checks import Branch, branch_types, typed_branches
 from smartpix.files import replace_when_done
 from smartpix.io import FORMAT_VERSION, TREE, Container, Header
 from smartpix.schema import InputError
@@ -43,36 +44,28 @@ class _FixedClock:
         return datetime(2000, 1, 1)
 
 
-def _flat_fields(event: ak.Array, slices: Sequence[int]) -> dict[str, ak.Array]:
-    """Nested events (N) to flat groups, each a jagged array of records."""
+def _flat_branches(event: ak.Array, slices: Sequence[int]) -> dict[str, ak.Array]:
+    """Nested events (N) as the branches of :func:`smartpix.event_checks.branch_types`."""
     clusters = event["clusters"]
-    cluster = {name: clusters[name] for name in schema.CLUSTERS}
     pixels, truth = clusters["pixels"], clusters["truth"]
-    cluster["n_pixels"] = ak.values_astype(ak.num(pixels, axis=2), np.int32)
-    cluster["n_truth"] = ak.values_astype(ak.num(truth, axis=2), np.int32)
-    groups = {"cluster": ak.zip(cluster)}
-    flat_pixels, flat_truth = ak.flatten(pixels, axis=2), ak.flatten(truth, axis=2)
-    names = [*schema.PIXELS, *(f"charge_{s:02d}" for s in slices)]
-    groups["pixel"] = ak.zip({name: flat_pixels[name] for name in names})
-    groups["truth"] = ak.zip({name: flat_truth[name] for name in schema.TRUTH})
-    groups["particle"] = ak.zip({name: event["particles"][name] for name in schema.PARTICLES})
-    return {"event": ak.values_astype(event["event"], np.int64), **groups}
-
-
-def _tree_types(slices: Sequence[int]) -> dict[str, str]:
-    def record(columns: Mapping[str, str]) -> str:
-        names = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "?": "bool"}
-        return "var * {" + ", ".join(f'"{name}": {names[dtype]}' for name, dtype in columns.items()) + "}"
-
-    pixels = {n: c.dtype for n, c in schema.PIXELS.items()} | {f"charge_{s:02d}": "f4" for s in slices}
-    clusters = {n: c.dtype for n, c in schema.CLUSTERS.items()} | {"n_pixels": "i4", "n_truth": "i4"}
-    return {
-        "event": "int64",
-        "cluster": record(clusters),
-        "pixel": record(pixels),
-        "truth": record({n: c.dtype for n, c in schema.TRUTH.items()}),
-        "particle": record({n: c.dtype for n, c in schema.PARTICLES.items()}),
+    groups: dict[str, tuple[ak.Array, Iterable[str]]] = {
+        "cluster": (clusters, schema.CLUSTERS),
+        "pixel": (ak.flatten(pixels, axis=2), [*schema.PIXELS, *(f"charge_{s:02d}" for s in slices)]),
+        "truth": (ak.flatten(truth, axis=2), schema.TRUTH),
+        "particle": (event["particles"], schema.PARTICLES),
     }
+    flat = {f"{prefix}_{name}": records[name] for prefix, (records, names) in groups.items() for name in names}
+    counts = {"cluster_n_pixels": ak.num(pixels, axis=2), "cluster_n_truth": ak.num(truth, axis=2)}
+    return {"event": event["event"], **flat, **counts}
+
+
+def _grouped(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Names of branches by their first word and the rest: a TTree has one counter for each first word."""
+    groups: dict[str, dict[str, str]] = {}
+    for name in names:
+        prefix, _, rest = name.partition("_")
+        groups.setdefault(prefix, {})[rest] = name
+    return groups
 
 
 def write_events(
@@ -95,7 +88,8 @@ def write_events(
         The number of events written.
 
     Raises:
-        InputError: the folder cannot be written or the container is unknown.
+        InputError: the folder cannot be written, the container is unknown, a column holds what its type cannot, or two events
+            have the same number.
     """
     if container not in ("ttree", "rntuple"):
         raise InputError(f"{path}: container '{container}' is unknown; use 'ttree' or 'rntuple'")
@@ -105,51 +99,72 @@ def write_events(
         "field": header.field,
         "slices": list(header.slices),
         "made_by": dict(header.made_by),
+        "checksums": checksums.ALGORITHM,
     }
-    n_events = 0
+    types = branch_types(header.slices, truth=True)
+    branches = {name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()}
+    groups = _grouped(name for name in types if name != "event")
+    numbers: dict[int, int] = {}
     with replace_when_done(path) as beside, _recreate(beside) as file:
         file["metadata"] = json.dumps(meta)
-        detector = {name: np.asarray(header.detector.columns[name]) for name in schema.DETECTOR}
+        detector = {name: np.asarray(header.detector.columns[name]).astype(c.dtype) for name, c in schema.DETECTOR.items()}
         file.mktree("detector", {name: c.dtype for name, c in schema.DETECTOR.items()}).extend(detector)
         tree: Any = None
         if container == "ttree":
-            tree = file.mktree(
-                TREE,
-                {
-                    n: np.dtype(t) if n == "event" else ak.types.from_datashape(t, highlevel=False)
-                    for n, t in _tree_types(header.slices).items()
-                },
-                counter_name=lambda counted: f"n_{counted}",
-            )
+            records = {
+                prefix: "var * {" + ", ".join(f'"{rest}": {np.dtype(types[name])}' for rest, name in of.items()) + "}"
+                for prefix, of in groups.items()
+            }
+            kinds = {
+                name: ak.types.from_datashape(kind, highlevel=False)
+                for name, kind in (records | {"checksum": "var * uint32"}).items()
+            }
+            tree = file.mktree(TREE, {"event": np.dtype("i8"), **kinds}, counter_name=lambda counted: f"n_{counted}")
         for chunk in _in_chunks(events, events_per_chunk):
-            flat = _flat_fields(chunk, header.slices)
-            if container == "rntuple":
-                flat = _ungroup(flat)
-                if tree is None:
-                    tree = file.mkrntuple(TREE, flat)
-                else:
-                    tree.extend(flat)
+            flat = typed_branches(_flat_branches(chunk, header.slices), types, str(path))
+            _take_numbers(numbers, flat["event"].numbers.tolist(), str(path))
+            sums = {"event": flat["event"].numbers, "checksum": ak.from_regular(ak.Array(checksums.event_checksums(flat)))}
+            if container == "ttree":
+                tree.extend(sums | {prefix: _records(flat, of) for prefix, of in groups.items()})
             else:
-                tree.extend(flat)
-            n_events += len(chunk)
+                lists = {name: ak.unflatten(flat[name].numbers, flat[name].counts) for name in types if name != "event"}
+                if tree is None:
+                    tree = file.mkrntuple(TREE, {"event": None, **lists, **sums})
+                else:
+                    tree.extend(lists | sums)
         if tree is None:
-            file.mkrntuple(TREE, _ungroup({n: _empty_of(t) for n, t in _tree_types(header.slices).items()}))
-    return n_events
+            file.mkrntuple(TREE, {n: _empty_of(kind) for n, kind in (branches | {"checksum": "var * uint32"}).items()})
+        told = {
+            "columns": list(types),
+            "n_events": len(numbers),
+            "metadata": checksums.checksum(json.dumps(meta).encode()),
+            "detector": checksums.of_table(detector),
+        }
+        file["checksums"] = json.dumps(told)
+    return len(numbers)
+
+
+def _records(flat: Mapping[str, Branch], names: Mapping[str, str]) -> ak.Array:
+    """Lists of records from branches of equal length; ``names``: of the fields and of their branches."""
+    columns = {field: flat[name] for field, name in names.items()}
+    counts = next(iter(columns.values())).counts
+    return ak.unflatten(ak.zip({field: branch.numbers for field, branch in columns.items()}), counts)
+
+
+def _take_numbers(numbers: dict[int, int], more: Sequence[int], where: str) -> None:
+    """Add the numbers of more events, each with its place, which no event before them may have."""
+    for number in more:
+        if number in numbers:
+            raise InputError(
+                f"{where}: event {number} would be there twice, as the entries {numbers[number]} and {len(numbers)}; give every "
+                "event of a file a number of its own"
+            )
+        numbers[number] = len(numbers)
 
 
 def _empty_of(datashape: str) -> ak.Array:
     form = ak.forms.from_type(ak.types.from_datashape(datashape, highlevel=False))
     return ak.Array(form.length_zero_array(highlevel=False))
-
-
-def _ungroup(groups: Mapping[str, ak.Array]) -> dict[str, ak.Array]:
-    flat: dict[str, ak.Array] = {}
-    for name, array in groups.items():
-        if array.fields:
-            flat |= {f"{name}_{field_name}": array[field_name] for field_name in array.fields}
-        else:
-            flat[name] = array
-    return flat
 
 
 def _in_chunks(events: Iterable[ak.Array], size: int) -> Iterator[ak.Array]:

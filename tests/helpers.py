@@ -72,31 +72,50 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
 def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     """Events of random numbers in the layout of event files, on the module of :func:`one_module_detector`."""
     rng = np.random.default_rng(seed)
+    detector = one_module_detector()
 
     def column(dtype, n):
         if dtype == "?":
             return rng.random(n) < 0.5
         return rng.normal(0, 100, n).astype(dtype) if dtype[0] == "f" else rng.integers(0, 1000, n).astype(dtype)
 
-    def records(columns, n):
-        return ak.zip({name: column(dtype, n) for name, dtype in columns.items()})
+    def columns(table, n):
+        return {name: column(c.dtype, n) for name, c in table.items()}
 
-    n = int(np.sum(clusters_per_event, dtype=int))
-    n_pixels, n_truth = rng.integers(1, 6, n), rng.integers(0, 3, n)
-    clusters = {name: column(c.dtype, n) for name, c in schema.CLUSTERS.items()}
+    def unique(sizes, highest):
+        """Ids from 1, in any order, none twice in an event."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(1 + rng.permutation(highest)[:k] for k in sizes)])
+
+    sizes = np.asarray(clusters_per_event, dtype=np.int64)
+    n = int(sizes.sum())
+    n_particles = rng.integers(0, 4, len(sizes))
+    n_pixels, n_truth = rng.integers(1, 6, n), np.where(np.repeat(n_particles, sizes) > 0, rng.integers(0, 3, n), 0)
+    particles = columns(schema.PARTICLES, int(n_particles.sum()))
+    particles["particle_id"] = unique(n_particles, 1000)
+    truth = columns(schema.TRUTH, int(n_truth.sum()))
+    of_truth = np.repeat(np.repeat(np.arange(len(sizes)), sizes), n_truth)
+    first = np.cumsum(n_particles) - n_particles
+    chosen = first[of_truth] + rng.integers(0, 12, len(of_truth)) % np.maximum(n_particles[of_truth], 1)
+    truth["particle_id"] = particles["particle_id"][chosen]
+    truth["share"] = rng.random(len(of_truth)).astype(np.float32)
+    clusters = columns(schema.CLUSTERS, n)
+    clusters["hit_id"] = unique(sizes, 1000)
     clusters["module_index"] = np.zeros(n, dtype=np.int32)
     for name, value in (("volume_id", 8), ("layer_id", 2), ("module_id", 1)):
         clusters[name] = np.full(n, value, dtype=np.int32)
-    pixels = {name: c.dtype for name, c in schema.PIXELS.items()} | {f"charge_{s:02d}": "f4" for s in slices}
-    clusters["pixels"] = ak.unflatten(records(pixels, int(n_pixels.sum())), n_pixels)
-    clusters["truth"] = ak.unflatten(records({k: c.dtype for k, c in schema.TRUTH.items()}, int(n_truth.sum())), n_truth)
-    n_particles = rng.integers(0, 4, len(clusters_per_event))
-    particles = records({k: c.dtype for k, c in schema.PARTICLES.items()}, int(n_particles.sum()))
+    local = rng.uniform(-1, 1, (n, 2)) * [36.0, 8.4]
+    point = detector.to_global(np.zeros(n, dtype=int), local)
+    clusters |= {axis: point[:, k].astype(np.float32) for k, axis in enumerate("xyz")}
+    clusters |= {f"local_{axis}": local[:, k].astype(np.float32) for k, axis in enumerate("xy")}
+    clusters |= {f"sigma_{axis}": rng.uniform(0.001, 0.02, n).astype(np.float32) for axis in "xy"}
+    pixels = columns(schema.PIXELS | {f"charge_{s:02d}": schema.Column("f4", "e", "") for s in slices}, int(n_pixels.sum()))
+    clusters["pixels"] = ak.unflatten(ak.zip(pixels), n_pixels)
+    clusters["truth"] = ak.unflatten(ak.zip(truth), n_truth)
     return ak.zip(
         {
-            "event": np.arange(len(clusters_per_event)) + 10 * seed,
-            "clusters": ak.unflatten(ak.zip(clusters, depth_limit=1), np.asarray(clusters_per_event, dtype=np.int64)),
-            "particles": ak.unflatten(particles, n_particles),
+            "event": np.arange(len(sizes)) + 10 * seed,
+            "clusters": ak.unflatten(ak.zip(clusters, depth_limit=1), sizes),
+            "particles": ak.unflatten(ak.zip(particles), n_particles),
         },
         depth_limit=1,
     )

@@ -10,6 +10,7 @@ from smartpix.io import Header
 from smartpix.weights import data_path
 from smartpix.write import write_events
 from tests.helpers import one_module_detector, random_events
+from tests.smartpix.test_io import rewritten
 
 
 def test_weights_are_described_by_path_and_by_name():
@@ -39,3 +40,11 @@ def test_description_counts_what_the_file_holds(tmp_path, container, clusters, t
     assert told["field_T"] == pytest.approx(3.8)
     assert (told["container"], told["slices"], told["n_modules"], told["layers"]) == (container, [0, 19], 1, ["B1"])
     json.dumps(told)
+
+
+@pytest.mark.parametrize("container", ["ttree", "rntuple"])
+def test_description_says_whether_there_are_checksums(tmp_path, container):
+    header = Header(one_module_detector(), 3.8, (0, 19), {"command": "test"})
+    write_events(tmp_path / "good.root", header, [random_events(1, [2])], container)
+    assert describe_file(tmp_path / "good.root")["checksums"] == "crc32"
+    assert describe_file(rewritten(tmp_path / "good.root"))["checksums"] == "none"

@@ -228,16 +228,17 @@ def good(tmp_path):
 
 
 def rewritten(good, change=lambda branches: branches, metadata=None, leave_out=()):
-    """The file written again branch by branch with uproot, with changes."""
+    """The file written again branch by branch with uproot, as others write them: without checksums; with changes."""
     path = good.with_name("changed.root")
     with uproot.open(good) as file, uproot.recreate(path) as out:
         meta = json.loads(str(file["metadata"]))
+        meta.pop("checksums", None)
         if "metadata" not in leave_out:
             out["metadata"] = json.dumps(meta if metadata is None else metadata(meta))
         if "detector" not in leave_out:
             columns = file["detector"].arrays(library="np")
             out.mktree("detector", {n: a.dtype for n, a in columns.items()}).extend(columns)
-        names = [name for name, _ in file["events"].items() if not name.startswith("n_")]
+        names = [name for name, _ in file["events"].items() if not name.startswith(("n_", "checksum"))]
         branches = change({n: file["events"][n].array() for n in names})
         out.mktree("events", {n: ak.type(a).content for n, a in branches.items()}).extend(branches)
     return path
@@ -342,97 +343,10 @@ def test_metadata_that_is_no_object_is_refused(good, content):
         open_events(rewritten(good, metadata=lambda meta: content))
 
 
-@pytest.mark.parametrize("name", ["x", "y", "z", "local_x", "local_y", "sigma_x", "sigma_y"])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_position_that_is_no_number_names_branch_count_and_event(tmp_path, name, value):
-    path = tmp_path / "events.root"
-    events = random_events(1, [3, 0, 4, 2])
-    clusters = events["clusters"]
-    flat = ak.to_numpy(ak.flatten(clusters[name])).copy()
-    flat[[4, 7]] = value  # the first is the second cluster of the third event
-    events = ak.with_field(events, ak.unflatten(flat, ak.num(clusters)), ["clusters", name])
-    write_events(path, header(), [events])
-    event = events["event"][2]
-    with pytest.raises(InputError, match=rf"cluster_{name} is not a finite number in 2 places, first in event {event};"):
-        list(iterate(path))
-    assert len(next(iterate(path, stop=2))[1]) == 2
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_pixel_charge_that_is_no_number_is_refused(tmp_path, value):
-    events = random_events(2, [3, 2])
-    pixels = events["clusters", "pixels"]
-    flat = ak.to_numpy(ak.flatten(pixels["charge_19"], axis=None)).copy()
-    flat[-1] = value
-    counts = ak.flatten(ak.num(pixels, axis=2))
-    charge = ak.unflatten(ak.unflatten(flat, counts), ak.num(pixels))
-    write_events(tmp_path / "e.root", header(), [ak.with_field(events, charge, ["clusters", "pixels", "charge_19"])])
-    with pytest.raises(InputError, match=r"pixel_charge_19 is not a finite number in 1 places, first in event 21;"):
-        list(iterate(tmp_path / "e.root"))
-
-
-def test_cluster_without_pixels_is_refused(tmp_path):
-    events = random_events(3, [3])
-    pixels = events["clusters", "pixels"]
-    emptied = ak.where(ak.local_index(pixels, axis=1) == 1, pixels[:, :, :0], pixels)
-    write_events(tmp_path / "e.root", header(), [ak.with_field(events, emptied, ["clusters", "pixels"])])
-    with pytest.raises(InputError, match="cluster_n_pixels is below 1 for 1 clusters"):
-        list(iterate(tmp_path / "e.root"))
-
-
-@pytest.mark.parametrize("name", ["volume_id", "layer_id", "module_id"])
-def test_ids_that_are_not_the_modules_are_refused(tmp_path, name):
-    events = random_events(4, [3])
-    wrong = ak.with_field(events, events["clusters", name] + 1, ["clusters", name])
-    write_events(tmp_path / "e.root", header(), [wrong])
-    with pytest.raises(InputError, match=f"cluster_{name} differs from the detector table's"):
-        list(iterate(tmp_path / "e.root"))
-
-
-@pytest.mark.parametrize(("name", "value"), [("row", -1), ("row", 1344), ("column", 1440)])
-def test_pixel_off_its_module_is_refused(tmp_path, name, value):
-    events = random_events(5, [3])
-    pixels = events["clusters", "pixels"]
-    moved = ak.with_field(events, ak.values_astype(pixels[name] * 0 + value, np.int16), ["clusters", "pixels", name])
-    write_events(tmp_path / "e.root", header(), [moved])
-    with pytest.raises(InputError, match=f"a pixel_{name} lies off its module"):
-        list(iterate(tmp_path / "e.root"))
-
-
 @pytest.mark.parametrize("missing", ["truth_share", "particle_px", "cluster_n_truth"])
 def test_part_of_the_truth_missing_is_an_error_and_not_a_file_without_truth(good, missing):
     with pytest.raises(InputError, match=rf"'{missing}' is missing"):
         open_events(rewritten(good, renamed(missing, "something")))
-
-
-@pytest.mark.parametrize("index", [-1, 1])
-def test_module_beyond_the_table_is_refused(tmp_path, index):
-    events = random_events(1, [2])
-    events = ak.with_field(events, ak.unflatten(np.array([0, index], dtype=np.int32), [2]), ["clusters", "module_index"])
-    write_events(tmp_path / "events.root", header(), [events])
-    with pytest.raises(InputError, match=r"cluster_module_index goes from .* the detector table has 1 modules"):
-        list(iterate(tmp_path / "events.root"))
-
-
-@pytest.mark.parametrize(("counter", "named"), [("cluster_n_pixels", "cluster_n_pixels"), ("cluster_n_truth", "cluster_n_truth")])
-def test_counts_that_do_not_add_up_are_refused(good, counter, named):
-    def change(branches):
-        return {n: ak.values_astype(a + 1, np.int32) if n == counter else a for n, a in branches.items()}
-
-    with pytest.raises(InputError, match=f"{named} does not add up"):
-        list(iterate(rewritten(good, change)))
-
-
-@pytest.mark.parametrize("container", CONTAINERS)
-def test_counts_that_add_up_over_the_file_but_not_in_each_event_are_refused(good, container):
-    def change(branches):
-        counts = branches["cluster_n_pixels"]
-        flat = ak.to_numpy(ak.flatten(counts)).copy()
-        flat[0], flat[-1] = flat[0] + 1, flat[-1] - 1
-        return branches | {"cluster_n_pixels": ak.unflatten(flat, ak.num(counts))}
-
-    with pytest.raises(InputError, match="does not add up"):
-        list(iterate(rewritten(good, change)))
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
