@@ -2,12 +2,14 @@
 
 import json
 
+import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import samples as module
+from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.dataset import ClusterSet
 from smartpix.io import Header
@@ -400,7 +402,9 @@ def handmade_file(path, places, truth_at, cots=(0.3, 0.1), detector=None, shares
         np.ones(n),
     )  # fmt: skip
     clusters = cluster_records(detector, pixels, truth, slices, np.full((1, 2), 0.123))
-    write_events(path, Header(detector, 3.8, slices), [one_event(0, clusters, random_events(1, [1])["particles"][0])])
+    particles = {name: np.zeros(len(np.unique(ids)), dtype=c.dtype) for name, c in schema.PARTICLES.items()}
+    particles["particle_id"] = np.unique(ids)
+    write_events(path, Header(detector, 3.8, slices), [one_event(0, clusters, ak.zip(particles))])
     return path
 
 
