@@ -26,6 +26,7 @@ __all__ = [
     "as_paths",
     "check_writable",
     "is_marked",
+    "refused",
     "replace_folder_when_done",
     "replace_when_done",
     "sha256_of",
@@ -286,19 +287,28 @@ def writing(path: str | Path) -> Iterator[None]:
         raise InputError(f"{_final(Path(path))}: cannot be written: {reason}") from error
 
 
-def _reason(error: BaseException, folder: Path) -> str | None:
-    """Why a file system takes no more, if it is that; libraries in other languages tell it in words only."""
-    seen: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in seen:
-        seen.append(one)
+def refused(error: BaseException) -> str | None:
+    """Why a file system takes no more and what to do, if it is that; libraries in other languages tell it in words only."""
+    for one in _with_causes(error):
         for code, reason in REFUSED.items():
             if (isinstance(one, OSError) and one.errno == code) or os.strerror(code) in str(one):
                 return reason
-        if isinstance(one, OSError) and _of_staging(one):
-            return f"{one.strerror}; look after {folder}, or write elsewhere"
-        one = one.__cause__ or one.__context__
     return None
+
+
+def _reason(error: BaseException, folder: Path) -> str | None:
+    """The same, or what else goes wrong with a file in a staging folder."""
+    found = next((one for one in _with_causes(error) if isinstance(one, OSError) and _of_staging(one)), None)
+    return refused(error) or (None if found is None else f"{found.strerror}; look after {folder}, or write elsewhere")
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
 
 
 def _of_staging(error: OSError) -> bool:

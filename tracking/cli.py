@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from smartpix.files import refused
 from smartpix.schema import InputError, check
 from tracking.cli_compress import add_compress
 from tracking.cli_convert import add_convert
@@ -58,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log(f"smartpix: {error}")
             return 1
         except ReaderGoneError:
+            return 1
+        except OSError as error:
+            # Of files that are not results: caches, temporary ones.
+            if (reason := refused(error)) is None:
+                raise
+            log(f"smartpix: {error.filename or 'a file'}: cannot be written: {reason}")
             return 1
         except KeyboardInterrupt:
             log("smartpix: interrupted")

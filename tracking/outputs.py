@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smartpix.files import store_text
 from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACKS, Column
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def output_writer(
             for name, columns in outputs.items():
                 if name == "tracks.csv":
                     for file, text in columns.items():
-                        (folder / file).write_text(text, encoding="utf-8")
+                        store_text(folder / file, text)
                 else:
                     add[name]({"file": np.full(len(columns["event"]), file_number, dtype=np.int32), **columns})
 
