@@ -24,7 +24,8 @@ import numpy as np
 
 from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits, make_hits
-from smartpix.estimate import choose_estimator, estimate
+from smartpix.choose import choose_estimator
+from smartpix.estimate import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import read_detector
 from smartpix.io import Header

@@ -26,8 +26,9 @@ from acts_chain import WITH_CONES, Way, compared, own_seeding, reconstruct
 import tracking
 from seeding.acts_reference import ALGORITHMS
 from seeding.hits import Hits, make_hits
+from smartpix.choose import choose_estimator
 from smartpix.convert import ConvertOptions, convert, detect
-from smartpix.estimate import choose_estimator, estimate
+from smartpix.estimate import estimate
 from smartpix.extras import import_acts
 from smartpix.io import Header, iterate
 from smartpix.shape import ShapeEstimator

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smartpix.quality import CHI2_4, CORE, mahalanobis
 from smartpix.schema import InputError
 
-__all__ = ["PREDICTED", "apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
+__all__ = ["AXES", "PREDICTED", "apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,8 +34,8 @@ TOWARDS_COVERAGE = 0.55
 second (in the logarithm of the sigmas)."""
 
 
-PREDICTED = 3
-"""Axes known from the network's outputs alone; the others come from the cluster's pixels."""
+AXES, PREDICTED = 6, 3
+"""Axes in all, and those known from the network's outputs alone; the others come from the cluster's pixels."""
 
 
 def cluster_shapes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,46 +11,38 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.calibrate import PREDICTED, apply_calibration, apply_length, cluster_shapes
+from smartpix.calibrate import apply_calibration, apply_length, cluster_shapes
 from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
+from smartpix.descriptions import load_network_weights
 from smartpix.fixed_inference import FusedFixedNetwork, fuse_fixed
 from smartpix.fixed_point import LinkFormat, link_format
 from smartpix.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.geometry import Detector
-from smartpix.inference import KINDS, FusedNetwork, check_arrays, fuse
+from smartpix.inference import FusedNetwork, fuse
 from smartpix.io import Header, open_events
 from smartpix.mirror import SIGNS, mirrored
-from smartpix.network import NetworkOptions
 from smartpix.schema import (
-    ESTIMATES,
     N_COLUMNS,
     N_ROWS,
+    REGIONS,
     SMALLEST_SIGMA,
     TARGET_SCALE,
     TARGETS,
     InputError,
     check,
-    nearest,
     origin_pixel,
-    require,
 )
-from smartpix.simulate.readout import check_adc
-from smartpix.weights import data_path, load_weights
 
 if TYPE_CHECKING:
     from smartpix.train import TrainMdnOptions
 
 __all__ = [
-    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "choose_estimator", "estimate", "same_sensor",
-    "sensor_of", "shapes_of_images", "trained_on_others", "truth_targets",
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "estimate", "same_sensor", "sensor_of", "sensor_words",
+    "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
-REGIONS = ("barrel", "endcap")
-OF_ACTS = "smartpix convert acts"
-"""How files of ACTS's clusters say that they were made."""
-NETWORK_FIELDS = tuple(f.name for f in fields(NetworkOptions))
 TRUNCATED_SCALE = 3.0
 """Factor on the sigmas of truncated clusters where none was measured."""
 
@@ -114,12 +106,15 @@ class MdnNetwork:
 
     Attributes:
         fused: the network's kernels, of floating point or of whole numbers; arrays: the same weights by their names.
-        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there.
+        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there, as
+            in files they must be.
+        name: of the weights, for messages.
     """
 
     fused: FusedNetwork | FusedFixedNetwork
     description: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]]
+    name: str = "weights"
 
     @classmethod
     def from_arrays(
@@ -131,29 +126,17 @@ class MdnNetwork:
         """
         if "fixed" in description:
             link = tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
-            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link), description, arrays)
-        return cls(fuse(arrays, description["network"]), description, arrays)
+            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link), description, arrays, name)
+        return cls(fuse(arrays, description["network"]), description, arrays, name)
 
     @classmethod
     def load(cls, name: str) -> MdnNetwork:
         """Shipped weights by name, or others by path.
 
         Raises:
-            InputError: missing or damaged file, weights of something else or with other layers than described.
+            InputError: as :func:`smartpix.descriptions.load_network_weights`.
         """
-        arrays, description = load_weights(name, *(f"{sort}-{kind}" for sort in ("mdn", "fixed") for kind in KINDS))
-        require(list(description), ("network", "sensor", "slices"), f"{name}: description", "Train or copy the weights again.")
-        if str(description["architecture"]).startswith("fixed"):
-            wanted = ("fixed", "output_range", "calibration")
-            require(list(description), wanted, f"{name}: description", "Train or copy the weights again.")
-            if any(table["axis"] >= PREDICTED for own in description["calibration"] for table in own):
-                raise InputError(f"{name}: is calibrated by pixels that a chip does not send; train it again")
-            return cls.from_arrays(arrays, description, name)
-        require(
-            list(description["network"]), NETWORK_FIELDS, f"{name}: network", "They are of another version; train them again."
-        )
-        check_arrays(arrays, description["network"], name)
-        return cls.from_arrays(arrays, description)
+        return cls.from_arrays(*load_network_weights(name, "mdn", "fixed"), name)
 
     def on_link(self, bits: int) -> MdnNetwork:
         """The same network with its outputs sent in ``bits`` bits each; 0: as they are.
@@ -170,7 +153,7 @@ class MdnNetwork:
         check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
         given = self.fused.network.outputs["dense3"]
         formats = [link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]]
-        return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]})
+        return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]}, self.name)
 
     @property
     def on_chip(self) -> bool:
@@ -302,22 +285,37 @@ class MdnEstimator:
         """Load shipped weights by name, or others by path; ``link_bits`` as for :meth:`MdnNetwork.on_link`.
 
         Raises:
-            InputError: missing file or weights of another architecture.
+            InputError: missing or damaged files, weights of another architecture, of the other region or of another window, or of
+                different slices.
         """
         named = zip(REGIONS, (barrel, endcap), strict=True)
         networks = {region: MdnNetwork.load(name).on_link(link_bits) for region, name in named}
-        if networks["barrel"].description["slices"] != networks["endcap"].description["slices"]:
-            raise InputError("MDN weights: barrel and end-cap were trained on different slices; use a matching pair")
-        for network in networks.values():
+        for region, network in networks.items():
+            trained = network.description["region"]
+            if trained != region:
+                raise InputError(
+                    f"{network.name}: was trained on clusters of the {trained} and is given for the {region}; "
+                    "give the pair the other way round, or others"
+                )
             shape = network.fused.shape[1:]
             if shape != (N_ROWS, N_COLUMNS):
-                raise InputError(f"MDN weights: take images of {shape} pixels; events need those for {(N_ROWS, N_COLUMNS)}")
+                raise InputError(f"{network.name}: takes images of {shape} pixels; events need those for {(N_ROWS, N_COLUMNS)}")
+        slices = [network.description["slices"] for network in networks.values()]
+        if slices[0] != slices[1]:
+            raise InputError(
+                f"{barrel}, {endcap}: were trained on different slices, {slices[0]} and {slices[1]}; use a pair of the same"
+            )
         return cls(networks)
 
     @property
     def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
         """What is known of the networks, by region."""
         return {region: network.description for region, network in self.networks.items()}
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Of the networks' weights, by region."""
+        return {region: network.name for region, network in self.networks.items()}
 
     @property
     def slices(self) -> Sequence[int]:
@@ -391,81 +389,15 @@ def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
     return kinds
 
 
-def choose_estimator(
-    header: Header,
-    kind: str = "auto",
-    mdn_barrel: str = "mdn-barrel",
-    mdn_endcap: str = "mdn-endcap",
-    shape: str = "auto",
-    fixed_barrel: str = "fixed-barrel",
-    fixed_endcap: str = "fixed-endcap",
-    link_bits: int = 0,
-) -> Estimator:
-    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was trained for the
-    file's sensor, else cluster shapes).
-
-    Args:
-        header: of the file.
-        kind: which.
-        mdn_barrel, mdn_endcap: shipped weights by name, or others by path.
-        shape: likewise; ``"auto"`` takes the shipped ones that fit the sensor.
-        fixed_barrel, fixed_endcap: of the quantised networks, which give what the chip would send, bit for bit.
-        link_bits: of each of its 14 outputs on the link; 0: all they have.
-
-    Raises:
-        InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
-    """
-    from smartpix.shape import ShapeEstimator
-
-    if kind not in ESTIMATES:
-        raise InputError(f"estimates '{kind}' are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}")
-    if link_bits and kind != "quantised":
-        raise InputError(f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use quantised")
-    sensor = sensor_of(header.detector, header.field)
-    candidates: list[tuple[str, MdnEstimator | ShapeEstimator]] = []
-    if kind == "quantised":
-        quantised = MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)
-        for name, network in zip((fixed_barrel, fixed_endcap), quantised.networks.values(), strict=True):
-            if not network.on_chip:
-                raise InputError(f"estimates 'quantised': {name} holds a network of floating point; give one made by compress")
-        candidates.append(("quantised", quantised))
-    if kind in ("auto", "mdn"):
-        candidates.append(("mdn", MdnEstimator.load(mdn_barrel, mdn_endcap)))
-    if kind in ("auto", "shape"):
-        names = [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))] if shape == "auto" else [shape]
-        candidates += [(name, ShapeEstimator.load(name)) for name in names]
-    known = []
-    for name, candidate in candidates:
-        for network in candidate.networks.values() if isinstance(candidate, MdnEstimator) else ():
-            if isinstance(network.fused, FusedFixedNetwork):
-                check_adc(header.made_by, network.fused.network.edges, f"estimates '{name}'")
-        trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
-        known.append(f"{name}: {trained} with slices {list(candidate.slices)}")
-        # In the opposite field, clusters are mirror images.
-        fits = any(
-            all(r in trained and same_sensor(trained[r], sensor[r] | {"field": sign * header.field}) for r in sensor)
-            for sign in (1, -1)
-        )
-        if fits and set(candidate.slices) <= set(header.slices):
-            return candidate
-    raise InputError(
-        f"no {'estimates' if kind == 'auto' else kind} trained for the sensor {sensor} with slices {list(header.slices)}; "
-        f"there are {known}. Train one: `smartpix train shape` on a simulated file of that sensor"
-    )
-
-
-def trained_on_others(header: Header, estimator: Estimator) -> bool:
-    """Whether the clusters are of ACTS's own digitisation and the estimates were trained on clusters of another.
-
-    ACTS's geometric digitisation has neither the Lorentz drift nor the diffusion of a sensor, by which such estimates are off.
-    """
-    made = [d.get("data", {}).get("command", "") for d in estimator.descriptions.values()]
-    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not all(str(m).startswith(OF_ACTS) for m in made)
-
-
 def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
     """Whether pitches, thickness and field agree to 2 %."""
     return all(abs(a[k] - b[k]) <= 0.02 * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
+
+
+def sensor_words(sensor: Mapping[str, float]) -> str:
+    """A sensor for people: "50 x 12.5 x 100 µm in 3.8 T"."""
+    sizes = " x ".join(f"{1000 * sensor[k]:g}" for k in ("pitch_x", "pitch_y", "thickness"))
+    return f"{sizes} µm in {sensor['field']:g} T"
 
 
 def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:

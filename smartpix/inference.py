@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from smartpix.kernels import run, tanh_terms
 from smartpix.network import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
 from smartpix.schema import InputError
 
-__all__ = ["KINDS", "FusedNetwork", "check_arrays", "fuse", "padded", "runs"]
+__all__ = ["KINDS", "FusedNetwork", "check_arrays", "check_shapes", "fuse", "padded", "runs"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -159,11 +160,25 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
             if width:
                 wanted |= {f"{norm}.{p}": (width,) for p in ("weight", "bias", "running_mean", "running_var")}
                 wanted[f"{norm}.num_batches_tracked"] = ()
+    check_shapes(arrays, wanted, name)
+    for key, values in arrays.items():
+        if key.endswith("running_var") and not np.all(values >= 0):
+            raise InputError(f"{name}: '{key}' is a variance and negative; the weights are damaged, train or copy them again")
+
+
+def check_shapes(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tuple[int, ...]], name: str | Path) -> None:
+    """Check names, shapes and types of real arrays; how often a batch was seen is whole.
+
+    Raises:
+        InputError: one is missing, superfluous, of another shape, not real or not finite.
+    """
     for key in sorted({*wanted, *arrays}):
         if key not in arrays or key not in wanted or arrays[key].shape != wanted[key]:
             found = arrays[key].shape if key in arrays else "missing"
             expected = wanted.get(key, "no such array")
             raise InputError(f"{name}: '{key}' is {found}, expected {expected}; the weights do not fit, train or copy them again")
+        if arrays[key].dtype.kind != "f" and not key.endswith("num_batches_tracked"):
+            raise InputError(f"{name}: '{key}' is of type {arrays[key].dtype}, not real numbers; train or copy them again")
         if not np.all(np.isfinite(arrays[key])):
             raise InputError(f"{name}: '{key}' has values that are not finite; the weights are damaged, train or copy them again")
 

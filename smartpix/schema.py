@@ -26,6 +26,7 @@ __all__ = [
     "PARAMETERS",
     "PARTICLES",
     "PIXELS",
+    "REGIONS",
     "SMALLEST_SIGMA",
     "STRONGEST_FIELD",
     "TARGETS",
@@ -50,6 +51,9 @@ N_ROWS, N_COLUMNS = 13, 21
 
 ESTIMATES = ("auto", "mdn", "quantised", "shape")
 """Kinds of estimates that can be asked for."""
+
+REGIONS = ("barrel", "endcap")
+"""Each has a network of its own: drift in the magnetic field shears barrel clusters only."""
 
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 """What is estimated, in this order."""

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
-from smartpix.estimate import REGIONS, TARGETS, Estimate, sensor_of, truth_targets
+from smartpix.descriptions import load_shape_weights
+from smartpix.estimate import Estimate, sensor_of, truth_targets
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
-from smartpix.schema import InputError, check, check_types
-from smartpix.weights import check_output, load_weights, save_weights
+from smartpix.schema import REGIONS, TARGETS, InputError, check, check_types
+from smartpix.weights import check_output, save_weights
 
 __all__ = ["ARCHITECTURE", "FEATURES", "ShapeEstimator", "TrainShapeOptions", "shape_features", "train_shape"]
 
@@ -33,6 +34,8 @@ FEATURES = (
     "columns", "rows", "log10 charge", "width x", "width y", "correlation", "covariance", "first column", "last column",
     "first row", "last row", "skewness x", "skewness y",
 )  # fmt: skip
+FEWEST = 500
+"""Clusters of a region to train on, and held out."""
 MAX_COLUMNS, MAX_ROWS = 8, 4
 """Clusters at least this long share a covariance class."""
 
@@ -75,6 +78,7 @@ class ShapeEstimator:
     arrays: Mapping[str, npt.NDArray[Any]]
     descriptions: Mapping[str, Mapping[str, Any]]
     slices: Sequence[int]
+    name: str = "weights"
 
     @classmethod
     def fit(
@@ -89,11 +93,16 @@ class ShapeEstimator:
         """Shipped weights by name, or others by path.
 
         Raises:
-            InputError: missing file or weights of another architecture.
+            InputError: missing or damaged files, or weights of another architecture.
         """
-        arrays, description = load_weights(name, ARCHITECTURE)
+        arrays, description = load_shape_weights(name, ARCHITECTURE, len(FEATURES), MAX_COLUMNS * MAX_ROWS)
         descriptions = {region: {**description, "sensor": sensor} for region, sensor in description["sensor"].items()}
-        return cls(arrays, descriptions, tuple(description["slices"]))
+        return cls(arrays, descriptions, tuple(description["slices"]), str(name))
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Of the weights, by region."""
+        return dict.fromkeys(self.descriptions, self.name)
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
@@ -133,6 +142,8 @@ class TrainShapeOptions:
     def __post_init__(self) -> None:
         check_types("train shape", self)
         check("train shape", "epochs", self.epochs, self.epochs >= 1, "at least 1")
+        good = all(isinstance(n, int) and n >= 1 for n in self.hidden)
+        check("train shape", "hidden", self.hidden, good, "widths of layers, at least 1 each")
         check("train shape", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 
@@ -163,6 +174,11 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
         clusters = ak.flatten(events["clusters"], axis=1)
         target, has = truth_targets(clusters, options.min_share, event)
         flat = flatten(clusters, (last,))
+        if not (np.all(np.isfinite(flat.charge)) and np.all(np.isfinite(flat.local)) and np.all(np.isfinite(target[has]))):
+            raise InputError(
+                f"{opened.path}: a pixel's charge, a position or a truth is not finite; leave these clusters out, "
+                "or make the file again"
+            )
         features, size_class = shape_features(flat)
         target[:, :2] -= flat.local
         barrel = opened.header.detector.barrel[flat.module]
@@ -178,6 +194,11 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
         if len(x) < 5000:
             few = f"{', '.join(map(str, files))}: {len(x):,} clusters of the {region} are too few to train on"
             raise InputError(f"{few}; simulate more events, for at least 5,000")
+        if min(n_held, len(x) - n_held) < FEWEST:
+            raise InputError(
+                f"train shape: validation_share {options.validation_share} of {len(x):,} clusters holds out {n_held:,}, and at "
+                f"least {FEWEST} are needed both for that and to train on"
+            )
         # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
         low, high = np.percentile(y, [0.2, 99.8], axis=0)
         y = np.clip(y, low, high)

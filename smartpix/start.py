@@ -10,12 +10,13 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
+from smartpix.descriptions import load_network_weights
 from smartpix.fixed_point import FixedNetwork, from_arrays
-from smartpix.network import NETWORKS, NetworkOptions
+from smartpix.network import NetworkOptions
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, from_fixed, from_float
 from smartpix.schema import InputError
 from smartpix.shrink import shrink, widths
-from smartpix.weights import load_arrays, load_weights
+from smartpix.weights import load_arrays
 
 __all__ = ["Start", "go_on", "start_from"]
 
@@ -43,8 +44,7 @@ def start_from(name: str | Path, without_dead: bool = False) -> Start:
     Raises:
         InputError: missing or damaged weights.
     """
-    kinds = [f"{sort}-{kind}" for sort in ("fixed", "mdn") for kind in NETWORKS]
-    arrays, description = load_weights(name, *kinds)
+    arrays, description = load_network_weights(name, "fixed", "mdn")
     options = dict(description["network"])
     if "fixed" not in description:
         return Start(str(name), arrays, {"kind": options["kind"]})
@@ -70,7 +70,9 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
         else:
             from_float(model, start.arrays, start.name)
         return
-    arrays, description = load_weights(start.name, f"mdn-{network.kind}")
-    if description["network"] != asdict(network):
-        raise InputError(f"{start.name}: holds the network {description['network']} and not {asdict(network)}")
+    arrays, description = load_network_weights(start.name, "mdn")
+    found, wanted = description["network"], asdict(network)
+    if differs := [k for k in wanted if found[k] != wanted[k]]:
+        words = [", ".join(f"{k} {told[k]}" for k in differs) for told in (found, wanted)]
+        raise InputError(f"{start.name}: holds a network with {words[0]}, and {words[1]} was asked for; ask for what it holds")
     load_arrays(model, arrays, start.name)

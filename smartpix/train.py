@@ -168,15 +168,22 @@ def train_on(
     """Train on clusters in memory.
 
     A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it is there and was made with the
-    same options; the result is that of an uninterrupted training.
+    same options; the result is that of an uninterrupted training. Sums of several threads are taken in another order: weights are
+    the same to the bit with the same number of torch's threads only, which is kept with them and which a checkpoint insists on.
 
     Returns:
         ``nll``, ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out likelihood by epoch), and
         the report of :func:`smartpix.quality.quality` on the last held-out clusters.
 
     Raises:
-        InputError: too few clusters, weights that do not fit, or a checkpoint of other options.
+        InputError: too few clusters or some that are not finite, weights that do not fit, or a checkpoint of other options.
     """
+    unusable = ~(np.isfinite(samples.images).all(axis=(1, 2, 3)) & np.isfinite(samples.targets).all(axis=1))
+    if unusable.any():
+        raise InputError(
+            f"train mdn: {int(unusable.sum())} of the {len(samples)} {region} clusters have charges or a truth that are not "
+            "finite; leave them out, or make the file again"
+        )
     n_slices, n_rows, n_columns = samples.images.shape[1:]
     network = replace(options.network, n_slices=n_slices, n_rows=n_rows, n_columns=n_columns)
     # Truncated clusters are flagged when they are used: they neither train nor tune.
@@ -213,6 +220,7 @@ def train_on(
         "options": asdict(options), "region": region, "start": None if begun is None else begun.name,
         "clusters": len(samples), "parts": list(samples.parts), "charge": float(samples.images.sum(dtype=np.float64)),
         "slices": list(samples.slices), "teacher": None if lesson is None else lesson.teacher,
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
     state: dict[str, Any] = {"history": [], "best": None, "lowest": math.inf, "told": [], "multipliers": None}
     first = resume(checkpoint, made_with, model, optimizer, state)
@@ -252,6 +260,7 @@ def train_on(
         "architecture": f"{'fixed' if quantized else 'mdn'}-{network.kind}", "network": asdict(network), "region": region,
         "sensor": dict(samples.sensor), "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
         "start": None if begun is None else Path(begun.name).name, "teacher": None if lesson is None else lesson.teacher,
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
     parameters = sum(p.numel() for p in model.parameters())
     if isinstance(model, QuantizedMdn):

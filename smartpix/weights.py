@@ -16,9 +16,15 @@ from smartpix.files import check_writable, replace_when_done
 from smartpix.schema import InputError, nearest
 from smartpix.text import read_json
 
-__all__ = ["check_output", "data_path", "describe_weights", "load_arrays", "load_weights", "save_weights", "weights_path"]
+__all__ = [
+    "REPAIR", "check_output", "checksum", "data_path", "describe_weights", "load_arrays", "load_weights", "save_description",
+    "save_weights", "weights_path",
+]  # fmt: skip
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+REPAIR = "copy both files again, or train again"
+"""What to do about weights that are damaged."""
 
 
 def data_path(name: str) -> Path:
@@ -67,21 +73,41 @@ def check_output(path: str | Path) -> None:
 def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any]) -> None:
     """Write weights and, with the same name but for the ending, their JSON, each whole or not at all.
 
-    The JSON has the description, the sha256 of the weights, by which the two are known to belong together, and the git commit.
+    The JSON has the description, the sha256 of the weights, by which the two are known to belong together, the git commit, and a
+    checksum of itself.
 
     Raises:
-        InputError: as :func:`check_output`.
+        InputError: as :func:`check_output`, or the disk is full.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     check_output(path)
     path = Path(path)
+    # Not safetensors' own writing: it hides why a file cannot be written.
+    content = save({k: np.array(v, order="C") for k, v in arrays.items()})
     with replace_when_done(path) as beside:
-        save_file({k: np.array(v, order="C") for k, v in arrays.items()}, beside)
-        beside.chmod(0o644)  # safetensors makes files that only their owner reads
-        told = {**description, "sha256": _sha256(beside), "commit": _commit()}
+        beside.write_bytes(content)
+    save_description(path, {**description, "commit": _commit()})
+
+
+def save_description(path: str | Path, description: Mapping[str, Any]) -> None:
+    """Write the JSON of weights that are there, with their sha256 and a checksum of the description.
+
+    Also the way to change a description on purpose.
+
+    Args:
+        path: of the weights (.safetensors).
+    """
+    path = Path(path)
+    told = {k: v for k, v in description.items() if k != "checksum"} | {"sha256": _sha256(path.read_bytes())}
     with replace_when_done(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(told | {"checksum": checksum(told)}, indent=1) + "\n", encoding="utf-8")
+
+
+def checksum(description: Mapping[str, Any]) -> str:
+    """Sha256 of a description in its canonical form (sorted keys, no spaces, ASCII), without ``checksum`` itself."""
+    told = {k: v for k, v in description.items() if k != "checksum"}
+    return _sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
 
 
 def load_weights(
@@ -89,7 +115,7 @@ def load_weights(
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Arrays and description of weights, checked against the architectures the caller can run.
 
-    That both are of one training is checked where the JSON has the weights' sha256; those made before it was kept have none.
+    That both are of one training and as they were written is checked by the JSON's sha256 and its checksum.
 
     Args:
         remedy: what to do about weights of another architecture.
@@ -118,21 +144,34 @@ def describe_weights(name: str | Path) -> dict[str, Any]:
 
 def _read(name: str | Path) -> tuple[Path, dict[str, npt.NDArray[Any]], dict[str, Any]]:
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     path = weights_path(str(name))
-    for wanted in (path, path.with_suffix(".json")):
+    beside = path.with_suffix(".json")
+    for wanted in (path, beside):
         if not wanted.is_file():
             raise InputError(f"{wanted}: no such file; weights are a .safetensors with a .json beside it")
     try:
-        description: dict[str, Any] = read_json(path.with_suffix(".json"))
-        arrays = load_file(path)
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); it may be cut off, make or copy it again") from error
+        description = read_json(beside)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{beside}: cannot be read ({error}); it may be cut off, {REPAIR}") from error
     if not isinstance(description, dict):
-        raise InputError(f"{path.with_suffix('.json')}: is not a description of weights; copy or train them again")
-    if description.get("sha256", "") not in ("", _sha256(path)):
-        raise InputError(f"{path}: is not what {path.stem}.json describes (its sha256 differs); copy both again, or train again")
+        raise InputError(f"{beside}: is not a description of weights; {REPAIR}")
+    try:
+        content = path.read_bytes()
+        arrays = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); it may be cut off, {REPAIR}") from error
+    for key in ("checksum", "sha256"):
+        if key not in description:
+            raise InputError(f"{beside}: has no '{key}', so that nothing tells whether it is whole; {REPAIR}")
+    if description["checksum"] != checksum(description):
+        raise InputError(f"{beside}: was changed after it was written (its checksum differs); {REPAIR}")
+    if description["sha256"] != _sha256(content):
+        raise InputError(f"{path}: is not what {beside.name} describes (its sha256 differs); {REPAIR}")
+    for key, values in arrays.items():
+        if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
+            raise InputError(f"{path}: '{key}' has values that are not finite; {REPAIR}")
     return path, arrays, description
 
 
@@ -151,8 +190,8 @@ def load_arrays(module: Any, arrays: Arrays, name: str | Path) -> None:
         raise InputError(f"{name}: the weights do not fit the network ({reason}); train or copy them again") from error
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _commit() -> str:

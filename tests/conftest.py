@@ -10,6 +10,7 @@ from smartpix.samples import from_clusters
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import TrainMdnOptions, train_on
+from smartpix.weights import load_weights, save_weights
 from tests.acts_files import write_acts
 from tests.helpers import SENSOR
 
@@ -40,6 +41,16 @@ def mdn_weights(tmp_path_factory, samples):
         options = TrainMdnOptions(NetworkOptions(kind), epochs=8, batch_size=128)
         train_on(samples, "barrel", folder / f"{kind}.safetensors", options, lambda line: None)
     return {kind: folder / f"{kind}.safetensors" for kind in NETWORKS}
+
+
+@pytest.fixture(scope="session")
+def endcap_weights(mdn_weights):
+    """The same, said to be of the end-caps."""
+    paths = {kind: path.with_name(f"endcap-{kind}.safetensors") for kind, path in mdn_weights.items()}
+    for kind, path in mdn_weights.items():
+        arrays, description = load_weights(path, f"mdn-{kind}")
+        save_weights(paths[kind], arrays, {**description, "region": "endcap"})
+    return paths
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from smartpix.io import open_events
+from smartpix.weights import describe_weights
 
 DATA = Path(__file__).parents[1] / "data"
 SUMS = dict(re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (DATA / "README.md").read_text(), flags=re.MULTILINE))
@@ -27,4 +28,5 @@ def test_sample_is_small_and_holds_ten_events():
 @pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".safetensors"], ids=lambda p: p.stem)
 def test_weights_say_how_they_were_made(path):
     description = json.loads(path.with_suffix(".json").read_text())
+    assert describe_weights(path)["checksum"] == description["checksum"]
     assert {"architecture", "options", "data", "metrics", "commit"} <= set(description)

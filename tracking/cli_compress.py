@@ -73,7 +73,9 @@ def add_compress(commands: Any) -> None:
     training.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
     training.add_argument("--augment", nargs="*", default=["mirror-x"], metavar="HOW", help="as of train mdn (default: mirror-x)")
     training.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
-    training.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    training.add_argument("--threads", type=int, default=1, help=(
+        "of torch (default: %(default)s); the weights depend on their number in the last digits, and say it"
+    ))  # fmt: skip
     json_flag(compress)
     compress.set_defaults(command_function=_compress)
 

@@ -18,8 +18,7 @@ import numpy as np
 
 from smartpix.extras import EXTRAS
 from smartpix.schema import InputError
-from smartpix.text import read_json
-from smartpix.weights import data_path
+from smartpix.weights import data_path, describe_weights
 
 __all__ = ["check_data", "examine", "table"]
 
@@ -113,7 +112,7 @@ def _writable(folder: Path) -> bool:
 def check_data(folder: Path) -> dict[str, str]:
     """State of each file that the folder's ``README.md`` lists with its sha256: ``ok`` or what is wrong with it.
 
-    Weights must also be those that their JSON describes, where it has their sha256.
+    Weights must also be those that their JSON describes, and that JSON as it was written.
 
     Raises:
         InputError: there is no list.
@@ -127,15 +126,13 @@ def check_data(folder: Path) -> dict[str, str]:
         if not path.is_file():
             states[name] = "is missing"
             continue
-        found, described = hashlib.sha256(path.read_bytes()).hexdigest(), None
-        if path.suffix == ".safetensors":
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        states[name] = "ok" if found == expected else "differs from what it should be (sha256)"
+        if path.suffix == ".safetensors" and found == expected:
             try:
-                described = read_json(path.with_suffix(".json")).get("sha256")
-            except (OSError, ValueError, AttributeError):
-                states[name] = f"has no readable {path.stem}.json beside it"
-                continue
-        good = found == expected and described in (None, found)
-        states[name] = "ok" if good else "differs from what it should be (sha256)"
+                describe_weights(path)
+            except InputError as error:
+                states[name] = str(error)
     return states
 
 

@@ -5,6 +5,7 @@ After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from smartpix.inference import check_shapes
+from smartpix.rules import check_json, fields, items, text, whole
 from smartpix.schema import InputError
-from smartpix.weights import load_arrays, load_weights
-from tracking.graph import EDGE_FEATURES, NODE_FEATURES
+from smartpix.weights import REPAIR, load_arrays, load_weights
+from tracking.graph import EDGE_FEATURES, GRAPHS, NODE_FEATURES
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -23,6 +26,21 @@ __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
 
 ARCHITECTURE = "interaction-network-v2"
 SIZE = ("hidden", "passes", "screen")
+WIDEST, MOST_PASSES = 10_000, 100
+"""Far above any network here."""
+DESCRIPTION = fields(
+    {
+        "options": fields(
+            {
+                "hidden": whole(1, WIDEST), "passes": whole(1, MOST_PASSES), "screen": whole(1, WIDEST), "graph": text(*GRAPHS),
+            },
+            more=True,
+        ),
+        "data": items(fields({}, more=True)),
+    },
+    more=True,
+)  # fmt: skip
+"""What the JSON of its weights must say."""
 
 
 def _mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
@@ -104,14 +122,20 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
         graph: of :data:`tracking.graph.GRAPHS`, which they must have been trained on; None: either.
 
     Raises:
-        InputError: missing file, weights of another architecture or for other graphs.
+        InputError: missing or damaged files, weights of another architecture or for other graphs.
     """
     arrays, description = load_weights(name, ARCHITECTURE)
-    try:
-        network = InteractionNetwork(*(int(description["options"][size]) for size in SIZE))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name}: its JSON lacks one of the options {', '.join(SIZE)}; train it again") from error
-    trained_on = description["options"].get("graph", "cone")
+    check_json(description, DESCRIPTION, Path(name).with_suffix(".json"), REPAIR)
+    size = [int(description["options"][option]) for option in SIZE]
+    # Before anything of that size is made.
+    with torch.device("meta"):
+        wanted = {k: tuple(v.shape) for k, v in InteractionNetwork(*size).state_dict().items()}
+    check_shapes(arrays, wanted, name)
+    for part in ("node", "edge"):
+        if not np.all(arrays[f"{part}_std"] > 0) or not np.all(arrays[f"{part}_low"] <= arrays[f"{part}_high"]):
+            raise InputError(f"{name}: '{part}_std' must be positive and '{part}_low' not above '{part}_high'; {REPAIR}")
+    network = InteractionNetwork(*size)
+    trained_on = description["options"]["graph"]
     if graph not in (None, trained_on):
         raise InputError(
             f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give both together, "

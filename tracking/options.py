@@ -76,7 +76,7 @@ class RunOptions:
         check("options", "threads", self.threads, self.threads >= 1, "at least 1")
 
     def weights(self) -> dict[str, Any]:
-        """What :func:`smartpix.estimate.choose_estimator` takes besides the file and the kind."""
+        """What :func:`smartpix.choose.choose_estimator` takes besides the file and the kind."""
         names = ("mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap", "link_bits")
         return {name: getattr(self, name) for name in names}
 

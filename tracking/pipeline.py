@@ -16,8 +16,9 @@ from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.kernels import search
 from seeding.seeds import Seeds, find_seeds
+from smartpix.choose import choose_estimator, trained_on_others, training_differs
 from smartpix.compiled import is_cold
-from smartpix.estimate import Estimator, choose_estimator, estimate, trained_on_others
+from smartpix.estimate import Estimator, estimate
 from smartpix.io import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
@@ -87,6 +88,10 @@ class Chain:
                 "are off; train estimates on events of yours that have truth (smartpix train shape), or do without "
                 "(--set graph=window --set gnn=gnn-window)"
             )
+        warnings += [
+            f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate alike"
+            for line in training_differs(header, estimator)
+        ]
         for line in warnings:
             log(f"warning: {line}")
         if is_cold(search):

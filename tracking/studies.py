@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from smartpix.clusters import flatten
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import REGIONS, MdnEstimator, MdnNetwork, same_sensor, sensor_of, truth_targets
+from smartpix.estimate import MdnEstimator, MdnNetwork, same_sensor, sensor_of, truth_targets
 from smartpix.io import EventFile, iterate, open_events
 from smartpix.model import NetworkOptions
 from smartpix.quality import half_width, quality
 from smartpix.samples import from_clusters
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import REGIONS, InputError, check, nearest
 from smartpix.shape import ShapeEstimator
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, bend, beta_angle, simulate_dataset
 from smartpix.simulate.drift import Sensor

@@ -10,8 +10,8 @@ import hist
 import mplhep
 import numpy as np
 
-from smartpix.estimate import REGIONS, TARGETS
 from smartpix.quality import half_width
+from smartpix.schema import REGIONS, TARGETS
 from tracking.plots import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure
 
 __all__ = ["plot_angle_pt", "plot_levers", "plot_pulls", "plot_targets"]

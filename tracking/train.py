@@ -26,7 +26,8 @@ from seeding.hits import make_hits
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
-from smartpix.estimate import choose_estimator, estimate
+from smartpix.choose import choose_estimator, training_differs
+from smartpix.estimate import estimate
 from smartpix.files import as_paths
 from smartpix.io import iterate, open_events
 from smartpix.layers import layer_pairs
@@ -100,8 +101,8 @@ class Graphs:
     test: list[Data] = field(default_factory=list)
 
 
-def load_graphs(path: str | Path, options: TrainGnnOptions) -> Graphs:
-    """Labelled graphs of a file's events.
+def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print) -> Graphs:
+    """Labelled graphs of a file's events; ``report`` is called with warnings.
 
     Raises:
         InputError: the file has no truth, or no estimates fit its sensor.
@@ -111,6 +112,8 @@ def load_graphs(path: str | Path, options: TrainGnnOptions) -> Graphs:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     detector, field_ = opened.header.detector, opened.header.field
     estimator = choose_estimator(opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape)
+    for line in training_differs(opened.header, estimator):
+        report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
     pairs = layer_pairs(detector, skips=options.cone.skips)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
@@ -139,7 +142,8 @@ def train_gnn(
 ) -> dict[str, Any]:
     """Train on event files and save the weights.
 
-    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the same options.
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the same options and
+    number of torch's threads: with another number sums are taken in another order, and the weights are not the same to the bit.
 
     Returns:
         ``loss``, ``auc``, ``calibration_error`` (mean distance of score and share of true edges, in 20 bins of equal content),
@@ -153,7 +157,7 @@ def train_gnn(
     loaded = []
     files = as_paths(files)
     for path in files:
-        loaded.append(load_graphs(path, options))
+        loaded.append(load_graphs(path, options, report))
         parts = [getattr(loaded[-1], f.name) for f in fields(Graphs)]
         report(f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(_n_edges(p) for p in parts)} edges")
     train, held, test = ([g for some in loaded for g in getattr(some, f.name)] for f in fields(Graphs))
@@ -161,11 +165,21 @@ def train_gnn(
         raise InputError(
             f"{', '.join(map(str, files))}: too few events to train on; one of the files needs at least 3 with tracks"
         )
+    for name, part in (("train", train), ("stop", held)):
+        true = int(sum(float(g.y.sum()) for g in part))
+        if not 0 < true < _n_edges(part):
+            raise InputError(
+                f"{', '.join(map(str, files))}: {true} of the {_n_edges(part)} edges to {name} by are true, and edges of both "
+                "kinds are needed; give more events, or wider cones"
+            )
     torch.manual_seed(options.seed)
     network = InteractionNetwork(options.hidden, options.passes, options.screen)
     _standardise(network, train)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    made_with = {**asdict(options), "files": [str(f) for f in files]}
+    made_with = {
+        **asdict(options), "files": [str(f) for f in files], "edges": [_n_edges(g) for g in (train, held, test)],
+        "threads": torch.get_num_threads(),
+    }  # fmt: skip
     checkpoint = Path(output).with_suffix(".checkpoint")
     state: dict[str, Any] = {"losses": [], "best": None}
     first = resume(checkpoint, made_with, network, optimizer, state)
@@ -216,6 +230,7 @@ def train_gnn(
             "options": asdict(options),
             "data": [dict(open_events(f).header.made_by) for f in files],
             "metrics": metrics,
+            "threads": torch.get_num_threads(),
         },
     )
     checkpoint.unlink(missing_ok=True)

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.descriptions import load_fixed_weights
 from smartpix.estimate import same_sensor
-from smartpix.fixed_point import FixedNetwork, adc_codes, from_arrays
-from smartpix.network import NETWORKS
+from smartpix.fixed_point import FixedNetwork, adc_codes
 from smartpix.parquet import list_tables, read_clusters
 from smartpix.samples import check_region, from_clusters, known_sensor
-from smartpix.schema import InputError, require
+from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.weights import load_weights
 
 __all__ = ["bench_codes", "load_fixed"]
 
@@ -36,10 +35,7 @@ def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
         f"a float network becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, and the graph network "
         "goes to a file that ends in .onnx or .pt"
     )
-    arrays, description = load_weights(name, *(f"fixed-{kind}" for kind in NETWORKS), remedy=remedy)
-    fields = ("fixed", "sensor", "slices", "region")
-    require(list(description), fields, f"{name}: description", "Train or copy the weights again.")
-    return from_arrays(arrays, description["fixed"], str(name)), description
+    return load_fixed_weights(name, remedy)
 
 
 def bench_codes(

@@ -1,8 +1,6 @@
 """The interface of the estimates, the networks' estimates cluster by cluster, and which estimator serves which sensor."""
 
 import dataclasses
-import json
-import shutil
 
 import awkward as ak
 import numpy as np
@@ -11,27 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import estimate as module
-from smartpix.clusters import FlatClusters, flatten, windows
-from smartpix.estimate import (
-    Estimate,
-    MdnEstimator,
-    MdnNetwork,
-    choose_estimator,
-    estimate,
-    sensor_of,
-    trained_on_others,
-    truth_targets,
-    window_center,
-)
-from smartpix.export.clusters import load_fixed
-from smartpix.fixed_point import adc_codes, evaluate
+from smartpix.choose import choose_estimator
+from smartpix.clusters import FlatClusters, flatten
+from smartpix.estimate import Estimate, MdnEstimator, MdnNetwork, estimate, sensor_of, truth_targets, window_center
 from smartpix.geometry import Detector
-from smartpix.io import Header, iterate, open_events
+from smartpix.io import iterate, open_events
 from smartpix.model import NetworkOptions, build
 from smartpix.quality import quality
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.train import TrainMdnOptions, train_mdn
-from smartpix.weights import data_path, load_weights, save_weights
 from tests.helpers import REPOSITORY, SENSOR, detector_of, embedded_detector, module_row, part_of
 
 SAMPLE = REPOSITORY / "data" / "sample.root"
@@ -426,166 +412,11 @@ def test_modules_of_several_pitches_in_one_region_are_refused():
         sensor_of(detector_of(rows), 3.8)
 
 
-@pytest.fixture
-def pair(mdn_weights):
-    return {"mdn_barrel": str(mdn_weights["columns"]), "mdn_endcap": str(mdn_weights["conv"])}
-
-
-@pytest.mark.parametrize("kind", ["auto", "mdn"])
-def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
-    for chosen in (slice(None), slice(0, 5)):
-        for field in (3.8, -3.8):
-            estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair)
-            assert isinstance(estimator, MdnEstimator)
-            assert tuple(estimator.slices) == (0, 19)
-
-
-@pytest.mark.parametrize(
-    ("column", "field", "slices"),
-    [({"pitch_u": 0.02}, 3.8, (0, 19)), ({}, 2.5, (0, 19)), ({}, 3.8, (0, 10)), ({}, -2.5, (0, 19))],
-)
-def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, field, slices):
-    header = Header(changed(embedded_detector(), **column), field, slices)
-    with pytest.raises(InputError, match=r"no mdn trained for the sensor .*mdn: .*`smartpix train"):
-        choose_estimator(header, "mdn", **pair)
-
-
-def test_shipped_networks_serve_the_embedded_detector():
-    for kind in ("auto", "mdn"):
-        assert isinstance(choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), kind), MdnEstimator)
-
-
-def test_unknown_kind_of_estimates_is_refused():
-    with pytest.raises(InputError, match=r"estimates 'cnn' are unknown.* Use auto, mdn, quantised, shape"):
-        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
-
-
-def test_quantised_estimates_are_what_the_chip_sends():
-    header = open_events(data_path("sample.root")).header
-    _, events = next(iterate([data_path("sample.root")], step=1, stop=1))
-    clusters = events[0]["clusters"]
-    whole, coarse = (estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6))
-    flat = flatten(clusters, (0, 19))
-    network, description = load_fixed("fixed-barrel")
-    barrel = np.flatnonzero(header.detector.barrel[flat.module])
-    images, _ = windows(flat.take(barrel))
-    raw = evaluate(network, adc_codes(images, network.edges)) * 2.0 ** -network.outputs["dense3"].fraction
-    mean, cholesky = MdnNetwork.load("fixed-barrel").finish(raw, None, flat.take(barrel).truncated)
-    np.testing.assert_allclose(whole.mean[barrel, 2:], mean[:, 2:], rtol=1e-12)
-    np.testing.assert_allclose(whole.cholesky[barrel], cholesky, rtol=1e-12)
-    assert description["region"] == "barrel"
-    # Fewer bits on the link: other numbers, mostly within what the network says it does not know.
-    off = np.abs(coarse.mean - whole.mean) / whole.sigma()
-    assert 0 < np.median(off) < 0.5
-    # What is cut off is in the covariance.
-    assert np.all(coarse.sigma().mean(axis=0) > whole.sigma().mean(axis=0))
-
-
-def test_link_bits_need_a_chip(pair):
-    header = Header(embedded_detector(), 3.8, (0, 19))
-    with pytest.raises(InputError, match="which no chip sends; use quantised"):
-        choose_estimator(header, "mdn", **pair, link_bits=8)
-    with pytest.raises(InputError, match="link_bits must be 0, or 2 to 16 and is 40"):
-        choose_estimator(header, "quantised", link_bits=40)
-    with pytest.raises(InputError, match="mdn-barrel holds a network of floating point"):
-        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
-    with pytest.raises(InputError, match="floating-point estimates are not sent"):
-        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8)
-
-
-def test_charges_of_another_adc_are_refused():
-    told = {"command": "test", "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}}}
-    header = Header(embedded_detector(), 3.8, (0, 19), told)
-    with pytest.raises(InputError, match="estimates 'quantised': the charges were digitised with the edges"):
-        choose_estimator(header, "quantised")
-    told["options"]["readout"]["adc_bits"] = 0
-    assert choose_estimator(header, "quantised").slices == (0, 19)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_weights_of_every_kind_are_loaded(mdn_weights, kind):
-    network = MdnNetwork.load(str(mdn_weights[kind]))
-    assert network.description["architecture"] == f"mdn-{kind}"
-    arrays, _ = load_weights(mdn_weights[kind], f"mdn-{kind}")
-    assert all(np.array_equal(network.arrays[k], v) for k, v in arrays.items())
-    assert network.cells == pytest.approx((2, 8))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_weights_with_batch_normalisation_are_loaded(tmp_path, mdn_weights, kind):
-    options = NetworkOptions(kind, batch_norm=True)
-    description = {"architecture": f"mdn-{kind}", "network": dataclasses.asdict(options), "sensor": {}, "slices": [0, 19]}
-    save_weights(tmp_path / "w.safetensors", {k: v.numpy() for k, v in build(options).state_dict().items()}, description)
-    MdnNetwork.load(str(tmp_path / "w.safetensors"))
-
-
-@pytest.mark.parametrize("architecture", ["shape-mlp-v1", "mdn-conv-2029", "interaction-network-v1"])
-def test_weights_of_another_architecture_are_refused(tmp_path, architecture):
-    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": architecture})
-    with pytest.raises(InputError, match=rf"weights of '{architecture}' and .*'mdn-columns'.* was expected"):
-        MdnEstimator.load(str(tmp_path / "w.safetensors"))
-
-
-def test_arrays_of_other_shapes_under_the_right_name_are_refused(tmp_path, mdn_weights):
-    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
-    changes = {
-        "missing": {k: v for k, v in arrays.items() if k != "columns.bias"},
-        "shape": {**arrays, "columns.bias": np.zeros(6, dtype=np.float32)},
-        "more": {**arrays, "dense4.bias": np.zeros(6, dtype=np.float32)},
-        "nan": {**arrays, "dense3.bias": np.full(14, np.nan, dtype=np.float32)},
-    }
-    for name, changed_arrays in changes.items():
-        save_weights(tmp_path / f"{name}.safetensors", changed_arrays, description)
-        with pytest.raises(InputError, match=rf"{name}\.safetensors: '.*train or copy them again"):
-            MdnEstimator.load(str(tmp_path / f"{name}.safetensors"))
-
-
-@pytest.mark.parametrize("field", ["network", "slices", "sensor"])
-def test_description_that_lacks_a_field_is_an_input_error(tmp_path, mdn_weights, pair, field):
-    path = tmp_path / "w.safetensors"
-    shutil.copy(mdn_weights["columns"], path)
-    description = json.loads(mdn_weights["columns"].with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps({k: v for k, v in description.items() if k != field}))
-    with pytest.raises(InputError, match=field):
-        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", str(path), pair["mdn_endcap"])
-
-
-def test_network_of_another_window_is_refused(tmp_path, mdn_weights):
-    options = NetworkOptions(n_rows=16, n_columns=16)
-    description = json.loads(mdn_weights["columns"].with_suffix(".json").read_text()) | {"network": dataclasses.asdict(options)}
-    save_weights(tmp_path / "w.safetensors", {k: v.numpy() for k, v in build(options).state_dict().items()}, description)
-    with pytest.raises(InputError, match="16"):
-        MdnEstimator.load(str(tmp_path / "w.safetensors"), str(mdn_weights["columns"]))
-
-
-def test_pair_of_different_slices_is_refused(tmp_path, mdn_weights):
-    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
-    save_weights(tmp_path / "w.safetensors", arrays, {**description, "slices": [0, 9]})
-    with pytest.raises(InputError, match="barrel and end-cap were trained on different slices"):
-        MdnEstimator.load(str(mdn_weights["columns"]), str(tmp_path / "w.safetensors"))
-
-
 def test_damaged_networks_are_an_input_error():
     opened, events = next(iterate(SAMPLE, step=1))
     damaged = MdnEstimator({"barrel": constant(np.nan), "endcap": constant(np.nan)})
     with np.errstate(invalid="ignore"), pytest.raises(InputError, match="the network gives values that are not finite"):
         estimate(events["clusters"][0][:20], opened.header, damaged)
-
-
-def test_shipped_weights_say_what_they_are():
-    for region in ("barrel", "endcap"):
-        arrays, description = load_weights(f"mdn-{region}", "mdn-columns")
-        assert description["region"] == region
-        assert sum(a.size for a in arrays.values()) == 2178
-        assert description["sensor"] == SENSOR
-        assert description["slices"] == [0, 19]
-        assert [len(own) > 0 for own in description["calibration"]] == [True] * 4
-        assert min(description["truncated_scale"]) >= 1
-        assert data_path(f"weights/mdn-{region}.safetensors").is_file()
-        for name in ("x", "y", "cot_alpha", "cot_beta"):
-            assert description["metrics"]["within_1_sigma"][name] == pytest.approx(0.683, abs=0.05)
-            assert description["metrics"]["pull_sigma"][name] == pytest.approx(1, abs=0.25)
-        assert MdnNetwork.load(f"mdn-{region}").fused.shape == (2, 13, 21)
 
 
 def test_flat_clusters_of_a_file_have_the_slices_of_the_network(estimator):
@@ -649,27 +480,3 @@ def test_what_is_no_cluster_of_the_file_is_refused():
     for field in ("local_x", ("pixels", "charge_19")):
         with pytest.raises(InputError, match="a pixel's charge, or local_x or local_y, is not finite"):
             estimate(ak.with_field(clusters, clusters[field] * np.nan, field), opened.header, shape)
-
-
-SIMULATED = "smartpix simulate crossings"
-
-
-@pytest.mark.parametrize(
-    ("file", "trained", "others"),
-    [
-        ("smartpix convert acts-csv", SIMULATED, True),
-        ("smartpix convert acts-root", "smartpix train", True),
-        ("smartpix convert acts-csv", "smartpix convert acts-root", False),
-        ("smartpix simulate events", SIMULATED, False),
-        ("smartpix convert trackml", SIMULATED, False),
-    ],
-)
-def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_path, file, trained, others):
-    arrays, description = load_weights("shape-50x12.5x100", "shape-mlp-v1")
-    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}})
-    header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
-    estimator = choose_estimator(header, "shape", shape=str(tmp_path / "w.safetensors"))
-    assert trained_on_others(header, estimator) == others
-    simulated = {**estimator.descriptions["endcap"], "data": {"command": SIMULATED}}
-    mixed = dataclasses.replace(estimator, descriptions={**estimator.descriptions, "endcap": simulated})
-    assert trained_on_others(header, mixed) == ("acts" in file)

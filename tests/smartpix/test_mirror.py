@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from smartpix.choose import choose_estimator
 from smartpix.clusters import flatten
-from smartpix.estimate import choose_estimator, estimate, truth_targets
+from smartpix.estimate import estimate, truth_targets
 from smartpix.geometry import Detector
 from smartpix.io import Header
 from smartpix.mirror import mirrored

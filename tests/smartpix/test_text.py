@@ -41,3 +41,18 @@ def test_other_encodings_and_other_content_are_value_errors(tmp_path):
 def test_deep_nesting_is_a_value_error(parse, text):
     with pytest.raises(ValueError, match="nested"):
         parse(text)
+
+
+def test_what_is_nested_so_that_its_use_would_fail_is_refused_too():
+    for levels, fine in ((100, True), (101, False)):
+        for text in ("[" * levels + "]" * levels, '{"a":' * levels + "1" + "}" * levels):
+            if fine:
+                parse_json(text)
+            else:
+                with pytest.raises(ValueError, match="nested"):
+                    parse_json(text)
+
+
+def test_a_key_that_is_there_twice_is_named():
+    with pytest.raises(ValueError, match="'b' is there twice"):
+        parse_json('{"a": [{"b": 1, "c": 2, "b": 1}]}')

@@ -11,7 +11,16 @@ import torch
 
 from smartpix import weights
 from smartpix.schema import InputError
-from smartpix.weights import check_output, data_path, describe_weights, load_arrays, load_weights, save_weights, weights_path
+from smartpix.weights import (
+    check_output,
+    data_path,
+    describe_weights,
+    load_arrays,
+    load_weights,
+    save_description,
+    save_weights,
+    weights_path,
+)
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5]), "c": np.asfortranarray(np.eye(3) + 2)}
 
@@ -176,11 +185,66 @@ def test_weights_and_description_of_different_trainings_are_refused(saved, endin
         load_weights(saved, "kind-1")
 
 
-def test_weights_from_before_the_sha256_was_kept_are_read(saved):
+@pytest.mark.parametrize("key", ["checksum", "sha256"])
+def test_a_description_that_cannot_be_checked_is_refused(saved, key):
     description = json.loads(saved.with_suffix(".json").read_text())
-    del description["sha256"]
+    del description[key]
     saved.with_suffix(".json").write_text(json.dumps(description))
-    assert "sha256" not in load_weights(saved, "kind-1")[1]
+    with pytest.raises(InputError, match=rf"w\.json: has no '{key}', so that nothing tells whether it is whole; copy both"):
+        load_weights(saved, "kind-1")
+
+
+def test_the_checksum_is_that_of_the_sorted_description_without_itself(saved):
+    description = json.loads(saved.with_suffix(".json").read_text())
+    found = description.pop("checksum")
+    canonical = "{" + ",".join(f"{json.dumps(k)}:{json.dumps(description[k])}" for k in sorted(description)) + "}"
+    assert description["slices"] == [0, 19]
+    assert found == hashlib.sha256(canonical.replace(", ", ",").encode()).hexdigest()
+
+
+def test_a_description_that_was_changed_is_refused_until_it_is_saved_as_such(saved):
+    path = saved.with_suffix(".json")
+    path.write_text(path.read_text().replace("19", "18"))
+    with pytest.raises(InputError, match=r"w\.json: was changed after it was written \(its checksum differs\); copy both"):
+        load_weights(saved, "kind-1")
+    save_description(saved, json.loads(path.read_text()))
+    assert load_weights(saved, "kind-1")[1]["slices"] == [0, 18]
+
+
+def test_the_layout_of_the_json_does_not_matter(saved):
+    path = saved.with_suffix(".json")
+    description = json.loads(path.read_text())
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(dict(reversed(description.items()))).encode())
+    assert load_weights(saved, "kind-1")[1] == description
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_one_value_that_is_not_finite_is_refused(saved, value, kind):
+    damaged = np.arange(7).astype(kind)
+    damaged[3] = value
+    save_weights(saved, {**ARRAYS, "b": damaged}, {"architecture": "kind-1"})
+    with pytest.raises(InputError, match=r"w\.safetensors: 'b' has values that are not finite; copy both"):
+        load_weights(saved, "kind-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"slices": [0], "slices": [19]}', "'slices' is there twice"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"a": ' * 5_000 + "1" + "}" * 5_000, "is nested too deeply"),
+        ('{"a": ' + "[" * 200 + "]" * 200 + "}", "is nested too deeply"),
+        ('{"a": ' + "9" * 5_000 + "}", "cannot be read"),
+        (b'{"a": "\xff"}', "cannot be read"),
+    ],
+)
+def test_json_that_is_none_is_named(saved, content, message):
+    path = saved.with_suffix(".json")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=rf"w\.json: .*{message}.*; .*copy both files again, or train again$") as error:
+        load_weights(saved, "kind-1")
+    assert "\n" not in str(error.value)
 
 
 def test_commit_is_that_of_the_checkout_and_says_whether_it_was_changed(tmp_path, monkeypatch):

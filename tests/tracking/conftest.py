@@ -101,9 +101,11 @@ def weights(tmp_path_factory):
         network.classify[2].weight[0, :2] = torch.tensor([-2.0, -1.0])
         network.classify[2].bias.fill_(4.0)
     path = tmp_path_factory.mktemp("weights") / "kinks.safetensors"
-    options = {"hidden": 4, "passes": 1, "screen": 1}
+    options = {"hidden": 4, "passes": 1, "screen": 1, "graph": "cone"}
     save_weights(
-        path, {k: v.numpy() for k, v in network.state_dict().items()}, {"architecture": ARCHITECTURE, "options": options}
+        path,
+        {k: v.numpy() for k, v in network.state_dict().items()},
+        {"architecture": ARCHITECTURE, "options": options, "data": []},
     )
     return path
 

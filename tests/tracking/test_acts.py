@@ -10,7 +10,8 @@ from seeding.acts_reference import algorithm_of, run_timed, space_points
 from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import find_seeds
-from smartpix.estimate import choose_estimator, estimate
+from smartpix.choose import choose_estimator
+from smartpix.estimate import estimate
 from smartpix.extras import import_acts
 from smartpix.io import iterate
 from smartpix.layers import layer_pairs

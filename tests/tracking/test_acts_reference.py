@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seeding.hits import make_hits
-from smartpix.estimate import choose_estimator, estimate
+from smartpix.choose import choose_estimator
+from smartpix.estimate import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.io import iterate

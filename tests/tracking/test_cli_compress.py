@@ -14,7 +14,7 @@ from smartpix.schema import InputError
 from smartpix.shrink import widths
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.weights import load_weights
+from smartpix.weights import load_weights, save_weights
 from tests.left_out import needs
 from tests.programs import bare_path
 from tests.tracking.test_cli import refused
@@ -92,14 +92,11 @@ def test_it_goes_on_from_quantised_weights_with_their_widths(compress, small, tm
 
 def with_zeros(weights, where, path):
     """A copy of quantised weights with zeros at some places of some arrays."""
-    from safetensors.numpy import save_file
-
     arrays, description = load_weights(weights, "fixed-mlp")
     arrays = {k: v.copy() for k, v in arrays.items()}
     for name, at in where.items():
         arrays[name][at] = 0
-    save_file(arrays, path)
-    path.with_suffix(".json").write_text(json.dumps({k: v for k, v in description.items() if k != "sha256"}))
+    save_weights(path, arrays, description)
     return path
 
 

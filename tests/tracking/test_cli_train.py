@@ -126,8 +126,12 @@ def test_training_from_weights_by_path(train_mdn, tmp_path, mdn_weights):
     scratch, tuned = (json.loads(train_mdn(*QUICK, *more, "--json")[1]) for more in ((), start))
     assert tuned["history"][0] < scratch["history"][0] - 1
     assert load_weights(tmp_path / "w.safetensors", "mdn-columns")[1]["start"] == "columns.safetensors"
-    refused(train_mdn(*QUICK, "--network", "mlp", *start), "columns.safetensors", "'mdn-columns'", "'mdn-mlp'")
-    refused(train_mdn(*QUICK, "--hidden", 20, *start), "columns.safetensors", "holds the network")
+    refused(train_mdn(*QUICK, "--network", "mlp", *start), "columns.safetensors", "kind columns, and kind mlp was asked for")
+    refused(
+        train_mdn(*QUICK, "--hidden", 20, *start),
+        "columns.safetensors",
+        "with hidden 0, and hidden 20 was asked for",
+    )
     refused(train_mdn(*QUICK, "--from", "mdn-barel"), "'mdn-barel'", "no such shipped weights")
 
 

@@ -51,7 +51,7 @@ def test_lines_for_people_name_the_parts(monkeypatch, capsys):
         assert words in out
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "other", "json"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "other", "number", "json"])
 def test_damaged_data_are_named(damage, data):
     name = "weights/gnn.safetensors"
     path = data / name
@@ -64,6 +64,9 @@ def test_damaged_data_are_named(damage, data):
     elif damage == "other":
         description = json.loads(path.with_suffix(".json").read_text())
         path.with_suffix(".json").write_text(json.dumps({**description, "sha256": "0" * 64}))
+    elif damage == "number":
+        text = path.with_suffix(".json").read_text()
+        path.with_suffix(".json").write_text(text.replace('"hidden": 16', '"hidden": 17'))
     else:
         path.with_suffix(".json").write_text("[")
     states = doctor.check_data(data)

@@ -107,8 +107,11 @@ def test_no_edges_give_no_scores(network):
     assert score(network, random_graph(0, 0)).shape == (0,)
 
 
+OPTIONS = {"hidden": 8, "passes": 2, "screen": 16, "graph": "cone"}
+
+
 def save(path, network, **changes):
-    description = {"architecture": ARCHITECTURE, "options": {"hidden": 8, "passes": 2, "screen": 16}} | changes
+    description = {"architecture": ARCHITECTURE, "options": OPTIONS, "data": []} | changes
     save_weights(path, {k: v.numpy() for k, v in network.state_dict().items()}, description)
     return str(path)
 
@@ -127,14 +130,14 @@ def test_weights_of_another_architecture_are_refused(tmp_path, network):
 
 
 def test_weights_for_other_graphs_are_refused(tmp_path, network):
-    path = save(tmp_path / "w.safetensors", network, options={"hidden": 8, "passes": 2, "screen": 16, "graph": "window"})
+    path = save(tmp_path / "w.safetensors", network, options={**OPTIONS, "graph": "window"})
     assert load_network(path, "window")
     with pytest.raises(InputError, match="trained on the edges of the window and not of the cone"):
         load_network(path, "cone")
 
 
 def test_weights_that_do_not_fit_their_description_are_refused(tmp_path, network):
-    for name, changes in (("size", {"options": {"hidden": 16, "passes": 2, "screen": 16}}), ("bare", {"options": {}})):
+    for name, changes in (("size", {"options": {**OPTIONS, "hidden": 16}}), ("bare", {"options": {}})):
         with pytest.raises(InputError, match=name):
             load_network(save(tmp_path / f"{name}.safetensors", network, **changes))
 
