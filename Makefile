@@ -60,8 +60,8 @@ CHECK_PYTHON = @command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was
 	$(PYTHON) -m venv .venv
 
 # An environment that was interrupted has no pip, which comes last.
-.venv/bin/pip: .venv/bin/python
-	$(PYTHON) -m venv .venv
+.venv/bin/pip: | .venv/bin/python
+	@[ -f $@ ] || $(PYTHON) -m venv .venv
 
 .venv/core: .venv/bin/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable .

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -24,11 +26,24 @@ MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hl
            "onnxruntime", "selenium.webdriver")  # fmt: skip
 """Of the extras, for ``pytest.importorskip``; `make test` installs all of them."""
 
+
+def _takes_any_name() -> bool:
+    """Whether the file system of temporary files takes names that are not UTF-8."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            (Path(folder) / os.fsdecode(b"\xff\xe9")).mkdir()
+        except OSError:
+            return False
+    return True
+
+
 OF_THE_SYSTEM = {
+    "linux": lambda: sys.platform == "linux",
     "glibc": lambda: platform.libc_ver()[0] == "glibc",
     "/dev/full": Path("/dev/full").exists,
+    "names of any bytes": _takes_any_name,
 }
-"""What no command brings: parts of Linux."""
+"""What no command brings; usual Linux systems have all of it."""
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

@@ -122,3 +122,15 @@ def test_a_python_that_cannot_do_it_is_told_what_is_missing(tmp_path, broken, wo
         assert words in first
         assert len(rest) == 1
         assert not (tmp_path / ".venv").exists()
+
+
+def test_an_environment_that_was_interrupted_is_completed(tmp_path):
+    environment = bare_path(tmp_path)
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    # As python -m venv leaves it when it is killed before it has installed pip.
+    subprocess.run(["python3", "-m", "venv", "--without-pip", ".venv"], cwd=tmp_path, env=environment, check=True)
+    for _ in range(2):
+        done = subprocess.run(["make", ".venv/bin/pip"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / ".venv" / "bin" / "pip").is_file()
+    assert "is up to date" in done.stdout

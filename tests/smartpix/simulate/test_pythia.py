@@ -14,6 +14,7 @@ import pytest
 from smartpix.schema import InputError
 from smartpix.simulate.pythia import produce
 from tests.helpers import REPOSITORY
+from tests.left_out import require
 
 REQUEST = {"pileup": 2, "energy": 14000.0, "max_eta": 4.0, "min_pt": 0.1}
 
@@ -114,8 +115,8 @@ STARTS = """
 @pytest.mark.parametrize("how", ["signal", "pipe"])
 def test_it_ends_when_the_one_that_started_it_is_killed(generator, tmp_path, how):
     """By the system's signal; or, where there is none, by the end of the pipe."""
-    if how == "signal" and sys.platform != "linux":
-        pytest.skip("Linux alone has the signal")
+    if how == "signal":
+        require("linux")
     told = tmp_path / "pid"
     # The signal is off, or the thread that watches the pipe cannot run.
     off = "ctypes.CDLL(None).prctl(1, 0)" if how == "pipe" and sys.platform == "linux" else "pass"
