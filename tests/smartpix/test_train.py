@@ -717,3 +717,27 @@ def test_a_quantised_training_is_taken_up_where_it_stopped(samples, tmp_path, mo
 def test_options_that_do_not_go_together_are_refused(change, message):
     with pytest.raises(InputError, match=message):
         TrainMdnOptions(**change)
+
+
+@pytest.mark.parametrize(("name", "value"), [("images", np.nan), ("images", np.inf), ("targets", np.nan)])
+def test_clusters_that_are_not_finite_are_refused_before_the_first_epoch(tmp_path, few, name, value):
+    damaged = getattr(few, name).copy()
+    damaged[3].flat[1] = damaged[17].flat[2] = value
+    lines = []
+    with pytest.raises(InputError, match="train mdn: 2 of the 2000 barrel clusters have charges or a truth that are not finite"):
+        train_on(dataclasses.replace(few, **{name: damaged}), "barrel", tmp_path / "w.safetensors", QUICK, lines.append)
+    assert lines == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_tell_their_threads_and_a_checkpoint_insists_on_them(tmp_path, few, trained):
+    threads = torch.get_num_threads()
+    assert weights_of(trained[0])[1]["threads"] == threads
+    with pytest.raises(PowerCutError):
+        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, cut_after(1))
+    torch.set_num_threads(threads + 1)
+    try:
+        with pytest.raises(InputError, match=r"w\.checkpoint: was made with other options \(threads\)"):
+            train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent)
+    finally:
+        torch.set_num_threads(threads)
