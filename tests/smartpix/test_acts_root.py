@@ -296,7 +296,17 @@ def test_particles_of_the_simulation_are_taken_first(copy, tmp_path, expected, n
 
 def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
     folder = write_acts_root(acts_folder, tmp_path / "root", "clusters")
-    for file, names in (("measurements", ("rec_loc1", "rec_gx")), ("clusters", ("channel_value",)), ("hits", ("tx", "tpz"))):
+
+    def with_a_channel(branches):
+        """ACTS's smeared strips have none, those of others may."""
+        strip = ~np.isin(ak.to_numpy(branches["volume_id"]), (7, 8, 9))
+        more = {"channel_loc0": 1, "channel_loc1": 1, "channel_value": np.nan}
+        lists = {n: ak.Array([[v] if s else [] for s in strip]) for n, v in more.items()}
+        both = {n: ak.concatenate([branches[n], v], axis=1) for n, v in lists.items()}
+        return branches | {n: ak.values_astype(v, "float32" if n == "channel_value" else "int32") for n, v in both.items()}
+
+    rewritten(folder / "clusters.root", with_a_channel)
+    for file, names in (("measurements", ("rec_loc1", "rec_gx")), ("hits", ("tx", "tpz"))):
 
         def without(branches, names=names):
             strip = ~np.isin(ak.to_numpy(branches["volume_id"]), (7, 8, 9))
