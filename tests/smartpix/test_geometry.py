@@ -46,6 +46,34 @@ def test_barrel_frame_does_not_depend_on_the_direction_of_the_files_axes(phi, z,
     np.testing.assert_allclose(y, [np.sin(phi + tilt), -np.cos(phi + tilt), 0], atol=1e-12)
 
 
+def inclined_module(center, lean):
+    """A module at azimuth 0, its normal ``lean`` rad from the radial direction towards +z."""
+    normal = np.array([np.cos(lean), 0.0, np.sin(lean)])
+    v = np.array([-np.sin(lean), 0.0, np.cos(lean)])
+    return detector_of([module_row(np.array(center), np.cross(v, normal), v, normal, 2, 1)])
+
+
+@pytest.mark.parametrize("degrees", [-44, -20, 20, 44])
+@pytest.mark.parametrize("z", [-500.0, 500.0])
+def test_a_module_that_leans_less_than_45_degrees_is_of_the_barrel_and_looks_outwards(degrees, z):
+    """Also where it stands so far along the beam that the direction from the origin is behind it."""
+    for half_turn in (0.0, np.pi):
+        module = inclined_module((32.0, 0.0, z), np.radians(degrees) + half_turn)
+        assert module.barrel[0]
+        np.testing.assert_allclose(module.axes[0, :, 2], [np.cos(np.radians(degrees)), 0, np.sin(np.radians(degrees))], atol=1e-12)
+        assert module.axes[0, 2, 0] > 0.7
+
+
+@pytest.mark.parametrize("degrees", [46, 80, 100, 134])
+@pytest.mark.parametrize("z", [-100.0, 100.0])
+def test_a_module_that_leans_more_is_of_a_disk_and_looks_away_along_the_beam(degrees, z):
+    for half_turn in (0.0, np.pi):
+        module = inclined_module((170.0, 0.0, z), np.radians(degrees) + half_turn)
+        assert not module.barrel[0]
+        assert module.axes[0, 2, 2] * np.sign(z) == pytest.approx(np.sin(np.radians(degrees)))
+        assert module.axes[0, 0, 0] > 0
+
+
 @QUICK
 @given(st.floats(-3.1, 3.1), st.sampled_from([-700.0, 600.0]), st.floats(20, 200), SIGN, SIGN)
 def test_endcap_frame_has_x_outward_and_z_away_from_the_collision(phi, z, radius, su, sv):
@@ -157,6 +185,29 @@ def test_envelopes_hold_the_corners_of_a_module_and_nothing_else():
     assert layers.z_max[0] == pytest.approx(36)
     assert layers.r_min[0] == pytest.approx(32)
     assert layers.r_max[0] == pytest.approx(np.hypot(32, 8.4))
+
+
+def test_a_trapezoid_is_as_wide_as_its_wider_edge():
+    for low, high in ((5.0, 8.4), (8.4, 5.0)):
+        columns = dict(one_module_detector().columns) | {"module_minhu": np.array([low]), "module_maxhu": np.array([high])}
+        assert Detector(columns).half_y[0] == 8.4
+
+
+def test_a_plane_across_the_beam_begins_at_the_beam():
+    layers = detector_of([module_row((0.0, 0.0, 600.0), (0, 1.0, 0), (1.0, 0, 0), (0, 0, -1.0), 2, 1)]).layers
+    assert layers.r_min[0] == 0
+    assert layers.r_max[0] == pytest.approx(np.hypot(36.0, 8.4))
+
+
+def test_a_short_ring_in_front_of_a_long_one_makes_no_gap_behind_it():
+    """From 30 to 100 mm, inside it from 40 to 60 mm, and from 110 to 150 mm: the gap is between the first and the last."""
+    rows = []
+    for number, (low, high) in enumerate(((30.0, 100.0), (40.0, 60.0), (110.0, 150.0))):
+        row = module_row(((low + high) / 2, 0.0, 600.0), (0, 1.0, 0), (1.0, 0, 0), (0, 0, -1.0), 2, number)
+        rows.append(row | {"module_hv": (high - low) / 2, "module_minhu": 0.5, "module_maxhu": 0.5})
+    layers = detector_of(rows).layers
+    assert layers.gap_low[0] == pytest.approx(np.hypot(100.0, 0.5))
+    assert layers.gap_high[0] == pytest.approx(110.0)
 
 
 def test_the_gap_between_a_disks_rings_is_where_no_module_reaches(detector):

@@ -3,7 +3,7 @@ import pytest
 
 from smartpix.geometry import Detector
 from smartpix.layers import layer_pairs
-from tests.helpers import embedded_detector
+from tests.helpers import detector_of, embedded_detector, module_row
 from tracking.build import layer_ranks
 
 
@@ -118,3 +118,49 @@ def test_a_layer_that_overlaps_with_itself_keeps_its_rank(detector):
 def test_small_planes_far_away_are_reached():
     pairs = layer_pairs(planes([(0.0, 0.0, z) for z in (2000.0, 2500.0, 3000.0)], half=5.0))
     assert list(zip(pairs.inner, pairs.outer, strict=True)) == [(0, 1), (1, 2)]
+
+
+def cylinder(number, radius, half, z=0.0):
+    """One module that stands for a barrel layer."""
+    row = module_row((radius, 0.0, z), (0, -1.0, 0), (0, 0, 1.0), (-1.0, 0, 0), number, 1)
+    return row | {"module_hv": half}
+
+
+def disk(number, z, low, high):
+    """One narrow module that stands for a disk."""
+    row = module_row(((low + high) / 2, 0.0, z), (0, -1.0, 0), (1.0, 0, 0), (0, 0, 1.0), number, 1)
+    return row | {"module_hv": (high - low) / 2, "module_minhu": 0.05, "module_maxhu": 0.05}
+
+
+def pairs_of(rows, **options):
+    pairs = layer_pairs(detector_of(rows), **options)
+    return {*zip(pairs.inner.tolist(), pairs.outer.tolist(), strict=True)}
+
+
+@pytest.mark.parametrize(("outer_radius", "reached"), [(83.3, True), (82.7, False)])
+def test_envelopes_are_a_millimetre_and_a_hundredth_wider(outer_radius, reached):
+    """From the origin over the end of a cylinder (32 mm, up to 36 mm) onto the outer rim of a disk at 100 mm.
+
+    The ray over the widened end, (36 + 1 + 0.01 * 72) / 32, meets the disk at 84.84 mm, and its rim is at 1 + 1.01 r.
+    """
+    rows = [cylinder(2, 32.0, 36.0), disk(4, 100.0, 70.0, outer_radius)]
+    assert pairs_of(rows, max_eta=1.2, z0_max=0.0) == ({(0, 1)} if reached else set())
+
+
+@pytest.mark.parametrize(("margin", "skipped"), [(0.002, True), (0.02, False)])
+def test_a_layer_whose_rim_may_be_missed_is_skipped(margin, skipped):
+    """Three cylinders that a ray from the origin crosses up to a slope of 0.5, in the middle one ``margin`` further.
+
+    Narrowed by 1 mm and 1 %, the middle one ends 1 mm (1 / 72 - 1 / 116) of slope before the last one: 0.0054.
+    """
+    rows = [cylinder(2, 32.0, 36.0), cylinder(4, 72.0, 72.0 * (0.5 + margin)), cylinder(6, 116.0, 58.0)]
+    found = pairs_of(rows, max_eta=0.6, z0_max=0.0)
+    assert {(0, 1), (1, 2)} <= found
+    assert ((0, 2) in found) == skipped
+
+
+def test_rays_start_up_to_200_mm_from_the_middle():
+    """Over a cylinder at 32 mm to one at 72 mm around z = -294 mm, which no ray from within 100 mm reaches."""
+    rows = [cylinder(2, 32.0, 36.0), cylinder(4, 72.0, 36.0, -294.0)]
+    assert pairs_of(rows) == {(0, 1)}
+    assert pairs_of(rows, z0_max=100.0) == set()
