@@ -86,12 +86,19 @@ def test_lost_edges_and_kept_ones_are_all(sample):
     assert sum(v["lost"] for v in lost["layers"].values()) == missing
 
 
-def test_cones_hold_about_the_share_they_are_asked_for(sample):
-    result = seeding_studies.coverage(sample)
-    for quantile, tolerance in (("0.9", 0.07), ("0.99", 0.01), ("0.997", 0.007)):
-        held = result[quantile]
-        assert held["all"] == pytest.approx(float(quantile), abs=tolerance)
-        assert sum(b["n"] for b in held["eta"]) >= 0.95 * sum(b["n"] for b in held["pt"])
+def test_cones_hold_the_share_they_are_asked_for():
+    """In the middle of the barrel to the binomial error and a hundredth for delta rays; elsewhere the priors hold more."""
+    result = seeding_studies.coverage(load_events([data_path("sample.root")], 10, ("mdn",)))
+    for name, held in result.items():
+        quantile = float(name)
+        central = next(b for b in held["eta"] if b["bin"] == "0-1")
+        error = np.sqrt(quantile * (1 - quantile) / central["n"])
+        assert central["n"] > 2500
+        assert central["inside"] == pytest.approx(quantile, abs=0.01 * (quantile < 0.99) + 0.002 + 3 * error)
+        assert quantile - 0.002 < held["all"] < 1 - 0.25 * (1 - quantile)
+        n = sum(b["n"] for b in held["pt"])
+        assert held["all"] == pytest.approx(sum(b["n"] * b["inside"] for b in held["pt"]) / n)
+        assert 0.95 * n <= sum(b["n"] for b in held["eta"]) <= n
 
 
 def test_a_better_sensor_reduces_more(sample):
