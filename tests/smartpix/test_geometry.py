@@ -60,7 +60,8 @@ def test_a_module_that_leans_less_than_45_degrees_is_of_the_barrel_and_looks_out
     for half_turn in (0.0, np.pi):
         module = inclined_module((32.0, 0.0, z), np.radians(degrees) + half_turn)
         assert module.barrel[0]
-        np.testing.assert_allclose(module.axes[0, :, 2], [np.cos(np.radians(degrees)), 0, np.sin(np.radians(degrees))], atol=1e-12)
+        wanted = [np.cos(np.radians(degrees)), 0, np.sin(np.radians(degrees))]
+        np.testing.assert_allclose(module.axes[0, :, 2], wanted, atol=1e-12)
         assert module.axes[0, 2, 0] > 0.7
 
 

@@ -85,6 +85,26 @@ def files(tmp_path_factory, simulation, events):
 
 
 @pytest.fixture(scope="session")
+def three_vertices(tmp_path_factory, simulation):
+    """Paths, true and bare (no truth): two events with twelve central particles from each of z = -40, 3 and 35 mm."""
+    z = np.repeat([-40.0, 3.0, 35.0], 12)
+    made_events = []
+    for number in range(2):
+        rng = np.random.default_rng(number)
+        toy = toys.event_of(
+            np.column_stack([np.zeros((len(z), 2)), z]), 2 * np.pi * (np.arange(len(z)) + 0.5) / len(z),
+            rng.choice([-1, 1], len(z)) * toys.UNIT / rng.uniform(1.5, 5.0, len(z)), rng.uniform(-1.2, 1.2, len(z)),
+        )  # fmt: skip
+        made_events.append(simulate_event(crossings_of(toy), toys.detector(), simulation, N_EVENTS + number, 7))
+    made = header(toys.detector(), simulation, 2, 7)
+    no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
+    folder = tmp_path_factory.mktemp("vertices")
+    for name, head in (("true", made), ("bare", no_truth)):
+        write_events(folder / f"{name}.root", head, iter(made_events))
+    return {name: folder / f"{name}.root" for name in ("true", "bare")}
+
+
+@pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """Weights whose logit is 4 - 2 * (smaller of the two log kinks) - chi2 / 10: edges that continue smoothly score well."""
     before, after, chi2 = (EDGE_FEATURES.index(n) for n in ("log1p kink chi2 before", "log1p kink chi2 after", "chi2 / 10"))

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 import uproot
 
-from smartpix.io import Header, iterate, open_events
+from smartpix.io import iterate, open_events
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
-from smartpix.simulate.events import header, simulate_event
 from smartpix.weights import load_weights, save_weights
-from smartpix.write import write_events
-from tests.seeding import toys
-from tests.tracking.conftest import crossings_of
 from tracking import totals
 from tracking.metrics import MIN_SHARE
 from tracking.model import ARCHITECTURE
@@ -131,32 +127,12 @@ def test_summary_tells_how_good_the_parameters_are(toy_run, files):
     assert found >= summary["track_efficiency"] * summary["n_findable"] - 1e-9
 
 
-@pytest.fixture(scope="module")
-def three_vertices(simulation, tmp_path_factory):
-    """Files of two events with twelve central particles from each of three places, with truth and without."""
-    folder = tmp_path_factory.mktemp("vertices")
-    z = np.repeat([-40.0, 3.0, 35.0], 12)
-    events = []
-    for number in range(2):
-        rng = np.random.default_rng(number)
-        toy = toys.event_of(
-            np.column_stack([np.zeros((len(z), 2)), z]), 2 * np.pi * (np.arange(len(z)) + 0.5) / len(z),
-            rng.choice([-1, 1], len(z)) * toys.UNIT / rng.uniform(1.5, 5.0, len(z)), rng.uniform(-1.2, 1.2, len(z)),
-        )  # fmt: skip
-        events.append(simulate_event(crossings_of(toy), toys.detector(), simulation, number, 7))
-    made = header(toys.detector(), simulation, 2, 7)
-    no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
-    for name, head in (("true", made), ("bare", no_truth)):
-        write_events(folder / f"{name}.root", head, iter(events))
-    return folder
-
-
 def test_vertices_are_those_the_particles_came_from(three_vertices, options, tmp_path):
-    with_truth = run([three_vertices / "true.root"], tmp_path / "true", options, figures=False)
+    with_truth = run([three_vertices["true"]], tmp_path / "true", options, figures=False)
     assert with_truth["n_vertices"] == 2 * 3
     assert with_truth["vertex_efficiency"] == 1
     assert (with_truth["vertex_false_rate"], with_truth["vertex_split_rate"]) == (0, 0)
-    bare = run([three_vertices / "bare.root"], tmp_path / "bare", options, figures=False)
+    bare = run([three_vertices["bare"]], tmp_path / "bare", options, figures=False)
     assert bare["n_vertices"] == 2 * 3
     assert not [k for k in bare if "resolution" in k or "pull" in k or k.startswith("vertex")]
 
