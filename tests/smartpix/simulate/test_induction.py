@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import dblquad, solve_ivp
+from scipy.sparse import diags_array, eye_array, kron
+from scipy.sparse.linalg import cg
 
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, Induction, response_table, weighting_potential
@@ -146,6 +148,55 @@ def test_potential_is_tcads_below_the_implants(tcad):
     assert potential[centre] / alone[centre] == pytest.approx(1.43, abs=0.03)
 
 
+def by_finite_differences(n_pixels=2.5, cells=(5, 1.25), step=2.5):
+    """Centres of cells in x and y, distances from the pixel plane (um) and the potential (X, Y, U) of a pixel of 50 x 12.5 um.
+
+    Laplace's equation in a box of ``n_pixels`` pixels that begins at the pixel's centre, with mirrors for sides, as TCAD solves it.
+    """
+    size = (n_pixels * 50.0, n_pixels * 12.5)
+    n, m = [round(length / cell) for length, cell in zip(size, cells, strict=True)], round(100 / step) - 1
+
+    def second(count, width, mirrored):
+        ends = 1.0 if mirrored else 2.0
+        middle = np.full(count, -2.0)
+        middle[[0, -1]] = -ends
+        return diags_array([np.ones(count - 1), middle, np.ones(count - 1)], offsets=[-1, 0, 1]) / width**2
+
+    one = [eye_array(count) for count in (*n, m)]
+    laplace = kron(kron(second(n[0], cells[0], True), one[1]), one[2])
+    laplace = laplace + kron(kron(one[0], second(n[1], cells[1], True)), one[2])
+    laplace = laplace + kron(kron(one[0], one[1]), second(m, step, False))
+    x, y = ((np.arange(count) + 0.5) * cell for count, cell in zip(n, cells, strict=True))
+    plane = ((x < 25)[:, None] & (y < 6.25)).astype(float)
+    right = np.zeros((*n, m))
+    right[:, :, 0] = -plane / step**2
+    solution, failed = cg(-laplace.tocsr(), -right.ravel(), rtol=1e-9)
+    assert not failed
+    return x, y, step * np.arange(1, m + 1), solution.reshape(right.shape)
+
+
+def mirrored(x, y, distance, sensor, period):
+    """Potential of a pixel (mm) that is there again after ``period`` pixels in both directions."""
+    shifts = np.arange(-30, 31) * period if period else np.zeros(1)
+    right, up = (a.ravel() for a in np.meshgrid(shifts * sensor.pitch_x, shifts * sensor.pitch_y))
+    near = np.hypot(right, up) < 3 * sensor.thickness
+    x, y, distance = (np.asarray(a)[..., None] for a in (x, y, distance))
+    return weighting_potential(x - right[near], y - up[near], distance, sensor, 20).sum(axis=-1)
+
+
+def test_mirrored_potential_is_laplaces_equation_by_finite_differences():
+    """What TCAD's box of 2.5 by 2.5 pixels holds, solved here; between the pixels and two steps below them it is coarse."""
+    x, y, u, solved = by_finite_differences()
+    inside = np.isin(u, (10, 20, 30, 50, 70, 80))
+    u, solved = u[inside], solved[..., inside]
+    ours = mirrored(x[:, None, None] / 1e3, y[None, :, None] / 1e3, u / 1e3, SENSOR, 5)
+    difference = np.abs(solved - ours).max(axis=(0, 1)) / ours.max(axis=(0, 1))
+    np.testing.assert_array_less(difference, [0.03, 0.02, 0.012, 0.012, 0.012, 0.012])
+    # The mirrors matter: without them the pixel's potential in the middle is less.
+    alone = weighting_potential(x[0] / 1e3, y[0] / 1e3, 0.05, SENSOR)
+    assert solved[0, 0, u == 50] > 1.3 * alone
+
+
 # --- response table
 
 
@@ -164,7 +215,7 @@ def follow(carrier, start, times, sensor, magnetic):
     return [*points, *(len(times) - len(points)) * [path.y_events[0][0] if len(points) < len(times) else None]]
 
 
-def induced_by(sensor, magnetic, start, slices, neighbours):
+def induced_by(sensor, magnetic, start, slices, neighbours, period=0):
     """Charge by (row, column) and slice of one pair born at ``start``: (x, y) within pixel (0, 0) and z."""
     charge = {}
     times = [(s + 1) * SLICE_NS for s in slices]
@@ -179,23 +230,25 @@ def induced_by(sensor, magnetic, start, slices, neighbours):
             for r in range(row - neighbours[1], row + neighbours[1] + 1):
                 for c in range(column - neighbours[0], column + neighbours[0] + 1):
                     dx, dy = x - (c + 0.5) * sensor.pitch_x, y - (r + 0.5) * sensor.pitch_y
-                    weight = weighting_potential(dx, dy, sensor.thickness / 2 - z, sensor)
+                    weight = mirrored(dx, dy, sensor.thickness / 2 - z, sensor, period)
                     charge.setdefault((r, c), np.zeros(len(times)))[s] += sign * float(weight)
     return charge
 
 
 @pytest.mark.parametrize(
-    ("sensor", "magnetic", "neighbours"),
+    ("sensor", "magnetic", "neighbours", "period"),
     [
-        (SENSOR, BARREL, (1, 1)),
-        (SENSOR, BARREL, (2, 3)),
-        (SENSOR, (0.0, 0.0, 3.8), (1, 1)),
-        (Sensor(0.1, 0.025, 0.15, 175.0, 17.3), (-2.0, 1.5, 1.0), (1, 2)),
+        (SENSOR, BARREL, (1, 1), 0),
+        (SENSOR, BARREL, (2, 3), 0),
+        (SENSOR, BARREL, (1, 1), 5),
+        (SENSOR, (0.0, 0.0, 3.8), (1, 1), 0),
+        (Sensor(0.1, 0.025, 0.15, 175.0, 17.3), (-2.0, 1.5, 1.0), (1, 2), 0),
+        (Sensor(0.1, 0.025, 0.15, 175.0, 17.3), (-2.0, 1.5, 1.0), (1, 2), 3),
     ],
 )
-def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnetic, neighbours):
+def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnetic, neighbours, period):
     slices = (0, 4, 19)
-    table = response_table(sensor, magnetic, slices, Induction(*neighbours))
+    table = response_table(sensor, magnetic, slices, Induction(*neighbours, period))
     n_depth = len(table.values)
     assert n_depth == round(sensor.thickness / 0.002) + 1
     rng = np.random.default_rng(4)
@@ -206,7 +259,7 @@ def test_table_is_what_a_straight_loop_over_single_carriers_finds(sensor, magnet
             (ix + 0.5) / CELLS_X * sensor.pitch_x, (iy + 0.5) / CELLS_Y * sensor.pitch_y,
             sensor.thickness * (iz / (n_depth - 1) - 0.5),
         ]  # fmt: skip
-        wanted = induced_by(sensor, magnetic, start, slices, neighbours)
+        wanted = induced_by(sensor, magnetic, start, slices, neighbours, period)
         found = table.values[iz, iy, ix].copy()
         for (row, column), charge in wanted.items():
             place = (row - table.row_low, column - table.column_low)
