@@ -151,7 +151,7 @@ def test_potential_is_tcads_below_the_implants(tcad):
 def by_finite_differences(n_pixels=2.5, cells=(5, 1.25), step=2.5):
     """Centres of cells in x and y, distances from the pixel plane (um) and the potential (X, Y, U) of a pixel of 50 x 12.5 um.
 
-    Laplace's equation in a box of ``n_pixels`` pixels that begins at the pixel's centre, with mirrors for sides, as TCAD solves it.
+    Laplace's equation in a box of ``n_pixels`` pixels that begins at the pixel's centre, with mirrors for sides: TCAD's box.
     """
     size = (n_pixels * 50.0, n_pixels * 12.5)
     n, m = [round(length / cell) for length, cell in zip(size, cells, strict=True)], round(100 / step) - 1
