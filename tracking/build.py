@@ -47,9 +47,9 @@ class BuildOptions:
     def __post_init__(self) -> None:
         check_types("build", self)
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
-        check("build", "min_hits", self.min_hits, self.min_hits >= 2, "at least 2")
+        check("build", "min_hits", self.min_hits, 2 <= self.min_hits <= 100, "at least 2 and at most 100")
         check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
-        check("build", "overlap_distance", self.overlap_distance, self.overlap_distance >= 0, "0 or more (mm)")
+        check("build", "overlap_distance", self.overlap_distance, 0 <= self.overlap_distance <= 1000, "from 0 to 1000 mm")
         check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
 
 

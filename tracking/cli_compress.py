@@ -10,7 +10,7 @@ from typing import Any
 
 from smartpix.schema import InputError
 from tracking.cli_output import json_flag, log, print_result
-from tracking.cli_train import sensor_flag, set_threads
+from tracking.cli_train import check_kept, sensor_flag, set_threads
 
 __all__ = ["add_compress"]
 
@@ -89,6 +89,7 @@ def _compress(options: argparse.Namespace) -> None:
     from smartpix.start import start_from
     from smartpix.train import TrainMdnOptions, train_mdn
 
+    check_kept(options.output, options.start, options.teacher)
     set_threads(options.threads)
     start = None if options.start is None else start_from(options.start, options.shrink)
     if options.shrink and (start is None or start.network is None):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from smartpix.files import check_writable
 from tracking.cli_options import chain_flags, chain_options
 from tracking.cli_output import json_flag, print_result
 
@@ -31,4 +32,6 @@ def _display(options: argparse.Namespace) -> None:
     from tracking.display import display_event
 
     file = options.path or data_path("sample.root")
+    if options.output and options.options:
+        check_writable(options.output, [options.options])
     print_result(options, display_event(file, options.event, options.output, chain_options(options)))

@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from smartpix.files import check_writable
 from smartpix.schema import InputError, check
-from smartpix.weights import check_output
+from smartpix.weights import check_output, weights_path
 from tracking.cli_options import set_option
 from tracking.cli_output import json_flag, log, print_result
 from tracking.cli_parser import subcommands
 
-__all__ = ["add_train", "sensor_flag", "set_threads"]
+__all__ = ["add_train", "check_kept", "sensor_flag", "set_threads"]
 
 
 def add_train(commands: Any) -> None:
@@ -95,6 +96,15 @@ def add_train(commands: Any) -> None:
         parser.set_defaults(command_function=function)
 
 
+def check_kept(output: Path, *weights: str | None) -> None:
+    """Check that a training does not replace the weights that it is made from, by name or path; None: there are none.
+
+    Raises:
+        InputError: it would.
+    """
+    check_writable(output, [weights_path(name) for name in weights if name is not None])
+
+
 def set_threads(threads: int) -> None:
     """Set the number of threads torch uses."""
     import torch
@@ -115,6 +125,7 @@ def _train_mdn(options: argparse.Namespace) -> None:
     from smartpix.simulate.readout import ReadoutOptions
     from smartpix.train import TrainMdnOptions, train_mdn
 
+    check_kept(options.output, options.start)
     set_threads(options.threads)
     training = TrainMdnOptions(
         NetworkOptions(options.network, hidden=options.hidden, filters=options.filters, batch_norm=options.batch_norm),

@@ -35,7 +35,7 @@ def display_event(path: str | Path, event: int | None, output: str | Path | None
         InputError: a file that cannot be used, an event that is not in it, or a page that cannot be written.
     """
     if output is not None:
-        check_writable(output)
+        check_writable(output, [path])
     entry, number = _find(Path(path), event)
     target = Path(f"event-{number}.html" if output is None else output)
     check_writable(target)

@@ -53,10 +53,13 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         check_types("fit", self)
-        for name in ("sensor", "support", "support_gap", "pipe", "pipe_radius"):
-            check("fit", name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more")
-        for name in ("outlier_chi2", "straight_momentum"):
-            check("fit", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        for name in ("sensor", "support", "pipe"):
+            check("fit", name, getattr(self, name), 0 <= getattr(self, name) <= 10, "from 0 to 10 radiation lengths")
+        for name in ("support_gap", "pipe_radius"):
+            check("fit", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
+        check("fit", "outlier_chi2", self.outlier_chi2, self.outlier_chi2 > 0, "positive")
+        momentum = self.straight_momentum
+        check("fit", "straight_momentum", momentum, 0 < momentum <= 1e5, "positive and at most 100,000 GeV")
 
 
 @dataclass(frozen=True)

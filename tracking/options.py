@@ -73,7 +73,7 @@ class RunOptions:
         for name in self.write:
             check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
         check("options", "findable_layers", self.findable_layers, 2 <= self.findable_layers <= 100, "from 2 to 100")
-        check("options", "threads", self.threads, self.threads >= 1, "at least 1")
+        check("options", "threads", self.threads, 1 <= self.threads <= 1024, "at least 1 and at most 1024")
 
     def weights(self) -> dict[str, Any]:
         """What :func:`smartpix.choose.choose_estimator` takes besides the file and the kind."""

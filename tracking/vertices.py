@@ -54,11 +54,12 @@ class VertexOptions:
 
     def __post_init__(self) -> None:
         check_types("vertices", self)
-        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "attach", "worst_sigma", "blur"):
-            check("vertices", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "worst_sigma", "blur"):
+            check("vertices", name, getattr(self, name), 0 < getattr(self, name) <= 1000, "positive and at most 1000 mm")
+        check("vertices", "attach", self.attach, 0 < self.attach < np.inf, "positive")
         for name in ("late_tracks", "min_tracks"):
             check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        check("vertices", "merge", self.merge, self.merge >= 0, "0 or more")
+        check("vertices", "merge", self.merge, 0 <= self.merge < np.inf, "0 or more")
 
 
 @dataclass(frozen=True)

@@ -522,3 +522,24 @@ def test_a_simulation_without_clusters_says_so(capsys, tmp_path):
     out, err = capsys.readouterr()
     assert json.loads(out)["n_clusters"] == 0
     assert err.startswith("warning: none of the 1 events has a cluster")
+
+
+def test_no_command_replaces_what_it_reads(capsys, tmp_path, files):
+    event = shutil.copy(files["single"], tmp_path / "events.root")
+    (tmp_path / "link.root").symlink_to(event)
+    (tmp_path / "my.toml").write_text("threads = 1\n")
+    for ending in ("safetensors", "json"):
+        shutil.copy(data_path("weights") / f"mdn-barrel.{ending}", tmp_path / f"w.{ending}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    train = ["--region", "barrel", "--epochs", "1", "-o", tmp_path / "w.safetensors"]
+    for arguments in (
+        ["display", event, "-o", event], ["display", event, "-o", tmp_path / "link.root"],
+        ["display", event, "--options", tmp_path / "my.toml", "-o", tmp_path / "my.toml"],
+        ["convert", event, "-o", event], ["run", event, "-o", event],
+        ["train", "mdn", event, "--from", tmp_path / "w.safetensors", *train],
+        ["compress", event, "--from", tmp_path / "w.safetensors", *train],
+        ["compress", event, "--teacher", tmp_path / "w.safetensors", *train],
+    ):  # fmt: skip
+        assert main([*map(str, arguments)]) == 1
+        assert ("is a file" if arguments[0] == "run" else "is an input") in capsys.readouterr().err
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -174,3 +174,19 @@ def test_threads_out_of_range_are_refused_by_name(threads):
 def test_values_of_the_wrong_type_are_named(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"threads": 10**6}, {"findable_layers": 1}, {"fit": {"sensor": 15.0}}, {"fit": {"pipe_radius": 19_000.0}},
+        {"fit": {"support_gap": -1.0}}, {"fit": {"straight_momentum": float("inf")}}, {"fit": {"outlier_chi2": float("nan")}},
+        {"build": {"overlap_distance": float("inf")}}, {"build": {"min_hits": 10**9}}, {"vertex": {"seed_sigma": 1e6}},
+        {"vertex": {"attach": float("nan")}}, {"vertex": {"merge": float("inf")}},
+    ],
+)  # fmt: skip
+def test_values_far_beyond_physics_are_refused_with_their_range(values):
+    ((name, value),) = values.items()
+    option = next(iter(value)) if isinstance(value, dict) else name
+    with pytest.raises(InputError, match=f"{option} must be .*(mm|most|lengths|positive|more|from 2)"):
+        from_mapping(RunOptions(), values, "options")
