@@ -6,7 +6,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 TESTS := -m pytest -q --numprocesses 2 --dist loadfile
 
-.PHONY: demo test tools bare lint docs hooks coverage lowest data clean
+.PHONY: demo test tools bare bounds lint docs hooks coverage lowest data clean
 
 demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
@@ -22,6 +22,15 @@ tools:
 # The last commit in a fresh clone with nothing but python3, git, make and g++: `make demo` and `make test` there. Some 20 minutes.
 bare:
 	@$(PYTHON) -m tests.bare_clone
+
+# The tests of the compiled loops, with every index checked; these loops have a cache of their own.
+KERNEL_TESTS := $(addprefix tests/seeding/test_,kernels.py brute_force.py) \
+  $(addprefix tests/smartpix/test_,inference.py fixed_inference.py clusters.py) \
+  $(addprefix tests/smartpix/simulate/test_,readout.py induction.py response.py) \
+  $(addprefix tests/tracking/test_,inference.py graph.py build.py kalman.py)
+bounds: .venv/dev
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/numba-bounds OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest -q $(KERNEL_TESTS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

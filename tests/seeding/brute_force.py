@@ -61,7 +61,8 @@ def circle(a, b):
 
 def covariances(hits, search):
     """(N, 2, 2) of the slopes: the estimates' and scattering of the softest track; (N, 2) what d0 adds in one direction."""
-    radius = np.hypot(hits.position[:, 0], hits.position[:, 1])
+    # Those on the beam line are no candidates.
+    radius = np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), OUTWARDS)
     axes, phi = hits.axes.reshape(-1, 3, 3), np.arctan2(hits.position[:, 1], hits.position[:, 0])
     aa, ab, bb = hits.cot_covariance.T * search.sigma_scale**2
     total = np.stack([np.stack([aa, ab], axis=1), np.stack([ab, bb], axis=1)], axis=1)

@@ -17,7 +17,7 @@ def random_detector(rng):
     scale = rng.choice([0.1, 1.0, 1.0, 5.0])
     rows, sizes = [], []
     for layer in range(rng.integers(2, 6)):
-        barrel, radius, z = rng.random() < 0.5, scale * rng.uniform(20, 180), scale * rng.choice([-1, 1]) * rng.uniform(50, 400)
+        barrel, radius, z = rng.random() < 0.5, scale * rng.uniform(20, 180), scale * rng.choice([-1, 1]) * rng.uniform(20, 400)
         for module in range(n := int(rng.integers(1, 9))):
             phi = 2 * np.pi * module / n
             out, around, beam = np.array([np.cos(phi), np.sin(phi), 0]), np.array([-np.sin(phi), np.cos(phi), 0]), np.eye(3)[2]
@@ -48,16 +48,21 @@ def random_pairs(rng, layers):
 
 
 def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.1):
-    """Crossings of helices with ideal cylinders and disks, and hits anywhere about their modules; slopes with an error."""
+    """Crossings of helices with cylinders and thick disks, hits anywhere on modules, two on the beam line; slopes have an error.
+
+    Of some events the tracks lie about phi = pi, where the azimuth wraps; of some all are flat, along disks too.
+    """
     layers, position, direction, layer = detector.layers, [], [], []
+    apart, steepest, thick = rng.choice([np.pi, 0.05]), rng.choice([3.0, 3.0, 0.5]), rng.choice([0.0, 20.0])
     for _ in range(n_tracks):
-        phi, slope = rng.uniform(-np.pi, np.pi), np.sinh(rng.uniform(-3, 3))
+        phi, slope = np.pi + rng.uniform(-apart, apart), np.sinh(rng.uniform(-steepest, steepest))
         curvature = rng.choice([-1, 1]) * 10 ** rng.uniform(-5, -1.8)
         start = np.array([*rng.normal(0, d0, 2), rng.normal(0, 40)])
         for k in range(len(layers)):
             # The path to the layer: of a cylinder from the beam line, of a disk from its z.
             half = curvature * layers.radius[k] / 2
-            arc = 2 * np.arcsin(min(abs(half), 1.0)) / abs(curvature) if layers.barrel[k] else (layers.z[k] - start[2]) / slope
+            z = layers.z[k] + rng.uniform(-thick, thick)
+            arc = 2 * np.arcsin(min(abs(half), 1.0)) / abs(curvature) if layers.barrel[k] else (z - start[2]) / slope
             if 0 < arc < min(2.5 / abs(curvature), 4000):
                 point, way = toys.helix(start, phi, curvature, slope, np.array([arc]))
                 position.append(point[0])
@@ -73,6 +78,7 @@ def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.
     )
     module = np.concatenate([np.array(module, dtype=int), anywhere]).astype(np.int32)
     n = len(module)
+    position[-2:, :2] = [[0, 0], [4e-4, 0]]
     width = np.array(sigma) * rng.uniform(0.5, 2, (n, 1))
     correlation = rng.uniform(-0.9, 0.9, n)
     along = detector.direction_to_local(module, direction)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
@@ -136,6 +137,38 @@ def test_beam_line_parameters_and_their_derivatives_are_numerical_ones(seed):
         up, down = module._beam_line(moved(cones, k, step))[0], module._beam_line(moved(cones, k, -step))[0]
         numerical = (up - down) / (2 * step)
         np.testing.assert_allclose(h[:, :, k], numerical, rtol=2e-3, atol=2e-3 * np.abs(numerical).max())
+
+
+@pytest.mark.parametrize("sigma_z0", [5.0, 50.0])
+def test_the_luminous_region_enters_as_in_a_least_squares_fit(sigma_z0, monkeypatch):
+    """The same fit with numerical derivatives (SciPy): five parameters to estimate, prior, d0 and, on disks, z0 tan theta."""
+    options = dataclasses.replace(CONE, sigma_d0=0.05, sigma_z0=sigma_z0)
+    toy = toys.toy_event(25, seed=13, max_eta=3.0)
+    hits = toys.toy_hits(toy, 13)
+    axes, disk = hits.axes.reshape(-1, 3, 3), ~hits.upright
+    spread = np.zeros((len(hits), 5, 5))
+    spread[:, :4, :4] = hits.estimate.covariance()
+    spread[:, 4, 4] = (toys.UNIT / 0.3) ** 2
+    prior = np.column_stack([np.zeros((len(hits), 2)), hits.estimate.mean[:, 2:], np.zeros(len(hits))])
+    # As many updates as it takes to settle everywhere.
+    monkeypatch.setattr(module, "UPDATES", 200)
+    q, covariance = module._from_luminous_region(hits.position, axes, disk, prior, spread, options)
+    ray = hits.position[:, 2] / np.hypot(hits.position[:, 0], hits.position[:, 1])
+    for n in range(len(hits)):
+        root = np.linalg.inv(np.linalg.cholesky(spread[n]))
+
+        def residuals(scaled, n=n, root=root):
+            cones, _ = module._helix(hits.position[n : n + 1], axes[n : n + 1], (prior[n] + np.linalg.solve(root, scaled))[None])
+            (d0, z0), c = module._beam_line(cones)[0][0], cones.cot_theta[0]
+            return [*scaled, d0 / options.sigma_d0, z0 / c * ray[n] / sigma_z0 if disk[n] else z0 / sigma_z0]
+
+        # In units of the prior's widths; from the solution, since far from it there may be another.
+        fit = least_squares(residuals, root @ (q[n] - prior[n]), jac="3-point", xtol=1e-12, ftol=1e-12, gtol=1e-12)
+        sigma = np.sqrt(np.diag(covariance[n]))
+        expected = np.linalg.solve(root, np.linalg.solve(root, np.linalg.inv(fit.jac.T @ fit.jac)).T)
+        np.testing.assert_allclose((prior[n] + np.linalg.solve(root, fit.x) - q[n]) / sigma, 0, atol=5e-5)
+        np.testing.assert_allclose((expected - covariance[n]) / np.outer(sigma, sigma), 0, atol=5e-5)
+    assert disk.sum() > 30
 
 
 def test_directions_of_the_cones_are_the_estimates_without_priors():

@@ -136,3 +136,11 @@ class Bounded(np.ndarray):
     def __getitem__(self, index):
         assert not isinstance(index, (int, np.integer)) or index >= 0
         return super().__getitem__(index)
+
+
+def test_series_of_arc_and_cosine():
+    """Single precision, but for the last term of the arc's near a square of 0.1."""
+    u = np.float32(np.linspace(1e-4, 0.98, 500))
+    arc = [kernels.arc_ratio(x, x * x) for x in u]
+    np.testing.assert_allclose(arc, np.arcsin(u.astype(float)) / u, rtol=4e-6)
+    np.testing.assert_allclose([kernels.cos_of_sin(x * x) for x in u], np.sqrt(1 - u.astype(float) ** 2), rtol=2e-6)

@@ -116,3 +116,18 @@ def test_pulls_are_unit_gaussians_with_material():
     residual[:, 2] = np.angle(np.exp(1j * residual[:, 2]))
     pull = np.clip(residual / np.sqrt(np.einsum("nii->ni", parameters.covariance)), -5, 5)
     np.testing.assert_allclose(pull.std(axis=0), 1, atol=0.12)
+
+
+def test_without_field_material_counts_at_the_softest_momentum():
+    """The same seeds, once with the curvature of min_pt in a field, once without: kicks and covariances are the same."""
+    thick = dataclasses.replace(CONE, radiation_length=0.05)
+    toy, _ = displaced(10, 7)
+    hits = toys.toy_hits(toy, 7)
+    rows = np.array([rows[:3] for rows in toy.hit_rows() if len(rows) >= 3], dtype=np.int32)
+    nothing = np.zeros(len(rows), dtype=np.float32)
+    softest = np.full(len(rows), toys.UNIT / CONE.min_pt, dtype=np.float32)
+    seeds = Seeds(rows, softest, nothing + np.float32(0.5), nothing, nothing, np.zeros((0, 2), dtype=np.float32))
+    bent, straight = (seed_parameters(hits, seeds, field, thick).covariance for field in (toys.FIELD, 0.0))
+    np.testing.assert_allclose(straight, bent, rtol=1e-5)
+    thin = seed_parameters(hits, seeds, 0.0, CONE).covariance
+    assert np.all(np.einsum("nii->ni", straight) > 1.01 * np.einsum("nii->ni", thin))

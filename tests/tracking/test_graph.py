@@ -8,11 +8,12 @@ from torch_geometric.data import Batch
 
 from seeding.cones import ConeOptions
 from seeding.edges import find_edges
+from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.io import iterate, open_events
 from smartpix.schema import InputError
 from tests.seeding import toys
-from tracking.graph import EDGE_FEATURES, NODE_FEATURES, PYG_NODE_FEATURES, make_features, make_graph, to_pyg
+from tracking.graph import EDGE_FEATURES, NODE_FEATURES, PYG_NODE_FEATURES, candidate_edges, make_features, make_graph, to_pyg
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
 from tracking.pipeline import Chain
@@ -240,3 +241,22 @@ def test_pyg_without_truth_has_no_fields_of_it_and_batches(simulated, naming):
 def test_pyg_of_an_unknown_naming_is_refused(simulated):
     with pytest.raises(InputError, match="naming must be gnn_tracking or acorn"):
         pyg_of(simulated, naming="mine")
+
+
+def test_without_field_curvatures_say_nothing_and_the_window_is_refused(event):
+    hits, edges, kinks = event
+    straight = make_features(hits, edges, kinks, toys.detector(), 0.0)
+    row = EDGE_FEATURES.index("curvature * 1 GeV")
+    assert not np.any(straight.edge[row])
+    assert np.any(make_features(hits, edges, kinks, toys.detector(), toys.FIELD).edge[row])
+    with pytest.raises(InputError, match=r"graph: the field is 0 T .* take cones"):
+        candidate_edges(hits, toys.detector(), toys.pairs(), 0.0, "window", CONE, WindowOptions())
+    assert candidate_edges(hits, toys.detector(), toys.pairs(), 0.0, "cone", CONE, WindowOptions()).n_hits == len(hits)
+
+
+def test_hits_of_another_detector_are_refused(event):
+    hits, edges, kinks = event
+    module = hits.module.copy()
+    module[3] = len(toys.detector())
+    with pytest.raises(InputError, match=r"features: hit 3 \(row 3\) has the module"):
+        make_features(dataclasses.replace(hits, module=module), edges, kinks, toys.detector(), toys.FIELD)

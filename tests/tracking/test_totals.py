@@ -77,3 +77,18 @@ def test_without_truth_the_sums_have_none(files, chain):
     merged.merge(sums(chain, files["bare"]))
     assert not merged.truth
     assert merged.pulls is None
+
+
+def test_without_an_edge_in_the_window_there_is_no_reduction():
+    """As without field: 0 edges of the window over those in cones would be no number of the cones."""
+    assert Totals(n_events=1, n_edges=5).summary()["reduction"] is None
+    assert Totals(n_events=1, n_edges=5, n_window=10).summary()["reduction"] == 2
+
+
+def test_without_field_the_window_counts_nothing(files, chain):
+    """A window that is empty by its definition has neither purity nor efficiency."""
+    straight = dataclasses.replace(chain, header=dataclasses.replace(chain.header, field=0.0))
+    summary = sums(straight, files["first"]).summary()
+    assert summary["n_window_edges"] == 0
+    assert (summary["reduction"], summary["window_edge_efficiency"], summary["window_edge_purity"]) == (None, None, None)
+    assert summary["edge_efficiency"] is not None
