@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from seeding.cones import ConeOptions
-from seeding.edges import find_edges
+from seeding.edges import Edges, find_edges
 from seeding.references import LengthTable, WindowOptions, length_window, tree_window, window
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.schema import STRONGEST_FIELD
@@ -125,10 +125,16 @@ def test_windows_are_those_of_all_pairs(seed, options, field):
 def test_seeds_are_those_of_all_pairs_of_edges(seed, options, field, quantile, per_middle):
     rng = np.random.default_rng(seed)
     detector = random_detector(rng)
-    pairs, hits = random_pairs(rng, detector.layers), random_hits(rng, detector)
-    edges = find_edges(hits, detector, pairs, field, ConeOptions(quantile=0.99999, min_pt=0.1, sigma_scale=2.0), threads=1)
-    # A layer pair may be listed twice, once past a gap.
-    edges = edges.take(np.unique(np.stack([edges.source, edges.target]), axis=1, return_index=True)[1])
+    hits = random_hits(rng, detector)
+    # All pairs of some hits, with curvatures and slopes that differ by about as much as the widths.
+    hits = hits.take(np.argsort(np.hypot(hits.position[:, 0], hits.position[:, 1]))[-14:])
+    source, target = (rows.astype(np.int32) for rows in np.triu_indices(14, 1))
+    bend, slope = 10 ** rng.uniform(-5, -2.5), 10 ** rng.uniform(-3, 0)
+    columns = [rng.normal(0, bend, len(source)), rng.normal(0.7, slope, len(source)), rng.normal(0, 50, len(source))]
+    curvature, cot_theta, z0 = (column.astype(np.float32) for column in columns)
+    chi2_of_edges = rng.uniform(0, 20, len(source)).astype(np.float32)
+    pulls, pair = np.zeros((len(source), 4), np.float32), np.zeros(len(source), np.int32)
+    edges = Edges(source, target, pair, chi2_of_edges, curvature, cot_theta, z0, pulls, 0, 0, len(hits))
     seeds = find_seeds(hits, edges, field, options, SeedOptions(quantile, per_middle, shared=3))
     search = Search(0, options.sigma_z0, options.sigma_d0, options.min_pt, field, options.radiation_length)
     kinks = kinks_of(hits, edges, search)

@@ -303,3 +303,11 @@ def test_a_cylinder_has_no_seam(turn):
     for turns in (-1, 0, 1):
         local = prediction.local + np.array([2 * np.pi * 180.0 * turns, 0.0])
         np.testing.assert_array_equal(inside(prediction, local, None, CONE), prediction.reached)
+
+
+def test_a_plane_behind_is_not_reached():
+    cones = some_cones(2)
+    direction = np.column_stack([np.cos(cones.psi), np.sin(cones.psi), cones.cot_theta])
+    ahead, behind = (to_plane(cones, cones.position + way * 20 * direction, cones.axes) for way in (1, -1))
+    assert np.all(ahead.reached)
+    assert not np.any(behind.reached)

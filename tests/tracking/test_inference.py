@@ -14,8 +14,8 @@ from tracking.model import score
 def as_event(graph):
     """Features and edges as the chain has them."""
     source, target = graph.edge_index.numpy().astype(np.int32)
-    none = np.zeros(0, dtype=np.float32)
-    edges = Edges(source, target, none.astype(np.int32), none, none, none, none, none, 0, 0, len(graph.x))
+    none = np.zeros(len(source), dtype=np.float32)
+    edges = Edges(source, target, none.astype(np.int32), none, none, none, none, np.zeros((len(source), 4)), 0, 0, len(graph.x))
     return Features(np.ascontiguousarray(graph.x.numpy().T), np.ascontiguousarray(graph.edge_attr.numpy().T)), edges
 
 
