@@ -213,6 +213,10 @@ rule in the source of PixelAV, which made the public sets; it was not checked on
 **Metadata.** smartpix writes a JSON object under the key `smartpix` of the parquet schema: `slices` (their numbers; there may be fewer than 20), `shape`
 (rows, columns), `sensor` ({", ".join(f"`{name}` in {unit}" for name, unit in SENSOR.items())}) and `made_by`. The public files have none.
 
+**Checksums.** Under the key `smartpix.checksums` smartpix writes the CRC-32 (that of zlib) of the metadata and of every column of each row group, and checks what it
+reads. A table that another program changed is refused as damaged; write it with `smartpix.parquet.write_clusters`. The public files have none (`smartpix info`
+says `checksums: none`).
+
 **Labels** are float64. `x-midplane`, `y-midplane`, `cotAlpha` and `cotBeta` must be there, or all they are computed from: for the midplane that is also the
 thickness of the sensor, from the metadata or `thickness=` (mm). Others may be missing; columns that are not listed are ignored. `cotAlpha` and `cotBeta`
 must agree with the momentum, and the midplane with the entry where the thickness is known. Missing or infinite values are refused; so are rows of images and labels that differ in number.

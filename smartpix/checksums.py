@@ -70,7 +70,7 @@ def of_table(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, int]:
     return {name: checksum(values) for name, values in columns.items()}
 
 
-def check_text(text: str, where: str, wanted: Iterable[str]) -> dict[str, Any]:
+def check_text(text: str | bytes, where: str, wanted: Iterable[str]) -> dict[str, Any]:
     """The content of a JSON object with checksums, which has all entries that are wanted.
 
     Raises:

@@ -61,6 +61,7 @@ _DAMAGED = (
     OverflowError,
     MemoryError,
     EOFError,
+    StopIteration,
     struct.error,
     zlib.error,
     cramjam.DecompressionError,

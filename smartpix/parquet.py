@@ -22,6 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smartpix.checksums import ALGORITHM, DAMAGED, checksum
+from smartpix.cluster_checksums import METADATA, cluster_checksums, described_checksums, our_field
 from smartpix.dataset import LABELS, LAYOUTS, ClusterSet, check_labels, checked_parts, complete_labels, regroup
 from smartpix.files import replace_when_done
 from smartpix.schema import InputError, check, check_field, require
@@ -35,7 +37,6 @@ Paths = str | Path | Sequence[str | Path]
 SENSOR = {"pitch_x": "mm", "pitch_y": "mm", "thickness": "mm", "field": "T"}
 """What a file may say about its sensor, with units."""
 
-METADATA = b"smartpix"
 FORMAT, VERSION = "smartpix clusters", 1
 ROW_GROUP = 5000
 """Clusters written at a time: 110 MB with 20 slices of 13 x 21 pixels."""
@@ -56,6 +57,7 @@ class Table:
         others: columns that are no images.
         slices: their numbers; shape: rows and columns of the array.
         sensor: as in :data:`SENSOR`; made_by: how it was made. None if the file does not say.
+        checksums: of the columns, one for each row group; None where the file has none.
     """
 
     images: Path
@@ -66,6 +68,7 @@ class Table:
     shape: tuple[int, int]
     sensor: dict[str, float] | None
     made_by: dict[str, Any] | None
+    checksums: dict[str, tuple[int, ...]] | None = None
 
 
 def write_clusters(
@@ -98,7 +101,8 @@ def write_clusters(
         first = next(parts)
         names = [name for name in LABELS if name in first.labels]
         n_images = math.prod(first.charge.shape[1:])
-        layout = pa.schema([(str(k), pa.float32()) for k in range(n_images)] + [(name, pa.float64()) for name in names])
+        kinds = {str(k): pa.float32() for k in range(n_images)} | {name: pa.float64() for name in names}
+        layout = pa.schema([our_field(k, name, kind) for k, (name, kind) in enumerate(kinds.items())])
         meta = {
             "format": FORMAT,
             "version": VERSION,
@@ -106,20 +110,27 @@ def write_clusters(
             "shape": list(first.charge.shape[2:]),
             "sensor": told,
             "made_by": dict(made_by),
+            "checksums": ALGORITHM,
         }
+        sums: list[list[int]] = []
+        rows: list[int] = []
         # Charges are zero or differ: dictionaries would make the file larger, statistics and Arrow's schema only its footer.
         writer = pq.ParquetWriter(
             file, layout, compression="zstd", use_dictionary=False, write_statistics=False, store_schema=False,
             write_page_checksum=True,
         )  # fmt: skip
         with writer:
-            writer.add_key_value_metadata({METADATA: json.dumps(meta).encode()})
             for group in regroup(chain((first,), parts), ROW_GROUP):
                 images = np.concatenate([part.charge.reshape(len(part), n_images) for part in group], dtype=np.float32)
                 labels = [np.concatenate([part.labels[name] for part in group], dtype=np.float64) for name in names]
-                arrays = [pa.array(column) for column in (*np.ascontiguousarray(images.T), *labels)]
+                columns = (*np.ascontiguousarray(images.T), *labels)
+                rows.append(len(images))
+                sums.append([checksum(column) for column in columns])
+                arrays = [pa.array(column) for column in columns]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=layout), row_group_size=ROW_GROUP)
                 n_clusters += len(images)
+            text = json.dumps(meta).encode()
+            writer.add_key_value_metadata({METADATA: text, **described_checksums(text, list(kinds), rows, sums)})
     return n_clusters
 
 
@@ -189,7 +200,7 @@ def read_clusters(
     for source, (low, high) in zip(sources, ranges, strict=True):
         first = [source.slices.index(s) * n_pixels for s in wanted]
         names = [str(k) for f in first for k in range(f, f + n_pixels)]
-        _read_columns(source.images, names, low, high, charge[row : row + high - low])
+        _read_columns(source.images, names, low, high, charge[row : row + high - low], source.checksums)
         row += high - low
     return ClusterSet(charge.reshape(n_clusters, len(wanted), *sources[0].shape), labels, wanted)
 
@@ -203,7 +214,8 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
 
     Returns:
         ``n_files``, ``n_clusters``, ``slices``, ``n_rows`` and ``n_columns`` of the array, ``sensor`` (as in :data:`SENSOR`, None
-        if a file does not say), ``labels`` that all files have, ``made_by`` (None if a file does not say or they differ).
+        if a file does not say), ``labels`` that all files have, ``made_by`` (None if a file does not say or they differ),
+        ``checksums`` (``none`` if a file has none).
 
     Raises:
         InputError: as :func:`read_clusters`, as far as the footers tell.
@@ -219,6 +231,7 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
         "sensor": first.sensor if all(source.sensor == first.sensor for source in sources) else None,
         "labels": [name for name in LABELS if all(name in source.others for source in sources)],
         "made_by": first.made_by if all(source.made_by == first.made_by for source in sources) else None,
+        "checksums": ALGORITHM if all(source.checksums is not None for source in sources) else "none",
     }
 
 
@@ -322,6 +335,7 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
         n_clusters = int(file.metadata.num_rows)
         n_images, others = _columns(path, file.schema_arrow)
         meta = _metadata(path, (file.metadata.metadata or {}).get(METADATA))
+        sums = cluster_checksums(path, file, meta)
     labels = _renamed(path, "recon3D", "labels")
     if path.name.startswith("recon3D") and labels.exists():
         with _opened(labels) as file:
@@ -337,7 +351,7 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
     else:
         labels = path
     pixels, slices = _layout(path, n_images, others, meta, shape)
-    return Table(path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"))
+    return Table(path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"), sums)
 
 
 def _columns(path: Path, columns: Any) -> tuple[int, tuple[str, ...]]:
@@ -419,7 +433,8 @@ def _metadata(path: Path, text: bytes | None) -> dict[str, Any]:
     check(where, "shape", meta["shape"], len(shape) == 2 and min(shape) >= 1, "two numbers above 0: rows and columns")
     check(where, "made_by", meta["made_by"], isinstance(meta["made_by"], dict), "an object")
     sensor = None if meta["sensor"] is None else _checked_sensor(f"{where}: sensor", meta["sensor"])
-    return {"slices": slices, "shape": shape, "sensor": sensor, "made_by": meta["made_by"]}
+    known = {"slices": slices, "shape": shape, "sensor": sensor, "made_by": meta["made_by"]}
+    return known | ({"checksums": meta["checksums"]} if "checksums" in meta else {})
 
 
 def _whole_numbers(values: object) -> tuple[int, ...]:
@@ -439,8 +454,10 @@ def _checked_sensor(where: str, sensor: Mapping[str, float]) -> dict[str, float]
     return {name: float(sensor[name]) for name in SENSOR}
 
 
-def _read_columns(path: Path, names: Sequence[str], first: int, last: int, out: npt.NDArray[Any]) -> None:
-    """Rows ``first`` to ``last`` of some columns into ``out`` (rows, columns)."""
+def _read_columns(
+    path: Path, names: Sequence[str], first: int, last: int, out: npt.NDArray[Any], sums: Mapping[str, Sequence[int]] | None
+) -> None:
+    """Rows ``first`` to ``last`` of some columns into ``out`` (rows, columns), as they were written where there are checksums."""
     with _opened(path) as file:
         row = 0
         for group in range(file.metadata.num_row_groups):
@@ -453,7 +470,13 @@ def _read_columns(path: Path, names: Sequence[str], first: int, last: int, out: 
                 block = np.empty((len(some), high - low), dtype=out.dtype)
                 with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
                     for k, name in enumerate(some):
-                        block[k] = table.column(name).to_numpy()[low:high]
+                        values = table.column(name).to_numpy()
+                        if sums is not None and checksum(values) != sums[name][group]:
+                            raise InputError(
+                                f"{path}: column '{name}' of the rows {row} to {row + n_rows - 1} is not what was written "
+                                f"(checksum); {DAMAGED}"
+                            )
+                        block[k] = values[low:high]
                 _check_finite(path, some, block, row + low)
                 out[row + low - first : row + high - first, left : left + len(some)] = block.T
             row += n_rows
@@ -481,6 +504,6 @@ def _read_labels(source: Table, low: int, high: int, thickness: float | None) ->
     check_labels(source.others, thickness, str(source.labels))
     names = [name for name in LABELS if name in source.others]
     table = np.empty((high - low, len(names)))
-    _read_columns(source.labels, names, low, high, table)
+    _read_columns(source.labels, names, low, high, table, source.checksums if source.labels == source.images else None)
     columns = dict(zip(names, np.ascontiguousarray(table.T), strict=True))
     return complete_labels(columns, thickness, str(source.labels), low)

@@ -63,7 +63,7 @@ def test_round_trip_keeps_everything(tmp_path_factory, sizes, slices, shape, row
     told = describe_clusters(path)
     assert told == {
         "n_files": 1, "n_clusters": sum(sizes), "slices": list(slices), "n_rows": shape[0], "n_columns": shape[1],
-        "sensor": SENSOR, "labels": list(LABELS), "made_by": {"seed": 7},
+        "sensor": SENSOR, "labels": list(LABELS), "made_by": {"seed": 7}, "checksums": "crc32",
     }  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_the_file_is_laid_out_as_the_public_ones(tmp_path):
         np.testing.assert_array_equal(table[name].to_numpy(), values, err_msg=name)
     assert json.loads(table.schema.metadata[b"smartpix"]) == {
         "format": "smartpix clusters", "version": 1, "slices": [0, 3, 19], "shape": [3, 4], "sensor": SENSOR,
-        "made_by": {"command": "test"},
+        "made_by": {"command": "test"}, "checksums": "crc32",
     }  # fmt: skip
     assert pq.read_metadata(tmp_path / "F.parquet").row_group(0).column(0).compression == "ZSTD"
 
@@ -206,7 +206,14 @@ def test_the_thickness_in_the_metadata_is_used(tmp_path):
     clusters = cluster_set(8)
     write_clusters(tmp_path / "all.parquet", clusters, {}, SENSOR)
     table = pq.read_table(tmp_path / "all.parquet")
-    pq.write_table(table.drop_columns(["x-midplane", "y-midplane"]), tmp_path / "few.parquet")
+    few = table.drop_columns(["x-midplane", "y-midplane"])
+    pq.write_table(few, tmp_path / "few.parquet")
+    with pytest.raises(InputError, match=r"not what was written \(checksum\).*if another program changed it, write it with"):
+        read_clusters(tmp_path / "few.parquet")
+    meta = {k: v for k, v in json.loads(table.schema.metadata[b"smartpix"]).items() if k != "checksums"}
+    bare = pa.schema([(f.name, f.type) for f in few.schema], metadata={"smartpix": json.dumps(meta)})
+    pq.write_table(pa.Table.from_arrays(few.columns, schema=bare), tmp_path / "few.parquet")
+    assert describe_clusters(tmp_path / "few.parquet")["checksums"] == "none"
     np.testing.assert_allclose(read_clusters(tmp_path / "few.parquet").targets(), clusters.targets(), rtol=1e-12)
 
 
