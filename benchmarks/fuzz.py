@@ -21,6 +21,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 SEED = 16
 HANG = 60.0
 """Seconds an input may take: hundreds of times what it takes on a busy machine."""
+PREPARE = 240.0
+"""Seconds more for the first of a target, for which good files are made."""
 MEMORY = 8 << 30
 """Bytes of address space a process may use, so that an allocation without limit shows."""
 KINDS = ("input_errors", "accepted", "other", "silent")
@@ -86,10 +89,13 @@ def work(pipe: Connection, seed: int) -> None:
             pipe.send(attempt_one(target, seed, number, attempts, home))
 
 
+Work = Callable[[Connection, int], None]
+
+
 class Worker:
     """A process, what it reads, and since when."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, work: Work) -> None:
         self.pipe, other = mp.Pipe()
         self.process = mp.get_context("spawn").Process(target=work, args=(other, seed), daemon=True)
         self.process.start()
@@ -101,7 +107,7 @@ class Worker:
     def give(self, task: tuple[str, int]) -> None:
         """Let it read an input."""
         # The first of a target makes good files, for which it gets longer.
-        self.since = time.monotonic() + (0 if task[0] in self.known else 240)
+        self.since = time.monotonic() + (0 if task[0] in self.known else PREPARE)
         self.task = task
         self.pipe.send(task)
 
@@ -112,7 +118,9 @@ class Worker:
         self.pipe.close()
 
 
-def run(seconds: float, most: int | None, seed: int, processes: int, names: list[str]) -> dict[str, Any]:
+def run(
+    seconds: float, most: int | None, seed: int, processes: int, names: list[str], work: Work = work, hang: float = HANG
+) -> dict[str, Any]:
     """Read damaged inputs until the time or the number is over; the counts, and what went wrong."""
     from fuzz_targets import TARGETS
 
@@ -122,7 +130,7 @@ def run(seconds: float, most: int | None, seed: int, processes: int, names: list
     faults: list[dict[str, Any]] = []
     number = 0
     end = time.monotonic() + seconds
-    workers = [Worker(seed) for _ in range(processes)]
+    workers = [Worker(seed, work) for _ in range(processes)]
 
     def next_task() -> tuple[str, int] | None:
         nonlocal number
@@ -159,14 +167,14 @@ def run(seconds: float, most: int | None, seed: int, processes: int, names: list
                     worker.known.add(worker.task[0])
                     worker.since = time.monotonic()
                     continue
-            elif time.monotonic() - worker.since > HANG:
-                kind, text = "hangs", f"no answer within {HANG:.0f} s"
+            elif time.monotonic() - worker.since > hang:
+                kind, text = "hangs", f"no answer within {hang:.0f} s"
             if kind is None:
                 continue
             note(worker.task, kind, text)
             if kind in ("crashes", "hangs"):
                 worker.stop()
-                busy[k] = worker = Worker(seed)
+                busy[k] = worker = Worker(seed, work)
             task = next_task()
             if task is None:
                 worker.pipe.close()
