@@ -53,9 +53,10 @@ from tests.helpers import SENSOR, embedded_detector, one_module_detector, part_o
 from tests.smartpix.test_io import rewritten
 from tests.smartpix.test_trackml import write_event
 from tracking import RunOptions
+from tracking.cli_options import read_options, set_option
 from tracking.inference import fuse_network
 from tracking.model import load_network
-from tracking.options import from_mapping, read_options, set_option
+from tracking.options import from_mapping
 from tracking.pipeline import Chain
 from tracking.train import TrainGnnOptions
 
@@ -475,7 +476,8 @@ def options_text(folder: Path) -> Attempt:
 
 def kept_parts(folder: Path) -> Attempt:
     """Bytes of the finished parts of a run that was stopped."""
-    from tracking.units import packed, plan_units, run_unit, unpacked
+    from tracking.part import packed, unpacked
+    from tracking.units import plan_units, run_unit
 
     path = folder / "e.root"
     header, events = wedge()
