@@ -80,8 +80,8 @@ def test_every_change_changes_and_follows_from_the_seed():
     for change in (fuzz_changes.bytes_changed, fuzz_changes.cells_changed, fuzz_changes.text_changed):
         made = [change(content, np.random.default_rng(k)) for k in range(40)]
         assert made == [change(content, np.random.default_rng(k)) for k in range(40)]
-        assert sum(m != content for m in made) > 30
-        assert len(set(made)) > 30
+        assert sum(m != content for m in made) > 20
+        assert len(set(made)) > 20
     value = {"a": [1, 2, {"b": 0.5}], "c": "x"}
     made = [json.dumps(fuzz_changes.json_changed(value, np.random.default_rng(k))) for k in range(60)]
     assert len(set(made)) > 20
