@@ -36,8 +36,8 @@ class FitOptions:
         support: radiation lengths of a layer's support: a cylinder around a barrel layer's modules, a disk's middle plane.
         support_gap: how far outside the outermost corner of a barrel layer the support is, mm.
         pipe, pipe_radius: radiation lengths of the beam pipe, and its radius in mm.
-        outlier_chi2: a hit that is further than this from the track of the others (chi2 of two coordinates) is taken out of the
-            fit, the worst first, as long as three stay.
+        outlier_chi2: a hit that is further than this from the track of the others (chi2 of its two coordinates, with angles of
+            all four) is taken out of the fit, the worst first, as long as three stay.
         angles: also use the estimated cot alpha and cot beta.
         straight_momentum: GeV, that tracks scatter with where there is no field.
     """

@@ -3,9 +3,7 @@
 The state at a hit is that of :mod:`tracking.helix` on its module, counted from the measured position.
 
 The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards. A hit's coordinates are made independent by
-their Cholesky factor and enter one after the other. The smoother carries r and N backwards instead of states and covariances: the
-smoothed state is x + P r, its covariance P - P N P, with the predicted x and P (P. de Jong, JASA 84 (1989) 1085; one
-coordinate at a time: S. J. Koopman and J. Durbin, J. Time Ser. Anal. 21 (2000) 281), so that no matrix is inverted.
+their Cholesky factor and enter one after the other.
 """
 
 from __future__ import annotations
@@ -27,7 +25,6 @@ from tracking.helix import (
     direction,
     dot,
     dot5,
-    mirror,
     path_on_circle,
     reach,
     rows_of,
@@ -37,11 +34,10 @@ from tracking.helix import (
     to_plane,
 )
 from tracking.material import scatter, scatter_between, theta2_behind
+from tracking.smoother import OUTLIER, UNUSABLE, USED, row, smooth, worst_of_four
 
 __all__ = ["OUTLIER", "UNUSABLE", "USED", "fit_all"]
 
-USED, OUTLIER, UNUSABLE = 0, 1, 2
-"""Status of a hit: in the fit; taken out by its chi2; no finite numbers, or its module cannot be reached."""
 MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
 """1/GeV, 1, mm: states beyond have left all that can be fitted."""
 POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
@@ -49,8 +45,6 @@ POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
 LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
 """Widths of the parameters of a track that could not be fitted."""
 MIN_SIGMA = 1e-9
-DETERMINED = 1e-7
-"""A smaller share of a hit's variance left to its residual is none: the fit could not do without the hit."""
 
 Work = namedtuple("Work", "state off covariance jacobian gain innovation weight whitening predicted rows r n order path")
 """Memory for one track of up to M hits: of the filter state and off (5,), covariance (5, 5); kept for the smoother jacobian
@@ -79,7 +73,7 @@ def _update(
     """Take in the hit of place k: ``size`` 2 (position) or 4 (and slopes); gives its share of chi2."""
     chi2 = 0.0
     for i in range(size):
-        white = _row(whitening, k, i)
+        white = row(whitening, k, i)
         v = times(white, rows_of(p))
         variance = 1 + dot5(v, white)
         measured = 0.0 if size == 2 else white[2] * slopes[h, 0] + white[3] * slopes[h, 1]
@@ -96,56 +90,6 @@ def _update(
             for m in range(5):
                 p[j, m] -= g * v[m]
     return chi2
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _back_update(r: Any, n: Any, whitening: Any, gains: Any, innovation: Any, weight: Any, k: int, size: int) -> Any:
-    """The smoother's step over the hit of place k: r and N before it from those after it.
-
-    Returns:
-        Residuals of the position's two whitened coordinates, and their covariance: 00, 01, 11.
-    """
-    later = after = (0.0, 0.0, 0.0, 0.0, 0.0)
-    first = second = c00 = c01 = c11 = 0.0
-    for back in range(size):
-        i = size - 1 - back
-        gain = _row(gains, k, i)
-        white = _row(whitening, k, i)
-        v = times(gain, rows_of(n))
-        second, c11 = first, c00
-        first = innovation[k, i] - dot5(gain, (r[0], r[1], r[2], r[3], r[4]))
-        c00 = weight[k, i] + dot5(gain, v)
-        c01 = dot5(gain, after) - dot5(gain, later) * c11
-        later, after = white, v
-        for j in range(5):
-            r[j] += white[j] * first
-            for m in range(5):
-                n[j, m] += white[j] * white[m] * c00 - white[j] * v[m] - v[j] * white[m]
-    return first, second, c00, c01, c11
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _row(a: Any, k: int, i: int) -> Any:
-    return a[k, i, 0], a[k, i, 1], a[k, i, 2], a[k, i, 3], a[k, i, 4]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _back_step(r: Any, n: Any, f: Any, k: int) -> None:
-    """The smoother's way from the hit of place k out to the one before."""
-    c0 = (f[k, 0, 0], f[k, 1, 0], f[k, 2, 0], f[k, 3, 0], 0.0)
-    c1 = (f[k, 0, 1], f[k, 1, 1], f[k, 2, 1], f[k, 3, 1], 0.0)
-    c2 = (f[k, 0, 2], f[k, 1, 2], f[k, 2, 2], f[k, 3, 2], 0.0)
-    c3 = (f[k, 0, 3], f[k, 1, 3], f[k, 2, 3], f[k, 3, 3], 0.0)
-    c4 = (f[k, 0, 4], f[k, 1, 4], f[k, 2, 4], f[k, 3, 4], 1.0)
-    old = (r[0], r[1], r[2], r[3], r[4])
-    r[0], r[1], r[2], r[3], r[4] = dot5(c0, old), dot5(c1, old), dot5(c2, old), dot5(c3, old), dot5(c4, old)
-    m = rows_of(n)
-    t0, t1, t2, t3, t4 = times(c0, m), times(c1, m), times(c2, m), times(c3, m), times(c4, m)
-    n[0, 0], n[0, 1], n[0, 2], n[0, 3], n[0, 4] = dot5(t0, c0), dot5(t0, c1), dot5(t0, c2), dot5(t0, c3), dot5(t0, c4)
-    n[1, 1], n[1, 2], n[1, 3], n[1, 4] = dot5(t1, c1), dot5(t1, c2), dot5(t1, c3), dot5(t1, c4)
-    n[2, 2], n[2, 3], n[2, 4] = dot5(t2, c2), dot5(t2, c3), dot5(t2, c4)
-    n[3, 3], n[3, 4], n[4, 4] = dot5(t3, c3), dot5(t3, c4), dot5(t4, c4)
-    mirror(n)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -276,50 +220,6 @@ def _filter(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _smooth(work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: int, residual: Any, pull: Any) -> Any:
-    """Residuals and pulls of a track's hits against the smoothed track; gives the largest chi2 of a used hit, and the hit."""
-    r, n, kept, predicted = work.r, work.n, work.rows, work.predicted
-    r[:] = 0.0
-    n[:] = 0.0
-    worst, which = -1.0, -1
-    for back in range(n_hits):
-        k = n_hits - 1 - back
-        place = work.order[k]
-        h = rows[place]
-        m00, m10, m11 = cholesky[h, 0, 0], cholesky[h, 1, 0], cholesky[h, 1, 1]
-        vx, vy = m00 * m00, m10 * m10 + m11 * m11
-        if status[place] == USED:
-            a, b, c00, c01, c11 = _back_update(r, n, work.whitening, work.gain, work.innovation, work.weight, k, size)
-            ex, ey = m00 * a, m10 * a + m11 * b
-            cx, cy = m00 * m00 * c00, m10 * m10 * c00 + 2 * m10 * m11 * c01 + m11 * m11 * c11
-            chi2 = _of_two(a, b, c00, c01, c11)
-            if chi2 > worst:
-                worst, which = chi2, place
-        else:
-            x, y, rest = _row(kept, k, 0), _row(kept, k, 1), rows_of(n)
-            state = (r[0], r[1], r[2], r[3], r[4])
-            ex, ey = predicted[k, 0] - dot5(x, state), predicted[k, 1] - dot5(y, state)
-            cx, cy = vx + x[0] - dot5(times(x, rest), x), vy + y[1] - dot5(times(y, rest), y)
-        residual[place, 0], residual[place, 1] = ex, ey
-        pull[place, 0] = ex / math.sqrt(cx) if cx > DETERMINED * vx else 0.0
-        pull[place, 1] = ey / math.sqrt(cy) if cy > DETERMINED * vy else 0.0
-        if k > 0:
-            _back_step(r, n, work.jacobian, k)
-    return worst, which
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _of_two(a: float, b: float, c00: float, c01: float, c11: float) -> float:
-    """chi2 of two numbers with their covariance; of one, where the other says nothing more or the fit could not do without it."""
-    first = a * a / c00 if c00 > DETERMINED else 0.0
-    second = b * b / c11 if c11 > DETERMINED else 0.0
-    free = c00 * c11 - c01 * c01
-    if c00 > DETERMINED and c11 > DETERMINED and free > DETERMINED * c00 * c11:
-        return (a * a * c11 - 2 * a * b * c01 + b * b * c00) / free
-    return max(first, second)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _usable(position: Any, axes: Any, cholesky: Any, cot: Any, h: int, size: int) -> bool:
     """Whether a hit's numbers are finite and of reasonable size."""
     good = True
@@ -392,7 +292,9 @@ def fit_all(
                     status[work.order[min(failed, n - 1)]] = UNUSABLE
                 straight = True
                 continue
-            worst, which = _smooth(work, n, cholesky, rows, status, size, residual, pull)
+            worst, which = smooth(work, n, cholesky, rows, status, size, residual, pull)
+            if size > 2:
+                worst, which = worst_of_four(work, n, status)
             if worst > cut and used > 3 and size * (used - 1) > least:
                 status[which] = OUTLIER
                 continue

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 from scipy.stats import chi2
@@ -24,7 +24,7 @@ from tests.tracking.scattering import (
 )
 from tracking.build import Tracks
 from tracking.fit import FitOptions, fit_tracks
-from tracking.helix import advance, start_circle, to_plane
+from tracking.helix import advance, reach, start_circle, to_plane
 from tracking.kalman import LOST
 
 FIELD = 3.8
@@ -156,6 +156,7 @@ def test_a_least_squares_fit_of_everything_at_once_agrees(region, angles, pt, er
     q=st.floats(-3, 3), field=st.floats(-4, 4), a=st.floats(-2, 2), b=st.floats(-1, 1), tilt=st.floats(-1, 1),
     far=st.floats(5, 100), sign=st.sampled_from([-1.0, 1.0]),
 )  # fmt: skip
+@example(q=3.0, field=3.0, a=0.625, b=-0.53125, tilt=0.71875, far=28.0, sign=1.0)
 def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
     strength = field * 0.299792458e-3
     ex, ey, n = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
@@ -164,6 +165,18 @@ def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
     center = np.array([sign * far, 0.0, 0.0])
     if abs(np.dot(fn, [1, b, a]) / np.hypot(1, np.hypot(a, b))) < 0.3:
         return
+    # The circle across the beam must cross the plane, well away from where it only touches it: in closed form.
+    across = np.hypot(1, b) / np.sqrt(1 + a * a + b * b)
+    turn = -strength * q
+    begin = np.array([0.0, -0.3, 0.5])
+    if turn != 0:
+        middle = begin + sign * np.array([-b, 1.0, 0.0]) / np.sqrt(1 + a * a + b * b) / turn
+        apart = abs((middle - center) @ fn) * abs(turn) / across
+        if apart > 0.95:
+            heading = sign * np.array([1.0, b, a]) / np.sqrt(1 + a * a + b * b)
+            reached = reach(tuple(begin), tuple(heading), turn, far, tuple(center), fn)[1]
+            assert not (reached and apart > 1 + 1e-6)
+            return
 
     def there(state):
         direction = sign * np.array([1.0, state[3], state[2]]) / np.sqrt(1 + state[2] ** 2 + state[3] ** 2)
@@ -237,6 +250,44 @@ def test_an_outlier_is_taken_out_and_the_rest_fitted_as_without_it():
     assert np.median(np.abs(pulls(found, parameters)[alike])) < 1
     three = Tracks(tracks.hits.reshape(200, 5)[:, :3].ravel(), 3 * np.arange(201), tracks.score)
     assert not fit(hits, three, options=FitOptions()).outlier.any()
+
+
+def correlated(hits, correlation=0.9):
+    """The hits with y and cot beta that are wrong together."""
+    cholesky = hits.estimate.cholesky.copy()
+    sigma = np.sqrt(hits.estimate.covariance()[:, 3, 3])
+    cholesky[:, 3] = 0.0
+    cholesky[:, 3, 1] = correlation * sigma
+    cholesky[:, 3, 3] = np.sqrt(1 - correlation**2) * sigma
+    return dataclasses.replace(hits, estimate=dataclasses.replace(hits.estimate, cholesky=cholesky))
+
+
+@pytest.mark.parametrize("angles", [False, True])
+@pytest.mark.parametrize("region", ["barrel", "endcap"])
+@pytest.mark.parametrize("field", [FIELD, 0.0])
+def test_the_chi2_of_an_outlier_is_what_the_track_gains_without_it(angles, region, field):
+    """In a linear fit the two are the same number: refitted without each hit in turn, the track names the worst and its chi2."""
+    n, options = 40, FitOptions(sensor=0, support=0, pipe=0, outlier_chi2=1e9, angles=angles)
+    _, _, hits, tracks = simulate(n, 13, region, field=field, pt=(5.0, 10.0))
+    hits = correlated(hits)
+    all_rows = tracks.hits.reshape(n, -1)
+    size = all_rows.shape[1]
+    rng = np.random.default_rng(13)
+    moved_rows = all_rows[np.arange(n), rng.integers(0, size, n)]
+    hits.position[moved_rows] += 0.3 * hits.axes.reshape(-1, 3, 3)[moved_rows, 1]
+    hits.cot[moved_rows] += rng.normal(0, 0.5, (n, 2))
+    total = fit(hits, tracks, field, options).chi2
+    gain = np.empty((n, size))
+    for k in range(size):
+        others = Tracks(np.delete(all_rows, k, axis=1).ravel(), (size - 1) * np.arange(n + 1), tracks.score)
+        gain[:, k] = total - fit(hits, others, field, options).chi2
+    worst = gain.argmax(axis=1)
+    for t in range(n):
+        one = Tracks(all_rows[t], np.array([0, size]), tracks.score[:1])
+        for cut, wanted in ((0.98 * gain[t, worst[t]], True), (1.02 * gain[t, worst[t]], False)):
+            found = fit(hits, one, field, dataclasses.replace(options, outlier_chi2=cut)).outlier
+            assert found.any() == wanted
+            assert found[worst[t]] == wanted
 
 
 @pytest.mark.parametrize("angles", [False, True])
