@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import same_sensor, sensor_of, truth_targets, window_center
+from smartpix.estimate import same_sensor, sensor_of, sensor_words, truth_targets, window_center
 from smartpix.files import as_paths
 from smartpix.io import EventFile, iterate
 from smartpix.parquet import Table, is_cluster_file, list_tables, read_clusters
@@ -110,7 +110,9 @@ def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> 
         if table.sensor is None and given is None:
             raise InputError(f"{table.images}: does not say what sensor its clusters are of; name it with --type")
         if table.sensor is not None and given is not None and not same_sensor(given, table.sensor):
-            raise InputError(f"{table.images}: is of the sensor {table.sensor}, not {dict(given)}; leave out --type")
+            raise InputError(
+                f"{table.images}: is of the sensor {sensor_words(table.sensor)}, not {sensor_words(given)}; leave out --type"
+            )
     return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
 
 
@@ -216,9 +218,14 @@ def _from_events(
             )
         here = sensors[region]
         if given is not None and not same_sensor(given, here):
-            raise InputError(f"{opened.path}: is of the sensor {here}, not {dict(given)}; leave out --type")
+            raise InputError(
+                f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out --type"
+            )
         if sensor and sensor != here:
-            raise InputError(f"{opened.path}: sensor {here} differs from the files' before it ({sensor})")
+            raise InputError(
+                f"{opened.path}: is of the sensor {sensor_words(here)}, and the files before it are of {sensor_words(sensor)}; "
+                "train on one sensor at a time"
+            )
         sensor = here
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)

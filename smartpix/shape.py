@@ -148,7 +148,7 @@ class TrainShapeOptions:
 
 
 def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions) -> dict[str, Any]:
-    """Train on simulated files of one sensor and save the weights.
+    """Train on simulated files of one sensor and save the weights, which do not depend on the number of cores or threads.
 
     Returns:
         By region the 68 % half widths of the held-out residuals, and the numbers of clusters.
@@ -156,9 +156,6 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
     Raises:
         InputError: a file has no truth, or too few clusters.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPRegressor
-
     files = as_paths(files)
     check_output(output)
     collected: dict[str, list[tuple[Floats, npt.NDArray[np.int64], Floats]]] = {r: [] for r in REGIONS}
@@ -199,48 +196,60 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
                 f"train shape: validation_share {options.validation_share} of {len(x):,} clusters holds out {n_held:,}, and at "
                 f"least {FEWEST} are needed both for that and to train on"
             )
-        # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
-        low, high = np.percentile(y, [0.2, 99.8], axis=0)
-        y = np.clip(y, low, high)
-        scale = {
-            "feature_mean": x.mean(0),
-            "feature_std": np.maximum(x.std(0), 1e-3),
-            "target_mean": y.mean(0),
-            "target_std": y.std(0),
-        }
-        network = MLPRegressor(
-            hidden_layer_sizes=options.hidden,
-            max_iter=options.epochs,
-            random_state=options.seed,
-            batch_size=500,
-            tol=0.0,
-            n_iter_no_change=options.epochs,
-        )
-        with warnings.catch_warnings():
-            # The number of epochs is ours; that scikit-learn would go on is no news.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(
-                (x[:-n_held] - scale["feature_mean"]) / scale["feature_std"],
-                (y[:-n_held] - scale["target_mean"]) / scale["target_std"],
-            )
-        for name, value in scale.items():
-            arrays[f"{region}.{name}"] = value
-        for k, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
-            arrays[f"{region}.weight{k}"], arrays[f"{region}.bias{k}"] = weight, bias
-        residual = y[-n_held:] - _forward(arrays, region, x[-n_held:])
-        arrays[f"{region}.cholesky"] = _class_factors(residual, size_class[-n_held:])
-        half_widths = np.percentile(np.abs(residual), 68.27, axis=0).tolist()
-        metrics[region] = {
-            "n_train": len(x) - n_held,
-            "n_validation": n_held,
-            "half_width_68": dict(zip(TARGETS, half_widths, strict=True)),
-        }
+        own, metrics[region] = _train_region(x, size_class, y, n_held, options)
+        arrays |= {f"{region}.{name}": values for name, values in own.items()}
     description = {
         "architecture": ARCHITECTURE, "sensor": sensor, "slices": [last], "options": asdict(options),
         "data": dict(header.made_by), "metrics": metrics,
     }  # fmt: skip
     save_weights(output, arrays, description)
     return metrics
+
+
+def _train_region(
+    x: Floats, size_class: npt.NDArray[np.int64], y: Floats, n_held: int, options: TrainShapeOptions
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Arrays and metrics of one region, of features, covariance classes and targets; the last ``n_held`` are held out."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPRegressor
+    from threadpoolctl import threadpool_limits
+
+    # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
+    low, high = np.percentile(y, [0.2, 99.8], axis=0)
+    y = np.clip(y, low, high)
+    arrays = {
+        "feature_mean": x.mean(0),
+        "feature_std": np.maximum(x.std(0), 1e-3),
+        "target_mean": y.mean(0),
+        "target_std": y.std(0),
+    }
+    network = MLPRegressor(
+        hidden_layer_sizes=options.hidden,
+        max_iter=options.epochs,
+        random_state=options.seed,
+        batch_size=500,
+        tol=0.0,
+        n_iter_no_change=options.epochs,
+    )
+    # Several threads add in another order: with one the weights are the same on any number of cores, and products this small
+    # take no longer.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # The number of epochs is ours; that scikit-learn would go on is no news.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(
+            (x[:-n_held] - arrays["feature_mean"]) / arrays["feature_std"],
+            (y[:-n_held] - arrays["target_mean"]) / arrays["target_std"],
+        )
+        for k, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+            arrays[f"weight{k}"], arrays[f"bias{k}"] = weight, bias
+        residual = y[-n_held:] - _forward({f"own.{name}": values for name, values in arrays.items()}, "own", x[-n_held:])
+        arrays["cholesky"] = _class_factors(residual, size_class[-n_held:])
+    half_widths = np.percentile(np.abs(residual), 68.27, axis=0).tolist()
+    return arrays, {
+        "n_train": len(x) - n_held,
+        "n_validation": n_held,
+        "half_width_68": dict(zip(TARGETS, half_widths, strict=True)),
+    }
 
 
 def _class_factors(residual: Floats, size_class: npt.NDArray[np.int64]) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smartpix.estimate import MdnNetwork, same_sensor
+from smartpix.estimate import MdnNetwork, same_sensor, sensor_words
 from smartpix.parquet import is_cluster_file, read_clusters
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
@@ -58,7 +58,8 @@ def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples
     told = network.description
     if network.on_chip or told["region"] != region or not same_sensor(told["sensor"], samples.sensor):
         raise InputError(
-            f"{teacher}: cannot teach {region} clusters of {dict(samples.sensor)}; give a float network of that region and sensor"
+            f"{teacher}: cannot teach {region} clusters of {sensor_words(samples.sensor)}; give a float network of that region "
+            "and sensor"
         )
     report(f"asking {teacher} about {len(samples)} clusters")
     mean, cholesky = np.empty((len(samples), 4)), np.empty((len(samples), 4, 4))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibrate import cluster_shapes
-from smartpix.estimate import MdnNetwork, same_sensor
+from smartpix.estimate import MdnNetwork, same_sensor, sensor_words
 from smartpix.parquet import list_tables, read_clusters
 from smartpix.quality import degrees, quality, residual_widths, weighted_half_width
 from smartpix.samples import Samples, check_region, from_clusters, known_sensor
@@ -135,7 +135,9 @@ def bench_mdn(
         check_region(tables, REGION[options.dataset])
         told = known_sensor(tables, sensor)
         if not same_sensor(told, trained):
-            raise InputError(f"{file}: is of the sensor {dict(told)}; the networks of this benchmark are for {trained}")
+            raise InputError(
+                f"{file}: is of the sensor {sensor_words(told)}, and the networks of this benchmark are for {sensor_words(trained)}"
+            )
         used = sorted({s for network in networks.values() for s in network.description["slices"]})
         clusters = read_clusters(file, used, stop=n_clusters, thickness=told["thickness"])
     results = {}

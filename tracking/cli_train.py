@@ -88,10 +88,11 @@ def add_train(commands: Any) -> None:
     gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
     for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
-        parser.add_argument("--threads", type=int, default=1, help=(
-            "of torch (default: %(default)s); the weights depend on their number in the last digits, since sums are taken in "
-            "another order, and say it"
-        ))  # fmt: skip
+        if parser is not shape:
+            parser.add_argument("--threads", type=int, default=1, help=(
+                "of torch (default: %(default)s); the weights depend on their number in the last digits, since sums are taken in "
+                "another order, and say it"
+            ))  # fmt: skip
         json_flag(parser)
         parser.set_defaults(command_function=function)
 

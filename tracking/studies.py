@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from smartpix.clusters import flatten
 from smartpix.dataset import ClusterSet
-from smartpix.estimate import MdnEstimator, MdnNetwork, same_sensor, sensor_of, truth_targets
+from smartpix.estimate import MdnEstimator, MdnNetwork, same_sensor, sensor_of, sensor_words, truth_targets
 from smartpix.io import EventFile, iterate, open_events
 from smartpix.model import NetworkOptions
 from smartpix.quality import half_width, quality
@@ -222,9 +222,10 @@ def _check_fits(opened: EventFile, estimators: Mapping[str, MdnEstimator | Shape
         for region, here in sensors.items():
             trained = estimator.descriptions.get(region, {}).get("sensor")
             if trained is None or not same_sensor(trained, here):
+                other = "another region" if trained is None else sensor_words(trained)
                 raise InputError(
-                    f"{opened.path}: the {region} is of the sensor {here} and the {name} weights are for {trained}; give "
-                    "files of that sensor"
+                    f"{opened.path}: the {region} is of the sensor {sensor_words(here)} and the {name} weights are for {other}; "
+                    "give files of what the weights are for"
                 )
 
 

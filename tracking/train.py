@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch_geometric.data import Data
@@ -312,7 +313,9 @@ def _calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
     """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers (1999)."""
     logits, label = _logits(network, network.forward, graphs)
     if 0 < float(label.mean()) < 1:
-        fitted = LogisticRegression(C=np.inf).fit(logits.numpy()[:, None].astype(np.float64), label.numpy())
+        # Torch's threads are told with the weights; those of NumPy's and SciPy's libraries must not matter.
+        with threadpool_limits(limits=1):
+            fitted = LogisticRegression(C=np.inf).fit(logits.numpy()[:, None].astype(np.float64), label.numpy())
         network.calibration.copy_(torch.tensor([fitted.coef_[0, 0], fitted.intercept_[0]]))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.descriptions import load_fixed_weights
-from smartpix.estimate import same_sensor
+from smartpix.estimate import same_sensor, sensor_words
 from smartpix.fixed_point import FixedNetwork, adc_codes
 from smartpix.parquet import list_tables, read_clusters
 from smartpix.samples import check_region, from_clusters, known_sensor
@@ -56,7 +56,7 @@ def bench_codes(
     if file is None:
         known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
         if not known:
-            raise InputError(f"export: no sensor type is like the network's {dict(sensor)}; give clusters of it in a file")
+            raise InputError(f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it with --file")
         dataset = next(d for d, region in REGION.items() if region == description["region"])
         options = DatasetOptions(dataset, SENSOR_TYPES[known[0]], sensor["field"], slices=slices)
         clusters = simulate_dataset(options, n, seed)
@@ -65,7 +65,7 @@ def bench_codes(
         check_region(tables, description["region"])
         told = known_sensor(tables, sensor)
         if not same_sensor(told, sensor):
-            raise InputError(f"{file}: is of the sensor {dict(told)}; the network is for {dict(sensor)}")
+            raise InputError(f"{file}: is of the sensor {sensor_words(told)}, and the network is for {sensor_words(sensor)}")
         clusters = read_clusters(file, slices, stop=n, thickness=told["thickness"], min_rows=n)
     lowest = float(min(e for e in network.edges if e > 0))
     samples = from_clusters(clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed)

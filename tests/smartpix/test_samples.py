@@ -361,14 +361,15 @@ def test_samples_say_how_many_clusters_each_file_has(parquet, tmp_path):
 
 def test_sensor_given_that_is_not_the_files_is_refused(parquet, tmp_path):
     folder, other = parquet[0], SENSOR | {"pitch_y": 0.025}
-    message = r"known\.parquet: is of the sensor \{.*'pitch_y': 0\.0125.*\}, not \{.*'pitch_y': 0\.025.*\}; leave out --type"
+    words = r"is of the sensor 50 x 12\.5 x 100 µm in 3\.8 T, not 50 x 25 x 100 µm in 3\.8 T; leave out --type"
+    message = rf"known\.parquet: {words}"
     for names in (("known",), ("unknown", "known"), ("known", "unknown")):
         with pytest.raises(InputError, match=message):
             load_samples([folder / f"{name}.parquet" for name in names], "barrel", sensor=other)
     with pytest.raises(InputError, match="leave out --type"):
         load_samples([folder / "known.parquet"], "barrel", sensor=SENSOR | {"field": 2.0})
     path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)])
-    with pytest.raises(InputError, match=r"f\.root: is of the sensor .*leave out --type"):
+    with pytest.raises(InputError, match=rf"f\.root: {words}"):
         load_samples([path], "barrel", sensor=other)
     assert load_samples([path], "barrel", sensor=SENSOR).sensor == SENSOR
 
@@ -519,7 +520,7 @@ def test_files_of_different_sensors_are_refused(tmp_path):
     thick = detector_of([{**row, "module_t": 0.075}])
     a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)])
     b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], detector=thick)
-    with pytest.raises(InputError, match=r"b\.root: sensor .* differs"):
+    with pytest.raises(InputError, match=r"b\.root: is of the sensor .* T, and the files before it are of .* T; train on one sensor"):
         load_samples([a, b], "barrel")
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import sensor_of, truth_targets
@@ -178,6 +179,56 @@ def test_fit_is_the_training_and_gives_what_it_saved(tmp_path, trained, mixed_fi
         assert all(np.array_equal(arrays[k], trained_before[k]) for k in arrays)
 
 
+def test_weights_do_not_depend_on_the_number_of_threads(tmp_path, barrel_file, monkeypatch):
+    """With two BLAS threads scikit-learn's products are taken in another order; its solver must see one, whatever is set."""
+    used, fit = [], MLPRegressor.fit
+
+    def watched(self, x, y):
+        used.append({pool["num_threads"] for pool in threadpool_info()})
+        return fit(self, x, y)
+
+    monkeypatch.setattr(MLPRegressor, "fit", watched)
+    arrays = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            before = [pool["num_threads"] for pool in threadpool_info()]
+            train_shape([barrel_file], tmp_path / f"{threads}.safetensors", TrainShapeOptions(epochs=2))
+            assert [pool["num_threads"] for pool in threadpool_info()] == before
+        arrays.append(load_weights(tmp_path / f"{threads}.safetensors", "shape-mlp-v1")[0])
+    assert used == [{1}, {1}]
+    assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_a_share_that_leaves_too_few_clusters_is_refused(tmp_path, barrel_file, share):
+    message = rf"train shape: validation_share {share} of [\d,]+ clusters holds out [\d,]+, and at least 500 are needed both"
+    with pytest.raises(InputError, match=message):
+        train_shape([barrel_file], tmp_path / "w.safetensors", TrainShapeOptions(validation_share=share))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["charge", "local", "target"])
+def test_clusters_that_are_not_finite_are_refused(tmp_path, barrel_file, monkeypatch, what):
+    """Files cannot hold them, as they are checked where they enter; what is made of them could."""
+
+    def spoiled(clusters, slices):
+        flat = flatten(clusters, slices)
+        if what != "target":
+            getattr(flat, what)[3, -1] = np.nan
+        return flat
+
+    def blind(*arguments):
+        target, has = truth_targets(*arguments)
+        target[np.flatnonzero(has)[5], 2] = np.nan if what == "target" else target[np.flatnonzero(has)[5], 2]
+        return target, has
+
+    monkeypatch.setattr("smartpix.shape.flatten", spoiled)
+    monkeypatch.setattr("smartpix.shape.truth_targets", blind)
+    with pytest.raises(InputError, match=r"barrel\.root: a pixel's charge, a position or a truth is not finite; leave these"):
+        train_shape([barrel_file], tmp_path / "w.safetensors", TrainShapeOptions(epochs=1))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_detector_of_one_region_can_be_trained_loaded_and_used(tmp_path, barrel_file):
     train_shape([barrel_file], tmp_path / "b.safetensors", TrainShapeOptions(epochs=1))
     estimator = ShapeEstimator.load(str(tmp_path / "b.safetensors"))
@@ -196,7 +247,8 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 def test_too_few_clusters_are_refused(tmp_path):
     events = random_events(1, [30])
     write_events(tmp_path / "few.root", Header(one_module_detector(), 3.8, (0, 19)), [events])
-    with pytest.raises(InputError, match=r"few\.root: 10 clusters of the barrel are too few to train on; simulate more"):
+    n = truth_targets(ak.flatten(events["clusters"], axis=1), 0.95, np.zeros(30, dtype=int))[1].sum()
+    with pytest.raises(InputError, match=rf"few\.root: {n} clusters of the barrel are too few to train on; simulate more"):
         train_shape([tmp_path / "few.root"], tmp_path / "w.safetensors", OPTIONS)
 
 

@@ -42,10 +42,11 @@ def commands(files, bench_file, weights, tmp_path):
         "train": (["train", "mdn", bench_file, *train, "-o", tmp_path / "w.safetensors"], tmp_path / "w.checkpoint"),
         "simulate": ([*clusters, "-o", tmp_path / "c.parquet"], tmp_path / "c.parquet"),
         "export": (["export", weights, "-o", tmp_path / "g.pt"], tmp_path / "g.pt"),
+        "onnx": (["export", weights, "-o", tmp_path / "g.onnx"], tmp_path / "g.onnx"),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["run", "display", "convert", "train", "simulate", "export"])
+@pytest.mark.parametrize("name", ["run", "display", "convert", "train", "simulate", "export", "onnx"])
 def test_a_full_disk_is_one_line_and_what_was_there_stays(commands, name, tmp_path, capsys):
     arguments, named = commands[name]
     arguments = [str(a) for a in arguments]

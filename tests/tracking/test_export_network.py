@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,29 @@ def test_onnx_gives_the_same_scores(graph, tmp_path, capsys):
     expected = score(load_network("gnn"), graph)
     np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-5)
     assert (expected == 0).any() or len(expected) < 100
+
+
+@pytest.mark.parametrize("name", ["gnn.pt", "gnn.onnx"])
+def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch, name):
+    """Also where it is interrupted half-way: what was there stays, nothing else is left."""
+    if name.endswith(".onnx"):
+        pytest.importorskip("onnx")
+    export_network("gnn", tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    written = []
+
+    def half(*arguments, **more):
+        place = next(a for a in arguments if isinstance(a, (str, Path)) and str(a).endswith(name))
+        Path(place).write_text("half of it")
+        written.append(Path(place))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torch.onnx.export" if name.endswith(".onnx") else "tracking.export_network.Path.write_bytes", half)
+    with pytest.raises(KeyboardInterrupt):
+        export_network("gnn", tmp_path / name)
+    assert written != [tmp_path / name]
+    assert (tmp_path / name).read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_other_endings_and_other_weights_are_refused(tmp_path):

@@ -230,9 +230,9 @@ def other_file(path, sensor=None, field=3.8, slices=(0, 19)):
     [
         (
             {"sensor": {"pitch_u": 0.025}},
-            r"the barrel is of the sensor .* 0\.025.* and the mdn weights are for .* 0\.0125",
+            r"the barrel is of the sensor 50 x 25 x 100 µm in 3\.8 T and the mdn weights are for 50 x 12\.5 x 100 µm in 3\.8 T",
         ),
-        ({"field": 2.0}, r"the barrel is of the sensor .*'field': 2\.0"),
+        ({"field": 2.0}, r"the barrel is of the sensor 50 x 12\.5 x 100 µm in 2 T"),
         ({"slices": (0, 9)}, r"lacks the slices \[19\] that the estimates need"),
     ],
 )

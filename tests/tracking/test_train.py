@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from smartpix.io import iterate
 from smartpix.schema import InputError
@@ -12,8 +14,8 @@ from smartpix.weights import load_weights, save_weights
 from tracking import metrics
 from tracking.degrade import DegradeOptions
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
-from tracking.model import load_network, score
-from tracking.train import TrainGnnOptions, load_graphs, train_gnn
+from tracking.model import InteractionNetwork, load_network, score
+from tracking.train import Graphs, TrainGnnOptions, _calibrate, load_graphs, train_gnn
 
 OPTIONS = TrainGnnOptions(
     epochs=3, screen_epochs=2, hidden=8, passes=1, screen=8, validation_share=0.25, degrade=DegradeOptions(0.0, 0.0)
@@ -207,6 +209,39 @@ def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
     with pytest.raises(InputError, match=words):
         train_gnn([files[name]], tmp_path / "w.safetensors", OPTIONS, lambda line: None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["train", "stop"])
+@pytest.mark.parametrize("kind", [0.0, 1.0])
+def test_edges_of_one_kind_are_refused_before_the_first_epoch(files, graphs, tmp_path, monkeypatch, part, kind):
+    def one_kind(*arguments):
+        kept = [g.clone() for g in graphs]
+        for g in kept[:2] if part == "train" else kept[2:3]:
+            g.y[:] = kind
+        return Graphs(kept[:2], kept[2:3], kept[3:])
+
+    monkeypatch.setattr("tracking.train.load_graphs", one_kind)
+    n = sum(len(g.y) for g in (graphs[:2] if part == "train" else graphs[2:3]))
+    lines = []
+    with pytest.raises(InputError, match=rf"toy\.root: {int(kind * n)} of the {n} edges to {part} by are true, and edges of both"):
+        train_gnn([files["toy"]], tmp_path / "w.safetensors", OPTIONS, lines.append)
+    assert not [line for line in lines if line.startswith(("loss", "screen", "epoch"))]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibration_sees_one_thread_whatever_is_set(files, graphs, monkeypatch):
+    """Torch's threads are told with the weights, those of scikit-learn's solver are not."""
+    used, fit = [], LogisticRegression.fit
+
+    def watched(self, x, y):
+        used.append({pool["num_threads"] for pool in threadpool_info()})
+        return fit(self, x, y)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    torch.manual_seed(1)
+    with threadpool_limits(limits=2):
+        _calibrate(InteractionNetwork(4, 1, 4), graphs[:2])
+    assert used == [{1}]
 
 
 def test_an_output_folder_that_is_missing_is_refused_before_the_training(files, tmp_path):
