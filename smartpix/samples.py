@@ -218,9 +218,7 @@ def _from_events(
             )
         here = sensors[region]
         if given is not None and not same_sensor(given, here):
-            raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out --type"
-            )
+            raise InputError(f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out --type")
         if sensor and sensor != here:
             raise InputError(
                 f"{opened.path}: is of the sensor {sensor_words(here)}, and the files before it are of {sensor_words(sensor)}; "

@@ -136,7 +136,8 @@ def bench_mdn(
         told = known_sensor(tables, sensor)
         if not same_sensor(told, trained):
             raise InputError(
-                f"{file}: is of the sensor {sensor_words(told)}, and the networks of this benchmark are for {sensor_words(trained)}"
+                f"{file}: is of the sensor {sensor_words(told)}, and the networks of this benchmark are for "
+                f"{sensor_words(trained)}"
             )
         used = sorted({s for network in networks.values() for s in network.description["slices"]})
         clusters = read_clusters(file, used, stop=n_clusters, thickness=told["thickness"])

@@ -56,7 +56,9 @@ def bench_codes(
     if file is None:
         known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
         if not known:
-            raise InputError(f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it with --file")
+            raise InputError(
+                f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it with --file"
+            )
         dataset = next(d for d, region in REGION.items() if region == description["region"])
         options = DatasetOptions(dataset, SENSOR_TYPES[known[0]], sensor["field"], slices=slices)
         clusters = simulate_dataset(options, n, seed)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from smartpix.fixed_point import (
     FixedPoint,
+    LinkFormat,
     adc_codes,
     describe,
     evaluate,
@@ -128,6 +129,18 @@ def test_the_links_format_holds_the_range_with_the_finest_step(bits, low, width,
     assert sent[1] <= 2**bits - 1
     assert np.abs(form.receive(sent, fraction) - ends * 2.0**-fraction).max() <= 2.0**-form.fraction
     assert form.fraction == fraction or width * 2.0 ** (form.fraction + 1) > 2**bits - 2
+
+
+@given(st.integers(2, 12), st.integers(-40_000, 40_000), st.integers(0, 4), st.integers(-300, 300), st.integers(6, 10))
+def test_the_link_sends_steps_and_saturates_and_their_middle_arrives(bits, k, coarser, offset, fraction):
+    """By plain numbers: whole steps above the offset, of so many bits; what was cut off lies halfway on the mean."""
+    form = LinkFormat(bits, fraction - coarser, offset)
+    steps = math.floor(k / 2**coarser) - offset
+    wanted = min(max(steps, 0), 2**bits - 1)
+    sent = form.send(np.array([k]), fraction)
+    assert sent.tolist() == [wanted]
+    (arrived,) = form.receive(sent, fraction)
+    assert arrived == (wanted + offset + (0.5 if coarser else 0)) / 2.0 ** (fraction - coarser)
 
 
 @pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])

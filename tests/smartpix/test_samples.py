@@ -520,7 +520,7 @@ def test_files_of_different_sensors_are_refused(tmp_path):
     thick = detector_of([{**row, "module_t": 0.075}])
     a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)])
     b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], detector=thick)
-    with pytest.raises(InputError, match=r"b\.root: is of the sensor .* T, and the files before it are of .* T; train on one sensor"):
+    with pytest.raises(InputError, match=r"b\.root: is of the sensor .* T, and the files before it are of .* T; train on one"):
         load_samples([a, b], "barrel")
 
 

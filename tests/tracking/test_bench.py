@@ -132,7 +132,9 @@ def test_data_set_of_another_sensor_is_refused(tiny_variants, fifty, tmp_path, m
     write_clusters(tmp_path / "other.parquet", fifty, {}, SENSOR | change)
     write_clusters(tmp_path / "bare.parquet", fifty, {})
     for name, given in (("other", None), ("bare", SENSOR | change), ("other", SENSOR | change)):
-        words = rf"{name}\.parquet: is of the sensor [0-9.x ]+ µm in [0-9.]+ T, and the networks of this benchmark are for 50 x 12\.5 x"
+        words = (
+            rf"{name}\.parquet: is of the sensor [\d.x ]+ µm in [\d.]+ T, and the networks of this benchmark are for 50 x 12\.5"
+        )
         with pytest.raises(InputError, match=words):
             bench_mdn(["columns-tiny"], 1000, tmp_path / f"{name}.parquet", report=lambda line: None, sensor=given)
     with pytest.raises(InputError, match=r"other\.parquet: is of the sensor .*leave out --type"):

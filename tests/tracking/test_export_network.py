@@ -55,7 +55,7 @@ def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch, name):
 
     def half(*arguments, **more):
         place = next(a for a in arguments if isinstance(a, (str, Path)) and str(a).endswith(name))
-        Path(place).write_text("half of it")
+        Path(place).write_text("half of it", encoding="utf-8")
         written.append(Path(place))
         raise KeyboardInterrupt
 
