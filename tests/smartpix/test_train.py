@@ -11,10 +11,11 @@ import torch
 from smartpix import train
 from smartpix.compress import CompressOptions
 from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork
+from smartpix.fixed_point import adc_codes, describe, evaluate, to_arrays
 from smartpix.model import NetworkOptions, build
 from smartpix.parquet import write_clusters
 from smartpix.quality import quality
-from smartpix.quantize import QuantizedOptions
+from smartpix.quantize import QuantizedMdn, QuantizedOptions, to_fixed
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
@@ -741,3 +742,40 @@ def test_weights_tell_their_threads_and_a_checkpoint_insists_on_them(tmp_path, f
             train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_best_epoch_of_a_quantised_training_is_one_with_rounding(few, tmp_path, monkeypatch):
+    """Held-out values are given by hand; those of the epochs without rounding are lower than any with it can be."""
+    values, seen = [0.1, 0.2, 3.0, 2.0, 2.5], []
+
+    def held_out(model, x, y):
+        seen.append(to_fixed(model).weights["dense1"].copy())
+        return values[len(seen) - 1]
+
+    monkeypatch.setattr(train, "_nll", held_out)
+    options = TrainMdnOptions(QuantizedOptions("mlp", hidden=(6, 5)), epochs=5, batch_size=256, free=0.4)
+    train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
+    saved = load_weights(tmp_path / "w.safetensors", "fixed-mlp")[0]["dense1.weight"]
+    np.testing.assert_array_equal(saved, seen[3])
+    assert not any(np.array_equal(saved, other) for other in (seen[2], seen[4]))
+
+
+def test_range_on_the_link_holds_all_but_the_rarest_outputs(few):
+    """Of 2000 outputs one lies beyond it at either end."""
+    model = QuantizedMdn(dataclasses.replace(QuantizedOptions("mlp", hidden=(6, 5))))
+    fixed = to_fixed(model)
+    description = {
+        "architecture": "fixed-mlp", "network": dataclasses.asdict(model.options), "region": "barrel", "sensor": dict(SENSOR),
+        "slices": [0, 19], "options": {}, "data": {}, "fixed": describe(fixed),
+    }  # fmt: skip
+    rows = np.arange(2000)
+    told, _ = calibrate_and_test(
+        to_arrays(fixed), description, dataclasses.replace(few, truncated=np.zeros(2000, dtype=bool)), rows, rows
+    )
+    outputs = evaluate(fixed, adc_codes(few.images, fixed.edges)) / 2.0 ** fixed.outputs["dense3"].fraction
+    ordered = np.sort(outputs, axis=0)
+    for k, (low, high) in enumerate(told["output_range"]):
+        assert ordered[0, k] <= low <= ordered[1, k]
+        assert ordered[-2, k] <= high <= ordered[-1, k]
+        assert low == pytest.approx(np.interp(5e-4 * 1999, np.arange(2000), ordered[:, k]))
+        assert high == pytest.approx(np.interp((1 - 5e-4) * 1999, np.arange(2000), ordered[:, k]))
