@@ -55,3 +55,16 @@ def test_the_values_beyond_the_trainings_range():
     assert fuse_network(network).outside(features).tolist() == expected
     empty = dataclasses.replace(features, node=features.node[:, :0], edge=features.edge[:, :0])
     assert fuse_network(network).outside(empty).tolist() == [0] * 21
+
+
+@pytest.mark.parametrize(("above", "kept"), [(0.0, True), (2.0**-10, False)])
+def test_an_edge_on_the_screens_cut_is_kept(above, kept):
+    """As the reference says, in numbers that are exact: all logits of the screen are its bias."""
+    torch.manual_seed(0)
+    network, graph = random_network(8, 1), random_graph()
+    with torch.no_grad():
+        network.screen_blocks[2].weight.zero_()
+        network.screen_blocks[2].bias.fill_(0.25)
+        network.cut.fill_(0.25 + above)
+    for scores in (score(network, graph), fuse_network(network).scores(*as_event(graph))):
+        assert np.all((scores > 0) == kept)
