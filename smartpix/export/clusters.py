@@ -65,9 +65,13 @@ def bench_codes(
     else:
         tables = list_tables(file)
         check_region(tables, description["region"])
+        for table in tables:
+            if table.sensor is not None and not same_sensor(table.sensor, sensor):
+                raise InputError(
+                    f"{table.images}: is of the sensor {sensor_words(table.sensor)}, and the network is for "
+                    f"{sensor_words(sensor)}; give clusters of that sensor"
+                )
         told = known_sensor(tables, sensor)
-        if not same_sensor(told, sensor):
-            raise InputError(f"{file}: is of the sensor {sensor_words(told)}, and the network is for {sensor_words(sensor)}")
         clusters = read_clusters(file, slices, stop=n, thickness=told["thickness"], min_rows=n)
     lowest = float(min(e for e in network.edges if e > 0))
     samples = from_clusters(clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed)
