@@ -94,6 +94,19 @@ def test_formats_follow_the_weights_and_are_then_held():
     assert model.dense2.format.fraction == before - 2
 
 
+def test_formats_follow_the_weights_as_long_as_nothing_is_rounded():
+    """Held in the second half, they would else be of weights that were still free to grow."""
+    model = fresh(QuantizedOptions("mlp"))
+    kernel = model.dense1
+    for epoch, followed in ((7, True), (8, False)):
+        before = kernel.fraction.clone()
+        with torch.no_grad():
+            kernel.weight.mul_(4)
+        model.begin_epoch(epoch, 10, 8)
+        assert torch.equal(kernel.fraction, before - 2 * followed)
+        assert model.rounding is not followed
+
+
 def test_unrounded_outputs_are_the_float_ones_within_the_ends():
     model = fresh(QuantizedOptions("mlp", activation="relu"))
     model.begin_epoch(0, 10, 5)
