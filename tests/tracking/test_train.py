@@ -7,6 +7,7 @@ import torch
 from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
+from torch_geometric.data import Data
 
 from smartpix.io import iterate
 from smartpix.schema import InputError
@@ -15,7 +16,7 @@ from tracking import metrics
 from tracking.degrade import DegradeOptions
 from tracking.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.model import InteractionNetwork, load_network, score
-from tracking.train import Graphs, TrainGnnOptions, _calibrate, load_graphs, train_gnn
+from tracking.train import Graphs, TrainGnnOptions, _calibrate, _loss, load_graphs, train_gnn
 
 OPTIONS = TrainGnnOptions(
     epochs=3, screen_epochs=2, hidden=8, passes=1, screen=8, validation_share=0.25, degrade=DegradeOptions(0.0, 0.0)
@@ -227,6 +228,17 @@ def test_edges_of_one_kind_are_refused_before_the_first_epoch(files, graphs, tmp
         train_gnn([files["toy"]], tmp_path / "w.safetensors", OPTIONS, lines.append)
     assert not [line for line in lines if line.startswith(("loss", "screen", "epoch"))]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_held_out_loss_is_the_mean_of_both_kinds_means():
+    """Few true edges weigh as much in all as the many false ones."""
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, 40)
+    y = np.arange(40) < 7
+    graph = Data(x=None, edge_index=None, edge_attr=torch.from_numpy(logits), y=torch.from_numpy(y.astype(float)))
+    found = _loss(InteractionNetwork(4, 1, 4), lambda x, edges, features: features, [graph])
+    each = np.where(y, np.logaddexp(0, -logits), np.logaddexp(0, logits))
+    assert found == pytest.approx(0.5 * each[y].mean() + 0.5 * each[~y].mean(), rel=1e-6)
 
 
 def test_calibration_sees_one_thread_whatever_is_set(files, graphs, monkeypatch):
