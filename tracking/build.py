@@ -301,7 +301,8 @@ def _take_overlaps(
 ) -> None:
     """Second clusters where modules overlap, best first, one a module.
 
-    The edge that ties a cluster to the path must be among its own best, or it belongs to another track.
+    A cluster must lie near the path's own on its layer, and an edge must tie it to the path: overlaps do not lead to overlaps.
+    That edge must be among its own best, or it belongs to another track.
     """
     while True:
         chosen, best = -1, overlap_score

@@ -92,6 +92,19 @@ def test_one_pixel_is_known_to_its_width_over_root_12():
     assert record["local_y"] == pytest.approx(5.5 * 0.0125 - 8.4)
 
 
+@pytest.mark.parametrize(("size", "pitches"), [(2, 0.15), (3, 0.18), (8, 0.48), (12, 0.72)])
+@pytest.mark.parametrize("along", ["x", "y"])
+def test_errors_of_longer_clusters_grow_with_their_length(along, size, pitches):
+    """0.06 of a pitch for each pixel of the length, but no less than 0.15; the end pixels count, not those in between."""
+    steps = np.array([0, size - 1], dtype=np.int32)
+    still = np.zeros(2, dtype=np.int32)
+    row, column = (still, steps) if along == "x" else (steps, still)
+    pixels = Pixels(np.zeros(2, dtype=np.int64), still, 600 + row, 700 + column, np.full((2, 2), 1000.0, dtype=np.float32))
+    record = records_of(pixels, one_module_detector())[0]
+    pitch = {"x": 0.05, "y": 0.0125}
+    assert record[f"sigma_{along}"] == pytest.approx(pitches * pitch[along], rel=1e-5)
+
+
 def test_negative_charge_does_not_pull_the_centre():
     place = np.array([[0, 0, 5, 7], [0, 0, 5, 8]])
     charge = np.array([[0, 900.0], [0, -400.0]], np.float32)

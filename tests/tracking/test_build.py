@@ -131,6 +131,15 @@ def test_a_path_that_lacks_one_shares_another_tracks_cluster():
     assert tracks_of(layers, {**first, **second, (6, 3): 0.95}, BuildOptions(share_score=1.0))[0] == [[0, 1, 2, 3]]
 
 
+@pytest.mark.parametrize(("first", "second"), [(0.95, 0.8), (0.8, 0.95)])
+def test_of_two_clusters_that_a_path_could_share_the_better_tied_is_shared(first, second):
+    """4-5-6 lacks an outer end; 3 and 10 end other tracks."""
+    chain = {(0, 1): 0.99, (1, 2): 0.99, (2, 3): 0.99, (7, 8): 0.99, (8, 9): 0.99, (9, 10): 0.99, (4, 5): 0.98, (5, 6): 0.98}
+    rows, built = tracks_of([0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 3], {**chain, (6, 3): first, (6, 10): second})
+    assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 3 if first > second else 10], [7, 8, 9, 10]]
+    assert built.score.min() == pytest.approx((0.98 + 0.98 + 0.95) / 3)
+
+
 def brute_best(n, scored, options):
     """The path with the largest sum of log-odds over all paths with enough hits."""
 
@@ -229,6 +238,26 @@ def test_only_the_best_of_two_overlap_hits_on_one_module_is_taken():
     chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9, (1, 4): 0.6, (1, 5): 0.8}
     rows, _ = tracks_of([0, 1, 2, 3, 2, 2], chain, position=position, module=(0, 1, 2, 3, 4, 4))
     assert rows == [[0, 1, 2, 5, 3]]
+
+
+def test_an_overlap_hit_is_near_the_path_and_not_only_near_another_overlap_hit():
+    """Hits 4 and 5 on two more modules of layer 2, 8 and 14 mm from the path's hit, 6 mm apart."""
+    chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9, (1, 4): 0.8, (1, 5): 0.7}
+    for far, taken in ((14.0, False), (9.0, True)):
+        position = [*OVERLAP[:4], (20, 8, 0), (20, far, 0)]
+        rows, _ = tracks_of([0, 1, 2, 3, 2, 2], chain, position=position, module=range(6))
+        assert len(rows) == 1
+        assert (4 in rows[0], 5 in rows[0]) == (True, taken)
+
+
+def test_an_overlap_hit_is_tied_to_the_path_and_not_only_to_another_overlap_hit():
+    """Hit 4 is the second of layer 2, hit 5 beside the path's hit of layer 3: an edge from 4 alone does not take it."""
+    chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9, (1, 4): 0.6}
+    position = [*OVERLAP, (30.5, 1, 0)]
+    layers = [0, 1, 2, 3, 2, 3]
+    assert tracks_of(layers, {**chain, (4, 5): 0.6}, position=position, module=range(6))[0] == [[0, 1, 2, 4, 3]]
+    tied = tracks_of(layers, {**chain, (2, 5): 0.6}, position=position, module=range(6))[0]
+    assert [sorted(r) for r in tied] == [[0, 1, 2, 3, 4, 5]]
 
 
 def test_a_hit_on_a_layer_the_track_has_not_is_no_overlap():

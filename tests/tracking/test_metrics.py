@@ -231,6 +231,26 @@ def test_an_edge_two_particles_made_belongs_to_the_stiffer():
     assert truth.edge_pt[0] == pytest.approx(5)
 
 
+@pytest.mark.parametrize(("pt", "counted"), [(0.5, 0), (0.52, 1)])
+def test_an_edge_counts_as_soft_above_half_a_gev(pt, counted):
+    truth = truth_of([[(7, 1.0, 0)], [(7, 1.0, 1)]], [(7, pt, 0, 0, 1.0)], [0, 1])
+    both = metrics.score_edges(truth, np.array([0], dtype=np.int32), np.array([1], dtype=np.int32))
+    none = metrics.score_edges(truth, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
+    assert (both.n_wanted_0p5, both.n_found_0p5) == (counted, counted)
+    assert (none.n_wanted_0p5, none.n_found_0p5) == (counted, 0)
+
+
+def test_a_particle_of_exactly_the_least_pt_is_not_findable():
+    clusters, particles, layer = event_of([[(7, 1.0, o)] for o in range(4)], [(7, 0.0, 0, 0, 1.0)], range(4))
+    for pt, findable in ((0.9, False), (np.nextafter(0.9, 1), True)):
+        particles["px"] = np.array([pt])
+        assert metrics.event_truth(clusters, particles, layer).findable.tolist() == [findable]
+
+
+def test_bins_of_pt_are_thirteen_of_one_ratio_over_two_decades():
+    np.testing.assert_allclose(metrics.PT_BINS, [0.2 * 100 ** (k / 13) for k in range(14)])
+
+
 def test_an_edge_backwards_is_not_true():
     truth = truth_of([[(7, 1.0, 0)], [(7, 1.0, 1)]], TRACK, [0, 1])
     forth, back = np.array([0], dtype=np.int32), np.array([1], dtype=np.int32)

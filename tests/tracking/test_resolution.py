@@ -65,6 +65,23 @@ def test_true_parameters_are_those_of_a_numeric_propagation(x, y, phi, pt, cot, 
     assert (theta, qop) == pytest.approx((expected[3], expected[4]), rel=1e-9)
 
 
+@pytest.mark.parametrize("turned", [0.5, 1.2, 2.0, 3.0])
+@pytest.mark.parametrize("charge", [-1.0, 1.0])
+def test_z0_of_a_long_way_round_is_that_of_the_arc(turned, charge):
+    """A circle of 200 mm, from its point nearest to the axis on by ``turned`` rad: z has risen by cot(theta) times the arc."""
+    radius, d0, z0, cot = 200.0, 3.0, -7.0, 0.8
+    pt = 0.299792458e-3 * 3.8 * radius
+    left = -charge  # positive charges turn clockwise in a field along +z
+    center = np.array([0.0, d0 + left * radius])
+    angle = left * turned
+    heading = np.array([np.cos(angle), np.sin(angle)])
+    vertex = center + left * radius * np.array([heading[1], -heading[0]])
+    vertex3 = np.array([[*vertex, z0 + cot * radius * turned]])
+    momentum = pt * np.array([[*heading, cot]])
+    found = true_parameters(vertex3, momentum, np.array([charge]), 3.8)[0]
+    np.testing.assert_allclose(found[:3], [d0, z0, 0.0], atol=1e-9)
+
+
 def test_without_field_the_line_is_extended():
     vertex, momentum = np.array([[3.0, 4.0, 5.0]]), np.array([[2.0, 0.0, 1.0]])
     d0, z0, phi, theta, qop = true_parameters(vertex, momentum, np.array([-1.0]), 0.0)[0]
