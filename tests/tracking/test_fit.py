@@ -163,3 +163,13 @@ def test_no_tracks_give_no_helices():
     none = Tracks(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.float32))
     fit = fit_tracks(hits, none, toys.detector(), FIELD)
     assert all(len(getattr(fit, n)) == 0 for n in ("d0", "z0", "phi", "theta", "qop", "chi2", "ndf"))
+
+
+def test_the_material_of_the_defaults_is_the_generic_detectors():
+    """Radiation lengths and places as pyacts tells them: silicon 95.7 mm, beryllium 352.8 mm."""
+    options = FitOptions()
+    assert options.sensor == pytest.approx(0.15 / 95.7)
+    assert options.support == pytest.approx(1.5 / 95.7)
+    assert options.support_gap == pytest.approx(1.07)
+    assert (options.pipe, options.pipe_radius) == pytest.approx((0.8 / 352.8, 19.0))
+    assert options.straight_momentum == 1.0

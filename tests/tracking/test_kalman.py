@@ -291,6 +291,23 @@ def test_the_chi2_of_an_outlier_is_what_the_track_gains_without_it(angles, regio
 
 
 @pytest.mark.parametrize("angles", [False, True])
+@pytest.mark.parametrize(("chi2_of_hit", "out"), [(29.5, False), (30.5, True)])
+def test_an_outlier_is_further_than_a_chi2_of_30(angles, chi2_of_hit, out):
+    """Straight exact tracks with one hit moved: the chi2 is the square of the move times that of a move of 0.1 mm."""
+    n, options = 20, FitOptions(sensor=0, support=0, pipe=0, angles=angles)
+    _, _, hits, tracks = simulate(n, 14, field=0.0, error=0.0, pt=(5.0, 10.0))
+    rows = tracks.hits.reshape(n, 4)[:, 1]
+    axes, still = hits.axes.reshape(-1, 3, 3)[rows, 1], hits.position.copy()
+    hits.position[rows] += 0.1 * axes
+    unit = fit(hits, tracks, 0.0, dataclasses.replace(options, outlier_chi2=1e9)).chi2
+    hits.position[:] = still
+    hits.position[rows] += 0.1 * np.sqrt(chi2_of_hit / unit)[:, None] * axes
+    found = fit(hits, tracks, 0.0, options).outlier
+    assert np.all(found[rows] == out)
+    assert found.sum() == n * out
+
+
+@pytest.mark.parametrize("angles", [False, True])
 @pytest.mark.parametrize("field", [FIELD, 0.0])
 def test_outliers_are_taken_out_as_long_as_three_hits_stay(angles, field):
     """Slopes would allow to go on: even two hits with them have more coordinates than a helix has parameters."""
