@@ -1,26 +1,18 @@
-"""Files and folders that are written whole or not at all, and what a killed program left of them.
-
-What is being written lies in a folder of its own beside its place, ``.smartpix-XXXXXXXX``. A file in it marks it as made by this
-program, and the program keeps that file locked: the system gives the lock back when the process dies, however it dies. A folder
-with the mark that nobody holds is therefore dead, and the next writing in that place removes it.
-"""
+"""Files and folders that are written whole or not at all: in a folder beside their place, moved there at the end."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import re
-import secrets
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from smartpix.schema import InputError
+from smartpix.staging import NEW, OLD, STAGING, staging, sweep
 
 __all__ = [
     "as_paths",
@@ -30,18 +22,12 @@ __all__ = [
     "replace_folder_when_done",
     "replace_when_done",
     "sha256_of",
-    "staging",
     "store_text",
-    "sweep",
     "writing",
 ]  # fmt: skip
 
-STAGING = ".smartpix-"
-MARK = ".made-by-smartpix"
-"""In a staging folder: who made it; its lock: that the maker lives."""
 MANIFEST = ".smartpix.json"
 """In a folder that this program wrote: the sha256 of every file in it, by its path."""
-OLD, NEW = "old", "new"
 
 REFUSED = {
     errno.ENOSPC: "no space is left on its file system; make room there, or write elsewhere",
@@ -88,17 +74,20 @@ def _check_folder(path: Path) -> None:
 
 
 @contextmanager
-def replace_when_done(path: str | Path) -> Iterator[Path]:
+def replace_when_done(path: str | Path, *, swept: bool = False) -> Iterator[Path]:
     """Give a path to write to, in a folder beside ``path``; move it there on success, drop it on failure.
 
     The name of the file stays the same, since ROOT writes it into the file.
+
+    Args:
+        swept: whether what dead programs left there is removed already.
 
     Raises:
         InputError: the folder does not exist or cannot be written, or the file system takes no more.
     """
     path = Path(path)
     check_writable(path)
-    with writing(path), staging(path.parent) as folder:
+    with writing(path), staging(path.parent, swept=swept) as folder:
         yield folder / path.name
         os.replace(folder / path.name, path)
 
@@ -131,14 +120,10 @@ def replace_folder_when_done(path: str | Path) -> Iterator[Path]:
         yield new
         sums = {p.relative_to(new).as_posix(): sha256_of(p) for p in sorted(new.rglob("*")) if p.is_file()}
         store_text(new / MANIFEST, json.dumps({"made_by": "smartpix", "sha256": sums}, indent=1) + "\n")
+        # Where the second move fails or is interrupted, the end of the staging folder puts the old one back.
         if path.exists():
             os.replace(path, old)
-        try:
-            os.replace(new, path)
-        except OSError:
-            if old.exists():
-                os.replace(old, path)
-            raise
+        os.replace(new, path)
 
 
 def _not_ours(folder: Path) -> str | None:
@@ -162,112 +147,6 @@ def _not_ours(folder: Path) -> str | None:
 
 
 @contextmanager
-def staging(parent: Path) -> Iterator[Path]:
-    """An empty folder in ``parent`` to write in, gone at the end; those of dead programs there are removed first.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    sweep(parent)
-    folder, lock = _staging_folder(parent)
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-        os.close(lock)
-
-
-def _staging_folder(parent: Path) -> tuple[Path, int]:
-    while True:
-        folder = parent / f"{STAGING}{secrets.token_hex(4)}"
-        try:
-            folder.mkdir(mode=0o700)
-            lock = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            continue
-        except FileNotFoundError:
-            if not parent.is_dir():
-                raise
-            # Another process took it for dead in the moment before it had its mark.
-            continue
-        if _hold(lock) is False or not _is_open_as(lock, folder / MARK):
-            os.close(lock)
-            continue
-        return folder, lock
-
-
-def _hold(file: int) -> bool | None:
-    """Lock an open file: True; False: another one holds it; None: its file system has no locks."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
-def _is_open_as(file: int, path: Path) -> bool:
-    """Whether the open file still has that name."""
-    try:
-        return os.path.samestat(os.fstat(file), path.lstat())
-    except OSError:
-        return False
-
-
-def sweep(parent: Path) -> None:
-    """Remove the staging folders of dead programs; finish or undo what one had begun to replace.
-
-    Only folders of this user that have the mark inside, and empty ones of such a name, which nothing can be lost with.
-    """
-    with suppress(OSError), os.scandir(parent) as entries:
-        names = [e.name for e in entries if e.name.startswith(STAGING) and e.is_dir(follow_symlinks=False)]
-        for name in names:
-            if re.fullmatch(re.escape(STAGING) + "[0-9a-f]{8}", name):
-                _sweep_one(parent / name)
-
-
-def _sweep_one(folder: Path) -> None:
-    with suppress(OSError):
-        if folder.lstat().st_uid != os.geteuid():
-            return
-        try:
-            lock = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            folder.rmdir()
-            return
-        try:
-            if _hold(lock) and _is_open_as(lock, folder / MARK):
-                _finish_swap(folder)
-                _remove(folder)
-        finally:
-            os.close(lock)
-
-
-def _finish_swap(folder: Path) -> None:
-    """Where a folder was moved out of the way and the new one not yet into its place: do that."""
-    for old in (folder / OLD).iterdir() if (folder / OLD).is_dir() else ():
-        target = folder.parent / old.name
-        new = folder / NEW / old.name
-        if not os.path.lexists(target):
-            os.replace(new if new.is_dir() else old, target)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a staging folder, its mark last: what is left of it when this is killed is still known by it."""
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if path.name == MARK:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
-        (folder / MARK).unlink()
-        folder.rmdir()
-
-
-@contextmanager
 def writing(path: str | Path) -> Iterator[None]:
     """Make one clear error of it where a file system takes no more: full disk, quota, limit on a file's size.
 
@@ -282,7 +161,7 @@ def writing(path: str | Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if (reason := _reason(error, Path(path).parent)) is None:
+        if (reason := _reason(error, Path(path))) is None:
             raise
         raise InputError(f"{_final(Path(path))}: cannot be written: {reason}") from error
 
@@ -296,10 +175,15 @@ def refused(error: BaseException) -> str | None:
     return None
 
 
-def _reason(error: BaseException, folder: Path) -> str | None:
-    """The same, or what else goes wrong with a file in a staging folder."""
-    found = next((one for one in _with_causes(error) if isinstance(one, OSError) and _of_staging(one)), None)
-    return refused(error) or (None if found is None else f"{found.strerror}; look after {folder}, or write elsewhere")
+def _reason(error: BaseException, path: Path) -> str | None:
+    """The same for what is written to ``path``, or what else goes wrong with a file in a staging folder."""
+    chain = list(_with_causes(error))
+    first = next((one for one in chain if isinstance(one, OSError) and one.errno in REFUSED), None)
+    if first is not None and (named := _named(first)) is not None and named != path and not _in_staging(named):
+        # An input that cannot be read, for one.
+        return None
+    found = next((one for one in chain if isinstance(one, OSError) and _of_staging(one)), None)
+    return refused(error) or (None if found is None else f"{found.strerror}; look after {path.parent}, or write elsewhere")
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
@@ -311,13 +195,19 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
         one = one.__cause__ or one.__context__
 
 
+def _named(error: OSError) -> Path | None:
+    """The file that it is about, if it says so."""
+    return Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else None
+
+
+def _in_staging(path: Path) -> bool:
+    return any(part.startswith(STAGING) for part in path.parts)
+
+
 def _of_staging(error: OSError) -> bool:
     """Whether it is about a file in a staging folder, and not of a file that nobody wrote there."""
-    if not isinstance(error.filename, (str, bytes)):
-        return False
-    path = Path(os.fsdecode(error.filename))
-    known = any(part.startswith(STAGING) for part in path.parts)
-    return known and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
+    path = _named(error)
+    return path is not None and _in_staging(path) and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
 
 
 def _final(path: Path) -> Path:

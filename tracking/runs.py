@@ -13,9 +13,10 @@ import awkward as ak
 import numpy as np
 
 from smartpix.convert import Found, detect
-from smartpix.files import check_writable, sha256_of, staging, store_text, writing
+from smartpix.files import check_writable, sha256_of, store_text, writing
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
+from smartpix.staging import staging
 from smartpix.text import read_json
 from tracking.advice import advice
 from tracking.cli_output import log

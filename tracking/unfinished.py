@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,8 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from smartpix.files import is_marked, replace_when_done, sha256_of, staging, store_text, sweep, writing
+from smartpix.files import REFUSED, is_marked, replace_when_done, sha256_of, store_text, writing
 from smartpix.schema import InputError
+from smartpix.staging import staging, sweep
 from smartpix.text import read_json
 from smartpix.weights import weights_path
 from tracking.cli_output import log
@@ -81,14 +83,31 @@ def _open_lock(path: Path) -> int:
                 (folder / LOCK).write_bytes(OF_A_RUN)
                 # It is there already where another run was quicker.
                 with suppress(FileExistsError):
-                    os.link(folder / LOCK, path)
+                    _link(folder / LOCK, path)
             continue
         except OSError as error:
-            raise _not_a_lock(path) from error
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise _not_a_lock(path) from error
+            whose = "; the run may be another user's" if error.errno in (errno.EACCES, errno.EPERM) else ""
+            raise InputError(f"{path}: cannot be opened ({error.strerror}){whose}; give another folder with -o") from error
         if stat.S_ISREG(os.fstat(lock).st_mode) and os.read(lock, 100) == OF_A_RUN:
             return lock
         os.close(lock)
         raise _not_a_lock(path)
+
+
+def _link(source: Path, path: Path) -> None:
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in REFUSED:
+            raise
+        raise InputError(
+            f"{path}: a hard link cannot be made ({error.strerror}), as on file systems that have none, and the lock of a run "
+            "is made with one; give a folder on another file system with -o"
+        ) from error
 
 
 def _not_a_lock(path: Path) -> InputError:
@@ -129,6 +148,8 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
         old, new = dict(_flat(before)), dict(_flat(told))
         other = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         if not other:
+            # Once, and not with every part: there may be many.
+            sweep(folder)
             return parts
         if other != ["version"]:
             differs = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in other[:3]]
@@ -178,7 +199,7 @@ def clear(folder: Path) -> None:
 
 def store_part(parts: Parts, unit: Unit, content: bytes) -> None:
     """Keep a packed part, whole or not at all."""
-    with replace_when_done(_path(parts, unit)) as beside:
+    with replace_when_done(_path(parts, unit), swept=True) as beside:
         beside.write_bytes(content)
 
 

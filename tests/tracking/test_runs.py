@@ -6,6 +6,8 @@ compared with what it did before, and what other processes do with another one t
 
 import ast
 import dataclasses
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -25,14 +27,14 @@ import pytest
 import uproot
 
 import tracking
-from smartpix.files import MARK
 from smartpix.io import iterate, open_events
 from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
+from smartpix.staging import MARK, sweep
 from smartpix.write import write_events
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, mark_of_the_dead
 from tests.left_out import needs
-from tracking import runs, units
+from tracking import runs, unfinished, units
 from tracking.cli import main
 from tracking.distribute import DASK_TRIM, _run_there, connect, described
 from tracking.inputs import expand
@@ -41,7 +43,7 @@ from tracking.outputs import EXTRA
 from tracking.part import KIND, packed, unpacked
 from tracking.pipeline import Chain
 from tracking.runs import run
-from tracking.unfinished import OF_A_RUN, made_with
+from tracking.unfinished import OF_A_RUN, alone_in, begin, made_with, store_part
 
 distributed = pytest.importorskip("distributed")
 
@@ -589,8 +591,8 @@ def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
     (folder / "mine.part").write_text("of something else")
     (folder / f"{part.name[:-7]}00.part").write_text("of nothing")
     (folder / ".smartpix-0badf00d").mkdir()
-    for name in (MARK, "half"):
-        (folder / ".smartpix-0badf00d" / name).write_text("of what a killed run was writing")
+    (folder / ".smartpix-0badf00d" / MARK).write_bytes(mark_of_the_dead())
+    (folder / ".smartpix-0badf00d" / "half").write_text("of what a killed run was writing")
     run_into(stopped, copies, options)
     assert sorted(p.name for p in folder.iterdir()) == sorted([".git", "notes.txt", "mine.part", f"{part.name[:-7]}00.part"])
 
@@ -622,6 +624,70 @@ def test_the_lock_of_a_killed_run_is_taken_and_removed(files, options, tmp_path)
     (tmp_path / ".lock").write_bytes(OF_A_RUN)
     run(files["single"], tmp_path, options, figures=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "times.json", "tracks.root"]
+
+
+def test_a_lock_that_was_removed_since_it_was_opened_is_not_held(tmp_path, monkeypatch):
+    """The run that held it has ended, and a third one may have made another."""
+    (tmp_path / ".lock").write_bytes(OF_A_RUN)
+    flock = fcntl.flock
+
+    def ended(*arguments):
+        (tmp_path / ".lock").rename(tmp_path / "gone")
+        (tmp_path / ".lock").write_bytes(OF_A_RUN)
+        return flock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", ended)
+    with pytest.raises(InputError, match="another run is writing into this folder"), alone_in(tmp_path):
+        pass
+    assert (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        (
+            "open",
+            errno.EACCES,
+            r"\.lock: cannot be opened \(Permission denied\); the run may be another user's; give another folder",
+        ),
+        ("open", errno.EIO, r"\.lock: cannot be opened \(Input/output error\); give another folder"),
+        (
+            "link",
+            errno.EPERM,
+            r"\.lock: a hard link cannot be made \(Operation not permitted\), as on file systems that have none",
+        ),
+        ("link", errno.ENOSPC, r"\.lock: cannot be written: no space is left"),
+    ],
+)
+def test_a_lock_that_cannot_be_had_tells_why(tmp_path, monkeypatch, name, code, words):
+    called = getattr(os, name)
+
+    def refuse(path, *more, **options):
+        if name == "link" or Path(path) == tmp_path / ".lock":
+            raise OSError(code, os.strerror(code), str(path))
+        return called(path, *more, **options)
+
+    monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(InputError, match=words), alone_in(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_dead_runs_left_is_swept_once_and_not_with_every_part(files, options, tmp_path, monkeypatch):
+    swept = []
+    for module in (unfinished, sys.modules[sweep.__module__]):
+        monkeypatch.setattr(module, "sweep", lambda parent: swept.append(parent) or sweep(parent))
+    planned = units.plan_units([open_events(files["toy"])], 1)
+    folder = tmp_path / "unfinished"
+    begin(folder, made_with(options, 1))
+    swept.clear()
+    # Taken up again.
+    store_part(begin(folder, made_with(options, 1)), planned[0], b"smartpix part ")
+    swept.clear()
+    made = begin(folder, made_with(options, 1))
+    for unit in planned:
+        store_part(made, unit, b"")
+    assert swept == [folder]
 
 
 def test_a_folder_of_parts_that_is_a_link_is_not_followed(copies, options, stopped, tmp_path_factory):
