@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.extras import import_acts
-from smartpix.schema import InputError
+from smartpix.schema import InputError, quoted
 
 __all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "run_timed", "seeder", "space_points"]
 
@@ -57,7 +57,7 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
         InputError: ACTS is not installed, or unknown algorithm.
     """
     if algorithm not in ALGORITHMS:
-        raise InputError(f"ACTS seeding '{algorithm}' is unknown; there are {', '.join(ALGORITHMS)}")
+        raise InputError(f"ACTS seeding {quoted(algorithm)} is unknown; there are {', '.join(ALGORITHMS)}")
     acts = import_acts()
     found: list[npt.NDArray[np.int32]] = []
 

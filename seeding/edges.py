@@ -79,17 +79,6 @@ class Edges:
     def __len__(self) -> int:
         return len(self.source)
 
-    @property
-    def share_of_hits(self) -> float:
-        """Share of the event's hits that are an end of an edge; 0 without hits.
-
-        Most of the hits of tracks from the beam line are. A share near 0 says that the tracks do not come from there, as in a
-        beam parallel to the z axis, or that field, layer pairs or estimates are of another detector.
-        """
-        used = np.zeros(self.n_hits, dtype=bool)
-        used[self.source] = used[self.target] = True
-        return float(used.mean()) if self.n_hits else 0.0
-
     def take(self, rows: npt.NDArray[np.int64]) -> Edges:
         """Some of the edges, in the order of ``rows``."""
         columns = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls")
@@ -111,7 +100,7 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
         threads: the result does not depend on it.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis itself make no
-    edges, and the tracks of a beam parallel to it make none either: see :attr:`Edges.share_of_hits`. Without field (below
+    edges, and the tracks of a beam parallel to it make none either. Without field (below
     1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
 
     Raises:

@@ -57,6 +57,8 @@ def check_events(columns: Mapping[str, Branch], found: Branch, names: Sequence[s
     """
     if not np.all(found.counts == len(names)):
         raise InputError(f"{where}: the branch 'checksum' must hold {len(names)} numbers an event; {DAMAGED}")
+    if without := [name for name in columns if name not in names]:
+        raise InputError(f"{where}: {without[0]} has no checksum, as the others have; {DAMAGED}")
     table = found.numbers.reshape(-1, len(names))
     wrong = event_checksums(columns) != table[:, [names.index(name) for name in columns]]
     if np.any(wrong):

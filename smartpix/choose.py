@@ -8,7 +8,7 @@ from typing import Any
 from smartpix.estimate import Estimator, MdnEstimator, same_sensor, sensor_of, sensor_words
 from smartpix.fixed_inference import FusedFixedNetwork
 from smartpix.io import Header
-from smartpix.schema import ESTIMATES, InputError, nearest
+from smartpix.schema import ESTIMATES, InputError, nearest, quoted
 from smartpix.shape import ShapeEstimator
 from smartpix.simulate.readout import check_adc
 from smartpix.weights import data_path
@@ -53,7 +53,7 @@ def choose_estimator(
         InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
     """
     if kind not in ESTIMATES:
-        raise InputError(f"estimates '{kind}' are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}")
+        raise InputError(f"estimates {quoted(kind)} are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}")
     if link_bits and kind != "quantised":
         raise InputError(f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use quantised")
     sensor = sensor_of(header.detector, header.field)

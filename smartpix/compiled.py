@@ -53,17 +53,28 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def is_cold(*kernels: Any) -> bool:
-    """Whether one of these functions of :func:`njit` has no machine code yet that was made for this machine's kind."""
-    from numba.core.registry import cpu_target
+    """Whether one of these functions of :func:`njit` has no machine code yet that was made for this machine's kind.
 
+    What cannot be looked up is taken for ready: the answer decides about a line of the log, and on Numba's private parts.
+    """
     if config.DISABLE_JIT:
         return False
-    machine = cpu_target.target_context.codegen().magic_tuple()
-    # Keys of an index are signature, machine and hashes of the function.
-    return any(not kernel.signatures and all(key[1] != machine for key in _index(kernel)) for kernel in kernels)
+    try:
+        # Keys of an index are signature, machine and hashes of the function.
+        return any(not kernel.signatures and all(key[1] != _machine() for key in _index(kernel)) for kernel in kernels)
+    except Exception:
+        return False
+
+
+def _machine() -> Any:
+    """This machine's kind, as in the keys of Numba's indices."""
+    from numba.core.registry import cpu_target
+
+    return cpu_target.target_context.codegen().magic_tuple()
 
 
 def _index(kernel: Any) -> Any:
+    """What Numba has kept of a kernel, by its key; nothing of one that is not kept."""
     kept = getattr(kernel._cache, "_cache_file", None)
     return {} if kept is None else kept._load_index()
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from smartpix.quantize import Kernel, QuantizedMdn, zero_shares
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 
 __all__ = ["METHODS", "CompressOptions", "Constraint"]
 
@@ -54,6 +54,7 @@ class CompressOptions:
     keep_zeros: bool = False
 
     def __post_init__(self) -> None:
+        check_types("compress", self)
         check("compress", "method", self.method, self.method in METHODS, f"one of {', '.join(METHODS)}")
         check("compress", "target", self.target, 0 < self.target < 1, "between 0 and 1")
         check("compress", "scope", self.scope, self.scope in SCOPES, f"one of {', '.join(SCOPES)}")

@@ -22,7 +22,7 @@ from smartpix.geometry import Detector
 from smartpix.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, make_event
 from smartpix.io import Container, Header, iterate, open_events, trees_of
 from smartpix.parquet import is_cluster_file
-from smartpix.schema import InputError, check, check_field, nearest
+from smartpix.schema import InputError, check, check_field, check_types, nearest, quoted
 from smartpix.tables import find_csv
 from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth
 from smartpix.write import write_events
@@ -78,6 +78,7 @@ class ConvertOptions:
     container: Container | None = None
 
     def __post_init__(self) -> None:
+        check_types("convert", self)
         if self.field is not None:
             check_field("convert", self.field)
         if self.electrons is not None:
@@ -95,7 +96,7 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
     """
     path = Path(path)
     if kind is not None and kind not in KINDS:
-        raise InputError(f"convert: the format '{kind}' is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
+        raise InputError(f"convert: the format {quoted(kind)} is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
     if is_cluster_file(path) and not (is_folder(path) and _events_in(path)):
         raise InputError(
             f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; no event file "

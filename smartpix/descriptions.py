@@ -17,7 +17,7 @@ from smartpix.fixed_point import ACTIVATIONS, KERNELS, FixedNetwork, from_arrays
 from smartpix.inference import check_arrays, check_shapes
 from smartpix.network import N_OUTPUTS, NETWORKS
 from smartpix.rules import Rule, check_json, entries, fields, flag, items, optional, real, text, whole
-from smartpix.schema import REGIONS, TARGETS, InputError
+from smartpix.schema import REGIONS, STRONGEST_FIELD, TARGETS, InputError
 from smartpix.shrink import widths
 from smartpix.weights import REPAIR, load_weights
 
@@ -35,7 +35,8 @@ LARGEST_OUTPUT = 2.0**20
 """Of networks of whole numbers."""
 
 LENGTH = real(1e-4, 100)
-SENSOR = fields({"pitch_x": LENGTH, "pitch_y": LENGTH, "thickness": LENGTH, "field": real(-100, 100)}, more=True)
+FIELD = real(-STRONGEST_FIELD, STRONGEST_FIELD)
+SENSOR = fields({"pitch_x": LENGTH, "pitch_y": LENGTH, "thickness": LENGTH, "field": FIELD}, more=True)
 CHARGE = real(1e-6, 1e9)
 FORMAT = fields({"signed": flag, "bits": whole(1, 40), "fraction": whole(-40, 60)})
 MOST_SLICES = 1000

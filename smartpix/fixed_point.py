@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.network import N_OUTPUTS, NETWORKS, SPAN
-from smartpix.schema import InputError, nearest
+from smartpix.schema import InputError, nearest, quoted
 
 __all__ = [
     "ACTIVATIONS",
@@ -98,7 +98,9 @@ class FixedNetwork:
 
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
-            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+            raise InputError(
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+            )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -283,7 +285,7 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     if len(edges) == 0 or not np.all(np.diff(edges) > 0) or np.any(edges == 0):
         raise InputError(f"{name}: 'edges' of the ADC must ascend and not be 0; {fix}")
     if network.activation not in ACTIVATIONS:
-        raise InputError(f"{name}: activation '{network.activation}' is unknown; {fix}")
+        raise InputError(f"{name}: activation {quoted(network.activation)} is unknown; {fix}")
     return network
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.event_checks import POSITION_TOLERANCE
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
@@ -26,7 +27,8 @@ SLICES = (19,)
 """The slice that a charge without time stands in."""
 
 OFF_PLANE = 0.01
-"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six digits."""
+"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six digits. For sensors
+thinner than two of it, about half the thickness."""
 LORENTZ = 0.25
 """Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz angle's tangent of
 0.5, that of electrons in 4 T at most."""
@@ -179,11 +181,13 @@ def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels
     local = detector.to_local(module, position)
     fix = "positions, cells and detector table must be of one detector and one event"
     off = np.abs(local[:, 2])
-    if np.any(off > OFF_PLANE):
-        i = int(np.argmax(off))
+    # Event files allow less for a thin sensor; half their tolerance is for rounding.
+    most = np.minimum(OFF_PLANE, detector.thickness[module] / 2 + POSITION_TOLERANCE / 2)
+    if np.any(off > most):
+        i = int(np.argmax(off - most))
         raise InputError(
-            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and {OFF_PLANE} mm are allowed "
-            f"({int(np.sum(off > OFF_PLANE))} such hits); {fix}"
+            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and {most[i]:.3g} mm are allowed "
+            f"({int(np.sum(off > most))} such hits); {fix}"
         )
     for axis, (index, pitch, half) in enumerate(
         ((pixels.column, detector.pitch_x, detector.half_x), (pixels.row, detector.pitch_y, detector.half_y))

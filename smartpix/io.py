@@ -51,6 +51,7 @@ Container = Literal["ttree", "rntuple"]
 _DAMAGED = (
     OSError,
     ValueError,
+    NameError,
     TypeError,
     KeyError,
     IndexError,
@@ -168,12 +169,13 @@ def open_events(path: str | Path) -> EventFile:
             )
         with _reading(path):
             text = str(file["metadata"])
-            meta = _metadata(path, parse_json(text))
+            parsed = parse_json(text)
             tree = file[TREE]
             n_events = int(tree.num_entries)
             names = list(tree.keys())
             table = file["detector"].arrays(list(schema.DETECTOR), library="np")
             sums = str(file["checksums"]) if "checksums" in trees else None
+    meta = _metadata(path, parsed)
     times = repetitions(table)
     if times > 1:
         raise InputError(
@@ -232,8 +234,8 @@ def _check_numbers(path: str, size: int, changed: int) -> None:
     Files with checksums need it not: their numbers were checked as they were written.
     """
     with _opened(Path(path)) as file, _reading(Path(path)):
-        found = file[TREE].arrays(["event"])
-        check_numbers(typed_branches({"event": found["event"]}, {"event": "i8"}, path)["event"].numbers, path)
+        found = ak.to_packed(file[TREE].arrays(["event"])["event"])
+    check_numbers(typed_branches({"event": found}, {"event": "i8"}, path)["event"].numbers, path)
 
 
 def trees_of(path: str | Path) -> dict[str, int]:
@@ -347,20 +349,26 @@ def iterate(
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
     flat = _checked_branches(opened, tree, branch_types(opened.header.slices, opened.has_truth), low, high)
-    with _reading(opened.path, f"events {low} to {high - 1}"):
-        check_events(flat, opened.header.detector, str(opened.path))
-        return _nest(opened, flat)
+    check_events(flat, opened.header.detector, str(opened.path))
+    return _nest(opened, flat)
 
 
 def _checked_branches(opened: EventFile, tree: Any, types: Mapping[str, str], low: int, high: int) -> dict[str, Branch]:
     """Branches of some entries in the types of the schema, and as they were written where the file has checksums."""
-    with _reading(opened.path, f"events {low} to {high - 1}"):
-        more = {"checksum": "u4"} if opened.checksums else {}
-        found = tree.arrays([*types, *more], entry_start=low, entry_stop=high)
-        flat = typed_branches({name: found[name] for name in found.fields}, {**types, **more}, str(opened.path))
-        if opened.checksums:
-            checksums.check_events(flat, flat.pop("checksum"), opened.checksums, str(opened.path))
+    wanted = {**types, "checksum": "u4"} if opened.checksums else types
+    found = _arrays(opened.path, tree, wanted, low, high)
+    flat = typed_branches(found, wanted, str(opened.path))
+    if opened.checksums:
+        checksums.check_events(flat, flat.pop("checksum"), opened.checksums, str(opened.path))
     return flat
+
+
+def _arrays(path: Path, tree: Any, names: Iterable[str], low: int, high: int) -> dict[str, ak.Array]:
+    """Branches of some entries as they are in the file."""
+    with _reading(path, f"events {low} to {high - 1}"):
+        found = tree.arrays(list(names), entry_start=low, entry_stop=high)
+        # Packed here, as that fails where lists go beyond what they are of.
+        return {name: ak.to_packed(found[name]) for name in found.fields}
 
 
 def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:

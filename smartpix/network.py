@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
 
 __all__ = ["CONV_FILTERS", "NETWORKS", "N_OUTPUTS", "SPAN", "NetworkOptions"]
 
@@ -46,8 +46,11 @@ class NetworkOptions:
         return self.hidden or WIDTHS[self.kind]
 
     def __post_init__(self) -> None:
+        check_types("network", self)
         if self.kind not in NETWORKS:
-            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+            raise InputError(
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+            )
         for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0), ("filters", 1)):
             check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
         for name in ("reference", "compression"):

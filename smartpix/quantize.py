@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from smartpix.fixed_point import ACTIVATIONS, FixedNetwork, FixedPoint
 from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, WIDTHS
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, nearest
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 
 __all__ = ["QuantizedMdn", "QuantizedOptions", "encode_codes", "from_fixed", "from_float", "to_fixed", "zero_shares"]
@@ -74,8 +74,11 @@ class QuantizedOptions:
     learn_bits: bool = False
 
     def __post_init__(self) -> None:
+        check_types("quantize", self)
         if self.kind not in NETWORKS:
-            raise InputError(f"network '{self.kind}' is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}")
+            raise InputError(
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+            )
         check("quantize", "activation", self.activation, self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
         limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():

@@ -41,7 +41,9 @@ __all__ = [
     "check_ranges",
     "check_types",
     "nearest",
+    "one_line",
     "origin_pixel",
+    "quoted",
     "require",
     "whole_ids",
 ]
@@ -187,6 +189,17 @@ EDGES: dict[str, Column] = {
 }
 
 
+def one_line(text: str, most: int = 80) -> str:
+    """Text for a message: white space as single spaces, and no longer than ``most`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def quoted(value: object) -> str:
+    """A user's value for a message, on one line of 80 characters at most; a text in quotes, its control characters escaped."""
+    return one_line(repr(value) if isinstance(value, str) else str(value))
+
+
 def check(section: str, name: str, value: object, good: bool, expected: str) -> None:
     """Check an option's range.
 
@@ -194,7 +207,7 @@ def check(section: str, name: str, value: object, good: bool, expected: str) -> 
         InputError: not good; names section, option, what was expected and the value.
     """
     if not good:
-        raise InputError(f"{section}: {name} must be {expected} and is {value}")
+        raise InputError(f"{section}: {name} must be {expected} and is {quoted(value)}")
 
 
 def check_field(section: str, field: object) -> None:
@@ -219,19 +232,34 @@ def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, f
 
 
 def check_types(section: str, options: Any) -> None:
-    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others.
+    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others, lists for tuples.
 
     Raises:
         InputError: one is not; names section, option, the type and the value.
     """
     for name, wanted in typing.get_type_hints(type(options)).items():
         value = getattr(options, name)
-        if not isinstance(wanted, type):
-            continue
-        numbers = (int, float) if wanted is float else wanted
-        # Python takes True for a whole number.
-        if not isinstance(value, numbers) or (isinstance(value, bool) and wanted is not bool):
-            raise InputError(f"{section}: {name} must be of type {wanted.__name__} and is {value!r}")
+        if not _is_of(wanted, value):
+            kind = wanted.__name__ if isinstance(wanted, type) else str(wanted).replace("typing.", "")
+            raise InputError(f"{section}: {name} must be of type {kind} and is {one_line(repr(value))}")
+
+
+def _is_of(wanted: Any, value: object) -> bool:
+    inner = typing.get_args(wanted)
+    origin = typing.get_origin(wanted)
+    if origin is typing.Literal:
+        return value in inner
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)) or (inner[-1] is not Ellipsis and len(inner) != len(value)):
+            return False
+        types = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        return all(_is_of(kind, v) for kind, v in zip(types, value, strict=True))
+    if inner:
+        return any(_is_of(kind, value) for kind in inner)
+    # Python takes True for a whole number.
+    if isinstance(value, bool):
+        return wanted is bool
+    return isinstance(value, (int, float) if wanted is float else wanted)
 
 
 def origin_pixel(n: int) -> int:

@@ -24,7 +24,7 @@ from smartpix.parquet import is_cluster_file
 from smartpix.quality import quality
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
 from smartpix.samples import Samples, load_samples
-from smartpix.schema import TARGET_SCALE, InputError, check, check_types, origin_pixel
+from smartpix.schema import TARGET_SCALE, InputError, check, check_types, origin_pixel, quoted
 from smartpix.simulate.readout import ReadoutOptions, check_adc
 from smartpix.start import Start, go_on, start_from
 from smartpix.teach import Lesson, lesson_of
@@ -144,7 +144,7 @@ def train_mdn(
         InputError: unusable files or weights, or a checkpoint of other options.
     """
     if region not in ("barrel", "endcap"):
-        raise InputError(f"region '{region}' is unknown; use barrel or endcap")
+        raise InputError(f"region {quoted(region)} is unknown; use barrel or endcap")
     check_output(output)
     files = as_paths(files)
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.files import check_writable, replace_when_done
-from smartpix.schema import InputError, nearest
+from smartpix.schema import InputError, nearest, quoted
 from smartpix.text import read_json
 
 __all__ = [
@@ -55,7 +55,7 @@ def weights_path(name: str) -> Path:
         return path
     shipped = sorted(p.stem for p in data_path("weights").glob("*.safetensors"))
     if name not in shipped:
-        raise InputError(f"weights '{name}': no such shipped weights; there are {shipped}, or give a .safetensors path")
+        raise InputError(f"weights {quoted(name)}: no such shipped weights; there are {shipped}, or give a .safetensors path")
     return data_path("weights") / f"{name}.safetensors"
 
 

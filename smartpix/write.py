@@ -20,7 +20,7 @@ from smartpix import checksums, schema
 from smartpix.event_checks import Branch, branch_types, typed_branches
 from smartpix.files import replace_when_done
 from smartpix.io import FORMAT_VERSION, TREE, Container, Header
-from smartpix.schema import InputError
+from smartpix.schema import InputError, quoted
 
 __all__ = ["table_writer", "write_events"]
 
@@ -92,7 +92,7 @@ def write_events(
             have the same number.
     """
     if container not in ("ttree", "rntuple"):
-        raise InputError(f"{path}: container '{container}' is unknown; use 'ttree' or 'rntuple'")
+        raise InputError(f"{path}: container {quoted(container)} is unknown; use 'ttree' or 'rntuple'")
     meta = {
         "format": "smartpix events",
         "version": FORMAT_VERSION,

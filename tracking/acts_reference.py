@@ -22,7 +22,7 @@ from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
-from smartpix.schema import PARAMETERS, InputError, check
+from smartpix.schema import PARAMETERS, InputError, check, check_types
 from tracking.acts_event import (
     ActsDetector,
     ActsParameters,
@@ -87,6 +87,7 @@ class ActsOptions:
     volumes: tuple[int, ...] = (7, 8, 9)
 
     def __post_init__(self) -> None:
+        check_types("acts", self)
         for name in ("chi2", "outlier_chi2", "sigma_position", "sigma_angle", "sigma_qopt", "sigma_pt"):
             check("acts", name, getattr(self, name), getattr(self, name) > 0, "positive")
         for name in ("branches", "min_hits"):

@@ -16,7 +16,7 @@ from smartpix.estimate import MdnNetwork, same_sensor, sensor_words
 from smartpix.parquet import list_tables, read_clusters
 from smartpix.quality import degrees, quality, residual_widths, weighted_half_width
 from smartpix.samples import Samples, check_region, from_clusters, known_sensor
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import InputError, check, nearest, quoted
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 
@@ -120,7 +120,9 @@ def bench_mdn(
     """
     for name in variants:
         if name not in VARIANTS:
-            raise InputError(f"bench mdn: variant '{name}' is unknown.{nearest(name, VARIANTS)} There are {', '.join(VARIANTS)}")
+            raise InputError(
+                f"bench mdn: variant {quoted(name)} is unknown.{nearest(name, VARIANTS)} There are {', '.join(VARIANTS)}"
+            )
     check("bench mdn", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     options = DatasetOptions(sensor=SENSOR_TYPES[SENSOR_TYPE])
     trained = options.described()

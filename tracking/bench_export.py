@@ -18,7 +18,7 @@ from smartpix.export.hls import HlsOptions, write_project
 from smartpix.export.rtl import RtlOptions, write_rtl
 from smartpix.quality import quality
 from smartpix.samples import Samples, from_clusters
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import InputError, check, nearest, quoted
 from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 
@@ -74,7 +74,7 @@ def bench_export(
     for name in names:
         if name not in NETWORKS:
             raise InputError(
-                f"bench export: network '{name}' is unknown.{nearest(name, NETWORKS)} There are {', '.join(NETWORKS)}"
+                f"bench export: network {quoted(name)} is unknown.{nearest(name, NETWORKS)} There are {', '.join(NETWORKS)}"
             )
     check("bench export", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     report(f"simulating {n_clusters} clusters")

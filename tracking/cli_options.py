@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smartpix.schema import ESTIMATES, InputError
+from smartpix.schema import ESTIMATES, InputError, quoted
 from smartpix.text import parse_toml, read_toml
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
     """
     key, equals, text = assignment.partition("=")
     if not equals:
-        raise InputError(f"--set {assignment}: write it as section.key=value, e.g. --set cone.quantile=0.99")
+        raise InputError(f"--set {quoted(assignment)}: write it as section.key=value, e.g. --set cone.quantile=0.99")
     try:
         value = parse_toml(f"value = {text}")["value"]
     except ValueError:
@@ -81,5 +81,5 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise InputError(f"--set {assignment}: '{section}' is an option, not a section")
+            raise InputError(f"--set {quoted(assignment)}: {quoted(section)} is an option, not a section")
     values[last] = value

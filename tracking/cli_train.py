@@ -184,10 +184,14 @@ def _train_gnn(options: argparse.Namespace) -> None:
 
 
 def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
-    """Files of events of every pile-up; those that are there are taken."""
+    """Files of events of every pile-up; those that are there are taken.
+
+    Raises:
+        InputError: too few events or collisions, no ACTS, or another file where one of these belongs.
+    """
     from smartpix.simulate.events import need_extras
     from smartpix.simulate.generate import GenerateOptions
-    from tracking.seeding_sample import simulated
+    from tracking.seeding_sample import is_simulated, simulated
 
     check("train gnn", "events", options.events, options.events >= 3, "at least 3")
     for pileup in options.pileup:
@@ -202,5 +206,10 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
         if not path.exists():
             log(f"simulating {options.events} events of pile-up {pileup}")
             simulated(pileup, options.events, options.seed + pileup, told)
+        elif not is_simulated(path, pileup, options.events, options.seed + pileup):
+            raise InputError(
+                f"{path}: is not what an interrupted training left, {options.events} events of pile-up {pileup} simulated with "
+                f"the seed {options.seed + pileup}; move it away, as files of this name are deleted after the training"
+            )
         files.append(path)
     return files

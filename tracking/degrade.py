@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 
 __all__ = ["DegradeOptions", "degraded"]
 
@@ -27,6 +27,7 @@ class DegradeOptions:
     noise: float = 0.02
 
     def __post_init__(self) -> None:
+        check_types("degrade", self)
         for name in ("dead_modules", "noise"):
             check("degrade", name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
 

@@ -12,7 +12,7 @@ from typing import Any
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
-from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest
+from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, quoted
 from tracking.build import BuildOptions
 from tracking.fit import FitOptions
 from tracking.graph import GRAPHS, WIDE
@@ -97,7 +97,7 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
     arguments = {}
     for key, value in values.items():
         if key not in names:
-            raise InputError(f"{where}: unknown option '{above}{key}'.{_meant(key, whole, names)}")
+            raise InputError(f"{where}: unknown option {quoted(above + key)}.{_meant(key, whole, names)}")
         wanted = types[key]
         if dataclasses.is_dataclass(wanted):
             if not isinstance(value, Mapping):
@@ -144,4 +144,4 @@ def _converted(wanted: Any, value: Any, where: str) -> Any:
         if len(inner) == len(value):
             return tuple(_converted(t, v, where) for t, v in zip(inner, value, strict=True))
     name = getattr(wanted, "__name__", str(wanted))
-    raise InputError(f"{where} must be of type {name} and is {value!r}")
+    raise InputError(f"{where} must be of type {name} and is {one_line(repr(value))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +71,8 @@ class Chain:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def for_header(cls, header: Header, options: RunOptions) -> Chain:
-        """Load what the detector and the options ask for.
+    def for_header(cls, header: Header, options: RunOptions, report: Callable[[str], object] = log) -> Chain:
+        """Load what the detector and the options ask for; ``report`` is called with warnings.
 
         Raises:
             InputError: no header, no estimates for this sensor, or weights that cannot be used.
@@ -93,9 +93,9 @@ class Chain:
             for line in training_differs(header, estimator)
         ]
         for line in warnings:
-            log(f"warning: {line}")
+            report(f"warning: {line}")
         if is_cold(search):
-            log("compiling the kernels, which is done once and takes a minute or more")
+            report("compiling the kernels, which is done once and takes a minute or more")
         pairs = layer_pairs(header.detector, skips=options.cone.skips)
         return cls(
             header=header,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
@@ -22,7 +24,10 @@ from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 from tracking.metrics import EventTruth, event_truth
 
-__all__ = ["BenchEvent", "Sample", "edges_and_seeds", "load_events", "simulated", "with_directions"]
+if TYPE_CHECKING:
+    from smartpix.simulate.events import SimulateOptions
+
+__all__ = ["BenchEvent", "Sample", "edges_and_seeds", "is_simulated", "load_events", "simulated", "with_directions"]
 
 TRUTH_SIGMA = (0.02, 0.01)
 """Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
@@ -100,14 +105,33 @@ def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float =
 
 def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:
     """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs ``smartpix[acts]``."""
-    from smartpix.geometry import read_detector
-    from smartpix.simulate.events import SimulateOptions, header, simulate
-    from smartpix.simulate.generate import GenerateOptions
-    from smartpix.weights import data_path
+    from smartpix.simulate.events import header, simulate
     from smartpix.write import write_events
 
-    detector = read_detector(data_path("detector.csv"))
-    options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
+    detector, options = _simulation(pileup, jets)
     path = folder / f"pileup-{pileup}-{jets}.root"
     write_events(path, header(detector, options, n_events, seed), simulate(detector, options, n_events, seed))
     return path
+
+
+def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 0) -> bool:
+    """Whether a file is what :func:`simulated` makes, by what it says of its making and its number of events.
+
+    Raises:
+        InputError: it is no event file, or damaged.
+    """
+    from smartpix.simulate.events import header
+
+    file, wanted = open_events(path), header(*_simulation(pileup, jets), n_events, seed)
+    # As JSON has it, without tuples.
+    return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(wanted.made_by))
+
+
+def _simulation(pileup: int, jets: int) -> tuple[Detector, SimulateOptions]:
+    from smartpix.geometry import read_detector
+    from smartpix.simulate.events import SimulateOptions
+    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.weights import data_path
+
+    options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
+    return read_detector(data_path("detector.csv")), options

@@ -19,7 +19,7 @@ from smartpix.io import EventFile, iterate, open_events
 from smartpix.model import NetworkOptions
 from smartpix.quality import half_width, quality
 from smartpix.samples import from_clusters
-from smartpix.schema import REGIONS, InputError, check, nearest
+from smartpix.schema import REGIONS, InputError, check, check_types, nearest, quoted
 from smartpix.shape import ShapeEstimator
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, bend, beta_angle, simulate_dataset
 from smartpix.simulate.drift import Sensor
@@ -117,6 +117,7 @@ class StudyOptions:
     dataset: str = "2s"
 
     def __post_init__(self) -> None:
+        check_types("study", self)
         check("study", "clusters", self.clusters, self.clusters >= 5000, "at least 5000")
         check("study", "epochs", self.epochs, self.epochs >= 1, "at least 1")
 
@@ -133,7 +134,7 @@ def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = p
     """
     for lever in levers:
         if lever not in LEVERS:
-            raise InputError(f"study: lever '{lever}' is unknown.{nearest(lever, LEVERS)} There are {', '.join(LEVERS)}")
+            raise InputError(f"study: lever {quoted(lever)} is unknown.{nearest(lever, LEVERS)} There are {', '.join(LEVERS)}")
     clusters: dict[tuple[Sensor, str], ClusterSet] = {}
     done: dict[str, dict[str, Any]] = {}
     results: dict[str, Any] = {"options": asdict(options), "levers": {}}
@@ -245,7 +246,7 @@ def angle_pt_study(variant: str, n_clusters: int) -> dict[str, Any]:
         right charge signs; and under ``"arrays"`` (not for JSON) q/pT, true and measured bend.
     """
     if variant not in VARIANTS:
-        raise InputError(f"study angle-pt: variant '{variant}' is unknown.{nearest(variant, VARIANTS)}")
+        raise InputError(f"study angle-pt: variant {quoted(variant)} is unknown.{nearest(variant, VARIANTS)}")
     chosen = VARIANTS[variant]
     network = MdnNetwork.load(chosen.weights)
     options = DatasetOptions(slices=tuple(network.description["slices"]))

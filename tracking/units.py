@@ -6,6 +6,7 @@ Whoever runs them, in whatever order, the units merged in their order give the s
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import awkward as ak
 
 from smartpix.io import EventFile, iterate
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, one_line
 from tracking import metrics
 from tracking.options import RunOptions
 from tracking.outputs import joined_outputs, outputs_of
@@ -25,6 +26,7 @@ __all__ = ["Outcome", "Unit", "packed_unit", "plan_units", "run_events", "run_he
 
 READ = 10
 """Events read at a time."""
+PACKAGES = ("smartpix", "seeding", "tracking")
 
 _warm: set[tuple[RunOptions, type]] = set()
 
@@ -118,18 +120,34 @@ def packed_unit(chain: Chain, unit: Unit) -> bytes:
     """The part of a unit, packed.
 
     Raises:
-        InputError: as :func:`run_unit`, or whatever else goes wrong with these events: files after this one are still to be run.
+        InputError: as :func:`run_unit`, or whatever else goes wrong with these events, and where: files after this one are still
+            to be run.
     """
     try:
         return packed(run_unit(chain, unit))
     except InputError:
         raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+    except MemoryError as error:
         raise InputError(
-            f"{unit.path}: events {unit.start} to {unit.stop - 1} cannot be run ({type(error).__name__}: {reason}); the file may "
-            "be damaged: make or copy it again, and tell us if that does not help"
+            f"{unit.path}: events {unit.start} to {unit.stop - 1} do not fit into memory; take fewer events a unit "
+            "(--events-per-unit), or a machine with more memory"
         ) from error
+    except Exception as error:
+        raise InputError(
+            f"{unit.path}: events {unit.start} to {unit.stop - 1} cannot be run, though the file can be read "
+            f"({type(error).__name__}: {one_line(str(error), 160)}; at {_place(error)}); this is a fault of smartpix: "
+            "tell us, with this line"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """Module and line of the innermost of our frames that an error went through."""
+    ours = [
+        f"{frame.f_globals['__name__']}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals["__name__"].partition(".")[0] in PACKAGES
+    ]
+    return ours[-1]
 
 
 def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:

@@ -27,7 +27,7 @@ from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
 from smartpix.fixed_point import FixedNetwork, FixedPoint, evaluate
 from smartpix.network import N_OUTPUTS
-from smartpix.schema import InputError, check, nearest
+from smartpix.schema import InputError, check, check_types, nearest, quoted
 
 __all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]
 
@@ -80,6 +80,7 @@ class HlsOptions:
     part: str = ""
 
     def __post_init__(self) -> None:
+        check_types("hls", self)
         strategies = tuple(dict.fromkeys(s for all_of in BACKENDS.values() for s in all_of))
         for name, value, known in (
             ("backend", self.backend, BACKENDS),
@@ -87,10 +88,12 @@ class HlsOptions:
             ("strategy", self.strategy, strategies),
         ):
             if value not in known:
-                raise InputError(f"hls: {name} '{value}' is unknown.{nearest(value, known)} There are {', '.join(known)}")
+                raise InputError(f"hls: {name} {quoted(value)} is unknown.{nearest(value, known)} There are {', '.join(known)}")
         possible = BACKENDS[self.backend]
         if self.strategy not in possible:
-            raise InputError(f"hls: hls4ml has no strategy '{self.strategy}' for {self.backend}; it has {', '.join(possible)}")
+            raise InputError(
+                f"hls: hls4ml has no strategy {quoted(self.strategy)} for {self.backend}; it has {', '.join(possible)}"
+            )
         check("hls", "reuse", self.reuse, self.reuse >= 1, "at least 1")
         check("hls", "clock_period", self.clock_period, self.clock_period > 0, "positive")
         if self.strategy == "distributed_arithmetic" and self.reuse != 1:

@@ -24,7 +24,7 @@ from smartpix.export import synthesis
 from smartpix.export.logic import code_range, estimate_luts, trace
 from smartpix.files import replace_folder_when_done
 from smartpix.fixed_point import FixedNetwork, Ints, evaluate
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 
 __all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]
 
@@ -56,6 +56,7 @@ class RtlOptions:
     liberty: str = synthesis.LIBERTY
 
     def __post_init__(self) -> None:
+        check_types("rtl", self)
         check("rtl", "clock_ns", self.clock_ns, self.clock_ns > 0, "positive")
         check("rtl", "adders_per_stage", self.adders_per_stage, self.adders_per_stage >= 0, "at least 0")
 

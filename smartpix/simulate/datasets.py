@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.dataset import ClusterSet
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, nearest, origin_pixel
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, check_types, nearest, origin_pixel, quoted
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import PION_MASS, PT_RANGE
 from smartpix.simulate.induction import INDUCTIONS, N_SLICES
@@ -86,9 +86,10 @@ class DatasetOptions:
         return {name: getattr(self.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")} | {"field": self.field}
 
     def __post_init__(self) -> None:
+        check_types("simulate clusters", self)
         if self.dataset not in DATASETS:
             raise InputError(
-                f"data set '{self.dataset}' is unknown.{nearest(self.dataset, DATASETS)} There are "
+                f"data set {quoted(self.dataset)} is unknown.{nearest(self.dataset, DATASETS)} There are "
                 + ", ".join(f"{k} ({v})" for k, v in DATASETS.items())
             )
         where = "simulate clusters"

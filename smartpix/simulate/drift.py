@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import InputError
+from smartpix.schema import InputError, check_types
 
 __all__ = ["DriftTables", "Sensor", "drift_tables", "electric_field", "mobility"]
 
@@ -42,6 +42,7 @@ class Sensor:
     temperature: float = 263.0
 
     def __post_init__(self) -> None:
+        check_types("sensor", self)
         for name in ("pitch_x", "pitch_y", "thickness", "bias", "temperature"):
             if not getattr(self, name) > 0:
                 raise InputError(f"sensor: {name} must be positive and is {getattr(self, name)}")

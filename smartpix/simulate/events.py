@@ -15,7 +15,7 @@ from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io import Header
-from smartpix.schema import InputError, check, check_field
+from smartpix.schema import InputError, check, check_field, check_types
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
@@ -50,6 +50,7 @@ class SimulateOptions:
     temperature: float = 263.0
 
     def __post_init__(self) -> None:
+        check_types("simulate", self)
         check_field("simulate", self.field)
         check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
         check("simulate", "depletion", self.depletion, 0 <= self.depletion <= 2000, "from 0 to 2000 V for 100 um")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import check
+from smartpix.schema import check, check_types
 from smartpix.simulate.pythia import produce
 
 __all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
@@ -32,6 +32,7 @@ class BeamSpot:
     sigma_z: float = 50.0
 
     def __post_init__(self) -> None:
+        check_types("beam spot", self)
         for name in ("sigma_x", "sigma_y", "sigma_z"):
             check("beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
 
@@ -61,6 +62,7 @@ class GenerateOptions:
     jet_radius: float = 0.05
 
     def __post_init__(self) -> None:
+        check_types("simulate", self)
         for name, most in MOST.items():
             check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
         check("simulate", "jets", self.jets, self.gun == 0 or self.jets == 0, "0 with a gun; jets lie over collisions")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from smartpix.compiled import njit
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 from smartpix.simulate.induction import N_SLICES
 
 __all__ = ["ReadoutOptions", "adc_levels", "check_adc", "digitise", "label_clusters", "noise_pixel_rate"]
@@ -42,6 +42,7 @@ class ReadoutOptions:
     slices: tuple[int, ...] = (0, 19)
 
     def __post_init__(self) -> None:
+        check_types("readout", self)
         for name in ("noise", "threshold", "threshold_dispersion"):
             check("readout", name, getattr(self, name), 0 <= getattr(self, name) <= MOST_CHARGE, f"from 0 to {MOST_CHARGE:g} e")
         if self.adc_bits and not 2 <= self.adc_bits <= 8:

@@ -107,6 +107,11 @@ CHANGES = {
     "joined": ({"table": lambda t: {n: np.tile(a, 2) for n, a in t.items()}}, r"the detector table 2 times.*joined \(hadd\)"),
     "half joined": ({"branches": lambda b: {n: ak.concatenate([a, a]) for n, a in b.items()}}, r"6 events .* with 3; .*\(hadd\)"),
     "other columns": ({"sums": lambda s: s | {"columns": ["a"]}}, "the columns that the checksums are of are not there"),
+    "one column less": ({"sums": lambda s: s | {"columns": s["columns"][1:]}}, "numbers an event"),
+    "another column twice": (
+        {"sums": lambda s: s | {"columns": [s["columns"][1], *s["columns"][1:]]}},
+        "event has no checksum, as the others have",
+    ),
     "no columns": ({"sums": lambda s: {k: v for k, v in s.items() if k != "columns"}}, "'columns' is missing"),
     "a list": ({"sums": lambda s: [1]}, "the checksums are no JSON object"),
     "fewer": ({"branches": lambda b: b | {"checksum": b["checksum"][:, 1:]}}, "must hold 38 numbers an event"),

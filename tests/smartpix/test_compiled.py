@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from smartpix import compiled
+from smartpix.compiled import is_cold, njit
 from tests.helpers import REPOSITORY, bound_by_permissions
+
+
+@njit(cache=True)
+def halved(x):
+    return x // 2
+
+
+@njit(cache=True)
+def never_called(x):
+    return x
+
 
 TOY = """
 import ast, sys
@@ -48,6 +61,29 @@ def toy(tmp_path):
         return before == "True", int(hits), path, done.stderr
 
     return run
+
+
+def test_the_private_parts_of_numba_that_are_used_are_there():
+    """A Numba without them fails here; users lose a line of the log."""
+    assert halved(4) == 2
+    keys = list(compiled._index(halved))
+    assert keys
+    for signature, machine, _ in keys:
+        assert str(signature[0]) == "int64"
+        assert machine == compiled._machine()
+
+
+@pytest.mark.parametrize("name", ["_machine", "_index"])
+@pytest.mark.parametrize("error", [AttributeError("magic_tuple"), OSError("gone"), TypeError(), EOFError()])
+def test_what_cannot_be_looked_up_is_not_cold_and_no_error(monkeypatch, name, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(compiled, "_index", lambda kernel: {})
+    assert is_cold(never_called)
+    monkeypatch.setattr(compiled, "_index", lambda kernel: {("signature", "machine"): 0})
+    monkeypatch.setattr(compiled, name, fail)
+    assert not is_cold(never_called)
 
 
 def forbid(folder):

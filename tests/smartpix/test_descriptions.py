@@ -79,6 +79,15 @@ def test_description_that_lacks_a_field_is_an_input_error(tmp_path, mdn_weights,
         choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", *pair)
 
 
+@pytest.mark.parametrize("field", [20.5, -50.0])
+def test_a_field_that_no_tracker_has_is_refused_as_in_event_files(tmp_path, mdn_weights, field):
+    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
+    description["sensor"] = {**description["sensor"], "field": field}
+    save_weights(tmp_path / "w.safetensors", arrays, description)
+    with pytest.raises(InputError, match=rf"w\.json: 'sensor\.field' must be a finite number from -20 to 20 and is {field}"):
+        MdnNetwork.load(str(tmp_path / "w.safetensors"))
+
+
 def test_network_of_another_window_is_refused(tmp_path, mdn_weights, endcap_weights):
     options = NetworkOptions(n_rows=16, n_columns=16)
     _, description = load_weights(mdn_weights["columns"], "mdn-columns")

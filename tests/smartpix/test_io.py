@@ -330,7 +330,7 @@ def test_metadata_without_an_entry_is_refused(good, missing):
 
 @pytest.mark.parametrize("field", [38.0, 1e6, float("nan"), True, "3.8", None])
 def test_a_field_that_no_tracker_has_is_refused(good, field):
-    message = rf"changed\.root: metadata: field must be a number of T from -20 to 20 and is {field}"
+    message = rf"changed\.root: metadata: field must be a number of T from -20 to 20 and is {field!r}"
     with pytest.raises(InputError, match=message):
         open_events(rewritten(good, metadata=lambda meta: {**meta, "field": field}))
     with pytest.raises(InputError, match="header: field must be"):
@@ -385,6 +385,34 @@ def test_zeroed_block_gives_an_input_error_or_other_numbers_but_no_other_error(t
         except InputError:
             n_refused += 1
     assert n_refused >= len(points) // 2
+
+
+@pytest.mark.parametrize("error", [UnboundLocalError("local variable 'data'"), StopIteration(), NameError("x"), MemoryError()])
+def test_whatever_uproot_raises_on_damage_is_an_input_error(good, monkeypatch, error):
+    """Found by changing bytes: its loop over compressed blocks ends without a block."""
+    path = rewritten(good)
+
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(uproot.behaviors.TBranch.HasBranches, "arrays", fail)
+    for read in (lambda: open_events(path), lambda: read_all(path)):
+        with pytest.raises(InputError, match=rf"damaged or cut off \({type(error).__name__}"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "name", ["io.check_events", "io._nest", "io.typed_branches", "io._metadata", "io.checksums.check_events", "io.check_numbers"]
+)
+@pytest.mark.parametrize("error", [AttributeError, TypeError, KeyError])
+def test_a_fault_of_our_own_checks_is_not_called_damage(good, monkeypatch, name, error):
+    def fail(*arguments):
+        raise error("ours")
+
+    path = good if "checksums" in name else rewritten(good)
+    monkeypatch.setattr(f"smartpix.{name}", fail)
+    with pytest.raises(error, match="ours"):
+        read_all(path)
 
 
 def test_embedded_sample_reads():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -50,9 +51,11 @@ class Some:
     yes: bool = True
     several: tuple[str, ...] = ()
     nothing: float | None = None
+    pair: tuple[float, float] = (0.0, 1)
+    one: Literal["a", "b"] = "a"
 
 
-@pytest.mark.parametrize("values", [{}, {"real": 2}, {"real": np.float64(0.1)}, {"several": ["a"]}, {"nothing": "any"}])
+@pytest.mark.parametrize("values", [{}, {"real": 2}, {"real": np.float64(0.1)}, {"several": ["a"]}, {"nothing": 1}])
 def test_values_of_the_fields_types_pass(values):
     check_types("some", Some(**values))
 
@@ -62,11 +65,24 @@ def test_values_of_the_fields_types_pass(values):
     [
         ("whole", "2", "int"), ("whole", 2.0, "int"), ("whole", True, "int"), ("whole", np.int64(2), "int"),
         ("real", "0.5", "float"), ("real", False, "float"), ("text", 3, "str"), ("text", None, "str"), ("yes", 1, "bool"),
+        ("several", "a", "tuple[str, ...]"), ("several", ("a", 1), "tuple[str, ...]"), ("pair", (1.0,), "tuple[float, float]"),
+        ("pair", (1.0, "2"), "tuple[float, float]"), ("nothing", "any", "float | None"), ("one", "c", "Literal['a', 'b']"),
     ],
 )  # fmt: skip
 def test_values_of_other_types_are_named(name, value, kind):
     with pytest.raises(InputError, match=re.escape(f"some: {name} must be of type {kind} and is {value!r}")):
         check_types("some", Some(**{name: value}))
+
+
+@pytest.mark.parametrize("value", ["a\nb\x1b[31m\r", "x" * 10_000, ["y" * 10_000], np.arange(9999.0)])
+def test_whatever_the_value_the_message_is_one_short_line(value):
+    for refuse in (
+        lambda: schema.check("some", "text", value, False, "short"), lambda: check_types("some", Some(text=value, whole=value)),
+    ):  # fmt: skip
+        with pytest.raises(InputError) as told:
+            refuse()
+        assert str(told.value).isprintable()
+        assert len(str(told.value)) < 150
 
 
 @pytest.mark.parametrize("field", [0, 3.8, -3.8, 20.0, np.float32(-2)])
@@ -76,7 +92,7 @@ def test_fields_of_trackers_are_taken_of_either_sign(field):
 
 @pytest.mark.parametrize("field", [38.0, -20.1, 1e6, np.nan, np.inf, None, "3.8", True])
 def test_other_fields_are_refused(field):
-    with pytest.raises(InputError, match=rf"^run: field must be a number of T from -20 to 20 and is {field}$"):
+    with pytest.raises(InputError, match=rf"^run: field must be a number of T from -20 to 20 and is {field!r}$"):
         schema.check_field("run", field)
 
 

@@ -410,6 +410,20 @@ def test_positions_that_contradict_module_or_cells_are_refused(folder, output, h
         convert_folder(folder, output)
 
 
+def test_positions_off_the_plane_of_a_thin_sensor_are_refused_before_they_are_written(folder, output):
+    """Event files allow 0.002 mm beyond the surface, here at 0.001 mm from the plane."""
+    table = folder / "detectors.csv"
+    csv(table, [{**row, "module_t": 0.002} for row in modules()])
+    before = (folder / "event000000001-hits.csv").read_text()
+    moved(folder, 5, "w", 0.0018)
+    assert len(converted(folder, output)[1]) == 1
+    for off in (0.0022, 0.0032):
+        (folder / "event000000001-hits.csv").write_text(before)
+        moved(folder, 5, "w", off)
+        with pytest.raises(InputError, match=rf"hit 5 lies {off} mm off the plane of its module, and 0\.002 mm are allowed"):
+            convert_folder(folder, output)
+
+
 def test_cells_that_are_counted_the_other_way_round_are_refused(folder, output):
     """Channels from the upper edge, as another software may write them, and the two of them exchanged."""
     path = folder / "event000000001-cells.csv"

@@ -13,7 +13,7 @@ from smartpix.simulate import datasets
 from smartpix.weights import data_path
 from tests.helpers import REPOSITORY
 from tests.smartpix.test_trackml import write_event
-from tracking import train
+from tracking import seeding_sample, train
 from tracking.cli import main
 from tracking.train import TrainGnnOptions
 
@@ -319,6 +319,35 @@ def test_train_gnn_on_events_of_its_own(capsys, tmp_path):
         assert words in capsys.readouterr().err
     assert main(["train", "gnn", "F.root", "--set", "degrade.nois=1", "-o", str(output)]) == 1
     assert "noise" in capsys.readouterr().err
+
+
+def test_train_gnn_takes_and_deletes_no_events_but_its_own(capsys, monkeypatch, files, tmp_path):
+    pytest.importorskip("acts")
+    output, folder = tmp_path / "w.safetensors", tmp_path / "w.events" / "3-5"
+    path, trained = folder / "pileup-1-0.root", []
+    folder.mkdir(parents=True)
+    arguments = ["train", "gnn", "--pileup", "1", "--events", "3", "--seed", "5", "-o", str(output), "--json"]
+    monkeypatch.setattr(train, "train_gnn", lambda paths, *_: trained.append([p.read_bytes() for p in paths]) or {"loss": 0.0})
+
+    def of_others():
+        shutil.copy(files["toy"], path)
+        yield
+        seeding_sample.simulated(1, 3, 7, folder)  # of another seed
+        yield
+        seeding_sample.simulated(1, 2, 6, folder)  # too few
+        yield
+
+    for _ in of_others():
+        before = path.read_bytes()
+        refused((main(arguments), *capsys.readouterr()), str(path), "3 events of pile-up 1", "seed 6", "move it away")
+        assert path.read_bytes() == before
+    assert trained == []
+    seeding_sample.simulated(1, 3, 6, folder)
+    before = path.read_bytes()
+    monkeypatch.setattr(seeding_sample, "simulated", None)
+    assert main(arguments) == 0, capsys.readouterr().err
+    assert trained == [[before]]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_flag_reaches_the_training_of_the_graph_network(capsys, monkeypatch, files, tmp_path):

@@ -1,4 +1,6 @@
 import dataclasses
+import importlib
+import re
 
 import pytest
 
@@ -7,7 +9,11 @@ from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
 from smartpix.schema import InputError
 from smartpix.shape import TrainShapeOptions
+from smartpix.simulate.drift import Sensor
+from smartpix.simulate.generate import BeamSpot
 from smartpix.train import TrainMdnOptions
+from smartpix.weights import load_weights
+from tests.helpers import REPOSITORY
 from tracking.acts import SeederOptions
 from tracking.build import BuildOptions
 from tracking.cli_options import read_options, set_option
@@ -145,6 +151,51 @@ def test_set_wins_over_what_was_there_and_keeps_the_rest():
 def test_set_refuses_what_is_no_assignment(assignment, words):
     with pytest.raises(InputError, match=words):
         set_option({"gnn": "name"}, assignment)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "no\nequals\r\x1b[31m", "x" * 10_000, "gnn.a\nb=3", f"gnn.{'x' * 10_000}=3", "a\nb=3", f"{'x' * 10_000}=3",
+        "cone.a\nb=3", "threads=a\nb", f"threads={'x' * 10_000}", "cone.min_pt=a\nb", "write=a\nb", 'write=["a\\nb"]',
+        "estimates=a\nb", f"graph={'x' * 10_000}", "gnn=a\nb", f"mdn_barrel={'x' * 10_000}",
+    ],
+)  # fmt: skip
+def test_whatever_is_set_the_message_is_one_short_line(assignment):
+
+    def use():
+        values = {"gnn": "name"}
+        set_option(values, assignment)
+        options = from_mapping(RunOptions(), values, "options")
+        load_weights(options.mdn_barrel if "mdn_barrel" in assignment else options.gnn)
+
+    with pytest.raises(InputError) as told:
+        use()
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 600
+
+
+def option_classes():
+    """All dataclasses of the packages with options, and what they are made of."""
+    found = [BeamSpot, Sensor]
+    for package in ("smartpix", "seeding", "tracking"):
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            if names := re.findall(r"^class (\w+Options)\b", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                module = importlib.import_module(".".join(path.relative_to(REPOSITORY).with_suffix("").parts))
+                found += [getattr(module, name) for name in names]
+    return found
+
+
+def test_every_option_of_every_dataclass_has_its_type_checked():
+    classes = option_classes()
+    assert len(classes) >= 22
+    for made in classes:
+        for field in dataclasses.fields(made):
+            with pytest.raises(InputError, match=rf"{field.name} must be of type .* and is <object"):
+                made(**{field.name: object()})
+            if field.type in ("int", "float"):
+                with pytest.raises(InputError, match=rf"{field.name} must be of type {field.type} and is '5'"):
+                    made(**{field.name: "5"})
 
 
 @pytest.mark.parametrize("threads", [0, -1])

@@ -188,7 +188,7 @@ def test_files_that_cannot_be_opened_are_named_beside_the_others(files, tmp_path
 
 def test_unknown_estimates_and_weights_are_refused(files, options):
     header = open_events(files["toy"]).header
-    with pytest.raises(InputError, match=r"estimates must be one of auto, mdn, .* and is guess"):
+    with pytest.raises(InputError, match=r"estimates must be one of auto, mdn, .* and is 'guess'"):
         Chain.for_header(header, dataclasses.replace(options, estimates="guess"))
     with pytest.raises(InputError, match="no such shipped weights"):
         Chain.for_header(header, dataclasses.replace(options, gnn="nothing"))

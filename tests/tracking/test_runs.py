@@ -34,9 +34,9 @@ from smartpix.staging import MARK, sweep
 from smartpix.write import write_events
 from tests.helpers import REPOSITORY, mark_of_the_dead
 from tests.left_out import needs
-from tracking import runs, unfinished, units
+from tracking import pipeline, runs, unfinished, units
 from tracking.cli import main
-from tracking.distribute import DASK_TRIM, _run_there, connect, described
+from tracking.distribute import DASK_TRIM, _chain_of, _run_there, connect, described
 from tracking.inputs import expand
 from tracking.options import RunOptions
 from tracking.outputs import EXTRA
@@ -796,6 +796,22 @@ def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
     assert packed(one) == packed(two)
 
 
+def test_a_worker_says_no_warnings_again_and_its_stderr_stays(files, options, capsys, monkeypatch):
+    class Told(Chain):
+        @classmethod
+        def for_header(cls, header, options, report=print):
+            report("warning: said before")
+            print("of another thread", file=sys.stderr)
+            return Chain.for_header(header, options, report)
+
+    chain = Chain.for_header(open_events(files["toy"]).header, options)
+    monkeypatch.setattr("tracking.distribute.Chain", Told)
+    _chain_of.cache_clear()
+    _chain_of(described(chain))
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "of another thread\n")
+
+
 def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(copies, options, tmp_path, monkeypatch):
     """Whatever the error is: no reader knows all kinds of damage."""
     run_unit = units.run_unit
@@ -808,9 +824,39 @@ def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(copies,
     monkeypatch.setattr(units, "run_unit", broken)
     summary = run(copies / "*.root", tmp_path / "out", options, figures=False)
     assert len(summary["files"]) == 5
-    assert summary["failed"] == {
-        str(
-            copies / "toy-2.root"
-        ): f"{copies / 'toy-2.root'}: events 0 to 3 cannot be run (KeyError: 'cluster_x'); the file may be "
-        "damaged: make or copy it again, and tell us if that does not help"
-    }
+    path = str(copies / "toy-2.root")
+    (told,) = summary["failed"].values()
+    assert list(summary["failed"]) == [path]
+    assert told.startswith(
+        f"{path}: events 0 to 3 cannot be run, though the file can be read (KeyError: 'cluster_x'; at tracking."
+    )
+    assert "damaged" not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "do not fit into memory; take fewer events a unit (--events-per-unit)"),
+        (AttributeError("a\nb" * 1000), "(AttributeError: a ba ba"),
+        (InputError("F: damaged"), "F: damaged"),
+    ],
+)
+def test_a_fault_of_ours_is_not_called_damage_and_says_where_it_is(files, error, words, monkeypatch):
+    def fit(*arguments):
+        raise error
+
+    chain = Chain.for_header(open_events(files["toy"]).header, RunOptions(graph="window", gnn="gnn-window"))
+    unit = units.plan_units([open_events(files["toy"])], 4)[0]
+    monkeypatch.setattr("tracking.pipeline.fit_tracks", fit)
+    with pytest.raises(InputError) as told:
+        units.packed_unit(chain, unit)
+    line = str(told.value)
+    assert words in line
+    assert "\n" not in line
+    assert len(line) < 500
+    assert isinstance(error, InputError) == ("damaged" in line)
+    if isinstance(error, AttributeError):
+        # Not where this test raises it: the innermost line of ours.
+        lines = Path(pipeline.__file__).read_text(encoding="utf-8").splitlines()
+        (number,) = (k for k, text in enumerate(lines, 1) if "fit_tracks(" in text)
+        assert f"; at tracking.pipeline:{number})" in line
