@@ -22,7 +22,7 @@ from smartpix.schema import InputError
 from smartpix.tables import csv_of, read_csv, write_csv
 from smartpix.write import table_writer
 
-__all__ = ["COLUMNS", "check_events", "check_hits", "join_tracks"]
+__all__ = ["COLUMNS", "check_events", "check_hits", "join_tracks", "joined_names"]
 
 COLUMNS = {
     "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
@@ -64,6 +64,17 @@ def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict
     if original.kind == "acts-root":
         return _join_acts_root(tracks, events, original, folder)
     return _join_events(tracks, events, original, folder)
+
+
+def joined_names(original: Found, events: Sequence[int]) -> list[str]:
+    """Names of the files that :func:`join_tracks` writes of these events."""
+    if original.kind in TABLES:
+        wanted = set(events)
+        prefixes = [p for p in original.prefixes if int(p.removeprefix("event")) in wanted]
+        return [f"{prefix}-{TABLES[original.kind][0]}-tracks.csv" for prefix in prefixes]
+    if original.kind == "acts-root":
+        return ["measurements-tracks.root", "spacepoints-tracks.root"]
+    return [f"{original.path.stem}-tracks.root"]
 
 
 def _of_entry(tracks: Path, entry: int) -> Assigned:

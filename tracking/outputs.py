@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tracking.metrics import EventTruth, TrackScore
     from tracking.pipeline import EventResult
 
-__all__ = ["ACTS_COLUMNS", "EXTRA", "Outputs", "joined_outputs", "output_writer", "outputs_of"]
+__all__ = ["ACTS_COLUMNS", "EXTRA", "Outputs", "csv_name", "joined_outputs", "output_writer", "outputs_of"]
 
 EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
 """What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's CsvTrackWriter writes them."""
@@ -49,8 +49,13 @@ def outputs_of(result: EventResult, truth: EventTruth | None, score: TrackScore 
         out["tracks.parquet"] = {"event": np.repeat(event, n), **tracks, **of_hits}
     if "tracks.csv" in extra:
         lines = [",".join(ACTS_COLUMNS), *_acts_lines(result, truth, score)]
-        out["tracks.csv"] = {f"event{result.event:09d}-tracks_smartpix.csv": "\n".join(lines) + "\n"}
+        out["tracks.csv"] = {csv_name(result.event): "\n".join(lines) + "\n"}
     return out
+
+
+def csv_name(event: int) -> str:
+    """Name of the file that ``tracks.csv`` stands for, of one event."""
+    return f"event{event:09d}-tracks_smartpix.csv"
 
 
 def joined_outputs(events: Sequence[Outputs]) -> Outputs:

@@ -28,7 +28,13 @@ from tracking.resolution import PULL_RANGE, joined, pull_width, resolution
 from tracking.totals import Totals
 from tracking.vertices import MIN_FINDABLE, true_vertices
 
-__all__ = ["figure", "write_figures"]
+__all__ = ["FIGURES", "FIGURES_OF_TRUTH", "figure", "write_figures"]
+
+FIGURES = ("cone-study.png", "event-display.png")
+FIGURES_OF_TRUTH = (
+    "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "track-pulls.png", "track-resolutions.png", "vertices.png",
+)  # fmt: skip
+"""Those that :func:`write_figures` writes where there is truth, besides."""
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#808080", "#D55E00"
 UNITS = {"x": ("µm", 1e3), "y": ("µm", 1e3), "cot_alpha": ("", 1.0), "cot_beta": ("", 1.0)}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +15,19 @@ from smartpix.files import check_writable, sha256_of, store_text, writing
 from smartpix.io import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.staging import staging
-from smartpix.text import read_json
 from tracking.advice import advice
 from tracking.cli_output import log
 from tracking.distribute import run_on
 from tracking.inputs import check_folder, expand, none_usable
-from tracking.join import check_events, check_hits, join_tracks
+from tracking.join import check_events, check_hits, join_tracks, joined_names
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
-from tracking.outputs import output_writer
+from tracking.outputs import csv_name, output_writer
 from tracking.pipeline import Chain, EventResult, open_inputs
 from tracking.report import progress_bar
+from tracking.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
 from tracking.totals import Totals
-from tracking.unfinished import Parts, alone_in, begin, clear, load_part, made_with, store_part
+from tracking.unfinished import WRITTEN, Parts, alone_in, begin, clear, load_part, made_with, store_part, store_written
 from tracking.units import Unit, plan_units, run_events, run_here
 
 if TYPE_CHECKING:
@@ -41,9 +39,6 @@ EVENTS_PER_UNIT = 10
 N_STUDY = 3
 """Events of the cone study."""
 UNFINISHED = "unfinished"
-SUMMARY = "summary.json"
-TIMES = "times.json"
-"""Of one run on one machine: all other files are the same whenever the same command is given."""
 
 
 def run(
@@ -61,7 +56,7 @@ def run(
     the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
     A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary; what is done of the
     others is kept then, so that the same call does only the repaired file. Results of an earlier run into the folder are replaced
-    or removed; nothing else in it is.
+    or removed; nothing else in it is, and nothing is run where it has the name of a result.
 
     Args:
         files: paths or patterns (``"pu200-*.root"``).
@@ -80,7 +75,8 @@ def run(
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
             ``join`` or ``tracks.csv`` know events by them, events or hits that ``join`` does not have or has elsewhere, an
-            unfinished run with other options in the folder, or another run that is writing into it.
+            unfinished run with other options in the folder, another run that is writing into it, or a file there that has the
+            name of a result and is none, or was changed since.
     """
     options = RunOptions() if options is None else options
     if not isinstance(options, RunOptions):
@@ -89,6 +85,7 @@ def run(
         raise InputError(f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')")
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
+    numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
         numbers = _numbers(opened)
         if original is not None:
@@ -103,6 +100,8 @@ def run(
     names = {str(file.path.absolute()): str(file.path) for file in opened}
     with alone_in(output):
         unfinished = output / UNFINISHED
+        before = written_before(output / SUMMARY, output / TIMES, unfinished / WRITTEN)
+        check_in_the_way(output, _names(options, figures, opened[0].has_truth, numbers, original), before)
         parts = begin(unfinished, made_with(options, events_per_unit))
         todo = [unit for unit in units if load_part(parts, unit) is None]
         if len(todo) < len(units):
@@ -129,7 +128,7 @@ def run(
         files_used = [name for name in names.values() if name not in failed]
         if not files_used:
             raise none_usable(failed)
-        summary = _write(output, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
+        summary = _write(output, before, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
         if not failed:
             clear(unfinished)
         return summary
@@ -155,6 +154,20 @@ def _numbers(files: Sequence[EventFile]) -> list[int]:
     return list(seen)
 
 
+def _names(options: RunOptions, figures: bool, has_truth: bool, numbers: Sequence[int], original: Found | None) -> set[str]:
+    """Names of the files that a run can write."""
+    names = {"tracks.root", SUMMARY, TIMES, *options.write} - {"tracks.csv"}
+    if "tracks.csv" in options.write:
+        names.update(map(csv_name, numbers))
+    if figures:
+        from tracking.plots import FIGURES, FIGURES_OF_TRUTH
+
+        names.update(FIGURES, FIGURES_OF_TRUTH if has_truth else ())
+    if original is not None:
+        names.update(joined_names(original, numbers))
+    return names
+
+
 def _folder(output: str | Path) -> Path:
     output = Path(output)
     check_folder(output)
@@ -167,8 +180,8 @@ def _folder(output: str | Path) -> Path:
 
 
 def _write(
-    output: Path, parts: Parts, chain: Chain, units: Sequence[Unit], files: list[str], failed: dict[str, str], has_truth: bool,
-    figures: bool, original: Found | None,
+    output: Path, before: Mapping[str, set[str]], parts: Parts, chain: Chain, units: Sequence[Unit], files: list[str],
+    failed: dict[str, str], has_truth: bool, figures: bool, original: Found | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Merge the parts of the units in their order and write the results; gives the summary."""
     options = asdict(chain.options)
@@ -201,42 +214,25 @@ def _write(
         summary["warnings"] = [*chain.warnings, *new]
         if figures:
             _draw(beside, chain, totals, units, shown)
-        store_text(beside / TIMES, json.dumps({"ms_per_event": summary["ms_per_event"]}, indent=1) + "\n")
+        sums = {path.name: sha256_of(path) for path in sorted(beside.iterdir())}
+        # Either of the two tells the next run what is ours, should the other be moved away.
+        store_text(beside / TIMES, signed(TIMES, {"ms_per_event": summary["ms_per_event"], "sha256": sums}))
         results = sorted(beside.iterdir())
         summary["written"] = sorted([*(path.name for path in results), SUMMARY])
         # Without the times, so that the same command gives the same bytes.
         told = {name: value for name, value in summary.items() if name != "ms_per_event"} | {"options": options}
-        told["sha256"] = {path.name: sha256_of(path) for path in results if path.name != TIMES}
-        store_text(beside / SUMMARY, json.dumps(told, indent=1) + "\n")
+        told["sha256"] = sums
+        store_text(beside / SUMMARY, signed(SUMMARY, told))
+        # What came into the way while the run went on; its parts are kept.
+        check_in_the_way(output, summary["written"], before)
+        store_written(parts, {name: sha256_of(beside / name) for name in summary["written"]})
         for path in results:
             path.replace(output / path.name)
-        for name in _written(output) - set(summary["written"]):
+        for name in old_results(output, before) - set(summary["written"]):
             (output / name).unlink()
         # Last, since the old one knows the old files.
         (beside / SUMMARY).replace(output / SUMMARY)
     return summary
-
-
-def _written(output: Path) -> set[str]:
-    """Names of the files there that an earlier run into the folder wrote: its summary has their names and their sha256.
-
-    A file that is another one now stays, whatever the summary says; so do all where it cannot be read.
-    """
-    try:
-        sums = read_json(output / SUMMARY)["sha256"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return set()
-    return {
-        name for name, told in sums if Path(name).name == name and _is_file(output / name) and sha256_of(output / name) == told
-    }
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is there and no link."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:

@@ -26,7 +26,19 @@ from tracking.options import RunOptions
 from tracking.part import Part, unpacked
 from tracking.units import Unit
 
-__all__ = ["WEIGHTS", "Parts", "alone_in", "begin", "clear", "load_part", "made_with", "store_part", "sums_of_weights"]
+__all__ = [
+    "WEIGHTS",
+    "WRITTEN",
+    "Parts",
+    "alone_in",
+    "begin",
+    "clear",
+    "load_part",
+    "made_with",
+    "store_part",
+    "store_written",
+    "sums_of_weights",
+]
 
 LOCK = ".lock"
 OF_A_RUN = b"smartpix run\n"
@@ -34,6 +46,9 @@ OF_A_RUN = b"smartpix run\n"
 RUN = "run.json"
 PART = re.compile(r"[0-9a-f]{12}-[0-9a-f]{24}\.part")
 OF_A_PART = b"smartpix part "
+WRITTEN = "written.json"
+"""The sha256 of all results, from the moment before they are moved into their places: what a killed run moved is known by it."""
+OF_RESULTS = b'{"results of a smartpix run": '
 WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
 
 
@@ -193,6 +208,8 @@ def clear(folder: Path) -> None:
     with suppress(InputError):
         if is_marked(folder / RUN, b"{") and {"version", "events_per_unit", "options"} <= _read_run(folder).keys():
             (folder / RUN).unlink()
+    if is_marked(folder / WRITTEN, OF_RESULTS):
+        (folder / WRITTEN).unlink()
     with suppress(OSError):
         folder.rmdir()
 
@@ -201,6 +218,12 @@ def store_part(parts: Parts, unit: Unit, content: bytes) -> None:
     """Keep a packed part, whole or not at all."""
     with replace_when_done(_path(parts, unit), swept=True) as beside:
         beside.write_bytes(content)
+
+
+def store_written(parts: Parts, sums: Mapping[str, str]) -> None:
+    """Keep the sha256 of the results, by name, before they replace those of an earlier run."""
+    with replace_when_done(parts.folder / WRITTEN, swept=True) as beside:
+        store_text(beside, OF_RESULTS.decode() + json.dumps(True) + ', "sha256": ' + json.dumps(sums) + "}\n")
 
 
 def load_part(parts: Parts, unit: Unit) -> Part | None:

@@ -157,8 +157,9 @@ def test_summary_file_holds_the_summary_and_the_options(toy_run):
     folder, summary = toy_run
     saved = json.loads((folder / "summary.json").read_text())
     options = saved.pop("options")
-    assert list(saved.pop("sha256")) == ["tracks.root"]
+    assert list(saved.pop("sha256")) == ["tracks.root", "summary.json"]
     times = json.loads((folder / "times.json").read_text())
+    assert list(times.pop("sha256")) == ["tracks.root", "times.json"]
     assert saved | times == json.loads(json.dumps(summary))
     assert options["build"]["min_hits"] == RunOptions().build.min_hits
 
