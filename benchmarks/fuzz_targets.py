@@ -367,9 +367,12 @@ def acts_small(folder: Path) -> Path:
     made.mkdir()
     for path in [folder / "whole" / "digi.json", *(folder / "whole").glob("event000000000-*.csv")]:
         shutil.copy(path, made)
-    used = {line.split(",")[1] for line in (made / "event000000000-measurements.csv").read_text().splitlines()[1:]}
-    head, *lines = (folder / "whole" / "detectors.csv").read_text().splitlines()
-    (made / "detectors.csv").write_text("\n".join([head, *(line for line in lines if line.split(",")[0] in used)]) + "\n")
+    used = {
+        line.split(",")[1] for line in (made / "event000000000-measurements.csv").read_text(encoding="utf-8").splitlines()[1:]
+    }
+    head, *lines = (folder / "whole" / "detectors.csv").read_text(encoding="utf-8").splitlines()
+    text = "\n".join([head, *(line for line in lines if line.split(",")[0] in used)]) + "\n"
+    (made / "detectors.csv").write_text(text, encoding="utf-8")
     return made
 
 
