@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from tracking.options import RunOptions
 
 __all__ = ["chain_flags", "chain_options", "read_options", "set_option"]
+
+HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""Numbers like .2 and 1., which Python reads and TOML does not."""
 
 
 def chain_flags(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +81,9 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
         value = parse_toml(f"value = {text}")["value"]
     except ValueError:
         value = text.strip()
+        # TOML wants digits on both sides of the point.
+        if HALF_POINT.fullmatch(value):
+            value = float(value)
     *sections, last = key.strip().split(".")
     for section in sections:
         values = values.setdefault(section, {})

@@ -131,6 +131,12 @@ def test_unreadable_option_files_are_refused(tmp_path):
         ("x=[1, 2]", {"x": [1, 2]}),
         ("x=true", {"x": True}),
         ("gnn=folder/w.safetensors", {"gnn": "folder/w.safetensors"}),
+        ("cone.min_pt=.2", {"cone": {"min_pt": 0.2}}),
+        ("x=-.5", {"x": -0.5}),
+        ("x= 1. ", {"x": 1.0}),
+        ("x=+2.E-3", {"x": 0.002}),
+        ("gnn=.", {"gnn": "."}),
+        ("gnn=.2w", {"gnn": ".2w"}),
     ],
 )
 def test_set_reads_values_as_toml_and_words_as_text(assignment, expected):
