@@ -15,7 +15,7 @@ import numpy.typing as npt
 from smartpix.calibrate import AXES, PREDICTED
 from smartpix.fixed_point import ACTIVATIONS, KERNELS, FixedNetwork, from_arrays
 from smartpix.inference import check_arrays, check_shapes
-from smartpix.network import N_OUTPUTS, NETWORKS
+from smartpix.network import LARGEST_IMAGE, MOST_LAYERS, MOST_SLICES, N_OUTPUTS, NETWORKS, WIDEST
 from smartpix.rules import Rule, check_json, entries, fields, flag, items, optional, real, text, whole
 from smartpix.schema import REGIONS, STRONGEST_FIELD, TARGETS, InputError
 from smartpix.shrink import widths
@@ -26,8 +26,6 @@ __all__ = ["Weights", "load_fixed_weights", "load_network_weights", "load_shape_
 Weights = tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
 """Arrays by name, and what is told of them."""
 
-WIDEST = 10_000
-"""Units of a layer, and rows or columns of an image: far above any network here."""
 FURTHEST = 1e9
 """Of a calibration's shifts in sigmas and of factors on sigmas."""
 LARGEST_LOG_SCALE = 50.0
@@ -39,10 +37,9 @@ FIELD = real(-STRONGEST_FIELD, STRONGEST_FIELD)
 SENSOR = fields({"pitch_x": LENGTH, "pitch_y": LENGTH, "thickness": LENGTH, "field": FIELD}, more=True)
 CHARGE = real(1e-6, 1e9)
 FORMAT = fields({"signed": flag, "bits": whole(1, 40), "fraction": whole(-40, 60)})
-MOST_SLICES = 1000
 SLICE = whole(0, MOST_SLICES - 1)
 WIDTHS = items(whole(0, WIDEST), 2, 2)
-IMAGES = {"n_slices": whole(1, MOST_SLICES), "n_rows": whole(5, WIDEST), "n_columns": whole(5, WIDEST)}
+IMAGES = {"n_slices": whole(1, MOST_SLICES), "n_rows": whole(5, LARGEST_IMAGE), "n_columns": whole(5, LARGEST_IMAGE)}
 FLOAT_NETWORK = fields(
     {
         "kind": text(*NETWORKS), **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST), "batch_norm": flag,
@@ -98,7 +95,7 @@ FLOAT = _of_networks(
 SHAPE = fields(
     {
         "sensor": entries(REGIONS, SENSOR), "slices": items(SLICE, 1, 1), "data": fields({}, more=True),
-        "options": fields({"hidden": items(whole(1, WIDEST), 0, 20)}, more=True),
+        "options": fields({"hidden": items(whole(1, WIDEST), 0, MOST_LAYERS)}, more=True),
     },
     more=True,
 )  # fmt: skip
@@ -119,7 +116,8 @@ def _fixed(kind: str) -> Rule:
         output_range=items(interval, N_OUTPUTS, N_OUTPUTS),
         fixed=fields(
             {
-                "kind": text(kind), "shape": items(whole(1, WIDEST), 3, 3), "activation": text(*ACTIVATIONS), "input": FORMAT,
+                "kind": text(kind), "shape": items(whole(1, LARGEST_IMAGE), 3, 3),
+                "activation": text(*ACTIVATIONS), "input": FORMAT,
                 "formats": fields(dict.fromkeys(KERNELS[kind], FORMAT)), "outputs": fields(dict.fromkeys(results, FORMAT)),
             }
         ),

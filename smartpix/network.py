@@ -6,10 +6,34 @@ from dataclasses import dataclass
 
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
 
-__all__ = ["CONV_FILTERS", "NETWORKS", "N_OUTPUTS", "SPAN", "NetworkOptions"]
+__all__ = [
+    "CONV_FILTERS",
+    "LARGEST_BATCH",
+    "LARGEST_IMAGE",
+    "LARGEST_SEED",
+    "MOST_EPOCHS",
+    "MOST_LAYERS",
+    "MOST_SLICES",
+    "NETWORKS",
+    "N_OUTPUTS",
+    "SPAN",
+    "WIDEST",
+    "NetworkOptions",
+]
 
 WIDTHS = {"columns": 14, "conv": 16, "mlp": 21}
 """Width of the dense layers by kind, unless another is asked for."""
+WIDEST = 1000
+"""Units or filters of a layer: far above any network here, and its weights still fit into memory."""
+MOST_LAYERS = 20
+MOST_SLICES = 1000
+LARGEST_IMAGE = 1000
+"""Rows or columns of the input."""
+MOST_EPOCHS = 1_000_000
+LARGEST_BATCH = 10_000_000
+"""Far above any training here."""
+LARGEST_SEED = 2**32 - 1
+"""That NumPy, torch and scikit-learn all take."""
 NETWORKS = tuple(WIDTHS)
 N_OUTPUTS = 14
 SPAN = 3
@@ -51,7 +75,11 @@ class NetworkOptions:
             raise InputError(
                 f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
             )
-        for name, low in (("n_slices", 1), ("n_rows", 5), ("n_columns", 5), ("hidden", 0), ("filters", 1)):
-            check("network", name, getattr(self, name), getattr(self, name) >= low, f"at least {low}")
+        limits = {
+            "n_slices": (1, MOST_SLICES), "n_rows": (5, LARGEST_IMAGE), "n_columns": (5, LARGEST_IMAGE), "hidden": (0, WIDEST),
+            "filters": (1, WIDEST),
+        }  # fmt: skip
+        for name, (low, high) in limits.items():
+            check("network", name, getattr(self, name), low <= getattr(self, name) <= high, f"at least {low} and at most {high}")
         for name in ("reference", "compression"):
             check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from smartpix.fixed_point import ACTIVATIONS, FixedNetwork, FixedPoint
-from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, WIDTHS
+from smartpix.network import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, WIDEST, WIDTHS
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 
@@ -84,8 +84,8 @@ class QuantizedOptions:
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
             check("quantize", name, getattr(self, name), low <= getattr(self, name) <= high, f"between {low} and {high}")
         for name in ("filters", "hidden"):
-            good = all(isinstance(n, int) and n >= 0 for n in getattr(self, name))
-            check("quantize", name, getattr(self, name), good, "two whole numbers, 0 for the network's own")
+            good = all(isinstance(n, int) and 0 <= n <= WIDEST for n in getattr(self, name))
+            check("quantize", name, getattr(self, name), good, f"two whole numbers up to {WIDEST}, 0 for the network's own")
         # What a kind does not have is not asked for.
         absent = {"conv": (), "columns": (1,), "mlp": (0, 1)}[self.kind]
         good = not any(self.filters[k] for k in absent)

@@ -22,6 +22,7 @@ from smartpix.estimate import Estimate, sensor_of, truth_targets
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import iterate, open_events
+from smartpix.network import LARGEST_SEED, MOST_EPOCHS, MOST_LAYERS, WIDEST
 from smartpix.schema import REGIONS, TARGETS, InputError, check, check_types
 from smartpix.weights import check_output, save_weights
 
@@ -141,9 +142,10 @@ class TrainShapeOptions:
 
     def __post_init__(self) -> None:
         check_types("train shape", self)
-        check("train shape", "epochs", self.epochs, self.epochs >= 1, "at least 1")
-        good = all(isinstance(n, int) and n >= 1 for n in self.hidden)
-        check("train shape", "hidden", self.hidden, good, "widths of layers, at least 1 each")
+        check("train shape", "epochs", self.epochs, 1 <= self.epochs <= MOST_EPOCHS, f"at least 1 and at most {MOST_EPOCHS}")
+        check("train shape", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
+        good = len(self.hidden) <= MOST_LAYERS and all(isinstance(n, int) and 1 <= n <= WIDEST for n in self.hidden)
+        check("train shape", "hidden", self.hidden, good, f"widths of at most {MOST_LAYERS} layers, from 1 to {WIDEST} each")
         check("train shape", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
 
 

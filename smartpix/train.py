@@ -20,6 +20,7 @@ from smartpix.estimate import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.files import as_paths
 from smartpix.fixed_point import adc_codes, describe, to_arrays
 from smartpix.model import NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
+from smartpix.network import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS
 from smartpix.parquet import is_cluster_file
 from smartpix.quality import quality
 from smartpix.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
@@ -88,13 +89,13 @@ class TrainMdnOptions:
 
     def __post_init__(self) -> None:
         check_types("train mdn", self)
-        for name in ("epochs", "batch_size"):
-            check("train mdn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name, most in (("epochs", MOST_EPOCHS), ("batch_size", LARGEST_BATCH)):
+            check("train mdn", name, getattr(self, name), 1 <= getattr(self, name) <= most, f"at least 1 and at most {most}")
         check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
         check("train mdn", "schedule", self.schedule, self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
-        check("train mdn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train mdn", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
         check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
         if isinstance(self.network, QuantizedOptions):
             check("train mdn", "patience", self.patience, self.patience == 0, "0 for a quantised network, whose losses jump")

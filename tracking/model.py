@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from smartpix.inference import check_shapes
+from smartpix.network import WIDEST
 from smartpix.rules import check_json, fields, items, text, whole
 from smartpix.schema import InputError
 from smartpix.weights import REPAIR, load_arrays, load_weights
@@ -26,7 +27,7 @@ __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
 
 ARCHITECTURE = "interaction-network-v2"
 SIZE = ("hidden", "passes", "screen")
-WIDEST, MOST_PASSES = 10_000, 100
+MOST_PASSES = 20
 """Far above any network here."""
 DESCRIPTION = fields(
     {

@@ -17,6 +17,7 @@ from smartpix.dataset import ClusterSet
 from smartpix.estimate import MdnEstimator, MdnNetwork, same_sensor, sensor_of, sensor_words, truth_targets
 from smartpix.io import EventFile, iterate, open_events
 from smartpix.model import NetworkOptions
+from smartpix.network import LARGEST_SEED, MOST_EPOCHS
 from smartpix.quality import half_width, quality
 from smartpix.samples import from_clusters
 from smartpix.schema import REGIONS, InputError, check, check_types, nearest, quoted
@@ -119,7 +120,8 @@ class StudyOptions:
     def __post_init__(self) -> None:
         check_types("study", self)
         check("study", "clusters", self.clusters, self.clusters >= 5000, "at least 5000")
-        check("study", "epochs", self.epochs, self.epochs >= 1, "at least 1")
+        check("study", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
+        check("study", "epochs", self.epochs, 1 <= self.epochs <= MOST_EPOCHS, f"at least 1 and at most {MOST_EPOCHS}")
 
 
 def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = print) -> dict[str, Any]:

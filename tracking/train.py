@@ -32,12 +32,13 @@ from smartpix.estimate import estimate
 from smartpix.files import as_paths
 from smartpix.io import iterate, open_events
 from smartpix.layers import layer_pairs
+from smartpix.network import LARGEST_SEED, MOST_EPOCHS, WIDEST
 from smartpix.schema import InputError, check, check_types
 from smartpix.weights import check_output, save_weights
 from tracking.degrade import DegradeOptions, degraded
 from tracking.graph import GRAPHS, WIDE, candidate_edges, make_features, make_graph
 from tracking.metrics import edge_labels, event_truth
-from tracking.model import ARCHITECTURE, InteractionNetwork, score
+from tracking.model import ARCHITECTURE, MOST_PASSES, InteractionNetwork, score
 
 __all__ = ["Graphs", "TrainGnnOptions", "load_graphs", "train_gnn"]
 
@@ -84,11 +85,12 @@ class TrainGnnOptions:
 
     def __post_init__(self) -> None:
         check_types("train gnn", self)
-        for name in ("epochs", "screen_epochs", "hidden", "passes", "screen", "patience"):
-            check("train gnn", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        limits = dict.fromkeys(("epochs", "screen_epochs", "patience"), MOST_EPOCHS)
+        for name, most in (limits | {"hidden": WIDEST, "passes": MOST_PASSES, "screen": WIDEST}).items():
+            check("train gnn", name, getattr(self, name), 1 <= getattr(self, name) <= most, f"at least 1 and at most {most}")
         check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
         check("train gnn", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
-        check("train gnn", "seed", self.seed, self.seed >= 0, "0 or more")
+        check("train gnn", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
         for name in ("validation_share", "keep"):
             check("train gnn", name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from smartpix.model import NETWORKS, NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
+from smartpix.network import WIDEST
 from smartpix.schema import SMALLEST_SIGMA, TARGET_SCALE, InputError
 
 QUICK = settings(max_examples=30, deadline=None)
@@ -153,12 +154,22 @@ def test_target_scale_is_that_of_the_public_data():
         ({"n_columns": 4}, "n_columns must be at least 5"), ({"hidden": -1}, "hidden must be at least 0"),
         ({"filters": 0}, "filters must be at least 1"), ({"reference": 0.0}, "reference must be positive"),
         ({"compression": -1.0}, "compression must be positive"),
+        ({"hidden": 10**9}, "hidden must be at least 0 and at most 1000"),
+        ({"filters": 10**8}, "filters must be at least 1 and at most 1000"), ({"n_slices": 1001}, "at most 1000"),
+        ({"n_rows": 1001}, "at most 1000"), ({"n_columns": 1001}, "at most 1000"),
     ],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(InputError) as error:
         NetworkOptions(**options)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["columns", "conv", "mlp"])
+def test_the_largest_network_that_is_accepted_fits_into_memory(kind):
+    with torch.device("meta"):
+        network = build(NetworkOptions(kind, hidden=WIDEST, filters=WIDEST))
+    assert sum(p.numel() for p in network.parameters()) < 5e7
 
 
 ORDER = ("x", "M11", "y", "M22", "cotA", "M33", "cotB", "M44", "M21", "M31", "M32", "M41", "M42", "M43")

@@ -216,6 +216,8 @@ def test_learned_edges_code_as_the_chip_and_feel_where_to_go():
     [
         ({"kind": "con"}, "Did you mean 'conv'"),
         ({"hidden": (-3, 4)}, "hidden must be two whole numbers"),
+        ({"hidden": (4, 1001)}, "hidden must be two whole numbers up to 1000"),
+        ({"filters": (10**8, 4)}, "filters must be two whole numbers up to 1000"),
         ({"kind": "mlp", "filters": (3, 0)}, "filters must be 0 where the network mlp has none"),
         ({"threshold": float("nan")}, "threshold must be positive"),
         ({"output_fraction": 99}, "output_fraction must be between"),

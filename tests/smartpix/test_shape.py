@@ -276,3 +276,18 @@ def test_truncated_clusters_are_flagged(trained, barrel_file):
     estimate = estimator.predict(flatten(clusters, estimator.slices), opened.header.detector)
     assert 0 < estimate.flagged.mean() < 0.5
     np.testing.assert_array_equal(estimate.flagged, clusters["truncated"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": (10**9,)}, "hidden must be widths of at most 20 layers, from 1 to 1000 each"),
+        ({"hidden": (4,) * 21}, "20 layers"),
+        ({"hidden": (0,)}, "from 1 to 1000"), ({"epochs": 10**9}, "epochs must be at least 1 and at most 1000000"),
+        ({"seed": -1}, "seed must be 0 or more"), ({"seed": 2**32}, "at most 4294967295"),
+    ],
+)  # fmt: skip
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        TrainShapeOptions(**options)
+    TrainShapeOptions(hidden=(1000,) * 20)

@@ -630,6 +630,9 @@ def test_too_few_complete_clusters_are_refused(tmp_path, few, cut):
         ({"schedule": "step"}, "schedule must be one of cosine, constant"), ({"patience": -1}, "patience must be 0 or more"),
         ({"augment": ("mirror-z",)}, "augment must be of mirror-x, mirror-y, shift"), ({"seed": -1}, "seed must be 0 or more"),
         ({"validation_share": 1.0}, "validation_share must be between 0 and 1"), ({"validation_share": 0.0}, "validation_share"),
+        ({"epochs": 10**9}, "epochs must be at least 1 and at most 1000000"),
+        ({"batch_size": 10**12}, "batch_size .* at most 10000000"),
+        ({"seed": 2**32}, "seed must be 0 or more and at most 4294967295"),
     ],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options, message):

@@ -266,3 +266,17 @@ def test_an_output_folder_that_is_missing_is_refused_before_the_training(files, 
 def test_output_that_would_be_renamed_is_refused_before_the_training(files, tmp_path):
     with pytest.raises(InputError, match=r"gnn-0\.5: the output must end in \.safetensors"):
         train_gnn([files["toy"]], tmp_path / "gnn-0.5", OPTIONS, lambda line: pytest.fail("trains"))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("hidden", 1000), ("screen", 1000), ("passes", 20), ("epochs", 10**6), ("screen_epochs", 10**6), ("patience", 10**6),
+        ("seed", 2**32 - 1),
+    ],
+)  # fmt: skip
+def test_sizes_that_no_memory_or_time_is_enough_for_are_refused(name, most):
+    TrainGnnOptions(**{name: most})
+    for value in (most + 1, 10**30, -1):
+        with pytest.raises(InputError, match=f"train gnn: {name} must be .* at most {most} and is {value}$"):
+            TrainGnnOptions(**{name: value})
