@@ -410,7 +410,7 @@ def test_any_number_of_a_table_is_refused_or_leaves_a_detector_whose_search_grid
     except InputError:
         return
     layers, grid = detector.layers, layer_grid(detector)
-    for values in (layers.r_min, layers.r_max, layers.z_min, layers.z_max, grid.envelope):
+    for values in (layers.r_min, layers.r_max, layers.z_min, layers.z_max, grid.low, grid.width):
         assert np.all(np.abs(values) <= 2.0**15)
     assert 0 < grid.first_cell[-1] <= 3 * 4200 * 512
     local = np.array([[0.1, -0.2, 0.01]])

@@ -88,7 +88,7 @@ def test_every_flag_reaches_the_training(train_mdn, asked):
         "--region", "barrel", "--network", "conv", "--hidden", 11, "--filters", 6, "--batch-norm", "--slices", 3, 17,
         "--noise", 1, "--threshold", 2, "--threshold-dispersion", 3, "--bits", 5, "--adc-max", 6000, "--type", 7,
         "--epochs", 8, "--batch-size", 9, "--learning-rate", 0.01, "--schedule", "constant", "--patience", 12,
-        "--augment", "shift", "mirror-y", "--from", "other", "--train-seed", 13,
+        "--augment", "shift", "mirror-y", "--from", "mdn-barrel", "--train-seed", 13,
     )  # fmt: skip
     assert train_mdn(*flags)[0] == 0
     (call,) = asked
@@ -96,7 +96,7 @@ def test_every_flag_reaches_the_training(train_mdn, asked):
         NetworkOptions("conv", hidden=11, filters=6, batch_norm=True), 8, 9, 0.01, "constant", 12, ("shift", "mirror-y"), 13
     )
     assert call["slices"] == [3, 17]
-    assert call["start"] == "other"
+    assert call["start"] == "mdn-barrel"
     assert call["readout"] == ReadoutOptions(1.0, 2.0, 3.0, 5, 6000.0)
     assert call["sensor"] == {"pitch_x": 0.1, "pitch_y": 0.025, "thickness": 0.15, "field": 3.8}
 
