@@ -13,7 +13,7 @@ from smartpix.shape import ShapeEstimator
 from smartpix.simulate.readout import check_adc
 from smartpix.weights import data_path
 
-__all__ = ["choose_estimator", "trained_on_others", "training_differs"]
+__all__ = ["choose_estimator", "readout_untold", "trained_on_others", "training_differs"]
 
 OF_ACTS = "smartpix convert acts"
 """How files of ACTS's clusters say that they were made."""
@@ -135,6 +135,34 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -
     return [f"{line} ({' and '.join(of)})" for line, of in regions.items()]
 
 
+def readout_untold(header: Header) -> list[str]:
+    """What of a file's words on its readout and sensor cannot be read, so that :func:`training_differs` is silent of it.
+
+    Returns:
+        A line if there is anything. A file that says nothing is none: others' files do not.
+    """
+    options = header.made_by.get("options")
+    parts = {"options": options, "readout": header.made_by.get("readout")}
+    if isinstance(options, Mapping):
+        parts |= {f"options.{name}": options.get(name) for name in ("sensor", "readout")}
+    wrong = [name for name, part in parts.items() if part is not None and not isinstance(part, Mapping)]
+    wrong += [
+        f"{name}.{key}" for name, part in parts.items() if isinstance(part, Mapping)
+        for key in CONDITIONS if key in part and not _is_number(part[key])
+    ]  # fmt: skip
+    if not wrong:
+        return []
+    names = ", ".join(f"'made_by.{name}'" for name in wrong)
+    return [
+        f"the file does not tell its readout: in its metadata {names} cannot be read. Nothing tells whether the estimates were "
+        "trained on such clusters"
+    ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
 def _conditions(made_by: Mapping[str, Any]) -> dict[str, float]:
     """What a file or weights say of the readout and the sensor their clusters were made with."""
     options = made_by.get("options")
@@ -147,4 +175,4 @@ def _conditions(made_by: Mapping[str, Any]) -> dict[str, float]:
     told: dict[str, Any] = {}
     for part in (options, sensor, readout):
         told |= part if isinstance(part, Mapping) else {}
-    return {k: told[k] for k in CONDITIONS if isinstance(told.get(k), (int, float))}
+    return {k: told[k] for k in CONDITIONS if _is_number(told.get(k))}

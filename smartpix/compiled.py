@@ -10,21 +10,37 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core import config
-from numba.core.caching import InTreeCacheLocator
+from smartpix.schema import InputError
 
-__all__ = ["BesideReadOnly", "is_cold", "njit"]
+THREADS = "NUMBA_NUM_THREADS"
+# Numba's own way to tell is a traceback from amid its import, or inside a warning after which it goes on without the variable.
+if THREADS in os.environ and not re.fullmatch("0*[1-9][0-9]{0,3}", os.environ[THREADS].strip(), re.ASCII):
+    raise InputError(
+        f"{THREADS}: the environment variable must be a whole number from 1 to 9999 and is {os.environ[THREADS]!r:.60}; "
+        "set it so, or unset it"
+    )
+with warnings.catch_warnings():
+    warnings.filterwarnings("error", "Environment variable 'NUMBA_", RuntimeWarning)
+    try:
+        import numba
+        from numba.core import config
+        from numba.core.caching import InTreeCacheLocator
+    except RuntimeWarning as error:
+        raise InputError(f"{str(error).splitlines()[0]:.200} Set it right, or unset it") from None
+
+__all__ = ["BesideReadOnly", "is_cold", "most_threads", "njit"]
 
 LOCATORS = (
     "UserProvidedCacheLocator", "InTreeCacheLocator", f"{__name__}.BesideReadOnly", "IPythonCacheLocator", "ZipCacheLocator",
@@ -50,6 +66,11 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             config.CACHE_LOCATOR_CLASSES = chosen
 
     return compiled
+
+
+def most_threads() -> int:
+    """Threads that Numba may use; unlike ``numba.get_num_threads`` it starts none, and does not set torch's as well."""
+    return int(config.NUMBA_NUM_THREADS)
 
 
 def is_cold(*kernels: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -15,8 +15,9 @@ from smartpix.schema import InputError
 
 __all__ = ["ReaderGoneError", "results_alone", "show", "silence", "streams"]
 
-SPELLED = {"µ": "u"}
-"""Letters for characters that some terminals lack; others lose their accents, or become a question mark."""
+UNIT = re.compile(r"(?<![^\s\[(])µm(?![^\s\]),;])")
+"""Where a µ is ours, and a u does for it on terminals without it. Names of files keep what tells them apart: a backslash and
+the character's number."""
 STRICT = ("strict", "surrogateescape", "backslashreplace")
 """Ways of a stream with characters it lacks that Python chose, not the user."""
 
@@ -102,14 +103,15 @@ def results_alone() -> Iterator[None]:
 
 
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Error handler of an encoder: the character in other letters; of a path's undecodable byte the byte itself."""
+    """Error handler of an encoder: the unit's u or the character's number; of a path's undecodable byte the byte itself."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
     if "\udc80" <= character <= "\udcff":
         return bytes([ord(character) - 0xDC00]), error.start + 1
-    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return SPELLED.get(character) or plain or "?", error.start + 1
+    if UNIT.match(error.object, error.start):
+        return "u", error.start + 1
+    return character.encode("ascii", "backslashreplace").decode(), error.start + 1
 
 
 def silence(stream: TextIO) -> None:

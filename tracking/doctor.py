@@ -76,14 +76,14 @@ def _versions() -> dict[str, str | None]:
 
 
 def _threads() -> dict[str, Any]:
-    import numba
     import torch
 
+    from smartpix.compiled import most_threads
+
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # Not numba.get_num_threads(), which starts them and sets torch's as well.
     variables = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     return {
-        "cores": os.cpu_count(), "affinity": affinity, "numba": numba.config.NUMBA_NUM_THREADS, "torch": torch.get_num_threads(),
+        "cores": os.cpu_count(), "affinity": affinity, "numba": most_threads(), "torch": torch.get_num_threads(),
         "environment": variables,
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.kernels import search
 from seeding.seeds import Seeds, find_seeds
-from smartpix.choose import choose_estimator, trained_on_others, training_differs
+from smartpix.choose import choose_estimator, readout_untold, trained_on_others, training_differs
 from smartpix.compiled import is_cold
 from smartpix.estimate import Estimator, estimate
 from smartpix.io import EventFile, Header, open_events
@@ -81,7 +81,7 @@ class Chain:
             raise InputError(f"Chain.for_header: expected the header of a file, open_events(path).header, and got {header!r:.80}")
         torch.set_num_threads(options.threads)
         estimator = choose_estimator(header, options.estimates, **options.weights())
-        warnings: list[str] = []
+        warnings = readout_untold(header)
         if options.graph == "cone" and trained_on_others(header, estimator):
             warnings.append(
                 "these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones "

@@ -27,7 +27,7 @@ from seeding.hits import make_hits
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions, find_seeds
 from smartpix.checkpoint import resume, save_checkpoint
-from smartpix.choose import choose_estimator, training_differs
+from smartpix.choose import choose_estimator, readout_untold, training_differs
 from smartpix.estimate import estimate
 from smartpix.files import as_paths
 from smartpix.io import iterate, open_events
@@ -115,6 +115,8 @@ def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[st
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     detector, field_ = opened.header.detector, opened.header.field
     estimator = choose_estimator(opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape)
+    for line in readout_untold(opened.header):
+        report(f"warning: {path}: {line}")
     for line in training_differs(opened.header, estimator):
         report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
     pairs = layer_pairs(detector, skips=options.cone.skips)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smartpix import choose
-from smartpix.choose import choose_estimator, trained_on_others, training_differs
+from smartpix.choose import choose_estimator, readout_untold, trained_on_others, training_differs
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import MdnEstimator, MdnNetwork, estimate
 from smartpix.export.clusters import load_fixed
@@ -125,6 +125,29 @@ def test_a_file_that_is_alike_or_does_not_say_differs_in_nothing():
     for header in (readout(), readout(noise=50.5), Header(embedded_detector(), 3.8, (0, 19), {"options": 3})):
         for kind in ("mdn", "shape", "quantised"):
             assert training_differs(header, choose_estimator(header, kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("made_by", "names"),
+    [
+        ({"options": 5}, "'made_by.options'"), ({"options": "-o x"}, "'made_by.options'"),
+        ({"readout": [1]}, "'made_by.readout'"),
+        ({"options": {"sensor": 1, "readout": "x"}}, "'made_by.options.sensor', 'made_by.options.readout'"),
+        ({"options": {"readout": {"noise": "50"}}}, "'made_by.options.readout.noise'"),
+        ({"readout": {"threshold": float("nan"), "adc_max": True}}, "'made_by.readout.threshold', 'made_by.readout.adc_max'"),
+    ],
+)  # fmt: skip
+def test_a_readout_that_cannot_be_read_is_told(made_by, names):
+    header = Header(embedded_detector(), 3.8, (0, 19), made_by)
+    (line,) = readout_untold(header)
+    assert line.startswith(f"the file does not tell its readout: in its metadata {names} cannot be read. ")
+    for kind in ("mdn", "shape", "quantised"):
+        assert training_differs(header, choose_estimator(header, kind)) == []
+
+
+def test_a_readout_that_is_told_or_not_there_is_none_that_cannot_be_read():
+    for header in (readout(), *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None}))):
+        assert readout_untold(header) == []
 
 
 def test_a_region_that_the_file_does_not_have_is_not_told_of():

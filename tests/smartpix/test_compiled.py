@@ -86,6 +86,27 @@ def test_what_cannot_be_looked_up_is_not_cold_and_no_error(monkeypatch, name, er
     assert not is_cold(never_called)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NUMBA_NUM_THREADS", value) for value in ("0", "-1", "abc", "", "1.5", "9" * 5000)] + [("NUMBA_OPT", "fast")],
+)
+@pytest.mark.parametrize("arguments", [("run",), ("doctor",)])
+def test_a_variable_that_numba_cannot_take_is_one_line_of_the_command(tmp_path, name, value, arguments):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    code = "import sys; from tracking.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=kept | {"PYTHONPATH": str(REPOSITORY), name: value}, cwd=tmp_path,
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    *before, line = done.stderr.splitlines()
+    assert before == {"run": [], "doctor": ["testing the kernels"]}[arguments[0]]
+    assert line.startswith("smartpix: ")
+    assert name in line
+    assert value[:20] in line
+    assert line.endswith("or unset it")
+
+
 def forbid(folder):
     """Nobody may write into a folder and those in it; a file where one is needed."""
     for path in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
