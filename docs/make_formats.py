@@ -9,7 +9,7 @@ from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.dataset import LABELS, LAYOUTS
 from smartpix.detector_checks import AXES_TOLERANCE, ID_LIMITS, LARGEST_COORDINATE, MOST_PIXELS
 from smartpix.event_checks import POSITION_TOLERANCE
-from smartpix.hit_tables import ELECTRONS_PER_MM, LORENTZ, OFF_PLANE, OVER_EDGE
+from smartpix.hit_tables import ELECTRONS_PER_MM, LARGEST_OF_PARTICLES, LORENTZ, MOST_CHARGE, OFF_PLANE, OVER_EDGE
 from smartpix.io import FORMAT_VERSION
 from smartpix.parquet import SENSOR
 from tracking.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
@@ -115,7 +115,15 @@ can be made of them. The output may not be one of the files that it is made from
 - **Modules.** ACTS's `detectors.csv` has no pixel sizes: `--detector` takes its geometric
   digitisation (JSON; one `*digi*.json` in the folder is found), or a module table (CSV, below)
   instead of both. Pixels longer than 0.5 mm are strips. Hits in other volumes than the table's are
-  left out and counted (`n_left_out`).
+  left out and counted (`n_left_out`). A TrackML hit in a volume that `detectors.csv` does not have is
+  refused; where that holds the pixels alone, its strips are those of volumes 12 to 14 and 16 to 18.
+- **Filtered tables.** Cells and rows of the truth may belong to hits that were filtered out, and hits
+  may lack truth. They are counted (`n_cells_unused`, `n_truth_unused`, `n_hits_without_truth`; a row
+  of noise is a row of the truth), and a warning says so. Refused are ids below 1 (ACTS: below 0),
+  rows that are there twice, and a truth without rows.
+- **Values** that cannot be are refused: cells above {MOST_CHARGE:g} e (charges in e need `--electrons
+  1`), charges, momenta and starts of particles beyond {", ".join(dict.fromkeys(f"{m:g} {u}" for m, u, _ in LARGEST_OF_PARTICLES.values()))}, and TrackML's hits of
+  particles with q = 0.
 - **Positions** have to agree with modules and cells. Refused are hits more than {OFF_PLANE} mm off
   the plane of their module, or beside the outermost centres of their cells by more than one pixel
   or, where that is more, {LORENTZ} of the sensor's thickness (Lorentz drift); global positions of ACTS

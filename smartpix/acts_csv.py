@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from smartpix.acts_geometry import check_positions, geometry_ids, in_detector, local_of, pack_barcode
 from smartpix.geometry import Detector
-from smartpix.hit_tables import Cells, Columns, Crossed, HitTables, Ints, rows_of
+from smartpix.hit_tables import Cells, Columns, Crossed, HitTables, Ints, Unmatched, check_ids, rows_of
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
@@ -22,7 +22,7 @@ GLOBAL = ("global_x", "global_y", "global_z")
 MEASUREMENT = ("measurement_id", "hit_id")
 """What the cells call the measurement: now, and in older versions."""
 MEASUREMENTS = {"measurement_id": "i8", "geometry_id": "u8", "local0": "f8", "local1": "f8"}
-CELLS = {"channel0": "i8", "channel1": "i8", "value": "f8"}
+CELLS = {"channel0": "i4", "channel1": "i4", "value": "f8"}
 CROSSINGS = {**dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"), "index": "i8"}
 PARTICLE = {"particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")}
 PARTS = tuple(f"particle_id_{part}" for part in ("pv", "sv", "part", "gen", "subpart"))
@@ -48,10 +48,13 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     """The measurements of one event on the modules of the table.
 
     Raises:
-        InputError: missing files or columns, values that are no numbers, or modules that are not in the table.
+        InputError: missing files or columns, values that are no numbers, or modules that are not in the table, ids that cannot
+            be, or links to simulated hits without rows.
     """
     table = open_csv(csv_of(folder, f"{prefix}-measurements"), MEASUREMENTS, EXPECTED, dict.fromkeys(GLOBAL, "f8"))
-    geometry = table.take({"geometry_id": "u8"})["geometry_id"]
+    of_all = table.take({"geometry_id": "u8", "measurement_id": "i8"})
+    geometry, all_ids = of_all["geometry_id"], of_all["measurement_id"]
+    check_ids(all_ids, 0, str(table.path), "measurement_id")
     # What is left out needs no good numbers.
     ours = np.flatnonzero(in_detector(detector, geometry_ids(geometry)[0]))
     columns = table.take({**MEASUREMENTS, **dict.fromkeys(GLOBAL, "f8")}, ours)
@@ -60,22 +63,27 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     position = local_of(detector, module, columns["local0"], columns["local1"])
     if all(n in columns for n in GLOBAL):
         check_positions(np.stack([columns[n] for n in GLOBAL], axis=1), position, where, ours)
+    cells, n_cells_unused = _cells(csv_of(folder, f"{prefix}-cells"), ids, geometry, all_ids)
+    truth, n_truth_unused, n_hits_without_truth = _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
     return HitTables(
         event=int(prefix.removeprefix("event")),
         hit_id=ids,
         module=module,
         position=position,
-        cells=_cells(csv_of(folder, f"{prefix}-cells"), ids, geometry),
-        truth=_truth(folder, prefix, ids) if has_truth else None,
+        cells=cells,
+        truth=truth,
         where=where,
         n_others=len(table) - len(ids),
+        unmatched=Unmatched(n_cells_unused, n_truth_unused, n_hits_without_truth),
     )
 
 
-def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64]) -> Cells:
-    """Those of the hits ``hit_ids`` on the modules ``geometry``."""
+def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64], all_ids: Ints) -> tuple[Cells, int]:
+    """Those of the hits ``hit_ids`` on the modules ``geometry``, and how many are of no measurement of ``all_ids``."""
     table = open_csv(path, CELLS, EXPECTED, {**dict.fromkeys(MEASUREMENT, "i8"), "geometry_id": "u8"})
     number = _either(table.take(dict.fromkeys(MEASUREMENT, "i8")), MEASUREMENT, str(path))
+    check_ids(number, 0, str(path), "measurement_id")
+    n_unused = int(np.sum(~np.isin(number, all_ids)))
     rows = np.flatnonzero(np.isin(number, hit_ids))
     columns, number = table.take({**CELLS, "geometry_id": "u8"}, rows), number[rows]
     if "geometry_id" in columns:
@@ -87,7 +95,7 @@ def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64]) -> Cells
                 f"{path}: row {rows[k]} has a cell of measurement {number[k]} on the module {columns['geometry_id'][k]}, and the "
                 f"measurement is on {on[k]}; the files are not of the same event"
             )
-    return Cells(number, columns["channel0"], columns["channel1"], columns["value"], str(path))
+    return Cells(number, columns["channel0"], columns["channel1"], columns["value"], str(path)), n_unused
 
 
 def _either(table: Columns, names: tuple[str, ...], where: str) -> Ints:
@@ -104,11 +112,20 @@ def _particle_ids(table: Columns, where: str) -> Ints:
     return _either(table, ("particle_id",), where)
 
 
-def _truth(folder: Path, prefix: str, hit_ids: Ints) -> Crossed:
+def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Crossed, int, int]:
+    """Crossings of the hits ``hit_ids``, number of links of no hit of ``all_ids``, number of ``hit_ids`` without a link."""
     numbers = dict.fromkeys((*PARTS, "particle_id"), "i8")
     hits = open_csv(csv_of(folder, f"{prefix}-hits"), CROSSINGS, EXPECTED, numbers)
     path = csv_of(folder, f"{prefix}-measurement-simhit-map")
     links = read_csv(path, {"measurement_id": "i8", "hit_id": "i8"}, EXPECTED)
+    check_ids(links["measurement_id"], 0, str(path), "measurement_id")
+    if len(links["measurement_id"]) == 0 and len(all_ids):
+        raise InputError(
+            f"{path}: has no rows, and the event has {len(all_ids)} measurements; to convert without truth, move the files of "
+            "simulated hits, their map and particles away"
+        )
+    n_unused = int(np.sum(~np.isin(links["measurement_id"], all_ids)))
+    n_without = int(np.sum(~np.isin(hit_ids, links["measurement_id"])))
     lost = (links["hit_id"] < 0) | (links["hit_id"] >= len(hits))
     if np.any(lost):
         raise InputError(
@@ -122,7 +139,7 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints) -> Crossed:
     of_particles = csv_of(folder, f"{prefix}-{kind}")
     table = read_csv(of_particles, PARTICLE, EXPECTED, numbers)
     particles = {n: table[n] for n in ("vx", "vy", "vz", "px", "py", "pz")}
-    return Crossed(
+    crossed = Crossed(
         hit_id=links["measurement_id"],
         particle_id=_particle_ids(columns, str(hits.path))[row],
         point=np.stack([columns[f"t{a}"] for a in "xyz"], axis=1)[row],
@@ -132,3 +149,4 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints) -> Crossed:
         | {"particle_id": _particle_ids(table, str(of_particles)), "pdg_id": table["particle_type"], "charge": table["q"]},
         where=(str(hits.path), str(of_particles)),
     )
+    return crossed, n_unused, n_without

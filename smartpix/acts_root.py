@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from smartpix.acts_geometry import check_positions, in_detector, local_of, pack_barcode
 from smartpix.geometry import Detector
-from smartpix.hit_tables import Cells, Crossed, HitTables
+from smartpix.hit_tables import Cells, Crossed, HitTables, Unmatched, check_ids
 from smartpix.io import read_branches
 from smartpix.schema import InputError, require
 from smartpix.tables import checked_column
@@ -173,6 +173,8 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
         if "measurement_id" in table
         else np.arange(len(table["rec_loc0"]), dtype=np.int64)
     )
+    check_ids(ids, 0, where, "measurement_id")
+    all_ids, n_cells_unused = ids, 0
     on = [flat_branch(table[n], "i8", where, n) for n in MODULE]
     if "measurement_id" not in table:
         _check_modules_together(on, where, event)
@@ -191,11 +193,16 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     else:
         channels, path = _of_event(opened, "clusters", event, ("cluster_id", *CHANNELS))
         number = flat_branch(channels["cluster_id"], "i8", path, "cluster_id")
+        check_ids(number, 0, path, "cluster_id")
+        n_cells_unused = int(ak.sum(ak.num(channels["channel_value"])[~np.isin(number, all_ids)]))
         # Channels of strips need no good numbers.
         mine = np.isin(number, ids)
         cells = _cells({n: v[mine] for n, v in channels.items()}, number[mine], path)
     truth = _truth(opened, event, detector, table, ids, module, position) if opened.has_truth else None
-    return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~ours)))
+    # Simulated hits that no measurement lists are those that the digitisation lost.
+    n_without = 0 if truth is None else int(np.sum(~np.isin(ids, truth.hit_id)))
+    unmatched = Unmatched(n_cells_unused, n_hits_without_truth=n_without)
+    return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~ours)), unmatched)
 
 
 def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
@@ -212,7 +219,7 @@ def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
 
 
 def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:
-    kinds = zip(CHANNELS, ("i8", "i8", "f8"), strict=True)
+    kinds = zip(CHANNELS, ("i4", "i4", "f8"), strict=True)
     (ch0, ch1, value), counts = _same_lengths((_jagged(table[n], dtype, where, n) for n, dtype in kinds), where)
     return Cells(np.repeat(ids, counts), ch0, ch1, value, where)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from smartpix.acts_root import ActsRootFolder, open_acts_root, read_acts_root_ev
 from smartpix.archives import PACKED, files_in, find_file, is_archive, is_folder
 from smartpix.files import check_writable
 from smartpix.geometry import Detector
-from smartpix.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, make_event
+from smartpix.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, Unmatched, make_event
 from smartpix.io import Container, Header, iterate, open_events, trees_of
 from smartpix.parquet import is_cluster_file
 from smartpix.schema import InputError, check, check_field, check_types, nearest, quoted
 from smartpix.tables import find_csv
-from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth
+from smartpix.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth, trackml_volumes
 from smartpix.write import write_events
 
 __all__ = ["KINDS", "ConvertOptions", "Found", "convert", "detect", "hits_of_event"]
@@ -178,7 +178,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
 
     Returns:
         ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the detector table's),
-        ``truth``, ``n_modules``, ``container``.
+        what :class:`~smartpix.hit_tables.Unmatched` counts, ``truth``, ``n_modules``, ``container``.
 
     Raises:
         InputError: missing files or columns, values that cannot be used, files that do not belong together, or an output that is
@@ -196,7 +196,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
     }  # fmt: skip
-    counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0}
+    counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0, **asdict(Unmatched())}
 
     def events() -> Iterator[ak.Array]:
         for tables in source.events():
@@ -204,6 +204,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
             counts["n_events"] += 1
             counts["n_hits"] += len(event["clusters"][0])
             counts["n_left_out"] += tables.n_others
+            for name, number in asdict(tables.unmatched).items():
+                counts[name] += number
             yield event
 
     container = options.container or "ttree"
@@ -239,9 +241,10 @@ def _trackml(found: Found, options: ConvertOptions) -> _Source:
             f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies elsewhere, give it "
             "with --detector"
         )
-    detector, has_truth = read_trackml_detector(table), trackml_has_truth(found.path, list(found.prefixes))
+    detector, volumes = read_trackml_detector(table), trackml_volumes(table)
+    has_truth = trackml_has_truth(found.path, list(found.prefixes))
     return _Source(
-        detector, has_truth, lambda: (read_trackml_event(found.path, p, detector, has_truth) for p in found.prefixes)
+        detector, has_truth, lambda: (read_trackml_event(found.path, p, detector, has_truth, volumes) for p in found.prefixes)
     )  # fmt: skip
 
 
@@ -302,8 +305,7 @@ def _convert_events(found: Found, output: str | Path, options: ConvertOptions) -
     n_events = write_events(output, replace(opened.header, made_by=made_by), events(), container)
     return {
         "kind": found.kind, "source": str(found.path), "n_events": n_events, "n_hits": n_hits, "n_left_out": 0,
-        "truth": opened.has_truth,
-        "n_modules": len(opened.header.detector), "container": container,
+        **asdict(Unmatched()), "truth": opened.has_truth, "n_modules": len(opened.header.detector), "container": container,
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from smartpix.event_checks import POSITION_TOLERANCE
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
-__all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "make_event", "rows_of"]
+__all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "Unmatched", "check_ids", "make_event", "rows_of"]
 
 ELECTRONS_PER_MM = 73_000.0
 """Cell values are path lengths in mm; this many electrons per mm of silicon (most probable, about 73 per um) give a charge."""
@@ -34,6 +34,13 @@ LORENTZ = 0.25
 0.5, that of electrons in 4 T at most."""
 OVER_EDGE = 0.1
 """Largest distance in mm of a crossing from the sensor it belongs to, as of particles that come in through its side."""
+MOST_CHARGE = 1e8
+"""e: the charge of a cell stays below it. It is 360 MeV; charges in e that are taken for path lengths in mm go beyond it."""
+LARGEST_OF_PARTICLES = {
+    "charge": (120.0, "e", "of a nucleus"), **dict.fromkeys(("vx", "vy", "vz"), (1e6, "mm", "in a detector")),
+    **dict.fromkeys(("px", "py", "pz"), (1e5, "GeV", "of a collider")),
+}  # fmt: skip
+"""Largest values of particles' columns, either sign, their units and whose they are: beyond, a number is damaged."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -74,6 +81,20 @@ class Crossed:
 
 
 @dataclass(frozen=True)
+class Unmatched:
+    """Rows of one event's tables that have no partner in another one, as where hits were filtered.
+
+    Attributes:
+        n_cells_unused: cells of no hit of the event, in whatever volume; n_truth_unused: likewise rows of the truth.
+        n_hits_without_truth: hits on modules of the detector table that the truth has no row for, not even one as noise.
+    """
+
+    n_cells_unused: int = 0
+    n_truth_unused: int = 0
+    n_hits_without_truth: int = 0
+
+
+@dataclass(frozen=True)
 class HitTables:
     """One event.
 
@@ -83,6 +104,7 @@ class HitTables:
         truth: also of other hits; None without.
         where: what errors call the table of hits.
         n_others: hits of the event that are left out, in volumes that the detector table does not have.
+        unmatched: rows without a partner in another table.
     """
 
     event: int
@@ -93,6 +115,7 @@ class HitTables:
     truth: Crossed | None
     where: str
     n_others: int
+    unmatched: Unmatched
 
 
 def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRONS_PER_MM) -> ak.Array:
@@ -103,7 +126,8 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
 
     Raises:
         InputError: ids that are there twice, hits without cells, channels off the module, positions off the module or off their
-            cells, crossings that are there twice, off the sensor, along it, or of unknown particles.
+            cells, cells or crossings that are there twice, charges, momenta or starts that cannot be, crossings off the sensor,
+            along it, or of unknown particles.
     """
     order = np.argsort(tables.hit_id, kind="stable")
     ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]
@@ -123,6 +147,20 @@ def rows_of(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
         return np.full(len(wanted), -1, dtype=np.int64)
     place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     return np.where(ids[place] == wanted, place, -1)
+
+
+def check_ids(ids: Ints, least: int, where: str, name: str) -> None:
+    """Check that ids, of all rows of a table, are at least ``least``.
+
+    Raises:
+        InputError: one is not.
+    """
+    if np.any(ids < least):
+        k = int(np.argmax(ids < least))
+        raise InputError(
+            f"{where}: column '{name}' has the value {ids[k]} in row {k} ({int(np.sum(ids < least))} such rows), and ids start "
+            f"at {least}; mend or drop the row"
+        )
 
 
 def _check_unique(ids: Ints, kind: str, where: str) -> None:
@@ -156,16 +194,32 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or path lengths"
         )
+    charge = value * electrons
+    if np.any(charge > MOST_CHARGE):
+        i = int(np.argmax(charge))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}, which is a charge of {charge[i]:.3g} e, and "
+            f"{MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such cells); if values are charges in e, give "
+            "--electrons 1"
+        )
     # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
     row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
     column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)
-    # A cell listed twice is one pixel with both charges.
     key = (number * 100_000 + row) * 100_000 + column
+    order = np.lexsort((value, key))
+    again = (key[order][1:] == key[order][:-1]) & (value[order][1:] == value[order][:-1])
+    if np.any(again):
+        i = int(order[np.argmax(again)])
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has the cell ({ch0[i]}, {ch1[i]}) of value {value[i]:g} more than once "
+            f"({int(again.sum())} such rows); drop the copies"
+        )
+    # TrackML lists a cell that is crossed twice so, with other values: it is one pixel with both charges.
     unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    charge = np.bincount(inverse, value * electrons, len(unique))
+    summed = np.bincount(inverse, charge, len(unique))
     return Pixels(
         number[first], module[number[first]], row[first].astype(np.int32), column[first].astype(np.int32),
-        charge[:, None].astype(np.float32),
+        summed[:, None].astype(np.float32),
     )  # fmt: skip
 
 
@@ -223,10 +277,25 @@ def _check_crossings(crossed: Crossed, number: Ints, ids: Ints, particle: Ints, 
         )
 
 
+def _check_particles(crossed: Crossed) -> None:
+    for name, (most, unit, whose) in LARGEST_OF_PARTICLES.items():
+        tables = [(np.asarray(crossed.particles[name]), crossed.particles["particle_id"], crossed.where[1])]
+        if name[0] == "p":
+            tables.append((crossed.momentum[:, "xyz".index(name[1])], crossed.particle_id, crossed.where[0]))
+        for values, particle, where in tables:
+            if np.any(np.abs(values) > most):
+                i = int(np.argmax(np.abs(values)))
+                raise InputError(
+                    f"{where}: particle {particle[i]} has a {name} of {values[i]:g} {unit}, and {most:g} {unit} are more than "
+                    f"any {whose}; the value is damaged or in another unit"
+                )
+
+
 def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector: Detector) -> Truth:
     table = np.asarray(crossed.particles["particle_id"])
     by_id = np.argsort(table, kind="stable")
     _check_unique(table[by_id], "particle", crossed.where[1])
+    _check_particles(crossed)
     number = rows_of(ids, crossed.hit_id)
     ours = number >= 0
     number, particle = number[ours], crossed.particle_id[ours]

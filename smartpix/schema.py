@@ -310,7 +310,8 @@ def whole_ids(
         raise InputError(f"{where}: column '{name}' must hold whole numbers and is of type {values.dtype}; write it as int64")
     limits = np.iinfo(dtype)
     kind = np.dtype(dtype)
-    wrong = [((values < limits.min) | (values > limits.max), f"is no number of type {kind}")]
+    beyond = ((values < limits.min) | (values > limits.max), f"is no number of type {kind}")
+    wrong = [beyond]
     if values.dtype.kind == "f":
         exact = 2 ** (np.finfo(values.dtype).nmant + 1)
         wrong = [
@@ -321,8 +322,9 @@ def whole_ids(
                 f"a {values.dtype} does not tell from its neighbours (from {exact} on); ids have been merged, "
                 "as by a left join of pandas. Write the column as whole numbers",
             ),
-            *wrong,
         ]
+        # Channels and codes of 32 bits are no ids: one that is too large for them is damaged and not merged.
+        wrong.insert(2 if kind.itemsize < 8 else 3, beyond)
     for bad, what in wrong:
         if np.any(bad):
             k = int(np.argmax(bad))

@@ -37,13 +37,36 @@ def add_convert(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from smartpix.convert import ConvertOptions, convert, detect
+    from smartpix.convert import KINDS, ConvertOptions, convert, detect
     from smartpix.schema import InputError
 
-    if len(options.input) > 2:
-        raise InputError(f"convert: give one input, or a format and an input; these are {len(options.input)}")
     *kind, path = options.input
+    # A format has neither dot nor slash; a folder may be called as one that is mistyped.
+    if len(kind) > 1 or any(k not in KINDS and ("." in k or "/" in k or Path(k).exists()) for k in kind):
+        given = len(kind) + (kind[0] not in KINDS)
+        raise InputError(
+            f"convert: takes one input, after its format or without, and these are {given} ({', '.join(options.input)}); convert "
+            "each to an output of its own, or give one folder that holds all events. `smartpix run` takes several event files"
+        )
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
     how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
-    print_result(options, {"file": str(options.output), **convert(found, options.output, how)})
+    done = convert(found, options.output, how)
+    _warn(done)
+    print_result(options, {"file": str(options.output), **done})
+
+
+def _warn(done: dict[str, Any]) -> None:
+    """Say what of the tables found no partner, and that there is nothing to reconstruct."""
+    what = {
+        "n_cells_unused": "cells of no hit", "n_truth_unused": "truth rows of no hit",
+        "n_hits_without_truth": "hits without truth",
+    }  # fmt: skip
+    unmatched = [f"{done[name]} {words}" for name, words in what.items() if done[name]]
+    if unmatched:
+        log(
+            f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the tables are damaged or "
+            "not of the same events"
+        )
+    if done["n_hits"] == 0:
+        log(f"warning: none of the {done['n_events']} events has a hit in the volumes of the detector table")

@@ -24,7 +24,7 @@ def add_simulate(commands: Any) -> None:
         "readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the same bytes."
     ))  # fmt: skip
     events.add_argument("--pileup", type=int, default=200, help="collisions per event (default: %(default)s)")
-    events.add_argument("--gun", type=int, default=0, metavar="N", help="N charged pions an event instead of collisions")
+    events.add_argument("--gun", type=int, metavar="N", help="N charged pions an event instead of collisions")
     events.add_argument(
         "--gun-pt", type=float, nargs=2, default=(0.5, 10.0), metavar=("LOW", "HIGH"), help="range of the pions' pT in GeV"
     )
@@ -142,10 +142,13 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
 
 
 def _simulate_events(options: argparse.Namespace) -> None:
+    from smartpix.schema import InputError
     from smartpix.simulate.events import header, simulate
     from smartpix.simulate.generate import GenerateOptions
 
-    generate = GenerateOptions(pileup=options.pileup, gun=options.gun, gun_pt=tuple(options.gun_pt), jets=options.jets)
+    if options.gun == 0:
+        raise InputError("simulate: --gun 0 makes no pions; give at least 1, or leave --gun out for collisions")
+    generate = GenerateOptions(pileup=options.pileup, gun=options.gun or 0, gun_pt=tuple(options.gun_pt), jets=options.jets)
     detector, simulation = _simulation(options, generate)
     events = simulate(detector, simulation, options.events, options.seed)
     _write_simulated(options, header(detector, simulation, options.events, options.seed), events)

@@ -247,6 +247,28 @@ def test_an_event_without_measurements_is_an_event(copy, tmp_path):
     assert ak.to_list(ak.num(part["clusters"]))[0] == len(part["particles"][0]) == 0 < len(part["clusters"][1])
 
 
+def test_rows_without_a_partner_are_counted_and_ids_that_cannot_be_refused(copy, tmp_path):
+    event = copy / "event000000000"
+    names = ("n_cells_unused", "n_truth_unused", "n_hits_without_truth")
+    assert [convert_folder(event, tmp_path / "e.root")[n] for n in names] == [0, 0, 0]
+    cells, links = (copy / f"event000000000-{table}.csv" for table in ("cells", "measurement-simhit-map"))
+    content = links.read_text()
+    (part,) = [part for _, part in iterate(tmp_path / "e.root")]
+    hit = int(part["clusters", "hit_id"][0, 0])
+    change_rows(cells, lambda rows: [*rows, rows[0] | {"measurement_id": "1000000"}])
+    lost = {"measurement_id": "1000000"}
+    change_rows(links, lambda rows: [row | lost if row["measurement_id"] == str(hit) else row for row in rows])
+    n_links = sum(line.split(",")[0] == str(hit) for line in content.splitlines()[1:])
+    assert [convert_folder(event, tmp_path / "e.root")[n] for n in names] == [1, n_links, 1]
+    links.write_text(content.splitlines()[0] + "\n")
+    with pytest.raises(InputError, match=r"simhit-map\.csv: has no rows, and the event has \d+ measurements"):
+        convert_folder(event, tmp_path / "e.root")
+    links.write_text(content)
+    change_rows(cells, lambda rows: [*rows[:-1], rows[-1] | {"measurement_id": "-1"}])
+    with pytest.raises(InputError, match=r"cells\.csv: column 'measurement_id' has the value -1 in row \d+ .*ids start at 0"):
+        convert_folder(event, tmp_path / "e.root")
+
+
 def test_a_link_that_is_there_twice_is_refused(copy, tmp_path):
     path = copy / "event000000000-measurement-simhit-map.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
@@ -323,9 +345,10 @@ IDS = {
 def test_no_id_may_be_a_float_that_stands_for_several(copy, tmp_path, table, column):
     path = copy / f"event000000000-{table}.csv"
     change_rows(path, lambda rows: [rows[0] | {column: f"{float(2**59):.17e}"}, *rows[1:]])
-    with pytest.raises(
-        InputError, match=rf"{table}\.csv: column '{column}' .* ids have been merged, as by a left join of pandas"
-    ):
+    why = "ids have been merged, as by a left join of pandas"
+    if column in ("channel0", "channel1", "particle_type"):
+        why = "is no number of type int32$"
+    with pytest.raises(InputError, match=rf"{table}\.csv: column '{column}' .* {why}"):
         convert_folder(copy / "event000000000", tmp_path / "e.root")
     assert not (tmp_path / "e.root").exists()
 

@@ -366,9 +366,10 @@ def test_no_id_may_be_a_float_that_stands_for_several(folder, output, table, col
     output.unlink()
     for merged in ("4.505867370102785e+17", "123456789012345680.0", "9007199254740992.0"):
         with_cell(folder, table, 1, column, merged)
-        with pytest.raises(
-            InputError, match=rf"{table}\.csv: column '{column}' .* ids have been merged, as by a left join of pandas"
-        ):
+        why = "ids have been merged, as by a left join of pandas"
+        if column in ("ch0", "ch1", "particle_type"):
+            why = "is no number of type int32$"
+        with pytest.raises(InputError, match=rf"{table}\.csv: column '{column}' .* {why}"):
             convert_folder(folder, output)
     assert not output.exists()
 
@@ -475,7 +476,7 @@ def test_barrels_alone_and_few_layers_are_detectors(tmp_path, output):
 
 
 @pytest.mark.parametrize(
-    "tables", [("hits",), ("hits", "cells"), ("cells", "truth"), ("truth", "particles"), ("hits", "particles")]
+    "tables", [("hits",), ("hits", "cells"), ("cells", "particles"), ("truth", "particles"), ("hits", "particles")]
 )
 def test_tables_with_a_head_alone_are_empty_or_named(folder, output, tables):
     for table in tables:
@@ -488,8 +489,99 @@ def test_tables_with_a_head_alone_are_empty_or_named(folder, output, tables):
         with pytest.raises(InputError, match=r"cells\.csv: hit \d+ has no cell \(5 such hits\)"):
             convert_folder(folder, output)
         return
+    with pytest.raises(InputError, match=r"truth\.csv: has no rows, and the event has 6 hits; to convert without truth, move"):
+        convert_folder(folder, output)
+    assert not output.exists()
+
+
+UNMATCHED = ("n_cells_unused", "n_truth_unused", "n_hits_without_truth")
+
+
+def unmatched(folder, output):
+    done = convert_folder(folder, output)
+    return [done[name] for name in UNMATCHED]
+
+
+@pytest.mark.parametrize("hit_id", [10_000, 2**63 - 1])
+def test_rows_without_a_partner_are_counted(folder, output, hit_id):
+    """Strips' own count as partners; a row of noise is a row of truth."""
+    assert unmatched(folder, output) == [0, 0, 0]
+    for table, row in (("cells", f"{hit_id},1,1,0.1\n"), ("truth", f"{hit_id},{PARTICLE},0,0,0,1,1,1,0.1\n")):
+        path = folder / f"event000000001-{table}.csv"
+        path.write_text(path.read_text() + row)
+    assert unmatched(folder, output) == [1, 1, 0]
+    # Hit 5 has two cells, hit 7 one.
+    for table, ids in (("hits", ("5,", "31,")), ("truth", ("7,",))):
+        path = folder / f"event000000001-{table}.csv"
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(ids)))
+    assert unmatched(folder, output) == [1 + 2 + 1, 1 + 2, 1]
+
+
+def test_counts_are_summed_over_the_events(folder, output):
+    write_event(folder, 2)
+    for number in (1, 2):
+        path = folder / f"event{number:09d}-truth.csv"
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("7,")))
+    assert unmatched(folder, output) == [0, 0, 2]
+
+
+@pytest.mark.parametrize(("table", "column"), [("hits", "hit_id"), ("cells", "hit_id"), ("truth", "hit_id")])
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_ids_that_cannot_be_are_refused_of_strips_too(folder, output, table, column, value):
+    with_cell(folder, table, -1, column, value)
+    with pytest.raises(InputError, match=rf"{table}\.csv: column '{column}' has the value {value} in row \d.*ids start at 1"):
+        convert_folder(folder, output)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "words"),
+    [
+        ("particles", "particle_id", "0", r"'particle_id' has the value 0 in row 0 .*ids start at 1"),
+        ("particles", "particle_id", "-1", r"'particle_id' has the value -1 in row 0"),
+        ("particles", "q", "0", r"has the charge q = 0 and makes hit 7 in .*truth\.csv \(1 such hits\); neutral particles"),
+        ("particles", "q", "1e4", r"has a charge of 10000 e, and 120 e are more than any of a nucleus"),
+        ("particles", "pz", "-1e20", r"has a pz of -1e\+20 GeV, and 100000 GeV are more"),
+        ("particles", "vx", "1e20", r"has a vx of 1e\+20 mm"),
+        ("truth", "tpy", "1e20", r"has a py of 1e\+20 GeV"),
+        ("cells", "value", "1e19", r"hit 5 has a cell of value 1e\+19, which is a charge of 7\.3e\+23 e, .*give --electrons 1"),
+        ("cells", "value", "1400", r"which is a charge of 1\.02e\+08 e, and 1e\+08 e are allowed"),
+        ("cells", "ch0", "1e300", r"column 'ch0' has the value 1e\+300 in row 0, which is no number of type int32$"),
+        ("hits", "volume_id", "10", r"hit 5 is in the volume_id 10 \(1 such hits\), which is none of .*\(7, 8, 9, 13\)"),
+        # One of TrackML's, and not of this table.
+        ("hits", "volume_id", "16", r"hit 5 is in the volume_id 16 .*give the detectors\.csv of these events"),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_are_refused(folder, output, table, column, value, words):
+    with_cell(folder, table, 1, column, value)
+    with pytest.raises(InputError, match=rf"{table}\.csv: .*{words}"):
+        convert_folder(folder, output)
+    assert not output.exists()
+
+
+def test_a_neutral_particle_without_hits_is_taken(folder, output):
+    path = folder / "event000000001-particles.csv"
+    head, line, *_ = path.read_text().splitlines()
+    cells = dict(zip(head.split(","), line.split(","), strict=True)) | {"particle_id": "17", "particle_type": "22", "q": "0"}
+    path.write_text(path.read_text() + ",".join(cells.values()) + "\n")
     convert_folder(folder, output)
-    assert ak.sum(ak.num(next(iterate(output))[1]["clusters", "truth"], axis=2)) == 0
+
+
+def test_of_a_table_of_pixels_alone_the_strips_are_trackmls(folder, output):
+    path = folder / "detectors.csv"
+    head, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([head, *lines[:5]]) + "\n")
+    assert convert_folder(folder, output)["n_left_out"] == 1
+    with_cell(folder, "hits", len(HITS), "volume_id", "10")
+    with pytest.raises(InputError, match=r"hit 31 is in the volume_id 10 .*\(7, 8, 9, 12, 13, 14, 16, 17, 18\)"):
+        convert_folder(folder, output)
+
+
+def test_a_row_of_cells_that_is_there_twice_is_refused(folder, output):
+    """One with another value is a second path through the cell, which the real event has, too."""
+    path = folder / "event000000001-cells.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[2] + "\n")
+    with pytest.raises(InputError, match=r"cells\.csv: hit 5 has the cell \(11, 20\) of value 0\.3 more than once \(1 such rows"):
+        convert_folder(folder, output)
 
 
 def test_tables_one_after_the_other_are_no_event(tmp_path, output):
