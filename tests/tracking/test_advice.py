@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from smartpix.io import Header, iterate
+from smartpix.io import Header, iterate, open_events
 from smartpix.simulate.events import header, simulate_event
 from smartpix.write import write_events
 from tests.helpers import crossings_at
@@ -92,3 +92,9 @@ def test_estimates_trained_on_others_are_a_warning_of_the_chain(files, weights):
     other = Header(file.header.detector, file.header.field, file.header.slices, {"command": "smartpix convert acts-root"})
     (line,) = Chain.for_header(other, RunOptions(gnn=str(weights))).warnings
     assert "ACTS's own digitisation" in line
+
+
+def test_a_readout_that_cannot_be_read_is_a_warning_of_the_run(files, weights):
+    damaged = dataclasses.replace(open_events(files["single"]).header, made_by={"options": 5})
+    (line,) = Chain.for_header(damaged, RunOptions(gnn=str(weights))).warnings
+    assert line.startswith("the file does not tell its readout: in its metadata 'made_by.options' cannot be read.")
