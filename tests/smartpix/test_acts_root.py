@@ -148,6 +148,10 @@ def rewritten(path, change):
         ("measurements", lambda b: b | {"rec_loc0": b["channel_value"]}, "'rec_loc0' must hold one number an entry"),
         ("measurements", lambda b: b | {"channel_loc0": b["rec_loc0"]}, "'channel_loc0' must hold a list"),
         ("measurements", lambda b: b | {"measurement_id": b["measurement_id"] * 0}, "hit 0 is there more than once"),
+        (
+            "measurements", lambda b: b | {"measurement_id": ak.values_astype(b["measurement_id"], "i8") - 1},
+            "'measurement_id' has the value -1 in row 0 .*ids start at 0",
+        ),
         ("measurements", lambda b: b | {"rec_loc0": b["rec_loc0"] * np.nan}, "'rec_loc0' has a value that is not finite"),
         ("hits", lambda b: b | {"barcode_particle": b["barcode_particle"] + 1000}, "has no hit of particle"),
         ("hits", lambda b: {n: v for n, v in b.items() if n != "tpx"}, "'tpx' is missing"),
