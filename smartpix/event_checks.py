@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import awkward as ak
@@ -15,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix import schema
+from smartpix.event_groups import Group, Ints
 from smartpix.geometry import Detector
+from smartpix.physics_checks import check_crossings, check_particles, check_pixels
 from smartpix.schema import InputError, whole_ids
 
 __all__ = ["POSITION_TOLERANCE", "Branch", "branch_types", "check_events", "check_numbers", "typed_branches"]
@@ -25,8 +26,6 @@ POSITION_TOLERANCE = 2e-3
 thickness. Single precision rounds by 0.0001 mm at 1.5 m and by 0.001 mm at 16 m."""
 SHARE_TOLERANCE = 1e-5
 """Shares are quotients in single precision."""
-
-Ints = npt.NDArray[np.int64]
 
 
 def branch_types(slices: Sequence[int], truth: bool) -> dict[str, str]:
@@ -104,39 +103,6 @@ def _typed(numbers: npt.NDArray[Any], dtype: str, where: str, name: str, starts:
         return numbers.astype(dtype)
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Numbers of one kind in some events: which event each is of, for checks and their messages."""
-
-    where: str
-    event: Ints
-    counts: Ints
-
-    @cached_property
-    def owner(self) -> Ints:
-        """(K,) place of the event that each number is of."""
-        return np.repeat(np.arange(len(self.counts)), self.counts)
-
-    def refuse(self, bad: npt.NDArray[np.bool_], what: str, values: npt.NDArray[Any] | None = None) -> None:
-        """Raise an error that names the first event with a bad number, if there is one."""
-        if np.any(bad):
-            k = int(np.argmax(bad))
-            told = "" if values is None else f" and is {values[k]:.9g}"
-            more = f" ({int(bad.sum())} such entries)" if bad.sum() > 1 else ""
-            raise InputError(f"{self.where}: event {self.event[self.owner[k]]}: {what}{told}{more}")
-
-    def refuse_repeated(self, name: str, ids: Ints) -> None:
-        """The same for ids that are there twice in an event."""
-        same = self.owner[1:] == self.owner[:-1]
-        if np.all((ids[1:] > ids[:-1]) | ~same):
-            return  # they rise, as ours do, and need no sorting
-        order = np.lexsort((ids, self.owner))
-        again = np.zeros(len(ids), dtype=bool)
-        again[order[1:]] = (ids[order[1:]] == ids[order[:-1]]) & (self.owner[order[1:]] == self.owner[order[:-1]])
-        first = ids[int(np.argmax(again))] if np.any(again) else 0
-        self.refuse(again, f"{name} {first} is there more than once; ids must be unique in an event")
-
-
 def check_numbers(events: Ints, where: str) -> None:
     """Check that all events of a file have numbers of their own.
 
@@ -159,10 +125,10 @@ def check_events(flat: Mapping[str, Branch], detector: Detector, where: str) -> 
     Raises:
         InputError: values that are not finite; modules, pixels or ids that the detector table does not have; repeated ids;
             sigmas that are not positive; positions that are not where the module has the local ones; shares that are none;
-            truth of particles that are not there.
+            truth of particles that are not there; what :mod:`smartpix.physics_checks` refuses.
     """
     kinds = {"cluster": "cluster_hit_id", "pixel": "pixel_row", "truth": "truth_share", "particle": "particle_particle_id"}
-    groups = {kind: _Group(where, flat["event"].numbers, flat[name].counts) for kind, name in kinds.items() if name in flat}
+    groups = {kind: Group(where, flat["event"].numbers, flat[name].counts) for kind, name in kinds.items() if name in flat}
     for name, branch in flat.items():
         if name == "event":
             continue
@@ -174,10 +140,10 @@ def check_events(flat: Mapping[str, Branch], detector: Detector, where: str) -> 
     columns = {name: branch.numbers for name, branch in flat.items()}
     _check_clusters(columns, groups, detector)
     if "truth" in groups:
-        _check_truth(columns, groups)
+        _check_truth(columns, groups, detector)
 
 
-def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, _Group], detector: Detector) -> None:
+def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector) -> None:
     clusters, pixels = groups["cluster"], groups["pixel"]
     module = columns["cluster_module_index"]
     off = (module < 0) | (module >= len(detector))
@@ -190,15 +156,17 @@ def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str
     for name in ("sigma_x", "sigma_y"):
         sigma = columns[f"cluster_{name}"]
         clusters.refuse(sigma <= 0, f"cluster_{name} must be positive (mm)", sigma)
+        size = 2 * (detector.half_x if name == "sigma_x" else detector.half_y)[module]
+        clusters.refuse(sigma > size, f"cluster_{name} must be the module's size at most (mm)", sigma)
     point = np.stack([columns[f"cluster_{n}"] for n in "xyz"], axis=1).astype(np.float64)
     local = detector.to_local(module, point)
     for axis, name in enumerate(("local_x", "local_y")):
         distance = np.abs(local[:, axis] - columns[f"cluster_{name}"])
-        what = f"cluster_{name} must be where cluster_x, _y, _z lie on the module, to {POSITION_TOLERANCE:g} mm, and is off"
-        clusters.refuse(distance > POSITION_TOLERANCE, f"{what} by mm", distance)
+        what = f"cluster_{name} must be where cluster_x, _y, _z lie on the module, to {POSITION_TOLERANCE:g} mm,"
+        clusters.refuse(distance > POSITION_TOLERANCE, what, distance, off="that place")
     height = np.abs(local[:, 2]) - detector.thickness[module] / 2
-    what = "cluster_x, _y, _z must lie in the module's thickness; the distance from its surface in mm must be 0"
-    clusters.refuse(height > POSITION_TOLERANCE, what, height)
+    what = "the position cluster_x, _y, _z must lie in the module's thickness"
+    clusters.refuse(height > POSITION_TOLERANCE, what, height, off="its surface")
     counts = columns["cluster_n_pixels"]
     clusters.refuse(counts < 1, "cluster_n_pixels must be at least 1, every cluster has pixels,", counts)
     _check_counts("cluster_n_pixels", counts, clusters, pixels)
@@ -207,9 +175,11 @@ def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str
         index = columns[f"pixel_{name}"]
         what = f"pixel_{name} must lie on its module (detector table and pixels do not belong together)"
         pixels.refuse((index < 0) | (index >= limit[owner]), what, index)
+    if len(counts):
+        check_pixels(columns, clusters, pixels, detector)
 
 
-def _check_counts(name: str, counts: npt.NDArray[Any], clusters: _Group, inside: _Group) -> None:
+def _check_counts(name: str, counts: npt.NDArray[Any], clusters: Group, inside: Group) -> None:
     """What clusters count adds up to what there is, event by event."""
     total = np.bincount(clusters.owner, counts, len(clusters.counts)).astype(np.int64)
     if not np.array_equal(total, inside.counts):
@@ -220,7 +190,7 @@ def _check_counts(name: str, counts: npt.NDArray[Any], clusters: _Group, inside:
         )
 
 
-def _check_truth(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, _Group]) -> None:
+def _check_truth(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector) -> None:
     clusters, truth, particles = (groups[kind] for kind in ("cluster", "truth", "particle"))
     counts = columns["cluster_n_truth"]
     clusters.refuse(counts < 0, "cluster_n_truth must not be negative", counts)
@@ -234,3 +204,5 @@ def _check_truth(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, _
     key = np.concatenate([particles.owner, truth.owner]) * (len(names) + 1) + number
     lost = ~np.isin(key[len(known) :], key[: len(known)])
     truth.refuse(lost, "truth_particle_id must be among the event's particle_particle_id", who)
+    check_crossings(columns, truth, detector)
+    check_particles(columns, particles)

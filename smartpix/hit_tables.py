@@ -17,6 +17,7 @@ from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.event_checks import POSITION_TOLERANCE
 from smartpix.geometry import Detector
+from smartpix.physics_checks import LARGEST_OF_PARTICLES, OVER_EDGE
 from smartpix.schema import InputError
 
 __all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "Unmatched", "check_ids", "make_event", "rows_of"]
@@ -32,15 +33,8 @@ thinner than two of it, about half the thickness."""
 LORENTZ = 0.25
 """Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz angle's tangent of
 0.5, that of electrons in 4 T at most."""
-OVER_EDGE = 0.1
-"""Largest distance in mm of a crossing from the sensor it belongs to, as of particles that come in through its side."""
 MOST_CHARGE = 1e8
 """e: the charge of a cell stays below it. It is 360 MeV; charges in e that are taken for path lengths in mm go beyond it."""
-LARGEST_OF_PARTICLES = {
-    "charge": (120.0, "e", "of a nucleus"), **dict.fromkeys(("vx", "vy", "vz"), (1e6, "mm", "in a detector")),
-    **dict.fromkeys(("px", "py", "pz"), (1e5, "GeV", "of a collider")),
-}  # fmt: skip
-"""Largest values of particles' columns, either sign, their units and whose they are: beyond, a number is damaged."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -99,6 +99,9 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     chosen = first[of_truth] + rng.integers(0, 12, len(of_truth)) % np.maximum(n_particles[of_truth], 1)
     truth["particle_id"] = particles["particle_id"][chosen]
     truth["share"] = rng.random(len(of_truth)).astype(np.float32)
+    truth["pt"] = np.abs(truth["pt"])
+    truth |= {name: rng.uniform(-half, half, len(of_truth)).astype(np.float32) for name, half in (("x", 36.0), ("y", 8.4))}
+    particles["charge"] = rng.choice([-1, 1], len(particles["charge"])).astype(np.float32)
     clusters = columns(schema.CLUSTERS, n)
     clusters["hit_id"] = unique(sizes, 1000)
     clusters["module_index"] = np.zeros(n, dtype=np.int32)
@@ -110,6 +113,17 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     clusters |= {f"local_{axis}": local[:, k].astype(np.float32) for k, axis in enumerate("xy")}
     clusters |= {f"sigma_{axis}": rng.uniform(0.001, 0.02, n).astype(np.float32) for axis in "xy"}
     pixels = columns(schema.PIXELS | {f"charge_{s:02d}": schema.Column("f4", "e", "") for s in slices}, int(n_pixels.sum()))
+    # Some of the 3 x 3 pixels about the position, in any order.
+    of_pixel = np.repeat(np.arange(n), n_pixels)
+    chosen = np.concatenate([np.zeros(0, dtype=np.int64), *(rng.permutation(9)[:k] for k in n_pixels)])
+    for name, k, half, pitch, last, step in (
+        ("row", 1, 8.4, 0.0125, 1343, chosen // 3),
+        ("column", 0, 36.0, 0.05, 1439, chosen % 3),
+    ):
+        middle = np.clip((local[:, k] + half) // pitch, 1, last - 1).astype(np.int16)
+        pixels[name] = (middle[of_pixel] + step - 1).astype(np.int16)
+    charges = pixels[f"charge_{max(slices):02d}"]
+    clusters["charge"] = np.bincount(of_pixel, np.maximum(charges, 0), n).astype(np.float32)
     clusters["pixels"] = ak.unflatten(ak.zip(pixels), n_pixels)
     clusters["truth"] = ak.unflatten(ak.zip(truth), n_truth)
     return ak.zip(
