@@ -24,6 +24,8 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
         n_layers: of the detector.
     """
     told = []
+    if summary["n_events"] == 0:
+        return ["there are no events in what was given, so that all numbers are empty; look at how the files were made"]
     few = n_layers < options.build.min_hits
     if few:
         told.append(

@@ -19,7 +19,7 @@ from tracking.cli_export import add_export
 from tracking.cli_measure import add_bench, add_study
 from tracking.cli_options import chain_flags, chain_options
 from tracking.cli_output import json_flag, log, print_json, print_result
-from tracking.cli_parser import Parser, parse, subcommands
+from tracking.cli_parser import Parser, named_path, parse, subcommands
 from tracking.cli_simulate import add_simulate
 from tracking.cli_streams import ReaderGoneError, results_alone, streams
 from tracking.cli_train import add_train
@@ -81,15 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
         "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
     ))  # fmt: skip
-    run.add_argument("files", nargs="*", type=Path, metavar="FILE", help=(
+    run.add_argument("files", nargs="*", type=named_path, metavar="FILE", help=(
         "event files (ROOT), or patterns in quotes ('pu200-*.root'); default: the embedded sample"
     ))  # fmt: skip
     run.add_argument(
-        "-o", "--output", type=Path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
+        "-o", "--output", type=named_path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
     )
     chain_flags(run)
     run.add_argument("--write", action="append", default=[], choices=EXTRA, help="one more file of results; may be repeated")
-    run.add_argument("--join", type=Path, metavar="ORIGINAL", help=(
+    run.add_argument("--join", type=named_path, metavar="ORIGINAL", help=(
         "what the files were converted from: also write track number and score for every hit of it, in its order"
     ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or a folder) or weights "
         "(safetensors) hold."
     ))  # fmt: skip
-    info.add_argument("file", type=Path, nargs="?", metavar="FILE", help="or weights by name; default: the embedded sample")
+    info.add_argument("file", type=named_path, nargs="?", metavar="FILE", help="or weights by name; default: the embedded sample")
     json_flag(info)
     info.set_defaults(command_function=_info)
 
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     detector.add_argument("--pitch-v", type=float, default=0.05, metavar="MM", help="pitch along z or r (default: %(default)s)")
     detector.add_argument("--thickness", type=float, default=0.1, metavar="MM", help="of the sensor (default: %(default)s)")
     detector.add_argument("--endcap-thickness", type=float, metavar="MM", help="of the sensors on the disks, if they differ")
-    detector.add_argument("-o", "--output", type=Path, required=True, metavar="F.csv[.gz]")
+    detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
     json_flag(detector)
     detector.set_defaults(command_function=_detector)
     return parser

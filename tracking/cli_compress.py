@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from smartpix.schema import InputError
 from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_parser import named_path
 from tracking.cli_train import check_kept, sensor_flag, set_threads
 
 __all__ = ["add_compress"]
@@ -22,10 +22,10 @@ def add_compress(commands: Any) -> None:
         "constraint, learned bits, a teacher; calibrated and tested as the bit-exact network of whole numbers. An interrupted "
         "training is taken up again by the same command."
     ))  # fmt: skip
-    compress.add_argument("files", nargs="+", type=Path, metavar="FILE", help=(
+    compress.add_argument("files", nargs="+", type=named_path, metavar="FILE", help=(
         "data sets (parquet) or event files (ROOT); of these the ADC must be the network's"
     ))  # fmt: skip
-    compress.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
+    compress.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
     compress.add_argument("--region", choices=("barrel", "endcap"), required=True)
     compress.add_argument("--from", dest="start", metavar="WEIGHTS", help=(
         "start from these, by name or path: quantised ones, whose widths and bits are then the defaults, or float ones"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_parser import named_path
 
 __all__ = ["add_convert"]
 
@@ -21,8 +21,8 @@ def add_convert(commands: Any) -> None:
         "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT file; the format "
         "(trackml, acts-csv, acts-root, smartpix) is found out where it is not given"
     ))  # fmt: skip
-    convert.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
-    convert.add_argument("--detector", type=Path, metavar="FILE", help=(
+    convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
+    convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
         "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
     ))  # fmt: skip
     convert.add_argument("--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)")

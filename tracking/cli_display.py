@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from smartpix.files import check_writable
 from tracking.cli_options import chain_flags, chain_options
 from tracking.cli_output import json_flag, print_result
+from tracking.cli_parser import named_path
 
 __all__ = ["add_display"]
 
@@ -19,9 +19,11 @@ def add_display(commands: Any) -> None:
         "Run the chain on one event and write a single HTML page, which needs no network: hits, layers, edges before and after, "
         "cones, tracks and vertices to turn about; a click on a hit shows its cluster, estimate, cone, edges and track."
     ))  # fmt: skip
-    display.add_argument("path", nargs="?", type=Path, metavar="FILE", help="event file (ROOT); default: the embedded sample")
+    display.add_argument(
+        "path", nargs="?", type=named_path, metavar="FILE", help="event file (ROOT); default: the embedded sample"
+    )
     display.add_argument("--event", type=int, metavar="N", help="number of the event (default: the file's first)")
-    display.add_argument("-o", "--output", type=Path, metavar="F.html", help="the page (default: event-N.html)")
+    display.add_argument("-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)")
     chain_flags(display)
     json_flag(display)
     display.set_defaults(command_function=_display)

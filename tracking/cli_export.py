@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from smartpix.schema import check
 from tracking.cli_output import json_flag, log, print_result
+from tracking.cli_parser import named_path
 
 __all__ = ["add_export"]
 
@@ -23,7 +23,7 @@ def add_export(commands: Any) -> None:
     export.add_argument(
         "weights", metavar="WEIGHTS", help="quantised ones (see compress) or the graph network's: by name, or a path"
     )
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx")
+    export.add_argument("-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx")
     export.add_argument("--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)")
     export.add_argument("--io", default="parallel", help="parallel or stream (default: %(default)s)")
     export.add_argument("--strategy", metavar="HOW", help=(
@@ -33,7 +33,9 @@ def add_export(commands: Any) -> None:
     export.add_argument("--part", default="", help="device (default: hls4ml's)")
     export.add_argument("--clock", type=float, default=5.0, metavar="NS", help="period (default: %(default)s)")
     export.add_argument("--clusters", type=int, default=2000, metavar="N", help="in the test bench (default: %(default)s)")
-    export.add_argument("--file", type=Path, metavar="F.parquet", help="take them from this data set, not from a simulation")
+    export.add_argument(
+        "--file", type=named_path, metavar="F.parquet", help="take them from this data set, not from a simulation"
+    )
     export.add_argument("--seed", type=int, default=1, help="of the simulated clusters (default: %(default)s)")
     export.add_argument("--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)")
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")

@@ -9,7 +9,7 @@ from typing import Any
 
 from smartpix.schema import InputError, check
 from tracking.cli_output import json_flag, log, print_json, print_result
-from tracking.cli_parser import subcommands
+from tracking.cli_parser import named_path, subcommands
 from tracking.cli_streams import show
 from tracking.cli_train import sensor_flag, set_threads
 
@@ -27,7 +27,7 @@ def add_bench(commands: Any) -> None:
     ))  # fmt: skip
     mdn.add_argument("--variants", nargs="+", metavar="V", help="default: all")
     mdn.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
-    mdn.add_argument("--file", type=Path, metavar="F.parquet", help="test on this data set instead")
+    mdn.add_argument("--file", type=named_path, metavar="F.parquet", help="test on this data set instead")
     mdn.add_argument("--type", type=int, metavar="1..7", help="sensor of the data set, if its file does not say")
     mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     json_flag(mdn)
@@ -45,7 +45,7 @@ def add_bench(commands: Any) -> None:
         "Every method on the same hits, in turn in one process: edges, efficiency, purity, seeds, time, memory. Simulates "
         "events unless files are given. Needs smartpix[acts]."
     ))  # fmt: skip
-    seeding.add_argument("files", nargs="*", type=Path, metavar="FILE", help="simulated events")
+    seeding.add_argument("files", nargs="*", type=named_path, metavar="FILE", help="simulated events")
     seeding.add_argument("--events", type=int, default=3, metavar="N", help="most to use (default: %(default)s)")
     seeding.add_argument("--threads", type=_numbers, default=[1, 2], metavar="1,2", help="used, and compared (default: 1,2)")
     seeding.add_argument(
@@ -54,9 +54,9 @@ def add_bench(commands: Any) -> None:
     )  # fmt: skip
     seeding.add_argument("--seed", type=int, default=5001, help="of simulated events (default: %(default)s)")
     seeding.add_argument(
-        "--levers", type=Path, metavar="levers.json", help="of `study levers`: what its sensors would do to the reduction"
+        "--levers", type=named_path, metavar="levers.json", help="of `study levers`: what its sensors would do to the reduction"
     )
-    seeding.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write figures and bench-seeding.json there")
+    seeding.add_argument("-o", "--output", type=named_path, metavar="FOLDER", help="write figures and bench-seeding.json there")
     json_flag(seeding)
     seeding.set_defaults(command_function=_bench_seeding)
     tracks = kinds.add_parser("tracking", help="tracks beside ACTS's, and beside those of the window's graph", description=(
@@ -97,7 +97,7 @@ def add_study(commands: Any) -> None:
     pull = kinds.add_parser("pull", help="residuals and pulls of the networks, cluster-shape estimates beside them", description=(
         "Residuals and pulls of the shipped networks on simulated events, with the cluster-shape estimates as a cross-check."
     ))  # fmt: skip
-    pull.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: the embedded sample")
+    pull.add_argument("files", nargs="*", type=named_path, metavar="FILE", help="default: the embedded sample")
     pull.set_defaults(command_function=_study_pull)
     angle = kinds.add_parser("angle-pt", help="what one layer's beta tells about pT", description=(
         "The bend measured by one layer's beta against the charge over the transverse momentum, on data set 2s."
@@ -115,7 +115,11 @@ def add_study(commands: Any) -> None:
     front.set_defaults(command_function=_study_front)
     for parser in kinds.choices.values():
         parser.add_argument(
-            "-o", "--output", type=Path, default=Path("smartpix-study"), help="folder for the results (default: %(default)s)"
+            "-o",
+            "--output",
+            type=named_path,
+            default=Path("smartpix-study"),
+            help="folder for the results (default: %(default)s)",
         )
         json_flag(parser)
 

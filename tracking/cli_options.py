@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartpix.schema import ESTIMATES, InputError, quoted
 from smartpix.text import parse_toml, read_toml
+from tracking.cli_parser import named_path
 
 if TYPE_CHECKING:
     from tracking.options import RunOptions
@@ -21,7 +22,9 @@ HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNOREC
 
 def chain_flags(parser: argparse.ArgumentParser) -> None:
     """Add ``--options``, ``--set``, ``--estimates`` and ``--link-bits``."""
-    parser.add_argument("--options", type=Path, metavar="TOML", help="file of options, a section per stage; see docs/options.md")
+    parser.add_argument(
+        "--options", type=named_path, metavar="TOML", help="file of options, a section per stage; see docs/options.md"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
     )
@@ -58,7 +61,11 @@ def read_options(path: str | Path) -> dict[str, Any]:
         InputError: missing file or not TOML.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, and a file of options (TOML) is needed; give the file's name")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is a device or a pipe, and a file of options (TOML) is needed; write the options into one")
+    if not path.exists():
         raise InputError(f"{path}: no such options file")
     try:
         return read_toml(path)

@@ -6,14 +6,26 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from smartpix.schema import nearest
 
-__all__ = ["Parser", "parse", "subcommands"]
+__all__ = ["Parser", "named_path", "parse", "subcommands"]
 
 FLAG_ALIKE = 0.65
 """Similarity of flags that is worth a hint; all have their dashes in common."""
+
+
+def named_path(text: str) -> Path:
+    """A path, as the type of an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: the name is empty, which pathlib takes for the current folder.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty (a variable of the shell that is not set?); give a name")
+    return Path(text)
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,11 +6,10 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from tracking.cli_output import json_flag, log, print_result
-from tracking.cli_parser import subcommands
+from tracking.cli_parser import named_path, subcommands
 
 __all__ = ["add_simulate"]
 
@@ -75,7 +74,7 @@ def _add_simulate_clusters(kinds: Any) -> None:
     clusters.add_argument("--induction", default="pixelav", metavar="HOW", help=(
         "pixelav: on the 3 x 3 pixels around a carrier, as in the public sets; full: on 5 x 13 (default: %(default)s)"
     ))  # fmt: skip
-    clusters.add_argument("-o", "--output", type=Path, required=True, metavar="F.parquet")
+    clusters.add_argument("-o", "--output", type=named_path, required=True, metavar="F.parquet")
     json_flag(clusters)
     clusters.set_defaults(command_function=_simulate_clusters)
 
@@ -83,7 +82,9 @@ def _add_simulate_clusters(kinds: Any) -> None:
 def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
     """What every simulation takes: seed, detector, field, sensor and readout, output."""
     parser.add_argument("--seed", type=int, required=True, help="of everything")
-    parser.add_argument("--detector", type=Path, metavar="CSV", help="module table; default: the embedded 50 x 12.5 x 100 um one")
+    parser.add_argument(
+        "--detector", type=named_path, metavar="CSV", help="module table; default: the embedded 50 x 12.5 x 100 um one"
+    )
     parser.add_argument("--field", type=float, default=3.8, metavar="T", help="solenoid field (default: %(default)s)")
     parser.add_argument(
         "--bias", type=float, default=100.0, metavar="V", help="bias per 100 um of thickness (default: %(default)s)"
@@ -100,7 +101,7 @@ def _sensor_arguments(parser: argparse.ArgumentParser) -> None:
         "--slices", type=int, nargs="+", default=(0, 19), metavar="S", help="sampled 200 ps slices, 0 to 19 (default: 0 19)"
     )
     parser.add_argument("--rntuple", action="store_true", help="write an RNTuple instead of a TTree")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="F.root")
+    parser.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
     json_flag(parser)
 
 

@@ -12,7 +12,7 @@ from smartpix.schema import InputError, check
 from smartpix.weights import check_output, weights_path
 from tracking.cli_options import set_option
 from tracking.cli_output import json_flag, log, print_result
-from tracking.cli_parser import subcommands
+from tracking.cli_parser import named_path, subcommands
 
 __all__ = ["add_train", "check_kept", "sensor_flag", "set_threads"]
 
@@ -25,7 +25,7 @@ def add_train(commands: Any) -> None:
         "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
         "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
-    mdn.add_argument("files", nargs="+", type=Path, metavar="FILE", help=(
+    mdn.add_argument("files", nargs="+", type=named_path, metavar="FILE", help=(
         "event files (ROOT), or data sets in the public layout (parquet, files or folders)"
     ))  # fmt: skip
     mdn.add_argument("--region", choices=("barrel", "endcap"), required=True)
@@ -57,12 +57,12 @@ def add_train(commands: Any) -> None:
         help="the cluster-shape estimates",
         description="Train the cluster-shape estimates on simulated event files of one sensor.",
     )
-    shape.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    shape.add_argument("files", nargs="+", type=named_path, metavar="FILE")
     gnn = kinds.add_parser("gnn", help="the graph network", description=(
         "Train the interaction network on simulated event files, at any mix of pile-up. "
             "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
-    gnn.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    gnn.add_argument("files", nargs="*", type=named_path, metavar="FILE")
     gnn.add_argument("--pileup", type=int, nargs="+", default=[], metavar="P", help=(
         "train on events that are simulated now, so many for each pile-up (needs ACTS); no FILE then"
     ))  # fmt: skip
@@ -87,7 +87,7 @@ def add_train(commands: Any) -> None:
     gnn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
     gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
     for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
-        parser.add_argument("-o", "--output", type=Path, required=True, metavar="W.safetensors")
+        parser.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
         if parser is not shape:
             parser.add_argument("--threads", type=int, default=1, help=(
                 "of torch (default: %(default)s); the weights depend on their number in the last digits, since sums are taken in "

@@ -117,9 +117,10 @@ def run(
                     if not isinstance(outcome, InputError):
                         store_part(parts, unit, outcome)
                     elif name not in failed:
-                        failed[name] = str(outcome)
+                        # Units go by absolute paths; people by those that they gave.
+                        failed[name] = str(outcome).replace(unit.path, name, 1)
                         if len(names) > 1:
-                            log(f"left out: {outcome}")
+                            log(f"left out: {failed[name]}")
                     step(len(unit))
         except KeyboardInterrupt:
             log(f"what is done is kept in {unfinished}; the same command goes on from there")

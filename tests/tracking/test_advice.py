@@ -19,8 +19,8 @@ from tracking.options import RunOptions
 from tracking.pipeline import Chain
 from tracking.runs import run
 
-GOOD = {"n_hits": 1000, "n_tracks": 90, "n_findable": 100, "track_efficiency": 0.9, "features_outside": 0.0}
-NO_TRUTH = {name: GOOD[name] for name in ("n_hits", "n_tracks", "features_outside")}
+GOOD = {"n_events": 10, "n_hits": 1000, "n_tracks": 90, "n_findable": 100, "track_efficiency": 0.9, "features_outside": 0.0}
+NO_TRUTH = {name: GOOD[name] for name in ("n_events", "n_hits", "n_tracks", "features_outside")}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ NO_TRUTH = {name: GOOD[name] for name in ("n_hits", "n_tracks", "features_outsid
     [
         ({}, RunOptions(), 10, []),
         ({"n_hits": 0, "n_tracks": 0, "n_findable": 0, "track_efficiency": None}, RunOptions(), 10, []),
+        ({"n_events": 0, "n_hits": 0, "n_tracks": 0, "n_findable": 0}, RunOptions(), 3, ["no events in what was given"]),
         ({"n_findable": 0, "track_efficiency": None}, RunOptions(), 10, ["no particle counts as findable.*unit.*GeV"]),
         ({"n_findable": 0, "track_efficiency": None}, RunOptions(build=BuildOptions(min_hits=3)), 3,
          ["4 layers and the detector has 3; set findable_layers=3"]),
@@ -47,6 +48,24 @@ def test_what_is_wrong_is_said_with_what_to_do(changed, options, n_layers, words
                 assert re.search(pattern, line)
         else:
             assert not any("findable" in line for line in told)
+
+
+def test_a_file_without_events_is_told_and_stands_in_the_summary(weights, tmp_path, capsys):
+    write_events(tmp_path / "s0.root", Header(toys.detector(), 3.8, (0, 19)), [])
+    arguments = [
+        "run",
+        str(tmp_path / "s0.root"),
+        "--set",
+        f"gnn={weights}",
+        "--no-figures",
+        "--json",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["warnings"][-1].startswith("there are no events in what was given")
+    assert len(re.findall("warning: there are no events", err)) == 1
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,6 +172,16 @@ def test_a_file_overwritten_in_its_middle_is_one_line_and_code_1(run, files, tmp
     refused(run(tmp_path / "holed.root"), "holed.root")
 
 
+@pytest.mark.parametrize(
+    "arguments", [["run", ""], ["run", "x.root", "-o", ""], ["run", "--options", " "], ["convert", "x", "-o", ""], ["info", ""]]
+)
+def test_empty_names_are_not_the_current_folder(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert re.search(r"error: argument .*: the name is empty .*; give a name$", capsys.readouterr().err.splitlines()[-1])
+
+
 def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     toml = tmp_path / "my.toml"
     refused(run(files["first"], "--set", "cone.quantil=0.9"), "quantil", "Did you mean 'quantile'?")
@@ -179,6 +190,8 @@ def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(files["first"], "--set", "cone.max_edges=10"), "max_edges = 10")
     refused(run(files["first"], "--set", "window.max_edges=10"), "max_edges = 10")
     refused(run(files["first"], "--options", toml), "my.toml", "no such options file")
+    refused(run(files["first"], "--options", tmp_path), str(tmp_path), "is a folder, and a file of options")
+    refused(run(files["first"], "--options", os.devnull), os.devnull, "is a device or a pipe, and a file of options")
     toml.write_text("[cone")
     refused(run(files["first"], "--options", toml), "my.toml", "not a TOML file")
     toml.write_text("a = " + "[" * 9999, encoding="utf-8")
