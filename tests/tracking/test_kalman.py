@@ -169,7 +169,7 @@ def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
     across = np.hypot(1, b) / np.sqrt(1 + a * a + b * b)
     turn = -strength * q
     begin = np.array([0.0, -0.3, 0.5])
-    if turn != 0:
+    if abs(turn) > 1e-12:  # in 1/mm; less is straight for any detector
         middle = begin + sign * np.array([-b, 1.0, 0.0]) / np.sqrt(1 + a * a + b * b) / turn
         apart = abs((middle - center) @ fn) * abs(turn) / across
         if apart > 0.95:
