@@ -90,7 +90,11 @@ def test_several_files_are_added_up(run, files):
 @pytest.mark.parametrize("as_json", [True, False])
 def test_empty_files_and_events_are_no_error(run, files, tmp_path, name, n_events, as_json):
     code, out, err = run(files[name], *(["--json"] if as_json else []))
-    assert (code, err) == (0, "")
+    told = [line for line in err.splitlines() if line]
+    assert code == 0
+    # Of no events one warning, of an event without hits none.
+    assert len(told) == (n_events == 0)
+    assert all(line.startswith("warning: there are no events") for line in told)
     if as_json:
         summary = json.loads(out)
         assert (summary["n_events"], summary["n_hits"], summary["n_edges"], summary["n_findable"]) == (n_events, 0, 0, 0)
