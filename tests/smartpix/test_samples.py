@@ -402,7 +402,7 @@ def handmade_file(path, places, truth_at, cots=(0.3, 0.1), detector=None, shares
         np.arange(n), ids, shares, np.zeros(n, dtype=np.int32), at[:, 0], at[:, 1], np.full(n, cots[0]), np.full(n, cots[1]),
         np.ones(n),
     )  # fmt: skip
-    clusters = cluster_records(detector, pixels, truth, slices, np.full((1, 2), 0.123))
+    clusters = cluster_records(detector, pixels, truth, slices, np.full((1, 2), 0.05))
     particles = {name: np.zeros(len(np.unique(ids)), dtype=c.dtype) for name, c in schema.PARTICLES.items()}
     particles["particle_id"] = np.unique(ids)
     write_events(path, Header(detector, 3.8, slices), [one_event(0, clusters, ak.zip(particles))])
