@@ -860,7 +860,7 @@ def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, 
 def test_arguments_of_another_kind_are_named(files, tmp_path):
     for more, words in (
         ({"options": {"threads": 2}}, "options must be RunOptions"), ({"client": "tcp://a:1"}, r"give Client\('tcp://a:1'\)"),
-        ({"events_per_unit": "10"}, "events_per_unit must be whole and at least 1 and is 10"),
+        ({"events_per_unit": "10"}, "events_per_unit must be whole and at least 1 and is '10'"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
             run(files["toy"], tmp_path / "out", **more)
