@@ -255,8 +255,8 @@ def test_nothing_is_allocated_for_sizes_that_the_file_does_not_have(tmp_path, ke
 
 def test_a_quantised_network_must_be_as_large_as_it_says(tmp_path):
     arrays, description = load_weights("fixed-barrel", "fixed-columns")
-    description["network"]["hidden"] = [9_999, 9_999]
+    description["network"]["hidden"] = [999, 999]
     save_weights(tmp_path / "w.safetensors", arrays, description)
     for use in (MdnNetwork.load, start_from, load_fixed):
-        with pytest.raises(InputError, match=r"w\.safetensors: has shape, filters, widths, edges and activation .*9999"):
+        with pytest.raises(InputError, match=r"w\.safetensors: has shape, filters, widths, edges and activation .*999"):
             use(str(tmp_path / "w.safetensors"))
