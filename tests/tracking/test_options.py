@@ -115,7 +115,12 @@ def test_a_file_of_options_is_read(tmp_path):
 def test_unreadable_option_files_are_refused(tmp_path):
     (tmp_path / "bad.toml").write_text("cone = = 3")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name, words in (("missing.toml", "no such"), ("bad.toml", "not a TOML"), ("binary.toml", "not a TOML"), (".", "is a folder")):
+    for name, words in (
+        ("missing.toml", "no such"),
+        ("bad.toml", "not a TOML"),
+        ("binary.toml", "not a TOML"),
+        (".", "is a folder"),
+    ):
         with pytest.raises(InputError, match=words) as error:
             read_options(tmp_path / name)
         assert str(tmp_path / name) in str(error.value)
