@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 
 import awkward as ak
@@ -144,9 +145,18 @@ def convert_folder(path, output, kind=None, **options):
     return convert(found, output, ConvertOptions(**options))
 
 
+BOUND = """
+import ctypes, os, sys
+for capability in (1, 2):  # to write and to read whatever permissions say
+    if ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+        raise OSError(ctypes.get_errno(), "prctl")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def bound_by_permissions(command):
     """The command as a process that may not write where permissions forbid it, also for root."""
-    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command] if os.geteuid() == 0 else list(command)
+    return [sys.executable, "-c", BOUND, *command] if os.geteuid() == 0 else list(command)
 
 
 def mark_of_the_dead() -> bytes:

@@ -30,7 +30,7 @@ def command(*arguments, shell="", **environment):
     code = "import sys; from tracking.cli import main; sys.exit(main())"
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHONIO", "PYTHONUTF8"))}
     done = subprocess.run(
-        ["bash", "-c", f'"$@" {shell}', "bash", sys.executable, "-c", code, *arguments],
+        ["/bin/bash", "-c", f'"$@" {shell}', "bash", sys.executable, "-c", code, *arguments],
         env=kept | environment, cwd=REPOSITORY, capture_output=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
@@ -124,7 +124,7 @@ def test_closed_streams_are_not_given_to_the_files_that_are_opened_next(tmp_path
         "import os; from tracking.cli_streams import streams\n"
         "with streams(), open('data', 'w') as file:\n    file.write('data'); file.flush(); os.write(1, b'noise')"
     )
-    subprocess.run(["bash", "-c", '"$@" >&-', "bash", sys.executable, "-c", code], cwd=tmp_path, check=True, env=os.environ | {
+    subprocess.run(["/bin/bash", "-c", '"$@" >&-', "bash", sys.executable, "-c", code], cwd=tmp_path, check=True, env=os.environ | {
         "PYTHONPATH": str(REPOSITORY),
     })  # fmt: skip
     assert (tmp_path / "data").read_text() == "data"
