@@ -124,9 +124,9 @@ def test_closed_streams_are_not_given_to_the_files_that_are_opened_next(tmp_path
         "import os; from tracking.cli_streams import streams\n"
         "with streams(), open('data', 'w') as file:\n    file.write('data'); file.flush(); os.write(1, b'noise')"
     )
-    subprocess.run(["/bin/bash", "-c", '"$@" >&-', "bash", sys.executable, "-c", code], cwd=tmp_path, check=True, env=os.environ | {
-        "PYTHONPATH": str(REPOSITORY),
-    })  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    closed = ["/bin/bash", "-c", '"$@" >&-', "bash"]
+    subprocess.run([*closed, sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
     assert (tmp_path / "data").read_text() == "data"
 
 
