@@ -27,13 +27,13 @@ from pathlib import Path
 import psutil
 from distributed import Client, LocalCluster
 
-from smartpix.io import open_events
+from smartpix.io.events import open_events
 from tracking import RunOptions, run
-from tracking.outputs import output_writer
-from tracking.pipeline import Chain
-from tracking.totals import Totals
-from tracking.unfinished import Parts, load_part, store_part
-from tracking.units import packed, plan_units, run_unit
+from tracking.chain import Chain
+from tracking.runs.outputs import output_writer
+from tracking.runs.totals import Totals
+from tracking.runs.unfinished import Parts, load_part, store_part
+from tracking.runs.units import packed, plan_units, run_unit
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "dask.json"

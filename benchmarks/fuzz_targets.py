@@ -30,35 +30,36 @@ from fuzz_changes import (
     text_changed,
 )
 
-from smartpix.compress import CompressOptions
-from smartpix.convert import ConvertOptions, convert, detect
-from smartpix.dataset import ClusterSet
+from smartpix.chip.compress import CompressOptions
+from smartpix.chip.quantize import QuantizedOptions
+from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.describe import describe_file
-from smartpix.estimate import MdnNetwork
+from smartpix.estimate.mdn import MdnNetwork
+from smartpix.estimate.shape import ShapeEstimator, TrainShapeOptions
 from smartpix.geometry import read_detector, write_detector
-from smartpix.io import Header, iterate, open_events
-from smartpix.network import NetworkOptions
-from smartpix.parquet import read_clusters, write_clusters
-from smartpix.quantize import QuantizedOptions
-from smartpix.shape import ShapeEstimator, TrainShapeOptions
+from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.events import Header, iterate, open_events
+from smartpix.io.parquet import read_clusters, write_clusters
+from smartpix.io.write import write_events
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.weights import load_weights, save_weights
+from smartpix.shipped import data_path
 from smartpix.simulate.datasets import DatasetOptions
 from smartpix.simulate.events import SimulateOptions
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train import TrainMdnOptions
-from smartpix.weights import data_path, load_weights, save_weights
-from smartpix.write import write_events
+from smartpix.train.loop import TrainMdnOptions
 from tests.acts_files import write_acts, write_acts_root
 from tests.helpers import SENSOR, embedded_detector, one_module_detector, part_of, random_events
-from tests.smartpix.test_io import rewritten
-from tests.smartpix.test_trackml import write_event
+from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.io.test_events import rewritten
 from tracking import RunOptions
-from tracking.cli_options import read_options, set_option
-from tracking.inference import fuse_network
-from tracking.model import load_network
+from tracking.chain import Chain
+from tracking.cli.options import read_options, set_option
+from tracking.finders.gnn.fused import fuse_network
+from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.train import TrainGnnOptions
 from tracking.options import from_mapping
-from tracking.pipeline import Chain
-from tracking.train import TrainGnnOptions
 
 __all__ = ["TARGETS", "SilentError", "Target"]
 
@@ -289,7 +290,7 @@ def checkpoint(folder: Path) -> Attempt:
     """Bytes of the checkpoint of a training."""
     import torch
 
-    from smartpix.checkpoint import resume, save_checkpoint
+    from smartpix.train.checkpoint import resume, save_checkpoint
 
     def fresh() -> tuple[Any, Any]:
         torch.manual_seed(1)
@@ -479,8 +480,8 @@ def options_text(folder: Path) -> Attempt:
 
 def kept_parts(folder: Path) -> Attempt:
     """Bytes of the finished parts of a run that was stopped."""
-    from tracking.part import packed, unpacked
-    from tracking.units import plan_units, run_unit
+    from tracking.runs.part import packed, unpacked
+    from tracking.runs.units import plan_units, run_unit
 
     path = folder / "e.root"
     header, events = wedge()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking.bench_tracking import judged, load, rates, run_chain
-from tracking.model import load_network
+from tracking.bench.seeding_sample import simulated
+from tracking.bench.tracks import judged, load, rates, run_chain
+from tracking.chain import Chain
+from tracking.finders.gnn.network import load_network
 from tracking.options import RunOptions
-from tracking.pipeline import Chain
-from tracking.seeding_sample import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
 N_EVENTS, SEED, REPEATS = 8, 606, 5

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from seeding.cones import ConeOptions
-from tracking.graph import WIDE
+from tracking.finders.gnn.graph import WIDE
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -242,7 +242,7 @@ Edges of the window / edges in the cones: {seeding["reduction_innermost"]:.1f} f
 
 ## Tracks beside ACTS
 
-`smartpix bench tracking` (needs ACTS): fresh events, the same hits for both; ACTS 48.1 with its own seeding, parameter estimation, combinatorial Kalman filter and ambiguity resolution, tuned for these pixels (`tracking/acts_reference.py` says
+`smartpix bench tracking` (needs ACTS): fresh events, the same hits for both; ACTS 48.1 with its own seeding, parameter estimation, combinatorial Kalman filter and ambiguity resolution, tuned for these pixels (`tracking/acts/reference.py` says
 how). Efficiency of findable particles; fakes and duplicates among tracks with at least four layers and pT > 0.5 GeV; resolutions of particles that both found. Inside the clock: from clusters with estimates to fitted tracks; for ACTS from
 measurements and space points to tracks. The last column adds the estimates, for a sensor that does not make them. ACTS takes positions with variances but not their correlation.
 

@@ -1,18 +1,18 @@
-"""Write docs/formats.md from the column tables of smartpix.schema and smartpix.dataset: python docs/make_formats.py."""
+"""Write docs/formats.md from the column tables of smartpix.schema and smartpix.io.cluster_set: python docs/make_formats.py."""
 
 from pathlib import Path
 
 from smartpix import schema
-from smartpix.acts_geometry import BARCODE
-from smartpix.acts_root import PARTICLES
 from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
-from smartpix.dataset import LABELS, LAYOUTS
+from smartpix.convert.acts_geometry import BARCODE
+from smartpix.convert.acts_root import PARTICLES
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
 from smartpix.detector_checks import AXES_TOLERANCE, ID_LIMITS, LARGEST_COORDINATE, MOST_PIXELS
-from smartpix.event_checks import POSITION_TOLERANCE
-from smartpix.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
-from smartpix.io import FORMAT_VERSION
-from smartpix.parquet import SENSOR
-from smartpix.physics_checks import (
+from smartpix.io.cluster_set import LABELS, LAYOUTS
+from smartpix.io.event_checks import POSITION_TOLERANCE
+from smartpix.io.events import FORMAT_VERSION
+from smartpix.io.parquet import SENSOR
+from smartpix.io.physics_checks import (
     BESIDE_PIXELS,
     BESIDE_THICKNESS,
     CHARGE_TOLERANCE,
@@ -22,14 +22,14 @@ from smartpix.physics_checks import (
     MOST_ELECTRONS,
     OVER_EDGE,
 )
-from tracking.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
-from tracking.join import COLUMNS
-from tracking.outputs import ACTS_COLUMNS
+from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
+from tracking.runs.join import COLUMNS
+from tracking.runs.outputs import ACTS_COLUMNS
 
 INTRODUCTION = f"""\
 # File formats
 
-<!-- Made by docs/make_formats.py from smartpix/schema.py and smartpix/dataset.py: edit there. -->
+<!-- Made by docs/make_formats.py from smartpix/schema.py and smartpix/io/cluster_set.py: edit there. -->
 
 Units are mm, GeV, rad, T, ns and e (charge in electrons) everywhere but in the labels of the public data sets, whose lengths are in um.
 `smartpix info FILE` shows what a file holds.
@@ -39,7 +39,7 @@ Units are mm, GeV, rad, T, ns and e (charge in electrons) everywhere but in the 
 Written by `smartpix simulate` and `smartpix convert`, read by `smartpix run` and `smartpix train`, and in Python:
 
 ```python
-from smartpix.io import iterate
+from smartpix.io.events import iterate
 
 for file, events in iterate("F.root", step=10):  # streams: 10 events at a time
     clusters = events["clusters"]  # awkward records with nested "pixels" and "truth"
@@ -183,11 +183,11 @@ the fit, inner first; `seed_id` and `nHoles` are 0, neither is known; without tr
 ### Graphs for networks of others
 
 ```python
-from smartpix.io import iterate, open_events
-from tracking.graph import to_pyg
+from smartpix.io.events import iterate, open_events
+from tracking.finders.gnn.graph import to_pyg
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
-from tracking.pipeline import Chain
+from tracking.chain import Chain
 
 chain = Chain.for_header(open_events("F.root").header, RunOptions())
 for file, events in iterate("F.root", step=1):
@@ -208,7 +208,7 @@ One row per cluster, noise-free, in the layout of the public smart-pixel data se
 arXiv 2602.15946). Written by `smartpix simulate clusters`, and both our own and the public ones are read in Python:
 
 ```python
-from smartpix.parquet import read_clusters
+from smartpix.io.parquet import read_clusters
 
 clusters = read_clusters("F.parquet", slices=(0, 19))  # reads the columns of these two slices only
 clusters.charge  # (clusters, slices, rows, columns), float32
@@ -234,8 +234,8 @@ rule in the source of PixelAV, which made the public sets; it was not checked on
 **Metadata.** smartpix writes a JSON object under the key `smartpix` of the parquet schema: `slices` (their numbers; there may be fewer than 20), `shape`
 (rows, columns), `sensor` ({", ".join(f"`{name}` in {unit}" for name, unit in SENSOR.items())}) and `made_by`. The public files have none.
 
-**Checksums.** Under the key `smartpix.checksums` smartpix writes the CRC-32 (that of zlib) of the metadata and of every column of each row group, and checks what it
-reads, in 7 % of the time of reading. A table that another program changed is refused as damaged; write it with `smartpix.parquet.write_clusters`. The public files have none (`smartpix info`
+**Checksums.** Under the key `smartpix.io.checksums` smartpix writes the CRC-32 (that of zlib) of the metadata and of every column of each row group, and checks what it
+reads, in 7 % of the time of reading. A table that another program changed is refused as damaged; write it with `smartpix.io.parquet.write_clusters`. The public files have none (`smartpix info`
 says `checksums: none`).
 
 **Labels** are float64. `x-midplane`, `y-midplane`, `cotAlpha` and `cotBeta` must be there, or all they are computed from: for the midplane that is also the

@@ -10,9 +10,9 @@ from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
-from tracking.bench_tracking import Event, load
+from tracking.bench.tracks import Event, load
 from tracking.options import RunOptions
-from tracking.plots import BLUE, GREY, ORANGE, RED, figure
+from tracking.runs.figures import BLUE, GREY, ORANGE, RED, figure
 
 OPTIONS = ConeOptions()
 WIDE_OPEN = ConeOptions(quantile=1 - 1e-15)

@@ -24,17 +24,16 @@ import numpy as np
 
 from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits, make_hits
-from smartpix.choose import choose_estimator
-from smartpix.estimate import estimate
+from smartpix.estimate.choose import choose_estimator
+from smartpix.estimate.mdn import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import read_detector
-from smartpix.io import Header
+from smartpix.io.events import Header
 from smartpix.schema import check
+from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate
 from smartpix.simulate.generate import GenerateOptions
-from smartpix.weights import data_path
-from tracking.acts import ESTIMATES, SEEDER, SeederOptions, cone_seeder
-from tracking.acts_event import (
+from tracking.acts.event import (
     ActsDetector,
     acts_detector,
     as_tracks,
@@ -43,8 +42,9 @@ from tracking.acts_event import (
     track_parameters,
     track_rows,
 )
-from tracking.acts_reference import LOOSE, TUNED, ActsOptions
-from tracking.bench_tracking import Event, Found, judged, rates
+from tracking.acts.reference import LOOSE, TUNED, ActsOptions
+from tracking.acts.seeder import ESTIMATES, SEEDER, SeederOptions, cone_seeder
+from tracking.bench.tracks import Event, Found, judged, rates
 from tracking.metrics import event_truth
 
 WITH_CONES = LOOSE

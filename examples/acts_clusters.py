@@ -26,17 +26,17 @@ from acts_chain import WITH_CONES, Way, compared, own_seeding, reconstruct
 import tracking
 from seeding.acts_reference import ALGORITHMS
 from seeding.hits import Hits, make_hits
-from smartpix.choose import choose_estimator
-from smartpix.convert import ConvertOptions, convert, detect
-from smartpix.estimate import estimate
+from smartpix.convert.formats import ConvertOptions, convert, detect
+from smartpix.estimate.choose import choose_estimator
+from smartpix.estimate.mdn import estimate
+from smartpix.estimate.shape import ShapeEstimator
 from smartpix.extras import import_acts
-from smartpix.io import Header, iterate
-from smartpix.shape import ShapeEstimator
-from tracking.acts import ESTIMATES, SEEDER, cone_seeder
-from tracking.acts_clusters import length_hits
-from tracking.acts_event import acts_detector
-from tracking.acts_reference import TUNED
-from tracking.bench_tracking import Event
+from smartpix.io.events import Header, iterate
+from tracking.acts.clusters import length_hits
+from tracking.acts.event import acts_detector
+from tracking.acts.reference import TUNED
+from tracking.acts.seeder import ESTIMATES, SEEDER, cone_seeder
+from tracking.bench.tracks import Event
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
 
@@ -96,7 +96,7 @@ def simulate(folder: Path, seed: int, n_events: int, n_vertices: int) -> None:
 
 
 def of_lengths(clusters: ak.Array, head: Header) -> Hits:
-    """Hits of what ACTS's measurements and the lengths of its clusters tell, as of tracking.acts_clusters.cluster_hits."""
+    """Hits of what ACTS's measurements and the lengths of its clusters tell, as of tracking.acts.clusters.cluster_hits."""
     module = ak.to_numpy(clusters["module_index"])
     pixels = clusters["pixels"]
     size = np.column_stack([ak.to_numpy(ak.max(pixels[n], axis=1) - ak.min(pixels[n], axis=1) + 1.0) for n in ("column", "row")])

@@ -50,7 +50,7 @@ class ConeOptions:
 
     Attributes:
         quantile: share of true next hits a cone should hold, and of true edges the joint test should keep. The chain, which sorts
-            edges afterwards, takes 0.9999 (:data:`tracking.graph.WIDE`).
+            edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
         sigma_z0: width of the luminous region in z, mm.
         sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam pipe.
         min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are equally likely.

@@ -212,7 +212,7 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
         InputError: these are no cluster records, or those of several events that are not flattened, or they lack a slice or
             pixels.
     """
-    fix = 'Give those of one event: events[0]["clusters"], with events from smartpix.io.iterate.'
+    fix = 'Give those of one event: events[0]["clusters"], with events from smartpix.io.events.iterate.'
     if not isinstance(clusters, ak.Array):
         raise InputError(f"clusters: expected an awkward array of cluster records and got {type(clusters).__name__}. {fix}")
     require(clusters.fields, [*(n for n, c in CLUSTERS.items() if not c.optional), "pixels"], "clusters", fix)

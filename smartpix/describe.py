@@ -7,10 +7,11 @@ from typing import Any
 
 import awkward as ak
 
-from smartpix import checksums
-from smartpix.io import iterate, open_events
-from smartpix.parquet import describe_clusters, is_cluster_file
-from smartpix.weights import data_path, describe_weights
+from smartpix.io import checksums
+from smartpix.io.events import iterate, open_events
+from smartpix.io.parquet import describe_clusters, is_cluster_file
+from smartpix.networks.weights import describe_weights
+from smartpix.shipped import data_path
 
 __all__ = ["describe_file"]
 
@@ -23,8 +24,8 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         weights architecture, options and metrics.
 
     Raises:
-        InputError: as :func:`smartpix.io.open_events`, :func:`smartpix.parquet.describe_clusters` and
-            :func:`smartpix.weights.describe_weights`.
+        InputError: as :func:`smartpix.io.events.open_events`, :func:`smartpix.io.parquet.describe_clusters` and
+            :func:`smartpix.networks.weights.describe_weights`.
     """
     shipped = not Path(path).exists() and (data_path("weights") / f"{path}.safetensors").is_file()
     if shipped or Path(path).suffix == ".safetensors":

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
-from smartpix.dataset import ClusterSet
-from smartpix.estimate import same_sensor, sensor_of, sensor_words, truth_targets, window_center
+from smartpix.estimate.mdn import same_sensor, sensor_of, sensor_words, truth_targets, window_center
 from smartpix.files import as_paths
-from smartpix.io import EventFile, iterate
-from smartpix.parquet import Table, is_cluster_file, list_tables, read_clusters
+from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.events import EventFile, iterate
+from smartpix.io.parquet import Table, is_cluster_file, list_tables, read_clusters
 from smartpix.schema import InputError, origin_pixel
 from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise

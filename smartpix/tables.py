@@ -1,4 +1,4 @@
-"""Flat tables: CSV read and written, parquet written; parquet files of clusters are :mod:`smartpix.parquet`'s."""
+"""Flat tables: CSV read and written, parquet written; parquet files of clusters are :mod:`smartpix.io.parquet`'s."""
 
 from __future__ import annotations
 

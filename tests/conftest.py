@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from smartpix.model import NETWORKS, NetworkOptions
+from smartpix.networks.modules import NETWORKS, NetworkOptions
+from smartpix.networks.weights import load_weights, save_weights
 from smartpix.samples import from_clusters
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train import TrainMdnOptions, train_on
-from smartpix.weights import load_weights, save_weights
+from smartpix.train.loop import TrainMdnOptions, train_on
 from tests.acts_files import write_acts
 from tests.helpers import SENSOR
 

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from smartpix import schema, staging
-from smartpix.convert import ConvertOptions, convert, detect
+from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.geometry import Detector, read_detector
 from smartpix.simulate.generate import Particles
 from smartpix.simulate.transport import Crossings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from smartpix.io import open_events
-from smartpix.weights import describe_weights
+from smartpix.io.events import open_events
+from smartpix.networks.weights import describe_weights
 
 DATA = Path(__file__).parents[1] / "data"
 SUMS = dict(re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (DATA / "README.md").read_text(), flags=re.MULTILINE))

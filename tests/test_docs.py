@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from smartpix.weights import data_path
+from smartpix.shipped import data_path
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

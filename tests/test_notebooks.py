@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from smartpix.io import open_events
-from smartpix.weights import load_weights
+from smartpix.io.events import open_events
+from smartpix.networks.weights import load_weights
 from tests.helpers import REPOSITORY
-from tracking.model import ARCHITECTURE
+from tracking.finders.gnn.network import ARCHITECTURE
 
 FOLDER = REPOSITORY / "examples"
 NOTEBOOKS = ("cone_study", "your_own_detector", "train_on_your_data")

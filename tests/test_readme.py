@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking.cli import _parser
+from tracking.cli.main import _parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -45,7 +45,7 @@ def check_some(paths: Sequence[Path]) -> None:
     """
     if any(path.is_file() for path in paths):
         return
-    from smartpix.io import open_events
+    from smartpix.io.events import open_events
 
     failed = {}
     for path in paths:

@@ -13,12 +13,12 @@ from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
 from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, quoted
-from tracking.build import BuildOptions
-from tracking.fit import FitOptions
-from tracking.graph import GRAPHS, WIDE
+from tracking.finders.gnn.graph import GRAPHS, WIDE
+from tracking.finders.paths import BuildOptions
+from tracking.fit.tracks import FitOptions
+from tracking.fit.vertices import VertexOptions
 from tracking.metrics import MIN_LAYERS
-from tracking.outputs import EXTRA
-from tracking.vertices import VertexOptions
+from tracking.runs.outputs import EXTRA
 
 __all__ = ["RunOptions", "from_mapping"]
 
@@ -38,7 +38,7 @@ class RunOptions:
         gnn: the graph network's weights: shipped by name, or a path.
         write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``, ``tracks.parquet``, ``tracks.csv``
             (one an event, with the columns of ACTS).
-        cone: of the graph's edges: :data:`tracking.graph.WIDE`, which holds more than ``ConeOptions()``; to change one of its
+        cone: of the graph's edges: :data:`tracking.finders.gnn.graph.WIDE`, which holds more than ``ConeOptions()``; to change one of its
             options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
         findable_layers: on so many a particle must have clusters to count as findable (docs/numbers.md).
         threads: of the estimates, the edges and the seeds; the results do not depend on it.
@@ -76,7 +76,7 @@ class RunOptions:
         check("options", "threads", self.threads, 1 <= self.threads <= 1024, "at least 1 and at most 1024")
 
     def weights(self) -> dict[str, Any]:
-        """What :func:`smartpix.choose.choose_estimator` takes besides the file and the kind."""
+        """What :func:`smartpix.estimate.choose.choose_estimator` takes besides the file and the kind."""
         names = ("mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap", "link_bits")
         return {name: getattr(self, name) for name in names}
 

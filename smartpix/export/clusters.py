@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.descriptions import load_fixed_weights
-from smartpix.estimate import same_sensor, sensor_words
-from smartpix.fixed_point import FixedNetwork, adc_codes
-from smartpix.parquet import list_tables, read_clusters
+from smartpix.chip.fixed_point import FixedNetwork, adc_codes
+from smartpix.estimate.descriptions import load_fixed_weights
+from smartpix.estimate.mdn import same_sensor, sensor_words
+from smartpix.io.parquet import list_tables, read_clusters
 from smartpix.samples import check_region, from_clusters, known_sensor
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset

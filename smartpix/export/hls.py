@@ -1,7 +1,7 @@
 """Networks of whole numbers as hls4ml projects, proven equal by C simulation.
 
 hls4ml (https://github.com/fastmachinelearning/hls4ml) writes C++ that the vendors' compilers turn into hardware. What it writes
-is compiled here with g++, run over real clusters and compared with :func:`smartpix.fixed_point.evaluate`: one wrong bit is an
+is compiled here with g++, run over real clusters and compared with :func:`smartpix.chip.fixed_point.evaluate`: one wrong bit is an
 error.
 """
 
@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, evaluate
 from smartpix.export.hls_layers import HlsLayer, hls_layers
 from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
-from smartpix.fixed_point import FixedNetwork, FixedPoint, evaluate
-from smartpix.network import N_OUTPUTS
+from smartpix.networks.options import N_OUTPUTS
 from smartpix.schema import InputError, check, check_types, nearest, quoted
 
 __all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]
@@ -50,7 +50,7 @@ INPUTS, EXPECTED = "tb_data/tb_input_features.dat", "tb_data/tb_output_predictio
 FINISH = (
     "The 14 outputs are x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 in scaled units. "
     "What follows, softplus of the diagonal M11, M22, M33, M44, units and calibration, is the host's arithmetic: "
-    "smartpix.estimate.MdnNetwork.finish"
+    "smartpix.estimate.mdn.MdnNetwork.finish"
 )
 
 
@@ -106,7 +106,7 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
     Args:
         network: what the hardware computes.
         folder: to write; replaced if it is a project of ours, written whole or not at all.
-        codes: (N, S, R, C) of the clusters, see :func:`smartpix.fixed_point.adc_codes`.
+        codes: (N, S, R, C) of the clusters, see :func:`smartpix.chip.fixed_point.adc_codes`.
         options: backend and the like.
 
     Returns:

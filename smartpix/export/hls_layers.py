@@ -7,7 +7,7 @@ network's format, which is all there is of an activation. hls4ml's own pieces th
 - its hyperbolic tangent is a table;
 - its average pooling divides: towards zero if the sum has the fraction of the data, towards minus infinity only if it has more,
   and in the type of its result (https://github.com/fastmachinelearning/hls4ml/issues/1297). Here it is a convolution of ones
-  with stride 3 and a multiplication by a constant, exact by :func:`smartpix.fixed_point.ninth`, and no divider;
+  with stride 3 and a multiplication by a constant, exact by :func:`smartpix.chip.fixed_point.ninth`, and no divider;
 - its grouped convolutions do not exist for all backends and strategies. Here they are convolutions with zeros, which cost nothing
   once unrolled;
 - joining two branches before a dense layer needs a buffer between streams of different shape. Here each branch has its part of
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.fixed_point import FixedNetwork, FixedPoint, ninth
+from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, ninth
 
 __all__ = ["HlsLayer", "hls_layers"]
 

@@ -1,6 +1,6 @@
 """A network of whole numbers as adders and multiplexers, with da4ml's multiplication by constants without multipliers.
 
-Follows :func:`smartpix.fixed_point.evaluate` step by step. All quantities are whole numbers, as there; da4ml keeps the exact
+Follows :func:`smartpix.chip.fixed_point.evaluate` step by step. All quantities are whole numbers, as there; da4ml keeps the exact
 interval of each, so that no wire is wider than what can occur on it.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, Ints, ninth
 from smartpix.extras import missing_package
-from smartpix.fixed_point import FixedNetwork, FixedPoint, Ints, ninth
 from smartpix.schema import InputError
 
 __all__ = ["code_range", "estimate_luts", "trace"]

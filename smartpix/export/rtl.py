@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.chip.fixed_point import FixedNetwork, Ints, evaluate
 from smartpix.export import synthesis
 from smartpix.export.logic import code_range, estimate_luts, trace
 from smartpix.files import replace_folder_when_done
-from smartpix.fixed_point import FixedNetwork, Ints, evaluate
 from smartpix.schema import InputError, check, check_types
 
 __all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.dataset import ClusterSet
+from smartpix.io.cluster_set import ClusterSet
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, check_types, nearest, origin_pixel, quoted
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import PION_MASS, PT_RANGE

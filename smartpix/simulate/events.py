@@ -14,7 +14,7 @@ import numpy.typing as npt
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
-from smartpix.io import Header
+from smartpix.io.events import Header
 from smartpix.schema import InputError, check, check_field, check_types
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
@@ -74,7 +74,7 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         seed: of everything.
 
     Returns:
-        An iterator over arrays of one event each, in the layout of :mod:`smartpix.io`.
+        An iterator over arrays of one event each, in the layout of :mod:`smartpix.io.events`.
 
     Raises:
         InputError: an option is out of range, nothing is to be simulated, the detector is not the generic one, or chromo or

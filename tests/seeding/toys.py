@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from seeding.hits import Hits
-from smartpix.estimate import Estimate
+from smartpix.estimate.mdn import Estimate
 from smartpix.geometry import read_detector
 from smartpix.layers import layer_pairs
-from smartpix.weights import data_path
+from smartpix.shipped import data_path
 
 FIELD = 3.8
 UNIT = 0.299792458e-3 * FIELD

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smartpix.dataset import ClusterSet
+from smartpix.io.cluster_set import ClusterSet
 
 THICKNESS = 0.1
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from smartpix.io.write import write_events
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
-from smartpix.write import write_events
 from tests.helpers import embedded_detector, part_of
 
 

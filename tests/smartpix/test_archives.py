@@ -11,12 +11,12 @@ import pytest
 
 from smartpix import archives
 from smartpix.archives import files_in, find_file, read_bytes
-from smartpix.convert import detect
-from smartpix.io import iterate
+from smartpix.convert.formats import detect
+from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from tests.helpers import convert_folder
-from tests.smartpix.test_trackml import write_event
-from tracking.join import join_tracks
+from tests.smartpix.convert.test_trackml import write_event
+from tracking.runs.join import join_tracks
 
 
 def zipped(path, content, method=zipfile.ZIP_DEFLATED):
@@ -99,7 +99,7 @@ def test_an_archive_of_acts_is_read_with_its_digitisation(acts_folder, tmp_path)
 
 
 def test_tracks_go_back_beside_the_results_of_an_archive(folder, tmp_path):
-    from tests.tracking.test_join import tracks_file
+    from tests.tracking.runs.test_join import tracks_file
 
     archive = zipped_folder(folder, tmp_path / "train.zip", "train/")
     tracks = tracks_file(tmp_path / "tracks.root", {1: [(0.75, [30, 5, 9])], 12: []})

@@ -93,7 +93,7 @@ def test_what_cannot_be_looked_up_is_not_cold_and_no_error(monkeypatch, name, er
 @pytest.mark.parametrize("arguments", [("run",), ("doctor",)])
 def test_a_variable_that_numba_cannot_take_is_one_line_of_the_command(tmp_path, name, value, arguments):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
-    code = "import sys; from tracking.cli import main; sys.exit(main())"
+    code = "import sys; from tracking.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=kept | {"PYTHONPATH": str(REPOSITORY), name: value}, cwd=tmp_path,
         capture_output=True, encoding="utf-8", check=False,
@@ -194,7 +194,7 @@ def test_every_kernel_of_the_packages_can_be_kept_elsewhere(tmp_path):
                 assert "from numba import" not in source
                 modules.append(".".join(path.relative_to(tmp_path).with_suffix("").parts))
                 (path.parent / "__pycache__").touch()
-    assert {"seeding.kernels", "smartpix.kernels", "tracking.kalman"} <= set(modules)
+    assert {"seeding.kernels", "smartpix.networks.fused_kernels", "tracking.fit.kalman"} <= set(modules)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
     done = subprocess.run(
         [sys.executable, "-c", f"import {', '.join(modules)}; print(seeding.kernels.search.stats.cache_path)"],

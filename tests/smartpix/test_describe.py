@@ -6,11 +6,11 @@ import awkward as ak
 import pytest
 
 from smartpix.describe import describe_file
-from smartpix.io import Header
-from smartpix.weights import data_path
-from smartpix.write import write_events
+from smartpix.io.events import Header
+from smartpix.io.write import write_events
+from smartpix.shipped import data_path
 from tests.helpers import one_module_detector, random_events
-from tests.smartpix.test_io import rewritten
+from tests.smartpix.io.test_events import rewritten
 
 
 def test_weights_are_described_by_path_and_by_name():

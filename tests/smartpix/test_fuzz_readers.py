@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smartpix import schema
-from smartpix.dataset import ClusterSet
 from smartpix.geometry import read_detector, write_detector
-from smartpix.io import Header, iterate, open_events
-from smartpix.parquet import describe_clusters, read_clusters, write_clusters
+from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.events import Header, iterate, open_events
+from smartpix.io.parquet import describe_clusters, read_clusters, write_clusters
+from smartpix.io.write import write_events
 from smartpix.schema import InputError
-from smartpix.write import write_events
 from tests.acts_files import write_acts_root
 from tests.helpers import REPOSITORY, SENSOR, convert_folder, embedded_detector, one_module_detector, part_of, random_events
+from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.io.test_events import rewritten
 from tests.smartpix.test_archives import PACK, zipped_folder
-from tests.smartpix.test_io import rewritten
-from tests.smartpix.test_trackml import write_event
 
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -346,7 +346,7 @@ def test_clusters_in_parquet_do_not_change_in_silence(cluster_file, clusters_bef
 
 @FEW
 @given(change=st.one_of(bytes_changed, cells_changed))
-def test_detector_tables(change):
+def test_formatsor_tables(change):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "detector.csv"
         write_detector(part_of(embedded_detector(), np.arange(3)), path)

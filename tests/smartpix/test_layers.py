@@ -4,7 +4,7 @@ import pytest
 from smartpix.geometry import Detector
 from smartpix.layers import layer_pairs
 from tests.helpers import detector_of, embedded_detector, module_row
-from tracking.build import layer_ranks
+from tracking.finders.paths import layer_ranks
 
 
 @pytest.fixture(scope="module")

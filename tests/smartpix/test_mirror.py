@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from smartpix.choose import choose_estimator
 from smartpix.clusters import flatten
-from smartpix.estimate import estimate, truth_targets
+from smartpix.estimate.choose import choose_estimator
+from smartpix.estimate.mdn import estimate, truth_targets
 from smartpix.geometry import Detector
-from smartpix.io import Header
+from smartpix.io.events import Header
 from smartpix.mirror import mirrored
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.events import SimulateOptions, simulate_event

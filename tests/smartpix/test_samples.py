@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from smartpix import samples as module
 from smartpix import schema
 from smartpix.clusters import Pixels, Truth, cluster_records, one_event
-from smartpix.dataset import ClusterSet
-from smartpix.io import Header
-from smartpix.parquet import write_clusters
+from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.events import Header
+from smartpix.io.parquet import write_clusters
+from smartpix.io.write import write_events
 from smartpix.samples import from_clusters, load_samples
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
-from smartpix.write import write_events
 from tests.helpers import SENSOR, detector_of, embedded_detector, module_row, one_module_detector, part_of, random_events
 from tests.smartpix.clusters import cluster_set, save_table, some_labels
 

@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from smartpix.clusters import Pixels, cluster_records, one_event
-from smartpix.io import Header
-from smartpix.parquet import write_clusters
+from smartpix.io.events import Header
+from smartpix.io.parquet import write_clusters
+from smartpix.io.write import write_events
+from smartpix.networks.weights import save_weights
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.generate import GenerateOptions, Particles
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.simulate.transport import Crossings
-from smartpix.weights import save_weights
-from smartpix.write import write_events
 from tests.helpers import SENSOR
 from tests.seeding import toys
-from tracking.bench import Variant
-from tracking.graph import EDGE_FEATURES
-from tracking.model import ARCHITECTURE, InteractionNetwork
+from tracking.bench.mdn import Variant
+from tracking.finders.gnn.graph import EDGE_FEATURES
+from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 
 N_EVENTS, N_PARTICLES = 4, 40
 
@@ -49,7 +49,7 @@ def bare_event(number):
 @pytest.fixture(autouse=True)
 def _compiled(monkeypatch):
     """Whoever runs the tests first is not told that the kernels are compiled."""
-    monkeypatch.setattr("tracking.pipeline.is_cold", lambda *kernels: False)
+    monkeypatch.setattr("tracking.chain.is_cold", lambda *kernels: False)
 
 
 @pytest.fixture(scope="session")

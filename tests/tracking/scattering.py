@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from seeding.hits import Hits
-from smartpix.estimate import Estimate
+from smartpix.estimate.mdn import Estimate
 from tests.seeding import toys
-from tracking.build import Tracks
-from tracking.fit import FitOptions
+from tracking.finders.paths import Tracks
+from tracking.fit.tracks import FitOptions
 
 MASS = 0.13957
 

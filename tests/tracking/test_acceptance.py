@@ -7,12 +7,12 @@ import pytest
 import uproot
 
 from smartpix.geometry import Detector
-from smartpix.weights import data_path
+from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY, SHARED_DATA, convert_folder
 from tests.left_out import needs
 from tests.seeding import toys
 from tracking.options import RunOptions
-from tracking.runs import run
+from tracking.runs.driver import run
 
 TRACKML = SHARED_DATA / "trackml_event1"
 

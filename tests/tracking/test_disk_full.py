@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.tracking.test_cli import refused
-from tracking import cli
-from tracking.cli import main
+from tests.tracking.cli.test_main import refused
+from tracking.cli import main as cli
+from tracking.cli.main import main
 
 SMALL = 1500
 """Bytes; no result is smaller."""
@@ -72,7 +72,7 @@ def test_caches_on_a_full_disk_are_one_line_too(monkeypatch, capsys, files, tmp_
     def full(*arguments, **more):
         raise OSError(errno.ENOSPC, "No space left on device", "/cache/kernel.nbi")
 
-    monkeypatch.setattr("tracking.runs.run", full)
+    monkeypatch.setattr("tracking.runs.driver.run", full)
     refused(
         (main(["run", str(files["single"]), "-o", str(tmp_path / "o")]), *capsys.readouterr()),
         "/cache/kernel.nbi: cannot be written: no space",

@@ -7,20 +7,20 @@ import pytest
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
+from smartpix.estimate.shape import TrainShapeOptions
+from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
-from smartpix.shape import TrainShapeOptions
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import BeamSpot
-from smartpix.train import TrainMdnOptions
-from smartpix.weights import load_weights
+from smartpix.train.loop import TrainMdnOptions
 from tests.helpers import REPOSITORY
-from tracking.acts import SeederOptions
-from tracking.build import BuildOptions
-from tracking.cli_options import read_options, set_option
-from tracking.fit import FitOptions
+from tracking.acts.seeder import SeederOptions
+from tracking.cli.options import read_options, set_option
+from tracking.finders.gnn.train import TrainGnnOptions
+from tracking.finders.paths import BuildOptions
+from tracking.fit.tracks import FitOptions
+from tracking.fit.vertices import VertexOptions
 from tracking.options import RunOptions, from_mapping
-from tracking.train import TrainGnnOptions
-from tracking.vertices import VertexOptions
 
 
 def test_nothing_given_is_the_defaults():

@@ -8,12 +8,12 @@ import subprocess
 import numpy as np
 import pytest
 
+from smartpix.chip.fixed_point import FixedPoint, evaluate
 from smartpix.export.hls import EXPECTED, INPUTS, REPORT, HlsOptions, MismatchError, check_project, write_project
 from smartpix.export.hls_layers import hls_layers
-from smartpix.fixed_point import FixedPoint, evaluate
 from smartpix.schema import InputError
 from tests.left_out import needs, require
-from tests.smartpix.fixed_networks import random_codes, random_network
+from tests.smartpix.chip.fixed_networks import random_codes, random_network
 
 pytest.importorskip("hls4ml")
 needs_compiler = needs("g++")

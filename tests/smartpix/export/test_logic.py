@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from smartpix.chip.fixed_point import evaluate
 from smartpix.export.logic import code_range, estimate_luts, trace
-from smartpix.fixed_point import evaluate
 from smartpix.schema import InputError
-from tests.smartpix.fixed_networks import random_codes, random_network
+from tests.smartpix.chip.fixed_networks import random_codes, random_network
 
 pytest.importorskip("da4ml")
 

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from smartpix.chip.fixed_point import evaluate
 from smartpix.export import rtl, synthesis
 from smartpix.export.rtl import RtlOptions, simulate, write_rtl
-from smartpix.fixed_point import evaluate
 from smartpix.schema import InputError
 from tests.left_out import needs
-from tests.smartpix.fixed_networks import random_codes, random_network
+from tests.smartpix.chip.fixed_networks import random_codes, random_network
 
 pytest.importorskip("da4ml")
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import kstest
 
-from smartpix.dataset import LABELS
+from smartpix.io.cluster_set import LABELS
 from smartpix.schema import InputError
 from smartpix.simulate import datasets
 from smartpix.simulate.datasets import (

@@ -1,0 +1,158 @@
+"""Making a quantised network smaller while it trains: zeros by penalty or by constraint, and bits by their price.
+
+A penalty (L1, L2) trades the likelihood against size and needs its strength found by trial. A constraint has a target: the basic
+differential multiplier method climbs in a multiplier for as long as the target is missed, the modified one adds damping, so
+that it settles (Platt and Barr, NIPS 1987). The multiplier may take either sign, or it could not come back after it went too
+far. Zeros are exact ones after rounding, over all kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smartpix.chip.quantize import Kernel, QuantizedMdn, zero_shares
+from smartpix.schema import check, check_types
+
+__all__ = ["METHODS", "CompressOptions", "Constraint"]
+
+METHODS = ("none", "l1", "l2", "bdmm", "mdmm", "bits")
+SCOPES = ("global", "layer")
+SURROGATES = ("step", "smooth")
+
+
+@dataclass(frozen=True)
+class CompressOptions:
+    """How a network is made smaller.
+
+    Attributes:
+        method: ``"l1"`` or ``"l2"``: a penalty on the weights; ``"bdmm"`` or ``"mdmm"``: a share of zeros as a constraint;
+            ``"bits"``: a price on each weight's bits, with bits that are learned (HGQ, arXiv 2405.00645); ``"none"``.
+        target: share of weights that shall be exactly zero (bdmm, mdmm).
+        scope: the target holds for all kernels together (``"global"``) or for each (``"layer"``).
+        surrogate: what the constraint counts: ``"step"``: the exact zeros, with the slope of a smooth count; ``"smooth"``: a
+            smooth count, which narrows to the exact one as the training goes on.
+        strength: of the penalty or the price.
+        damping: c of the modified method: c / 2 (target - share)^2.
+        rate: of the multipliers' ascent, per step.
+        approach: share of the training in which the target moves in a straight line from the share at the start to its value. A
+            target far away from the start makes the multipliers climb until the weights have followed, too far to come back soon.
+        keep_zeros: weights that are zero in the network started from stay zero.
+    """
+
+    method: str = "none"
+    target: float = 0.67
+    scope: str = "global"
+    surrogate: str = "step"
+    strength: float = 1e-3
+    damping: float = 800.0
+    rate: float = 0.4
+    approach: float = 0.4
+    keep_zeros: bool = False
+
+    def __post_init__(self) -> None:
+        check_types("compress", self)
+        check("compress", "method", self.method, self.method in METHODS, f"one of {', '.join(METHODS)}")
+        check("compress", "target", self.target, 0 < self.target < 1, "between 0 and 1")
+        check("compress", "scope", self.scope, self.scope in SCOPES, f"one of {', '.join(SCOPES)}")
+        check("compress", "surrogate", self.surrogate, self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        for name in ("strength", "damping", "rate"):
+            check("compress", name, getattr(self, name), getattr(self, name) > 0, "positive")
+        check("compress", "approach", self.approach, 0 <= self.approach < 1, "at least 0 and below 1")
+
+
+class Constraint:
+    """What is added to the loss of a network, and the multipliers that go with it.
+
+    Args:
+        model: whose kernels count.
+        options: how.
+    """
+
+    def __init__(self, model: QuantizedMdn, options: CompressOptions) -> None:
+        self.model, self.options = model, options
+        n = len(model.kernels()) if options.scope == "layer" else 1
+        self.multipliers = torch.zeros(n)
+        self.missed = torch.zeros(n)
+        self.at_start = self._shares(0.0).detach()
+
+    def loss(self, done: float) -> Tensor:
+        """To be added to the loss; ``done``: share of the training behind."""
+        o = self.options
+        kernels = self.model.kernels()
+        if o.method == "none":
+            return torch.zeros(())
+        if o.method in ("l1", "l2"):
+            power = 1 if o.method == "l1" else 2
+            return o.strength * torch.stack([k.weight.abs().pow(power).sum() for k in kernels.values()]).sum()
+        if o.method == "bits":
+            return o.strength * price(self.model)
+        near = min(done / o.approach, 1.0) if o.approach > 0 else 1.0
+        target = self.at_start + (o.target - self.at_start) * near
+        missed = target - self._shares(done)
+        self.missed = missed.detach()
+        damping = o.damping if o.method == "mdmm" else 0.0
+        return (self.multipliers * missed + 0.5 * damping * missed.square()).sum()
+
+    def ascend(self) -> None:
+        """Move the multipliers after a step of the weights."""
+        if self.options.method in ("bdmm", "mdmm"):
+            self.multipliers += self.options.rate * self.missed
+
+    def state(self) -> Tensor:
+        """To be kept in checkpoints."""
+        return self.multipliers.clone()
+
+    def take_up(self, state: Tensor) -> None:
+        """Go on from a checkpoint."""
+        self.multipliers = state.clone()
+
+    def told(self) -> dict[str, Any]:
+        """Shares of zeros by layer and the multipliers, for the history."""
+        return {
+            "zeros": {k: round(v, 4) for k, v in zero_shares(self.model).items()},
+            "multipliers": [round(float(v), 4) for v in self.multipliers],
+        }
+
+    def _shares(self, done: float) -> Tensor:
+        """What the constraint counts: the share of zeros in all kernels together (1,), or in each."""
+        zero = [self._zeros(kernel, done).flatten() for kernel in self.model.kernels().values()]
+        if self.options.scope == "layer":
+            return torch.stack([z.mean() for z in zero])
+        return torch.cat(zero).mean().reshape(1)
+
+    def _zeros(self, kernel: Kernel, done: float) -> Tensor:
+        """How much of a zero each weight is, 0 to 1, with a slope."""
+        half = 0.5 * 2.0**-kernel.fraction
+        size = kernel.weight.abs()
+        with torch.no_grad():
+            wide = kernel.weight.square().mean().sqrt()
+        # As wide as the weights are spread, so that each feels where to go, then down to half a step of the format.
+        width = torch.maximum(wide * (1 - done if self.options.surrogate == "smooth" else 1.0), half)
+        # Its slope does not end at zero, so that weights which are nearly there get there.
+        smooth = torch.exp(-size / width)
+        if self.options.surrogate == "smooth":
+            return smooth
+        exact = (kernel.rounded() == 0).float()
+        return exact + smooth - smooth.detach()
+
+
+def price(model: QuantizedMdn) -> Tensor:
+    """Bit operations of one cluster, unrolled, in thousands: bits of each weight times those of what it multiplies (EBOPs of
+    HGQ), where a sum of codes counts as a code."""
+    o = model.options
+    total = torch.zeros(())
+    for name, times in model.positions().items():
+        kernel = model.kernels()[name]
+        first = name in ("depthwise", "pointwise", "columns") or (name == "dense1" and o.kind == "mlp")
+        incoming = o.data.bits if first else o.between.bits
+        with torch.no_grad():
+            size = kernel.rounded().abs()
+            # Bits above the point; a zero has none at all.
+            above = torch.where(size > 0, torch.floor(torch.log2(size.clamp(min=1e-9))) + 1, -99.0)
+        fraction = kernel.learned if kernel.learned is not None else kernel.fraction
+        total = total + (above + fraction).clamp(min=0).sum() * (times * incoming / 1000)
+    return total

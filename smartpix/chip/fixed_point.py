@@ -1,0 +1,306 @@
+"""Networks of whole numbers: what the chip computes, bit for bit.
+
+The one definition that the training imitates, the fused kernels run, and the exported C++ and Verilog are compared with. Every
+number is a whole one times a power of two; sums are exact; after a layer the result is cut off (rounded towards minus infinity,
+ap_fixed's AP_TRN) and saturates (AP_SAT). The activation is that cut: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised
+networks, ``"relu"`` keeps the positive numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.networks.options import N_OUTPUTS, NETWORKS, SPAN
+from smartpix.schema import InputError, nearest, quoted
+
+__all__ = [
+    "ACTIVATIONS",
+    "FixedNetwork",
+    "FixedPoint",
+    "adc_codes",
+    "describe",
+    "evaluate",
+    "from_arrays",
+    "link_format",
+    "ninth",
+    "to_arrays",
+]
+
+Ints = npt.NDArray[np.int64]
+
+ACTIVATIONS = ("tanh", "relu")
+KERNELS = {
+    "conv": ("depthwise", "pointwise", "mix", "dense1", "dense2", "dense3"),
+    "mlp": ("dense1", "dense2", "dense3"),
+    "columns": ("columns", "dense1", "dense2", "dense3"),
+}
+"""Layers with weights, in the order of the data."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Numbers ``k * 2^-fraction`` with whole k of ``bits`` bits, in two's complement if ``signed``."""
+
+    signed: bool
+    bits: int
+    fraction: int
+
+    @property
+    def low(self) -> int:
+        """Smallest k."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """Largest k."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    def cut(self, k: Ints, fraction: int) -> Ints:
+        """Numbers of another ``fraction`` in this format: cut off towards minus infinity, saturated."""
+        step = fraction - self.fraction
+        moved = k >> step if step >= 0 else k << -step
+        return np.asarray(np.clip(moved, self.low, self.high))
+
+
+@dataclass(frozen=True)
+class FixedNetwork:
+    """A quantised network.
+
+    Attributes:
+        kind: ``"conv"``, ``"mlp"`` or ``"columns"``, see :mod:`smartpix.networks.modules`.
+        shape: slices, rows, columns of the input.
+        edges: (K,) ascending, in e: a charge's code is the number of positive edges it reaches, or minus the number of negative
+            edges it is below or at.
+        input: format of the codes.
+        activation: of all layers but the last.
+        weights: whole numbers by layer: conv: depthwise (S, 3, 3), pointwise (F, S), mix (G, F); columns: columns (F, S, R, 3);
+            all: dense1 (H1, inputs), dense2 (H2, H1), dense3 (14, H2). The inputs of dense1 are those of the torch modules.
+        biases: (outputs,) whole numbers in the unit of the layer's sums; depthwise has none.
+        formats: of the weights, by layer.
+        outputs: of each layer's result, by layer; the depthwise sums are passed on as they are; ``"pool"``: of conv's averages.
+    """
+
+    kind: str
+    shape: tuple[int, int, int]
+    edges: npt.NDArray[np.float64]
+    input: FixedPoint
+    activation: str
+    weights: Mapping[str, Ints]
+    biases: Mapping[str, Ints]
+    formats: Mapping[str, FixedPoint]
+    outputs: Mapping[str, FixedPoint]
+
+    def __post_init__(self) -> None:
+        if self.kind not in NETWORKS:
+            raise InputError(
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers with weights, in the order of the data."""
+        return KERNELS[self.kind]
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(w.size for w in self.weights.values()) + sum(b.size for b in self.biases.values())
+
+    @property
+    def nonzero_weights(self) -> int:
+        """Weights that are not exactly zero."""
+        return int(sum(np.count_nonzero(w) for w in self.weights.values()))
+
+    def sum_fraction(self, layer: str) -> int:
+        """Fraction of the sums of a layer, the unit of its biases: of its finest input plus that of its weights."""
+        weight = self.formats[layer].fraction
+        if layer == "pointwise":
+            return self.sum_fraction("depthwise") + weight
+        return self.input_fraction(layer) + weight
+
+    def input_fraction(self, layer: str) -> int:
+        """Fraction of what goes into a layer (of the finest of it)."""
+        if layer in ("depthwise", "columns"):
+            return self.input.fraction
+        if layer == "mix":
+            return self.outputs["pointwise"].fraction
+        if layer == "dense1":
+            before = {"conv": "pool", "mlp": "", "columns": "columns"}[self.kind]
+            fractions = [self.outputs[before].fraction] if before else []
+            return max(fractions + ([] if self.kind == "conv" else [self.input.fraction]))
+        return self.outputs[{"dense2": "dense1", "dense3": "dense2"}[layer]].fraction
+
+
+def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+    """Codes of charges (any shape, e): how many of the positive edges they reach, negative ones likewise."""
+    negative = int(np.sum(edges < 0))
+    # Charges come in single precision; the edges must not lie between a charge and itself.
+    single = edges.astype(np.float32)
+    above = np.searchsorted(single[negative:], charge, side="right")
+    below = negative - np.searchsorted(single[:negative], charge, side="left")
+    return (above - below).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class LinkFormat:
+    """One output on the link: ``bits`` bits that say how many steps of 2^-fraction it lies above ``offset`` steps."""
+
+    bits: int
+    fraction: int
+    offset: int
+
+    def send(self, k: Ints, fraction: int) -> Ints:
+        """What is sent of whole numbers in units of 2^-``fraction``, not coarser than the step: cut off, saturated."""
+        return np.asarray(np.clip((k >> (fraction - self.fraction)) - self.offset, 0, (1 << self.bits) - 1))
+
+    def receive(self, sent: Ints, fraction: int) -> npt.NDArray[np.float64]:
+        """The middle of the step, of what was cut off from units of 2^-``fraction``."""
+        middle = 0.5 if fraction > self.fraction else 0.0
+        return np.asarray((sent + self.offset + middle) * 2.0**-self.fraction)
+
+
+def link_format(bits: int, low: float, high: float, fraction: int) -> LinkFormat:
+    """So many bits from ``low`` to ``high``, with the finest step that reaches, but not finer than 2^-``fraction``."""
+    while math.floor(high * 2.0**fraction) - math.floor(low * 2.0**fraction) >= 1 << bits:
+        fraction -= 1
+    return LinkFormat(bits, fraction, math.floor(low * 2.0**fraction))
+
+
+def ninth(largest: int) -> tuple[int, int]:
+    """Multiplier m and shift s with ``(k * m + m // 2) >> s == k // 9`` for all whole k from -``largest`` to ``largest``.
+
+    Half a unit keeps the exact multiples of nine, on which the quotient jumps, away from the jump.
+    """
+    k = np.arange(-largest, largest + 1, dtype=np.int64)
+    for shift in range(4, 40):
+        multiplier = ((1 << shift) + 4) // 9
+        if np.array_equal((k * multiplier + multiplier // 2) >> shift, k // 9):
+            return multiplier, shift
+    raise InputError(f"no multiplier stands for a ninth up to {largest}")
+
+
+def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
+    """Outputs (N, 14), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain reference.
+
+    Raises:
+        InputError: codes of another shape.
+    """
+    if codes.shape[1:] != network.shape:
+        raise InputError(f"network: takes codes of (slices, rows, columns) = {network.shape}, these are {codes.shape[1:]}")
+    x = codes.astype(np.int64)
+    if network.kind == "conv":
+        x = _pooled(network, x)
+    else:
+        sums = x.sum(axis=3).reshape(len(x), -1)
+        if network.kind == "mlp":
+            x = np.concatenate([x.sum(axis=2).reshape(len(x), -1), sums], axis=1)
+        else:
+            seen = np.lib.stride_tricks.sliding_window_view(x, 3, axis=3)
+            hidden = np.einsum("nsrck,fsrk->nfc", seen, network.weights["columns"], optimize=True)
+            hidden = _activated(network, "columns", hidden, axis=1)
+            # Both in the finer of their units.
+            finest = network.input_fraction("dense1")
+            hidden = hidden.reshape(len(x), -1) << (finest - network.outputs["columns"].fraction)
+            x = np.concatenate([hidden, sums << (finest - network.input.fraction)], axis=1)
+    for layer in ("dense1", "dense2", "dense3"):
+        x = _activated(network, layer, x @ network.weights[layer].T, axis=1)
+    return x
+
+
+def _activated(network: FixedNetwork, layer: str, sums: Ints, axis: int) -> Ints:
+    shape = [1] * sums.ndim
+    shape[axis] = -1
+    return network.outputs[layer].cut(sums + network.biases[layer].reshape(shape), network.sum_fraction(layer))
+
+
+def _pooled(network: FixedNetwork, x: Ints) -> Ints:
+    """Averages over 3 x 3 places, flattened (N, G * rows * columns)."""
+    seen = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    depth = np.einsum("nsrcij,sij->nsrc", seen, network.weights["depthwise"], optimize=True)
+    hidden = _activated(network, "pointwise", np.einsum("nsrc,fs->nfrc", depth, network.weights["pointwise"]), axis=1)
+    mixed = _activated(network, "mix", np.einsum("nfrc,gf->ngrc", hidden, network.weights["mix"]), axis=1)
+    n, filters, rows, columns = mixed.shape
+    rows, columns = rows // 3, columns // 3
+    total = mixed[:, :, : 3 * rows, : 3 * columns].reshape(n, filters, rows, 3, columns, 3).sum(axis=(3, 5))
+    out, given = network.outputs["pool"], network.outputs["mix"]
+    # (total * 2^-f) / 9 cut off at the pool's fraction; one more division would round twice.
+    more = max(out.fraction - given.fraction, 0)
+    return out.cut((total << more) // 9, given.fraction + more).reshape(n, -1)
+
+
+def to_arrays(network: FixedNetwork) -> dict[str, npt.NDArray[Any]]:
+    """Weights, biases and edges by name, to be saved."""
+    arrays: dict[str, npt.NDArray[Any]] = {f"{k}.weight": v.astype(np.int32) for k, v in network.weights.items()}
+    return arrays | {f"{k}.bias": v.astype(np.int32) for k, v in network.biases.items()} | {"edges": network.edges}
+
+
+def describe(network: FixedNetwork) -> dict[str, Any]:
+    """All but the arrays, to be saved as JSON."""
+    return {
+        "kind": network.kind, "shape": list(network.shape), "activation": network.activation, "input": asdict(network.input),
+        "formats": {k: asdict(v) for k, v in network.formats.items()},
+        "outputs": {k: asdict(v) for k, v in network.outputs.items()},
+    }  # fmt: skip
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str) -> FixedNetwork:
+    """The network of :func:`to_arrays` and :func:`describe`.
+
+    Raises:
+        InputError: an array is missing or superfluous, of another shape than the layers beside it need, or beyond its format;
+            names the weights.
+    """
+    fix = "the weights are damaged or of another version, copy or train them again"
+    try:
+        kind, shape = str(told["kind"]), tuple(int(n) for n in told["shape"])
+        layers = KERNELS[kind]
+        formats = {k: FixedPoint(**told["formats"][k]) for k in layers}
+        results = [k for k in layers if k != "depthwise"] + (["pool"] if kind == "conv" else [])
+        outputs = {k: FixedPoint(**told["outputs"][k]) for k in results}
+        weights = {k: np.asarray(arrays[f"{k}.weight"], dtype=np.int64) for k in layers}
+        biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k != "depthwise"}
+        edges = np.asarray(arrays["edges"], dtype=np.float64)
+        network = FixedNetwork(
+            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]), str(told["activation"]), weights, biases,
+            formats, outputs,
+        )  # fmt: skip
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: '{error}' is missing from the network or wrong; {fix}") from error
+    for layer, wanted in _wanted(network).items():
+        if weights[layer].shape != wanted:
+            raise InputError(f"{name}: '{layer}.weight' is {weights[layer].shape}, expected {wanted}; {fix}")
+        form = formats[layer]
+        if weights[layer].size and (weights[layer].min() < form.low or weights[layer].max() > form.high):
+            raise InputError(f"{name}: '{layer}.weight' is beyond its {form.bits} bits; {fix}")
+        if layer != "depthwise" and biases[layer].shape != wanted[:1]:
+            raise InputError(f"{name}: '{layer}.bias' is {biases[layer].shape}, expected {wanted[:1]}; {fix}")
+    if len(arrays) != len(weights) + len(biases) + 1:
+        raise InputError(f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}")
+    if len(edges) == 0 or not np.all(np.diff(edges) > 0) or np.any(edges == 0):
+        raise InputError(f"{name}: 'edges' of the ADC must ascend and not be 0; {fix}")
+    if network.activation not in ACTIVATIONS:
+        raise InputError(f"{name}: activation {quoted(network.activation)} is unknown; {fix}")
+    return network
+
+
+def _wanted(network: FixedNetwork) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights, given how many outputs each layer has."""
+    s, r, c = network.shape
+    n = {k: len(w) for k, w in network.weights.items()}
+    if network.kind == "conv":
+        wanted = {"depthwise": (s, 3, 3), "pointwise": (n["pointwise"], s), "mix": (n["mix"], n["pointwise"])}
+        inputs = n["mix"] * ((r - 2) // 3) * ((c - 2) // 3)
+    elif network.kind == "columns":
+        wanted = {"columns": (n["columns"], s, r, SPAN)}
+        inputs = n["columns"] * (c - SPAN + 1) + s * r
+    else:
+        wanted, inputs = {}, s * (r + c)
+    return wanted | {
+        "dense1": (n["dense1"], inputs), "dense2": (n["dense2"], n["dense1"]), "dense3": (N_OUTPUTS, n["dense2"]),
+    }  # fmt: skip

@@ -1,0 +1,227 @@
+"""Networks of whole numbers on the CPU, fused (Numba): charge in, what the chip would send out.
+
+The same numbers as :func:`smartpix.chip.fixed_point.evaluate` gives, from lists of fired pixels and without an image in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.chip.fixed_point import FixedNetwork, LinkFormat
+from smartpix.chip.fused_kernels import run_fixed
+from smartpix.clusters import pixel_lists
+from smartpix.networks.fused import KINDS, padded, runs
+from smartpix.schema import InputError
+
+__all__ = ["FusedFixedNetwork", "fuse_fixed"]
+
+Whole = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+"""Whole numbers in floating point."""
+SINGLE, DOUBLE = 2**24, 2**53
+"""Whole numbers up to these are exact."""
+
+
+@dataclass(frozen=True)
+class FusedFixedNetwork:
+    """A network of whole numbers in the order in which the kernels read it.
+
+    Attributes:
+        network: what it is.
+        link: formats of the 14 outputs on the link; None: as the last layer gives them.
+        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.networks.fused.FusedNetwork`, but conv's ``first`` is the
+            depthwise kernel alone.
+        pointwise: what follows it.
+        cuts: see :func:`smartpix.chip.fused_kernels.run_fixed`.
+    """
+
+    network: FixedNetwork
+    link: tuple[LinkFormat, ...] | None
+    first: Whole
+    pointwise: Whole
+    first_bias: Whole
+    mix: Whole
+    mix_bias: Whole
+    dense: tuple[Whole, Whole, Whole, Whole, Whole, Whole]
+    cuts: Whole
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows, columns of the input."""
+        return self.network.shape
+
+    @cached_property
+    def _edges(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        edges = self.network.edges
+        return edges[edges < 0][::-1].astype(np.float32), edges[edges >= 0].astype(np.float32)
+
+    def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
+        if images.shape[1:] != self.shape:
+            raise InputError(f"network: takes images of (slices, rows, columns) = {self.shape}, these are {images.shape[1:]}")
+        return self.pixels(*pixel_lists(images))
+
+    def pixels(
+        self,
+        first: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+        row: npt.NDArray[np.int64],
+        column: npt.NDArray[np.int64],
+        charge: npt.NDArray[np.float32],
+    ) -> npt.NDArray[Any]:
+        """Raw outputs (N, 14) of clusters given as lists of pixels, as :meth:`smartpix.networks.fused.FusedNetwork.pixels`."""
+        return self.on_link(self._outputs(first, counts, row, column, charge))
+
+    def integers(
+        self,
+        first: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+        row: npt.NDArray[np.int64],
+        column: npt.NDArray[np.int64],
+        charge: npt.NDArray[np.float32],
+    ) -> npt.NDArray[np.int64]:
+        """Whole outputs (N, 14) in the format of the last layer."""
+        return self._outputs(first, counts, row, column, charge).astype(np.int64)
+
+    def _outputs(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Whole outputs, in floating point."""
+        first, counts, row, column, charge = lists
+        if charge.shape[1] != self.shape[0]:
+            raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
+        return np.asarray(
+            run_fixed(
+                first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape, KINDS[self.network.kind],
+                *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts,
+            )
+        )  # fmt: skip
+
+    def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What arrives of whole outputs (N, 14): each in the middle of its step on the link."""
+        given = self.network.outputs["dense3"]
+        if self.link is None:
+            return np.asarray(outputs * outputs.dtype.type(2.0**-given.fraction))
+        whole = outputs.astype(np.int64)
+        arrived = [to.receive(to.send(whole[:, k], given.fraction), given.fraction) for k, to in enumerate(self.link)]
+        return np.stack(arrived, axis=1)
+
+    def link_steps(self) -> npt.NDArray[np.float64]:
+        """(14,) what the link cuts the outputs to; 0 where it cuts off nothing."""
+        given = self.network.outputs["dense3"].fraction
+        return np.array([2.0**-to.fraction if to.fraction < given else 0.0 for to in self.link or ()])
+
+
+def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None) -> FusedFixedNetwork:
+    """Bring a network's weights into the kernels' order.
+
+    Raises:
+        InputError: its sums are beyond what floating point holds exactly.
+    """
+    w = network.weights
+    b = {layer: _cut_bias(network, layer) for layer in network.biases}
+    r, c = network.shape[1:]
+    first: npt.NDArray[np.int64] = np.zeros((1, 1, 1), dtype=np.int64)
+    first_bias = np.zeros(0, dtype=np.int64)
+    pointwise, mix = np.zeros((2, 0, 0), dtype=np.int64)
+    mix_bias = np.zeros(0, dtype=np.int64)
+    cuts = np.zeros((7, 3))
+    dense1 = w["dense1"]
+    if network.kind == "conv":
+        first, first_bias, mix_bias = w["depthwise"], b["pointwise"], b["mix"]
+        pointwise, mix = padded(w["pointwise"].T), padded(w["mix"].T)
+        pool, mixed = network.outputs["pool"], network.outputs["mix"]
+        more = max(pool.fraction - mixed.fraction, 0)
+        cuts[0], cuts[1] = _cut_of(network, "pointwise"), _cut_of(network, "mix")
+        cuts[4, 0] = 2.0**more
+        cuts[5] = (2.0 ** (pool.fraction - mixed.fraction - more), pool.low, pool.high)
+        # The kernel keeps the pooled map by place and then filter.
+        by_place = dense1.reshape(len(dense1), len(b["mix"]), (r - 2) // 3, (c - 2) // 3)
+        dense1 = by_place.transpose(0, 2, 3, 1).reshape(len(dense1), -1)
+    elif network.kind == "columns":
+        first, first_bias = runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
+        cuts[0] = _cut_of(network, "columns")
+        n_filters, places = len(first_bias), c - w["columns"].shape[3] + 1
+        by_filter = dense1[:, : n_filters * places].reshape(len(dense1), n_filters, places)
+        reordered = by_filter.transpose(0, 2, 1).reshape(len(dense1), -1)
+        # The kernel leaves columns and row sums in their own units, the weights make up for it.
+        finest = network.input_fraction("dense1")
+        hidden = reordered << (finest - network.outputs["columns"].fraction)
+        dense1 = np.concatenate([hidden, dense1[:, n_filters * places :] << (finest - network.input.fraction)], axis=1)
+    for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
+        cuts[row] = _cut_of(network, layer)
+    layers = []
+    for weight, bias in ((dense1, b["dense1"]), (w["dense2"], b["dense2"]), (w["dense3"], b["dense3"])):
+        layers += [padded(weight.T), bias]
+    largest = _largest_sum(network)
+    if largest >= DOUBLE:
+        raise InputError(f"network: its sums go up to {largest:.3g} and whole numbers to {DOUBLE:.3g}; give it fewer bits")
+    kind = np.float32 if largest < SINGLE else np.float64
+
+    def exact(values: Any) -> Any:
+        return np.ascontiguousarray(values, dtype=kind)
+
+    return FusedFixedNetwork(
+        network, link, exact(first), exact(pointwise), exact(first_bias), exact(mix), exact(mix_bias),
+        tuple(exact(layer) for layer in layers), exact(cuts),
+    )  # fmt: skip
+
+
+def _units(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
+    """Powers of two that divide an output's weights and what is cut off from its sum: the unit that its sum can be kept in."""
+    most = max(network.sum_fraction(layer) - network.outputs[layer].fraction, 0)
+    merged = np.bitwise_or.reduce(np.abs(network.weights[layer]).reshape(len(network.biases[layer]), -1), axis=1) | (1 << most)
+    return np.asarray(np.log2(merged & -merged).astype(np.int64))
+
+
+def _cut_bias(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
+    """Biases without the bits that are cut off from the sum in any case: they are below those of all products."""
+    units = _units(network, layer)
+    return (network.biases[layer] >> units) << units
+
+
+def _largest_sum(network: FixedNetwork) -> float:
+    """Bound on the size of all sums in their units, with every product of the same sign.
+
+    In double precision, since whole registers would run over without a word.
+    """
+    code = max(int(np.sum(network.edges < 0)), int(np.sum(network.edges >= 0)))
+    largest = 0.0
+    seen = np.zeros(0)
+    for layer in network.layers:
+        weight = np.abs(network.weights[layer]).astype(np.float64)
+        if layer == "depthwise":
+            seen = code * weight.sum(axis=(1, 2))
+            largest = float(seen.max())
+            continue
+        if layer in ("columns", "dense1"):
+            # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of codes.
+            sums = code * max(network.shape[1:]) if network.kind != "conv" else 0
+            most = sums
+            if layer == "dense1":
+                before = {"conv": "pool", "columns": "columns"}.get(network.kind)
+                finest = network.input_fraction("dense1")
+                most = sums << max(finest - network.input.fraction, 0)
+                if before is not None:
+                    form = network.outputs[before]
+                    most = max(most, max(-form.low, form.high) << (finest - form.fraction))
+            total = weight.reshape(len(weight), -1).sum(axis=1) * (code if layer == "columns" else most)
+        elif layer == "pointwise":
+            total = weight @ seen
+        else:
+            form = network.outputs[{"mix": "pointwise", "dense2": "dense1", "dense3": "dense2"}[layer]]
+            total = weight.sum(axis=1) * max(-form.low, form.high)
+        total = (total + np.abs(_cut_bias(network, layer))) / 2.0 ** _units(network, layer)
+        largest = max(largest, float(total.max()))
+    if network.kind == "conv":
+        mixed, pool = network.outputs["mix"], network.outputs["pool"]
+        largest = max(largest, 9.0 * max(-mixed.low, mixed.high) * 2.0 ** max(pool.fraction - mixed.fraction, 0))
+    return largest
+
+
+def _cut_of(network: FixedNetwork, layer: str) -> tuple[float, int, int]:
+    """Scale from a layer's sums to its results, and the ends of these."""
+    out = network.outputs[layer]
+    return 2.0 ** (out.fraction - network.sum_fraction(layer)), out.low, out.high

@@ -1,0 +1,92 @@
+"""Taking out of a network of whole numbers what does nothing: dead units and filters. The outputs stay the same, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.chip.fixed_point import FixedNetwork
+
+__all__ = ["shrink", "widths"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def shrink(network: FixedNetwork) -> FixedNetwork:
+    """The network without filters and units that nothing listens to, or that always say the same.
+
+    What always says the same goes into the biases of the layer after it. One of each layer stays.
+    """
+    before = -1
+    while before != network.parameters:
+        before = network.parameters
+        for layer in network.layers[:-1]:
+            if layer != "depthwise":
+                network = _without_dead(network, layer)
+    return network
+
+
+def widths(network: FixedNetwork) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Filters of the first and second layer (0 where there is none) and widths of the two hidden dense layers."""
+    n = {k: len(w) for k, w in network.weights.items()}
+    filters = (n.get("pointwise", n.get("columns", 0)), n.get("mix", 0))
+    return filters, (n["dense1"], n["dense2"])
+
+
+def _without_dead(network: FixedNetwork, layer: str) -> FixedNetwork:
+    weight, bias = network.weights[layer], network.biases[layer]
+    after = {"pointwise": "mix", "mix": "dense1", "columns": "dense1", "dense1": "dense2", "dense2": "dense3"}[layer]
+    listens = _listens(network, layer, after)
+    deaf = ~_by_output(weight).any(axis=1)
+    if layer == "pointwise":
+        deaf = ~(weight * network.weights["depthwise"].any(axis=(1, 2))).any(axis=1)
+    drop = ~listens | deaf
+    if drop.all():
+        drop[np.flatnonzero(drop)[0]] = False
+    if not drop.any():
+        return network
+    # What a deaf unit says: its bias alone, cut as always.
+    said = network.outputs[layer].cut(bias, network.sum_fraction(layer))
+    weights, biases = dict(network.weights), dict(network.biases)
+    biases[after] = biases[after] + _heard(network, layer, after, np.where(drop & deaf, said, 0))
+    weights[layer], biases[layer] = weight[~drop], bias[~drop]
+    weights[after] = _without_inputs(network, layer, after, ~drop)
+    return replace(network, weights=weights, biases=biases)
+
+
+def _by_output(weight: Ints) -> Ints:
+    return weight.reshape(len(weight), -1)
+
+
+def _inputs(network: FixedNetwork, layer: str, after: str) -> tuple[Ints, int]:
+    """Weights of the layer after by (output, unit of this layer, place), and how many inputs come from elsewhere."""
+    weight, n = network.weights[after], len(network.weights[layer])
+    if after != "dense1":
+        return weight[:, :, None], 0
+    r, c = network.shape[1:]
+    places = (c - 2) if layer == "columns" else ((r - 2) // 3) * ((c - 2) // 3)
+    return weight[:, : n * places].reshape(len(weight), n, places), weight.shape[1] - n * places
+
+
+def _listens(network: FixedNetwork, layer: str, after: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(_inputs(network, layer, after)[0].any(axis=(0, 2)))
+
+
+def _heard(network: FixedNetwork, layer: str, after: str, said: Ints) -> Ints:
+    """What constant outputs of a layer add to the sums of the one after, in their unit."""
+    weight, _ = _inputs(network, layer, after)
+    fraction = network.outputs[layer].fraction
+    if layer == "mix":
+        # Through the average, which of equal numbers is that number.
+        said = network.outputs["pool"].cut(said, fraction)
+        fraction = network.outputs["pool"].fraction
+    up = network.sum_fraction(after) - network.formats[after].fraction - fraction
+    return np.asarray((weight * said[None, :, None]).sum(axis=(1, 2)) << up)
+
+
+def _without_inputs(network: FixedNetwork, layer: str, after: str, keep: npt.NDArray[np.bool_]) -> Ints:
+    weight, n_other = _inputs(network, layer, after)
+    kept = weight[:, keep].reshape(len(weight), -1)
+    return np.concatenate([kept, network.weights[after][:, weight.shape[1] * weight.shape[2] :]], axis=1) if n_other else kept

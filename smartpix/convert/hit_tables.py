@@ -1,0 +1,338 @@
+"""One event's hits, cells and truth as the formats of others hold them, and the event of ours that they make.
+
+What TrackML and ACTS have in common: hits with ids on modules, cells with channels along the module's u and v, and crossings of
+particles in global coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix import schema
+from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.geometry import Detector
+from smartpix.io.event_checks import POSITION_TOLERANCE
+from smartpix.io.physics_checks import LARGEST_OF_PARTICLES, OVER_EDGE
+from smartpix.schema import InputError
+
+__all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "Unmatched", "check_ids", "make_event", "rows_of"]
+
+ELECTRONS_PER_MM = 73_000.0
+"""Cell values are path lengths in mm; this many electrons per mm of silicon (most probable, about 73 per um) give a charge."""
+SLICES = (19,)
+"""The slice that a charge without time stands in."""
+
+OFF_PLANE = 0.01
+"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six digits. For sensors
+thinner than two of it, about half the thickness."""
+LORENTZ = 0.25
+"""Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz angle's tangent of
+0.5, that of electrons in 4 T at most."""
+MOST_CHARGE = 1e8
+"""e: the charge of a cell stays below it. It is 360 MeV; charges in e that are taken for path lengths in mm go beyond it."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells (K,): the hit's id, channels that count from 0 along the module's u and v, value, and what errors call the table."""
+
+    hit_id: Ints
+    ch0: Ints
+    ch1: Ints
+    value: Floats
+    where: str
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Crossings (T,) that made hits, and the particles.
+
+    Attributes:
+        hit_id: of the hit; particle_id: who.
+        point, momentum: (T, 3) global, mm and GeV.
+        order: (T,) running number along the particle's path; None: outgoing particles, in the order of the distance from
+            their start.
+        particles: the columns of :data:`smartpix.schema.PARTICLES`, each (P,).
+        where: what errors call the tables of crossings and of particles.
+    """
+
+    hit_id: Ints
+    particle_id: Ints
+    point: Floats
+    momentum: Floats
+    order: Ints | None
+    particles: Columns
+    where: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """Rows of one event's tables that have no partner in another one, as where hits were filtered.
+
+    Attributes:
+        n_cells_unused: cells of no hit of the event, in whatever volume; n_truth_unused: likewise rows of the truth.
+        n_hits_without_truth: hits on modules of the detector table that the truth has no row for, not even one as noise.
+    """
+
+    n_cells_unused: int = 0
+    n_truth_unused: int = 0
+    n_hits_without_truth: int = 0
+
+
+@dataclass(frozen=True)
+class HitTables:
+    """One event.
+
+    Attributes:
+        hit_id: (H,) the user's own ids; module: (H,) rows of the detector table; position: (H, 3) global, mm.
+        cells: also of other hits, which are left out.
+        truth: also of other hits; None without.
+        where: what errors call the table of hits.
+        n_others: hits of the event that are left out, in volumes that the detector table does not have.
+        unmatched: rows without a partner in another table.
+    """
+
+    event: int
+    hit_id: Ints
+    module: npt.NDArray[np.int32]
+    position: Floats
+    cells: Cells
+    truth: Crossed | None
+    where: str
+    n_others: int
+    unmatched: Unmatched
+
+
+def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRONS_PER_MM) -> ak.Array:
+    """An array of one event, its clusters in the order of the hits' ids.
+
+    Args:
+        electrons: charge in e of a cell of value 1.
+
+    Raises:
+        InputError: ids that are there twice, hits without cells, channels off the module, positions off the module or off their
+            cells, cells or crossings that are there twice, charges, momenta or starts that cannot be, crossings off the sensor,
+            along it, or of unknown particles.
+    """
+    order = np.argsort(tables.hit_id, kind="stable")
+    ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]
+    _check_unique(ids, "hit", tables.where)
+    pixels = _pixels(tables.cells, ids, module, detector, electrons)
+    _check_places(tables, ids, position, pixels, detector)
+    truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
+    clusters = cluster_records(detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position)
+    known = {} if tables.truth is None else tables.truth.particles
+    particles = {n: np.asarray(known.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
+    return one_event(tables.event, clusters, ak.zip(particles))
+
+
+def rows_of(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
+    """Rows of ``wanted`` in the sorted ``ids``; -1 where it is not there."""
+    if len(ids) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[place] == wanted, place, -1)
+
+
+def check_ids(ids: Ints, least: int, where: str, name: str) -> None:
+    """Check that ids, of all rows of a table, are at least ``least``.
+
+    Raises:
+        InputError: one is not.
+    """
+    if np.any(ids < least):
+        k = int(np.argmax(ids < least))
+        raise InputError(
+            f"{where}: column '{name}' has the value {ids[k]} in row {k} ({int(np.sum(ids < least))} such rows), and ids start "
+            f"at {least}; mend or drop the row"
+        )
+
+
+def _check_unique(ids: Ints, kind: str, where: str) -> None:
+    again = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(again):
+        raise InputError(
+            f"{where}: {kind} {ids[again[0]]} is there more than once ({len(again)} such rows); ids must be unique in an event. "
+            "Two events may have been put together as one (tables one after the other, hadd of jobs whose event numbers repeat)"
+        )
+
+
+def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float) -> Pixels:
+    number = rows_of(ids, cells.hit_id)
+    ours = number >= 0
+    number, ch0, ch1, value = number[ours], cells.ch0[ours], cells.ch1[ours], cells.value[ours]
+    without = np.setdiff1d(np.arange(len(ids)), number)
+    if len(without):
+        raise InputError(
+            f"{cells.where}: hit {ids[without[0]]} has no cell ({len(without)} such hits); every hit needs at least one"
+        )
+    on = module[number]
+    inside = (ch0 >= 0) & (ch0 < detector.n_rows[on]) & (ch1 >= 0) & (ch1 < detector.n_columns[on])
+    if not np.all(inside):
+        i = int(np.argmin(inside))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has channel ({ch0[i]}, {ch1[i]}) off its module of "
+            f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not match"
+        )
+    if np.any(value < 0):
+        i = int(np.argmax(value < 0))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or path lengths"
+        )
+    charge = value * electrons
+    if np.any(charge > MOST_CHARGE):
+        i = int(np.argmax(charge))
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}, which is a charge of {charge[i]:.3g} e, and "
+            f"{MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such cells); if values are charges in e, give "
+            "--electrons 1"
+        )
+    # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
+    row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
+    column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)
+    key = (number * 100_000 + row) * 100_000 + column
+    order = np.lexsort((value, key))
+    again = (key[order][1:] == key[order][:-1]) & (value[order][1:] == value[order][:-1])
+    if np.any(again):
+        i = int(order[np.argmax(again)])
+        raise InputError(
+            f"{cells.where}: hit {ids[number[i]]} has the cell ({ch0[i]}, {ch1[i]}) of value {value[i]:g} more than once "
+            f"({int(again.sum())} such rows); drop the copies"
+        )
+    # TrackML lists a cell that is crossed twice so, with other values: it is one pixel with both charges.
+    unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    summed = np.bincount(inverse, charge, len(unique))
+    return Pixels(
+        number[first], module[number[first]], row[first].astype(np.int32), column[first].astype(np.int32),
+        summed[:, None].astype(np.float32),
+    )  # fmt: skip
+
+
+def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels, detector: Detector) -> None:
+    """Check that positions (H, 3) are in the planes of their modules, and within their cells' outermost centres.
+
+    Allowed is one pixel more, as charge is shared with neighbours below the threshold, or :data:`LORENTZ` of the thickness.
+    """
+    if len(ids) == 0:
+        return
+    first = np.flatnonzero(np.concatenate([[True], pixels.cluster[1:] != pixels.cluster[:-1]]))
+    module = pixels.module[first]
+    local = detector.to_local(module, position)
+    fix = "positions, cells and detector table must be of one detector and one event"
+    off = np.abs(local[:, 2])
+    # Event files allow less for a thin sensor; half their tolerance is for rounding.
+    most = np.minimum(OFF_PLANE, detector.thickness[module] / 2 + POSITION_TOLERANCE / 2)
+    if np.any(off > most):
+        i = int(np.argmax(off - most))
+        raise InputError(
+            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and {most[i]:.3g} mm are allowed "
+            f"({int(np.sum(off > most))} such hits); {fix}"
+        )
+    for axis, (index, pitch, half) in enumerate(
+        ((pixels.column, detector.pitch_x, detector.half_x), (pixels.row, detector.pitch_y, detector.half_y))
+    ):
+        center = (index + 0.5) * pitch[pixels.module] - half[pixels.module]
+        low, high = np.minimum.reduceat(center, first), np.maximum.reduceat(center, first)
+        away = np.maximum(low - local[:, axis], local[:, axis] - high)
+        allowed = np.maximum(pitch[module], LORENTZ * detector.thickness[module])
+        if np.any(away > allowed):
+            i = int(np.argmax(away - allowed))
+            raise InputError(
+                f"{tables.where}: hit {ids[i]} lies {away[i]:.3g} mm beside its cells in {tables.cells.where}, and "
+                f"{allowed[i]:.3g} mm are allowed ({int(np.sum(away > allowed))} such hits); {fix}"
+            )
+
+
+def _check_crossings(crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, off: Floats) -> None:
+    """Check that crossings (T,) of the hits ``number`` are different ones, and on their sensors but for ``off`` mm."""
+    if np.any(off > OVER_EDGE):
+        i = int(np.argmax(off))
+        raise InputError(
+            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {off[i]:.3g} mm off the hit's sensor "
+            f"({int(np.sum(off > OVER_EDGE))} such crossings); truth and hits must be of one event"
+        )
+    order = np.lexsort((*point.T, particle, number))
+    same = (number[order][1:] == number[order][:-1]) & (particle[order][1:] == particle[order][:-1])
+    same &= np.all(point[order][1:] == point[order][:-1], axis=1)
+    if np.any(same):
+        i = int(order[np.argmax(same)])
+        raise InputError(
+            f"{crossed.where[0]}: particle {particle[i]} makes hit {ids[number[i]]} twice at the same place "
+            f"({int(same.sum())} such crossings); rows must be there once"
+        )
+
+
+def _check_particles(crossed: Crossed) -> None:
+    for name, (most, unit, whose) in LARGEST_OF_PARTICLES.items():
+        tables = [(np.asarray(crossed.particles[name]), crossed.particles["particle_id"], crossed.where[1])]
+        if name[0] == "p":
+            tables.append((crossed.momentum[:, "xyz".index(name[1])], crossed.particle_id, crossed.where[0]))
+        for values, particle, where in tables:
+            if np.any(np.abs(values) > most):
+                i = int(np.argmax(np.abs(values)))
+                raise InputError(
+                    f"{where}: particle {particle[i]} has a {name} of {values[i]:g} {unit}, and {most:g} {unit} are more than "
+                    f"any {whose}; the value is damaged or in another unit"
+                )
+
+
+def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector: Detector) -> Truth:
+    table = np.asarray(crossed.particles["particle_id"])
+    by_id = np.argsort(table, kind="stable")
+    _check_unique(table[by_id], "particle", crossed.where[1])
+    _check_particles(crossed)
+    number = rows_of(ids, crossed.hit_id)
+    ours = number >= 0
+    number, particle = number[ours], crossed.particle_id[ours]
+    point, momentum = crossed.point[ours], crossed.momentum[ours]
+    who = rows_of(table[by_id], particle)
+    if np.any(who < 0):
+        lost = particle[who < 0]
+        raise InputError(
+            f"{crossed.where[0]}: has hits of particle {lost[0]}, which {crossed.where[1]} lacks ({len(lost)} such hits); "
+            "the files must be of the same events"
+        )
+    on = module[number]
+    local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
+    outside = np.abs(local) - np.stack([detector.half_x[on], detector.half_y[on], detector.thickness[on] / 2], axis=1)
+    _check_crossings(crossed, number, ids, particle, point, outside.max(axis=1, initial=-np.inf))
+    along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)
+    if np.any(along):
+        i = int(np.argmax(along))
+        raise InputError(
+            f"{crossed.where[0]}: hit {ids[number[i]]} has the momentum {momentum[i].tolist()} GeV, which is zero or along its "
+            "sensor; drop such crossings"
+        )
+    if crossed.order is None:
+        start = np.stack([crossed.particles[n] for n in ("vx", "vy", "vz")], axis=1)[by_id][who]
+        order = _ranks(particle, np.linalg.norm(point - start, axis=1))
+    else:
+        order = crossed.order[ours].astype(np.int32)
+    # A particle leaves charge as it goes through the thickness: the longer its path, the more.
+    path = np.linalg.norm(direction, axis=1) / np.abs(direction[:, 2])
+    in_cluster = np.bincount(number, path, len(ids))
+    return Truth(
+        cluster=number, particle_id=particle, share=path / in_cluster[number], order=order, x=local[:, 0], y=local[:, 1],
+        cot_alpha=direction[:, 0] / direction[:, 2], cot_beta=direction[:, 1] / direction[:, 2],
+        pt=np.hypot(momentum[:, 0], momentum[:, 1]),
+    )  # fmt: skip
+
+
+def _ranks(group: Ints, value: Floats) -> npt.NDArray[np.int32]:
+    """Rank of each value within its group, from 0."""
+    sort = np.lexsort((value, group))
+    grouped = group[sort]
+    new = np.concatenate([[True], grouped[1:] != grouped[:-1]]) if len(group) else np.zeros(0, dtype=bool)
+    begin = np.maximum.accumulate(np.where(new, np.arange(len(group)), 0)) if len(group) else np.zeros(0, dtype=np.int64)
+    rank = np.empty(len(group), dtype=np.int32)
+    rank[sort] = np.arange(len(group)) - begin
+    return rank

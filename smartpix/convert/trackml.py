@@ -1,0 +1,151 @@
+"""TrackML challenge events (arXiv 1904.06778): hits, cells, particles, truth and detectors.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from smartpix import schema
+from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Ints, Unmatched, check_ids
+from smartpix.geometry import Detector
+from smartpix.schema import InputError
+from smartpix.tables import csv_of, find_csv, open_csv, read_csv
+
+__all__ = ["FIELD", "read_trackml_detector", "read_trackml_event", "trackml_has_truth", "trackml_volumes"]
+
+FIELD = 2.0
+"""Solenoid field in T; the simulation's falls off by a few per cent towards the ends (measured from the truth)."""
+
+PIXEL_VOLUMES = (7, 8, 9)
+STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
+EXPECTED = "the columns of the TrackML challenge"
+MODULE = {"volume_id": "i8", "layer_id": "i8", "module_id": "i8"}
+POSITION = {"x": "f8", "y": "f8", "z": "f8"}
+CELLS = {"hit_id": "i8", "ch0": "i4", "ch1": "i4", "value": "f8"}
+CROSSINGS = {"hit_id": "i8", "particle_id": "i8", **dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8")}
+PARTICLES = {
+    "particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")
+}  # fmt: skip
+
+
+def trackml_has_truth(folder: Path, prefixes: list[str]) -> bool:
+    """Whether the events have truth.
+
+    Raises:
+        InputError: some have it and some have not.
+    """
+    parts = [f"{p}-{kind}" for p in prefixes for kind in ("truth", "particles")]
+    missing = [part for part in parts if find_csv(folder, part) is None]
+    if missing and len(missing) < len(parts):
+        raise InputError(
+            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give truth and particles for every event, or for none"
+        )
+    return not missing
+
+
+def read_trackml_detector(path: Path) -> Detector:
+    """Pixel modules of TrackML's detectors.csv.
+
+    The file's module_t is half the thickness on the disks and, as the cells show, all of it in the barrel.
+
+    Raises:
+        InputError: as :func:`smartpix.geometry.read_csv`, or no module in the pixel volumes.
+    """
+    types = {name: c.dtype for name, c in schema.DETECTOR.items()}
+    table = open_csv(path, types, EXPECTED)
+    # Strips are left out and need no good numbers.
+    pixel = np.flatnonzero(np.isin(table.take({"volume_id": "i8"})["volume_id"], PIXEL_VOLUMES))
+    if len(pixel) == 0:
+        raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
+    columns = table.take(types, pixel)
+    columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"])
+    return Detector(columns, str(path))
+
+
+def trackml_volumes(path: Path) -> frozenset[int]:
+    """Volumes that hits may be in: those of detectors.csv and, where these are the pixels' alone, TrackML's strips.
+
+    Raises:
+        InputError: as :func:`smartpix.geometry.read_csv`.
+    """
+    volumes = {int(v) for v in np.unique(read_csv(path, {"volume_id": "i8"}, EXPECTED)["volume_id"])}
+    return frozenset(volumes if volumes - {*PIXEL_VOLUMES} else {*PIXEL_VOLUMES, *STRIP_VOLUMES})
+
+
+def read_trackml_event(
+    folder: Path, prefix: str, detector: Detector, has_truth: bool, volumes: frozenset[int] | None = None
+) -> HitTables:
+    """The pixel hits of one event.
+
+    Args:
+        volumes: that hits may be in (:func:`trackml_volumes`); None: any.
+
+    Raises:
+        InputError: missing files or columns, values that are no numbers, ids that cannot be, hits in other volumes or on modules
+            the table does not have, or a truth without rows.
+    """
+    hits = open_csv(csv_of(folder, f"{prefix}-hits"), {**MODULE, **POSITION, "hit_id": "i8"}, EXPECTED)
+    of_all = hits.take({"volume_id": "i8", "hit_id": "i8"})
+    volume, all_ids = of_all["volume_id"], of_all["hit_id"]
+    check_ids(all_ids, 1, str(hits.path), "hit_id")
+    if volumes is not None and not np.all(known := np.isin(volume, list(volumes))):
+        k = int(np.argmin(known))
+        raise InputError(
+            f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~known))} such hits), which is none of "
+            f"the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, or give the detectors.csv of these events"
+        )
+    # What is left out needs no good numbers.
+    pixel = np.flatnonzero(np.isin(volume, PIXEL_VOLUMES))
+    of_hits = hits.take({**MODULE, **POSITION, "hit_id": "i8"}, pixel)
+    ids = of_hits["hit_id"]
+    cells = open_csv(csv_of(folder, f"{prefix}-cells"), CELLS, EXPECTED)
+    of_cell = cells.take({"hit_id": "i8"})["hit_id"]
+    check_ids(of_cell, 1, str(cells.path), "hit_id")
+    of_cells = cells.take(CELLS, np.flatnonzero(np.isin(of_cell, ids)))
+    truth, n_truth_unused, n_hits_without_truth = _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
+    return HitTables(
+        event=int(prefix.removeprefix("event")),
+        hit_id=ids,
+        module=detector.find_modules(*(of_hits[n] for n in MODULE)),
+        position=np.stack([of_hits[a] for a in POSITION], axis=1),
+        cells=Cells(of_cells["hit_id"], of_cells["ch0"], of_cells["ch1"], of_cells["value"], str(cells.path)),
+        truth=truth,
+        where=str(hits.path),
+        n_others=len(hits) - len(ids),
+        unmatched=Unmatched(int(np.sum(~np.isin(of_cell, all_ids))), n_truth_unused, n_hits_without_truth),
+    )
+
+
+def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Crossed, int, int]:
+    """Crossings of the hits ``hit_ids``, number of rows of no hit of ``all_ids``, number of ``hit_ids`` without a row."""
+    truth = open_csv(csv_of(folder, f"{prefix}-truth"), CROSSINGS, EXPECTED)
+    who = truth.take({"hit_id": "i8", "particle_id": "i8"})
+    check_ids(who["hit_id"], 1, str(truth.path), "hit_id")
+    if len(truth) == 0 and len(all_ids):
+        raise InputError(
+            f"{truth.path}: has no rows, and the event has {len(all_ids)} hits; to convert without truth, move the files of "
+            "truth and particles away"
+        )
+    columns = truth.take(CROSSINGS, np.flatnonzero((who["particle_id"] != 0) & np.isin(who["hit_id"], hit_ids)))
+    path = csv_of(folder, f"{prefix}-particles")
+    table = read_csv(path, PARTICLES, EXPECTED)
+    check_ids(table["particle_id"], 1, str(path), "particle_id")
+    neutral = np.isin(columns["particle_id"], table["particle_id"][table["q"] == 0])
+    if np.any(neutral):
+        k = int(np.argmax(neutral))
+        raise InputError(
+            f"{path}: particle {columns['particle_id'][k]} has the charge q = 0 and makes hit {columns['hit_id'][k]} in "
+            f"{truth.path} ({int(neutral.sum())} such hits); neutral particles make no hits: mend q"
+        )
+    crossed = Crossed(
+        hit_id=columns["hit_id"],
+        particle_id=columns["particle_id"],
+        point=np.stack([columns[f"t{a}"] for a in "xyz"], axis=1),
+        momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1),
+        order=None,
+        particles={"pdg_id": table.pop("particle_type"), "charge": table.pop("q"), **table},
+        where=(str(truth.path), str(path)),
+    )
+    n_unused, n_without = (int(np.sum(~np.isin(a, b))) for a, b in ((who["hit_id"], all_ids), (hit_ids, who["hit_id"])))
+    return crossed, n_unused, n_without

@@ -1,0 +1,192 @@
+"""Calibration of a trained network's covariance on held-out clusters.
+
+A network trained on the likelihood has pulls of unit width on the whole, not in every region, and tails where a delta ray
+made a cluster longer or richer than its angle explains. Here each target's pull is brought to mean 0 and width 1 along
+six axes, all known without the truth: the predicted cot alpha and cot beta, the predicted sigma of the target itself, and
+charge, columns and rows compared with what the predicted angles let expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.estimate.quality import CHI2_4, CORE, mahalanobis
+from smartpix.schema import InputError
+
+__all__ = ["AXES", "PREDICTED", "apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
+
+Floats = npt.NDArray[np.float64]
+
+EDGES = (0.0, 0.005, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.995, 1.0)
+"""Quantiles between the bins along an axis: narrow ones for the tails."""
+ROUNDS = 4
+FEWEST = 2000
+"""Clusters below which only the overall shift and width are corrected."""
+FEWEST_LONG = 100
+TAIL = 6.0
+"""Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
+TOWARDS_COVERAGE = 0.55
+"""With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the first to the
+second (in the logarithm of the sigmas)."""
+
+
+AXES, PREDICTED = 6, 3
+"""Axes in all, and those known from the network's outputs alone; the others come from the cluster's pixels."""
+
+
+def cluster_shapes(
+    first: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], row: npt.NDArray[Any], column: npt.NDArray[Any], charge: Floats
+) -> Floats:
+    """(N, 3) charge in e, columns and rows spanned by clusters given as lists of pixels.
+
+    Args:
+        first, counts: (N,) place and number of each cluster's pixels.
+        row, column: (K,); charge: (K,) of the last slice in e.
+    """
+    out = np.zeros((len(first), 3))
+    some = np.flatnonzero(counts)
+    if len(some):
+        at = first[some]
+        out[some, 0] = np.add.reduceat(np.maximum(charge, 0.0), at)
+        for k, index in ((1, column), (2, row)):
+            out[some, k] = np.maximum.reduceat(index, at) - np.minimum.reduceat(index, at) + 1
+    return out
+
+
+def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]) -> list[Floats]:
+    """Values (N,) along the six axes, or the first three where there are no shapes; ``cells`` is the sensor's thickness in
+    pitches along x and y."""
+    predicted = [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
+    if shape is None:
+        return predicted
+    slope2 = 1 + mean[:, 2] ** 2 + mean[:, 3] ** 2
+    return [
+        *predicted,
+        np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
+        shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
+        shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
+    ]
+
+
+def _clipped(pull: Floats) -> Floats:
+    """Pulls with what lies far from their median brought nearer."""
+    middle = float(np.median(pull))
+    reach = TAIL * float(np.percentile(np.abs(pull - middle), CORE))
+    return np.clip(pull, middle - reach, middle + reach)
+
+
+def _width(pull: Floats) -> float:
+    return max(float(_clipped(pull).std()), 1e-6)
+
+
+def fit_calibration(
+    mean: Floats, cholesky: Floats, targets: Floats, shape: Floats | None, cells: tuple[float, float]
+) -> list[list[dict[str, Any]]]:
+    """Corrections of each target along each axis.
+
+    Args:
+        mean: (N, 4); cholesky: (N, 4, 4); targets: (N, 4), of clusters the network was not trained on, same units.
+        shape: (N, 3), see :func:`cluster_shapes`; None: only what the network says is known, as behind a chip's link.
+        cells: the sensor's thickness in pitches along x and y.
+
+    Returns:
+        For each of the 4 targets a list of tables ``{"axis", "at", "shift", "log_scale"}``: knots along an axis, the
+        shift of the mean in units of sigma and the logarithm of the factor on sigma there. JSON-ready.
+
+    Raises:
+        InputError: not finite or no cluster at all.
+    """
+    if len(mean) < 10:
+        raise InputError(f"calibration: {len(mean)} held-out clusters are too few, at least 10 are needed; train on more")
+    if not all(np.all(np.isfinite(values)) for values in (mean, cholesky, targets)):
+        raise InputError("calibration: estimates or targets are not finite; the training diverged, lower the learning rate")
+    sigma = np.linalg.norm(cholesky, axis=2)
+    tables: list[list[dict[str, Any]]] = []
+    for target in range(4):
+        axes = _axes(mean, sigma, target, shape, cells)
+        groups = [_bins(values) if len(mean) >= FEWEST else [np.arange(len(mean))] for values in axes]
+        own: list[dict[str, Any]] = []
+        for axis, values in enumerate(axes):
+            at = [float(np.median(values[g])) for g in groups[axis]]
+            own.append({"axis": axis, "at": at, "shift": np.zeros(len(at)), "log_scale": np.zeros(len(at))})
+        residual = (targets[:, target] - mean[:, target]) / sigma[:, target]
+        # Knots must rise; an axis whose values are all the same has nothing to correct.
+        useful = [t for t in own if len(t["at"]) > 1 and np.all(np.diff(t["at"]) > 0)]
+        for table in useful * ROUNDS:
+            shift, log_scale = _corrections(axes, own)
+            pull = (residual - shift) / np.exp(log_scale)
+            here = groups[table["axis"]]
+            table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in here]
+            table["log_scale"] += [np.log(_width(pull[g])) for g in here]
+        shift, log_scale = _corrections(axes, own)
+        pull = (residual - shift) / np.exp(log_scale)
+        own[0]["shift"] += float(_clipped(residual - shift).mean())
+        own[0]["log_scale"] += np.log(_width(pull))
+        tables.append(own)
+    distance = mahalanobis(*apply_calibration(mean, cholesky, tables, shape, cells), targets)
+    factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
+    for own in tables:
+        own[0]["log_scale"] += TOWARDS_COVERAGE * factor
+    return [[{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own] for own in tables]
+
+
+def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
+    """Clusters by quantile of their values; equal values stay together, and bins without clusters are left out."""
+    edges = np.unique(np.quantile(values, EDGES[1:-1]))
+    place = np.searchsorted(edges, values, side="left")
+    return [here for k in range(len(edges) + 1) if len(here := np.flatnonzero(place == k))]
+
+
+def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
+    """Sum over the tables of the shift and the logarithmic scale at each cluster's place on their axes."""
+    shift, log_scale = np.zeros(len(axes[0])), np.zeros(len(axes[0]))
+    for table in tables:
+        values = axes[int(table["axis"])]
+        shift += np.interp(values, table["at"], table["shift"])
+        log_scale += np.interp(values, table["at"], table["log_scale"])
+    return shift, log_scale
+
+
+def apply_calibration(
+    mean: Floats,
+    cholesky: Floats,
+    tables: Sequence[Sequence[Mapping[str, Any]]],
+    shape: Floats | None,
+    cells: tuple[float, float],
+) -> tuple[Floats, Floats]:
+    """Calibrated means (N, 4) and Cholesky factors (N, 4, 4); correlations stay as they are."""
+    sigma = np.linalg.norm(cholesky, axis=2)
+    out_mean, out_cholesky = mean.copy(), cholesky.copy()
+    for target, own in enumerate(tables):
+        shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), own)
+        out_mean[:, target] += shift * sigma[:, target]
+        out_cholesky[:, target] *= np.exp(log_scale)[:, None]
+    return out_mean, out_cholesky
+
+
+def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -> dict[str, float] | None:
+    """What the length of clusters that are longer than the window tells of their cot alpha.
+
+    Args:
+        columns: (N,) they span; cot_alpha: (N,) true; cell: the sensor's thickness in pitches along x.
+
+    Returns:
+        ``offset`` and ``sigma``: |cot alpha| = (columns - offset) / cell, with this error; None for fewer than 100 clusters.
+    """
+    if len(columns) < FEWEST_LONG:
+        return None
+    beyond = np.asarray(columns - np.abs(cot_alpha) * cell, dtype=np.float64)
+    return {"offset": float(np.median(beyond)), "sigma": _width(beyond) / cell}
+
+
+def apply_length(mean: Floats, cholesky: Floats, long: npt.NDArray[np.bool_], columns: Floats, cell: float, fit: Any) -> None:
+    """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network found."""
+    mean[long, 2] = np.where(mean[long, 2] < 0, -1.0, 1.0) * (columns[long] - fit["offset"]) / cell
+    # Independent of the rest, whose own widths stay.
+    cholesky[long, 3, 3] = np.hypot(cholesky[long, 3, 3], cholesky[long, 3, 2])
+    cholesky[long, 3, 2] = 0.0
+    cholesky[long, 2] = [0.0, 0.0, fit["sigma"], 0.0]

@@ -1,0 +1,447 @@
+"""Position and direction of the particle from one cluster, with covariance: the interface and its two implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.chip.fixed_point import LinkFormat, link_format
+from smartpix.chip.fixed_point import from_arrays as fixed_from_arrays
+from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
+from smartpix.clusters import FlatClusters, flatten, pixel_lists, window_origin
+from smartpix.estimate.calibrate import apply_calibration, apply_length, cluster_shapes
+from smartpix.estimate.descriptions import load_network_weights
+from smartpix.geometry import Detector
+from smartpix.io.events import Header, open_events
+from smartpix.mirror import SIGNS, mirrored
+from smartpix.networks.fused import FusedNetwork, fuse
+from smartpix.schema import (
+    N_COLUMNS,
+    N_ROWS,
+    REGIONS,
+    SMALLEST_SIGMA,
+    TARGET_SCALE,
+    TARGETS,
+    InputError,
+    check,
+    origin_pixel,
+)
+
+if TYPE_CHECKING:
+    from smartpix.train.loop import TrainMdnOptions
+
+__all__ = [
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "estimate", "same_sensor", "sensor_of", "sensor_words",
+    "shapes_of_images", "truth_targets",
+]  # fmt: skip
+
+Floats = npt.NDArray[np.float64]
+
+TRUNCATED_SCALE = 3.0
+"""Factor on the sigmas of truncated clusters where none was measured."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Gaussian estimates of N clusters in their sensor frames.
+
+    Attributes:
+        mean: (N, 4) x and y of the midplane crossing in mm from the module centre, cot alpha, cot beta.
+        cholesky: (N, 4, 4) lower-triangular factor M of the covariance M M^T.
+        flagged: (N,) the cluster does not fit the network's window or has charges that are not finite: its covariance is
+            inflated. None flagged if left out.
+    """
+
+    mean: Floats
+    cholesky: Floats
+    flagged: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        if len(self.flagged) == 0:
+            object.__setattr__(self, "flagged", np.zeros(len(self.mean), dtype=bool))
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Estimate:
+        """Some of the estimates, in the order of ``rows``."""
+        return Estimate(self.mean[rows], self.cholesky[rows], self.flagged[rows])
+
+    def covariance(self) -> Floats:
+        """(N, 4, 4)."""
+        return np.asarray(self.cholesky @ np.swapaxes(self.cholesky, 1, 2))
+
+    def sigma(self) -> Floats:
+        """(N, 4) standard deviations: the row norms of the factor."""
+        return np.asarray(np.linalg.norm(self.cholesky, axis=2))
+
+
+class Estimator(Protocol):
+    """Anything that turns clusters into estimates."""
+
+    @property
+    def slices(self) -> Sequence[int]:
+        """Time slices it needs."""
+        ...
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of its training, by region."""
+        ...
+
+    def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
+        """Estimates of all clusters, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class MdnNetwork:
+    """One trained network with its calibration, ready to run.
+
+    Attributes:
+        fused: the network's kernels, of floating point or of whole numbers; arrays: the same weights by their names.
+        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there, as
+            in files they must be.
+        name: of the weights, for messages.
+    """
+
+    fused: FusedNetwork | FusedFixedNetwork
+    description: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]]
+    name: str = "weights"
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], name: str = "weights"
+    ) -> MdnNetwork:
+        """From a torch module's arrays by name, or those of whole numbers, and the description saved with them.
+
+        ``link`` in the description gives the formats of the outputs on the link.
+        """
+        if "fixed" in description:
+            link = tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
+            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link), description, arrays, name)
+        return cls(fuse(arrays, description["network"]), description, arrays, name)
+
+    @classmethod
+    def load(cls, name: str) -> MdnNetwork:
+        """Shipped weights by name, or others by path.
+
+        Raises:
+            InputError: as :func:`smartpix.estimate.descriptions.load_network_weights`.
+        """
+        return cls.from_arrays(*load_network_weights(name, "mdn", "fixed"), name)
+
+    def on_link(self, bits: int) -> MdnNetwork:
+        """The same network with its outputs sent in ``bits`` bits each; 0: as they are.
+
+        Raises:
+            InputError: it is of floating point, or the number of bits is out of range.
+        """
+        if bits == 0:
+            return self
+        if not isinstance(self.fused, FusedFixedNetwork):
+            raise InputError(
+                f"link_bits: {bits} were asked for, and floating-point estimates are not sent over the link; use quantised"
+            )
+        check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
+        given = self.fused.network.outputs["dense3"]
+        formats = [link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]]
+        return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]}, self.name)
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether it is a network of whole numbers, of whose clusters the host has the outputs alone."""
+        return isinstance(self.fused, FusedFixedNetwork)
+
+    @property
+    def cells(self) -> tuple[float, float]:
+        """The sensor's thickness in pitches along x and y."""
+        sensor = self.description["sensor"]
+        return sensor["thickness"] / sensor["pitch_x"], sensor["thickness"] / sensor["pitch_y"]
+
+    def predict_images(
+        self, images: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Estimates from (N, S, R, C) charge in e.
+
+        Returns:
+            (N, 4) means, x and y in mm from the window's centre; (N, 4, 4) Cholesky factors.
+        """
+        bad = np.asarray(~np.isfinite(images).all(axis=(1, 2, 3)))
+        good = np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images
+        shape = None if self.on_chip else shapes_of_images(good)
+        return self.finish(self.fused.images(good), shape, truncated, bad)
+
+    def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as predict_images."""
+        owner = np.repeat(np.arange(len(clusters)), clusters.counts)
+        row = clusters.row - origin[owner, 0]
+        column = clusters.column - origin[owner, 1]
+        wrong = np.asarray(~np.isfinite(clusters.charge).all(axis=1))
+        charge = np.where(wrong[:, None], np.float32(0), clusters.charge) if wrong.any() else clusters.charge
+        raw = self.fused.pixels(clusters.first, clusters.counts, row, column, charge)
+        shape = None
+        if not self.on_chip:
+            last = charge[:, -1].astype(np.float64)
+            shape = cluster_shapes(clusters.first, clusters.counts, clusters.row, clusters.column, last)
+        bad = np.zeros(len(clusters), dtype=bool)
+        bad[owner[wrong]] = True
+        return self.finish(raw, shape, clusters.truncated, bad)
+
+    def finish(
+        self,
+        raw: npt.NDArray[Any],
+        shape: Floats | None,
+        truncated: npt.NDArray[np.bool_] | None = None,
+        bad: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units, calibration.
+
+        Of a chip's clusters there are no shapes: the host has the 14 outputs and whether the cluster was truncated. What the link
+        cuts off the means is added to the covariance.
+
+        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters longer than the
+        window the length tells cot alpha, where the training saw such clusters.
+        """
+        scale = np.array(TARGET_SCALE)
+        out = raw.astype(np.float64)
+        mean = out[:, 0:8:2] * scale
+        cholesky: Floats = np.zeros((len(out), 4, 4))
+        diagonal = np.arange(4)
+        with np.errstate(invalid="ignore"):  # damaged weights: the caller names them
+            cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
+        rows, columns = np.tril_indices(4, -1)
+        cholesky[:, rows, columns] = out[:, 8:]
+        cholesky *= scale[:, None]
+        if "calibration" in self.description:
+            mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"], shape, self.cells)
+        if truncated is not None and truncated.any():
+            cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
+        length = self.description.get("length")
+        if length is not None and shape is not None:
+            long = shape[:, 1] > self.fused.shape[2]
+            apply_length(mean, cholesky, long, shape[:, 1], self.cells[0], length)
+        if isinstance(self.fused, FusedFixedNetwork) and self.fused.link is not None:
+            added = (self.fused.link_steps()[0:8:2] * scale) ** 2 / 12
+            cholesky = np.asarray(np.linalg.cholesky(cholesky @ np.swapaxes(cholesky, 1, 2) + np.diag(added)))
+        # Nothing is known: the middle of the window, with the spread of all that occurs.
+        if bad is not None and bad.any():
+            mean[bad] = 0.0
+            cholesky[bad] = np.diag(3 * scale)
+        return mean, cholesky
+
+
+def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
+    """(N, 3) as :func:`smartpix.estimate.calibrate.cluster_shapes`, of images (N, S, R, C)."""
+    first, counts, row, column, charge = pixel_lists(images)
+    return cluster_shapes(first, counts, row, column, charge[:, -1].astype(np.float64))
+
+
+@dataclass(frozen=True)
+class MdnEstimator:
+    """The mixture density network, one set of weights for the barrel and one for the end-caps.
+
+    Drift in the magnetic field shears barrel clusters and not those of the end-caps, hence two sets.
+    """
+
+    networks: Mapping[str, MdnNetwork]
+
+    @classmethod
+    def fit(
+        cls,
+        files: Sequence[str | Path],
+        folder: str | Path,
+        options: TrainMdnOptions | None = None,
+        report: Callable[[str], None] = print,
+    ) -> MdnEstimator:
+        """Train a network for each region of the files' detector, save them as ``folder/mdn-REGION.safetensors`` and load them.
+
+        Args:
+            files: simulated event files of one sensor.
+            options: None: the defaults.
+            report: called with a line per epoch.
+
+        Raises:
+            InputError: as :func:`smartpix.train.loop.train_mdn`.
+        """
+        from smartpix.train.loop import TrainMdnOptions, train_mdn
+
+        header, networks = open_events(files[0]).header, {}
+        for region in sensor_of(header.detector, header.field):
+            path = Path(folder) / f"mdn-{region}.safetensors"
+            train_mdn(files, region, path, options or TrainMdnOptions(), report)
+            networks[region] = MdnNetwork.load(str(path))
+        return cls(networks)
+
+    @classmethod
+    def load(cls, barrel: str = "mdn-barrel", endcap: str = "mdn-endcap", link_bits: int = 0) -> MdnEstimator:
+        """Load shipped weights by name, or others by path; ``link_bits`` as for :meth:`MdnNetwork.on_link`.
+
+        Raises:
+            InputError: missing or damaged files, weights of another architecture, of the other region or of another window, or of
+                different slices.
+        """
+        named = zip(REGIONS, (barrel, endcap), strict=True)
+        networks = {region: MdnNetwork.load(name).on_link(link_bits) for region, name in named}
+        for region, network in networks.items():
+            trained = network.description["region"]
+            if trained != region:
+                raise InputError(
+                    f"{network.name}: was trained on clusters of the {trained} and is given for the {region}; "
+                    "give the pair the other way round, or others"
+                )
+            shape = network.fused.shape[1:]
+            if shape != (N_ROWS, N_COLUMNS):
+                raise InputError(f"{network.name}: takes images of {shape} pixels; events need those for {(N_ROWS, N_COLUMNS)}")
+        slices = [network.description["slices"] for network in networks.values()]
+        if slices[0] != slices[1]:
+            raise InputError(
+                f"{barrel}, {endcap}: were trained on different slices, {slices[0]} and {slices[1]}; use a pair of the same"
+            )
+        return cls(networks)
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of the networks, by region."""
+        return {region: network.description for region, network in self.networks.items()}
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Of the networks' weights, by region."""
+        return {region: network.name for region, network in self.networks.items()}
+
+    @property
+    def slices(self) -> Sequence[int]:
+        """Time slices the network was trained on."""
+        return tuple(next(iter(self.networks.values())).description["slices"])
+
+    def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
+        """Estimates of all clusters, in their order."""
+        mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
+        origin = np.stack(window_origin(clusters.first, clusters.counts, clusters.row, clusters.column), axis=1)
+        barrel = detector.barrel[clusters.module]
+        for region, chosen in zip(REGIONS, (barrel, ~barrel), strict=True):
+            where = np.flatnonzero(chosen)
+            if len(where):
+                mean[where], cholesky[where] = self.networks[region].predict_pixels(clusters.take(where), origin[where])
+        mean[:, :2] += window_center(origin.astype(np.float64), clusters.module, detector)
+        unreadable = ~np.isfinite(clusters.charge).all(axis=1)
+        flagged = clusters.truncated | (np.add.reduceat(unreadable, clusters.first) > 0 if len(clusters) else False)
+        return Estimate(mean, cholesky, flagged)
+
+
+def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
+    """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row, column)."""
+    x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
+    y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
+    return np.stack([x, y], axis=1)
+
+
+def truth_targets(
+    clusters: ak.Array, min_share: float = 0.0, event: npt.NDArray[Any] | None = None
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its crossing.
+
+    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The others are what
+    delta rays leave beside it.
+
+    Args:
+        clusters: of one event, or of several, flattened.
+        event: (N,) number of each cluster's event, where there are several.
+    """
+    main = ak.firsts(clusters["truth"])
+    columns = [ak.to_numpy(ak.fill_none(main[name], np.nan)).astype(np.float64) for name in TARGETS]
+    share = ak.to_numpy(ak.fill_none(main["share"], -1.0)).astype(np.float64)
+    crossing = [ak.to_numpy(ak.fill_none(main[name], -1)).astype(np.int64) for name in ("particle_id", "order")]
+    crossing.append(np.zeros(len(share), dtype=np.int64) if event is None else event)
+    charge = ak.to_numpy(clusters["charge"]) * share
+    by_crossing = np.lexsort((-charge, *crossing))
+    ids = np.stack(crossing)[:, by_crossing]
+    first = np.ones(len(share), dtype=bool)
+    first[1:] = np.any(ids[:, 1:] != ids[:, :-1], axis=0)
+    largest = np.zeros(len(share), dtype=bool)
+    largest[by_crossing[first]] = True
+    return np.stack(columns, axis=1), largest & (share >= min_share)
+
+
+def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
+    """Pitch, thickness (mm) and field (T) of barrel and end-cap; a region without modules is left out.
+
+    Raises:
+        InputError: the modules of a region differ, so that one set of weights cannot serve it.
+    """
+    kinds = {}
+    for region, chosen in zip(REGIONS, (detector.barrel, ~detector.barrel), strict=True):
+        if not np.any(chosen):
+            continue
+        values = np.stack([detector.pitch_x, detector.pitch_y, detector.thickness], axis=1)[chosen]
+        if not np.allclose(values, values[0], rtol=1e-4):
+            raise InputError(f"detector table: the {region} has modules of several pitches or thicknesses; split the file")
+        x, y, t = (round(float(v), 6) for v in values[0])
+        kinds[region] = {"pitch_x": x, "pitch_y": y, "thickness": t, "field": field}
+    return kinds
+
+
+def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    """Whether pitches, thickness and field agree to 2 %."""
+    return all(abs(a[k] - b[k]) <= 0.02 * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
+
+
+def sensor_words(sensor: Mapping[str, float]) -> str:
+    """A sensor for people: "50 x 12.5 x 100 µm in 3.8 T"."""
+    sizes = " x ".join(f"{1000 * sensor[k]:g}" for k in ("pitch_x", "pitch_y", "thickness"))
+    return f"{sizes} µm in {sensor['field']:g} T"
+
+
+def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= limit:
+        raise InputError(
+            f"clusters: {name} goes from {low} to {high}, and the detector of {len(detector)} modules has 0 to "
+            f"{limit - 1}; clusters and header must be of the same file"
+        )
+
+
+def _trained_in(estimator: Estimator) -> float:
+    """Field (T) of the clusters that an estimator was trained on; 0 where nothing tells it."""
+    return next((float(d["sensor"]["field"]) for d in estimator.descriptions.values() if "sensor" in d), 0.0)
+
+
+def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
+    """Estimates of cluster records (one event's, or flattened).
+
+    In a field of the opposite sign to the training's they are those of the clusters' mirror images (:mod:`smartpix.mirror`).
+
+    Raises:
+        InputError: no cluster records, or on modules or pixels that the detector does not have, or an estimate is not finite
+            (damaged weights, or charges and positions that the estimator does not flag).
+    """
+    if isinstance(estimator, str):
+        raise InputError(f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')")
+    flat, detector = flatten(clusters, estimator.slices), header.detector
+    if len(flat):
+        _check_on(detector, "module_index", flat.module, len(detector))
+        _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
+        _check_on(detector, "pixels' column", flat.column, int(detector.n_columns.max()))
+    if header.field * _trained_in(estimator) < 0:
+        seen, shift = mirrored(flat, detector)
+        result = estimator.predict(seen, detector)
+        mean = result.mean * SIGNS
+        mean[:, 1] += shift
+        result = Estimate(mean, result.cholesky * np.outer(SIGNS, SIGNS), result.flagged)
+    else:
+        result = estimator.predict(flat, detector)
+    if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
+        if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
+            raise InputError("clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters")
+        raise InputError(
+            "estimates: the network gives values that are not finite; its weights are damaged, train or copy them again"
+        )
+    return result

@@ -1,0 +1,37 @@
+"""Event files and cluster tables: reading, writing, and the checks of what comes in.
+
+:mod:`smartpix.io.events` reads event files (ROOT), :mod:`smartpix.io.write` writes them, :mod:`smartpix.io.parquet` holds tables of
+labelled clusters.
+"""
+
+from typing import TYPE_CHECKING
+
+from smartpix.lazy import public_names
+
+if TYPE_CHECKING:
+    from smartpix.io.cluster_set import ClusterSet
+    from smartpix.io.events import EventFile, Header, event_numbers, iterate, open_events
+    from smartpix.io.parquet import Table, list_tables, read_clusters, write_clusters
+    from smartpix.io.write import write_events
+
+__all__ = [
+    "ClusterSet",
+    "EventFile",
+    "Header",
+    "Table",
+    "event_numbers",
+    "iterate",
+    "list_tables",
+    "open_events",
+    "read_clusters",
+    "write_clusters",
+    "write_events",
+]
+
+__getattr__ = public_names(
+    __name__,
+    cluster_set="ClusterSet",
+    events="EventFile Header event_numbers iterate open_events",
+    parquet="Table list_tables read_clusters write_clusters",
+    write="write_events",
+)

@@ -1,0 +1,150 @@
+"""What pixels, crossings and particles of event files must be: pixels of one cluster belong together, quantities are physical.
+
+The limits are wide: they tell slips of units, of signs and of bytes from events, and refuse no event that a detector could see.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.geometry import Detector
+from smartpix.io.event_groups import Columns, Group, Ints
+from smartpix.schema import N_COLUMNS, N_ROWS
+
+__all__ = [
+    "BESIDE_PIXELS",
+    "BESIDE_THICKNESS",
+    "CHARGE_TOLERANCE",
+    "LARGEST_COT",
+    "LARGEST_GAP",
+    "LARGEST_MOMENTUM",
+    "LARGEST_OF_PARTICLES",
+    "MOST_ELECTRONS",
+    "OVER_EDGE",
+    "check_crossings",
+    "check_particles",
+    "check_pixels",
+]
+
+LARGEST_GAP = max(N_ROWS, N_COLUMNS)
+"""Rows or columns from one pixel of a cluster to the next one: farther, and no window of the networks holds both."""
+BESIDE_PIXELS, BESIDE_THICKNESS = 2, 0.5
+"""A cluster's position may be beside the centres of its outermost pixels by this many pixels (charge that neighbours keep below
+the threshold), and this share of the sensor's thickness (Lorentz drift: half of the thickness times a tangent of 1 at most)."""
+CHARGE_TOLERANCE = 1e-4
+"""Of the sum of the absolute charges: single precision, added one by one, is off by 6e-8 for each pixel."""
+MOST_ELECTRONS = 1e15
+"""e: above 16-bit counts of 1e9 e each, the largest charge of a count that `smartpix convert` takes."""
+OVER_EDGE = 0.1
+"""mm: largest distance of a crossing from the sensor it belongs to, as of particles that come in through its side."""
+LARGEST_COT = 1e9
+"""Crossings closer to the sensor's plane are along it."""
+LARGEST_MOMENTUM = 1e5
+"""GeV: twice that of the beams of FCC-hh."""
+LARGEST_OF_PARTICLES = {
+    "charge": (120.0, "e", "of a nucleus"), **dict.fromkeys(("vx", "vy", "vz"), (1e6, "mm", "in a detector")),
+    **dict.fromkeys(("px", "py", "pz"), (1e5, "GeV", "of a collider")),
+}  # fmt: skip
+"""Largest values of particles' columns, either sign, their units and whose they are: beyond, a number is damaged."""
+
+
+def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Detector) -> None:
+    """Check that the pixels of each cluster, which are on their modules, belong together and to the cluster.
+
+    Raises:
+        InputError: a pixel that is there twice or far from the others; a position beside the pixels; charges beyond
+            :data:`MOST_ELECTRONS`, or a cluster's that is not the sum of its pixels'.
+    """
+    counts = columns["cluster_n_pixels"].astype(np.int64)
+    first, owner = np.cumsum(counts) - counts, np.repeat(np.arange(len(counts)), counts)
+    _refuse_twice(columns, pixels, owner)
+    module = columns["cluster_module_index"]
+    slack = BESIDE_THICKNESS * detector.thickness[module]
+    for local, name, pitch, half in (
+        ("local_x", "column", detector.pitch_x, detector.half_x), ("local_y", "row", detector.pitch_y, detector.half_y)
+    ):  # fmt: skip
+        index = columns[f"pixel_{name}"].astype(np.int64)
+        low, high = np.minimum.reduceat(index, first), np.maximum.reduceat(index, first)
+        _refuse_apart(name, index, owner, high - low > LARGEST_GAP, pixels)
+        place = columns[f"cluster_{local}"].astype(np.float64) + half[module]
+        away = np.maximum((low + 0.5) * pitch[module] - place, place - (high + 0.5) * pitch[module])
+        what = (
+            f"cluster_{local} must lie within {BESIDE_PIXELS} pixels and {BESIDE_THICKNESS:g} of the sensor's thickness of "
+            f"its pixels (pixel_{name})"
+        )
+        clusters.refuse(away > BESIDE_PIXELS * pitch[module] + slack, what, away, off="them")
+    names = sorted(name for name in columns if name.startswith("pixel_charge_"))
+    for name in names:
+        much = np.abs(columns[name]) > MOST_ELECTRONS
+        pixels.refuse(much, f"{name} must be from {-MOST_ELECTRONS:g} to {MOST_ELECTRONS:g} e", columns[name])
+    # Of negative charges some take all, others none (as smartpix does).
+    last, charge = columns[names[-1]].astype(np.float64), columns["cluster_charge"].astype(np.float64)
+    everything = np.bincount(owner, last, len(counts))
+    positive = np.bincount(owner, np.maximum(last, 0.0), len(counts))
+    allowed = CHARGE_TOLERANCE * (2 * positive - everything)
+    clusters.refuse(charge < 0, "cluster_charge must not be negative (e)", charge)
+    wrong = (charge < everything - allowed) | (charge > positive + allowed)
+    at = positive[int(np.argmax(wrong))]
+    clusters.refuse(wrong, f"cluster_charge must be the sum of {names[-1]} of its pixels, {at:.9g} e,", charge)
+
+
+def _refuse_twice(columns: Columns, pixels: Group, owner: Ints) -> None:
+    """Raise an error for a pixel that is twice in one cluster; ``owner``: (K,) each pixel's cluster."""
+    row, column = columns["pixel_row"].astype(np.int64), columns["pixel_column"].astype(np.int64)
+    key = (owner << 32) + (row << 16) + column
+    if np.all(key[1:] > key[:-1]):
+        return  # they rise, as ours do, and need no sorting
+    order = np.argsort(key, kind="stable")
+    again = np.zeros(len(key), dtype=bool)
+    again[order[1:]] = key[order[1:]] == key[order[:-1]]
+    k = int(np.argmax(again))
+    pixels.refuse(again, f"pixel_row, pixel_column {row[k]}, {column[k]} are there twice in a cluster; list a pixel once")
+
+
+def _refuse_apart(name: str, index: Ints, owner: Ints, long: npt.NDArray[np.bool_], pixels: Group) -> None:
+    """Raise an error for a pixel far from the others of its cluster along one axis; ``long``: clusters where one could be."""
+    if not np.any(long):
+        return
+    some = np.flatnonzero(long[owner])
+    some = some[np.lexsort((index[some], owner[some]))]
+    gap = np.zeros(len(index), dtype=np.int64)
+    gap[some[1:]] = np.where(owner[some[1:]] == owner[some[:-1]], index[some[1:]] - index[some[:-1]], 0)
+    what = (
+        f"pixel_{name} must be within {LARGEST_GAP} of another pixel's of its cluster (its pixels belong together); the distance"
+    )
+    pixels.refuse(gap > LARGEST_GAP, what, gap)
+
+
+def check_crossings(columns: Columns, truth: Group, detector: Detector) -> None:
+    """Check that true crossings are on their sensors, with directions and momenta that can be.
+
+    A crossing is where the path meets the midplane, which for a particle through the sensor's side is beside the sensor, by
+    up to half of the thickness times its slope.
+
+    Raises:
+        InputError: one is not.
+    """
+    module = np.repeat(columns["cluster_module_index"], columns["cluster_n_truth"])
+    for axis, angle, half in (("x", "cot_alpha", detector.half_x), ("y", "cot_beta", detector.half_y)):
+        slope = np.abs(columns[f"truth_{angle}"].astype(np.float64))
+        what = f"truth_{angle} must be from {-LARGEST_COT:g} to {LARGEST_COT:g}"
+        truth.refuse(slope > LARGEST_COT, what, columns[f"truth_{angle}"])
+        off = np.abs(columns[f"truth_{axis}"].astype(np.float64)) - half[module]
+        what = f"truth_{axis} must lie on the module, to {OVER_EDGE} mm and half of the thickness times the slope,"
+        truth.refuse(off > OVER_EDGE + detector.thickness[module] / 2 * slope, what, off, off="its edge")
+    pt = columns["truth_pt"]
+    truth.refuse((pt < 0) | (pt > LARGEST_MOMENTUM), f"truth_pt must be from 0 to {LARGEST_MOMENTUM:g} GeV", pt)
+    truth.refuse(columns["truth_order"] < 0, "truth_order must not be negative", columns["truth_order"])
+
+
+def check_particles(columns: Columns, particles: Group) -> None:
+    """Check momenta, production points and charges of particles.
+
+    Raises:
+        InputError: one is beyond what occurs.
+    """
+    for name, (limit, unit, _) in LARGEST_OF_PARTICLES.items():
+        values = columns[f"particle_{name}"]
+        what = f"particle_{name} must be from {-limit:.10g} to {limit:.10g} {unit}"
+        particles.refuse(np.abs(values) > limit, what, values)

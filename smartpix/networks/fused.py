@@ -1,0 +1,196 @@
+"""The networks on the CPU, fused (Numba): charge in, raw outputs out, without an image for the layers between.
+
+Only fired pixels are worked on: the networks' first layers are sums over pixels, and far from any charge the convolution's
+output is a constant. Single precision throughout; agrees with the torch modules to 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.networks.fused_kernels import run, tanh_terms
+from smartpix.networks.options import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
+from smartpix.schema import InputError
+
+__all__ = ["KINDS", "FusedNetwork", "check_arrays", "check_shapes", "fuse", "padded", "runs"]
+
+Singles = npt.NDArray[np.float32]
+
+KINDS = {"conv": 0, "mlp": 1, "columns": 2}
+
+
+@dataclass(frozen=True)
+class FusedNetwork:
+    """Weights in the order in which the kernels read them.
+
+    Attributes:
+        kind: 0 convolution, 1 projections, 2 columns.
+        shape: slices, rows, columns of the input.
+        reference, compression: of the input, see :class:`smartpix.networks.options.NetworkOptions`.
+        first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to the places from
+            C' - 1 before its own to its own; first_bias: (F,).
+        mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
+        dense: (inputs, width) weights and biases of the three dense layers.
+    """
+
+    kind: int
+    shape: tuple[int, int, int]
+    reference: float
+    compression: float
+    first: Singles
+    first_bias: Singles
+    mix: Singles
+    mix_bias: Singles
+    dense: tuple[Singles, Singles, Singles, Singles, Singles, Singles]
+
+    def images(self, images: npt.NDArray[np.float32]) -> Singles:
+        """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
+        if images.shape[1:] != self.shape:
+            raise InputError(f"network: takes images of (slices, rows, columns) = {self.shape}, these are {images.shape[1:]}")
+        none, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, self.shape[0]), dtype=np.float32)
+        return self._run(np.ascontiguousarray(images, dtype=np.float32), none, none, none, none, nothing)
+
+    def pixels(
+        self,
+        first: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+        row: npt.NDArray[np.int64],
+        column: npt.NDArray[np.int64],
+        charge: npt.NDArray[np.float32],
+    ) -> Singles:
+        """Raw outputs (N, 14) of clusters given as lists of pixels.
+
+        Args:
+            first, counts: (N,) place and number of each cluster's pixels.
+            row, column: (K,) within the window; pixels outside are left out.
+            charge: (K, S) in e.
+        """
+        if charge.shape[1] != self.shape[0]:
+            raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
+        none = np.zeros((0, *self.shape), dtype=np.float32)
+        return self._run(none, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32))
+
+    def _run(self, *clusters: npt.NDArray[Any]) -> Singles:
+        return np.asarray(
+            run(
+                *clusters, self.shape, self.kind, np.float32(1 / self.reference), np.float32(1 / self.compression), self.first,
+                self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
+            )
+        )  # fmt: skip
+
+
+def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> FusedNetwork:
+    """Fold a network's weights (batch normalisation into the layer before it) into kernels' arrays.
+
+    Args:
+        arrays: of the torch module, by name.
+        network: fields of :class:`smartpix.networks.options.NetworkOptions`.
+    """
+    a = {k: np.asarray(v, dtype=np.float64) for k, v in arrays.items()}
+    kind = str(network["kind"])
+    s, r, c = (int(network[k]) for k in ("n_slices", "n_rows", "n_columns"))
+    mix, mix_bias = np.zeros((1, 1)), np.zeros(1)
+    if kind == "conv":
+        weight = np.einsum("fs,sij->sijf", a["pointwise.weight"][:, :, 0, 0], a["depthwise.weight"][:, 0])
+        first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
+        mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
+        # The kernel keeps the pooled map by place and then filter.
+        first = runs(first)
+        n_rows, n_columns = (r - 2) // 3, (c - 2) // 3
+        pooled = a["dense1.weight"].reshape(-1, CONV_FILTERS, n_rows, n_columns)
+        dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
+    elif kind == "columns":
+        first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
+        first, n_filters, places = runs(first), first.shape[3], c - first.shape[2] + 1
+        dense1 = a["dense1.weight"]
+        by_filter = dense1[:, : n_filters * places].reshape(-1, n_filters, places)
+        by_place = by_filter.transpose(2, 1, 0).reshape(n_filters * places, -1)
+        dense1 = np.concatenate([by_place, dense1[:, n_filters * places :].T])
+    else:
+        first, first_bias = np.zeros((1, 1, 1)), np.zeros(1)
+        dense1 = a["dense1.weight"].T
+    layers = []
+    for k, weight in ((1, dense1), (2, a["dense2.weight"].T), (3, a["dense3.weight"].T)):
+        folded, bias = _fold(weight, a[f"dense{k}.bias"], a, f"norm{k}")
+        layers += [padded(folded), bias]
+
+    def single(values: npt.NDArray[Any]) -> Singles:
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    return FusedNetwork(
+        KINDS[kind], (s, r, c), float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
+        single(mix), single(mix_bias), tuple(single(v) for v in layers),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def runs(weight: Any) -> Any:
+    """(S, R', C', F) to (S, R', C' * F), last column first."""
+    return weight[:, :, ::-1].reshape(*weight.shape[:2], -1)
+
+
+def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any], name: str) -> None:
+    """Check the weights' names and shapes against the network they are said to be of.
+
+    Raises:
+        InputError: one is missing, superfluous, of another shape or not finite.
+    """
+    options = NetworkOptions(**network)
+    s, r, c, hidden, filters = options.n_slices, options.n_rows, options.n_columns, options.width, options.filters
+    kind = options.kind
+    wanted: dict[str, tuple[int, ...]] = {}
+    if kind == "conv":
+        n_first, n_inputs = CONV_FILTERS, CONV_FILTERS * ((r - 2) // 3) * ((c - 2) // 3)
+        wanted |= {"depthwise.weight": (s, 1, 3, 3), "pointwise.weight": (n_first, s, 1, 1), "pointwise.bias": (n_first,)}
+        wanted |= {"mix.weight": (n_first, n_first, 1, 1), "mix.bias": (n_first,)}
+    elif kind == "columns":
+        n_first, n_inputs = filters, filters * (c - SPAN + 1) + s * r
+        wanted |= {"columns.weight": (filters, s, r, SPAN), "columns.bias": (filters,)}
+    else:
+        n_first, n_inputs = 0, s * (r + c)
+    for k, (n_in, n_out) in enumerate(((n_inputs, hidden), (hidden, hidden), (hidden, N_OUTPUTS)), start=1):
+        wanted |= {f"dense{k}.weight": (n_out, n_in), f"dense{k}.bias": (n_out,)}
+    if network["batch_norm"]:
+        for norm, width in (("norm0", n_first), ("norm1", hidden), ("norm2", hidden)):
+            if width:
+                wanted |= {f"{norm}.{p}": (width,) for p in ("weight", "bias", "running_mean", "running_var")}
+                wanted[f"{norm}.num_batches_tracked"] = ()
+    check_shapes(arrays, wanted, name)
+    for key, values in arrays.items():
+        if key.endswith("running_var") and not np.all(values >= 0):
+            raise InputError(f"{name}: '{key}' is a variance and negative; the weights are damaged, train or copy them again")
+
+
+def check_shapes(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tuple[int, ...]], name: str | Path) -> None:
+    """Check names, shapes and types of real arrays; how often a batch was seen is whole.
+
+    Raises:
+        InputError: one is missing, superfluous, of another shape, not real or not finite.
+    """
+    for key in sorted({*wanted, *arrays}):
+        if key not in arrays or key not in wanted or arrays[key].shape != wanted[key]:
+            found = arrays[key].shape if key in arrays else "missing"
+            expected = wanted.get(key, "no such array")
+            raise InputError(f"{name}: '{key}' is {found}, expected {expected}; the weights do not fit, train or copy them again")
+        if arrays[key].dtype.kind != "f" and not key.endswith("num_batches_tracked"):
+            raise InputError(f"{name}: '{key}' is of type {arrays[key].dtype}, not real numbers; train or copy them again")
+        if not np.all(np.isfinite(arrays[key])):
+            raise InputError(f"{name}: '{key}' has values that are not finite; the weights are damaged, train or copy them again")
+
+
+def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple[Any, Any]:
+    """Weights (..., out) and biases (out,) with the batch normalisation that follows them, if there is one."""
+    if f"{norm}.weight" not in arrays:
+        return weight, bias
+    scale = arrays[f"{norm}.weight"] / np.sqrt(arrays[f"{norm}.running_var"] + 1e-5)
+    return weight * scale, (bias - arrays[f"{norm}.running_mean"]) * scale + arrays[f"{norm}.bias"]
+
+
+def padded(weight: Any) -> Any:
+    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.networks.fused_kernels.layer` takes at a time."""
+    return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]))])

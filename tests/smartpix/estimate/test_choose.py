@@ -1,0 +1,244 @@
+"""Which estimates serve which file, and what is told of how they were trained."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from smartpix.chip.fixed_point import adc_codes, evaluate
+from smartpix.clusters import flatten, windows
+from smartpix.estimate import choose
+from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
+from smartpix.estimate.mdn import MdnEstimator, MdnNetwork, estimate
+from smartpix.export.clusters import load_fixed
+from smartpix.geometry import Detector
+from smartpix.io.events import Header, iterate, open_events
+from smartpix.networks.weights import load_weights, save_weights
+from smartpix.schema import TARGET_SCALE, InputError
+from smartpix.shipped import data_path
+from tests.helpers import REPOSITORY, SENSOR, embedded_detector, part_of
+
+SAMPLE = REPOSITORY / "data" / "sample.root"
+SCALE = np.array(TARGET_SCALE)
+
+
+def changed(detector, **columns):
+    n = len(detector)
+    return Detector({**detector.columns, **{name: np.full(n, value) for name, value in columns.items()}})
+
+
+@pytest.fixture
+def pair(mdn_weights, endcap_weights):
+    return {"mdn_barrel": str(mdn_weights["columns"]), "mdn_endcap": str(endcap_weights["conv"])}
+
+
+@pytest.mark.parametrize("kind", ["auto", "mdn"])
+def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
+    for chosen in (slice(None), slice(0, 5)):
+        for field in (3.8, -3.8):
+            estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair)
+            assert isinstance(estimator, MdnEstimator)
+            assert tuple(estimator.slices) == (0, 19)
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "slices"),
+    [({"pitch_u": 0.02}, 3.8, (0, 19)), ({}, 2.5, (0, 19)), ({}, 3.8, (0, 10)), ({}, -2.5, (0, 19))],
+)
+def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, field, slices):
+    header = Header(changed(embedded_detector(), **column), field, slices)
+    with pytest.raises(
+        InputError, match=r"no mdn trained for the sensor, .*columns\.safetensors with .*`smartpix train"
+    ) as error:
+        choose_estimator(header, "mdn", **pair)
+    assert "{" not in str(error.value)
+    assert "for 50 x 12.5 x 100 µm in 3.8 T, slices 0 and 19. Train" in str(error.value)
+
+
+def test_sensors_and_slices_are_told_in_words():
+    two = {"barrel": SENSOR, "endcap": {**SENSOR, "thickness": 0.3, "field": 2.0}}
+    assert choose._words(two, [19]) == "barrel 50 x 12.5 x 100 µm in 3.8 T, endcap 50 x 12.5 x 300 µm in 2 T, slice 19"
+    assert choose._words({"barrel": SENSOR}, [0, 5, 19]) == "barrel 50 x 12.5 x 100 µm in 3.8 T, slices 0, 5 and 19"
+    assert choose._words(dict.fromkeys(two, SENSOR), [0, 19]) == "50 x 12.5 x 100 µm in 3.8 T, slices 0 and 19"
+
+
+@pytest.mark.parametrize("kind", ["mdn", "quantised"])
+def test_weights_of_the_other_region_are_refused_and_named(kind):
+    header = Header(embedded_detector(), 3.8, (0, 19))
+    name = {"mdn": "mdn", "quantised": "fixed"}[kind]
+    swapped = {f"{name}_barrel": f"{name}-endcap", f"{name}_endcap": f"{name}-barrel"}
+    with pytest.raises(InputError, match=f"{name}-endcap: was trained on clusters of the endcap and is given for the barrel"):
+        choose_estimator(header, kind, **swapped)
+    with pytest.raises(InputError, match=f"{name}-barrel: was trained on clusters of the barrel and is given for the endcap"):
+        choose_estimator(header, kind, **{f"{name}_endcap": f"{name}-barrel"})
+
+
+def readout(**changes):
+    """A file like those that the shipped estimates were trained on, but for the changes."""
+    made_by = json.loads(json.dumps(open_events(SAMPLE).header.made_by))
+    for key, value in changes.items():
+        (made_by["options"] if key in made_by["options"] else made_by["options"]["readout"])[key] = value
+    return Header(embedded_detector(), 3.8, (0, 19), made_by)
+
+
+@pytest.mark.parametrize("kind", ["mdn", "shape", "quantised"])
+@pytest.mark.parametrize(
+    ("changes", "trained", "found"),
+    [
+        ({"noise": 200.0}, "noise 50 e", "noise 200 e"),
+        ({"noise": 0.0, "bias": 150.0}, "noise 50 e, bias 100 V", "noise 0 e, bias 150 V"),
+        ({"temperature": 293.0, "depletion": 20.0}, "depletion 7.7 V, 263 K", "depletion 20 V, 293 K"),
+        ({"threshold_dispersion": 60.0}, "its dispersion 0 e", "its dispersion 60 e"),
+    ],
+)
+def test_another_readout_or_sensor_condition_than_in_training_is_told_with_the_numbers(kind, changes, trained, found):
+    header = readout(**changes)
+    lines = training_differs(header, choose_estimator(header, kind))
+    names = {"mdn": ["mdn-barrel", "mdn-endcap"], "shape": ["shape-50x12.5x100"], "quantised": ["fixed-barrel", "fixed-endcap"]}
+    of = " (barrel and endcap)" if kind == "shape" else ""
+    assert [line.split()[0] for line in lines] == names[kind]
+    for line in lines:
+        assert line.partition(" was ")[2].startswith(f"trained with {trained}; the file has {found} (")
+        assert line.endswith(of)
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained", "found"),
+    [
+        ({"adc_bits": 2}, "ADC of 4 bits (0: analogue)", "ADC of 2 bits (0: analogue)"),
+        ({"adc_bits": 0, "adc_max": 9e3}, "ADC of 4 bits (0: analogue)", "ADC of 0 bits (0: analogue)"),
+        ({"threshold": 900.0, "adc_max": 8e3}, "threshold 300 e, ADC up to 16000 e", "threshold 900 e, ADC up to 8000 e"),
+    ],
+)
+def test_another_adc_than_a_float_networks_is_told_and_a_quantised_one_refuses_it_with_its_name(changes, trained, found):
+    header = readout(**changes)
+    lines = training_differs(header, choose_estimator(header, "mdn"))
+    assert lines[0] == f"mdn-barrel was trained with {trained}; the file has {found} (barrel)"
+    if changes.get("adc_bits", 4):
+        with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
+            choose_estimator(header, "quantised")
+    else:
+        assert training_differs(header, choose_estimator(header, "quantised")) == []
+
+
+def test_a_file_that_is_alike_or_does_not_say_differs_in_nothing():
+    for header in (readout(), readout(noise=50.5), Header(embedded_detector(), 3.8, (0, 19), {"options": 3})):
+        for kind in ("mdn", "shape", "quantised"):
+            assert training_differs(header, choose_estimator(header, kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("made_by", "names"),
+    [
+        ({"options": 5}, "'made_by.options'"), ({"options": "-o x"}, "'made_by.options'"),
+        ({"readout": [1]}, "'made_by.readout'"),
+        ({"options": {"sensor": 1, "readout": "x"}}, "'made_by.options.sensor', 'made_by.options.readout'"),
+        ({"options": {"readout": {"noise": "50"}}}, "'made_by.options.readout.noise'"),
+        ({"readout": {"threshold": float("nan"), "adc_max": True}}, "'made_by.readout.threshold', 'made_by.readout.adc_max'"),
+    ],
+)  # fmt: skip
+def test_a_readout_that_cannot_be_read_is_told(made_by, names):
+    header = Header(embedded_detector(), 3.8, (0, 19), made_by)
+    (line,) = readout_untold(header)
+    assert line.startswith(f"the file does not tell its readout: in its metadata {names} cannot be read. ")
+    for kind in ("mdn", "shape", "quantised"):
+        assert training_differs(header, choose_estimator(header, kind)) == []
+
+
+def test_a_readout_that_is_told_or_not_there_is_none_that_cannot_be_read():
+    for header in (readout(), *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None}))):
+        assert readout_untold(header) == []
+
+
+def test_a_region_that_the_file_does_not_have_is_not_told_of():
+    header = readout(noise=0.0)
+    barrel = Header(part_of(header.detector, header.detector.barrel), 3.8, (0, 19), header.made_by)
+    assert [line.split()[0] for line in training_differs(barrel, choose_estimator(barrel, "mdn"))] == ["mdn-barrel"]
+
+
+def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold(tmp_path):
+    arrays, description = load_weights("mdn-barrel", "mdn-columns")
+    data = {"command": "smartpix simulate clusters", "options": {"sensor": {"bias": 100.0}}, "readout": None}
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": data})
+    estimator = choose_estimator(readout(bias=120.0), "mdn", str(tmp_path / "w.safetensors"))
+    told = "noise 0 e, threshold 0 e, ADC of 0 bits (0: analogue), bias 100 V"
+    found = "noise 50 e, threshold 300 e, ADC of 4 bits (0: analogue), bias 120 V"
+    lines = training_differs(readout(bias=120.0), estimator)
+    assert lines[0] == f"{tmp_path / 'w.safetensors'} was trained with {told}; the file has {found} (barrel)"
+
+
+def test_shipped_networks_serve_the_embedded_detector():
+    for kind in ("auto", "mdn"):
+        assert isinstance(choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), kind), MdnEstimator)
+
+
+def test_unknown_kind_of_estimates_is_refused():
+    with pytest.raises(InputError, match=r"estimates 'cnn' are unknown.* Use auto, mdn, quantised, shape"):
+        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "cnn")
+
+
+def test_quantised_estimates_are_what_the_chip_sends():
+    header = open_events(data_path("sample.root")).header
+    _, events = next(iterate([data_path("sample.root")], step=1, stop=1))
+    clusters = events[0]["clusters"]
+    whole, coarse = (estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6))
+    flat = flatten(clusters, (0, 19))
+    network, description = load_fixed("fixed-barrel")
+    barrel = np.flatnonzero(header.detector.barrel[flat.module])
+    images, _ = windows(flat.take(barrel))
+    raw = evaluate(network, adc_codes(images, network.edges)) * 2.0 ** -network.outputs["dense3"].fraction
+    mean, cholesky = MdnNetwork.load("fixed-barrel").finish(raw, None, flat.take(barrel).truncated)
+    np.testing.assert_allclose(whole.mean[barrel, 2:], mean[:, 2:], rtol=1e-12)
+    np.testing.assert_allclose(whole.cholesky[barrel], cholesky, rtol=1e-12)
+    assert description["region"] == "barrel"
+    # Fewer bits on the link: other numbers, mostly within what the network says it does not know.
+    off = np.abs(coarse.mean - whole.mean) / whole.sigma()
+    assert 0 < np.median(off) < 0.5
+    # What is cut off is in the covariance.
+    assert np.all(coarse.sigma().mean(axis=0) > whole.sigma().mean(axis=0))
+
+
+def test_link_bits_need_a_chip(pair):
+    header = Header(embedded_detector(), 3.8, (0, 19))
+    with pytest.raises(InputError, match="which no chip sends; use quantised"):
+        choose_estimator(header, "mdn", **pair, link_bits=8)
+    with pytest.raises(InputError, match="link_bits must be 0, or 2 to 16 and is 40"):
+        choose_estimator(header, "quantised", link_bits=40)
+    with pytest.raises(InputError, match="mdn-barrel is of floating point"):
+        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
+    with pytest.raises(InputError, match="floating-point estimates are not sent"):
+        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8)
+
+
+def test_charges_of_another_adc_are_refused():
+    told = {"command": "test", "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}}}
+    header = Header(embedded_detector(), 3.8, (0, 19), told)
+    with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
+        choose_estimator(header, "quantised")
+    told["options"]["readout"]["adc_bits"] = 0
+    assert choose_estimator(header, "quantised").slices == (0, 19)
+
+
+SIMULATED = "smartpix simulate crossings"
+
+
+@pytest.mark.parametrize(
+    ("file", "trained", "others"),
+    [
+        ("smartpix convert acts-csv", SIMULATED, True),
+        ("smartpix convert acts-root", "smartpix train", True),
+        ("smartpix convert acts-csv", "smartpix convert acts-root", False),
+        ("smartpix simulate events", SIMULATED, False),
+        ("smartpix convert trackml", SIMULATED, False),
+    ],
+)
+def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_path, file, trained, others):
+    arrays, description = load_weights("shape-50x12.5x100", "shape-mlp-v1")
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}})
+    header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
+    estimator = choose_estimator(header, "shape", shape=str(tmp_path / "w.safetensors"))
+    assert trained_on_others(header, estimator) == others
+    simulated = {**estimator.descriptions["endcap"], "data": {"command": SIMULATED}}
+    mixed = dataclasses.replace(estimator, descriptions={**estimator.descriptions, "endcap": simulated})
+    assert trained_on_others(header, mixed) == ("acts" in file)

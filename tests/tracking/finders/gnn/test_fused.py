@@ -1,0 +1,70 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from seeding.edges import Edges
+from tests.tracking.finders.gnn.test_network import random_graph, random_network
+from tracking.finders.gnn.fused import fuse_network
+from tracking.finders.gnn.graph import Features
+from tracking.finders.gnn.network import score
+
+
+def as_event(graph):
+    """Features and edges as the chain has them."""
+    source, target = graph.edge_index.numpy().astype(np.int32)
+    none = np.zeros(len(source), dtype=np.float32)
+    edges = Edges(source, target, none.astype(np.int32), none, none, none, none, np.zeros((len(source), 4)), 0, 0, len(graph.x))
+    return Features(np.ascontiguousarray(graph.x.numpy().T), np.ascontiguousarray(graph.edge_attr.numpy().T)), edges
+
+
+@pytest.mark.parametrize(("hidden", "passes", "screen"), [(8, 1, 8), (16, 2, 16), (7, 3, 5), (24, 4, 10)])
+@pytest.mark.parametrize(("n", "e"), [(30, 80), (200, 1000), (3, 1), (64, 64)])
+def test_the_kernels_give_torchs_scores(hidden, passes, screen, n, e):
+    torch.manual_seed(hidden)
+    network = random_network(hidden, passes, screen)
+    graph = random_graph(n, e)
+    with torch.no_grad():
+        network.cut.copy_(network.screen(graph.x, graph.edge_index, graph.edge_attr).quantile(0.4) - 1e-3)
+    expected = score(network, graph)
+    assert np.mean(expected == 0) == pytest.approx(0.4, abs=0.05) or e == 1
+    np.testing.assert_allclose(fuse_network(network).scores(*as_event(graph)), expected, atol=2e-5)
+
+
+def test_no_edges_and_none_that_pass():
+    torch.manual_seed(0)
+    network = random_network(8, 2)
+    for n in (5, 0):
+        assert fuse_network(network).scores(*as_event(random_graph(n, 0))).shape == (0,)
+    network.cut.fill_(1e30)
+    assert np.all(fuse_network(network).scores(*as_event(random_graph())) == 0)
+
+
+def test_the_values_beyond_the_trainings_range():
+    torch.manual_seed(0)
+    network = random_network(8, 1)
+    features, _ = as_event(random_graph(10, 20))
+    network.node_low.fill_(-5.0)
+    network.node_high.fill_(5.0)
+    assert fuse_network(network).outside(features).tolist() == [0] * 21
+    network.edge_low[3] = float(np.sort(features.edge[3])[4])
+    features.node[2, :5] = 6.0
+    expected = [0] * 21
+    expected[2], expected[9 + 3] = 5, 4
+    assert fuse_network(network).outside(features).tolist() == expected
+    empty = dataclasses.replace(features, node=features.node[:, :0], edge=features.edge[:, :0])
+    assert fuse_network(network).outside(empty).tolist() == [0] * 21
+
+
+@pytest.mark.parametrize(("above", "kept"), [(0.0, True), (2.0**-10, False)])
+def test_an_edge_on_the_screens_cut_is_kept(above, kept):
+    """As the reference says, in numbers that are exact: all logits of the screen are its bias."""
+    torch.manual_seed(0)
+    network, graph = random_network(8, 1), random_graph()
+    with torch.no_grad():
+        network.screen_blocks[2].weight.zero_()
+        network.screen_blocks[2].bias.fill_(0.25)
+        network.cut.fill_(0.25 + above)
+    for scores in (score(network, graph), fuse_network(network).scores(*as_event(graph))):
+        assert np.all((scores > 0) == kept)

@@ -1,0 +1,250 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seeding.cones import ConeOptions
+from seeding.kernels import search
+from smartpix.estimate.mdn import estimate
+from smartpix.io.events import iterate, open_events
+from smartpix.io.write import write_events
+from smartpix.schema import InputError
+from smartpix.shipped import data_path
+from smartpix.simulate.events import SimulateOptions, header, simulate_event
+from smartpix.simulate.generate import GenerateOptions
+from tests.seeding import toys
+from tests.tracking.conftest import crossings_of
+from tracking import chain as chain_module
+from tracking.chain import STAGES, Chain, open_inputs
+from tracking.finders.paths import BuildOptions
+from tracking.options import RunOptions
+from tracking.runs.totals import Totals
+from tracking.runs.units import run_events
+
+
+@pytest.fixture(scope="module")
+def options(weights):
+    return RunOptions(gnn=str(weights))
+
+
+@pytest.fixture(scope="module")
+def chain(files, options):
+    return Chain.for_header(open_events(files["toy"]).header, options)
+
+
+def totals_of(chain, path):
+    totals = Totals()
+    results = list(run_events(chain, path, totals))
+    return totals, results
+
+
+def record_of(path):
+    return next(iterate(path, step=1))[1][0]
+
+
+def test_an_event_goes_through_every_stage(files, chain):
+    record = record_of(files["toy"])
+    result = chain.event(5, record["clusters"])
+    assert result.event == 5
+    assert len(result.hits) == len(record["clusters"])
+    assert len(result.scores) == len(result.edges) > 50
+    assert len(result.helices.qop) == len(result.tracks) > 5
+    assert tuple(result.ms) == STAGES
+    assert all(v >= 0 for v in result.ms.values())
+    used = result.tracks.hits
+    assert len(used) == len(set(used.tolist()))
+
+
+def test_tracks_are_mostly_the_toys_particles(files, chain):
+    totals, _ = totals_of(chain, files["toy"])
+    assert totals.n_findable > 40
+    # Sparse events: anything much worse is a broken chain, whatever the shipped weights.
+    assert totals.n_found > 0.6 * totals.n_findable
+    assert totals.n_fake < 0.4 * totals.n_tracks
+
+
+def test_helices_of_matched_tracks_are_the_particles(files, chain):
+    _, results = totals_of(chain, files["toy"])
+    off = []
+    for result, record, truth, score in results:
+        momentum = {p["particle_id"]: p for p in record["particles"].tolist()}
+        for t, who in enumerate(score.particle):
+            if who < 0 or score.hit_fraction[t] < 1:
+                continue
+            p = momentum[truth.particle_id[who]]
+            pt = np.hypot(p["px"], p["py"])
+            h = result.helices
+            off.append((
+                np.angle(np.exp(1j * (h.phi[t] - np.arctan2(p["py"], p["px"])))), h.z0[t] - p["vz"],
+                1 / np.tan(h.theta[t]) - p["pz"] / pt, np.sign(h.qop[t]) == p["charge"],
+            ))  # fmt: skip
+    phi, z0, cot, charge = np.array(off).T
+    assert len(off) > 30
+    assert np.median(np.abs(phi)) < 5e-3
+    assert np.median(np.abs(z0)) < 0.2
+    assert np.median(np.abs(cot)) < 5e-3
+    assert charge.mean() > 0.97
+
+
+def test_an_event_without_clusters_goes_through(files, chain):
+    result = chain.event(0, record_of(files["hollow"])["clusters"])
+    assert len(result.hits) == len(result.edges) == len(result.seeds) == len(result.tracks) == len(result.scores) == 0
+
+
+def test_the_same_event_gives_the_same_result(files, chain):
+    clusters = record_of(files["toy"])["clusters"]
+    one, two = chain.event(0, clusters), chain.event(0, clusters)
+    np.testing.assert_array_equal(one.scores, two.scores)
+    np.testing.assert_array_equal(one.tracks.hits, two.tracks.hits)
+    np.testing.assert_array_equal(one.helices.qop, two.helices.qop)
+
+
+def test_totals_are_sums_over_events(files, chain):
+    totals, results = totals_of(chain, files["toy"])
+    assert totals.n_events == len(results) == 4
+    assert totals.n_hits == sum(len(r.hits) for r, *_ in results)
+    assert totals.n_edges == sum(len(r.edges) for r, *_ in results)
+    assert totals.n_tracks == sum(len(r.tracks) for r, *_ in results)
+    assert totals.n_seeds == sum(len(r.seeds) for r, *_ in results)
+    assert totals.n_findable == sum(t.findable.sum() for _, _, t, _ in results)
+    assert totals.n_found == sum((s.found & t.findable).sum() for _, _, t, s in results)
+    summary = totals.summary()
+    assert summary["track_efficiency"] == totals.n_found / totals.n_findable
+    assert summary["reduction"] == totals.n_window / totals.n_edges
+    assert summary["ms_per_event"]["total"] == pytest.approx(sum(summary["ms_per_event"][s] for s in STAGES))
+
+
+def test_edge_rates_are_those_of_loops_over_the_truth(files, chain):
+    totals, results = totals_of(chain, files["first"])
+    wanted = found = good = 0
+    for result, _, truth, _ in results:
+        kept = set(zip(result.edges.source.tolist(), result.edges.target.tolist(), strict=True))
+        true = [tuple(e) for e in truth.edges.tolist()]
+        wanted += int(truth.edge_findable.sum())
+        found += sum(e in kept for e, f in zip(true, truth.edge_findable, strict=True) if f)
+        good += len(kept & set(true))
+    summary = totals.summary()
+    assert summary["edge_efficiency"] == pytest.approx(found / wanted)
+    assert summary["edge_purity"] == pytest.approx(good / totals.n_edges)
+
+
+def test_narrow_cones_reduce_more_and_keep_less(files, chain):
+    narrow = dataclasses.replace(chain, options=dataclasses.replace(chain.options, cone=ConeOptions(quantile=0.3)))
+    wide, tight = totals_of(chain, files["first"])[0].summary(), totals_of(narrow, files["first"])[0].summary()
+    assert tight["reduction"] > wide["reduction"]
+    assert tight["edge_efficiency"] < wide["edge_efficiency"]
+    assert tight["n_window_edges"] == wide["n_window_edges"]
+
+
+def test_build_options_reach_the_tracks(files, chain):
+    longer = dataclasses.replace(chain, options=dataclasses.replace(chain.options, build=BuildOptions(min_hits=6)))
+    _, results = totals_of(longer, files["first"])
+    sizes = np.concatenate([np.diff(r.tracks.start) for r, *_ in results])
+    assert len(sizes) > 0
+    assert sizes.min() >= 6
+
+
+def test_without_truth_there_are_no_truth_keys(files, chain):
+    totals, results = totals_of(chain, files["bare"])
+    assert all(truth is None and score is None for _, _, truth, score in results)
+    summary = totals.summary()
+    assert summary["n_tracks"] > 0
+    assert not [k for k in summary if "efficiency" in k or "purity" in k or "rate" in k or "findable" in k]
+
+
+def test_files_with_and_without_truth_do_not_go_together(files):
+    with pytest.raises(InputError, match="one has truth and the other none"):
+        open_inputs([files["first"], files["bare"]])
+
+
+@pytest.mark.parametrize("name", ["none", "hollow"])
+def test_rates_without_denominator_are_none(files, chain, name):
+    totals, results = totals_of(chain, files[name])
+    assert len(results) == totals.n_events == (name == "hollow")
+    summary = totals.summary()
+    for key in ("reduction", "edge_efficiency", "edge_purity", "track_efficiency", "fake_rate", "duplicate_rate"):
+        assert summary[key] is None
+    assert summary["n_findable"] == summary["n_tracks"] == 0
+
+
+def test_files_of_another_field_do_not_mix(files):
+    with pytest.raises(InputError, match="another detector or field"):
+        open_inputs([files["toy"], files["field"]])
+    opened, failed = open_inputs([files["first"], files["second"]])
+    assert [f.path for f in opened] == [files["first"], files["second"]]
+    assert failed == {}
+
+
+def test_files_that_cannot_be_opened_are_named_beside_the_others(files, tmp_path):
+    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
+    opened, failed = open_inputs([tmp_path / "bad.root", files["first"]])
+    assert [f.path for f in opened] == [files["first"]]
+    assert list(failed) == [str(tmp_path / "bad.root")]
+    with pytest.raises(InputError, match=r"bad\.root: not a readable ROOT file"):
+        open_inputs([tmp_path / "bad.root"])
+    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*bad"):
+        open_inputs([tmp_path / "bad.root", tmp_path / "missing.root"])
+
+
+def test_unknown_estimates_and_weights_are_refused(files, options):
+    header = open_events(files["toy"]).header
+    with pytest.raises(InputError, match=r"estimates must be one of auto, mdn, .* and is 'guess'"):
+        Chain.for_header(header, dataclasses.replace(options, estimates="guess"))
+    with pytest.raises(InputError, match="no such shipped weights"):
+        Chain.for_header(header, dataclasses.replace(options, gnn="nothing"))
+
+
+def test_the_chain_ranks_the_layers_of_its_detector(chain):
+    assert np.all(chain.ranks[chain.pairs.inner] < chain.ranks[chain.pairs.outer])
+    for name in ("inner", "outer", "skipped"):
+        np.testing.assert_array_equal(getattr(chain.pairs, name), getattr(toys.pairs(), name))
+
+
+def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
+    for ending in (".safetensors", ".json"):
+        copy = (tmp_path / "mine").with_suffix(ending)
+        copy.write_bytes(data_path("weights").joinpath(f"mdn-barrel{ending}").read_bytes())
+    header = open_events(files["first"]).header
+    mine = RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "mine.safetensors"))
+    assert Chain.for_header(header, mine).estimator.slices == (0, 19)
+    with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):
+        Chain.for_header(header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors")))
+    with pytest.raises(InputError, match="holds weights of 'mdn-columns'"):
+        Chain.for_header(header, RunOptions(estimates="shape", shape=str(tmp_path / "mine.safetensors")))
+
+
+def test_a_file_is_no_header_and_a_name_no_estimator(files, chain):
+    with pytest.raises(InputError, match=r"expected the header of a file, open_events\(path\)\.header, and got EventFile"):
+        Chain.for_header(open_events(files["toy"]), chain.options)
+    (record,) = next(iterate(files["single"]))[1]
+    with pytest.raises(InputError, match=r"estimator is 'mdn'; give choose_estimator\(header, 'mdn'\)"):
+        estimate(record["clusters"], chain.header, "mdn")
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_whoever_waits_for_the_compiler_is_told_so(files, capsys, monkeypatch, cold):
+    asked = []
+    monkeypatch.setattr(chain_module, "is_cold", lambda *kernels: asked.append(kernels) or cold)
+    Chain.for_header(open_events(files["first"]).header, RunOptions())
+    assert asked == [(search,)]
+    assert capsys.readouterr().err == ("compiling the kernels, which is done once and takes a minute or more\n" if cold else "")
+
+
+def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_particles(files, options, tmp_path):
+    simulation = SimulateOptions(generate=GenerateOptions(pileup=0), field=-toys.FIELD)
+    made = []
+    for e in range(2):
+        crossings = crossings_of(toys.toy_event(40, seed=100 + e))
+        charge = -crossings.particles.charge
+        particles = dataclasses.replace(crossings.particles, charge=charge, pdg_id=(211 * charge).astype(np.int32))
+        crossings = dataclasses.replace(crossings, particles=particles)
+        made.append(simulate_event(crossings, toys.detector(), simulation, e, 7))
+    write_events(tmp_path / "negative.root", header(toys.detector(), simulation, 2, 7), iter(made))
+    found = {}
+    for name, path in (("usual", files["first"]), ("opposite", tmp_path / "negative.root")):
+        totals, results = totals_of(Chain.for_header(open_events(path).header, options), path)
+        found[name] = totals.summary()["track_efficiency"]
+        for result, _, truth, score in results:
+            good = score.particle >= 0
+            assert np.mean(np.sign(result.helices.qop[good]) == truth.charge[score.particle[good]]) > 0.97
+    assert found["opposite"] >= found["usual"] - 0.05 > 0.7

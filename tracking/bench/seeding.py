@@ -1,0 +1,338 @@
+"""Behind ``smartpix bench seeding``: the cones against windows, a k-d tree, cluster lengths and ACTS, on the same hits."""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seeding.acts_reference import ALGORITHMS, acts_seeds
+from seeding.edges import Edges
+from seeding.references import LengthTable, WindowOptions, length_table, length_window, tree_window, window
+from smartpix.layers import LayerPairs
+from smartpix.schema import InputError
+from smartpix.simulate.events import need_extras
+from smartpix.simulate.generate import GenerateOptions
+from tracking.bench.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
+from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
+from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
+
+__all__ = ["SIGMA_SCALES", "bench_seeding", "measure", "network_cost", "table", "thread_speedup", "time_exponent"]
+
+Report = Callable[[str], None]
+
+SIGMA_SCALES = (0.5, 2.0)
+REPEATS = 5
+EVENTS_PER_THREAD = 2
+
+
+@dataclass
+class _Counts:
+    """Sums over events of one method."""
+
+    edges: int = 0
+    true: int = 0
+    wanted: int = 0
+    found: int = 0
+    wanted_soft: int = 0
+    found_soft: int = 0
+    seeds: int = 0
+    findable: int = 0
+    seeded: int = 0
+    ms: float = 0.0
+    peak_mb: float = 0.0
+
+    def edges_of(self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> None:
+        score = score_edges(truth, source, target)
+        self.edges += score.n_edges
+        self.true += score.n_true
+        self.wanted, self.found = self.wanted + score.n_wanted, self.found + score.n_found
+        self.wanted_soft, self.found_soft = self.wanted_soft + score.n_wanted_0p5, self.found_soft + score.n_found_0p5
+
+    def seeds_of(self, truth: EventTruth, seeds: npt.NDArray[np.int32]) -> None:
+        self.seeds += len(seeds)
+        self.findable += int(truth.findable.sum())
+        self.seeded += int(np.sum(seed_efficiency(truth, seeds) & truth.findable))
+
+    def result(self, n_events: int) -> dict[str, float | None]:
+        def ratio(a: float, b: float) -> float | None:
+            return a / b if b else None
+
+        return {
+            "edges": self.edges / n_events if self.edges else None,
+            "edge_efficiency_0p9": ratio(self.found, self.wanted),
+            "edge_efficiency_0p5": ratio(self.found_soft, self.wanted_soft),
+            "edge_purity": ratio(self.true, self.edges),
+            "seeds": self.seeds / n_events if self.findable else None,
+            "seed_efficiency": ratio(self.seeded, self.findable),
+            "seeds_per_findable": ratio(self.seeds, self.findable),
+            "ms": self.ms / n_events,
+            "peak_mb": self.peak_mb,
+        }
+
+
+def _peak_mb(run: Callable[[], Any]) -> float:
+    """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it keeps none."""
+    try:
+        # What the allocator keeps for later would hide what the call takes.
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+        before = _status("VmRSS")
+        run()
+        return max(_status("VmHWM") - before, 0.0)
+    except (OSError, AttributeError):
+        run()
+        return float("nan")
+
+
+def _status(name: str) -> float:
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(name + ":"):
+            return float(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {name}")
+
+
+def _timed(runs: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Median ms of several calls run in turn, after a warm-up, and what each gave last."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    results: dict[str, Any] = {}
+    for repeat in range(REPEATS + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            results[name] = run()
+            if repeat:
+                times[name].append(1e3 * (time.perf_counter() - started))
+    return {name: float(np.median(values)) for name, values in times.items()}, results
+
+
+def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable) -> dict[str, Callable[[], Any]]:
+    """What is timed, by name: hits in, edges and (None but for the cones) seeds out."""
+    where = (sample.detector, sample.pairs, sample.field, WindowOptions())
+    plain = next(iter(event.hits.values()))
+    runs: dict[str, Callable[[], Any]] = {}
+    for name, hits in event.hits.items():
+        runs["cone" if name == "mdn" else f"cone-{name}"] = partial(edges_and_seeds, sample, hits, 1)
+    if "mdn" in event.hits:
+        for scale in SIGMA_SCALES:
+            runs[f"cone-sigma-{scale:g}"] = partial(edges_and_seeds, sample, event.hits["mdn"], 1, scale)
+    runs["window"] = partial(_alone, window, plain, *where)
+    runs["length"] = partial(_alone, length_window, plain, event.length, lengths, *where)
+    runs["tree"] = partial(_alone, tree_window, plain, *where)
+    return runs
+
+
+def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
+    return search(*arguments), None
+
+
+def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
+    """Every method on the same hits, event by event, in one process on one thread, each after a warm-up.
+
+    Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds; for ACTS the
+    seeding algorithm alone, from space points to seeds. The estimates are made before, and so are the space points. Median of
+    several for ours, mean of as many for ACTS, whose sequencer keeps the time.
+
+    Returns:
+        ``methods`` by name with ``edges``, ``edge_efficiency_0p9`` (of findable particles), ``edge_efficiency_0p5``,
+        ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``, ``ms`` and ``peak_mb`` (all per event);
+        ``reduction_innermost``, ``reduction_barrel``, ``reduction_all`` (edges of the window / in cones),
+        ``by_pair``, ``ratio_time_to_acts``, ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``.
+    """
+    n = len(sample.events)
+    barrel = sample.detector.barrel
+    modules = [next(iter(e.hits.values())).module for e in sample.events]
+    # From the truth of the very events it is used on: the best such table there can be.
+    lengths = length_table(
+        np.concatenate([e.length for e in sample.events]),
+        np.concatenate([barrel[m] for m in modules]),
+        np.concatenate([e.cot_alpha for e in sample.events]),
+    )
+    counts: dict[str, _Counts] = {}
+    n_pairs = len(sample.pairs)
+    by_pair = {name: np.zeros((2, n_pairs), dtype=np.int64) for name in ("cone", "window")}
+    for k, event in enumerate(sample.events):
+        report(f"event {k + 1} of {n}")
+        runs = _methods(sample, event, lengths)
+        times, results = _timed(runs)
+        for name, (edges, seeds) in results.items():
+            mine = counts.setdefault(name, _Counts())
+            source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
+            mine.edges_of(event.truth, source, target)
+            if seeds is not None:
+                mine.seeds_of(event.truth, seeds.hits)
+            mine.ms += times[name]
+            if k == 0:
+                mine.peak_mb = _peak_mb(runs[name])
+            if name in by_pair:
+                by_pair[name] += _by_pair(event, sample.pairs, edges)
+        for name in ALGORITHMS:
+            mine = counts.setdefault(name, _Counts(peak_mb=float("nan")))
+            once, again = (acts_seeds([next(iter(event.hits.values()))] * m, sample.field, name) for m in (1, 1 + REPEATS))
+            mine.seeds_of(event.truth, once.seeds[0])
+            # The first pass warms up, as for the others.
+            mine.ms += (again.ms * (1 + REPEATS) - once.ms) / REPEATS
+    methods = {name: mine.result(n) for name, mine in counts.items()}
+    layers, pairs = sample.detector.layers, sample.pairs
+    both_barrel = layers.barrel[pairs.inner] & layers.barrel[pairs.outer]
+    innermost = both_barrel & (layers.radius[pairs.inner] == layers.radius[layers.barrel].min())
+    kept, searched = by_pair["cone"], by_pair["window"]
+
+    def reduction(chosen: npt.NDArray[np.bool_]) -> float | None:
+        return float(searched[0, chosen].sum() / kept[0, chosen].sum()) if kept[0, chosen].sum() else None
+
+    cone, reference = methods["cone"], methods["acts-grid"]
+    return {
+        "n_events": n,
+        "n_hits": float(np.mean([len(e.length) for e in sample.events])),
+        "methods": {
+            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name, m in methods.items()
+        },
+        "reduction_innermost": reduction(innermost),
+        "reduction_barrel": reduction(both_barrel),
+        "reduction_all": reduction(np.ones(n_pairs, dtype=bool)),
+        "by_pair": {
+            f"{layers.name(a)}-{layers.name(b)}": {
+                "edges": int(kept[0, p]), "window_edges": int(searched[0, p]),
+                "purity": float(kept[1, p] / kept[0, p]) if kept[0, p] else None,
+                "window_purity": float(searched[1, p] / searched[0, p]) if searched[0, p] else None,
+            }
+            for p, (a, b) in enumerate(zip(pairs.inner, pairs.outer, strict=True))
+        },
+        "ratio_time_to_acts": (cone["ms"] or 0.0) / (reference["ms"] or float("nan")),
+        "ratio_seeds_to_acts": (cone["seeds"] or 0.0) / (reference["seeds"] or float("nan")),
+    }  # fmt: skip
+
+
+def _by_pair(event: BenchEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[np.int64]:
+    """(2, P) edges, and true ones among them."""
+    labels = edge_labels(event.truth, edges.source, edges.target)
+    return np.stack([np.bincount(rows, minlength=len(pairs)) for rows in (edges.pair, edges.pair[labels])])
+
+
+def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
+    """Time of cones and seeds on one thread over that on several, in turn in one process, median of several.
+
+    Returns:
+        ``events``: each thread works on events of its own; ``one_event``: all work on the same, the median over events.
+    """
+    hits = [event.hits["mdn"] for event in sample.events] * threads * EVENTS_PER_THREAD
+
+    def shared(workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda of: edges_and_seeds(sample, of), hits))
+
+    times, _ = _timed({str(t): partial(shared, t) for t in (1, threads)})
+    inside_one = []
+    for event in sample.events:
+        each, _ = _timed({str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)})
+        inside_one.append(each["1"] / each[str(threads)])
+    return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
+
+
+def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, float]]]:
+    """Exponent of the time of cones and seeds against the number of hits, fitted over samples; and the points."""
+    points = []
+    for sample in samples:
+        for event in sample.events:
+            times, _ = _timed({"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)})
+            points.append({"hits": float(len(event.length)), "ms": times["cone"]})
+    x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
+    return float(np.polyfit(x, y, 1)[0]), points
+
+
+def network_cost(sample: Sample) -> dict[str, float]:
+    """Microseconds of graph and scores per edge of the first event's cones, and what the window's further edges would cost."""
+    from tracking.finders.gnn.fused import fuse_network
+    from tracking.finders.gnn.graph import make_features
+    from tracking.finders.gnn.network import load_network
+
+    event = sample.events[0]
+    hits = event.hits["mdn"]
+    edges, seeds = edges_and_seeds(sample, hits)
+    network = fuse_network(load_network("gnn"))
+    times, _ = _timed({
+        "gnn": lambda: network.scores(make_features(hits, edges, seeds.support, sample.detector, sample.field), edges),
+    })  # fmt: skip
+    more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
+    per_edge = times["gnn"] / len(edges)
+    return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}
+
+
+def measure(
+    files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int,
+    levers: str | Path | None = None, report: Report = print,
+) -> dict[str, Any]:  # fmt: skip
+    """Everything behind ``smartpix bench seeding``.
+
+    Args:
+        files: simulated events; empty: events of that of ``pileups`` are made which is nearest to 200.
+        pileups: two or more: the time against the number of hits is fitted on one simulated event of each.
+        n_events: most to use; threads: the last of them is compared with one.
+        seed: of what is simulated; levers: results of ``smartpix study levers``, for :func:`sensors`.
+
+    Returns:
+        :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and ``thread_speedup_one_event`` (on the
+        same one; both None for one number of threads), ``exponent`` and ``time_points`` (None
+        for fewer than two pile-ups), ``front``, ``lost``, ``coverage``, ``network_cost`` and ``sensors`` (None without
+        ``levers``).
+
+    Raises:
+        InputError: unusable files, neither files nor pile-ups, or ACTS is missing.
+    """
+    if not files and not pileups:
+        raise InputError("bench seeding: give files, or --pileup for events to simulate")
+    for pileup in () if files else pileups:
+        # What is missing is better said before the simulation.
+        need_extras(GenerateOptions(pileup))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not files:
+            pileup = min(pileups, key=lambda p: abs(p - 200))
+            report(f"simulating {n_events} events of pile-up {pileup}")
+            files = [simulated(pileup, n_events, seed, folder)]
+        sample = load_events(files, n_events)
+        result = bench_seeding(sample, report)
+        speedup = thread_speedup(sample, threads[-1]) if len(threads) > 1 else {"events": None, "one_event": None}
+        result["thread_speedup"], result["thread_speedup_one_event"] = speedup["events"], speedup["one_event"]
+        result["exponent"] = result["time_points"] = None
+        if len(pileups) > 1:
+            report(f"simulating one event each of pile-up {', '.join(map(str, pileups))}")
+            others = [load_events([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
+            result["exponent"], result["time_points"] = time_exponent(others)
+        report("quantiles, coverage, cost of the graph network")
+        result["front"], result["lost"], result["coverage"] = front(sample), lost_edges(sample), coverage(sample)
+        result["network_cost"] = network_cost(sample)
+        result["sensors"] = None if levers is None else sensors(sample, read_levers(levers))
+    return result
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The methods of :func:`bench_seeding` as lines of text."""
+    heads = (("edges", 10), ("eff 0.9", 9), ("eff 0.5", 9), ("purity", 8), ("seeds", 8), ("seed eff", 9), ("ms", 8), ("MB", 7))
+    lines = [f"{'method':18s}" + "".join(f"{head:>{width}s}" for head, width in heads)]
+
+    def cell(value: float | None, form: str, width: int) -> str:
+        return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"
+
+    for name, m in result["methods"].items():
+        lines.append(
+            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
+            f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}{cell(m['seeds'], ',.0f', 8)}"
+            f"{cell(m['seed_efficiency'], '.4f', 9)}{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
+        )
+    for name in (
+        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts", "ratio_seeds_to_acts", "thread_speedup",
+        "thread_speedup_one_event", "exponent",
+    ):  # fmt: skip
+        if result.get(name) is not None:
+            lines.append(f"{name:26s}{result[name]:8.3f}")
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""``smartpix convert``: files of others to event files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tracking.cli.output import json_flag, log, print_result
+from tracking.cli.parser import named_path
+
+__all__ = ["add_convert"]
+
+
+def add_convert(commands: Any) -> None:
+    """Add ``convert`` to the commands."""
+    convert = commands.add_parser("convert", help="other formats to event files", description=(
+        "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), say what was found. "
+        "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto the files."
+    ))  # fmt: skip
+    convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
+        "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT file; the format "
+        "(trackml, acts-csv, acts-root, smartpix) is found out where it is not given"
+    ))  # fmt: skip
+    convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
+    convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
+        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
+    ))  # fmt: skip
+    convert.add_argument("--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)")
+    convert.add_argument("--electrons", type=float, metavar="E", help=(
+        "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges in e)"
+    ))  # fmt: skip
+    convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
+        "of the events in the file (default: ttree; of an event file the one that it has not)"
+    ))  # fmt: skip
+    json_flag(convert)
+    convert.set_defaults(command_function=_convert)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from smartpix.convert.formats import KINDS, ConvertOptions, convert, detect
+    from smartpix.schema import InputError
+
+    *kind, path = options.input
+    # A format has neither dot nor slash; a folder may be called as one that is mistyped.
+    if len(kind) > 1 or any(k not in KINDS and ("." in k or "/" in k or Path(k).exists()) for k in kind):
+        given = len(kind) + (kind[0] not in KINDS)
+        raise InputError(
+            f"convert: takes one input, after its format or without, and these are {given} ({', '.join(options.input)}); convert "
+            "each to an output of its own, or give one folder that holds all events. `smartpix run` takes several event files"
+        )
+    found = detect(path, kind[0] if kind else None)
+    log(f"found {found}")
+    how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
+    done = convert(found, options.output, how)
+    _warn(done)
+    print_result(options, {"file": str(options.output), **done})
+
+
+def _warn(done: dict[str, Any]) -> None:
+    """Say what of the tables found no partner, and that there is nothing to reconstruct."""
+    what = {
+        "n_cells_unused": "cells of no hit", "n_truth_unused": "truth rows of no hit",
+        "n_hits_without_truth": "hits without truth",
+    }  # fmt: skip
+    unmatched = [f"{done[name]} {words}" for name, words in what.items() if done[name]]
+    if unmatched:
+        log(
+            f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the tables are damaged or "
+            "not of the same events"
+        )
+    if done["n_hits"] == 0:
+        log(f"warning: none of the {done['n_events']} events has a hit in the volumes of the detector table")

@@ -1,0 +1,39 @@
+"""``smartpix display``: one event as a page for the browser."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from smartpix.files import check_writable
+from tracking.cli.options import chain_flags, chain_options
+from tracking.cli.output import json_flag, print_result
+from tracking.cli.parser import named_path
+
+__all__ = ["add_display"]
+
+
+def add_display(commands: Any) -> None:
+    """Add ``display`` to the commands."""
+    display = commands.add_parser("display", help="one event in three dimensions, as a page for the browser", description=(
+        "Run the chain on one event and write a single HTML page, which needs no network: hits, layers, edges before and after, "
+        "cones, tracks and vertices to turn about; a click on a hit shows its cluster, estimate, cone, edges and track."
+    ))  # fmt: skip
+    display.add_argument(
+        "path", nargs="?", type=named_path, metavar="FILE", help="event file (ROOT); default: the embedded sample"
+    )
+    display.add_argument("--event", type=int, metavar="N", help="number of the event (default: the file's first)")
+    display.add_argument("-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)")
+    chain_flags(display)
+    json_flag(display)
+    display.set_defaults(command_function=_display)
+
+
+def _display(options: argparse.Namespace) -> None:
+    from smartpix.shipped import data_path
+    from tracking.show.display import display_event
+
+    file = options.path or data_path("sample.root")
+    if options.output and options.options:
+        check_writable(options.output, [options.options])
+    print_result(options, display_event(file, options.event, options.output, chain_options(options)))

@@ -1,0 +1,206 @@
+"""``smartpix doctor``: what is installed, with how many threads, where caches are, and whether data and kernels are sound."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartpix.extras import EXTRAS
+from smartpix.networks.weights import describe_weights
+from smartpix.schema import InputError
+from smartpix.shipped import data_path
+
+__all__ = ["check_data", "examine", "table"]
+
+TOOLS = ("g++", "verilator", "yosys")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ENOUGH_FOUND = 0.9
+"""Share of the findable particles of the sample's first event that a sound installation finds; all but a few are."""
+
+
+def examine() -> dict[str, Any]:
+    """Look at the installation and test it; compiles what is not compiled yet.
+
+    Returns:
+        ``versions``, ``threads``, ``caches``, ``optional``, ``tools``, ``data``, ``self_test``, and ``problems``: a sentence for
+        each thing that is wrong and what to do. Optional parts that are not there are no problem.
+    """
+    versions = _versions()
+    problems = [f"{name} is not installed; install smartpix again" for name, found in versions.items() if found is None]
+    told: dict[str, Any] = {
+        "versions": versions,
+        "optional": {extra: {name: _version(name) for name in names} for extra, names in EXTRAS.items()},
+        "tools": {tool: shutil.which(tool) for tool in TOOLS},
+        "data": check_data(data_path("README.md").parent),
+    }
+    problems += [f"data: {name} {state}; install smartpix again" for name, state in told["data"].items() if state != "ok"]
+    if not problems:
+        told["threads"] = _threads()
+        told["caches"] = _caches()
+        for name, cache in told["caches"].items():
+            if not cache["writable"]:
+                problems.append(f"{name}: the cache {cache['folder']} cannot be written, so that every start compiles anew; "
+                                "set NUMBA_CACHE_DIR (kernels) or MPLCONFIGDIR (matplotlib) to a folder of yours")  # fmt: skip
+        told["self_test"] = self_test()
+        problems += [f"self-test: {name} failed; install smartpix again in a fresh environment, and tell us if it stays"
+                     for name, good in told["self_test"]["checks"].items() if not good]  # fmt: skip
+    return {**told, "problems": problems}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _versions() -> dict[str, str | None]:
+    """Of Python, the package and what it requires."""
+    required = [re.match(r"[\w-]+", line) for line in requires("smartpix") or [] if "extra ==" not in line]
+    names = ["smartpix", *(m[0] for m in required if m)]
+    system = {
+        "python": sys.version.split()[0],
+        "platform": f"{platform.system()} {platform.machine()}, {platform.python_implementation()}",
+    }
+    return system | {name: _version(name) for name in names}
+
+
+def _threads() -> dict[str, Any]:
+    import torch
+
+    from smartpix.compiled import most_threads
+
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    variables = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+    return {
+        "cores": os.cpu_count(), "affinity": affinity, "numba": most_threads(), "torch": torch.get_num_threads(),
+        "environment": variables,
+    }  # fmt: skip
+
+
+def _caches() -> dict[str, dict[str, Any]]:
+    """Where the compiled kernels of each package are kept, as Numba tells, and matplotlib's fonts."""
+    import matplotlib as mpl
+
+    from seeding.kernels import search
+    from smartpix.networks.fused_kernels import run
+    from tracking.fit.kalman import fit_all
+
+    folders = {
+        "smartpix kernels": run.stats.cache_path, "seeding kernels": search.stats.cache_path,
+        "tracking kernels": fit_all.stats.cache_path, "matplotlib": mpl.get_cachedir(),
+    }  # fmt: skip
+    return {name: {"folder": str(folder), "writable": _writable(Path(folder))} for name, folder in folders.items()}
+
+
+def _writable(folder: Path) -> bool:
+    """Also of a folder that is made on first use."""
+    there = next(f for f in (folder, *folder.parents) if f.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
+
+
+def check_data(folder: Path) -> dict[str, str]:
+    """State of each file that the folder's ``README.md`` lists with its sha256: ``ok`` or what is wrong with it.
+
+    Weights must also be those that their JSON describes, and that JSON as it was written.
+
+    Raises:
+        InputError: there is no list.
+    """
+    sums = re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (folder / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if not sums:
+        raise InputError(f"{folder / 'README.md'}: has no list of sha256; install smartpix again")
+    states = {}
+    for name, expected in sums:
+        path = folder / name
+        if not path.is_file():
+            states[name] = "is missing"
+            continue
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        states[name] = "ok" if found == expected else "differs from what it should be (sha256)"
+        if path.suffix == ".safetensors" and found == expected:
+            try:
+                describe_weights(path)
+            except InputError as error:
+                states[name] = str(error)
+    return states
+
+
+def self_test() -> dict[str, Any]:
+    """The embedded sample's first event through all compiled kernels.
+
+    Returns:
+        ``checks`` by name: edges do not depend on the number of threads, everything is finite, and nearly all findable particles
+        are found; ``seconds`` of the compilation (or loading) and ``ms`` of the event after it.
+    """
+    from dataclasses import fields
+
+    from seeding.edges import find_edges
+    from smartpix.io.events import iterate
+    from tracking.chain import Chain
+    from tracking.metrics import event_truth, score_tracks
+    from tracking.options import RunOptions
+
+    ((file, events),) = iterate(data_path("sample.root"), step=1, stop=1)
+    clusters, options = events[0]["clusters"], RunOptions()
+    start = time.perf_counter()
+    chain = Chain.for_header(file.header, options)
+    chain.warm_up(clusters)
+    warm = time.perf_counter()
+    result = chain.event(0, clusters)
+    done = time.perf_counter()
+    again = find_edges(result.hits, file.header.detector, chain.pairs, file.header.field, options.cone, threads=2)
+    same = all(np.array_equal(getattr(again, f.name), getattr(result.edges, f.name)) for f in fields(again))
+    helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
+    finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
+    truth = event_truth(clusters, events[0]["particles"], result.hits.layer)
+    found = score_tracks(truth, result.tracks.rows()).found[truth.findable]
+    return {
+        "checks": {
+            "edges on one and two threads": same, "finite results": finite,
+            "findable particles": bool(len(found) and found.mean() >= ENOUGH_FOUND),
+        },
+        "n_findable": len(found), "n_found": int(found.sum()), "seconds_to_load": warm - start, "ms": 1e3 * (done - warm),
+    }  # fmt: skip
+
+
+def table(told: Mapping[str, Any]) -> str:
+    """The same in lines for people."""
+    lines = [f"{name:18s} {found or 'MISSING'}" for name, found in told["versions"].items()]
+    if "threads" in told:
+        t = told["threads"]
+        set_by = ", ".join(f"{name}={value}" for name, value in t["environment"].items())
+        lines += ["", f"{'cores':18s} {t['cores']}, {t['affinity']} of them for this process",
+                  f"{'threads':18s} Numba {t['numba']}, torch {t['torch']}" + (f" ({set_by})" if set_by else "")]  # fmt: skip
+    lines += [
+        f"{name:18s} {c['folder']}{'' if c['writable'] else '  NOT WRITABLE'}" for name, c in told.get("caches", {}).items()
+    ]
+    lines.append("")
+    for extra, found in told["optional"].items():
+        there = ", ".join(f"{name} {v}" for name, v in found.items() if v)
+        lacking = ", ".join(name for name, v in found.items() if not v)
+        lines.append(
+            f"{'[' + extra + ']':18s} {there}{'; ' if there and lacking else ''}{'without ' + lacking if lacking else ''}"
+        )
+    lines += [f"{tool:18s} {where or 'not found'}" for tool, where in told["tools"].items()]
+    n_good = sum(state == "ok" for state in told["data"].values())
+    lines += ["", f"{'data and weights':18s} {n_good} of {len(told['data'])} files are what they should be"]
+    if "self_test" in told:
+        s = told["self_test"]
+        passed, of = sum(s["checks"].values()), len(s["checks"])
+        lines.append(
+            f"{'self-test':18s} {passed} of {of} passed: {s['n_found']} of {s['n_findable']} findable particles found, "
+            f"{s['ms']:.0f} ms for the event, {s['seconds_to_load']:.1f} s to load the kernels"
+        )
+    return "\n".join(lines)

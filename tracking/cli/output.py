@@ -1,0 +1,73 @@
+"""What the commands have in common: the flag ``--json``, results on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tracking.cli.streams import show, silence
+
+__all__ = ["json_flag", "log", "print_json", "print_result"]
+
+LONG, MOST_LINES = 40, 200
+"""Of a list's values, and of all lines: more are not for reading on a screen."""
+
+
+def json_flag(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print exactly one JSON object on stdout")
+
+
+def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """One JSON object, or aligned lines, nested keys with dots; of long lists and, where there is much, of tables the length."""
+    if options.json:
+        print_json(result)
+        return
+    lines = list(_lines("", result, rows=True))
+    if len(lines) > MOST_LINES:
+        lines = list(_lines("", result, rows=False))
+    width = max((len(key) for key, _ in lines), default=0)
+    show("\n".join(f"{key:{width}s}  {value}" for key, value in lines))
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """One JSON object on one line; numbers that are not finite, which JSON has not, are null."""
+    show(json.dumps(_finite(result), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _lines(above: str, value: Any, rows: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _lines(f"{above}.{key}" if above else str(key), inner, rows)
+    elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+        if not rows:
+            yield above, f"({len(value)} rows; --json prints them)"
+            return
+        for k, inner in enumerate(value):
+            yield from _lines(f"{above}[{k}]", inner, rows)
+    elif isinstance(value, list) and len(value) > LONG:
+        yield above, f"({len(value)} values; --json prints them)"
+    elif isinstance(value, float):
+        yield above, f"{value:.6g}"
+    else:
+        yield above, value if isinstance(value, str) else json.dumps(value)
+
+
+def log(line: str) -> None:
+    """A line of progress, to stderr; where that cannot be written the work goes on without."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)

@@ -1,0 +1,31 @@
+"""Track fit and vertices: Kalman filter and smoother with material, resolutions and pulls."""
+
+from typing import TYPE_CHECKING
+
+from smartpix.lazy import public_names
+
+if TYPE_CHECKING:
+    from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
+    from tracking.fit.tracks import FitOptions, Helices, fit_tracks
+    from tracking.fit.vertices import VertexOptions, Vertices, find_vertices, score_vertices, true_vertices
+
+__all__ = [
+    "FitOptions",
+    "Helices",
+    "TrackResiduals",
+    "VertexOptions",
+    "Vertices",
+    "find_vertices",
+    "fit_tracks",
+    "score_vertices",
+    "track_residuals",
+    "true_parameters",
+    "true_vertices",
+]
+
+__getattr__ = public_names(
+    __name__,
+    resolution="TrackResiduals track_residuals true_parameters",
+    tracks="FitOptions Helices fit_tracks",
+    vertices="VertexOptions Vertices find_vertices score_vertices true_vertices",
+)

@@ -1,0 +1,21 @@
+"""A run: files in, tables, figures and a summary out, in units that any process may work on."""
+
+from typing import TYPE_CHECKING
+
+from smartpix.lazy import public_names
+
+if TYPE_CHECKING:
+    from tracking.runs.driver import run
+    from tracking.runs.join import join_tracks
+    from tracking.runs.totals import Totals
+    from tracking.runs.units import Unit, plan_units, run_events
+
+__all__ = ["Totals", "Unit", "join_tracks", "plan_units", "run", "run_events"]
+
+__getattr__ = public_names(
+    __name__,
+    driver="run",
+    join="join_tracks",
+    totals="Totals",
+    units="Unit plan_units run_events",
+)

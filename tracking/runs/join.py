@@ -1,0 +1,276 @@
+"""A run's tracks back onto the files that its events were converted from: number and score of the track of every hit.
+
+The files stay as they are. Beside the results stands, for every event of CSV files, ``<table>-tracks.csv`` and, for ROOT files,
+``<file>-tracks.root`` with a tree of the same name and entry order, so that it can be made a friend of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.convert.acts_root import flat_branch
+from smartpix.convert.formats import Found, hits_of_event
+from smartpix.convert.hit_tables import rows_of
+from smartpix.io.events import EventFile, event_numbers, iterate, read_branches
+from smartpix.io.write import table_writer
+from smartpix.schema import InputError
+from smartpix.tables import csv_of, read_csv, write_csv
+
+__all__ = ["COLUMNS", "check_events", "check_hits", "join_tracks", "joined_names"]
+
+COLUMNS = {
+    "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
+    "track_score": ("float32", "its score; 0 on none. Of a hit on two tracks the one with the higher score counts"),
+}
+SAME_PLACE = 0.01
+"""Largest distance in mm of a hit from itself, after rounding to single precision."""
+EXPECTED = "the results of `smartpix run`"
+TABLES = {"trackml": ("hits", "hit_id"), "acts-csv": ("measurements", "measurement_id")}
+
+Ints = npt.NDArray[np.int64]
+Assigned = tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]
+
+
+def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict[str, Any]:
+    """Write the track of every hit of the original files, in their order.
+
+    Args:
+        tracks: ``tracks.root`` of a run.
+        original: what its event files were converted from, or one of these event files itself.
+        folder: to write into.
+
+    Returns:
+        ``files`` written, ``n_hits`` in them and ``n_on_tracks`` of these.
+
+    Raises:
+        InputError: events or hits with tracks that the original files do not have, or an event number that is there twice.
+    """
+    tracks, folder = Path(tracks), Path(folder)
+    branches = read_branches(tracks, "tracks", ["event"], EXPECTED)
+    events = flat_branch(branches["event"], "i8", str(tracks), "event")
+    numbers, times = np.unique(events, return_counts=True)
+    if np.any(times > 1):
+        raise InputError(
+            f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and join file by file"
+        )
+    if original.kind in TABLES:
+        return _join_csv(tracks, events, original, folder)
+    if original.kind == "acts-root":
+        return _join_acts_root(tracks, events, original, folder)
+    return _join_events(tracks, events, original, folder)
+
+
+def joined_names(original: Found, events: Sequence[int]) -> list[str]:
+    """Names of the files that :func:`join_tracks` writes of these events."""
+    if original.kind in TABLES:
+        wanted = set(events)
+        prefixes = [p for p in original.prefixes if int(p.removeprefix("event")) in wanted]
+        return [f"{prefix}-{TABLES[original.kind][0]}-tracks.csv" for prefix in prefixes]
+    if original.kind == "acts-root":
+        return ["measurements-tracks.root", "spacepoints-tracks.root"]
+    return [f"{original.path.stem}-tracks.root"]
+
+
+def _of_entry(tracks: Path, entry: int) -> Assigned:
+    """Sorted ids of the hits on tracks of one event, with their tracks' numbers and scores."""
+    names = ("track_n_hits", "track_score", "hit_id")
+    branches = read_branches(tracks, "tracks", names, EXPECTED, start=entry, stop=entry + 1)
+    n_hits, score, ids = (ak.to_numpy(branches[n][0]) for n in names)
+    number = np.repeat(np.arange(len(n_hits), dtype=np.int32), n_hits)
+    order = np.lexsort((-score[number], ids))
+    ids, number = ids[order], number[order]
+    first = np.concatenate([[True], ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, dtype=bool)
+    return ids[first], number[first], score[number[first]]
+
+
+def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Track numbers and scores of the hits ``ids``."""
+    known, number, score = found
+    rows = rows_of(known, ids)
+    lost = np.setdiff1d(known, ids)
+    if len(lost):
+        raise InputError(f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was converted")
+    # Row -1 is the last one, of no track.
+    numbers, scores = np.append(number, np.int32(-1)), np.append(score, np.float32(0))
+    return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
+
+
+def _check_once(ids: Ints, where: str) -> None:
+    """Check that no hit is there twice, as where jobs whose event numbers repeat were joined (hadd)."""
+    known, times = np.unique(ids, return_counts=True)
+    if np.any(times > 1):
+        raise InputError(
+            f"{where}: hit {known[times > 1][0]} is there {times.max()} times; two events may have been put together as one "
+            "(hadd, tables one after the other). Join what was converted"
+        )
+
+
+def check_events(events: Sequence[int], original: Found) -> None:
+    """Check that the original files have the events.
+
+    Raises:
+        InputError: they lack one.
+    """
+    if original.kind in TABLES:
+        there = [int(prefix.removeprefix("event")) for prefix in original.prefixes]
+    elif original.kind == "acts-root":
+        path = original.path / "measurements.root"
+        branch = read_branches(path, "measurements", ["event_nr"], EXPECTED)["event_nr"]
+        there = np.unique(flat_branch(branch, "i8", str(path), "event_nr")).tolist()
+    else:
+        there = event_numbers(original.path).tolist()
+    _missing(events, there, original)
+
+
+def check_hits(file: EventFile, original: Found) -> None:
+    """Check on a file's first event with clusters that the original files have these hits where they are.
+
+    Numbers of events and hits are alike in many samples; places are not.
+
+    Raises:
+        InputError: they do not.
+    """
+    try:
+        first = next((events[0] for _, events in iterate(file.path, step=1) if len(events["clusters"][0])), None)
+    except InputError:
+        # It is left out, with the reason, when it is run.
+        return
+    if first is None:
+        return
+    event, clusters = int(first["event"]), first["clusters"]
+    there, place = hits_of_event(original, event, file.header.detector)
+    order = np.argsort(there, kind="stable")
+    ids = ak.to_numpy(clusters["hit_id"])
+    row = rows_of(there[order], ids)
+    fix = "join what the file was converted from"
+    if np.any(row < 0):
+        raise InputError(f"{original.path}: event {event} has no hit {ids[row < 0][0]} of {file.path}; {fix}")
+    away = np.linalg.norm(place[order][row] - np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"]), axis=1)
+    if away.max() > SAME_PLACE:
+        k = int(np.argmax(away))
+        raise InputError(
+            f"{original.path}: hit {ids[k]} of event {event} is {away[k]:.3g} mm from where {file.path} has it; {fix}"
+        )
+
+
+def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> None:
+    lost = sorted(set(events) - set(there))
+    if lost:
+        raise InputError(
+            f"{original.path}: has no event {lost[0]} of the run ({len(lost)} missing in all); join what was converted"
+        )
+
+
+def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
+    table, name = TABLES[original.kind]
+    prefixes = {int(p.removeprefix("event")): p for p in original.prefixes}
+    _missing(events.tolist(), list(prefixes), original)
+    files, n_hits, n_on_tracks = [], 0, 0
+    for entry, event in enumerate(events.tolist()):
+        stem = f"{prefixes[event]}-{table}"
+        path = csv_of(original.path, stem)
+        ids = read_csv(path, {name: "i8"}, "the table that was converted")[name]
+        _check_once(ids, str(path))
+        number, score = _assign(_of_entry(tracks, entry), ids, str(path))
+        write_csv(folder / f"{stem}-tracks.csv", {name: ids, "track_id": number, "track_score": score})
+        files.append(f"{stem}-tracks.csv")
+        n_hits, n_on_tracks = n_hits + len(ids), n_on_tracks + int(np.sum(number >= 0))
+    return {"files": files, "n_hits": n_hits, "n_on_tracks": n_on_tracks}
+
+
+def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
+    """measurements.root and, where it is there, spacepoints.root, by the measurements they are made of."""
+    path = original.path / "measurements.root"
+    branches = read_branches(path, "measurements", ["event_nr"], EXPECTED, ["measurement_id"])
+    event = flat_branch(branches["event_nr"], "i8", str(path), "event_nr")
+    ids = (
+        flat_branch(branches["measurement_id"], "i8", str(path), "measurement_id")
+        if "measurement_id" in branches
+        else _number_in_event(event)
+    )
+    _missing(events.tolist(), np.unique(event).tolist() if len(event) else [], original)
+    entries = {int(e): _of_entry(tracks, k) for k, e in enumerate(events)}
+    number, score = _assign_rows(entries, event, ids, str(path))
+    _write_rows(folder, "measurements", {"event_nr": event, "measurement_id": ids}, number, score)
+    files, n_on_tracks = ["measurements-tracks.root"], int(np.sum(number >= 0))
+    points = original.path / "spacepoints.root"
+    if points.is_file():
+        names = ("event_id", "measurement_id")
+        branches = read_branches(points, "spacepoints", names, "the branches of ACTS's RootSpacePointWriter")
+        of, made_of = (flat_branch(branches[n], "i8", str(points), n) for n in names)
+        number, score = _assign_rows(entries, of, made_of, str(points), partly=True)
+        _write_rows(folder, "spacepoints", {"event_id": of, "measurement_id": made_of}, number, score)
+        files.append("spacepoints-tracks.root")
+    return {"files": files, "n_hits": len(ids), "n_on_tracks": n_on_tracks}
+
+
+def _number_in_event(event: Ints) -> Ints:
+    """(N,) number of each entry within its run of equal event numbers, from 0."""
+    first = np.flatnonzero(np.concatenate([[True], event[1:] != event[:-1]])) if len(event) else np.zeros(0, dtype=np.int64)
+    return np.arange(len(event)) - np.repeat(first, np.diff(np.append(first, len(event))))
+
+
+def _only(found: Assigned, ids: Ints) -> Assigned:
+    keep = np.isin(found[0], ids)
+    return found[0][keep], found[1][keep], found[2][keep]
+
+
+def _assign_rows(
+    entries: Mapping[int, Assigned], event: Ints, ids: Ints, where: str, partly: bool = False
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Of rows of many events; ``partly``: not every measurement has one, as not every one is a space point."""
+    number, score = np.full(len(ids), -1, dtype=np.int32), np.zeros(len(ids), dtype=np.float32)
+    by_event = np.argsort(event, kind="stable")
+    for e, found in entries.items():
+        rows = by_event[slice(*np.searchsorted(event, [e, e + 1], sorter=by_event))]
+        if not partly:
+            _check_once(ids[rows], f"{where}: event {e}")
+        of_event = _only(found, ids[rows]) if partly else found
+        number[rows], score[rows] = _assign(of_event, ids[rows], f"{where}: event {e}")
+    return number, score
+
+
+def _write_rows(
+    folder: Path, tree: str, keys: Mapping[str, Ints], number: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
+) -> None:
+    types = dict.fromkeys(keys, "int64") | {n: kind for n, (kind, _) in COLUMNS.items()}
+    with table_writer(folder / f"{tree}-tracks.root", tree, types, {"made_by": "smartpix run --join"}) as writer:
+        writer.extend({**keys, "track_id": number, "track_score": score})
+
+
+def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
+    """An event file: its clusters, one entry an event."""
+    stem = original.path.stem
+    branches = read_branches(original.path, "events", ["event"], EXPECTED)
+    there = flat_branch(branches["event"], "i8", str(original.path), "event")
+    _missing(events.tolist(), there.tolist(), original)
+    entry_of = {int(e): k for k, e in enumerate(events)}
+    types = {
+        "event": "int64",
+        "cluster": 'var * {"hit_id": int64, ' + ", ".join(f'"{n}": {k}' for n, (k, _) in COLUMNS.items()) + "}",
+    }
+    n_hits = n_on_tracks = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal n_hits, n_on_tracks
+        for k, event in enumerate(there.tolist()):
+            part = read_branches(original.path, "events", ["cluster_hit_id"], EXPECTED, start=k, stop=k + 1)
+            ids = ak.to_numpy(part["cluster_hit_id"][0])
+            _check_once(ids, f"{original.path}: event {event}")
+            none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+            found = _of_entry(tracks, entry_of[event]) if event in entry_of else none
+            number, score = _assign(found, ids, f"{original.path}: event {event}")
+            n_hits, n_on_tracks = n_hits + len(ids), n_on_tracks + int(np.sum(number >= 0))
+            records = ak.zip({"hit_id": ids, "track_id": number, "track_score": score})
+            yield {"event": np.array([event]), "cluster": ak.unflatten(records, [len(ids)])}
+
+    with table_writer(folder / f"{stem}-tracks.root", "events", types, {"made_by": "smartpix run --join"}) as writer:
+        for row in rows():
+            writer.extend(row)
+    return {"files": [f"{stem}-tracks.root"], "n_hits": n_hits, "n_on_tracks": n_on_tracks}

@@ -1,0 +1,78 @@
+"""What is shown to the user: progress and the table of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tracking.chain import STAGES
+from tracking.cli.streams import show
+
+__all__ = ["print_summary", "progress_bar"]
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by a number, else by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda n=1: progress.advance(task, n)
+
+
+def print_summary(summary: dict[str, Any], output: Path) -> None:
+    """The table of a run, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    def rate(key: str, digits: int = 4) -> str:
+        value = summary[key]
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    table = Table(title=Text(", ".join(Path(f).name for f in summary["files"]), "table.title"), show_header=False)
+    per = max(summary["n_events"], 1)
+    table.add_row("events", f"{summary['n_events']}")
+    table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
+    table.add_row("edges of the reference window / event", f"{summary['n_window_edges'] / per:,.0f}")
+    table.add_row("edges in cones / event", f"{summary['n_edges'] / per:,.0f}")
+    # Where the window is empty, as without field, there is nothing that the cones reduce.
+    table.add_row("reduction", rate("reduction", 2) if summary["n_window_edges"] else "no reference")
+    table.add_row("seeds / event", f"{summary['n_seeds'] / per:,.0f}")
+    table.add_row("tracks / event", f"{summary['n_tracks'] / per:,.1f}")
+    table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")
+    if "track_efficiency" in summary:
+        table.add_section()
+        table.add_row("findable particles", f"{summary['n_findable']:,}")
+        table.add_row("edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})")
+        table.add_row("edge purity (window)", f"{rate('edge_purity', 3)} ({rate('window_edge_purity', 3)})")
+        table.add_row("seed efficiency", rate("seed_efficiency"))
+        table.add_row("track efficiency", rate("track_efficiency"))
+        table.add_row("fakes", rate("fake_rate"))
+        table.add_row("duplicates", rate("duplicate_rate"))
+        table.add_row("track efficiency (of all charged, pT > 0.9 GeV, |eta| < 2.5)", rate("physics_efficiency"))
+        table.add_row("resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}")
+        table.add_row("resolution of phi, theta in mrad", f"{rate('resolution_phi_mrad', 2)}, {rate('resolution_theta_mrad', 2)}")
+        table.add_row("resolution of q/p, relative", rate("resolution_qop_rel"))
+        table.add_row(
+            "true vertices found (false, split)",
+            f"{rate('vertex_efficiency', 3)} ({rate('vertex_false_rate', 3)}, {rate('vertex_split_rate', 3)})",
+        )
+    table.add_section()
+    for stage in (*STAGES, "total"):
+        table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
+    # Names of files may look like rich's markup.
+    console = Console(width=None if sys.stdout.isatty() else 100, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(table)
+    lines = [captured.get().rstrip("\n")]
+    if "joined" in summary:
+        lines.append(f"per hit of your files: {', '.join(summary['joined']['files'])}")
+    show("\n".join([*lines, f"results in {output}/"]))

@@ -1,0 +1,233 @@
+"""Sums over events, from which the summary and the figures of a run are made; sums of parts add up exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import awkward as ak
+import hist
+import numpy as np
+import numpy.typing as npt
+
+from seeding.references import window
+from seeding.table import is_straight
+from smartpix.estimate.mdn import TARGETS, truth_targets
+from tracking import metrics
+from tracking.chain import Chain, EventResult
+from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
+from tracking.fit.resolution import RESOLUTIONS, TrackResiduals, joined, pull_histogram, pull_width, resolution, track_residuals
+from tracking.fit.vertices import MIN_FINDABLE, score_vertices
+
+__all__ = ["Totals"]
+
+MAX_RESIDUALS = 200_000
+MOST_FINDABLE = 20
+"""Vertices with more findable particles count as of that many."""
+
+
+@dataclass
+class Totals:
+    """Sums over events, from which summary and figures are made; its size does not grow with the number of events.
+
+    Attributes:
+        efficiency, tracks: histograms of :func:`tracking.metrics.efficiency_counts` and :func:`tracking.metrics.track_counts`.
+        vertex_efficiency: true vertices by number of findable particles, and whether found.
+        pulls: of the track parameters, :func:`tracking.fit.resolution.pull_histogram`.
+        residuals: estimates of the first ``MAX_RESIDUALS`` clusters against truth.
+        track_residuals: the first ``MAX_RESIDUALS`` matched tracks of findable particles; vertex_residuals: (F, 2) residual and
+            sigma of as many found vertices, mm.
+    """
+
+    n_events: int = 0
+    n_hits: int = 0
+    n_edges: int = 0
+    n_tested: int = 0
+    n_seeds: int = 0
+    n_tracks: int = 0
+    n_window: int = 0
+    outside: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(NODE_FEATURES) + len(EDGE_FEATURES), dtype=np.int64)
+    )
+    truth: bool = True
+    edge_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
+    window_counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, dtype=np.int64))
+    n_findable: int = 0
+    n_found: int = 0
+    n_accepted: int = 0
+    n_found_accepted: int = 0
+    n_seeded: int = 0
+    n_fake: int = 0
+    n_duplicate: int = 0
+    ms: dict[str, float] = field(default_factory=dict)
+    n_vertices: int = 0
+    n_false_vertices: int = 0
+    n_split_vertices: int = 0
+    efficiency: dict[str, hist.Hist] = field(default_factory=dict)
+    tracks: dict[str, hist.Hist] = field(default_factory=dict)
+    vertex_efficiency: hist.Hist = field(default_factory=lambda: _vertex_histogram())
+    pulls: hist.Hist | None = None
+    residuals: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    track_residuals: list[TrackResiduals] = field(default_factory=list)
+    vertex_residuals: list[npt.NDArray[np.float64]] = field(default_factory=list)
+
+    def add(
+        self, chain: Chain, result: EventResult, record: ak.Record,
+        truth: metrics.EventTruth | None, tracks: metrics.TrackScore | None,
+    ) -> None:  # fmt: skip
+        """Add one event: its result, its record and, where there is truth, its truth and the tracks' score."""
+        header, options = chain.header, chain.options
+        reference = window(result.hits, header.detector, chain.pairs, header.field, options.window)
+        self.n_events += 1
+        self.n_hits += len(result.hits)
+        self.n_edges += len(result.edges)
+        self.n_tested += result.edges.n_tested
+        self.n_seeds += len(result.seeds)
+        self.n_tracks += len(result.tracks)
+        self.n_window += len(reference)
+        self.outside += result.outside
+        for name, value in result.ms.items():
+            self.ms[name] = self.ms.get(name, 0.0) + value
+        helices = result.helices
+        self.n_vertices += len(result.vertices)
+        if truth is None or tracks is None:
+            return
+        kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
+        searched = metrics.score_edges(truth, reference.source, reference.target)
+        sums_of = [(self.edge_counts, kept)]
+        if not is_straight(header.field):
+            sums_of.append((self.window_counts, searched))
+        for sums, counts in sums_of:
+            sums += [counts.n_edges, counts.n_true, counts.n_wanted, counts.n_found, counts.n_wanted_0p5, counts.n_found_0p5]
+        seeded = metrics.seed_efficiency(truth, result.seeds.hits)
+        self.n_findable += int(truth.findable.sum())
+        self.n_found += int(np.sum(tracks.found & truth.findable))
+        self.n_seeded += int(np.sum(seeded & truth.findable))
+        self.n_fake += int(np.sum(tracks.particle < 0))
+        self.n_duplicate += int(np.sum(tracks.duplicate))
+        self.n_accepted += int(truth.accepted.sum())
+        self.n_found_accepted += int(np.sum(tracks.found & truth.accepted))
+        for sum_, histograms in (
+            (self.efficiency, metrics.efficiency_counts(truth, tracks.found)),
+            (self.tracks, metrics.track_counts(helices.theta, helices.qop, tracks)),
+        ):
+            for name, histogram in histograms.items():
+                sum_[name] = sum_[name] + histogram if name in sum_ else histogram
+        of_tracks = track_residuals(helices, tracks, truth, header.field)
+        pulls = pull_histogram(of_tracks)
+        self.pulls = pulls if self.pulls is None else self.pulls + pulls
+        if _entries(self.track_residuals) < MAX_RESIDUALS:
+            self.track_residuals.append(of_tracks)
+        found = score_vertices(result.vertices, tracks.particle, truth)
+        self.vertex_efficiency.fill(np.minimum(found.n_findable, MOST_FINDABLE), found.found)
+        self.n_false_vertices += found.n_false
+        self.n_split_vertices += found.n_split
+        if _entries(self.vertex_residuals) < MAX_RESIDUALS:
+            self.vertex_residuals.append(np.stack([found.residual, found.sigma], axis=1))
+        if _entries(self.residuals) >= MAX_RESIDUALS:
+            return
+        target, has = truth_targets(record["clusters"], 0.95)
+        sigma = result.hits.estimate.sigma()
+        residual = result.hits.estimate.mean - target
+        barrel = header.detector.barrel[result.hits.module]
+        self.residuals.append(
+            {"barrel": barrel[has]}
+            | {name: residual[has, k].astype(np.float32) for k, name in enumerate(TARGETS)}
+            | {f"sigma_{name}": sigma[has, k].astype(np.float32) for k, name in enumerate(TARGETS)}
+        )
+
+    def merge(self, other: Totals) -> None:
+        """Add the sums of the events that come next: all but the times are then those of one run over both."""
+        for name in (f.name for f in fields(self)):
+            setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the run; truth-based keys only with truth, None where the denominator is 0."""
+        per_event = max(self.n_events, 1)
+        out: dict[str, Any] = {
+            "n_events": self.n_events,
+            "n_hits": self.n_hits,
+            "n_window_edges": self.n_window,
+            "n_edges": self.n_edges,
+            "n_tested": self.n_tested,
+            # Without field the window is empty, and there is nothing to reduce.
+            "reduction": _ratio(self.n_window, self.n_edges) if self.n_window else None,
+            "n_seeds": self.n_seeds,
+            "n_tracks": self.n_tracks,
+            "n_vertices": self.n_vertices,
+            "features_outside": self._outside(),
+        }
+        if self.truth:
+            n_true, n_wanted, n_kept, n_soft, n_kept_soft = self.edge_counts[1:]
+            out |= {
+                "edge_efficiency": _ratio(n_kept, n_wanted),
+                "edge_efficiency_0p5": _ratio(n_kept_soft, n_soft),
+                "edge_purity": _ratio(n_true, self.n_edges),
+                "window_edge_efficiency": _ratio(self.window_counts[3], self.window_counts[2]),
+                "window_edge_purity": _ratio(self.window_counts[1], self.n_window),
+                "n_findable": self.n_findable,
+                "seed_efficiency": _ratio(self.n_seeded, self.n_findable),
+                "track_efficiency": _ratio(self.n_found, self.n_findable),
+                "fake_rate": _ratio(self.n_fake, self.n_tracks),
+                "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
+                "physics_efficiency": _ratio(self.n_found_accepted, self.n_accepted),
+                **self._resolutions(),
+                "vertex_efficiency": _ratio(self.vertex_efficiency[:, True].sum(), self.vertex_efficiency.sum()),
+                "vertex_false_rate": _ratio(self.n_false_vertices, self.n_vertices),
+                "vertex_split_rate": _ratio(self.n_split_vertices, self.n_vertices),
+            }
+        stages = {name: value / per_event for name, value in self.ms.items()}
+        out["ms_per_event"] = {**stages, "total": sum(stages.values())}
+        return out
+
+    def _outside(self) -> float:
+        """Largest share, over the features, of values beyond the range of the graph network's training."""
+        n = len(NODE_FEATURES)
+        shares = self.outside[:n] / max(self.n_hits, 1), self.outside[n:] / max(self.n_edges, 1)
+        return float(np.concatenate(shares).max())
+
+    def _resolutions(self) -> dict[str, Any]:
+        tracks = joined(self.track_residuals) if self.track_residuals else None
+        out: dict[str, Any] = {}
+        for k, (name, _) in enumerate(RESOLUTIONS.values()):
+            out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
+        widths = {name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
+        out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
+        out["pull_half_width"] = {name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        return out
+
+
+def _vertex_histogram() -> hist.Hist:
+    return hist.Hist(
+        hist.axis.Integer(MIN_FINDABLE, MOST_FINDABLE + 1, name="n_findable"), hist.axis.Boolean(name="found"),
+        storage=hist.storage.Int64(),
+    )  # fmt: skip
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part) / float(whole) if whole else None
+
+
+def _sum(mine: Any, other: Any) -> Any:
+    """Of counts, arrays or histograms, by name of dictionaries of them; of lists the first ``MAX_RESIDUALS``, by event."""
+    if mine is None or other is None:
+        return other if mine is None else mine
+    if isinstance(mine, bool):
+        return mine and other
+    if isinstance(mine, dict):
+        return {name: _sum(mine.get(name), other.get(name)) for name in {**mine, **other}}
+    if isinstance(mine, list):
+        kept = list(mine)
+        n = _entries(kept)
+        for event in other:
+            if n >= MAX_RESIDUALS:
+                break
+            kept.append(event)
+            n += _entries([event])
+        return kept
+    return mine + other
+
+
+def _entries(events: list[Any]) -> int:
+    return sum(len(event["barrel"]) if isinstance(event, dict) else len(event) for event in events)

@@ -1,0 +1,193 @@
+"""The work units of a run on the workers of dask.distributed."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smartpix.extras import missing_package
+from smartpix.geometry import Detector
+from smartpix.io.events import Header
+from smartpix.packed import pack, unpack
+from smartpix.schema import InputError
+from tracking.chain import Chain
+from tracking.cli.output import log
+from tracking.options import RunOptions, from_mapping
+from tracking.runs.unfinished import WEIGHTS, sums_of_weights
+from tracking.runs.units import Outcome, Unit, packed_unit
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["connect", "run_on"]
+
+CHAIN = "chain 1"
+PER_WORKER = 2
+"""Units at a worker: one that runs and one that waits, so that nothing large queues up at the scheduler."""
+GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
+LOOPBACK = "127.0.0.1"
+PATIENCE = 10
+"""Seconds to wait for a scheduler's answer."""
+DASK_TRIM = "65536"
+"""What dask gives its workers as ``MALLOC_TRIM_THRESHOLD_`` if nobody says otherwise."""
+MALLOPT_KEEP = {"M_MMAP_THRESHOLD": (-3, 32 << 20), "M_TRIM_THRESHOLD": (-1, 64 << 20)}
+"""Numbers of glibc's mallopt(3), and the values to which its thresholds grow in a process that frees arrays of this size."""
+
+
+@contextmanager
+def connect(address: str, workers: int | None = None) -> Iterator[Client]:
+    """A client of the scheduler at an address or, for ``"local"``, of a cluster of processes on this machine, of one thread each.
+
+    The local cluster, with its dashboard, can be reached from this machine alone.
+
+    Args:
+        workers: processes of the local cluster, for ``"local"`` alone; None: as many as cores.
+
+    Raises:
+        InputError: dask is not installed, no scheduler answers, or fewer than one worker is asked for.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise missing_package("distributed", "dask", error) from error
+    if address == "local":
+        if workers is not None and workers < 1:
+            raise InputError(f"workers: must be at least 1 and is {workers}")
+        with (
+            LocalCluster(
+                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL,
+                host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", worker_dashboard_address=f"{LOOPBACK}:0",
+            ) as cluster,
+            Client(cluster) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    # What goes wrong later is said once, by run_on.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{address}: no dask scheduler answers there ({' '.join(str(error).split())[:120]}). Start one with "
+            f"`dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`, or use the address 'local'"
+        ) from error
+    with client:
+        yield client
+
+
+def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
+    """Run units on a client's workers, as they become free; the outcomes come in the order in which they are ready.
+
+    A unit whose worker dies goes to another worker. One after which several workers died counts as a failure of its file.
+
+    Args:
+        units: taken one after another, so that it can leave out those of files that have failed.
+
+    Raises:
+        InputError: the scheduler is gone.
+    """
+    from distributed import KilledWorker, as_completed
+
+    if not _threads(client):
+        log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
+    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one is running.
+    content = described(chain)
+    waiting = iter(units)
+    running: dict[str, tuple[Future[bytes], Unit]] = {}
+    ready = as_completed()
+    try:
+        while True:
+            wanted = PER_WORKER * max(1, _threads(client))
+            while len(running) < wanted and (unit := next(waiting, None)) is not None:
+                future = client.submit(_run_there, content, unit, version("smartpix"), pure=False)
+                running[future.key] = future, unit
+                ready.add(future)
+            if not running:
+                return
+            future = next(ready)
+            _, unit = running.pop(future.key)
+            if future.status in ("lost", "cancelled"):
+                raise InputError(GONE)
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                error = InputError(
+                    f"{unit.path}: events {unit.start} to {unit.stop - 1} could not be run: the workers they were given to died "
+                    "one after another; give workers more memory, or run them in one process to see why"
+                )
+            if error is not None and not isinstance(error, InputError):
+                future.result()
+            yield unit, error if isinstance(error, InputError) else future.result()
+            del future
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.cancel([future for future, _ in running.values()])
+
+
+def _threads(client: Client) -> int:
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError) as error:
+        raise InputError(GONE) from error
+
+
+def described(chain: Chain) -> bytes:
+    """What a chain is made of: the file's header, the options, and which weights."""
+    header = chain.header
+    given = {name: getattr(chain.options, name) for name in WEIGHTS}
+    paths: dict[str, Any] = {name: str(Path(v).absolute()) for name, v in given.items() if Path(v).suffix == ".safetensors"}
+    options = replace(chain.options, **paths)
+    told = {"field": header.field, "slices": list(header.slices), "made_by": dict(header.made_by)}
+    told |= {"detector": dict(header.detector.columns), "options": asdict(options), "weights": sums_of_weights(options)}
+    return pack(told, CHAIN)
+
+
+@lru_cache(maxsize=1)
+def _chain_of(content: bytes) -> Chain:
+    """The chain, set up on this machine.
+
+    Raises:
+        InputError: the weights here are others.
+    """
+    told = unpack(content, CHAIN)
+    options = from_mapping(RunOptions(), told["options"], "options")
+    here = sums_of_weights(options)
+    for name, sums in told["weights"].items():
+        if here[name] != sums:
+            raise InputError(
+                f"{getattr(options, name)}: is not there on {socket.gethostname()}, or is another one; "
+                "the workers need the weights under the same path"
+            )
+    header = Header(Detector(told["detector"]), told["field"], tuple(told["slices"]), told["made_by"])
+    # What it warns of was said by the process that began the run.
+    return Chain.for_header(header, options, report=lambda line: None)
+
+
+def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
+    """Runs on the worker."""
+    machine = socket.gethostname()
+    if (found := version("smartpix")) != expected:
+        raise InputError(f"{unit.path}: the worker on {machine} has smartpix {found} and {expected} started the run; install one")
+    if not Path(unit.path).is_file():
+        raise InputError(f"{unit.path}: is not there on {machine}; the workers need the files under the same path")
+    _keep_memory()
+    return packed_unit(_chain_of(content), unit)
+
+
+def _keep_memory() -> None:
+    """Let this process keep the memory of arrays it frees, as one does that dask did not start.
+
+    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets it anew, page by
+    page, for the next: half as much time again for a run. A value that the user has chosen stays, and so do other C libraries.
+    """
+    if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for number, value in MALLOPT_KEEP.values():
+            libc.mallopt(number, value)
