@@ -1,9 +1,11 @@
-"""The whole chain on the embedded sample, on pile-up 200 and on the TrackML event; writes benchmarks/results/chain-*.json.
+"""The whole chain on the embedded sample, on pile-up 200 and on the TrackML event; writes
+benchmarks/results/chain-*.json.
 
     python benchmarks/chain.py [sample] [pu200] [trackml]
 
-Inside the clock of ms_per_event: one thread, clusters in memory, after one event of warm-up; see docs/concepts.md.
-pu200 is simulated first (3 events, seed 7). trackml needs the event's folder at ../shared/data/trackml_event1.
+Inside the clock of ms_per_event: one thread, clusters in memory, after one event of warm-up; see
+docs/concepts.md. pu200 is simulated first (3 events, seed 7). trackml needs the event's folder at
+../shared/data/trackml_event1.
 """
 
 import json
@@ -56,7 +58,9 @@ def main(names: list[str]) -> None:
                 files: list[str] = []
             elif name == "pu200":
                 files = [f"{folder}/pu200.root"]
-                smartpix("simulate", "events", "--pileup", "200", "--events", "3", "--seed", "7", "-o", files[0])
+                smartpix(
+                    "simulate", "events", "--pileup", "200", "--events", "3", "--seed", "7", "-o", files[0]
+                )
             elif name == "trackml":
                 if not TRACKML.is_dir():
                     print("trackml: ../shared/data/trackml_event1 is not there, left out", file=sys.stderr)
@@ -66,7 +70,11 @@ def main(names: list[str]) -> None:
             else:
                 raise SystemExit(f"unknown input '{name}'; use sample, pu200, trackml")
             result, peak = smartpix("run", *files, "-o", f"{folder}/{name}", "--no-figures")
-            result |= {"files": name, "peak_mb": round(peak), "machine": platform.processor() or platform.machine()}
+            result |= {
+                "files": name,
+                "peak_mb": round(peak),
+                "machine": platform.processor() or platform.machine(),
+            }
             result["remake"] = f"python benchmarks/chain.py {name}"
             (RESULTS / f"chain-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
             print(json.dumps(result, indent=1))

@@ -1,15 +1,19 @@
-"""Two workers of a dask cluster on this machine against one, on the same events; writes benchmarks/results/dask.json.
+"""Two workers of a dask cluster on this machine against one, on the same events; writes
+benchmarks/results/dask.json.
 
     python benchmarks/dask_scaling.py [F.root]
 
-Without a file, 48 events of pile-up 200 (seed 2013) are simulated first (needs ACTS). In units of four events.
-Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not the start of the
-workers, which have run the file once before (imports, compiled code, first touch of the file). One and two in turn, medians.
-Each worker is in a session of its own, as a batch system starts it: Linux shares a busy machine by sessions.
-``ceiling`` is what two plain processes that only count make of the machine against one, in turn with the rest: 2 on a quiet
-machine of two cores, less where others use them. ``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of
-the one worker over those of the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
-``memory_given_back_ratio``: the time of one worker that gives freed memory back at once, as dask sets it, over the time of one.
+Without a file, 48 events of pile-up 200 (seed 2013) are simulated first (needs ACTS). In units of four
+events.
+Inside the clock: the whole call of tracking.run, from opening the file to the summary, without figures; not
+the start of the workers, which have run the file once before (imports, compiled code, first touch of the
+file). One and two in turn, medians. Each worker is in a session of its own, as a batch system starts it:
+Linux shares a busy machine by sessions. ``ceiling`` is what two plain processes that only count make of the
+machine against one, in turn with the rest: 2 on a quiet machine of two cores, less where others use them.
+``ratio_cpu`` is the ratio by CPU seconds, which leaves the others out: those of the one worker over those of
+the busier of two, the CPU seconds of this process (scheduler, merging) added to both.
+``memory_given_back_ratio``: the time of one worker that gives freed memory back at once, as dask sets it,
+    over the time of one.
 """
 
 import json
@@ -54,15 +58,30 @@ def cpu_seconds() -> float:
 def counting(n: int) -> float:
     """Counts per second of ``n`` plain processes side by side."""
     command = [sys.executable, "-c", COUNT]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True) for _ in range(n)]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True)
+        for _ in range(n)
+    ]
     return sum(1 / float(process.communicate()[0]) for process in processes)
 
 
 @contextmanager
 def cluster(n_workers: int, **environment: str) -> Iterator[Client]:
     """A scheduler in this process, and workers of one thread each, with these variables besides."""
-    with LocalCluster(n_workers=0, dashboard_address=":0") as scheduler, tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "dask", "worker", scheduler.scheduler_address, "--nthreads", "1", "--no-dashboard"]
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as scheduler,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        command = [
+            sys.executable,
+            "-m",
+            "dask",
+            "worker",
+            scheduler.scheduler_address,
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+        ]
         command += ["--local-directory", folder]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | environment}
         workers = [subprocess.Popen(command, start_new_session=True, **quiet) for _ in range(n_workers)]
@@ -77,7 +96,9 @@ def cluster(n_workers: int, **environment: str) -> Iterator[Client]:
 
 
 def alone(file: str) -> dict[str, float]:
-    """CPU seconds an event in this process, of a unit of all events and of keeping, merging and writing it; its MB an event."""
+    """CPU seconds an event in this process, of a unit of all events and of keeping, merging and writing it;
+    its MB an event.
+    """
     opened = open_events(file)
     (unit,) = plan_units([opened], opened.n_events)
     chain = Chain.for_header(opened.header, RunOptions())
@@ -173,7 +194,9 @@ def main() -> None:
         file = sys.argv[1] if len(sys.argv) > 1 else f"{folder}/pu200.root"
         if len(sys.argv) == 1:
             subprocess.run(
-                [str(Path(sys.executable).with_name("smartpix")), *SIMULATE, "-o", file], check=True, stdout=sys.stderr
+                [str(Path(sys.executable).with_name("smartpix")), *SIMULATE, "-o", file],
+                check=True,
+                stdout=sys.stderr,
             )
         result = measure(file) | {
             "remake": "python benchmarks/dask_scaling.py",

@@ -2,9 +2,10 @@
 
     python benchmarks/fuzz.py --minutes 20 --json > benchmarks/results/fuzz.json
 
-Each input follows from the seed and its number, so that ``--only TARGET --number K`` repeats one. Inputs are read in
-processes of their own: a crash or a hang costs one input and is counted. ``other``, ``crashes``, ``hangs`` and ``silent``
-must be 0. Needs a checkout with ``make test``'s packages (ACTS makes some of the files).
+Each input follows from the seed and its number, so that ``--only TARGET --number K`` repeats one. Inputs are
+read in
+processes of their own: a crash or a hang costs one input and is counted. ``other``, ``crashes``, ``hangs``
+and ``silent`` must be 0. Needs a checkout with ``make test``'s packages (ACTS makes some of the files).
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ def attempt_one(target: str, seed: int, number: int, attempts: dict[str, Any], h
         return "accepted", ""
     except InputError as error:
         # One line, that a terminal can show.
-        return ("input_errors", "") if "\n" not in str(error) else ("other", f"an error of several lines: {error}")
+        return (
+            ("input_errors", "")
+            if "\n" not in str(error)
+            else ("other", f"an error of several lines: {error}")
+        )
     except SilentError as error:
         return "silent", str(error)
     except BaseException:  # whatever it is, it is what is looked for
@@ -119,7 +124,13 @@ class Worker:
 
 
 def run(
-    seconds: float, most: int | None, seed: int, processes: int, names: list[str], work: Work = work, hang: float = HANG
+    seconds: float,
+    most: int | None,
+    seed: int,
+    processes: int,
+    names: list[str],
+    work: Work = work,
+    hang: float = HANG,
 ) -> dict[str, Any]:
     """Read damaged inputs until the time or the number is over; the counts, and what went wrong."""
     from fuzz_targets import TARGETS
@@ -187,8 +198,10 @@ def run(
     by_target = {name: {"inputs": c.total(), **dict(sorted(c.items()))} for name, c in counts.items()}
     total = sum(counts.values(), Counter[str]())
     return {
-        "inputs": total.total(), **{k: total[k] for k in ("input_errors", "accepted", "other", "crashes", "hangs", "silent")},
-        "seed": seed, "minutes": round(seconds / 60, 2), "processes": processes, "targets": by_target, "faults": faults,
+        "inputs": total.total(), **{k: total[k] for k in ("input_errors", "accepted", "other", "crashes",
+        "hangs", "silent")},
+        "seed": seed, "minutes": round(seconds / 60, 2), "processes": processes, "targets": by_target,
+        "faults": faults,
     }  # fmt: skip
 
 
@@ -196,13 +209,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, or repeat one input here."""
     from fuzz_targets import TARGETS
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--inputs", type=int, default=None, help="stop after so many")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="+", choices=sorted(TARGETS), default=list(TARGETS), metavar="TARGET")
-    parser.add_argument("--number", type=int, default=None, help="repeat one input of one target in this process")
+    parser.add_argument(
+        "--number", type=int, default=None, help="repeat one input of one target in this process"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     if given.number is not None:
@@ -217,7 +234,12 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         for name, c in result["targets"].items():
             print(f"{name:20}", "  ".join(f"{k} {v}" for k, v in c.items()))
-        print(*(f"{k} {result[k]}" for k in ("inputs", "input_errors", "accepted", "other", "crashes", "hangs", "silent")))
+        print(
+            *(
+                f"{k} {result[k]}"
+                for k in ("inputs", "input_errors", "accepted", "other", "crashes", "hangs", "silent")
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Random damage for benchmarks/fuzz.py: to bytes, to tables of text, to JSON and TOML, to named arrays, to options."""
+"""Random damage for benchmarks/fuzz.py: to bytes, to tables of text, to JSON and TOML, to named arrays, to
+options.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +13,48 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["arrays_changed", "bytes_changed", "cells_changed", "json_changed", "options_changed", "text_changed"]
+__all__ = [
+    "arrays_changed",
+    "bytes_changed",
+    "cells_changed",
+    "json_changed",
+    "options_changed",
+    "text_changed",
+]
 
 Random = np.random.Generator
 
 CELLS = (
-    "", " ", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25, str(2**53 + 1),
+    "", " ", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01",
+    "9" * 25, str(2**53 + 1),
     str(2**63), str(2**64 - 1), "-0.0", '"', "\x00", "é", "0x10", "1,5", "1e4", "450000000000000000.0",
 )  # fmt: skip
 """What may stand in a table by mistake: no numbers, numbers beyond a type's range, other notations."""
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 0.5, -0.0, 1e-320, 1e300, float("nan"), float("inf"), 10**9, 2**31, 2**53 + 1, 2**63, 10**30,
+    None, True, False, 0, 1, -1, 2, 0.5, -0.0, 1e-320, 1e300, float("nan"), float("inf"), 10**9, 2**31,
+    2**53 + 1, 2**63, 10**30,
     "", "abc", "\x00", "µ", [], [0], [[0.0]], {}, {"a": 1}, [None] * 3, [1e9] * 14,
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 2, 3, 7, 100, 2**15, 2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**63))
 REALS = (
-    0.0, -0.0, 1e-320, 1e-30, 1e-9, 1e-3, 0.1, 0.5, 0.999999, 1.0 - 2.0**-53, 1.0, 1.5, 3.0, 50.0, 1e3, 1e6, 1e9, 1e30, 1e300,
+    0.0, -0.0, 1e-320, 1e-30, 1e-9, 1e-3, 0.1, 0.5, 0.999999, 1.0 - 2.0**-53, 1.0, 1.5, 3.0, 50.0, 1e3, 1e6,
+    1e9, 1e30, 1e300,
     float("inf"), float("nan"), -1.0, -1e-9,
 )  # fmt: skip
-WORDS = ("", "abc", "cone", "window", "gnn", "gnn-window", "mdn-barrel", "mdn-endcap", "auto", "../x.safetensors", "\x00", "µ")
+WORDS = (
+    "",
+    "abc",
+    "cone",
+    "window",
+    "gnn",
+    "gnn-window",
+    "mdn-barrel",
+    "mdn-endcap",
+    "auto",
+    "../x.safetensors",
+    "\x00",
+    "µ",
+)
 
 
 def pick(rng: Random, choices: Sequence[Any]) -> Any:
@@ -38,7 +63,9 @@ def pick(rng: Random, choices: Sequence[Any]) -> Any:
 
 
 def bytes_changed(content: bytes, rng: Random) -> bytes:
-    """Damage as disks, transfers and editors do it: flipped bits, other bytes, blocks cut, put in, moved, set to zero."""
+    """Damage as disks, transfers and editors do it: flipped bits, other bytes, blocks cut, put in, moved, set
+    to zero.
+    """
     n = len(content)
     if n == 0:
         return rng.bytes(int(rng.integers(1, 50)))
@@ -131,7 +158,10 @@ def text_changed(content: bytes, rng: Random) -> bytes:
     kind = int(rng.integers(5))
     if kind == 0:
         deep = int(rng.integers(100, 100_000))
-        return pick(rng, (b"[" * deep, b'{"a":' * deep, b"a = " + b"[" * deep, b"[" + b"a." * deep + b"b]\n", b"(" * deep))
+        return pick(
+            rng,
+            (b"[" * deep, b'{"a":' * deep, b"a = " + b"[" * deep, b"[" + b"a." * deep + b"b]\n", b"(" * deep),
+        )
     if kind == 1:
         return content.decode().encode(pick(rng, ("utf-16", "utf-8-sig", "utf-32", "latin-1")), "replace")
     return bytes_changed(content, rng)
@@ -148,7 +178,17 @@ def arrays_changed(arrays: dict[str, Any], rng: Random) -> dict[str, Any]:
     if kind == 1:
         return arrays | {pick(rng, (name + "x", "", "µ")): array}
     if kind == 2:
-        other = pick(rng, (array[None], array.reshape(-1), array[:0], array[..., :1], array.T, np.concatenate([array, array])))
+        other = pick(
+            rng,
+            (
+                array[None],
+                array.reshape(-1),
+                array[:0],
+                array[..., :1],
+                array.T,
+                np.concatenate([array, array]),
+            ),
+        )
         return arrays | {name: np.ascontiguousarray(other)}
     if kind == 3:
         types = ("float64", "float32", "float16", "int64", "int32", "int8", "uint8", "bool")
@@ -160,14 +200,18 @@ def arrays_changed(arrays: dict[str, Any], rng: Random) -> dict[str, Any]:
     if flat.size and kind <= 7:
         value = pick(rng, REALS if flat.dtype.kind == "f" else (0, 1, -1, 127, -128))
         with np.errstate(over="ignore"):
-            flat[int(rng.integers(flat.size)) if kind < 7 else slice(None)] = np.float64(value).astype(flat.dtype)
+            flat[int(rng.integers(flat.size)) if kind < 7 else slice(None)] = np.float64(value).astype(
+                flat.dtype
+            )
     elif flat.size:
         rng.shuffle(flat)
     return arrays | {name: array}
 
 
 def options_changed(kind: type, rng: Random, most: int = 3) -> dict[str, Any]:
-    """Values for one to ``most`` options of a dataclass, nested ones too: mostly of the right type, at the ends of ranges."""
+    """Values for one to ``most`` options of a dataclass, nested ones too: mostly of the right type, at the
+    ends of ranges.
+    """
     types = typing.get_type_hints(kind)
     chosen: dict[str, Any] = {}
     for _ in range(int(rng.integers(1, most + 1))):

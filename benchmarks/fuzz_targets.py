@@ -1,8 +1,10 @@
 """What benchmarks/fuzz.py damages and reads: every format, weights, checkpoints, kept parts of runs, options.
 
-A target makes good files once and reads them. For each input it damages a copy and reads that. Our own formats carry
-checksums: what is accepted there must be what was written (else :class:`SilentError`). Where the checksums are made anew, or
-a foreign format has none, other content may be right; reading it must not crash, hang or end in a traceback.
+A target makes good files once and reads them. For each input it damages a copy and reads that. Our own
+formats carry
+checksums: what is accepted there must be what was written (else :class:`SilentError`). Where the checksums
+are made anew, or a foreign format has none, other content may be right; reading it must not crash, hang or
+end in a traceback.
 """
 
 from __future__ import annotations
@@ -91,7 +93,12 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, ak.Array):
         return isinstance(b, ak.Array) and a.type == b.type and bool(ak.array_equal(a, b, equal_nan=True))
     if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        return (
+            isinstance(b, np.ndarray)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.tobytes() == b.tobytes()
+        )
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and (a == b or a != a)
@@ -117,7 +124,15 @@ def events_content(path: Path) -> Any:
     header = opened.header
     events = [part for _, part in iterate(path, step=2)]
     columns = {n: np.asarray(v) for n, v in header.detector.columns.items()}
-    return [columns, header.field, header.slices, dict(header.made_by), opened.has_truth, opened.n_events, events]
+    return [
+        columns,
+        header.field,
+        header.slices,
+        dict(header.made_by),
+        opened.has_truth,
+        opened.n_events,
+        events,
+    ]
 
 
 def event_file(container: str) -> Callable[[Path], Attempt]:
@@ -142,7 +157,12 @@ def event_file(container: str) -> Callable[[Path], Attempt]:
 def event_branches(folder: Path) -> Attempt:
     """Branches of an event file that somebody else writes: missing, of other types, with other numbers."""
     path = folder / "events.root"
-    write_events(path, Header(one_module_detector(), 3.8, (0, 19), {"command": "fuzz"}), [random_events(1, [6, 3])], "ttree")
+    write_events(
+        path,
+        Header(one_module_detector(), 3.8, (0, 19), {"command": "fuzz"}),
+        [random_events(1, [6, 3])],
+        "ttree",
+    )
     kinds = ("float32", "float64", "int8", "int64", "uint64", "bool")
 
     def change(branches: dict[str, Any], rng: Random) -> dict[str, Any]:
@@ -161,15 +181,21 @@ def event_branches(folder: Path) -> Attempt:
             return branches | {name: values[:, :-1]}
         numbers = np.array(ak.to_numpy(ak.flatten(values, axis=None)))
         with np.errstate(all="ignore"):
-            value = np.float64(pick(rng, (0, 1, -1, 1e-30, 1e9, 1e30, np.nan, np.inf, 2**31, 2**53))).astype(numbers.dtype)
+            value = np.float64(pick(rng, (0, 1, -1, 1e-30, 1e9, 1e30, np.nan, np.inf, 2**31, 2**53))).astype(
+                numbers.dtype
+            )
         if len(numbers):
             numbers[int(rng.integers(len(numbers)))] = value
-        return branches | {name: ak.unflatten(numbers, ak.num(values)) if values.ndim > 1 else ak.Array(numbers)}
+        return branches | {
+            name: ak.unflatten(numbers, ak.num(values)) if values.ndim > 1 else ak.Array(numbers)
+        }
 
     def attempt(rng: Random, folder: Path) -> None:
         shutil.copy(path, folder)
         metadata = (lambda m: json_changed(m, rng)) if rng.random() < 0.3 else None
-        changed = rewritten(folder / path.name, (lambda b: b) if metadata else (lambda b: change(b, rng)), metadata)
+        changed = rewritten(
+            folder / path.name, (lambda b: b) if metadata else (lambda b: change(b, rng)), metadata
+        )
         describe_file(changed)
 
     return attempt
@@ -183,7 +209,8 @@ def cluster_set(rng: Random, n: int = 12) -> ClusterSet:
     charge = (rng.random((n, 2, 13, 21)) < 0.05) * rng.uniform(300, 9000, (n, 2, 13, 21))
     direction = rng.normal(0, 0.3, (n, 2))
     labels = {
-        "x-midplane": rng.uniform(-20, 20, n), "y-midplane": rng.uniform(-5, 5, n), "cotAlpha": direction[:, 0],
+        "x-midplane": rng.uniform(-20, 20, n), "y-midplane": rng.uniform(-5, 5, n), "cotAlpha": direction[:,
+        0],
         "cotBeta": direction[:, 1],
     }  # fmt: skip
     return ClusterSet(charge.astype(np.float32), labels, (0, 19))
@@ -192,7 +219,12 @@ def cluster_set(rng: Random, n: int = 12) -> ClusterSet:
 def clusters_content(path: Path) -> Any:
     """All that a table of clusters holds."""
     read = read_clusters(path)
-    return [read.charge, dict(read.labels), list(read.slices), {k: v for k, v in describe_file(path).items() if k != "file"}]
+    return [
+        read.charge,
+        dict(read.labels),
+        list(read.slices),
+        {k: v for k, v in describe_file(path).items() if k != "file"},
+    ]
 
 
 def clusters(folder: Path) -> Attempt:
@@ -213,7 +245,9 @@ def clusters(folder: Path) -> Attempt:
 
 
 def use_weights(path: Path, architecture: str) -> Any:
-    """Load weights as the part of the chain does that they were made for, and use them once; gives their content."""
+    """Load weights as the part of the chain does that they were made for, and use them once; gives their
+    content.
+    """
     describe_file(path)
     if architecture.startswith("interaction"):
         fuse_network(load_network(str(path), "cone"))
@@ -227,7 +261,14 @@ def use_weights(path: Path, architecture: str) -> Any:
     return [dict(sorted(arrays.items())), description]
 
 
-SHIPPED = ("mdn-barrel", "fixed-barrel", "gnn", "shape-50x12.5x100", "mdn-2s-conv-2t-chip", "mdn-2s-mlp-2t-2bit")
+SHIPPED = (
+    "mdn-barrel",
+    "fixed-barrel",
+    "gnn",
+    "shape-50x12.5x100",
+    "mdn-2s-conv-2t-chip",
+    "mdn-2s-mlp-2t-2bit",
+)
 
 
 def copied_weights(name: str, folder: Path) -> Path:
@@ -310,7 +351,13 @@ def checkpoint(folder: Path) -> Attempt:
         epoch = resume(path, made_with, model, optimizer, more)
         state = optimizer.state_dict()
         moments = {f"{k}.{n}": np.array(v) for k, own in state["state"].items() for n, v in own.items()}
-        return [epoch, more, {k: v.numpy() for k, v in model.state_dict().items()}, moments, state["param_groups"]]
+        return [
+            epoch,
+            more,
+            {k: v.numpy() for k, v in model.state_dict().items()},
+            moments,
+            state["param_groups"],
+        ]
 
     good = content(path)
 
@@ -336,7 +383,9 @@ def converted(source: Path, output: Path, field: float | None) -> None:
     list(iterate(output))
 
 
-def folder_of(made: Path, names: list[str], field: float | None, change: Callable[[bytes, Random], bytes]) -> Attempt:
+def folder_of(
+    made: Path, names: list[str], field: float | None, change: Callable[[bytes, Random], bytes]
+) -> Attempt:
     """One file of a folder damaged."""
     converted(made, made.parent / "good.root", field)
 
@@ -369,7 +418,8 @@ def acts_small(folder: Path) -> Path:
     for path in [folder / "whole" / "digi.json", *(folder / "whole").glob("event000000000-*.csv")]:
         shutil.copy(path, made)
     used = {
-        line.split(",")[1] for line in (made / "event000000000-measurements.csv").read_text(encoding="utf-8").splitlines()[1:]
+        line.split(",")[1]
+        for line in (made / "event000000000-measurements.csv").read_text(encoding="utf-8").splitlines()[1:]
     }
     head, *lines = (folder / "whole" / "detectors.csv").read_text(encoding="utf-8").splitlines()
     text = "\n".join([head, *(line for line in lines if line.split(",")[0] in used)]) + "\n"
@@ -381,13 +431,15 @@ def acts_csv(folder: Path) -> Attempt:
     """ACTS's tables."""
     tables = ("measurements", "cells", "hits", "measurement-simhit-map", "particles_simulated")
     return folder_of(
-        acts_small(folder), ["detectors.csv", *(f"event000000000-{t}.csv" for t in tables)], 3.8, cells_or_bytes
+        acts_small(folder), ["detectors.csv", *(f"event000000000-{t}.csv" for t in tables)], 3.8,
+        cells_or_bytes
     )  # fmt: skip
 
 
 def acts_digitisation(folder: Path) -> Attempt:
     """ACTS's JSON of the pixels."""
-    return folder_of(acts_small(folder), ["digi.json"], 3.8, lambda c, rng: as_json(json_changed(json.loads(c), rng))
+    return folder_of(acts_small(folder), ["digi.json"], 3.8, lambda c,
+    rng: as_json(json_changed(json.loads(c), rng))
                      if rng.random() < 0.6 else text_changed(c, rng))  # fmt: skip
 
 
@@ -397,7 +449,9 @@ def acts_root(folder: Path) -> Attempt:
     made = write_acts_root(csv, folder / "root", "clusters")
     converted(csv, folder / "e.root", 3.8)
     write_detector(open_events(folder / "e.root").header.detector, made / "detectors.csv")
-    return folder_of(made, [f"{t}.root" for t in ("measurements", "clusters", "hits", "particles")], 3.8, bytes_changed)
+    return folder_of(
+        made, [f"{t}.root" for t in ("measurements", "clusters", "hits", "particles")], 3.8, bytes_changed
+    )
 
 
 def detector_table(folder: Path) -> Attempt:
@@ -449,7 +503,8 @@ def run_options(folder: Path) -> Attempt:
 def options_of_commands(folder: Path) -> Attempt:
     """Options of simulation, training and conversion: construction alone."""
     kinds = (
-        CompressOptions, ConvertOptions, DatasetOptions, GenerateOptions, NetworkOptions, QuantizedOptions, ReadoutOptions,
+        CompressOptions, ConvertOptions, DatasetOptions, GenerateOptions, NetworkOptions, QuantizedOptions,
+        ReadoutOptions,
         SimulateOptions, TrainGnnOptions, TrainMdnOptions, TrainShapeOptions,
     )  # fmt: skip
 
@@ -471,8 +526,13 @@ def options_text(folder: Path) -> Attempt:
         path = folder / "options.toml"
         path.write_bytes(text_changed(text, rng))
         values = read_options(path)
-        name = pick(rng, ("cone.quantile", "cone", "threads", "a.b.c", "", ".", "write", "cone.cone", "quantile"))
-        set_option(values, f"{name}{pick(rng, ('=', '=', '', '=='))}{text_changed(b'[1, 2]', rng).decode(errors='replace')}")
+        name = pick(
+            rng, ("cone.quantile", "cone", "threads", "a.b.c", "", ".", "write", "cone.cone", "quantile")
+        )
+        set_option(
+            values,
+            f"{name}{pick(rng, ('=', '=', '', '=='))}{text_changed(b'[1, 2]', rng).decode(errors='replace')}",
+        )
         from_mapping(RunOptions(), values, str(path))
 
     return attempt
@@ -486,7 +546,9 @@ def kept_parts(folder: Path) -> Attempt:
     path = folder / "e.root"
     header, events = wedge()
     write_events(path, header, [events], "ttree")
-    chain = Chain.for_header(header, replace(RunOptions(), write=("edges.root", "tracks.parquet", "tracks.csv")))
+    chain = Chain.for_header(
+        header, replace(RunOptions(), write=("edges.root", "tracks.parquet", "tracks.csv"))
+    )
     opened = open_events(path)
     content = packed(run_unit(chain, plan_units([opened], 10)[0]))
 

@@ -1,16 +1,19 @@
-"""`kill -9` at random moments of each command that writes, then the same command again; writes benchmarks/results/kill.json.
+"""`kill -9` at random moments of each command that writes, then the same command again; writes
+benchmarks/results/kill.json.
 
     python benchmarks/kill.py [--json] [--rounds 20] [--seed 16] [COMMAND ...]
 
-Commands: run, run-dask, simulate, convert, train (all by default); simulate needs `smartpix[acts]`, run-dask `smartpix[dask]`.
+Commands: run, run-dask, simulate, convert, train (all by default); simulate needs `smartpix[acts]`, run-dask
+    `smartpix[dask]`.
 
-Of each command the undisturbed result is made first, twice: the first time compiles. Then, as often as there are rounds,
-the command is begun in a new folder and killed at a moment drawn evenly from its duration: in every second round the main
-process alone, so that its children are orphans, and else all its processes. What is counted: `kills` (of them `too_late`: it
-had ended), `restarts_equal` (the same command then succeeds, and every file has the bytes of the undisturbed result, but for
-the times in times.json), `leftovers` (names of files that the undisturbed command does not leave, in its folder or in the
-folder for temporary files), `processes_left` (that live on ten seconds after the kill, or after the end of the restart). A
-quiet machine takes a quarter of an hour for 100 kills.
+Of each command the undisturbed result is made first, twice: the first time compiles. Then, as often as there
+are rounds, the command is begun in a new folder and killed at a moment drawn evenly from its duration: in
+every second round the main process alone, so that its children are orphans, and else all its processes. What
+is counted: `kills` (of them `too_late`: it had ended), `restarts_equal` (the same command then succeeds, and
+every file has the bytes of the undisturbed result, but for the times in times.json), `leftovers` (names of
+files that the undisturbed command does not leave, in its folder or in the folder for temporary files),
+`processes_left` (that live on ten seconds after the kill, or after the end of the restart). A quiet machine
+takes a quarter of an hour for 100 kills.
 """
 
 from __future__ import annotations
@@ -45,8 +48,10 @@ LONGEST = 600
 WHOSE = "SMARTPIX_KILL_ROUND"
 
 COMMANDS = {
-    "run": ["run", str(SAMPLE), "-o", "out", "--events-per-unit", "1", "--write", "tracks.parquet", "--write", "tracks.csv"],
-    "run-dask": ["run", str(SAMPLE), "-o", "out", "--events-per-unit", "1", "--no-figures", "--dask", "local", "--workers", "2"],
+    "run": ["run", str(SAMPLE), "-o", "out", "--events-per-unit", "1", "--write", "tracks.parquet",
+    "--write", "tracks.csv"],
+    "run-dask": ["run", str(SAMPLE), "-o", "out", "--events-per-unit", "1", "--no-figures", "--dask",
+    "local", "--workers", "2"],
     "simulate": ["simulate", "events", "--pileup", "3", "--events", "12", "--seed", "5", "-o", "events.root"],
     "convert": ["convert", str(SAMPLE), "-o", "converted.root"],
     "train": [
@@ -103,7 +108,11 @@ class Round:
 
     def files(self) -> dict[str, bytes]:
         """Content of all files in its folder."""
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in sorted(self.folder.rglob("*")) if p.is_file()}
+        return {
+            str(p.relative_to(self.folder)): p.read_bytes()
+            for p in sorted(self.folder.rglob("*"))
+            if p.is_file()
+        }
 
     def names(self) -> set[str]:
         """Of everything in its folder, and of what lies in the folder for temporary files."""
@@ -118,7 +127,9 @@ class Round:
 
 def same(one: dict[str, bytes], two: dict[str, bytes]) -> bool:
     """Whether both have the same files with the same bytes, but for the times."""
-    return one.keys() == two.keys() and all(one[name] == two[name] for name in one if Path(name).name != TIMES)
+    return one.keys() == two.keys() and all(
+        one[name] == two[name] for name in one if Path(name).name != TIMES
+    )
 
 
 def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dict[str, Any]:
@@ -135,7 +146,8 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
     wanted, known = whole.files(), whole.names()
     told: dict[str, Any] = {
         "command": "smartpix " + " ".join(Path(word).name if word == str(SAMPLE) else word for word in command),
-        "seconds": round(seconds, 2), "kills": 0, "too_late": 0, "restarts_equal": 0, "leftovers": [], "processes_left": 0,
+        "seconds": round(seconds, 2), "kills": 0, "too_late": 0, "restarts_equal": 0, "leftovers": [],
+        "processes_left": 0,
         "failures": [],
     }  # fmt: skip
     for k in range(rounds):
@@ -157,8 +169,12 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
         if said is None and same(wanted, here.files()):
             told["restarts_equal"] += 1
         else:
-            different = [n for n, content in here.files().items() if Path(n).name != TIMES and wanted.get(n) != content]
-            told["failures"].append({"round": k, "moment": round(moment, 2), "said": said, "different": different})
+            different = [
+                n for n, content in here.files().items() if Path(n).name != TIMES and wanted.get(n) != content
+            ]
+            told["failures"].append(
+                {"round": k, "moment": round(moment, 2), "said": said, "different": different}
+            )
         told["leftovers"] += sorted(here.names() - known)
         orphans += [one for one in here.left() if one not in orphans]
         told["processes_left"] += len(orphans)
@@ -166,7 +182,9 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
             one.kill()
         here.drop()
         print(
-            f"{name} {k + 1}/{rounds}: killed at {moment:.2f} of {seconds:.2f} s, {told['restarts_equal']} equal", file=sys.stderr
+            f"{name} {k + 1}/{rounds}: killed at {moment:.2f} of {seconds:.2f} s, {told['restarts_equal']} "
+            f"equal",
+            file=sys.stderr,
         )
     whole.drop()
     return told
@@ -175,7 +193,9 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description="kill -9 at random moments, and the same command again")
-    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)}; default: all")
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)}; default: all"
+    )
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=16, help="of the moments")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="F.json")
@@ -187,13 +207,36 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kill-") as name:
         parent = Path(name)
         if "train" in chosen:
-            made = ["simulate", "clusters", "--dataset", "2s", "-n", "3000", "--seed", "1", "--slices", "0", "19"]
-            subprocess.run([str(SMARTPIX), *made, "-o", str(parent / "clusters.parquet")], check=True, stdout=subprocess.DEVNULL)
-        told = {name: measure(parent, name, options.rounds, random.Random(f"{options.seed} {name}")) for name in chosen}
-    sums = {what: sum(one[what] for one in told.values()) for what in ("kills", "restarts_equal", "processes_left")}
+            made = [
+                "simulate",
+                "clusters",
+                "--dataset",
+                "2s",
+                "-n",
+                "3000",
+                "--seed",
+                "1",
+                "--slices",
+                "0",
+                "19",
+            ]
+            subprocess.run(
+                [str(SMARTPIX), *made, "-o", str(parent / "clusters.parquet")],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        told = {
+            name: measure(parent, name, options.rounds, random.Random(f"{options.seed} {name}"))
+            for name in chosen
+        }
+    sums = {
+        what: sum(one[what] for one in told.values())
+        for what in ("kills", "restarts_equal", "processes_left")
+    }
     sums["leftovers"] = sum(len(one["leftovers"]) for one in told.values())
     result = {
-        "rounds": options.rounds, "seed": options.seed, "cores": os.cpu_count(), "python": platform.python_version(), **sums,
+        "rounds": options.rounds, "seed": options.seed, "cores": os.cpu_count(),
+        "python": platform.python_version(), **sums,
         "commands": told,
     }  # fmt: skip
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

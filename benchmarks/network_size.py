@@ -1,9 +1,12 @@
-"""Accuracy of the tracks against time for graph networks of several sizes; writes benchmarks/results/network-size.json.
+"""Accuracy of the tracks against time for graph networks of several sizes; writes
+benchmarks/results/network-size.json.
 
     python benchmarks/network_size.py [--events EVENTS.root] WEIGHTS.safetensors ...
 
-benchmarks/network_size.sh trains the networks and calls this. Without --events 8 events of pile-up 200 are simulated with a seed
-that nothing was trained on. Inside the clock: features, screen and network, one thread, the networks in turn; the median of 5.
+benchmarks/network_size.sh trains the networks and calls this. Without --events 8 events of pile-up 200 are
+simulated with a seed
+that nothing was trained on. Inside the clock: features, screen and network, one thread, the networks in turn;
+    the median of 5.
 """
 
 import argparse
@@ -42,18 +45,27 @@ def main(weights: list[str], events: str | None) -> None:
         result["networks"][name] = {
             **{key: description["options"][key] for key in ("hidden", "passes", "screen", "epochs")},
             **{key: description["metrics"][key] for key in ("parameters", "loss", "auc")},
-            **{key: made[key] for key in ("efficiency", "fake_rate", "duplicate_rate", "n_findable", "n_tracks")},
+            **{
+                key: made[key]
+                for key in ("efficiency", "fake_rate", "duplicate_rate", "n_findable", "n_tracks")
+            },
             "ms_graph": float(np.median([run[1]["graph"] for run in some])),
-            "ms_after_estimates": float(np.median([sum(v for k, v in run[1].items() if k != "estimate") for run in some])),
+            "ms_after_estimates": float(
+                np.median([sum(v for k, v in run[1].items() if k != "estimate") for run in some])
+            ),
         }
         assert sum(p.numel() for p in network.parameters()) == description["metrics"]["parameters"]
-    (ROOT / "benchmarks" / "results" / "network-size.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (ROOT / "benchmarks" / "results" / "network-size.json").write_text(
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
     for name, row in result["networks"].items():
         print(name, {k: round(v, 4) for k, v in row.items()})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events")
     parser.add_argument("weights", nargs="+")
     given = parser.parse_args()

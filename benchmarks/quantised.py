@@ -1,8 +1,10 @@
-"""What the chip would send, in the chain: floating point beside whole numbers, with fewer and fewer bits on the link.
+"""What the chip would send, in the chain: floating point beside whole numbers, with fewer and fewer bits on
+the link.
 
     python benchmarks/quantised.py [FILE]
 
-Without a file, 3 events of pile-up 200 are simulated first (seed 7). Writes benchmarks/results/chain-quantised.json.
+Without a file, 3 events of pile-up 200 are simulated first (seed 7). Writes
+benchmarks/results/chain-quantised.json.
 """
 
 import json
@@ -23,7 +25,9 @@ def main(file: str | None) -> None:
             file = f"{folder}/pu200.root"
             smartpix("simulate", "events", "--pileup", "200", "--events", "3", "--seed", "7", "-o", file)
         ways = {"float": ["--estimates", "mdn"]}
-        ways |= {f"{bits or 16} bits": ["--estimates", "quantised", "--link-bits", str(bits)] for bits in LINK_BITS}
+        ways |= {
+            f"{bits or 16} bits": ["--estimates", "quantised", "--link-bits", str(bits)] for bits in LINK_BITS
+        }
         results = {}
         for name, flags in ways.items():
             results[name], _ = smartpix("run", file, "-o", f"{folder}/out", "--no-figures", *flags)

@@ -2,9 +2,9 @@
 
     python benchmarks/sensor.py
 
-Inside the clock: processor time of one process from tracks to noise-free charge in 20 slices, after compilation and
-tabulation; median of 5 runs of 5,000 clusters. ``2s`` is data set 2s, type 2 (cot alpha up to 8, path 290 um on average),
-``perpendicular`` has |cot alpha| < 0.1.
+Inside the clock: processor time of one process from tracks to noise-free charge in 20 slices, after
+compilation and tabulation; median of 5 runs of 5,000 clusters. ``2s`` is data set 2s, type 2 (cot alpha up to
+8, path 290 um on average), ``perpendicular`` has |cot alpha| < 0.1.
 """
 
 import json
@@ -28,7 +28,11 @@ N, RUNS = 5000, 5
 
 def main() -> None:
     """Measure all cases."""
-    result: dict[str, object] = {"machine": platform.machine(), "python": platform.python_version(), "clusters_per_second": {}}
+    result: dict[str, object] = {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "clusters_per_second": {},
+    }
     for name, options in CASES.items():
         simulate_dataset(options, 10, 1)
         rates = []

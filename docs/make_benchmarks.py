@@ -15,15 +15,21 @@ README = DOCS.parent / "README.md"
 RESULTS = DOCS.parent / "benchmarks" / "results"
 HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
 METHODS = {
-    "cone": "**cones**", "cone-truth": "cones, true directions", "cone-shape": "cones, cluster-shape estimates",
+    "cone": "**cones**", "cone-truth": "cones, true directions",
+    "cone-shape": "cones, cluster-shape estimates",
     "cone-sigma-0.5": "cones, sigmas halved", "cone-sigma-2": "cones, sigmas doubled", "window": "φ-z window",
-    "length": "window with cluster lengths", "tree": "window by k-d tree (SciPy)", "acts-grid": "ACTS GridTriplet, tuned",
+    "length": "window with cluster lengths", "tree": "window by k-d tree (SciPy)",
+    "acts-grid": "ACTS GridTriplet, tuned",
     "acts-orthogonal": "ACTS OrthogonalTriplet, tuned",
 }  # fmt: skip
 SEARCH, CHAIN = (f"{100 * options.quantile:.6g} %" for options in (ConeOptions(), WIDE))
 """What the cones hold of the search alone, and of the graph network's tracks."""
 NUMBER = r"\d+(?:[.,]\d+)*"
-CHAINS = {"sample": "embedded sample, pile-up 20", "pu200": "pile-up 200, seed 7", "trackml": "TrackML extract"}
+CHAINS = {
+    "sample": "embedded sample, pile-up 20",
+    "pu200": "pile-up 200, seed 7",
+    "trackml": "TrackML extract",
+}
 
 
 def results(name: str) -> dict:
@@ -55,7 +61,11 @@ def tracks() -> str:
     for name, sample in samples().items():
         ours, acts = sample["ours"], sample["acts"]
         pair = [
-            (f"{100 * r['resolution_qop_rel']:.2f}", f"{r['resolution_d0_um']:.1f}", f"{r['resolution_z0_um']:.1f}")
+            (
+                f"{100 * r['resolution_qop_rel']:.2f}",
+                f"{r['resolution_d0_um']:.1f}",
+                f"{r['resolution_z0_um']:.1f}",
+            )
             for r in (ours, acts)
         ]
         q, d, z = (" / ".join(values) for values in zip(*pair, strict=True))
@@ -98,16 +108,31 @@ def loose() -> str:
     for name, sample in samples().items():
         three = [sample[who] for who in ("ours", "acts", "acts_loose")]
         body.append(
-            [name, *(" / ".join(f"{r[key]:.4f}" for r in three) for key in ("efficiency", "fake_rate", "fake_rate_central"))]
+            [
+                name,
+                *(
+                    " / ".join(f"{r[key]:.4f}" for r in three)
+                    for key in ("efficiency", "fake_rate", "fake_rate_central")
+                ),
+            ]
             + [f"{sample['acts_loose']['ms'] / sample['acts']['ms']:.2f}"]
         )
-    return rows(["sample", "efficiency: ours / ACTS / ACTS loose", "fakes", "central fakes", "time of loose / tuned"], body)
+    return rows(
+        ["sample", "efficiency: ours / ACTS / ACTS loose", "fakes", "central fakes", "time of loose / tuned"],
+        body,
+    )
 
 
 def fits() -> str:
     """The fit beside ACTS's Kalman fitter."""
     fit = results("bench-tracking")["fit"]
-    units = {"d0_um": "d0 µm", "z0_um": "z0 µm", "phi_mrad": "φ mrad", "theta_mrad": "θ mrad", "qop_rel": "q/p"}
+    units = {
+        "d0_um": "d0 µm",
+        "z0_um": "z0 µm",
+        "phi_mrad": "φ mrad",
+        "theta_mrad": "θ mrad",
+        "qop_rel": "q/p",
+    }
     pulls = ["d0", "z0", "phi", "theta", "qop"]
     body = [
         [
@@ -136,7 +161,10 @@ def graphs() -> str:
                 f"{g['fake_rate']:.4f}",
             ]
         )
-    return rows(["graph", "edges / event", "MB / event", "time / that of the cones", "track efficiency", "fakes"], body)
+    return rows(
+        ["graph", "edges / event", "MB / event", "time / that of the cones", "track efficiency", "fakes"],
+        body,
+    )
 
 
 def searches() -> str:
@@ -158,7 +186,17 @@ def searches() -> str:
             ]
         )
     return rows(
-        ["method", "edges", "edge efficiency, pT > 0.9, > 0.5 GeV", "purity", "seeds", "seed efficiency", "ms", "MB"], body
+        [
+            "method",
+            "edges",
+            "edge efficiency, pT > 0.9, > 0.5 GeV",
+            "purity",
+            "seeds",
+            "seed efficiency",
+            "ms",
+            "MB",
+        ],
+        body,
     )
 
 
@@ -172,7 +210,9 @@ def chains() -> str:
             f"{r['n_window_edges'] / r['n_events']:,.0f} → {r['n_edges'] / r['n_events']:,.0f}"
         ),
         "reduction": lambda r: f"{r['reduction']:.2f}",
-        "edge efficiency: window, cones": lambda r: f"{r['window_edge_efficiency']:.4f}, {r['edge_efficiency']:.4f}",
+        "edge efficiency: window, cones": lambda r: (
+            f"{r['window_edge_efficiency']:.4f}, {r['edge_efficiency']:.4f}"
+        ),
         "edge purity: window, cones": lambda r: f"{r['window_edge_purity']:.3f}, {r['edge_purity']:.3f}",
         "seed efficiency": lambda r: f"{r['seed_efficiency']:.4f}",
         "**track efficiency**": lambda r: f"**{r['track_efficiency']:.4f}**",
@@ -188,7 +228,10 @@ def chains() -> str:
         ),
         "peak memory of the process, MB": lambda r: f"{r['peak_mb']:.0f}",
     }
-    return rows(["", *CHAINS.values()], [[title, *(entry(r) for r in of.values())] for title, entry in entries.items()])
+    return rows(
+        ["", *CHAINS.values()],
+        [[title, *(entry(r) for r in of.values())] for title, entry in entries.items()],
+    )
 
 
 def sizes() -> str:
@@ -197,20 +240,32 @@ def sizes() -> str:
     whole = networks["gnn"]
     body = [
         [
-            f"{n['hidden']}, {n['passes']}" + (" (shipped)" if n is whole else ""), str(n["epochs"]), f"{n['parameters']:,}",
+            f"{n['hidden']}, {n['passes']}" + (" (shipped)" if n is whole else ""), str(n["epochs"]),
+            f"{n['parameters']:,}",
             f"{n['loss']:.4f}", f"{n['efficiency']:.4f}", f"{n['fake_rate']:.4f}",
             *(f"{n[key] / whole[key]:.2f}" for key in ("ms_graph", "ms_after_estimates")),
         ]
         for n in sorted(networks.values(), key=lambda n: n["ms_graph"])
     ]  # fmt: skip
-    head = ["width, passes", "epochs", "parameters", "loss", "track efficiency", "fakes", "time", "time of the chain"]
+    head = [
+        "width, passes",
+        "epochs",
+        "parameters",
+        "loss",
+        "track efficiency",
+        "fakes",
+        "time",
+        "time of the chain",
+    ]
     return rows(head, body)
 
 
 def page() -> str:
     """docs/benchmarks.md."""
     seeding, tracking, size = (results(name) for name in ("bench-seeding", "bench-tracking", "network-size"))
-    stages = ", ".join(f"{k} {100 * v / tracking['ours']['ms']:.0f}" for k, v in tracking["ours"]["ms_by_stage"].items())
+    stages = ", ".join(
+        f"{k} {100 * v / tracking['ours']['ms']:.0f}" for k, v in tracking["ours"]["ms_by_stage"].items()
+    )
     return f"""# Benchmarks
 
 <!-- Made by docs/make_benchmarks.py from benchmarks/results: run the command again, then this. -->
@@ -282,7 +337,8 @@ def headline() -> str:
             "edges to look at",
             SEARCH,
             f"window: {window['edges']:,.0f}",
-            f"{cones['edges']:,.0f}, with {100 * cones['edge_efficiency_0p9']:.2f} % of the findable particles' edges (window: {100 * window['edge_efficiency_0p9']:.2f} %)",
+            f"{cones['edges']:,.0f}, with {100 * cones['edge_efficiency_0p9']:.2f} % of the findable "
+            f"particles' edges (window: {100 * window['edge_efficiency_0p9']:.2f} %)",
         ],
         [
             "seeding",
@@ -296,13 +352,16 @@ def headline() -> str:
             "time from clusters with estimates to fitted tracks",
             CHAIN,
             "1",
-            f"{tracking['ratio_time']:.2f} ({tracking['ratio_time_with_estimates']:.2f} with the estimates made on the CPU)",
+            f"{tracking['ratio_time']:.2f} ({tracking['ratio_time_with_estimates']:.2f} with the estimates "
+            f"made on the CPU)",
         ],
         [
             "resolution of d0, z0, q/p",
             CHAIN,
-            f"{acts['resolution_d0_um']:.0f} µm, {acts['resolution_z0_um']:.0f} µm, {100 * acts['resolution_qop_rel']:.2f} %",
-            f"{ours['resolution_d0_um']:.0f} µm, {ours['resolution_z0_um']:.0f} µm, {100 * ours['resolution_qop_rel']:.2f} %",
+            f"{acts['resolution_d0_um']:.0f} µm, {acts['resolution_z0_um']:.0f} µm, "
+            f"{100 * acts['resolution_qop_rel']:.2f} %",
+            f"{ours['resolution_d0_um']:.0f} µm, {ours['resolution_z0_um']:.0f} µm, "
+            f"{100 * ours['resolution_qop_rel']:.2f} %",
         ],
     ]
     table = rows(["pile-up 200, one thread", "cones hold", "reference", "smartpix"], body)
@@ -316,7 +375,11 @@ Tracks: `smartpix run` with its wider cones, since the graph network's screen dr
 def prose() -> dict[str, tuple[str, ...]]:
     """Sentences of the README with measured numbers, each ``{}`` standing for one, and the numbers."""
     pull, bench, chip = results("pull"), results("bench-mdn"), results("chain-quantised")
-    acts_clusters, acts_chain, seeding = results("acts-clusters"), results("acts-chain"), results("bench-seeding")
+    acts_clusters, acts_chain, seeding = (
+        results("acts-clusters"),
+        results("acts-chain"),
+        results("bench-seeding"),
+    )
     barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
     widths = sorted(barrel["pull_sigma"].values())
     # The network on sums has its cot alpha told apart.
@@ -328,8 +391,13 @@ def prose() -> dict[str, tuple[str, ...]]:
     sums = quiet.pop(("mlp-2t-float", "cot_alpha"))
     inside = [f"{100 * endcap['within_1_sigma'][axis]:.0f}" for axis in "xy"]
     return {
-        "the chain at pile-up 200 keeps {} % of the tracks as before": (f"{100 * chip['8 bits']['track_efficiency']:.1f}",),
-        "with a reduction of {} instead of {}.": (f"{chip['8 bits']['reduction']:.1f}", f"{chip['float']['reduction']:.1f}"),
+        "the chain at pile-up 200 keeps {} % of the tracks as before": (
+            f"{100 * chip['8 bits']['track_efficiency']:.1f}",
+        ),
+        "with a reduction of {} instead of {}.": (
+            f"{chip['8 bits']['reduction']:.1f}",
+            f"{chip['float']['reduction']:.1f}",
+        ),
         "pulls are {} to {} wide": (f"{widths[0]:.2f}", f"{widths[-1]:.2f}"),
         "the 68 % ellipsoid holds {} (`smartpix study pull`)": (f"{barrel['coverage68']:.2f}",),
         "the joint test keeps {} % of the findable particles' edges at pile-up 200": (
@@ -341,9 +409,13 @@ def prose() -> dict[str, tuple[str, ...]]:
             f"{max(quiet.values()):.2f}",
             f"{sums:.2f}",
         ),
-        "with the shipped ones {} % of the particles are found": (f"{100 * acts_clusters['shipped']['track_efficiency']:.0f}",),
+        "with the shipped ones {} % of the particles are found": (
+            f"{100 * acts_clusters['shipped']['track_efficiency']:.0f}",
+        ),
         "with trained ones {} %.": (f"{100 * acts_clusters['own']['track_efficiency']:.1f}",),
-        "cones on them take {} of the time of its own seeding": (f"{acts_clusters['in_acts']['own']['ratio_time']:.1f}",),
+        "cones on them take {} of the time of its own seeding": (
+            f"{acts_clusters['in_acts']['own']['ratio_time']:.1f}",
+        ),
         "on smart pixels {} ([both]": (f"{acts_chain['ratio_time']:.2f}",),
     }
 
@@ -359,9 +431,14 @@ def readme(text: str) -> str:
         words = [re.escape(part).replace(r"\ ", r"\s+") for part in sentence.split("{}")]
         pattern = "(" + f"){NUMBER}(".join(words) + ")"
         if len(re.findall(pattern, text)) != 1:
-            raise ValueError(f"README.md: the sentence '{sentence}' must be there once; change it in docs/make_benchmarks.py too")
+            raise ValueError(
+                f"README.md: the sentence '{sentence}' must be there once; change it in "
+                f"docs/make_benchmarks.py too"
+            )
         text = re.sub(
-            pattern, lambda found, n=(*numbers, ""): "".join(a + b for a, b in zip(found.groups(), n, strict=True)), text
+            pattern,
+            lambda found, n=(*numbers, ""): "".join(a + b for a, b in zip(found.groups(), n, strict=True)),
+            text,
         )
     return text
 

@@ -1,4 +1,6 @@
-"""Write docs/formats.md from the column tables of smartpix.schema and smartpix.io.cluster_set: python docs/make_formats.py."""
+"""Write docs/formats.md from the column tables of smartpix.schema and smartpix.io.cluster_set: python
+docs/make_formats.py.
+"""
 
 from pathlib import Path
 
@@ -248,7 +250,9 @@ def table(prefix: str, columns: dict[str, schema.Column], head: str = "branch") 
     """A Markdown table of one group of branches."""
     lines = [f"| {head} | type | unit | meaning |", "|---|---|---|---|"]
     for name, column in columns.items():
-        kind = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "f8": "float64", "?": "bool"}[column.dtype]
+        kind = {"i8": "int64", "i4": "int32", "i2": "int16", "f4": "float32", "f8": "float64", "?": "bool"}[
+            column.dtype
+        ]
         note = " (with truth)" if column.optional else ""
         lines.append(f"| `{prefix}{name}` | {kind} | {column.unit} | {column.meaning}{note} |")
     return "\n".join(lines) + "\n"
@@ -264,7 +268,9 @@ def formats() -> str:
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
     parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")
     parts.append(OTHERS.strip() + "\n")
-    parts.append(f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}")
+    parts.append(
+        f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}"
+    )
     return "\n".join(parts)
 
 

@@ -1,4 +1,6 @@
-"""Draw the pictures of docs/concepts.md: python docs/make_pictures.py EVENTS.root (of pile-up 200; needs its truth)."""
+"""Draw the pictures of docs/concepts.md: python docs/make_pictures.py EVENTS.root (of pile-up 200; needs its
+truth).
+"""
 
 import sys
 from pathlib import Path
@@ -20,7 +22,9 @@ FIRST = 7
 
 
 def source_of(event: Event) -> tuple[int, int]:
-    """A hit of the innermost cylinder, near the middle, and the next of its particle, of pT between 1 and 2 GeV."""
+    """A hit of the innermost cylinder, near the middle, and the next of its particle, of pT between 1 and 2
+    GeV.
+    """
     inner, outer = event.truth.edges.T
     layer, pt = event.hits.layer, event.truth.edge_pt
     wanted = (layer[inner] == FIRST) & (layer[outer] == FIRST + 1) & (pt > 1) & (pt < 2)
@@ -50,9 +54,17 @@ def draw(path: Path, events: str) -> None:
         values, axes = np.linalg.eigh(covariance[:2, :2])
         angle = np.degrees(np.arctan2(axes[1, 1], axes[0, 1]))
         size = 2 * OPTIONS.gate() * np.sqrt(values[::-1])
-        left.plot(along[searched], z[searched], "o", color=GREY, ms=4, label=f"in the window: {len(searched)}")
-        left.add_patch(Ellipse((0, 0), *size, angle=angle, color=ORANGE, alpha=0.35, lw=0, label="cone of the hit, 99.9 %"))
-        left.plot(along[kept], z[kept], "s", color=BLUE, ms=8, mfc="none", mew=1.6, label=f"edge kept: {len(kept)}")
+        left.plot(
+            along[searched], z[searched], "o", color=GREY, ms=4, label=f"in the window: {len(searched)}"
+        )
+        left.add_patch(
+            Ellipse(
+                (0, 0), *size, angle=angle, color=ORANGE, alpha=0.35, lw=0, label="cone of the hit, 99.9 %"
+            )
+        )
+        left.plot(
+            along[kept], z[kept], "s", color=BLUE, ms=8, mfc="none", mew=1.6, label=f"edge kept: {len(kept)}"
+        )
         left.plot(along[true], z[true], "*", color=RED, ms=14, label="the particle's own")
         left.set_xlim(-15, 15)
         left.set_xlabel(r"r $\Delta\phi$ from the cone's centre [mm]")

@@ -2,9 +2,9 @@
 
     python examples/acts_chain.py --events 5 --pileup 200 --json
 
-Simulation (Pythia 6, Fatras), digitisation (smart pixels), estimates; then, in ACTS's sequencer on one thread, seeding,
-parameters from seeds, combinatorial Kalman filter and greedy ambiguity resolution. Times are CPU times, so that other work on
-the machine does not count. Needs ``smartpix[acts]``.
+Simulation (Pythia 6, Fatras), digitisation (smart pixels), estimates; then, in ACTS's sequencer on one
+thread, seeding, parameters from seeds, combinatorial Kalman filter and greedy ambiguity resolution. Times are
+CPU times, so that other work on the machine does not count. Needs ``smartpix[acts]``.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ from tracking.bench.tracks import Event, Found, judged, rates
 from tracking.metrics import event_truth
 
 WITH_CONES = LOOSE
-"""Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a hole; pure as they are,
-tracks may share two hits. ACTS's own seeds pay for these settings with time and fakes: ``acts_same_options``."""
+"""Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a
+hole; pure as they are, tracks may share two hits. ACTS's own seeds pay for these settings with time and
+fakes: ``acts_same_options``.
+"""
 STAGES = {
     "parameters": "TrackParamsEstimationAlgorithm", "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
@@ -60,7 +62,9 @@ CLOCK = ("seeding_ms", "parameters_ms", "ckf_ms", "fit_ms")
 
 @dataclass(frozen=True)
 class Way:
-    """One way to seed: what ``addSeeding`` is given, the names of its algorithms in the sequencer, settings of what follows."""
+    """One way to seed: what ``addSeeding`` is given, the names of its algorithms in the sequencer, settings
+    of what follows.
+    """
 
     custom_seeder: Callable[..., str]
     algorithms: tuple[str, ...]
@@ -114,12 +118,19 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
     n_seeds: list[int] = []
 
     def no_truth(event: int) -> tuple[Any, ...]:
-        # addSeeding and addCKFTracks match tracks to particles; here that is done by tracking.metrics, for both alike.
-        return examples.SimParticleContainer(), examples.SimParticleContainer(), examples.MeasurementParticlesMap()
+        # addSeeding and addCKFTracks match tracks to particles; here that is done by tracking.metrics, for
+        # both alike.
+        return (
+            examples.SimParticleContainer(),
+            examples.SimParticleContainer(),
+            examples.MeasurementParticlesMap(),
+        )
 
     def take(event: int, seeds: Any, tracks: Any) -> tuple[()]:
         n_seeds.append(len(seeds))
-        found.append(Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks)))
+        found.append(
+            Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks))
+        )
         return ()
 
     def add(s: Any) -> None:
@@ -137,14 +148,19 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
             ),
             chain.CkfConfig(
                 chi2CutOffMeasurement=options.chi2, chi2CutOffOutlier=options.outlier_chi2,
-                numMeasurementsCutOff=options.branches, seedDeduplication=options.deduplicate, stayOnSeed=options.stay_on_seed,
-                pixelVolumes=list(options.volumes), constrainToVolumes=list(options.volumes), maxPixelHoles=options.max_holes,
+                numMeasurementsCutOff=options.branches, seedDeduplication=options.deduplicate,
+                stayOnSeed=options.stay_on_seed,
+                pixelVolumes=list(options.volumes), constrainToVolumes=list(options.volumes),
+                maxPixelHoles=options.max_holes,
                 recordMaterialStates=options.record_material,
             ),
             twoWay=options.two_way, logLevel=acts.logging.FATAL,
         )  # fmt: skip
         chain.addAmbiguityResolution(
-            s, chain.AmbiguityResolutionConfig(maximumSharedHits=options.shared_hits, nMeasurementsMin=options.min_hits)
+            s,
+            chain.AmbiguityResolutionConfig(
+                maximumSharedHits=options.shared_hits, nMeasurementsMin=options.min_hits
+            ),
         )
         reads = [("estimatedseeds", acts.SeedContainer), ("ambi_tracks", examples.ConstTrackContainer)]
         s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=reads))
@@ -154,18 +170,25 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
         ("measurement_particles_map", examples.MeasurementParticlesMap),
     ]  # fmt: skip
     sources = [
-        *measurement_sources(acts, hits, head.detector, place), algorithm_of(acts, "NoTruth", no_truth, writes=truth)
+        *measurement_sources(acts, hits, head.detector, place), algorithm_of(acts, "NoTruth", no_truth,
+        writes=truth)
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         selection = Path(folder) / "space-points.json"
         selection.write_text(json.dumps([{"volume": volume} for volume in options.volumes]), encoding="utf-8")
         spent = run_timed(acts, len(events), sources, add_more=add, clock=time.process_time)
-    ms = {"seeding": sum(spent[name] for name in way.algorithms)} | {stage: spent[name] for stage, name in STAGES.items()}
+    ms = {"seeding": sum(spent[name] for name in way.algorithms)} | {
+        stage: spent[name] for stage, name in STAGES.items()
+    }
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))
 
 
-def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], propose: Callable[..., str]) -> Outcome:
-    """The graph network's tracks, fitted by ACTS: seeds and proto tracks, parameters from the seeds, Kalman filter."""
+def fit(
+    acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], propose: Callable[..., str]
+) -> Outcome:
+    """The graph network's tracks, fitted by ACTS: seeds and proto tracks, parameters from the seeds, Kalman
+    filter.
+    """
     examples, level = acts.examples, acts.logging.FATAL
     hits = [event.hits for event in events]
     found: list[Found] = []
@@ -173,13 +196,16 @@ def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], p
 
     def take(event: int, seeds: Any, tracks: Any) -> tuple[()]:
         n_seeds.append(len(seeds))
-        found.append(Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks)))
+        found.append(
+            Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks))
+        )
         return ()
 
     def add(s: Any) -> None:
         s.addAlgorithm(
             examples.SpacePointMaker(
-                level=level, inputMeasurements="measurement_subset", outputSpacePoints="points", trackingGeometry=place.geometry,
+                level=level, inputMeasurements="measurement_subset", outputSpacePoints="points",
+                trackingGeometry=place.geometry,
                 geometrySelection=[acts.GeometryIdentifier(volume=volume) for volume in TUNED.volumes],
             )
         )  # fmt: skip
@@ -187,8 +213,10 @@ def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], p
         s.addAlgorithm(
             examples.TrackParamsEstimationAlgorithm(
                 level=level, inputSeeds="seeds", outputSeeds="estimated", outputTrackParameters="parameters",
-                inputProtoTracks="proposed", outputProtoTracks="kept", trackingGeometry=place.geometry, magneticField=place.field,
-                initialSigmas=[1.0, 1.0, 0.1, 0.1, 0.0, acts.UnitConstants.ns], initialSigmaQoverPt=0.1, initialSigmaPtRel=0.1,
+                inputProtoTracks="proposed", outputProtoTracks="kept", trackingGeometry=place.geometry,
+                magneticField=place.field,
+                initialSigmas=[1.0, 1.0, 0.1, 0.1, 0.0, acts.UnitConstants.ns], initialSigmaQoverPt=0.1,
+                initialSigmaPtRel=0.1,
             )
         )  # fmt: skip
         s.addAlgorithm(fitting_algorithm(acts, place, "kept", "parameters"))
@@ -196,9 +224,17 @@ def fit(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], p
         s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=reads))
 
     spent = run_timed(
-        acts, len(events), measurement_sources(acts, hits, head.detector, place), add_more=add, clock=time.process_time
+        acts,
+        len(events),
+        measurement_sources(acts, hits, head.detector, place),
+        add_more=add,
+        clock=time.process_time,
     )
-    ms = {"seeding": spent[ESTIMATES] + spent[SEEDER], "parameters": spent[STAGES["parameters"]], "fit": spent[FIT]}
+    ms = {
+        "seeding": spent[ESTIMATES] + spent[SEEDER],
+        "parameters": spent[STAGES["parameters"]],
+        "fit": spent[FIT],
+    }
     return Outcome(found, ms, sum(n_seeds) // len(n_seeds))
 
 
@@ -206,7 +242,9 @@ def compared(
     chains: Mapping[str, Callable[[Sequence[Event]], Outcome]], events: Sequence[Event], repeats: int,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """By way the median ms of each stage, seeds an event and the rates: in turn, after one event of warm-up."""
+    """By way the median ms of each stage, seeds an event and the rates: in turn, after one event of
+    warm-up.
+    """
     for chain in chains.values():
         chain(events[:1])
     outcomes: dict[str, list[Outcome]] = {name: [] for name in chains}
@@ -222,18 +260,22 @@ def compared(
     return result
 
 
-def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[str], None] = print) -> dict[str, Any]:
+def run(
+    n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[str], None] = print
+) -> dict[str, Any]:
     """All ways on the same events, in turn.
 
     Returns:
-        By way of seeding ``seeding_ms``, ``parameters_ms``, ``ckf_ms``, ``ambiguity_ms`` an event (CPU time, medians of the
-        repeats; of ours from clusters with estimates to seeds), ``n_seeds`` an event, and of all tracks with at least four layers
-        and pT > 0.5 GeV ``efficiency``, ``fake_rate``, ``duplicate_rate``, ``n_tracks``. The ways are ``ours`` (cones),
-        ``ours_tracks`` (the graph network's tracks), ``acts`` (its own, tuned), ``acts_same_options`` (its own, then with the
-        settings of ours) and ``ours_fitted``: the graph network's tracks in ACTS's Kalman fitter, with ``fit_ms`` in place of the
-        search. ``ratio_time``: seeding, parameters and CKF of ``ours`` over ``acts``; ``ratio_time_tracks`` and
-        ``ratio_time_fitted`` of the other two; ``ratio_time_with_estimates`` of ``ours`` if the CPU makes the estimates, which
-        takes ``estimates_ms``.
+        By way of seeding ``seeding_ms``, ``parameters_ms``, ``ckf_ms``, ``ambiguity_ms`` an event (CPU time,
+        medians of the repeats; of ours from clusters with estimates to seeds), ``n_seeds`` an event, and of
+        all tracks with at least four layers and pT > 0.5 GeV ``efficiency``, ``fake_rate``,
+        ``duplicate_rate``, ``n_tracks``. The ways are ``ours`` (cones), ``ours_tracks`` (the graph network's
+        tracks), ``acts`` (its own, tuned), ``acts_same_options`` (its own, then with the
+        settings of ours) and ``ours_fitted``: the graph network's tracks in ACTS's Kalman fitter, with
+            ``fit_ms`` in place of the
+        search. ``ratio_time``: seeding, parameters and CKF of ``ours`` over ``acts``; ``ratio_time_tracks``
+        and ``ratio_time_fitted`` of the other two; ``ratio_time_with_estimates`` of ``ours`` if the CPU makes
+        the estimates, which takes ``estimates_ms``.
     """
     check("acts_chain", "events", n_events, n_events >= 1, "at least 1")
     check("acts_chain", "repeats", repeats, repeats >= 1, "at least 1")
@@ -258,7 +300,9 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
     chains: dict[str, Callable[[Sequence[Event]], Outcome]] = {
         name: partial(reconstruct, acts, head, place, way=way) for name, way in ways.items()
     }
-    chains["ours_fitted"] = partial(fit, acts, head, place, propose=cones("tracks", proto_track_key="proposed"))
+    chains["ours_fitted"] = partial(
+        fit, acts, head, place, propose=cones("tracks", proto_track_key="proposed")
+    )
     result: dict[str, Any] = {
         "n_events": n_events, "pileup": pileup, "seed": seed, "repeats": repeats,
         "n_hits": sum(len(e.hits) for e in events) // n_events, "estimates_ms": ms_estimates,
@@ -274,13 +318,26 @@ def run(n_events: int, pileup: int, seed: int, repeats: int, report: Callable[[s
 
 def table(result: dict[str, Any]) -> str:
     """As lines of text."""
-    columns = ("seeding_ms", "parameters_ms", "ckf_ms", "ambiguity_ms", "fit_ms", "n_seeds", "efficiency", "fake_rate")
+    columns = (
+        "seeding_ms",
+        "parameters_ms",
+        "ckf_ms",
+        "ambiguity_ms",
+        "fit_ms",
+        "n_seeds",
+        "efficiency",
+        "fake_rate",
+    )
     names = [name for name, value in result.items() if isinstance(value, dict)]
     lines = [" " * 20 + "".join(f"{column:>14s}" for column in columns)]
     for name in names:
-        numbers = [format(result[name][column], ".4g") if column in result[name] else "" for column in columns]
+        numbers = [
+            format(result[name][column], ".4g") if column in result[name] else "" for column in columns
+        ]
         lines.append(f"{name:20s}" + "".join(f"{number:>14s}" for number in numbers))
-    lines.append(f"seeding, parameters and CKF with our seeds over those with ACTS's: {result['ratio_time']:.3f}")
+    lines.append(
+        f"seeding, parameters and CKF with our seeds over those with ACTS's: {result['ratio_time']:.3f}"
+    )
     with_estimates = f"{result['estimates_ms']:.0f} ms; with them {result['ratio_time_with_estimates']:.3f}"
     lines.append(f"estimates made on the CPU: {with_estimates}")
     return "\n".join(lines)
@@ -288,14 +345,22 @@ def table(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=2, help="(default: %(default)s)")
     parser.add_argument("--pileup", type=int, default=20, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulation (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="of the timing (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    result = run(options.events, options.pileup, options.seed, options.repeats, lambda line: print(line, file=sys.stderr))
+    result = run(
+        options.events,
+        options.pileup,
+        options.seed,
+        options.repeats,
+        lambda line: print(line, file=sys.stderr),
+    )
     print(json.dumps(result) if options.json else table(result))
 
 

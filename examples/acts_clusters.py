@@ -2,10 +2,11 @@
 
     python examples/acts_clusters.py
 
-Pions from 200 vertices through ACTS's generic detector (50 x 12.5 um pixels, 100 um thick, 3.8 T), written by ACTS as CSV and
-converted. Then the chain with the shipped cluster-shape estimates, with estimates trained on other such events, and with the
-window; and ACTS's chain (acts_chain.py) with seeds from cones, of the trained estimates and of the clusters' lengths alone,
-beside its own seeding on the same measurements. Prints one JSON object; times are CPU times. Needs ``smartpix[acts]``.
+Pions from 200 vertices through ACTS's generic detector (50 x 12.5 um pixels, 100 um thick, 3.8 T), written by
+ACTS as CSV and converted. Then the chain with the shipped cluster-shape estimates, with estimates trained on
+other such events, and with the window; and ACTS's chain (acts_chain.py) with seeds from cones, of the trained
+estimates and of the clusters' lengths alone, beside its own seeding on the same measurements. Prints one JSON
+object; times are CPU times. Needs ``smartpix[acts]``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ N_TRAIN = 4
 REPEATS = 3
 PIXEL_VOLUMES, STRIP_VOLUMES = (7, 8, 9), (12, 13, 14, 16, 17, 18)
 KEYS = (
-    "n_hits", "n_edges", "n_window_edges", "edge_efficiency", "n_findable", "seed_efficiency", "track_efficiency", "fake_rate",
+    "n_hits", "n_edges", "n_window_edges", "edge_efficiency", "n_findable", "seed_efficiency",
+    "track_efficiency", "fake_rate",
 )  # fmt: skip
 
 
@@ -56,50 +58,72 @@ def digitisation(path: Path) -> Path:
         for axis, half, n in (("X", 8.4, 1344), ("Y", 36.0, 1440))
     ]
     pixels = {"geometric": {
-        "digital": False, "indices": [0, 1], "segmentation": {"binningdata": axes}, "thickness": 0.1, "threshold": 0.0,
+        "digital": False, "indices": [0, 1], "segmentation": {"binningdata": axes}, "thickness": 0.1,
+        "threshold": 0.0,
         "charge-smearing": {"mean": 0.0, "stddev": 0.0, "type": "Gauss"},
     }}  # fmt: skip
     strips = {"smearing": [{"index": 0, "mean": 0.0, "stddev": 0.01, "type": "Gauss"}]}
-    entries = [{"volume": v, "value": pixels} for v in PIXEL_VOLUMES] + [{"volume": v, "value": strips} for v in STRIP_VOLUMES]
+    entries = [{"volume": v, "value": pixels} for v in PIXEL_VOLUMES] + [
+        {"volume": v, "value": strips} for v in STRIP_VOLUMES
+    ]
     header = {"format-version": 0, "value-identifier": "digitization-configuration"}
     path.write_text(json.dumps({"acts-geometry-hierarchy-map": header, "entries": entries}), encoding="utf-8")
     return path
 
 
 def simulate(folder: Path, seed: int, n_events: int, n_vertices: int) -> None:
-    """ACTS's CSV files of events with 36 pions a vertex: pT of 0.2 to 10 GeV, flat in its logarithm, |eta| < 3."""
+    """ACTS's CSV files of events with 36 pions a vertex: pT of 0.2 to 10 GeV, flat in its logarithm, |eta| <
+    3.
+    """
     from acts.examples import simulation
 
     acts = import_acts()
     folder.mkdir()
     examples, unit, quiet = acts.examples, acts.UnitConstants, acts.logging.WARNING
     random = examples.RandomNumbers(seed=seed)
-    geometry = (detector := examples.GenericDetector(examples.GenericDetector.Config(logLevel=quiet))).trackingGeometry()
+    geometry = (
+        detector := examples.GenericDetector(examples.GenericDetector.Config(logLevel=quiet))
+    ).trackingGeometry()
     field = acts.ConstantBField(acts.Vector3(0, 0, FIELD * unit.T))
     spread = acts.Vector4(0.0125 * unit.mm, 0.0125 * unit.mm, 50 * unit.mm, 0)
     sequencer = examples.Sequencer(events=n_events, numThreads=1, logLevel=quiet, trackFpes=False)
     simulation.addParticleGun(
-        sequencer, simulation.MomentumConfig(0.2 * unit.GeV, 10 * unit.GeV, True, True), simulation.EtaConfig(-3.0, 3.0, True),
+        sequencer, simulation.MomentumConfig(0.2 * unit.GeV, 10 * unit.GeV, True, True),
+        simulation.EtaConfig(-3.0, 3.0, True),
         simulation.ParticleConfig(N_PIONS, acts.PdgParticle.ePionPlus, True), rnd=random, logLevel=quiet,
-        multiplicity=n_vertices, vtxGen=examples.GaussianVertexGenerator(stddev=spread, mean=acts.Vector4(0, 0, 0, 0)),
+        multiplicity=n_vertices, vtxGen=examples.GaussianVertexGenerator(stddev=spread, mean=acts.Vector4(0,
+        0, 0, 0)),
     )  # fmt: skip
     simulation.addFatras(sequencer, geometry, field, rnd=random, outputDirCsv=folder, logLevel=quiet)
     digi = digitisation(folder / "digi.json")
     simulation.addDigitization(
-        sequencer, geometry, field, digiConfigFile=digi, rnd=random, outputDirCsv=folder, doMerge=True, logLevel=quiet
+        sequencer,
+        geometry,
+        field,
+        digiConfigFile=digi,
+        rnd=random,
+        outputDirCsv=folder,
+        doMerge=True,
+        logLevel=quiet,
     )
     sequencer.addWriter(
-        examples.CsvTrackingGeometryWriter(level=quiet, trackingGeometry=geometry, outputDir=str(folder), writePerEvent=False)
+        examples.CsvTrackingGeometryWriter(
+            level=quiet, trackingGeometry=geometry, outputDir=str(folder), writePerEvent=False
+        )
     )
     sequencer.run()
     del detector
 
 
 def of_lengths(clusters: ak.Array, head: Header) -> Hits:
-    """Hits of what ACTS's measurements and the lengths of its clusters tell, as of tracking.acts.clusters.cluster_hits."""
+    """Hits of what ACTS's measurements and the lengths of its clusters tell, as of
+    tracking.acts.clusters.cluster_hits.
+    """
     module = ak.to_numpy(clusters["module_index"])
     pixels = clusters["pixels"]
-    size = np.column_stack([ak.to_numpy(ak.max(pixels[n], axis=1) - ak.min(pixels[n], axis=1) + 1.0) for n in ("column", "row")])
+    size = np.column_stack(
+        [ak.to_numpy(ak.max(pixels[n], axis=1) - ak.min(pixels[n], axis=1) + 1.0) for n in ("column", "row")]
+    )
     local = np.column_stack([ak.to_numpy(clusters[n]) for n in ("local_x", "local_y")]).astype(np.float64)
     pitch = np.stack([head.detector.pitch_x, head.detector.pitch_y], axis=1)[module]
     return length_hits(clusters, local, pitch / np.sqrt(12), size, head.detector, head.field)
@@ -115,7 +139,8 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
     estimates = [estimate(c, head, estimator) for c in clusters]
     place = acts_detector(acts, head.detector, head.field)
     makers: dict[str, Callable[[int], Hits]] = {
-        "own": lambda k: make_hits(clusters[k], estimates[k], head.detector), "lengths": lambda k: of_lengths(clusters[k], head),
+        "own": lambda k: make_hits(clusters[k], estimates[k], head.detector),
+        "lengths": lambda k: of_lengths(clusters[k], head),
     }  # fmt: skip
     out: dict[str, Any] = {}
     for name, maker in makers.items():
@@ -130,7 +155,10 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
         }
         chains = {key: partial(reconstruct, acts, head, place, way=way) for key, way in ways.items()}
         out[name] = compared(chains, events, REPEATS)
-        clock = {key: sum(out[name][key][f"{stage}_ms"] for stage in ("seeding", "parameters", "ckf")) for key in ways}
+        clock = {
+            key: sum(out[name][key][f"{stage}_ms"] for stage in ("seeding", "parameters", "ckf"))
+            for key in ways
+        }
         out[name]["ratio_time"] = clock["ours"] / clock["acts"]
     return out
 
@@ -139,8 +167,10 @@ def run(n_events: int, n_vertices: int, seed: int, report: Callable[[str], None]
     """All of it.
 
     Returns:
-        ``shipped``, ``own`` and ``window``: what ``smartpix run`` says with these estimates, or without any; ``in_acts`` by what
-        the hits are of, ``own`` or ``lengths``: of ``ours`` and ``acts`` the numbers of acts_chain.py, and ``ratio_time``.
+        ``shipped``, ``own`` and ``window``: what ``smartpix run`` says with these estimates, or without any;
+            ``in_acts`` by what
+        the hits are of, ``own`` or ``lengths``: of ``ours`` and ``acts`` the numbers of acts_chain.py, and
+            ``ratio_time``.
     """
     result: dict[str, Any] = {
         "n_events": n_events,
@@ -173,7 +203,9 @@ def run(n_events: int, n_vertices: int, seed: int, report: Callable[[str], None]
 
 def main(arguments: Sequence[str]) -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=3, help="to test on (default: %(default)s)")
     parser.add_argument("--vertices", type=int, default=200, help="an event (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=11, help="of the simulation (default: %(default)s)")

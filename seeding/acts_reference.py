@@ -1,4 +1,6 @@
-"""ACTS's own seeding on the same hits, through pyacts: the reference the seeds are measured against. Needs ``smartpix[acts]``."""
+"""ACTS's own seeding on the same hits, through pyacts: the reference the seeds are measured against. Needs
+``smartpix[acts]``.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,36 @@ from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.schema import InputError, quoted
 
-__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "algorithm_of", "run_timed", "seeder", "space_points"]
+__all__ = [
+    "ALGORITHMS",
+    "TUNED",
+    "ActsSeeds",
+    "acts_seeds",
+    "algorithm_of",
+    "run_timed",
+    "seeder",
+    "space_points",
+]
 
-ALGORITHMS = {"acts-grid": "GridTripletSeedingAlgorithm", "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm"}
+ALGORITHMS = {
+    "acts-grid": "GridTripletSeedingAlgorithm",
+    "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm",
+}
 
 TUNED: Mapping[str, Any] = {
-    "minPt": 0.5, "impactMax": 1.0, "deltaRMin": 20.0, "deltaRMax": 80.0, "deltaRMinTop": 20.0, "deltaRMaxTop": 80.0,
-    "deltaRMinBottom": 20.0, "deltaRMaxBottom": 80.0, "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0, "zMax": 2000.0,
+    "minPt": 0.5, "impactMax": 1.0, "deltaRMin": 20.0, "deltaRMax": 80.0, "deltaRMinTop": 20.0,
+    "deltaRMaxTop": 80.0,
+    "deltaRMinBottom": 20.0, "deltaRMaxBottom": 80.0, "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0,
+    "zMax": 2000.0,
     "deltaZMin": -350.0, "deltaZMax": 350.0, "collisionRegionMin": -200.0, "collisionRegionMax": 200.0,
-    "sigmaScattering": 3.0, "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "cotThetaMax": 10.0, "useVariableMiddleSPRange": True,
+    "sigmaScattering": 3.0, "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "cotThetaMax": 10.0,
+    "useVariableMiddleSPRange": True,
 }  # fmt: skip
-"""Cuts tuned for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's defaults.
+"""Cuts tuned for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's
+defaults.
 
-Without the variable range of middle radii seeds of half a per cent of the findable particles are missed; wider cuts on impact and
-luminous region only cost time.
+Without the variable range of middle radii seeds of half a per cent of the findable particles are missed;
+wider cuts on impact and luminous region only cost time.
 """
 
 
@@ -109,8 +127,17 @@ def algorithm_of(
     return Algorithm()
 
 
-def seeder(acts: Any, field: float, algorithm: str, cuts: Mapping[str, Any], points: str = "points", seeds: str = "seeds") -> Any:
-    """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of :data:`TUNED`, field in T."""
+def seeder(
+    acts: Any,
+    field: float,
+    algorithm: str,
+    cuts: Mapping[str, Any],
+    points: str = "points",
+    seeds: str = "seeds",
+) -> Any:
+    """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of
+    :data:`TUNED`, field in T.
+    """
     options = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
     kind = getattr(acts.examples, ALGORITHMS[algorithm])
     return kind(level=acts.logging.WARNING, inputSpacePoints=points, outputSeeds=seeds, **options)
@@ -124,7 +151,14 @@ def space_points(acts: Any, hits: Hits, links: Sequence[Any] = ()) -> Any:
     """
     columns = acts.SpacePointColumns
     points = acts.SpacePointContainer(
-        columns.X | columns.Y | columns.Z | columns.R | columns.VarianceZ | columns.VarianceR | columns.SourceLinks | columns.Time
+        columns.X
+        | columns.Y
+        | columns.Z
+        | columns.R
+        | columns.VarianceZ
+        | columns.VarianceR
+        | columns.SourceLinks
+        | columns.Time
     )
     points.reserve(len(hits), 1)
     for x, y, z, r, variance_z, variance_r in _point_rows(hits).tolist():
@@ -148,8 +182,8 @@ def run_timed(
 
     Args:
         add_more: is given the sequencer after the elements were added, and may add others.
-        clock: in s, read between the algorithms, such as :func:`time.process_time` on a machine that is busy with other work;
-            otherwise ACTS's sequencer measures wall time.
+        clock: in s, read between the algorithms, such as :func:`time.process_time` on a machine that is busy
+            with other work; otherwise ACTS's sequencer measures wall time.
 
     Returns:
         Mean time of each algorithm per event in ms, by its name.
@@ -174,9 +208,13 @@ def run_timed(
 
 
 class _Clocked:
-    """A sequencer that reads a clock before and after each algorithm, and adds up the differences in ``spent``."""
+    """A sequencer that reads a clock before and after each algorithm, and adds up the differences in
+    ``spent``.
+    """
 
-    def __init__(self, acts: Any, sequencer: Any, clock: Callable[[], float], spent: dict[str, float]) -> None:
+    def __init__(
+        self, acts: Any, sequencer: Any, clock: Callable[[], float], spent: dict[str, float]
+    ) -> None:
         self._acts, self._sequencer, self._clock, self._spent = acts, sequencer, clock, spent
 
     def __getattr__(self, name: str) -> Any:
@@ -202,4 +240,6 @@ def _point_rows(hits: Hits) -> npt.NDArray[np.float64]:
     """(N, 6) x, y, z, r, and the variances along z (barrel) and r (disks), mm and mm2."""
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     variance = hits.estimate.sigma()[:, 0] ** 2
-    return np.column_stack([hits.position, r, np.where(hits.upright, variance, 0.0), np.where(hits.upright, 0.0, variance)])
+    return np.column_stack(
+        [hits.position, r, np.where(hits.upright, variance, 0.0), np.where(hits.upright, 0.0, variance)]
+    )

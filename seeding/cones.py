@@ -1,10 +1,12 @@
 """Where each hit's particle goes next: estimate and priors to a helix with covariance, carried to a surface.
 
-A hit's estimate (x, y, cot alpha, cot beta with its 4 x 4 covariance) goes through its module's pose to the helix parameters
-(x, y, psi, cot theta, k): position on the module in its own frame, azimuth of the direction, slope dz/ds and signed
-curvature. The curvature starts from a prior; the luminous region enters as a measurement of the impact parameter d0 and of z0
-with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); cones for displaced or soft tracks have wider ones.
-Multiple scattering in the hit's layer is added, and the helix is carried to the target with its analytic Jacobian. The cone is
+A hit's estimate (x, y, cot alpha, cot beta with its 4 x 4 covariance) goes through its module's pose to the
+helix parameters
+(x, y, psi, cot theta, k): position on the module in its own frame, azimuth of the direction, slope dz/ds and
+signed curvature. The curvature starts from a prior; the luminous region enters as a measurement of the impact
+parameter d0 and of z0 with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); cones for
+displaced or soft tracks have wider ones. Multiple scattering in the hit's layer is added, and the helix is
+carried to the target with its analytic Jacobian. The cone is
 the ellipse there that holds the asked share: a chi2 quantile with 2 degrees of freedom.
 """
 
@@ -28,7 +30,9 @@ Floats = npt.NDArray[np.float64]
 N_JOINT = 5
 """Degrees of freedom of the joint test: two slopes at each end, and z0."""
 STRAIGHT = 1e-3
-"""Turns (rad) below which series replace the closed forms, whose differences of nearly equal numbers lose digits."""
+"""Turns (rad) below which series replace the closed forms, whose differences of nearly equal numbers lose
+digits.
+"""
 RANGES = {
     "sigma_z0": (1e-3, 1e6, "mm"),
     "sigma_d0": (0.0, 1e6, "mm"),
@@ -49,13 +53,15 @@ class ConeOptions:
     """How wide the cones are, and what the search looks for.
 
     Attributes:
-        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep. The chain, which sorts
-            edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
+        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
+            The chain, which sorts edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
         sigma_z0: width of the luminous region in z, mm.
-        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam pipe.
-        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are equally likely.
-        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that curvature; the
-            joint test of two hits has the edge's own curvature instead.
+        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam
+            pipe.
+        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are
+            equally likely.
+        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that
+            curvature; the joint test of two hits has the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
         skips: also pairs of layers with one between them that has no hit; a run hands it to
@@ -93,7 +99,8 @@ class Cones:
 
     Attributes:
         position: (N, 3) on the hits' modules, mm, global; axes: (N, 3, 3) the modules' axes x, y, z as rows.
-        psi, cot_theta, curvature: (N,) azimuth of the direction, slope dz/ds and curvature in 1/mm (counter-clockwise positive).
+        psi, cot_theta, curvature: (N,) azimuth of the direction, slope dz/ds and curvature in 1/mm
+            (counter-clockwise positive).
         covariance: (N, 5, 5) of (x, y on the module, psi, cot theta, curvature).
     """
 
@@ -114,10 +121,11 @@ class Prediction:
 
     Attributes:
         point: (N, 3) global, mm; path: (N,) transverse path from the hit, mm.
-        local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N, 2, 2) there, mm2.
+        local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N,
+            2, 2) there, mm2.
         reached: (N,) False where the helix never gets there; the rest is then meaningless.
-        around: (N,) after how many mm the first local coordinate comes back to the same point: a cylinder's circumference; 0
-            on planes.
+        around: (N,) after how many mm the first local coordinate comes back to the same point: a cylinder's
+            circumference; 0 on planes.
     """
 
     point: Floats
@@ -136,7 +144,8 @@ def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
     """
     n = len(hits)
     axes = hits.axes.reshape(n, 3, 3)
-    # The filter works on the slopes themselves, in which the estimate is Gaussian: on a disk cot theta is 1 / cot alpha.
+    # The filter works on the slopes themselves, in which the estimate is Gaussian: on a disk cot theta is 1 /
+    # cot alpha.
     prior = np.zeros((n, 5))
     prior[:, 2:4] = hits.estimate.mean[:, 2:]
     spread = np.zeros((n, 5, 5))
@@ -149,7 +158,9 @@ def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
 
 
 def _helix(position: Floats, axes: Floats, q: Floats) -> tuple[Cones, Floats]:
-    """Helices, without covariance, of q (N, 5): shifts in x and y, cot alpha, cot beta, curvature; and their derivatives."""
+    """Helices, without covariance, of q (N, 5): shifts in x and y, cot alpha, cot beta, curvature; and their
+    derivatives.
+    """
     n = len(q)
     # z of the sensor points away from the origin, as the particle does.
     direction = np.einsum("ni,nij->nj", np.column_stack([q[:, 2:4], np.ones(n)]), axes)
@@ -166,9 +177,15 @@ def _helix(position: Floats, axes: Floats, q: Floats) -> tuple[Cones, Floats]:
 
 
 def _from_luminous_region(
-    position: Floats, axes: Floats, disk: npt.NDArray[np.bool_], prior: Floats, spread: Floats, options: ConeOptions
+    position: Floats,
+    axes: Floats,
+    disk: npt.NDArray[np.bool_],
+    prior: Floats,
+    spread: Floats,
+    options: ConeOptions,
 ) -> tuple[Floats, Floats]:
-    """Iterated Kalman update with d0 = 0 and z0 = 0, each with its width: q (N, 5) and its covariance (N, 5, 5).
+    """Iterated Kalman update with d0 = 0 and z0 = 0, each with its width: q (N, 5) and its covariance (N, 5,
+    5).
 
     On disks it is z0 tan theta instead, which is linear in their slope where z0 is its inverse. The
     first linearisation is at the ray from the origin: a disk's estimate alone may even point backwards.
@@ -217,7 +234,12 @@ def _beam_line(cones: Cones) -> tuple[Floats, Floats]:
     d_top = np.stack([np.zeros_like(k), np.full_like(k, 2.0), k, r2])
     d_d0 = -(d_top * (1 + root) - top * d_root) / (1 + root) ** 2
     d_path = np.stack(
-        [w / d, -u / d, np.zeros_like(k), np.where(straight, -along * across, ((w * along - u * across) / d - path) / safe)]
+        [
+            w / d,
+            -u / d,
+            np.zeros_like(k),
+            np.where(straight, -along * across, ((w * along - u * across) / d - path) / safe),
+        ]
     )
     value = np.stack([d0, z - c * path], axis=1)
     h = np.zeros((len(k), 2, 5))
@@ -225,7 +247,9 @@ def _beam_line(cones: Cones) -> tuple[Floats, Floats]:
         for column in range(2):
             e = cones.axes[:, column]
             d_along, d_across = e[:, 0] * cos + e[:, 1] * sin, e[:, 1] * cos - e[:, 0] * sin
-            h[:, row, column] = sign * (part[0] * d_along + part[1] * d_across + part[2] * 2 * (x * e[:, 0] + y * e[:, 1]))
+            h[:, row, column] = sign * (
+                part[0] * d_along + part[1] * d_across + part[2] * 2 * (x * e[:, 0] + y * e[:, 1])
+            )
         h[:, row, 2] = sign * (part[0] * across - part[1] * along)
         h[:, row, 4] = sign * part[3]
     h[:, 1, :2] += cones.axes[:, :2, 2]
@@ -234,7 +258,9 @@ def _beam_line(cones: Cones) -> tuple[Floats, Floats]:
 
 
 def _scattered(cones: Cones, field: float, options: ConeOptions) -> Cones:
-    """With multiple scattering in the hit's layer, by an angle theta0 in either direction across the track."""
+    """With multiple scattering in the hit's layer, by an angle theta0 in either direction across the
+    track.
+    """
     c = cones.cot_theta
     # Of the softest track looked for, if the curvature itself says nothing.
     k2 = np.minimum(cones.curvature**2 + cones.covariance[:, 4, 4], max_curvature(field, options.min_pt) ** 2)
@@ -246,7 +272,9 @@ def _scattered(cones: Cones, field: float, options: ConeOptions) -> Cones:
 
 
 def _advance(cones: Cones, s: Floats) -> tuple[Floats, Floats, Floats]:
-    """Points and tangents (N, 3) after the transverse paths s (N,), and the derivatives (N, 3, 3) by psi, cot theta and k."""
+    """Points and tangents (N, 3) after the transverse paths s (N,), and the derivatives (N, 3, 3) by psi, cot
+    theta and k.
+    """
     k, turn = cones.curvature, cones.curvature * s
     sin, cos = np.sin(cones.psi), np.cos(cones.psi)
     straight = np.abs(turn) < STRAIGHT
@@ -271,7 +299,13 @@ def _advance(cones: Cones, s: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _predict(
-    cones: Cones, s: Floats, normal: Floats, rows: Floats, local: Floats, reached: npt.NDArray[np.bool_], around: Floats
+    cones: Cones,
+    s: Floats,
+    normal: Floats,
+    rows: Floats,
+    local: Floats,
+    reached: npt.NDArray[np.bool_],
+    around: Floats,
 ) -> Prediction:
     """Covariance at the crossing: displacements along the track do not count, since the surface stops it.
 
@@ -282,7 +316,9 @@ def _predict(
     moved = np.concatenate([np.swapaxes(cones.axes[:, :2], 1, 2), derivative], axis=2)
     speed = np.einsum("ni,ni->n", normal, tangent)
     speed = np.where(np.abs(speed) < 1e-9, 1e-9, speed)
-    on_surface = moved - tangent[:, :, None] * (np.einsum("ni,nij->nj", normal, moved) / speed[:, None])[:, None, :]
+    on_surface = (
+        moved - tangent[:, :, None] * (np.einsum("ni,nij->nj", normal, moved) / speed[:, None])[:, None, :]
+    )
     jacobian = rows @ on_surface
     covariance = jacobian @ cones.covariance @ np.swapaxes(jacobian, 1, 2)
     return Prediction(point, s, local, covariance, reached, around)
@@ -320,7 +356,9 @@ def to_cylinder(cones: Cones, radius: npt.ArrayLike) -> Prediction:
     here = np.maximum(np.hypot(point[:, 0], point[:, 1]), 1e-9)
     zero, one = np.zeros_like(here), np.ones_like(here)
     normal = np.stack([point[:, 0] / here, point[:, 1] / here, zero], axis=1)
-    rows = np.stack([np.stack([-normal[:, 1], normal[:, 0], zero], axis=1), np.stack([zero, zero, one], axis=1)], axis=1)
+    rows = np.stack(
+        [np.stack([-normal[:, 1], normal[:, 0], zero], axis=1), np.stack([zero, zero, one], axis=1)], axis=1
+    )
     local = np.stack([r * np.arctan2(point[:, 1], point[:, 0]), point[:, 2]], axis=1)
     return _predict(cones, s, normal, rows, local, (np.abs(here - r) < 1e-6) & (s > 0), 2 * np.pi * r)
 
@@ -329,7 +367,9 @@ def _away_from_zero(values: Floats) -> Floats:
     return np.where(np.abs(values) < 1e-3, np.where(values < 0, -1e-3, 1e-3), values)
 
 
-def inside(prediction: Prediction, local: Floats, covariance: Floats | None, options: ConeOptions) -> npt.NDArray[np.bool_]:
+def inside(
+    prediction: Prediction, local: Floats, covariance: Floats | None, options: ConeOptions
+) -> npt.NDArray[np.bool_]:
     """(N,) whether points on the targets lie in the cones.
 
     Args:

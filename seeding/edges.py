@@ -47,7 +47,8 @@ class Edges:
         chi2: (E,) of the joint test.
         curvature, cot_theta, z0: (E,) of the edge with the beam line; 1/mm, -, mm.
         pulls: (E, 4) slope residuals in sigmas: cot alpha, cot beta at the source, then at the target.
-        n_looked, n_tested: candidates in the cells the hits allow, and those the whole joint test was made for.
+        n_looked, n_tested: candidates in the cells the hits allow, and those the whole joint test was made
+            for.
         n_hits: of the event.
     """
 
@@ -67,12 +68,16 @@ class Edges:
         n = len(self.source)
         for name in ("target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls"):
             if len(getattr(self, name)) != n:
-                raise InputError(f"edges: {name} has {len(getattr(self, name))} rows and source {n}; give one for each edge")
+                raise InputError(
+                    f"edges: {name} has {len(getattr(self, name))} rows and source {n}; give one for each "
+                    f"edge"
+                )
         for name, rows in (("source", self.source), ("target", self.target)):
             if n and not 0 <= rows.min() <= rows.max() < self.n_hits:
                 row = int(np.argmax((rows < 0) | (rows >= self.n_hits)))
                 raise InputError(
-                    f"edges: {name} of edge {row} is {rows[row]} and there are {self.n_hits} hits, numbered from 0; "
+                    f"edges: {name} of edge {row} is {rows[row]} and there are {self.n_hits} hits, numbered "
+                    f"from 0; "
                     "give rows of the event's hits"
                 )
 
@@ -85,26 +90,29 @@ class Edges:
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
 
-def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1) -> Edges:
+def find_edges(
+    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1
+) -> Edges:
     """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
-    The circle through the beam line and both hits gives curvature and slope of an edge, far better than either cluster does;
-    each cluster's slopes are then compared with the edge's in its own frame and with its own covariance. z0 is a measurement
-    with the width of the luminous region. Curvatures are equally likely up to that of ``min_pt``; beyond, the width that the
-    impact parameter gives the curvature decides. What multiple scattering and the impact parameter do to the
-    direction is part of the covariances.
+    The circle through the beam line and both hits gives curvature and slope of an edge, far better than
+    either cluster does; each cluster's slopes are then compared with the edge's in its own frame and with its
+    own covariance. z0 is a measurement with the width of the luminous region. Curvatures are equally likely
+    up to that of ``min_pt``; beyond, the width that the impact parameter gives the curvature decides. What
+    multiple scattering and the impact parameter do to the direction is part of the covariances.
 
     Args:
         pairs: from :func:`smartpix.layers.layer_pairs`.
         field: along z in T.
         threads: the result does not depend on it.
 
-    The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis itself make no
-    edges, and the tracks of a beam parallel to it make none either. Without field (below
+    The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
+    itself make no edges, and the tracks of a beam parallel to it make none either. Without field (below
     1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
 
     Raises:
-        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than ``options.max_edges``.
+        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
+            ``options.max_edges``.
     """
     check_search(hits, detector, pairs, field, threads)
     grid = layer_grid(detector)
@@ -115,7 +123,16 @@ def find_edges(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, 
         threads,
     )  # fmt: skip
     return search_all(
-        table, grid, pairs, detector, cut, options.sigma_z0, options.sigma_d0, curvature, options.max_edges, threads
+        table,
+        grid,
+        pairs,
+        detector,
+        cut,
+        options.sigma_z0,
+        options.sigma_d0,
+        curvature,
+        options.max_edges,
+        threads,
     )
 
 
@@ -127,16 +144,18 @@ def check_same_event(hits: Hits, edges: Edges, where: str) -> None:
     """
     if edges.n_hits != len(hits):
         raise InputError(
-            f"{where}: the edges were found among {edges.n_hits} hits and {len(hits)} hits are given; give those of one event"
+            f"{where}: the edges were found among {edges.n_hits} hits and {len(hits)} hits are given; give "
+            f"those of one event"
         )
 
 
 def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, threads: int) -> None:
-    """Check what a search is given: compiled code would read beyond arrays, and one bad hit spoil its neighbours' search.
+    """Check what a search is given: compiled code would read beyond arrays, and one bad hit spoil its
+    neighbours' search.
 
     Raises:
-        InputError: hits or layer pairs of another detector, hits that are not finite, or a field or number of threads that
-            cannot be.
+        InputError: hits or layer pairs of another detector, hits that are not finite, or a field or number of
+            threads that cannot be.
     """
     check_field("edges", field)
     check("edges", "threads", threads, threads >= 1, "at least 1")
@@ -148,8 +167,10 @@ def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float
     if not good.all():
         row = int(np.argmin(good))
         raise InputError(
-            f"edges: hit {hits.hit_id[row]} (row {row}; {int(np.sum(~good))} such hits) has the position {hits.position[row]}, "
-            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite (positions to "
+            f"edges: hit {hits.hit_id[row]} (row {row}; {int(np.sum(~good))} such hits) has the position "
+            f"{hits.position[row]}, "
+            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite "
+            f"(positions to "
             f"{LARGEST:g} mm, slopes and their sigmas to {STEEPEST:g}) and the covariance positive definite: "
             "estimate its cluster again or leave it out"
         )
@@ -162,18 +183,22 @@ def _check_pairs(pairs: LayerPairs, layers: Layers) -> None:
         bad = rows[(rows < least) | (rows >= n_layers)]
         if len(rows) != len(pairs) or len(bad):
             raise InputError(
-                f"edges: the layer pairs have {len(rows)} {name} layers for {len(pairs)} pairs, {bad[:3].tolist()} among them, "
-                f"and the detector has {n_layers}, numbered from 0; give smartpix.layers.layer_pairs of this detector"
+                f"edges: the layer pairs have {len(rows)} {name} layers for {len(pairs)} pairs, "
+                f"{bad[:3].tolist()} among them, "
+                f"and the detector has {n_layers}, numbered from 0; give smartpix.layers.layer_pairs of this "
+                f"detector"
             )
     if not np.all(layers.gap_high[gap] > layers.gap_low[gap]):
         raise InputError(
-            f"edges: a layer pair goes through the gap of a layer of {sorted(set(gap.tolist()))} and one of those has none; "
+            f"edges: a layer pair goes through the gap of a layer of {sorted(set(gap.tolist()))} and one of "
+            f"those has none; "
             "give smartpix.layers.layer_pairs of this detector"
         )
 
 
 def search_all(
-    table: HitTable, grid: Grid, pairs: LayerPairs, detector: Detector, cut: float, sigma_z0: float, sigma_d0: float,
+    table: HitTable, grid: Grid, pairs: LayerPairs, detector: Detector, cut: float, sigma_z0: float,
+    sigma_d0: float,
     curvature: float, limit: int, threads: int,
 ) -> Edges:  # fmt: skip
     """Edges from every hit of the table to every layer that follows its own; see :func:`find_edges`.
@@ -185,7 +210,8 @@ def search_all(
 
     def part(first: int, last: int) -> Any:
         source, target, pair, values, *counts = search(
-            first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes, table.cell_start,
+            first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes,
+            table.cell_start,
             grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, table.envelope,
             np.float32(table.margin), np.float32(table.innermost), np.float32(cut), np.float32(1 / sigma_z0),
             np.float32(curvature), np.float32(0.5 / max(sigma_d0, SHARPEST)), limit,
@@ -197,9 +223,14 @@ def search_all(
     looked, tested, n_edges = (sum(counts[k] for _, counts in parts) for k in range(3))
     if n_edges > limit:
         raise InputError(
-            f"edges: the event has {n_edges} edges, more than max_edges = {limit}; raise min_pt or max_edges, "
+            f"edges: the event has {n_edges} edges, more than max_edges = {limit}; raise min_pt or "
+            f"max_edges, "
             "or lower the cones' quantile"
         )
-    columns = parts[0][0] if len(parts) == 1 else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
+    columns = (
+        parts[0][0]
+        if len(parts) == 1
+        else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
+    )
     source, target, pair, chi2, bend, slope, z0, pulls = columns
     return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested, len(table.order))

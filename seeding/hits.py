@@ -42,20 +42,31 @@ class Hits:
 
     def __post_init__(self) -> None:
         n = len(self.hit_id)
-        widths = {"module": (), "layer": (), "position": (3,), "cot": (2,), "cot_covariance": (3,), "axes": (9,)}
+        widths = {
+            "module": (),
+            "layer": (),
+            "position": (3,),
+            "cot": (2,),
+            "cot_covariance": (3,),
+            "axes": (9,),
+        }
         shapes = {name: (getattr(self, name).shape, (n, *width)) for name, width in widths.items()}
         shapes["estimate.mean"] = (self.estimate.mean.shape, (n, 4))
         shapes["estimate.cholesky"] = (self.estimate.cholesky.shape, (n, 4, 4))
         for name, (found, expected) in shapes.items():
             if found != expected:
-                raise InputError(f"hits: {name} has the shape {found} and hit_id {n} rows; expected {expected}")
+                raise InputError(
+                    f"hits: {name} has the shape {found} and hit_id {n} rows; expected {expected}"
+                )
 
     def __len__(self) -> int:
         return len(self.hit_id)
 
     @property
     def upright(self) -> npt.NDArray[np.bool_]:
-        """(N,) the module stands along the beam, as on a cylinder; otherwise it lies across it, as on a disk."""
+        """(N,) the module stands along the beam, as on a cylinder; otherwise it lies across it, as on a
+        disk.
+        """
         return np.asarray(np.abs(self.axes[:, 8]) < np.sqrt(0.5))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Hits:
@@ -71,19 +82,25 @@ def check_hits(hits: Hits, detector: Detector, where: str) -> None:
     Raises:
         InputError: a module or layer that the detector does not have, or a layer that is not the module's.
     """
-    for name, rows, n in (("module", hits.module, len(detector)), ("layer", hits.layer, len(detector.layers))):
+    for name, rows, n in (
+        ("module", hits.module, len(detector)),
+        ("layer", hits.layer, len(detector.layers)),
+    ):
         if len(rows) and not 0 <= rows.min() <= rows.max() < n:
             row = int(np.argmax((rows < 0) | (rows >= n)))
             raise InputError(
-                f"{where}: hit {hits.hit_id[row]} (row {row}) has the {name} {rows[row]} and the detector has {n}, "
+                f"{where}: hit {hits.hit_id[row]} (row {row}) has the {name} {rows[row]} and the detector "
+                f"has {n}, "
                 "numbered from 0; give the detector that the hits were made with"
             )
     wrong = hits.layer != detector.layer_index[hits.module]
     if np.any(wrong):
         row = int(np.argmax(wrong))
         raise InputError(
-            f"{where}: hit {hits.hit_id[row]} (row {row}) has the layer {hits.layer[row]} and its module {hits.module[row]} "
-            f"lies in layer {detector.layer_index[hits.module[row]]}; give the detector that the hits were made with"
+            f"{where}: hit {hits.hit_id[row]} (row {row}) has the layer {hits.layer[row]} and its module "
+            f"{hits.module[row]} "
+            f"lies in layer {detector.layer_index[hits.module[row]]}; give the detector that the hits were "
+            f"made with"
         )
 
 
@@ -97,12 +114,14 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
     """
     if len(clusters) != len(estimate.mean):
         raise InputError(
-            f"hits: there are {len(clusters)} clusters and {len(estimate.mean)} estimates; give those of the same event"
+            f"hits: there are {len(clusters)} clusters and {len(estimate.mean)} estimates; give those of the "
+            f"same event"
         )
     module = ak.to_numpy(clusters["module_index"])
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = np.clip(estimate.mean[:, :2], -half, half)
-    # The rows of the factor that belong to the slopes; the whole 4 x 4 product would take longer than all the rest.
+    # The rows of the factor that belong to the slopes; the whole 4 x 4 product would take longer than all the
+    # rest.
     alpha, beta = estimate.cholesky[:, 2], estimate.cholesky[:, 3]
     return Hits(
         hit_id=ak.to_numpy(clusters["hit_id"]),
@@ -111,6 +130,8 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
         position=detector.to_global(module, local),
         estimate=estimate,
         cot=np.ascontiguousarray(estimate.mean[:, 2:]),
-        cot_covariance=np.stack([np.einsum("nk,nk->n", a, b) for a, b in ((alpha, alpha), (alpha, beta), (beta, beta))], axis=1),
+        cot_covariance=np.stack(
+            [np.einsum("nk,nk->n", a, b) for a, b in ((alpha, alpha), (alpha, beta), (beta, beta))], axis=1
+        ),
         axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
     )

@@ -1,10 +1,12 @@
 """The compiled loops over hits and pairs of hits: arrays in, arrays out. Callers validate; nothing here does.
 
-Geometry used throughout: a helix through the beam line, signed curvature k (1/mm, counter-clockwise positive). At radius r the
-azimuth has turned by asin(k r / 2) from the start, the path in the transverse plane is 2 asin(k r / 2) / k.
+Geometry used throughout: a helix through the beam line, signed curvature k (1/mm, counter-clockwise
+positive). At radius r the azimuth has turned by asin(k r / 2) from the start, the path in the transverse
+plane is 2 asin(k r / 2) / k.
 
-What limits the search is memory traffic and mispredicted branches, not arithmetic (docs/speed.md): all that the first tests of
-a candidate need lies in one cache line, candidates of a source lie side by side, and each test leaves fewer for the next.
+What limits the search is memory traffic and mispredicted branches, not arithmetic (docs/speed.md): all that
+the first tests of a candidate need lies in one cache line, candidates of a source lie side by side, and each
+test leaves fewer for the next.
 """
 
 from __future__ import annotations
@@ -68,7 +70,12 @@ MOST_TURN = 1.0
 """Largest spread (rad) of a direction by the impact parameter, which cannot exceed the radius."""
 AHEAD = np.float32(0.5 * math.pi + 1e-4)
 """Azimuth between two hits of an edge, at most: its target lies beyond the tangent at its source."""
-EIGHTH, SIXTEENTH, LAST_COS, BENT = np.float32(1 / 8), np.float32(1 / 16), np.float32(5 / 128), np.float32(0.1)
+EIGHTH, SIXTEENTH, LAST_COS, BENT = (
+    np.float32(1 / 8),
+    np.float32(1 / 16),
+    np.float32(5 / 128),
+    np.float32(0.1),
+)
 PI = np.float32(math.pi)
 FAST = {"contract", "arcp", "nsz", "reassoc"}
 """Liberties with rounding, none with what is not finite."""
@@ -76,7 +83,8 @@ FAST = {"contract", "arcp", "nsz", "reassoc"}
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_cells(
-    first: int, last: int, position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any,
+    first: int, last: int, position: Any, layer: Any, barrel: Any, low: Any, width: Any, n_along: Any,
+    first_cell: Any,
     radius: Any, phi: Any, cell: Any,
 ) -> None:  # fmt: skip
     """Radius, phi and (layer, along, phi) cell of some hits, filled into (N,) arrays."""
@@ -109,11 +117,11 @@ def sort_cells(cell: Any, n_cells: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
-    """Which dz/ds (s along the transverse path) give a cot alpha within ``half`` of ``a``, for directions within ``reach``
-    (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
+    """Which dz/ds (s along the transverse path) give a cot alpha within ``half`` of ``a``, for directions
+    within ``reach`` (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
 
-    cot alpha = (x_r ct + x_p st + x_z c) / (z_r ct + z_p st + z_z c), solved for c; nothing is known where a direction along
-    the module lies within the range.
+    cot alpha = (x_r ct + x_p st + x_z c) / (z_r ct + z_p st + z_z c), solved for c; nothing is known where a
+    direction along the module lies within the range.
     """
     low, high = 1e9, -1e9
     cosine = math.sqrt(1 - reach * reach)
@@ -133,16 +141,19 @@ def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fill_table(
-    first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any, covariance: Any, scale: float,
-    sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float, table: Any, f: Any,
+    first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any,
+    covariance: Any, scale: float,
+    sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float, innermost: float,
+    table: Any, f: Any,
 ) -> None:  # fmt: skip
     """What the search needs of some of the hits, in its order.
 
-    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; one over the sigma of cot alpha, the slope of cot beta by
-    cot alpha in their covariance and one over the sigma of cot beta at known cot alpha; the lowest and highest
-    slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot beta; two unused. And ``f``
-    (N, 9): axes along radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer and the spread of
-    the direction that the impact parameter brings, sigma_d0 / r and at most ``MOST_TURN``.
+    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; one over the sigma of cot alpha, the
+    slope of cot beta by cot alpha in their covariance and one over the sigma of cot beta at known cot alpha;
+    the lowest and highest slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot
+    beta; two unused. And ``f``
+    (N, 9): axes along radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer
+    and the spread of the direction that the impact parameter brings, sigma_d0 / r and at most ``MOST_TURN``.
 
     Args:
         covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb; times ``scale``.
@@ -172,11 +183,14 @@ def fill_table(
         aa = covariance[i, 0] * scale + kick * (1 + a * a)
         ab = covariance[i, 1] * scale + kick * a * b
         bb = covariance[i, 2] * scale + kick * (1 + b * b)
-        # The determinant with the impact parameter's part, which may be so large that aa bb - ab ab would cancel.
+        # The determinant with the impact parameter's part, which may be so large that aa bb - ab ab would
+        # cancel.
         det = aa * bb - ab * ab + aa * bt * bt - 2 * ab * at * bt + bb * at * at
         aa, ab, bb = aa + at * at, ab + at * bt, bb + bt * bt
         # The impact parameter may add to the curvature, see search().
-        reach = min(0.5 * r * (curvature + 2 * max(sigma_d0, SHARPEST) * math.sqrt(cut) / (r * innermost)), 0.99)
+        reach = min(
+            0.5 * r * (curvature + 2 * max(sigma_d0, SHARPEST) * math.sqrt(cut) / (r * innermost)), 0.99
+        )
         low, high = slope_range(a, math.sqrt(cut * aa), reach, f, s)
         # |z0| alone may not use up the chi2; the path to r is at most this much longer than r.
         z_reach, stretch = math.sqrt(cut) * sigma_z0, 1 / math.sqrt(1 - reach * reach)
@@ -194,7 +208,8 @@ def fill_table(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def envelopes(first: Any, table: Any, margin: float) -> Any:
-    """(L, 4) r_min, r_max, z_min, z_max in mm of each layer's hits, wider by ``margin``; inside out where it has none.
+    """(L, 4) r_min, r_max, z_min, z_max in mm of each layer's hits, wider by ``margin``; inside out where it
+    has none.
 
     Args:
         first: (L + 1,) first hit of each layer; table: of :func:`fill_table`.
@@ -228,7 +243,9 @@ def grow_rows(values: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def cos_of_sin(s2: Any) -> Any:
-    """Cosine from the square of the sine; a square root takes longer than everything else in the test of a pair."""
+    """Cosine from the square of the sine; a square root takes longer than everything else in the test of a
+    pair.
+    """
     if s2 < BENT:
         return ONE - s2 * (HALF + s2 * (EIGHTH + s2 * (SIXTEENTH + s2 * LAST_COS)))
     return math.sqrt(ONE - s2)
@@ -244,18 +261,21 @@ def arc_ratio(u: Any, u2: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def search(
-    first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any, f: Any, start: Any,
-    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, margin: Any, innermost: Any, cut: Any,
+    first_item: int, last_item: int, items: Any, inner: Any, outer: Any, bounds: Any, first: Any, t: Any,
+    f: Any, start: Any,
+    barrel: Any, low: Any, width: Any, n_along: Any, first_cell: Any, envelope: Any, margin: Any,
+    innermost: Any, cut: Any,
     inverse_z0: Any, max_curvature: Any, inverse_d0: Any, limit: int,
 ) -> Any:  # fmt: skip
     """Edges of some of the searches, each from one hit to one layer.
 
-    The slopes a hit allows (from its own cot alpha and from z0) and the largest curvature give a box on the target layer; of
-    the hits in the cells under it those are kept whose joint chi2 with the source passes. The box is wide enough for
-    everything that passes.
+    The slopes a hit allows (from its own cot alpha and from z0) and the largest curvature give a box on the
+    target layer; of the hits in the cells under it those are kept whose joint chi2 with the source passes.
+    The box is wide enough for everything that passes.
 
     Args:
-        first_item, last_item, items: which searches, in the list of all: pair p has those from items[p] to items[p + 1].
+        first_item, last_item, items: which searches, in the list of all: pair p has those from items[p] to
+            items[p + 1].
         inner, outer, bounds: layer pairs and the gaps they pass (P, 3).
         first: (L + 1,) first hit of each layer; t, f, start: see :func:`fill_table` and :func:`sort_cells`.
         barrel ... first_cell: of the grid; envelope: of :func:`envelopes`; margin: of rounding, in mm.
@@ -265,8 +285,8 @@ def search(
         limit: store no more edges than this.
 
     Returns:
-        source, target (E,) in the table's order, pair (E,), values (E, 8): chi2, curvature, slope, z0, four pulls;
-        and the numbers of candidates looked at, of full tests, and of edges, stored or not.
+        source, target (E,) in the table's order, pair (E,), values (E, 8): chi2, curvature, slope, z0, four
+        pulls; and the numbers of candidates looked at, of full tests, and of edges, stored or not.
     """
     size = 4096
     source, target, pair = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
@@ -275,7 +295,8 @@ def search(
     if first_item >= last_item:
         return source[:0], target[:0], pair[:0], values[:0], n_looked, n_tested, n_edges
     gate = math.sqrt(cut) / inverse_d0
-    # The sine of half the turn at the outermost hit: k r / 2, where the impact parameter adds gate / (r_i r_j) to k.
+    # The sine of half the turn at the outermost hit: k r / 2, where the impact parameter adds gate / (r_i
+    # r_j) to k.
     sharpest = HALF * (max_curvature * envelope[:, 1].max() + gate / innermost)
     stretch = ONE / math.sqrt(ONE - min(sharpest, np.float32(0.99)) ** 2)
     shrink = ONE / stretch
@@ -333,8 +354,12 @@ def search(
         # asin(k r / 2) grows by at most the stretch times its argument.
         turn = min(HALF * widest * (far - ri) * stretch + np.float32(1e-4), AHEAD)
         last_along = n_along[k] - 1
-        a_first = int(min(max((along_low - margin - low[k]) / width[k], np.float32(0)), np.float32(last_along)))
-        a_last = int(min(max((along_high + margin - low[k]) / width[k], np.float32(0)), np.float32(last_along)))
+        a_first = int(
+            min(max((along_low - margin - low[k]) / width[k], np.float32(0)), np.float32(last_along))
+        )
+        a_last = int(
+            min(max((along_high + margin - low[k]) / width[k], np.float32(0)), np.float32(last_along))
+        )
         p_first = int(math.floor((phi_i - turn + PI) * PHI_SCALE))
         p_last = int(math.floor((phi_i + turn + PI) * PHI_SCALE))
         for a in range(a_first, a_last + 1):
@@ -354,9 +379,15 @@ def search(
                     dr, dz = t[j, R] - ri, t[j, Z] - zi
                     if dr <= NEAREST or (inner[p] == k and not barrel[k] and dr > OVERLAP):
                         continue
-                    # The slope along the path is at most dz / dr and at least that over the stretch; times dr.
+                    # The slope along the path is at most dz / dr and at least that over the stretch; times
+                    # dr.
                     least, most = min(dz, dz * shrink), max(dz, dz * shrink)
-                    if most < slope_low * dr or least > slope_high * dr or most < t[j, LOW] * dr or least > t[j, HIGH] * dr:
+                    if (
+                        most < slope_low * dr
+                        or least > slope_high * dr
+                        or most < t[j, LOW] * dr
+                        or least > t[j, HIGH] * dr
+                    ):
                         continue
                     rj = t[j, R]
                     if bounds[p, 2] > 0:

@@ -40,16 +40,20 @@ class SeedParameters:
 def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -> SeedParameters:
     """Parameters from the three positions alone, without the luminous region.
 
-    A helix near the seed's own (through the beam line) is fitted by weighted least squares: three unknowns to three positions
-    across the track, two to three along it. The weights hold the positions' errors and multiple scattering in the first two
-    layers; not the material before the first hit, although the parameters are those at the beam line.
+    A helix near the seed's own (through the beam line) is fitted by weighted least squares: three unknowns to
+    three positions across the track, two to three along it. The weights hold the positions' errors and
+    multiple scattering in the first two layers; not the material before the first hit, although the
+    parameters are those at the beam line.
 
     Args:
         field: along z in T.
     """
     n = len(seeds)
     position = hits.position[seeds.hits]
-    radius, azimuth = np.hypot(position[..., 0], position[..., 1]), np.arctan2(position[..., 1], position[..., 0])
+    radius, azimuth = (
+        np.hypot(position[..., 0], position[..., 1]),
+        np.arctan2(position[..., 1], position[..., 0]),
+    )
     k = seeds.curvature.astype(np.float64)
     k = np.where(np.abs(k) < 1e-9, 1e-9, k)
     c = seeds.cot_theta.astype(np.float64)
@@ -61,13 +65,19 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
     across = radius * off * np.cos(turn)
     bend = 2 * turn
     design = np.stack([np.cos(bend), np.sin(bend) / k[:, None], (1 - np.cos(bend)) / k[:, None] ** 2], axis=2)
-    # What the positions' errors along the modules' x and y do across the track, and along it in z at equal path.
+    # What the positions' errors along the modules' x and y do across the track, and along it in z at equal
+    # path.
     sigma, axes = hits.estimate.sigma()[seeds.hits], hits.axes.reshape(-1, 3, 3)[seeds.hits]
     direction = phi[:, None] + bend
     cosine, sine = np.cos(direction)[..., None], np.sin(direction)[..., None]
-    forward, sideways = axes[..., 0] * cosine + axes[..., 1] * sine, axes[..., 1] * cosine - axes[..., 0] * sine
+    forward, sideways = (
+        axes[..., 0] * cosine + axes[..., 1] * sine,
+        axes[..., 1] * cosine - axes[..., 0] * sine,
+    )
     variance_across = ((sideways[..., :2] * sigma[..., :2]) ** 2).sum(axis=2)
-    variance_along = (((axes[..., :2, 2] - c[:, None, None] * forward[..., :2]) * sigma[..., :2]) ** 2).sum(axis=2)
+    variance_along = (((axes[..., :2, 2] - c[:, None, None] * forward[..., :2]) * sigma[..., :2]) ** 2).sum(
+        axis=2
+    )
     # Without field the curvature says nothing of the momentum: that of the softest track.
     k2 = max_curvature(field, cone.min_pt) ** 2 if is_straight(field) else k**2
     theta2 = scattering_constant(field, cone.radiation_length) * k2 / (1 + c * c)
@@ -78,11 +88,16 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
     v_across = eye * variance_across[..., None] + (theta2 * (1 + c * c))[:, None, None] * kicks
     v_along = eye * variance_along[..., None] + (theta2 * (1 + c * c) ** 2)[:, None, None] * kicks
     shift, c_across = _least_squares(design, across, v_across)
-    # Paths once more, from where the fitted circle comes closest to the axis: an impact parameter changes them.
+    # Paths once more, from where the fitted circle comes closest to the axis: an impact parameter changes
+    # them.
     d0, phi, k = shift[:, 0], phi + shift[:, 1], k + shift[:, 2]
-    chord = np.hypot(position[..., 0] + (d0 * np.sin(phi))[:, None], position[..., 1] - (d0 * np.cos(phi))[:, None])
+    chord = np.hypot(
+        position[..., 0] + (d0 * np.sin(phi))[:, None], position[..., 1] - (d0 * np.cos(phi))[:, None]
+    )
     half = np.clip(0.5 * k[:, None] * chord, -0.999, 0.999)
-    path = chord * np.where(np.abs(half) < 1e-6, 1.0, np.arcsin(half) / np.where(np.abs(half) < 1e-6, 1.0, half))
+    path = chord * np.where(
+        np.abs(half) < 1e-6, 1.0, np.arcsin(half) / np.where(np.abs(half) < 1e-6, 1.0, half)
+    )
     line = np.stack([np.ones_like(path), path], axis=2)
     z, c_along = _least_squares(line, position[..., 2], v_along)
     covariance = np.zeros((n, 5, 5))
@@ -92,7 +107,9 @@ def seed_parameters(hits: Hits, seeds: Seeds, field: float, cone: ConeOptions) -
 
 
 def _least_squares(design: Floats, values: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Solutions (S, P) and their covariances (S, P, P), of S problems (S, 3, P) with values (S, 3) and theirs (S, 3, 3)."""
+    """Solutions (S, P) and their covariances (S, P, P), of S problems (S, 3, P) with values (S, 3) and theirs
+    (S, 3, 3).
+    """
     weighted = np.swapaxes(np.linalg.solve(covariance, design), 1, 2)
     inverse = np.asarray(np.linalg.inv(weighted @ design), dtype=np.float64)
     return (inverse @ (weighted @ values[:, :, None]))[:, :, 0], inverse

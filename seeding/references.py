@@ -1,4 +1,6 @@
-"""What the cones are compared with: searches that know less of each hit, in the same compiled loop or in a k-d tree."""
+"""What the cones are compared with: searches that know less of each hit, in the same compiled loop or in a
+k-d tree.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ LENIENT = 1e-3
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0`` (mm).
+    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0``
+    (mm).
 
     Without field nothing bends, and the window is empty.
     """
@@ -56,21 +59,32 @@ def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitT
 
 
 def _search(
-    table: HitTable, grid: Grid, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int
+    table: HitTable,
+    grid: Grid,
+    detector: Detector,
+    pairs: LayerPairs,
+    field: float,
+    options: WindowOptions,
+    threads: int,
 ) -> Edges:
     curvature = max_curvature(field, options.min_pt)
     if is_straight(field):
         nothing = np.zeros(0, dtype=np.int32)
         pairs = LayerPairs(nothing, nothing, nothing)
     # With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1.
-    return search_all(table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads)
+    return search_all(
+        table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads
+    )
 
 
-def window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int = 1) -> Edges:
+def window(
+    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int = 1
+) -> Edges:
     """Edges of the reference window on the same layer pairs: what a tracker without directions would search.
 
     Raises:
-        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than ``options.max_edges``.
+        InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
+            ``options.max_edges``.
     """
     check_search(hits, detector, pairs, field, threads)
     grid = layer_grid(detector)
@@ -79,7 +93,8 @@ def window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, opti
 
 @dataclass(frozen=True)
 class LengthTable:
-    """Which |cot alpha| a cluster of so many columns may have: the idea of cluster-shape filters and of ACTS's GBTS.
+    """Which |cot alpha| a cluster of so many columns may have: the idea of cluster-shape filters and of
+    ACTS's GBTS.
 
     Attributes:
         low, high: (2, L) for the barrel and the end-caps, by length; longer clusters count as the longest.
@@ -92,19 +107,24 @@ class LengthTable:
 def length_table(
     length: npt.NDArray[np.int64], barrel: npt.NDArray[np.bool_], cot_alpha: Floats, quantile: float = 0.997
 ) -> LengthTable:
-    """Table from clusters of known direction (N,): between the quantiles that leave out ``1 - quantile`` altogether."""
+    """Table from clusters of known direction (N,): between the quantiles that leave out ``1 - quantile``
+    altogether.
+    """
     longest = 40
     low, high = np.zeros((2, longest + 1)), np.full((2, longest + 1), np.inf)
     for row, region in enumerate((barrel, ~barrel)):
         for n in range(longest + 1):
             here = region & (length == n if n < longest else length >= n) & np.isfinite(cot_alpha)
             if here.sum() >= 50:
-                low[row, n], high[row, n] = np.quantile(np.abs(cot_alpha[here]), [(1 - quantile) / 2, (1 + quantile) / 2])
+                low[row, n], high[row, n] = np.quantile(
+                    np.abs(cot_alpha[here]), [(1 - quantile) / 2, (1 + quantile) / 2]
+                )
     return LengthTable(low, high)
 
 
 def length_window(
-    hits: Hits, length: npt.NDArray[np.int64], table: LengthTable, detector: Detector, pairs: LayerPairs, field: float,
+    hits: Hits, length: npt.NDArray[np.int64], table: LengthTable, detector: Detector, pairs: LayerPairs,
+    field: float,
     options: WindowOptions, threads: int = 1,
 ) -> Edges:  # fmt: skip
     """Edges of the window whose slope both clusters' lengths (N,), in columns, allow.
@@ -115,17 +135,22 @@ def length_window(
     check_search(hits, detector, pairs, field, threads)
     if np.shape(length) != (len(hits),) or np.any(length < 0):
         raise InputError(
-            f"window: length has the shape {np.shape(length)} and there are {len(hits)} hits; give 0 or more for each"
+            f"window: length has the shape {np.shape(length)} and there are {len(hits)} hits; give 0 or more "
+            f"for each"
         )
     grid = layer_grid(detector)
     sorted_hits = _table(hits, grid, field, options)
     region = np.where(detector.barrel[hits.module], 0, 1)
     n = np.minimum(length, table.low.shape[1] - 1)
     low, high = table.low[region, n], table.high[region, n]
-    # cot alpha is cot theta on the barrel's modules, but for their tilt and the bend, and tan theta on the disks.
+    # cot alpha is cot theta on the barrel's modules, but for their tilt and the bend, and tan theta on the
+    # disks.
     barrel = region == 0
     with np.errstate(divide="ignore"):
-        low, high = np.where(barrel, low, 1 / high), np.where(barrel, high, np.where(low > 0, 1 / low, np.inf))
+        low, high = (
+            np.where(barrel, low, 1 / high),
+            np.where(barrel, high, np.where(low > 0, 1 / low, np.inf)),
+        )
     low, high = low * (1 - LENIENT), np.minimum(high * (1 + LENIENT), STEEPEST)
     t, order = sorted_hits.hits, sorted_hits.order
     t[:, LOW] = np.maximum(t[:, LOW], np.where(t[:, LOW] > 0, low[order], -high[order]))
@@ -138,11 +163,14 @@ def length_window(
     return edges.take(np.flatnonzero(keep))
 
 
-def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions) -> npt.NDArray[np.int32]:
-    """The window's edges (E, 2) from a k-d tree for each layer (SciPy), as a user without a grid would look them up.
+def tree_window(
+    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions
+) -> npt.NDArray[np.int32]:
+    """The window's edges (E, 2) from a k-d tree for each layer (SciPy), as a user without a grid would look
+    them up.
 
-    A track from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log r; a box around
-    that in the tree, then the window's own test in NumPy.
+    A track from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log
+    r; a box around that in the tree, then the window's own test in NumPy.
 
     Raises:
         InputError: hits, layer pairs or field that cannot be.
@@ -165,7 +193,9 @@ def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float,
         turn, longer = min(turn, float(AHEAD)), np.arcsin(bent) / bent
         if detector.layers.barrel[outer]:
             across = position[b, 2] / radius[b]
-            low, high = _cylinder_range(position[a, 2] / radius[a], 1 / radius[a], radius[b].max(), longer, options.max_z0)
+            low, high = _cylinder_range(
+                position[a, 2] / radius[a], 1 / radius[a], radius[b].max(), longer, options.max_z0
+            )
         else:
             across = np.log(radius[b])
             low, high = _disk_range(radius[a], position[a, 2], position[b, 2], longer, options.max_z0)
@@ -174,20 +204,27 @@ def tree_window(hits: Hits, detector: Detector, pairs: LayerPairs, field: float,
         usable = np.flatnonzero(reach > 0)
         unit = np.median(reach[usable]) if len(usable) else 1.0
         tree = KDTree(
-            np.column_stack([np.mod(phi[b], 2 * np.pi) / turn, across / unit]), boxsize=np.array([2 * np.pi / turn, 0.0])
+            np.column_stack([np.mod(phi[b], 2 * np.pi) / turn, across / unit]),
+            boxsize=np.array([2 * np.pi / turn, 0.0]),
         )
         centre = np.column_stack([np.mod(phi[a], 2 * np.pi) / turn, 0.5 * (low + high) / unit])[usable]
-        lists = tree.query_ball_point(centre, np.maximum(1, reach[usable] / unit), p=np.inf, return_sorted=False)
+        lists = tree.query_ball_point(
+            centre, np.maximum(1, reach[usable] / unit), p=np.inf, return_sorted=False
+        )
         i = a[np.repeat(usable, [len(entry) for entry in lists])]
         j = b[np.concatenate([np.asarray(entry, dtype=np.int64) for entry in [[], *lists]])]
-        inside = _in_window(position[i], position[j], radius[i], radius[j], largest, options.max_z0, bounds[p])
+        inside = _in_window(
+            position[i], position[j], radius[i], radius[j], largest, options.max_z0, bounds[p]
+        )
         if inner == outer and not detector.layers.barrel[outer]:
             inside &= radius[j] - radius[i] <= OVERLAP
         found.append(np.stack([i[inside], j[inside]], axis=1).astype(np.int32))
     return np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int32)
 
 
-def _cylinder_range(ray: Floats, inverse: Floats, r_max: float, longer: float, max_z0: float) -> tuple[Floats, Floats]:
+def _cylinder_range(
+    ray: Floats, inverse: Floats, r_max: float, longer: float, max_z0: float
+) -> tuple[Floats, Floats]:
     """z / r on a cylinder of tracks through points of z / r = ``ray`` (N,) and 1 / r = ``inverse``.
 
     Along a track z - z0 is as the path, which grows by ``longer`` more than the radius at most.
@@ -196,23 +233,41 @@ def _cylinder_range(ray: Floats, inverse: Floats, r_max: float, longer: float, m
     return np.minimum(ray, ray * longer) - shift, np.maximum(ray, ray * longer) + shift
 
 
-def _disk_range(radius: Floats, z: Floats, disk: Floats, longer: float, max_z0: float) -> tuple[Floats, Floats]:
-    """log r on a disk with hits at ``disk`` (M,) of tracks through points (N,): paths are as z - z0, to either side."""
+def _disk_range(
+    radius: Floats, z: Floats, disk: Floats, longer: float, max_z0: float
+) -> tuple[Floats, Floats]:
+    """log r on a disk with hits at ``disk`` (M,) of tracks through points (N,): paths are as z - z0, to
+    either side.
+    """
     low, high = np.full(len(z), np.inf), np.full(len(z), -np.inf)
     for z_of, ends in ((z, disk), (-z, -disk)):
         near, far = np.maximum(ends.min() - z_of, 0), ends.max() - z_of
         there = (far >= 0) & (z_of + max_z0 > 0)
-        least, most = 1 + near / np.maximum(z_of + max_z0, 1e-9), 1 + np.maximum(far, 0) / np.maximum(z_of - max_z0, 1e-9)
-        low, high = np.where(there, np.minimum(low, least), low), np.where(there, np.maximum(high, most), high)
+        least, most = (
+            1 + near / np.maximum(z_of + max_z0, 1e-9),
+            1 + np.maximum(far, 0) / np.maximum(z_of - max_z0, 1e-9),
+        )
+        low, high = (
+            np.where(there, np.minimum(low, least), low),
+            np.where(there, np.maximum(high, most), high),
+        )
     some = high >= low
     low, high = np.where(some, low, 1.0), np.where(some, high, 1e-9)
     return np.log(radius * low / longer), np.log(radius * high)
 
 
 def _in_window(
-    start: Floats, end: Floats, r_start: Floats, r_end: Floats, largest: float, max_z0: float, gap: npt.NDArray[np.float32]
+    start: Floats,
+    end: Floats,
+    r_start: Floats,
+    r_end: Floats,
+    largest: float,
+    max_z0: float,
+    gap: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.bool_]:
-    """(E,) whether pairs of points (E, 3) are in the window: |curvature| and |z0| of the circle through the beam line."""
+    """(E,) whether pairs of points (E, 3) are in the window: |curvature| and |z0| of the circle through the
+    beam line.
+    """
     step = end - start
     chord = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)
     curvature = 2 * (start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]) / (r_start * r_end * chord)

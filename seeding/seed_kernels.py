@@ -15,10 +15,14 @@ NOTHING = np.float32(1e-14)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def hit_terms(first: int, last: int, position: Any, cholesky: Any, upright: Any, radius: Any, along: Any) -> None:
-    """Radius (N,), at least 1 mm, of some hits, and the uncertainty (N, 2) of their x: as it enters z, and per |cot theta|.
+def hit_terms(
+    first: int, last: int, position: Any, cholesky: Any, upright: Any, radius: Any, along: Any
+) -> None:
+    """Radius (N,), at least 1 mm, of some hits, and the uncertainty (N, 2) of their x: as it enters z, and
+    per |cot theta|.
 
-    x runs along the beam in the barrel and along the radius on the disks, where it counts |cot theta| times in z.
+    x runs along the beam in the barrel and along the radius on the disks, where it counts |cot theta| times
+    in z.
     """
     for h in range(first, last):
         radius[h] = max(np.sqrt(position[h, 0] ** 2 + position[h, 1] ** 2), 1.0)
@@ -27,8 +31,12 @@ def hit_terms(first: int, last: int, position: Any, cholesky: Any, upright: Any,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_terms(first: int, last: int, source: Any, target: Any, radius: Any, along: Any, cot_theta: Any, out: Any) -> None:
-    """Fills (E, 2), of some edges: the standard deviations of its slope from its first and from its last hit alone."""
+def edge_terms(
+    first: int, last: int, source: Any, target: Any, radius: Any, along: Any, cot_theta: Any, out: Any
+) -> None:
+    """Fills (E, 2), of some edges: the standard deviations of its slope from its first and from its last hit
+    alone.
+    """
     for e in range(first, last):
         i, j = source[e], target[e]
         inverse = 1 / max(radius[j] - radius[i], 1.0)
@@ -39,21 +47,24 @@ def edge_terms(first: int, last: int, source: Any, target: Any, radius: Any, alo
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def connect(
-    first_hit: int, last_hit: int, source: Any, target: Any, arriving: Any, arriving_start: Any, leaving: Any, leaving_start: Any,
-    terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float, cut: float,
+    first_hit: int, last_hit: int, source: Any, target: Any, arriving: Any, arriving_start: Any,
+    leaving: Any, leaving_start: Any,
+    terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float,
+    cut: float,
     softest: float, per_middle: int, before: Any, after: Any,
 ) -> Any:  # fmt: skip
     """Pairs of edges that share one of some hits and agree: at most ``per_middle`` a hit, best first.
 
-    The kink's chi2 has 2 degrees of freedom. Each edge's circle goes through the beam line, so with hits at r1 < r2 < r3 a
-    kick at the first moves the curvatures apart by (1 - r1 / r3) / r2 and at the second by 1 / r3 (times 2 theta), and an impact
-    parameter by 2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick at the middle hit and by the three hits'
-    uncertainty along the beam, of which the middle one enters both.
+    The kink's chi2 has 2 degrees of freedom. Each edge's circle goes through the beam line, so with hits at
+    r1 < r2 < r3 a kick at the first moves the curvatures apart by (1 - r1 / r3) / r2 and at the second by 1 /
+    r3 (times 2 theta), and an impact parameter by 2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick
+    at the middle hit and by the three hits' uncertainty along the beam, of which the middle one enters both.
 
     Args:
         arriving, arriving_start, leaving, leaving_start: edges by the hit they end and begin at.
         terms: of :func:`edge_terms`; scattering: as in :func:`seeding.table.scattering_constant`.
-        softest: curvature at which scattering is counted where curvatures say nothing of the momentum; else 0.
+        softest: curvature at which scattering is counted where curvatures say nothing of the momentum; else
+            0.
         before, after: (E,) smallest kink chi2 with an edge before and after, lowered in place.
 
     Returns:
@@ -121,7 +132,9 @@ def connect(
 
 @njit(cache=True, nogil=True)
 def spread_out(hits: Any, n_hits: int, shared: int) -> Any:
-    """Of seeds (S, 3), best first, those that share at most ``shared`` hits with the ones kept before: their numbers."""
+    """Of seeds (S, 3), best first, those that share at most ``shared`` hits with the ones kept before: their
+    numbers.
+    """
     used = np.zeros(n_hits, np.bool_)
     kept = np.empty(len(hits), np.int64)
     n = 0

@@ -57,7 +57,8 @@ class Seeds:
         hits: (S, 3) rows, inner first.
         curvature: (S,) mean of its edges, 1/mm; cot_theta, z0: (S,) likewise, z0 in mm of the inner edge.
         chi2: (S,) of both edges and their kink.
-        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at most 50.
+        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at
+            most 50.
     """
 
     hits: npt.NDArray[np.int32]
@@ -71,7 +72,9 @@ class Seeds:
         return len(self.hits)
 
 
-def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1) -> Seeds:
+def find_seeds(
+    hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1
+) -> Seeds:
     """Seeds of one event, best first; the result does not depend on ``threads``.
 
     Raises:
@@ -81,15 +84,30 @@ def find_seeds(hits: Hits, edges: Edges, field: float, cone: ConeOptions, option
     n = len(hits)
     radius, along = np.empty(n, dtype=np.float32), np.empty((n, 2), dtype=np.float32)
     terms = np.empty((len(edges), 2), dtype=np.float32)
-    cholesky, upright, support = hits.estimate.cholesky, hits.upright, np.full((2, len(edges)), MISSING, dtype=np.float32)
-    in_parts(lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along), n, threads, even=True)
+    cholesky, upright, support = (
+        hits.estimate.cholesky,
+        hits.upright,
+        np.full((2, len(edges)), MISSING, dtype=np.float32),
+    )
+    in_parts(
+        lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along),
+        n,
+        threads,
+        even=True,
+    )
     ends = (edges.source, edges.target)
     in_parts(
-        lambda first, last: edge_terms(first, last, *ends, radius, along, edges.cot_theta, terms), len(edges), threads, even=True
+        lambda first, last: edge_terms(first, last, *ends, radius, along, edges.cot_theta, terms),
+        len(edges),
+        threads,
+        even=True,
     )
     # By the hit they end at, and by the one they begin at.
     grouped = in_parts(
-        lambda first, last: [group_by(key, n) for key in (edges.target, edges.source)[first:last]], 2, min(threads, 2), even=True
+        lambda first, last: [group_by(key, n) for key in (edges.target, edges.source)[first:last]],
+        2,
+        min(threads, 2),
+        even=True,
     )
     (arriving, arriving_start), (leaving, leaving_start) = (g for part in grouped for g in part)
     scattering = np.float32(scattering_constant(field, cone.radiation_length))

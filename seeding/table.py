@@ -1,4 +1,6 @@
-"""An event's hits in the order in which the kernels search them: by layer, then by cell of a grid, in single precision."""
+"""An event's hits in the order in which the kernels search them: by layer, then by cell of a grid, in single
+precision.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ class Grid:
     """Cells of every layer, along z (barrel) or r (disks) and phi.
 
     Attributes:
-        barrel: (L,) kind of each layer; low, width, n_along: (L,) its first edge, cell size in mm and number of cells.
+        barrel: (L,) kind of each layer; low, width, n_along: (L,) its first edge, cell size in mm and number
+            of cells.
         first_cell: (L + 1,) number of each layer's first cell.
     """
 
@@ -88,7 +91,8 @@ class HitTable:
         first: (L + 1,) where each layer begins.
         hits: (N, 16) a cache line for each hit, see :func:`seeding.kernels.fill_table`.
         axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
-        envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where it has none.
+        envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where
+            it has none.
         margin: what rounding may move a coordinate by, in mm.
         innermost: radius of the innermost hit in mm.
     """
@@ -116,13 +120,15 @@ def max_curvature(field: float, min_pt: float) -> float:
 def scattering_constant(field: float, radiation_length: float) -> float:
     """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's 13.6 MeV without its logarithm (PDG).
 
-    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any incidence.
+    With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any
+    incidence.
     """
     return (0.0136 / max_curvature(field, 1.0)) ** 2 * radiation_length
 
 
 def hit_table(
-    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float, scattering: float, cut: float,
+    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float,
+    scattering: float, cut: float,
     threads: int = 1,
 ) -> HitTable:  # fmt: skip
     """Sort and prepare an event's hits.
@@ -137,13 +143,25 @@ def hit_table(
     n = len(hits)
     radius, phi = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
     cell = np.empty(n, dtype=np.int32)
-    cells = (hits.position, hits.layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, phi, cell)
+    cells = (
+        hits.position,
+        hits.layer,
+        grid.barrel,
+        grid.low,
+        grid.width,
+        grid.n_along,
+        grid.first_cell,
+        radius,
+        phi,
+        cell,
+    )
     in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
     order, start = sort_cells(cell, grid.first_cell[-1])
     innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
     table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
     columns = (
-        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2, sigma_z0, sigma_d0,
+        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2,
+        sigma_z0, sigma_d0,
         curvature, scattering, cut, innermost, table, axes,
     )  # fmt: skip
     in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
@@ -154,18 +172,23 @@ def hit_table(
 
 
 def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:
-    """(P, 3) z of the layer whose gap a pair passes, and between which radii; the last is 0 where there is none."""
+    """(P, 3) z of the layer whose gap a pair passes, and between which radii; the last is 0 where there is
+    none.
+    """
     layers = detector.layers
     bounds = np.zeros((len(pairs), 3), dtype=np.float32)
     gap = np.flatnonzero(pairs.skipped >= 0)
     skipped = pairs.skipped[gap]
     bounds[gap] = np.stack(
-        [layers.z[skipped], layers.gap_low[skipped] - GAP_MARGIN, layers.gap_high[skipped] + GAP_MARGIN], axis=1
+        [layers.z[skipped], layers.gap_low[skipped] - GAP_MARGIN, layers.gap_high[skipped] + GAP_MARGIN],
+        axis=1,
     )
     return bounds
 
 
 def work_items(table: HitTable, pairs: LayerPairs) -> npt.NDArray[Any]:
-    """(P + 1,) sums of the pairs' numbers of source hits: where each pair's searches begin in a list of all of them."""
+    """(P + 1,) sums of the pairs' numbers of source hits: where each pair's searches begin in a list of all
+    of them.
+    """
     sources = table.first[pairs.inner + 1] - table.first[pairs.inner]
     return np.concatenate([[0], np.cumsum(sources)])

@@ -1,6 +1,8 @@
-"""Folders and zip archives of tables, read alike; and what compressed files hold. Nothing is unpacked to disk.
+"""Folders and zip archives of tables, read alike; and what compressed files hold. Nothing is unpacked to
+disk.
 
-A file in an archive has a path that goes on behind the archive's: ``sample.zip/events/event000000001-hits.csv``.
+A file in an archive has a path that goes on behind the archive's:
+``sample.zip/events/event000000001-hits.csv``.
 """
 
 from __future__ import annotations
@@ -23,10 +25,21 @@ PACKED = (".gz", ".zst", ".zip")
 """Endings of compressed files."""
 UNPACKED = 200_000_000
 LARGEST_RATIO = 300
-"""A file may unpack to UNPACKED bytes, or to this many times its size: tables of numbers pack 3 to 50 times."""
+"""A file may unpack to UNPACKED bytes, or to this many times its size: tables of numbers pack 3 to 50
+times.
+"""
 CHUNK = 1 << 22
 
-_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    zlib.error,
+    zipfile.BadZipFile,
+    pa.ArrowException,
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -75,7 +88,8 @@ def read_bytes(path: Path) -> bytes:
     """What a file holds, or one in an archive; unpacked where its name ends in one of :data:`PACKED`.
 
     Raises:
-        InputError: there is no such file, or it is damaged, cut off, encrypted, or unpacks to more than a table can be.
+        InputError: there is no such file, or it is damaged, cut off, encrypted, or unpacks to more than a
+            table can be.
     """
     try:
         content = _plain(path)
@@ -84,10 +98,15 @@ def read_bytes(path: Path) -> bytes:
             with zipfile.ZipFile(pa.BufferReader(content)) as archive:
                 names = list(_checked(archive, path).values())
                 if len(names) != 1:
-                    raise InputError(f"{path}: holds {len(names)} files, and one table is expected; give the folder, or the file")
+                    raise InputError(
+                        f"{path}: holds {len(names)} files, and one table is expected; give the folder, or "
+                        f"the file"
+                    )
                 return _member(archive, names[0], path)
         if ending in PACKED:
-            packed = pa.CompressedInputStream(pa.BufferReader(content), {".gz": "gzip", ".zst": "zstd"}[ending])
+            packed = pa.CompressedInputStream(
+                pa.BufferReader(content), {".gz": "gzip", ".zst": "zstd"}[ending]
+            )
             return _bounded(packed, len(content), path)
     except InputError:
         raise
@@ -100,7 +119,8 @@ def read_bytes(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: BaseException) -> InputError:
     return InputError(
-        f"{path}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]}); it may be cut off, damaged or "
+        f"{path}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]}); it may be "
+        f"cut off, damaged or "
         "encrypted. Copy or make it again"
     )
 
@@ -132,7 +152,8 @@ def _bounded(stream: Any, packed: int, path: Path) -> bytes:
         size += len(part)
         if size > most:
             raise InputError(
-                f"{path}: {packed} bytes unpack to more than {most // 1_000_000} MB, which no table does; do not use it"
+                f"{path}: {packed} bytes unpack to more than {most // 1_000_000} MB, which no table does; do "
+                f"not use it"
             )
     return b"".join(parts)
 
@@ -167,14 +188,22 @@ def _checked(opened: zipfile.ZipFile, archive: Path) -> dict[str, str]:
     members: dict[str, str] = {}
     for info in opened.infolist():
         place = PurePosixPath(info.filename)
-        if place.is_absolute() or ".." in place.parts or "\\" in info.filename or ":" in "".join(place.parts[:1]):
-            raise InputError(f"{archive}: holds the name '{info.filename}', which points out of the archive; make it again")
+        if (
+            place.is_absolute()
+            or ".." in place.parts
+            or "\\" in info.filename
+            or ":" in "".join(place.parts[:1])
+        ):
+            raise InputError(
+                f"{archive}: holds the name '{info.filename}', which points out of the archive; make it again"
+            )
         # macOS adds a second, small file for each.
         if info.is_dir() or place.parts[:1] == ("__MACOSX",) or place.name.startswith("._"):
             continue
         if place.name in members:
             raise InputError(
-                f"{archive}: holds '{members[place.name]}' and '{info.filename}'; keep one, or unpack it and give the folder"
+                f"{archive}: holds '{members[place.name]}' and '{info.filename}'; keep one, or unpack it and "
+                f"give the folder"
             )
         members[place.name] = info.filename
     return members

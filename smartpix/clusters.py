@@ -33,7 +33,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels of an event's clusters: (K,) cluster number (from 0, none missing), module, row, column; (K, S) charge."""
+    """Pixels of an event's clusters: (K,) cluster number (from 0, none missing), module, row, column; (K, S)
+    charge.
+    """
 
     cluster: Ints
     module: npt.NDArray[np.int32]
@@ -69,7 +71,8 @@ def cluster_records(
     """Cluster records of one event, sorted by cluster number.
 
     Args:
-        shift: (M, 2) mean Lorentz displacement of the charge on each module in x and y (mm), taken off the centroid.
+        shift: (M, 2) mean Lorentz displacement of the charge on each module in x and y (mm), taken off the
+            centroid.
         hit_id: (C,) ids; None numbers them.
         position: (C, 3) global positions to keep instead of the centroid's, mm.
     """
@@ -88,10 +91,17 @@ def cluster_records(
         ((column, detector.pitch_x, detector.half_x), (row, detector.pitch_y, detector.half_y))
     ):
         center = (index + 0.5) * pitch[module[number]] - half[module[number]]
-        local[:, axis] = np.bincount(number, last * center, n) / np.where(total > 0, total, 1.0) - shift[module, axis]
-        # One pixel: pitch / sqrt(12). More: the end pixels' charges fluctuate, which moves the centre with the length.
-        # On the embedded sample 68 % of the pulls lie within 0.7 in the barrel and 1.1 in the end-caps.
-        size = np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1 if n else np.zeros(0, dtype=int)
+        local[:, axis] = (
+            np.bincount(number, last * center, n) / np.where(total > 0, total, 1.0) - shift[module, axis]
+        )
+        # One pixel: pitch / sqrt(12). More: the end pixels' charges fluctuate, which moves the centre with
+        # the length. On the embedded sample 68 % of the pulls lie within 0.7 in the barrel and 1.1 in the
+        # end-caps.
+        size = (
+            np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1
+            if n
+            else np.zeros(0, dtype=int)
+        )
         sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
     points = detector.to_global(module, local) if position is None else position
     if position is not None:
@@ -105,12 +115,16 @@ def cluster_records(
     )
     # What a track left beyond the module's edge is missing.
     of = module[number]
-    outside |= (row == 0) | (row == detector.n_rows[of] - 1) | (column == 0) | (column == detector.n_columns[of] - 1)
+    outside |= (
+        (row == 0) | (row == detector.n_rows[of] - 1) | (column == 0) | (column == detector.n_columns[of] - 1)
+    )
     content: dict[str, npt.NDArray[Any]] = {"row": row.astype(np.int16), "column": column.astype(np.int16)}
     for k, s in enumerate(slices):
         content[f"charge_{s:02d}"] = charge[:, k].astype(np.float32)
     if truth is None:
-        truth = Truth(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), *(np.zeros(0) for _ in range(7)))  # type: ignore[arg-type]
+        truth = Truth(
+            np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), *(np.zeros(0) for _ in range(7))
+        )  # type: ignore[arg-type]
     by_cluster = np.lexsort((-truth.share, truth.cluster))
     made_by = {
         name: getattr(truth, name)[by_cluster].astype(dtype)
@@ -145,14 +159,20 @@ def cluster_records(
 
 def one_event(event: int, clusters: ak.Array, particles: ak.Array | None) -> ak.Array:
     """An array of one event from its cluster and particle records."""
-    columns = {"event": np.array([event], dtype=np.int64), "clusters": ak.unflatten(clusters, [len(clusters)])}
+    columns = {
+        "event": np.array([event], dtype=np.int64),
+        "clusters": ak.unflatten(clusters, [len(clusters)]),
+    }
     if particles is not None:
         columns["particles"] = ak.unflatten(particles, [len(particles)])
     return ak.zip(columns, depth_limit=1)
 
 
-def window_origin(first: Ints, counts: Ints, row: npt.NDArray[Any], column: npt.NDArray[Any]) -> tuple[Ints, Ints]:
-    """Row and column (C,) of the window's first pixel: the middle of the cluster's bounding box is at its centre.
+def window_origin(
+    first: Ints, counts: Ints, row: npt.NDArray[Any], column: npt.NDArray[Any]
+) -> tuple[Ints, Ints]:
+    """Row and column (C,) of the window's first pixel: the middle of the cluster's bounding box is at its
+    centre.
 
     Args:
         first, counts: (C,) place and number of each cluster's pixels in row and column (K,).
@@ -197,7 +217,8 @@ class FlatClusters:
         first = np.cumsum(counts) - counts
         pixels = np.repeat(self.first[rows] - first, counts) + np.arange(int(counts.sum()))
         return FlatClusters(
-            self.module[rows], self.truncated[rows], self.local[rows], first, counts, self.row[pixels], self.column[pixels],
+            self.module[rows], self.truncated[rows], self.local[rows], first, counts, self.row[pixels],
+            self.column[pixels],
             self.charge[pixels],
         )  # fmt: skip
 
@@ -209,21 +230,33 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
         slices: slices to take, in this order.
 
     Raises:
-        InputError: these are no cluster records, or those of several events that are not flattened, or they lack a slice or
-            pixels.
+        InputError: these are no cluster records, or those of several events that are not flattened, or they
+            lack a slice or pixels.
     """
     fix = 'Give those of one event: events[0]["clusters"], with events from smartpix.io.events.iterate.'
     if not isinstance(clusters, ak.Array):
-        raise InputError(f"clusters: expected an awkward array of cluster records and got {type(clusters).__name__}. {fix}")
+        raise InputError(
+            f"clusters: expected an awkward array of cluster records and got {type(clusters).__name__}. {fix}"
+        )
     require(clusters.fields, [*(n for n, c in CLUSTERS.items() if not c.optional), "pixels"], "clusters", fix)
     if clusters["hit_id"].ndim != 1:
-        raise InputError(f"clusters: expected one flat array of records and got {clusters['hit_id'].ndim} levels. {fix}")
+        raise InputError(
+            f"clusters: expected one flat array of records and got {clusters['hit_id'].ndim} levels. {fix}"
+        )
     pixels = clusters["pixels"]
     charges = [f"charge_{s:02d}" for s in slices]
-    require(pixels.fields, ["row", "column", *charges], "clusters: pixels", "Estimates need the slices they were trained with.")
+    require(
+        pixels.fields,
+        ["row", "column", *charges],
+        "clusters: pixels",
+        "Estimates need the slices they were trained with.",
+    )
     counts = ak.to_numpy(ak.num(pixels, axis=1)).astype(np.int64)
     if len(counts) and counts.min() < 1:
-        raise InputError(f"clusters: hit_id {clusters['hit_id'][int(np.argmin(counts))]} has no pixels; every cluster needs one")
+        raise InputError(
+            f"clusters: hit_id {clusters['hit_id'][int(np.argmin(counts))]} has no pixels; every cluster "
+            f"needs one"
+        )
     flat = ak.flatten(pixels, axis=1)
     return FlatClusters(
         module=ak.to_numpy(clusters["module_index"]),
@@ -241,7 +274,8 @@ def windows(clusters: FlatClusters) -> tuple[npt.NDArray[np.float32], Floats]:
     """Images for the network.
 
     Returns:
-        (C, S, 13, 21) charge in e, rows along y and columns along x; and (C, 2) row and column of the first pixel.
+        (C, S, 13, 21) charge in e, rows along y and columns along x; and (C, 2) row and column of the first
+        pixel.
     """
     row0, column0 = window_origin(clusters.first, clusters.counts, clusters.row, clusters.column)
     owner = np.repeat(np.arange(len(clusters)), clusters.counts)
@@ -251,9 +285,17 @@ def windows(clusters: FlatClusters) -> tuple[npt.NDArray[np.float32], Floats]:
 
 
 def fill_windows(
-    first: Ints, counts: Ints, row: Ints, column: Ints, charge: npt.NDArray[np.float32], n_rows: int, n_columns: int
+    first: Ints,
+    counts: Ints,
+    row: Ints,
+    column: Ints,
+    charge: npt.NDArray[np.float32],
+    n_rows: int,
+    n_columns: int,
 ) -> npt.NDArray[np.float32]:
-    """Images (N, S, n_rows, n_columns) of clusters given as lists of pixels within their windows; others are left out."""
+    """Images (N, S, n_rows, n_columns) of clusters given as lists of pixels within their windows; others are
+    left out.
+    """
     images = np.zeros((len(first), charge.shape[1], n_rows, n_columns), dtype=np.float32)
     _fill(images, first, counts, row, column, charge)
     return images
@@ -272,8 +314,16 @@ def _fill(images: Any, first: Any, counts: Any, row: Any, column: Any, charge: A
 def pixel_lists(
     images: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]:
-    """First pixel and number of pixels of each cluster, row and column, and charge (K, S) of images (N, S, R, C)."""
+    """First pixel and number of pixels of each cluster, row and column, and charge (K, S) of images (N, S, R,
+    C).
+    """
     fired = np.any(images != 0, axis=1)
     counts = fired.sum(axis=(1, 2)).astype(np.int64)
     owner, row, column = np.nonzero(fired)
-    return np.cumsum(counts) - counts, counts, row, column, np.ascontiguousarray(images[owner, :, row, column])
+    return (
+        np.cumsum(counts) - counts,
+        counts,
+        row,
+        column,
+        np.ascontiguousarray(images[owner, :, row, column]),
+    )

@@ -1,8 +1,9 @@
 """Numba's ``njit`` for the kernels of all packages, and where their machine code is kept.
 
-Numba keeps it beside the sources, or in ``NUMBA_CACHE_DIR``. Where that cannot be written, as in an installation of an
-administrator, Numba would compile again what lies there ready, and without a home it would not start at all. Here what lies
-there is used. What is missing is kept in the user's cache folder or, without one, in a folder for temporary files.
+Numba keeps it beside the sources, or in ``NUMBA_CACHE_DIR``. Where that cannot be written, as in an
+installation of an administrator, Numba would compile again what lies there ready, and without a home it would
+not start at all. Here what lies there is used. What is missing is kept in the user's cache folder or, without
+one, in a folder for temporary files.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from typing import Any
 from smartpix.schema import InputError
 
 THREADS = "NUMBA_NUM_THREADS"
-# Numba's own way to tell is a traceback from amid its import, or inside a warning after which it goes on without the variable.
+# Numba's own way to tell is a traceback from amid its import, or inside a warning after which it goes on
+# without the variable.
 if THREADS in os.environ and not re.fullmatch("0*[1-9][0-9]{0,3}", os.environ[THREADS].strip(), re.ASCII):
     raise InputError(
-        f"{THREADS}: the environment variable must be a whole number from 1 to 9999 and is {os.environ[THREADS]!r:.60}; "
+        f"{THREADS}: the environment variable must be a whole number from 1 to 9999 and is "
+        f"{os.environ[THREADS]!r:.60}; "
         "set it so, or unset it"
     )
 with warnings.catch_warnings():
@@ -43,7 +46,8 @@ with warnings.catch_warnings():
 __all__ = ["BesideReadOnly", "is_cold", "most_threads", "njit"]
 
 LOCATORS = (
-    "UserProvidedCacheLocator", "InTreeCacheLocator", f"{__name__}.BesideReadOnly", "IPythonCacheLocator", "ZipCacheLocator",
+    "UserProvidedCacheLocator", "InTreeCacheLocator", f"{__name__}.BesideReadOnly", "IPythonCacheLocator",
+    "ZipCacheLocator",
 )  # fmt: skip
 """Numba's own places but the user's folder, which is one of ours."""
 
@@ -60,7 +64,10 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         except RuntimeError as error:
             if not options.get("cache"):
                 raise
-            _say(f"compiled kernels are not kept, so that every start compiles anew ({error}); make some folder writable")
+            _say(
+                f"compiled kernels are not kept, so that every start compiles anew ({error}); make some "
+                f"folder writable"
+            )
             return numba.njit(**options | {"cache": False})(function)
         finally:
             config.CACHE_LOCATOR_CLASSES = chosen
@@ -69,20 +76,27 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def most_threads() -> int:
-    """Threads that Numba may use; unlike ``numba.get_num_threads`` it starts none, and does not set torch's as well."""
+    """Threads that Numba may use; unlike ``numba.get_num_threads`` it starts none, and does not set torch's
+    as well.
+    """
     return int(config.NUMBA_NUM_THREADS)
 
 
 def is_cold(*kernels: Any) -> bool:
-    """Whether one of these functions of :func:`njit` has no machine code yet that was made for this machine's kind.
+    """Whether one of these functions of :func:`njit` has no machine code yet that was made for this machine's
+    kind.
 
-    What cannot be looked up is taken for ready: the answer decides about a line of the log, and on Numba's private parts.
+    What cannot be looked up is taken for ready: the answer decides about a line of the log, and on Numba's
+        private parts.
     """
     if config.DISABLE_JIT:
         return False
     try:
         # Keys of an index are signature, machine and hashes of the function.
-        return any(not kernel.signatures and all(key[1] != _machine() for key in _index(kernel)) for kernel in kernels)
+        return any(
+            not kernel.signatures and all(key[1] != _machine() for key in _index(kernel))
+            for kernel in kernels
+        )
     except Exception:
         return False
 
@@ -103,8 +117,8 @@ def _index(kernel: Any) -> Any:
 class BesideReadOnly(InTreeCacheLocator):  # type: ignore[misc]
     """Caches that cannot be written, with a folder of the user's before them.
 
-    The folder of a function begins with links to what is ready, and takes what is compiled besides. Its name has a hash of the
-    ready index, so that it starts anew when the administrator compiles again.
+    The folder of a function begins with links to what is ready, and takes what is compiled besides. Its name
+    has a hash of the ready index, so that it starts anew when the administrator compiles again.
     """
 
     _cache_path: str
@@ -142,7 +156,9 @@ class BesideReadOnly(InTreeCacheLocator):  # type: ignore[misc]
 
 @cache
 def _folder() -> Path:
-    """The user's cache folder if it can be written, else one for temporary files that only this user can write."""
+    """The user's cache folder if it can be written, else one for temporary files that only this user can
+    write.
+    """
     # Without a home there is a RuntimeError.
     with suppress(OSError, RuntimeError):
         folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "smartpix" / "kernels"

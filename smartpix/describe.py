@@ -20,12 +20,12 @@ def describe_file(path: str | Path) -> dict[str, Any]:
     """What a file holds: an event file, clusters (a .parquet file or a folder of them), or weights.
 
     Returns:
-        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor and the labels, of
-        weights architecture, options and metrics.
+        Counts, slices and how it was made; of events also detector, field and truth, of clusters the sensor
+        and the labels, of weights architecture, options and metrics.
 
     Raises:
-        InputError: as :func:`smartpix.io.events.open_events`, :func:`smartpix.io.parquet.describe_clusters` and
-            :func:`smartpix.networks.weights.describe_weights`.
+        InputError: as :func:`smartpix.io.events.open_events`, :func:`smartpix.io.parquet.describe_clusters`
+            and :func:`smartpix.networks.weights.describe_weights`.
     """
     shipped = not Path(path).exists() and (data_path("weights") / f"{path}.safetensors").is_file()
     if shipped or Path(path).suffix == ".safetensors":
@@ -57,7 +57,10 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         "n_modules": len(detector),
         "layers": [layers.name(i) for i in range(len(layers))],
         "pitch_mm": sorted(
-            {(round(float(x), 6), round(float(y), 6)) for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)}
+            {
+                (round(float(x), 6), round(float(y), 6))
+                for x, y in zip(detector.pitch_x, detector.pitch_y, strict=True)
+            }
         ),
         "thickness_mm": sorted({round(float(t), 6) for t in detector.thickness}),
         "made_by": dict(opened.header.made_by),

@@ -12,20 +12,28 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.schema import InputError, whole_ids
 
-__all__ = ["AXES_TOLERANCE", "ID_LIMITS", "LARGEST_COORDINATE", "MOST_PIXELS", "check_detector", "module_keys", "repetitions"]
+__all__ = [
+    "AXES_TOLERANCE",
+    "ID_LIMITS",
+    "LARGEST_COORDINATE",
+    "MOST_PIXELS",
+    "check_detector",
+    "module_keys",
+    "repetitions",
+]
 
 MOST_PIXELS = 32767
 """Along one side of a module: rows and columns are int16 in the files."""
 LARGEST_COORDINATE = 2.0**14
-"""mm, of any corner of a module: the positions in event files are float32, whose steps exceed a micrometre from here on.
-The longest tracker that has been designed, FCC-hh's, ends at 16 m."""
+"""mm, of any corner of a module: the positions in event files are float32, whose steps exceed a micrometre
+from here on. The longest tracker that has been designed, FCC-hh's, ends at 16 m."""
 LARGEST_HALF_LENGTH = 500.0
 """mm: sensors are cut from wafers of 300 mm at most."""
 LARGEST_HALF_THICKNESS = 5.0
 """mm: beyond any sensor; a thickness in micrometres is far above."""
 AXES_TOLERANCE = 2e-5
-"""On the products of the axes with each other. TrackML's table, with six decimals, is off by 1.3e-6; five decimals give
-1.7e-5, by which a corner 40 mm from the centre is less than a micrometre off."""
+"""On the products of the axes with each other. TrackML's table, with six decimals, is off by 1.3e-6; five
+decimals give 1.7e-5, by which a corner 40 mm from the centre is less than a micrometre off."""
 ID_LIMITS = {"volume_id": 2**16, "layer_id": 2**16, "module_id": 2**24}
 """Ids are below these, so that the three fit into one number; ACTS's have 8, 12 and 20 bits."""
 
@@ -74,7 +82,8 @@ def check_detector(columns: Mapping[str, npt.NDArray[Any]], where: str) -> None:
         values = np.asarray(columns[name])
         if values.shape != shape:
             raise InputError(
-                f"{where}: {name} has the shape {values.shape} and volume_id {shape}; give one number per module in every column"
+                f"{where}: {name} has the shape {values.shape} and volume_id {shape}; give one number per "
+                f"module in every column"
             )
         if values.dtype.kind not in "iuf":
             raise InputError(f"{where}: column '{name}' must hold numbers and is of type {values.dtype}")
@@ -105,30 +114,52 @@ def _check_sizes(table: _Table) -> None:
         table.refuse(table[name] <= 0, name, "and must be positive (mm)")
         table.refuse(table[name] > largest, name, f"and must be {largest:g} at most (mm)")
     low = table["module_minhu"]
-    table.refuse((low < 0) | (low > LARGEST_HALF_LENGTH), "module_minhu", f"and must be from 0 to {LARGEST_HALF_LENGTH:g} (mm)")
+    table.refuse(
+        (low < 0) | (low > LARGEST_HALF_LENGTH),
+        "module_minhu",
+        f"and must be from 0 to {LARGEST_HALF_LENGTH:g} (mm)",
+    )
     for half, pitch in (("module_hv", "pitch_v"), ("module_maxhu", "pitch_u"), ("module_minhu", "pitch_u")):
         # Compared without dividing, which could overflow.
         many = 2 * table[half] > (MOST_PIXELS + 0.5) * table[pitch]
-        table.refuse(many, pitch, f"and with {half} makes more than {MOST_PIXELS} pixels along one side; give both in mm")
+        table.refuse(
+            many,
+            pitch,
+            f"and with {half} makes more than {MOST_PIXELS} pixels along one side; give both in mm",
+        )
     widest = np.maximum(table["module_minhu"], table["module_maxhu"])
     for width, pitch in ((table["module_hv"], "pitch_v"), (widest, "pitch_u")):
-        table.refuse(table[pitch] > 2 * width * (1 + 1e-6), pitch, "and is wider than the module; give both in mm")
+        table.refuse(
+            table[pitch] > 2 * width * (1 + 1e-6), pitch, "and is wider than the module; give both in mm"
+        )
 
 
 def _check_axes(table: _Table) -> None:
     """The axes u, v, w are of length 1, at right angles, and right-handed."""
     for name in (f"rot_{g}{a}" for a in "uvw" for g in "xyz"):
-        table.refuse(np.abs(table[name]) > 1 + AXES_TOLERANCE, name, "and must be from -1 to 1 (of an axis of length 1)")
+        table.refuse(
+            np.abs(table[name]) > 1 + AXES_TOLERANCE,
+            name,
+            "and must be from -1 to 1 (of an axis of length 1)",
+        )
     axes = {a: np.stack([table[f"rot_{g}{a}"] for g in "xyz"], axis=1) for a in "uvw"}
     for a in "uvw":
         off = np.abs(np.sum(axes[a] ** 2, axis=1) - 1) > AXES_TOLERANCE
-        table.refuse(off, f"rot_x{a}, rot_y{a}, rot_z{a}", f"and must be of length 1 (its square within {AXES_TOLERANCE:g})")
+        table.refuse(
+            off,
+            f"rot_x{a}, rot_y{a}, rot_z{a}",
+            f"and must be of length 1 (its square within {AXES_TOLERANCE:g})",
+        )
     for a, b in ("uv", "uw", "vw"):
         off = np.abs(np.sum(axes[a] * axes[b], axis=1)) > AXES_TOLERANCE
         what = f"and must be at right angles to {b} (within {AXES_TOLERANCE:g})"
         table.refuse(off, f"rot_x{a}, rot_y{a}, rot_z{a}", what)
     mirrored = np.sum(np.cross(axes["u"], axes["v"]) * axes["w"], axis=1) < 0
-    table.refuse(mirrored, "rot_xw, rot_yw, rot_zw", "and must be u x v (right-handed axes); turn one of the axes round")
+    table.refuse(
+        mirrored,
+        "rot_xw, rot_yw, rot_zw",
+        "and must be u x v (right-handed axes); turn one of the axes round",
+    )
 
 
 def module_keys(volume: npt.ArrayLike, layer: npt.ArrayLike, module: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -139,7 +170,9 @@ def module_keys(volume: npt.ArrayLike, layer: npt.ArrayLike, module: npt.ArrayLi
 
 
 def repetitions(columns: Mapping[str, npt.NDArray[Any]]) -> int:
-    """How often a table repeats itself from its first row to its last, as ``hadd`` makes it of several files; 1: not at all."""
+    """How often a table repeats itself from its first row to its last, as ``hadd`` makes it of several files;
+    1: not at all.
+    """
     ids = np.stack([columns[name] for name in ID_LIMITS], axis=1)
     again = np.flatnonzero(np.all(ids[1:] == ids[:1], axis=1)) + 1
     size = int(again[0]) if len(again) else len(ids)

@@ -1,4 +1,6 @@
-"""Files and folders that are written whole or not at all: in a folder beside their place, moved there at the end."""
+"""Files and folders that are written whole or not at all: in a folder beside their place, moved there at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -51,18 +53,24 @@ def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
         inputs: what it is made from; none of them may be replaced by it, under whatever name.
 
     Raises:
-        InputError: it is a folder or a device, its folder does not exist or cannot be written, or it is one of the inputs.
+        InputError: it is a folder or a device, its folder does not exist or cannot be written, or it is one
+            of the inputs.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is a device or a pipe, which cannot be replaced by a file; give the name of a file")
+        raise InputError(
+            f"{path}: is a device or a pipe, which cannot be replaced by a file; give the name of a file"
+        )
     _check_folder(path)
     for given in inputs if path.exists() else ():
         if Path(given).exists() and path.samefile(given):
             same = "" if Path(given) == path else f", by another name: {given}"
-            raise InputError(f"{path}: is an input{same}, and would be replaced by what is made from it; give another output")
+            raise InputError(
+                f"{path}: is an input{same}, and would be replaced by what is made from it; give another "
+                f"output"
+            )
 
 
 def _check_folder(path: Path) -> None:
@@ -70,7 +78,9 @@ def _check_folder(path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another")
+        raise InputError(
+            f"{path}: the folder {path.parent} cannot be written; change its permissions or choose another"
+        )
 
 
 @contextmanager
@@ -96,11 +106,12 @@ def replace_when_done(path: str | Path, *, swept: bool = False) -> Iterator[Path
 def replace_folder_when_done(path: str | Path) -> Iterator[Path]:
     """Give an empty folder beside ``path`` to fill; it becomes ``path`` on success and is dropped on failure.
 
-    A folder that is there is replaced if it is empty, or holds what this program wrote into it and nothing else.
+    A folder that is there is replaced if it is empty, or holds what this program wrote into it and nothing
+    else.
 
     Raises:
-        InputError: a file or another folder is there, the folder around it does not exist or cannot be written, or the file
-            system takes no more.
+        InputError: a file or another folder is there, the folder around it does not exist or cannot be
+            written, or the file system takes no more.
     """
     path = Path(path)
     # Of a/b/.. or . there is no name to write beside; of a link to a folder that folder is meant.
@@ -127,8 +138,12 @@ def replace_folder_when_done(path: str | Path) -> Iterator[Path]:
 
 
 def _not_ours(folder: Path) -> str | None:
-    """What is in a folder that this program did not write there, or was changed since; None where there is nothing."""
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+    """What is in a folder that this program did not write there, or was changed since; None where there is
+    nothing.
+    """
+    found = {
+        p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()
+    }
     if not found:
         return None
     try:
@@ -167,7 +182,9 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def refused(error: BaseException) -> str | None:
-    """Why a file system takes no more and what to do, if it is that; libraries in other languages tell it in words only."""
+    """Why a file system takes no more and what to do, if it is that; libraries in other languages tell it in
+    words only.
+    """
     for one in _with_causes(error):
         for code, reason in REFUSED.items():
             if (isinstance(one, OSError) and one.errno == code) or os.strerror(code) in str(one):
@@ -179,11 +196,18 @@ def _reason(error: BaseException, path: Path) -> str | None:
     """The same for what is written to ``path``, or what else goes wrong with a file in a staging folder."""
     chain = list(_with_causes(error))
     first = next((one for one in chain if isinstance(one, OSError) and one.errno in REFUSED), None)
-    if first is not None and (named := _named(first)) is not None and named != path and not _in_staging(named):
+    if (
+        first is not None
+        and (named := _named(first)) is not None
+        and named != path
+        and not _in_staging(named)
+    ):
         # An input that cannot be read, for one.
         return None
     found = next((one for one in chain if isinstance(one, OSError) and _of_staging(one)), None)
-    return refused(error) or (None if found is None else f"{found.strerror}; look after {path.parent}, or write elsewhere")
+    return refused(error) or (
+        None if found is None else f"{found.strerror}; look after {path.parent}, or write elsewhere"
+    )
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
@@ -197,7 +221,9 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 
 def _named(error: OSError) -> Path | None:
     """The file that it is about, if it says so."""
-    return Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else None
+    return (
+        Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else None
+    )
 
 
 def _in_staging(path: Path) -> bool:
@@ -207,7 +233,11 @@ def _in_staging(path: Path) -> bool:
 def _of_staging(error: OSError) -> bool:
     """Whether it is about a file in a staging folder, and not of a file that nobody wrote there."""
     path = _named(error)
-    return path is not None and _in_staging(path) and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
+    return (
+        path is not None
+        and _in_staging(path)
+        and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
+    )
 
 
 def _final(path: Path) -> Path:

@@ -1,8 +1,8 @@
 """Where the modules are, how their frames lie, and which layer follows which.
 
 The sensor frame (``smartpix``'s one definition, explained in ``docs/concepts.md``): z is normal to the sensor
-and points away from the interaction region, towards the pixel side; x runs along the module's v axis (along +z
-globally in the barrel, outwards in the end-caps); y completes the right-handed frame and is the bending
+and points away from the interaction region, towards the pixel side; x runs along the module's v axis (along
++z globally in the barrel, outwards in the end-caps); y completes the right-handed frame and is the bending
 direction. In a field along +z electrons then drift towards -y in the barrel, as in the public data sets.
 """
 
@@ -35,8 +35,8 @@ class Layers:
         barrel: (L,) bool, True for cylinders, False for disks.
         r_min, r_max, z_min, z_max: (L,) envelope of the modules in mm.
         radius, z: (L,) mean radius of a cylinder's and mean z of a disk's module centres in mm.
-        gap_low, gap_high: (L,) radii in mm between which a disk has no silicon, between two of its rings; both 0 where its
-            rings overlap, and for cylinders.
+        gap_low, gap_high: (L,) radii in mm between which a disk has no silicon, between two of its rings;
+            both 0 where its rings overlap, and for cylinders.
     """
 
     volume_id: Ints
@@ -182,7 +182,10 @@ class Detector:
         first = [int(np.flatnonzero(self.layer_index == i)[0]) for i in range(n_layers)]
         members = [self.layer_index == i for i in range(n_layers)]
         r_center = np.hypot(self.center[:, 0], self.center[:, 1])
-        gaps = [(0.0, 0.0) if self.barrel[k] else _widest_gap(radius[m]) for k, m in zip(first, members, strict=True)]
+        gaps = [
+            (0.0, 0.0) if self.barrel[k] else _widest_gap(radius[m])
+            for k, m in zip(first, members, strict=True)
+        ]
         return Layers(
             volume_id=self._float("volume_id")[first].astype(np.int32),
             layer_id=self._float("layer_id")[first].astype(np.int32),
@@ -224,7 +227,9 @@ class Detector:
         """Sensor-frame directions (N, 3) in the global frame (N, 3)."""
         return np.asarray(np.einsum("nij,nj->ni", self.axes[np.asarray(module)], direction))
 
-    def find_modules(self, volume_id: npt.ArrayLike, layer_id: npt.ArrayLike, module_id: npt.ArrayLike) -> Ints:
+    def find_modules(
+        self, volume_id: npt.ArrayLike, layer_id: npt.ArrayLike, module_id: npt.ArrayLike
+    ) -> Ints:
         """Rows (N,) of the modules with the given ids.
 
         Raises:
@@ -247,7 +252,9 @@ class Detector:
 
 
 def _widest_gap(radius: Floats) -> tuple[float, float]:
-    """Widest range of radii that no module covers, from points (M, P) on each of a disk's modules; (0, 0) if there is none."""
+    """Widest range of radii that no module covers, from points (M, P) on each of a disk's modules; (0, 0) if
+    there is none.
+    """
     order = np.argsort(radius.min(axis=1))
     low, high = radius.min(axis=1)[order], np.maximum.accumulate(radius.max(axis=1)[order])
     k = int(np.argmax(low[1:] - high[:-1])) if len(low) > 1 else 0
@@ -266,7 +273,9 @@ def read_detector(path: str | Path) -> Detector:
     path = Path(path)
     if not exists(path):
         raise InputError(f"{path}: no such file; `smartpix detector -o {path.name}` makes one")
-    columns = read_csv(path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv")
+    columns = read_csv(
+        path, {n: c.dtype for n, c in schema.DETECTOR.items()}, "the columns of TrackML's detectors.csv"
+    )
     return Detector(columns, str(path))
 
 

@@ -25,8 +25,8 @@ class LayerPairs:
 
     Attributes:
         inner, outer: (P,) rows of the detector's layers.
-        skipped: (P,) row of the disk between the two, whose gap between rings the particle went through; -1 where nothing
-            lies in between; -2 where a layer that should have been hit is skipped.
+        skipped: (P,) row of the disk between the two, whose gap between rings the particle went through; -1
+            where nothing lies in between; -2 where a layer that should have been hit is skipped.
     """
 
     inner: Ints
@@ -38,20 +38,25 @@ class LayerPairs:
 
 
 def layer_pairs(
-    detector: Detector, max_eta: float | None = None, z0_max: float = 200.0, skips: bool = False, overlaps: bool = False
+    detector: Detector,
+    max_eta: float | None = None,
+    z0_max: float = 200.0,
+    skips: bool = False,
+    overlaps: bool = False,
 ) -> LayerPairs:
     """Which layer follows which.
 
     Straight rays from the beam line cross the layers' envelopes; two layers follow one another where a ray
-    crosses the second right after the first. Envelopes are widened by 1 % and 1 mm, since a track bends, and a module at
-    the edge may be missed, which skips a layer at its rim. Where a disk has a gap between its rings, the layers before and
-    after it follow one another for rays through the gap.
+    crosses the second right after the first. Envelopes are widened by 1 % and 1 mm, since a track bends, and
+    a module at the edge may be missed, which skips a layer at its rim. Where a disk has a gap between its
+    rings, the layers before and after it follow one another for rays through the gap.
 
-    Two planes between which rays may start are crossed in either order, as those of a telescope near the origin. The
-    direction is then that of more rays, so that there is always an order of all layers.
+    Two planes between which rays may start are crossed in either order, as those of a telescope near the
+    origin. The direction is then that of more rays, so that there is always an order of all layers.
 
     Args:
-        max_eta: largest pseudorapidity of the rays; if left out 4.2, or what it takes to reach each disk at half its radius.
+        max_eta: largest pseudorapidity of the rays; if left out 4.2, or what it takes to reach each disk at
+            half its radius.
         z0_max: rays start at |z| up to this, in mm.
         skips: also pairs with one layer between them that has no hit, for inefficient layers.
         overlaps: also each layer with itself, for two hits where its modules overlap.
@@ -69,7 +74,11 @@ def layer_pairs(
         for crossed, radius in _crossings(layers, z0, cot, slack):
             direct += _followers(crossed, radius)
             for gap in gaps if slack > 0 else ():
-                through = crossed[:, gap] & (radius[:, gap] > layers.gap_low[gap]) & (radius[:, gap] < layers.gap_high[gap])
+                through = (
+                    crossed[:, gap]
+                    & (radius[:, gap] > layers.gap_low[gap])
+                    & (radius[:, gap] < layers.gap_high[gap])
+                )
                 missed = crossed[through]
                 missed[:, gap] = False
                 past[gap] += _followers(missed, radius[through])
@@ -92,7 +101,9 @@ def layer_pairs(
 
 
 class _Order:
-    """Pairs of layers that do not contradict one another: which layers come after which, through others too."""
+    """Pairs of layers that do not contradict one another: which layers come after which, through others
+    too.
+    """
 
     def __init__(self, n_layers: int) -> None:
         self.after = np.eye(n_layers, dtype=bool)
@@ -112,7 +123,9 @@ def _most_first(counts: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(inner[order], outer[order], strict=True)]
 
 
-def _crossings(layers: Layers, z0: Floats, cot: Floats, slack: float) -> Iterator[tuple[npt.NDArray[np.bool_], Floats]]:
+def _crossings(
+    layers: Layers, z0: Floats, cot: Floats, slack: float
+) -> Iterator[tuple[npt.NDArray[np.bool_], Floats]]:
     """Which rays (N,) cross which layers, (n, L), and at what radius in mm; some of them at a time."""
     for first in range(0, len(z0), RAYS):
         some = slice(first, first + RAYS)

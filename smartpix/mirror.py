@@ -1,8 +1,8 @@
 """Clusters in a field of the opposite sign, as mirror images of those that estimates were trained on.
 
-The drift in a magnetic field is the one thing in a sensor that tells its left from its right. A mirror that turns y of the
-sensor's frame round changes the sign of positions and directions along y, and of a field along x or z, which is an axial vector.
-The mirror image of a cluster at -B is therefore one at +B.
+The drift in a magnetic field is the one thing in a sensor that tells its left from its right. A mirror that
+turns y of the sensor's frame round changes the sign of positions and directions along y, and of a field along
+x or z, which is an axial vector. The mirror image of a cluster at -B is therefore one at +B.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def mirrored(clusters: FlatClusters, detector: Detector) -> tuple[FlatClusters, 
     """Clusters with rows counted from the other end of their module.
 
     Returns:
-        The clusters; (C,) mm, what is to be taken off -y of an estimate, since the last row need not end where the module does.
+        The clusters; (C,) mm, what is to be taken off -y of an estimate, since the last row need not end
+        where the module does.
     """
     module = np.repeat(clusters.module, clusters.counts)
     shift = (detector.n_rows * detector.pitch_y - 2 * detector.half_y)[clusters.module]

@@ -1,8 +1,9 @@
 """Numbers, texts and arrays as bytes: what is kept on the way to a result, or sent to another process.
 
-Reading runs no code, whoever wrote the bytes. They are one line that says what it is and in which layout, the sha256 of the rest,
-and safetensors: the arrays under running numbers, and in its metadata, as JSON, the tree of everything else, in which
-``{"array": 3}`` stands for array 3 and ``{"dict": {...}}`` for a dictionary.
+Reading runs no code, whoever wrote the bytes. They are one line that says what it is and in which layout, the
+sha256 of the rest,
+and safetensors: the arrays under running numbers, and in its metadata, as JSON, the tree of everything else,
+in which ``{"array": 3}`` stands for array 3 and ``{"dict": {...}}`` for a dictionary.
 """
 
 from __future__ import annotations
@@ -59,7 +60,15 @@ def unpack(content: bytes, kind: str) -> Any:
         length = int.from_bytes(rest[:8], "little")
         told = json.loads(json.loads(rest[8 : 8 + length])["__metadata__"][TREE])
         return _put_together(told, load(rest))
-    except (SafetensorError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"its layout is another ({type(error).__name__}: {error})") from error
 
 

@@ -1,7 +1,7 @@
 """Rules for what comes from outside as JSON, which name the key that breaks one.
 
-A rule is a function of a value and its place (``"network.hidden"``); it raises :class:`smartpix.schema.InputError` if the value
-is not what it must be.
+A rule is a function of a value and its place (``"network.hidden"``); it raises
+:class:`smartpix.schema.InputError` if the value is not what it must be.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def fields(rules: Mapping[str, Rule], more: bool = False) -> Rule:
             rule(value.get(name, _MISSING), f"{inner}{name}")
         unknown = [] if more else sorted(set(value) - set(rules))
         if unknown:
-            raise InputError(f"'{inner}{unknown[0]}' is unknown.{nearest(unknown[0], rules)} There are {', '.join(rules)}")
+            raise InputError(
+                f"'{inner}{unknown[0]}' is unknown.{nearest(unknown[0], rules)} There are {', '.join(rules)}"
+            )
 
     return check
 

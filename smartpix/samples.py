@@ -39,14 +39,16 @@ class Samples:
     """N clusters as the chip reads them, with their truth.
 
     Attributes:
-        images: (N, S, R, C) float32 charge in e; the middle of the fired pixels' bounding box is at the window's origin pixel.
+        images: (N, S, R, C) float32 charge in e; the middle of the fired pixels' bounding box is at the
+            window's origin pixel.
         targets: (N, 4) x and y (mm, from the centre of the window's origin pixel), cot alpha, cot beta.
         truncated: (N,) fired pixels reach the border of the recorded array, or do not fit the window.
         sensor: pitch_x, pitch_y, thickness (mm) and field (T).
         slices: numbers of the S slices.
         made_by: how the clusters were made and read out.
         parts: numbers of clusters of the files they are from, in this order; empty: of one.
-        columns: (N,) columns the whole clusters span, in and beyond the window; empty: nothing is known beyond it.
+        columns: (N,) columns the whole clusters span, in and beyond the window; empty: nothing is known
+            beyond it.
     """
 
     images: npt.NDArray[np.float32]
@@ -70,7 +72,8 @@ def load_samples(
     min_share: float = 0.95,
     sensor: Mapping[str, float] | None = None,
 ) -> Samples:
-    """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read out here).
+    """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read
+    out here).
 
     Args:
         region: ``"barrel"`` or ``"endcap"``; of event files, which modules.
@@ -80,13 +83,15 @@ def load_samples(
         sensor: pitch_x, pitch_y, thickness (mm) and field (T); needed for data sets whose files do not say.
 
     Raises:
-        InputError: files of both kinds, of different sensors, of another one than given or of the other region, no truth, no
-            cluster, or a readout for event files.
+        InputError: files of both kinds, of different sensors, of another one than given or of the other
+            region, no truth, no cluster, or a readout for event files.
     """
     files = as_paths(files)
     kinds = {is_cluster_file(f) for f in files}
     if len(kinds) != 1:
-        raise InputError(f"{', '.join(map(str, files))}: give either event files (ROOT) or data sets (parquet), not both")
+        raise InputError(
+            f"{', '.join(map(str, files))}: give either event files (ROOT) or data sets (parquet), not both"
+        )
     if kinds == {True}:
         tables = list_tables(list(files))
         known = known_sensor(tables, sensor)
@@ -96,7 +101,9 @@ def load_samples(
         samples = from_clusters(clusters, readout, known, made_by or {"files": [str(f) for f in files]})
         return replace(samples, parts=tuple(table.n_clusters for table in tables))
     if readout is not None:
-        raise InputError(f"{files[0]}: event files are read out already; leave out the noise, threshold and bits")
+        raise InputError(
+            f"{files[0]}: event files are read out already; leave out the noise, threshold and bits"
+        )
     return _from_events(files, region, slices, min_share, sensor)
 
 
@@ -108,10 +115,13 @@ def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> 
     """
     for table in tables:
         if table.sensor is None and given is None:
-            raise InputError(f"{table.images}: does not say what sensor its clusters are of; name it with --type")
+            raise InputError(
+                f"{table.images}: does not say what sensor its clusters are of; name it with --type"
+            )
         if table.sensor is not None and given is not None and not same_sensor(given, table.sensor):
             raise InputError(
-                f"{table.images}: is of the sensor {sensor_words(table.sensor)}, not {sensor_words(given)}; leave out --type"
+                f"{table.images}: is of the sensor {sensor_words(table.sensor)}, not {sensor_words(given)}; "
+                f"leave out --type"
             )
     return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
 
@@ -126,18 +136,26 @@ def check_region(tables: Sequence[Table], region: str) -> None:
         options = (table.made_by or {}).get("options")
         dataset = str(options.get("dataset")) if isinstance(options, Mapping) else ""
         if REGION.get(dataset, region) != region:
-            raise InputError(f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and {region} clusters are needed")
+            raise InputError(
+                f"{table.images}: is data set {dataset}, of the {REGION[dataset]}, and {region} clusters are "
+                f"needed"
+            )
 
 
 def from_clusters(
-    clusters: ClusterSet, readout: ReadoutOptions | None, sensor: Mapping[str, float], made_by: Mapping[str, Any], seed: int = 0
+    clusters: ClusterSet,
+    readout: ReadoutOptions | None,
+    sensor: Mapping[str, float],
+    made_by: Mapping[str, Any],
+    seed: int = 0,
 ) -> Samples:
     """Read out a data set and put its clusters in the middle of their windows."""
     rng = np.random.default_rng(seed)
     level, connected = 0.0, False
     if readout is not None:
-        # Where noise alone passes the threshold, only pixels well above it tell where the cluster is. With dispersion some
-        # thresholds are low and the ADC's lowest level may lie above that: then only pixels that touch the largest one do.
+        # Where noise alone passes the threshold, only pixels well above it tell where the cluster is. With
+        # dispersion some thresholds are low and the ADC's lowest level may lie above that: then only pixels
+        # that touch the largest one do.
         spread = SIGNIFICANT * math.hypot(readout.noise, readout.threshold_dispersion)
         level = spread if readout.threshold < spread else 0.0
         connected = readout.threshold_dispersion > 0
@@ -150,7 +168,9 @@ def from_clusters(
         charge = clusters.charge[part]
         if readout is not None:
             pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
-            charge = np.moveaxis(digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1)
+            charge = np.moveaxis(
+                digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1
+            )
         images[part], shift[part], truncated[part] = _centred(charge, level, connected)
     targets = clusters.targets()
     targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
@@ -161,10 +181,11 @@ def from_clusters(
 def _centred(
     charge: npt.NDArray[np.float32], level: float, connected: bool
 ) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
-    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the array.
+    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the
+    array.
 
-    The middle of the bounding box of the pixels above ``level`` comes to the origin pixel; ``connected``: of those among
-    them that touch the one with the largest charge, directly or through others.
+    The middle of the bounding box of the pixels above ``level`` comes to the origin pixel; ``connected``: of
+    those among them that touch the one with the largest charge, directly or through others.
     """
     fired = np.any(np.abs(charge) > level, axis=1)
     if connected:
@@ -179,7 +200,11 @@ def _centred(
         line = fired.any(axis=3 - axis)
         low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
         border |= line[:, 0] | line[:, -1]
-        moved.append(np.where(line.any(axis=1), np.clip(origin_pixel(size) - (low + high) // 2, -low, size - 1 - high), 0))
+        moved.append(
+            np.where(
+                line.any(axis=1), np.clip(origin_pixel(size) - (low + high) // 2, -low, size - 1 - high), 0
+            )
+        )
     columns, rows = moved
     n_rows, n_columns = charge.shape[2:]
     out = np.zeros_like(charge)
@@ -209,19 +234,26 @@ def _from_events(
         header = opened.header
         wanted = tuple(slices or (header.slices[0], header.slices[-1]))
         if not set(wanted) <= set(header.slices):
-            raise InputError(f"{opened.path}: has slices {list(header.slices)} and {list(wanted)} were asked for")
+            raise InputError(
+                f"{opened.path}: has slices {list(header.slices)} and {list(wanted)} were asked for"
+            )
         slices, made_by = wanted, header.made_by
         sensors = sensor_of(header.detector, header.field)
         if region not in sensors:
             raise InputError(
-                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the other region"
+                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train "
+                f"the other region"
             )
         here = sensors[region]
         if given is not None and not same_sensor(given, here):
-            raise InputError(f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out --type")
+            raise InputError(
+                f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out "
+                f"--type"
+            )
         if sensor and sensor != here:
             raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(here)}, and the files before it are of {sensor_words(sensor)}; "
+                f"{opened.path}: is of the sensor {sensor_words(here)}, and the files before it are of "
+                f"{sensor_words(sensor)}; "
                 "train on one sensor at a time"
             )
         sensor = here
@@ -238,13 +270,17 @@ def _from_events(
         images.append(image)
         targets.append(target)
         truncated.append(flat.truncated)
-        columns.append(np.maximum.reduceat(flat.column, flat.first) - np.minimum.reduceat(flat.column, flat.first) + 1)
+        columns.append(
+            np.maximum.reduceat(flat.column, flat.first) - np.minimum.reduceat(flat.column, flat.first) + 1
+        )
         if opened is not previous:
             parts.append(0)
             previous = opened
         parts[-1] += len(image)
     if not images or slices is None:
-        raise InputError(f"{', '.join(map(str, files))}: no {region} cluster with truth to train on; simulate more events")
+        raise InputError(
+            f"{', '.join(map(str, files))}: no {region} cluster with truth to train on; simulate more events"
+        )
     return Samples(
         np.concatenate(images),
         np.concatenate(targets),

@@ -60,12 +60,16 @@ REGIONS = ("barrel", "endcap")
 TARGETS = ("x", "y", "cot_alpha", "cot_beta")
 """What is estimated, in this order."""
 TARGET_SCALE = (0.075, 0.01875, 8.0, 0.5)
-"""Divisors of the networks' targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data sets'."""
+"""Divisors of the networks' targets x, y (mm, from the window's centre), cot alpha, cot beta: the public data
+sets'.
+"""
 SMALLEST_SIGMA = 1e-3
 """Floor of the networks' Cholesky diagonal in scaled units (0.075 um in x): keeps the likelihood bounded."""
 
 STRONGEST_FIELD = 20.0
-"""T, either sign: five times that of today's largest trackers (4 T). Beyond it a field is a slip of units or of a digit."""
+"""T, either sign: five times that of today's largest trackers (4 T). Beyond it a field is a slip of units or
+of a digit.
+"""
 
 
 class InputError(ValueError):
@@ -96,7 +100,9 @@ CLUSTERS: dict[str, Column] = {
     "sigma_x": Column("f4", "mm", "uncertainty of local_x"),
     "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
     "charge": Column("f4", "e", "sum of the last slice over the pixels"),
-    "truncated": Column("?", "", "the cluster does not fit the 13 x 21 window of the network, or touches the module's edge"),
+    "truncated": Column(
+        "?", "", "the cluster does not fit the 13 x 21 window of the network, or touches the module's edge"
+    ),
 }
 
 PIXELS: dict[str, Column] = {
@@ -136,7 +142,11 @@ DETECTOR: dict[str, Column] = {
     "cx": Column("f8", "mm", "module centre"),
     "cy": Column("f8", "mm", "module centre"),
     "cz": Column("f8", "mm", "module centre"),
-    **{f"rot_{g}{a}": Column("f8", "", f"global {g} component of the module axis {a}") for g in "xyz" for a in "uvw"},
+    **{
+        f"rot_{g}{a}": Column("f8", "", f"global {g} component of the module axis {a}")
+        for g in "xyz"
+        for a in "uvw"
+    },
     "module_t": Column("f8", "mm", "half of the sensor's thickness"),
     "module_minhu": Column("f8", "mm", "half length along u at the lower v edge"),
     "module_maxhu": Column("f8", "mm", "half length along u at the upper v edge"),
@@ -171,8 +181,12 @@ TRACK_HITS: dict[str, Column] = {
     "id": Column("i8", "", "`cluster_hit_id`"),
     "residual_x": Column("f4", "mm", "measured less fitted x on the module"),
     "residual_y": Column("f4", "mm", "measured less fitted y on the module"),
-    "pull_x": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
-    "pull_y": Column("f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"),
+    "pull_x": Column(
+        "f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"
+    ),
+    "pull_y": Column(
+        "f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"
+    ),
     "outlier": Column("?", "", "not in the fit; residual and pull are against the track of the others"),
 }
 
@@ -196,7 +210,9 @@ def one_line(text: str, most: int = 80) -> str:
 
 
 def quoted(value: object) -> str:
-    """A user's value for a message, on one line of 80 characters at most; a text in quotes, its control characters escaped."""
+    """A user's value for a message, on one line of 80 characters at most; a text in quotes, its control
+    characters escaped.
+    """
     return one_line(repr(value) if isinstance(value, str) else str(value))
 
 
@@ -214,7 +230,8 @@ def check_field(section: str, field: object) -> None:
     """Check a solenoid field in T, of either sign.
 
     Raises:
-        InputError: it is no number, or stronger than any tracker's; names section, option, the range and the value.
+        InputError: it is no number, or stronger than any tracker's; names section, option, the range and the
+            value.
     """
     good = isinstance(field, Real) and not isinstance(field, bool) and abs(float(field)) <= STRONGEST_FIELD
     check(section, "field", field, good, f"a number of T from -{STRONGEST_FIELD:g} to {STRONGEST_FIELD:g}")
@@ -228,11 +245,14 @@ def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, f
     """
     for name, (least, most, unit) in ranges.items():
         value = getattr(options, name)
-        check(section, name, value, least <= value <= most, f"from {least:.10g} to {most:.10g} {unit}".rstrip())
+        check(
+            section, name, value, least <= value <= most, f"from {least:.10g} to {most:.10g} {unit}".rstrip()
+        )
 
 
 def check_types(section: str, options: Any) -> None:
-    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others, lists for tuples.
+    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others,
+    lists for tuples.
 
     Raises:
         InputError: one is not; names section, option, the type and the value.
@@ -263,16 +283,19 @@ def _is_of(wanted: Any, value: object) -> bool:
 
 
 def origin_pixel(n: int) -> int:
-    """Row or column, among ``n``, whose centre positions in an array of pixels are counted from: the middle one of an odd number.
+    """Row or column, among ``n``, whose centre positions in an array of pixels are counted from: the middle
+    one of an odd number.
 
-    Of an even number it is the lower of the middle two, as in PixelAV, which sets the origin at ``(n + 1) / 2`` (whole) less half
-    a pixel.
+    Of an even number it is the lower of the middle two, as in PixelAV, which sets the origin at ``(n + 1) /
+    2`` (whole) less half a pixel.
     """
     return (n - 1) // 2
 
 
 def nearest(name: str, known: Iterable[str], least: float = 0.5) -> str:
-    """Return " Did you mean 'x'?" for the closest known name, or "" where none is as similar as ``least`` (0 to 1)."""
+    """Return " Did you mean 'x'?" for the closest known name, or "" where none is as similar as ``least`` (0
+    to 1).
+    """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=least)
     return f" Did you mean '{close[0]}'?" if close else ""
 
@@ -296,18 +319,22 @@ def whole_ids(
 ) -> npt.NDArray[Any]:
     """Identifiers and other whole numbers in the wanted type, from a column of any type.
 
-    Numbers that come as floats are taken where each float stands for one whole number only. From 2^53 on (float32: 2^24)
-    neighbours share a float, so that two particles would become one.
+    Numbers that come as floats are taken where each float stands for one whole number only. From 2^53 on
+    (float32: 2^24) neighbours share a float, so that two particles would become one.
 
     Args:
-        values: (N,); dtype: of whole numbers; where: file (and event); name: of the column or branch; rows: (N,) numbers that
-            errors call the rows by, None: from 0.
+        values: (N,); dtype: of whole numbers; where: file (and event); name: of the column or branch; rows:
+            (N,) numbers that errors call the rows by, None: from 0.
 
     Raises:
-        InputError: values that are no numbers, not whole, beyond the type, or floats that stand for several numbers.
+        InputError: values that are no numbers, not whole, beyond the type, or floats that stand for several
+            numbers.
     """
     if values.dtype.kind not in "iuf":
-        raise InputError(f"{where}: column '{name}' must hold whole numbers and is of type {values.dtype}; write it as int64")
+        raise InputError(
+            f"{where}: column '{name}' must hold whole numbers and is of type {values.dtype}; write it as "
+            f"int64"
+        )
     limits = np.iinfo(dtype)
     kind = np.dtype(dtype)
     beyond = ((values < limits.min) | (values > limits.max), f"is no number of type {kind}")
@@ -319,7 +346,8 @@ def whole_ids(
             (values != np.rint(values), "is not a whole number"),
             (
                 np.abs(values) >= exact,
-                f"a {values.dtype} does not tell from its neighbours (from {exact} on); ids have been merged, "
+                f"a {values.dtype} does not tell from its neighbours (from {exact} on); ids have been "
+                f"merged, "
                 "as by a left join of pandas. Write the column as whole numbers",
             ),
         ]

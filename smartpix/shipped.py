@@ -22,5 +22,6 @@ def data_path(name: str) -> Path:
             return folder / name
         known += [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
     raise InputError(
-        f"data file '{name}' is not in this installation ({here}).{nearest(name, known)} If it should be, install smartpix again"
+        f"data file '{name}' is not in this installation ({here}).{nearest(name, known)} If it should be, "
+        f"install smartpix again"
     )

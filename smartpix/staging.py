@@ -1,8 +1,9 @@
-"""Folders to write in, ``.smartpix-XXXXXXXX`` beside the place of the result, and the removal of those of dead programs.
+"""Folders to write in, ``.smartpix-XXXXXXXX`` beside the place of the result, and the removal of those of
+dead programs.
 
-A file in the folder, its mark, tells who made it: machine, boot and process. The maker keeps the mark locked; the
-system gives the lock back when the process dies, however it dies. A lock may hold on one machine alone (NFS,
-Lustre), so that only the machine of the maker may take a folder for dead.
+A file in the folder, its mark, tells who made it: machine, boot and process. The maker keeps the mark locked;
+the system gives the lock back when the process dies, however it dies. A lock may hold on one machine alone
+(NFS, Lustre), so that only the machine of the maker may take a folder for dead.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _first_line(path: str) -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in ticks since boot: its number may be given again; empty where it is dead."""
+    """When a process was started, in ticks since boot: its number may be given again; empty where it is
+    dead.
+    """
     # The name of the program, in brackets, may hold anything.
     words = _first_line(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return words[19] if len(words) > 19 and words[0] not in ("Z", "X") else ""
@@ -92,7 +95,8 @@ def _is_dead(maker: Maker) -> bool:
 
 @contextmanager
 def staging(parent: Path, *, swept: bool = False) -> Iterator[Path]:
-    """An empty folder in ``parent`` to write in, gone at the end; those of dead programs there are removed first.
+    """An empty folder in ``parent`` to write in, gone at the end; those of dead programs there are removed
+    first.
 
     Args:
         swept: whether they are removed already.
@@ -120,7 +124,9 @@ def _staging_folder(parent: Path) -> tuple[Path, int]:
         folder = parent / f"{STAGING}{secrets.token_hex(4)}"
         try:
             folder.mkdir(mode=0o700)
-            lock = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            lock = os.open(
+                folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
         except FileExistsError:
             continue
         except OSError as error:
@@ -163,7 +169,8 @@ def _is_open_as(file: int, path: Path) -> bool:
 def sweep(parent: Path) -> None:
     """Remove the staging folders of dead programs; finish or undo what one had begun to replace.
 
-    Only folders of this user with a mark of this machine inside, and empty ones of such a name, which nothing can be lost with.
+    Only folders of this user with a mark of this machine inside, and empty ones of such a name, which nothing
+    can be lost with.
     """
     with suppress(OSError), os.scandir(parent) as entries:
         names = [e.name for e in entries if e.name.startswith(STAGING) and e.is_dir(follow_symlinks=False)]
@@ -208,11 +215,15 @@ def _end_swap(folder: Path, *, finish: bool) -> None:
         if not os.path.lexists(target):
             os.replace(new if finish and new.is_dir() else old, target)
         elif new.is_dir():
-            raise InputError(f"{target}: was made by another program while it was replaced; what was there before is {old}")
+            raise InputError(
+                f"{target}: was made by another program while it was replaced; what was there before is {old}"
+            )
 
 
 def _remove(folder: Path) -> None:
-    """Remove what is in a staging folder, its mark last and only when all else is gone: what is left is known by it."""
+    """Remove what is in a staging folder, its mark last and only when all else is gone: what is left is known
+    by it.
+    """
     with suppress(OSError):
         for path in list(folder.iterdir()):
             if path.name == MARK:
@@ -227,7 +238,9 @@ def _remove(folder: Path) -> None:
 
 
 def _close(lock: int, folder: Path | None) -> None:
-    """Close a mark; remove its folder if it is empty then: on NFS a file that is removed while open stays until it is closed."""
+    """Close a mark; remove its folder if it is empty then: on NFS a file that is removed while open stays
+    until it is closed.
+    """
     os.close(lock)
     if folder is not None:
         with suppress(OSError):

@@ -1,4 +1,6 @@
-"""Flat tables: CSV read and written, parquet written; parquet files of clusters are :mod:`smartpix.io.parquet`'s."""
+"""Flat tables: CSV read and written, parquet written; parquet files of clusters are
+:mod:`smartpix.io.parquet`'s.
+"""
 
 from __future__ import annotations
 
@@ -74,15 +76,17 @@ class CsvTable:
     def __len__(self) -> int:
         return int(self.columns.num_rows)
 
-    def take(self, types: Mapping[str, str], rows: npt.NDArray[np.int64] | None = None) -> dict[str, npt.NDArray[Any]]:
+    def take(
+        self, types: Mapping[str, str], rows: npt.NDArray[np.int64] | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
         """Columns as arrays of the wanted types, those of ``types`` that are there.
 
         Args:
             types: name to NumPy dtype; rows: numbers of the rows to take and to check; None: all.
 
         Raises:
-            InputError: a value in these rows that is missing, no number, not whole where whole ones are wanted, not finite or
-                too large.
+            InputError: a value in these rows that is missing, no number, not whole where whole ones are
+                wanted, not finite or too large.
         """
         taken = {}
         for name in types:
@@ -92,9 +96,14 @@ class CsvTable:
             if rows is not None:
                 column = column.take(pa.array(rows, pa.int64()))
             if column.null_count:
-                raise InputError(f"{self.path}: column '{name}' has {column.null_count} empty cells; fill or drop these rows")
+                raise InputError(
+                    f"{self.path}: column '{name}' has {column.null_count} empty cells; fill or drop these "
+                    f"rows"
+                )
             values = _exact(column) if types[name] == "u8" else np.asarray(column)
-            taken[name] = checked_column(values if len(column) else np.zeros(0), types[name], str(self.path), name, rows)
+            taken[name] = checked_column(
+                values if len(column) else np.zeros(0), types[name], str(self.path), name, rows
+            )
         return taken
 
 
@@ -109,12 +118,14 @@ def _exact(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     return np.asarray(column)
 
 
-def open_csv(path: Path, wanted: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None) -> CsvTable:
+def open_csv(
+    path: Path, wanted: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None
+) -> CsvTable:
     """Read a CSV file: in UTF-8, with a dot in numbers whatever the locale; compressed by its ending.
 
     Args:
-        wanted: columns that must be there, name to NumPy dtype; expected: what to name in errors; optional: more columns, taken
-            where they are there. Others are left out, whatever is in them.
+        wanted: columns that must be there, name to NumPy dtype; expected: what to name in errors; optional:
+            more columns, taken where they are there. Others are left out, whatever is in them.
 
     Raises:
         InputError: unreadable or cut-off file, or a column that is missing or there twice.
@@ -138,14 +149,18 @@ def open_csv(path: Path, wanted: Mapping[str, str], expected: str, optional: Map
         table = pyarrow.csv.read_csv(pa.BufferReader(content), convert_options=options)
     except (pa.ArrowException, OSError, ValueError) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"{path}: not a readable CSV table ({text}); it may be cut off; expected {expected}") from error
+        raise InputError(
+            f"{path}: not a readable CSV table ({text}); it may be cut off; expected {expected}"
+        ) from error
     return CsvTable(path, table)
 
 
 def _head(content: bytes, path: Path, expected: str) -> list[str]:
     """Names of the columns."""
     if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\x00" in content[:200]:
-        raise InputError(f"{path}: not a readable CSV table; it may be in UTF-16: save it in UTF-8. Expected {expected}")
+        raise InputError(
+            f"{path}: not a readable CSV table; it may be in UTF-16: save it in UTF-8. Expected {expected}"
+        )
     lines = content.lstrip(b"\r\n")[:LONGEST_LINE].splitlines() or [b""]
     try:
         names = next(csv.reader([lines[0].decode("utf-8-sig", "replace")]), [])
@@ -154,7 +169,9 @@ def _head(content: bytes, path: Path, expected: str) -> list[str]:
     if not names:
         raise InputError(f"{path}: not a readable CSV table (it is empty); expected {expected}")
     if len(names) == 1 and (other := next((c for c in ";\t| " if c in names[0].strip()), None)):
-        raise InputError(f"{path}: columns are separated by {other!r}; separate them by commas. Expected {expected}")
+        raise InputError(
+            f"{path}: columns are separated by {other!r}; separate them by commas. Expected {expected}"
+        )
     return names
 
 
@@ -174,15 +191,21 @@ def checked_column(
         rows: numbers that errors call the rows by; None: from 0.
 
     Raises:
-        InputError: values that are no numbers, not finite, too large or, for a type of whole numbers, not whole, or floats that
-            stand for several whole numbers.
+        InputError: values that are no numbers, not finite, too large or, for a type of whole numbers, not
+            whole, or floats that stand for several whole numbers.
     """
     if values.dtype.kind not in "iuf":
         wrong = next(((k, v) for k, v in enumerate(values.tolist()) if not _is_number(v)), None)
         if wrong is None:
-            raise InputError(f"{where}: column '{name}' has values of type {values.dtype}, which is no number")
+            raise InputError(
+                f"{where}: column '{name}' has values of type {values.dtype}, which is no number"
+            )
         row = wrong[0] if rows is None else int(rows[wrong[0]])
-        why = "another head: tables were put one after the other; give them apart" if wrong[1] == name else "no number"
+        why = (
+            "another head: tables were put one after the other; give them apart"
+            if wrong[1] == name
+            else "no number"
+        )
         raise InputError(f"{where}: column '{name}' has the value {wrong[1]!r} in row {row}, which is {why}")
     if np.dtype(dtype).kind != "f":
         return whole_ids(values, dtype, where, name, rows)
@@ -220,7 +243,9 @@ def write_csv(path: str | Path, columns: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def parquet_writer(path: str | Path, types: Mapping[str, pa.DataType], metadata: Mapping[str, Any]) -> Iterator[Any]:
+def parquet_writer(
+    path: str | Path, types: Mapping[str, pa.DataType], metadata: Mapping[str, Any]
+) -> Iterator[Any]:
     """A new parquet table, whole or not at all; gives a function that adds rows from a mapping of columns.
 
     Args:

@@ -47,7 +47,8 @@ def parse_json(text: str | bytes) -> Any:
     """Value of JSON text.
 
     Raises:
-        ValueError: it is no JSON in UTF-8, nested too deeply, or has a key twice or a number that no field can hold.
+        ValueError: it is no JSON in UTF-8, nested too deeply, or has a key twice or a number that no field
+            can hold.
     """
     text = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:

@@ -1,4 +1,6 @@
-"""`make bare`: the two commands of the README in a fresh clone, where only python3, git, make and g++ are found."""
+"""`make bare`: the two commands of the README in a fresh clone, where only python3, git, make and g++ are
+found.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def main() -> int:
         for command in COMMANDS:
             started = time.monotonic()
             done = subprocess.run(command.split(), cwd=clone, env=environment, stdin=subprocess.DEVNULL)
-            print(f"bare: {command} ended with {done.returncode} after {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"bare: {command} ended with {done.returncode} after {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             codes.append(done.returncode)
     return int(any(codes))
 

@@ -1,4 +1,6 @@
-"""Simulated clusters in the public layout and small networks trained on them, for the tests of all packages."""
+"""Simulated clusters in the public layout and small networks trained on them, for the tests of all
+packages.
+"""
 
 import dataclasses
 
@@ -17,14 +19,16 @@ from tests.helpers import SENSOR
 
 pytest_plugins = ("tests.left_out",)
 
-# The same examples in every session: a test that fails today failed yesterday. `--hypothesis-profile=default` looks further.
+# The same examples in every session: a test that fails today failed yesterday. `--hypothesis-profile=default`
+# looks further.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")
 def clusters_2s():
-    """6000 noise-free clusters of the data set 2s, type 2, with the first and the last slice; not to be changed.
+    """6000 noise-free clusters of the data set 2s, type 2, with the first and the last slice; not to be
+    changed.
 
     Induction below 100 e is left out, which otherwise reaches the border of the array around every cluster.
     """

@@ -5,7 +5,9 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-EDGE_CASES = st.sampled_from([None, True, 0, -1, 1, 10**9, 2**70, 10**400, 0.0, -0.5, 1e308, math.nan, math.inf, "", [], {}])
+EDGE_CASES = st.sampled_from(
+    [None, True, 0, -1, 1, 10**9, 2**70, 10**400, 0.0, -0.5, 1e308, math.nan, math.inf, "", [], {}]
+)
 VALUES = EDGE_CASES | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -36,9 +38,15 @@ def change_somewhere(read, content, data):
 
 
 def change_an_array(arrays, data):
-    """Change one of several arrays; says whether what they say is ``"equal"``, ``"alike"`` (fits) or ``"other"``."""
+    """Change one of several arrays; says whether what they say is ``"equal"``, ``"alike"`` (fits) or
+    ``"other"``.
+    """
     key = data.draw(st.sampled_from(sorted(arrays)))
-    how = data.draw(st.sampled_from(["renamed", "left out", "reshaped", "cut", "turned", "retyped", "not finite", "one more"]))
+    how = data.draw(
+        st.sampled_from(
+            ["renamed", "left out", "reshaped", "cut", "turned", "retyped", "not finite", "one more"]
+        )
+    )
     values = arrays.pop(key)
     if how == "renamed":
         name = data.draw(st.text(st.characters(codec="ascii"), min_size=1, max_size=20))

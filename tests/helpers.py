@@ -19,11 +19,14 @@ from smartpix.simulate.transport import Crossings
 
 def module_row(center, u, v, w, layer, module, volume=8):
     """One row of the detector table: centre and axes as 3-vectors."""
-    rotation = {f"rot_{g}{a}": axis[i] for a, axis in zip("uvw", (u, v, w), strict=True) for i, g in enumerate("xyz")}
+    rotation = {
+        f"rot_{g}{a}": axis[i] for a, axis in zip("uvw", (u, v, w), strict=True) for i, g in enumerate("xyz")
+    }
     return {
         "volume_id": volume, "layer_id": layer, "module_id": module,
         "cx": center[0], "cy": center[1], "cz": center[2], **rotation,
-        "module_t": 0.05, "module_minhu": 8.4, "module_maxhu": 8.4, "module_hv": 36.0, "pitch_u": 0.0125, "pitch_v": 0.05,
+        "module_t": 0.05, "module_minhu": 8.4, "module_maxhu": 8.4, "module_hv": 36.0, "pitch_u": 0.0125,
+        "pitch_v": 0.05,
     }  # fmt: skip
 
 
@@ -68,7 +71,9 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
         np.zeros((n_particles, 3)), np.tile([p, 0.0, 0.0], (n_particles, 1)),
     )  # fmt: skip
     beta = np.full(n, p / np.hypot(p, 0.13957))
-    return Crossings(module, particle.astype(np.int32), np.zeros(n, dtype=np.int32), point, momentum, beta, particles)
+    return Crossings(
+        module, particle.astype(np.int32), np.zeros(n, dtype=np.int32), point, momentum, beta, particles
+    )
 
 
 def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
@@ -79,19 +84,26 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     def column(dtype, n):
         if dtype == "?":
             return rng.random(n) < 0.5
-        return rng.normal(0, 100, n).astype(dtype) if dtype[0] == "f" else rng.integers(0, 1000, n).astype(dtype)
+        return (
+            rng.normal(0, 100, n).astype(dtype) if dtype[0] == "f" else rng.integers(0, 1000, n).astype(dtype)
+        )
 
     def columns(table, n):
         return {name: column(c.dtype, n) for name, c in table.items()}
 
     def unique(sizes, highest):
         """Ids from 1, in any order, none twice in an event."""
-        return np.concatenate([np.zeros(0, dtype=np.int64), *(1 + rng.permutation(highest)[:k] for k in sizes)])
+        return np.concatenate(
+            [np.zeros(0, dtype=np.int64), *(1 + rng.permutation(highest)[:k] for k in sizes)]
+        )
 
     sizes = np.asarray(clusters_per_event, dtype=np.int64)
     n = int(sizes.sum())
     n_particles = rng.integers(0, 4, len(sizes))
-    n_pixels, n_truth = rng.integers(1, 6, n), np.where(np.repeat(n_particles, sizes) > 0, rng.integers(0, 3, n), 0)
+    n_pixels, n_truth = (
+        rng.integers(1, 6, n),
+        np.where(np.repeat(n_particles, sizes) > 0, rng.integers(0, 3, n), 0),
+    )
     particles = columns(schema.PARTICLES, int(n_particles.sum()))
     particles["particle_id"] = unique(n_particles, 1000)
     truth = columns(schema.TRUTH, int(n_truth.sum()))
@@ -101,7 +113,10 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     truth["particle_id"] = particles["particle_id"][chosen]
     truth["share"] = rng.random(len(of_truth)).astype(np.float32)
     truth["pt"] = np.abs(truth["pt"])
-    truth |= {name: rng.uniform(-half, half, len(of_truth)).astype(np.float32) for name, half in (("x", 36.0), ("y", 8.4))}
+    truth |= {
+        name: rng.uniform(-half, half, len(of_truth)).astype(np.float32)
+        for name, half in (("x", 36.0), ("y", 8.4))
+    }
     particles["charge"] = rng.choice([-1, 1], len(particles["charge"])).astype(np.float32)
     clusters = columns(schema.CLUSTERS, n)
     clusters["hit_id"] = unique(sizes, 1000)
@@ -113,7 +128,9 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
     clusters |= {axis: point[:, k].astype(np.float32) for k, axis in enumerate("xyz")}
     clusters |= {f"local_{axis}": local[:, k].astype(np.float32) for k, axis in enumerate("xy")}
     clusters |= {f"sigma_{axis}": rng.uniform(0.001, 0.02, n).astype(np.float32) for axis in "xy"}
-    pixels = columns(schema.PIXELS | {f"charge_{s:02d}": schema.Column("f4", "e", "") for s in slices}, int(n_pixels.sum()))
+    pixels = columns(
+        schema.PIXELS | {f"charge_{s:02d}": schema.Column("f4", "e", "") for s in slices}, int(n_pixels.sum())
+    )
     # Some of the 3 x 3 pixels about the position, in any order.
     of_pixel = np.repeat(np.arange(n), n_pixels)
     chosen = np.concatenate([np.zeros(0, dtype=np.int64), *(rng.permutation(9)[:k] for k in n_pixels)])

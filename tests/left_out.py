@@ -1,7 +1,10 @@
-"""Tests that are left out where something is missing: what may be missing, what the session says of it, and that CI allows none.
+"""Tests that are left out where something is missing: what may be missing, what the session says of it, and
+that CI allows none.
 
-A test asks with ``@needs("verilator", "../shared/data/tcad_50x13")``, a fixture with ``require(...)``: names of
-:data:`tests.programs.PROGRAMS`, or paths below the folder that may lie beside the clone. Any other skip is a failure.
+A test asks with ``@needs("verilator", "../shared/data/tcad_50x13")``, a fixture with ``require(...)``: names
+of
+:data:`tests.programs.PROGRAMS`, or paths below the folder that may lie beside the clone. Any other skip is a
+    failure.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from tests.programs import PROGRAMS, is_there
 SHARED = "../shared"
 """Data of others, which may not be in the repository; each test of them has a counterpart that needs none."""
 
-MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hls4ml", "mkdocs", "mkdocstrings", "onnx",
+MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hls4ml", "mkdocs",
+"mkdocstrings", "onnx",
            "onnxruntime", "selenium.webdriver")  # fmt: skip
 """Of the extras, for ``pytest.importorskip``; `make test` installs all of them."""
 
@@ -66,13 +70,18 @@ def _is_there(name: str) -> bool:
 
 
 def missing_of(reason: str) -> list[str]:
-    """What a skipped test lacks: programs, ``../shared``, or modules; empty for a reason that nobody here gives."""
+    """What a skipped test lacks: programs, ``../shared``, or modules; empty for a reason that nobody here
+    gives.
+    """
     module = re.match(r"could not import '([\w.]+)'", reason)
     if module:
         return [f"module {module[1]}"] if module[1] in MODULES else []
     if not reason.startswith("needs "):
         return []
-    names = [SHARED if name.startswith(f"{SHARED}/") else name for name in reason.removeprefix("needs ").split(", ")]
+    names = [
+        SHARED if name.startswith(f"{SHARED}/") else name
+        for name in reason.removeprefix("needs ").split(", ")
+    ]
     return names if set(names) <= {*PROGRAMS, *OF_THE_SYSTEM, SHARED} else []
 
 
@@ -101,7 +110,9 @@ def _refuse(report):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    config.addinivalue_line("markers", "needs(*names): left out where one of the programs or folders is missing")
+    config.addinivalue_line(
+        "markers", "needs(*names): left out where one of the programs or folders is missing"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -135,9 +146,13 @@ def closing_lines(left_out: list[list[str]]) -> list[str]:
     """What was left out, from what each test or file of tests lacks, and how to get it."""
     counts = Counter(name for names in left_out for name in names)
     lines = [f"left out: {len(left_out)} test{'s' * (len(left_out) > 1)}, for want of:"]
-    lines += [f"  {name} ({n})" for name, n in sorted(counts.items(), key=lambda item: (item[0] == SHARED, item[0]))]
+    lines += [
+        f"  {name} ({n})" for name, n in sorted(counts.items(), key=lambda item: (item[0] == SHARED, item[0]))
+    ]
     if any(name in PROGRAMS for name in counts):
-        lines.append("make tools installs the programs (with apt); then make test again leaves none of these out")
+        lines.append(
+            "make tools installs the programs (with apt); then make test again leaves none of these out"
+        )
     if any(name.startswith("module ") for name in counts):
         lines.append("make test installs the modules")
     if SHARED in counts:

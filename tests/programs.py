@@ -1,4 +1,5 @@
-"""Programs that tests use and this repository does not install, the Debian packages that hold them, and `make tools`.
+"""Programs that tests use and this repository does not install, the Debian packages that hold them, and
+`make tools`.
 
 Only Python's standard library, also when imported: `make tools` may be the first command in a clone.
 """
@@ -26,9 +27,13 @@ PROGRAMS = {
 """By Debian package: what must be there of it, a command or a file; one of several is enough."""
 
 ESSENTIAL = ("bash", "dirname", "rm", "as", "ld")
-"""What every Debian system has, and what g++ brings, as far as the build scripts of hls4ml call it by name."""
+"""What every Debian system has, and what g++ brings, as far as the build scripts of hls4ml call it by
+name.
+"""
 
-COMPILE = 'set -e; cd "$(dirname "$0")"; echo "int main() {}" | g++ -x c++ - -o compiled; ./compiled; rm compiled'
+COMPILE = (
+    'set -e; cd "$(dirname "$0")"; echo "int main() {}" | g++ -x c++ - -o compiled; ./compiled; rm compiled'
+)
 
 
 @functools.cache
@@ -48,13 +53,15 @@ def is_there(package: str) -> bool:
 
 
 def bare_path(folder: Path) -> dict[str, str]:
-    """An environment whose PATH holds python3, git, make, g++ and nothing else that is not on every Debian system.
+    """An environment whose PATH holds python3, git, make, g++ and nothing else that is not on every Debian
+    system.
 
     Args:
         folder: a new one, for the programs.
 
     Returns:
-        PATH, HOME (an empty folder beside the programs) and how pip reaches its index, where the caller's says so.
+        PATH, HOME (an empty folder beside the programs) and how pip reaches its index, where the caller's
+        says so.
     """
     programs, home = folder / "programs", folder / "home"
     programs.mkdir(parents=True)
@@ -72,7 +79,9 @@ def bare_path(folder: Path) -> dict[str, str]:
 
 
 def install() -> int:
-    """Install what is missing with apt, as root or by sudo without a password; else say how. Returns the exit code."""
+    """Install what is missing with apt, as root or by sudo without a password; else say how. Returns the exit
+    code.
+    """
     packages = [name for name in PROGRAMS if not is_there(name)]
     if not packages:
         print(f"tools: all there: {', '.join(PROGRAMS)}")
@@ -85,18 +94,25 @@ def install() -> int:
     root = ["env"]
     if os.geteuid() != 0:
         root = ["sudo", "-n", "env"]
-        asked = shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+        asked = shutil.which("sudo") and subprocess.run(
+            ["sudo", "-n", "true"], capture_output=True, check=False
+        )
         if not asked or asked.returncode != 0:
             print(f"tools: needs root; call: sudo sh -c '{command}'", file=sys.stderr)
             return 1
     print(f"tools: {command}", flush=True)
-    # A list that is out of date fails the installation, and says so; one source that is out of reach need not.
+    # A list that is out of date fails the installation, and says so; one source that is out of reach need
+    # not.
     for part in command.split("; "):
-        code = subprocess.run([*root, "DEBIAN_FRONTEND=noninteractive", *part.split()], stdin=subprocess.DEVNULL).returncode
+        code = subprocess.run(
+            [*root, "DEBIAN_FRONTEND=noninteractive", *part.split()], stdin=subprocess.DEVNULL
+        ).returncode
     _compiles.cache_clear()
     left = [name for name in packages if not is_there(name)]
     if code != 0 or left:
-        print(f"tools: apt-get ended with {code}; still missing: {' '.join(left) or 'nothing'}", file=sys.stderr)
+        print(
+            f"tools: apt-get ended with {code}; still missing: {' '.join(left) or 'nothing'}", file=sys.stderr
+        )
     return int(code != 0 or bool(left))
 
 

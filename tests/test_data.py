@@ -11,7 +11,9 @@ from smartpix.io.events import open_events
 from smartpix.networks.weights import describe_weights
 
 DATA = Path(__file__).parents[1] / "data"
-SUMS = dict(re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (DATA / "README.md").read_text(), flags=re.MULTILINE))
+SUMS = dict(
+    re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (DATA / "README.md").read_text(), flags=re.MULTILINE)
+)
 FILES = sorted(p for p in DATA.rglob("*") if p.suffix in (".root", ".csv", ".safetensors"))
 
 

@@ -68,7 +68,10 @@ def test_no_unit_or_greek_letter_stands_inside_a_word():
     """As the micrometre of "number" that was replaced everywhere."""
     folders = ("smartpix", "seeding", "tracking", "benchmarks", "data", "docs", "examples")
     kinds = ("*.md", "*.py", "*.html", "*.js", "*.ipynb")
-    paths = [*ROOT.glob("*.md"), *(p for folder in folders for kind in kinds for p in (ROOT / folder).rglob(kind))]
+    paths = [
+        *ROOT.glob("*.md"),
+        *(p for folder in folders for kind in kinds for p in (ROOT / folder).rglob(kind)),
+    ]
     assert len(paths) > 150
     micro = r"µ(?!(?:m|s|rad|A|V|W)(?![A-Za-z]))[A-Za-z]|[A-Za-z]µ"
     wrong = re.compile(rf"\w*(?:{micro}|[A-Za-z][°\u0391-\u03c9]+[A-Za-z])\w*")
@@ -88,8 +91,23 @@ def test_the_graphs_example_of_the_formats_runs(tmp_path):
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs")
     pytest.importorskip("mkdocstrings")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(tmp_path / "site"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=DOCS.parent,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
 

@@ -16,7 +16,9 @@ def imported(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level <= len(path.relative_to(REPOSITORY).parts) - 1, f"{path} imports from beyond its package"
+            assert node.level <= len(path.relative_to(REPOSITORY).parts) - 1, (
+                f"{path} imports from beyond its package"
+            )
             if node.level == 0:
                 yield node.module
 
@@ -37,7 +39,9 @@ def test_packages_import_downwards_only(package):
 @pytest.mark.parametrize("statement", ["import smartpix, seeding", "import seeding.edges"])
 def test_light_imports_stay_light(statement):
     code = f"import sys; {statement}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    out = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     modules = set(out.stdout.split())
     assert "seeding" in modules
     assert modules & {"torch", "matplotlib", "acts", "hls4ml"} == set()

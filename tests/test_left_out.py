@@ -21,10 +21,17 @@ def calls():
     """Name and texts given of every call in the tests, and the file with what it imports."""
     for path in TESTS.rglob("*.py"):
         tree = ast.parse(path.read_text())
-        imported = {f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+        imported = {
+            f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names
+        }
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                yield ast.unparse(node.func), [a.value for a in node.args if isinstance(a, ast.Constant)], path, imported
+                yield (
+                    ast.unparse(node.func),
+                    [a.value for a in node.args if isinstance(a, ast.Constant)],
+                    path,
+                    imported,
+                )
 
 
 def test_no_test_is_skipped_but_for_what_may_be_missing():
@@ -42,11 +49,18 @@ def test_no_test_is_skipped_but_for_what_may_be_missing():
 
 
 def test_no_test_calls_a_program_that_a_bare_system_may_lack():
-    """By name, where the call says it; `make bare` finds the rest. What has a path is on every Linux system."""
+    """By name, where the call says it; `make bare` finds the rest. What has a path is on every Linux
+    system.
+    """
     called = set()
     for path in TESTS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if path.name != "programs.py" and isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.List):
+            if (
+                path.name != "programs.py"
+                and isinstance(node, ast.Call)
+                and node.args
+                and isinstance(node.args[0], ast.List)
+            ):
                 first = node.args[0].elts[:1]
                 if ast.unparse(node.func).startswith("subprocess.") and isinstance(first[0], ast.Constant):
                     called.add(first[0].value)
@@ -124,7 +138,17 @@ def session(folder, example, environment, *options):
     """A session of the tests of one file with this project's rules: exit code, lines printed."""
     (folder / "conftest.py").write_text('pytest_plugins = ("tests.left_out",)\n')
     (folder / "test_example.py").write_text(example)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}", *options, str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={folder}",
+        *options,
+        str(folder),
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout.splitlines()
 
@@ -150,7 +174,9 @@ def test_ci_fails_where_a_program_is_missing(bare):
     code, lines = session(folder, EXAMPLE, environment | {"CI": "true"}, "--numprocesses=1")
     assert code == 1
     assert "CI leaves no test out, and this one needs verilator; `make tools` installs programs" in lines
-    assert lines[-1].startswith("1 passed, 2 errors" if SHARED_DATA.parent.is_dir() else "1 passed, 1 skipped, 1 error")
+    assert lines[-1].startswith(
+        "1 passed, 2 errors" if SHARED_DATA.parent.is_dir() else "1 passed, 1 skipped, 1 error"
+    )
 
 
 def test_other_reasons_fail_anywhere(bare):
@@ -166,14 +192,28 @@ def test_other_reasons_fail_anywhere(bare):
 def test_without_the_programs_the_tests_that_use_them_pass_or_are_left_out(tmp_path):
     # Whatever this machine has. `make bare` does the same with all tests, in a fresh clone.
     files = ("smartpix/export/test_rtl.py", "tracking/test_display.py", "tracking/test_doctor.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(TESTS / name) for name in files)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *(str(TESTS / name) for name in files),
+    ]
     environment = bare_path(tmp_path) | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
     counts = dict(re.findall(r"^  ([\w+-]+) \((\d+)\)$", done.stdout, flags=re.MULTILINE))
     # The library of cells is a file, which no PATH hides.
-    assert counts.keys() - {"qflow-tech-osu018"} == {"verilator", "yosys", "opensta", "chromium", "chromium-driver"}
+    assert counts.keys() - {"qflow-tech-osu018"} == {
+        "verilator",
+        "yosys",
+        "opensta",
+        "chromium",
+        "chromium-driver",
+    }
     assert lines[-2].startswith("make tools installs the programs")
     assert re.match(r"\d+ passed, \d+ skipped in ", lines[-1])
 

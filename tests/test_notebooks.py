@@ -25,22 +25,31 @@ def cells(name, kind):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Runs a notebook in an empty folder, once, with lines changed: its names, and under "printed" and "folder" what it printed
-    and where it ran."""
+    """Runs a notebook in an empty folder, once, with lines changed: its names, and under "printed" and
+    "folder" what it printed and where it ran."""
     done = {}
 
     def run(name, *changes):
         if (name, changes) not in done:
             folder, printed, found = tmp_path_factory.mktemp(name), io.StringIO(), {}
             plt.switch_backend("Agg")
-            with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+            with (
+                pytest.MonkeyPatch.context() as patch,
+                contextlib.chdir(folder),
+                contextlib.redirect_stdout(printed),
+            ):
                 patch.setattr(plt, "show", lambda: None)
                 for number, cell in enumerate(cells(name, "code")):
                     source = "".join(cell["source"])
                     for old, new in changes:
                         source = source.replace(old, new)
                     exec(compile(source, f"{name}, code cell {number}", "exec"), found)
-            done[name, changes] = {**found, "printed": printed.getvalue(), "folder": folder, "figures": plt.get_fignums()}
+            done[name, changes] = {
+                **found,
+                "printed": printed.getvalue(),
+                "folder": folder,
+                "figures": plt.get_fignums(),
+            }
             plt.close("all")
         return done[name, changes]
 
@@ -115,20 +124,26 @@ def test_the_table_of_modules_is_the_detector_that_was_meant(executed):
     slope = particles.momentum[:, 2] / np.hypot(*particles.momentum[:, :2].T)
     inside = np.abs(particles.vertex[:, 2] + 156 * slope) < 175
     assert inside.sum() > 280
-    crossed = np.unique(np.stack([crossings.particle, detector.layer_index[crossings.module]], axis=1), axis=0)
+    crossed = np.unique(
+        np.stack([crossings.particle, detector.layer_index[crossings.module]], axis=1), axis=0
+    )
     assert np.all(np.bincount(crossed[:, 0], minlength=300)[inside] == 4)
 
 
 def test_crossings_lie_on_the_circle_of_their_momentum(executed):
     found = executed("your_own_detector")
     crossings = found["shoot"](50, seed=4)
-    start, momentum, charge = (getattr(crossings.particles, n)[crossings.particle] for n in ("vertex", "momentum", "charge"))
+    start, momentum, charge = (
+        getattr(crossings.particles, n)[crossings.particle] for n in ("vertex", "momentum", "charge")
+    )
     radius = np.hypot(*momentum[:, :2].T) / (0.299792458e-3 * found["FIELD"])
     # A positive charge in a field along +z turns clockwise: the centre is on the right of the momentum.
     right = np.stack([momentum[:, 1], -momentum[:, 0]], axis=1) / np.hypot(*momentum[:, :2].T)[:, None]
     centre = start[:, :2] + (charge * radius)[:, None] * right
     np.testing.assert_allclose(np.hypot(*(crossings.point[:, :2] - centre).T), radius, rtol=1e-9)
-    np.testing.assert_allclose(np.linalg.norm(crossings.momentum, axis=1), np.linalg.norm(momentum, axis=1), rtol=1e-9)
+    np.testing.assert_allclose(
+        np.linalg.norm(crossings.momentum, axis=1), np.linalg.norm(momentum, axis=1), rtol=1e-9
+    )
 
 
 def test_tracks_are_found_in_the_own_detector(executed):
@@ -156,7 +171,9 @@ def test_a_detector_of_three_layers_only_takes_its_radii(executed):
 
 def test_trained_estimates_beat_the_simple_ones_and_not_the_shipped(executed):
     widths = executed("train_on_your_data")["widths"]
-    order = [np.array(widths[name]) for name in ("shipped network", "network", "cluster shape", "no estimate")]
+    order = [
+        np.array(widths[name]) for name in ("shipped network", "network", "cluster shape", "no estimate")
+    ]
     assert all(np.all(better < worse) for better, worse in zip(order[:-1], order[1:], strict=True))
 
 

@@ -1,4 +1,6 @@
-"""What the project's own files say of one another: lower bounds, hooks, make targets, the page's files in the wheel."""
+"""What the project's own files say of one another: lower bounds, hooks, make targets, the page's files in the
+wheel.
+"""
 
 import ast
 import re
@@ -17,7 +19,9 @@ TESTED = ("dev", "acts", "hls", "onnx", "dask")
 
 
 def lower_bounds():
-    lines = PROJECT["dependencies"] + [line for extra in TESTED for line in PROJECT["optional-dependencies"][extra]]
+    lines = PROJECT["dependencies"] + [
+        line for extra in TESTED for line in PROJECT["optional-dependencies"][extra]
+    ]
     return dict(re.fullmatch(r"([\w-]+)[>=]=([\d.]+)(?:,<[\d.]+)?", line).groups() for line in lines)
 
 
@@ -52,7 +56,9 @@ def test_hooks_need_no_network_and_run_what_make_lint_runs():
     hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text()
     assert re.findall(r"repo: (\S+)", hooks) == ["local"]
     assert set(re.findall(r"language: (\S+)", hooks)) == {"system"}
-    (lint,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+    (lint,) = re.findall(
+        r"^lint:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE
+    )
     for command in re.findall(r"\$\(BIN\)/(ruff \w+|mypy)", lint):
         assert f"entry: .venv/bin/{command}" in hooks
 
@@ -63,13 +69,18 @@ def text_calls(source):
         if not isinstance(node, ast.Call):
             continue
         # Of bare names only the built-in one: smartpix.files.write_text always writes UTF-8.
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else {"open": "open"}.get(ast.unparse(node.func), "")
+        name = (
+            node.func.attr
+            if isinstance(node.func, ast.Attribute)
+            else {"open": "open"}.get(ast.unparse(node.func), "")
+        )
         told = {k.arg: k.value for k in node.keywords}
         mode = told.get("mode", node.args[0] if node.args else None)
         text = {
             "read_text": len(node.args) == 0,
             "write_text": True,
-            "open": mode is None or (isinstance(mode, ast.Constant) and re.fullmatch("[rwax][+t]?", str(mode.value))),
+            "open": mode is None or (isinstance(mode, ast.Constant) and re.fullmatch("[rwax][+t]?",
+            str(mode.value))),
             "run": "text" in told, "Popen": "text" in told,
         }.get(name)  # fmt: skip
         if text:
@@ -81,7 +92,9 @@ def test_text_is_utf_8_whatever_the_locale(folder):
     files = sorted((REPOSITORY / folder).rglob("*.py"))
     calls = [(path, *call) for path in files for call in text_calls(path.read_text(encoding="utf-8"))]
     assert [f"{path}:{line}" for path, line, told in calls if not told] == []
-    known = "p.open(); p.open('rb'); p.write_text(a); subprocess.run(c, text=True); p.read_text(encoding='utf-8')"
+    known = (
+        "p.open(); p.open('rb'); p.write_text(a); subprocess.run(c, text=True); p.read_text(encoding='utf-8')"
+    )
     assert [told for _, told in text_calls(known)] == [False, False, False, True]
 
 
@@ -98,7 +111,10 @@ def test_ci_brings_the_programs_before_the_tests():
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ("ensurepip", "cannot make virtual environments (no venv or ensurepip); on Debian: apt install python3-venv"),
+        (
+            "ensurepip",
+            "cannot make virtual environments (no venv or ensurepip); on Debian: apt install python3-venv",
+        ),
         ("old", "smartpix needs Python 3.11 or newer; call: make PYTHON=python3.11 ..."),
         ("none", "'python3' was not found; on Debian: apt install python3-venv"),
     ],
@@ -129,9 +145,13 @@ def test_an_environment_that_was_interrupted_is_completed(tmp_path):
     environment = bare_path(tmp_path)
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
     # As python -m venv leaves it when it is killed before it has installed pip.
-    subprocess.run(["python3", "-m", "venv", "--without-pip", ".venv"], cwd=tmp_path, env=environment, check=True)
+    subprocess.run(
+        ["python3", "-m", "venv", "--without-pip", ".venv"], cwd=tmp_path, env=environment, check=True
+    )
     for _ in range(2):
-        done = subprocess.run(["make", ".venv/bin/pip"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["make", ".venv/bin/pip"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         assert (tmp_path / ".venv" / "bin" / "pip").is_file()
     assert "is up to date" in done.stdout

@@ -1,7 +1,7 @@
 """Edges to tracks: finders, the chain, the fit, runs over files, benchmarks, displays and the command line.
 
-Start at :func:`tracking.run` (files to tracks), :mod:`tracking.chain` (one event) and :mod:`tracking.metrics` (what the
-numbers mean).
+Start at :func:`tracking.run` (files to tracks), :mod:`tracking.chain` (one event) and :mod:`tracking.metrics`
+(what the numbers mean).
 """
 
 from typing import TYPE_CHECKING

@@ -42,7 +42,8 @@ class EventResult:
     """Everything the chain made of one event.
 
     Attributes:
-        outside: (21,) of each feature, how many values are beyond the range that the graph network was trained in.
+        outside: (21,) of each feature, how many values are beyond the range that the graph network was
+            trained in.
         ms: by stage, in milliseconds of wall time.
     """
 
@@ -60,7 +61,9 @@ class EventResult:
 
 @dataclass(frozen=True)
 class Chain:
-    """The chain, set up for files of one detector: estimator, network, layer pairs, options; warnings of what does not fit."""
+    """The chain, set up for files of one detector: estimator, network, layer pairs, options; warnings of what
+    does not fit.
+    """
 
     header: Header
     options: RunOptions
@@ -78,18 +81,24 @@ class Chain:
             InputError: no header, no estimates for this sensor, or weights that cannot be used.
         """
         if not isinstance(header, Header):
-            raise InputError(f"Chain.for_header: expected the header of a file, open_events(path).header, and got {header!r:.80}")
+            raise InputError(
+                f"Chain.for_header: expected the header of a file, open_events(path).header, and got "
+                f"{header!r:.80}"
+            )
         torch.set_num_threads(options.threads)
         estimator = choose_estimator(header, options.estimates, **options.weights())
         warnings = readout_untold(header)
         if options.graph == "cone" and trained_on_others(header, estimator):
             warnings.append(
-                "these are clusters of ACTS's own digitisation and the estimates were trained on others, so that cones "
-                "are off; train estimates on events of yours that have truth (smartpix train shape), or do without "
+                "these are clusters of ACTS's own digitisation and the estimates were trained on others, so "
+                "that cones "
+                "are off; train estimates on events of yours that have truth (smartpix train shape), or do "
+                "without "
                 "(--set graph=window --set gnn=gnn-window)"
             )
         warnings += [
-            f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate alike"
+            f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate "
+            f"alike"
             for line in training_differs(header, estimator)
         ]
         for line in warnings:
@@ -115,7 +124,9 @@ class Chain:
         clock.lap("estimate")
         hits = make_hits(clusters, estimates, detector)
         clock.lap("hits")
-        edges = candidate_edges(hits, detector, self.pairs, field_, options.graph, options.cone, options.window, options.threads)
+        edges = candidate_edges(
+            hits, detector, self.pairs, field_, options.graph, options.cone, options.window, options.threads
+        )
         clock.lap("cone")
         seeds = find_seeds(hits, edges, field_, options.cone, options.seed, options.threads)
         clock.lap("seed")
@@ -166,14 +177,20 @@ def open_inputs(files: Sequence[str | Path]) -> tuple[list[EventFile], dict[str,
     first = opened[0].header
     for other in opened[1:]:
         same = other.header.field == first.field and all(
-            np.array_equal(other.header.detector.columns[n], first.detector.columns[n]) for n in first.detector.columns
+            np.array_equal(other.header.detector.columns[n], first.detector.columns[n])
+            for n in first.detector.columns
         )
         if not same:
-            raise InputError(f"{other.path}: has another detector or field than {opened[0].path}; run them one by one")
+            raise InputError(
+                f"{other.path}: has another detector or field than {opened[0].path}; run them one by one"
+            )
         if other.has_truth != opened[0].has_truth:
-            raise InputError(f"{other.path} and {opened[0].path}: one has truth and the other none; run them one by one")
+            raise InputError(
+                f"{other.path} and {opened[0].path}: one has truth and the other none; run them one by one"
+            )
         if other.header.slices != first.slices:
             raise InputError(
-                f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run them one by one"
+                f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run "
+                f"them one by one"
             )
     return opened, failed

@@ -1,4 +1,6 @@
-"""The files that a command line or a call names: patterns, and mistakes that are known before anything heavy is imported."""
+"""The files that a command line or a call names: patterns, and mistakes that are known before anything heavy
+is imported.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
         if glob.has_magic(str(given)) and not Path(given).exists():
             found = sorted(glob.glob(str(given), recursive=True))
             if not found:
-                raise InputError(f"{given}: no file matches; give the path of a file or a pattern of its name")
+                raise InputError(
+                    f"{given}: no file matches; give the path of a file or a pattern of its name"
+                )
             paths += map(Path, found)
         else:
             paths.append(given)
@@ -70,4 +74,6 @@ def check_folder(output: Path) -> None:
 def none_usable(failed: Mapping[str, str]) -> InputError:
     """The error where all files failed; by path, what is wrong with each."""
     first = next(iter(failed.values()))
-    return InputError(first if len(failed) == 1 else f"none of the {len(failed)} files can be used; the first: {first}")
+    return InputError(
+        first if len(failed) == 1 else f"none of the {len(failed)} files can be used; the first: {first}"
+    )

@@ -1,13 +1,17 @@
-"""The one definition of every quality number: matching, findable, true edges, efficiencies, fakes, duplicates.
+"""The one definition of every quality number: matching, findable, true edges, efficiencies, fakes,
+duplicates.
 
 Definitions:
-    findable: charged, pT > 0.9 GeV, |eta| < 2.5, clusters on at least 4 distinct pixel layers (an option for detectors of fewer).
+    findable: charged, pT > 0.9 GeV, |eta| < 2.5, clusters on at least 4 distinct pixel layers (an option for
+        detectors of fewer).
     accepted: charged, pT > 0.9 GeV, |eta| < 2.5, wherever produced and on however many layers.
-    technical efficiency: findable particles with a matched track / findable ones; physics efficiency: the same of accepted ones.
-    a particle made a cluster if at least 10 % of its true charge is the particle's.
-    true edge: an ordered pair of clusters on two layers that the same particle made, with no crossing in between.
-    matched track (double majority): more than half of the track's clusters are the particle's, and at least half of
-    the particle's clusters are on the track. Fake: no such particle. Duplicate: a further track of the same particle.
+    technical efficiency: findable particles with a matched track / findable ones; physics efficiency: the
+    same of accepted ones. a particle made a cluster if at least 10 % of its true charge is the particle's.
+    true edge: an ordered pair of clusters on two layers that the same particle made, with no crossing in
+        between.
+    matched track (double majority): more than half of the track's clusters are the particle's, and at least
+    half of the particle's clusters are on the track. Fake: no such particle. Duplicate: a further track of
+    the same particle.
 """
 
 from __future__ import annotations
@@ -58,8 +62,8 @@ BINS = {
     "distance": np.geomspace(1e-3, 1, 13),
     "radius": np.array([0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 300]),
 }
-"""Bins of the efficiency against pT (GeV), eta, collisions in the event, distance to the next particle in (eta, phi), and
-production radius (mm). The outermost bins of the last two hold all that is beyond."""
+"""Bins of the efficiency against pT (GeV), eta, collisions in the event, distance to the next particle in
+(eta, phi), and production radius (mm). The outermost bins of the last two hold all that is beyond."""
 TRACK_BINS = {"pt": PT_BINS, "eta": np.linspace(-4, 4, 17)}
 """Bins of fakes and duplicates against the fitted pT (GeV) and eta."""
 
@@ -83,12 +87,13 @@ class EventTruth:
         vertex, momentum: (P, 3) at production, mm and GeV; charge: (P,) e.
         n_hits, n_layers: (P,) clusters and distinct layers of each.
         accepted, findable: (P,) bool.
-        distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers, of any pT;
-            infinite where there is none.
+        distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers,
+            of any pT; infinite where there is none.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
         min_layers: on which a particle must have clusters to be findable.
         main: (N,) row of the particle with the largest share of each cluster, -1 where none has MIN_SHARE.
-        edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the stiffest, if several);
+        edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the
+            stiffest, if several);
         edge_pt: (E,) its pT; edge_findable: (E,) whether a findable one did.
         pileup: collisions in the event, None if unknown.
     """
@@ -147,7 +152,10 @@ def event_truth(
     rising = np.argsort(share, kind="stable")
     main[hit[rising]] = particle[rising]
 
-    columns = {n: ak.to_numpy(particles[n])[sort].astype(np.float64) for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")}
+    columns = {
+        n: ak.to_numpy(particles[n])[sort].astype(np.float64)
+        for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")
+    }
     vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     eta, phi = pseudorapidity(*momentum.T), np.arctan2(momentum[:, 1], momentum[:, 0])
@@ -173,12 +181,15 @@ def event_truth(
         distance=nearest_distance(eta, phi, charged & seen),
         hit=of[by_hit, 1], particle=of[by_hit, 0], main=main,
         edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
-        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup, min_layers=min_layers,
+        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
+        min_layers=min_layers,
     )  # fmt: skip
 
 
 def pileup_of(made_by: Mapping[str, Any]) -> int | None:
-    """Collisions in each event of a file, from its header's ``made_by``; None if it does not say or a gun made it."""
+    """Collisions in each event of a file, from its header's ``made_by``; None if it does not say or a gun
+    made it.
+    """
     options = made_by.get("options")
     generate = options.get("generate") if isinstance(options, Mapping) else None
     if not isinstance(generate, Mapping) or generate.get("gun"):
@@ -236,7 +247,9 @@ def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.in
     return np.concatenate(pairs), np.concatenate(who)
 
 
-def edge_labels(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def edge_labels(
+    truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
     """(E,) True for edges that are true edges."""
     return np.asarray(edge_rows(truth, source, target) >= 0)
 
@@ -306,7 +319,9 @@ def _per_hit(truth: EventTruth, n_hits: int) -> tuple[Ints, Ints]:
     return np.cumsum(count) - count, count
 
 
-def _made(truth: EventTruth, start: Ints, count: Ints, hit: npt.NDArray[np.int32], who: Ints) -> npt.NDArray[np.bool_]:
+def _made(
+    truth: EventTruth, start: Ints, count: Ints, hit: npt.NDArray[np.int32], who: Ints
+) -> npt.NDArray[np.bool_]:
     out = np.zeros(len(hit), dtype=bool)
     for k in range(int(count.max(initial=0))):
         has = count[hit] > k
@@ -332,16 +347,22 @@ class TrackScore:
 
 
 def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[str, hist.Hist]:
-    """Particles and found ones of an event against each variable of ``BINS``; of pile-up only where it is known.
+    """Particles and found ones of an event against each variable of ``BINS``; of pile-up only where it is
+    known.
 
     Args:
         found: (P,) particles with a matched track.
 
     Returns:
-        Histograms with three axes: the variable; ``of``, "technical" (findable particles) or "physics" (accepted ones);
-        ``found``. Against pT the cut on pT is left out of both.
+        Histograms with three axes: the variable; ``of``, "technical" (findable particles) or "physics"
+        (accepted ones); ``found``. Against pT the cut on pT is left out of both.
     """
-    values = {"pt": truth.pt, "eta": truth.eta, "distance": truth.distance, "radius": np.hypot(*truth.vertex[:, :2].T)}
+    values = {
+        "pt": truth.pt,
+        "eta": truth.eta,
+        "distance": truth.distance,
+        "radius": np.hypot(*truth.vertex[:, :2].T),
+    }
     if truth.pileup is not None:
         values["pileup"] = np.full(len(truth.pt), float(truth.pileup))
     central = (truth.charge != 0) & (np.abs(truth.eta) < MAX_ETA)
@@ -369,7 +390,8 @@ def track_counts(theta: Floats, qop: Floats, score: TrackScore) -> dict[str, his
         theta, qop: (T,) fitted, rad and 1/GeV.
 
     Returns:
-        Histograms with two axes: the variable; ``kind``, "good" (the first of its particle), "duplicate" or "fake".
+        Histograms with two axes: the variable; ``kind``, "good" (the first of its particle), "duplicate" or
+            "fake".
     """
     with np.errstate(divide="ignore"):
         values = {"pt": np.sin(theta) / np.abs(qop), "eta": pseudorapidity(np.sin(theta), 0.0, np.cos(theta))}
@@ -388,7 +410,9 @@ def track_counts(theta: Floats, qop: Floats, score: TrackScore) -> dict[str, his
 
 
 def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tuple[Floats, Floats]:
-    """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each bin."""
+    """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each
+    bin.
+    """
     tail = (1 - level) / 2
     with np.errstate(invalid="ignore"):
         low = np.where(passed > 0, beta_distribution.ppf(tail, passed, total - passed + 1), 0.0)

@@ -28,18 +28,18 @@ class RunOptions:
     """A whole run.
 
     Attributes:
-        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn``, ``shape``, or
-            ``quantised``: what the chip would send, bit for bit.
+        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn``,
+            ``shape``, or ``quantised``: what the chip would send, bit for bit.
         mdn_barrel, mdn_endcap: the MDN's weights: shipped ones by name, or the path of a .safetensors.
         shape: the cluster-shape weights likewise; ``auto`` takes the shipped ones that fit the sensor.
         fixed_barrel, fixed_endcap: the quantised networks' weights, likewise.
         link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
         graph: ``cone`` or ``window``: the edges that the graph network scores, and was trained on.
         gnn: the graph network's weights: shipped by name, or a path.
-        write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``, ``tracks.parquet``, ``tracks.csv``
-            (one an event, with the columns of ACTS).
-        cone: of the graph's edges: :data:`tracking.finders.gnn.graph.WIDE`, which holds more than ``ConeOptions()``; to change one of its
-            options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
+        write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``,
+            ``tracks.parquet``, ``tracks.csv`` (one an event, with the columns of ACTS).
+        cone: of the graph's edges: :data:`tracking.finders.gnn.graph.WIDE`, which holds more than
+            ``ConeOptions()``; to change one of its options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
         findable_layers: on so many a particle must have clusters to count as findable (docs/numbers.md).
         threads: of the estimates, the edges and the seeds; the results do not depend on it.
     """
@@ -65,14 +65,32 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_types("options", self)
-        check("options", "estimates", self.estimates, self.estimates in ESTIMATES, f"one of {', '.join(ESTIMATES)}")
+        check(
+            "options",
+            "estimates",
+            self.estimates,
+            self.estimates in ESTIMATES,
+            f"one of {', '.join(ESTIMATES)}",
+        )
         check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
-        check("options", "write", self.write, isinstance(self.write, (list, tuple)), f"a list of {', '.join(EXTRA)}")
+        check(
+            "options",
+            "write",
+            self.write,
+            isinstance(self.write, (list, tuple)),
+            f"a list of {', '.join(EXTRA)}",
+        )
         # A list could not be hashed, as the options are.
         object.__setattr__(self, "write", tuple(self.write))
         for name in self.write:
             check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
-        check("options", "findable_layers", self.findable_layers, 2 <= self.findable_layers <= 100, "from 2 to 100")
+        check(
+            "options",
+            "findable_layers",
+            self.findable_layers,
+            2 <= self.findable_layers <= 100,
+            "from 2 to 100",
+        )
         check("options", "threads", self.threads, 1 <= self.threads <= 1024, "at least 1 and at most 1024")
 
     def weights(self) -> dict[str, Any]:
@@ -102,7 +120,8 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
         if dataclasses.is_dataclass(wanted):
             if not isinstance(value, Mapping):
                 raise InputError(
-                    f"{where}: '{key}' is a section; write [{key}] and its options below it, or --set {key}.OPTION=VALUE"
+                    f"{where}: '{key}' is a section; write [{key}] and its options below it, or --set "
+                    f"{key}.OPTION=VALUE"
                 )
             arguments[key] = _replaced(getattr(base, key), value, where, whole, f"{above}{key}.")
         else:
@@ -111,7 +130,9 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
 
 
 def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
-    """Options of any section that are called so; else the nearest of the section; else those called nearly so."""
+    """Options of any section that are called so; else the nearest of the section; else those called nearly
+    so.
+    """
     full = {name: name.rpartition(".")[2] for name in _full_names(whole)}
     if key not in full.values():
         if hint := nearest(key, names):

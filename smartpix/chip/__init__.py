@@ -6,7 +6,14 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from smartpix.chip.compress import CompressOptions, Constraint
-    from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, evaluate, from_arrays, link_format, to_arrays
+    from smartpix.chip.fixed_point import (
+        FixedNetwork,
+        FixedPoint,
+        evaluate,
+        from_arrays,
+        link_format,
+        to_arrays,
+    )
     from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
     from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, to_fixed
 

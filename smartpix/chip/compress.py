@@ -1,9 +1,10 @@
-"""Making a quantised network smaller while it trains: zeros by penalty or by constraint, and bits by their price.
+"""Making a quantised network smaller while it trains: zeros by penalty or by constraint, and bits by their
+price.
 
-A penalty (L1, L2) trades the likelihood against size and needs its strength found by trial. A constraint has a target: the basic
-differential multiplier method climbs in a multiplier for as long as the target is missed, the modified one adds damping, so
-that it settles (Platt and Barr, NIPS 1987). The multiplier may take either sign, or it could not come back after it went too
-far. Zeros are exact ones after rounding, over all kernels.
+A penalty (L1, L2) trades the likelihood against size and needs its strength found by trial. A constraint has
+a target: the basic differential multiplier method climbs in a multiplier for as long as the target is missed,
+the modified one adds damping, so that it settles (Platt and Barr, NIPS 1987). The multiplier may take either
+sign, or it could not come back after it went too far. Zeros are exact ones after rounding, over all kernels.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ class CompressOptions:
     """How a network is made smaller.
 
     Attributes:
-        method: ``"l1"`` or ``"l2"``: a penalty on the weights; ``"bdmm"`` or ``"mdmm"``: a share of zeros as a constraint;
-            ``"bits"``: a price on each weight's bits, with bits that are learned (HGQ, arXiv 2405.00645); ``"none"``.
+        method: ``"l1"`` or ``"l2"``: a penalty on the weights; ``"bdmm"`` or ``"mdmm"``: a share of zeros as
+            a constraint; ``"bits"``: a price on each weight's bits, with bits that are learned (HGQ, arXiv
+            2405.00645); ``"none"``.
         target: share of weights that shall be exactly zero (bdmm, mdmm).
         scope: the target holds for all kernels together (``"global"``) or for each (``"layer"``).
-        surrogate: what the constraint counts: ``"step"``: the exact zeros, with the slope of a smooth count; ``"smooth"``: a
-            smooth count, which narrows to the exact one as the training goes on.
+        surrogate: what the constraint counts: ``"step"``: the exact zeros, with the slope of a smooth count;
+            ``"smooth"``: a smooth count, which narrows to the exact one as the training goes on.
         strength: of the penalty or the price.
         damping: c of the modified method: c / 2 (target - share)^2.
         rate: of the multipliers' ascent, per step.
-        approach: share of the training in which the target moves in a straight line from the share at the start to its value. A
-            target far away from the start makes the multipliers climb until the weights have followed, too far to come back soon.
+        approach: share of the training in which the target moves in a straight line from the share at the
+            start to its value. A target far away from the start makes the multipliers climb until the weights
+            have followed, too far to come back soon.
         keep_zeros: weights that are zero in the network started from stay zero.
     """
 
@@ -58,7 +61,13 @@ class CompressOptions:
         check("compress", "method", self.method, self.method in METHODS, f"one of {', '.join(METHODS)}")
         check("compress", "target", self.target, 0 < self.target < 1, "between 0 and 1")
         check("compress", "scope", self.scope, self.scope in SCOPES, f"one of {', '.join(SCOPES)}")
-        check("compress", "surrogate", self.surrogate, self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        check(
+            "compress",
+            "surrogate",
+            self.surrogate,
+            self.surrogate in SURROGATES,
+            f"one of {', '.join(SURROGATES)}",
+        )
         for name in ("strength", "damping", "rate"):
             check("compress", name, getattr(self, name), getattr(self, name) > 0, "positive")
         check("compress", "approach", self.approach, 0 <= self.approach < 1, "at least 0 and below 1")
@@ -130,7 +139,8 @@ class Constraint:
         size = kernel.weight.abs()
         with torch.no_grad():
             wide = kernel.weight.square().mean().sqrt()
-        # As wide as the weights are spread, so that each feels where to go, then down to half a step of the format.
+        # As wide as the weights are spread, so that each feels where to go, then down to half a step of the
+        # format.
         width = torch.maximum(wide * (1 - done if self.options.surrogate == "smooth" else 1.0), half)
         # Its slope does not end at zero, so that weights which are nearly there get there.
         smooth = torch.exp(-size / width)
@@ -141,8 +151,8 @@ class Constraint:
 
 
 def price(model: QuantizedMdn) -> Tensor:
-    """Bit operations of one cluster, unrolled, in thousands: bits of each weight times those of what it multiplies (EBOPs of
-    HGQ), where a sum of codes counts as a code."""
+    """Bit operations of one cluster, unrolled, in thousands: bits of each weight times those of what it
+    multiplies (EBOPs of HGQ), where a sum of codes counts as a code."""
     o = model.options
     total = torch.zeros(())
     for name, times in model.positions().items():

@@ -1,9 +1,9 @@
 """Networks of whole numbers: what the chip computes, bit for bit.
 
-The one definition that the training imitates, the fused kernels run, and the exported C++ and Verilog are compared with. Every
-number is a whole one times a power of two; sums are exact; after a layer the result is cut off (rounded towards minus infinity,
-ap_fixed's AP_TRN) and saturates (AP_SAT). The activation is that cut: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised
-networks, ``"relu"`` keeps the positive numbers.
+The one definition that the training imitates, the fused kernels run, and the exported C++ and Verilog are
+compared with. Every number is a whole one times a power of two; sums are exact; after a layer the result is
+cut off (rounded towards minus infinity, ap_fixed's AP_TRN) and saturates (AP_SAT). The activation is that
+cut: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised networks, ``"relu"`` keeps the positive numbers.
 """
 
 from __future__ import annotations
@@ -75,15 +75,17 @@ class FixedNetwork:
     Attributes:
         kind: ``"conv"``, ``"mlp"`` or ``"columns"``, see :mod:`smartpix.networks.modules`.
         shape: slices, rows, columns of the input.
-        edges: (K,) ascending, in e: a charge's code is the number of positive edges it reaches, or minus the number of negative
-            edges it is below or at.
+        edges: (K,) ascending, in e: a charge's code is the number of positive edges it reaches, or minus the
+            number of negative edges it is below or at.
         input: format of the codes.
         activation: of all layers but the last.
-        weights: whole numbers by layer: conv: depthwise (S, 3, 3), pointwise (F, S), mix (G, F); columns: columns (F, S, R, 3);
-            all: dense1 (H1, inputs), dense2 (H2, H1), dense3 (14, H2). The inputs of dense1 are those of the torch modules.
+        weights: whole numbers by layer: conv: depthwise (S, 3, 3), pointwise (F, S), mix (G, F); columns:
+            columns (F, S, R, 3); all: dense1 (H1, inputs), dense2 (H2, H1), dense3 (14, H2). The inputs of
+            dense1 are those of the torch modules.
         biases: (outputs,) whole numbers in the unit of the layer's sums; depthwise has none.
         formats: of the weights, by layer.
-        outputs: of each layer's result, by layer; the depthwise sums are passed on as they are; ``"pool"``: of conv's averages.
+        outputs: of each layer's result, by layer; the depthwise sums are passed on as they are; ``"pool"``:
+            of conv's averages.
     """
 
     kind: str
@@ -99,7 +101,8 @@ class FixedNetwork:
     def __post_init__(self) -> None:
         if self.kind not in NETWORKS:
             raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
+                f"{', '.join(NETWORKS)}"
             )
 
     @property
@@ -118,7 +121,9 @@ class FixedNetwork:
         return int(sum(np.count_nonzero(w) for w in self.weights.values()))
 
     def sum_fraction(self, layer: str) -> int:
-        """Fraction of the sums of a layer, the unit of its biases: of its finest input plus that of its weights."""
+        """Fraction of the sums of a layer, the unit of its biases: of its finest input plus that of its
+        weights.
+        """
         weight = self.formats[layer].fraction
         if layer == "pointwise":
             return self.sum_fraction("depthwise") + weight
@@ -149,14 +154,18 @@ def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.N
 
 @dataclass(frozen=True)
 class LinkFormat:
-    """One output on the link: ``bits`` bits that say how many steps of 2^-fraction it lies above ``offset`` steps."""
+    """One output on the link: ``bits`` bits that say how many steps of 2^-fraction it lies above ``offset``
+    steps.
+    """
 
     bits: int
     fraction: int
     offset: int
 
     def send(self, k: Ints, fraction: int) -> Ints:
-        """What is sent of whole numbers in units of 2^-``fraction``, not coarser than the step: cut off, saturated."""
+        """What is sent of whole numbers in units of 2^-``fraction``, not coarser than the step: cut off,
+        saturated.
+        """
         return np.asarray(np.clip((k >> (fraction - self.fraction)) - self.offset, 0, (1 << self.bits) - 1))
 
     def receive(self, sent: Ints, fraction: int) -> npt.NDArray[np.float64]:
@@ -166,14 +175,17 @@ class LinkFormat:
 
 
 def link_format(bits: int, low: float, high: float, fraction: int) -> LinkFormat:
-    """So many bits from ``low`` to ``high``, with the finest step that reaches, but not finer than 2^-``fraction``."""
+    """So many bits from ``low`` to ``high``, with the finest step that reaches, but not finer than
+    2^-``fraction``.
+    """
     while math.floor(high * 2.0**fraction) - math.floor(low * 2.0**fraction) >= 1 << bits:
         fraction -= 1
     return LinkFormat(bits, fraction, math.floor(low * 2.0**fraction))
 
 
 def ninth(largest: int) -> tuple[int, int]:
-    """Multiplier m and shift s with ``(k * m + m // 2) >> s == k // 9`` for all whole k from -``largest`` to ``largest``.
+    """Multiplier m and shift s with ``(k * m + m // 2) >> s == k // 9`` for all whole k from -``largest`` to
+    ``largest``.
 
     Half a unit keeps the exact multiples of nine, on which the quotient jumps, away from the jump.
     """
@@ -186,13 +198,16 @@ def ninth(largest: int) -> tuple[int, int]:
 
 
 def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
-    """Outputs (N, 14), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain reference.
+    """Outputs (N, 14), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain
+    reference.
 
     Raises:
         InputError: codes of another shape.
     """
     if codes.shape[1:] != network.shape:
-        raise InputError(f"network: takes codes of (slices, rows, columns) = {network.shape}, these are {codes.shape[1:]}")
+        raise InputError(
+            f"network: takes codes of (slices, rows, columns) = {network.shape}, these are {codes.shape[1:]}"
+        )
     x = codes.astype(np.int64)
     if network.kind == "conv":
         x = _pooled(network, x)
@@ -216,14 +231,18 @@ def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
 def _activated(network: FixedNetwork, layer: str, sums: Ints, axis: int) -> Ints:
     shape = [1] * sums.ndim
     shape[axis] = -1
-    return network.outputs[layer].cut(sums + network.biases[layer].reshape(shape), network.sum_fraction(layer))
+    return network.outputs[layer].cut(
+        sums + network.biases[layer].reshape(shape), network.sum_fraction(layer)
+    )
 
 
 def _pooled(network: FixedNetwork, x: Ints) -> Ints:
     """Averages over 3 x 3 places, flattened (N, G * rows * columns)."""
     seen = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
     depth = np.einsum("nsrcij,sij->nsrc", seen, network.weights["depthwise"], optimize=True)
-    hidden = _activated(network, "pointwise", np.einsum("nsrc,fs->nfrc", depth, network.weights["pointwise"]), axis=1)
+    hidden = _activated(
+        network, "pointwise", np.einsum("nsrc,fs->nfrc", depth, network.weights["pointwise"]), axis=1
+    )
     mixed = _activated(network, "mix", np.einsum("nfrc,gf->ngrc", hidden, network.weights["mix"]), axis=1)
     n, filters, rows, columns = mixed.shape
     rows, columns = rows // 3, columns // 3
@@ -236,14 +255,21 @@ def _pooled(network: FixedNetwork, x: Ints) -> Ints:
 
 def to_arrays(network: FixedNetwork) -> dict[str, npt.NDArray[Any]]:
     """Weights, biases and edges by name, to be saved."""
-    arrays: dict[str, npt.NDArray[Any]] = {f"{k}.weight": v.astype(np.int32) for k, v in network.weights.items()}
-    return arrays | {f"{k}.bias": v.astype(np.int32) for k, v in network.biases.items()} | {"edges": network.edges}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        f"{k}.weight": v.astype(np.int32) for k, v in network.weights.items()
+    }
+    return (
+        arrays
+        | {f"{k}.bias": v.astype(np.int32) for k, v in network.biases.items()}
+        | {"edges": network.edges}
+    )
 
 
 def describe(network: FixedNetwork) -> dict[str, Any]:
     """All but the arrays, to be saved as JSON."""
     return {
-        "kind": network.kind, "shape": list(network.shape), "activation": network.activation, "input": asdict(network.input),
+        "kind": network.kind, "shape": list(network.shape), "activation": network.activation,
+        "input": asdict(network.input),
         "formats": {k: asdict(v) for k, v in network.formats.items()},
         "outputs": {k: asdict(v) for k, v in network.outputs.items()},
     }  # fmt: skip
@@ -253,8 +279,8 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     """The network of :func:`to_arrays` and :func:`describe`.
 
     Raises:
-        InputError: an array is missing or superfluous, of another shape than the layers beside it need, or beyond its format;
-            names the weights.
+        InputError: an array is missing or superfluous, of another shape than the layers beside it need, or
+            beyond its format; names the weights.
     """
     fix = "the weights are damaged or of another version, copy or train them again"
     try:
@@ -267,7 +293,8 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
         biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k != "depthwise"}
         edges = np.asarray(arrays["edges"], dtype=np.float64)
         network = FixedNetwork(
-            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]), str(told["activation"]), weights, biases,
+            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]),
+            str(told["activation"]), weights, biases,
             formats, outputs,
         )  # fmt: skip
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -281,7 +308,9 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
         if layer != "depthwise" and biases[layer].shape != wanted[:1]:
             raise InputError(f"{name}: '{layer}.bias' is {biases[layer].shape}, expected {wanted[:1]}; {fix}")
     if len(arrays) != len(weights) + len(biases) + 1:
-        raise InputError(f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}")
+        raise InputError(
+            f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}"
+        )
     if len(edges) == 0 or not np.all(np.diff(edges) > 0) or np.any(edges == 0):
         raise InputError(f"{name}: 'edges' of the ADC must ascend and not be 0; {fix}")
     if network.activation not in ACTIVATIONS:
@@ -302,5 +331,6 @@ def _wanted(network: FixedNetwork) -> dict[str, tuple[int, ...]]:
     else:
         wanted, inputs = {}, s * (r + c)
     return wanted | {
-        "dense1": (n["dense1"], inputs), "dense2": (n["dense2"], n["dense1"]), "dense3": (N_OUTPUTS, n["dense2"]),
+        "dense1": (n["dense1"], inputs), "dense2": (n["dense2"], n["dense1"]), "dense3": (N_OUTPUTS,
+        n["dense2"]),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Networks of whole numbers on the CPU, fused (Numba): charge in, what the chip would send out.
 
-The same numbers as :func:`smartpix.chip.fixed_point.evaluate` gives, from lists of fired pixels and without an image in between.
+The same numbers as :func:`smartpix.chip.fixed_point.evaluate` gives, from lists of fired pixels and without
+an image in between.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class FusedFixedNetwork:
     Attributes:
         network: what it is.
         link: formats of the 14 outputs on the link; None: as the last layer gives them.
-        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.networks.fused.FusedNetwork`, but conv's ``first`` is the
-            depthwise kernel alone.
+        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.networks.fused.FusedNetwork`, but
+            conv's ``first`` is the depthwise kernel alone.
         pointwise: what follows it.
         cuts: see :func:`smartpix.chip.fused_kernels.run_fixed`.
     """
@@ -62,7 +63,10 @@ class FusedFixedNetwork:
     def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
         if images.shape[1:] != self.shape:
-            raise InputError(f"network: takes images of (slices, rows, columns) = {self.shape}, these are {images.shape[1:]}")
+            raise InputError(
+                f"network: takes images of (slices, rows, columns) = {self.shape}, these are "
+                f"{images.shape[1:]}"
+            )
         return self.pixels(*pixel_lists(images))
 
     def pixels(
@@ -73,7 +77,9 @@ class FusedFixedNetwork:
         column: npt.NDArray[np.int64],
         charge: npt.NDArray[np.float32],
     ) -> npt.NDArray[Any]:
-        """Raw outputs (N, 14) of clusters given as lists of pixels, as :meth:`smartpix.networks.fused.FusedNetwork.pixels`."""
+        """Raw outputs (N, 14) of clusters given as lists of pixels, as
+        :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
+        """
         return self.on_link(self._outputs(first, counts, row, column, charge))
 
     def integers(
@@ -94,8 +100,10 @@ class FusedFixedNetwork:
             raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
         return np.asarray(
             run_fixed(
-                first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape, KINDS[self.network.kind],
-                *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts,
+                first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape,
+                KINDS[self.network.kind],
+                *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias,
+                self.dense, self.cuts,
             )
         )  # fmt: skip
 
@@ -105,7 +113,9 @@ class FusedFixedNetwork:
         if self.link is None:
             return np.asarray(outputs * outputs.dtype.type(2.0**-given.fraction))
         whole = outputs.astype(np.int64)
-        arrived = [to.receive(to.send(whole[:, k], given.fraction), given.fraction) for k, to in enumerate(self.link)]
+        arrived = [
+            to.receive(to.send(whole[:, k], given.fraction), given.fraction) for k, to in enumerate(self.link)
+        ]
         return np.stack(arrived, axis=1)
 
     def link_steps(self) -> npt.NDArray[np.float64]:
@@ -149,7 +159,9 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         # The kernel leaves columns and row sums in their own units, the weights make up for it.
         finest = network.input_fraction("dense1")
         hidden = reordered << (finest - network.outputs["columns"].fraction)
-        dense1 = np.concatenate([hidden, dense1[:, n_filters * places :] << (finest - network.input.fraction)], axis=1)
+        dense1 = np.concatenate(
+            [hidden, dense1[:, n_filters * places :] << (finest - network.input.fraction)], axis=1
+        )
     for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
         cuts[row] = _cut_of(network, layer)
     layers = []
@@ -157,7 +169,9 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         layers += [padded(weight.T), bias]
     largest = _largest_sum(network)
     if largest >= DOUBLE:
-        raise InputError(f"network: its sums go up to {largest:.3g} and whole numbers to {DOUBLE:.3g}; give it fewer bits")
+        raise InputError(
+            f"network: its sums go up to {largest:.3g} and whole numbers to {DOUBLE:.3g}; give it fewer bits"
+        )
     kind = np.float32 if largest < SINGLE else np.float64
 
     def exact(values: Any) -> Any:
@@ -170,14 +184,20 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
 
 
 def _units(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
-    """Powers of two that divide an output's weights and what is cut off from its sum: the unit that its sum can be kept in."""
+    """Powers of two that divide an output's weights and what is cut off from its sum: the unit that its sum
+    can be kept in.
+    """
     most = max(network.sum_fraction(layer) - network.outputs[layer].fraction, 0)
-    merged = np.bitwise_or.reduce(np.abs(network.weights[layer]).reshape(len(network.biases[layer]), -1), axis=1) | (1 << most)
+    merged = np.bitwise_or.reduce(
+        np.abs(network.weights[layer]).reshape(len(network.biases[layer]), -1), axis=1
+    ) | (1 << most)
     return np.asarray(np.log2(merged & -merged).astype(np.int64))
 
 
 def _cut_bias(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
-    """Biases without the bits that are cut off from the sum in any case: they are below those of all products."""
+    """Biases without the bits that are cut off from the sum in any case: they are below those of all
+    products.
+    """
     units = _units(network, layer)
     return (network.biases[layer] >> units) << units
 
@@ -197,7 +217,8 @@ def _largest_sum(network: FixedNetwork) -> float:
             largest = float(seen.max())
             continue
         if layer in ("columns", "dense1"):
-            # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of codes.
+            # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of
+            # codes.
             sums = code * max(network.shape[1:]) if network.kind != "conv" else 0
             most = sums
             if layer == "dense1":
@@ -217,7 +238,9 @@ def _largest_sum(network: FixedNetwork) -> float:
         largest = max(largest, float(total.max()))
     if network.kind == "conv":
         mixed, pool = network.outputs["mix"], network.outputs["pool"]
-        largest = max(largest, 9.0 * max(-mixed.low, mixed.high) * 2.0 ** max(pool.fraction - mixed.fraction, 0))
+        largest = max(
+            largest, 9.0 * max(-mixed.low, mixed.high) * 2.0 ** max(pool.fraction - mixed.fraction, 0)
+        )
     return largest
 
 

@@ -1,7 +1,8 @@
 """Kernels of :mod:`smartpix.chip.fused` (Numba): whole numbers in, whole numbers out.
 
-They are kept in floating point, which holds and adds them exactly up to 2^24 (single) or 2^53 (double) and multiplies faster than
-whole registers do; :func:`smartpix.chip.fused.fuse_fixed` picks what holds the network's largest sum.
+They are kept in floating point, which holds and adds them exactly up to 2^24 (single) or 2^53 (double) and
+multiplies faster than whole registers do; :func:`smartpix.chip.fused.fuse_fixed` picks what holds the
+network's largest sum.
 """
 
 from __future__ import annotations
@@ -28,9 +29,20 @@ def _cut(x: Any, to: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _columns(
-    n: int, where: Any, code: Any, n_rows: int, n_columns: int, first: Any, bias: Any, cuts: Any, x: Any, line: Any
+    n: int,
+    where: Any,
+    code: Any,
+    n_rows: int,
+    n_columns: int,
+    first: Any,
+    bias: Any,
+    cuts: Any,
+    x: Any,
+    line: Any,
 ) -> None:
-    """Fill x with the activated columns and the row sums; see :func:`smartpix.networks.fused_kernels._columns`."""
+    """Fill x with the activated columns and the row sums; see
+    :func:`smartpix.networks.fused_kernels._columns`.
+    """
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
     flat = (n_columns - span + 1) * n_filters
@@ -59,13 +71,16 @@ def _columns(
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _convolution(
-    image: Any, depthwise: Any, pointwise: Any, bias: Any, mix: Any, mix_bias: Any, cuts: Any, x: Any, depth: Any, hidden: Any,
+    image: Any, depthwise: Any, pointwise: Any, bias: Any, mix: Any, mix_bias: Any, cuts: Any, x: Any,
+    depth: Any, hidden: Any,
     mixed: Any,
 ) -> None:  # fmt: skip
-    """Fill x (inputs, BLOCK) with the pooled maps of codes (S, R, C, BLOCK): all inner loops run over clusters.
+    """Fill x (inputs, BLOCK) with the pooled maps of codes (S, R, C, BLOCK): all inner loops run over
+    clusters.
 
-    Every place is worked out: places beside each other in different clusters are one instruction, which following each cluster's
-    pixels, as :func:`smartpix.networks.fused_kernels._convolution` does, is not. There the tanh, dear and not needed here, decides.
+    Every place is worked out: places beside each other in different clusters are one instruction, which
+    following each cluster's pixels, as :func:`smartpix.networks.fused_kernels._convolution` does, is not.
+    There the tanh, dear and not needed here, decides.
     """
     n_slices, n_rows, n_columns = image.shape[:3]
     n_mixed = len(mix_bias)
@@ -81,7 +96,9 @@ def _convolution(
                     w0, w1, w2 = depthwise[s, i, 0], depthwise[s, i, 1], depthwise[s, i, 2]
                     for b in range(BLOCK):
                         depth[s, b] += (
-                            w0 * image[s, r + i, c, b] + w1 * image[s, r + i, c + 1, b] + w2 * image[s, r + i, c + 2, b]
+                            w0 * image[s, r + i, c, b]
+                            + w1 * image[s, r + i, c + 1, b]
+                            + w2 * image[s, r + i, c + 2, b]
                         )
             layer(depth, pointwise, bias, hidden)
             _cut(hidden.reshape(-1), cuts[0])
@@ -116,15 +133,16 @@ def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_fixed(
-    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int, below: Any, above: Any, first: Any,
+    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int, below: Any,
+    above: Any, first: Any,
     pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, cuts: Any,
 ) -> Any:  # fmt: skip
     """Lists of pixels (charge in e) to outputs (N, 14).
 
     Args:
         below, above: negative edges, descending, and positive ones, ascending (e, single precision).
-        cuts: (7, 3): of the first layer, the second, and both hidden dense layers: scale, lowest, highest; then the scale before
-            the division by nine; then of the averages, and of the outputs.
+        cuts: (7, 3): of the first layer, the second, and both hidden dense layers: scale, lowest, highest;
+            then the scale before the division by nine; then of the averages, and of the outputs.
     """
     n_slices, n_rows, n_columns = shape
     total = len(start)
@@ -175,7 +193,18 @@ def run_fixed(
                 if kind == 1:
                     projections(n, where[pixels], code[pixels], n_slices, n_rows, n_columns, rows[b])
                 else:
-                    _columns(n, where[pixels], code[pixels], n_rows, n_columns, first, first_bias, cuts, rows[b], line)
+                    _columns(
+                        n,
+                        where[pixels],
+                        code[pixels],
+                        n_rows,
+                        n_columns,
+                        first,
+                        first_bias,
+                        cuts,
+                        rows[b],
+                        line,
+                    )
             for i in range(n_inputs):
                 for b in range(BLOCK):
                     x[i, b] = rows[b, i]

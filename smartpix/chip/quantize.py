@@ -1,8 +1,8 @@
 """Quantisation-aware training: torch modules that compute what the chip will, with gradients.
 
-Each weight, bias and result is rounded as in :mod:`smartpix.chip.fixed_point` on the way forward; on the way back the rounding is
-taken for the identity and saturation for a wall (straight-through, Bengio et al., arXiv 1308.3432). :func:`to_fixed` gives the
-network of whole numbers, and :func:`from_fixed` goes on from one.
+Each weight, bias and result is rounded as in :mod:`smartpix.chip.fixed_point` on the way forward; on the way
+back the rounding is taken for the identity and saturation for a wall (straight-through, Bengio et al., arXiv
+1308.3432). :func:`to_fixed` gives the network of whole numbers, and :func:`from_fixed` goes on from one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from smartpix.networks.options import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, W
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 
-__all__ = ["QuantizedMdn", "QuantizedOptions", "encode_codes", "from_fixed", "from_float", "to_fixed", "zero_shares"]
+__all__ = [
+    "QuantizedMdn",
+    "QuantizedOptions",
+    "encode_codes",
+    "from_fixed",
+    "from_float",
+    "to_fixed",
+    "zero_shares",
+]
 
 EDGE_WIDTH = 0.15
 """Width, relative to the charge, over which a learned edge feels a gradient."""
@@ -39,10 +47,11 @@ class QuantizedOptions:
     Attributes:
         kind: ``"conv"``, ``"mlp"`` or ``"columns"``.
         n_slices, n_rows, n_columns: of its input.
-        filters: of the first and second layer of the convolution; of the column network's first; 0: 5 and 5, or 4.
+        filters: of the first and second layer of the convolution; of the column network's first; 0: 5 and 5,
+            or 4.
         hidden: widths of the two dense layers; 0: the kind's own (16, 14 or 21).
-        conv_bits, dense_bits, last_bits: of the weights of the convolutions, of the two hidden dense layers, and of the last one,
-            whose outputs are of different sizes.
+        conv_bits, dense_bits, last_bits: of the weights of the convolutions, of the two hidden dense layers,
+            and of the last one, whose outputs are of different sizes.
         activation_bits: of the results between layers.
         activation: ``"tanh"`` (hard: what saturates at 1) or ``"relu"``.
         output_bits, output_fraction: of the 14 outputs.
@@ -77,29 +86,68 @@ class QuantizedOptions:
         check_types("quantize", self)
         if self.kind not in NETWORKS:
             raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
+                f"{', '.join(NETWORKS)}"
             )
-        check("quantize", "activation", self.activation, self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+        check(
+            "quantize",
+            "activation",
+            self.activation,
+            self.activation in ACTIVATIONS,
+            f"one of {', '.join(ACTIVATIONS)}",
+        )
         limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
-            check("quantize", name, getattr(self, name), low <= getattr(self, name) <= high, f"between {low} and {high}")
+            check(
+                "quantize",
+                name,
+                getattr(self, name),
+                low <= getattr(self, name) <= high,
+                f"between {low} and {high}",
+            )
         for name in ("filters", "hidden"):
             good = all(isinstance(n, int) and 0 <= n <= WIDEST for n in getattr(self, name))
-            check("quantize", name, getattr(self, name), good, f"two whole numbers up to {WIDEST}, 0 for the network's own")
+            check(
+                "quantize",
+                name,
+                getattr(self, name),
+                good,
+                f"two whole numbers up to {WIDEST}, 0 for the network's own",
+            )
         # What a kind does not have is not asked for.
         absent = {"conv": (), "columns": (1,), "mlp": (0, 1)}[self.kind]
         good = not any(self.filters[k] for k in absent)
         check("quantize", "filters", self.filters, good, f"0 where the network {self.kind} has none")
-        check("quantize", "output_fraction", self.output_fraction, 0 <= self.output_fraction < 20, "between 0 and 19")
-        check("quantize", "threshold", self.threshold, 0 < self.threshold < self.adc_max, "positive and below adc_max")
+        check(
+            "quantize",
+            "output_fraction",
+            self.output_fraction,
+            0 <= self.output_fraction < 20,
+            "between 0 and 19",
+        )
+        check(
+            "quantize",
+            "threshold",
+            self.threshold,
+            0 < self.threshold < self.adc_max,
+            "positive and below adc_max",
+        )
         own = {"conv": (CONV_FILTERS, CONV_FILTERS), "columns": (4, 0), "mlp": (0, 0)}[self.kind]
         width = WIDTHS[self.kind]
-        object.__setattr__(self, "filters", tuple(n or default for n, default in zip(self.filters, own, strict=True)))
+        object.__setattr__(
+            self, "filters", tuple(n or default for n, default in zip(self.filters, own, strict=True))
+        )
         object.__setattr__(self, "hidden", tuple(n or width for n in self.hidden))
         if not self.edges:
             readout = ReadoutOptions(threshold=self.threshold, adc_max=self.adc_max, adc_bits=self.data_bits)
             object.__setattr__(self, "edges", tuple(float(e) for e in adc_levels(readout)[0]))
-        check("quantize", "edges", self.edges, len(self.edges) == 2**self.data_bits - 1, f"{2**self.data_bits - 1} for the bits")
+        check(
+            "quantize",
+            "edges",
+            self.edges,
+            len(self.edges) == 2**self.data_bits - 1,
+            f"{2**self.data_bits - 1} for the bits",
+        )
         good = list(self.edges) == sorted(self.edges) and (not self.learn_edges or self.edges[0] > 0)
         check("quantize", "edges", self.edges, good, "ascending, and positive if they are learned")
 
@@ -113,7 +161,11 @@ class QuantizedOptions:
     def between(self) -> FixedPoint:
         """Format of the results between layers: up to 1, relu up to 4."""
         bits = self.activation_bits
-        return FixedPoint(True, bits, bits - 1) if self.activation == "tanh" else FixedPoint(False, bits, bits - 2)
+        return (
+            FixedPoint(True, bits, bits - 1)
+            if self.activation == "tanh"
+            else FixedPoint(False, bits, bits - 2)
+        )
 
     @property
     def output(self) -> FixedPoint:
@@ -122,7 +174,9 @@ class QuantizedOptions:
 
 
 def cut(x: Tensor, to: FixedPoint, rounding: bool = True) -> Tensor:
-    """In the format: cut off towards minus infinity, saturated; gradient one between the ends. Without rounding: saturated."""
+    """In the format: cut off towards minus infinity, saturated; gradient one between the ends. Without
+    rounding: saturated.
+    """
     scale = 2.0**to.fraction
     inside = x.clamp(to.low / scale, (to.high + 1) / scale)
     if not rounding:
@@ -136,7 +190,8 @@ def encode_codes(codes: Tensor, data: FixedPoint) -> Tensor:
 
 
 class Kernel(nn.Module):
-    """Weights of one layer, with a power of two for each output as their unit, which follows them until it is held.
+    """Weights of one layer, with a power of two for each output as their unit, which follows them until it is
+    held.
 
     Shapes:
         weight: any, the first axis the outputs.
@@ -147,7 +202,9 @@ class Kernel(nn.Module):
     used: Tensor
     learned: nn.Parameter | None
 
-    def __init__(self, shape: tuple[int, ...], bits: int, bias: bool = True, learn_bits: bool = False) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], bits: int, bias: bool = True, learn_bits: bool = False
+    ) -> None:
         super().__init__()
         fan_in = math.prod(shape[1:])
         bound = 1 / math.sqrt(fan_in)
@@ -163,7 +220,9 @@ class Kernel(nn.Module):
 
     @torch.no_grad()
     def fit_format(self, finest: int | None = None) -> None:
-        """Take for each output the fraction with the smallest squared error, up to ``finest``; of equal ones the finest."""
+        """Take for each output the fraction with the smallest squared error, up to ``finest``; of equal ones
+        the finest.
+        """
         weight = self.weight * self.used
         candidates = torch.arange(-4.0, (self.bits + 7 if finest is None else finest) + 1)
         top = 2.0 ** (self.bits - 1)
@@ -199,8 +258,8 @@ class Kernel(nn.Module):
         if self.learned is None:
             whole: Tensor = inside + ((inside * scale).round() / scale - inside).detach()
             return whole
-        # Each weight at its own fraction; the error falls by half with each bit, which is the gradient of the bits (arXiv
-        # 2405.00645, equation 15).
+        # Each weight at its own fraction; the error falls by half with each bit, which is the gradient of the
+        # bits (arXiv 2405.00645, equation 15).
         bits = torch.minimum(self.learned, self.fraction)
         own = 2.0 ** (bits + (bits.round() - bits).detach())
         error = inside - (inside * own).round() / own
@@ -220,7 +279,8 @@ class QuantizedMdn(nn.Module):
     """A network of :mod:`smartpix.networks.modules` as the chip computes it.
 
     Shapes:
-        input: (N, S, R, C): codes in the format of the data (see :func:`encode_codes`), or with ``learn_edges`` the charge in e.
+        input: (N, S, R, C): codes in the format of the data (see :func:`encode_codes`), or with
+            ``learn_edges`` the charge in e.
         output: (N, 14) as of the float networks.
     """
 
@@ -261,7 +321,8 @@ class QuantizedMdn(nn.Module):
         return {name: seen.get(name, 1) for name in self.kernels()}
 
     def begin_epoch(self, epoch: int, epochs: int, free: int) -> None:
-        """Before an epoch: the first ``free`` of them are without rounding; then weights' formats follow the weights.
+        """Before an epoch: the first ``free`` of them are without rounding; then weights' formats follow the
+        weights.
 
         Formats are held in the second half.
         """
@@ -304,7 +365,9 @@ class QuantizedMdn(nn.Module):
                 unit = o.data.fraction + self.columns.format.fraction
                 sums = nn.functional.conv2d(x, self.columns.rounded(), self.columns.offset(unit))
                 flat = torch.cat([cut(sums, o.between, self.rounding).flatten(1), flat], dim=1)
-        unit = {"conv": o.between.fraction, "mlp": o.data.fraction}.get(o.kind, max(o.between.fraction, o.data.fraction))
+        unit = {"conv": o.between.fraction, "mlp": o.data.fraction}.get(
+            o.kind, max(o.between.fraction, o.data.fraction)
+        )
         for kernel, out in ((self.dense1, o.between), (self.dense2, o.between), (self.dense3, o.output)):
             sums = nn.functional.linear(flat, kernel.rounded(), kernel.offset(unit + kernel.format.fraction))
             flat, unit = cut(sums, out, self.rounding), out.fraction
@@ -317,8 +380,13 @@ class QuantizedMdn(nn.Module):
         unit = o.data.fraction + self.depthwise.format.fraction + self.pointwise.format.fraction
         h = cut(nn.functional.conv2d(x, weight, self.pointwise.offset(unit)), o.between, self.rounding)
         unit = o.between.fraction + self.mix.format.fraction
-        h = cut(nn.functional.conv2d(h, self.mix.rounded()[:, :, None, None], self.mix.offset(unit)), o.between, self.rounding)
-        # A little more, so that whole averages do not fall below themselves; the next smaller quotient is a ninth of a step away.
+        h = cut(
+            nn.functional.conv2d(h, self.mix.rounded()[:, :, None, None], self.mix.offset(unit)),
+            o.between,
+            self.rounding,
+        )
+        # A little more, so that whole averages do not fall below themselves; the next smaller quotient is a
+        # ninth of a step away.
         little = 2.0 ** -(o.between.fraction + 5)
         return cut(nn.functional.avg_pool2d(h, 3) + little, o.between, self.rounding).flatten(1)
 
@@ -335,7 +403,11 @@ def to_fixed(model: QuantizedMdn) -> FixedNetwork:
             outputs[name] = o.output if name == "dense3" else o.between
     if o.kind == "conv":
         outputs["pool"] = o.between
-    edges = np.array(o.edges) if model.log_edges is None else model.log_edges.detach().exp().clamp(min=SMALLEST_EDGE).numpy()
+    edges = (
+        np.array(o.edges)
+        if model.log_edges is None
+        else model.log_edges.detach().exp().clamp(min=SMALLEST_EDGE).numpy()
+    )
     edges = np.sort(np.round(edges.astype(np.float64), 1))
     shape = (o.n_slices, o.n_rows, o.n_columns)
     network = FixedNetwork(o.kind, shape, edges, o.data, o.activation, weights, {}, formats, outputs)
@@ -364,7 +436,11 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
             if kernel.bias is not None:
                 kernel.bias.copy_(_real(network.biases[layer], network.sum_fraction(layer)))
         # Of a network with another ADC the edges say nothing.
-        if model.log_edges is not None and len(network.edges) == len(model.log_edges) and network.edges[0] > 0:
+        if (
+            model.log_edges is not None
+            and len(network.edges) == len(model.log_edges)
+            and network.edges[0] > 0
+        ):
             model.log_edges.copy_(torch.from_numpy(np.log(network.edges)))
 
 
@@ -375,7 +451,9 @@ def from_float(model: QuantizedMdn, arrays: Mapping[str, npt.NDArray[Any]], name
         InputError: the sizes differ, or it was trained with batch normalisation; names the weights.
     """
     if any(key.startswith("norm") for key in arrays):
-        raise InputError(f"{name}: has batch normalisation, which a quantised network has not; train one without")
+        raise InputError(
+            f"{name}: has batch normalisation, which a quantised network has not; train one without"
+        )
     with torch.no_grad():
         for layer, kernel in model.kernels().items():
             weight = arrays[f"{layer}.weight"]
@@ -390,7 +468,9 @@ def from_float(model: QuantizedMdn, arrays: Mapping[str, npt.NDArray[Any]], name
 
 def _check_size(name: str, layer: str, kernel: Kernel, found: tuple[int, ...]) -> None:
     if found != tuple(kernel.weight.shape):
-        raise InputError(f"{name}: '{layer}' is {found} and {tuple(kernel.weight.shape)} was asked for; ask for its widths")
+        raise InputError(
+            f"{name}: '{layer}' is {found} and {tuple(kernel.weight.shape)} was asked for; ask for its widths"
+        )
 
 
 def zero_shares(model: QuantizedMdn) -> Mapping[str, float]:

@@ -1,4 +1,6 @@
-"""Taking out of a network of whole numbers what does nothing: dead units and filters. The outputs stay the same, bit for bit."""
+"""Taking out of a network of whole numbers what does nothing: dead units and filters. The outputs stay the
+same, bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def shrink(network: FixedNetwork) -> FixedNetwork:
 
 
 def widths(network: FixedNetwork) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Filters of the first and second layer (0 where there is none) and widths of the two hidden dense layers."""
+    """Filters of the first and second layer (0 where there is none) and widths of the two hidden dense
+    layers.
+    """
     n = {k: len(w) for k, w in network.weights.items()}
     filters = (n.get("pointwise", n.get("columns", 0)), n.get("mix", 0))
     return filters, (n["dense1"], n["dense2"])
@@ -37,7 +41,13 @@ def widths(network: FixedNetwork) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _without_dead(network: FixedNetwork, layer: str) -> FixedNetwork:
     weight, bias = network.weights[layer], network.biases[layer]
-    after = {"pointwise": "mix", "mix": "dense1", "columns": "dense1", "dense1": "dense2", "dense2": "dense3"}[layer]
+    after = {
+        "pointwise": "mix",
+        "mix": "dense1",
+        "columns": "dense1",
+        "dense1": "dense2",
+        "dense2": "dense3",
+    }[layer]
     listens = _listens(network, layer, after)
     deaf = ~_by_output(weight).any(axis=1)
     if layer == "pointwise":
@@ -61,7 +71,9 @@ def _by_output(weight: Ints) -> Ints:
 
 
 def _inputs(network: FixedNetwork, layer: str, after: str) -> tuple[Ints, int]:
-    """Weights of the layer after by (output, unit of this layer, place), and how many inputs come from elsewhere."""
+    """Weights of the layer after by (output, unit of this layer, place), and how many inputs come from
+    elsewhere.
+    """
     weight, n = network.weights[after], len(network.weights[layer])
     if after != "dense1":
         return weight[:, :, None], 0
@@ -89,4 +101,8 @@ def _heard(network: FixedNetwork, layer: str, after: str, said: Ints) -> Ints:
 def _without_inputs(network: FixedNetwork, layer: str, after: str, keep: npt.NDArray[np.bool_]) -> Ints:
     weight, n_other = _inputs(network, layer, after)
     kept = weight[:, keep].reshape(len(weight), -1)
-    return np.concatenate([kept, network.weights[after][:, weight.shape[1] * weight.shape[2] :]], axis=1) if n_other else kept
+    return (
+        np.concatenate([kept, network.weights[after][:, weight.shape[1] * weight.shape[2] :]], axis=1)
+        if n_other
+        else kept
+    )

@@ -1,4 +1,6 @@
-"""ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its Csv...Writer classes write them."""
+"""ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its Csv...Writer classes
+write them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.convert.acts_geometry import check_positions, geometry_ids, in_detector, local_of, pack_barcode
-from smartpix.convert.hit_tables import Cells, Columns, Crossed, HitTables, Ints, Unmatched, check_ids, rows_of
+from smartpix.convert.hit_tables import (
+    Cells,
+    Columns,
+    Crossed,
+    HitTables,
+    Ints,
+    Unmatched,
+    check_ids,
+    rows_of,
+)
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
@@ -34,11 +45,16 @@ def acts_has_truth(folder: Path, prefixes: list[str]) -> bool:
     Raises:
         InputError: some have them and some have not.
     """
-    parts = [[f"{p}-{kind}" for kind in group] for p in prefixes for group in (["hits"], ["measurement-simhit-map"], PARTICLES)]
+    parts = [
+        [f"{p}-{kind}" for kind in group]
+        for p in prefixes
+        for group in (["hits"], ["measurement-simhit-map"], PARTICLES)
+    ]
     missing = [group[-1] for group in parts if all(find_csv(folder, stem) is None for stem in group)]
     if missing and len(missing) < len(parts):
         raise InputError(
-            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give hits, measurement-simhit-map and particles for every "
+            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give hits, measurement-simhit-map and "
+            f"particles for every "
             "event, or for none"
         )
     return not missing
@@ -48,10 +64,12 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     """The measurements of one event on the modules of the table.
 
     Raises:
-        InputError: missing files or columns, values that are no numbers, or modules that are not in the table, ids that cannot
-            be, or links to simulated hits without rows.
+        InputError: missing files or columns, values that are no numbers, or modules that are not in the
+            table, ids that cannot be, or links to simulated hits without rows.
     """
-    table = open_csv(csv_of(folder, f"{prefix}-measurements"), MEASUREMENTS, EXPECTED, dict.fromkeys(GLOBAL, "f8"))
+    table = open_csv(
+        csv_of(folder, f"{prefix}-measurements"), MEASUREMENTS, EXPECTED, dict.fromkeys(GLOBAL, "f8")
+    )
     of_all = table.take({"geometry_id": "u8", "measurement_id": "i8"})
     geometry, all_ids = of_all["geometry_id"], of_all["measurement_id"]
     check_ids(all_ids, 0, str(table.path), "measurement_id")
@@ -64,7 +82,9 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     if all(n in columns for n in GLOBAL):
         check_positions(np.stack([columns[n] for n in GLOBAL], axis=1), position, where, ours)
     cells, n_cells_unused = _cells(csv_of(folder, f"{prefix}-cells"), ids, geometry, all_ids)
-    truth, n_truth_unused, n_hits_without_truth = _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
+    truth, n_truth_unused, n_hits_without_truth = (
+        _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
+    )
     return HitTables(
         event=int(prefix.removeprefix("event")),
         hit_id=ids,
@@ -79,7 +99,9 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
 
 
 def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64], all_ids: Ints) -> tuple[Cells, int]:
-    """Those of the hits ``hit_ids`` on the modules ``geometry``, and how many are of no measurement of ``all_ids``."""
+    """Those of the hits ``hit_ids`` on the modules ``geometry``, and how many are of no measurement of
+    ``all_ids``.
+    """
     table = open_csv(path, CELLS, EXPECTED, {**dict.fromkeys(MEASUREMENT, "i8"), "geometry_id": "u8"})
     number = _either(table.take(dict.fromkeys(MEASUREMENT, "i8")), MEASUREMENT, str(path))
     check_ids(number, 0, str(path), "measurement_id")
@@ -92,7 +114,8 @@ def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64], all_ids:
         if np.any(on != columns["geometry_id"]):
             k = int(np.argmax(on != columns["geometry_id"]))
             raise InputError(
-                f"{path}: row {rows[k]} has a cell of measurement {number[k]} on the module {columns['geometry_id'][k]}, and the "
+                f"{path}: row {rows[k]} has a cell of measurement {number[k]} on the module "
+                f"{columns['geometry_id'][k]}, and the "
                 f"measurement is on {on[k]}; the files are not of the same event"
             )
     return Cells(number, columns["channel0"], columns["channel1"], columns["value"], str(path)), n_unused
@@ -113,7 +136,9 @@ def _particle_ids(table: Columns, where: str) -> Ints:
 
 
 def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Crossed, int, int]:
-    """Crossings of the hits ``hit_ids``, number of links of no hit of ``all_ids``, number of ``hit_ids`` without a link."""
+    """Crossings of the hits ``hit_ids``, number of links of no hit of ``all_ids``, number of ``hit_ids``
+    without a link.
+    """
     numbers = dict.fromkeys((*PARTS, "particle_id"), "i8")
     hits = open_csv(csv_of(folder, f"{prefix}-hits"), CROSSINGS, EXPECTED, numbers)
     path = csv_of(folder, f"{prefix}-measurement-simhit-map")
@@ -121,7 +146,8 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     check_ids(links["measurement_id"], 0, str(path), "measurement_id")
     if len(links["measurement_id"]) == 0 and len(all_ids):
         raise InputError(
-            f"{path}: has no rows, and the event has {len(all_ids)} measurements; to convert without truth, move the files of "
+            f"{path}: has no rows, and the event has {len(all_ids)} measurements; to convert without truth, "
+            f"move the files of "
             "simulated hits, their map and particles away"
         )
     n_unused = int(np.sum(~np.isin(links["measurement_id"], all_ids)))
@@ -129,7 +155,8 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     lost = (links["hit_id"] < 0) | (links["hit_id"] >= len(hits))
     if np.any(lost):
         raise InputError(
-            f"{path}: has the hit_id {int(links['hit_id'][lost][0])} and {hits.path} has {len(hits)} rows; they are not of the "
+            f"{path}: has the hit_id {int(links['hit_id'][lost][0])} and {hits.path} has {len(hits)} rows; "
+            f"they are not of the "
             "same event"
         )
     links = {n: v[np.isin(links["measurement_id"], hit_ids)] for n, v in links.items()}
@@ -146,7 +173,11 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1)[row],
         order=columns["index"][row],
         particles=particles
-        | {"particle_id": _particle_ids(table, str(of_particles)), "pdg_id": table["particle_type"], "charge": table["q"]},
+        | {
+            "particle_id": _particle_ids(table, str(of_particles)),
+            "pdg_id": table["particle_type"],
+            "charge": table["q"],
+        },
         where=(str(hits.path), str(of_particles)),
     )
     return crossed, n_unused, n_without

@@ -1,4 +1,6 @@
-"""ACTS's identifiers, its ``detectors.csv`` and its geometric digitisation (JSON), as far as its files of hits need them."""
+"""ACTS's identifiers, its ``detectors.csv`` and its geometric digitisation (JSON), as far as its files of
+hits need them.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,39 @@ from smartpix.schema import DETECTOR, InputError, require
 from smartpix.tables import find_csv, open_csv, read_csv
 from smartpix.text import parse_json
 
-__all__ = ["BARCODE", "acts_detector", "check_positions", "geometry_ids", "in_detector", "local_of", "pack_barcode"]
+__all__ = [
+    "BARCODE",
+    "acts_detector",
+    "check_positions",
+    "geometry_ids",
+    "in_detector",
+    "local_of",
+    "pack_barcode",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 BARCODE = {"primary vertex": 12, "secondary vertex": 12, "particle": 16, "generation": 8, "sub-particle": 16}
-"""Parts of a particle's identifier and the bits they get, first highest: ACTS's own packing until it took 128 bits."""
+"""Parts of a particle's identifier and the bits they get, first highest: ACTS's own packing until it took 128
+bits.
+"""
 LARGEST_PITCH = 0.5
 """In mm, of both sides: longer ones are strips and left out."""
 SAME_PLACE = 0.01
-"""Largest distance in mm between a measurement in the file and the same local position on the table's module."""
+"""Largest distance in mm between a measurement in the file and the same local position on the table's
+module.
+"""
 RECTANGLE, TRAPEZOID = 6, 7
-GEOMETRY = ("volume_id", "layer_id", "module_id", "cx", "cy", "cz", *(n for n in DETECTOR if n.startswith("rot_")))
+GEOMETRY = (
+    "volume_id",
+    "layer_id",
+    "module_id",
+    "cx",
+    "cy",
+    "cz",
+    *(n for n in DETECTOR if n.startswith("rot_")),
+)
 
 
 def geometry_ids(value: npt.NDArray[np.uint64]) -> tuple[Ints, Ints, Ints]:
@@ -63,7 +85,9 @@ def pack_barcode(parts: Sequence[npt.NDArray[Any]], where: str) -> Ints:
 
 def local_of(detector: Detector, module: npt.NDArray[np.int32], loc0: Floats, loc1: Floats) -> Floats:
     """(N, 3) global positions of ACTS's local ones (along the module's u and v, mm)."""
-    return detector.to_global(module, np.stack([loc1 * detector.v_sign[module], loc0 * detector.u_sign[module]], axis=1))
+    return detector.to_global(
+        module, np.stack([loc1 * detector.v_sign[module], loc0 * detector.u_sign[module]], axis=1)
+    )
 
 
 def in_detector(detector: Detector, volume: Ints) -> npt.NDArray[np.bool_]:
@@ -84,7 +108,8 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
     if np.any(distance > SAME_PLACE):
         i = int(np.argmax(distance))
         raise InputError(
-            f"{where}: row {rows[i]} lies {distance[i]:.3g} mm from where the detector table puts its local position; "
+            f"{where}: row {rows[i]} lies {distance[i]:.3g} mm from where the detector table puts its local "
+            f"position; "
             "the table is of another geometry"
         )
 
@@ -93,8 +118,9 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
     """The pixel modules for a folder of ACTS's files.
 
     Args:
-        given: a module table (CSV, docs/formats.md), or ACTS's geometric digitisation (JSON), which gives the ``detectors.csv``
-            in the folder its pixels; None: what the folder holds, either a ``*digi*.json`` or a table with pitches.
+        given: a module table (CSV, docs/formats.md), or ACTS's geometric digitisation (JSON), which gives the
+            ``detectors.csv`` in the folder its pixels; None: what the folder holds, either a ``*digi*.json``
+            or a table with pitches.
 
     Raises:
         InputError: nothing that tells the pixels, or files that do not fit together.
@@ -112,22 +138,39 @@ def acts_detector(folder: Path, given: Path | None) -> Detector:
             f"{folder}: has no detectors.csv, which {given} gives the pixels for; write it with ACTS's "
             "CsvTrackingGeometryWriter, or give a module table (CSV) with --detector"
         )
-    if path is not None and "bounds_type" not in read_csv(path, {}, "a table of modules", {"bounds_type": "i4"}):
+    if path is not None and "bounds_type" not in read_csv(
+        path, {}, "a table of modules", {"bounds_type": "i4"}
+    ):
         return read_detector(path)
     raise InputError(
-        f"{folder}: nothing says how large the pixels are; give --detector with ACTS's geometric digitisation (JSON) for the "
-        "detectors.csv of the folder, or with a module table (CSV; `smartpix detector` makes that of the generic detector)"
+        f"{folder}: nothing says how large the pixels are; give --detector with ACTS's geometric "
+        f"digitisation (JSON) for the "
+        "detectors.csv of the folder, or with a module table (CSV; `smartpix detector` makes that of the "
+        "generic detector)"
     )
 
 
 def _with_pixels(path: Path, digitisation: Path) -> Detector:
-    wanted = {n: DETECTOR[n].dtype for n in GEOMETRY} | {"bounds_type": "i4"} | {f"bound_param{k}": "f8" for k in range(4)}
+    wanted = (
+        {n: DETECTOR[n].dtype for n in GEOMETRY}
+        | {"bounds_type": "i4"}
+        | {f"bound_param{k}": "f8" for k in range(4)}
+    )
     opened = open_csv(path, wanted, "the columns of ACTS's CsvTrackingGeometryWriter")
     pixels = _read_digitisation(digitisation)
     names = dict.fromkeys(("volume_id", "layer_id", "module_id"), "i4")
     found: dict[int, dict[str, float]] = {}
-    for row, (volume, layer, module) in enumerate(np.stack(list(opened.take(names).values()), axis=1).tolist()):
-        of = next((p for key in ((volume, layer, module), (volume, layer, 0), (volume, 0, 0)) if (p := pixels.get(key))), None)
+    for row, (volume, layer, module) in enumerate(
+        np.stack(list(opened.take(names).values()), axis=1).tolist()
+    ):
+        of = next(
+            (
+                p
+                for key in ((volume, layer, module), (volume, layer, 0), (volume, 0, 0))
+                if (p := pixels.get(key))
+            ),
+            None,
+        )
         if module > 0 and of is not None and max(of["pitch_u"], of["pitch_v"]) <= LARGEST_PITCH:
             found[row] = of
     # Others are left out and need no good numbers.
@@ -136,14 +179,20 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
     for k, of in enumerate(found.values()):
         ids = [int(columns[n][k]) for n in names]
         bounds = [float(columns[f"bound_param{i}"][k]) for i in range(4)]
-        sizes.append(_sizes(int(columns["bounds_type"][k]), bounds, of, f"{path}: module {ids}", digitisation))
+        sizes.append(
+            _sizes(int(columns["bounds_type"][k]), bounds, of, f"{path}: module {ids}", digitisation)
+        )
     if not sizes:
-        raise InputError(f"{digitisation}: describes pixels for no module of {path}; both must be of the same detector")
+        raise InputError(
+            f"{digitisation}: describes pixels for no module of {path}; both must be of the same detector"
+        )
     table = {n: columns[n] for n in GEOMETRY}
     return Detector(table | {n: np.array([s[n] for s in sizes]) for n in sizes[0]}, str(path))
 
 
-def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: str, digitisation: Path) -> dict[str, float]:
+def _sizes(
+    kind: int, bounds: list[float], pixels: Mapping[str, float], where: str, digitisation: Path
+) -> dict[str, float]:
     if kind == RECTANGLE and max(abs(bounds[0] + bounds[2]), abs(bounds[1] + bounds[3])) < 1e-4:
         low_u = high_u = bounds[2]
         half_v = bounds[3]
@@ -151,19 +200,28 @@ def _sizes(kind: int, bounds: list[float], pixels: Mapping[str, float], where: s
         low_u, high_u, half_v = bounds[:3]
     else:
         raise InputError(
-            f"{where} is no centred rectangle or trapezoid (bounds_type {kind}); give a module table with --detector"
+            f"{where} is no centred rectangle or trapezoid (bounds_type {kind}); give a module table with "
+            f"--detector"
         )
     if max(abs(max(low_u, high_u) - pixels["half_u"]), abs(half_v - pixels["half_v"])) > 1e-3:
         raise InputError(
-            f"{where} has half lengths {max(low_u, high_u):g} and {half_v:g} mm and its pixels in {digitisation} fill "
+            f"{where} has half lengths {max(low_u, high_u):g} and {half_v:g} mm and its pixels in "
+            f"{digitisation} fill "
             f"{pixels['half_u']:g} and {pixels['half_v']:g} mm; both must be of the same detector"
         )
-    sizes = {"module_t": pixels["thickness"] / 2, "module_minhu": low_u, "module_maxhu": high_u, "module_hv": half_v}
+    sizes = {
+        "module_t": pixels["thickness"] / 2,
+        "module_minhu": low_u,
+        "module_maxhu": high_u,
+        "module_hv": half_v,
+    }
     return sizes | {n: pixels[n] for n in ("pitch_u", "pitch_v")}
 
 
 def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float]]:
-    """Pixels by (volume, layer, module), 0 where the entry is for all of them; without two equidistant axes there are none."""
+    """Pixels by (volume, layer, module), 0 where the entry is for all of them; without two equidistant axes
+    there are none.
+    """
     try:
         content = parse_json(read_bytes(path))
     except ValueError as error:
@@ -177,13 +235,19 @@ def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float
         try:
             if any(entry.get(name) for name in ("boundary", "approach", "extra", "passive")):
                 raise InputError(
-                    f"{path}: an entry is for more than volume, layer and sensitive; give a module table (CSV) instead"
+                    f"{path}: an entry is for more than volume, layer and sensitive; give a module table "
+                    f"(CSV) instead"
                 )
             key = (int(entry["volume"]), int(entry.get("layer", 0)), int(entry.get("sensitive", 0)))
             geometric = entry["value"].get("geometric")
             if geometric is None:
                 continue
-            require(list(geometric), ("segmentation", "thickness"), f"{path}: entry {key}", "Give ACTS's digitisation.")
+            require(
+                list(geometric),
+                ("segmentation", "thickness"),
+                f"{path}: entry {key}",
+                "Give ACTS's digitisation.",
+            )
             axes = geometric["segmentation"]["binningdata"]
             if [(a["value"], a["type"]) for a in axes] != [("binX", "equidistant"), ("binY", "equidistant")]:
                 continue
@@ -194,10 +258,14 @@ def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}: an entry is not as ACTS writes it ({type(error).__name__}: {error})") from error
+            raise InputError(
+                f"{path}: an entry is not as ACTS writes it ({type(error).__name__}: {error})"
+            ) from error
         good = centred and min(*bins, *half, thickness) > 0 and np.all(np.isfinite([*half, thickness]))
         if not good:
-            raise InputError(f"{path}: entry {key}: bins, lengths and thickness must be positive and the axes centred")
+            raise InputError(
+                f"{path}: entry {key}: bins, lengths and thickness must be positive and the axes centred"
+            )
         pixels[key] = {
             "half_u": half[0], "half_v": half[1], "thickness": thickness,
             "pitch_u": 2 * half[0] / bins[0], "pitch_v": 2 * half[1] / bins[1],

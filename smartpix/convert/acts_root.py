@@ -1,6 +1,8 @@
-"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those of :data:`PARTICLES`.
+"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those
+of :data:`PARTICLES`.
 
-Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and RootParticleWriter.
+Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and
+RootParticleWriter.
 """
 
 from __future__ import annotations
@@ -35,10 +37,13 @@ OF_HIT = tuple(f"barcode_{part}" for part in PARTS)
 # Before they had a branch for each part, some versions wrote lists of the five.
 LISTED_OF_MEASUREMENT, LISTED_OF_HIT = "particles", "barcode"
 PARTICLES = ("particles_simulation", "particles_initial", "particles")
-"""The particles that the simulation carried are taken first, as of the CSV files: its secondaries are among them."""
+"""The particles that the simulation carried are taken first, as of the CSV files: its secondaries are among
+them.
+"""
 EXPECTED = "the branches of ACTS's ROOT writers"
 JOINED = (
-    "two jobs whose event numbers repeat were joined (hadd), and would become one event: convert the files of each job by "
+    "two jobs whose event numbers repeat were joined (hadd), and would become one event: convert the files "
+    "of each job by "
     "themselves, or number their events anew"
 )
 
@@ -50,8 +55,8 @@ class ActsRootFolder:
     Attributes:
         events: numbers, in their order.
         ranges: first entry and one beyond the last of each event, by file.
-        channels_in, particles_in: the files with the channels and the particles; has_truth: hits.root, particles and who made
-            what are there.
+        channels_in, particles_in: the files with the channels and the particles; has_truth: hits.root,
+            particles and who made what are there.
     """
 
     folder: Path
@@ -69,28 +74,38 @@ def flat_branch(values: ak.Array, dtype: str, where: str, name: str) -> npt.NDAr
         InputError: it holds something else.
     """
     if not isinstance(values.layout, ak.contents.NumpyArray) or values.ndim != 1:
-        raise InputError(f"{where}: branch '{name}' must hold one number an entry and is of type {values.type}")
+        raise InputError(
+            f"{where}: branch '{name}' must hold one number an entry and is of type {values.type}"
+        )
     return checked_column(ak.to_numpy(values), dtype, where, name)
 
 
 def _jagged(values: ak.Array, dtype: str, where: str, name: str) -> tuple[npt.NDArray[Any], Ints]:
     """A branch with lists of numbers: all of them one after the other, and how many each entry has."""
     if values.ndim != 2 or not isinstance(ak.flatten(values).layout, ak.contents.NumpyArray):
-        raise InputError(f"{where}: branch '{name}' must hold a list of numbers an entry and is of type {values.type}")
+        raise InputError(
+            f"{where}: branch '{name}' must hold a list of numbers an entry and is of type {values.type}"
+        )
     return flat_branch(ak.flatten(values), dtype, where, name), ak.to_numpy(ak.num(values)).astype(np.int64)
 
 
 def _listed_barcodes(values: ak.Array, where: str, name: str) -> Ints:
     flat, counts = _jagged(values, "i8", where, name)
     if np.any(counts != len(PARTS)):
-        raise InputError(f"{where}: branch '{name}' must hold lists of {len(PARTS)} numbers ({', '.join(PARTS)})")
+        raise InputError(
+            f"{where}: branch '{name}' must hold lists of {len(PARTS)} numbers ({', '.join(PARTS)})"
+        )
     return pack_barcode(list(flat.reshape(-1, len(PARTS)).T), where)
 
 
-def _same_lengths(lists: Iterable[tuple[npt.NDArray[Any], Ints]], where: str) -> tuple[list[npt.NDArray[Any]], Ints]:
+def _same_lengths(
+    lists: Iterable[tuple[npt.NDArray[Any], Ints]], where: str
+) -> tuple[list[npt.NDArray[Any]], Ints]:
     flats, counts = zip(*lists, strict=True)
     if any(not np.array_equal(counts[0], other) for other in counts[1:]):
-        raise InputError(f"{where}: lists that belong together have different lengths; make or copy the file again")
+        raise InputError(
+            f"{where}: lists that belong together have different lengths; make or copy the file again"
+        )
     return list(flats), counts[0]
 
 
@@ -104,27 +119,36 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
     path = folder / "measurements.root"
     rows = {"measurements": _event_ranges(path, "measurements", "event_nr")}
     stop = min(1, sum(b - a for a, b in rows["measurements"].values()))
-    found = read_branches(path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT, LISTED_OF_MEASUREMENT), stop=stop)
+    found = read_branches(
+        path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT, LISTED_OF_MEASUREMENT), stop=stop
+    )
     channels_in = "measurements"
     if not set(CHANNELS) <= set(found):
         channels_in = "clusters"
         if not (folder / "clusters.root").is_file():
             raise InputError(
-                f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS write the channels"
+                f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS "
+                f"write the channels"
             )
         rows["clusters"] = _event_ranges(folder / "clusters.root", "clusters", "event_nr")
     particles_in = next((name for name in PARTICLES if (folder / f"{name}.root").is_file()), None)
     has_truth = (folder / "hits.root").is_file()
     if has_truth != (particles_in is not None):
         missing = "'particles_simulation.root' (or 'particles.root')" if has_truth else "'hits.root'"
-        raise InputError(f"{folder}: {missing} is missing; truth needs hits and particles: give both files or neither")
+        raise InputError(
+            f"{folder}: {missing} is missing; truth needs hits and particles: give both files or neither"
+        )
     if has_truth and LISTED_OF_MEASUREMENT not in found:
         fix = "Nothing else says whose measurements they are; to convert without truth, move hits.root and the particles away."
         require(list(found), OF_MEASUREMENT, str(path), fix)
     if particles_in is not None:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
-        rows[particles_in] = _event_ranges(folder / f"{particles_in}.root", "particles", "event_id", one_entry=True)
-    return ActsRootFolder(folder, tuple(sorted(rows["measurements"])), rows, channels_in, particles_in or "", has_truth)
+        rows[particles_in] = _event_ranges(
+            folder / f"{particles_in}.root", "particles", "event_id", one_entry=True
+        )
+    return ActsRootFolder(
+        folder, tuple(sorted(rows["measurements"])), rows, channels_in, particles_in or "", has_truth
+    )
 
 
 def _event_ranges(path: Path, tree: str, name: str, one_entry: bool = False) -> dict[int, tuple[int, int]]:
@@ -159,12 +183,17 @@ def _of_event(
 def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector) -> HitTables:
     """The measurements of one event on the modules of the table.
 
-    The ids are ``measurement_id`` or, where ACTS does not write it, the number of the entry within its event, from 0.
+    The ids are ``measurement_id`` or, where ACTS does not write it, the number of the entry within its event,
+    from 0.
 
     Raises:
         InputError: missing branches, values that are no numbers, or modules that are not in the table.
     """
-    more = ("measurement_id", *GLOBAL, *((*OF_MEASUREMENT, LISTED_OF_MEASUREMENT) if opened.has_truth else ()))
+    more = (
+        "measurement_id",
+        *GLOBAL,
+        *((*OF_MEASUREMENT, LISTED_OF_MEASUREMENT) if opened.has_truth else ()),
+    )
     if opened.channels_in == "measurements":
         more += CHANNELS
     table, where = _of_event(opened, "measurements", event, (*MODULE, "rec_loc0", "rec_loc1"), more)
@@ -206,21 +235,29 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
 
 
 def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
-    """Check measurements without ids, by which joined events would be known: ACTS writes those of a module together."""
+    """Check measurements without ids, by which joined events would be known: ACTS writes those of a module
+    together.
+    """
     key = np.stack(on, axis=1)
-    new = np.concatenate([[True], np.any(key[1:] != key[:-1], axis=1)]) if len(key) else np.zeros(0, dtype=bool)
+    new = (
+        np.concatenate([[True], np.any(key[1:] != key[:-1], axis=1)]) if len(key) else np.zeros(0, dtype=bool)
+    )
     modules, times = np.unique(key[new], axis=0, return_counts=True)
     if np.any(times > 1):
         again = modules[times > 1][0].tolist()
         raise InputError(
-            f"{where}: the measurements of event {event} on volume, layer, surface {again} are in more places than one, and "
-            f"there is no 'measurement_id': {JOINED}. Only where they were shuffled: add the branch measurement_id"
+            f"{where}: the measurements of event {event} on volume, layer, surface {again} are in more "
+            f"places than one, and "
+            f"there is no 'measurement_id': {JOINED}. Only where they were shuffled: add the branch "
+            f"measurement_id"
         )
 
 
 def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:
     kinds = zip(CHANNELS, ("i4", "i4", "f8"), strict=True)
-    (ch0, ch1, value), counts = _same_lengths((_jagged(table[n], dtype, where, n) for n, dtype in kinds), where)
+    (ch0, ch1, value), counts = _same_lengths(
+        (_jagged(table[n], dtype, where, n) for n, dtype in kinds), where
+    )
     return Cells(np.repeat(ids, counts), ch0, ch1, value, where)
 
 
@@ -235,12 +272,17 @@ def _truth(
     opened: ActsRootFolder, event: int, detector: Detector, table: Mapping[str, ak.Array], ids: Ints,
     module: npt.NDArray[np.int32], position: Floats,
 ) -> Crossed:  # fmt: skip
-    """Of the particles of each measurement, the simulated hits on its module, the nearest one where there are several."""
+    """Of the particles of each measurement, the simulated hits on its module, the nearest one where there are
+    several.
+    """
     where = str(opened.folder / "measurements.root")
     if LISTED_OF_MEASUREMENT in table:
         listed = table[LISTED_OF_MEASUREMENT]
         if listed.ndim != 3:
-            raise InputError(f"{where}: '{LISTED_OF_MEASUREMENT}' must hold lists of particles and is of type {listed.type}")
+            raise InputError(
+                f"{where}: '{LISTED_OF_MEASUREMENT}' must hold lists of particles and is of type "
+                f"{listed.type}"
+            )
         counts = ak.to_numpy(ak.num(listed)).astype(np.int64)
         who = _listed_barcodes(ak.flatten(listed), where, LISTED_OF_MEASUREMENT)
     else:
@@ -250,13 +292,19 @@ def _truth(
 
     space, moved = ("tx", "ty", "tz"), ("tpx", "tpy", "tpz")
     branches, of_hits = _of_event(
-        opened, "hits", event, ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"), (*OF_HIT, LISTED_OF_HIT)
+        opened,
+        "hits",
+        event,
+        ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"),
+        (*OF_HIT, LISTED_OF_HIT),
     )
     listed = branches.pop(LISTED_OF_HIT, None)
     # Hits in strips need no good numbers.
     ours = in_detector(detector, flat_branch(branches["volume_id"], "i8", of_hits, "volume_id"))
     branches, listed = {n: v[ours] for n, v in branches.items()}, None if listed is None else listed[ours]
-    numbers = {n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches}
+    numbers = {
+        n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches
+    }
     if listed is None:
         require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
         numbers["who"] = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
@@ -274,7 +322,8 @@ def _truth(
     if np.any(low == high):
         i = int(np.argmax(low == high))
         raise InputError(
-            f"{of_hits}: event {event} has no hit of particle {names[number[len(hit_who) + i]]} on the module of measurement "
+            f"{of_hits}: event {event} has no hit of particle {names[number[len(hit_who) + i]]} on the "
+            f"module of measurement "
             f"{ids[row[i]]}; the files are not of the same events"
         )
     chosen, nearest = by_key[low], np.full(len(wanted), np.inf)
@@ -289,14 +338,18 @@ def _truth(
         there = by_key[low[again[0]] : high[again[0]]]
         if len(there) < len(again):
             raise InputError(
-                f"{of_hits}: event {event} has {len(there)} hits of particle {who[again[0]]} on the module of measurement "
-                f"{ids[row[again[0]]]}, which lists it {len(again)} times; the files are not of the same events"
+                f"{of_hits}: event {event} has {len(there)} hits of particle {who[again[0]]} on the module "
+                f"of measurement "
+                f"{ids[row[again[0]]]}, which lists it {len(again)} times; the files are not of the same "
+                f"events"
             )
         distance = np.linalg.norm(point[there] - position[row[again[0]]], axis=1)
         chosen[again] = there[np.argsort(distance, kind="stable")[: len(again)]]
 
     starts = ("vx", "vy", "vz", "px", "py", "pz")
-    branches, of_particles = _of_event(opened, opened.particles_in, event, ("particle_type", "q", *starts, *PARTS))
+    branches, of_particles = _of_event(
+        opened, opened.particles_in, event, ("particle_type", "q", *starts, *PARTS)
+    )
     whole = ("particle_type", *PARTS)
     lists = (_jagged(branches[n], "i8" if n in whole else "f8", of_particles, n) for n in branches)
     columns = dict(zip(branches, _same_lengths(lists, of_particles)[0], strict=True))

@@ -18,7 +18,13 @@ from smartpix.convert.acts_csv import acts_has_truth, read_acts_event
 from smartpix.convert.acts_geometry import acts_detector
 from smartpix.convert.acts_root import ActsRootFolder, open_acts_root, read_acts_root_event
 from smartpix.convert.hit_tables import ELECTRONS_PER_MM, SLICES, HitTables, Unmatched, make_event
-from smartpix.convert.trackml import FIELD, read_trackml_detector, read_trackml_event, trackml_has_truth, trackml_volumes
+from smartpix.convert.trackml import (
+    FIELD,
+    read_trackml_detector,
+    read_trackml_event,
+    trackml_has_truth,
+    trackml_volumes,
+)
 from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.io.events import Container, Header, iterate, open_events, trees_of
@@ -65,9 +71,10 @@ class ConvertOptions:
     """How to convert.
 
     Attributes:
-        detector: module table (CSV); for ACTS also its geometric digitisation (JSON); for TrackML its detectors.csv, if that lies
-            elsewhere. None: what the folder holds.
-        field: solenoid field in T, which the files of ACTS do not tell; None: TrackML's 2 T, of event files their own.
+        detector: module table (CSV); for ACTS also its geometric digitisation (JSON); for TrackML its
+            detectors.csv, if that lies elsewhere. None: what the folder holds.
+        field: solenoid field in T, which the files of ACTS do not tell; None: TrackML's 2 T, of event files
+            their own.
         electrons: charge in e of a cell of value 1; None takes values for path lengths in mm.
         container: ``ttree`` or ``rntuple``; None: TTree, of event files the other one.
     """
@@ -86,7 +93,8 @@ class ConvertOptions:
 
 
 def detect(path: str | Path, kind: str | None = None) -> Found:
-    """Find out what a path holds: a folder, a file of it, the common beginning of one event's tables, or an event file.
+    """Find out what a path holds: a folder, a file of it, the common beginning of one event's tables, or an
+    event file.
 
     Args:
         kind: of :data:`KINDS`, where it is known.
@@ -96,23 +104,30 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
     """
     path = Path(path)
     if kind is not None and kind not in KINDS:
-        raise InputError(f"convert: the format {quoted(kind)} is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
+        raise InputError(
+            f"convert: the format {quoted(kind)} is unknown.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}"
+        )
     if is_cluster_file(path) and not (is_folder(path) and _events_in(path)):
         raise InputError(
-            f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; no event file "
-            "can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench mdn --file` read them as they are"
+            f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; "
+            f"no event file "
+            "can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench mdn --file` read "
+            "them as they are"
         )
     if is_folder(path) and not _TABLE.match(path.name):
         kinds = _events_in(path)
         if kind is None and len(kinds) != 1:
             raise InputError(
-                f"{path}: holds {' and '.join(KINDS[k] for k in kinds)}; say which: smartpix convert {next(iter(kinds))} {path}"
+                f"{path}: holds {' and '.join(KINDS[k] for k in kinds)}; say which: smartpix convert "
+                f"{next(iter(kinds))} {path}"
                 if kinds
                 else f"{path}: holds no {LOOKED_FOR}; give the folder that these files are in"
             )
         wanted = kind or next(iter(kinds))
         if wanted not in kinds:
-            mark = "measurements.root" if wanted == "acts-root" else f"event*-{MARKS.get(wanted, 'nothing')}.csv"
+            mark = (
+                "measurements.root" if wanted == "acts-root" else f"event*-{MARKS.get(wanted, 'nothing')}.csv"
+            )
             raise InputError(f"{path}: holds no {mark}; {KINDS[wanted]} were asked for")
         return Found(wanted, path, _sorted(kinds[wanted], path))
     found = _of_event(path) if not path.is_file() or _TABLE.match(path.name) else _of_root_file(path)
@@ -132,7 +147,10 @@ def _events_in(folder: Path) -> dict[str, set[str]]:
     if find_file(folder, "measurements.root") is None:
         return found
     if is_archive(folder):
-        raise InputError(f"{folder}: holds measurements.root; ROOT files are compressed: unpack the archive and give the folder")
+        raise InputError(
+            f"{folder}: holds measurements.root; ROOT files are compressed: unpack the archive and give the "
+            f"folder"
+        )
     return found | {"acts-root": set()}
 
 
@@ -143,7 +161,8 @@ def _sorted(prefixes: set[str], folder: Path) -> tuple[str, ...]:
         number = int(prefix.removeprefix("event"))
         if number in by_number:
             raise InputError(
-                f"{folder}: '{by_number[number]}' and '{prefix}' have the same number; give the events other numbers"
+                f"{folder}: '{by_number[number]}' and '{prefix}' have the same number; give the events other "
+                f"numbers"
             )
         by_number[number] = prefix
     return tuple(by_number[n] for n in sorted(by_number))
@@ -157,7 +176,8 @@ def _of_event(path: Path) -> Found:
         if prefix in prefixes:
             return Found(kind, path.parent, (prefix,))
     raise InputError(
-        f"{path}: no such file or event; give a folder with {LOOKED_FOR}, the beginning of one event's tables, or an event file"
+        f"{path}: no such file or event; give a folder with {LOOKED_FOR}, the beginning of one event's "
+        f"tables, or an event file"
     )
 
 
@@ -165,7 +185,9 @@ def _of_root_file(path: Path) -> Found:
     trees = trees_of(path)
     if {"measurements", "clusters"} & set(trees):
         if path.name not in ("measurements.root", "clusters.root"):
-            raise InputError(f"{path}: holds ACTS's measurements; call it measurements.root, in a folder with the rest")
+            raise InputError(
+                f"{path}: holds ACTS's measurements; call it measurements.root, in a folder with the rest"
+            )
         return Found("acts-root", path.parent)
     return Found("smartpix", open_events(path).path)
 
@@ -177,18 +199,21 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     (:mod:`tracking.runs.join`).
 
     Returns:
-        ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the detector table's),
-        what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``, ``n_modules``, ``container``.
+        ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the
+        detector table's), what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``,
+        ``n_modules``, ``container``.
 
     Raises:
-        InputError: missing files or columns, values that cannot be used, files that do not belong together, or an output that is
-            one of them.
+        InputError: missing files or columns, values that cannot be used, files that do not belong together,
+            or an output that is one of them.
     """
     check_writable(output, [*_read_by(found), *([options.detector] if options.detector else [])])
     if found.kind == "smartpix":
         return _convert_events(found, output, options)
     if options.field is None and found.kind != "trackml":
-        raise InputError(f"{found.path}: files of ACTS do not tell the field; give the simulation's in T with --field")
+        raise InputError(
+            f"{found.path}: files of ACTS do not tell the field; give the simulation's in T with --field"
+        )
     field = FIELD if options.field is None else options.field
     electrons = ELECTRONS_PER_MM if options.electrons is None else options.electrons
     source = _SOURCES[found.kind](found, options)
@@ -211,7 +236,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     container = options.container or "ttree"
     write_events(output, Header(source.detector, field, SLICES, made_by), events(), container)
     return {
-        "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth, "n_modules": len(source.detector),
+        "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth,
+        "n_modules": len(source.detector),
         "field_T": field, "container": container,
     }  # fmt: skip
 
@@ -238,26 +264,34 @@ def _trackml(found: Found, options: ConvertOptions) -> _Source:
     table = options.detector or find_csv(found.path, "detectors")
     if table is None:
         raise InputError(
-            f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies elsewhere, give it "
+            f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies "
+            f"elsewhere, give it "
             "with --detector"
         )
     detector, volumes = read_trackml_detector(table), trackml_volumes(table)
     has_truth = trackml_has_truth(found.path, list(found.prefixes))
     return _Source(
-        detector, has_truth, lambda: (read_trackml_event(found.path, p, detector, has_truth, volumes) for p in found.prefixes)
+        detector, has_truth, lambda: (read_trackml_event(found.path, p, detector, has_truth,
+        volumes) for p in found.prefixes)
     )  # fmt: skip
 
 
 def _acts_csv(found: Found, options: ConvertOptions) -> _Source:
     detector = acts_detector(found.path, options.detector)
     has_truth = acts_has_truth(found.path, list(found.prefixes))
-    return _Source(detector, has_truth, lambda: (read_acts_event(found.path, p, detector, has_truth) for p in found.prefixes))
+    return _Source(
+        detector,
+        has_truth,
+        lambda: (read_acts_event(found.path, p, detector, has_truth) for p in found.prefixes),
+    )
 
 
 def _acts_root(found: Found, options: ConvertOptions) -> _Source:
     opened: ActsRootFolder = open_acts_root(found.path)
     detector = acts_detector(found.path, options.detector)
-    return _Source(detector, opened.has_truth, lambda: (read_acts_root_event(opened, e, detector) for e in opened.events))
+    return _Source(
+        detector, opened.has_truth, lambda: (read_acts_root_event(opened, e, detector) for e in opened.events)
+    )
 
 
 _SOURCES: dict[str, Callable[[Found, ConvertOptions], _Source]] = {
@@ -265,7 +299,9 @@ _SOURCES: dict[str, Callable[[Found, ConvertOptions], _Source]] = {
 }  # fmt: skip
 
 
-def hits_of_event(found: Found, event: int, detector: Detector) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def hits_of_event(
+    found: Found, event: int, detector: Detector
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Ids (H,) and global positions (H, 3) in mm of the hits of one event that are on modules of the table.
 
     Raises:
@@ -275,12 +311,16 @@ def hits_of_event(found: Found, event: int, detector: Detector) -> tuple[npt.NDA
         for _, events in iterate(found.path, step=1):
             if events["event"][0] == event:
                 clusters = events["clusters"][0]
-                return ak.to_numpy(clusters["hit_id"]), np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"])
+                return ak.to_numpy(clusters["hit_id"]), np.column_stack(
+                    [ak.to_numpy(clusters[n]) for n in "xyz"]
+                )
         raise InputError(f"{found.path}: has no event {event}")
     if found.kind == "acts-root":
         tables = read_acts_root_event(replace(open_acts_root(found.path), has_truth=False), event, detector)
     else:
-        prefix = next((p for p in found.prefixes if int(p.removeprefix("event")) == event), f"event{event:09d}")
+        prefix = next(
+            (p for p in found.prefixes if int(p.removeprefix("event")) == event), f"event{event:09d}"
+        )
         read = read_trackml_event if found.kind == "trackml" else read_acts_event
         tables = read(found.path, prefix, detector, False)
     return tables.hit_id, tables.position
@@ -304,8 +344,10 @@ def _convert_events(found: Found, output: str | Path, options: ConvertOptions) -
 
     n_events = write_events(output, replace(opened.header, made_by=made_by), events(), container)
     return {
-        "kind": found.kind, "source": str(found.path), "n_events": n_events, "n_hits": n_hits, "n_left_out": 0,
-        **asdict(Unmatched()), "truth": opened.has_truth, "n_modules": len(opened.header.detector), "container": container,
+        "kind": found.kind, "source": str(found.path), "n_events": n_events, "n_hits": n_hits,
+        "n_left_out": 0,
+        **asdict(Unmatched()), "truth": opened.has_truth, "n_modules": len(opened.header.detector),
+        "container": container,
     }  # fmt: skip
 
 

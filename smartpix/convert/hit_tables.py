@@ -1,7 +1,7 @@
 """One event's hits, cells and truth as the formats of others hold them, and the event of ours that they make.
 
-What TrackML and ACTS have in common: hits with ids on modules, cells with channels along the module's u and v, and crossings of
-particles in global coordinates.
+What TrackML and ACTS have in common: hits with ids on modules, cells with channels along the module's u and
+v, and crossings of particles in global coordinates.
 """
 
 from __future__ import annotations
@@ -20,21 +20,35 @@ from smartpix.io.event_checks import POSITION_TOLERANCE
 from smartpix.io.physics_checks import LARGEST_OF_PARTICLES, OVER_EDGE
 from smartpix.schema import InputError
 
-__all__ = ["ELECTRONS_PER_MM", "SLICES", "Cells", "Crossed", "HitTables", "Unmatched", "check_ids", "make_event", "rows_of"]
+__all__ = [
+    "ELECTRONS_PER_MM",
+    "SLICES",
+    "Cells",
+    "Crossed",
+    "HitTables",
+    "Unmatched",
+    "check_ids",
+    "make_event",
+    "rows_of",
+]
 
 ELECTRONS_PER_MM = 73_000.0
-"""Cell values are path lengths in mm; this many electrons per mm of silicon (most probable, about 73 per um) give a charge."""
+"""Cell values are path lengths in mm; this many electrons per mm of silicon (most probable, about 73 per um)
+give a charge.
+"""
 SLICES = (19,)
 """The slice that a charge without time stands in."""
 
 OFF_PLANE = 0.01
-"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six digits. For sensors
-thinner than two of it, about half the thickness."""
+"""Largest distance in mm of a position from its module's midplane: the rounding of a number of metres to six
+digits. For sensors thinner than two of it, about half the thickness."""
 LORENTZ = 0.25
-"""Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz angle's tangent of
-0.5, that of electrons in 4 T at most."""
+"""Share of the sensor's thickness by which charge may drift sideways on the mean: half of it times a Lorentz
+angle's tangent of 0.5, that of electrons in 4 T at most."""
 MOST_CHARGE = 1e8
-"""e: the charge of a cell stays below it. It is 360 MeV; charges in e that are taken for path lengths in mm go beyond it."""
+"""e: the charge of a cell stays below it. It is 360 MeV; charges in e that are taken for path lengths in mm
+go beyond it.
+"""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -43,7 +57,9 @@ Columns = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells (K,): the hit's id, channels that count from 0 along the module's u and v, value, and what errors call the table."""
+    """Cells (K,): the hit's id, channels that count from 0 along the module's u and v, value, and what errors
+    call the table.
+    """
 
     hit_id: Ints
     ch0: Ints
@@ -59,8 +75,8 @@ class Crossed:
     Attributes:
         hit_id: of the hit; particle_id: who.
         point, momentum: (T, 3) global, mm and GeV.
-        order: (T,) running number along the particle's path; None: outgoing particles, in the order of the distance from
-            their start.
+        order: (T,) running number along the particle's path; None: outgoing particles, in the order of the
+            distance from their start.
         particles: the columns of :data:`smartpix.schema.PARTICLES`, each (P,).
         where: what errors call the tables of crossings and of particles.
     """
@@ -79,8 +95,10 @@ class Unmatched:
     """Rows of one event's tables that have no partner in another one, as where hits were filtered.
 
     Attributes:
-        n_cells_unused: cells of no hit of the event, in whatever volume; n_truth_unused: likewise rows of the truth.
-        n_hits_without_truth: hits on modules of the detector table that the truth has no row for, not even one as noise.
+        n_cells_unused: cells of no hit of the event, in whatever volume; n_truth_unused: likewise rows of the
+            truth.
+        n_hits_without_truth: hits on modules of the detector table that the truth has no row for, not even
+            one as noise.
     """
 
     n_cells_unused: int = 0
@@ -119,9 +137,9 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
         electrons: charge in e of a cell of value 1.
 
     Raises:
-        InputError: ids that are there twice, hits without cells, channels off the module, positions off the module or off their
-            cells, cells or crossings that are there twice, charges, momenta or starts that cannot be, crossings off the sensor,
-            along it, or of unknown particles.
+        InputError: ids that are there twice, hits without cells, channels off the module, positions off the
+            module or off their cells, cells or crossings that are there twice, charges, momenta or starts
+            that cannot be, crossings off the sensor, along it, or of unknown particles.
     """
     order = np.argsort(tables.hit_id, kind="stable")
     ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]
@@ -129,7 +147,9 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
     pixels = _pixels(tables.cells, ids, module, detector, electrons)
     _check_places(tables, ids, position, pixels, detector)
     truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
-    clusters = cluster_records(detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position)
+    clusters = cluster_records(
+        detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position
+    )
     known = {} if tables.truth is None else tables.truth.particles
     particles = {n: np.asarray(known.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
     return one_event(tables.event, clusters, ak.zip(particles))
@@ -152,7 +172,8 @@ def check_ids(ids: Ints, least: int, where: str, name: str) -> None:
     if np.any(ids < least):
         k = int(np.argmax(ids < least))
         raise InputError(
-            f"{where}: column '{name}' has the value {ids[k]} in row {k} ({int(np.sum(ids < least))} such rows), and ids start "
+            f"{where}: column '{name}' has the value {ids[k]} in row {k} ({int(np.sum(ids < least))} such "
+            f"rows), and ids start "
             f"at {least}; mend or drop the row"
         )
 
@@ -161,19 +182,24 @@ def _check_unique(ids: Ints, kind: str, where: str) -> None:
     again = np.flatnonzero(ids[1:] == ids[:-1])
     if len(again):
         raise InputError(
-            f"{where}: {kind} {ids[again[0]]} is there more than once ({len(again)} such rows); ids must be unique in an event. "
-            "Two events may have been put together as one (tables one after the other, hadd of jobs whose event numbers repeat)"
+            f"{where}: {kind} {ids[again[0]]} is there more than once ({len(again)} such rows); ids must be "
+            f"unique in an event. "
+            "Two events may have been put together as one (tables one after the other, hadd of jobs whose "
+            "event numbers repeat)"
         )
 
 
-def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float) -> Pixels:
+def _pixels(
+    cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float
+) -> Pixels:
     number = rows_of(ids, cells.hit_id)
     ours = number >= 0
     number, ch0, ch1, value = number[ours], cells.ch0[ours], cells.ch1[ours], cells.value[ours]
     without = np.setdiff1d(np.arange(len(ids)), number)
     if len(without):
         raise InputError(
-            f"{cells.where}: hit {ids[without[0]]} has no cell ({len(without)} such hits); every hit needs at least one"
+            f"{cells.where}: hit {ids[without[0]]} has no cell ({len(without)} such hits); every hit needs "
+            f"at least one"
         )
     on = module[number]
     inside = (ch0 >= 0) & (ch0 < detector.n_rows[on]) & (ch1 >= 0) & (ch1 < detector.n_columns[on])
@@ -181,22 +207,27 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
         i = int(np.argmin(inside))
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has channel ({ch0[i]}, {ch1[i]}) off its module of "
-            f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not match"
+            f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not "
+            f"match"
         )
     if np.any(value < 0):
         i = int(np.argmax(value < 0))
         raise InputError(
-            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or path lengths"
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or "
+            f"path lengths"
         )
     charge = value * electrons
     if np.any(charge > MOST_CHARGE):
         i = int(np.argmax(charge))
         raise InputError(
-            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}, which is a charge of {charge[i]:.3g} e, and "
-            f"{MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such cells); if values are charges in e, give "
+            f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}, which is a charge of "
+            f"{charge[i]:.3g} e, and "
+            f"{MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such cells); if values are "
+            f"charges in e, give "
             "--electrons 1"
         )
-    # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the other way.
+    # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the
+    # other way.
     row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
     column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)
     key = (number * 100_000 + row) * 100_000 + column
@@ -205,7 +236,8 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
     if np.any(again):
         i = int(order[np.argmax(again)])
         raise InputError(
-            f"{cells.where}: hit {ids[number[i]]} has the cell ({ch0[i]}, {ch1[i]}) of value {value[i]:g} more than once "
+            f"{cells.where}: hit {ids[number[i]]} has the cell ({ch0[i]}, {ch1[i]}) of value {value[i]:g} "
+            f"more than once "
             f"({int(again.sum())} such rows); drop the copies"
         )
     # TrackML lists a cell that is crossed twice so, with other values: it is one pixel with both charges.
@@ -218,9 +250,11 @@ def _pixels(cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: De
 
 
 def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels, detector: Detector) -> None:
-    """Check that positions (H, 3) are in the planes of their modules, and within their cells' outermost centres.
+    """Check that positions (H, 3) are in the planes of their modules, and within their cells' outermost
+    centres.
 
-    Allowed is one pixel more, as charge is shared with neighbours below the threshold, or :data:`LORENTZ` of the thickness.
+    Allowed is one pixel more, as charge is shared with neighbours below the threshold, or :data:`LORENTZ` of
+    the thickness.
     """
     if len(ids) == 0:
         return
@@ -234,7 +268,8 @@ def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels
     if np.any(off > most):
         i = int(np.argmax(off - most))
         raise InputError(
-            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and {most[i]:.3g} mm are allowed "
+            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and "
+            f"{most[i]:.3g} mm are allowed "
             f"({int(np.sum(off > most))} such hits); {fix}"
         )
     for axis, (index, pitch, half) in enumerate(
@@ -247,17 +282,23 @@ def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels
         if np.any(away > allowed):
             i = int(np.argmax(away - allowed))
             raise InputError(
-                f"{tables.where}: hit {ids[i]} lies {away[i]:.3g} mm beside its cells in {tables.cells.where}, and "
+                f"{tables.where}: hit {ids[i]} lies {away[i]:.3g} mm beside its cells in "
+                f"{tables.cells.where}, and "
                 f"{allowed[i]:.3g} mm are allowed ({int(np.sum(away > allowed))} such hits); {fix}"
             )
 
 
-def _check_crossings(crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, off: Floats) -> None:
-    """Check that crossings (T,) of the hits ``number`` are different ones, and on their sensors but for ``off`` mm."""
+def _check_crossings(
+    crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, off: Floats
+) -> None:
+    """Check that crossings (T,) of the hits ``number`` are different ones, and on their sensors but for
+    ``off`` mm.
+    """
     if np.any(off > OVER_EDGE):
         i = int(np.argmax(off))
         raise InputError(
-            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {off[i]:.3g} mm off the hit's sensor "
+            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {off[i]:.3g} mm off the hit's "
+            f"sensor "
             f"({int(np.sum(off > OVER_EDGE))} such crossings); truth and hits must be of one event"
         )
     order = np.lexsort((*point.T, particle, number))
@@ -280,7 +321,8 @@ def _check_particles(crossed: Crossed) -> None:
             if np.any(np.abs(values) > most):
                 i = int(np.argmax(np.abs(values)))
                 raise InputError(
-                    f"{where}: particle {particle[i]} has a {name} of {values[i]:g} {unit}, and {most:g} {unit} are more than "
+                    f"{where}: particle {particle[i]} has a {name} of {values[i]:g} {unit}, and {most:g} "
+                    f"{unit} are more than "
                     f"any {whose}; the value is damaged or in another unit"
                 )
 
@@ -298,18 +340,22 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
     if np.any(who < 0):
         lost = particle[who < 0]
         raise InputError(
-            f"{crossed.where[0]}: has hits of particle {lost[0]}, which {crossed.where[1]} lacks ({len(lost)} such hits); "
+            f"{crossed.where[0]}: has hits of particle {lost[0]}, which {crossed.where[1]} lacks "
+            f"({len(lost)} such hits); "
             "the files must be of the same events"
         )
     on = module[number]
     local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
-    outside = np.abs(local) - np.stack([detector.half_x[on], detector.half_y[on], detector.thickness[on] / 2], axis=1)
+    outside = np.abs(local) - np.stack(
+        [detector.half_x[on], detector.half_y[on], detector.thickness[on] / 2], axis=1
+    )
     _check_crossings(crossed, number, ids, particle, point, outside.max(axis=1, initial=-np.inf))
     along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)
     if np.any(along):
         i = int(np.argmax(along))
         raise InputError(
-            f"{crossed.where[0]}: hit {ids[number[i]]} has the momentum {momentum[i].tolist()} GeV, which is zero or along its "
+            f"{crossed.where[0]}: hit {ids[number[i]]} has the momentum {momentum[i].tolist()} GeV, which is "
+            f"zero or along its "
             "sensor; drop such crossings"
         )
     if crossed.order is None:
@@ -321,7 +367,8 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
     path = np.linalg.norm(direction, axis=1) / np.abs(direction[:, 2])
     in_cluster = np.bincount(number, path, len(ids))
     return Truth(
-        cluster=number, particle_id=particle, share=path / in_cluster[number], order=order, x=local[:, 0], y=local[:, 1],
+        cluster=number, particle_id=particle, share=path / in_cluster[number], order=order, x=local[:, 0],
+        y=local[:, 1],
         cot_alpha=direction[:, 0] / direction[:, 2], cot_beta=direction[:, 1] / direction[:, 2],
         pt=np.hypot(momentum[:, 0], momentum[:, 1]),
     )  # fmt: skip
@@ -332,7 +379,11 @@ def _ranks(group: Ints, value: Floats) -> npt.NDArray[np.int32]:
     sort = np.lexsort((value, group))
     grouped = group[sort]
     new = np.concatenate([[True], grouped[1:] != grouped[:-1]]) if len(group) else np.zeros(0, dtype=bool)
-    begin = np.maximum.accumulate(np.where(new, np.arange(len(group)), 0)) if len(group) else np.zeros(0, dtype=np.int64)
+    begin = (
+        np.maximum.accumulate(np.where(new, np.arange(len(group)), 0))
+        if len(group)
+        else np.zeros(0, dtype=np.int64)
+    )
     rank = np.empty(len(group), dtype=np.int32)
     rank[sort] = np.arange(len(group)) - begin
     return rank

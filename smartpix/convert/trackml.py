@@ -15,7 +15,9 @@ from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 __all__ = ["FIELD", "read_trackml_detector", "read_trackml_event", "trackml_has_truth", "trackml_volumes"]
 
 FIELD = 2.0
-"""Solenoid field in T; the simulation's falls off by a few per cent towards the ends (measured from the truth)."""
+"""Solenoid field in T; the simulation's falls off by a few per cent towards the ends (measured from the
+truth).
+"""
 
 PIXEL_VOLUMES = (7, 8, 9)
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
@@ -23,9 +25,14 @@ EXPECTED = "the columns of the TrackML challenge"
 MODULE = {"volume_id": "i8", "layer_id": "i8", "module_id": "i8"}
 POSITION = {"x": "f8", "y": "f8", "z": "f8"}
 CELLS = {"hit_id": "i8", "ch0": "i4", "ch1": "i4", "value": "f8"}
-CROSSINGS = {"hit_id": "i8", "particle_id": "i8", **dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8")}
+CROSSINGS = {
+    "hit_id": "i8",
+    "particle_id": "i8",
+    **dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"),
+}
 PARTICLES = {
-    "particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")
+    "particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"),
+    "f8")
 }  # fmt: skip
 
 
@@ -39,7 +46,8 @@ def trackml_has_truth(folder: Path, prefixes: list[str]) -> bool:
     missing = [part for part in parts if find_csv(folder, part) is None]
     if missing and len(missing) < len(parts):
         raise InputError(
-            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give truth and particles for every event, or for none"
+            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give truth and particles for every "
+            f"event, or for none"
         )
     return not missing
 
@@ -59,12 +67,15 @@ def read_trackml_detector(path: Path) -> Detector:
     if len(pixel) == 0:
         raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
     columns = table.take(types, pixel)
-    columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"])
+    columns["module_t"] = np.where(
+        np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"]
+    )
     return Detector(columns, str(path))
 
 
 def trackml_volumes(path: Path) -> frozenset[int]:
-    """Volumes that hits may be in: those of detectors.csv and, where these are the pixels' alone, TrackML's strips.
+    """Volumes that hits may be in: those of detectors.csv and, where these are the pixels' alone, TrackML's
+    strips.
 
     Raises:
         InputError: as :func:`smartpix.geometry.read_csv`.
@@ -82,8 +93,8 @@ def read_trackml_event(
         volumes: that hits may be in (:func:`trackml_volumes`); None: any.
 
     Raises:
-        InputError: missing files or columns, values that are no numbers, ids that cannot be, hits in other volumes or on modules
-            the table does not have, or a truth without rows.
+        InputError: missing files or columns, values that are no numbers, ids that cannot be, hits in other
+            volumes or on modules the table does not have, or a truth without rows.
     """
     hits = open_csv(csv_of(folder, f"{prefix}-hits"), {**MODULE, **POSITION, "hit_id": "i8"}, EXPECTED)
     of_all = hits.take({"volume_id": "i8", "hit_id": "i8"})
@@ -92,8 +103,10 @@ def read_trackml_event(
     if volumes is not None and not np.all(known := np.isin(volume, list(volumes))):
         k = int(np.argmin(known))
         raise InputError(
-            f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~known))} such hits), which is none of "
-            f"the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, or give the detectors.csv of these events"
+            f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~known))} such "
+            f"hits), which is none of "
+            f"the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, or give the "
+            f"detectors.csv of these events"
         )
     # What is left out needs no good numbers.
     pixel = np.flatnonzero(np.isin(volume, PIXEL_VOLUMES))
@@ -103,7 +116,9 @@ def read_trackml_event(
     of_cell = cells.take({"hit_id": "i8"})["hit_id"]
     check_ids(of_cell, 1, str(cells.path), "hit_id")
     of_cells = cells.take(CELLS, np.flatnonzero(np.isin(of_cell, ids)))
-    truth, n_truth_unused, n_hits_without_truth = _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
+    truth, n_truth_unused, n_hits_without_truth = (
+        _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
+    )
     return HitTables(
         event=int(prefix.removeprefix("event")),
         hit_id=ids,
@@ -118,16 +133,21 @@ def read_trackml_event(
 
 
 def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Crossed, int, int]:
-    """Crossings of the hits ``hit_ids``, number of rows of no hit of ``all_ids``, number of ``hit_ids`` without a row."""
+    """Crossings of the hits ``hit_ids``, number of rows of no hit of ``all_ids``, number of ``hit_ids``
+    without a row.
+    """
     truth = open_csv(csv_of(folder, f"{prefix}-truth"), CROSSINGS, EXPECTED)
     who = truth.take({"hit_id": "i8", "particle_id": "i8"})
     check_ids(who["hit_id"], 1, str(truth.path), "hit_id")
     if len(truth) == 0 and len(all_ids):
         raise InputError(
-            f"{truth.path}: has no rows, and the event has {len(all_ids)} hits; to convert without truth, move the files of "
+            f"{truth.path}: has no rows, and the event has {len(all_ids)} hits; to convert without truth, "
+            f"move the files of "
             "truth and particles away"
         )
-    columns = truth.take(CROSSINGS, np.flatnonzero((who["particle_id"] != 0) & np.isin(who["hit_id"], hit_ids)))
+    columns = truth.take(
+        CROSSINGS, np.flatnonzero((who["particle_id"] != 0) & np.isin(who["hit_id"], hit_ids))
+    )
     path = csv_of(folder, f"{prefix}-particles")
     table = read_csv(path, PARTICLES, EXPECTED)
     check_ids(table["particle_id"], 1, str(path), "particle_id")
@@ -135,7 +155,8 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     if np.any(neutral):
         k = int(np.argmax(neutral))
         raise InputError(
-            f"{path}: particle {columns['particle_id'][k]} has the charge q = 0 and makes hit {columns['hit_id'][k]} in "
+            f"{path}: particle {columns['particle_id'][k]} has the charge q = 0 and makes hit "
+            f"{columns['hit_id'][k]} in "
             f"{truth.path} ({int(neutral.sum())} such hits); neutral particles make no hits: mend q"
         )
     crossed = Crossed(
@@ -147,5 +168,7 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         particles={"pdg_id": table.pop("particle_type"), "charge": table.pop("q"), **table},
         where=(str(truth.path), str(path)),
     )
-    n_unused, n_without = (int(np.sum(~np.isin(a, b))) for a, b in ((who["hit_id"], all_ids), (hit_ids, who["hit_id"])))
+    n_unused, n_without = (
+        int(np.sum(~np.isin(a, b))) for a, b in ((who["hit_id"], all_ids), (hit_ids, who["hit_id"]))
+    )
     return crossed, n_unused, n_without

@@ -1,6 +1,7 @@
 """Position and direction of the particle from one cluster, with a calibrated covariance.
 
-Two estimators: networks (:mod:`smartpix.estimate.mdn`) and the cluster's shape (:mod:`smartpix.estimate.shape`).
+Two estimators: networks (:mod:`smartpix.estimate.mdn`) and the cluster's shape
+    (:mod:`smartpix.estimate.shape`).
 """
 
 from typing import TYPE_CHECKING

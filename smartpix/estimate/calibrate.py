@@ -1,9 +1,10 @@
 """Calibration of a trained network's covariance on held-out clusters.
 
-A network trained on the likelihood has pulls of unit width on the whole, not in every region, and tails where a delta ray
-made a cluster longer or richer than its angle explains. Here each target's pull is brought to mean 0 and width 1 along
-six axes, all known without the truth: the predicted cot alpha and cot beta, the predicted sigma of the target itself, and
-charge, columns and rows compared with what the predicted angles let expect.
+A network trained on the likelihood has pulls of unit width on the whole, not in every region, and tails where
+a delta ray made a cluster longer or richer than its angle explains. Here each target's pull is brought to
+mean 0 and width 1 along
+six axes, all known without the truth: the predicted cot alpha and cot beta, the predicted sigma of the target
+itself, and charge, columns and rows compared with what the predicted angles let expect.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ import numpy.typing as npt
 from smartpix.estimate.quality import CHI2_4, CORE, mahalanobis
 from smartpix.schema import InputError
 
-__all__ = ["AXES", "PREDICTED", "apply_calibration", "apply_length", "cluster_shapes", "fit_calibration", "fit_length"]
+__all__ = [
+    "AXES",
+    "PREDICTED",
+    "apply_calibration",
+    "apply_length",
+    "cluster_shapes",
+    "fit_calibration",
+    "fit_length",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,16 +39,22 @@ FEWEST_LONG = 100
 TAIL = 6.0
 """Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
 TOWARDS_COVERAGE = 0.55
-"""With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the first to the
-second (in the logarithm of the sigmas)."""
+"""With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the
+first to the second (in the logarithm of the sigmas)."""
 
 
 AXES, PREDICTED = 6, 3
-"""Axes in all, and those known from the network's outputs alone; the others come from the cluster's pixels."""
+"""Axes in all, and those known from the network's outputs alone; the others come from the cluster's
+pixels.
+"""
 
 
 def cluster_shapes(
-    first: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], row: npt.NDArray[Any], column: npt.NDArray[Any], charge: Floats
+    first: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    row: npt.NDArray[Any],
+    column: npt.NDArray[Any],
+    charge: Floats,
 ) -> Floats:
     """(N, 3) charge in e, columns and rows spanned by clusters given as lists of pixels.
 
@@ -57,9 +72,11 @@ def cluster_shapes(
     return out
 
 
-def _axes(mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]) -> list[Floats]:
-    """Values (N,) along the six axes, or the first three where there are no shapes; ``cells`` is the sensor's thickness in
-    pitches along x and y."""
+def _axes(
+    mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]
+) -> list[Floats]:
+    """Values (N,) along the six axes, or the first three where there are no shapes; ``cells`` is the sensor's
+    thickness in pitches along x and y."""
     predicted = [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
     if shape is None:
         return predicted
@@ -89,21 +106,28 @@ def fit_calibration(
     """Corrections of each target along each axis.
 
     Args:
-        mean: (N, 4); cholesky: (N, 4, 4); targets: (N, 4), of clusters the network was not trained on, same units.
-        shape: (N, 3), see :func:`cluster_shapes`; None: only what the network says is known, as behind a chip's link.
+        mean: (N, 4); cholesky: (N, 4, 4); targets: (N, 4), of clusters the network was not trained on, same
+            units.
+        shape: (N, 3), see :func:`cluster_shapes`; None: only what the network says is known, as behind a
+            chip's link.
         cells: the sensor's thickness in pitches along x and y.
 
     Returns:
-        For each of the 4 targets a list of tables ``{"axis", "at", "shift", "log_scale"}``: knots along an axis, the
-        shift of the mean in units of sigma and the logarithm of the factor on sigma there. JSON-ready.
+        For each of the 4 targets a list of tables ``{"axis", "at", "shift", "log_scale"}``: knots along an
+        axis, the shift of the mean in units of sigma and the logarithm of the factor on sigma there.
+        JSON-ready.
 
     Raises:
         InputError: not finite or no cluster at all.
     """
     if len(mean) < 10:
-        raise InputError(f"calibration: {len(mean)} held-out clusters are too few, at least 10 are needed; train on more")
+        raise InputError(
+            f"calibration: {len(mean)} held-out clusters are too few, at least 10 are needed; train on more"
+        )
     if not all(np.all(np.isfinite(values)) for values in (mean, cholesky, targets)):
-        raise InputError("calibration: estimates or targets are not finite; the training diverged, lower the learning rate")
+        raise InputError(
+            "calibration: estimates or targets are not finite; the training diverged, lower the learning rate"
+        )
     sigma = np.linalg.norm(cholesky, axis=2)
     tables: list[list[dict[str, Any]]] = []
     for target in range(4):
@@ -131,11 +155,16 @@ def fit_calibration(
     factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
     for own in tables:
         own[0]["log_scale"] += TOWARDS_COVERAGE * factor
-    return [[{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own] for own in tables]
+    return [
+        [{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own]
+        for own in tables
+    ]
 
 
 def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
-    """Clusters by quantile of their values; equal values stay together, and bins without clusters are left out."""
+    """Clusters by quantile of their values; equal values stay together, and bins without clusters are left
+    out.
+    """
     edges = np.unique(np.quantile(values, EDGES[1:-1]))
     place = np.searchsorted(edges, values, side="left")
     return [here for k in range(len(edges) + 1) if len(here := np.flatnonzero(place == k))]
@@ -175,7 +204,8 @@ def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -
         columns: (N,) they span; cot_alpha: (N,) true; cell: the sensor's thickness in pitches along x.
 
     Returns:
-        ``offset`` and ``sigma``: |cot alpha| = (columns - offset) / cell, with this error; None for fewer than 100 clusters.
+        ``offset`` and ``sigma``: |cot alpha| = (columns - offset) / cell, with this error; None for fewer
+            than 100 clusters.
     """
     if len(columns) < FEWEST_LONG:
         return None
@@ -183,8 +213,12 @@ def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -
     return {"offset": float(np.median(beyond)), "sigma": _width(beyond) / cell}
 
 
-def apply_length(mean: Floats, cholesky: Floats, long: npt.NDArray[np.bool_], columns: Floats, cell: float, fit: Any) -> None:
-    """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network found."""
+def apply_length(
+    mean: Floats, cholesky: Floats, long: npt.NDArray[np.bool_], columns: Floats, cell: float, fit: Any
+) -> None:
+    """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network
+    found.
+    """
     mean[long, 2] = np.where(mean[long, 2] < 0, -1.0, 1.0) * (columns[long] - fit["offset"]) / cell
     # Independent of the rest, whose own widths stay.
     cholesky[long, 3, 3] = np.hypot(cholesky[long, 3, 3], cholesky[long, 3, 2])

@@ -1,4 +1,6 @@
-"""Which estimates serve a file: those that were trained for its sensor and slices, and how their training differs otherwise."""
+"""Which estimates serve a file: those that were trained for its sensor and slices, and how their training
+differs otherwise.
+"""
 
 from __future__ import annotations
 
@@ -38,36 +40,48 @@ def choose_estimator(
     fixed_endcap: str = "fixed-endcap",
     link_bits: int = 0,
 ) -> MdnEstimator | ShapeEstimator:
-    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was trained for the
-    file's sensor, else cluster shapes).
+    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was
+    trained for the file's sensor, else cluster shapes).
 
     Args:
         header: of the file.
         kind: which.
         mdn_barrel, mdn_endcap: shipped weights by name, or others by path.
         shape: likewise; ``"auto"`` takes the shipped ones that fit the sensor.
-        fixed_barrel, fixed_endcap: of the quantised networks, which give what the chip would send, bit for bit.
+        fixed_barrel, fixed_endcap: of the quantised networks, which give what the chip would send, bit for
+            bit.
         link_bits: of each of its 14 outputs on the link; 0: all they have.
 
     Raises:
         InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
     """
     if kind not in ESTIMATES:
-        raise InputError(f"estimates {quoted(kind)} are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}")
+        raise InputError(
+            f"estimates {quoted(kind)} are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}"
+        )
     if link_bits and kind != "quantised":
-        raise InputError(f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use quantised")
+        raise InputError(
+            f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use "
+            f"quantised"
+        )
     sensor = sensor_of(header.detector, header.field)
     candidates: list[MdnEstimator | ShapeEstimator] = []
     if kind == "quantised":
         quantised = MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)
         for network in quantised.networks.values():
             if not network.on_chip:
-                raise InputError(f"estimates 'quantised': {network.name} is of floating point; give one made by compress")
+                raise InputError(
+                    f"estimates 'quantised': {network.name} is of floating point; give one made by compress"
+                )
         candidates.append(quantised)
     if kind in ("auto", "mdn"):
         candidates.append(MdnEstimator.load(mdn_barrel, mdn_endcap))
     if kind in ("auto", "shape"):
-        names = [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))] if shape == "auto" else [shape]
+        names = (
+            [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))]
+            if shape == "auto"
+            else [shape]
+        )
         candidates += [ShapeEstimator.load(name) for name in names]
     known = []
     for candidate in candidates:
@@ -79,13 +93,17 @@ def choose_estimator(
         known.append(f"{' with '.join(names)} for {_words(trained, candidate.slices)}")
         # In the opposite field, clusters are mirror images.
         fits = any(
-            all(r in trained and same_sensor(trained[r], sensor[r] | {"field": sign * header.field}) for r in sensor)
+            all(
+                r in trained and same_sensor(trained[r], sensor[r] | {"field": sign * header.field})
+                for r in sensor
+            )
             for sign in (1, -1)
         )
         if fits and set(candidate.slices) <= set(header.slices):
             return candidate
     raise InputError(
-        f"no {'estimates' if kind == 'auto' else kind} trained for the sensor, {_words(sensor, header.slices)}; "
+        f"no {'estimates' if kind == 'auto' else kind} trained for the sensor, "
+        f"{_words(sensor, header.slices)}; "
         f"there are {'; '.join(known)}. Train one: `smartpix train shape` on a simulated file of that sensor"
     )
 
@@ -94,24 +112,32 @@ def _words(sensors: Mapping[str, Mapping[str, float]], slices: Sequence[int]) ->
     """Sensors by region, and slices, for people."""
     told = {region: sensor_words(sensor) for region, sensor in sensors.items()}
     alike = len(set(told.values())) == 1 and len(told) > 1
-    words = next(iter(told.values())) if alike else ", ".join(f"{region} {text}" for region, text in told.items())
+    words = (
+        next(iter(told.values())) if alike else ", ".join(f"{region} {text}" for region, text in told.items())
+    )
     *some, last = map(str, slices)
     return f"{words}, slice{'s' if some else ''} {', '.join(some)}{' and ' if some else ''}{last}"
 
 
 def trained_on_others(header: Header, estimator: Estimator) -> bool:
-    """Whether the clusters are of ACTS's own digitisation and the estimates were trained on clusters of another.
+    """Whether the clusters are of ACTS's own digitisation and the estimates were trained on clusters of
+    another.
 
-    ACTS's geometric digitisation has neither the Lorentz drift nor the diffusion of a sensor, by which such estimates are off.
+    ACTS's geometric digitisation has neither the Lorentz drift nor the diffusion of a sensor, by which such
+    estimates are off.
     """
     made = [d.get("data", {}).get("command", "") for d in estimator.descriptions.values()]
-    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not all(str(m).startswith(OF_ACTS) for m in made)
+    return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not all(
+        str(m).startswith(OF_ACTS) for m in made
+    )
 
 
 def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -> list[str]:
-    """In what readout and sensor conditions differ between a file and what the estimates were trained on, as far as both say.
+    """In what readout and sensor conditions differ between a file and what the estimates were trained on, as
+    far as both say.
 
-    Pulls are then no longer of unit width; a network's ADC that differs is refused by :func:`choose_estimator`.
+    Pulls are then no longer of unit width; a network's ADC that differs is refused by
+    :func:`choose_estimator`.
 
     Returns:
         A line for each of the estimates' weights that differ, with the numbers.
@@ -131,12 +157,15 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -
         ]  # fmt: skip
         if differs:
             told = [", ".join(CONDITIONS[k].format(values[k]) for k in differs) for values in (trained, here)]
-            regions.setdefault(f"{estimator.names[region]} was trained with {told[0]}; the file has {told[1]}", []).append(region)
+            regions.setdefault(
+                f"{estimator.names[region]} was trained with {told[0]}; the file has {told[1]}", []
+            ).append(region)
     return [f"{line} ({' and '.join(of)})" for line, of in regions.items()]
 
 
 def readout_untold(header: Header) -> list[str]:
-    """What of a file's words on its readout and sensor cannot be read, so that :func:`training_differs` is silent of it.
+    """What of a file's words on its readout and sensor cannot be read, so that :func:`training_differs` is
+    silent of it.
 
     Returns:
         A line if there is anything. A file that says nothing is none: others' files do not.
@@ -154,7 +183,8 @@ def readout_untold(header: Header) -> list[str]:
         return []
     names = ", ".join(f"'made_by.{name}'" for name in wrong)
     return [
-        f"the file does not tell its readout: in its metadata {names} cannot be read. Nothing tells whether the estimates were "
+        f"the file does not tell its readout: in its metadata {names} cannot be read. Nothing tells whether "
+        f"the estimates were "
         "trained on such clusters"
     ]
 

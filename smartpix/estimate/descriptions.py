@@ -1,4 +1,5 @@
-"""What the estimates' weights must be: their JSON is checked in full before anything is made of it, then the arrays against it.
+"""What the estimates' weights must be: their JSON is checked in full before anything is made of it, then the
+arrays against it.
 
 Of the graph network: :func:`tracking.finders.gnn.network.load_network`.
 """
@@ -39,30 +40,48 @@ CHARGE = real(1e-6, 1e9)
 FORMAT = fields({"signed": flag, "bits": whole(1, 40), "fraction": whole(-40, 60)})
 SLICE = whole(0, MOST_SLICES - 1)
 WIDTHS = items(whole(0, WIDEST), 2, 2)
-IMAGES = {"n_slices": whole(1, MOST_SLICES), "n_rows": whole(5, LARGEST_IMAGE), "n_columns": whole(5, LARGEST_IMAGE)}
+IMAGES = {
+    "n_slices": whole(1, MOST_SLICES),
+    "n_rows": whole(5, LARGEST_IMAGE),
+    "n_columns": whole(5, LARGEST_IMAGE),
+}
 FLOAT_NETWORK = fields(
     {
-        "kind": text(*NETWORKS), **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST), "batch_norm": flag,
+        "kind": text(*NETWORKS), **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST),
+        "batch_norm": flag,
         "reference": CHARGE, "compression": CHARGE,
     }
 )  # fmt: skip
-BITS = ("conv_bits", "dense_bits", "last_bits", "activation_bits", "output_bits", "output_fraction", "data_bits")
+BITS = (
+    "conv_bits",
+    "dense_bits",
+    "last_bits",
+    "activation_bits",
+    "output_bits",
+    "output_fraction",
+    "data_bits",
+)
 FIXED_NETWORK = fields(
     {
-        "kind": text(*NETWORKS), **IMAGES, "filters": WIDTHS, "hidden": WIDTHS, **dict.fromkeys(BITS, whole(0, 40)),
-        "activation": text(*ACTIVATIONS), "threshold": CHARGE, "adc_max": CHARGE, "edges": items(real(), 1, 255, rising=True),
+        "kind": text(*NETWORKS), **IMAGES, "filters": WIDTHS, "hidden": WIDTHS, **dict.fromkeys(BITS,
+        whole(0, 40)),
+        "activation": text(*ACTIVATIONS), "threshold": CHARGE, "adc_max": CHARGE, "edges": items(real(), 1,
+        255, rising=True),
         "learn_edges": flag, "learn_bits": flag,
     }
 )  # fmt: skip
 
 
 def _calibration(axes: int) -> Rule:
-    """Of each target a table for each axis, as :func:`smartpix.estimate.calibrate.fit_calibration` makes them."""
+    """Of each target a table for each axis, as :func:`smartpix.estimate.calibrate.fit_calibration` makes
+    them.
+    """
 
     def table(value: Any, where: str) -> None:
         fields(
             {
-                "axis": whole(0, axes - 1), "at": items(real(), 1, rising=True), "shift": items(real(-FURTHEST, FURTHEST), 1),
+                "axis": whole(0, axes - 1), "at": items(real(), 1, rising=True),
+                "shift": items(real(-FURTHEST, FURTHEST), 1),
                 "log_scale": items(real(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE), 1),
             }
         )(value, where)  # fmt: skip
@@ -81,7 +100,8 @@ def _calibration(axes: int) -> Rule:
 def _of_networks(**more: Rule) -> Rule:
     """What networks of both kinds tell."""
     rules = {
-        "region": text(*REGIONS), "sensor": SENSOR, "slices": items(SLICE, 1, MOST_SLICES), "data": fields({}, more=True),
+        "region": text(*REGIONS), "sensor": SENSOR, "slices": items(SLICE, 1, MOST_SLICES),
+        "data": fields({}, more=True),
         "truncated_scale": items(real(0, FURTHEST, above=0), len(TARGETS), len(TARGETS)),
     }  # fmt: skip
     return fields(rules | more, more=True)
@@ -102,7 +122,9 @@ SHAPE = fields(
 
 
 def _fixed(kind: str) -> Rule:
-    results = [layer for layer in KERNELS[kind] if layer != "depthwise"] + (["pool"] if kind == "conv" else [])
+    results = [layer for layer in KERNELS[kind] if layer != "depthwise"] + (
+        ["pool"] if kind == "conv" else []
+    )
     output = real(-LARGEST_OUTPUT, LARGEST_OUTPUT)
 
     def interval(value: Any, where: str) -> None:
@@ -118,7 +140,8 @@ def _fixed(kind: str) -> Rule:
             {
                 "kind": text(kind), "shape": items(whole(1, LARGEST_IMAGE), 3, 3),
                 "activation": text(*ACTIVATIONS), "input": FORMAT,
-                "formats": fields(dict.fromkeys(KERNELS[kind], FORMAT)), "outputs": fields(dict.fromkeys(results, FORMAT)),
+                "formats": fields(dict.fromkeys(KERNELS[kind], FORMAT)),
+                "outputs": fields(dict.fromkeys(results, FORMAT)),
             }
         ),
     )  # fmt: skip
@@ -133,16 +156,23 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
         remedy: what to do about weights of something else.
 
     Raises:
-        InputError: missing or damaged files, weights of something else, or a description or arrays that do not fit; names the
-            key.
+        InputError: missing or damaged files, weights of something else, or a description or arrays that do
+            not fit; names the key.
     """
-    arrays, description = load_weights(name, *(f"{sort}-{kind}" for sort in sorts for kind in NETWORKS), remedy=remedy)
+    arrays, description = load_weights(
+        name, *(f"{sort}-{kind}" for sort in sorts for kind in NETWORKS), remedy=remedy
+    )
     sort, kind = str(description["architecture"]).split("-")
     file = Path(name).with_suffix(".json")
     check_json(description, FLOAT if sort == "mdn" else _fixed(kind), file, REPAIR)
     network = description["network"]
     check_json(network["kind"], text(kind), f"{file}: network.kind", REPAIR)
-    check_json(network["n_slices"], whole(len(description["slices"]), len(description["slices"])), f"{file}: n_slices", REPAIR)
+    check_json(
+        network["n_slices"],
+        whole(len(description["slices"]), len(description["slices"])),
+        f"{file}: n_slices",
+        REPAIR,
+    )
     if sort == "mdn":
         check_arrays(arrays, network, str(name))
     else:
@@ -151,18 +181,23 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
 
 
 def load_fixed_weights(name: str | Path, remedy: str) -> tuple[FixedNetwork, dict[str, Any]]:
-    """A network of whole numbers and its description; arguments and errors of :func:`load_network_weights`."""
+    """A network of whole numbers and its description; arguments and errors of
+    :func:`load_network_weights`.
+    """
     arrays, description = load_network_weights(name, "fixed", remedy=remedy)
     return from_arrays(arrays, description["fixed"], str(name)), description
 
 
-def _check_fixed(network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str) -> None:
+def _check_fixed(
+    network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str
+) -> None:
     """Check that a network is as large as its description's ``network`` says, and of whole numbers."""
     filters, hidden = widths(network)
     first = {"conv": 2, "columns": 1, "mlp": 0}[network.kind]
     found = (network.shape, filters[:first], hidden, network.edges.shape, network.activation)
     wanted = (
-        tuple(told[k] for k in IMAGES), tuple(told["filters"])[:first], tuple(told["hidden"]), (len(told["edges"]),),
+        tuple(told[k] for k in IMAGES), tuple(told["filters"])[:first], tuple(told["hidden"]),
+        (len(told["edges"]),),
         told["activation"],
     )  # fmt: skip
     if found != wanted:
@@ -170,7 +205,10 @@ def _check_fixed(network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], 
         raise InputError(f"{name}: has {what} {found}, and its JSON says {wanted}; {REPAIR}")
     for key, values in arrays.items():
         if values.dtype.kind != ("f" if key == "edges" else "i"):
-            raise InputError(f"{name}: '{key}' is of type {values.dtype}, whole numbers and real edges are expected; {REPAIR}")
+            raise InputError(
+                f"{name}: '{key}' is of type {values.dtype}, whole numbers and real edges are expected; "
+                f"{REPAIR}"
+            )
 
 
 def load_shape_weights(name: str | Path, architecture: str, n_features: int, n_classes: int) -> Weights:
@@ -191,7 +229,9 @@ def load_shape_weights(name: str | Path, architecture: str, n_features: int, n_c
     for region in description["sensor"]:
         wanted |= {f"{region}.feature_{k}": (n_features,) for k in ("mean", "std")}
         wanted |= {f"{region}.target_{k}": (len(TARGETS),) for k in ("mean", "std")}
-        wanted |= {f"{region}.weight{k}": pair for k, pair in enumerate(zip(layers, layers[1:], strict=False))}
+        wanted |= {
+            f"{region}.weight{k}": pair for k, pair in enumerate(zip(layers, layers[1:], strict=False))
+        }
         wanted |= {f"{region}.bias{k}": (n,) for k, n in enumerate(layers[1:])}
         wanted[f"{region}.cholesky"] = (n_classes, len(TARGETS), len(TARGETS))
     check_shapes(arrays, wanted, name)
@@ -199,7 +239,13 @@ def load_shape_weights(name: str | Path, architecture: str, n_features: int, n_c
         diagonal = np.diagonal(arrays[f"{region}.cholesky"], axis1=1, axis2=2)
         upper = np.triu(arrays[f"{region}.cholesky"], 1)
         good = np.all(diagonal > 0) and not upper.any()
-        for key, fine in ((f"{region}.cholesky", good), (f"{region}.feature_std", np.all(arrays[f"{region}.feature_std"] > 0))):
+        for key, fine in (
+            (f"{region}.cholesky", good),
+            (f"{region}.feature_std", np.all(arrays[f"{region}.feature_std"] > 0)),
+        ):
             if not fine:
-                raise InputError(f"{name}: '{key}' must be positive (of a factor, its diagonal, with zeros above); {REPAIR}")
+                raise InputError(
+                    f"{name}: '{key}' must be positive (of a factor, its diagonal, with zeros above); "
+                    f"{REPAIR}"
+                )
     return arrays, description

@@ -1,4 +1,6 @@
-"""Position and direction of the particle from one cluster, with covariance: the interface and its two implementations."""
+"""Position and direction of the particle from one cluster, with covariance: the interface and its two
+implementations.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from smartpix.train.loop import TrainMdnOptions
 
 __all__ = [
-    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "estimate", "same_sensor", "sensor_of", "sensor_words",
+    "TARGETS", "Estimate", "Estimator", "MdnEstimator", "MdnNetwork", "estimate", "same_sensor", "sensor_of",
+    "sensor_words",
     "shapes_of_images", "truth_targets",
 ]  # fmt: skip
 
@@ -54,8 +57,8 @@ class Estimate:
     Attributes:
         mean: (N, 4) x and y of the midplane crossing in mm from the module centre, cot alpha, cot beta.
         cholesky: (N, 4, 4) lower-triangular factor M of the covariance M M^T.
-        flagged: (N,) the cluster does not fit the network's window or has charges that are not finite: its covariance is
-            inflated. None flagged if left out.
+        flagged: (N,) the cluster does not fit the network's window or has charges that are not finite: its
+            covariance is inflated. None flagged if left out.
     """
 
     mean: Floats
@@ -105,9 +108,10 @@ class MdnNetwork:
     """One trained network with its calibration, ready to run.
 
     Attributes:
-        fused: the network's kernels, of floating point or of whole numbers; arrays: the same weights by their names.
-        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they are there, as
-            in files they must be.
+        fused: the network's kernels, of floating point or of whole numbers; arrays: the same weights by their
+            names.
+        description: what is known of it; ``calibration``, ``truncated_scale`` and ``length`` are used if they
+            are there, as in files they must be.
         name: of the weights, for messages.
     """
 
@@ -120,13 +124,21 @@ class MdnNetwork:
     def from_arrays(
         cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], name: str = "weights"
     ) -> MdnNetwork:
-        """From a torch module's arrays by name, or those of whole numbers, and the description saved with them.
+        """From a torch module's arrays by name, or those of whole numbers, and the description saved with
+        them.
 
         ``link`` in the description gives the formats of the outputs on the link.
         """
         if "fixed" in description:
-            link = tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
-            return cls(fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link), description, arrays, name)
+            link = (
+                tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
+            )
+            return cls(
+                fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link),
+                description,
+                arrays,
+                name,
+            )
         return cls(fuse(arrays, description["network"]), description, arrays, name)
 
     @classmethod
@@ -148,12 +160,17 @@ class MdnNetwork:
             return self
         if not isinstance(self.fused, FusedFixedNetwork):
             raise InputError(
-                f"link_bits: {bits} were asked for, and floating-point estimates are not sent over the link; use quantised"
+                f"link_bits: {bits} were asked for, and floating-point estimates are not sent over the link; "
+                f"use quantised"
             )
         check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
         given = self.fused.network.outputs["dense3"]
-        formats = [link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]]
-        return MdnNetwork.from_arrays(self.arrays, {**self.description, "link": [asdict(f) for f in formats]}, self.name)
+        formats = [
+            link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]
+        ]
+        return MdnNetwork.from_arrays(
+            self.arrays, {**self.description, "link": [asdict(f) for f in formats]}, self.name
+        )
 
     @property
     def on_chip(self) -> bool:
@@ -180,7 +197,9 @@ class MdnNetwork:
         return self.finish(self.fused.images(good), shape, truncated, bad)
 
     def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as predict_images."""
+        """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as
+        predict_images.
+        """
         owner = np.repeat(np.arange(len(clusters)), clusters.counts)
         row = clusters.row - origin[owner, 0]
         column = clusters.column - origin[owner, 1]
@@ -202,13 +221,14 @@ class MdnNetwork:
         truncated: npt.NDArray[np.bool_] | None = None,
         bad: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Floats, Floats]:
-        """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units, calibration.
+        """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units,
+        calibration.
 
-        Of a chip's clusters there are no shapes: the host has the 14 outputs and whether the cluster was truncated. What the link
-        cuts off the means is added to the covariance.
+        Of a chip's clusters there are no shapes: the host has the 14 outputs and whether the cluster was
+        truncated. What the link cuts off the means is added to the covariance.
 
-        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters longer than the
-        window the length tells cot alpha, where the training saw such clusters.
+        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters
+        longer than the window the length tells cot alpha, where the training saw such clusters.
         """
         scale = np.array(TARGET_SCALE)
         out = raw.astype(np.float64)
@@ -221,9 +241,13 @@ class MdnNetwork:
         cholesky[:, rows, columns] = out[:, 8:]
         cholesky *= scale[:, None]
         if "calibration" in self.description:
-            mean, cholesky = apply_calibration(mean, cholesky, self.description["calibration"], shape, self.cells)
+            mean, cholesky = apply_calibration(
+                mean, cholesky, self.description["calibration"], shape, self.cells
+            )
         if truncated is not None and truncated.any():
-            cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[:, None]
+            cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[
+                :, None
+            ]
         length = self.description.get("length")
         if length is not None and shape is not None:
             long = shape[:, 1] > self.fused.shape[2]
@@ -261,7 +285,8 @@ class MdnEstimator:
         options: TrainMdnOptions | None = None,
         report: Callable[[str], None] = print,
     ) -> MdnEstimator:
-        """Train a network for each region of the files' detector, save them as ``folder/mdn-REGION.safetensors`` and load them.
+        """Train a network for each region of the files' detector, save them as
+        ``folder/mdn-REGION.safetensors`` and load them.
 
         Args:
             files: simulated event files of one sensor.
@@ -285,8 +310,8 @@ class MdnEstimator:
         """Load shipped weights by name, or others by path; ``link_bits`` as for :meth:`MdnNetwork.on_link`.
 
         Raises:
-            InputError: missing or damaged files, weights of another architecture, of the other region or of another window, or of
-                different slices.
+            InputError: missing or damaged files, weights of another architecture, of the other region or of
+                another window, or of different slices.
         """
         named = zip(REGIONS, (barrel, endcap), strict=True)
         networks = {region: MdnNetwork.load(name).on_link(link_bits) for region, name in named}
@@ -294,16 +319,21 @@ class MdnEstimator:
             trained = network.description["region"]
             if trained != region:
                 raise InputError(
-                    f"{network.name}: was trained on clusters of the {trained} and is given for the {region}; "
+                    f"{network.name}: was trained on clusters of the {trained} and is given for the "
+                    f"{region}; "
                     "give the pair the other way round, or others"
                 )
             shape = network.fused.shape[1:]
             if shape != (N_ROWS, N_COLUMNS):
-                raise InputError(f"{network.name}: takes images of {shape} pixels; events need those for {(N_ROWS, N_COLUMNS)}")
+                raise InputError(
+                    f"{network.name}: takes images of {shape} pixels; events need those for "
+                    f"{(N_ROWS, N_COLUMNS)}"
+                )
         slices = [network.description["slices"] for network in networks.values()]
         if slices[0] != slices[1]:
             raise InputError(
-                f"{barrel}, {endcap}: were trained on different slices, {slices[0]} and {slices[1]}; use a pair of the same"
+                f"{barrel}, {endcap}: were trained on different slices, {slices[0]} and {slices[1]}; use a "
+                f"pair of the same"
             )
         return cls(networks)
 
@@ -325,20 +355,28 @@ class MdnEstimator:
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
         mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
-        origin = np.stack(window_origin(clusters.first, clusters.counts, clusters.row, clusters.column), axis=1)
+        origin = np.stack(
+            window_origin(clusters.first, clusters.counts, clusters.row, clusters.column), axis=1
+        )
         barrel = detector.barrel[clusters.module]
         for region, chosen in zip(REGIONS, (barrel, ~barrel), strict=True):
             where = np.flatnonzero(chosen)
             if len(where):
-                mean[where], cholesky[where] = self.networks[region].predict_pixels(clusters.take(where), origin[where])
+                mean[where], cholesky[where] = self.networks[region].predict_pixels(
+                    clusters.take(where), origin[where]
+                )
         mean[:, :2] += window_center(origin.astype(np.float64), clusters.module, detector)
         unreadable = ~np.isfinite(clusters.charge).all(axis=1)
-        flagged = clusters.truncated | (np.add.reduceat(unreadable, clusters.first) > 0 if len(clusters) else False)
+        flagged = clusters.truncated | (
+            np.add.reduceat(unreadable, clusters.first) > 0 if len(clusters) else False
+        )
         return Estimate(mean, cholesky, flagged)
 
 
 def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
-    """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row, column)."""
+    """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row,
+    column).
+    """
     x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
     y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
     return np.stack([x, y], axis=1)
@@ -347,10 +385,11 @@ def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detec
 def truth_targets(
     clusters: ak.Array, min_share: float = 0.0, event: npt.NDArray[Any] | None = None
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its crossing.
+    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its
+    crossing.
 
-    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The others are what
-    delta rays leave beside it.
+    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The
+    others are what delta rays leave beside it.
 
     Args:
         clusters: of one event, or of several, flattened.
@@ -359,7 +398,9 @@ def truth_targets(
     main = ak.firsts(clusters["truth"])
     columns = [ak.to_numpy(ak.fill_none(main[name], np.nan)).astype(np.float64) for name in TARGETS]
     share = ak.to_numpy(ak.fill_none(main["share"], -1.0)).astype(np.float64)
-    crossing = [ak.to_numpy(ak.fill_none(main[name], -1)).astype(np.int64) for name in ("particle_id", "order")]
+    crossing = [
+        ak.to_numpy(ak.fill_none(main[name], -1)).astype(np.int64) for name in ("particle_id", "order")
+    ]
     crossing.append(np.zeros(len(share), dtype=np.int64) if event is None else event)
     charge = ak.to_numpy(clusters["charge"]) * share
     by_crossing = np.lexsort((-charge, *crossing))
@@ -383,7 +424,9 @@ def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
             continue
         values = np.stack([detector.pitch_x, detector.pitch_y, detector.thickness], axis=1)[chosen]
         if not np.allclose(values, values[0], rtol=1e-4):
-            raise InputError(f"detector table: the {region} has modules of several pitches or thicknesses; split the file")
+            raise InputError(
+                f"detector table: the {region} has modules of several pitches or thicknesses; split the file"
+            )
         x, y, t = (round(float(v), 6) for v in values[0])
         kinds[region] = {"pitch_x": x, "pitch_y": y, "thickness": t, "field": field}
     return kinds
@@ -404,7 +447,8 @@ def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: in
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= limit:
         raise InputError(
-            f"clusters: {name} goes from {low} to {high}, and the detector of {len(detector)} modules has 0 to "
+            f"clusters: {name} goes from {low} to {high}, and the detector of {len(detector)} modules has 0 "
+            f"to "
             f"{limit - 1}; clusters and header must be of the same file"
         )
 
@@ -417,14 +461,18 @@ def _trained_in(estimator: Estimator) -> float:
 def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
     """Estimates of cluster records (one event's, or flattened).
 
-    In a field of the opposite sign to the training's they are those of the clusters' mirror images (:mod:`smartpix.mirror`).
+    In a field of the opposite sign to the training's they are those of the clusters' mirror images
+    (:mod:`smartpix.mirror`).
 
     Raises:
-        InputError: no cluster records, or on modules or pixels that the detector does not have, or an estimate is not finite
-            (damaged weights, or charges and positions that the estimator does not flag).
+        InputError: no cluster records, or on modules or pixels that the detector does not have, or an
+            estimate is not finite (damaged weights, or charges and positions that the estimator does not
+            flag).
     """
     if isinstance(estimator, str):
-        raise InputError(f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')")
+        raise InputError(
+            f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')"
+        )
     flat, detector = flatten(clusters, estimator.slices), header.detector
     if len(flat):
         _check_on(detector, "module_index", flat.module, len(detector))
@@ -440,8 +488,11 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         result = estimator.predict(flat, detector)
     if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
         if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
-            raise InputError("clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters")
+            raise InputError(
+                "clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters"
+            )
         raise InputError(
-            "estimates: the network gives values that are not finite; its weights are damaged, train or copy them again"
+            "estimates: the network gives values that are not finite; its weights are damaged, train or copy "
+            "them again"
         )
     return result

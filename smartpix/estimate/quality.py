@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from smartpix.schema import TARGET_SCALE, TARGETS, InputError
 
-__all__ = ["BINS", "BINS_COT_ALPHA", "degrees", "half_width", "mahalanobis", "quality", "residual_widths", "weighted_half_width"]
+__all__ = [
+    "BINS",
+    "BINS_COT_ALPHA",
+    "degrees",
+    "half_width",
+    "mahalanobis",
+    "quality",
+    "residual_widths",
+    "weighted_half_width",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +49,9 @@ def degrees(cot: npt.ArrayLike) -> Floats:
 
 
 def mahalanobis(mean: Floats, cholesky: Floats, targets: Floats) -> Floats:
-    """(N,) squared Mahalanobis distance of the truth; chi square with 4 degrees of freedom if all is right."""
+    """(N,) squared Mahalanobis distance of the truth; chi square with 4 degrees of freedom if all is
+    right.
+    """
     whitened = np.linalg.solve(cholesky, (targets - mean)[:, :, None])[:, :, 0]
     return np.asarray((whitened**2).sum(axis=1))
 
@@ -48,7 +59,9 @@ def mahalanobis(mean: Floats, cholesky: Floats, targets: Floats) -> Floats:
 def negative_log_density(mean: Floats, cholesky: Floats, targets: Floats) -> Floats:
     """(N,) in the units given."""
     diagonal = np.diagonal(cholesky, axis1=1, axis2=2)
-    return np.asarray(0.5 * mahalanobis(mean, cholesky, targets) + np.log(diagonal).sum(axis=1) + 2 * np.log(2 * np.pi))
+    return np.asarray(
+        0.5 * mahalanobis(mean, cholesky, targets) + np.log(diagonal).sum(axis=1) + 2 * np.log(2 * np.pi)
+    )
 
 
 def _pulls(pull: Floats, distance: Floats) -> dict[str, Any]:
@@ -68,7 +81,8 @@ def residual_widths(mean: Floats, targets: Floats) -> dict[str, Any]:
     """
     residual, angle = targets - mean, degrees(targets[:, 2:]) - degrees(mean[:, 2:])
     columns = {
-        "x_um": residual[:, 0] * 1e3, "y_um": residual[:, 1] * 1e3, "cot_alpha": residual[:, 2], "cot_beta": residual[:, 3],
+        "x_um": residual[:, 0] * 1e3, "y_um": residual[:, 1] * 1e3, "cot_alpha": residual[:, 2],
+        "cot_beta": residual[:, 3],
         "alpha_deg": angle[:, 0], "beta_deg": angle[:, 1],
     }  # fmt: skip
     return {
@@ -77,24 +91,30 @@ def residual_widths(mean: Floats, targets: Floats) -> dict[str, Any]:
     }
 
 
-def quality(mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Residuals, pulls and coverage of estimates against the truth. Truncated clusters (flagged) only count as a share.
+def quality(
+    mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Residuals, pulls and coverage of estimates against the truth. Truncated clusters (flagged) only count
+    as a share.
 
     Args:
         mean: (N, 4) x, y in mm, cot alpha, cot beta; cholesky: (N, 4, 4); targets: (N, 4).
         truncated: (N,).
 
     Returns:
-        ``n``, ``truncated`` (share), ``nll`` (per cluster, targets in the public scales), ``half_width_68`` and
-        ``standard_deviation`` (x and y in um, angles as cotangents and in degrees), ``coverage68`` / ``coverage95`` (share of
-        the truth within the 4-D ellipsoids meant to hold 68.3 and 95.4 %), ``pull_mean``, ``pull_sigma``, ``within_1_sigma``
-        and ``within_2_sigma`` (by target; a Gaussian has 0.683 and 0.954), ``half_width_68_central`` (for |cot alpha| < 2),
-        and by bin: ``by_abs_cot_alpha`` (residuals), ``by_cot_alpha`` and ``by_cot_beta`` (pulls and coverage in 5 equally
-        filled bins of the truth and of the estimate).
+        ``n``, ``truncated`` (share), ``nll`` (per cluster, targets in the public scales), ``half_width_68``
+        and ``standard_deviation`` (x and y in um, angles as cotangents and in degrees), ``coverage68`` /
+        ``coverage95`` (share of the truth within the 4-D ellipsoids meant to hold 68.3 and 95.4 %),
+        ``pull_mean``, ``pull_sigma``, ``within_1_sigma`` and ``within_2_sigma`` (by target; a Gaussian has
+        0.683 and 0.954), ``half_width_68_central`` (for |cot alpha| < 2),
+        and by bin: ``by_abs_cot_alpha`` (residuals), ``by_cot_alpha`` and ``by_cot_beta`` (pulls and coverage
+        in 5 equally filled bins of the truth and of the estimate).
     """
     good = ~truncated
     if not good.any():
-        raise InputError("quality: no cluster is complete, all are cut by the edge of their array; give other clusters")
+        raise InputError(
+            "quality: no cluster is complete, all are cut by the edge of their array; give other clusters"
+        )
     share = float(truncated.mean()) if len(truncated) else 0.0
     mean, cholesky, targets = mean[good], cholesky[good], targets[good]
     residual = targets - mean
@@ -113,16 +133,28 @@ def quality(mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDAr
         inside = (size >= low) & (size < high)
         if inside.sum() >= 10:
             result["by_abs_cot_alpha"].append(
-                {"low": low, "high": high, "n": int(inside.sum()), **residual_widths(mean[inside], targets[inside])}
+                {
+                    "low": low,
+                    "high": high,
+                    "n": int(inside.sum()),
+                    **residual_widths(mean[inside], targets[inside]),
+                }
             )
     inside = size < 2
-    result["half_width_68_central"] = residual_widths(mean[inside], targets[inside])["half_width_68"] if inside.any() else {}
+    result["half_width_68_central"] = (
+        residual_widths(mean[inside], targets[inside])["half_width_68"] if inside.any() else {}
+    )
     for name, column in (("cot_alpha", 2), ("cot_beta", 3)):
         result[f"by_{name}"] = {}
         for what, values in (("truth", targets[:, column]), ("estimate", mean[:, column])):
             groups = np.array_split(np.argsort(values, kind="stable"), BINS)
             result[f"by_{name}"][what] = [
-                {"low": float(values[g].min()), "high": float(values[g].max()), "n": len(g), **_pulls(pull[g], distance[g])}
+                {
+                    "low": float(values[g].min()),
+                    "high": float(values[g].max()),
+                    "n": len(g),
+                    **_pulls(pull[g], distance[g]),
+                }
                 for g in groups
                 if len(g)
             ]

@@ -1,7 +1,9 @@
-"""Estimates from the shape of a cluster: the cross-check of the network, and the fallback for sensors it was not trained for.
+"""Estimates from the shape of a cluster: the cross-check of the network, and the fallback for sensors it was
+not trained for.
 
-Lengths, charge-weighted widths, their correlation, edge charges and moments go into a scikit-learn regressor; the covariance
-is that of its residuals among clusters of the same size (cf. the cluster-shape filters of CMS and of ACTS's GBTS seeding).
+Lengths, charge-weighted widths, their correlation, edge charges and moments go into a scikit-learn regressor;
+the covariance is that of its residuals among clusters of the same size (cf. the cluster-shape filters of CMS
+and of ACTS's GBTS seeding).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Floats = npt.NDArray[np.float64]
 
 ARCHITECTURE = "shape-mlp-v1"
 FEATURES = (
-    "columns", "rows", "log10 charge", "width x", "width y", "correlation", "covariance", "first column", "last column",
+    "columns", "rows", "log10 charge", "width x", "width y", "correlation", "covariance", "first column",
+    "last column",
     "first row", "last row", "skewness x", "skewness y",
 )  # fmt: skip
 FEWEST = 500
@@ -74,7 +77,9 @@ def shape_features(clusters: FlatClusters) -> tuple[Floats, npt.NDArray[np.int64
 
 @dataclass(frozen=True)
 class ShapeEstimator:
-    """The trained regressor: per region the weights of a small perceptron and a table of covariance factors."""
+    """The trained regressor: per region the weights of a small perceptron and a table of covariance
+    factors.
+    """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     descriptions: Mapping[str, Mapping[str, Any]]
@@ -83,9 +88,14 @@ class ShapeEstimator:
 
     @classmethod
     def fit(
-        cls, files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions | None = None
+        cls,
+        files: str | Path | Sequence[str | Path],
+        output: str | Path,
+        options: TrainShapeOptions | None = None,
     ) -> ShapeEstimator:
-        """Train on simulated files of one sensor, save the weights and load them; arguments and errors of :func:`train_shape`."""
+        """Train on simulated files of one sensor, save the weights and load them; arguments and errors of
+        :func:`train_shape`.
+        """
         train_shape(files, output, options or TrainShapeOptions())
         return cls.load(str(output))
 
@@ -97,7 +107,9 @@ class ShapeEstimator:
             InputError: missing or damaged files, or weights of another architecture.
         """
         arrays, description = load_shape_weights(name, ARCHITECTURE, len(FEATURES), MAX_COLUMNS * MAX_ROWS)
-        descriptions = {region: {**description, "sensor": sensor} for region, sensor in description["sensor"].items()}
+        descriptions = {
+            region: {**description, "sensor": sensor} for region, sensor in description["sensor"].items()
+        }
         return cls(arrays, descriptions, tuple(description["slices"]), str(name))
 
     @property
@@ -132,7 +144,9 @@ def _forward(arrays: Mapping[str, npt.NDArray[Any]], region: str, features: Floa
 
 @dataclass(frozen=True)
 class TrainShapeOptions:
-    """Options of the training: size of the perceptron, passes, seed, share of clusters held out for the covariance."""
+    """Options of the training: size of the perceptron, passes, seed, share of clusters held out for the
+    covariance.
+    """
 
     hidden: tuple[int, ...] = (48, 24)
     epochs: int = 30
@@ -142,15 +156,44 @@ class TrainShapeOptions:
 
     def __post_init__(self) -> None:
         check_types("train shape", self)
-        check("train shape", "epochs", self.epochs, 1 <= self.epochs <= MOST_EPOCHS, f"at least 1 and at most {MOST_EPOCHS}")
-        check("train shape", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
-        good = len(self.hidden) <= MOST_LAYERS and all(isinstance(n, int) and 1 <= n <= WIDEST for n in self.hidden)
-        check("train shape", "hidden", self.hidden, good, f"widths of at most {MOST_LAYERS} layers, from 1 to {WIDEST} each")
-        check("train shape", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+        check(
+            "train shape",
+            "epochs",
+            self.epochs,
+            1 <= self.epochs <= MOST_EPOCHS,
+            f"at least 1 and at most {MOST_EPOCHS}",
+        )
+        check(
+            "train shape",
+            "seed",
+            self.seed,
+            0 <= self.seed <= LARGEST_SEED,
+            f"0 or more and at most {LARGEST_SEED}",
+        )
+        good = len(self.hidden) <= MOST_LAYERS and all(
+            isinstance(n, int) and 1 <= n <= WIDEST for n in self.hidden
+        )
+        check(
+            "train shape",
+            "hidden",
+            self.hidden,
+            good,
+            f"widths of at most {MOST_LAYERS} layers, from 1 to {WIDEST} each",
+        )
+        check(
+            "train shape",
+            "validation_share",
+            self.validation_share,
+            0 < self.validation_share < 1,
+            "between 0 and 1",
+        )
 
 
-def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions) -> dict[str, Any]:
-    """Train on simulated files of one sensor and save the weights, which do not depend on the number of cores or threads.
+def train_shape(
+    files: str | Path | Sequence[str | Path], output: str | Path, options: TrainShapeOptions
+) -> dict[str, Any]:
+    """Train on simulated files of one sensor and save the weights, which do not depend on the number of cores
+    or threads.
 
     Returns:
         By region the 68 % half widths of the held-out residuals, and the numbers of clusters.
@@ -168,14 +211,21 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
         if not opened.has_truth:
             raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
         if sensor_of(opened.header.detector, opened.header.field) != sensor:
-            raise InputError(f"{opened.path}: has another sensor than {files[0]}; train on one sensor at a time")
+            raise InputError(
+                f"{opened.path}: has another sensor than {files[0]}; train on one sensor at a time"
+            )
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
         target, has = truth_targets(clusters, options.min_share, event)
         flat = flatten(clusters, (last,))
-        if not (np.all(np.isfinite(flat.charge)) and np.all(np.isfinite(flat.local)) and np.all(np.isfinite(target[has]))):
+        if not (
+            np.all(np.isfinite(flat.charge))
+            and np.all(np.isfinite(flat.local))
+            and np.all(np.isfinite(target[has]))
+        ):
             raise InputError(
-                f"{opened.path}: a pixel's charge, a position or a truth is not finite; leave these clusters out, "
+                f"{opened.path}: a pixel's charge, a position or a truth is not finite; leave these clusters "
+                f"out, "
                 "or make the file again"
             )
         features, size_class = shape_features(flat)
@@ -195,7 +245,8 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
             raise InputError(f"{few}; simulate more events, for at least 5,000")
         if min(n_held, len(x) - n_held) < FEWEST:
             raise InputError(
-                f"train shape: validation_share {options.validation_share} of {len(x):,} clusters holds out {n_held:,}, and at "
+                f"train shape: validation_share {options.validation_share} of {len(x):,} clusters holds out "
+                f"{n_held:,}, and at "
                 f"least {FEWEST} are needed both for that and to train on"
             )
         own, metrics[region] = _train_region(x, size_class, y, n_held, options)
@@ -211,12 +262,15 @@ def train_shape(files: str | Path | Sequence[str | Path], output: str | Path, op
 def _train_region(
     x: Floats, size_class: npt.NDArray[np.int64], y: Floats, n_held: int, options: TrainShapeOptions
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Arrays and metrics of one region, of features, covariance classes and targets; the last ``n_held`` are held out."""
+    """Arrays and metrics of one region, of features, covariance classes and targets; the last ``n_held`` are
+    held out.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
     from threadpoolctl import threadpool_limits
 
-    # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut there.
+    # A few grazing loopers would dominate the squared loss and the covariance; the classes' tails are cut
+    # there.
     low, high = np.percentile(y, [0.2, 99.8], axis=0)
     y = np.clip(y, low, high)
     arrays = {
@@ -233,8 +287,8 @@ def _train_region(
         tol=0.0,
         n_iter_no_change=options.epochs,
     )
-    # Several threads add in another order: with one the weights are the same on any number of cores, and products this small
-    # take no longer.
+    # Several threads add in another order: with one the weights are the same on any number of cores, and
+    # products this small take no longer.
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # The number of epochs is ours; that scikit-learn would go on is no news.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -244,7 +298,9 @@ def _train_region(
         )
         for k, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
             arrays[f"weight{k}"], arrays[f"bias{k}"] = weight, bias
-        residual = y[-n_held:] - _forward({f"own.{name}": values for name, values in arrays.items()}, "own", x[-n_held:])
+        residual = y[-n_held:] - _forward(
+            {f"own.{name}": values for name, values in arrays.items()}, "own", x[-n_held:]
+        )
         arrays["cholesky"] = _class_factors(residual, size_class[-n_held:])
     half_widths = np.percentile(np.abs(residual), 68.27, axis=0).tolist()
     return arrays, {
@@ -255,9 +311,13 @@ def _train_region(
 
 
 def _class_factors(residual: Floats, size_class: npt.NDArray[np.int64]) -> Floats:
-    """Cholesky factors (32, 4, 4) of the residuals' second moments; classes with under 200 clusters take the pooled one."""
+    """Cholesky factors (32, 4, 4) of the residuals' second moments; classes with under 200 clusters take the
+    pooled one.
+    """
     pooled = residual.T @ residual / len(residual)
-    factors = np.tile(np.linalg.cholesky(pooled + np.diag([1e-8, 1e-9, 1e-6, 1e-6])), (MAX_COLUMNS * MAX_ROWS, 1, 1))
+    factors = np.tile(
+        np.linalg.cholesky(pooled + np.diag([1e-8, 1e-9, 1e-6, 1e-6])), (MAX_COLUMNS * MAX_ROWS, 1, 1)
+    )
     for k in range(MAX_COLUMNS * MAX_ROWS):
         part = residual[size_class == k]
         if len(part) >= 200:

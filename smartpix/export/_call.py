@@ -1,4 +1,5 @@
-"""Call the function of a compiled project: ``python _call.py LIBRARY FUNCTION INPUT.npy OUTPUT.npy N_OUTPUTS``.
+"""Call the function of a compiled project: ``python _call.py LIBRARY FUNCTION INPUT.npy OUTPUT.npy
+N_OUTPUTS``.
 
 A program of its own, since compiled code may print, crash or never end.
 """

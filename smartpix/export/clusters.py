@@ -32,14 +32,19 @@ def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
         InputError: missing or damaged weights, or those of a float network.
     """
     remedy = (
-        f"a float network becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, and the graph network "
+        f"a float network becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, and the "
+        f"graph network "
         "goes to a file that ends in .onnx or .pt"
     )
     return load_fixed_weights(name, remedy)
 
 
 def bench_codes(
-    network: FixedNetwork, description: Mapping[str, Any], n: int, file: str | Path | None = None, seed: int = 1
+    network: FixedNetwork,
+    description: Mapping[str, Any],
+    n: int,
+    file: str | Path | None = None,
+    seed: int = 1,
 ) -> npt.NDArray[np.int8]:
     """Codes (n, S, R, C) of clusters of the network's sensor and region, with noise.
 
@@ -57,7 +62,8 @@ def bench_codes(
         known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
         if not known:
             raise InputError(
-                f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it with --file"
+                f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it "
+                f"with --file"
             )
         dataset = next(d for d, region in REGION.items() if region == description["region"])
         options = DatasetOptions(dataset, SENSOR_TYPES[known[0]], sensor["field"], slices=slices)
@@ -74,7 +80,9 @@ def bench_codes(
         told = known_sensor(tables, sensor)
         clusters = read_clusters(file, slices, stop=n, thickness=told["thickness"], min_rows=n)
     lowest = float(min(e for e in network.edges if e > 0))
-    samples = from_clusters(clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed)
+    samples = from_clusters(
+        clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed
+    )
     return adc_codes(samples.images, network.edges)
 
 

@@ -1,8 +1,8 @@
 """Networks of whole numbers as hls4ml projects, proven equal by C simulation.
 
-hls4ml (https://github.com/fastmachinelearning/hls4ml) writes C++ that the vendors' compilers turn into hardware. What it writes
-is compiled here with g++, run over real clusters and compared with :func:`smartpix.chip.fixed_point.evaluate`: one wrong bit is an
-error.
+hls4ml (https://github.com/fastmachinelearning/hls4ml) writes C++ that the vendors' compilers turn into
+hardware. What it writes is compiled here with g++, run over real clusters and compared with
+:func:`smartpix.chip.fixed_point.evaluate`: one wrong bit is an error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ BACKENDS: Mapping[str, tuple[str, ...]] = {
     "catapult": ("latency", "resource"),
     "quartus": ("resource",),
 }
-"""Strategies by backend. hls4ml's others need their vendor's compiler already for the C simulation, and have none here."""
+"""Strategies by backend. hls4ml's others need their vendor's compiler already for the C simulation, and have
+none here.
+"""
 IOS = ("parallel", "stream")
 
 NAME = "smartpix"
@@ -48,8 +50,10 @@ REPORT, CONFIG, LOG = "report.json", "hls4ml_config.yml", "hls4ml.log"
 INPUTS, EXPECTED = "tb_data/tb_input_features.dat", "tb_data/tb_output_predictions.dat"
 """Test bench: one cluster a line, places in the order row, column, slice; its 14 outputs a line."""
 FINISH = (
-    "The 14 outputs are x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 in scaled units. "
-    "What follows, softplus of the diagonal M11, M22, M33, M44, units and calibration, is the host's arithmetic: "
+    "The 14 outputs are x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 in "
+    "scaled units. "
+    "What follows, softplus of the diagonal M11, M22, M33, M44, units and calibration, is the host's "
+    "arithmetic: "
     "smartpix.estimate.mdn.MdnNetwork.finish"
 )
 
@@ -66,8 +70,8 @@ class HlsOptions:
         backend: whose compiler it is for, one of BACKENDS.
         io: ``"parallel"``: the whole window at once; ``"stream"``: place by place.
         strategy: ``"latency"``, ``"resource"`` or ``"distributed_arithmetic"`` (adders without multipliers).
-        reuse: how often a multiplier works for one cluster; with 1 in parallel all places of a convolution are made at once. With
-            ``"resource"`` each layer takes the nearest number that divides its work.
+        reuse: how often a multiplier works for one cluster; with 1 in parallel all places of a convolution
+            are made at once. With ``"resource"`` each layer takes the nearest number that divides its work.
         clock_period: in ns.
         part: device, in the vendor's spelling; empty: hls4ml's default.
     """
@@ -88,20 +92,30 @@ class HlsOptions:
             ("strategy", self.strategy, strategies),
         ):
             if value not in known:
-                raise InputError(f"hls: {name} {quoted(value)} is unknown.{nearest(value, known)} There are {', '.join(known)}")
+                raise InputError(
+                    f"hls: {name} {quoted(value)} is unknown.{nearest(value, known)} There are "
+                    f"{', '.join(known)}"
+                )
         possible = BACKENDS[self.backend]
         if self.strategy not in possible:
             raise InputError(
-                f"hls: hls4ml has no strategy {quoted(self.strategy)} for {self.backend}; it has {', '.join(possible)}"
+                f"hls: hls4ml has no strategy {quoted(self.strategy)} for {self.backend}; it has "
+                f"{', '.join(possible)}"
             )
         check("hls", "reuse", self.reuse, self.reuse >= 1, "at least 1")
         check("hls", "clock_period", self.clock_period, self.clock_period > 0, "positive")
         if self.strategy == "distributed_arithmetic" and self.reuse != 1:
-            raise InputError(f"hls: distributed_arithmetic has no multipliers to reuse; reuse must be 1 and is {self.reuse}")
+            raise InputError(
+                f"hls: distributed_arithmetic has no multipliers to reuse; reuse must be 1 and is "
+                f"{self.reuse}"
+            )
 
 
-def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[Any], options: HlsOptions) -> dict[str, Any]:
-    """Write a network as an hls4ml project with a test bench of real clusters, compile it and compare all of them.
+def write_project(
+    network: FixedNetwork, folder: str | Path, codes: npt.NDArray[Any], options: HlsOptions
+) -> dict[str, Any]:
+    """Write a network as an hls4ml project with a test bench of real clusters, compile it and compare all of
+    them.
 
     Args:
         network: what the hardware computes.
@@ -113,8 +127,8 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
         What is written to report.json: options, number formats by layer, parameters, clusters compared.
 
     Raises:
-        InputError: hls4ml or g++ missing, no clusters or of another shape, a folder that is not ours, a project that hls4ml
-            cannot make or g++ not compile.
+        InputError: hls4ml or g++ missing, no clusters or of another shape, a folder that is not ours, a
+            project that hls4ml cannot make or g++ not compile.
         MismatchError: the project computes something else than the network.
     """
     folder = Path(folder)
@@ -125,7 +139,9 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
     expected = evaluate(network, codes)
     form = network.input
     if codes.min() < form.low or codes.max() > form.high:
-        raise InputError(f"hls: codes must lie from {form.low} to {form.high} and go from {codes.min()} to {codes.max()}")
+        raise InputError(
+            f"hls: codes must lie from {form.low} to {form.high} and go from {codes.min()} to {codes.max()}"
+        )
     layers = hls_layers(network)
     with replace_folder_when_done(folder) as new:
         settings = _convert(layers, new, options)
@@ -134,15 +150,21 @@ def write_project(network: FixedNetwork, folder: str | Path, codes: npt.NDArray[
         (new / CONFIG).write_text(text.replace(str(new), folder.name), encoding="utf-8")
         images = codes.transpose(0, 2, 3, 1).reshape(len(codes), -1)
         _write_numbers(new / INPUTS, np.ldexp(images.astype(np.float64), -form.fraction))
-        _write_numbers(new / EXPECTED, np.ldexp(expected.astype(np.float64), -network.outputs["dense3"].fraction))
+        _write_numbers(
+            new / EXPECTED, np.ldexp(expected.astype(np.float64), -network.outputs["dense3"].fraction)
+        )
         mismatches = check_project(new)
-        report = _report(network, layers, settings, options) | {"n_clusters": len(codes), "csim_mismatches": mismatches}
+        report = _report(network, layers, settings, options) | {
+            "n_clusters": len(codes),
+            "csim_mismatches": mismatches,
+        }
         (new / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
 
 def check_project(folder: str | Path) -> int:
-    """Compile a project, run its test bench's clusters and compare; returns the number of wrong ones, which is 0.
+    """Compile a project, run its test bench's clusters and compare; returns the number of wrong ones, which
+    is 0.
 
     Raises:
         InputError: no project there, no g++, or it does not compile or run.
@@ -160,7 +182,8 @@ def check_project(folder: str | Path) -> int:
         i = int(np.argmax(clusters))
         j = int(np.argmax(wrong[i]))
         raise MismatchError(
-            f"{folder}: the C simulation differs from the network for {int(clusters.sum())} of {len(expected)} clusters; "
+            f"{folder}: the C simulation differs from the network for {int(clusters.sum())} of "
+            f"{len(expected)} clusters; "
             f"the first is cluster {i}, output {j}: {given[i, j]:.10g} instead of {expected[i, j]:.10g}"
         )
     return 0
@@ -175,7 +198,10 @@ def _check_hls4ml() -> None:
 
 def _check_compiler() -> None:
     if shutil.which("g++") is None:
-        raise InputError("hls: g++ is missing, which compiles the C simulation; install it (Debian, Ubuntu: apt install g++)")
+        raise InputError(
+            "hls: g++ is missing, which compiles the C simulation; install it (Debian, Ubuntu: apt install "
+            "g++)"
+        )
 
 
 def _type(form: FixedPoint, cut: bool = False) -> str:
@@ -192,14 +218,24 @@ def _convert(layers: list[HlsLayer], folder: Path, options: HlsOptions) -> dict[
 
     part = {"part": options.part} if options.part else {}
     config = create_config(
-        str(folder), NAME, options.backend, io_type=f"io_{options.io}", clock_period=options.clock_period, **part
+        str(folder),
+        NAME,
+        options.backend,
+        io_type=f"io_{options.io}",
+        clock_period=options.clock_period,
+        **part,
     )
     backend = get_backend(options.backend)
     settings = {layer.name: _settings(layer, options, backend) for layer in layers}
-    model = {"Precision": "ap_fixed<16,6>", "ReuseFactor": options.reuse, "Strategy": BACKENDS[options.backend][0]}
+    model = {
+        "Precision": "ap_fixed<16,6>",
+        "ReuseFactor": options.reuse,
+        "Strategy": BACKENDS[options.backend][0],
+    }
     config["HLSConfig"] = {"Model": model, "LayerName": settings}
     listed = [
-        {**layer.attributes, "class_name": layer.kind, "name": layer.name, "inputs": list(layer.inputs)} for layer in layers
+        {**layer.attributes, "class_name": layer.kind, "name": layer.name, "inputs": list(layer.inputs)}
+        for layer in layers
     ]
     printed = io.StringIO()
     try:
@@ -214,18 +250,22 @@ def _convert(layers: list[HlsLayer], folder: Path, options: HlsOptions) -> dict[
 
 def _settings(layer: HlsLayer, options: HlsOptions, backend: Any) -> dict[str, Any]:
     """hls4ml's settings of a layer."""
-    precision = {"result": _type(layer.result, layer.cut)} | {name: _type(form) for name, form in layer.precision.items()}
+    precision = {"result": _type(layer.result, layer.cut)} | {
+        name: _type(form) for name, form in layer.precision.items()
+    }
     settings: dict[str, Any] = {"Precision": precision}
     if layer.kind not in ("Conv2D", "Dense"):
         # Additions and the constant ninth: there is nothing to choose.
         return settings | {"ReuseFactor": options.reuse}
     reuse = options.reuse
     if options.strategy == "resource":
-        # hls4ml would choose too, but forgets its choice for 1 x 1 convolutions, which then abort, and takes numbers that its
-        # convolutions cannot do.
+        # hls4ml would choose too, but forgets its choice for 1 x 1 convolutions, which then abort, and takes
+        # numbers that its convolutions cannot do.
         *seen, n_out = layer.attributes["weight_data"].shape
         n_in = int(np.prod(seen))
-        possible = [n for n in backend.get_valid_reuse_factors(n_in, n_out) if layer.kind == "Dense" or n <= n_in]
+        possible = [
+            n for n in backend.get_valid_reuse_factors(n_in, n_out) if layer.kind == "Dense" or n <= n_in
+        ]
         reuse = backend.get_closest_reuse_factor(possible, options.reuse)
     settings |= {"ReuseFactor": int(reuse), "Strategy": options.strategy}
     if layer.kind == "Conv2D" and options.io == "parallel" and options.reuse == 1:
@@ -246,22 +286,40 @@ def _simulate(folder: Path, values: Floats) -> Floats:
     """Outputs (N, 14) of the compiled project for inputs (N, n)."""
     _check_compiler()
     firmware = folder.resolve() / "firmware"
-    # hls4ml asks for -O3, which takes twice as long to compile and is not faster; the name is what the script calls itself.
+    # hls4ml asks for -O3, which takes twice as long to compile and is not faster; the name is what the script
+    # calls itself.
     script = (folder / "build_lib.sh").read_text(encoding="utf-8").replace("-O3", "-O1")
     command = ["bash", "-c", script, "./build_lib.sh"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     libraries = list(firmware.glob("*.so"))
     try:
         if done.returncode or len(libraries) != 1:
-            raise InputError(f"{folder}: g++ cannot compile the project: {(done.stderr or done.stdout)[-2000:]}")
+            raise InputError(
+                f"{folder}: g++ cannot compile the project: {(done.stderr or done.stdout)[-2000:]}"
+            )
         with tempfile.TemporaryDirectory() as scratch:
             source, out = Path(scratch) / "in.npy", Path(scratch) / "out.npy"
             np.save(source, values)
             call = str(Path(__file__).with_name("_call.py"))
-            command = [sys.executable, call, str(libraries[0]), f"{NAME}_double", str(source), str(out), str(N_OUTPUTS)]
-            ran = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+            command = [
+                sys.executable,
+                call,
+                str(libraries[0]),
+                f"{NAME}_double",
+                str(source),
+                str(out),
+                str(N_OUTPUTS),
+            ]
+            ran = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=False
+            )
             if ran.returncode:
-                raise InputError(f"{folder}: the C simulation ended with {ran.returncode}: {(ran.stderr or ran.stdout)[-2000:]}")
+                raise InputError(
+                    f"{folder}: the C simulation ended with {ran.returncode}: "
+                    f"{(ran.stderr or ran.stdout)[-2000:]}"
+                )
             return np.asarray(np.load(out))
     finally:
         # They know the place of their weights by its full name, and the project may move.
@@ -270,7 +328,10 @@ def _simulate(folder: Path, values: Floats) -> Floats:
 
 
 def _report(
-    network: FixedNetwork, layers: list[HlsLayer], settings: Mapping[str, Mapping[str, Any]], options: HlsOptions
+    network: FixedNetwork,
+    layers: list[HlsLayer],
+    settings: Mapping[str, Mapping[str, Any]],
+    options: HlsOptions,
 ) -> dict[str, Any]:
     from hls4ml import __version__
 

@@ -1,17 +1,19 @@
 """A network of whole numbers as layers of hls4ml, with the width of every number set by hand.
 
-Images are (rows, columns, channels), as hls4ml streams them. Every sum gets an accumulator that holds the largest and the
-smallest value its weights can make, so that no sum is cut off; a layer's result is cut off (AP_TRN) and saturates (AP_SAT) at the
-network's format, which is all there is of an activation. hls4ml's own pieces that do something else are left out:
+Images are (rows, columns, channels), as hls4ml streams them. Every sum gets an accumulator that holds the
+largest and the smallest value its weights can make, so that no sum is cut off; a layer's result is cut off
+(AP_TRN) and saturates (AP_SAT) at the network's format, which is all there is of an activation. hls4ml's own
+pieces that do something else are left out:
 
 - its hyperbolic tangent is a table;
-- its average pooling divides: towards zero if the sum has the fraction of the data, towards minus infinity only if it has more,
-  and in the type of its result (https://github.com/fastmachinelearning/hls4ml/issues/1297). Here it is a convolution of ones
-  with stride 3 and a multiplication by a constant, exact by :func:`smartpix.chip.fixed_point.ninth`, and no divider;
-- its grouped convolutions do not exist for all backends and strategies. Here they are convolutions with zeros, which cost nothing
-  once unrolled;
-- joining two branches before a dense layer needs a buffer between streams of different shape. Here each branch has its part of
-  the weights, and the two exact sums are added.
+- its average pooling divides: towards zero if the sum has the fraction of the data, towards minus infinity
+  only if it has more, and in the type of its result
+  (https://github.com/fastmachinelearning/hls4ml/issues/1297). Here it is a convolution of ones with stride 3
+  and a multiplication by a constant, exact by :func:`smartpix.chip.fixed_point.ninth`, and no divider;
+- its grouped convolutions do not exist for all backends and strategies. Here they are convolutions with
+  zeros, which cost nothing once unrolled;
+- joining two branches before a dense layer needs a buffer between streams of different shape. Here each
+  branch has its part of the weights, and the two exact sums are added.
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ class HlsLayer:
 
 
 def hls_layers(network: FixedNetwork) -> list[HlsLayer]:
-    """Layers of a network, in the order of the data; the first is the input, the last gives the 14 outputs."""
+    """Layers of a network, in the order of the data; the first is the input, the last gives the 14
+    outputs.
+    """
     slices, rows, columns = network.shape
     first = _input("clusters", (rows, columns, slices), network.input)
     if network.kind == "conv":
@@ -106,19 +110,28 @@ def _branches(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
         seen = _cut_convolution(network, "columns", first, network.weights["columns"].transpose(2, 3, 1, 0))
     weight = network.weights["dense1"]
     n_seen = seen.shape[1] * seen.shape[2]
-    of_columns = weight[:, :n_seen].reshape(-1, seen.shape[2], seen.shape[1]).swapaxes(1, 2).reshape(-1, n_seen)
+    of_columns = (
+        weight[:, :n_seen].reshape(-1, seen.shape[2], seen.shape[1]).swapaxes(1, 2).reshape(-1, n_seen)
+    )
     of_rows = weight[:, n_seen:].reshape(-1, slices, rows).swapaxes(1, 2).reshape(-1, slices * rows)
     bias, fraction = network.biases["dense1"], network.sum_fraction("dense1")
     form = network.formats["dense1"]
-    parts = _sums("dense1_columns", seen, of_columns, form, bias, fraction), _sums("dense1_rows", row_sums, of_rows, form)
+    parts = (
+        _sums("dense1_columns", seen, of_columns, form, bias, fraction),
+        _sums("dense1_rows", row_sums, of_rows, form),
+    )
     out = network.outputs["dense1"]
     names = (parts[0][-1].name, parts[1][-1].name)
-    both = HlsLayer("Merge", "dense1", names, (len(weight),), out, out.low, out.high, {}, {"op": "add"}, cut=True)
+    both = HlsLayer(
+        "Merge", "dense1", names, (len(weight),), out, out.low, out.high, {}, {"op": "add"}, cut=True
+    )
     return [seen, row_sums, *parts[0], *parts[1], both]
 
 
 def _input(name: str, shape: tuple[int, ...], form: FixedPoint) -> HlsLayer:
-    return HlsLayer("InputLayer", name, (), shape, form, form.low, form.high, {}, {"input_shape": list(shape)})
+    return HlsLayer(
+        "InputLayer", name, (), shape, form, form.low, form.high, {}, {"input_shape": list(shape)}
+    )
 
 
 def _ones(rows: int, columns: int, channels: int) -> Ints:
@@ -129,14 +142,18 @@ def _ones(rows: int, columns: int, channels: int) -> Ints:
 def _holding(low: int, high: int, fraction: int) -> FixedPoint:
     """The narrowest signed format of at least two bits that holds all from ``low`` to ``high``."""
     return FixedPoint(
-        True, max(2, 1 + max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0)), fraction
+        True,
+        max(2, 1 + max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0)),
+        fraction,
     )
 
 
 def _weighted(
     before: HlsLayer, matrix: Ints, form: FixedPoint, bias: Ints | None, bias_fraction: int
 ) -> tuple[FixedPoint, int, int, dict[str, FixedPoint], dict[str, Any]]:
-    """Format, smallest and largest of the sums of (outputs, inputs) weights, with hls4ml's precisions and bias."""
+    """Format, smallest and largest of the sums of (outputs, inputs) weights, with hls4ml's precisions and
+    bias.
+    """
     positive, negative = np.maximum(matrix, 0), np.minimum(matrix, 0)
     low = (positive * before.low + negative * before.high).sum(axis=1)
     high = (positive * before.high + negative * before.low).sum(axis=1)
@@ -193,12 +210,24 @@ def _convolution(
         "pad_right": 0,
         "weight_data": np.ldexp(kernel.astype(np.float64), -form.fraction),
     }
-    return HlsLayer("Conv2D", name, (before.name,), (out_rows, out_columns, n_out), result, low, high, precision, attributes)
+    return HlsLayer(
+        "Conv2D",
+        name,
+        (before.name,),
+        (out_rows, out_columns, n_out),
+        result,
+        low,
+        high,
+        precision,
+        attributes,
+    )
 
 
 def _cut_convolution(network: FixedNetwork, name: str, before: HlsLayer, kernel: Ints) -> HlsLayer:
     """Convolution whose result is cut to the network's format."""
-    sums = _convolution(name, before, kernel, network.formats[name], network.biases[name], network.sum_fraction(name))
+    sums = _convolution(
+        name, before, kernel, network.formats[name], network.biases[name], network.sum_fraction(name)
+    )
     return _cut(sums, network.outputs[name])
 
 
@@ -207,9 +236,16 @@ def _cut(layer: HlsLayer, form: FixedPoint) -> HlsLayer:
 
 
 def _sums(
-    name: str, before: HlsLayer, weight: Ints, form: FixedPoint, bias: Ints | None = None, bias_fraction: int = 0
+    name: str,
+    before: HlsLayer,
+    weight: Ints,
+    form: FixedPoint,
+    bias: Ints | None = None,
+    bias_fraction: int = 0,
 ) -> list[HlsLayer]:
-    """Dense layer (outputs, inputs), its input flattened if it is an image; its sums are passed on as they are."""
+    """Dense layer (outputs, inputs), its input flattened if it is an image; its sums are passed on as they
+    are.
+    """
     layers = []
     if len(before.shape) > 1:
         flat = (int(np.prod(before.shape)),)
@@ -222,18 +258,29 @@ def _sums(
         before = layers[-1]
     n_out, n_in = weight.shape
     result, low, high, precision, attributes = _weighted(before, weight, form, bias, bias_fraction)
-    attributes |= {"n_in": n_in, "n_out": n_out, "weight_data": np.ldexp(weight.T.astype(np.float64), -form.fraction)}
-    return [*layers, HlsLayer("Dense", name, (before.name,), (n_out,), result, low, high, precision, attributes)]
+    attributes |= {
+        "n_in": n_in,
+        "n_out": n_out,
+        "weight_data": np.ldexp(weight.T.astype(np.float64), -form.fraction),
+    }
+    return [
+        *layers,
+        HlsLayer("Dense", name, (before.name,), (n_out,), result, low, high, precision, attributes),
+    ]
 
 
 def _dense(network: FixedNetwork, name: str, before: HlsLayer, weight: Ints) -> list[HlsLayer]:
     """Dense layer whose result is cut to the network's format."""
-    layers = _sums(name, before, weight, network.formats[name], network.biases[name], network.sum_fraction(name))
+    layers = _sums(
+        name, before, weight, network.formats[name], network.biases[name], network.sum_fraction(name)
+    )
     return [*layers[:-1], _cut(layers[-1], network.outputs[name])]
 
 
 def _average(network: FixedNetwork, mix: HlsLayer, total: HlsLayer) -> HlsLayer:
-    """Sums of nine to averages, cut off: a multiplication by nearly a ninth and half a unit more, as evaluate's division."""
+    """Sums of nine to averages, cut off: a multiplication by nearly a ninth and half a unit more, as
+    evaluate's division.
+    """
     out = network.outputs["pool"]
     more = max(out.fraction - mix.result.fraction, 0)
     multiplier, shift = ninth(max(-total.low, total.high) << more)

@@ -1,7 +1,8 @@
-"""A network of whole numbers as adders and multiplexers, with da4ml's multiplication by constants without multipliers.
+"""A network of whole numbers as adders and multiplexers, with da4ml's multiplication by constants without
+multipliers.
 
-Follows :func:`smartpix.chip.fixed_point.evaluate` step by step. All quantities are whole numbers, as there; da4ml keeps the exact
-interval of each, so that no wire is wider than what can occur on it.
+Follows :func:`smartpix.chip.fixed_point.evaluate` step by step. All quantities are whole numbers, as there;
+da4ml keeps the exact interval of each, so that no wire is wider than what can occur on it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ Wires = npt.NDArray[np.object_]
 """da4ml's FixedVariable, one by one."""
 
 METHODS = ("wmc", "mc")
-"""da4ml's greedy choices of the next common pair of terms: the two that give the fewest adders for these matrices."""
+"""da4ml's greedy choices of the next common pair of terms: the two that give the fewest adders for these
+matrices.
+"""
 TRIES = 20
-"""Orders in which the rows and columns of a small matrix are tried; the greedy choice depends on it, by 3 to 6 percent."""
+"""Orders in which the rows and columns of a small matrix are tried; the greedy choice depends on it, by 3 to
+6 percent.
+"""
 SMALL = 100
 """Numbers in a matrix that is tried that often; for larger ones it gains a percent and takes seconds."""
 
@@ -37,25 +42,32 @@ def code_range(network: FixedNetwork) -> tuple[int, int]:
 
 
 def trace(network: FixedNetwork, adders_per_stage: int = -1) -> Any:
-    """The network as da4ml's ``CombLogic``: codes (S * R * C,) to 14 whole numbers in the format ``outputs["dense3"]``.
+    """The network as da4ml's ``CombLogic``: codes (S * R * C,) to 14 whole numbers in the format
+    ``outputs["dense3"]``.
 
     Inputs that no output depends on have no bits in it.
 
     Args:
         network: what to trace.
-        adders_per_stage: adders one after the other between two registers, for a later pipeline; -1: no registers.
+        adders_per_stage: adders one after the other between two registers, for a later pipeline; -1: no
+            registers.
 
     Raises:
         InputError: no output depends on the input.
     """
     codes, outputs = _wires(network, adders_per_stage)
     if not _vary(outputs):
-        raise InputError("network: no output depends on the input, there is nothing to make of it; were all weights pruned away?")
+        raise InputError(
+            "network: no output depends on the input, there is nothing to make of it; were all weights "
+            "pruned away?"
+        )
     return _logic(codes, outputs)
 
 
 def estimate_luts(network: FixedNetwork) -> int:
-    """Look-up tables of the fully unrolled network by da4ml's count, in a few seconds; 0: no output depends on the input."""
+    """Look-up tables of the fully unrolled network by da4ml's count, in a few seconds; 0: no output depends
+    on the input.
+    """
     codes, outputs = _wires(network, -1)
     return round(_logic(codes, outputs).cost) if _vary(outputs) else 0
 
@@ -70,7 +82,9 @@ def _wires(network: FixedNetwork, adders_per_stage: int) -> tuple[list[Any], lis
     low, high = code_range(network)
     # Cost in bits of adders, delay in adders, whatever their width.
     hardware = HWConfig(1, -1, adders_per_stage)
-    codes = np.array([FixedVariable(low, high, 1, hwconf=hardware) for _ in range(math.prod(network.shape))], dtype=object)
+    codes = np.array(
+        [FixedVariable(low, high, 1, hwconf=hardware) for _ in range(math.prod(network.shape))], dtype=object
+    )
     return list(codes), list(_Tracer(network).outputs(codes.reshape(network.shape)))
 
 
@@ -99,7 +113,9 @@ class _Tracer:
         else:
             sums = self.linear(np.ones((1, codes.shape[2]), np.int64), codes).reshape(-1)
             if network.kind == "mlp":
-                columns = self.linear(np.ones((1, codes.shape[1]), np.int64), codes.swapaxes(1, 2)).reshape(-1)
+                columns = self.linear(np.ones((1, codes.shape[1]), np.int64), codes.swapaxes(1, 2)).reshape(
+                    -1
+                )
                 x = np.concatenate([columns, sums])
             else:
                 kernel = network.weights["columns"]
@@ -118,16 +134,25 @@ class _Tracer:
         network = self.network
         rows, columns = (codes.shape[1] - 2) // 3, (codes.shape[2] - 2) // 3
         # The places beyond the last whole 3 x 3 are not used.
-        seen = np.lib.stride_tricks.sliding_window_view(codes, (3, 3), axis=(1, 2))[:, : 3 * rows, : 3 * columns]
+        seen = np.lib.stride_tricks.sliding_window_view(codes, (3, 3), axis=(1, 2))[
+            :, : 3 * rows, : 3 * columns
+        ]
         kernels = network.weights["depthwise"]
         depth = np.stack(
-            [self.linear(k.reshape(1, 9), s.reshape(*s.shape[:2], 9))[..., 0] for k, s in zip(kernels, seen, strict=True)],
+            [
+                self.linear(k.reshape(1, 9), s.reshape(*s.shape[:2], 9))[..., 0]
+                for k, s in zip(kernels, seen, strict=True)
+            ],
             axis=-1,
         )
         mixed = self.activated("pointwise", self.linear(network.weights["pointwise"], depth))
         mixed = self.activated("mix", self.linear(network.weights["mix"], mixed))
         # (G, rows, columns, 9)
-        nine = mixed.reshape(rows, 3, columns, 3, -1).transpose(4, 0, 2, 1, 3).reshape(mixed.shape[-1], rows, columns, 9)
+        nine = (
+            mixed.reshape(rows, 3, columns, 3, -1)
+            .transpose(4, 0, 2, 1, 3)
+            .reshape(mixed.shape[-1], rows, columns, 9)
+        )
         out, given = network.outputs["pool"], network.outputs["mix"]
         more = max(out.fraction - given.fraction, 0)
         multiplier, shift = ninth(9 * max(abs(given.low), given.high) << more)
@@ -137,7 +162,9 @@ class _Tracer:
 
     def activated(self, layer: str, sums: Wires) -> Wires:
         """Results (..., outputs) of a layer's sums (..., outputs)."""
-        return _cut(self.network.outputs[layer], sums + self.network.biases[layer], self.network.sum_fraction(layer))
+        return _cut(
+            self.network.outputs[layer], sums + self.network.biases[layer], self.network.sum_fraction(layer)
+        )
 
     def linear(self, weights: Ints, x: Wires) -> Wires:
         """``x @ weights.T`` (..., outputs) of weights (outputs, inputs) and x (..., inputs)."""
@@ -172,7 +199,9 @@ class _Adders:
         return np.asarray(self.solution(x[self.inputs]), dtype=object)[self.outputs]
 
 
-def _solved(matrix: npt.NDArray[np.float32], intervals: list[Any], latencies: list[float], hardware: Any) -> _Adders:
+def _solved(
+    matrix: npt.NDArray[np.float32], intervals: list[Any], latencies: list[float], hardware: Any
+) -> _Adders:
     """The fewest adders found for a matrix (inputs, outputs)."""
     from da4ml.cmvm import solve
 
@@ -210,7 +239,11 @@ def _saturated(form: FixedPoint, wire: Any) -> Any:
     # da4ml asks whether k > 127, which takes all bits of k; k >= 128 takes the uppermost ones.
     moved = wire.quantize(1, bits, 0, "WRAP", "TRN").max_of(form.low)
     interval = (float(moved.low), float(form.high), 1.0)
-    return (moved - (form.high + 1)).msb_mux(moved, form.high, qint=interval, zt_sensitive=False).quantize(*whole, "WRAP", "TRN")
+    return (
+        (moved - (form.high + 1))
+        .msb_mux(moved, form.high, qint=interval, zt_sensitive=False)
+        .quantize(*whole, "WRAP", "TRN")
+    )
 
 
 def _constant(like: Any, k: int) -> Any:

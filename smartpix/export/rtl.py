@@ -1,8 +1,10 @@
-"""A network of whole numbers as pipelined Verilog, simulated against the plain reference and measured without vendor tools.
+"""A network of whole numbers as pipelined Verilog, simulated against the plain reference and measured without
+vendor tools.
 
-The folder: ``smartpix.v`` the top module with evenly spaced numbers in its ports, ``network*.v`` the stages between registers,
-``shift_adder.v``, ``mux.v`` and ``negative.v`` da4ml's modules (LGPL-3.0), ``testbench.v`` with ``codes.hex`` and
-``expected.hex``, the logs of the tools and ``report.json``. A cluster goes in at every edge of the clock.
+The folder: ``smartpix.v`` the top module with evenly spaced numbers in its ports, ``network*.v`` the stages
+between registers, ``shift_adder.v``, ``mux.v`` and ``negative.v`` da4ml's modules (LGPL-3.0), ``testbench.v``
+with ``codes.hex`` and ``expected.hex``, the logs of the tools and ``report.json``. A cluster goes in at every
+edge of the clock.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class RtlOptions:
 
     Attributes:
         clock_ns: period of the clock; 5 (200 MHz) suits programmable logic, 25 is the LHC's.
-        adders_per_stage: adders and multiplexers one after the other between two registers; 0: one per ns of the clock.
+        adders_per_stage: adders and multiplexers one after the other between two registers; 0: one per ns of
+            the clock.
         simulate: with verilator.
         fpga: count look-up tables with yosys.
         cells: map to standard cells with yosys, and find the longest path with opensta.
@@ -84,13 +87,16 @@ def write_rtl(
 
     Returns:
         What is in ``report.json``. None stands for what was not asked for or whose tool is ``missing``:
-        ``rtl_mismatches`` of ``n_clusters``; ``luts``, ``ffs``, ``carry`` of the programmable logic; ``cells``, ``cell_area_mm2``
-        (180 nm), ``cell_area_mm2_28nm``, ``longest_path_ns``, ``slack_ns``, ``meets_clock``, ``fmax_mhz`` of the standard cells;
-        ``latency_cycles`` from the edge that takes a cluster in to the edge that gives its result, ``latency_ns``, ``ii_cycles``,
-        ``clock_ns``; ``da4ml_luts`` and ``register_bits`` before synthesis; ``versions``, ``assumptions``, ``missing`` as text.
+        ``rtl_mismatches`` of ``n_clusters``; ``luts``, ``ffs``, ``carry`` of the programmable logic;
+        ``cells``, ``cell_area_mm2`` (180 nm), ``cell_area_mm2_28nm``, ``longest_path_ns``, ``slack_ns``,
+        ``meets_clock``, ``fmax_mhz`` of the standard cells; ``latency_cycles`` from the edge that takes a
+        cluster in to the edge that gives its result, ``latency_ns``, ``ii_cycles``, ``clock_ns``;
+        ``da4ml_luts`` and ``register_bits`` before synthesis; ``versions``, ``assumptions``, ``missing`` as
+        text.
 
     Raises:
-        InputError: codes of another shape or beyond the range of the edges, a network without work to do, or another folder.
+        InputError: codes of another shape or beyond the range of the edges, a network without work to do, or
+            another folder.
         InputError: the simulation differs from the reference, or a tool failed.
     """
     options = options or RtlOptions()
@@ -122,7 +128,8 @@ def write_rtl(
             facts["rtl_mismatches"] = simulate(new)
             if facts["rtl_mismatches"]:
                 raise InputError(
-                    f"{facts['rtl_mismatches']} of {len(codes)} clusters give other numbers in the simulated Verilog than in the "
+                    f"{facts['rtl_mismatches']} of {len(codes)} clusters give other numbers in the simulated "
+                    f"Verilog than in the "
                     "reference; please report this network"
                 )
         if options.fpga and _present(facts, "yosys"):
@@ -146,7 +153,8 @@ def write_rtl(
 
 
 def simulate(folder: str | Path) -> int:
-    """Clusters of a folder's test bench whose results differ from the expected ones, with the clock, by verilator.
+    """Clusters of a folder's test bench whose results differ from the expected ones, with the clock, by
+    verilator.
 
     Raises:
         InputError: the Verilog does not compile, or the test bench does not come to its end.
@@ -154,9 +162,23 @@ def simulate(folder: str | Path) -> int:
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as build:
         sources = sorted(path.name for path in folder.glob("*.v") if path.name != synthesis.NETLIST)
-        # da4ml's modules drop bits on purpose, which lint warns of. Optimised C++ takes longer to compile than it saves.
-        command = ["verilator", "--binary", "-j", "1", "-Wno-lint", "-Wno-style", "--top-module", "testbench", "--Mdir", build]
-        command += [word for stage in ("GLOBAL", "FAST", "SLOW") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")]
+        # da4ml's modules drop bits on purpose, which lint warns of. Optimised C++ takes longer to compile
+        # than it saves.
+        command = [
+            "verilator",
+            "--binary",
+            "-j",
+            "1",
+            "-Wno-lint",
+            "-Wno-style",
+            "--top-module",
+            "testbench",
+            "--Mdir",
+            build,
+        ]
+        command += [
+            word for stage in ("GLOBAL", "FAST", "SLOW") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")
+        ]
         synthesis.run([*command, *sources], folder, "verilator.log")
         out = synthesis.run([str(Path(build) / "Vtestbench")], folder, "simulation.log")
     found = re.search(r"clusters (\d+) mismatches (\d+)", out)
@@ -167,10 +189,15 @@ def simulate(folder: str | Path) -> int:
 
 def _check_codes(network: FixedNetwork, codes: npt.NDArray[Any]) -> None:
     if codes.shape[1:] != network.shape or len(codes) == 0:
-        raise InputError(f"rtl: needs codes (N, slices, rows, columns) with {network.shape} at the end, these are {codes.shape}")
+        raise InputError(
+            f"rtl: needs codes (N, slices, rows, columns) with {network.shape} at the end, these are "
+            f"{codes.shape}"
+        )
     low, high = code_range(network)
     if codes.min() < low or codes.max() > high:
-        raise InputError(f"rtl: codes are {codes.min()} to {codes.max()} and the network's edges give {low} to {high}")
+        raise InputError(
+            f"rtl: codes are {codes.min()} to {codes.max()} and the network's edges give {low} to {high}"
+        )
 
 
 def _present(facts: dict[str, Any], tool: str, file: str | None = None) -> bool:
@@ -197,7 +224,9 @@ def _write_verilog(network: FixedNetwork, pipe: Any, folder: Path) -> None:
     for name in STATIC:
         source = (Path(verilog.__file__).parent / "source" / f"{name}.v").read_text(encoding="utf-8")
         # Verilator before 5.008 does not know the two parts of WIDTH by name, and stops.
-        (folder / f"{name}.v").write_text(source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"), encoding="utf-8")
+        (folder / f"{name}.v").write_text(
+            source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"), encoding="utf-8"
+        )
     (folder / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
 
 
@@ -244,7 +273,9 @@ endmodule
 def _port_bits(network: FixedNetwork) -> tuple[int, int]:
     """Bits of a code and of a result."""
     low, high = code_range(network)
-    return max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0), network.outputs["dense3"].bits
+    return max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0), network.outputs[
+        "dense3"
+    ].bits
 
 
 def _forms(intervals: list[Any]) -> list[tuple[int, int, bool]]:
@@ -257,7 +288,9 @@ def _forms(intervals: list[Any]) -> list[tuple[int, int, bool]]:
 def _write_bench(network: FixedNetwork, pipe: Any, folder: Path, codes: npt.NDArray[Any]) -> None:
     in_bits, out_bits = _port_bits(network)
     expected = evaluate(network, codes)
-    (folder / "codes.hex").write_text(_hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8")
+    (folder / "codes.hex").write_text(
+        _hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8"
+    )
     (folder / "expected.hex").write_text(_hex(expected, out_bits), encoding="utf-8")
     n_in, n_out = codes[0].size * in_bits, expected.shape[1] * out_bits
     (folder / "testbench.v").write_text(

@@ -1,4 +1,6 @@
-"""Size and speed of Verilog with free tools: yosys (look-up tables, standard cells) and opensta (longest path)."""
+"""Size and speed of Verilog with free tools: yosys (look-up tables, standard cells) and opensta (longest
+path).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,19 @@ from typing import Any
 
 from smartpix.schema import InputError
 
-__all__ = ["CELLS", "FPGA", "LIBERTY", "NETLIST", "TIMING", "cells", "fpga", "missing", "run", "timing", "tool_version"]
+__all__ = [
+    "CELLS",
+    "FPGA",
+    "LIBERTY",
+    "NETLIST",
+    "TIMING",
+    "cells",
+    "fpga",
+    "missing",
+    "run",
+    "timing",
+    "tool_version",
+]
 
 LIBERTY = "/usr/share/qflow/tech/osu018/osu018_stdcells.lib"
 GATES, NETLIST = "gates.il", "cells.v"
@@ -24,19 +38,21 @@ TIMING = ("longest_path_ns", "slack_ns", "meets_clock", "fmax_mhz")
 
 NANOMETRES = 180, 28
 CELL_ASSUMPTIONS = [
-    "cells: area of the standard cells of the OSU 180 nm library, before placement: no clock tree, no wires, no fill",
-    f"28 nm: the area at 180 nm times ({NANOMETRES[1]}/{NANOMETRES[0]})^2, the ideal shrink; a real library differs",
+    "cells: area of the standard cells of the OSU 180 nm library, before placement: no clock tree, no wires, "
+    "no fill",
+    f"28 nm: the area at 180 nm times ({NANOMETRES[1]}/{NANOMETRES[0]})^2, the ideal shrink; a real library "
+    f"differs",
 ]
-TIMING_ASSUMPTION = (
-    "longest path: from register to register at 180 nm, typical corner, no wires, with setup, by opensta; not scaled to 28 nm"
-)
+TIMING_ASSUMPTION = "longest path: from register to register at 180 nm, typical corner, no wires, with setup, by opensta; not scaled to 28 nm"
 
 PACKAGES = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta"}
 HELPERS = {"verilator": ("make", "g++")}
 
 
 def missing(tool: str, file: str | None = None) -> dict[str, str]:
-    """What to install: by tool, if the tool or what it needs is not there, and as ``liberty``, if the file is not."""
+    """What to install: by tool, if the tool or what it needs is not there, and as ``liberty``, if the file is
+    not.
+    """
     fixes = {}
     for name in (tool, *HELPERS.get(tool, ())):
         if shutil.which(name) is None and tool not in fixes:
@@ -60,7 +76,9 @@ def run(command: list[str], folder: Path, log: str) -> str:
         InputError: it failed; with the end of what it printed.
     """
     with (folder / log).open("w", encoding="utf-8") as file:
-        code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        ).returncode
     text = (folder / log).read_text(errors="replace", encoding="utf-8")
     if code != 0:
         raise InputError(f"{Path(command[0]).name} failed with code {code}:\n{text[-2000:]}")
@@ -87,7 +105,9 @@ def cells(folder: Path, liberty: str, clock_ns: float) -> dict[str, Any]:
     # With a load at the outputs abc also puts buffers behind gates that drive many others, and chooses sizes.
     (folder / "abc.constr").write_text("set_load 0.1\n", encoding="utf-8")
     # In two goes: what the first one needs on the way to gates would not leave abc enough memory beside it.
-    _yosys(folder, f"{_read(folder)}\nsynth -flatten -noabc -top smartpix\nwrite_rtlil {GATES}\n", "yosys_gates")
+    _yosys(
+        folder, f"{_read(folder)}\nsynth -flatten -noabc -top smartpix\nwrite_rtlil {GATES}\n", "yosys_gates"
+    )
     # Opensta reads no assignments of several wires at once: the last step leaves none.
     script = f"""read_rtlil {GATES}
 dfflibmap -liberty {liberty}
@@ -102,7 +122,14 @@ write_verilog -noattr {NETLIST}
     _yosys(folder, script, "yosys_cells")
     (folder / GATES).unlink()
     count = _count(folder, "yosys_cells")
-    area = float(_found(r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text(encoding="utf-8"))) * 1e-6
+    area = (
+        float(
+            _found(
+                r"Chip area for .*: *([0-9.]+)", (folder / "yosys_cells_area.txt").read_text(encoding="utf-8")
+            )
+        )
+        * 1e-6
+    )
     return {
         "cells": sum(count.values()),
         "cell_ffs": sum(n for name, n in count.items() if name.startswith("DFF")),
@@ -130,7 +157,12 @@ exit
         raise InputError(f"opensta did not read the design:\n{text[-2000:]}")
     slack = float(_found(r"worst slack (-?[0-9.]+)", text))
     longest = clock_ns - slack
-    return {"longest_path_ns": longest, "slack_ns": slack, "meets_clock": slack >= 0, "fmax_mhz": 1000 / longest}
+    return {
+        "longest_path_ns": longest,
+        "slack_ns": slack,
+        "meets_clock": slack >= 0,
+        "fmax_mhz": 1000 / longest,
+    }
 
 
 def _read(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """Event files and cluster tables: reading, writing, and the checks of what comes in.
 
-:mod:`smartpix.io.events` reads event files (ROOT), :mod:`smartpix.io.write` writes them, :mod:`smartpix.io.parquet` holds tables of
-labelled clusters.
+:mod:`smartpix.io.events` reads event files (ROOT), :mod:`smartpix.io.write` writes them,
+:mod:`smartpix.io.parquet` holds tables of labelled clusters.
 """
 
 from typing import TYPE_CHECKING

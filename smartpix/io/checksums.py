@@ -1,8 +1,9 @@
 """Checksums of our own files: CRC-32 (that of zlib) of every column, by which damage within a column is told.
 
-Of event files the branch ``checksum`` holds one of each column and event, so that any range of events is checked as it is
-read; the string ``checksums`` holds those of the ``metadata``, of the detector's columns, and the number of events. Of
-cluster tables there is one for each column and row group. Files of others, and older ones, have none.
+Of event files the branch ``checksum`` holds one of each column and event, so that any range of events is
+checked as it is read; the string ``checksums`` holds those of the ``metadata``, of the detector's columns,
+and the number of events. Of cluster tables there is one for each column and row group. Files of others, and
+older ones, have none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Checksums of our cluster tables (parquet): one for each column and row group, in the footer beside the metadata."""
+"""Checksums of our cluster tables (parquet): one for each column and row group, in the footer beside the
+metadata.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ __all__ = ["METADATA", "cluster_checksums", "described_checksums", "our_field"]
 
 METADATA, SUMS = b"smartpix", b"smartpix.io.checksums"
 FIELD_ID, FIRST_ID = b"PARQUET:field_id", 0x53500000
-"""Parquet's ids of our columns count from here: a table is known for ours even where its metadata are gone."""
+"""Parquet's ids of our columns count from here: a table is known for ours even where its metadata are
+gone.
+"""
 
 CHANGED = f"{DAMAGED} (or, if another program changed it, write it with smartpix.io.parquet.write_clusters)"
 
@@ -42,7 +46,8 @@ def described_checksums(
 
 
 def cluster_checksums(path: Path, file: Any, meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
-    """Checksums of the columns of an opened table, by row group, after its metadata and layout were found to be what was written.
+    """Checksums of the columns of an opened table, by row group, after its metadata and layout were found to
+    be what was written.
 
     Args:
         meta: its checked metadata, empty for tables of others.
@@ -66,10 +71,17 @@ def cluster_checksums(path: Path, file: Any, meta: Mapping[str, Any]) -> dict[st
     rows = [int(footer.row_group(k).num_rows) for k in range(footer.num_row_groups)]
     kinds = [str(kind) for kind in file.schema_arrow.types]
     expected = ["float" if name.isdecimal() else "double" for name in names]
-    if told["metadata"] != checksum(entries[METADATA]) or (told["columns"], told["rows"]) != (names, rows) or kinds != expected:
+    if (
+        told["metadata"] != checksum(entries[METADATA])
+        or (told["columns"], told["rows"]) != (names, rows)
+        or kinds != expected
+    ):
         raise InputError(f"{path}: its metadata or columns are not what was written (checksum); {CHANGED}")
     try:
-        table = [np.frombuffer(base64.b64decode(text, validate=True), dtype="<u4").tolist() for text in told["sums"]]
+        table = [
+            np.frombuffer(base64.b64decode(text, validate=True), dtype="<u4").tolist()
+            for text in told["sums"]
+        ]
         by_column = list(zip(*table, strict=True)) if table else [()] * len(names)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: its checksums are not what was written; {DAMAGED}") from error

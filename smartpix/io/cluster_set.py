@@ -1,7 +1,8 @@
-"""Clusters in the layout of the public smart-pixel data sets: in memory, and the columns of their parquet files.
+"""Clusters in the layout of the public smart-pixel data sets: in memory, and the columns of their parquet
+files.
 
-Source of the layout: the simulated clusters of the smart-pixel collaboration (J. Dickinson et al., arXiv 2310.02474;
-B. Parpillon et al., arXiv 2602.15946).
+Source of the layout: the simulated clusters of the smart-pixel collaboration (J. Dickinson et al., arXiv
+2310.02474; B. Parpillon et al., arXiv 2602.15946).
 """
 
 from __future__ import annotations
@@ -15,13 +16,26 @@ import numpy.typing as npt
 
 from smartpix.schema import Column, InputError, nearest, require
 
-__all__ = ["LABELS", "LAYOUTS", "TARGETS", "ClusterSet", "check_labels", "checked_parts", "complete_labels", "regroup"]
+__all__ = [
+    "LABELS",
+    "LAYOUTS",
+    "TARGETS",
+    "ClusterSet",
+    "check_labels",
+    "checked_parts",
+    "complete_labels",
+    "regroup",
+]
 
 Floats = npt.NDArray[np.float64]
 
 LABELS: dict[str, Column] = {
-    "x-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the columns"),
-    "y-entry": Column("f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the rows"),
+    "x-entry": Column(
+        "f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the columns"
+    ),
+    "y-entry": Column(
+        "f8", "um", "where the track enters the sensor, from the origin pixel's centre, along the rows"
+    ),
     "z-entry": Column("f8", "um", "0: through the far side, the thickness: through the pixel side"),
     "n_x": Column("f8", "GeV", "momentum, sensor frame"),
     "n_y": Column("f8", "GeV", "momentum, sensor frame"),
@@ -31,19 +45,28 @@ LABELS: dict[str, Column] = {
     "pt": Column("f8", "GeV", "transverse momentum times the sign of the charge"),
     "cotAlpha": Column("f8", "", "n_x / n_z"),
     "cotBeta": Column("f8", "", "n_y / n_z (beta bends)"),
-    "x-midplane": Column("f8", "um", "crossing of the midplane: x-entry + cotAlpha * (thickness / 2 - z-entry)"),
-    "y-midplane": Column("f8", "um", "crossing of the midplane: y-entry + cotBeta * (thickness / 2 - z-entry)"),
+    "x-midplane": Column(
+        "f8", "um", "crossing of the midplane: x-entry + cotAlpha * (thickness / 2 - z-entry)"
+    ),
+    "y-midplane": Column(
+        "f8", "um", "crossing of the midplane: y-entry + cotBeta * (thickness / 2 - z-entry)"
+    ),
 }
 """Label columns of the public data sets, in their order. Lengths in um and momenta in GeV, as published."""
 
 TARGETS = ("x-midplane", "y-midplane", "cotAlpha", "cotBeta")
 """Labels that networks are trained on: every set has them."""
 _SLOPES = {"cotAlpha": ("n_x", "n_z"), "cotBeta": ("n_y", "n_z")}
-_CROSSINGS = {"x-midplane": ("x-entry", "z-entry", "cotAlpha"), "y-midplane": ("y-entry", "z-entry", "cotBeta")}
+_CROSSINGS = {
+    "x-midplane": ("x-entry", "z-entry", "cotAlpha"),
+    "y-midplane": ("y-entry", "z-entry", "cotBeta"),
+}
 
 LAYOUTS = {5460: (20, 13, 21), 5120: (20, 16, 16)}
-"""Slices, rows and columns of the public sets by their number of image columns. Positions are counted from the centre of the
-pixel (:func:`smartpix.schema.origin_pixel` of the rows, of the columns): (6, 10) and (7, 7)."""
+"""Slices, rows and columns of the public sets by their number of image columns. Positions are counted from
+the centre of the pixel (:func:`smartpix.schema.origin_pixel` of the rows, of the columns): (6, 10) and (7,
+7).
+"""
 
 TOLERANCE = 1e-3
 """Labels of one row agree to this, relative and absolute; those of different clusters do not."""
@@ -81,7 +104,9 @@ class ClusterSet:
         return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
 
     def targets(self) -> Floats:
-        """(N, 4) x and y of the midplane crossing in mm from the origin pixel's centre, cot alpha, cot beta."""
+        """(N, 4) x and y of the midplane crossing in mm from the origin pixel's centre, cot alpha, cot
+        beta.
+        """
         return np.stack(
             [
                 self.labels["x-midplane"] * 1e-3, self.labels["y-midplane"] * 1e-3,
@@ -115,8 +140,11 @@ def check_labels(present: Sequence[str], thickness: float | None, where: str) ->
             require(misspelt, (name,), where, fix)
 
 
-def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where: str, first_row: int = 0) -> dict[str, Floats]:
-    """Labels in the order of :data:`LABELS`, with the missing :data:`TARGETS` computed and the given ones checked.
+def complete_labels(
+    labels: Mapping[str, Floats], thickness: float | None, where: str, first_row: int = 0
+) -> dict[str, Floats]:
+    """Labels in the order of :data:`LABELS`, with the missing :data:`TARGETS` computed and the given ones
+    checked.
 
     Args:
         labels: (N,) columns that pass :func:`check_labels`.
@@ -125,7 +153,8 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
         first_row: number of the first row, for messages.
 
     Raises:
-        InputError: momentum and cotangents of a row contradict each other, or the crossings of entry and midplane do.
+        InputError: momentum and cotangents of a row contradict each other, or the crossings of entry and
+            midplane do.
     """
     full = dict(labels)
     for name, (across, along) in _SLOPES.items():
@@ -138,8 +167,10 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
         if wrong.any():
             row = int(wrong.argmax())
             raise InputError(
-                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g} and {across} / {along} = "
-                f"{full[across][row]:.6g} / {full[along][row]:.6g} ({int(wrong.sum())} such rows); its columns are likely of "
+                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g} and {across} / "
+                f"{along} = "
+                f"{full[across][row]:.6g} / {full[along][row]:.6g} ({int(wrong.sum())} such rows); its "
+                f"columns are likely of "
                 "different clusters, make the file again"
             )
     for name, (entry, height, slope_name) in _CROSSINGS.items():
@@ -152,8 +183,10 @@ def complete_labels(labels: Mapping[str, Floats], thickness: float | None, where
         if wrong.any():
             row = int(wrong.argmax())
             raise InputError(
-                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g}, and by {entry}, {slope_name}, "
-                f"{height} and a thickness of {1e3 * thickness:g} um it is {crossing[row]:.6g} ({int(wrong.sum())} such rows); "
+                f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g}, and by "
+                f"{entry}, {slope_name}, "
+                f"{height} and a thickness of {1e3 * thickness:g} um it is {crossing[row]:.6g} "
+                f"({int(wrong.sum())} such rows); "
                 "the thickness or sensor type given is likely another, or columns are of different clusters"
             )
     return {name: full[name] for name in LABELS if name in full}
@@ -163,8 +196,8 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
     """The same parts of a set, each checked in itself and against the first.
 
     Raises:
-        InputError: there is no part, or one has an unknown label, lacks one, differs from the first in slices, shape or labels,
-            or holds a value that is not finite.
+        InputError: there is no part, or one has an unknown label, lacks one, differs from the first in
+            slices, shape or labels, or holds a value that is not finite.
     """
     first: ClusterSet | None = None
     row = 0
@@ -178,21 +211,28 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
             require(list(part.labels), TARGETS, f"{where}: labels", "Networks are trained on all of them.")
         if part.charge.ndim != 4 or len(part.slices) != part.charge.shape[1]:
             raise InputError(
-                f"{where}: charge must be of the shape (clusters, {len(part.slices)} slices, rows, columns) and is of "
+                f"{where}: charge must be of the shape (clusters, {len(part.slices)} slices, rows, columns) "
+                f"and is of "
                 f"{part.charge.shape}"
             )
         described, expected = ((s.slices, s.charge.shape[1:], sorted(s.labels)) for s in (part, first))
         if described != expected:
             raise InputError(
-                f"{where}: from cluster {row} on slices, shape and labels are {described}, before {expected}; keep them apart"
+                f"{where}: from cluster {row} on slices, shape and labels are {described}, before "
+                f"{expected}; keep them apart"
             )
         columns: dict[str, npt.NDArray[Any]] = {"charge": part.charge, **part.labels}
         for name, values in columns.items():
             if name != "charge" and values.shape != (len(part),):
-                raise InputError(f"{where}: label '{name}' has the shape {values.shape} for {len(part)} clusters; give one each")
+                raise InputError(
+                    f"{where}: label '{name}' has the shape {values.shape} for {len(part)} clusters; give "
+                    f"one each"
+                )
             bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
             if len(bad):
-                raise InputError(f"{where}: {name} of cluster {row + bad[0]} must be finite and is not; drop such clusters")
+                raise InputError(
+                    f"{where}: {name} of cluster {row + bad[0]} must be finite and is not; drop such clusters"
+                )
         row += len(part)
         yield part
     if first is None:

@@ -22,16 +22,24 @@ from smartpix.schema import InputError, whole_ids
 __all__ = ["POSITION_TOLERANCE", "Branch", "branch_types", "check_events", "check_numbers", "typed_branches"]
 
 POSITION_TOLERANCE = 2e-3
-"""mm: x, y and z are where the module has local_x and local_y, to this along the sensor and, across it, to half of its
-thickness. Single precision rounds by 0.0001 mm at 1.5 m and by 0.001 mm at 16 m."""
+"""mm: x, y and z are where the module has local_x and local_y, to this along the sensor and, across it, to
+half of its thickness. Single precision rounds by 0.0001 mm at 1.5 m and by 0.001 mm at 16 m."""
 SHARE_TOLERANCE = 1e-5
 """Shares are quotients in single precision."""
 
 
 def branch_types(slices: Sequence[int], truth: bool) -> dict[str, str]:
-    """Branches of the tree of events with the NumPy types of their numbers; all but ``event`` hold a list an event."""
-    types = {"event": "i8"} | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items()} | {"cluster_n_pixels": "i4"}
-    types |= {f"pixel_{n}": c.dtype for n, c in schema.PIXELS.items()} | {f"pixel_charge_{s:02d}": "f4" for s in slices}
+    """Branches of the tree of events with the NumPy types of their numbers; all but ``event`` hold a list an
+    event.
+    """
+    types = (
+        {"event": "i8"}
+        | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items()}
+        | {"cluster_n_pixels": "i4"}
+    )
+    types |= {f"pixel_{n}": c.dtype for n, c in schema.PIXELS.items()} | {
+        f"pixel_charge_{s:02d}": "f4" for s in slices
+    }
     if truth:
         types |= {"cluster_n_truth": "i4"} | {f"truth_{n}": c.dtype for n, c in schema.TRUTH.items()}
         types |= {f"particle_{n}": c.dtype for n, c in schema.PARTICLES.items()}
@@ -61,13 +69,17 @@ def typed_branches(arrays: Mapping[str, ak.Array], types: Mapping[str, str], whe
     for name, dtype in types.items():
         numbers, starts = _flat(arrays[name], name, where)
         if numbers.dtype != np.dtype(dtype):
-            numbers = _typed(numbers, dtype, where, name, starts, made["event"].numbers if "event" in made else None)
+            numbers = _typed(
+                numbers, dtype, where, name, starts, made["event"].numbers if "event" in made else None
+            )
         made[name] = Branch(numbers, starts)
     return made
 
 
 def _flat(values: ak.Array, name: str, where: str) -> tuple[npt.NDArray[Any], Ints]:
-    """The numbers of a branch and where each event's begin; of ``event`` there is one each, of all others a list."""
+    """The numbers of a branch and where each event's begin; of ``event`` there is one each, of all others a
+    list.
+    """
     layout = ak.to_packed(values).layout
     one_each = name == "event"
     if isinstance(layout, ak.contents.RegularArray):
@@ -75,7 +87,9 @@ def _flat(values: ak.Array, name: str, where: str) -> tuple[npt.NDArray[Any], In
     # Strings are lists with a parameter.
     is_list = isinstance(layout, ak.contents.ListOffsetArray) and not layout.parameters
     content = layout.content if is_list else layout
-    is_number = isinstance(content, (ak.contents.NumpyArray, ak.contents.EmptyArray)) and content.purelist_depth == 1
+    is_number = (
+        isinstance(content, (ak.contents.NumpyArray, ak.contents.EmptyArray)) and content.purelist_depth == 1
+    )
     if is_list == one_each or not is_number:
         what = "one number" if one_each else "a list of numbers"
         raise InputError(f"{where}: branch '{name}' must hold {what} an event and is of type {values.type}")
@@ -83,21 +97,30 @@ def _flat(values: ak.Array, name: str, where: str) -> tuple[npt.NDArray[Any], In
     return np.asarray(ak.to_numpy(content)), starts
 
 
-def _typed(numbers: npt.NDArray[Any], dtype: str, where: str, name: str, starts: Ints, event: Ints | None) -> npt.NDArray[Any]:
+def _typed(
+    numbers: npt.NDArray[Any], dtype: str, where: str, name: str, starts: Ints, event: Ints | None
+) -> npt.NDArray[Any]:
     """Numbers in another type, if it can hold them."""
     if dtype == "?":
         good = numbers.dtype.kind == "b" or bool(np.all((numbers == 0) | (numbers == 1)))
     else:
         good = numbers.dtype.kind in "iuf"
     if not good:
-        raise InputError(f"{where}: branch '{name}' must be of type {np.dtype(dtype)} and is of type {numbers.dtype}")
+        raise InputError(
+            f"{where}: branch '{name}' must be of type {np.dtype(dtype)} and is of type {numbers.dtype}"
+        )
     if np.dtype(dtype).kind in "iu":
         try:
             return whole_ids(numbers, dtype, where, name)
         except InputError:
             # Once more, event by event, to name the first that is wrong.
             for k, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-                whole_ids(numbers[a:b], dtype, f"{where}: {f'entry {k}' if event is None else f'event {event[k]}'}", name)
+                whole_ids(
+                    numbers[a:b],
+                    dtype,
+                    f"{where}: {f'entry {k}' if event is None else f'event {event[k]}'}",
+                    name,
+                )
             raise
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
         return numbers.astype(dtype)
@@ -114,8 +137,10 @@ def check_numbers(events: Ints, where: str) -> None:
     if len(again):
         a, b = order[again[0]], order[again[0] + 1]
         raise InputError(
-            f"{where}: event {events[a]} is there twice, as the entries {a} and {b}; files of jobs that number alike were "
-            "joined (hadd), or an event was written twice. Give the files one by one (commands take several), or number anew"
+            f"{where}: event {events[a]} is there twice, as the entries {a} and {b}; files of jobs that "
+            f"number alike were "
+            "joined (hadd), or an event was written twice. Give the files one by one (commands take "
+            "several), or number anew"
         )
 
 
@@ -123,31 +148,49 @@ def check_events(flat: Mapping[str, Branch], detector: Detector, where: str) -> 
     """Check some events, all branches of them.
 
     Raises:
-        InputError: values that are not finite; modules, pixels or ids that the detector table does not have; repeated ids;
-            sigmas that are not positive; positions that are not where the module has the local ones; shares that are none;
-            truth of particles that are not there; what :mod:`smartpix.io.physics_checks` refuses.
+        InputError: values that are not finite; modules, pixels or ids that the detector table does not have;
+            repeated ids; sigmas that are not positive; positions that are not where the module has the local
+            ones; shares that are none; truth of particles that are not there; what
+            :mod:`smartpix.io.physics_checks` refuses.
     """
-    kinds = {"cluster": "cluster_hit_id", "pixel": "pixel_row", "truth": "truth_share", "particle": "particle_particle_id"}
-    groups = {kind: Group(where, flat["event"].numbers, flat[name].counts) for kind, name in kinds.items() if name in flat}
+    kinds = {
+        "cluster": "cluster_hit_id",
+        "pixel": "pixel_row",
+        "truth": "truth_share",
+        "particle": "particle_particle_id",
+    }
+    groups = {
+        kind: Group(where, flat["event"].numbers, flat[name].counts)
+        for kind, name in kinds.items()
+        if name in flat
+    }
     for name, branch in flat.items():
         if name == "event":
             continue
         kind = name.split("_")[0]
         if not np.array_equal(branch.starts, flat[kinds[kind]].starts):
-            raise InputError(f"{where}: {name} and {kinds[kind]} differ in length; the file was written inconsistently")
+            raise InputError(
+                f"{where}: {name} and {kinds[kind]} differ in length; the file was written inconsistently"
+            )
         if branch.numbers.dtype.kind == "f":
-            groups[kind].refuse(~np.isfinite(branch.numbers), f"{name} must be a finite number", branch.numbers)
+            groups[kind].refuse(
+                ~np.isfinite(branch.numbers), f"{name} must be a finite number", branch.numbers
+            )
     columns = {name: branch.numbers for name, branch in flat.items()}
     _check_clusters(columns, groups, detector)
     if "truth" in groups:
         _check_truth(columns, groups, detector)
 
 
-def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector) -> None:
+def _check_clusters(
+    columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector
+) -> None:
     clusters, pixels = groups["cluster"], groups["pixel"]
     module = columns["cluster_module_index"]
     off = (module < 0) | (module >= len(detector))
-    clusters.refuse(off, f"cluster_module_index must be a row of the detector table, 0 to {len(detector) - 1},", module)
+    clusters.refuse(
+        off, f"cluster_module_index must be a row of the detector table, 0 to {len(detector) - 1},", module
+    )
     for name in ("volume_id", "layer_id", "module_id"):
         differs = columns[f"cluster_{name}"] != np.asarray(detector.columns[name])[module]
         what = f"cluster_{name} must be the detector table's at cluster_module_index (write the table the clusters belong to)"
@@ -162,7 +205,9 @@ def _check_clusters(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str
     local = detector.to_local(module, point)
     for axis, name in enumerate(("local_x", "local_y")):
         distance = np.abs(local[:, axis] - columns[f"cluster_{name}"])
-        what = f"cluster_{name} must be where cluster_x, _y, _z lie on the module, to {POSITION_TOLERANCE:g} mm,"
+        what = (
+            f"cluster_{name} must be where cluster_x, _y, _z lie on the module, to {POSITION_TOLERANCE:g} mm,"
+        )
         clusters.refuse(distance > POSITION_TOLERANCE, what, distance, off="that place")
     height = np.abs(local[:, 2]) - detector.thickness[module] / 2
     what = "the position cluster_x, _y, _z must lie in the module's thickness"
@@ -185,12 +230,15 @@ def _check_counts(name: str, counts: npt.NDArray[Any], clusters: Group, inside: 
     if not np.array_equal(total, inside.counts):
         k = int(np.argmax(total != inside.counts))
         raise InputError(
-            f"{clusters.where}: event {clusters.event[k]}: {name} adds up to {total[k]} and there are {inside.counts[k]} "
+            f"{clusters.where}: event {clusters.event[k]}: {name} adds up to {total[k]} and there are "
+            f"{inside.counts[k]} "
             f"entries; the file was written inconsistently"
         )
 
 
-def _check_truth(columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector) -> None:
+def _check_truth(
+    columns: Mapping[str, npt.NDArray[Any]], groups: Mapping[str, Group], detector: Detector
+) -> None:
     clusters, truth, particles = (groups[kind] for kind in ("cluster", "truth", "particle"))
     counts = columns["cluster_n_truth"]
     clusters.refuse(counts < 0, "cluster_n_truth must not be negative", counts)

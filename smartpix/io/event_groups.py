@@ -32,8 +32,12 @@ class Group:
         """(K,) place of the event that each number is of."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    def refuse(self, bad: npt.NDArray[np.bool_], what: str, values: npt.NDArray[Any] | None = None, off: str = "") -> None:
-        """Raise an error that names the first event with a bad number, if there is one; ``off``: what values are mm off."""
+    def refuse(
+        self, bad: npt.NDArray[np.bool_], what: str, values: npt.NDArray[Any] | None = None, off: str = ""
+    ) -> None:
+        """Raise an error that names the first event with a bad number, if there is one; ``off``: what values
+        are mm off.
+        """
         if np.any(bad):
             k = int(np.argmax(bad))
             told = "" if values is None else f" and is {values[k]:.9g}{f' mm off {off}' if off else ''}"
@@ -47,6 +51,8 @@ class Group:
             return  # they rise, as ours do, and need no sorting
         order = np.lexsort((ids, self.owner))
         again = np.zeros(len(ids), dtype=bool)
-        again[order[1:]] = (ids[order[1:]] == ids[order[:-1]]) & (self.owner[order[1:]] == self.owner[order[:-1]])
+        again[order[1:]] = (ids[order[1:]] == ids[order[:-1]]) & (
+            self.owner[order[1:]] == self.owner[order[:-1]]
+        )
         first = ids[int(np.argmax(again))] if np.any(again) else 0
         self.refuse(again, f"{name} {first} is there more than once; ids must be unique in an event")

@@ -1,8 +1,8 @@
 """Event files in ROOT: layout and reading. Only this module and :mod:`smartpix.io.write` touch uproot.
 
-One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``, ``particle_*``;
-a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version, field, slices, how it was made);
-checksums of all these (:mod:`smartpix.io.checksums`).
+One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``,
+``particle_*``; a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version,
+field, slices, how it was made); checksums of all these (:mod:`smartpix.io.checksums`).
 Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
 """
 
@@ -97,7 +97,8 @@ class EventFile:
     """An opened file: its path, header, number of events, kind of container, and whether it has truth.
 
     Attributes:
-        checksums: names of the columns that the branch ``checksum`` is of; none where the file has no checksums.
+        checksums: names of the columns that the branch ``checksum`` is of; none where the file has no
+            checksums.
     """
 
     path: Path
@@ -114,17 +115,22 @@ def _opened(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: no such file")
     if path.is_dir():
         raise InputError(
-            f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o F.root`)"
+            f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o "
+            f"F.root`)"
         )
     if path.suffix == ".safetensors":
-        raise InputError(f"{path}: holds weights, and an event file (ROOT) is needed; `smartpix info {path.name}` shows weights")
+        raise InputError(
+            f"{path}: holds weights, and an event file (ROOT) is needed; `smartpix info {path.name}` shows "
+            f"weights"
+        )
     try:
         with path.open("rb") as stream:
             table = stream.read(4) == b"PAR1"
         file = None if table else uproot.open(path)
     except _DAMAGED as error:
         raise InputError(
-            f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another kind. "
+            f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another "
+            f"kind. "
             "Copy or make it again"
         ) from error
     if file is None:
@@ -164,8 +170,10 @@ def open_events(path: str | Path) -> EventFile:
         if TREE not in trees or "metadata" not in trees or "detector" not in trees:
             entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
             raise InputError(
-                f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees {sorted(entries)}. "
-                "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are converted with "
+                f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
+                f"{sorted(entries)}. "
+                "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are "
+                "converted with "
                 "`smartpix convert DIR -o F.root`"
             )
         with _reading(path):
@@ -180,10 +188,15 @@ def open_events(path: str | Path) -> EventFile:
     times = repetitions(table)
     if times > 1:
         raise InputError(
-            f"{path}: holds the detector table {times} times, so several files were joined (hadd), and the numbers of their "
+            f"{path}: holds the detector table {times} times, so several files were joined (hadd), and the "
+            f"numbers of their "
             "events may repeat. Give the files themselves, commands take several"
         )
-    columns = _checked_sums(path, sums, text, table, n_events, names) if sums is not None or "checksums" in meta else ()
+    columns = (
+        _checked_sums(path, sums, text, table, n_events, names)
+        if sums is not None or "checksums" in meta
+        else ()
+    )
     detector = Detector(table, f"{path}: detector")
     slices = tuple(meta["slices"])
     schema.require(names, branch_types(slices, truth=False), str(path), "docs/formats.md lists the branches.")
@@ -205,24 +218,35 @@ def open_events(path: str | Path) -> EventFile:
 
 
 def _checked_sums(
-    path: Path, sums: str | None, text: str, table: Mapping[str, npt.NDArray[Any]], n_events: int, names: Sequence[str]
+    path: Path,
+    sums: str | None,
+    text: str,
+    table: Mapping[str, npt.NDArray[Any]],
+    n_events: int,
+    names: Sequence[str],
 ) -> tuple[str, ...]:
-    """Columns that the branch ``checksum`` is of, after metadata and detector table were found to be what was written."""
+    """Columns that the branch ``checksum`` is of, after metadata and detector table were found to be what was
+    written.
+    """
     if sums is None or "checksum" not in names:
         raise InputError(
-            f"{path}: its checksums are gone; it is damaged, or was written again by another program, which must then leave "
+            f"{path}: its checksums are gone; it is damaged, or was written again by another program, which "
+            f"must then leave "
             "'checksums' out of the metadata"
         )
     told = checksums.check_text(sums, str(path), ("columns", "n_events", "metadata", "detector"))
     if told["n_events"] != n_events:
         raise InputError(
-            f"{path}: has {n_events} events and was written with {told['n_events']}; files were joined (hadd) or events left "
+            f"{path}: has {n_events} events and was written with {told['n_events']}; files were joined "
+            f"(hadd) or events left "
             "out. Give the files that were written, commands take several"
         )
     if told["metadata"] != checksums.checksum(text.encode()):
         raise InputError(f"{path}: the metadata are not what was written (checksum); {checksums.DAMAGED}")
     if told["detector"] != checksums.of_table(table):
-        raise InputError(f"{path}: the detector table is not what was written (checksum); {checksums.DAMAGED}")
+        raise InputError(
+            f"{path}: the detector table is not what was written (checksum); {checksums.DAMAGED}"
+        )
     if not isinstance(told["columns"], list) or not set(map(str, told["columns"])) <= set(names):
         raise InputError(f"{path}: the columns that the checksums are of are not there; {checksums.DAMAGED}")
     return tuple(map(str, told["columns"]))
@@ -287,7 +311,8 @@ def _metadata(path: Path, meta: Any) -> dict[str, Any]:
         raise InputError(f"{path}: 'metadata' holds no JSON object; the file was not written by smartpix")
     if meta.get("version") != FORMAT_VERSION:
         raise InputError(
-            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert or simulate it again"
+            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert "
+            f"or simulate it again"
         )
     schema.require(list(meta), ("field", "slices", "made_by"), f"{path}: metadata", "Write the file again.")
     schema.check_field(f"{path}: metadata", meta["field"])
@@ -295,7 +320,10 @@ def _metadata(path: Path, meta: Any) -> dict[str, Any]:
         raise InputError(f"{path}: metadata: 'made_by' must be an object; write the file again")
     slices = meta["slices"]
     if not isinstance(slices, list) or not slices or not all(isinstance(s, int) for s in slices):
-        raise InputError(f"{path}: metadata: 'slices' must be a list of slice numbers and is {slices!r}; write the file again")
+        raise InputError(
+            f"{path}: metadata: 'slices' must be a list of slice numbers and is {slices!r}; write the file "
+            f"again"
+        )
     return meta
 
 
@@ -324,15 +352,17 @@ def iterate(
         start, stop: range of entries over all files together, as in a slice.
 
     Yields:
-        The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with nested
-        ``pixels`` and, where there is truth, ``truth``) and ``particles``.
+        The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with
+        nested ``pixels`` and, where there is truth, ``truth``) and ``particles``.
 
     Raises:
         InputError: as :func:`open_events`, for columns that are not what was written, and for what
             :func:`smartpix.io.event_checks.check_events` refuses.
     """
     if step < 1 or start < 0:
-        raise InputError(f"iterate: step must be at least 1 and start at least 0; they are {step} and {start}")
+        raise InputError(
+            f"iterate: step must be at least 1 and start at least 0; they are {step} and {start}"
+        )
     seen = 0
     for path in as_paths(files):
         opened = open_events(path)
@@ -354,8 +384,12 @@ def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
     return _nest(opened, flat)
 
 
-def _checked_branches(opened: EventFile, tree: Any, types: Mapping[str, str], low: int, high: int) -> dict[str, Branch]:
-    """Branches of some entries in the types of the schema, and as they were written where the file has checksums."""
+def _checked_branches(
+    opened: EventFile, tree: Any, types: Mapping[str, str], low: int, high: int
+) -> dict[str, Branch]:
+    """Branches of some entries in the types of the schema, and as they were written where the file has
+    checksums.
+    """
     wanted = {**types, "checksum": "u4"} if opened.checksums else types
     found = _arrays(opened.path, tree, wanted, low, high)
     flat = typed_branches(found, wanted, str(opened.path))
@@ -383,7 +417,9 @@ def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
     clusters["pixels"] = ak.unflatten(ak.zip(pixels), flat["cluster_n_pixels"].numbers)
     record: dict[str, Any] = {"event": flat["event"].numbers}
     if opened.has_truth:
-        clusters["truth"] = ak.unflatten(ak.zip(group("truth", schema.TRUTH)), flat["cluster_n_truth"].numbers)
+        clusters["truth"] = ak.unflatten(
+            ak.zip(group("truth", schema.TRUTH)), flat["cluster_n_truth"].numbers
+        )
         particles = ak.zip(group("particle", schema.PARTICLES))
         record["particles"] = ak.unflatten(particles, flat["particle_particle_id"].counts)
     record["clusters"] = ak.unflatten(ak.zip(clusters, depth_limit=1), flat["cluster_hit_id"].counts)

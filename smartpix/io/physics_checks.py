@@ -1,6 +1,8 @@
-"""What pixels, crossings and particles of event files must be: pixels of one cluster belong together, quantities are physical.
+"""What pixels, crossings and particles of event files must be: pixels of one cluster belong together,
+quantities are physical.
 
-The limits are wide: they tell slips of units, of signs and of bytes from events, and refuse no event that a detector could see.
+The limits are wide: they tell slips of units, of signs and of bytes from events, and refuse no event that a
+    detector could see.
 """
 
 from __future__ import annotations
@@ -28,16 +30,22 @@ __all__ = [
 ]
 
 LARGEST_GAP = max(N_ROWS, N_COLUMNS)
-"""Rows or columns from one pixel of a cluster to the next one: farther, and no window of the networks holds both."""
+"""Rows or columns from one pixel of a cluster to the next one: farther, and no window of the networks holds
+both.
+"""
 BESIDE_PIXELS, BESIDE_THICKNESS = 2, 0.5
-"""A cluster's position may be beside the centres of its outermost pixels by this many pixels (charge that neighbours keep below
-the threshold), and this share of the sensor's thickness (Lorentz drift: half of the thickness times a tangent of 1 at most)."""
+"""A cluster's position may be beside the centres of its outermost pixels by this many pixels (charge that
+neighbours keep below the threshold), and this share of the sensor's thickness (Lorentz drift: half of the
+thickness times a tangent of 1 at most).
+"""
 CHARGE_TOLERANCE = 1e-4
 """Of the sum of the absolute charges: single precision, added one by one, is off by 6e-8 for each pixel."""
 MOST_ELECTRONS = 1e15
 """e: above 16-bit counts of 1e9 e each, the largest charge of a count that `smartpix convert` takes."""
 OVER_EDGE = 0.1
-"""mm: largest distance of a crossing from the sensor it belongs to, as of particles that come in through its side."""
+"""mm: largest distance of a crossing from the sensor it belongs to, as of particles that come in through its
+side.
+"""
 LARGEST_COT = 1e9
 """Crossings closer to the sensor's plane are along it."""
 LARGEST_MOMENTUM = 1e5
@@ -46,15 +54,17 @@ LARGEST_OF_PARTICLES = {
     "charge": (120.0, "e", "of a nucleus"), **dict.fromkeys(("vx", "vy", "vz"), (1e6, "mm", "in a detector")),
     **dict.fromkeys(("px", "py", "pz"), (1e5, "GeV", "of a collider")),
 }  # fmt: skip
-"""Largest values of particles' columns, either sign, their units and whose they are: beyond, a number is damaged."""
+"""Largest values of particles' columns, either sign, their units and whose they are: beyond, a number is
+damaged.
+"""
 
 
 def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Detector) -> None:
     """Check that the pixels of each cluster, which are on their modules, belong together and to the cluster.
 
     Raises:
-        InputError: a pixel that is there twice or far from the others; a position beside the pixels; charges beyond
-            :data:`MOST_ELECTRONS`, or a cluster's that is not the sum of its pixels'.
+        InputError: a pixel that is there twice or far from the others; a position beside the pixels; charges
+            beyond :data:`MOST_ELECTRONS`, or a cluster's that is not the sum of its pixels'.
     """
     counts = columns["cluster_n_pixels"].astype(np.int64)
     first, owner = np.cumsum(counts) - counts, np.repeat(np.arange(len(counts)), counts)
@@ -62,7 +72,8 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
     module = columns["cluster_module_index"]
     slack = BESIDE_THICKNESS * detector.thickness[module]
     for local, name, pitch, half in (
-        ("local_x", "column", detector.pitch_x, detector.half_x), ("local_y", "row", detector.pitch_y, detector.half_y)
+        ("local_x", "column", detector.pitch_x, detector.half_x), ("local_y", "row", detector.pitch_y,
+        detector.half_y)
     ):  # fmt: skip
         index = columns[f"pixel_{name}"].astype(np.int64)
         low, high = np.minimum.reduceat(index, first), np.maximum.reduceat(index, first)
@@ -70,7 +81,8 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
         place = columns[f"cluster_{local}"].astype(np.float64) + half[module]
         away = np.maximum((low + 0.5) * pitch[module] - place, place - (high + 0.5) * pitch[module])
         what = (
-            f"cluster_{local} must lie within {BESIDE_PIXELS} pixels and {BESIDE_THICKNESS:g} of the sensor's thickness of "
+            f"cluster_{local} must lie within {BESIDE_PIXELS} pixels and {BESIDE_THICKNESS:g} of the "
+            f"sensor's thickness of "
             f"its pixels (pixel_{name})"
         )
         clusters.refuse(away > BESIDE_PIXELS * pitch[module] + slack, what, away, off="them")
@@ -86,7 +98,9 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
     clusters.refuse(charge < 0, "cluster_charge must not be negative (e)", charge)
     wrong = (charge < everything - allowed) | (charge > positive + allowed)
     at = positive[int(np.argmax(wrong))]
-    clusters.refuse(wrong, f"cluster_charge must be the sum of {names[-1]} of its pixels, {at:.9g} e,", charge)
+    clusters.refuse(
+        wrong, f"cluster_charge must be the sum of {names[-1]} of its pixels, {at:.9g} e,", charge
+    )
 
 
 def _refuse_twice(columns: Columns, pixels: Group, owner: Ints) -> None:
@@ -99,28 +113,31 @@ def _refuse_twice(columns: Columns, pixels: Group, owner: Ints) -> None:
     again = np.zeros(len(key), dtype=bool)
     again[order[1:]] = key[order[1:]] == key[order[:-1]]
     k = int(np.argmax(again))
-    pixels.refuse(again, f"pixel_row, pixel_column {row[k]}, {column[k]} are there twice in a cluster; list a pixel once")
+    pixels.refuse(
+        again,
+        f"pixel_row, pixel_column {row[k]}, {column[k]} are there twice in a cluster; list a pixel once",
+    )
 
 
 def _refuse_apart(name: str, index: Ints, owner: Ints, long: npt.NDArray[np.bool_], pixels: Group) -> None:
-    """Raise an error for a pixel far from the others of its cluster along one axis; ``long``: clusters where one could be."""
+    """Raise an error for a pixel far from the others of its cluster along one axis; ``long``: clusters where
+    one could be.
+    """
     if not np.any(long):
         return
     some = np.flatnonzero(long[owner])
     some = some[np.lexsort((index[some], owner[some]))]
     gap = np.zeros(len(index), dtype=np.int64)
     gap[some[1:]] = np.where(owner[some[1:]] == owner[some[:-1]], index[some[1:]] - index[some[:-1]], 0)
-    what = (
-        f"pixel_{name} must be within {LARGEST_GAP} of another pixel's of its cluster (its pixels belong together); the distance"
-    )
+    what = f"pixel_{name} must be within {LARGEST_GAP} of another pixel's of its cluster (its pixels belong together); the distance"
     pixels.refuse(gap > LARGEST_GAP, what, gap)
 
 
 def check_crossings(columns: Columns, truth: Group, detector: Detector) -> None:
     """Check that true crossings are on their sensors, with directions and momenta that can be.
 
-    A crossing is where the path meets the midplane, which for a particle through the sensor's side is beside the sensor, by
-    up to half of the thickness times its slope.
+    A crossing is where the path meets the midplane, which for a particle through the sensor's side is beside
+    the sensor, by up to half of the thickness times its slope.
 
     Raises:
         InputError: one is not.
@@ -134,7 +151,9 @@ def check_crossings(columns: Columns, truth: Group, detector: Detector) -> None:
         what = f"truth_{axis} must lie on the module, to {OVER_EDGE} mm and half of the thickness times the slope,"
         truth.refuse(off > OVER_EDGE + detector.thickness[module] / 2 * slope, what, off, off="its edge")
     pt = columns["truth_pt"]
-    truth.refuse((pt < 0) | (pt > LARGEST_MOMENTUM), f"truth_pt must be from 0 to {LARGEST_MOMENTUM:g} GeV", pt)
+    truth.refuse(
+        (pt < 0) | (pt > LARGEST_MOMENTUM), f"truth_pt must be from 0 to {LARGEST_MOMENTUM:g} GeV", pt
+    )
     truth.refuse(columns["truth_order"] < 0, "truth_order must not be negative", columns["truth_order"])
 
 

@@ -1,4 +1,6 @@
-"""Writing of event files and tables in ROOT; the layout is described in :mod:`smartpix.io.events`, which reads them."""
+"""Writing of event files and tables in ROOT; the layout is described in :mod:`smartpix.io.events`, which
+reads them.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,17 @@ __all__ = ["table_writer", "write_events"]
 @contextmanager
 def _recreate(path: Path) -> Iterator[Any]:
     """A new ROOT file whose bytes depend on its content alone: fixed identifier, fixed time stamps."""
-    # uproot has no option for the time stamps; pyproject.toml keeps to the minor version these modules are from.
+    # uproot has no option for the time stamps; pyproject.toml keeps to the minor version these modules are
+    # from.
     from uproot.writing import _cascade, _cascadentuple, _cascadetree
 
     clock = SimpleNamespace(datetime=_FixedClock)
     with ExitStack() as stack:
         for module in (_cascade, _cascadentuple, _cascadetree):
             stack.enter_context(mock.patch.object(module, "datetime", clock))
-        yield stack.enter_context(uproot.recreate(path, compression=uproot.ZSTD(9), uuid_function=lambda: uuid.UUID(int=0)))
+        yield stack.enter_context(
+            uproot.recreate(path, compression=uproot.ZSTD(9), uuid_function=lambda: uuid.UUID(int=0))
+        )
 
 
 class _FixedClock:
@@ -55,7 +60,9 @@ def _flat_branches(event: ak.Array, slices: Sequence[int]) -> dict[str, ak.Array
         "truth": (ak.flatten(truth, axis=2), schema.TRUTH),
         "particle": (event["particles"], schema.PARTICLES),
     }
-    flat = {f"{prefix}_{name}": records[name] for prefix, (records, names) in groups.items() for name in names}
+    flat = {
+        f"{prefix}_{name}": records[name] for prefix, (records, names) in groups.items() for name in names
+    }
     counts = {"cluster_n_pixels": ak.num(pixels, axis=2), "cluster_n_truth": ak.num(truth, axis=2)}
     return {"event": event["event"], **flat, **counts}
 
@@ -80,8 +87,8 @@ def write_events(
 
     Args:
         path: file to make or replace.
-        events: arrays of one or more events each, with fields ``event``, ``clusters`` (nested ``pixels`` and ``truth``)
-            and ``particles``.
+        events: arrays of one or more events each, with fields ``event``, ``clusters`` (nested ``pixels`` and
+            ``truth``) and ``particles``.
         container: ``"ttree"`` or ``"rntuple"``.
         events_per_chunk: events buffered before they are written.
 
@@ -89,8 +96,8 @@ def write_events(
         The number of events written.
 
     Raises:
-        InputError: the folder cannot be written, the container is unknown, a column holds what its type cannot, or two events
-            have the same number.
+        InputError: the folder cannot be written, the container is unknown, a column holds what its type
+            cannot, or two events have the same number.
     """
     if container not in ("ttree", "rntuple"):
         raise InputError(f"{path}: container {quoted(container)} is unknown; use 'ttree' or 'rntuple'")
@@ -103,38 +110,56 @@ def write_events(
         "checksums": checksums.ALGORITHM,
     }
     types = branch_types(header.slices, truth=True)
-    branches = {name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()}
+    branches = {
+        name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()
+    }
     groups = _grouped(name for name in types if name != "event")
     numbers: dict[int, int] = {}
     with replace_when_done(path) as beside, _recreate(beside) as file:
         file["metadata"] = json.dumps(meta)
-        detector = {name: np.asarray(header.detector.columns[name]).astype(c.dtype) for name, c in schema.DETECTOR.items()}
+        detector = {
+            name: np.asarray(header.detector.columns[name]).astype(c.dtype)
+            for name, c in schema.DETECTOR.items()
+        }
         file.mktree("detector", {name: c.dtype for name, c in schema.DETECTOR.items()}).extend(detector)
         tree: Any = None
         if container == "ttree":
             records = {
-                prefix: "var * {" + ", ".join(f'"{rest}": {np.dtype(types[name])}' for rest, name in of.items()) + "}"
+                prefix: "var * {"
+                + ", ".join(f'"{rest}": {np.dtype(types[name])}' for rest, name in of.items())
+                + "}"
                 for prefix, of in groups.items()
             }
             kinds = {
                 name: ak.types.from_datashape(kind, highlevel=False)
                 for name, kind in (records | {"checksum": "var * uint32"}).items()
             }
-            tree = file.mktree(TREE, {"event": np.dtype("i8"), **kinds}, counter_name=lambda counted: f"n_{counted}")
+            tree = file.mktree(
+                TREE, {"event": np.dtype("i8"), **kinds}, counter_name=lambda counted: f"n_{counted}"
+            )
         for chunk in _in_chunks(events, events_per_chunk):
             flat = typed_branches(_flat_branches(chunk, header.slices), types, str(path))
             _take_numbers(numbers, flat["event"].numbers.tolist(), str(path))
-            sums = {"event": flat["event"].numbers, "checksum": ak.from_regular(ak.Array(checksums.event_checksums(flat)))}
+            sums = {
+                "event": flat["event"].numbers,
+                "checksum": ak.from_regular(ak.Array(checksums.event_checksums(flat))),
+            }
             if container == "ttree":
                 tree.extend(sums | {prefix: _records(flat, of) for prefix, of in groups.items()})
             else:
-                lists = {name: ak.unflatten(flat[name].numbers, flat[name].counts) for name in types if name != "event"}
+                lists = {
+                    name: ak.unflatten(flat[name].numbers, flat[name].counts)
+                    for name in types
+                    if name != "event"
+                }
                 if tree is None:
                     tree = file.mkrntuple(TREE, {"event": None, **lists, **sums})
                 else:
                     tree.extend(lists | sums)
         if tree is None:
-            file.mkrntuple(TREE, {n: _empty_of(kind) for n, kind in (branches | {"checksum": "var * uint32"}).items()})
+            file.mkrntuple(
+                TREE, {n: _empty_of(kind) for n, kind in (branches | {"checksum": "var * uint32"}).items()}
+            )
         told = {
             "columns": list(types),
             "n_events": len(numbers),
@@ -157,7 +182,8 @@ def _take_numbers(numbers: dict[int, int], more: Sequence[int], where: str) -> N
     for number in more:
         if number in numbers:
             raise InputError(
-                f"{where}: event {number} would be there twice, as the entries {numbers[number]} and {len(numbers)}; give every "
+                f"{where}: event {number} would be there twice, as the entries {numbers[number]} and "
+                f"{len(numbers)}; give every "
                 "event of a file a number of its own"
             )
         numbers[number] = len(numbers)
@@ -184,13 +210,17 @@ def _in_chunks(events: Iterable[ak.Array], size: int) -> Iterator[ak.Array]:
 
 
 @contextmanager
-def table_writer(path: str | Path, tree: str, types: Mapping[str, str], metadata: Mapping[str, Any]) -> Iterator[Any]:
-    """A new ROOT file with one tree and a JSON ``metadata`` string, whole or not at all; gives the tree, to ``extend``.
+def table_writer(
+    path: str | Path, tree: str, types: Mapping[str, str], metadata: Mapping[str, Any]
+) -> Iterator[Any]:
+    """A new ROOT file with one tree and a JSON ``metadata`` string, whole or not at all; gives the tree, to
+    ``extend``.
 
     Args:
         path: file to make or replace.
         tree: its name.
-        types: branch to type, as Awkward writes them: ``"int64"``, ``"var * {\"d0\": float32}"`` (branches ``name_field``).
+        types: branch to type, as Awkward writes them: ``"int64"``, ``"var * {\"d0\": float32}"`` (branches
+            ``name_field``).
         metadata: anything JSON can hold.
 
     Raises:
@@ -198,5 +228,8 @@ def table_writer(path: str | Path, tree: str, types: Mapping[str, str], metadata
     """
     with replace_when_done(path) as beside, _recreate(beside) as file:
         file["metadata"] = json.dumps(dict(metadata))
-        kinds = {n: ak.types.from_datashape(t, highlevel=False) if "*" in t else np.dtype(t) for n, t in types.items()}
+        kinds = {
+            n: ak.types.from_datashape(t, highlevel=False) if "*" in t else np.dtype(t)
+            for n, t in types.items()
+        }
         yield file.mktree(tree, kinds, counter_name=lambda counted: f"n_{counted}")

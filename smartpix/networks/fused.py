@@ -1,7 +1,8 @@
-"""The networks on the CPU, fused (Numba): charge in, raw outputs out, without an image for the layers between.
+"""The networks on the CPU, fused (Numba): charge in, raw outputs out, without an image for the layers
+between.
 
-Only fired pixels are worked on: the networks' first layers are sums over pixels, and far from any charge the convolution's
-output is a constant. Single precision throughout; agrees with the torch modules to 1e-5.
+Only fired pixels are worked on: the networks' first layers are sums over pixels, and far from any charge the
+convolution's output is a constant. Single precision throughout; agrees with the torch modules to 1e-5.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class FusedNetwork:
         kind: 0 convolution, 1 projections, 2 columns.
         shape: slices, rows, columns of the input.
         reference, compression: of the input, see :class:`smartpix.networks.options.NetworkOptions`.
-        first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to the places from
-            C' - 1 before its own to its own; first_bias: (F,).
+        first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to
+            the places from C' - 1 before its own to its own; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
         dense: (inputs, width) weights and biases of the three dense layers.
     """
@@ -52,7 +53,10 @@ class FusedNetwork:
     def images(self, images: npt.NDArray[np.float32]) -> Singles:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
         if images.shape[1:] != self.shape:
-            raise InputError(f"network: takes images of (slices, rows, columns) = {self.shape}, these are {images.shape[1:]}")
+            raise InputError(
+                f"network: takes images of (slices, rows, columns) = {self.shape}, these are "
+                f"{images.shape[1:]}"
+            )
         none, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, self.shape[0]), dtype=np.float32)
         return self._run(np.ascontiguousarray(images, dtype=np.float32), none, none, none, none, nothing)
 
@@ -79,7 +83,8 @@ class FusedNetwork:
     def _run(self, *clusters: npt.NDArray[Any]) -> Singles:
         return np.asarray(
             run(
-                *clusters, self.shape, self.kind, np.float32(1 / self.reference), np.float32(1 / self.compression), self.first,
+                *clusters, self.shape, self.kind, np.float32(1 / self.reference),
+                np.float32(1 / self.compression), self.first,
                 self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
             )
         )  # fmt: skip
@@ -124,7 +129,8 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         return np.ascontiguousarray(values, dtype=np.float32)
 
     return FusedNetwork(
-        KINDS[kind], (s, r, c), float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
+        KINDS[kind], (s, r, c), float(network["reference"]), float(network["compression"]), single(first),
+        single(first_bias),
         single(mix), single(mix_bias), tuple(single(v) for v in layers),  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -141,12 +147,22 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
         InputError: one is missing, superfluous, of another shape or not finite.
     """
     options = NetworkOptions(**network)
-    s, r, c, hidden, filters = options.n_slices, options.n_rows, options.n_columns, options.width, options.filters
+    s, r, c, hidden, filters = (
+        options.n_slices,
+        options.n_rows,
+        options.n_columns,
+        options.width,
+        options.filters,
+    )
     kind = options.kind
     wanted: dict[str, tuple[int, ...]] = {}
     if kind == "conv":
         n_first, n_inputs = CONV_FILTERS, CONV_FILTERS * ((r - 2) // 3) * ((c - 2) // 3)
-        wanted |= {"depthwise.weight": (s, 1, 3, 3), "pointwise.weight": (n_first, s, 1, 1), "pointwise.bias": (n_first,)}
+        wanted |= {
+            "depthwise.weight": (s, 1, 3, 3),
+            "pointwise.weight": (n_first, s, 1, 1),
+            "pointwise.bias": (n_first,),
+        }
         wanted |= {"mix.weight": (n_first, n_first, 1, 1), "mix.bias": (n_first,)}
     elif kind == "columns":
         n_first, n_inputs = filters, filters * (c - SPAN + 1) + s * r
@@ -163,10 +179,15 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
     check_shapes(arrays, wanted, name)
     for key, values in arrays.items():
         if key.endswith("running_var") and not np.all(values >= 0):
-            raise InputError(f"{name}: '{key}' is a variance and negative; the weights are damaged, train or copy them again")
+            raise InputError(
+                f"{name}: '{key}' is a variance and negative; the weights are damaged, train or copy them "
+                f"again"
+            )
 
 
-def check_shapes(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tuple[int, ...]], name: str | Path) -> None:
+def check_shapes(
+    arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tuple[int, ...]], name: str | Path
+) -> None:
     """Check names, shapes and types of real arrays; how often a batch was seen is whole.
 
     Raises:
@@ -176,15 +197,25 @@ def check_shapes(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tu
         if key not in arrays or key not in wanted or arrays[key].shape != wanted[key]:
             found = arrays[key].shape if key in arrays else "missing"
             expected = wanted.get(key, "no such array")
-            raise InputError(f"{name}: '{key}' is {found}, expected {expected}; the weights do not fit, train or copy them again")
+            raise InputError(
+                f"{name}: '{key}' is {found}, expected {expected}; the weights do not fit, train or copy "
+                f"them again"
+            )
         if arrays[key].dtype.kind != "f" and not key.endswith("num_batches_tracked"):
-            raise InputError(f"{name}: '{key}' is of type {arrays[key].dtype}, not real numbers; train or copy them again")
+            raise InputError(
+                f"{name}: '{key}' is of type {arrays[key].dtype}, not real numbers; train or copy them again"
+            )
         if not np.all(np.isfinite(arrays[key])):
-            raise InputError(f"{name}: '{key}' has values that are not finite; the weights are damaged, train or copy them again")
+            raise InputError(
+                f"{name}: '{key}' has values that are not finite; the weights are damaged, train or copy "
+                f"them again"
+            )
 
 
 def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple[Any, Any]:
-    """Weights (..., out) and biases (out,) with the batch normalisation that follows them, if there is one."""
+    """Weights (..., out) and biases (out,) with the batch normalisation that follows them, if there is
+    one.
+    """
     if f"{norm}.weight" not in arrays:
         return weight, bias
     scale = arrays[f"{norm}.weight"] / np.sqrt(arrays[f"{norm}.running_var"] + 1e-5)
@@ -192,5 +223,7 @@ def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple
 
 
 def padded(weight: Any) -> Any:
-    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.networks.fused_kernels.layer` takes at a time."""
+    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.networks.fused_kernels.layer` takes
+    at a time.
+    """
     return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]))])

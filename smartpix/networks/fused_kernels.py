@@ -29,9 +29,11 @@ ONE, ZERO, NINTH = np.float32(1.0), np.float32(0.0), np.float32(1.0 / 9.0)
 
 @lru_cache(maxsize=1)
 def tanh_terms() -> Singles:
-    """Coefficients of u P(u^2) / Q(u^2) = tanh(u * TANH_REACH), |u| <= 1, by least squares: 6 in P, then 6 in Q.
+    """Coefficients of u P(u^2) / Q(u^2) = tanh(u * TANH_REACH), |u| <= 1, by least squares: 6 in P, then 6 in
+    Q.
 
-    Good to 1e-11, so that single precision sets the accuracy; plain arithmetic, so that loops over it are vectorised.
+    Good to 1e-11, so that single precision sets the accuracy; plain arithmetic, so that loops over it are
+    vectorised.
     """
     u = np.cos(np.pi * (np.arange(4000) + 0.5) / 4000) * 0.5 + 0.5
     y = np.tanh(u * float(TANH_REACH))
@@ -76,7 +78,9 @@ def layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _dense(rows: Any, n: int, dense: Any, x: Any, h1: Any, h2: Any, h3: Any, terms: Any, out: Any) -> None:
-    """Dense layers of the first n rows (BLOCK, inputs) into out (n, 14); the rest is room for what lies between."""
+    """Dense layers of the first n rows (BLOCK, inputs) into out (n, 14); the rest is room for what lies
+    between.
+    """
     for i in range(rows.shape[1]):
         for b in range(BLOCK):
             x[i, b] = rows[b, i]
@@ -92,7 +96,9 @@ def _dense(rows: Any, n: int, dense: Any, x: Any, h1: Any, h2: Any, h3: Any, ter
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _encode(charge: Any, scale: Any, factor: Any) -> None:
-    """In place sign * log2(1 + |q| scale) * factor of a contiguous array; plain arithmetic, so that the loop is vectorised."""
+    """In place sign * log2(1 + |q| scale) * factor of a contiguous array; plain arithmetic, so that the loop
+    is vectorised.
+    """
     c1, c3, c5, c7, c9 = LOG_TERMS
     for i in range(len(charge)):
         q = charge[i]
@@ -108,9 +114,20 @@ def _encode(charge: Any, scale: Any, factor: Any) -> None:
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _columns(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, terms: Any, line: Any
+    n: int,
+    where: Any,
+    value: Any,
+    n_rows: int,
+    n_columns: int,
+    first: Any,
+    bias: Any,
+    x: Any,
+    terms: Any,
+    line: Any,
 ) -> None:
-    """Fill x with the activated columns and the row sums; ``line`` is room for the columns with those beyond both edges."""
+    """Fill x with the activated columns and the row sums; ``line`` is room for the columns with those beyond
+    both edges.
+    """
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
     flat = (n_columns - span + 1) * n_filters
@@ -149,12 +166,14 @@ def projections(n: int, where: Any, value: Any, n_slices: int, n_rows: int, n_co
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _convolution(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, mix: Any, mix_bias: Any, x: Any,
+    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, mix: Any,
+    mix_bias: Any, x: Any,
     terms: Any, maps: Any, hidden: Any, mixed: Any, quiet: Any,
 ) -> None:  # fmt: skip
     """Fill x with the pooled map; places no fired pixel reaches have the constant output ``quiet``.
 
-    ``maps`` (rows, (columns + 2) * filters), ``hidden`` and ``mixed`` (rows * columns, filters) are room for the layers.
+    ``maps`` (rows, (columns + 2) * filters), ``hidden`` and ``mixed`` (rows * columns, filters) are room for
+    the layers.
     """
     n_slices = first.shape[0]
     pooled_rows, pooled_columns = (n_rows - 2) // 3, (n_columns - 2) // 3
@@ -222,7 +241,8 @@ def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def run(
-    images: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int, scale: Any, factor: Any,
+    images: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int,
+    scale: Any, factor: Any,
     first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any,
 ) -> Any:  # fmt: skip
     """Images (N, S, R, C), or with N = 0 the lists of pixels, to raw outputs."""

@@ -1,11 +1,13 @@
 """Mixture density networks: a cluster's images to position, angles and their covariance.
 
-Three networks small enough for the chip. ``conv`` is the smart-pixel talk's with 2,029 parameters (arXiv 2602.15946 for
-the field): separable 3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense 90-16-16-14 (1456,
-272, 238). ``mlp`` sees the row and column sums only. ``columns`` (2,178) looks at three neighbouring columns over all
-rows at a time: a track's depth, which the Lorentz drift turns into a row, is read column by column, and that slope is cot alpha.
-The loss is the exact negative log-likelihood, without the published clipping of probabilities, so that clusters far off keep
-their gradient.
+Three networks small enough for the chip. ``conv`` is the smart-pixel talk's with 2,029 parameters (arXiv
+2602.15946 for
+the field): separable 3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense
+90-16-16-14 (1456, 272, 238). ``mlp`` sees the row and column sums only. ``columns`` (2,178) looks at three
+neighbouring columns over all
+rows at a time: a track's depth, which the Lorentz drift turns into a row, is read column by column, and that
+slope is cot alpha. The loss is the exact negative log-likelihood, without the published clipping of
+probabilities, so that clusters far off keep their gradient.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from smartpix.networks.options import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, N
 from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
-    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode", "expected_negative_log_likelihood",
+    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode",
+    "expected_negative_log_likelihood",
     "negative_log_likelihood",
 ]  # fmt: skip
 
@@ -50,9 +53,9 @@ class ConvMdn(nn.Module):
 
     Shapes:
         input: (N, S, R, C), encoded slices; rows along y, columns along x.
-        output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled
-        units); covariance = M M^T with the softplus of the diagonal, see :func:`negative_log_likelihood`. The same for all
-        networks.
+        output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in
+        scaled units); covariance = M M^T with the softplus of the diagonal, see
+        :func:`negative_log_likelihood`. The same for all networks.
     """
 
     def __init__(self, network: NetworkOptions) -> None:
@@ -63,7 +66,9 @@ class ConvMdn(nn.Module):
         self.norm0 = _norm(network, CONV_FILTERS, images=True)
         self.mix = nn.Conv2d(CONV_FILTERS, CONV_FILTERS, 1)
         self.pool = nn.AvgPool2d(3)
-        self.dense1 = nn.Linear(CONV_FILTERS * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden)
+        self.dense1 = nn.Linear(
+            CONV_FILTERS * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden
+        )
         self.norm1 = _norm(network, hidden)
         self.dense2 = nn.Linear(hidden, hidden)
         self.norm2 = _norm(network, hidden)
@@ -134,7 +139,8 @@ class ColumnMdn(nn.Module):
 def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
     """Per-cluster negative log-likelihood (N,) of scaled targets (N, 4) under the outputs (N, 14).
 
-    The diagonal goes through softplus: positive, with a gradient everywhere, and a one-input table in hardware.
+    The diagonal goes through softplus: positive, with a gradient everywhere, and a one-input table in
+        hardware.
     """
     diagonal = _positive(raw)
     z = _whiten(raw, diagonal, (target - raw[:, _MEANS])[..., None])
@@ -144,7 +150,8 @@ def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
 def expected_negative_log_likelihood(raw: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     """Mean of :func:`negative_log_likelihood` (N,) over targets as another network knows them.
 
-    Up to that network's own entropy the divergence of Kullback and Leibler from it: what a student learns from a teacher.
+    Up to that network's own entropy the divergence of Kullback and Leibler from it: what a student learns
+    from a teacher.
 
     Args:
         raw: (N, 14) outputs.

@@ -1,4 +1,6 @@
-"""What networks there are: their kinds, sizes and input. Used by the torch modules and the fused kernels alike, without torch."""
+"""What networks there are: their kinds, sizes and input. Used by the torch modules and the fused kernels
+alike, without torch.
+"""
 
 from __future__ import annotations
 
@@ -73,13 +75,21 @@ class NetworkOptions:
         check_types("network", self)
         if self.kind not in NETWORKS:
             raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are {', '.join(NETWORKS)}"
+                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
+                f"{', '.join(NETWORKS)}"
             )
         limits = {
-            "n_slices": (1, MOST_SLICES), "n_rows": (5, LARGEST_IMAGE), "n_columns": (5, LARGEST_IMAGE), "hidden": (0, WIDEST),
+            "n_slices": (1, MOST_SLICES), "n_rows": (5, LARGEST_IMAGE), "n_columns": (5, LARGEST_IMAGE),
+            "hidden": (0, WIDEST),
             "filters": (1, WIDEST),
         }  # fmt: skip
         for name, (low, high) in limits.items():
-            check("network", name, getattr(self, name), low <= getattr(self, name) <= high, f"at least {low} and at most {high}")
+            check(
+                "network",
+                name,
+                getattr(self, name),
+                low <= getattr(self, name) <= high,
+                f"at least {low} and at most {high}",
+            )
         for name in ("reference", "compression"):
             check("network", name, getattr(self, name), getattr(self, name) > 0, "positive")

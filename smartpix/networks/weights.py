@@ -1,4 +1,6 @@
-"""Trained weights on disk: safetensors with a JSON beside them that says what they are and how they were made."""
+"""Trained weights on disk: safetensors with a JSON beside them that says what they are and how they were
+made.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from smartpix.shipped import data_path
 from smartpix.text import read_json
 
 __all__ = [
-    "REPAIR", "check_output", "checksum", "describe_weights", "load_arrays", "load_weights", "save_description",
+    "REPAIR", "check_output", "checksum", "describe_weights", "load_arrays", "load_weights",
+    "save_description",
     "save_weights", "weights_path",
 ]  # fmt: skip
 
@@ -39,7 +42,10 @@ def weights_path(name: str) -> Path:
         return path
     shipped = sorted(p.stem for p in data_path("weights").glob("*.safetensors"))
     if name not in shipped:
-        raise InputError(f"weights {quoted(name)}: no such shipped weights; there are {shipped}, or give a .safetensors path")
+        raise InputError(
+            f"weights {quoted(name)}: no such shipped weights; there are {shipped}, or give a .safetensors "
+            f"path"
+        )
     return data_path("weights") / f"{name}.safetensors"
 
 
@@ -57,8 +63,8 @@ def check_output(path: str | Path) -> None:
 def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any]) -> None:
     """Write weights and, with the same name but for the ending, their JSON, each whole or not at all.
 
-    The JSON has the description, the sha256 of the weights, by which the two are known to belong together, the git commit, and a
-    checksum of itself.
+    The JSON has the description, the sha256 of the weights, by which the two are known to belong together,
+    the git commit, and a checksum of itself.
 
     Raises:
         InputError: as :func:`check_output`, or the disk is full.
@@ -89,7 +95,9 @@ def save_description(path: str | Path, description: Mapping[str, Any]) -> None:
 
 
 def checksum(description: Mapping[str, Any]) -> str:
-    """Sha256 of a description in its canonical form (sorted keys, no spaces, ASCII), without ``checksum`` itself."""
+    """Sha256 of a description in its canonical form (sorted keys, no spaces, ASCII), without ``checksum``
+    itself.
+    """
     told = {k: v for k, v in description.items() if k != "checksum"}
     return _sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
 
@@ -105,7 +113,8 @@ def load_weights(
         remedy: what to do about weights of another architecture.
 
     Raises:
-        InputError: missing or damaged file, weights and JSON of different trainings, or weights of another architecture.
+        InputError: missing or damaged file, weights and JSON of different trainings, or weights of another
+            architecture.
     """
     path, arrays, description = _read(name)
     found = description.get("architecture")
@@ -171,7 +180,9 @@ def load_arrays(module: Any, arrays: Arrays, name: str | Path) -> None:
         module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: the weights do not fit the network ({reason}); train or copy them again") from error
+        raise InputError(
+            f"{name}: the weights do not fit the network ({reason}); train or copy them again"
+        ) from error
 
 
 def _sha256(content: bytes) -> str:
@@ -179,7 +190,8 @@ def _sha256(content: bytes) -> str:
 
 
 def _commit() -> str:
-    """Of the checkout that this package is in, with "-dirty" if its files differ from it; "unknown" for an installed package.
+    """Of the checkout that this package is in, with "-dirty" if its files differ from it; "unknown" for an
+    installed package.
 
     Changes in ``data/`` do not count: remaking the weights one after another changes them.
     """
@@ -194,7 +206,12 @@ def _git(folder: Path, *arguments: str) -> str:
     """What git prints; nothing if it is not there or fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=True
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -1,7 +1,8 @@
 """Single crossings with broad angles, to train estimates on.
 
-An estimator trained on the angles that occur answers with a posterior: where a cluster says little, the mean is that of
-the sample. The cone adds its own prior (beam spot, curvature), so the estimate must carry the cluster's information
+An estimator trained on the angles that occur answers with a posterior: where a cluster says little, the mean
+is that of the sample. The cone adds its own prior (beam spot, curvature), so the estimate must carry the
+cluster's information
 alone: the sample's angles are spread far wider than the resolution and do not depend on where the module is.
 """
 
@@ -24,9 +25,9 @@ DEGREES_OF_FREEDOM = 4
 def broad_crossings(detector: Detector, n: int, rng: np.random.Generator) -> Crossings:
     """``n`` pions, each crossing one module at a random point.
 
-    Barrel: flat in the pseudorapidity of the direction up to 3.3, and around the radial direction a Student t with 4
-    degrees of freedom of width 0.25 rad. End-caps: cot alpha and cot beta Student t of width 0.3 about 0. Momenta are
-    log-normal about 0.8 GeV.
+    Barrel: flat in the pseudorapidity of the direction up to 3.3, and around the radial direction a Student t
+    with 4 degrees of freedom of width 0.25 rad. End-caps: cot alpha and cot beta Student t of width 0.3 about
+    0. Momenta are log-normal about 0.8 GeV.
     """
     module = rng.integers(0, len(detector), n).astype(np.int32)
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]

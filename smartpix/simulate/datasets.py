@@ -11,13 +11,32 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.io.cluster_set import ClusterSet
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, check_types, nearest, origin_pixel, quoted
+from smartpix.schema import (
+    N_COLUMNS,
+    N_ROWS,
+    InputError,
+    check,
+    check_field,
+    check_types,
+    nearest,
+    origin_pixel,
+    quoted,
+)
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import PION_MASS, PT_RANGE
 from smartpix.simulate.induction import INDUCTIONS, N_SLICES
 from smartpix.simulate.response import induced_charge
 
-__all__ = ["DATASETS", "REGION", "SENSOR_TYPES", "DatasetOptions", "bend", "beta_angle", "iterate_dataset", "simulate_dataset"]
+__all__ = [
+    "DATASETS",
+    "REGION",
+    "SENSOR_TYPES",
+    "DatasetOptions",
+    "bend",
+    "beta_angle",
+    "iterate_dataset",
+    "simulate_dataset",
+]
 
 Floats = npt.NDArray[np.float64]
 Lengths = TypeVar("Lengths", float, Floats)
@@ -41,7 +60,9 @@ SENSOR_TYPES: dict[int, Sensor] = {
     # The depletion voltage of the same bulk grows with the square of the thickness.
     7: Sensor(0.10, 0.025, thickness=0.15, bias=175.0, depletion=7.7 * 1.5**2),
 }
-"""Sensor by type: pitch 50 x {10, 12.5, 15, 20, 25} um and 100 x 25 um, 100 um thick; type 7 is 150 um thick."""
+"""Sensor by type: pitch 50 x {10, 12.5, 15, 20, 25} um and 100 x 25 um, 100 um thick; type 7 is 150 um
+thick.
+"""
 
 BATCH = 2000
 MOST = {"radius": (10_000, " mm"), "half_width": (1000, " mm"), "max_cot_alpha": (100, "")}
@@ -64,7 +85,8 @@ class DatasetOptions:
         n_rows, n_columns: of the pixel array.
         slices: sampled slices of 200 ps.
         from_far_side: the particle enters through the far side instead of the pixel side.
-        induction: how far it is followed, ``"pixelav"`` or ``"full"`` (:data:`smartpix.simulate.induction.INDUCTIONS`).
+        induction: how far it is followed, ``"pixelav"`` or ``"full"``
+            (:data:`smartpix.simulate.induction.INDUCTIONS`).
     """
 
     dataset: str = "2s"
@@ -83,7 +105,9 @@ class DatasetOptions:
 
     def described(self) -> dict[str, float]:
         """Pitch and thickness in mm and field in T, as files and weights tell them."""
-        return {name: getattr(self.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")} | {"field": self.field}
+        return {name: getattr(self.sensor, name) for name in ("pitch_x", "pitch_y", "thickness")} | {
+            "field": self.field
+        }
 
     def __post_init__(self) -> None:
         check_types("simulate clusters", self)
@@ -96,18 +120,38 @@ class DatasetOptions:
         low, high = self.pt
         check_field(where, self.field)
         for name, (most, unit) in MOST.items():
-            check(where, name, getattr(self, name), 0 < getattr(self, name) <= most, f"positive and at most {most}{unit}")
-        # Below, a track would curl up before it reaches the layer, or cross a module's edge along its surface.
+            check(
+                where,
+                name,
+                getattr(self, name),
+                0 < getattr(self, name) <= most,
+                f"positive and at most {most}{unit}",
+            )
+        # Below, a track would curl up before it reaches the layer, or cross a module's edge along its
+        # surface.
         least = abs(bend(self.radius, self.field)) / math.cos(math.atan(self.half_width / self.radius))
         check(
             where, "pt", self.pt, least < low < high <= PT_RANGE[1],
-            f"two rising values above {least:.3f} GeV (which curl up before) and up to {PT_RANGE[1]:g} GeV (1 GeV = 1000 MeV)",
+            f"two rising values above {least:.3f} GeV (which curl up before) and up to {PT_RANGE[1]:g} GeV "
+            f"(1 GeV = 1000 MeV)",
         )  # fmt: skip
-        check(where, "eta", self.eta, 0 < self.eta[0] < self.eta[1] <= 10, "two rising values above 0 and up to 10")
+        check(
+            where,
+            "eta",
+            self.eta,
+            0 < self.eta[0] < self.eta[1] <= 10,
+            "two rising values above 0 and up to 10",
+        )
         for name in ("n_rows", "n_columns"):
             good = 3 <= getattr(self, name) <= MOST_PIXELS
             check(where, name, getattr(self, name), good, f"at least 3 and at most {MOST_PIXELS}")
-        check(where, "induction", self.induction, self.induction in INDUCTIONS, f"one of {', '.join(INDUCTIONS)}")
+        check(
+            where,
+            "induction",
+            self.induction,
+            self.induction in INDUCTIONS,
+            f"one of {', '.join(INDUCTIONS)}",
+        )
         known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
         check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
 
@@ -120,14 +164,16 @@ def sensor_of_type(number: int) -> Sensor:
     """
     if number not in SENSOR_TYPES:
         kinds = ", ".join(
-            f"{k}: {s.pitch_x * 1e3:g} x {s.pitch_y * 1e3:g} x {s.thickness * 1e3:g} um" for k, s in SENSOR_TYPES.items()
+            f"{k}: {s.pitch_x * 1e3:g} x {s.pitch_y * 1e3:g} x {s.thickness * 1e3:g} um"
+            for k, s in SENSOR_TYPES.items()
         )
         raise InputError(f"simulate clusters: type {number} is unknown; there are {kinds}")
     return SENSOR_TYPES[number]
 
 
 def bend(radius: Lengths, field: float) -> Lengths:
-    """pT times sin(dphi) in GeV, dphi being what a track turned between its direction and its azimuth: 0.3 B R / 2.
+    """pT times sin(dphi) in GeV, dphi being what a track turned between its direction and its azimuth: 0.3 B
+    R / 2.
 
     Args:
         radius: mm; field: T.
@@ -136,7 +182,8 @@ def bend(radius: Lengths, field: float) -> Lengths:
 
 
 def beta_angle(pt: Floats, y_local: Floats, radius: float, field: float) -> Floats:
-    """Incidence angle beta in rad, as in the talk: pi/2 - dphi - atan(y_local / R), sin(dphi) = 0.3 q B R / (2 pT).
+    """Incidence angle beta in rad, as in the talk: pi/2 - dphi - atan(y_local / R), sin(dphi) = 0.3 q B R /
+    (2 pT).
 
     Args:
         pt: signed with the charge, GeV.
@@ -148,7 +195,9 @@ def beta_angle(pt: Floats, y_local: Floats, radius: float, field: float) -> Floa
 
 
 def _physical_pt(n: int, limits: tuple[float, float], rng: np.random.Generator) -> Floats:
-    """Tsallis spectrum of charged pions at 13 TeV: T = 0.13 GeV, n = 6.6 (CMS, Phys. Rev. D 96 (2017) 112003)."""
+    """Tsallis spectrum of charged pions at 13 TeV: T = 0.13 GeV, n = 6.6 (CMS, Phys. Rev. D 96 (2017)
+    112003).
+    """
     pt = np.geomspace(*limits, 2000)
     transverse = np.hypot(pt, PION_MASS) - PION_MASS
     density = pt * (1 + transverse / (6.6 * 0.13)) ** -6.6
@@ -156,7 +205,9 @@ def _physical_pt(n: int, limits: tuple[float, float], rng: np.random.Generator) 
     return np.asarray(np.interp(rng.random(n) * cumulative[-1], cumulative, pt))
 
 
-def _directions(options: DatasetOptions, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+def _directions(
+    options: DatasetOptions, n: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
     """cot alpha, cot beta, signed pT (GeV) and y_local (mm) of n tracks from the beam line."""
     pt = rng.uniform(*options.pt, n) if options.dataset == "3s" else _physical_pt(n, options.pt, rng)
     pt = pt * np.where(rng.random(n) < 0.5, -1.0, 1.0)
@@ -169,7 +220,8 @@ def _directions(options: DatasetOptions, n: int, rng: np.random.Generator) -> tu
         return np.sinh(eta) / np.sin(beta), 1 / np.tan(beta), pt, y_local
     # End-cap: x runs radially, the disk is crossed at |r| with a polar angle from the beam line.
     eta = rng.uniform(*options.eta, n)
-    # The track turned by half of its azimuth's change since the beam line, and the pixel is off the module's middle line.
+    # The track turned by half of its azimuth's change since the beam line, and the pixel is off the module's
+    # middle line.
     radius = rng.uniform(options.radius, 5 * options.radius, n)
     turned = np.arcsin(np.clip(bend(radius, options.field) / pt, -1, 1)) + np.arctan(y_local / radius)
     return np.cos(turned) / np.sinh(eta), np.sin(turned) / np.sinh(eta), pt, y_local
@@ -178,7 +230,8 @@ def _directions(options: DatasetOptions, n: int, rng: np.random.Generator) -> tu
 def simulate_dataset(options: DatasetOptions, n: int, seed: int) -> ClusterSet:
     """Simulate ``n`` clusters of one data set; the same arguments give the same clusters.
 
-    Noise-free, as the public ones: values are rounded to 0.1 e, readout effects are added when a network is trained.
+    Noise-free, as the public ones: values are rounded to 0.1 e, readout effects are added when a network is
+    trained.
 
     Args:
         n: how many.
@@ -194,12 +247,15 @@ def simulate_dataset(options: DatasetOptions, n: int, seed: int) -> ClusterSet:
         charge[k * BATCH : k * BATCH + len(part)] = part.charge
         labels.append(part.labels)
     return ClusterSet(
-        charge, {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}, tuple(options.slices)
+        charge,
+        {name: np.concatenate([part[name] for part in labels]) for name in labels[0]},
+        tuple(options.slices),
     )
 
 
 def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[ClusterSet]:
-    """Simulate the clusters of :func:`simulate_dataset` one batch after another, for sets that do not fit into memory.
+    """Simulate the clusters of :func:`simulate_dataset` one batch after another, for sets that do not fit
+    into memory.
 
     Args:
         n: how many in all.
@@ -219,7 +275,8 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
     magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)
     pitch, size = np.array([sensor.pitch_x, sensor.pitch_y]), (options.n_columns, options.n_rows)
     half = np.array(size) * pitch / 2
-    # Labels are counted from the centre of the origin pixel, which is half a pixel off the array's where that is even.
+    # Labels are counted from the centre of the origin pixel, which is half a pixel off the array's where that
+    # is even.
     origin = np.array([origin_pixel(n) + 0.5 - n / 2 for n in size]) * pitch
     for first in range(0, n, BATCH):
         count = min(BATCH, n - first)
@@ -236,7 +293,8 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
             p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
         crossing, row, column, signal, pairs = induced_charge(
             crossed, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
-            options.slices, int(rng.integers(2**31)), INDUCTIONS[options.induction], ends_at_array=False, smallest=0.05,
+            options.slices, int(rng.integers(2**31)), INDUCTIONS[options.induction], ends_at_array=False,
+            smallest=0.05,
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
         charge[crossing, :, row, column] = np.round(signal, 1)

@@ -1,11 +1,12 @@
 """Energy loss of a charged particle in silicon, collision by collision.
 
-The collision spectrum is the photo-absorption-ionisation model for a condensed medium: the energy-loss function
-Im(-1/eps) of silicon for distant collisions, its transverse (relativistic) part with the density effect, and the
-Rutherford tail on every electron bound less than the transfer. Sources: W. W. M. Allison and J. H. Cobb, Ann. Rev. Nucl.
-Part. Sci. 30 (1980) 253, sec. 2; H. Bichsel, Rev. Mod. Phys. 60 (1988) 663. The loss function is a Drude plasmon for the four
-valence electrons; the L shell is flat above its edge and falls with a power, the K shell falls from its edge; where the L
-shell begins to fall is set by the mean excitation energy of 173 eV.
+The collision spectrum is the photo-absorption-ionisation model for a condensed medium: the energy-loss
+function Im(-1/eps) of silicon for distant collisions, its transverse (relativistic) part with the density
+effect, and the Rutherford tail on every electron bound less than the transfer. Sources: W. W. M. Allison and
+J. H. Cobb, Ann. Rev. Nucl. Part. Sci. 30 (1980) 253, sec. 2; H. Bichsel, Rev. Mod. Phys. 60 (1988) 663. The
+loss function is a Drude plasmon for the four valence electrons; the L shell is flat above its edge and falls
+with a power, the K shell falls from its edge; where the L shell begins to fall is set by the mean excitation
+energy of 173 eV.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "BETA_GAMMA", "ELECTRON_MASS", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX", "collision_rates", "collision_spectrum",
+    "BETA_GAMMA", "ELECTRON_MASS", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX", "collision_rates",
+    "collision_spectrum",
     "collision_tables", "delta_range",
 ]  # fmt: skip
 
@@ -40,7 +42,9 @@ PLASMA_ENERGY = 31.05
 EXCITATION_ENERGY = 173.0
 VALENCE, L_SHELL, K_SHELL = 4 / 14, 8 / 14, 2 / 14
 PLASMON, PLASMON_WIDTH = 16.7, 3.7
-"""Peak and width of the valence loss function, eV (H. R. Philipp and H. Ehrenreich, Phys. Rev. 129 (1963) 1550)."""
+"""Peak and width of the valence loss function, eV (H. R. Philipp and H. Ehrenreich, Phys. Rev. 129 (1963)
+1550).
+"""
 L_EDGE, K_EDGE = 99.8, 1839.0
 L_POWER, K_POWER = 2.75, 3.0
 """Of the photo-absorption above the shells (B. L. Henke et al., At. Data Nucl. Data Tables 54 (1993) 181)."""
@@ -70,10 +74,11 @@ def _valence(energy: Floats) -> Floats:
 
 @lru_cache(maxsize=1)
 def _silicon() -> tuple[Floats, Floats, Floats, Floats]:
-    """Energies (eV), oscillator strength density of all electrons, its integral, and Re(1/eps), on a fine grid.
+    """Energies (eV), oscillator strength density of all electrons, its integral, and Re(1/eps), on a fine
+    grid.
 
-    The L shell's shoulder is where the mean of ln E is that of the mean excitation energy. Re(1/eps) of the shells follows
-    from the loss function by Kramers and Kronig; the Drude peak has a closed form.
+    The L shell's shoulder is where the mean of ln E is that of the mean excitation energy. Re(1/eps) of the
+    shells follows from the loss function by Kramers and Kronig; the Drude peak has a closed form.
     """
     from scipy.optimize import brentq
 
@@ -102,7 +107,9 @@ def _silicon() -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def collision_spectrum(energy: Floats, beta_gamma: float) -> Floats:
-    """Collisions per micrometre and eV at transfers ``energy`` (eV) of a particle much heavier than the electron."""
+    """Collisions per micrometre and eV at transfers ``energy`` (eV) of a particle much heavier than the
+    electron.
+    """
     beta2 = beta_gamma**2 / (1 + beta_gamma**2)
     t_kin = 2 * ELECTRON_MASS * beta_gamma**2
     grid, density, integral, real = _silicon()
@@ -121,8 +128,9 @@ def collision_tables() -> tuple[Floats, Floats, Floats]:
     """Tables to draw collisions from, for the B values of BETA_GAMMA.
 
     Returns:
-        (B,) collisions per micrometre; (B, N_QUANTILES + 1) transfers in eV exceeded with probability 1 - k / N_QUANTILES;
-        and (B, N_QUANTILES + 1) those exceeded with probability RARE exp(-11 k / N_QUANTILES), which resolve the hard tail.
+        (B,) collisions per micrometre; (B, N_QUANTILES + 1) transfers in eV exceeded with probability 1 - k /
+        N_QUANTILES; and (B, N_QUANTILES + 1) those exceeded with probability RARE exp(-11 k / N_QUANTILES),
+        which resolve the hard tail.
     """
     energy = np.geomspace(E_MIN, T_MAX, 6000)
     rates = np.zeros(len(BETA_GAMMA))
@@ -137,20 +145,25 @@ def collision_tables() -> tuple[Floats, Floats, Floats]:
         last = int(np.flatnonzero(tail > 0)[-1]) + 1
         tail = tail[: last + 1] / tail[0]
         common[i] = np.interp(k, 1 - tail, energy[: last + 1])
-        rare[i] = np.interp(LARGEST_EXPONENT * k - np.log(RARE), -np.log(np.maximum(tail, 1e-9)), energy[: last + 1])
+        rare[i] = np.interp(
+            LARGEST_EXPONENT * k - np.log(RARE), -np.log(np.maximum(tail, 1e-9)), energy[: last + 1]
+        )
     return rates, common, rare
 
 
 def collision_rates(beta_gamma: npt.ArrayLike) -> Floats:
     """Collisions per micrometre at any beta * gamma."""
-    return np.asarray(np.interp(np.log(np.asarray(beta_gamma, dtype=np.float64)), np.log(BETA_GAMMA), collision_tables()[0]))
+    return np.asarray(
+        np.interp(np.log(np.asarray(beta_gamma, dtype=np.float64)), np.log(BETA_GAMMA), collision_tables()[0])
+    )
 
 
 def delta_range(energy: npt.ArrayLike) -> Floats:
     """Practical range in mm, along its first direction, of an electron of the given energy (eV) in silicon.
 
-    Source: up to 30 keV, where both agree, 0.0171 um (E / keV)^1.75 (T. E. Everhart and P. H. Hoff, J. Appl. Phys. 42 (1971)
-    5837), above R = 412 E^(1.265 - 0.0954 ln E) mg/cm^2, E in MeV (L. Katz and A. S. Penfold, Rev. Mod. Phys. 24 (1952) 28).
+    Source: up to 30 keV, where both agree, 0.0171 um (E / keV)^1.75 (T. E. Everhart and P. H. Hoff, J. Appl.
+    Phys. 42 (1971) 5837), above R = 412 E^(1.265 - 0.0954 ln E) mg/cm^2, E in MeV (L. Katz and A. S. Penfold,
+    Rev. Mod. Phys. 24 (1952) 28).
     """
     e = np.asarray(energy, dtype=np.float64)
     mev = np.maximum(e, JOIN) * 1e-6

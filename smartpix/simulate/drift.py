@@ -1,8 +1,8 @@
 """Charge transport in the silicon: field, mobility, drift in E x B, diffusion.
 
-Everything depends on the depth alone, so a carrier's path is read from cumulative tables: with tau(z) the time to
-drift from the far side to z, a carrier born at z0 is after t at tau^-1(tau(z0) + t). Lengths in mm, time in ns,
-fields in V/cm and T, as the formulas' sources write them.
+Everything depends on the depth alone, so a carrier's path is read from cumulative tables: with tau(z) the
+time to drift from the far side to z, a carrier born at z0 is after t at tau^-1(tau(z0) + t). Lengths in mm,
+time in ns, fields in V/cm and T, as the formulas' sources write them.
 """
 
 from __future__ import annotations
@@ -50,16 +50,20 @@ class Sensor:
             raise InputError(f"sensor: depletion must be 0 V or more and is {self.depletion}")
         if self.bias <= self.depletion:
             raise InputError(
-                f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise the bias"
+                f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise "
+                f"the bias"
             )
 
 
 def electric_field(sensor: Sensor, z: npt.ArrayLike) -> Floats:
-    """Magnitude in V/cm at height z (mm, from the midplane towards the pixels); the field points away from the pixels.
+    """Magnitude in V/cm at height z (mm, from the midplane towards the pixels); the field points away from
+    the pixels.
 
     n-in-p: the junction, and with it the larger field, is on the pixel side.
     """
-    return np.asarray((sensor.bias + sensor.depletion * 2 * np.asarray(z) / sensor.thickness) / (sensor.thickness / 10))
+    return np.asarray(
+        (sensor.bias + sensor.depletion * 2 * np.asarray(z) / sensor.thickness) / (sensor.thickness / 10)
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def _velocity(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """|v_z|, v_x, v_y in mm/ns and mobility, for E = -field along z.
 
-    Source: K. Seeger, Semiconductor Physics; v = mu [qE + mu r E x B + q mu^2 r^2 (E.B) B] / (1 + mu^2 r^2 B^2).
+    Source: K. Seeger, Semiconductor Physics; v = mu [qE + mu r E x B + q mu^2 r^2 (E.B) B] / (1 + mu^2 r^2
+        B^2).
     """
     mu = mobility(field, temperature, electrons)
     hall = HALL_ELECTRON if electrons else HALL_HOLE
@@ -119,7 +124,9 @@ def _velocity(
     e[:, 2] = -field
     cross = np.cross(e, b)
     along = (e @ b)[:, None] * b[None, :]
-    velocity = (mu / (1 + m**2 * (b @ b)))[:, None] * (charge * e + m[:, None] * cross + charge * (m**2)[:, None] * along)
+    velocity = (mu / (1 + m**2 * (b @ b)))[:, None] * (
+        charge * e + m[:, None] * cross + charge * (m**2)[:, None] * along
+    )
     velocity *= 1e-8  # cm/s -> mm/ns
     return np.abs(velocity[:, 2]), velocity[:, 0], velocity[:, 1], mu
 
@@ -146,6 +153,8 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         tau_e=cumulative(1 / vz_e),
         tau_h=cumulative((1 / vz_h)[::-1])[::-1],
         shift_e=np.stack([cumulative(vx_e / vz_e), cumulative(vy_e / vz_e)], axis=1),
-        shift_h=np.stack([cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1),
+        shift_h=np.stack(
+            [cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1
+        ),
         variance_e=cumulative(2 * diffusion / vz_e),
     )

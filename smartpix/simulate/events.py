@@ -37,8 +37,8 @@ class SimulateOptions:
 
     Attributes:
         field: solenoid field along z in T.
-        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness; temperature: K.
-            Pitch and thickness come from the detector table.
+        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness;
+            temperature: K. Pitch and thickness come from the detector table.
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
@@ -53,12 +53,28 @@ class SimulateOptions:
         check_types("simulate", self)
         check_field("simulate", self.field)
         check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
-        check("simulate", "depletion", self.depletion, 0 <= self.depletion <= 2000, "from 0 to 2000 V for 100 um")
-        check("simulate", "temperature", self.temperature, 100 <= self.temperature <= 400, "from 100 to 400 K (0 C is 273)")
+        check(
+            "simulate",
+            "depletion",
+            self.depletion,
+            0 <= self.depletion <= 2000,
+            "from 0 to 2000 V for 100 um",
+        )
+        check(
+            "simulate",
+            "temperature",
+            self.temperature,
+            100 <= self.temperature <= 400,
+            "from 100 to 400 K (0 C is 273)",
+        )
 
 
 def header(
-    detector: Detector, options: SimulateOptions, n_events: int, seed: int, command: str = "smartpix simulate events"
+    detector: Detector,
+    options: SimulateOptions,
+    n_events: int,
+    seed: int,
+    command: str = "smartpix simulate events",
 ) -> Header:
     """The file header for a simulation."""
     made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
@@ -77,14 +93,16 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         An iterator over arrays of one event each, in the layout of :mod:`smartpix.io.events`.
 
     Raises:
-        InputError: an option is out of range, nothing is to be simulated, the detector is not the generic one, or chromo or
-            pyacts is missing; all before the first event.
+        InputError: an option is out of range, nothing is to be simulated, the detector is not the generic
+            one, or chromo or pyacts is missing; all before the first event.
     """
     _check_counts(n_events, seed)
     generate = options.generate
     need_extras(generate)
     if not (generate.pileup or generate.gun or generate.jets):
-        raise InputError("simulate: pileup, gun and jets are all 0, so that there are no particles; give one of them")
+        raise InputError(
+            "simulate: pileup, gun and jets are all 0, so that there are no particles; give one of them"
+        )
     check_generic(detector)
     return _simulated(detector, options, n_events, seed)
 
@@ -111,7 +129,9 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
             particles = collisions(options.generate, options.beam_spot, count, int(seeds[0]))
         if options.generate.jets > 0:
             rng = np.random.default_rng([seed, first, 5])
-            particles = [together(event, jets(options.generate, options.beam_spot, rng)) for event in particles]
+            particles = [
+                together(event, jets(options.generate, options.beam_spot, rng)) for event in particles
+            ]
         crossings = transport(particles, detector, options.field, int(seeds[1]))
         for i, event in enumerate(crossings):
             yield simulate_event(event, detector, options, first + i, seed)
@@ -126,7 +146,8 @@ def _check_counts(n_events: int, seed: int, per_event: int = 1) -> None:
 def simulate_crossings(
     detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
 ) -> Iterator[ak.Array]:
-    """Events of single crossings with broad angles, to train estimates on; see :mod:`smartpix.simulate.crossings`.
+    """Events of single crossings with broad angles, to train estimates on; see
+    :mod:`smartpix.simulate.crossings`.
 
     Returns:
         An iterator over arrays of one event each.
@@ -146,7 +167,9 @@ def _simulated_crossings(
         yield simulate_event(crossings, detector, options, event, seed)
 
 
-def simulate_event(crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int) -> ak.Array:
+def simulate_event(
+    crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int
+) -> ak.Array:
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
     rng = np.random.default_rng([seed, event, 3])
     local = detector.to_local(crossings.module, crossings.point)
@@ -266,7 +289,9 @@ def _sensor_groups(
         depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
         sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature)
-        groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(kind.reshape(-1) == i)
+        groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(
+            kind.reshape(-1) == i
+        )
     return groups
 
 
@@ -279,7 +304,8 @@ def _noise_pixels(
     if expected > 1e6:
         raise InputError(
             f"readout: noise {readout.noise} e, threshold {readout.threshold} e and its dispersion "
-            f"{readout.threshold_dispersion} e would fire {expected:.2g} empty pixels an event; raise the threshold to at least "
+            f"{readout.threshold_dispersion} e would fire {expected:.2g} empty pixels an event; raise the "
+            f"threshold to at least "
             "4.5 x noise and dispersion added in quadrature"
         )
     count = int(rng.poisson(expected))

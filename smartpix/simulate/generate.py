@@ -18,7 +18,9 @@ PION_MASS = 0.13957
 """GeV, of charged pions."""
 JET_ETA = 2.4
 PT_RANGE = (0.05, 1000.0)
-"""GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a collision's."""
+"""GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a
+collision's.
+"""
 MOST = {"pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000}
 """Beyond, an event does not fit a machine's memory."""
 
@@ -34,7 +36,9 @@ class BeamSpot:
     def __post_init__(self) -> None:
         check_types("beam spot", self)
         for name in ("sigma_x", "sigma_y", "sigma_z"):
-            check("beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
+            check(
+                "beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm"
+            )
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class GenerateOptions:
         energy: centre-of-mass energy in GeV.
         max_eta, min_pt: particles kept for transport (GeV).
         gun: if > 0, that many charged pions an event instead of collisions.
-        jets: that many collimated groups of charged pions on top of the collisions of each event: each ``jet_pions`` of them
-            within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) < ``JET_ETA``, from one vertex.
+        jets: that many collimated groups of charged pions on top of the collisions of each event: each
+            ``jet_pions`` of them within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) <
+            ``JET_ETA``, from one vertex.
         gun_pt: range of the gun's and the jets' pT in GeV, uniform.
     """
 
@@ -65,14 +70,26 @@ class GenerateOptions:
         check_types("simulate", self)
         for name, most in MOST.items():
             check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
-        check("simulate", "jets", self.jets, self.gun == 0 or self.jets == 0, "0 with a gun; jets lie over collisions")
+        check(
+            "simulate",
+            "jets",
+            self.jets,
+            self.gun == 0 or self.jets == 0,
+            "0 with a gun; jets lie over collisions",
+        )
         check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
         low, high = PT_RANGE
         check(
             "simulate", "gun_pt", self.gun_pt, low <= self.gun_pt[0] <= self.gun_pt[1] <= high,
             f"two values in GeV from {low:g} to {high:g}, the lower first (1 GeV = 1000 MeV)",
         )  # fmt: skip
-        check("simulate", "energy", self.energy, 20 <= self.energy <= 1e6, "from 20 to 1e6 GeV (14 TeV = 14000 GeV)")
+        check(
+            "simulate",
+            "energy",
+            self.energy,
+            20 <= self.energy <= 1e6,
+            "from 20 to 1e6 GeV (14 TeV = 14000 GeV)",
+        )
         check("simulate", "max_eta", self.max_eta, 0 < self.max_eta <= 10, "positive and at most 10")
         check("simulate", "min_pt", self.min_pt, 0 <= self.min_pt <= high, f"from 0 to {high:g} GeV")
 
@@ -99,7 +116,8 @@ def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator)
 
 
 def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
-    """Groups of charged pions, their axes uniform in eta and phi, evenly spread over a disk about them; uniform in pT.
+    """Groups of charged pions, their axes uniform in eta and phi, evenly spread over a disk about them;
+    uniform in pT.
 
     Their vertices are numbered after those of the collisions.
     """
@@ -113,7 +131,12 @@ def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator
 
 
 def _pions(
-    pt: Floats, eta: Floats, phi: Floats, vertex_id: npt.NDArray[np.int64], vertex: Floats, rng: np.random.Generator
+    pt: Floats,
+    eta: Floats,
+    phi: Floats,
+    vertex_id: npt.NDArray[np.int64],
+    vertex: Floats,
+    rng: np.random.Generator,
 ) -> Particles:
     charge = np.where(rng.random(len(pt)) < 0.5, -1.0, 1.0)
     return Particles(
@@ -127,7 +150,9 @@ def _pions(
 
 def together(first: Particles, second: Particles) -> Particles:
     """Particles of both."""
-    return Particles(*(np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Particles)))
+    return Particles(
+        *(np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Particles))
+    )
 
 
 def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, seed: int) -> list[Particles]:
@@ -141,7 +166,9 @@ def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, see
     rng = np.random.default_rng([seed, 1])
     events = []
     for event in produced:
-        vertices = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (options.pileup, 3))
+        vertices = rng.normal(
+            0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (options.pileup, 3)
+        )
         events.append(
             Particles(
                 vertex_id=event[0],

@@ -1,8 +1,8 @@
 """What a moving charge induces on the pixels (Shockley-Ramo), tabulated once per sensor and field.
 
-Drift without diffusion is a function of the starting point alone. The table holds, for an electron-hole pair born at a
-grid point of the pixel cell, the charge induced on the pixels around up to the end of each time slice; diffusion is the
-caller's: it moves the starting points.
+Drift without diffusion is a function of the starting point alone. The table holds, for an electron-hole pair
+born at a grid point of the pixel cell, the charge induced on the pixels around up to the end of each time
+slice; diffusion is the caller's: it moves the starting points.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Induction:
 
     Attributes:
         columns, rows: pixels on each side of a carrier's.
-        period: 0: one pixel at 1 V in an unbounded plane. Otherwise the weighting field is mirrored so that it repeats after
-            so many pixels, as in the TCAD model behind the public data sets.
+        period: 0: one pixel at 1 V in an unbounded plane. Otherwise the weighting field is mirrored so that
+            it repeats after so many pixels, as in the TCAD model behind the public data sets.
     """
 
     columns: int = 2
@@ -67,7 +67,8 @@ def weighting_potential(
 ) -> Floats:
     """Weighting potential of one pixel, closed form with mirror charges.
 
-    Source: W. Riegler and G. Aglieri Rinella, NIM A 767 (2014) 267, eq. for a rectangular pixel in a plane condenser.
+    Source: W. Riegler and G. Aglieri Rinella, NIM A 767 (2014) 267, eq. for a rectangular pixel in a plane
+        condenser.
 
     Args:
         x, y: from the pixel's centre, mm.
@@ -75,7 +76,9 @@ def weighting_potential(
         n_images: mirror pairs summed.
     """
     x, y, u = np.broadcast_arrays(
-        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(distance, dtype=np.float64)
+        np.asarray(x, dtype=np.float64),
+        np.asarray(y, dtype=np.float64),
+        np.asarray(distance, dtype=np.float64),
     )
     x1, x2 = x - sensor.pitch_x / 2, x + sensor.pitch_x / 2
     y1, y2 = y - sensor.pitch_y / 2, y + sensor.pitch_y / 2
@@ -99,8 +102,9 @@ class ResponseTable:
     """Induced charge of one electron-hole pair.
 
     Attributes:
-        values: (Z, CELLS_Y, CELLS_X, R, C, S) float32, charge on pixel (row_low + r, column_low + c), counted from the pixel
-            of the starting point, up to the end of slice s. Starting heights are Z points from the far to the pixel side.
+        values: (Z, CELLS_Y, CELLS_X, R, C, S) float32, charge on pixel (row_low + r, column_low + c), counted
+            from the pixel of the starting point, up to the end of slice s. Starting heights are Z points from
+            the far to the pixel side.
         row_low, column_low: of the first tabulated pixel.
         sigma: (Z,) diffusion of the electrons until they are collected, per axis, mm.
     """
@@ -129,7 +133,9 @@ def response_table(
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
     times = np.array([(s + 1) * SLICE_NS for s in slices])
     paths = np.zeros((2, n_depth, len(times), 3))
-    for carrier, (tau, shift, sign) in enumerate(((drift.tau_e, drift.shift_e, 1), (drift.tau_h, drift.shift_h, -1))):
+    for carrier, (tau, shift, sign) in enumerate(
+        ((drift.tau_e, drift.shift_e, 1), (drift.tau_h, drift.shift_h, -1))
+    ):
         # np.interp wants rising abscissae: holes count from the pixel side.
         born = np.interp(start, drift.z, tau)
         at = np.minimum(born[:, None] + times, tau.max())
@@ -137,14 +143,18 @@ def response_table(
         paths[carrier, :, :, 2] = z
         for axis in range(2):
             lateral = shift[:, axis]
-            paths[carrier, :, :, axis] = np.interp(z, drift.z, lateral) - np.interp(start, drift.z, lateral)[:, None]
+            paths[carrier, :, :, axis] = (
+                np.interp(z, drift.z, lateral) - np.interp(start, drift.z, lateral)[:, None]
+            )
     low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1, 2)), 0) / pitch).astype(int)
     high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1, 2)), 0) / pitch).astype(int)
-    # The last cell of a pixel may drift over its edge, the first one not before it: one pixel more on the far side.
+    # The last cell of a pixel may drift over its edge, the first one not before it: one pixel more on the far
+    # side.
     first = low - neighbours
     last = high + neighbours
     values = np.zeros(
-        (n_depth, CELLS_Y, CELLS_X, int(last[1] - first[1]) + 1, int(last[0] - first[0]) + 1, len(times)), dtype=np.float32
+        (n_depth, CELLS_Y, CELLS_X, int(last[1] - first[1]) + 1, int(last[0] - first[0]) + 1, len(times)),
+        dtype=np.float32,
     )
     _fill(values, paths, _potential_table(sensor, induction), pitch, sensor.thickness, first, neighbours)
     variance = drift.variance_e[-1] - np.interp(start, drift.z, drift.variance_e)
@@ -159,14 +169,15 @@ DEPTH_POINTS = 81
 def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
     """Weighting potential for interpolation, (X, Y, K).
 
-    Axes: |x| and |y| up to the neighbours' far edges at PER_PITCH points a pitch; the depth below the pixels is
-    quadratic in the index, which resolves the steep part.
+    Axes: |x| and |y| up to the neighbours' far edges at PER_PITCH points a pitch; the depth below the pixels
+    is quadratic in the index, which resolves the steep part.
     """
     x = np.arange((induction.columns + 1) * PER_PITCH + 2) * sensor.pitch_x / PER_PITCH
     y = np.arange((induction.rows + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
     depth = sensor.thickness * (np.arange(DEPTH_POINTS) / (DEPTH_POINTS - 1)) ** 2
     depth[0] = 1e-6 * sensor.thickness
-    # Mirrored pixels farther away than two thicknesses add nothing: the potential falls as exp(-pi r / thickness).
+    # Mirrored pixels farther away than two thicknesses add nothing: the potential falls as exp(-pi r /
+    # thickness).
     reach_x, reach_y = (
         int(np.ceil(2 * sensor.thickness / (induction.period * p))) if induction.period else 0
         for p in (sensor.pitch_x, sensor.pitch_y)
@@ -175,7 +186,9 @@ def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
     for i in range(-reach_x, reach_x + 1):
         for j in range(-reach_y, reach_y + 1):
             dx, dy = i * induction.period * sensor.pitch_x, j * induction.period * sensor.pitch_y
-            total += weighting_potential(x[:, None, None] + dx, y[None, :, None] + dy, depth[None, None, :], sensor)
+            total += weighting_potential(
+                x[:, None, None] + dx, y[None, :, None] + dy, depth[None, None, :], sensor
+            )
     return total
 
 
@@ -200,7 +213,9 @@ def _potential(table: Any, dx: float, dy: float, depth: float, pitch: Any, thick
 
 
 @njit(cache=True)
-def _fill(values: Any, paths: Any, table: Any, pitch: Any, thickness: float, first: Any, neighbours: Any) -> None:
+def _fill(
+    values: Any, paths: Any, table: Any, pitch: Any, thickness: float, first: Any, neighbours: Any
+) -> None:
     top = 0.5 * thickness
     for iz in range(values.shape[0]):
         for s in range(values.shape[5]):

@@ -1,7 +1,8 @@
 """Minimum-bias collisions of chromo's Pythia 6, in a process of its own.
 
-Pythia's Fortran state allows one run per process, and it prints to stdout. The process is started as a plain program, so that a
-script that simulates needs no ``__main__`` guard; it ends with the one that started it, however that ends.
+Pythia's Fortran state allows one run per process, and it prints to stdout. The process is started as a plain
+program, so that a script that simulates needs no ``__main__`` guard; it ends with the one that started it,
+however that ends.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ from smartpix.schema import InputError
 __all__ = ["Charged", "produce", "serve"]
 
 Charged = tuple[
-    npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
+    npt.NDArray[np.int32],
+    npt.NDArray[np.int32],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
 ]
-"""Of one event's N charged particles: (N,) number of the collision from 1, (N,) PDG id, (N,) charge, (N, 3) production point in
-mm from the collision, (N, 3) momentum in GeV."""
+"""Of one event's N charged particles: (N,) number of the collision from 1, (N,) PDG id, (N,) charge, (N, 3)
+production point in mm from the collision, (N, 3) momentum in GeV."""
 
 KIND = "collisions 1"
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from smartpix.simulate.pythia import serve; serve()"
@@ -52,7 +57,10 @@ def produce(request: Mapping[str, float], n_events: int, seed: int) -> list[Char
         assert child.stdout is not None
         try:
             # It stays open: its end is that of this process.
-            os.write(child.stdin.fileno(), json.dumps({**request, "n_events": n_events, "seed": seed}).encode() + b"\n")
+            os.write(
+                child.stdin.fileno(),
+                json.dumps({**request, "n_events": n_events, "seed": seed}).encode() + b"\n",
+            )
             answer = child.stdout.read()
         except BrokenPipeError:
             answer = b""
@@ -63,7 +71,8 @@ def produce(request: Mapping[str, float], n_events: int, seed: int) -> list[Char
         told = unpack(answer, KIND)
     except ValueError as error:
         raise InputError(
-            f"simulate: the process that makes the collisions ended with code {child.returncode}; what it says is above. "
+            f"simulate: the process that makes the collisions ended with code {child.returncode}; what it "
+            f"says is above. "
             "If it was killed, there may be too little memory: ask for less pile-up or fewer events"
         ) from error
     if "error" in told:
@@ -105,7 +114,9 @@ def _watch_parent() -> None:
     os._exit(1)
 
 
-def _collide(pileup: int, energy: float, max_eta: float, min_pt: float, n_events: int, seed: int) -> list[Charged]:
+def _collide(
+    pileup: int, energy: float, max_eta: float, min_pt: float, n_events: int, seed: int
+) -> list[Charged]:
     try:
         from chromo.kinematics import CenterOfMass, GeV
         from chromo.models import Pythia6
@@ -133,6 +144,8 @@ def _collide(pileup: int, energy: float, max_eta: float, min_pt: float, n_events
                     momentum[keep],
                 )
             )
-        vertex, pdg, charge, point, momentum = (np.concatenate(c) for c in zip(*columns, strict=True)) if columns else nothing
+        vertex, pdg, charge, point, momentum = (
+            (np.concatenate(c) for c in zip(*columns, strict=True)) if columns else nothing
+        )
         events.append((vertex, pdg, charge, point, momentum))
     return events

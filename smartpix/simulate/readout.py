@@ -44,14 +44,28 @@ class ReadoutOptions:
     def __post_init__(self) -> None:
         check_types("readout", self)
         for name in ("noise", "threshold", "threshold_dispersion"):
-            check("readout", name, getattr(self, name), 0 <= getattr(self, name) <= MOST_CHARGE, f"from 0 to {MOST_CHARGE:g} e")
+            check(
+                "readout",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= MOST_CHARGE,
+                f"from 0 to {MOST_CHARGE:g} e",
+            )
         if self.adc_bits and not 2 <= self.adc_bits <= 8:
             raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
         if self.adc_bits and self.threshold <= 0:
             raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
-        check("readout", "adc_max", self.adc_max, 0 < self.adc_max <= MOST_CHARGE, f"positive and at most {MOST_CHARGE:g} e")
+        check(
+            "readout",
+            "adc_max",
+            self.adc_max,
+            0 < self.adc_max <= MOST_CHARGE,
+            f"positive and at most {MOST_CHARGE:g} e",
+        )
         if self.adc_bits and self.adc_max <= self.threshold:
-            raise InputError(f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}")
+            raise InputError(
+                f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}"
+            )
         if list(self.slices) != sorted(set(self.slices)) or not self.slices:
             raise InputError(f"readout: slices must ascend and is {self.slices}")
         if self.slices[0] < 0 or self.slices[-1] >= N_SLICES:
@@ -61,9 +75,9 @@ class ReadoutOptions:
 def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Lower edges and values (e) of the levels above 0 and, negative, below it.
 
-    One code is 0. With more than 2 bits a quarter of the codes are for the negative lobes that moving carriers induce on
-    neighbours, with 2 bits all three are for positive charge; edges are equidistant in the logarithm, from the threshold
-    to ``adc_max``; the value of a level is the geometric mean of its edges.
+    One code is 0. With more than 2 bits a quarter of the codes are for the negative lobes that moving
+    carriers induce on neighbours, with 2 bits all three are for positive charge; edges are equidistant in the
+    logarithm, from the threshold to ``adc_max``; the value of a level is the geometric mean of its edges.
     """
     n_negative = 2**options.adc_bits // 4 if options.adc_bits > 2 else 0
     n_positive = 2**options.adc_bits - 1 - n_negative
@@ -76,7 +90,9 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
     )
 
 
-def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def digitise(
+    charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
     """Add noise, suppress below threshold, digitise.
 
     Args:
@@ -89,7 +105,9 @@ def digitise(charge: npt.NDArray[np.float32], options: ReadoutOptions, rng: np.r
     threshold = np.full((len(charge), 1), options.threshold, dtype=np.float32)
     if options.threshold_dispersion > 0:
         # A pixel keeps its threshold for all slices.
-        threshold += np.float32(options.threshold_dispersion) * rng.standard_normal(threshold.shape, dtype=np.float32)
+        threshold += np.float32(options.threshold_dispersion) * rng.standard_normal(
+            threshold.shape, dtype=np.float32
+        )
         threshold = np.maximum(threshold, np.float32(0.0))
     kept = np.where(np.abs(noisy) >= threshold, noisy, np.float32(0))
     if options.adc_bits == 0:
@@ -170,7 +188,8 @@ def label_clusters(
 
 
 def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where: str) -> None:
-    """Check that charges which were digitised already, as far as their file says, were so with an ADC's edges.
+    """Check that charges which were digitised already, as far as their file says, were so with an ADC's
+    edges.
 
     Args:
         made_by: of the file.
@@ -188,6 +207,8 @@ def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where:
     found, _ = adc_levels(ReadoutOptions(**given))
     if len(found) != len(edges) or not np.allclose(found, edges, rtol=1e-3):
         raise InputError(
-            f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the network's ADC has "
-            f"{np.round(edges).tolist()}; simulate with the network's (or with --adc-bits 0), or train a network for these"
+            f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the "
+            f"network's ADC has "
+            f"{np.round(edges).tolist()}; simulate with the network's (or with --adc-bits 0), or train a "
+            f"network for these"
         )

@@ -1,8 +1,8 @@
 """Crossings of a sensor to induced charge on its pixels, in time slices (Numba).
 
-Each crossing becomes groups of a few electron-hole pairs: along the track for soft collisions, along the electron's own
-path for hard ones. Every group is displaced by the diffusion its electrons will have when collected, and adds its row of
-the response table to the pixels.
+Each crossing becomes groups of a few electron-hole pairs: along the track for soft collisions, along the
+electron's own path for hard ones. Every group is displaced by the diffusion its electrons will have when
+collected, and adds its row of the response table to the pixels.
 """
 
 from __future__ import annotations
@@ -61,24 +61,32 @@ def induced_charge(
     induction: Induction = FULL,
     ends_at_array: bool = True,
     smallest: float = 5.0,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+) -> tuple[
+    npt.NDArray[np.int32],
+    npt.NDArray[np.int32],
+    npt.NDArray[np.int32],
+    npt.NDArray[np.float32],
+    npt.NDArray[np.int64],
+]:
     """Noise-free induced charge of N crossings.
 
     Args:
         position: (N, 2) crossing of the midplane in the sensor frame, mm from the centre of the pixel array.
-        direction: (N, 3) direction of flight in the sensor frame, any length, z component not 0 and of either sign.
+        direction: (N, 3) direction of flight in the sensor frame, any length, z component not 0 and of either
+            sign.
         beta: (N,) v / c.
         half_size: (N, 2) half lengths of the pixel array along x and y, mm.
         magnetic: field in the sensor frame, T.
         slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
         seed: of the straggling and the diffusion.
         induction: how far it is followed.
-        ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through the
-            side; otherwise it goes on and only the pixels end (the public data sets).
+        ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through
+            the side; otherwise it goes on and only the pixels end (the public data sets).
         smallest: pixels whose signal never exceeds this many electrons are not kept.
 
     Returns:
-        crossing, row, column: (K,) int32 each; charge: (K, S) float32 in electrons; pairs: (N,) electron-hole pairs made.
+        crossing, row, column: (K,) int32 each; charge: (K, S) float32 in electrons; pairs: (N,) electron-hole
+            pairs made.
     """
     # Once the slowest carrier has arrived nothing changes: later slices are copies of the first quiet one.
     times = np.array([(s + 1) * SLICE_NS for s in slices])
@@ -86,7 +94,9 @@ def induced_charge(
     table = response_table(sensor, magnetic, tuple(slices[: quiet + 1]), induction)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
     shape = table.values.shape
-    beta_gamma = np.clip(beta / np.sqrt(np.maximum(1 - np.asarray(beta) ** 2, 1e-12)), BETA_GAMMA[0], BETA_GAMMA[-1])
+    beta_gamma = np.clip(
+        beta / np.sqrt(np.maximum(1 - np.asarray(beta) ** 2, 1e-12)), BETA_GAMMA[0], BETA_GAMMA[-1]
+    )
     crossing, row, column, charge, pairs = _induce(
         np.ascontiguousarray(position, dtype=np.float64),
         np.ascontiguousarray(direction, dtype=np.float64),
@@ -133,7 +143,9 @@ def _normal_table() -> Floats:
 
 @njit(cache=True)
 def _uniform(state: Any) -> float:
-    """Random number in [0, 1): SplitMix64 (G. L. Steele et al., OOPSLA 2014), a fifth of the time of NumPy's generator."""
+    """Random number in [0, 1): SplitMix64 (G. L. Steele et al., OOPSLA 2014), a fifth of the time of NumPy's
+    generator.
+    """
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -180,10 +192,13 @@ def _longer(groups: Any) -> Any:
 
 @njit(cache=True)
 def _ionise(
-    groups: Any, x0: float, y0: float, direction: Any, beta_gamma: float, half: Any, ends_at_array: bool, thickness: float,
+    groups: Any, x0: float, y0: float, direction: Any, beta_gamma: float, half: Any, ends_at_array: bool,
+    thickness: float,
     rates: Any, common: Any, rare: Any, ranges: Any, normal: Any, state: Any,
 ) -> Any:  # fmt: skip
-    """Groups of pairs (x, y, z, number) of one crossing; returns the (grown) buffer, the groups used and the pairs."""
+    """Groups of pairs (x, y, z, number) of one crossing; returns the (grown) buffer, the groups used and the
+    pairs.
+    """
     cot_a, cot_b = direction[0] / direction[2], direction[1] / direction[2]
     slope = math.sqrt(1.0 + cot_a * cot_a + cot_b * cot_b)
     reach = min(0.5 * thickness, 0.5 * LONGEST / slope)
@@ -216,7 +231,9 @@ def _ionise(
         if ends_at_array and (abs(x) > half[0] or abs(y) > half[1]):
             continue
         # Kinematics gives the angle to the track, the azimuth is free.
-        cosine = math.sqrt(min(loss * (t_kin + 2 * ELECTRON_MASS) / (t_kin * (loss + 2 * ELECTRON_MASS)), 1.0))
+        cosine = math.sqrt(
+            min(loss * (t_kin + 2 * ELECTRON_MASS) / (t_kin * (loss + 2 * ELECTRON_MASS)), 1.0)
+        )
         sine = math.sqrt(1.0 - cosine * cosine)
         azimuth = 2 * math.pi * _uniform(state)
         c, s = math.cos(azimuth) * sine, math.sin(azimuth) * sine
@@ -256,13 +273,17 @@ def _ionise(
 
 @njit(cache=True)
 def _diffuse(
-    groups: Any, used: int, cells: Any, half: Any, pitch: Any, thickness: float, sigma: Any, normal: Any, state: Any,
+    groups: Any, used: int, cells: Any, half: Any, pitch: Any, thickness: float, sigma: Any, normal: Any,
+    state: Any,
 ) -> int:  # fmt: skip
-    """Number of pairs and cells of the response table (depth, row, column, cell y, cell x) after diffusion; returns how many.
+    """Number of pairs and cells of the response table (depth, row, column, cell y, cell x) after diffusion;
+    returns how many.
 
-    The displacements follow an additive recurrence with irrational steps, which fills the normal distribution more
-    evenly than chance: groups of 40 pairs then share charge as smoothly as single pairs do. Along the short pitch the
-    outermost pairs leave their group and go alone, since single electrons are what the last pixel of a cluster collects.
+    The displacements follow an additive recurrence with irrational steps, which fills the normal distribution
+    more
+    evenly than chance: groups of 40 pairs then share charge as smoothly as single pairs do. Along the short
+    pitch the outermost pairs leave their group and go alone, since single electrons are what the last pixel
+    of a cluster collects.
     """
     u, v = _uniform(state), _uniform(state)
     n_depth = len(sigma)
@@ -285,7 +306,9 @@ def _diffuse(
             # Rounding up or down at random interpolates between depths.
             iz = min(max(int(at + _uniform(state)), 0), n_depth - 1)
             x = (groups[g, 0] + sigma[iz] * normal[int(across * N_NORMAL)] + half[0]) / pitch[0]
-            y = (groups[g, 1] + sigma[iz] * normal[min(int(along * N_NORMAL), N_NORMAL - 1)] + half[1]) / pitch[1]
+            y = (
+                groups[g, 1] + sigma[iz] * normal[min(int(along * N_NORMAL), N_NORMAL - 1)] + half[1]
+            ) / pitch[1]
             column, row = int(math.floor(x)), int(math.floor(y))
             cells[n, 0], cells[n, 1], cells[n, 2] = iz, row, column
             cells[n, 3] = min(int((y - row) * CELLS_Y), CELLS_Y - 1)
@@ -296,7 +319,9 @@ def _diffuse(
 
 
 @njit(cache=True, fastmath=True)
-def _add_up(patch: Any, cells: Any, used: int, table: Any, row_low: int, column_low: int, n_slices: int) -> None:
+def _add_up(
+    patch: Any, cells: Any, used: int, table: Any, row_low: int, column_low: int, n_slices: int
+) -> None:
     n_rows, width = table.shape[3], table.shape[4]
     for g in range(used):
         number = np.float32(cells[g, 5])
@@ -311,8 +336,10 @@ def _add_up(patch: Any, cells: Any, used: int, table: Any, row_low: int, column_
 
 @njit(cache=True)
 def _induce(
-    position: Any, direction: Any, beta_gamma: Any, half_size: Any, n_pixels: Any, ends_at_array: bool, thickness: float,
-    pitch: Any, table: Any, low: Any, sigma: Any, n_slices: int, rates: Any, common: Any, rare: Any, ranges: Any, normal: Any,
+    position: Any, direction: Any, beta_gamma: Any, half_size: Any, n_pixels: Any, ends_at_array: bool,
+    thickness: float,
+    pitch: Any, table: Any, low: Any, sigma: Any, n_slices: int, rates: Any, common: Any, rare: Any,
+    ranges: Any, normal: Any,
     smallest: float, seed: int,
 ) -> Any:  # fmt: skip
     np.random.seed(seed)
@@ -326,7 +353,8 @@ def _induce(
     n_rows, n_columns = table.shape[3], table.shape[4] // n_slices
     for k in range(len(position)):
         groups, used, pairs[k] = _ionise(
-            groups, position[k, 0], position[k, 1], direction[k], beta_gamma[k], half_size[k], ends_at_array, thickness,
+            groups, position[k, 0], position[k, 1], direction[k], beta_gamma[k], half_size[k], ends_at_array,
+            thickness,
             rates, common, rare, ranges, normal, state,
         )  # fmt: skip
         if used == 0:
@@ -357,4 +385,10 @@ def _induce(
                 where[n_out, 0], where[n_out, 1], where[n_out, 2] = k, r, c
                 charge[n_out] = signal
                 n_out += 1
-    return where[:n_out, 0].copy(), where[:n_out, 1].copy(), where[:n_out, 2].copy(), charge[:n_out].copy(), pairs
+    return (
+        where[:n_out, 0].copy(),
+        where[:n_out, 1].copy(),
+        where[:n_out, 2].copy(),
+        charge[:n_out].copy(),
+        pairs,
+    )

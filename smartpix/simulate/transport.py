@@ -1,4 +1,6 @@
-"""Particles through the detector: ACTS's Fatras on the generic detector, material on, constant solenoid field."""
+"""Particles through the detector: ACTS's Fatras on the generic detector, material on, constant solenoid
+field.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def generic_detector(
         InputError: pyacts is missing or a size is not positive.
     """
     acts = import_acts()
-    geometry = acts.examples.GenericDetector(acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    geometry = acts.examples.GenericDetector(
+        acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING)
+    )
     context = acts.GeometryContext.dangerouslyDefaultConstruct()
     surfaces: list[Any] = []
     geometry.trackingGeometry().visitSurfaces(surfaces.append)
@@ -80,7 +84,9 @@ def generic_detector(
         rotation = np.array([[pose.rotation[i, j] for j in range(3)] for i in range(3)])
         bounds = surface.bounds.values()
         if len(bounds) != 4 or not np.allclose([bounds[0], bounds[1]], [-bounds[2], -bounds[3]]):
-            raise InputError(f"generic detector: {surface.bounds} in volume {ids.volume} is no centred rectangle")
+            raise InputError(
+                f"generic detector: {surface.bounds} in volume {ids.volume} is no centred rectangle"
+            )
         disk = abs(rotation[2, 2]) > 0.5 and endcap_thickness is not None
         half_thickness = (endcap_thickness if disk else thickness) / 2  # type: ignore[operator]
         rows.append(
@@ -93,7 +99,8 @@ def generic_detector(
 
 
 def check_generic(detector: Detector) -> None:
-    """Check that all modules are where the generic detector has them, through which alone particles are transported.
+    """Check that all modules are where the generic detector has them, through which alone particles are
+    transported.
 
     Raises:
         InputError: one is not, or pyacts is missing.
@@ -109,8 +116,10 @@ def check_generic(detector: Detector) -> None:
     if off.any():
         volume, layer, module = ids[np.argmax(off)].tolist()
         raise InputError(
-            f"detector table: module {module} of layer {layer} in volume {volume} is not one of ACTS's generic detector "
-            f"({off.sum()} of {len(off)} are not), and particles are transported through that alone. `smartpix detector` makes "
+            f"detector table: module {module} of layer {layer} in volume {volume} is not one of ACTS's "
+            f"generic detector "
+            f"({off.sum()} of {len(off)} are not), and particles are transported through that alone. "
+            f"`smartpix detector` makes "
             "its table; `smartpix simulate crossings` takes any detector"
         )
 
@@ -188,7 +197,8 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
                 )
             event = events[context.eventNumber]
             table = np.array(rows, dtype=np.float64).reshape(-1, 12)
-            # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000) are left out.
+            # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000)
+            # are left out.
             table = table[table[:, 3] >= 0]
             # A stable order makes the file a function of the seed alone.
             table = table[np.lexsort((table[:, 4], table[:, 3]))]

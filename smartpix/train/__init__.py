@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from smartpix.train.start import Start, start_from
     from smartpix.train.teach import Lesson, lesson_of
 
-__all__ = ["Lesson", "Start", "TrainMdnOptions", "lesson_of", "resume", "save_checkpoint", "start_from", "train_mdn"]
+__all__ = [
+    "Lesson",
+    "Start",
+    "TrainMdnOptions",
+    "lesson_of",
+    "resume",
+    "save_checkpoint",
+    "start_from",
+    "train_mdn",
+]
 
 __getattr__ = public_names(
     __name__,

@@ -27,13 +27,19 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     more: dict[str, Any] | None = None,
 ) -> None:
-    """Write the state after ``epoch`` epochs, and ``more`` with it (numbers, texts, tensors), whole or not at all.
+    """Write the state after ``epoch`` epochs, and ``more`` with it (numbers, texts, tensors), whole or not at
+    all.
 
     Raises:
         InputError: the file cannot be written.
     """
     of_parameters = {str(number): values for number, values in optimizer.state_dict()["state"].items()}
-    state = {"made_with": _as_read(made_with), "epoch": epoch, "model": model.state_dict(), "optimizer": of_parameters}
+    state = {
+        "made_with": _as_read(made_with),
+        "epoch": epoch,
+        "model": model.state_dict(),
+        "optimizer": of_parameters,
+    }
     content = pack(_arrays(state | {"more": more or {}}), KIND)
     with replace_when_done(path) as beside:
         beside.write_bytes(content)
@@ -56,13 +62,20 @@ def resume(
     try:
         state = _tensors(unpack(path.read_bytes(), KIND))
         found, epoch = state["made_with"], state["epoch"]
-        if not isinstance(found, dict) or type(epoch) is not int or epoch < 0 or not isinstance(state["more"], dict):
+        if (
+            not isinstance(found, dict)
+            or type(epoch) is not int
+            or epoch < 0
+            or not isinstance(state["more"], dict)
+        ):
             raise ValueError("its layout is another")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
     if found != (wanted := _as_read(made_with)):
         differs = _differences(found, wanted)
-        raise InputError(f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options")
+        raise InputError(
+            f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options"
+        )
     try:
         _load(model, optimizer, state)
         if more is not None:
@@ -80,7 +93,8 @@ def resume(
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = " ".join(str(error).split())[:120]
     return InputError(
-        f"{path}: damaged checkpoint, or of another version ({type(error).__name__}: {reason}); delete it to start again"
+        f"{path}: damaged checkpoint, or of another version ({type(error).__name__}: {reason}); delete it to "
+        f"start again"
     )
 
 
@@ -97,13 +111,18 @@ def _load(model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[
         of_parameters[int(number)] = values
     model.load_state_dict(state["model"])
     # What the groups are set to follows from the options, and these are the same.
-    optimizer.load_state_dict({"state": of_parameters, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict(
+        {"state": of_parameters, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
 
 def _check_like(expected: Any, found: Any, where: str) -> None:
     """Check dictionaries of tensors against those that are there: names, shapes, types."""
     if isinstance(expected, torch.Tensor):
-        if not isinstance(found, torch.Tensor) or (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        if not isinstance(found, torch.Tensor) or (found.shape, found.dtype) != (
+            expected.shape,
+            expected.dtype,
+        ):
             raise ValueError(f"{where} is of another kind or shape")
     elif isinstance(expected, dict):
         if not isinstance(found, dict) or found.keys() != expected.keys():

@@ -21,7 +21,13 @@ from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.estimate.quality import quality
 from smartpix.files import as_paths
 from smartpix.io.parquet import is_cluster_file
-from smartpix.networks.modules import NetworkOptions, build, encode, expected_negative_log_likelihood, negative_log_likelihood
+from smartpix.networks.modules import (
+    NetworkOptions,
+    build,
+    encode,
+    expected_negative_log_likelihood,
+    negative_log_likelihood,
+)
 from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.samples import Samples, load_samples
@@ -40,7 +46,9 @@ Report = Callable[[str], None]
 AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
 LARGE_LOSS = 20.0
-"""A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet be learned from."""
+"""A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet
+be learned from.
+"""
 RARE = 5e-4
 """Share of outputs that may saturate on the link, at either end."""
 FEWEST_HELD = 20
@@ -57,14 +65,16 @@ class TrainMdnOptions:
     """Options of the training.
 
     Attributes:
-        network: see :class:`smartpix.networks.options.NetworkOptions`, or for the chip :class:`smartpix.chip.quantize.QuantizedOptions`; the
-            input's shape is taken from the clusters.
+        network: see :class:`smartpix.networks.options.NetworkOptions`, or for the chip
+            :class:`smartpix.chip.quantize.QuantizedOptions`; the input's shape is taken from the clusters.
         epochs: passes over the training clusters.
         batch_size, learning_rate: of Adam.
         schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
-        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0: never.
-        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the end-caps, where the
-            field is along z) and ``"shift"`` (by one pixel in any direction), each at random in every pass.
+        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0:
+            never.
+        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the
+            end-caps, where the field is along z) and ``"shift"`` (by one pixel in any direction), each at
+            random in every pass.
         seed: of the initial weights, the order and the augmentation.
         validation_share: held-out last part of the clusters of every file, see :func:`split`.
         min_share: clusters of event files need one particle with this share of the charge.
@@ -90,22 +100,70 @@ class TrainMdnOptions:
     def __post_init__(self) -> None:
         check_types("train mdn", self)
         for name, most in (("epochs", MOST_EPOCHS), ("batch_size", LARGEST_BATCH)):
-            check("train mdn", name, getattr(self, name), 1 <= getattr(self, name) <= most, f"at least 1 and at most {most}")
+            check(
+                "train mdn",
+                name,
+                getattr(self, name),
+                1 <= getattr(self, name) <= most,
+                f"at least 1 and at most {most}",
+            )
         check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
-        check("train mdn", "schedule", self.schedule, self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
+        check(
+            "train mdn",
+            "schedule",
+            self.schedule,
+            self.schedule in SCHEDULES,
+            f"one of {', '.join(SCHEDULES)}",
+        )
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
-        check("train mdn", "augment", self.augment, set(self.augment) <= set(AUGMENTATIONS), f"of {', '.join(AUGMENTATIONS)}")
-        check("train mdn", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
+        check(
+            "train mdn",
+            "augment",
+            self.augment,
+            set(self.augment) <= set(AUGMENTATIONS),
+            f"of {', '.join(AUGMENTATIONS)}",
+        )
+        check(
+            "train mdn",
+            "seed",
+            self.seed,
+            0 <= self.seed <= LARGEST_SEED,
+            f"0 or more and at most {LARGEST_SEED}",
+        )
         check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
         if isinstance(self.network, QuantizedOptions):
-            check("train mdn", "patience", self.patience, self.patience == 0, "0 for a quantised network, whose losses jump")
+            check(
+                "train mdn",
+                "patience",
+                self.patience,
+                self.patience == 0,
+                "0 for a quantised network, whose losses jump",
+            )
             by_bits = self.compress.method != "bits" or self.network.learn_bits
-            check("compress", "method", self.compress.method, by_bits, "used with learned bits (learn_bits), if it is bits")
+            check(
+                "compress",
+                "method",
+                self.compress.method,
+                by_bits,
+                "used with learned bits (learn_bits), if it is bits",
+            )
         else:
             plain = self.compress == CompressOptions()
-            check("train mdn", "compress", self.compress.method, plain, "left alone for a network of floating point")
+            check(
+                "train mdn",
+                "compress",
+                self.compress.method,
+                plain,
+                "left alone for a network of floating point",
+            )
         check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
-        check("train mdn", "validation_share", self.validation_share, 0 < self.validation_share < 1, "between 0 and 1")
+        check(
+            "train mdn",
+            "validation_share",
+            self.validation_share,
+            0 < self.validation_share < 1,
+            "between 0 and 1",
+        )
 
     @property
     def free_epochs(self) -> int:
@@ -134,9 +192,10 @@ def train_mdn(
         output: weights to write (.safetensors).
         report: called with a line per epoch.
         slices, readout, sensor: as for :func:`smartpix.samples.load_samples`.
-        start: weights of the same network to start from (another sensor, simpler events); of the same kind and sizes in floating
-            point, for a quantised one.
-        teacher: weights of a float network, with any slices, that sees the clusters of data sets without noise and threshold.
+        start: weights of the same network to start from (another sensor, simpler events); of the same kind
+            and sizes in floating point, for a quantised one.
+        teacher: weights of a float network, with any slices, that sees the clusters of data sets without
+            noise and threshold.
 
     Returns:
         See :func:`train_on`.
@@ -151,7 +210,9 @@ def train_mdn(
     samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
     if isinstance(options.network, QuantizedOptions):
         if options.network.learn_edges and not all(is_cluster_file(f) for f in files):
-            raise InputError(f"{files[0]}: event files are digitised already; edges are learned on data sets (parquet)")
+            raise InputError(
+                f"{files[0]}: event files are digitised already; edges are learned on data sets (parquet)"
+            )
         check_adc(samples.made_by, np.array(options.network.edges), str(files[0]))
     lesson = None if teacher is None else lesson_of(teacher, files, samples, region, report)
     return train_on(samples, region, output, options, report, start, lesson)
@@ -168,21 +229,25 @@ def train_on(
 ) -> dict[str, Any]:
     """Train on clusters in memory.
 
-    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it is there and was made with the
-    same options; the result is that of an uninterrupted training. Sums of several threads are taken in another order: weights are
-    the same to the bit with the same number of torch's threads only, which is kept with them and which a checkpoint insists on.
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it is there and was
+    made with the same options; the result is that of an uninterrupted training. Sums of several threads are
+    taken in another order: weights are the same to the bit with the same number of torch's threads only,
+        which is kept with them and which a checkpoint insists on.
 
     Returns:
-        ``nll``, ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out likelihood by epoch), and
-        the report of :func:`smartpix.estimate.quality.quality` on the last held-out clusters.
+        ``nll``, ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out
+        likelihood by epoch), and the report of :func:`smartpix.estimate.quality.quality` on the last held-out
+        clusters.
 
     Raises:
-        InputError: too few clusters or some that are not finite, weights that do not fit, or a checkpoint of other options.
+        InputError: too few clusters or some that are not finite, weights that do not fit, or a checkpoint of
+            other options.
     """
     unusable = ~(np.isfinite(samples.images).all(axis=(1, 2, 3)) & np.isfinite(samples.targets).all(axis=1))
     if unusable.any():
         raise InputError(
-            f"train mdn: {int(unusable.sum())} of the {len(samples)} {region} clusters have charges or a truth that are not "
+            f"train mdn: {int(unusable.sum())} of the {len(samples)} {region} clusters have charges or a "
+            f"truth that are not "
             "finite; leave them out, or make the file again"
         )
     n_slices, n_rows, n_columns = samples.images.shape[1:]
@@ -193,12 +258,16 @@ def train_on(
     if len(train) < options.batch_size or len(complete) < FEWEST_HELD:
         cut = int(samples.truncated.sum())
         raise InputError(
-            f"{len(samples)} {region} clusters, {cut} of them cut by the edge of their array, are too few to train on: "
-            f"{len(train)} are left for training and {len(complete)} for tuning, and {options.batch_size} (the batch size) and "
+            f"{len(samples)} {region} clusters, {cut} of them cut by the edge of their array, are too few to "
+            f"train on: "
+            f"{len(train)} are left for training and {len(complete)} for tuning, and {options.batch_size} "
+            f"(the batch size) and "
             f"{FEWEST_HELD} are needed; simulate more"
         )
     if region == "barrel" and "mirror-y" in options.augment:
-        raise InputError("train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out")
+        raise InputError(
+            "train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out"
+        )
     x_train, y_train = _encoded(samples, train, network)
     x_held, y_held = _encoded(samples, complete, network)
     if lesson is not None:
@@ -206,7 +275,9 @@ def train_on(
 
     torch.manual_seed(options.seed)
     quantized = isinstance(network, QuantizedOptions)
-    model: torch.nn.Module = QuantizedMdn(network) if isinstance(network, QuantizedOptions) else build(network)
+    model: torch.nn.Module = (
+        QuantizedMdn(network) if isinstance(network, QuantizedOptions) else build(network)
+    )
     begun = start_from(start) if isinstance(start, (str, Path)) else start
     if begun is not None:
         go_on(model, network, begun)
@@ -219,7 +290,8 @@ def train_on(
     checkpoint = Path(output).with_suffix(".checkpoint")
     made_with = {
         "options": asdict(options), "region": region, "start": None if begun is None else begun.name,
-        "clusters": len(samples), "parts": list(samples.parts), "charge": float(samples.images.sum(dtype=np.float64)),
+        "clusters": len(samples), "parts": list(samples.parts),
+        "charge": float(samples.images.sum(dtype=np.float64)),
         "slices": list(samples.slices), "teacher": None if lesson is None else lesson.teacher,
         "threads": torch.get_num_threads(),
     }  # fmt: skip
@@ -238,7 +310,8 @@ def train_on(
         held = _nll(model, x_held, y_held)
         if not math.isfinite(held):
             raise InputError(
-                f"train mdn: the training diverged in epoch {epoch + 1}; lower the learning rate, now {options.learning_rate}"
+                f"train mdn: the training diverged in epoch {epoch + 1}; lower the learning rate, now "
+                f"{options.learning_rate}"
             )
         state["history"].append(held)
         # Without rounding the loss is lower than it can be with it.
@@ -252,15 +325,19 @@ def train_on(
             line += f"  zeros {state['told'][-1]['zeros']['all']:.3f}"
         save_checkpoint(checkpoint, made_with, epoch + 1, model, optimizer, state)
         report(f"{line}  {time.perf_counter() - started:.1f} s")
-    # Rounded weights jump to the end of a training; under a constraint or a penalty the last epoch is what was asked for.
+    # Rounded weights jump to the end of a training; under a constraint or a penalty the last epoch is what
+    # was asked for.
     if options.patience or (quantized and options.compress.method == "none"):
         model.load_state_dict(state["best"])
     model.eval()
     arrays = {k: v.numpy() for k, v in model.state_dict().items()}
     description = {
-        "architecture": f"{'fixed' if quantized else 'mdn'}-{network.kind}", "network": asdict(network), "region": region,
-        "sensor": dict(samples.sensor), "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
-        "start": None if begun is None else Path(begun.name).name, "teacher": None if lesson is None else lesson.teacher,
+        "architecture": f"{'fixed' if quantized else 'mdn'}-{network.kind}", "network": asdict(network),
+        "region": region,
+        "sensor": dict(samples.sensor), "slices": list(samples.slices), "options": asdict(options),
+        "data": dict(samples.made_by),
+        "start": None if begun is None else Path(begun.name).name,
+        "teacher": None if lesson is None else lesson.teacher,
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     parameters = sum(p.numel() for p in model.parameters())
@@ -276,7 +353,11 @@ def train_on(
         "history": [round(h, 4) for h in state["history"]],
     }
     if isinstance(model, QuantizedMdn):
-        metrics |= {"nonzero_weights": to_fixed(model).nonzero_weights, "zeros": zero_shares(model), "by_epoch": state["told"]}
+        metrics |= {
+            "nonzero_weights": to_fixed(model).nonzero_weights,
+            "zeros": zero_shares(model),
+            "by_epoch": state["told"],
+        }
     save_weights(output, arrays, description | {"metrics": metrics})
     checkpoint.unlink(missing_ok=True)
     return metrics
@@ -285,8 +366,8 @@ def train_on(
 def split(samples: Samples, share: float) -> tuple[Rows, Rows, Rows]:
     """Rows to train on, to tune and calibrate with, and to test on.
 
-    Of every file the last ``share`` is held out, and the second half of that is for the test: files may differ, in pile-up say,
-    so that each counts everywhere.
+    Of every file the last ``share`` is held out, and the second half of that is for the test: files may
+    differ, in pile-up say, so that each counts everywhere.
     """
     rows: tuple[list[Rows], ...] = ([], [], [])
     first = 0
@@ -301,7 +382,11 @@ def split(samples: Samples, share: float) -> tuple[Rows, Rows, Rows]:
 
 
 def calibrate_and_test(
-    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], samples: Samples, tuning: Rows, test: Rows
+    arrays: Mapping[str, npt.NDArray[Any]],
+    description: Mapping[str, Any],
+    samples: Samples,
+    tuning: Rows,
+    test: Rows,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Calibrate trained weights on some clusters they were not trained on, test them on others.
 
@@ -310,11 +395,13 @@ def calibrate_and_test(
         tuning, test: rows of the samples, see :func:`split`.
 
     Returns:
-        The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are known,
-        ``length``; and :func:`smartpix.estimate.quality.quality` of the test.
+        The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are
+        known, ``length``; and :func:`smartpix.estimate.quality.quality` of the test.
     """
     description = {
-        k: v for k, v in description.items() if k not in ("calibration", "truncated_scale", "length", "metrics", "output_range")
+        k: v
+        for k, v in description.items()
+        if k not in ("calibration", "truncated_scale", "length", "metrics", "output_range")
     }
     raw = MdnNetwork.from_arrays(arrays, description)
     complete = tuning[~samples.truncated[tuning]]
@@ -339,8 +426,12 @@ def calibrate_and_test(
     return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
 
 
-def _encoded(samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input and scaled targets of some clusters; encoded a part at a time, since it takes several times its size."""
+def _encoded(
+    samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input and scaled targets of some clusters; encoded a part at a time, since it takes several times its
+    size.
+    """
     x = torch.empty((len(rows), *samples.images.shape[1:]))
     for low in range(0, len(rows), ENCODED):
         part = slice(low, low + ENCODED)
@@ -361,11 +452,15 @@ def _loss(raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0) -> torch
     else:
         loss = (1 - lesson) * negative_log_likelihood(raw, target[..., 0])
         loss = loss + lesson * expected_negative_log_likelihood(raw, target[..., 1], target[..., 2:])
-    return torch.where(loss > LARGE_LOSS, LARGE_LOSS * (1 + torch.log(loss.clamp(min=LARGE_LOSS) / LARGE_LOSS)), loss)
+    return torch.where(
+        loss > LARGE_LOSS, LARGE_LOSS * (1 + torch.log(loss.clamp(min=LARGE_LOSS) / LARGE_LOSS)), loss
+    )
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
-    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of them."""
+    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of
+    them.
+    """
     if len(images) < 100:
         return [TRUNCATED_SCALE] * 4
     mean, cholesky = network.predict_images(images)
@@ -390,10 +485,13 @@ def _rate(options: TrainMdnOptions, step: int, steps: int) -> float:
 
 
 def _one_epoch(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, pixel: torch.Tensor, epoch: int,
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor,
+    pixel: torch.Tensor, epoch: int,
     options: TrainMdnOptions, constraint: Constraint | None = None,
 ) -> float:  # fmt: skip
-    """One pass; everything random in it follows from the seed and the epoch, so that a resumed training is the same."""
+    """One pass; everything random in it follows from the seed and the epoch, so that a resumed training is
+    the same.
+    """
     generator = torch.Generator().manual_seed(1000 * options.seed + epoch)
     order = torch.randperm(len(x), generator=generator)
     n_batches = len(x) // options.batch_size
@@ -420,12 +518,17 @@ def _one_epoch(
 
 
 def _augment(
-    image: torch.Tensor, target: torch.Tensor, pixel: torch.Tensor, how: Sequence[str], generator: torch.Generator
+    image: torch.Tensor,
+    target: torch.Tensor,
+    pixel: torch.Tensor,
+    how: Sequence[str],
+    generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mirror or shift a batch, the labels with it."""
     for axis, name in ((3, "mirror-x"), (2, "mirror-y")):
         if name in how and torch.rand(1, generator=generator).item() < 0.5:
-            # About the origin pixel, from whose centre the labels count; it is off the middle of an even number.
+            # About the origin pixel, from whose centre the labels count; it is off the middle of an even
+            # number.
             size = image.shape[axis]
             image = _moved(image.flip(axis), axis, 2 * origin_pixel(size) - (size - 1))
             sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])

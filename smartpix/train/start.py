@@ -53,7 +53,9 @@ def start_from(name: str | Path, without_dead: bool = False) -> Start:
     if without_dead:
         network = shrink(network)
         options["filters"], options["hidden"] = widths(network)
-    return Start(str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network)
+    return Start(
+        str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network
+    )
 
 
 def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start) -> None:
@@ -64,7 +66,9 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
     """
     if isinstance(model, QuantizedMdn):
         if start.options["kind"] != network.kind:
-            raise InputError(f"{start.name}: holds a network '{start.options['kind']}' and '{network.kind}' was asked for")
+            raise InputError(
+                f"{start.name}: holds a network '{start.options['kind']}' and '{network.kind}' was asked for"
+            )
         if start.network is not None:
             from_fixed(model, start.network, start.name)
         else:
@@ -74,5 +78,8 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
     found, wanted = description["network"], asdict(network)
     if differs := [k for k in wanted if found[k] != wanted[k]]:
         words = [", ".join(f"{k} {told[k]}" for k in differs) for told in (found, wanted)]
-        raise InputError(f"{start.name}: holds a network with {words[0]}, and {words[1]} was asked for; ask for what it holds")
+        raise InputError(
+            f"{start.name}: holds a network with {words[0]}, and {words[1]} was asked for; ask for what it "
+            f"holds"
+        )
     load_arrays(model, arrays, start.name)

@@ -41,24 +41,33 @@ class Lesson:
 
     def scaled(self, rows: Rows) -> torch.Tensor:
         """(N, 4, 5) means and factors in scaled units."""
-        both = np.concatenate([self.mean[rows][..., None], self.cholesky[rows]], axis=2) / np.array(TARGET_SCALE)[:, None]
+        both = (
+            np.concatenate([self.mean[rows][..., None], self.cholesky[rows]], axis=2)
+            / np.array(TARGET_SCALE)[:, None]
+        )
         return torch.from_numpy(both.astype(np.float32))
 
 
-def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = print) -> Lesson:
-    """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its own slices.
+def lesson_of(
+    teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = print
+) -> Lesson:
+    """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its
+    own slices.
 
     Raises:
-        InputError: event files, which have no more than was read out, slices that are not there, or a network of another
-            region or sensor, or of whole numbers.
+        InputError: event files, which have no more than was read out, slices that are not there, or a network
+            of another region or sensor, or of whole numbers.
     """
     if not all(is_cluster_file(f) for f in files):
-        raise InputError(f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout")
+        raise InputError(
+            f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout"
+        )
     network = MdnNetwork.load(str(teacher))
     told = network.description
     if network.on_chip or told["region"] != region or not same_sensor(told["sensor"], samples.sensor):
         raise InputError(
-            f"{teacher}: cannot teach {region} clusters of {sensor_words(samples.sensor)}; give a float network of that region "
+            f"{teacher}: cannot teach {region} clusters of {sensor_words(samples.sensor)}; give a float "
+            f"network of that region "
             "and sensor"
         )
     report(f"asking {teacher} about {len(samples)} clusters")
@@ -70,7 +79,8 @@ def lesson_of(teacher: str | Path, files: Sequence[str | Path], samples: Samples
             thickness=samples.sensor["thickness"],
         )  # fmt: skip
         seen = from_clusters(clusters, None, samples.sensor, {})
-        # Without a threshold induced charge reaches the border of the array; that cuts off nothing of these clusters.
+        # Without a threshold induced charge reaches the border of the array; that cuts off nothing of these
+        # clusters.
         answer, cholesky[part] = network.predict_images(seen.images)
         # Its window may lie elsewhere: what it is off by is the same in every frame.
         mean[part] = samples.targets[part] + answer - seen.targets

@@ -64,8 +64,24 @@ def test_crashes_and_hangs_are_counted_and_do_not_end_the_session():
 
 
 def test_a_short_session_prints_one_object_without_faults():
-    command = [sys.executable, str(REPOSITORY / "benchmarks" / "fuzz.py"), "--json", "--inputs", "60", "--processes", "1"]
-    names = ["events-ttree", "clusters", "weights-bytes", "checkpoint", "trackml", "other-options", "options-text"]
+    command = [
+        sys.executable,
+        str(REPOSITORY / "benchmarks" / "fuzz.py"),
+        "--json",
+        "--inputs",
+        "60",
+        "--processes",
+        "1",
+    ]
+    names = [
+        "events-ttree",
+        "clusters",
+        "weights-bytes",
+        "checkpoint",
+        "trackml",
+        "other-options",
+        "options-text",
+    ]
     done = subprocess.run([*command, "--only", *names], capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert result.keys() >= KEYS
@@ -89,4 +105,6 @@ def test_every_change_changes_and_follows_from_the_seed():
 
 
 def test_all_formats_have_a_target():
-    assert {"events-ttree", "events-rntuple", "clusters", "weights-bytes", "checkpoint", "parts"} <= set(TARGETS)
+    assert {"events-ttree", "events-rntuple", "clusters", "weights-bytes", "checkpoint", "parts"} <= set(
+        TARGETS
+    )

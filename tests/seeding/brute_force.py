@@ -1,9 +1,10 @@
-"""The search written down once more, in double precision and over all pairs of hits, from the definitions alone.
+"""The search written down once more, in double precision and over all pairs of hits, from the definitions
+alone.
 
-Circles come from the circumcentre, directions from tangents, derivatives by the azimuth from finite differences; nothing
-here calls the code under test. The search itself keeps positions, radii and weights in single precision, so an edge may
-differ only where steps of single precision in what it reads move its chi2 over the cut: :func:`all_edges` gives the least
-and the largest chi2 within such steps.
+Circles come from the circumcentre, directions from tangents, derivatives by the azimuth from finite
+differences; nothing here calls the code under test. The search itself keeps positions, radii and weights in
+single precision, so an edge may differ only where steps of single precision in what it reads move its chi2
+over the cut: :func:`all_edges` gives the least and the largest chi2 within such steps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ GAP_MARGIN, DISK_OVERLAP, OUTWARDS, MOST_BENT = 0.8, 20.0, 1e-3, 0.98
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for: widths in mm, momentum in GeV, field in T, largest chi2; material in radiation lengths.
+    """What is looked for: widths in mm, momentum in GeV, field in T, largest chi2; material in radiation
+    lengths.
 
     ``slopes`` False leaves the directions out, as the reference window does.
     """
@@ -47,7 +49,9 @@ def circle(a, b):
     cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
     aa, bb = (a**2).sum(axis=1), (b**2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        centre = np.stack([b[:, 1] * aa - a[:, 1] * bb, a[:, 0] * bb - b[:, 0] * aa], axis=1) / (2 * cross[:, None])
+        centre = np.stack([b[:, 1] * aa - a[:, 1] * bb, a[:, 0] * bb - b[:, 0] * aa], axis=1) / (
+            2 * cross[:, None]
+        )
         curvature = np.sign(cross) / np.linalg.norm(centre, axis=1)
     curvature = np.where(np.isfinite(curvature), curvature, 0.0)
     arcs, directions = [], []
@@ -60,7 +64,9 @@ def circle(a, b):
 
 
 def covariances(hits, search):
-    """(N, 2, 2) of the slopes: the estimates' and scattering of the softest track; (N, 2) what d0 adds in one direction."""
+    """(N, 2, 2) of the slopes: the estimates' and scattering of the softest track; (N, 2) what d0 adds in one
+    direction.
+    """
     # Those on the beam line are no candidates.
     radius = np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), OUTWARDS)
     axes, phi = hits.axes.reshape(-1, 3, 3), np.arctan2(hits.position[:, 1], hits.position[:, 0])
@@ -88,7 +94,8 @@ def doubt(condition, margin, good, doubtful):
 
 
 def candidates(hits, detector, pairs):
-    """Rows i, j (E,) and layer pair of all pairs of hits on paired layers that point outwards and pass the gap.
+    """Rows i, j (E,) and layer pair of all pairs of hits on paired layers that point outwards and pass the
+    gap.
 
     And which of them (E,) do so within rounding only.
     """
@@ -96,10 +103,15 @@ def candidates(hits, detector, pairs):
     radius = np.hypot(position[:, 0], position[:, 1])
     found = [np.zeros((4, 0), dtype=int)]
     for p, (inner, outer, skipped) in enumerate(zip(pairs.inner, pairs.outer, pairs.skipped, strict=True)):
-        i, j = (m.ravel() for m in np.meshgrid(*(np.flatnonzero(hits.layer == k) for k in (inner, outer)), indexing="ij"))
+        i, j = (
+            m.ravel()
+            for m in np.meshgrid(*(np.flatnonzero(hits.layer == k) for k in (inner, outer)), indexing="ij")
+        )
         r_i, r_j, z_i, z_j = radius[i], radius[j], position[i, 2], position[j, 2]
         step = 4 * STEP * (r_i + r_j)
-        good, doubtful = doubt(r_j - r_i - OUTWARDS, step, np.ones(len(i), dtype=bool), np.zeros(len(i), dtype=bool))
+        good, doubtful = doubt(
+            r_j - r_i - OUTWARDS, step, np.ones(len(i), dtype=bool), np.zeros(len(i), dtype=bool)
+        )
         good, doubtful = doubt(r_i - OUTWARDS, step, good, doubtful)
         outwards = ((position[j, :2] - position[i, :2]) * position[i, :2]).sum(axis=1)
         good, doubtful = doubt(outwards, 8 * STEP * r_i * (r_i + r_j), good, doubtful)
@@ -111,7 +123,9 @@ def candidates(hits, detector, pairs):
             good, doubtful = doubt(ahead * dz, high * (np.abs(ahead) + np.abs(dz)), good, doubtful)
             with np.errstate(divide="ignore", invalid="ignore"):
                 lever = (r_j - r_i) * ahead / dz
-                step = step + (np.abs(r_j - r_i) * high * (1 + np.abs(ahead / dz)) + step * np.abs(ahead)) / np.abs(dz)
+                step = step + (
+                    np.abs(r_j - r_i) * high * (1 + np.abs(ahead / dz)) + step * np.abs(ahead)
+                ) / np.abs(dz)
             for condition in (
                 r_i + lever - layers.gap_low[skipped] + GAP_MARGIN,
                 layers.gap_high[skipped] + GAP_MARGIN - r_i - lever,
@@ -131,13 +145,18 @@ def joint_chi2(a, b, i, j, hits, total, search, longer=0.0):
     curvature, arcs, directions = circle(a[:, :2], b[:, :2])
     r_i, r_j = np.hypot(a[:, 0], a[:, 1]), np.hypot(b[:, 0], b[:, 1])
     slope = (b[:, 2] - a[:, 2]) / (arcs[1] - arcs[0] + longer)
-    beyond = np.maximum(np.abs(curvature) - search.curvature, 0) / (2 * max(search.sigma_d0, 1e-6) / (r_i * r_j))
+    beyond = np.maximum(np.abs(curvature) - search.curvature, 0) / (
+        2 * max(search.sigma_d0, 1e-6) / (r_i * r_j)
+    )
     chi2 = beyond**2 + ((a[:, 2] - slope * arcs[0]) / search.sigma_z0) ** 2
     rounding = STEP * (beyond * np.abs(curvature) * r_i * r_j / max(search.sigma_d0, 1e-6) + 8 * chi2)
     for h, azimuth in ((i, directions[0]), (j, directions[1])) if search.slopes else ():
         axes = hits.axes.reshape(-1, 3, 3)[h]
         direction = np.stack([np.cos(azimuth), np.sin(azimuth), slope], axis=1)
-        local, sizes = np.einsum("eij,ej->ei", axes, direction), np.einsum("eij,ej->ei", np.abs(axes), np.abs(direction))
+        local, sizes = (
+            np.einsum("eij,ej->ei", axes, direction),
+            np.einsum("eij,ej->ei", np.abs(axes), np.abs(direction)),
+        )
         expected = local[:, :2] / local[:, 2:]
         residual, covariance, free = hits.cot[h] - expected, total[0][h], total[1][h]
         # d0 as a free parameter with its own width, which no size of it can make inaccurate.
@@ -146,16 +165,23 @@ def joint_chi2(a, b, i, j, hits, total, search, longer=0.0):
         left = residual - part[:, None] * free
         pull = solved[:, :, 0] - part[:, None] * solved[:, :, 1]
         chi2 = chi2 + (left * pull).sum(axis=1) + part**2
-        # What single precision does to the slopes of the edge on the module, and to the difference with the hit's.
+        # What single precision does to the slopes of the edge on the module, and to the difference with the
+        # hit's.
         size = np.abs(hits.cot[h]) + (sizes[:, :2] + np.abs(expected) * sizes[:, 2:]) / np.abs(local[:, 2:])
         aa, ab = covariance[:, 0, 0] + free[:, 0] ** 2, covariance[:, 0, 1] + free[:, 0] * free[:, 1]
         size[:, 1] += np.abs(ab / aa) * size[:, 0]
         # 1 / sigma of the one, and of the other at known one.
         weight = np.stack(
-            [1 / np.sqrt(aa), np.sqrt(aa / (np.linalg.det(covariance) * (1 + (free * solved[:, :, 1]).sum(axis=1))))], 1
+            [
+                1 / np.sqrt(aa),
+                np.sqrt(aa / (np.linalg.det(covariance) * (1 + (free * solved[:, :, 1]).sum(axis=1)))),
+            ],
+            1,
         )
         rounding = (
-            rounding + 4 * STEP * ((np.abs(pull) * size).sum(axis=1) + chi2) + ((4 * STEP * size * weight) ** 2).sum(axis=1)
+            rounding
+            + 4 * STEP * ((np.abs(pull) * size).sum(axis=1) + chi2)
+            + ((4 * STEP * size * weight) ** 2).sum(axis=1)
         )
     return chi2, rounding, np.square(curvature * r_j / 2)
 
@@ -182,12 +208,16 @@ def all_edges(hits, detector, pairs, search):
         certain = (chi2 + rounding <= search.cut) & (bent <= MOST_BENT) & ~doubtful
         possible = ((chi2 - rounding <= search.cut) | ~np.isfinite(rounding)) & (bent <= MOST_BENT + 1e-5)
     keys = list(zip(i.tolist(), j.tolist(), pair.tolist(), strict=True))
-    return {k for k, c in zip(keys, certain, strict=True) if c}, {k for k, c in zip(keys, possible, strict=True) if c}
+    return {k for k, c in zip(keys, certain, strict=True) if c}, {
+        k for k, c in zip(keys, possible, strict=True) if c
+    }
 
 
 @dataclass(frozen=True)
 class Kinks:
-    """Pairs of edges (K,) that share a hit: rows, middle hit, chi2 of the kink and what rounding may do to it."""
+    """Pairs of edges (K,) that share a hit: rows, middle hit, chi2 of the kink and what rounding may do to
+    it.
+    """
 
     before: np.ndarray
     after: np.ndarray
@@ -205,14 +235,20 @@ def kinks_of(hits, edges, search):
 
     def chi2(r):
         def bend(moved):
-            """Change of the difference of both curvatures: a circle through the beam line has phi = phi_0 + k r / 2."""
-            inner, outer = (2 * (moved[k + 1] / r[k + 1] - moved[k] / r[k]) / (r[k + 1] - r[k]) for k in range(2))
+            """Change of the difference of both curvatures: a circle through the beam line has phi = phi_0 + k
+            r / 2.
+            """
+            inner, outer = (
+                2 * (moved[k + 1] / r[k + 1] - moved[k] / r[k]) / (r[k + 1] - r[k]) for k in range(2)
+            )
             return inner - outer
 
         k = (edges.curvature[before].astype(float) + edges.curvature[after]) / 2
         c, c_after = edges.cot_theta[before].astype(float), edges.cot_theta[after].astype(float)
         per_pt = max(abs(search.field), 1e-3) * PER_TESLA
-        inverse_momentum = (np.full(len(k), 1 / search.min_pt) if search.field == 0 else k / per_pt) / np.hypot(1, c)
+        inverse_momentum = (
+            np.full(len(k), 1 / search.min_pt) if search.field == 0 else k / per_pt
+        ) / np.hypot(1, c)
         theta = 0.0136 * np.sqrt(search.radiation_length) * inverse_momentum
         turn, rise = theta * np.hypot(1, c), theta * (1 + c * c)
         variance = (bend([0 * turn, turn * (r[1] - r[0]), turn * (r[2] - r[0])])) ** 2
@@ -223,9 +259,16 @@ def kinks_of(hits, edges, search):
         errors = []
         for which, slope, (first, last) in ((0, c, (0, 1)), (1, c_after, (1, 2))):
             lever = np.maximum(r[last] - r[first], 1.0)
-            errors.append([np.where(upright[rows[h]], 1, np.abs(slope)) * sigma[rows[h]] / lever for h in (which, which + 1)])
+            errors.append(
+                [
+                    np.where(upright[rows[h]], 1, np.abs(slope)) * sigma[rows[h]] / lever
+                    for h in (which, which + 1)
+                ]
+            )
         along = errors[0][0] ** 2 + (errors[0][1] + errors[1][0]) ** 2 + errors[1][1] ** 2 + rise**2
-        return (c - c_after) ** 2 / along + (edges.curvature[before].astype(float) - edges.curvature[after]) ** 2 / variance
+        return (c - c_after) ** 2 / along + (
+            edges.curvature[before].astype(float) - edges.curvature[after]
+        ) ** 2 / variance
 
     exact = chi2(at)
     rounding = 2e-5 * exact

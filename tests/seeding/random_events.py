@@ -1,4 +1,6 @@
-"""Random detectors, hits and layer pairs: cylinders and disks of tilted modules, tracks across them and hits anywhere."""
+"""Random detectors, hits and layer pairs: cylinders and disks of tilted modules, tracks across them and hits
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,24 @@ from tests.seeding import toys
 
 
 def random_detector(rng):
-    """Two to five layers of a few modules each, tilted by up to 0.3 rad and displaced by up to 5 mm, from 1 mm to 1 m in size."""
+    """Two to five layers of a few modules each, tilted by up to 0.3 rad and displaced by up to 5 mm, from 1
+    mm to 1 m in size.
+    """
     scale = rng.choice([0.1, 1.0, 1.0, 5.0])
     rows, sizes = [], []
     for layer in range(rng.integers(2, 6)):
-        barrel, radius, z = rng.random() < 0.5, scale * rng.uniform(20, 180), scale * rng.choice([-1, 1]) * rng.uniform(20, 400)
+        barrel, radius, z = (
+            rng.random() < 0.5,
+            scale * rng.uniform(20, 180),
+            scale * rng.choice([-1, 1]) * rng.uniform(20, 400),
+        )
         for module in range(n := int(rng.integers(1, 9))):
             phi = 2 * np.pi * module / n
-            out, around, beam = np.array([np.cos(phi), np.sin(phi), 0]), np.array([-np.sin(phi), np.cos(phi), 0]), np.eye(3)[2]
+            out, around, beam = (
+                np.array([np.cos(phi), np.sin(phi), 0]),
+                np.array([-np.sin(phi), np.cos(phi), 0]),
+                np.eye(3)[2],
+            )
             tilt = Rotation.from_rotvec(rng.uniform(-0.3, 0.3, 3)).as_matrix()
             u, v, w = (tilt @ axis for axis in ((around, beam, out) if barrel else (around, out, -beam)))
             # Every other module of a disk in an inner ring: between the two there may be a gap.
@@ -31,9 +43,19 @@ def random_detector(rng):
             )
             rows.append([layer // 2, layer, module, *centre, *np.stack([u, v, w], axis=1).ravel()])
             sizes.append([0.05, *np.full(2, scale * rng.uniform(2, 30)), scale * rng.uniform(2, 30)])
-    names = ["volume_id", "layer_id", "module_id", "cx", "cy", "cz", *(f"rot_{g}{a}" for g in "xyz" for a in "uvw")]
+    names = [
+        "volume_id",
+        "layer_id",
+        "module_id",
+        "cx",
+        "cy",
+        "cz",
+        *(f"rot_{g}{a}" for g in "xyz" for a in "uvw"),
+    ]
     columns = dict(zip(names, np.array(rows).T, strict=True))
-    columns |= dict(zip(("module_t", "module_minhu", "module_maxhu", "module_hv"), np.array(sizes).T, strict=True))
+    columns |= dict(
+        zip(("module_t", "module_minhu", "module_maxhu", "module_hv"), np.array(sizes).T, strict=True)
+    )
     return Detector(columns | {"pitch_u": np.full(len(rows), 0.05), "pitch_v": np.full(len(rows), 0.05)})
 
 
@@ -48,9 +70,11 @@ def random_pairs(rng, layers):
 
 
 def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.1):
-    """Crossings of helices with cylinders and thick disks, hits anywhere on modules, two on the beam line; slopes have an error.
+    """Crossings of helices with cylinders and thick disks, hits anywhere on modules, two on the beam line;
+    slopes have an error.
 
-    Of some events the tracks lie about phi = pi, where the azimuth wraps; of some all are flat, along disks too.
+    Of some events the tracks lie about phi = pi, where the azimuth wraps; of some all are flat, along disks
+    too.
     """
     layers, position, direction, layer = detector.layers, [], [], []
     apart, steepest, thick = rng.choice([np.pi, 0.05]), rng.choice([3.0, 3.0, 0.5]), rng.choice([0.0, 20.0])
@@ -62,7 +86,11 @@ def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.
             # The path to the layer: of a cylinder from the beam line, of a disk from its z.
             half = curvature * layers.radius[k] / 2
             z = layers.z[k] + rng.uniform(-thick, thick)
-            arc = 2 * np.arcsin(min(abs(half), 1.0)) / abs(curvature) if layers.barrel[k] else (z - start[2]) / slope
+            arc = (
+                2 * np.arcsin(min(abs(half), 1.0)) / abs(curvature)
+                if layers.barrel[k]
+                else (z - start[2]) / slope
+            )
             if 0 < arc < min(2.5 / abs(curvature), 4000):
                 point, way = toys.helix(start, phi, curvature, slope, np.array([arc]))
                 position.append(point[0])
@@ -87,6 +115,7 @@ def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.
     return Hits(
         hit_id=np.arange(n), module=module, layer=detector.layer_index[module], position=position,
         estimate=Estimate(mean, np.tile(np.diag([0.01, 0.005, 0.1, 0.03]), (n, 1, 1))), cot=cot,
-        cot_covariance=np.stack([width[:, 0] ** 2, correlation * width[:, 0] * width[:, 1], width[:, 1] ** 2], axis=1),
+        cot_covariance=np.stack([width[:, 0] ** 2, correlation * width[:, 0] * width[:, 1], width[:,
+        1] ** 2], axis=1),
         axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
     )  # fmt: skip

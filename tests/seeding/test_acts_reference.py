@@ -31,7 +31,9 @@ def test_seeds_of_acts_are_rows_of_the_same_hits():
 def test_cuts_reach_acts():
     pytest.importorskip("acts")
     hits = [toys.toy_hits(toys.toy_event(60, seed=74, pt=(0.5, 1.0)), 74)]
-    assert len(acts_seeds(hits, toys.FIELD, minPt=5.0).seeds[0]) < 0.2 * len(acts_seeds(hits, toys.FIELD).seeds[0])
+    assert len(acts_seeds(hits, toys.FIELD, minPt=5.0).seeds[0]) < 0.2 * len(
+        acts_seeds(hits, toys.FIELD).seeds[0]
+    )
 
 
 def test_a_clock_of_ones_own_is_read_around_each_algorithm():
@@ -48,7 +50,13 @@ def test_a_clock_of_ones_own_is_read_around_each_algorithm():
 
         return algorithm_of(acts, name, execute)
 
-    spent = run_timed(acts, 3, [of("One", 0)], add_more=lambda s: s.addAlgorithm(of("Five", 4)), clock=lambda: float(next(ticks)))
+    spent = run_timed(
+        acts,
+        3,
+        [of("One", 0)],
+        add_more=lambda s: s.addAlgorithm(of("Five", 4)),
+        clock=lambda: float(next(ticks)),
+    )
     assert spent == {"One": 1e3, "Five": 5e3}
     assert sorted(seen) == [(name, event) for name in ("Five", "One") for event in range(3)]
 

@@ -1,4 +1,6 @@
-"""The compiled search against a search of all pairs in double precision: any detector, any options, the same edges."""
+"""The compiled search against a search of all pairs in double precision: any detector, any options, the same
+edges.
+"""
 
 import numpy as np
 import pytest
@@ -72,14 +74,18 @@ def test_rounding_decides_few_edges(options):
     """So that the comparison says something: nearly all edges are certain, and there are some."""
     certain, possible = (
         sum(len(c) for c in column)
-        for column in zip(*(check_cones(seed, ConeOptions(**options), 2.0, n_tracks=20) for seed in range(6)), strict=True)
+        for column in zip(
+            *(check_cones(seed, ConeOptions(**options), 2.0, n_tracks=20) for seed in range(6)), strict=True
+        )
     )
     assert certain > 60
     assert possible - certain < 0.05 * certain
 
 
 WINDOWS = st.builds(
-    WindowOptions, min_pt=st.sampled_from([1e-3, 0.05, 0.2, 0.5, 1e6]), max_z0=st.sampled_from([1e-3, 20.0, 150.0, 1e6])
+    WindowOptions,
+    min_pt=st.sampled_from([1e-3, 0.05, 0.2, 0.5, 1e6]),
+    max_z0=st.sampled_from([1e-3, 20.0, 150.0, 1e6]),
 )
 
 
@@ -91,7 +97,8 @@ def test_windows_are_those_of_all_pairs(seed, options, field):
     pairs, hits = random_pairs(rng, detector.layers), random_hits(rng, detector)
     # A window's edge in curvature is as sharp as an impact parameter of 1 um.
     sharp, exact = (
-        all_edges(hits, detector, pairs, Search(1.0, options.max_z0, d0, options.min_pt, field, slopes=False)) for d0 in (1e-3, 0)
+        all_edges(hits, detector, pairs, Search(1.0, options.max_z0, d0, options.min_pt, field, slopes=False))
+        for d0 in (1e-3, 0)
     )
     if field == 0:
         sharp = exact = (set(), set())
@@ -99,7 +106,10 @@ def test_windows_are_those_of_all_pairs(seed, options, field):
     tree = list(map(tuple, tree_window(hits, detector, pairs, field, options).tolist()))
     compare(tree, *({k[:2] for k in edges} for edges in exact))
     # By the clusters' lengths: those of them whose slopes both lengths allow.
-    length, table = rng.integers(0, 6, len(hits)), LengthTable(*np.sort(rng.exponential(3, (2, 2, 6)), axis=0))
+    length, table = (
+        rng.integers(0, 6, len(hits)),
+        LengthTable(*np.sort(rng.exponential(3, (2, 2, 6)), axis=0)),
+    )
     edges, found = (
         window(hits, detector, pairs, field, options),
         length_window(hits, length, table, detector, pairs, field, options),
@@ -114,7 +124,9 @@ def test_windows_are_those_of_all_pairs(seed, options, field):
         low, high = table.low[region, length[row]], table.high[region, length[row]]
         inside, outside = (np.maximum(low / size, size / high) <= 1 + part * 1e-3 for part in (0.99, 1.01))
         good, possible = good & inside, possible & outside
-    compare(keys(found), *({k for k, g in zip(keys(edges), rows, strict=True) if g} for rows in (good, possible)))
+    compare(
+        keys(found), *({k for k, g in zip(keys(edges), rows, strict=True) if g} for rows in (good, possible))
+    )
 
 
 @examples
@@ -130,7 +142,11 @@ def test_seeds_are_those_of_all_pairs_of_edges(seed, options, field, quantile, p
     hits = hits.take(np.argsort(np.hypot(hits.position[:, 0], hits.position[:, 1]))[-14:])
     source, target = (rows.astype(np.int32) for rows in np.triu_indices(14, 1))
     bend, slope = 10 ** rng.uniform(-5, -2.5), 10 ** rng.uniform(-3, 0)
-    columns = [rng.normal(0, bend, len(source)), rng.normal(0.7, slope, len(source)), rng.normal(0, 50, len(source))]
+    columns = [
+        rng.normal(0, bend, len(source)),
+        rng.normal(0.7, slope, len(source)),
+        rng.normal(0, 50, len(source)),
+    ]
     curvature, cot_theta, z0 = (column.astype(np.float32) for column in columns)
     chi2_of_edges = rng.uniform(0, 20, len(source)).astype(np.float32)
     pulls, pair = np.zeros((len(source), 4), np.float32), np.zeros(len(source), np.int32)
@@ -152,7 +168,10 @@ def test_seeds_are_those_of_all_pairs_of_edges(seed, options, field, quantile, p
         here, total = here[np.argsort(total)], np.sort(total)
         doubtful = np.any(kinks.chi2[here] + kinks.rounding[here] > cut)
         if len(here) > per_middle:
-            doubtful |= total[per_middle] - total[per_middle - 1] < 1e-5 * total[per_middle] + kinks.rounding[here].max()
+            doubtful |= (
+                total[per_middle] - total[per_middle - 1]
+                < 1e-5 * total[per_middle] + kinks.rounding[here].max()
+            )
         if not doubtful:
             best = here[:per_middle]
             ends = zip(edges.source[kinks.before[best]], edges.target[kinks.after[best]], strict=True)

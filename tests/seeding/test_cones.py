@@ -49,7 +49,8 @@ def some_cones(seed, n=6, pt=0.4):
     curvature = rng.uniform(-1, 1, n) * toys.UNIT / pt
     curvature[0] = 0.0
     return Cones(
-        position, axes, phi + rng.uniform(-0.3, 0.3, n), rng.uniform(-2, 2, n), curvature, root @ np.swapaxes(root, 1, 2)
+        position, axes, phi + rng.uniform(-0.3, 0.3, n), rng.uniform(-2, 2, n), curvature,
+        root @ np.swapaxes(root, 1, 2)
     )  # fmt: skip
 
 
@@ -68,7 +69,9 @@ def surfaces(seed, cones):
     rng = np.random.default_rng([seed, 7])
     direction = np.column_stack([np.cos(cones.psi), np.sin(cones.psi), cones.cot_theta])
     center = cones.position + direction * 50 + rng.uniform(-5, 5, (len(cones), 3))
-    axes = cones.axes @ np.stack([Rotation.from_rotvec(rng.uniform(-0.3, 0.3, 3)).as_matrix() for _ in range(len(cones))])
+    axes = cones.axes @ np.stack(
+        [Rotation.from_rotvec(rng.uniform(-0.3, 0.3, 3)).as_matrix() for _ in range(len(cones))]
+    )
     return center, axes
 
 
@@ -80,7 +83,11 @@ def test_crossings_are_those_of_the_exact_helix(seed):
     for prediction in (to_plane(cones, center, axes), to_cylinder(cones, 120.0)):
         for k in np.flatnonzero(prediction.reached):
             point, _ = toys.helix(
-                cones.position[k], cones.psi[k], cones.curvature[k], cones.cot_theta[k], prediction.path[k : k + 1]
+                cones.position[k],
+                cones.psi[k],
+                cones.curvature[k],
+                cones.cot_theta[k],
+                prediction.path[k : k + 1],
             )
             np.testing.assert_allclose(point[0], prediction.point[k], atol=1e-6)
     plane = to_plane(cones, center, axes)
@@ -99,12 +106,17 @@ def test_transported_covariance_is_that_of_a_numerical_jacobian(seed):
 
     def disk(c):
         n = len(c)
-        z = np.full(n, 1.0) * (c.position[:, 2] + np.sign(cones.cot_theta) * 40 * np.maximum(np.abs(cones.cot_theta), 0.3))
-        return np.column_stack([np.zeros((n, 2)), cones.position[:, 2] + 0 * z + np.sign(cones.cot_theta) * 30])
+        z = np.full(n, 1.0) * (
+            c.position[:, 2] + np.sign(cones.cot_theta) * 40 * np.maximum(np.abs(cones.cot_theta), 0.3)
+        )
+        return np.column_stack(
+            [np.zeros((n, 2)), cones.position[:, 2] + 0 * z + np.sign(cones.cot_theta) * 30]
+        )
 
     flat = np.tile(np.eye(3), (len(cones), 1, 1))
     targets = (
-        lambda c: to_plane(c, center, axes), lambda c: to_cylinder(c, 120.0), lambda c: to_plane(c, disk(cones), flat),
+        lambda c: to_plane(c, center, axes), lambda c: to_cylinder(c, 120.0), lambda c: to_plane(c,
+        disk(cones), flat),
     )  # fmt: skip
     for target in targets:
         prediction = target(cones)
@@ -141,7 +153,9 @@ def test_beam_line_parameters_and_their_derivatives_are_numerical_ones(seed):
 
 @pytest.mark.parametrize("sigma_z0", [5.0, 50.0])
 def test_the_luminous_region_enters_as_in_a_least_squares_fit(sigma_z0, monkeypatch):
-    """The same fit with numerical derivatives (SciPy): five parameters to estimate, prior, d0 and, on disks, z0 tan theta."""
+    """The same fit with numerical derivatives (SciPy): five parameters to estimate, prior, d0 and, on disks,
+    z0 tan theta.
+    """
     options = dataclasses.replace(CONE, sigma_d0=0.05, sigma_z0=sigma_z0)
     toy = toys.toy_event(25, seed=13, max_eta=3.0)
     hits = toys.toy_hits(toy, 13)
@@ -158,12 +172,16 @@ def test_the_luminous_region_enters_as_in_a_least_squares_fit(sigma_z0, monkeypa
         root = np.linalg.inv(np.linalg.cholesky(spread[n]))
 
         def residuals(scaled, n=n, root=root):
-            cones, _ = module._helix(hits.position[n : n + 1], axes[n : n + 1], (prior[n] + np.linalg.solve(root, scaled))[None])
+            cones, _ = module._helix(
+                hits.position[n : n + 1], axes[n : n + 1], (prior[n] + np.linalg.solve(root, scaled))[None]
+            )
             (d0, z0), c = module._beam_line(cones)[0][0], cones.cot_theta[0]
             return [*scaled, d0 / options.sigma_d0, z0 / c * ray[n] / sigma_z0 if disk[n] else z0 / sigma_z0]
 
         # In units of the prior's widths; from the solution, since far from it there may be another.
-        fit = least_squares(residuals, root @ (q[n] - prior[n]), jac="3-point", xtol=1e-12, ftol=1e-12, gtol=1e-12)
+        fit = least_squares(
+            residuals, root @ (q[n] - prior[n]), jac="3-point", xtol=1e-12, ftol=1e-12, gtol=1e-12
+        )
         sigma = np.sqrt(np.diag(covariance[n]))
         expected = np.linalg.solve(root, np.linalg.solve(root, np.linalg.inv(fit.jac.T @ fit.jac)).T)
         np.testing.assert_allclose((prior[n] + np.linalg.solve(root, fit.x) - q[n]) / sigma, 0, atol=5e-5)
@@ -214,7 +232,8 @@ def test_the_next_hit_lies_inside_for_the_asked_share_in_every_bin(sampled, quan
     assert len(groups) > 8
     disk = ~geometry.barrel[toy.module[start]]
     for group in groups:
-        # From disk to disk the prior of the curvature, wider than these tracks are spread, counts: the core is held too well.
+        # From disk to disk the prior of the curvature, wider than these tracks are spread, counts: the core
+        # is held too well.
         slack = 0.01 + 0.03 * (quantile == 0.9) * disk[group].mean()
         tolerance = slack + 3 * np.sqrt(quantile * (1 - quantile) / group.sum())
         assert held[group].mean() == pytest.approx(quantile, abs=tolerance)
@@ -226,10 +245,14 @@ def test_overconfident_estimates_lose_what_sigma_scale_wins_back(sampled):
     geometry = toys.detector()
     target = geometry.center[toy.module[end]], np.swapaxes(geometry.axes[toy.module[end]], 1, 2)
     local = geometry.to_local(toy.module[end], toy.point[end])[:, :2]
-    lying = dataclasses.replace(hits, estimate=dataclasses.replace(hits.estimate, cholesky=hits.estimate.cholesky / 3))
+    lying = dataclasses.replace(
+        hits, estimate=dataclasses.replace(hits.estimate, cholesky=hits.estimate.cholesky / 3)
+    )
 
     def share(of, options):
-        return inside(to_plane(make_cones(of.take(start), toys.FIELD, options), *target), local, None, options).mean()
+        return inside(
+            to_plane(make_cones(of.take(start), toys.FIELD, options), *target), local, None, options
+        ).mean()
 
     options = dataclasses.replace(CONE, quantile=0.95)
     assert share(hits, options) == pytest.approx(0.95, abs=0.02)
@@ -241,7 +264,8 @@ def test_scattering_and_the_targets_own_errors_widen():
     toy = toys.toy_event(30, seed=9)
     hits = toys.toy_hits(toy, 9)
     thin, thick = (
-        to_cylinder(make_cones(hits, toys.FIELD, dataclasses.replace(CONE, radiation_length=x)), 180.0) for x in (0, 0.3)
+        to_cylinder(make_cones(hits, toys.FIELD, dataclasses.replace(CONE, radiation_length=x)), 180.0)
+        for x in (0, 0.3)
     )
     assert np.all(np.linalg.det(thick.covariance) > np.linalg.det(thin.covariance))
     local = thin.local + 3 * np.sqrt(np.einsum("nii->ni", thin.covariance))
@@ -265,7 +289,9 @@ def test_scattering_is_that_of_kicked_directions():
     direction = np.array([np.cos(cones.psi[0]), np.sin(cones.psi[0]), cones.cot_theta[0]])
     direction /= np.linalg.norm(direction)
     kicked = direction + theta0 * np.cross(direction, rng.normal(size=(400_000, 3)))
-    expected = np.cov([np.arctan2(kicked[:, 1], kicked[:, 0]), kicked[:, 2] / np.hypot(kicked[:, 0], kicked[:, 1])])
+    expected = np.cov(
+        [np.arctan2(kicked[:, 1], kicked[:, 0]), kicked[:, 2] / np.hypot(kicked[:, 0], kicked[:, 1])]
+    )
     np.testing.assert_allclose(np.diag(covariance)[2:4], np.diag(expected), rtol=0.02)
 
 

@@ -48,10 +48,13 @@ def brute_force(hits, options=CONE):
         for j in range(len(hits)):
             if (int(hits.layer[i]), int(hits.layer[j])) not in toys.follows() or radius[j] <= radius[i]:
                 continue
-            if (hits.position[j, :2] - hits.position[i, :2]) @ hits.position[i, :2] <= 0 or not toys.through_gap(hits, i, j):
+            if (hits.position[j, :2] - hits.position[i, :2]) @ hits.position[
+                i, :2
+            ] <= 0 or not toys.through_gap(hits, i, j):
                 continue
             tested = toys.joint_chi2(
-                hits, i, j, options.sigma_z0, options.sigma_d0, toys.UNIT / options.min_pt, options.radiation_length
+                hits, i, j, options.sigma_z0, options.sigma_d0, toys.UNIT / options.min_pt,
+                options.radiation_length
             )  # fmt: skip
             out[i, j] = (*tested, options.joint_cut() - tested[0])
     return out
@@ -94,7 +97,9 @@ def test_the_asked_share_of_true_edges_is_kept(quantile):
     toy = toys.toy_event(500, seed=21)
     hits = toys.toy_hits(toy, 21)
     true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
-    kept = len(true & pair_set(found(hits, dataclasses.replace(CONE, quantile=quantile, min_pt=0.45)))) / len(true)
+    kept = len(true & pair_set(found(hits, dataclasses.replace(CONE, quantile=quantile, min_pt=0.45)))) / len(
+        true
+    )
     # Edges of a particle share its z0 and their hits: fewer independent ones than there are.
     assert kept == pytest.approx(quantile, abs=4 * np.sqrt(quantile * (1 - quantile) / 500))
 
@@ -131,10 +136,15 @@ def test_softer_tracks_are_left_out_and_asked_for():
     rng = np.random.default_rng(32)
     n = 100
     start = np.column_stack([np.zeros((n, 2)), rng.normal(0, 50, n)])
-    toy = toys.event_of(start, rng.uniform(-np.pi, np.pi, n), np.full(n, toys.UNIT / 0.35), rng.uniform(-2, 2, n))
+    toy = toys.event_of(
+        start, rng.uniform(-np.pi, np.pi, n), np.full(n, toys.UNIT / 0.35), rng.uniform(-2, 2, n)
+    )
     hits = toys.toy_hits(toy, 32)
     true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
-    shares = [len(true & pair_set(found(hits, dataclasses.replace(CONE, min_pt=pt)))) / len(true) for pt in (0.5, 0.3)]
+    shares = [
+        len(true & pair_set(found(hits, dataclasses.replace(CONE, min_pt=pt)))) / len(true)
+        for pt in (0.5, 0.3)
+    ]
     assert shares[0] < 0.02
     assert shares[1] > 0.98
 
@@ -148,14 +158,19 @@ def test_displaced_tracks_are_asked_for_by_a_wider_impact_parameter():
     toy = toys.event_of(start, phi, np.full(n, 1e-6), rng.uniform(-1, 1, n))
     hits = toys.toy_hits(toy, 33, sigma=(0.005, 0.002, 0.1, 0.01))
     true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
-    shares = [len(true & pair_set(found(hits, dataclasses.replace(CONE, sigma_d0=d0)))) / len(true) for d0 in (0.05, 2.0)]
+    shares = [
+        len(true & pair_set(found(hits, dataclasses.replace(CONE, sigma_d0=d0)))) / len(true)
+        for d0 in (0.05, 2.0)
+    ]
     assert shares[0] < 0.7
     assert shares[1] > 0.95
 
 
 def test_tracks_through_the_gap_between_rings_are_found():
     layers = toys.detector().layers
-    first, gap, last = (next(k for k in range(len(layers)) if layers.name(k) == name) for name in ("E+1", "E+2", "E+3"))
+    first, gap, last = (
+        next(k for k in range(len(layers)) if layers.name(k) == name) for name in ("E+1", "E+2", "E+3")
+    )
     middle = 0.5 * (layers.gap_low[gap] + layers.gap_high[gap])
     phi = np.linspace(-3, 3, 60)
     toy = toys.event_of(np.zeros((60, 3)), phi, np.full(60, 1e-7), np.full(60, layers.z[gap] / middle))
@@ -215,7 +230,8 @@ def test_turning_the_event_about_the_beam_changes_nothing(toy, hits, angle):
     assert all(abs(every[p][-1]) < 0.02 for p in first ^ second)
     assert len(first ^ second) < 0.02 * len(first)
     values = {
-        p: (edges.chi2[e], edges.curvature[e], edges.z0[e]) for e, p in enumerate(zip(edges.source, edges.target, strict=True))
+        p: (edges.chi2[e], edges.curvature[e], edges.z0[e])
+        for e, p in enumerate(zip(edges.source, edges.target, strict=True))
     }
     for e, p in enumerate(zip(turned.source, turned.target, strict=True)):
         if p in values:
@@ -241,9 +257,15 @@ def test_mirroring_z_mirrors_the_edges(hits):
     ]  # fmt: skip
     layer = np.array(opposite, dtype=np.int32)[hits.layer]
     # Any module of the layer: what the search needs of it is in the hits.
-    module = np.array([np.argmax(toys.detector().layer_index == k) for k in range(n_layers)], dtype=np.int32)[layer]
+    module = np.array([np.argmax(toys.detector().layer_index == k) for k in range(n_layers)], dtype=np.int32)[
+        layer
+    ]
     other = dataclasses.replace(
-        hits, position=hits.position * mirror, axes=np.ascontiguousarray(axes.reshape(-1, 9)), layer=layer, module=module
+        hits,
+        position=hits.position * mirror,
+        axes=np.ascontiguousarray(axes.reshape(-1, 9)),
+        layer=layer,
+        module=module,
     )
     edges = found(hits)
     mirrored = found(other)
@@ -357,7 +379,9 @@ def test_very_soft_tracks_are_found_when_asked_for(pt):
     rng = np.random.default_rng(37)
     n = 80
     start = np.column_stack([np.zeros((n, 2)), rng.normal(0, 50, n)])
-    toy = toys.event_of(start, rng.uniform(-np.pi, np.pi, n), np.full(n, toys.UNIT / pt), rng.uniform(-1, 1, n))
+    toy = toys.event_of(
+        start, rng.uniform(-np.pi, np.pi, n), np.full(n, toys.UNIT / pt), rng.uniform(-1, 1, n)
+    )
     hits = toys.toy_hits(toy, 37)
     true = {p for p in toys.true_edges(toy) if tuple(hits.layer[list(p)].tolist()) in toys.follows()}
     radius = np.hypot(hits.position[:, 0], hits.position[:, 1])
@@ -367,7 +391,9 @@ def test_very_soft_tracks_are_found_when_asked_for(pt):
 
 
 def test_without_field_material_does_not_hide_the_direction():
-    """Scattering without field is that of the softest track in the weakest field counted, not a guess without bound."""
+    """Scattering without field is that of the softest track in the weakest field counted, not a guess without
+    bound.
+    """
     theta2 = scattering_constant(0.0, 0.03) * (0.299792458e-3 * 1e-3 / 0.5) ** 2
     assert np.sqrt(theta2) == pytest.approx(0.0136 / 0.5 * np.sqrt(0.03), rel=1e-6)
 
@@ -382,15 +408,24 @@ def test_a_mirrored_event_in_the_opposite_field_has_the_same_edges(field):
     axes = hits.axes.reshape(-1, 3, 3) * mirror * np.array([1.0, -1.0, 1.0])[:, None]
     sign = np.array([1.0, -1.0])
     other = dataclasses.replace(
-        hits, position=np.ascontiguousarray(hits.position * mirror), axes=np.ascontiguousarray(axes.reshape(-1, 9)),
+        hits, position=np.ascontiguousarray(hits.position * mirror),
+        axes=np.ascontiguousarray(axes.reshape(-1, 9)),
         cot=hits.cot * sign, cot_covariance=hits.cot_covariance * np.array([1.0, -1.0, 1.0]),
     )  # fmt: skip
     edges, mirrored = found(hits, field=field), found(other, field=-field)
     assert pair_set(edges) == pair_set(mirrored)
     assert len(edges) > 60
-    by_pair = dict(zip(zip(edges.source, edges.target, strict=True), zip(edges.chi2, edges.curvature, strict=True), strict=True))
+    by_pair = dict(
+        zip(
+            zip(edges.source, edges.target, strict=True),
+            zip(edges.chi2, edges.curvature, strict=True),
+            strict=True,
+        )
+    )
     for e, p in enumerate(zip(mirrored.source, mirrored.target, strict=True)):
-        np.testing.assert_allclose((mirrored.chi2[e], -mirrored.curvature[e]), by_pair[p], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            (mirrored.chi2[e], -mirrored.curvature[e]), by_pair[p], rtol=1e-5, atol=1e-5
+        )
 
 
 def test_hits_of_another_detector_are_refused(hits):
@@ -398,8 +433,16 @@ def test_hits_of_another_detector_are_refused(hits):
     for name, value, text in (
         ("layer", 99, rf"hit 5 \(row 5\) has the layer 99 and the detector has {n_layers}, numbered from 0"),
         ("layer", -1, "has the layer -1"),
-        ("module", n_modules, rf"hit 5 \(row 5\) has the module {n_modules} and the detector has {n_modules}"),
-        ("layer", (hits.layer[5] + 1) % n_layers, f"its module {hits.module[5]} lies in layer {hits.layer[5]}"),
+        (
+            "module",
+            n_modules,
+            rf"hit 5 \(row 5\) has the module {n_modules} and the detector has {n_modules}",
+        ),
+        (
+            "layer",
+            (hits.layer[5] + 1) % n_layers,
+            f"its module {hits.module[5]} lies in layer {hits.layer[5]}",
+        ),
     ):
         rows = getattr(hits, name).copy()
         rows[5] = value
@@ -412,8 +455,13 @@ def test_layer_pairs_of_another_detector_are_refused(hits):
     for name, value in (("inner", -1), ("outer", n), ("skipped", n), ("skipped", -3)):
         rows = getattr(toys.pairs(), name).copy()
         rows[2] = value
-        with pytest.raises(InputError, match=rf"edges: .* {name} layers for .* \[{value}\] .* detector has {n}, .*layer_pairs"):
-            find_edges(hits, toys.detector(), dataclasses.replace(toys.pairs(), **{name: rows}), toys.FIELD, CONE)
+        with pytest.raises(
+            InputError,
+            match=rf"edges: .* {name} layers for .* \[{value}\] .* detector has {n}, .*layer_pairs",
+        ):
+            find_edges(
+                hits, toys.detector(), dataclasses.replace(toys.pairs(), **{name: rows}), toys.FIELD, CONE
+            )
     # A cylinder has no gap between rings.
     cylinder = int(np.argmax(toys.detector().layers.barrel))
     rows = np.where(toys.pairs().skipped >= 0, cylinder, -1).astype(np.int32)
@@ -426,7 +474,9 @@ def test_edges_of_rows_that_are_not_there_are_refused(hits):
     for name, value in (("source", len(hits)), ("target", -1)):
         rows = getattr(edges, name).copy()
         rows[3] = value
-        with pytest.raises(InputError, match=rf"edges: {name} of edge 3 is {value} and there are {len(hits)} hits"):
+        with pytest.raises(
+            InputError, match=rf"edges: {name} of edge 3 is {value} and there are {len(hits)} hits"
+        ):
             dataclasses.replace(edges, **{name: rows})
     with pytest.raises(InputError, match="edges: chi2 has 1 rows"):
         dataclasses.replace(edges, chi2=edges.chi2[:1])
@@ -460,10 +510,13 @@ def test_a_beam_along_the_axis_makes_no_edges_to_speak_of(hits):
     module, position = [], []
     for k in np.flatnonzero(~layers.barrel & (layers.z > 0)):
         module += [int(np.argmax(toys.detector().layer_index == k))] * n
-        position.append(np.column_stack([radius * np.cos(phi), radius * np.sin(phi), np.full(n, layers.z[k])]))
+        position.append(
+            np.column_stack([radius * np.cos(phi), radius * np.sin(phi), np.full(n, layers.z[k])])
+        )
     rows = np.array(module)
     beam = dataclasses.replace(
-        hits.take(np.arange(len(rows)) % len(hits)), module=rows.astype(np.int32), layer=toys.detector().layer_index[rows],
+        hits.take(np.arange(len(rows)) % len(hits)), module=rows.astype(np.int32),
+        layer=toys.detector().layer_index[rows],
         position=np.concatenate(position), cot=rng.normal(0, 0.01, (len(rows), 2)),
         axes=np.ascontiguousarray(np.swapaxes(toys.detector().axes[rows], 1, 2).reshape(-1, 9)),
     )  # fmt: skip
@@ -498,7 +551,11 @@ def test_options_reach_to_the_ends_of_their_ranges_and_no_further(kind, name, le
     whole = isinstance(getattr(kind(), name), int)
     for value in (least, most):
         assert getattr(kind(**{name: value}), name) == value
-    beyond = (least - 1, most + 1, 2**63, -(2**63)) if whole else (least - 1e-6, most * 1.001, np.inf, -np.inf, np.nan, 1e300)
+    beyond = (
+        (least - 1, most + 1, 2**63, -(2**63))
+        if whole
+        else (least - 1e-6, most * 1.001, np.inf, -np.inf, np.nan, 1e300)
+    )
     for value in beyond:
         with pytest.raises(InputError, match=f"{name} must be from .* to .*{unit} and is"):
             kind(**{name: value})
@@ -511,7 +568,11 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
     few = toys.toy_hits(toys.toy_event(8, seed=39), 39)
 
     def ends(ranges):
-        return {name: data.draw(st.sampled_from([low, high])) for name, (low, high, _) in ranges.items() if name != "max_edges"}
+        return {
+            name: data.draw(st.sampled_from([low, high]))
+            for name, (low, high, _) in ranges.items()
+            if name != "max_edges"
+        }
 
     quantiles = st.sampled_from([1e-300, 0.5, 1 - 2.0**-53])
     cone = ConeOptions(quantile=data.draw(quantiles), **ends(cones.RANGES))
@@ -520,7 +581,9 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
     for values in (edges.chi2, edges.curvature, edges.cot_theta, edges.z0, edges.pulls):
         assert np.all(np.isfinite(values))
     assert np.all(edges.chi2 <= np.float32(cone.joint_cut()) * 1.00001)
-    made = find_seeds(few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(seeds.RANGES)))
+    made = find_seeds(
+        few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(seeds.RANGES))
+    )
     assert np.all(np.isfinite(made.chi2))
     assert np.all((made.support >= 0) & (made.support <= 50))
     for values in dataclasses.astuple(seed_parameters(few, made, field, cone)):

@@ -11,7 +11,9 @@ from tests.seeding import toys
 
 
 def clusters_of(module, hit_id):
-    return ak.zip({"module_index": np.asarray(module, dtype=np.int32), "hit_id": np.asarray(hit_id, dtype=np.int64)})
+    return ak.zip(
+        {"module_index": np.asarray(module, dtype=np.int32), "hit_id": np.asarray(hit_id, dtype=np.int64)}
+    )
 
 
 def estimate_of(n, seed=0, reach=3.0):
@@ -35,7 +37,9 @@ def test_every_column_is_that_of_its_cluster(modules):
         row = {n: float(c[m]) for n, c in detector.columns.items()}
         x, y, z = hits.axes[i].reshape(3, 3)
         center = np.array([row["cx"], row["cy"], row["cz"]])
-        np.testing.assert_allclose(hits.position[i], center + estimate.mean[i, 0] * x + estimate.mean[i, 1] * y, atol=1e-9)
+        np.testing.assert_allclose(
+            hits.position[i], center + estimate.mean[i, 0] * x + estimate.mean[i, 1] * y, atol=1e-9
+        )
         # The sensor axes lie along the module's v, u and w, up to sign, and are right-handed.
         for axis, name in ((x, "v"), (y, "u"), (z, "w")):
             table = np.array([row[f"rot_{g}{name}"] for g in "xyz"])
@@ -61,7 +65,9 @@ def test_the_normal_points_away_from_the_beam(modules):
 def test_a_position_off_the_module_is_pulled_to_its_edge():
     detector = toys.detector()
     far = np.array([[1e3, -1e3, 0, 0], [-1e3, 1e3, 0, 0], [1.0, 2.0, 0, 0]])
-    hits = make_hits(clusters_of([7, 2000, 2000], [0, 1, 2]), Estimate(far, np.tile(np.eye(4), (3, 1, 1))), detector)
+    hits = make_hits(
+        clusters_of([7, 2000, 2000], [0, 1, 2]), Estimate(far, np.tile(np.eye(4), (3, 1, 1))), detector
+    )
     local = detector.to_local(np.array([7, 2000, 2000]), hits.position)
     np.testing.assert_allclose(local[0], [detector.half_x[7], -detector.half_y[7], 0], atol=1e-9)
     np.testing.assert_allclose(local[1], [-detector.half_x[2000], detector.half_y[2000], 0], atol=1e-9)

@@ -25,7 +25,8 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
     radius, azimuth, place = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
     for part in ((0, n // 2), (n // 2, n)):
         kernels.find_cells(
-            *part, position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius, azimuth, place,
+            *part, position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius,
+            azimuth, place,
         )  # fmt: skip
     order, start = kernels.sort_cells(place, grid.first_cell[-1])
     np.testing.assert_allclose(radius, r, rtol=1e-6)
@@ -46,7 +47,11 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
 
 def frames(seed, upright):
     """Axes along radius, azimuth and beam: an upright barrel module or a disk, tilted by up to 0.3."""
-    frame = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]) if upright else np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    frame = (
+        np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]])
+        if upright
+        else np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    )
     return frame @ Rotation.from_rotvec(np.random.default_rng(seed).uniform(-0.3, 0.3, 3)).as_matrix()
 
 
@@ -56,7 +61,9 @@ def frames(seed, upright):
     cot_alpha=st.floats(-8, 8),
 )  # fmt: skip
 def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_alpha):
-    """Solved for dz/ds at 4001 azimuths within reach and both ends of cot alpha: the range holds them and is no wider."""
+    """Solved for dz/ds at 4001 azimuths within reach and both ends of cot alpha: the range holds them and is
+    no wider.
+    """
     frame = frames(seed, upright)
     sine = np.linspace(-reach, reach, 4001)
     across = np.stack([np.sqrt(1 - sine**2), sine, 0 * sine])
@@ -99,7 +106,9 @@ def test_growing_keeps_what_there_is(size):
 @pytest.mark.parametrize("rows", [[], [0], [0, 1], "20", "outermost", "all"])
 @pytest.mark.parametrize("options", [{}, {"sigma_d0": 50.0}, {"min_pt": 0.05}])
 def test_the_search_reads_within_its_arrays(rows, options):
-    """The same loop run by Python, which checks every index, on few hits and on none that starts a search; in parts, too."""
+    """The same loop run by Python, which checks every index, on few hits and on none that starts a search; in
+    parts, too.
+    """
     hits = toys.toy_hits(toys.toy_event(12, seed=61), 61)
     n = len(hits)
     outermost = np.flatnonzero(~np.isin(hits.layer, toys.pairs().inner))
@@ -114,9 +123,12 @@ def test_the_search_reads_within_its_arrays(rows, options):
 
     def searched(function, first, last, start):
         return function(
-            first, last, items, pairs.inner, pairs.outer, search_bounds(pairs, toys.detector()), table.first, table.hits,
-            table.axes, start, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, table.envelope,
-            np.float32(table.margin), np.float32(table.innermost), np.float32(cut), np.float32(1 / cone.sigma_z0),
+            first, last, items, pairs.inner, pairs.outer, search_bounds(pairs, toys.detector()), table.first,
+            table.hits,
+            table.axes, start, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell,
+            table.envelope,
+            np.float32(table.margin), np.float32(table.innermost), np.float32(cut),
+            np.float32(1 / cone.sigma_z0),
             np.float32(curvature), np.float32(0.5 / cone.sigma_d0), 1000,
         )  # fmt: skip
 
@@ -143,4 +155,6 @@ def test_series_of_arc_and_cosine():
     u = np.float32(np.linspace(1e-4, 0.98, 500))
     arc = [kernels.arc_ratio(x, x * x) for x in u]
     np.testing.assert_allclose(arc, np.arcsin(u.astype(float)) / u, rtol=4e-6)
-    np.testing.assert_allclose([kernels.cos_of_sin(x * x) for x in u], np.sqrt(1 - u.astype(float) ** 2), rtol=2e-6)
+    np.testing.assert_allclose(
+        [kernels.cos_of_sin(x * x) for x in u], np.sqrt(1 - u.astype(float) ** 2), rtol=2e-6
+    )

@@ -53,7 +53,9 @@ def test_pulls_are_unit_gaussians():
     hits = toys.toy_hits(toy, 2, sigma=(0.01, 0.01, 0.05, 0.02))
     parameters, p = true_seeds(toy, hits)
     truth = np.column_stack([d0[p], toy.start[p, 2], toy.phi[p], toy.cot_theta[p], toy.curvature[p]])
-    found = np.column_stack([parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature])
+    found = np.column_stack(
+        [parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature]
+    )
     residual = found - truth
     residual[:, 2] = np.angle(np.exp(1j * residual[:, 2]))
     sigma = np.sqrt(np.einsum("nii->ni", parameters.covariance))
@@ -67,7 +69,9 @@ def test_material_widens_everything_but_leaves_the_helix():
     hits = toys.toy_hits(toy, 3)
     edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
     seeds = find_seeds(hits, edges, toys.FIELD, CONE, SeedOptions())
-    thin, thick = (seed_parameters(hits, seeds, toys.FIELD, ConeOptions(radiation_length=x)) for x in (0.0, 0.1))
+    thin, thick = (
+        seed_parameters(hits, seeds, toys.FIELD, ConeOptions(radiation_length=x)) for x in (0.0, 0.1)
+    )
     np.testing.assert_allclose(thick.curvature, thin.curvature, rtol=1e-6)
     wider = np.einsum("nii->ni", thick.covariance) / np.einsum("nii->ni", thin.covariance)
     assert np.all(wider > 1)
@@ -76,7 +80,9 @@ def test_material_widens_everything_but_leaves_the_helix():
 def test_no_seeds_have_no_parameters():
     hits = toys.toy_hits(toys.empty_event())
     edges = find_edges(hits, toys.detector(), toys.pairs(), toys.FIELD, CONE)
-    parameters = seed_parameters(hits, find_seeds(hits, edges, toys.FIELD, CONE, SeedOptions()), toys.FIELD, CONE)
+    parameters = seed_parameters(
+        hits, find_seeds(hits, edges, toys.FIELD, CONE, SeedOptions()), toys.FIELD, CONE
+    )
     assert len(parameters) == 0
     assert parameters.covariance.shape == (0, 5, 5)
 
@@ -110,8 +116,12 @@ def test_pulls_are_unit_gaussians_with_material():
             direction = toy.direction[h, :2] / np.linalg.norm(toy.direction[h, :2])
             position[h] += [-direction[1] * across, direction[0] * across, along]
     parameters, p = true_seeds(toy, dataclasses.replace(hits, position=position), thick)
-    truth = np.column_stack([np.zeros(len(p)), toy.start[p, 2], toy.phi[p], toy.cot_theta[p], toy.curvature[p]])
-    found = np.column_stack([parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature])
+    truth = np.column_stack(
+        [np.zeros(len(p)), toy.start[p, 2], toy.phi[p], toy.cot_theta[p], toy.curvature[p]]
+    )
+    found = np.column_stack(
+        [parameters.d0, parameters.z0, parameters.phi, parameters.cot_theta, parameters.curvature]
+    )
     residual = found - truth
     residual[:, 2] = np.angle(np.exp(1j * residual[:, 2]))
     pull = np.clip(residual / np.sqrt(np.einsum("nii->ni", parameters.covariance)), -5, 5)
@@ -119,14 +129,18 @@ def test_pulls_are_unit_gaussians_with_material():
 
 
 def test_without_field_material_counts_at_the_softest_momentum():
-    """The same seeds, once with the curvature of min_pt in a field, once without: kicks and covariances are the same."""
+    """The same seeds, once with the curvature of min_pt in a field, once without: kicks and covariances are
+    the same.
+    """
     thick = dataclasses.replace(CONE, radiation_length=0.05)
     toy, _ = displaced(10, 7)
     hits = toys.toy_hits(toy, 7)
     rows = np.array([rows[:3] for rows in toy.hit_rows() if len(rows) >= 3], dtype=np.int32)
     nothing = np.zeros(len(rows), dtype=np.float32)
     softest = np.full(len(rows), toys.UNIT / CONE.min_pt, dtype=np.float32)
-    seeds = Seeds(rows, softest, nothing + np.float32(0.5), nothing, nothing, np.zeros((0, 2), dtype=np.float32))
+    seeds = Seeds(
+        rows, softest, nothing + np.float32(0.5), nothing, nothing, np.zeros((0, 2), dtype=np.float32)
+    )
     bent, straight = (seed_parameters(hits, seeds, field, thick).covariance for field in (toys.FIELD, 0.0))
     np.testing.assert_allclose(straight, bent, rtol=1e-5)
     thin = seed_parameters(hits, seeds, 0.0, CONE).covariance

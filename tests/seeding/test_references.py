@@ -30,7 +30,11 @@ def loop(hits, options, field):
             if (int(hits.layer[i]), int(hits.layer[j])) not in toys.follows():
                 continue
             a, b = hits.position[i], hits.position[j]
-            if np.hypot(*b[:2]) <= np.hypot(*a[:2]) or (b - a)[:2] @ a[:2] <= 0 or not toys.through_gap(hits, i, j):
+            if (
+                np.hypot(*b[:2]) <= np.hypot(*a[:2])
+                or (b - a)[:2] @ a[:2] <= 0
+                or not toys.through_gap(hits, i, j)
+            ):
                 continue
             curvature, _, z0 = toys.beam_circle(a, b)
             # A track of that curvature must reach the outer hit well before it turns back.
@@ -44,7 +48,9 @@ def loop(hits, options, field):
     return found, edge
 
 
-@pytest.mark.parametrize(("min_pt", "max_z0", "field"), [(0.5, 150.0, 3.8), (0.9, 60.0, -2.0), (0.2, 300.0, 3.8)])
+@pytest.mark.parametrize(
+    ("min_pt", "max_z0", "field"), [(0.5, 150.0, 3.8), (0.9, 60.0, -2.0), (0.2, 300.0, 3.8)]
+)
 def test_window_is_that_of_a_loop_over_all_pairs(hits, min_pt, max_z0, field):
     options = WindowOptions(min_pt=min_pt, max_z0=max_z0)
     pairs = pair_set(searched(hits, options, field))
@@ -113,7 +119,9 @@ def test_an_event_of_no_or_one_hit_has_an_empty_window(hits, rows):
     assert tree_window(few, toys.detector(), toys.pairs(), toys.FIELD, WindowOptions()).shape == (0, 2)
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_pt", 0.0), ("min_pt", -1.0), ("max_z0", -1.0), ("max_z0", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("min_pt", 0.0), ("min_pt", -1.0), ("max_z0", -1.0), ("max_z0", 0.0)]
+)
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):
         WindowOptions(**{name: value})

@@ -59,8 +59,12 @@ def test_seeds_are_the_best_pairs_of_edges_of_every_middle_hit(event):
         for s, row in enumerate(seeds.hits.tolist()):
             total, e, f = expected[tuple(row)]
             assert seeds.chi2[s] == pytest.approx(total, rel=1e-4)
-            assert seeds.curvature[s] == pytest.approx((edges.curvature[e] + edges.curvature[f]) / 2, rel=1e-4, abs=1e-9)
-            assert seeds.cot_theta[s] == pytest.approx((edges.cot_theta[e] + edges.cot_theta[f]) / 2, rel=1e-4, abs=1e-6)
+            assert seeds.curvature[s] == pytest.approx(
+                (edges.curvature[e] + edges.curvature[f]) / 2, rel=1e-4, abs=1e-9
+            )
+            assert seeds.cot_theta[s] == pytest.approx(
+                (edges.cot_theta[e] + edges.cot_theta[f]) / 2, rel=1e-4, abs=1e-6
+            )
             assert seeds.z0[s] == edges.z0[e]
 
 
@@ -135,7 +139,8 @@ def edges_of(hits, source, target, curvature, cot_theta, chi2=None):
     return Edges(
         np.array(source, dtype=np.int32), np.array(target, dtype=np.int32), np.zeros(n, dtype=np.int32),
         np.array(np.zeros(n) if chi2 is None else chi2, dtype=single), np.array(curvature, dtype=single),
-        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n, n, len(hits),
+        np.array(cot_theta, dtype=single), np.zeros(n, dtype=single), np.zeros((n, 4), dtype=single), n, n,
+        len(hits),
     )  # fmt: skip
 
 
@@ -150,20 +155,29 @@ def test_a_kink_in_slope_or_curvature_breaks_a_seed(three):
     bent = edges_of(three, [0, 1], [1, 2], [1e-3, -1e-3], [0.5, 0.5])
     steeper = edges_of(three, [0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.8])
     apart = edges_of(three, [0, 2], [1, 3], [1e-3, 1e-3], [0.5, 0.5])
-    assert [len(find_seeds(three, e, toys.FIELD, CONE, SEED)) for e in (straight, bent, steeper, apart)] == [1, 0, 0, 0]
+    assert [len(find_seeds(three, e, toys.FIELD, CONE, SEED)) for e in (straight, bent, steeper, apart)] == [
+        1,
+        0,
+        0,
+        0,
+    ]
     assert support(three, apart).tolist() == [[MISSING, MISSING]] * 2
 
 
 def test_edges_of_another_event_are_refused(three):
     """Compiled code would read beyond the end of the hits."""
     edges = edges_of(range(len(three) + 1), [0, 1], [1, 2], [1e-3, 1e-3], [0.5, 0.5])
-    with pytest.raises(InputError, match=f"seeds: the edges were found among {len(three) + 1} hits and {len(three)} hits are"):
+    with pytest.raises(
+        InputError, match=f"seeds: the edges were found among {len(three) + 1} hits and {len(three)} hits are"
+    ):
         find_seeds(three, edges, toys.FIELD, CONE, SEED)
 
 
 @pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
 def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
-    """Kinks of tracks with scattering on every layer, an impact parameter and hits uncertain along the beam."""
+    """Kinks of tracks with scattering on every layer, an impact parameter and hits uncertain along the
+    beam.
+    """
     rng = np.random.default_rng(54)
     n, radii, curvature = 3000, np.array([32.0, 72.0, 116.0]), toys.UNIT / pt
     theta0 = 0.0136 / (pt * np.hypot(1, cot_theta)) * np.sqrt(CONE.radiation_length)
@@ -179,7 +193,9 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
             along = np.sum(kicks[inner, 1] * (1 + cot_theta**2) * (r - radii[inner]))
             path = 2 * np.arcsin(curvature * r / 2) / curvature
             phi = np.arcsin(curvature * r / 2) + across / r
-            track.append([r * np.cos(phi), r * np.sin(phi), cot_theta * path + along + rng.normal(0, SIGMA_Z)])
+            track.append(
+                [r * np.cos(phi), r * np.sin(phi), cot_theta * path + along + rng.normal(0, SIGMA_Z)]
+            )
         points += track
         values += [toys.beam_circle(*np.array(track[k : k + 2])) for k in (0, 1)]
     curvatures, slopes, _ = np.array(values).T
@@ -191,7 +207,8 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
     n_hits = 3 * n
     hits = dataclasses.replace(
         hits, hit_id=np.arange(n_hits), module=np.zeros(n_hits, np.int32), layer=np.zeros(n_hits, np.int32),
-        position=np.array(points), cot=np.zeros((n_hits, 2)), cot_covariance=np.zeros((n_hits, 3)), axes=axes, estimate=estimate,
+        position=np.array(points), cot=np.zeros((n_hits, 2)), cot_covariance=np.zeros((n_hits, 3)),
+        axes=axes, estimate=estimate,
     )  # fmt: skip
     edges = edges_of(hits, source, source + 1, curvatures, slopes)
     chi2 = support(hits, edges)[::2, 1]
@@ -210,7 +227,8 @@ def test_no_edges_give_no_seeds(three):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("quantile", 0.0), ("quantile", 1.5), ("per_middle", -1), ("shared", -1), ("shared", 4)]
+    ("name", "value"),
+    [("quantile", 0.0), ("quantile", 1.5), ("per_middle", -1), ("shared", -1), ("shared", 4)],
 )
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):

@@ -35,7 +35,9 @@ if __name__ == "__main__":
 
 
 def test_a_forked_child_starts_threads_of_its_own():
-    """As workers of a data loader are, after the chain has run with threads in the process that forks them."""
+    """As workers of a data loader are, after the chain has run with threads in the process that forks
+    them.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CHILD],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120,

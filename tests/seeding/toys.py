@@ -1,4 +1,6 @@
-"""Toy events: exact helices through the modules of the embedded detector, with Gaussian estimates around the truth."""
+"""Toy events: exact helices through the modules of the embedded detector, with Gaussian estimates around the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def follows():
 
 
 def through_gap(hits, i, j):
-    """Whether two hits on layers that follow one another do so: past a layer only near the gap between its rings."""
+    """Whether two hits on layers that follow one another do so: past a layer only near the gap between its
+    rings.
+    """
     skipped = follows()[int(hits.layer[i]), int(hits.layer[j])]
     if skipped < 0:
         return True
@@ -54,7 +58,9 @@ def module_tree():
 
 
 def helix(start, phi, curvature, cot_theta, arc):
-    """Points (N, 3) and directions (N, 3) (transverse part of length 1) after the transverse path lengths ``arc`` (N,)."""
+    """Points (N, 3) and directions (N, 3) (transverse part of length 1) after the transverse path lengths
+    ``arc`` (N,).
+    """
     angle = phi + curvature * arc
     if abs(curvature) > 1e-12:
         x = (np.sin(angle) - np.sin(phi)) / curvature
@@ -92,7 +98,9 @@ def trace(start, phi, curvature, cot_theta):
 
 @dataclass(frozen=True)
 class Toy:
-    """Crossings (N,) of P particles; ``curvature``, ``phi``, ``cot_theta`` (P,) and ``start`` (P, 3) of those."""
+    """Crossings (N,) of P particles; ``curvature``, ``phi``, ``cot_theta`` (P,) and ``start`` (P, 3) of
+    those.
+    """
 
     module: np.ndarray
     point: np.ndarray
@@ -139,7 +147,9 @@ def empty_event():
 
 
 def toy_hits(toy, seed=0, sigma=SIGMA, correlation=0.4, position=True):
-    """Hits with estimates scattered around the truth as their covariance says; every hit has its own width."""
+    """Hits with estimates scattered around the truth as their covariance says; every hit has its own
+    width.
+    """
     rng = np.random.default_rng([seed, 1])
     geometry = detector()
     n = len(toy.module)
@@ -170,7 +180,9 @@ def rotated(hits, angle):
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
     axes = (hits.axes.reshape(-1, 3, 3) @ turn.T).reshape(-1, 9)
-    return replace(hits, position=np.ascontiguousarray(hits.position @ turn.T), axes=np.ascontiguousarray(axes))
+    return replace(
+        hits, position=np.ascontiguousarray(hits.position @ turn.T), axes=np.ascontiguousarray(axes)
+    )
 
 
 def true_edges(toy):
@@ -190,7 +202,9 @@ def true_edges(toy):
 
 
 def beam_circle(a, b):
-    """Signed curvature, slope dz/ds and z0 of the helix through the z axis and two points: circumcircle, then arc angles."""
+    """Signed curvature, slope dz/ds and z0 of the helix through the z axis and two points: circumcircle, then
+    arc angles.
+    """
     xa, xb = a[:2], b[:2]
     cross = xa[0] * xb[1] - xa[1] * xb[0]
     # Menger: 4 * area / product of the sides of the triangle (origin, a, b); the sign is that of the turn.
@@ -227,7 +241,8 @@ def joint_chi2(hits, i, j, sigma_z0, sigma_d0, max_curvature, radiation_length=0
         ray = hits.position[h, 2] / r
         turn = (slopes(phi + 1e-6, ray) - slopes(phi - 1e-6, ray)) / 2e-6 * sigma_d0 / r
         covariance = np.array([[aa, ab], [ab, bb]]) + np.outer(turn, turn)
-        # Highland's angle of the softest track, in both planes that hold its direction (a, b, 1), seen in the slopes a and b.
+        # Highland's angle of the softest track, in both planes that hold its direction (a, b, 1), seen in the
+        # slopes a and b.
         a, b = hits.cot[h]
         theta0 = 0.0136 / (UNIT / max_curvature * np.hypot(1, ray)) * np.sqrt(radiation_length)
         covariance += theta0**2 * (1 + a * a + b * b) * (np.eye(2) + np.outer([a, b], [a, b]))

@@ -20,7 +20,8 @@ def some_labels(n, seed=0, from_pixel_side=False):
     height = 1e3 * THICKNESS / 2 - z_entry
     return {
         "x-entry": x_entry, "y-entry": y_entry, "z-entry": z_entry, "n_x": n_x, "n_y": n_y, "n_z": n_z,
-        "number_eh_pairs": np.floor(rng.uniform(5e3, 5e4, n)), "y-local": rng.uniform(-8, 8, n), "pt": rng.normal(0, 2, n),
+        "number_eh_pairs": np.floor(rng.uniform(5e3, 5e4, n)), "y-local": rng.uniform(-8, 8, n),
+        "pt": rng.normal(0, 2, n),
         "cotAlpha": cot_alpha, "cotBeta": cot_beta,
         "x-midplane": x_entry + cot_alpha * height, "y-midplane": y_entry + cot_beta * height,
     }  # fmt: skip
@@ -29,7 +30,9 @@ def some_labels(n, seed=0, from_pixel_side=False):
 def cluster_set(n, seed=0, slices=2, shape=(3, 4)):
     """Charges with steps of 0.1 e, labels that fit each other."""
     slices = tuple(range(slices)) if isinstance(slices, int) else slices
-    charge = np.random.default_rng([seed, 1]).normal(0, 2000, (n, len(slices), *shape)).round(1).astype(np.float32)
+    charge = (
+        np.random.default_rng([seed, 1]).normal(0, 2000, (n, len(slices), *shape)).round(1).astype(np.float32)
+    )
     return ClusterSet(charge, some_labels(n, seed), slices)
 
 
@@ -56,7 +59,9 @@ def save_table(path, clusters, **more):
 
 
 def save_pair(folder, suffix, clusters, **more):
-    """recon3D and labels files, with the index column that pandas leaves in a filtered frame; returns the first."""
+    """recon3D and labels files, with the index column that pandas leaves in a filtered frame; returns the
+    first.
+    """
     index = {"__index_level_0__": np.arange(len(clusters)) * 2}
     save(folder / f"labels{suffix}.parquet", clusters.labels | more | index)
     return save(folder / f"recon3D{suffix}.parquet", image_columns(clusters) | index)

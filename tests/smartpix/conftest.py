@@ -11,7 +11,9 @@ from tests.helpers import embedded_detector, part_of
 def _file(path, rows, per_event, seed):
     detector = part_of(embedded_detector(), rows)
     options = SimulateOptions()
-    write_events(path, header(detector, options, 2, seed), simulate_crossings(detector, options, 2, per_event, seed))
+    write_events(
+        path, header(detector, options, 2, seed), simulate_crossings(detector, options, 2, per_event, seed)
+    )
     return path
 
 

@@ -1,4 +1,6 @@
-"""Compressed tables and zip archives of events give the events of the plain folder; what is no honest archive is refused."""
+"""Compressed tables and zip archives of events give the events of the plain folder; what is no honest archive
+is refused.
+"""
 
 import gzip
 import io
@@ -36,7 +38,11 @@ def in_memory(content):
     return packed.getvalue()
 
 
-PACK = {".gz": gzip.compress, ".zst": lambda content: bytes(cramjam.zstd.compress(content)), ".zip": in_memory}
+PACK = {
+    ".gz": gzip.compress,
+    ".zst": lambda content: bytes(cramjam.zstd.compress(content)),
+    ".zip": in_memory,
+}
 
 
 def events_of(path):
@@ -108,7 +114,9 @@ def test_tracks_go_back_beside_the_results_of_an_archive(folder, tmp_path):
     assert done["n_on_tracks"] == 3
 
 
-@pytest.mark.parametrize("name", ["../event000000001-hits.csv", "a/../../x.csv", "/etc/x.csv", "..\\x.csv", "C:/x.csv"])
+@pytest.mark.parametrize(
+    "name", ["../event000000001-hits.csv", "a/../../x.csv", "/etc/x.csv", "..\\x.csv", "C:/x.csv"]
+)
 def test_names_that_point_out_of_the_archive_are_refused(folder, tmp_path, name):
     archive = zipped_folder(folder, tmp_path / "a.zip")
     with zipfile.ZipFile(archive, "a") as opened:
@@ -127,12 +135,16 @@ def test_two_files_of_one_name_are_refused_and_those_of_macos_are_not_looked_at(
     assert len(files_in(archive)) == len(list(folder.iterdir()))
     with zipfile.ZipFile(archive, "a") as opened:
         opened.writestr("b/event000000001-hits.csv", "nothing")
-    with pytest.raises(InputError, match=r"holds 'a/event000000001-hits\.csv' and 'b/event000000001-hits\.csv'; keep one"):
+    with pytest.raises(
+        InputError, match=r"holds 'a/event000000001-hits\.csv' and 'b/event000000001-hits\.csv'; keep one"
+    ):
         detect(archive)
 
 
 @pytest.mark.parametrize("ending", PACK)
-def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_without_being_unpacked(tmp_path, monkeypatch, ending):
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_without_being_unpacked(
+    tmp_path, monkeypatch, ending
+):
     monkeypatch.setattr(archives, "UNPACKED", 100_000)
     monkeypatch.setattr(archives, "LARGEST_RATIO", 2)
     monkeypatch.setattr(archives, "CHUNK", 50_000)
@@ -184,7 +196,9 @@ def test_damaged_encrypted_and_empty_archives_are_refused(folder, tmp_path):
         while (place := encrypted.find(mark, place + 1)) >= 0:
             encrypted[place + offset] |= 1
     archive.write_bytes(bytes(encrypted))
-    with pytest.raises(InputError, match=r"cannot be read \(RuntimeError: .*encrypted.*Copy or make it again"):
+    with pytest.raises(
+        InputError, match=r"cannot be read \(RuntimeError: .*encrypted.*Copy or make it again"
+    ):
         convert_folder(archive, tmp_path / "e.root")
     zipped(archive, {})
     with pytest.raises(InputError, match=r"a\.zip: holds no event\*-hits\.csv"):
@@ -216,7 +230,9 @@ def test_a_damaged_header_of_a_member_is_no_traceback(folder, tmp_path):
 
 def test_root_files_in_an_archive_have_to_be_unpacked(tmp_path):
     archive = zipped(tmp_path / "a.zip", {"out/measurements.root": b"root"})
-    with pytest.raises(InputError, match=r"holds measurements\.root; .* unpack the archive and give the folder"):
+    with pytest.raises(
+        InputError, match=r"holds measurements\.root; .* unpack the archive and give the folder"
+    ):
         detect(archive)
 
 

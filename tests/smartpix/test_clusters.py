@@ -69,7 +69,9 @@ def test_records_are_those_of_a_straight_loop(seed, n):
         place = detector.center[m] + detector.axes[m][:, 0] * x + detector.axes[m][:, 1] * y
         assert [record[a] for a in "xyz"] == pytest.approx(place, abs=2e-4)
         got = [(p["row"], p["column"], p["charge_00"], p["charge_19"]) for p in ak.to_list(record["pixels"])]
-        assert got == sorted((int(pixels.row[i]), int(pixels.column[i]), *map(float, pixels.charge[i])) for i in own)
+        assert got == sorted(
+            (int(pixels.row[i]), int(pixels.column[i]), *map(float, pixels.charge[i])) for i in own
+        )
         assert record["hit_id"] == k
         assert len(record["truth"]) == 0
 
@@ -84,7 +86,9 @@ def embedded_detector_cached():
 
 
 def test_one_pixel_is_known_to_its_width_over_root_12():
-    pixels = Pixels(np.array([0]), *(np.array([i], dtype=np.int32) for i in (0, 5, 7)), np.array([[0, 900.0]], np.float32))
+    pixels = Pixels(
+        np.array([0]), *(np.array([i], dtype=np.int32) for i in (0, 5, 7)), np.array([[0, 900.0]], np.float32)
+    )
     record = records_of(pixels, one_module_detector())[0]
     assert record["sigma_x"] == pytest.approx(0.05 / np.sqrt(12), rel=2e-3)
     assert record["sigma_y"] == pytest.approx(0.0125 / np.sqrt(12), rel=2e-3)
@@ -95,11 +99,15 @@ def test_one_pixel_is_known_to_its_width_over_root_12():
 @pytest.mark.parametrize(("size", "pitches"), [(2, 0.15), (3, 0.18), (8, 0.48), (12, 0.72)])
 @pytest.mark.parametrize("along", ["x", "y"])
 def test_errors_of_longer_clusters_grow_with_their_length(along, size, pitches):
-    """0.06 of a pitch for each pixel of the length, but no less than 0.15; the end pixels count, not those in between."""
+    """0.06 of a pitch for each pixel of the length, but no less than 0.15; the end pixels count, not those in
+    between.
+    """
     steps = np.array([0, size - 1], dtype=np.int32)
     still = np.zeros(2, dtype=np.int32)
     row, column = (still, steps) if along == "x" else (steps, still)
-    pixels = Pixels(np.zeros(2, dtype=np.int64), still, 600 + row, 700 + column, np.full((2, 2), 1000.0, dtype=np.float32))
+    pixels = Pixels(
+        np.zeros(2, dtype=np.int64), still, 600 + row, 700 + column, np.full((2, 2), 1000.0, dtype=np.float32)
+    )
     record = records_of(pixels, one_module_detector())[0]
     pitch = {"x": 0.05, "y": 0.0125}
     assert record[f"sigma_{along}"] == pytest.approx(pitches * pitch[along], rel=1e-5)
@@ -108,7 +116,9 @@ def test_errors_of_longer_clusters_grow_with_their_length(along, size, pitches):
 def test_negative_charge_does_not_pull_the_centre():
     place = np.array([[0, 0, 5, 7], [0, 0, 5, 8]])
     charge = np.array([[0, 900.0], [0, -400.0]], np.float32)
-    record = records_of(Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), charge), one_module_detector())[0]
+    record = records_of(
+        Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), charge), one_module_detector()
+    )[0]
     assert record["local_x"] == pytest.approx(7.5 * 0.05 - 36)
     assert record["charge"] == pytest.approx(900)
 
@@ -116,8 +126,12 @@ def test_negative_charge_does_not_pull_the_centre():
 def test_given_positions_and_ids_are_kept():
     detector = one_module_detector()
     position = detector.to_global([0, 0, 0], np.array([[1.0, 2.0], [3.0, -4.0], [0.0, 0.0]]))
-    records = records_of(random_pixels(1, 3), detector, np.full((1, 2), 5.0), hit_id=np.array([7, 9, 30]), position=position)
-    np.testing.assert_allclose(np.stack([ak.to_numpy(records[a]) for a in "xyz"], axis=1), position, rtol=1e-6)
+    records = records_of(
+        random_pixels(1, 3), detector, np.full((1, 2), 5.0), hit_id=np.array([7, 9, 30]), position=position
+    )
+    np.testing.assert_allclose(
+        np.stack([ak.to_numpy(records[a]) for a in "xyz"], axis=1), position, rtol=1e-6
+    )
     np.testing.assert_allclose(ak.to_numpy(records["local_x"]), [1, 3, 0], atol=1e-6)
     np.testing.assert_allclose(ak.to_numpy(records["local_y"]), [2, -4, 0], atol=1e-6)
     assert ak.to_list(records["hit_id"]) == [7, 9, 30]
@@ -125,8 +139,10 @@ def test_given_positions_and_ids_are_kept():
 
 def test_truth_goes_to_its_cluster_largest_share_first():
     truth = Truth(
-        cluster=np.array([2, 0, 2, 2]), particle_id=np.array([11, 12, 13, 14]), share=np.array([0.2, 1.0, 0.5, 0.3]),
-        order=np.arange(4, dtype=np.int32), x=np.arange(4.0), y=np.arange(4.0) + 10, cot_alpha=np.arange(4.0) + 20,
+        cluster=np.array([2, 0, 2, 2]), particle_id=np.array([11, 12, 13, 14]), share=np.array([0.2, 1.0,
+        0.5, 0.3]),
+        order=np.arange(4, dtype=np.int32), x=np.arange(4.0), y=np.arange(4.0) + 10,
+        cot_alpha=np.arange(4.0) + 20,
         cot_beta=np.arange(4.0) + 30, pt=np.arange(4.0) + 40,
     )  # fmt: skip
     records = cluster_records(one_module_detector(), random_pixels(1, 4), truth, (0, 19), np.zeros((1, 2)))
@@ -171,20 +187,28 @@ def test_windows_are_those_of_a_straight_loop(seed, n):
         assert records["truncated"][k] == cut
 
 
-@pytest.mark.parametrize(("height", "width", "cut"), [(13, 21, False), (14, 21, True), (13, 22, True), (12, 20, False)])
+@pytest.mark.parametrize(
+    ("height", "width", "cut"), [(13, 21, False), (14, 21, True), (13, 22, True), (12, 20, False)]
+)
 def test_truncated_says_that_the_window_is_too_small(height, width, cut):
     place = np.array([[0, 0, 100, 200], [0, 0, 100 + height - 1, 200 + width - 1]])
-    pixels = Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32))
+    pixels = Pixels(
+        place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32)
+    )
     assert records_of(pixels, one_module_detector())["truncated"][0] == cut
 
 
-@pytest.mark.parametrize(("row", "column"), [(0, 700), (1343, 700), (600, 0), (600, 1439), (0, 0), (1, 1), (1342, 1438)])
+@pytest.mark.parametrize(
+    ("row", "column"), [(0, 700), (1343, 700), (600, 0), (600, 1439), (0, 0), (1, 1), (1342, 1438)]
+)
 def test_truncated_says_that_the_cluster_touches_the_edge_of_its_module(row, column):
     """The edge of its own module: the other one is smaller."""
     rows = [module_row((32.0, 0, 10.0 * k), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, k) for k in range(2)]
     rows[1] |= {"module_minhu": 4.2, "module_maxhu": 4.2, "module_hv": 18.0}
     place = np.array([[0, 0, row, column], [1, 1, min(row, 670), min(column, 718)]])
-    pixels = Pixels(place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32))
+    pixels = Pixels(
+        place[:, 0], *(place[:, i].astype(np.int32) for i in (1, 2, 3)), np.ones((2, 2), np.float32)
+    )
     edge = row in (0, 1343) or column in (0, 1439)
     assert records_of(pixels, detector_of(rows))["truncated"].tolist() == [edge, row == 0 or column == 0]
     for other in ((671, 300), (300, 719)):
@@ -262,19 +286,25 @@ def test_origin_of_nothing_is_empty():
 def test_centre_of_the_window_of_a_one_pixel_cluster_is_the_centre_of_that_pixel(row, column, module):
     detector = embedded_detector_cached()
     pixels = Pixels(
-        np.array([0]), *(np.array([i], dtype=np.int32) for i in (module, row, column)), np.array([[0, 900.0]], np.float32)
+        np.array([0]),
+        *(np.array([i], dtype=np.int32) for i in (module, row, column)),
+        np.array([[0, 900.0]], np.float32),
     )
     flat = flatten(records_of(pixels, detector), (0, 19))
     images, origin = windows(flat)
     assert images[0, 1, 6, 10] == 900
     np.testing.assert_allclose(window_center(origin, flat.module, detector), flat.local, atol=1e-5)
     np.testing.assert_allclose(
-        window_center(origin, flat.module, detector), [[(column + 0.5) * 0.05 - 36, (row + 0.5) * 0.0125 - 8.4]], atol=1e-9
+        window_center(origin, flat.module, detector),
+        [[(column + 0.5) * 0.05 - 36, (row + 0.5) * 0.0125 - 8.4]],
+        atol=1e-9,
     )
 
 
 def test_lists_of_pixels_are_those_of_a_straight_loop(samples):
-    images = np.concatenate([samples.images[:40], np.zeros((1, 2, 13, 21), np.float32), samples.images[40:50]])
+    images = np.concatenate(
+        [samples.images[:40], np.zeros((1, 2, 13, 21), np.float32), samples.images[40:50]]
+    )
     first, counts, row, column, charge = pixel_lists(images)
     k = 0
     for i, image in enumerate(images):

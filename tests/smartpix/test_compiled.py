@@ -1,4 +1,6 @@
-"""Where compiled kernels are kept: beside the sources, or, where that cannot be, in a folder of the user's."""
+"""Where compiled kernels are kept: beside the sources, or, where that cannot be, in a folder of the
+user's.
+"""
 
 import os
 import re
@@ -42,7 +44,9 @@ print(is_cold(twice), twice.stats.cache_path)
 
 @pytest.fixture
 def toy(tmp_path):
-    """Runs a module with one kernel on numbers: whether it was cold, the number of calls that found it ready, folder, stderr."""
+    """Runs a module with one kernel on numbers: whether it was cold, the number of calls that found it ready,
+    folder, stderr.
+    """
     folder = tmp_path / "installed"
     folder.mkdir()
     (folder / "__main__.py").write_text(TOY)
@@ -52,7 +56,8 @@ def toy(tmp_path):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
         command = [sys.executable, "-B", str(folder / "__main__.py"), *map(str, numbers)]
         done = subprocess.run(
-            bound_by_permissions(command) if bound else command, capture_output=True, encoding="utf-8", check=True,
+            bound_by_permissions(command) if bound else command, capture_output=True, encoding="utf-8",
+            check=True,
             env=kept | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path / "tmp")} | environment,
         )  # fmt: skip
         before, hits, after = done.stdout.splitlines()
@@ -88,14 +93,16 @@ def test_what_cannot_be_looked_up_is_not_cold_and_no_error(monkeypatch, name, er
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("NUMBA_NUM_THREADS", value) for value in ("0", "-1", "abc", "", "1.5", "9" * 5000)] + [("NUMBA_OPT", "fast")],
+    [("NUMBA_NUM_THREADS", value) for value in ("0", "-1", "abc", "", "1.5", "9" * 5000)]
+    + [("NUMBA_OPT", "fast")],
 )
 @pytest.mark.parametrize("arguments", [("run",), ("doctor",)])
 def test_a_variable_that_numba_cannot_take_is_one_line_of_the_command(tmp_path, name, value, arguments):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     code = "import sys; from tracking.cli.main import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=kept | {"PYTHONPATH": str(REPOSITORY), name: value}, cwd=tmp_path,
+        [sys.executable, "-c", code, *arguments], env=kept | {"PYTHONPATH": str(REPOSITORY), name: value},
+        cwd=tmp_path,
         capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
@@ -143,7 +150,10 @@ def test_without_a_place_and_a_home_there_is_a_temporary_one_and_one_line_says_s
 def test_a_temporary_folder_that_others_can_write_is_not_trusted(toy, tmp_path):
     (tmp_path / "installed" / "__pycache__").write_text("")
     planted = tmp_path / "tmp" / f"smartpix-kernels-{os.getuid()}"
-    for plant in (lambda: planted.mkdir(mode=0o700) or planted.chmod(0o777), lambda: planted.symlink_to(tmp_path)):
+    for plant in (
+        lambda: planted.mkdir(mode=0o700) or planted.chmod(0o777),
+        lambda: planted.symlink_to(tmp_path),
+    ):
         plant()
         _, hits, path, err = toy(1, HOME="/dev/null")
         assert hits == 0
@@ -186,7 +196,9 @@ def test_what_an_administrator_compiled_is_used_and_what_is_missing_kept_by_the_
 def test_every_kernel_of_the_packages_can_be_kept_elsewhere(tmp_path):
     modules = []
     for package in ("smartpix", "seeding", "tracking"):
-        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        shutil.copytree(
+            REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "data")
+        )
         for path in (tmp_path / package).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             if re.search(r"^@njit", source, flags=re.MULTILINE):
@@ -197,7 +209,8 @@ def test_every_kernel_of_the_packages_can_be_kept_elsewhere(tmp_path):
     assert {"seeding.kernels", "smartpix.networks.fused_kernels", "tracking.fit.kalman"} <= set(modules)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
     done = subprocess.run(
-        [sys.executable, "-c", f"import {', '.join(modules)}; print(seeding.kernels.search.stats.cache_path)"],
+        [sys.executable, "-c",
+        f"import {', '.join(modules)}; print(seeding.kernels.search.stats.cache_path)"],
         env=environment | {"PYTHONPATH": str(tmp_path), "HOME": "/dev/null", "TMPDIR": str(tmp_path)},
         cwd=tmp_path, capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip

@@ -27,7 +27,9 @@ def test_a_file_comes_before_shipped_weights_of_its_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("container", ["ttree", "rntuple"])
-@pytest.mark.parametrize(("clusters", "truth"), [((3, 0, 4), True), ((3, 0, 4), False), ((0,), True), ((), True)])
+@pytest.mark.parametrize(
+    ("clusters", "truth"), [((3, 0, 4), True), ((3, 0, 4), False), ((0,), True), ((), True)]
+)
 def test_description_counts_what_the_file_holds(tmp_path, container, clusters, truth):
     events = [random_events(k, [n]) for k, n in enumerate(clusters)]
     header = Header(one_module_detector(), 3.8, (0, 19), {"command": "test", "truth": truth})
@@ -38,7 +40,12 @@ def test_description_counts_what_the_file_holds(tmp_path, container, clusters, t
     assert told["n_particles"] == (sum(len(e["particles"][0]) for e in events) if truth else 0)
     assert told["n_truncated"] == sum(sum(ak.to_list(e["clusters"][0]["truncated"])) for e in events)
     assert told["field_T"] == pytest.approx(3.8)
-    assert (told["container"], told["slices"], told["n_modules"], told["layers"]) == (container, [0, 19], 1, ["B1"])
+    assert (told["container"], told["slices"], told["n_modules"], told["layers"]) == (
+        container,
+        [0, 19],
+        1,
+        ["B1"],
+    )
     json.dumps(told)
 
 

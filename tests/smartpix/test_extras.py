@@ -22,12 +22,16 @@ def test_an_extra_brings_its_packages(extra):
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "acts", None)
-    with pytest.raises(InputError, match=r"^pyacts: cannot be imported \(.*acts.*\); call: pip install 'smartpix\[acts\]'$"):
+    with pytest.raises(
+        InputError, match=r"^pyacts: cannot be imported \(.*acts.*\); call: pip install 'smartpix\[acts\]'$"
+    ):
         generic_detector()
 
 
 def test_every_hint_of_the_packages_comes_from_there_and_needs_no_clone():
-    sources = [p for package in ("smartpix", "seeding", "tracking") for p in (REPOSITORY / package).rglob("*.py")]
+    sources = [
+        p for package in ("smartpix", "seeding", "tracking") for p in (REPOSITORY / package).rglob("*.py")
+    ]
     named = set()
     for path in sources:
         text = path.read_text()

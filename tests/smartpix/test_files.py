@@ -1,4 +1,6 @@
-"""Files and folders written whole or not at all: dead programs' leavings, folders of others, and disks that take no more."""
+"""Files and folders written whole or not at all: dead programs' leavings, folders of others, and disks that
+take no more.
+"""
 
 import dataclasses
 import errno
@@ -100,7 +102,8 @@ def test_nothing_is_removed_that_is_not_provably_ours(tmp_path):
     assert (other_name / "half").exists()
     # Of an empty one nothing is lost.
     assert names(tmp_path) == [
-        ".smartpix-00c0ffee", ".smartpix-0badf00d", ".smartpix-11111111", ".smartpix-22222222", ".smartpix-notes-of-mine",
+        ".smartpix-00c0ffee", ".smartpix-0badf00d", ".smartpix-11111111", ".smartpix-22222222",
+        ".smartpix-notes-of-mine",
         "elsewhere",
     ]  # fmt: skip
 
@@ -257,7 +260,10 @@ def test_a_folder_without_a_whole_mark_is_not_swept(tmp_path, monkeypatch):
 
 def test_a_mark_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", lambda file, content: 3)
-    with pytest.raises(InputError, match=r"a\.txt: cannot be written: no space is left"), replace_when_done(tmp_path / "a.txt"):
+    with (
+        pytest.raises(InputError, match=r"a\.txt: cannot be written: no space is left"),
+        replace_when_done(tmp_path / "a.txt"),
+    ):
         pass
     assert names(tmp_path) == []
 
@@ -350,7 +356,10 @@ def test_a_folder_of_ours_is_replaced_and_one_with_more_in_it_not(tmp_path):
     assert (path / "sub" / "a.txt").read_text() == "two"
     assert names(tmp_path) == ["project"]
     (path / "sub" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"project: holds sub/notes\.txt, which smartpix did not write, so that it is not over"):
+    with pytest.raises(
+        InputError,
+        match=r"project: holds sub/notes\.txt, which smartpix did not write, so that it is not over",
+    ):
         fill(path)
     (path / "sub" / "notes.txt").unlink()
     (path / "sub" / "a.txt").write_text("edited by hand")
@@ -363,7 +372,8 @@ def test_a_folder_of_ours_is_replaced_and_one_with_more_in_it_not(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "manifest", ["", "{", "3", "[]", "{}", '{"sha256": 3}', '{"sha256": ["a"]}', '{"sha256": {"thesis.txt": ""}}']
+    "manifest",
+    ["", "{", "3", "[]", "{}", '{"sha256": 3}', '{"sha256": ["a"]}', '{"sha256": {"thesis.txt": ""}}'],
 )
 def test_a_folder_with_a_wrong_list_of_files_is_not_ours(tmp_path, manifest):
     (tmp_path / "p").mkdir()
@@ -388,7 +398,9 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
     assert names(tmp_path) == ["p"]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()], ids=["error", "interrupt"]
+)
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_swap_that_fails_or_is_interrupted_leaves_the_old_folder(tmp_path, monkeypatch, error, call):
     fill(tmp_path / "p")
@@ -453,7 +465,8 @@ def test_a_folder_made_by_another_program_during_the_swap_is_told(tmp_path, monk
 
 def test_places_that_cannot_be_written_are_named(tmp_path):
     for path, words in (
-        (tmp_path, "is a folder"), (Path("/dev/null"), "is a device or a pipe"), (tmp_path / "no" / "f", "does not exist"),
+        (tmp_path, "is a folder"), (Path("/dev/null"), "is a device or a pipe"), (tmp_path / "no" / "f",
+        "does not exist"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
             check_writable(path)
@@ -484,9 +497,15 @@ def test_a_disk_that_does_not_give_an_input_is_not_told_of_the_output(tmp_path, 
     with pytest.raises(kind, match="input"), replace_when_done(tmp_path / "a.txt"):
         fail(str(tmp_path / "input"))
     for filename in (None, tmp_path / "a.txt"):
-        with pytest.raises(InputError, match=r"a\.txt: cannot be written: the disk"), writing(tmp_path / "a.txt"):
+        with (
+            pytest.raises(InputError, match=r"a\.txt: cannot be written: the disk"),
+            writing(tmp_path / "a.txt"),
+        ):
             fail(filename)
-    with pytest.raises(InputError, match=r"a\.txt: cannot be written: the disk"), replace_when_done(tmp_path / "a.txt") as beside:
+    with (
+        pytest.raises(InputError, match=r"a\.txt: cannot be written: the disk"),
+        replace_when_done(tmp_path / "a.txt") as beside,
+    ):
         fail(beside)
 
 
@@ -540,7 +559,9 @@ LIBRARIES = [to_text, to_parquet, to_csv, to_safetensors, to_png, to_root]
 @pytest.mark.parametrize("write", [to_text, to_csv], ids=lambda f: f.__name__)
 def test_a_full_disk_is_one_error_that_names_the_file(write):
     with (
-        pytest.raises(InputError, match=r"^out/f: cannot be written: no space is left on its file system; make room"),
+        pytest.raises(
+            InputError, match=r"^out/f: cannot be written: no space is left on its file system; make room"
+        ),
         writing("out/f"),
     ):
         write(Path("/dev/full"))
@@ -573,10 +594,14 @@ def test_a_limit_on_the_size_of_files_is_one_error_that_names_the_file(tmp_path,
     if into == "file":
         path.parent.mkdir()
         path.write_text("what was there")
-    done = python(f"{inspect.getsource(write)}\nwrite = {write.__name__}\n{textwrap.dedent(LIMITED)}", path, into)
+    done = python(
+        f"{inspect.getsource(write)}\nwrite = {write.__name__}\n{textwrap.dedent(LIMITED)}", path, into
+    )
     assert done.stderr == ""
     assert done.returncode == 0
-    assert done.stdout.startswith(f"{path}: cannot be written: it grows beyond the largest size that a file may have here")
+    assert done.stdout.startswith(
+        f"{path}: cannot be written: it grows beyond the largest size that a file may have here"
+    )
     assert done.stdout.count("\n") == 1
     if into == "file":
         assert path.read_text() == "what was there"

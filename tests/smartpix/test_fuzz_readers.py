@@ -1,4 +1,6 @@
-"""Every reader on damaged files: cut off, overwritten, random, with columns of other types or missing: InputError or nothing."""
+"""Every reader on damaged files: cut off, overwritten, random, with columns of other types or missing:
+InputError or nothing.
+"""
 
 import shutil
 import tempfile
@@ -19,7 +21,15 @@ from smartpix.io.parquet import describe_clusters, read_clusters, write_clusters
 from smartpix.io.write import write_events
 from smartpix.schema import InputError
 from tests.acts_files import write_acts_root
-from tests.helpers import REPOSITORY, SENSOR, convert_folder, embedded_detector, one_module_detector, part_of, random_events
+from tests.helpers import (
+    REPOSITORY,
+    SENSOR,
+    convert_folder,
+    embedded_detector,
+    one_module_detector,
+    part_of,
+    random_events,
+)
 from tests.smartpix.convert.test_trackml import write_event
 from tests.smartpix.io.test_events import rewritten
 from tests.smartpix.test_archives import PACK, zipped_folder
@@ -27,8 +37,10 @@ from tests.smartpix.test_archives import PACK, zipped_folder
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 TOKENS = (
-    "", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25, str(2**64 - 1), '"',
-    "\x00", "é", "1e3", "9007199254740992.0", "4.5e17", "1_0", "0x10", "\ufeff", "\r", "1,", str(2**63 - 1), str(-(2**63)), "1e7",
+    "", "abc", "nan", "-inf", "1e300", "1e19", "1e-320", "-1", "0", "1.5", "true", "2020-01-01", "9" * 25,
+    str(2**64 - 1), '"',
+    "\x00", "é", "1e3", "9007199254740992.0", "4.5e17", "1_0", "0x10", "\ufeff", "\r", "1,", str(2**63 - 1),
+    str(-(2**63)), "1e7",
 )  # fmt: skip
 
 bytes_changed = st.one_of(
@@ -115,7 +127,11 @@ def with_change(folder, name, change):
 
 
 def change_file(path, change):
-    path.write_bytes((damaged if change[0] in ("cut", "overwrite", "random", "insert") else edited)(path.read_bytes(), change))
+    path.write_bytes(
+        (damaged if change[0] in ("cut", "overwrite", "random", "insert") else edited)(
+            path.read_bytes(), change
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +147,14 @@ def acts(acts_folder, tmp_path_factory):
     shutil.copy(acts_folder / "digi.json", folder)
     for path in acts_folder.glob("event000000000-*.csv"):
         shutil.copy(path, folder)
-    used = {line.split(",")[1] for line in (folder / "event000000000-measurements.csv").read_text().splitlines()[1:]}
+    used = {
+        line.split(",")[1]
+        for line in (folder / "event000000000-measurements.csv").read_text().splitlines()[1:]
+    }
     head, *lines = (acts_folder / "detectors.csv").read_text().splitlines()
-    (folder / "detectors.csv").write_text("\n".join([head, *(line for line in lines if line.split(",")[0] in used)]) + "\n")
+    (folder / "detectors.csv").write_text(
+        "\n".join([head, *(line for line in lines if line.split(",")[0] in used)]) + "\n"
+    )
     return folder
 
 
@@ -152,7 +173,8 @@ def names_in(folder):
 
 TRACKML = ["detectors.csv", *(f"event000000001-{t}.csv" for t in ("hits", "cells", "truth", "particles"))]
 ACTS = ["detectors.csv", "digi.json"] + [
-    f"event000000000-{t}.csv" for t in ("measurements", "cells", "hits", "measurement-simhit-map", "particles_simulated")
+    f"event000000000-{t}.csv"
+    for t in ("measurements", "cells", "hits", "measurement-simhit-map", "particles_simulated")
 ]
 
 
@@ -231,7 +253,9 @@ def retyped(values, kind):
 
 @settings(FEW, max_examples=8)
 @given(
-    name=st.sampled_from(["measurements", "clusters", "hits", "particles"]), which=st.integers(0, 40), kind=st.sampled_from(KINDS)
+    name=st.sampled_from(["measurements", "clusters", "hits", "particles"]),
+    which=st.integers(0, 40),
+    kind=st.sampled_from(KINDS),
 )
 def test_acts_root_with_a_branch_of_another_type(acts_root, name, which, kind):
     copy = with_change(acts_root, f"{name}.root", ("insert", 1.0, b""))
@@ -254,7 +278,10 @@ def test_acts_root_with_a_branch_of_another_type(acts_root, name, which, kind):
 def event_file(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("fuzz") / "events.root"
     write_events(
-        path, Header(one_module_detector(), 3.8, (0, 19), {"command": "tests"}), [random_events(1, [6, 3])], request.param
+        path,
+        Header(one_module_detector(), 3.8, (0, 19), {"command": "tests"}),
+        [random_events(1, [6, 3])],
+        request.param,
     )
     return path
 
@@ -262,7 +289,12 @@ def event_file(request, tmp_path_factory):
 def content_of_events(path):
     """Everything an event file tells."""
     header = open_events(path).header
-    told = (header.field, header.slices, header.made_by, {n: header.detector.columns[n].tolist() for n in schema.DETECTOR})
+    told = (
+        header.field,
+        header.slices,
+        header.made_by,
+        {n: header.detector.columns[n].tolist() for n in schema.DETECTOR},
+    )
     return told, [ak.to_list(part) for _, part in iterate(path)]
 
 
@@ -282,7 +314,9 @@ def refused_or_the_same(content, path, original):
     return True
 
 
-one_byte = st.tuples(st.just("overwrite"), st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=1))
+one_byte = st.tuples(
+    st.just("overwrite"), st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=1)
+)
 
 
 @pytest.fixture(scope="module")
@@ -325,7 +359,9 @@ def test_event_files_with_a_branch_of_another_type(event_file, which, kind):
 def cluster_file(clusters_2s, tmp_path_factory):
     path = tmp_path_factory.mktemp("fuzz") / "clusters.parquet"
     labels = {name: values[:40] for name, values in clusters_2s.labels.items()}
-    write_clusters(path, ClusterSet(clusters_2s.charge[:40], labels, clusters_2s.slices), {"command": "tests"}, SENSOR)
+    write_clusters(
+        path, ClusterSet(clusters_2s.charge[:40], labels, clusters_2s.slices), {"command": "tests"}, SENSOR
+    )
     return path
 
 

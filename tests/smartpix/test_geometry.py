@@ -22,18 +22,24 @@ def detector():
 
 
 def barrel_module(phi, z, radius, tilt, su, sv):
-    """A module at azimuth phi, turned by tilt about the beam, with the file's u and v along either direction."""
+    """A module at azimuth phi, turned by tilt about the beam, with the file's u and v along either
+    direction.
+    """
     normal = np.array([np.cos(phi + tilt), np.sin(phi + tilt), 0.0])
     along_phi = np.array([-np.sin(phi + tilt), np.cos(phi + tilt), 0.0])
     center = np.array([radius * np.cos(phi), radius * np.sin(phi), z])
-    return detector_of([module_row(center, su * along_phi, sv * np.array([0, 0, 1.0]), su * sv * normal, 2, 1)])
+    return detector_of(
+        [module_row(center, su * along_phi, sv * np.array([0, 0, 1.0]), su * sv * normal, 2, 1)]
+    )
 
 
 def disk_module(phi, z, radius, su, sv):
     radial = np.array([np.cos(phi), np.sin(phi), 0.0])
     along_phi = np.array([-np.sin(phi), np.cos(phi), 0.0])
     center = radius * radial + np.array([0, 0, z])
-    return detector_of([module_row(center, su * along_phi, sv * radial, -su * sv * np.array([0, 0, 1.0]), 2, 1)])
+    return detector_of(
+        [module_row(center, su * along_phi, sv * radial, -su * sv * np.array([0, 0, 1.0]), 2, 1)]
+    )
 
 
 @QUICK
@@ -132,7 +138,9 @@ def test_points_on_the_midplane_may_be_given_in_two_coordinates(detector):
 
 def test_embedded_frames_are_orthonormal_right_handed_and_outward(detector):
     axes = detector.axes
-    np.testing.assert_allclose(np.swapaxes(axes, 1, 2) @ axes, np.tile(np.eye(3), (len(detector), 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.swapaxes(axes, 1, 2) @ axes, np.tile(np.eye(3), (len(detector), 1, 1)), atol=1e-6
+    )
     np.testing.assert_allclose(np.linalg.det(axes), 1, atol=1e-6)
     x, z = axes[:, :, 0], axes[:, :, 2]
     barrel, center = detector.barrel, detector.center
@@ -168,7 +176,8 @@ def test_electrons_drift_towards_minus_y_in_the_barrel_and_nowhere_on_the_disks(
 def test_layers_of_the_embedded_detector(detector):
     layers = detector.layers
     assert [layers.name(i) for i in range(len(layers))] == [
-        *(f"E-{i}" for i in range(7, 0, -1)), *(f"B{i}" for i in range(1, 5)), *(f"E+{i}" for i in range(1, 8)),
+        *(f"E-{i}" for i in range(7, 0, -1)), *(f"B{i}" for i in range(1, 5)), *(f"E+{i}" for i in range(1,
+        8)),
     ]  # fmt: skip
     np.testing.assert_allclose(layers.radius[layers.barrel], [32, 72, 116, 172], atol=0.5)
     np.testing.assert_allclose(layers.z[layers.z > 1], [600, 700, 820, 960, 1100, 1300, 1500], atol=3)
@@ -190,7 +199,10 @@ def test_envelopes_hold_the_corners_of_a_module_and_nothing_else():
 
 def test_a_trapezoid_is_as_wide_as_its_wider_edge():
     for low, high in ((5.0, 8.4), (8.4, 5.0)):
-        columns = dict(one_module_detector().columns) | {"module_minhu": np.array([low]), "module_maxhu": np.array([high])}
+        columns = dict(one_module_detector().columns) | {
+            "module_minhu": np.array([low]),
+            "module_maxhu": np.array([high]),
+        }
         assert Detector(columns).half_y[0] == 8.4
 
 
@@ -201,7 +213,9 @@ def test_a_plane_across_the_beam_begins_at_the_beam():
 
 
 def test_a_short_ring_in_front_of_a_long_one_makes_no_gap_behind_it():
-    """From 30 to 100 mm, inside it from 40 to 60 mm, and from 110 to 150 mm: the gap is between the first and the last."""
+    """From 30 to 100 mm, inside it from 40 to 60 mm, and from 110 to 150 mm: the gap is between the first and
+    the last.
+    """
     rows = []
     for number, (low, high) in enumerate(((30.0, 100.0), (40.0, 60.0), (110.0, 150.0))):
         row = module_row(((low + high) / 2, 0.0, 600.0), (0, 1.0, 0), (1.0, 0, 0), (0, 0, -1.0), 2, number)
@@ -220,7 +234,8 @@ def test_the_gap_between_a_disks_rings_is_where_no_module_reaches(detector):
         # Points all over the modules, none of them in the gap, some near both of its edges.
         u, v = (a.ravel() for a in np.meshgrid(np.linspace(-1, 1, 21), np.linspace(-1, 1, 41)))
         points = [
-            detector.to_global(np.full(len(u), m), np.stack([v * detector.half_x[m], u * detector.half_y[m]], axis=1))
+            detector.to_global(np.full(len(u), m), np.stack([v * detector.half_x[m], u * detector.half_y[m]],
+            axis=1))
             for m in module[:: max(len(module) // 60, 1)]
         ]  # fmt: skip
         r = np.concatenate([np.hypot(p[:, 0], p[:, 1]) for p in points])
@@ -314,19 +329,35 @@ def test_columns_must_have_one_number_per_module():
 def with_value(name, value, row=1):
     """The columns of three modules, with one number changed."""
     columns = dict(part_of(embedded_detector(), [0, 1700, 4000]).columns)
-    changed = np.asarray(columns[name], dtype=np.asarray(value).dtype if np.asarray(value).dtype.kind == "f" else None).copy()
+    changed = np.asarray(
+        columns[name], dtype=np.asarray(value).dtype if np.asarray(value).dtype.kind == "f" else None
+    ).copy()
     changed[row] = value
     return columns | {name: changed}
 
 
 IMPOSSIBLE = [
-    *((name, value, "must be from 0 to") for name in ("volume_id", "layer_id", "module_id") for value in (-1, 2**24)),
+    *(
+        (name, value, "must be from 0 to")
+        for name in ("volume_id", "layer_id", "module_id")
+        for value in (-1, 2**24)
+    ),
     ("layer_id", 2**16, "must be from 0 to 65535"),
     *((name, 2.5, "which is not a whole number") for name in ("volume_id", "layer_id", "module_id")),
-    *((name, 0.0, "must be positive") for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")),
-    *((name, -1.0, "must be positive") for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")),
+    *(
+        (name, 0.0, "must be positive")
+        for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")
+    ),
+    *(
+        (name, -1.0, "must be positive")
+        for name in ("module_t", "module_hv", "module_maxhu", "pitch_u", "pitch_v")
+    ),
     ("module_minhu", -1.0, "must be from 0 to 500"),
-    *((name, value, "must be a finite number") for name in ("cx", "rot_zv", "module_t", "pitch_u") for value in (np.nan, np.inf)),
+    *(
+        (name, value, "must be a finite number")
+        for name in ("cx", "rot_zv", "module_t", "pitch_u")
+        for value in (np.nan, np.inf)
+    ),
     ("module_t", 100.0, "must be 5 at most"),
     *((name, 1e300, "must be 500 at most") for name in ("module_hv", "module_maxhu")),
     ("module_minhu", 501.0, "must be from 0 to 500"),
@@ -337,7 +368,11 @@ IMPOSSIBLE = [
     *((f"rot_{g}{a}", 1e6, "must be from -1 to 1") for g in "xyz" for a in "uvw"),
     ("rot_zv", 0.999, "must be of length 1"),
     ("rot_zu", 0.001, r"must be at right angles to v"),
-    *((name, value, "puts a corner beyond 16384 mm") for name in ("cx", "cy", "cz") for value in (-1e5, 1.7e4, 1e300)),
+    *(
+        (name, value, "puts a corner beyond 16384 mm")
+        for name in ("cx", "cy", "cz")
+        for value in (-1e5, 1.7e4, 1e300)
+    ),
 ]
 
 
@@ -355,14 +390,17 @@ def test_a_module_that_is_there_twice_is_refused():
     columns = part_of(embedded_detector(), [0, 1700, 4000]).columns
     twice = {name: np.append(values, values[1]) for name, values in columns.items()}
     with pytest.raises(
-        InputError, match=r"module_id is \d+ in row 3 \(module 8, \d+, \d+\) like one before it; a module is there once"
+        InputError,
+        match=r"module_id is \d+ in row 3 \(module 8, \d+, \d+\) like one before it; a module is there once",
     ):
         Detector(twice)
 
 
 def test_mirrored_axes_are_refused():
     columns = dict(one_module_detector().columns)
-    with pytest.raises(InputError, match=r"row 0 \(module 8, 2, 1\) and must be u x v \(right-handed axes\); turn one"):
+    with pytest.raises(
+        InputError, match=r"row 0 \(module 8, 2, 1\) and must be u x v \(right-handed axes\); turn one"
+    ):
         Detector(columns | {"rot_yu": -np.asarray(columns["rot_yu"])})
 
 
@@ -384,8 +422,14 @@ def test_axes_rounded_to_six_decimals_as_trackmls_are_taken_and_to_three_are_not
 
 def test_ids_beyond_the_packing_are_no_module(detector):
     """2^24 modules on would be the next layer's."""
-    volume, layer, module = (int(np.asarray(detector.columns[n])[1700]) for n in ("volume_id", "layer_id", "module_id"))
-    for ids in ([volume, layer - 1, module + 2**24], [volume - 1, layer + 2**16, module], [volume, layer + 1, module - 2**24]):
+    volume, layer, module = (
+        int(np.asarray(detector.columns[n])[1700]) for n in ("volume_id", "layer_id", "module_id")
+    )
+    for ids in (
+        [volume, layer - 1, module + 2**24],
+        [volume - 1, layer + 2**16, module],
+        [volume, layer + 1, module - 2**24],
+    ):
         with pytest.raises(InputError, match="no module with volume_id, layer_id, module_id"):
             detector.find_modules(*([i] for i in ids))
 

@@ -39,7 +39,10 @@ def quality(clusters, field, kind):
     target, seen = truth_targets(clusters, 0.95)
     residual = (result.mean - target)[seen]
     assert len(residual) > 1000
-    return [(np.median(v, axis=0), np.percentile(np.abs(v), 68, axis=0)) for v in (residual / result.sigma()[seen], residual)]
+    return [
+        (np.median(v, axis=0), np.percentile(np.abs(v), 68, axis=0))
+        for v in (residual / result.sigma()[seen], residual)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["mdn", "shape", "quantised"])

@@ -14,7 +14,8 @@ from smartpix.packed import pack, unpack
 
 KIND = "test 1"
 ARRAYS = stn.arrays(
-    st.sampled_from(["f4", "f8", "i4", "i8", "i2", "u8", "?"]), stn.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    st.sampled_from(["f4", "f8", "i4", "i8", "i2", "u8", "?"]),
+    stn.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
 )
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | ARRAYS,
@@ -25,7 +26,11 @@ TREES = st.recursive(
 
 def same(a, b):
     if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        return isinstance(b, np.ndarray) and (a.dtype, a.shape, a.tobytes()) == (
+            b.dtype,
+            b.shape,
+            b.tobytes(),
+        )
     if isinstance(a, dict):
         return a.keys() == b.keys() and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list):
@@ -43,11 +48,19 @@ def test_what_is_packed_comes_back(tree):
 
 def test_arrays_of_any_order_come_back():
     table = np.arange(12.0).reshape(3, 4)
-    for array in (table.T, table[::2], table[:, 1], np.asfortranarray(table), np.broadcast_to(np.float32(3), (2, 2))):
+    for array in (
+        table.T,
+        table[::2],
+        table[:, 1],
+        np.asfortranarray(table),
+        np.broadcast_to(np.float32(3), (2, 2)),
+    ):
         assert same(np.ascontiguousarray(array), unpack(pack(array, KIND), KIND))
 
 
-@pytest.mark.parametrize("tree", [{1: 2}, {"a": {1, 2}}, object(), np.array(["a"]), np.array([None]), [b"bytes"], 1j])
+@pytest.mark.parametrize(
+    "tree", [{1: 2}, {"a": {1, 2}}, object(), np.array(["a"]), np.array([None]), [b"bytes"], 1j]
+)
 def test_what_cannot_be_packed_is_refused(tree):
     with pytest.raises(TypeError):
         pack(tree, KIND)
@@ -73,7 +86,17 @@ def test_damage_is_an_error():
 
 @pytest.mark.parametrize(
     "told",
-    ["", "[", '{"array": "9"}', '{"array": ["0"]}', '{"dict": 3}', "{}", '{"a": 1, "b": 2}', "[" * 100_000, '{"x": {"a": 1}}x'],
+    [
+        "",
+        "[",
+        '{"array": "9"}',
+        '{"array": ["0"]}',
+        '{"dict": 3}',
+        "{}",
+        '{"a": 1, "b": 2}',
+        "[" * 100_000,
+        '{"x": {"a": 1}}x',
+    ],
 )
 def test_a_tree_of_another_layout_is_an_error(told):
     """Also with a right checksum."""

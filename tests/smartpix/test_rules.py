@@ -9,12 +9,22 @@ from smartpix.schema import InputError
 
 FILE = fields(
     {
-        "n": whole(1, 9), "x": real(0, 2), "p": real(above=0), "kind": text("a", "b"), "name": text(), "on": flag,
+        "n": whole(1, 9), "x": real(0, 2), "p": real(above=0), "kind": text("a", "b"), "name": text(),
+        "on": flag,
         "at": items(real(), 1, 3, rising=True), "of": entries(("one", "two"), fields({"y": real()})),
         "more": optional(whole(0, 1)),
     }
 )  # fmt: skip
-GOOD = {"n": 9, "x": 2, "p": 1e-9, "kind": "a", "name": "", "on": False, "at": [-1, 0.5], "of": {"two": {"y": -3}}}
+GOOD = {
+    "n": 9,
+    "x": 2,
+    "p": 1e-9,
+    "kind": "a",
+    "name": "",
+    "on": False,
+    "at": [-1, 0.5],
+    "of": {"two": {"y": -3}},
+}
 
 
 def test_what_the_rules_allow_goes_through():

@@ -20,7 +20,15 @@ from smartpix.schema import InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
-from tests.helpers import SENSOR, detector_of, embedded_detector, module_row, one_module_detector, part_of, random_events
+from tests.helpers import (
+    SENSOR,
+    detector_of,
+    embedded_detector,
+    module_row,
+    one_module_detector,
+    part_of,
+    random_events,
+)
 from tests.smartpix.clusters import cluster_set, save_table, some_labels
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -33,21 +41,30 @@ def data_set(charge, slices=(0, 19), seed=0):
 
 
 def blocks(n, seed=0, shape=(13, 21), largest=None):
-    """Images with charge in a rectangle somewhere of at most ``largest`` rows and columns, all of them fired."""
+    """Images with charge in a rectangle somewhere of at most ``largest`` rows and columns, all of them
+    fired.
+    """
     rng = np.random.default_rng(seed)
     charge = np.zeros((n, 2, *shape))
     largest = largest or shape
     for k in range(n):
         height, width = rng.integers(1, largest[0] + 1), rng.integers(1, largest[1] + 1)
         row, column = rng.integers(0, shape[0] - height + 1), rng.integers(0, shape[1] - width + 1)
-        charge[k, :, row : row + height, column : column + width] = rng.uniform(500, 5000, (2, height, width)).round(1)
+        charge[k, :, row : row + height, column : column + width] = rng.uniform(
+            500, 5000, (2, height, width)
+        ).round(1)
     return charge
 
 
 def straight(charge, targets, sensor):
     """Centred image, target and flag of one cluster, pixel by pixel."""
     n_slices, n_rows, n_columns = charge.shape
-    fired = [(r, c) for r in range(n_rows) for c in range(n_columns) if any(charge[s, r, c] != 0 for s in range(n_slices))]
+    fired = [
+        (r, c)
+        for r in range(n_rows)
+        for c in range(n_columns)
+        if any(charge[s, r, c] != 0 for s in range(n_slices))
+    ]
     rows, columns = [r for r, _ in fired], [c for _, c in fired]
     # The middle pixel, of an even number the lower of the two.
     down = (n_rows - 1) // 2 - (min(rows) + max(rows)) // 2 if fired else 0
@@ -120,7 +137,9 @@ def test_truncated_says_that_a_fired_pixel_touches_the_border(row, column, last)
     charge[0, 1, 6, 10] = 900
     # Negative lobes and the first slice alone fire as well.
     charge[0, last, row, column] = -400
-    assert from_clusters(data_set(charge), None, SENSOR, {}).truncated[0] == (row in (0, 12) or column in (0, 20))
+    assert from_clusters(data_set(charge), None, SENSOR, {}).truncated[0] == (
+        row in (0, 12) or column in (0, 20)
+    )
 
 
 def test_readout_decides_what_is_at_the_border():
@@ -130,7 +149,9 @@ def test_readout_decides_what_is_at_the_border():
     found = from_clusters(data_set(charge), ReadoutOptions(noise=0.0, adc_bits=0), SENSOR, {})
     np.testing.assert_array_equal(found.truncated, [False, True])
     assert found.images[0].any(axis=0).sum() == 1
-    np.testing.assert_allclose(found.targets[1, 1] - found.targets[0, 1] - np.diff(data_set(charge).targets()[:, 1]), 3 * 0.0125)
+    np.testing.assert_allclose(
+        found.targets[1, 1] - found.targets[0, 1] - np.diff(data_set(charge).targets()[:, 1]), 3 * 0.0125
+    )
 
 
 def images_where_they_were(clusters, readout, **more):
@@ -169,7 +190,9 @@ def test_noise_is_added_to_every_pixel_and_slice_on_its_own():
     assert noise.mean() == pytest.approx(0, abs=2)
     np.testing.assert_allclose(noise.std(axis=0), 80, rtol=0.3)
     assert np.corrcoef(noise[:, 0].ravel(), noise[:, 1].ravel())[0, 1] == pytest.approx(0, abs=0.03)
-    assert np.corrcoef(noise[:, 0, :, :-1].ravel(), noise[:, 0, :, 1:].ravel())[0, 1] == pytest.approx(0, abs=0.03)
+    assert np.corrcoef(noise[:, 0, :, :-1].ravel(), noise[:, 0, :, 1:].ravel())[0, 1] == pytest.approx(
+        0, abs=0.03
+    )
 
 
 def test_threshold_varies_from_pixel_to_pixel():
@@ -192,7 +215,9 @@ def test_same_seed_same_noise():
 def test_no_readout_leaves_the_charges(clusters_2s):
     found = from_clusters(clusters_2s, None, SENSOR, {})
     for k in range(0, len(clusters_2s), 500):
-        np.testing.assert_array_equal(np.sort(found.images[k], axis=None), np.sort(clusters_2s.charge[k], axis=None))
+        np.testing.assert_array_equal(
+            np.sort(found.images[k], axis=None), np.sort(clusters_2s.charge[k], axis=None)
+        )
 
 
 def test_parts_of_a_large_set_are_treated_alike(monkeypatch):
@@ -222,12 +247,19 @@ def test_centred_samples_keep_what_the_clusters_tell(clusters_2s, samples):
     np.testing.assert_array_equal(samples.targets[:, 2:], before[:, 2:])
 
 
-@pytest.mark.parametrize(("bits", "threshold", "adc_max"), [(0, 300.0, 16000.0), (4, 300.0, 16000.0), (2, 340.0, 3600.0)])
-def test_single_noise_pixels_that_a_spread_of_thresholds_lets_through_do_not_move_the_window(bits, threshold, adc_max):
-    """Crossings are spread over 3 pixels, and centring leaves less than that; noise pixels far off would make it 100 um."""
+@pytest.mark.parametrize(
+    ("bits", "threshold", "adc_max"), [(0, 300.0, 16000.0), (4, 300.0, 16000.0), (2, 340.0, 3600.0)]
+)
+def test_single_noise_pixels_that_a_spread_of_thresholds_lets_through_do_not_move_the_window(
+    bits, threshold, adc_max
+):
+    """Crossings are spread over 3 pixels, and centring leaves less than that; noise pixels far off would make
+    it 100 um.
+    """
     clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 2000, 5)
     without, spread = (
-        from_clusters(clusters, ReadoutOptions(50.0, threshold, d, bits, adc_max=adc_max), SENSOR, {}) for d in (0.0, 100.0)
+        from_clusters(clusters, ReadoutOptions(50.0, threshold, d, bits, adc_max=adc_max), SENSOR, {})
+        for d in (0.0, 100.0)
     )
     alone = np.any(spread.images != 0, axis=1).sum() - np.any(without.images != 0, axis=1).sum()
     assert alone > 0.2 * len(clusters)
@@ -244,7 +276,9 @@ def test_only_pixels_that_touch_the_largest_one_tell_where_a_cluster_is_if_thres
     charge[:, 1, 0, 20] = 800
     found = from_clusters(data_set(charge), ReadoutOptions(0.0, 300.0, 1e-3, 0), SENSOR, {})
     assert not found.truncated.any()
-    for image, (rows, columns) in zip(found.images, (([5, 6, 6, 7], [9, 10, 11, 12]), ([6], [10])), strict=True):
+    for image, (rows, columns) in zip(
+        found.images, (([5, 6, 6, 7], [9, 10, 11, 12]), ([6], [10])), strict=True
+    ):
         assert np.all(image[1, rows, columns] >= 600)
 
 
@@ -254,7 +288,9 @@ def test_labels_are_counted_from_the_origin_pixel_of_every_array(shape, origin):
     options = DatasetOptions(
         "3s", field=0.0, half_width=0.5, max_cot_alpha=0.3, slices=(19,), n_rows=shape[0], n_columns=shape[1]
     )
-    found = from_clusters(simulate_dataset(options, 1500, 3), ReadoutOptions(0.0, 100.0, adc_bits=0), SENSOR, {})
+    found = from_clusters(
+        simulate_dataset(options, 1500, 3), ReadoutOptions(0.0, 100.0, adc_bits=0), SENSOR, {}
+    )
     images = np.maximum(found.images[:, -1], 0).astype(float)
     total = images.sum(axis=(1, 2))
     for axis, size, middle, pitch in ((1, shape[1], origin[1], 0.05), (2, shape[0], origin[0], 0.0125)):
@@ -274,12 +310,16 @@ def parquet(tmp_path_factory):
     clusters = cluster_set(30, slices=20, shape=(13, 21))
     write_clusters(folder / "known.parquet", clusters, {"command": "made"}, SENSOR)
     write_clusters(folder / "unknown.parquet", clusters, {"command": "made"})
-    write_clusters(folder / "two.parquet", cluster_set(5, slices=(0, 7), shape=(13, 21)), {"command": "made"}, SENSOR)
+    write_clusters(
+        folder / "two.parquet", cluster_set(5, slices=(0, 7), shape=(13, 21)), {"command": "made"}, SENSOR
+    )
     write_clusters(folder / "other.parquet", clusters, {"command": "made"}, SENSOR | {"pitch_y": 0.025})
     return folder, clusters
 
 
-@pytest.mark.parametrize(("asked", "slices"), [(None, (0, 19)), ((3, 11), (3, 11)), ((19,), (19,)), ((11, 3), (11, 3))])
+@pytest.mark.parametrize(
+    ("asked", "slices"), [(None, (0, 19)), ((3, 11), (3, 11)), ((19,), (19,)), ((11, 3), (11, 3))]
+)
 def test_data_set_is_read_with_its_slices_and_read_out(parquet, asked, slices):
     folder, clusters = parquet
     readout = ReadoutOptions(noise=20.0, threshold=700.0, adc_bits=3)
@@ -291,12 +331,18 @@ def test_data_set_is_read_with_its_slices_and_read_out(parquet, asked, slices):
     assert (found.slices, found.sensor) == (slices, SENSOR)
     told = json.loads(json.dumps(found.made_by))
     assert told["command"] == "made"
-    assert (told["readout"]["threshold"], told["readout"]["noise"], told["readout"]["adc_bits"]) == (700, 20, 3)
+    assert (told["readout"]["threshold"], told["readout"]["noise"], told["readout"]["adc_bits"]) == (
+        700,
+        20,
+        3,
+    )
 
 
 def test_data_set_without_readout_is_left_as_it_is(parquet):
     found = load_samples([parquet[0] / "known.parquet"], "barrel")
-    np.testing.assert_array_equal(found.images, from_clusters(parquet[1], None, SENSOR, {}).images[:, [0, 19]])
+    np.testing.assert_array_equal(
+        found.images, from_clusters(parquet[1], None, SENSOR, {}).images[:, [0, 19]]
+    )
     assert found.made_by["readout"] is None
 
 
@@ -328,12 +374,17 @@ def test_crossings_that_are_missing_are_worked_out_with_the_thickness_of_the_giv
     labels = {k: v for k, v in clusters.labels.items() if k not in ("x-midplane", "y-midplane")}
     save_table(tmp_path / "bare.parquet", ClusterSet(clusters.charge, labels, clusters.slices))
     found = load_samples([tmp_path / "bare.parquet"], "barrel", sensor=SENSOR)
-    np.testing.assert_allclose(found.targets, load_samples([parquet[0] / "known.parquet"], "barrel").targets, atol=1e-9)
+    np.testing.assert_allclose(
+        found.targets, load_samples([parquet[0] / "known.parquet"], "barrel").targets, atol=1e-9
+    )
 
 
 def test_samples_of_several_data_sets_say_which_unless_they_were_made_alike(parquet, tmp_path):
     write_clusters(tmp_path / "other.parquet", parquet[1], {"command": "made", "seed": 2}, SENSOR)
-    same, other = [parquet[0] / "known.parquet"] * 2, [parquet[0] / "known.parquet", tmp_path / "other.parquet"]
+    same, other = (
+        [parquet[0] / "known.parquet"] * 2,
+        [parquet[0] / "known.parquet", tmp_path / "other.parquet"],
+    )
     assert load_samples(same, "barrel").made_by["command"] == "made"
     assert load_samples(other, "barrel").made_by["files"] == [str(f) for f in other]
 
@@ -354,14 +405,18 @@ def test_slices_that_a_data_set_lacks_are_refused(parquet):
 def test_samples_say_how_many_clusters_each_file_has(parquet, tmp_path):
     (tmp_path / "parts").mkdir()
     for k, n in ((0, 4), (1, 6)):
-        write_clusters(tmp_path / "parts" / f"part.{k}.parquet", cluster_set(n, k, slices=20, shape=(13, 21)), {}, SENSOR)
+        write_clusters(
+            tmp_path / "parts" / f"part.{k}.parquet", cluster_set(n, k, slices=20, shape=(13, 21)), {}, SENSOR
+        )
     assert load_samples([parquet[0] / "known.parquet"], "barrel").parts == (30,)
     assert load_samples([tmp_path / "parts", parquet[0] / "known.parquet"], "barrel").parts == (4, 6, 30)
 
 
 def test_sensor_given_that_is_not_the_files_is_refused(parquet, tmp_path):
     folder, other = parquet[0], SENSOR | {"pitch_y": 0.025}
-    words = r"is of the sensor 50 x 12\.5 x 100 µm in 3\.8 T, not 50 x 25 x 100 µm in 3\.8 T; leave out --type"
+    words = (
+        r"is of the sensor 50 x 12\.5 x 100 µm in 3\.8 T, not 50 x 25 x 100 µm in 3\.8 T; leave out --type"
+    )
     message = rf"known\.parquet: {words}"
     for names in (("known",), ("unknown", "known"), ("known", "unknown")):
         with pytest.raises(InputError, match=message):
@@ -388,18 +443,25 @@ def test_data_set_of_the_other_region_is_refused(parquet, tmp_path, dataset, reg
 # Event files
 
 
-def handmade_file(path, places, truth_at, cots=(0.3, 0.1), detector=None, shares=None, ids=None, slices=(0, 19)):
-    """One event; each cluster is the one pixel (row, column) of ``places`` and was crossed at ``truth_at`` (mm)."""
+def handmade_file(
+    path, places, truth_at, cots=(0.3, 0.1), detector=None, shares=None, ids=None, slices=(0, 19)
+):
+    """One event; each cluster is the one pixel (row, column) of ``places`` and was crossed at ``truth_at``
+    (mm).
+    """
     detector = detector or one_module_detector()
     n = len(places)
     place = np.array(places, dtype=np.int32)
     shares = np.ones(n) if shares is None else np.array(shares)
     charge = np.arange(1, len(slices) + 1) * np.full((n, 1), 900, dtype=np.float32)
-    pixels = Pixels(np.arange(n), np.zeros(n, dtype=np.int32), place[:, 0], place[:, 1], charge.astype(np.float32))
+    pixels = Pixels(
+        np.arange(n), np.zeros(n, dtype=np.int32), place[:, 0], place[:, 1], charge.astype(np.float32)
+    )
     at = np.array(truth_at, dtype=float)
     ids = np.arange(1, n + 1) if ids is None else np.array(ids)
     truth = Truth(
-        np.arange(n), ids, shares, np.zeros(n, dtype=np.int32), at[:, 0], at[:, 1], np.full(n, cots[0]), np.full(n, cots[1]),
+        np.arange(n), ids, shares, np.zeros(n, dtype=np.int32), at[:, 0], at[:, 1], np.full(n, cots[0]),
+        np.full(n, cots[1]),
         np.ones(n),
     )  # fmt: skip
     clusters = cluster_records(detector, pixels, truth, slices, np.full((1, 2), 0.05))
@@ -440,14 +502,20 @@ def test_clusters_at_the_edge_of_the_module_are_truncated(tmp_path):
 
 
 def test_clusters_of_several_particles_are_left_out(tmp_path):
-    path = handmade_file(tmp_path / "f.root", [(1, 1), (50, 50), (90, 90)], np.zeros((3, 2)), shares=[1.0, 0.9, 0.96])
+    path = handmade_file(
+        tmp_path / "f.root", [(1, 1), (50, 50), (90, 90)], np.zeros((3, 2)), shares=[1.0, 0.9, 0.96]
+    )
     assert len(load_samples([path], "barrel")) == 2
     assert len(load_samples([path], "barrel", min_share=0.0)) == 3
 
 
 def test_of_several_clusters_of_one_crossing_the_largest_counts(tmp_path):
     path = handmade_file(
-        tmp_path / "f.root", [(9, 9), (50, 50), (90, 90)], np.zeros((3, 2)), shares=[1.0, 1.0, 0.97], ids=[4, 5, 5]
+        tmp_path / "f.root",
+        [(9, 9), (50, 50), (90, 90)],
+        np.zeros((3, 2)),
+        shares=[1.0, 1.0, 0.97],
+        ids=[4, 5, 5],
     )
     found = load_samples([path], "barrel")
     assert len(found) == 2
@@ -480,7 +548,8 @@ def test_only_the_modules_of_the_region_count(tmp_path, module_rows):
     assert len(barrel) > 100
     assert len(endcap) > 100
     assert 700 < len(barrel) + len(endcap) <= 1000
-    # Lorentz drift shears the clusters of the barrel alone: their charge lies beside the crossing, always on the same side.
+    # Lorentz drift shears the clusters of the barrel alone: their charge lies beside the crossing, always on
+    # the same side.
     offsets = []
     for found in (barrel, endcap):
         images = np.maximum(found.images[:, -1], 0)
@@ -510,7 +579,11 @@ def test_region_the_detector_does_not_have_is_refused(tmp_path):
 
 
 def test_file_without_truth_is_refused(tmp_path):
-    write_events(tmp_path / "d.root", Header(one_module_detector(), 3.8, (0, 19), {"truth": False}), [random_events(1, [3])])
+    write_events(
+        tmp_path / "d.root",
+        Header(one_module_detector(), 3.8, (0, 19), {"truth": False}),
+        [random_events(1, [3])],
+    )
     with pytest.raises(InputError, match=r"d\.root: has no truth to train on"):
         load_samples([tmp_path / "d.root"], "barrel")
 
@@ -520,7 +593,9 @@ def test_files_of_different_sensors_are_refused(tmp_path):
     thick = detector_of([{**row, "module_t": 0.075}])
     a = handmade_file(tmp_path / "a.root", [(1, 1)], [(0, 0)])
     b = handmade_file(tmp_path / "b.root", [(1, 1)], [(0, 0)], detector=thick)
-    with pytest.raises(InputError, match=r"b\.root: is of the sensor .* T, and the files before it are of .* T; train on one"):
+    with pytest.raises(
+        InputError, match=r"b\.root: is of the sensor .* T, and the files before it are of .* T; train on one"
+    ):
         load_samples([a, b], "barrel")
 
 

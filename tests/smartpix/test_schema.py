@@ -27,7 +27,10 @@ def test_near_miss_is_suggested_and_far_miss_is_not():
 
 
 def test_require_names_place_first_missing_count_and_fix():
-    with pytest.raises(InputError, match=r"^F\.csv: 'pz' is missing \(2 missing in all: pz, q\)\. Did you mean 'px'\? Fix it\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^F\.csv: 'pz' is missing \(2 missing in all: pz, q\)\. Did you mean 'px'\? Fix it\.$",
+    ):
         require(["px", "eta"], ["px", "pz", "q"], "F.csv", "Fix it.")
 
 
@@ -55,7 +58,9 @@ class Some:
     one: Literal["a", "b"] = "a"
 
 
-@pytest.mark.parametrize("values", [{}, {"real": 2}, {"real": np.float64(0.1)}, {"several": ["a"]}, {"nothing": 1}])
+@pytest.mark.parametrize(
+    "values", [{}, {"real": 2}, {"real": np.float64(0.1)}, {"several": ["a"]}, {"nothing": 1}]
+)
 def test_values_of_the_fields_types_pass(values):
     check_types("some", Some(**values))
 
@@ -77,7 +82,8 @@ def test_values_of_other_types_are_named(name, value, kind):
 @pytest.mark.parametrize("value", ["a\nb\x1b[31m\r", "x" * 10_000, ["y" * 10_000], np.arange(9999.0)])
 def test_whatever_the_value_the_message_is_one_short_line(value):
     for refuse in (
-        lambda: schema.check("some", "text", value, False, "short"), lambda: check_types("some", Some(text=value, whole=value)),
+        lambda: schema.check("some", "text", value, False, "short"), lambda: check_types("some",
+        Some(text=value, whole=value)),
     ):  # fmt: skip
         with pytest.raises(InputError) as told:
             refuse()
@@ -92,7 +98,9 @@ def test_fields_of_trackers_are_taken_of_either_sign(field):
 
 @pytest.mark.parametrize("field", [38.0, -20.1, 1e6, np.nan, np.inf, None, "3.8", True])
 def test_other_fields_are_refused(field):
-    with pytest.raises(InputError, match=rf"^run: field must be a number of T from -20 to 20 and is {field!r}$"):
+    with pytest.raises(
+        InputError, match=rf"^run: field must be a number of T from -20 to 20 and is {field!r}$"
+    ):
         schema.check_field("run", field)
 
 
@@ -102,7 +110,9 @@ def test_ids_as_floats_are_taken_up_to_where_two_of_them_share_a_float(floats, b
     largest, merged = sign * (2**bits - 1), sign * 2**bits
     assert np.dtype(floats).type(merged) == np.dtype(floats).type(merged + sign)
     assert whole_ids(np.array([0, largest], dtype=floats), "i8", "F", "id").tolist() == [0, largest]
-    with pytest.raises(InputError, match=r"^F: column 'id' .* row 1, which a float\d\d does not tell .* ids have been merged"):
+    with pytest.raises(
+        InputError, match=r"^F: column 'id' .* row 1, which a float\d\d does not tell .* ids have been merged"
+    ):
         whole_ids(np.array([7, merged], dtype=floats), "i8", "F", "id")
 
 
@@ -117,7 +127,11 @@ def test_ids_as_whole_numbers_are_kept_to_the_last(kind):
     [
         (np.array([1.0, np.nan]), "i8", "the value nan in row 1, which is not finite"),
         (np.array([1.0, 2.5]), "i8", "the value 2.5 in row 1, which is not a whole number"),
-        (np.array([2**63], dtype="u8"), "i8", "value 9223372036854775808 in row 0, which is no number of type int64"),
+        (
+            np.array([2**63], dtype="u8"),
+            "i8",
+            "value 9223372036854775808 in row 0, which is no number of type int64",
+        ),
         (np.array([-1]), "u8", "the value -1 in row 0, which is no number of type uint64"),
         (np.array(["7"]), "i8", "must hold whole numbers and is of type <U1"),
         (np.array([True]), "i8", "must hold whole numbers and is of type bool"),

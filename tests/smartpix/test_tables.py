@@ -132,7 +132,10 @@ def test_tables_are_read_however_they_were_saved(tmp_path, text):
         (b"", r"it is empty"),
         (b"\n\n", r"it is empty"),
         (b"a,b\n1,2,3\n", r"Expected 2 columns, got 3"),
-        (b"a,b\n1,2\na,b\n1,2\n", r"value 'a' in row 1, which is another head: tables were put one after the other"),
+        (
+            b"a,b\n1,2\na,b\n1,2\n",
+            r"value 'a' in row 1, which is another head: tables were put one after the other",
+        ),
         (b"a,b\n\xe9,2\n", r"column 'a' has the value .* in row 0, which is no number"),
         (b'a,b\n1,"2\n', r"not a readable CSV table|'b'"),
     ],
@@ -159,7 +162,9 @@ def test_identifiers_of_64_bits_are_exact_or_refused(tmp_path, value, message):
 
 def test_rows_that_are_not_taken_need_no_good_values_and_others_keep_their_numbers(tmp_path):
     types = {"a": "i8", "b": "f8", "g": "u8"}
-    opened = open_csv(table(tmp_path, "a,b,g\n,nan,\n1,2.5,3\n0.5,inf,-1\n4,5,6\nnan,,1e300\n7,1e300,8\n"), types, "a table")
+    opened = open_csv(
+        table(tmp_path, "a,b,g\n,nan,\n1,2.5,3\n0.5,inf,-1\n4,5,6\nnan,,1e300\n7,1e300,8\n"), types, "a table"
+    )
     assert len(opened) == 6
     taken = opened.take(types, np.array([3, 1]))
     assert {n: v.tolist() for n, v in taken.items()} == {"a": [4, 1], "b": [5.0, 2.5], "g": [6, 3]}

@@ -1,4 +1,6 @@
-"""Text files are read as UTF-8, with or without a byte order mark; what is no text of their kind is a ValueError."""
+"""Text files are read as UTF-8, with or without a byte order mark; what is no text of their kind is a
+ValueError.
+"""
 
 import time
 
@@ -30,7 +32,12 @@ def test_other_encodings_and_other_content_are_value_errors(tmp_path):
             read(tmp_path / "a")
         with pytest.raises(OSError, match="missing"):
             read(tmp_path / "missing")
-    for parse, text in ((parse_json, "{"), (parse_json, "9" * 5000), (parse_toml, "a = "), (parse_toml, "a = " + "9" * 5000)):
+    for parse, text in (
+        (parse_json, "{"),
+        (parse_json, "9" * 5000),
+        (parse_toml, "a = "),
+        (parse_toml, "a = " + "9" * 5000),
+    ):
         with pytest.raises(ValueError, match=r"\w"):
             parse(text)
 
@@ -90,7 +97,9 @@ def test_a_file_too_long_for_options_is_refused_with_the_limit():
 @pytest.mark.parametrize("digits", ["9" * 5000, "9" * 101, "-" + "9" * 5000])
 def test_numbers_of_very_many_digits_are_refused_in_our_own_words(digits):
     for parse, text in ((parse_json, f"[{digits}]"), (parse_toml, f"a = {digits}")):
-        with pytest.raises(ValueError, match=f"^a number has {len(digits.strip('-'))} digits, at most 100 are expected$"):
+        with pytest.raises(
+            ValueError, match=f"^a number has {len(digits.strip('-'))} digits, at most 100 are expected$"
+        ):
             parse(text)
     assert parse_json("9" * 100) == parse_toml("a = " + "9" * 100)["a"] == 10**100 - 1
     assert parse_toml("a = '" + "9" * 5000 + "'")["a"] == "9" * 5000

@@ -29,9 +29,12 @@ def crossings_of(toy):
     momentum = pt[:, None] * np.column_stack([np.cos(toy.phi), np.sin(toy.phi), toy.cot_theta])
     charge = -np.sign(toy.curvature)  # positive charge turns clockwise in a field along +z
     return Crossings(
-        module=toy.module.astype(np.int32), particle=toy.particle.astype(np.int32), order=toy.order.astype(np.int32),
-        point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=(p / np.hypot(p, 0.13957))[toy.particle],
-        particles=Particles(np.arange(len(p), dtype=np.int32), (211 * charge).astype(np.int32), charge, toy.start, momentum),
+        module=toy.module.astype(np.int32), particle=toy.particle.astype(np.int32),
+        order=toy.order.astype(np.int32),
+        point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=(p / np.hypot(p,
+        0.13957))[toy.particle],
+        particles=Particles(np.arange(len(p), dtype=np.int32), (211 * charge).astype(np.int32), charge,
+        toy.start, momentum),
     )  # fmt: skip
 
 
@@ -60,22 +63,28 @@ def simulation():
 @pytest.fixture(scope="session")
 def events(simulation):
     return [
-        simulate_event(crossings_of(toys.toy_event(N_PARTICLES, seed=100 + e)), toys.detector(), simulation, e, 7)
+        simulate_event(
+            crossings_of(toys.toy_event(N_PARTICLES, seed=100 + e)), toys.detector(), simulation, e, 7
+        )
         for e in range(N_EVENTS)
     ]
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory, simulation, events):
-    """Paths: toy (4 events), first, second (2 each), single (1), bare (no truth), none (no events), hollow (no clusters)."""
+    """Paths: toy (4 events), first, second (2 each), single (1), bare (no truth), none (no events), hollow
+    (no clusters).
+    """
     folder = tmp_path_factory.mktemp("events")
     made = header(toys.detector(), simulation, N_EVENTS, 7)
     no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
     other_field = Header(made.detector, 2.0, made.slices, {"command": "test"})
     contents = {
-        "toy": (made, events), "first": (made, events[:2]), "single": (made, events[:1]), "second": (made, events[2:]),
+        "toy": (made, events), "first": (made, events[:2]), "single": (made, events[:1]), "second": (made,
+        events[2:]),
         "bare": (no_truth, events[:2]),
-        "none": (made, []), "hollow": (made, [bare_event(0)]), "mixed": (made, [bare_event(0), events[1], bare_event(2)]),
+        "none": (made, []), "hollow": (made, [bare_event(0)]), "mixed": (made, [bare_event(0), events[1],
+        bare_event(2)]),
         "field": (other_field, events[:1]),
     }  # fmt: skip
     paths = {name: folder / f"{name}.root" for name in contents}
@@ -86,16 +95,21 @@ def files(tmp_path_factory, simulation, events):
 
 @pytest.fixture(scope="session")
 def three_vertices(tmp_path_factory, simulation):
-    """Paths, true and bare (no truth): two events with twelve central particles from each of z = -40, 3 and 35 mm."""
+    """Paths, true and bare (no truth): two events with twelve central particles from each of z = -40, 3 and
+    35 mm.
+    """
     z = np.repeat([-40.0, 3.0, 35.0], 12)
     made_events = []
     for number in range(2):
         rng = np.random.default_rng(number)
         toy = toys.event_of(
             np.column_stack([np.zeros((len(z), 2)), z]), 2 * np.pi * (np.arange(len(z)) + 0.5) / len(z),
-            rng.choice([-1, 1], len(z)) * toys.UNIT / rng.uniform(1.5, 5.0, len(z)), rng.uniform(-1.2, 1.2, len(z)),
+            rng.choice([-1, 1], len(z)) * toys.UNIT / rng.uniform(1.5, 5.0, len(z)), rng.uniform(-1.2, 1.2,
+            len(z)),
         )  # fmt: skip
-        made_events.append(simulate_event(crossings_of(toy), toys.detector(), simulation, N_EVENTS + number, 7))
+        made_events.append(
+            simulate_event(crossings_of(toy), toys.detector(), simulation, N_EVENTS + number, 7)
+        )
     made = header(toys.detector(), simulation, 2, 7)
     no_truth = Header(made.detector, made.field, made.slices, {"command": "test", "truth": False})
     folder = tmp_path_factory.mktemp("vertices")
@@ -106,8 +120,12 @@ def three_vertices(tmp_path_factory, simulation):
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    """Weights whose logit is 4 - 2 * (smaller of the two log kinks) - chi2 / 10: edges that continue smoothly score well."""
-    before, after, chi2 = (EDGE_FEATURES.index(n) for n in ("log1p kink chi2 before", "log1p kink chi2 after", "chi2 / 10"))
+    """Weights whose logit is 4 - 2 * (smaller of the two log kinks) - chi2 / 10: edges that continue smoothly
+    score well.
+    """
+    before, after, chi2 = (
+        EDGE_FEATURES.index(n) for n in ("log1p kink chi2 before", "log1p kink chi2 after", "chi2 / 10")
+    )
     network = InteractionNetwork(hidden=4, passes=1, screen=1)
     with torch.no_grad():
         for p in network.parameters():

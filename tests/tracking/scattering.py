@@ -16,14 +16,18 @@ MASS = 0.13957
 
 
 def moved(point, direction, turn, s):
-    """Positions and directions after the paths s (N,), the directions turning by ``turn`` (N,) for each mm."""
+    """Positions and directions after the paths s (N,), the directions turning by ``turn`` (N,) for each
+    mm.
+    """
     angle = turn * s
     cos, sin = np.cos(angle), np.sin(angle)
     half = 0.5 * angle
     # The chord of the arc, along the direction half way.
     chord = s * np.sinc(half / np.pi)
     x, y = direction[:, 0], direction[:, 1]
-    step = np.stack([chord * (np.cos(half) * x - np.sin(half) * y), chord * (np.sin(half) * x + np.cos(half) * y)], axis=1)
+    step = np.stack(
+        [chord * (np.cos(half) * x - np.sin(half) * y), chord * (np.sin(half) * x + np.cos(half) * y)], axis=1
+    )
     there = np.column_stack([point[:, :2] + step, point[:, 2] + direction[:, 2] * s])
     return there, np.column_stack([cos * x - sin * y, sin * x + cos * y, direction[:, 2]])
 
@@ -51,10 +55,12 @@ def kicked(direction, kicks):
 
 @dataclass(frozen=True)
 class Course:
-    """What N tracks cross, in the order of S surfaces: center and axes (rows x, y, z) of planes, or the radius of cylinders.
+    """What N tracks cross, in the order of S surfaces: center and axes (rows x, y, z) of planes, or the
+    radius of cylinders.
 
     Attributes:
-        radius: (S,) 0 for planes; center (S, N, 3), axes (S, N, 3, 3); material: (S,) radiation lengths; measured: (S,).
+        radius: (S,) 0 for planes; center (S, N, 3), axes (S, N, 3, 3); material: (S,) radiation lengths;
+            measured: (S,).
     """
 
     radius: np.ndarray
@@ -87,10 +93,16 @@ def course_of(parameters, field, options, region, rng):
         kind, at = plane
         if kind == "barrel":
             along = path_to(
-                lambda x, at=at: np.hypot(x[:, 0], x[:, 1]) - at, point, direction, turn, at / direction_across(direction)
+                lambda x, at=at: np.hypot(x[:, 0], x[:, 1]) - at,
+                point,
+                direction,
+                turn,
+                at / direction_across(direction),
             )
         else:
-            along = path_to(lambda x, at=at: x[:, 2] - at, point, direction, turn, (at - point[:, 2]) / direction[:, 2])
+            along = path_to(
+                lambda x, at=at: x[:, 2] - at, point, direction, turn, (at - point[:, 2]) / direction[:, 2]
+            )
         center[s] = moved(point, direction, turn, along)[0]
         if kind == "support":
             continue
@@ -130,7 +142,8 @@ def carry(parameters, course, field, kicks):
     """Through a course, turned by kicks (S, N, 2) at its surfaces.
 
     Returns:
-        Positions on the measured planes (H, N, 2) from their centres, slopes (H, N, 2) there, and 1 / cos of incidence (S, N).
+        Positions on the measured planes (H, N, 2) from their centres, slopes (H, N, 2) there, and 1 / cos of
+        incidence (S, N).
     """
     point, direction, turn = from_axis(parameters, field)
     local, slopes, incidence = [], [], []
@@ -145,7 +158,9 @@ def carry(parameters, course, field, kicks):
             center, normal = course.center[s], course.axes[s, :, 2]
             speed = np.sum(direction * normal, axis=1)
             first = np.sum((center - point) * normal, axis=1) / speed
-            along = path_to(lambda x, c=center, n=normal: np.sum((x - c) * n, axis=1), point, direction, turn, first)
+            along = path_to(
+                lambda x, c=center, n=normal: np.sum((x - c) * n, axis=1), point, direction, turn, first
+            )
             point, direction = moved(point, direction, turn, along)
             if course.measured[s]:
                 local.append(np.einsum("nij,nj->ni", course.axes[s, :, :2], point - center))
@@ -162,7 +177,9 @@ def gaussian(theta, rng):
 
 
 def fatras(theta, rng):
-    """As Fatras draws them: a Gaussian polar angle in a random plane; of the same variance, but peaked and with longer tails."""
+    """As Fatras draws them: a Gaussian polar angle in a random plane; of the same variance, but peaked and
+    with longer tails.
+    """
     polar, plane = np.sqrt(2) * theta * rng.normal(size=theta.shape), rng.uniform(-np.pi, np.pi, theta.shape)
     return np.stack([polar * np.cos(plane), polar * np.sin(plane)], axis=-1)
 
@@ -172,10 +189,22 @@ def random_parameters(n, rng, region, pt=(0.9, 3.0)):
     eta = rng.uniform(-1.4, 1.4, n) if region == "barrel" else rng.uniform(2.3, 2.4, n)
     theta = 2 * np.arctan(np.exp(-eta))
     qop = rng.choice([-1, 1], n) / np.exp(rng.uniform(*np.log(pt), n)) * np.sin(theta)
-    return np.stack([rng.normal(0, 0.02, n), rng.normal(0, 10, n), rng.uniform(-np.pi, np.pi, n), theta, qop], axis=1)
+    return np.stack(
+        [rng.normal(0, 0.02, n), rng.normal(0, 10, n), rng.uniform(-np.pi, np.pi, n), theta, qop], axis=1
+    )
 
 
-def simulate(n, seed, region="barrel", law=gaussian, field=3.8, options=None, sigma=(0.006, 0.002), pt=(0.9, 3.0), error=1.0):
+def simulate(
+    n,
+    seed,
+    region="barrel",
+    law=gaussian,
+    field=3.8,
+    options=None,
+    sigma=(0.006, 0.002),
+    pt=(0.9, 3.0),
+    error=1.0,
+):
     """Toy tracks (N) of H hits: true parameters, course, hits (track after track) and tracks."""
     options = options or FitOptions()
     rng = np.random.default_rng(seed)
@@ -183,14 +212,18 @@ def simulate(n, seed, region="barrel", law=gaussian, field=3.8, options=None, si
     course = course_of(parameters, field, options, region, rng)
     p = 1 / np.abs(parameters[:, 4])
     _, _, incidence = carry(parameters, course, field, np.zeros((len(course.radius), n, 2)))
-    theta = np.array([highland(m, i, p) if m > 0 else np.zeros(n) for m, i in zip(course.material, incidence, strict=True)])
+    theta = np.array(
+        [highland(m, i, p) if m > 0 else np.zeros(n) for m, i in zip(course.material, incidence, strict=True)]
+    )
     local, slopes, _ = carry(parameters, course, field, error * law(theta, rng))
     hits, tracks = hits_of(course, local, slopes, rng, sigma, error)
     return parameters, course, hits, tracks
 
 
 def hits_of(course, local, slopes, rng, sigma, error):
-    """Hits with correlated Gaussian errors of (x, y, cot alpha, cot beta), ``error`` times as large as their covariance says."""
+    """Hits with correlated Gaussian errors of (x, y, cot alpha, cot beta), ``error`` times as large as their
+    covariance says.
+    """
     n_hits, n = local.shape[:2]
     size = n_hits * n
     cholesky = np.tile(np.diag([*sigma, 0.15, 0.05]), (size, 1, 1)) * rng.uniform(0.7, 1.4, (size, 1, 1))
@@ -200,12 +233,20 @@ def hits_of(course, local, slopes, rng, sigma, error):
     which = np.flatnonzero(course.measured)
     axes = np.swapaxes(course.axes[which], 0, 1).reshape(size, 3, 3)
     center = np.swapaxes(course.center[which], 0, 1).reshape(size, 3)
-    mean = np.concatenate([np.swapaxes(local, 0, 1).reshape(size, 2), np.swapaxes(slopes, 0, 1).reshape(size, 2)], axis=1) + noise
+    mean = (
+        np.concatenate(
+            [np.swapaxes(local, 0, 1).reshape(size, 2), np.swapaxes(slopes, 0, 1).reshape(size, 2)], axis=1
+        )
+        + noise
+    )
     covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
     hits = Hits(
-        hit_id=np.arange(size), module=np.zeros(size, dtype=np.int32), layer=np.tile(np.arange(n_hits, dtype=np.int32), n),
-        position=center + np.einsum("ki,kij->kj", mean[:, :2], axes[:, :2]), estimate=Estimate(mean, cholesky),
-        cot=mean[:, 2:].copy(), cot_covariance=np.stack([covariance[:, 2, 2], covariance[:, 2, 3], covariance[:, 3, 3]], axis=1),
+        hit_id=np.arange(size), module=np.zeros(size, dtype=np.int32), layer=np.tile(np.arange(n_hits,
+        dtype=np.int32), n),
+        position=center + np.einsum("ki,kij->kj", mean[:, :2], axes[:, :2]), estimate=Estimate(mean,
+        cholesky),
+        cot=mean[:, 2:].copy(), cot_covariance=np.stack([covariance[:, 2, 2], covariance[:, 2, 3],
+        covariance[:, 3, 3]], axis=1),
         axes=np.ascontiguousarray(axes.reshape(size, 9)),
     )  # fmt: skip
     return hits, Tracks(np.arange(size), n_hits * np.arange(n + 1), np.ones(n, dtype=np.float32))

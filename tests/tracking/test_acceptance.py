@@ -19,13 +19,30 @@ TRACKML = SHARED_DATA / "trackml_event1"
 
 def test_the_embedded_sample_gives_what_the_benchmarks_say(tmp_path):
     """The numbers of docs/benchmarks.md: to a track or two of 671, and to what rounding does elsewhere."""
-    told = json.loads((REPOSITORY / "benchmarks" / "results" / "chain-sample.json").read_text(encoding="utf-8"))
+    told = json.loads(
+        (REPOSITORY / "benchmarks" / "results" / "chain-sample.json").read_text(encoding="utf-8")
+    )
     found = run([data_path("sample.root")], tmp_path, RunOptions(), figures=False)
     for name in ("n_events", "n_hits", "n_findable"):
         assert found[name] == told[name], name
-    for name in ("edge_efficiency", "seed_efficiency", "track_efficiency", "physics_efficiency", "fake_rate", "duplicate_rate"):
+    for name in (
+        "edge_efficiency",
+        "seed_efficiency",
+        "track_efficiency",
+        "physics_efficiency",
+        "fake_rate",
+        "duplicate_rate",
+    ):
         assert found[name] == pytest.approx(told[name], abs=0.002), name
-    for name in ("n_window_edges", "n_edges", "n_seeds", "n_tracks", "reduction", "edge_purity", "window_edge_purity"):
+    for name in (
+        "n_window_edges",
+        "n_edges",
+        "n_seeds",
+        "n_tracks",
+        "reduction",
+        "edge_purity",
+        "window_edge_purity",
+    ):
         assert found[name] == pytest.approx(told[name], rel=0.01), name
     for name in told:
         if name.startswith("resolution_"):
@@ -61,7 +78,9 @@ def test_the_trackml_event_reaches_its_targets(tmp_path):
 
 
 def trackml_folder(folder, toy, field):
-    """A TrackML event of toy crossings: each pixel has the length of the track in it, hits lie where the pixels' lengths do."""
+    """A TrackML event of toy crossings: each pixel has the length of the track in it, hits lie where the
+    pixels' lengths do.
+    """
     columns = {n: np.asarray(v) for n, v in toys.detector().columns.items()}
     n = len(columns["cx"])
     in_file = {k: np.full(n, v) for k, v in {"module_t": 0.15, "pitch_u": 0.05, "pitch_v": 0.05625}.items()}
@@ -87,15 +106,19 @@ def trackml_folder(folder, toy, field):
             ch0 = row if own.u_sign[m] > 0 else own.n_rows[m] - 1 - row
             ch1 = column if own.v_sign[m] > 0 else own.n_columns[m] - 1 - column
             cells.append([k + 1, ch0, ch1, value])
-        truth.append([k + 1, toy.particle[k] + 1, *toy.point[k], *(pt[toy.particle[k]] * toy.direction[k]), 0.1])
+        truth.append(
+            [k + 1, toy.particle[k] + 1, *toy.point[k], *(pt[toy.particle[k]] * toy.direction[k]), 0.1]
+        )
     start = np.column_stack([np.cos(toy.phi), np.sin(toy.phi), toy.cot_theta]) * pt[:, None]
     charge = -np.sign(toy.curvature).astype(int)
     particles = [[i + 1, 211 * charge[i], *toy.start[i], *start[i], charge[i], 4] for i in range(len(pt))]
     tables = {
-        "detectors": (list(columns), list(zip(*(in_file.get(c, v) for c, v in columns.items()), strict=True))),
+        "detectors": (list(columns), list(zip(*(in_file.get(c, v) for c, v in columns.items()),
+        strict=True))),
         "event000000001-hits": (["hit_id", "x", "y", "z", "volume_id", "layer_id", "module_id"], hits),
         "event000000001-cells": (["hit_id", "ch0", "ch1", "value"], cells),
-        "event000000001-truth": (["hit_id", "particle_id", "tx", "ty", "tz", "tpx", "tpy", "tpz", "weight"], truth),
+        "event000000001-truth": (["hit_id", "particle_id", "tx", "ty", "tz", "tpx", "tpy", "tpz", "weight"],
+        truth),
         "event000000001-particles": (
             ["particle_id", "particle_type", "vx", "vy", "vz", "px", "py", "pz", "q", "nhits"], particles,
         ),
@@ -108,7 +131,9 @@ def trackml_folder(folder, toy, field):
 
 
 def test_an_event_in_trackmls_files_gives_the_helices_it_was_made_of(tmp_path):
-    """The counterpart that every clone runs: 40 separate particles in 2 T, each found, none else, with its own parameters."""
+    """The counterpart that every clone runs: 40 separate particles in 2 T, each found, none else, with its
+    own parameters.
+    """
     n, field = 40, 2.0
     rng = np.random.default_rng(5)
     pt = rng.uniform(1.5, 6.0, n)

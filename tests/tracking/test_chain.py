@@ -88,7 +88,14 @@ def test_helices_of_matched_tracks_are_the_particles(files, chain):
 
 def test_an_event_without_clusters_goes_through(files, chain):
     result = chain.event(0, record_of(files["hollow"])["clusters"])
-    assert len(result.hits) == len(result.edges) == len(result.seeds) == len(result.tracks) == len(result.scores) == 0
+    assert (
+        len(result.hits)
+        == len(result.edges)
+        == len(result.seeds)
+        == len(result.tracks)
+        == len(result.scores)
+        == 0
+    )
 
 
 def test_the_same_event_gives_the_same_result(files, chain):
@@ -129,15 +136,22 @@ def test_edge_rates_are_those_of_loops_over_the_truth(files, chain):
 
 
 def test_narrow_cones_reduce_more_and_keep_less(files, chain):
-    narrow = dataclasses.replace(chain, options=dataclasses.replace(chain.options, cone=ConeOptions(quantile=0.3)))
-    wide, tight = totals_of(chain, files["first"])[0].summary(), totals_of(narrow, files["first"])[0].summary()
+    narrow = dataclasses.replace(
+        chain, options=dataclasses.replace(chain.options, cone=ConeOptions(quantile=0.3))
+    )
+    wide, tight = (
+        totals_of(chain, files["first"])[0].summary(),
+        totals_of(narrow, files["first"])[0].summary(),
+    )
     assert tight["reduction"] > wide["reduction"]
     assert tight["edge_efficiency"] < wide["edge_efficiency"]
     assert tight["n_window_edges"] == wide["n_window_edges"]
 
 
 def test_build_options_reach_the_tracks(files, chain):
-    longer = dataclasses.replace(chain, options=dataclasses.replace(chain.options, build=BuildOptions(min_hits=6)))
+    longer = dataclasses.replace(
+        chain, options=dataclasses.replace(chain.options, build=BuildOptions(min_hits=6))
+    )
     _, results = totals_of(longer, files["first"])
     sizes = np.concatenate([np.diff(r.tracks.start) for r, *_ in results])
     assert len(sizes) > 0
@@ -162,7 +176,14 @@ def test_rates_without_denominator_are_none(files, chain, name):
     totals, results = totals_of(chain, files[name])
     assert len(results) == totals.n_events == (name == "hollow")
     summary = totals.summary()
-    for key in ("reduction", "edge_efficiency", "edge_purity", "track_efficiency", "fake_rate", "duplicate_rate"):
+    for key in (
+        "reduction",
+        "edge_efficiency",
+        "edge_purity",
+        "track_efficiency",
+        "fake_rate",
+        "duplicate_rate",
+    ):
         assert summary[key] is None
     assert summary["n_findable"] == summary["n_tracks"] == 0
 
@@ -208,13 +229,17 @@ def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
     mine = RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "mine.safetensors"))
     assert Chain.for_header(header, mine).estimator.slices == (0, 19)
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):
-        Chain.for_header(header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors")))
+        Chain.for_header(
+            header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors"))
+        )
     with pytest.raises(InputError, match="holds weights of 'mdn-columns'"):
         Chain.for_header(header, RunOptions(estimates="shape", shape=str(tmp_path / "mine.safetensors")))
 
 
 def test_a_file_is_no_header_and_a_name_no_estimator(files, chain):
-    with pytest.raises(InputError, match=r"expected the header of a file, open_events\(path\)\.header, and got EventFile"):
+    with pytest.raises(
+        InputError, match=r"expected the header of a file, open_events\(path\)\.header, and got EventFile"
+    ):
         Chain.for_header(open_events(files["toy"]), chain.options)
     (record,) = next(iterate(files["single"]))[1]
     with pytest.raises(InputError, match=r"estimator is 'mdn'; give choose_estimator\(header, 'mdn'\)"):
@@ -227,16 +252,22 @@ def test_whoever_waits_for_the_compiler_is_told_so(files, capsys, monkeypatch, c
     monkeypatch.setattr(chain_module, "is_cold", lambda *kernels: asked.append(kernels) or cold)
     Chain.for_header(open_events(files["first"]).header, RunOptions())
     assert asked == [(search,)]
-    assert capsys.readouterr().err == ("compiling the kernels, which is done once and takes a minute or more\n" if cold else "")
+    assert capsys.readouterr().err == (
+        "compiling the kernels, which is done once and takes a minute or more\n" if cold else ""
+    )
 
 
-def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_particles(files, options, tmp_path):
+def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_particles(
+    files, options, tmp_path
+):
     simulation = SimulateOptions(generate=GenerateOptions(pileup=0), field=-toys.FIELD)
     made = []
     for e in range(2):
         crossings = crossings_of(toys.toy_event(40, seed=100 + e))
         charge = -crossings.particles.charge
-        particles = dataclasses.replace(crossings.particles, charge=charge, pdg_id=(211 * charge).astype(np.int32))
+        particles = dataclasses.replace(
+            crossings.particles, charge=charge, pdg_id=(211 * charge).astype(np.int32)
+        )
         crossings = dataclasses.replace(crossings, particles=particles)
         made.append(simulate_event(crossings, toys.detector(), simulation, e, 7))
     write_events(tmp_path / "negative.root", header(toys.detector(), simulation, 2, 7), iter(made))

@@ -1,4 +1,6 @@
-"""A disk that takes no more, at every command that writes: one line that names file and cause; what was there stays."""
+"""A disk that takes no more, at every command that writes: one line that names file and cause; what was there
+stays.
+"""
 
 import errno
 import resource
@@ -36,10 +38,12 @@ def commands(files, bench_file, weights, tmp_path):
     train = ["--region", "barrel", "--epochs", 1, "--batch-size", 256]
     clusters = ["simulate", "clusters", "--dataset", "2s", "-n", 20, "--seed", 1]
     return {
-        "run": (["run", files["single"], "-o", tmp_path / "out", "--no-figures", *network], parts / "run.json"),
+        "run": (["run", files["single"], "-o", tmp_path / "out", "--no-figures", *network],
+        parts / "run.json"),
         "display": (["display", files["single"], "-o", tmp_path / "e.html", *network], tmp_path / "e.html"),
         "convert": (["convert", files["first"], "-o", tmp_path / "c.root"], tmp_path / "c.root"),
-        "train": (["train", "mdn", bench_file, *train, "-o", tmp_path / "w.safetensors"], tmp_path / "w.checkpoint"),
+        "train": (["train", "mdn", bench_file, *train, "-o", tmp_path / "w.safetensors"],
+        tmp_path / "w.checkpoint"),
         "simulate": ([*clusters, "-o", tmp_path / "c.parquet"], tmp_path / "c.parquet"),
         "export": (["export", weights, "-o", tmp_path / "g.pt"], tmp_path / "g.pt"),
         "onnx": (["export", weights, "-o", tmp_path / "g.onnx"], tmp_path / "g.onnx"),
@@ -60,7 +64,8 @@ def test_a_full_disk_is_one_line_and_what_was_there_stays(commands, name, tmp_pa
     # Some say first what they are about to do.
     refused(
         (code, out, "".join(err.splitlines(keepends=True)[-1:])),
-        f"{named}: cannot be written: it grows beyond the largest size that a file may have here; raise the limit",
+        f"{named}: cannot be written: it grows beyond the largest size that a file may have here; raise the "
+        f"limit",
     )
     after = content(tmp_path)
     assert {n: c for n, c in after.items() if not n.startswith("out/unfinished")} == before

@@ -20,10 +20,15 @@ def event_of(truth, particles, layer):
         "share": np.array([e[1] for e in flat], dtype=np.float32),
         "order": np.array([e[2] for e in flat], dtype=np.int32),
     }
-    clusters = ak.zip({"hit_id": np.arange(len(truth)), "truth": ak.unflatten(ak.zip(columns), counts)}, depth_limit=1)
+    clusters = ak.zip(
+        {"hit_id": np.arange(len(truth)), "truth": ak.unflatten(ak.zip(columns), counts)}, depth_limit=1
+    )
     fields = ("particle_id", "px", "py", "pz", "charge", "vx", "vy", "vz")
     particles = [(*p, 0.0, 0.0, 0.0)[:8] for p in particles]
-    table = {n: np.array([p[k] for p in particles], dtype=np.int64 if k == 0 else np.float32) for k, n in enumerate(fields)}
+    table = {
+        n: np.array([p[k] for p in particles], dtype=np.int64 if k == 0 else np.float32)
+        for k, n in enumerate(fields)
+    }
     return clusters, ak.zip(table), np.array(layer, dtype=np.int32)
 
 
@@ -32,7 +37,9 @@ def truth_of(*event):
 
 
 def random_event(seed, n_particles=14, n_layers=6):
-    """Particles with any momentum, crossings in order with gaps, overlaps on a layer, merged and noise clusters."""
+    """Particles with any momentum, crossings in order with gaps, overlaps on a layer, merged and noise
+    clusters.
+    """
     rng = np.random.default_rng(seed)
     particles = []
     ids = rng.choice(np.arange(1, 500), n_particles, replace=False)
@@ -49,8 +56,14 @@ def random_event(seed, n_particles=14, n_layers=6):
                 order += 1  # a crossing that left no cluster
                 continue
             for _ in range(1 + (rng.random() < 0.2)):
-                share = float(rng.choice([1.0, 0.6, 0.3, 0.12, 0.09, 0.02], p=[0.5, 0.2, 0.1, 0.1, 0.05, 0.05]))
-                here = [h for h in range(len(truth)) if layer[h] == k and all(e[0] != particles[p][0] for e in truth[h])]
+                share = float(
+                    rng.choice([1.0, 0.6, 0.3, 0.12, 0.09, 0.02], p=[0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
+                )
+                here = [
+                    h
+                    for h in range(len(truth))
+                    if layer[h] == k and all(e[0] != particles[p][0] for e in truth[h])
+                ]
                 if here and rng.random() < 0.15:
                     truth[int(rng.choice(here))].append((particles[p][0], share, order))
                 else:
@@ -82,7 +95,8 @@ def by_loops(truth, particles, layer):
             for second, g in crossings[a + 1 :]:
                 if layer[g] == layer[h]:
                     continue
-                # All crossings in between were seen, and lie on the two layers: first the one's, then the other's.
+                # All crossings in between were seen, and lie on the two layers: first the one's, then the
+                # other's.
                 between = [(o, x) for o, x in crossings if first <= o <= second]
                 path = [layer[x] for _, x in between]
                 switch = path.index(layer[g]) if layer[g] in path else -1
@@ -133,7 +147,8 @@ def test_edge_score_is_that_of_straight_loops(seed):
     wanted = [e for e, who in edges.items() if findable & set(who)]
     soft = [e for e, who in edges.items() if max(momentum[w] for w in who) > 0.5]
     assert score == metrics.EdgeScore(
-        n_edges=len(kept), n_true=sum(e in edges for e in kept), n_wanted=len(wanted), n_found=len(set(wanted) & set(kept)),
+        n_edges=len(kept), n_true=sum(e in edges for e in kept), n_wanted=len(wanted),
+        n_found=len(set(wanted) & set(kept)),
         n_wanted_0p5=len(soft), n_found_0p5=len(set(soft) & set(kept)),
     )  # fmt: skip
     assert score.n_wanted > 0
@@ -180,7 +195,9 @@ def test_seed_efficiency_is_that_of_straight_loops(seed):
     hits_of = {who: {h for _, h in hits} for who, hits in made.items()}
     rng = np.random.default_rng([seed, 3])
     seeds = [rng.choice(len(event[0]), 3, replace=False) for _ in range(20)]
-    seeds += [rng.choice(sorted(h), 3, replace=False) for h in hits_of.values() if len(h) > 3 and rng.random() < 0.6]
+    seeds += [
+        rng.choice(sorted(h), 3, replace=False) for h in hits_of.values() if len(h) > 3 and rng.random() < 0.6
+    ]
     expected = {who for who, hits in hits_of.items() if any(set(s.tolist()) <= hits for s in seeds)}
     found = metrics.seed_efficiency(truth, np.array(seeds, dtype=np.int32))
     assert {int(w) for w in truth.particle_id[found]} == expected
@@ -285,7 +302,14 @@ def test_pseudorapidity_is_that_of_the_polar_angle():
 
 
 @pytest.mark.parametrize(
-    "event", [([], [], []), ([], TRACK, []), ([[], []], [], [0, 1]), ([[], []], TRACK, [0, 1]), ([[(9, 1.0, 0)]], TRACK, [0])]
+    "event",
+    [
+        ([], [], []),
+        ([], TRACK, []),
+        ([[], []], [], [0, 1]),
+        ([[], []], TRACK, [0, 1]),
+        ([[(9, 1.0, 0)]], TRACK, [0]),
+    ],
 )
 def test_events_without_truth_entries_score_zero(event):
     truth = truth_of(*event)
@@ -294,7 +318,9 @@ def test_events_without_truth_entries_score_zero(event):
     none = np.zeros(0, dtype=np.int32)
     assert metrics.score_edges(truth, none, none) == metrics.EdgeScore(0, 0, 0, 0, 0, 0)
     assert metrics.score_tracks(truth, []).particle.shape == (0,)
-    assert metrics.seed_efficiency(truth, np.zeros((0, 3), dtype=np.int32)).tolist() == [False] * len(event[1])
+    assert metrics.seed_efficiency(truth, np.zeros((0, 3), dtype=np.int32)).tolist() == [False] * len(
+        event[1]
+    )
     if event[0]:
         rows = np.array([0], dtype=np.int32)
         assert metrics.edge_labels(truth, rows, rows).tolist() == [False]
@@ -334,13 +360,15 @@ def wrapped(angle):
 def test_distance_to_the_next_particle_is_that_of_a_double_loop(seed, n, share):
     rng = np.random.default_rng(seed)
     eta = rng.normal(0, 2, n)
-    phi = rng.choice([rng.uniform(-np.pi, np.pi), np.pi, -np.pi, -1e-17, 0.0], n) + rng.choice([0.0, 0.1], n) * rng.normal(
-        0, 1, n
-    )
+    phi = rng.choice([rng.uniform(-np.pi, np.pi), np.pi, -np.pi, -1e-17, 0.0], n) + rng.choice(
+        [0.0, 0.1], n
+    ) * rng.normal(0, 1, n)
     others = rng.random(n) < share
     expected = []
     for i in range(n):
-        apart = [np.hypot(eta[i] - eta[j], wrapped(phi[i] - phi[j])) for j in range(n) if others[j] and j != i]
+        apart = [
+            np.hypot(eta[i] - eta[j], wrapped(phi[i] - phi[j])) for j in range(n) if others[j] and j != i
+        ]
         expected.append(min(apart, default=np.inf))
     np.testing.assert_allclose(metrics.nearest_distance(eta, phi, others), expected, atol=1e-12)
 
@@ -394,8 +422,14 @@ def test_efficiency_counts_are_those_of_straight_loops(seed):
         for name, value in values.items():
             low, high = inside.get(name, (-np.inf, np.inf))
             value = min(max(value, low), high)
-            physics = truth.charge[row] != 0 and abs(truth.eta[row]) < 2.5 and (name == "pt" or truth.pt[row] > 0.9)
-            bins = [b for b in range(len(metrics.BINS[name]) - 1) if metrics.BINS[name][b] <= value < metrics.BINS[name][b + 1]]
+            physics = (
+                truth.charge[row] != 0 and abs(truth.eta[row]) < 2.5 and (name == "pt" or truth.pt[row] > 0.9)
+            )
+            bins = [
+                b
+                for b in range(len(metrics.BINS[name]) - 1)
+                if metrics.BINS[name][b] <= value < metrics.BINS[name][b + 1]
+            ]
             for b in bins:
                 expected[name][1, b, int(found[row])] += physics
                 expected[name][0, b, int(found[row])] += physics and truth.n_layers[row] >= 4

@@ -28,7 +28,9 @@ def test_nothing_given_is_the_defaults():
 
 
 def test_values_go_where_they_belong_and_the_rest_stays():
-    made = from_mapping(RunOptions(), {"estimates": "shape", "cone": {"quantile": 0.5}, "build": {"min_hits": 5}}, "options")
+    made = from_mapping(
+        RunOptions(), {"estimates": "shape", "cone": {"quantile": 0.5}, "build": {"min_hits": 5}}, "options"
+    )
     assert made.estimates == "shape"
     assert made.cone == dataclasses.replace(ConeOptions(), quantile=0.5)
     assert made.build.min_hits == 5
@@ -157,7 +159,8 @@ def test_set_wins_over_what_was_there_and_keeps_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("assignment", "words"), [("cone.quantile", "section.key=value"), ("gnn.name=3", "is an option, not a section")]
+    ("assignment", "words"),
+    [("cone.quantile", "section.key=value"), ("gnn.name=3", "is an option, not a section")],
 )
 def test_set_refuses_what_is_no_assignment(assignment, words):
     with pytest.raises(InputError, match=words):
@@ -191,7 +194,9 @@ def option_classes():
     found = [BeamSpot, Sensor]
     for package in ("smartpix", "seeding", "tracking"):
         for path in sorted((REPOSITORY / package).rglob("*.py")):
-            if names := re.findall(r"^class (\w+Options)\b", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            if names := re.findall(
+                r"^class (\w+Options)\b", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+            ):
                 module = importlib.import_module(".".join(path.relative_to(REPOSITORY).with_suffix("").parts))
                 found += [getattr(module, name) for name in names]
     return found
@@ -205,7 +210,9 @@ def test_every_option_of_every_dataclass_has_its_type_checked():
             with pytest.raises(InputError, match=rf"{field.name} must be of type .* and is <object"):
                 made(**{field.name: object()})
             if field.type in ("int", "float"):
-                with pytest.raises(InputError, match=rf"{field.name} must be of type {field.type} and is '5'"):
+                with pytest.raises(
+                    InputError, match=rf"{field.name} must be of type {field.type} and is '5'"
+                ):
                     made(**{field.name: "5"})
 
 

@@ -6,7 +6,14 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from tracking.acts.clusters import cluster_hits
-    from tracking.acts.event import acts_detector, as_tracks, fitting_algorithm, measurement_sources, point_source, track_rows
+    from tracking.acts.event import (
+        acts_detector,
+        as_tracks,
+        fitting_algorithm,
+        measurement_sources,
+        point_source,
+        track_rows,
+    )
     from tracking.acts.reference import ActsOptions, acts_fits, acts_tracks
     from tracking.acts.seeder import SeederOptions, cone_seeder, proto_tracks, seed_container, track_triplets
 

@@ -1,4 +1,6 @@
-"""Our detector and hits as ACTS takes them, and its tracks as ours: for the plug-in, the reference and the fits."""
+"""Our detector and hits as ACTS takes them, and its tracks as ours: for the plug-in, the reference and the
+fits.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ SAME_PLACE = 1e-3
 
 @dataclass(frozen=True)
 class ActsParameters:
-    """Parameters of T tracks at the closest approach to the z axis, as in :class:`tracking.fit.tracks.Helices`.
+    """Parameters of T tracks at the closest approach to the z axis, as in
+    :class:`tracking.fit.tracks.Helices`.
 
     Attributes:
-        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin phi, cos phi).
+        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin
+            phi, cos phi).
         covariance: (T, 5, 5) in that order.
         chi2, ndf: (T,) of the hits on the track.
     """
@@ -64,7 +68,10 @@ class ActsDetector:
 
 def module_ids(acts: Any, detector: Detector) -> list[Any]:
     """(M,) ACTS's geometry id of each module of a table."""
-    columns = [np.asarray(detector.columns[name]).astype(int).tolist() for name in ("volume_id", "layer_id", "module_id")]
+    columns = [
+        np.asarray(detector.columns[name]).astype(int).tolist()
+        for name in ("volume_id", "layer_id", "module_id")
+    ]
     return [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
 
 
@@ -87,20 +94,28 @@ def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
     ids = module_ids(acts, detector)
     # ACTS's local axes are the table's u and v: three corners of a module must be the same points in both.
     context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
-    corners = [np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))]
+    corners = [
+        np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))
+    ]
     points = [_to_global(detector, corner) for corner in corners]
     for k, identifier in enumerate(ids):
         surface = surfaces.get(identifier.value)
         if surface is None or any(
-            np.abs(np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]).max() > SAME_PLACE
+            np.abs(
+                np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]
+            ).max()
+            > SAME_PLACE
             for corner, point in zip(corners, points, strict=True)
         ):
             name = [identifier.volume, identifier.layer, identifier.sensitive]
             raise InputError(
-                f"ACTS: module {name} (volume, layer, module) is not where ACTS's generic detector has it; `smartpix detector` "
+                f"ACTS: module {name} (volume, layer, module) is not where ACTS's generic detector has it; "
+                f"`smartpix detector` "
                 "writes a table of that detector"
             )
-    return ActsDetector(generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids)
+    return ActsDetector(
+        generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids
+    )
 
 
 def _to_global(detector: Detector, corner: Floats) -> Floats:
@@ -110,13 +125,19 @@ def _to_global(detector: Detector, corner: Floats) -> Floats:
 
 
 def local_measurements(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
-    """Positions (N, 2) along the modules' u and v in mm, which are ACTS's local axes, and their variances (N, 2)."""
+    """Positions (N, 2) along the modules' u and v in mm, which are ACTS's local axes, and their variances (N,
+    2).
+    """
     x, y, _ = detector.to_local(hits.module, hits.position).T
     variance = hits.estimate.sigma()[:, :2] ** 2
-    return np.column_stack([detector.u_sign[hits.module] * y, detector.v_sign[hits.module] * x]), variance[:, ::-1]
+    return np.column_stack([detector.u_sign[hits.module] * y, detector.v_sign[hits.module] * x]), variance[
+        :, ::-1
+    ]
 
 
-def measurement_sources(acts: Any, events: Sequence[Hits], detector: Detector, setup: ActsDetector) -> list[Any]:
+def measurement_sources(
+    acts: Any, events: Sequence[Hits], detector: Detector, setup: ActsDetector
+) -> list[Any]:
     """Algorithms that put ``measurements`` and ``measurement_subset`` (all of them) on the white board.
 
     Measurement k is row k of the event's hits.
@@ -139,7 +160,13 @@ def measurement_sources(acts: Any, events: Sequence[Hits], detector: Detector, s
     container = ("measurements", examples.MeasurementContainer)
     return [
         algorithm_of(acts, "Measurements", fill, writes=[container]),
-        algorithm_of(acts, "Subset", choose, reads=[container], writes=[("measurement_subset", examples.MeasurementSubset)]),
+        algorithm_of(
+            acts,
+            "Subset",
+            choose,
+            reads=[container],
+            writes=[("measurement_subset", examples.MeasurementSubset)],
+        ),
     ]
 
 
@@ -156,7 +183,8 @@ def point_source(acts: Any, events: Sequence[Hits], setup: ActsDetector) -> Any:
 
 
 def proto_tracks(acts: Any, tracks: Tracks) -> Any:
-    """Tracks as a container of ACTS's proto tracks, in their order: rows of the hits are numbers of measurements.
+    """Tracks as a container of ACTS's proto tracks, in their order: rows of the hits are numbers of
+    measurements.
 
     ``TrackFittingAlgorithm`` takes it as ``inputProtoTracks``.
     """
@@ -166,22 +194,30 @@ def proto_tracks(acts: Any, tracks: Tracks) -> Any:
     return container
 
 
-def fitting_algorithm(acts: Any, setup: ActsDetector, proto_tracks_key: str, parameters_key: str, output: str = "fitted") -> Any:
-    """ACTS's Kalman filter and smoother on proto tracks of ``measurements``: scattering and energy loss of pions, at the z axis.
+def fitting_algorithm(
+    acts: Any, setup: ActsDetector, proto_tracks_key: str, parameters_key: str, output: str = "fitted"
+) -> Any:
+    """ACTS's Kalman filter and smoother on proto tracks of ``measurements``: scattering and energy loss of
+    pions, at the z axis.
 
     Args:
-        proto_tracks_key, parameters_key: on the white board; one set of parameters to start with for every proto track.
+        proto_tracks_key, parameters_key: on the white board; one set of parameters to start with for every
+            proto track.
     """
     examples, level = acts.examples, acts.logging.FATAL
     fitter = examples.makeKalmanFitterFunction(
-        setup.geometry, setup.field, multipleScattering=True, energyLoss=True, reverseFilteringMomThreshold=0.0,
-        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False), chi2Cut=math.inf,
+        setup.geometry, setup.field, multipleScattering=True, energyLoss=True,
+        reverseFilteringMomThreshold=0.0,
+        reverseFilteringCovarianceScaling=100.0, freeToBoundCorrection=examples.FreeToBoundCorrection(False),
+        chi2Cut=math.inf,
         useJosephFormulation=False, level=level,
     )  # fmt: skip
     return examples.TrackFittingAlgorithm(
         level=level, inputMeasurements="measurements", inputProtoTracks=proto_tracks_key,
-        inputInitialTrackParameters=parameters_key, inputClusters="", outputTracks=output, pickTrack=-1, fit=fitter,
-        calibrator=examples.makePassThroughCalibrator(), referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
+        inputInitialTrackParameters=parameters_key, inputClusters="", outputTracks=output, pickTrack=-1,
+        fit=fitter,
+        calibrator=examples.makePassThroughCalibrator(),
+        referenceSurface=acts.Surface.createPerigee(acts.Vector3(0, 0, 0)),
     )  # fmt: skip
 
 
@@ -205,4 +241,6 @@ def track_parameters(tracks: Any) -> ActsParameters:
 def as_tracks(rows: list[npt.NDArray[np.int64]]) -> Tracks:
     """Tracks of given rows of hits, with scores of 1."""
     start = np.cumsum([0, *(len(r) for r in rows)])
-    return Tracks(np.concatenate([np.zeros(0, dtype=np.int64), *rows]), start, np.ones(len(rows), dtype=np.float32))
+    return Tracks(
+        np.concatenate([np.zeros(0, dtype=np.int64), *rows]), start, np.ones(len(rows), dtype=np.float32)
+    )

@@ -1,7 +1,8 @@
-"""ACTS's whole reconstruction on the same hits, through pyacts: the reference the tracks are measured against.
+"""ACTS's whole reconstruction on the same hits, through pyacts: the reference the tracks are measured
+against.
 
-Seeding, parameters from seeds, combinatorial Kalman filter, greedy ambiguity resolution; and ACTS's Kalman fitter on tracks
-that were found elsewhere. Needs ``smartpix[acts]`` and hits on ACTS's generic detector.
+Seeding, parameters from seeds, combinatorial Kalman filter, greedy ambiguity resolution; and ACTS's Kalman
+fitter on tracks that were found elsewhere. Needs ``smartpix[acts]`` and hits on ACTS's generic detector.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class ActsOptions:
     """Settings of ACTS's chain after the seeding.
 
     Attributes:
-        chi2: largest chi2 (two coordinates) of a hit on a track; outlier_chi2: up to here it is kept as an outlier.
+        chi2: largest chi2 (two coordinates) of a hit on a track; outlier_chi2: up to here it is kept as an
+            outlier.
         branches: hits followed up on each module.
         two_way: follow a seed inwards too, after outwards.
         deduplicate: leave out seeds whose hits are all on one track already.
@@ -64,7 +66,8 @@ class ActsOptions:
         max_holes: modules that a track may cross without a hit.
         min_pt: of a track in GeV.
         min_hits: shortest track; shared_hits: so many hits a track may share with others in the end.
-        sigma_position (mm), sigma_angle (rad), sigma_qopt (1/GeV), sigma_pt (relative): widths of a seed's parameters.
+        sigma_position (mm), sigma_angle (rad), sigma_qopt (1/GeV), sigma_pt (relative): widths of a seed's
+        parameters.
         record_material: keep the states on passive material.
         volumes: of the geometry, to search in.
     """
@@ -99,15 +102,18 @@ class ActsOptions:
 TUNED = ActsOptions()
 """Tuned for speed, efficiency and fakes together at pile-up 200 (3.8 T, MDN estimates).
 
-One branch, narrow seed parameters, no holes and no states on material made it several times faster than what ACTS's examples
-set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the efficiency and saved more. Two
-branches only cost time; one hole and two shared hits raise the efficiency and, several times over, the fakes (:data:`LOOSE`).
-Outwards only loses tracks, duplicate seeds cost time, and inwards first, a pT cut, outliers or refined seed parameters did not
+One branch, narrow seed parameters, no holes and no states on material made it several times faster than what
+ACTS's examples set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the
+efficiency and saved more. Two branches only cost time; one hole and two shared hits raise the efficiency and,
+several times over, the fakes (:data:`LOOSE`). Outwards only loses tracks, duplicate seeds cost time, and
+inwards first, a pT cut, outliers or refined seed parameters did not
 matter. What both reach: ``smartpix bench tracking``.
 """
 
 LOOSE = replace(TUNED, max_holes=1, shared_hits=2)
-"""The most efficient setting found: one hole and two shared hits, at many times the fakes of :data:`TUNED`."""
+"""The most efficient setting found: one hole and two shared hits, at many times the fakes of
+:data:`TUNED`.
+"""
 
 
 class Parameters(Protocol):
@@ -146,8 +152,8 @@ class ActsTracks:
     Attributes:
         tracks: rows of the event's hits, inner first; the scores are 1.
         parameters: of the tracks.
-        ms: mean time per event: ``seeding``, ``parameters``, ``ckf``, ``ambiguity`` and their sum ``total``, as ACTS's
-            sequencer measures them.
+        ms: mean time per event: ``seeding``, ``parameters``, ``ckf``, ``ambiguity`` and their sum ``total``,
+            as ACTS's sequencer measures them.
     """
 
     tracks: list[Tracks]
@@ -161,7 +167,8 @@ class ActsFits:
 
     Attributes:
         parameters: of the tracks; NaN where the fit failed, with ndf 0.
-        n_fitted: (T,) hits the fit used, 0 where it failed; it leaves out those on modules that it does not cross.
+        n_fitted: (T,) hits the fit used, 0 where it failed; it leaves out those on modules that it does not
+            cross.
         ms: mean time of the fit per event.
     """
 
@@ -183,10 +190,12 @@ def acts_tracks(
 
     Args:
         detector: of the hits, ACTS's generic detector with any sensor; field: along z in T, not 0.
-        options: of the chain after the seeding; seeding: cuts instead of those of :data:`seeding.acts_reference.TUNED`.
+        options: of the chain after the seeding; seeding: cuts instead of those of
+            :data:`seeding.acts_reference.TUNED`.
 
     Raises:
-        InputError: ACTS is not installed, no events, no field, or modules that ACTS's generic detector has not.
+        InputError: ACTS is not installed, no events, no field, or modules that ACTS's generic detector has
+            not.
     """
     acts = import_acts()
     setup = _setup(acts, events, detector, field)
@@ -214,24 +223,31 @@ def acts_tracks(
 
 
 def acts_fits(
-    events: Sequence[Hits], tracks: Sequence[Tracks], start: Sequence[Parameters], detector: Detector, field: float
+    events: Sequence[Hits],
+    tracks: Sequence[Tracks],
+    start: Sequence[Parameters],
+    detector: Detector,
+    field: float,
 ) -> ActsFits:
-    """Fit given tracks with ACTS's Kalman filter and smoother: multiple scattering and energy loss of pions, on one thread.
+    """Fit given tracks with ACTS's Kalman filter and smoother: multiple scattering and energy loss of pions,
+    on one thread.
 
     Args:
         tracks: of each event; start: parameters of each event's tracks near which the fit starts, such as
-            :class:`tracking.fit.tracks.Helices`; only their values count, they get the widths of ``START_SIGMA``.
+            :class:`tracking.fit.tracks.Helices`; only their values count, they get the widths of
+                ``START_SIGMA``.
         detector, field: as for :func:`acts_tracks`.
 
     Raises:
-        InputError: ACTS is not installed, no events, no field, modules that ACTS's generic detector has not, or tracks and
-            parameters that are not of the same number as events and tracks.
+        InputError: ACTS is not installed, no events, no field, modules that ACTS's generic detector has not,
+            or tracks and parameters that are not of the same number as events and tracks.
     """
     acts = import_acts()
     setup = _setup(acts, events, detector, field)
     if [len(t) for t in tracks] != [len(s.d0) for s in start] or len(tracks) != len(events):
         raise InputError(
-            f"ACTS reference: {len(events)} events, tracks of {len(tracks)} and parameters of {len(start)}, or numbers of tracks "
+            f"ACTS reference: {len(events)} events, tracks of {len(tracks)} and parameters of {len(start)}, "
+            f"or numbers of tracks "
             "that differ; give one of each for every event, and parameters of every track"
         )
     examples, level = acts.examples, acts.logging.FATAL
@@ -249,7 +265,8 @@ def acts_fits(
         return ()
 
     with tempfile.TemporaryDirectory() as folder:
-        # Python cannot fill a container of parameters, so they take the way through files; reading is not in the time.
+        # Python cannot fill a container of parameters, so they take the way through files; reading is not in
+        # the time.
         for event, values in enumerate(start):
             _write_start(Path(folder) / f"event{event:09d}-start.csv", values)
         reader = examples.CsvTrackParameterReader(
@@ -276,14 +293,23 @@ def _setup(acts: Any, events: Sequence[Hits], detector: Detector, field: float) 
 
 
 def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
-    """Parameters of ``seeds``, Kalman filter on ``measurement_subset``, ambiguity resolution into ``resolved``."""
+    """Parameters of ``seeds``, Kalman filter on ``measurement_subset``, ambiguity resolution into
+    ``resolved``.
+    """
     examples, level = acts.examples, acts.logging.WARNING
     place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
     functions = {
-        "findTracks": examples.TrackFindingAlgorithm.makeTrackFinderFunction(setup.geometry, setup.field, level),
-        "findTracksBrem": examples.TrackFindingAlgorithm.makeBremTrackFinderFunction(setup.geometry, setup.field, level),
+        "findTracks": examples.TrackFindingAlgorithm.makeTrackFinderFunction(
+            setup.geometry, setup.field, level
+        ),
+        "findTracksBrem": examples.TrackFindingAlgorithm.makeBremTrackFinderFunction(
+            setup.geometry, setup.field, level
+        ),
     }
-    everywhere: Any = (acts.GeometryIdentifier(), ([], [options.chi2], [options.outlier_chi2], [options.branches]))
+    everywhere: Any = (
+        acts.GeometryIdentifier(),
+        ([], [options.chi2], [options.outlier_chi2], [options.branches]),
+    )
     position, angle = options.sigma_position, options.sigma_angle
     return [
         examples.TrackParamsEstimationAlgorithm(
@@ -293,14 +319,16 @@ def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
         ),
         examples.TrackFindingAlgorithm(
             # Tracks that curl up do not reach the z axis, which is reported as an error each.
-            level=acts.logging.FATAL, inputMeasurements="measurement_subset", inputInitialTrackParameters="parameters",
+            level=acts.logging.FATAL, inputMeasurements="measurement_subset",
+            inputInitialTrackParameters="parameters",
             inputSeeds="estimated", outputTracks="tracks",
             measurementSelectorCfg=acts.MeasurementSelector.Config([everywhere]),
             trackSelectorCfg=acts.TrackSelector.Config(
                 pt=(options.min_pt, math.inf), minMeasurements=options.min_hits, maxHoles=options.max_holes
             ),
             twoWay=options.two_way, seedDeduplication=options.deduplicate, stayOnSeed=options.stay_on_seed,
-            pixelVolumeIds=options.volumes, constrainToVolumeIds=options.volumes, maxPixelHoles=options.max_holes,
+            pixelVolumeIds=options.volumes, constrainToVolumeIds=options.volumes,
+            maxPixelHoles=options.max_holes,
             recordMaterialStates=options.record_material, **functions, **place,
         ),
         examples.GreedyAmbiguityResolutionAlgorithm(
@@ -311,7 +339,9 @@ def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
 
 
 def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Which of the given tracks each fitted one is: ACTS keeps their order and leaves out those that failed."""
+    """Which of the given tracks each fitted one is: ACTS keeps their order and leaves out those that
+    failed.
+    """
     places, k = [], 0
     for rows in fitted:
         while not np.isin(rows, given[k]).all():
@@ -326,7 +356,9 @@ def _spread(values: ActsParameters, place: npt.NDArray[np.int64], n: int) -> Act
     spread = {}
     for column in fields(values):
         known = getattr(values, column.name)
-        spread[column.name] = np.full((n, *known.shape[1:]), 0 if known.dtype.kind == "i" else np.nan, dtype=known.dtype)
+        spread[column.name] = np.full(
+            (n, *known.shape[1:]), 0 if known.dtype.kind == "i" else np.nan, dtype=known.dtype
+        )
         spread[column.name][place] = known
     return ActsParameters(**spread)
 

@@ -28,7 +28,16 @@ from tracking.finders.gnn.network import load_network
 from tracking.finders.paths import Tracks, build_tracks, layer_ranks
 from tracking.options import RunOptions, from_mapping
 
-__all__ = ["ESTIMATES", "SEEDER", "SEEDS", "SeederOptions", "cone_seeder", "proto_tracks", "seed_container", "track_triplets"]
+__all__ = [
+    "ESTIMATES",
+    "SEEDER",
+    "SEEDS",
+    "SeederOptions",
+    "cone_seeder",
+    "proto_tracks",
+    "seed_container",
+    "track_triplets",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -44,9 +53,10 @@ class SeederOptions:
     """What becomes a seed.
 
     Attributes:
-        seeds: ``cones``: pairs of edges, as of :func:`seeding.seeds.find_seeds`; ``tracks``: two triplets of every track that the
-            graph network makes, :func:`track_triplets`.
-        min_pt: softest seed in GeV; max_cot_theta: steepest one; those of :data:`seeding.acts_reference.TUNED`.
+        seeds: ``cones``: pairs of edges, as of :func:`seeding.seeds.find_seeds`; ``tracks``: two triplets of
+            every track that the graph network makes, :func:`track_triplets`.
+        min_pt: softest seed in GeV; max_cot_theta: steepest one; those of
+            :data:`seeding.acts_reference.TUNED`.
         run: of edges, seeds and, for tracks, of the graph network and the building.
     """
 
@@ -72,22 +82,25 @@ def cone_seeder(
 ) -> Callable[..., str]:
     """A ``customSeeder`` for ACTS's ``addSeeding`` with ``SeedingAlgorithm.PythonCallable``.
 
-    It adds two algorithms to the sequencer: ``ConeEstimates`` calls ``hits``, ``ConeSeeder`` reads the space points and writes
-    the seeds, best first. Nothing goes through files. ``customSeederConfig`` changes options by name, such as
-    ``{"min_pt": 0.9, "run": {"seed": {"shared": 0}}}``.
+    It adds two algorithms to the sequencer: ``ConeEstimates`` calls ``hits``, ``ConeSeeder`` reads the space
+    points and writes the seeds, best first. Nothing goes through files. ``customSeederConfig`` changes
+    options by name, such as ``{"min_pt": 0.9, "run": {"seed": {"shared": 0}}}``.
 
     Args:
-        hits: of an event by its number: row k belongs to measurement k. Space points may be of some of them only, in any order;
-            where they lie as the hits do, to 1 um, their source links need not be read, which saves time.
+        hits: of an event by its number: row k belongs to measurement k. Space points may be of some of them
+            only, in any order; where they lie as the hits do, to 1 um, their source links need not be read,
+            which saves time.
         detector: module table of the hits; field: along z in T.
-        reads: keys on the white board and their types, such as ``[("clusters", acts.examples.ClusterContainer)]``; what is there
-            goes to ``hits`` after the event's number, as :func:`tracking.acts.clusters.cluster_hits` needs it.
-        proto_track_key: with seeds of tracks, write one seed a track and, under this name, the proto tracks in the same order:
-            ``TrackParamsEstimationAlgorithm`` takes both (``inputProtoTracks``), and ACTS's fitters what it gives.
+        reads: keys on the white board and their types, such as ``[("clusters",
+            acts.examples.ClusterContainer)]``; what is there goes to ``hits`` after the event's number, as
+            :func:`tracking.acts.clusters.cluster_hits` needs it.
+        proto_track_key: with seeds of tracks, write one seed a track and, under this name, the proto tracks
+            in the same order: ``TrackParamsEstimationAlgorithm`` takes both (``inputProtoTracks``), and
+                ACTS's fitters what it gives.
 
     Raises:
-        InputError: ACTS is not installed; when it is added, no network for the tracks, unknown options, proto tracks without
-            tracks; while it runs, space points that are not those of the hits.
+        InputError: ACTS is not installed; when it is added, no network for the tracks, unknown options, proto
+            tracks without tracks; while it runs, space points that are not those of the hits.
     """
     acts = import_acts()
 
@@ -100,7 +113,9 @@ def cone_seeder(
     ) -> str:
         chosen = from_mapping(options, config or {}, "customSeederConfig")
         if proto_track_key and chosen.seeds != "tracks":
-            raise InputError(f"cone_seeder: proto tracks '{proto_track_key}' need seeds 'tracks' and not '{chosen.seeds}'")
+            raise InputError(
+                f"cone_seeder: proto tracks '{proto_track_key}' need seeds 'tracks' and not '{chosen.seeds}'"
+            )
         finder = _Finder.make(detector, field, chosen)
         waiting: dict[int, Hits] = {}
 
@@ -124,7 +139,9 @@ def cone_seeder(
         if proto_track_key:
             writes.append((proto_track_key, acts.examples.ProtoTrackContainer))
         s.addAlgorithm(algorithm_of(acts, ESTIMATES, prepare, reads=reads))
-        s.addAlgorithm(algorithm_of(acts, SEEDER, find, reads=[(spacePoints, acts.SpacePointContainer)], writes=writes))
+        s.addAlgorithm(
+            algorithm_of(acts, SEEDER, find, reads=[(spacePoints, acts.SpacePointContainer)], writes=writes)
+        )
         return outputSeeds
 
     return add
@@ -151,12 +168,16 @@ class _Finder:
     def triplets(self, hits: Hits, one_a_track: bool) -> tuple[Ints, list[Ints]]:
         """Seeds (S, 3), rows of the hits, and with ``one_a_track`` the hits of the track of each."""
         run = self.options.run
-        edges = candidate_edges(hits, self.detector, self.pairs, self.field, run.graph, run.cone, run.window, run.threads)
+        edges = candidate_edges(
+            hits, self.detector, self.pairs, self.field, run.graph, run.cone, run.window, run.threads
+        )
         seeds = find_seeds(hits, edges, self.field, run.cone, run.seed, run.threads)
         if self.network is None:
             triplets = seeds.hits.astype(np.int64)
             return triplets[self._accepted(hits.position[triplets])], []
-        scores = self.network.scores(make_features(hits, edges, seeds.support, self.detector, self.field), edges)
+        scores = self.network.scores(
+            make_features(hits, edges, seeds.support, self.detector, self.field), edges
+        )
         tracks = build_tracks(hits, edges, scores, self.ranks, run.build)
         triplets, track = track_triplets(tracks, hits.layer)
         good = self._accepted(hits.position[triplets])
@@ -170,9 +191,12 @@ class _Finder:
     def _accepted(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """(S,) whether the circle and the slope through the seeds' hits (S, 3, 3) are within the options."""
         x, y = points[..., 0], points[..., 1]
-        # Twice the triangle's area times two over the product of its sides: the curvature of the circle around it.
+        # Twice the triangle's area times two over the product of its sides: the curvature of the circle
+        # around it.
         area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-        sides = np.prod([np.hypot(x[:, i] - x[:, j], y[:, i] - y[:, j]) for i, j in ((0, 1), (1, 2), (0, 2))], axis=0)
+        sides = np.prod(
+            [np.hypot(x[:, i] - x[:, j], y[:, i] - y[:, j]) for i, j in ((0, 1), (1, 2), (0, 2))], axis=0
+        )
         radius = np.hypot(x, y)
         rise, run = np.abs(points[:, 2, 2] - points[:, 0, 2]), np.abs(radius[:, 2] - radius[:, 0])
         soft = 2 * np.abs(area) > max_curvature(self.field, max(self.options.min_pt, 1e-6)) * sides
@@ -180,7 +204,8 @@ class _Finder:
 
 
 def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
-    """(S,) row of the hit that each of S space points is of; None if they are all of the hits, in the same order.
+    """(S,) row of the hit that each of S space points is of; None if they are all of the hits, in the same
+    order.
 
     Raises:
         InputError: a source link names no hit, or one that lies elsewhere.
@@ -195,14 +220,17 @@ def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
         away = np.linalg.norm(at - hits.position[rows], axis=1).max(initial=0.0)
     if away > FAR:
         raise InputError(
-            f"cone_seeder: space points do not lie where the {len(hits)} hits of their source links do ({away:.3g} mm off); hits "
+            f"cone_seeder: space points do not lie where the {len(hits)} hits of their source links do "
+            f"({away:.3g} mm off); hits "
             "must be in the order of ACTS's measurements, on the same detector"
         )
     return rows
 
 
 def seed_container(acts: Any, points: Any, triplets: Ints) -> Any:
-    """Seeds (S, 3), rows of the space points, as ACTS's container, in their order; the earlier, the higher the quality."""
+    """Seeds (S, 3), rows of the space points, as ACTS's container, in their order; the earlier, the higher
+    the quality.
+    """
     container = acts.SeedContainer()
     container.assignSpacePointContainer(points)
     for k, rows in enumerate(triplets.tolist()):
@@ -215,8 +243,9 @@ def seed_container(acts: Any, points: Any, triplets: Ints) -> Any:
 def track_triplets(tracks: Tracks, layer: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
     """Seeds (S, 3) of tracks, one hit a layer, and the track (S,) of each.
 
-    First those of first, middle and last hit; then second, middle, last of tracks on at least four layers, for those that ACTS
-    cannot follow from their first hit. Where it can, its ``seedDeduplication`` drops the second seed.
+    First those of first, middle and last hit; then second, middle, last of tracks on at least four layers,
+    for those that ACTS cannot follow from their first hit. Where it can, its ``seedDeduplication`` drops the
+    second seed.
 
     Args:
         layer: of all hits.

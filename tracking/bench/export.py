@@ -1,4 +1,6 @@
-"""Behind ``smartpix bench export``: what the chip's networks cost and resolve, and that every exported bit is right."""
+"""Behind ``smartpix bench export``: what the chip's networks cost and resolve, and that every exported bit is
+right.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,13 @@ __all__ = ["FLOAT", "NETWORKS", "PUBLISHED_AREAS", "bench_export", "table"]
 Report = Callable[[str], None]
 
 NETWORKS = {"talk": "fixed-2s-talk", "smallest": "fixed-2s-smallest"}
-"""Shipped weights: the talk's network with 2,029 parameters, and the smallest that resolves as well within 5 %."""
+"""Shipped weights: the talk's network with 2,029 parameters, and the smallest that resolves as well within 5
+%.
+"""
 FLOAT = "mdn-2s-conv-2t-chip"
-"""The talk's network in floating point on the same clusters: the same noise and threshold, charge not digitised."""
+"""The talk's network in floating point on the same clusters: the same noise and threshold, charge not
+digitised.
+"""
 FLOATS = {"talk": "mdn-2s-conv-2t-4bit", "smallest": "mdn-2s-columns-2t-4bit"}
 """Networks of the same kind in floating point, for the speed."""
 REPEATS = 7
@@ -58,15 +64,17 @@ def bench_export(
     Args:
         names: of :data:`NETWORKS`.
         n_clusters: of data set 2s, type 2, that none was trained on: what the resolution is measured with.
-        csim_clusters: compared in C simulation, in parallel and as stream each; rtl_clusters: in simulated Verilog.
+        csim_clusters: compared in C simulation, in parallel and as stream each; rtl_clusters: in simulated
+            Verilog.
         clock_ns: period of the Verilog's clock.
         report: called with a line per step.
 
     Returns:
-        By network ``csim_mismatches``, ``rtl_mismatches``, ``luts``, ``ffs``, ``cell_area_mm2``, ``cell_area_mm2_28nm``,
-        ``latency_cycles``, ``ii_cycles``, ``latency_ns``, ``parameters``, ``nonzero_weights``, ``hw68_ratio_to_float`` by
-        target, :func:`speed`, :func:`smartpix.estimate.quality.quality` of complete clusters as ``quality``, and all facts of the
-        projects; ``float`` is the reference's quality.
+        By network ``csim_mismatches``, ``rtl_mismatches``, ``luts``, ``ffs``, ``cell_area_mm2``,
+        ``cell_area_mm2_28nm``, ``latency_cycles``, ``ii_cycles``, ``latency_ns``, ``parameters``,
+        ``nonzero_weights``, ``hw68_ratio_to_float`` by target, :func:`speed`,
+        :func:`smartpix.estimate.quality.quality` of complete clusters as ``quality``, and all facts of the
+            projects; ``float`` is the reference's quality.
 
     Raises:
         InputError: an unknown network, missing weights, hls4ml or g++ missing.
@@ -74,7 +82,8 @@ def bench_export(
     for name in names:
         if name not in NETWORKS:
             raise InputError(
-                f"bench export: network {quoted(name)} is unknown.{nearest(name, NETWORKS)} There are {', '.join(NETWORKS)}"
+                f"bench export: network {quoted(name)} is unknown.{nearest(name, NETWORKS)} There are "
+                f"{', '.join(NETWORKS)}"
             )
     check("bench export", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     report(f"simulating {n_clusters} clusters")
@@ -87,7 +96,8 @@ def bench_export(
         own = measured(weights, samples)
         facts: dict[str, Any] = {
             "weights": weights, "kind": network.kind, "parameters": network.parameters,
-            "nonzero_weights": network.nonzero_weights, "hw68_ratio_to_float": ratios(own, reference), "quality": own,
+            "nonzero_weights": network.nonzero_weights, "hw68_ratio_to_float": ratios(own, reference),
+            "quality": own,
             "csim_mismatches": 0, "csim_clusters": csim_clusters, "hls": {},
         }  # fmt: skip
         report(f"{name}: clusters per second, beside the same network in floating point")
@@ -99,16 +109,24 @@ def bench_export(
                 project = write_project(network, Path(folder) / io, codes[:csim_clusters], HlsOptions(io=io))
                 facts["csim_mismatches"] += project["csim_mismatches"]
                 facts["hls"][io] = {
-                    k: project[k] for k in ("backend", "io", "strategy", "reuse", "csim_mismatches", "n_clusters")
+                    k: project[k]
+                    for k in ("backend", "io", "strategy", "reuse", "csim_mismatches", "n_clusters")
                 }
             report(f"{name}: Verilog")
-            rtl = write_rtl(network, Path(folder) / "rtl", codes[:rtl_clusters], RtlOptions(clock_ns=clock_ns), report)
-        result[name] = facts | {k: v for k, v in rtl.items() if k not in ("kind", "n_clusters")} | {"rtl_clusters": rtl_clusters}
+            rtl = write_rtl(
+                network, Path(folder) / "rtl", codes[:rtl_clusters], RtlOptions(clock_ns=clock_ns), report
+            )
+        result[name] = (
+            facts
+            | {k: v for k, v in rtl.items() if k not in ("kind", "n_clusters")}
+            | {"rtl_clusters": rtl_clusters}
+        )
     return result
 
 
 def speed(weights: str, name: str, samples: Samples) -> dict[str, float]:
-    """Clusters per second from lists of pixels to outputs, of the whole numbers and of the same kind in floating point.
+    """Clusters per second from lists of pixels to outputs, of the whole numbers and of the same kind in
+    floating point.
 
     Both in turn in one process on one thread, median of several after a warm-up; encoding inside the clock.
     """
@@ -128,7 +146,13 @@ def speed(weights: str, name: str, samples: Samples) -> dict[str, float]:
 def test_samples(n: int) -> Samples:
     """Clusters of data set 2s, type 2, with noise and threshold, that no network was trained on."""
     options = DatasetOptions(sensor=SENSOR_TYPES[2], slices=(0, 19))
-    return from_clusters(simulate_dataset(options, n, TEST_SEED), CHIP, options.described(), {"readout": asdict(CHIP)}, TEST_SEED)
+    return from_clusters(
+        simulate_dataset(options, n, TEST_SEED),
+        CHIP,
+        options.described(),
+        {"readout": asdict(CHIP)},
+        TEST_SEED,
+    )
 
 
 def measured(weights: str | Path, samples: Samples) -> dict[str, Any]:
@@ -139,14 +163,27 @@ def measured(weights: str | Path, samples: Samples) -> dict[str, Any]:
 
 def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, float]:
     """68 % half widths over those of the reference."""
-    return {target: own["half_width_68"][target] / reference["half_width_68"][target] for target in (*TARGETS, *IN_COT)}
+    return {
+        target: own["half_width_68"][target] / reference["half_width_68"][target]
+        for target in (*TARGETS, *IN_COT)
+    }
 
 
 def table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_export`, as lines of text."""
-    whole = ("parameters", "nonzero_weights", "csim_mismatches", "rtl_mismatches", "luts", "ffs", "latency_cycles", "ii_cycles")
+    whole = (
+        "parameters",
+        "nonzero_weights",
+        "csim_mismatches",
+        "rtl_mismatches",
+        "luts",
+        "ffs",
+        "latency_cycles",
+        "ii_cycles",
+    )
     rows = dict.fromkeys(whole, "{:d}") | {
-        "cell_area_mm2": "{:.3f}", "cell_area_mm2_28nm": "{:.4f}", "latency_ns": "{:.0f}", "longest_path_ns": "{:.2f}",
+        "cell_area_mm2": "{:.3f}", "cell_area_mm2_28nm": "{:.4f}", "latency_ns": "{:.0f}",
+        "longest_path_ns": "{:.2f}",
     }  # fmt: skip
     names = [name for name in result if name in NETWORKS]
     lines = [f"{'':28s}" + "".join(f"{name:>14s}" for name in names)]
@@ -160,6 +197,8 @@ def table(result: Mapping[str, Any]) -> str:
     lines.append(f"published areas (HLS / synthesis / place and route, no unit given): {areas}")
     for name in names:
         own, reference = result[name]["quality"], result["float"]["quality"]
-        lines.append(f"{name}: coverage68 {own['coverage68']:.3f}; nll {own['nll']:.2f} (float {reference['nll']:.2f})")
+        lines.append(
+            f"{name}: coverage68 {own['coverage68']:.3f}; nll {own['nll']:.2f} (float {reference['nll']:.2f})"
+        )
         lines += [f"  {tool}: {text}" for tool, text in result[name]["missing"].items()]
     return "\n".join(lines)

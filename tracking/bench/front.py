@@ -1,4 +1,6 @@
-"""What compression costs: resolution against size of any number of quantised networks, on clusters none was trained on."""
+"""What compression costs: resolution against size of any number of quantised networks, on clusters none was
+trained on.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ __all__ = ["front_of", "front_study", "table"]
 Report = Callable[[str], None]
 
 
-def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, report: Report = print) -> dict[str, Any]:
+def front_study(
+    weights: Sequence[str], base: str, n_clusters: int = 50_000, report: Report = print
+) -> dict[str, Any]:
     """Resolution, zeros and look-up tables of quantised networks.
 
     Args:
@@ -29,10 +33,11 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
         report: called with a line per network.
 
     Returns:
-        ``networks``: by name ``kind``, ``method`` and its ``setting``, ``parameters``, ``nonzero_weights``, ``zeros`` by layer,
-        ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``, ``hw68_ratio_to_base`` by target and the ``worst``,
-        ``on_front``; ``by_epoch`` (zeros by layer, multipliers) and ``weights``, counts of the weights' values, for figures;
-        ``base``; ``published_areas``.
+        ``networks``: by name ``kind``, ``method`` and its ``setting``, ``parameters``, ``nonzero_weights``,
+        ``zeros`` by layer, ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``,
+        ``hw68_ratio_to_base`` by target and the ``worst``, ``on_front``; ``by_epoch`` (zeros by layer,
+        multipliers) and ``weights``, counts of the weights' values, for figures; ``base``;
+        ``published_areas``.
 
     Raises:
         InputError: weights missing, damaged or of a float network.
@@ -54,12 +59,15 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
         ratio = ratios(own, reference)
         worst = max(ratio[target] for target in TARGETS)
         networks[Path(name).stem] = {
-            "kind": network.kind, "method": compress["method"], "setting": setting(compress), "parameters": network.parameters,
-            "nonzero_weights": network.nonzero_weights, "zeros": zeros(network), "da4ml_luts": estimate_luts(network),
+            "kind": network.kind, "method": compress["method"], "setting": setting(compress),
+            "parameters": network.parameters,
+            "nonzero_weights": network.nonzero_weights, "zeros": zeros(network),
+            "da4ml_luts": estimate_luts(network),
             "nll": own["nll"], "coverage68": own["coverage68"], "hw68_ratio_to_base": ratio, "worst": worst,
             "by_epoch": description["metrics"]["by_epoch"],
             "weights": {
-                layer: _counted(whole * 2.0 ** -network.formats[layer].fraction) for layer, whole in network.weights.items()
+                layer: _counted(whole * 2.0 ** -network.formats[layer].fraction) for layer,
+                whole in network.weights.items()
             },
         }  # fmt: skip
     for name in networks:
@@ -68,7 +76,9 @@ def front_study(weights: Sequence[str], base: str, n_clusters: int = 50_000, rep
 
 
 def front_of(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of those that no other one beats in both look-up tables and the worst ratio of half widths, smallest first."""
+    """Names of those that no other one beats in both look-up tables and the worst ratio of half widths,
+    smallest first.
+    """
     best, front = np.inf, []
     for name in sorted(networks, key=lambda n: (networks[n]["da4ml_luts"], networks[n]["worst"])):
         if networks[name]["worst"] < best:
@@ -80,7 +90,9 @@ def front_of(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def zeros(network: FixedNetwork) -> dict[str, float]:
     """Share of weights that are exactly zero, by layer, and ``"all"``."""
     n = sum(w.size for w in network.weights.values())
-    return {k: float(np.mean(w == 0)) for k, w in network.weights.items()} | {"all": 1 - network.nonzero_weights / n}
+    return {k: float(np.mean(w == 0)) for k, w in network.weights.items()} | {
+        "all": 1 - network.nonzero_weights / n
+    }
 
 
 def setting(compress: Mapping[str, Any]) -> str:
@@ -100,8 +112,12 @@ def table(result: Mapping[str, Any]) -> str:
         shown = name + (" *" if r["on_front"] else "")
         size = f"{r['nonzero_weights']:9d}{r['zeros']['all']:7.3f}{r['da4ml_luts']:9d}"
         resolution = "".join(f"{r['hw68_ratio_to_base'][target]:10.3f}" for target in TARGETS)
-        lines.append(f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}")
-    areas = ", ".join(f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in result["published_areas"].items())
+        lines.append(
+            f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}"
+        )
+    areas = ", ".join(
+        f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in result["published_areas"].items()
+    )
     lines.append(f"published areas (HLS / synthesis / place and route, no unit given): {areas}")
     return "\n".join(lines)
 

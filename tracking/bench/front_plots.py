@@ -23,39 +23,54 @@ LAYERS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
 
 
 def plot_front(path: Path, result: Mapping[str, Any]) -> None:
-    """Worst of the four half widths, relative to the base, against look-up tables and against weights that are not zero."""
+    """Worst of the four half widths, relative to the base, against look-up tables and against weights that
+    are not zero.
+    """
     networks = result["networks"]
     with figure(path, nrows=1, ncols=2, figsize=(13, 5.2), sharey=True) as (_, axes):
         for axis, key, label in (
-            (axes[0], "da4ml_luts", "look-up tables (da4ml)"), (axes[1], "nonzero_weights", "weights that are not zero"),
+            (axes[0], "da4ml_luts", "look-up tables (da4ml)"), (axes[1], "nonzero_weights",
+            "weights that are not zero"),
         ):  # fmt: skip
             front = sorted((r[key], r["worst"]) for r in networks.values() if r["on_front"])
             if key == "da4ml_luts":
-                axis.plot(*np.array(front).T, color=GREY, lw=1, drawstyle="steps-post", zorder=1, label="front")
+                axis.plot(
+                    *np.array(front).T, color=GREY, lw=1, drawstyle="steps-post", zorder=1, label="front"
+                )
             for kind, fill in KINDS.items():
                 for method, (colour, marker, name) in METHODS.items():
-                    points = [(r[key], r["worst"]) for r in networks.values() if r["kind"] == kind and r["method"] == method]
+                    points = [
+                        (r[key], r["worst"])
+                        for r in networks.values()
+                        if r["kind"] == kind and r["method"] == method
+                    ]
                     if points:
                         axis.plot(
-                            *np.array(points).T, marker, color=colour, fillstyle=fill, ms=9, ls="none", label=f"{kind}, {name}"
+                            *np.array(points).T, marker, color=colour, fillstyle=fill, ms=9, ls="none",
+                            label=f"{kind}, {name}"
                         )  # fmt: skip
             axis.axhline(1.05, color=GREY, lw=1, ls=":")
             axis.set_xscale("log")
             axis.set_xlabel(label)
         axes[0].set_ylabel(f"largest half width / {result['base']}'s", fontsize=15)
         axes[0].set_ylim(bottom=0.9)
-        axes[0].text(0.02, 1.055, "5 % worse", transform=axes[0].get_yaxis_transform(), fontsize=10, color=GREY)
+        axes[0].text(
+            0.02, 1.055, "5 % worse", transform=axes[0].get_yaxis_transform(), fontsize=10, color=GREY
+        )
         # No unit is given for the published areas: only how they compare with one another can be shown.
         areas = {name: area[1] for name, area in result["published_areas"].items()}
         largest = max(areas.values())
         told = "\n".join(f"{name}: {area / largest:.2f}" for name, area in areas.items())
-        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{told}", transform=axes[0].transAxes, fontsize=9,
+        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{told}",
+        transform=axes[0].transAxes, fontsize=9,
                      ha="right", va="top", color=GREY)  # fmt: skip
         axes[1].legend(fontsize=9, loc="upper right")
 
 
 def plot_history(path: Path, result: Mapping[str, Any], name: str) -> None:
-    """Zeros by layer and the multipliers against the epoch, of one network that was trained under a constraint."""
+    """Zeros by layer and the multipliers against the epoch, of one network that was trained under a
+    constraint.
+    """
     network = result["networks"][name]
     by_epoch = network["by_epoch"]
     epochs = np.arange(1, len(by_epoch) + 1)
@@ -80,24 +95,31 @@ def plot_history(path: Path, result: Mapping[str, Any], name: str) -> None:
 
 
 def plot_weights(path: Path, result: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    """Histograms of the rounded weights, layer by layer, of two networks; of the second alone if they are of two kinds."""
+    """Histograms of the rounded weights, layer by layer, of two networks; of the second alone if they are of
+    two kinds.
+    """
     kinds = {result["networks"][name]["kind"] for name in names}
     if len(kinds) > 1:
         names = names[1:]
     layers = list(result["networks"][names[0]]["weights"])
     n_columns = min(3, len(layers))
     n_rows = -(-len(layers) // n_columns)
-    with figure(path, nrows=n_rows, ncols=n_columns, figsize=(4.6 * n_columns, 3.2 * n_rows), squeeze=False) as (_, axes):
+    with figure(
+        path, nrows=n_rows, ncols=n_columns, figsize=(4.6 * n_columns, 3.2 * n_rows), squeeze=False
+    ) as (_, axes):
         for axis in axes.flat[len(layers) :]:
             axis.set_visible(False)
         for axis, layer in zip(axes.flat, layers, strict=False):
-            counted = [{float(v): n for v, n in result["networks"][name]["weights"][layer].items()} for name in names]
+            counted = [
+                {float(v): n for v, n in result["networks"][name]["weights"][layer].items()} for name in names
+            ]
             reach = max(max(abs(v) for v in c) for c in counted) or 1.0
             # Zero in the middle of a bin.
             edges = np.linspace(-reach, reach, 42) * (1 + 1 / 41)
             for values, name, colour, fill in zip(counted, names, (GREY, BLUE), (True, False), strict=False):
                 axis.hist(
-                    list(values), edges, weights=list(values.values()), color=colour, histtype="stepfilled" if fill else "step",
+                    list(values), edges, weights=list(values.values()), color=colour,
+                    histtype="stepfilled" if fill else "step",
                     lw=1.5, alpha=0.5 if fill else 1.0, label=name,
                 )  # fmt: skip
             axis.set_yscale("log")

@@ -26,7 +26,9 @@ def plot_levers(path: Path, results: Mapping[str, Any]) -> None:
     n_columns = min(3, len(levers))
     n_rows = -(-len(levers) // n_columns)
     base = next((r for settings in levers.values() for k, r in settings.items() if _is_base(k)), None)
-    with figure(path, nrows=n_rows, ncols=n_columns, figsize=(6.2 * n_columns, 3.6 * n_rows), squeeze=False) as (_, axes):
+    with figure(
+        path, nrows=n_rows, ncols=n_columns, figsize=(6.2 * n_columns, 3.6 * n_rows), squeeze=False
+    ) as (_, axes):
         for axis in axes.flat[len(levers) :]:
             axis.set_visible(False)
         for axis, (lever, settings) in zip(axes.flat, levers.items(), strict=False):
@@ -58,11 +60,19 @@ def _is_base(label: str) -> bool:
 def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
     """All four half widths at each setting of one lever."""
     settings = results["levers"][lever]
-    with figure(path, nrows=1, ncols=4, figsize=(17, 1.9 + 0.45 * len(settings)), sharey=True) as (whole, axes):
+    with figure(path, nrows=1, ncols=4, figsize=(17, 1.9 + 0.45 * len(settings)), sharey=True) as (
+        whole,
+        axes,
+    ):
         at = np.arange(len(settings))
         for axis, (target, label) in zip(
             axes,
-            (("x_um", "x [µm]"), ("y_um", "y [µm]"), ("cot_alpha", r"cot $\alpha$"), ("cot_beta", r"cot $\beta$")),
+            (
+                ("x_um", "x [µm]"),
+                ("y_um", "y [µm]"),
+                ("cot_alpha", r"cot $\alpha$"),
+                ("cot_beta", r"cot $\beta$"),
+            ),
             strict=True,
         ):
             for offset, key, colour, name in (
@@ -86,7 +96,10 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
     """Residuals or pulls of the networks and the cluster-shape estimates, by target and region."""
     arrays = results["arrays"]
     regions = [r for r in REGIONS if any(region == r for region, _ in arrays)]
-    with figure(path, nrows=len(regions), ncols=4, figsize=(19, 4.6 * len(regions)), squeeze=False) as (_, axes):
+    with figure(path, nrows=len(regions), ncols=4, figsize=(19, 4.6 * len(regions)), squeeze=False) as (
+        _,
+        axes,
+    ):
         for row, region in zip(axes, regions, strict=True):
             for k, (axis, name) in enumerate(zip(row, TARGETS, strict=True)):
                 unit, scale = ("", 1.0) if pulls else UNITS[name]
@@ -98,12 +111,27 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
                     width = f"68 % within {half_width(values):.3g}{' ' + unit if unit else ''}"
                     histogram = hist.Hist.new.Reg(60, -reach, reach).Double().fill(values)
                     mplhep.histplot(
-                        histogram, ax=axis, color=colour, density=True, flow="none", label=f"{NAMES[estimator]}: {width}"
+                        histogram,
+                        ax=axis,
+                        color=colour,
+                        density=True,
+                        flow="none",
+                        label=f"{NAMES[estimator]}: {width}",
                     )
                 if pulls:
                     grid = np.linspace(-reach, reach, 200)
-                    axis.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=GREY, ls="--", label="unit Gaussian")
-                what = f"(truth - estimate) / sigma of {LABELS[name]}" if pulls else f"truth - estimate of {LABELS[name]}"
+                    axis.plot(
+                        grid,
+                        np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi),
+                        color=GREY,
+                        ls="--",
+                        label="unit Gaussian",
+                    )
+                what = (
+                    f"(truth - estimate) / sigma of {LABELS[name]}"
+                    if pulls
+                    else f"truth - estimate of {LABELS[name]}"
+                )
                 axis.set_xlabel(what + (f" [{unit}]" if unit else ""), fontsize=13)
                 axis.set_ylabel(f"density, {region.replace('endcap', 'end-caps')}", fontsize=13)
                 axis.set_xlim(-reach, reach)
@@ -117,7 +145,9 @@ def plot_angle_pt(path: Path, results: Mapping[str, Any]) -> None:
     order = np.argsort(curvature)
     with figure(path, figsize=(9, 6.5)) as (_, axis):
         inside = np.abs(curvature) < 8
-        counts, x, y = np.histogram2d(curvature[inside], np.degrees(measured[inside]), bins=(80, 80), range=((-8, 8), (-15, 15)))
+        counts, x, y = np.histogram2d(
+            curvature[inside], np.degrees(measured[inside]), bins=(80, 80), range=((-8, 8), (-15, 15))
+        )
         mesh = axis.pcolormesh(x, y, np.where(counts > 0, counts, np.nan).T, cmap="cividis", rasterized=True)
         axis.figure.colorbar(mesh, ax=axis, label="clusters")
         curve = np.degrees(true[order])

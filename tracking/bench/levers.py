@@ -1,4 +1,6 @@
-"""The studies behind ``smartpix study``: what each choice of sensor, readout and network buys, pulls, and beta against pT."""
+"""The studies behind ``smartpix study``: what each choice of sensor, readout and network buys, pulls, and
+beta against pT.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import flatten
-from smartpix.estimate.mdn import MdnEstimator, MdnNetwork, same_sensor, sensor_of, sensor_words, truth_targets
+from smartpix.estimate.mdn import (
+    MdnEstimator,
+    MdnNetwork,
+    same_sensor,
+    sensor_of,
+    sensor_words,
+    truth_targets,
+)
 from smartpix.estimate.quality import half_width, quality
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.cluster_set import ClusterSet
@@ -22,7 +31,14 @@ from smartpix.networks.modules import NetworkOptions
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS
 from smartpix.samples import from_clusters
 from smartpix.schema import REGIONS, InputError, check, check_types, nearest, quoted
-from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, bend, beta_angle, simulate_dataset
+from smartpix.simulate.datasets import (
+    REGION,
+    SENSOR_TYPES,
+    DatasetOptions,
+    bend,
+    beta_angle,
+    simulate_dataset,
+)
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import N_SLICES
 from smartpix.simulate.readout import ReadoutOptions
@@ -39,7 +55,9 @@ STUDY_SEED = 7001
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice of everything, around the base: 50 x 12.5 x 100 um, slices 0 and 19, noise 50 e, threshold 300 e, float."""
+    """One choice of everything, around the base: 50 x 12.5 x 100 um, slices 0 and 19, noise 50 e, threshold
+    300 e, float.
+    """
 
     sensor: Sensor = SENSOR_TYPES[2]
     slices: tuple[int, ...] = (0, 19)
@@ -48,7 +66,9 @@ class Setting:
     induction: str = "pixelav"
 
 
-def _readout(noise: float = 50.0, threshold: float = 300.0, bits: int = 0, dispersion: float = 0.0) -> ReadoutOptions:
+def _readout(
+    noise: float = 50.0, threshold: float = 300.0, bits: int = 0, dispersion: float = 0.0
+) -> ReadoutOptions:
     if bits == 2:
         return ReadoutOptions(noise, 340.0, dispersion, bits, adc_max=3600.0)
     return ReadoutOptions(noise, threshold, dispersion, bits)
@@ -68,7 +88,8 @@ def _geometry(number: int) -> str:
 LEVERS: dict[str, dict[str, Setting]] = {
     "which two slices": {
         f"{a} and {b}": Setting(slices=(a, b))
-        for a, b in ((0, 19), (1, 19), (2, 19), (3, 19), (4, 19), (6, 19), (9, 19), (0, 2), (0, 4), (0, 6), (2, 5))
+        for a, b in ((0, 19), (1, 19), (2, 19), (3, 19), (4, 19), (6, 19), (9, 19), (0, 2), (0, 4), (0, 6),
+        (2, 5))
     },
     "number of slices": {
         "1 (19)": Setting(slices=(19,)),
@@ -80,7 +101,8 @@ LEVERS: dict[str, dict[str, Setting]] = {
     },
     "noise [e]": {f"{n}": Setting(readout=_readout(noise=n)) for n in (0, 20, 40, 50, 60)},
     "threshold [e]": {f"{t}": Setting(readout=_readout(threshold=t)) for t in (0, 100, 200, 300, 400, 600)}
-    | {"300, dispersion 100": Setting(readout=_readout(dispersion=100.0)), "0, no noise": Setting(readout=_readout(0.0, 0.0))},
+    | {"300, dispersion 100": Setting(readout=_readout(dispersion=100.0)),
+    "0, no noise": Setting(readout=_readout(0.0, 0.0))},
     "input bits": {
         "float": Setting(), "4": Setting(readout=_readout(bits=4)), "3": Setting(readout=_readout(bits=3)),
         "2": Setting(readout=_readout(bits=2)),
@@ -120,23 +142,38 @@ class StudyOptions:
     def __post_init__(self) -> None:
         check_types("study", self)
         check("study", "clusters", self.clusters, self.clusters >= 5000, "at least 5000")
-        check("study", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
-        check("study", "epochs", self.epochs, 1 <= self.epochs <= MOST_EPOCHS, f"at least 1 and at most {MOST_EPOCHS}")
+        check(
+            "study",
+            "seed",
+            self.seed,
+            0 <= self.seed <= LARGEST_SEED,
+            f"0 or more and at most {LARGEST_SEED}",
+        )
+        check(
+            "study",
+            "epochs",
+            self.epochs,
+            1 <= self.epochs <= MOST_EPOCHS,
+            f"at least 1 and at most {MOST_EPOCHS}",
+        )
 
 
 def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = print) -> dict[str, Any]:
     """Train the column network (or the one named) at each setting of some levers.
 
     Returns:
-        By lever and label: ``half_width_68`` (all), ``half_width_68_central`` (|cot alpha| < 2), ``nll``, ``coverage68``,
-        ``parameters``; and ``options``.
+        By lever and label: ``half_width_68`` (all), ``half_width_68_central`` (|cot alpha| < 2), ``nll``,
+        ``coverage68``, ``parameters``; and ``options``.
 
     Raises:
         InputError: unknown lever.
     """
     for lever in levers:
         if lever not in LEVERS:
-            raise InputError(f"study: lever {quoted(lever)} is unknown.{nearest(lever, LEVERS)} There are {', '.join(LEVERS)}")
+            raise InputError(
+                f"study: lever {quoted(lever)} is unknown.{nearest(lever, LEVERS)} There are "
+                f"{', '.join(LEVERS)}"
+            )
     clusters: dict[tuple[Sensor, str], ClusterSet] = {}
     done: dict[str, dict[str, Any]] = {}
     results: dict[str, Any] = {"options": asdict(options), "levers": {}}
@@ -148,11 +185,21 @@ def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = p
             sample = (setting.sensor, setting.induction)
             if sample not in clusters:
                 clusters.clear()
-                used = {s for _, _, other in settings if (other.sensor, other.induction) == sample for s in other.slices}
-                made = DatasetOptions(options.dataset, setting.sensor, slices=tuple(sorted(used)), induction=setting.induction)
+                used = {
+                    s
+                    for _, _, other in settings
+                    if (other.sensor, other.induction) == sample
+                    for s in other.slices
+                }
+                made = DatasetOptions(
+                    options.dataset, setting.sensor, slices=tuple(sorted(used)), induction=setting.induction
+                )
                 clusters[sample] = simulate_dataset(made, options.clusters, STUDY_SEED)
             done[key] = _train(setting, clusters[sample], options)
-        report(f"{lever}: {label}: cot alpha {done[key]['half_width_68_central']['cot_alpha']:.3f} (|cot alpha| < 2)")
+        report(
+            f"{lever}: {label}: cot alpha {done[key]['half_width_68_central']['cot_alpha']:.3f} (|cot alpha| "
+            f"< 2)"
+        )
         results["levers"].setdefault(lever, {})[label] = done[key]
     # In the order of the tables.
     results["levers"] = {lever: {k: results["levers"][lever][k] for k in LEVERS[lever]} for lever in levers}
@@ -164,8 +211,13 @@ def _train(setting: Setting, clusters: ClusterSet, options: StudyOptions) -> dic
     samples = from_clusters(clusters.select(setting.slices), setting.readout, sensor, {}, options.seed)
     training = TrainMdnOptions(setting.network, epochs=options.epochs, seed=options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        metrics = train_on(samples, REGION[options.dataset], Path(folder) / "w.safetensors", training, lambda _: None)
-    return {k: metrics[k] for k in ("half_width_68", "half_width_68_central", "nll", "coverage68", "parameters", "truncated")}
+        metrics = train_on(
+            samples, REGION[options.dataset], Path(folder) / "w.safetensors", training, lambda _: None
+        )
+    return {
+        k: metrics[k]
+        for k in ("half_width_68", "half_width_68_central", "nll", "coverage68", "parameters", "truncated")
+    }
 
 
 def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) -> dict[str, Any]:
@@ -176,13 +228,17 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
         mdn: weights for barrel and end-caps; shape: of the cluster-shape estimates.
 
     Returns:
-        By region (``barrel``, ``endcap``) and estimator (``mdn``, ``shape``) the output of :func:`smartpix.estimate.quality.quality`,
-        and under ``"arrays"`` (not for JSON) the residuals, pulls and which clusters are flagged.
+        By region (``barrel``, ``endcap``) and estimator (``mdn``, ``shape``) the output of
+        :func:`smartpix.estimate.quality.quality`, and under ``"arrays"`` (not for JSON) the residuals, pulls
+            and which clusters are flagged.
 
     Raises:
         InputError: a file has no truth, lacks slices or is of another sensor than the weights.
     """
-    estimators: dict[str, MdnEstimator | ShapeEstimator] = {"mdn": MdnEstimator.load(*mdn), "shape": ShapeEstimator.load(shape)}
+    estimators: dict[str, MdnEstimator | ShapeEstimator] = {
+        "mdn": MdnEstimator.load(*mdn),
+        "shape": ShapeEstimator.load(shape),
+    }
     for file in files:
         _check_fits(open_events(file), estimators)
     parts: dict[tuple[str, str], list[tuple[Floats, ...]]] = {}
@@ -221,13 +277,17 @@ def _check_fits(opened: EventFile, estimators: Mapping[str, MdnEstimator | Shape
     for name, estimator in estimators.items():
         missing = set(estimator.slices) - set(opened.header.slices)
         if missing:
-            raise InputError(f"{opened.path}: lacks the slices {sorted(missing)} that the estimates need; simulate with them")
+            raise InputError(
+                f"{opened.path}: lacks the slices {sorted(missing)} that the estimates need; simulate with "
+                f"them"
+            )
         for region, here in sensors.items():
             trained = estimator.descriptions.get(region, {}).get("sensor")
             if trained is None or not same_sensor(trained, here):
                 other = "another region" if trained is None else sensor_words(trained)
                 raise InputError(
-                    f"{opened.path}: the {region} is of the sensor {sensor_words(here)} and the {name} weights are for {other}; "
+                    f"{opened.path}: the {region} is of the sensor {sensor_words(here)} and the {name} "
+                    f"weights are for {other}; "
                     "give files of what the weights are for"
                 )
 
@@ -243,9 +303,10 @@ def angle_pt_study(variant: str, n_clusters: int) -> dict[str, Any]:
         n_clusters: of data set 2s.
 
     Returns:
-        ``mrad_gev`` (slope of the true bend with q/pT at large pT), ``slope`` (of the measured with the true bend),
-        ``sigma_beta_deg`` (68 % half width), ``pt_of_one_sigma_gev`` (where the bend equals it), ``by_pt`` with the share of
-        right charge signs; and under ``"arrays"`` (not for JSON) q/pT, true and measured bend.
+        ``mrad_gev`` (slope of the true bend with q/pT at large pT), ``slope`` (of the measured with the true
+        bend), ``sigma_beta_deg`` (68 % half width), ``pt_of_one_sigma_gev`` (where the bend equals it),
+        ``by_pt`` with the share of right charge signs; and under ``"arrays"`` (not for JSON) q/pT, true and
+        measured bend.
     """
     if variant not in VARIANTS:
         raise InputError(f"study angle-pt: variant {quoted(variant)} is unknown.{nearest(variant, VARIANTS)}")

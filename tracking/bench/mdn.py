@@ -37,8 +37,10 @@ class Variant:
 
     Attributes:
         weights: shipped weights.
-        readout: of the clusters it is tested on, as it was trained; None: noise-free charges without threshold.
-        published: its counterpart's figures: name, source, and by target ``[mean, standard deviation, 68 % half width]``.
+        readout: of the clusters it is tested on, as it was trained; None: noise-free charges without
+            threshold.
+        published: its counterpart's figures: name, source, and by target ``[mean, standard deviation, 68 %
+            half width]``.
     """
 
     weights: str
@@ -60,30 +62,36 @@ def _published(
 VARIANTS: dict[str, Variant] = {
     "conv-20t-float": Variant(
         "mdn-2s-conv-20t-float", None,
-        _published("2D conv, 20 slices, float", (0.51, 5.16, 5.37), (0.05, 1.26, 1.32), (0.12, 1.21, 1.01), (0.03, 1.29, 1.45)),
+        _published("2D conv, 20 slices, float", (0.51, 5.16, 5.37), (0.05, 1.26, 1.32), (0.12, 1.21, 1.01),
+        (0.03, 1.29, 1.45)),
     ),
     "conv-2t-float": Variant(
         "mdn-2s-conv-2t-float", None,
-        _published("2D conv, 2 slices, float", (0.13, 8.78, 7.67), (-0.14, 2.04, 1.82), (0.34, 1.74, 1.32), (0.00, 2.22, 2.48)),
+        _published("2D conv, 2 slices, float", (0.13, 8.78, 7.67), (-0.14, 2.04, 1.82), (0.34, 1.74, 1.32),
+        (0.00, 2.22, 2.48)),
     ),
     "conv-2t-4bit": Variant(
         "mdn-2s-conv-2t-4bit", ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=4),
         {
             "name": "2D conv, 2,029 parameters, 4-bit input", "source": "the smart-pixel talk",
-            "standard_deviation": {"x_um": 11.6, "y_um": 2.94, "cot_alpha": 0.53, "cot_beta": 0.077}, "nll": -4.8,
+            "standard_deviation": {"x_um": 11.6, "y_um": 2.94, "cot_alpha": 0.53, "cot_beta": 0.077},
+            "nll": -4.8,
         },
     ),
     "mlp-2t-float": Variant(
         "mdn-2s-mlp-2t-float", None,
-        _published("full MLP, 2 slices, float", (-0.41, 6.52, 6.48), (0.05, 1.58, 1.62), (0.12, 1.29, 1.18), (-0.26, 1.51, 1.75)),
+        _published("full MLP, 2 slices, float", (-0.41, 6.52, 6.48), (0.05, 1.58, 1.62), (0.12, 1.29, 1.18),
+        (-0.26, 1.51, 1.75)),
     ),
     "mlp-2t-2bit": Variant(
         "mdn-2s-mlp-2t-2bit", ReadoutOptions(noise=50.0, threshold=340.0, adc_bits=2, adc_max=3600.0),
-        _published("full MLP, 2-bit input", (-0.12, 7.08, 7.22), (0.00, 1.69, 1.81), (-0.68, 0.97, 1.93), (0.40, 2.01, 1.90)),
+        _published("full MLP, 2-bit input", (-0.12, 7.08, 7.22), (0.00, 1.69, 1.81), (-0.68, 0.97, 1.93),
+        (0.40, 2.01, 1.90)),
     ),
     "columns-2t-float": Variant("mdn-2s-columns-2t-float", None),
     "columns-2t-chip": Variant("mdn-2s-columns-2t-chip", CHIP),
-    "columns-2t-4bit": Variant("mdn-2s-columns-2t-4bit", ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=4)),
+    "columns-2t-4bit": Variant("mdn-2s-columns-2t-4bit", ReadoutOptions(noise=50.0, threshold=300.0,
+    adc_bits=4)),
 }  # fmt: skip
 """Variants by name; the first five have a published counterpart."""
 
@@ -98,9 +106,9 @@ def bench_mdn(
 ) -> dict[str, Any]:
     """Quality and speed of the shipped networks on clusters none was trained on.
 
-    Truncated clusters, which the chain flags and widens, are left out of the metrics as of the training; ``all_clusters`` has
-    them. Noise-free, 5 to 13 % are truncated, since induction below any threshold reaches the border of the array; the published
-    figures are made without such a cut.
+    Truncated clusters, which the chain flags and widens, are left out of the metrics as of the training;
+    ``all_clusters`` has them. Noise-free, 5 to 13 % are truncated, since induction below any threshold
+    reaches the border of the array; the published figures are made without such a cut.
 
     Args:
         variants: names of :data:`VARIANTS`.
@@ -108,20 +116,23 @@ def bench_mdn(
         file: take the clusters from this data set instead.
         threads: of torch, whose speed is compared; the fused kernels use one.
         report: called with a line per step.
-        sensor: pitch_x, pitch_y, thickness (mm) and field (T) of the file's clusters; needed if it does not say.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T) of the file's clusters; needed if it does not
+            say.
 
     Returns:
-        By variant :func:`smartpix.estimate.quality.quality`, ``all_clusters`` (``n`` and :func:`smartpix.estimate.quality.residual_widths`,
-        truncated ones included), ``parameters``, ``readout``, ``published`` and :func:`network_speed`.
+        By variant :func:`smartpix.estimate.quality.quality`, ``all_clusters`` (``n`` and
+        :func:`smartpix.estimate.quality.residual_widths`, truncated ones included), ``parameters``,
+            ``readout``, ``published`` and :func:`network_speed`.
 
     Raises:
-        InputError: unknown variant, missing weights, unusable file or one of another sensor or region, a sensor without a
-            file.
+        InputError: unknown variant, missing weights, unusable file or one of another sensor or region, a
+            sensor without a file.
     """
     for name in variants:
         if name not in VARIANTS:
             raise InputError(
-                f"bench mdn: variant {quoted(name)} is unknown.{nearest(name, VARIANTS)} There are {', '.join(VARIANTS)}"
+                f"bench mdn: variant {quoted(name)} is unknown.{nearest(name, VARIANTS)} There are "
+                f"{', '.join(VARIANTS)}"
             )
     check("bench mdn", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     options = DatasetOptions(sensor=SENSOR_TYPES[SENSOR_TYPE])
@@ -129,7 +140,9 @@ def bench_mdn(
     networks = {name: MdnNetwork.load(VARIANTS[name].weights) for name in variants}
     if file is None:
         if sensor is not None:
-            raise InputError("bench mdn: --type says what sensor the clusters of a file are of; give the --file as well")
+            raise InputError(
+                "bench mdn: --type says what sensor the clusters of a file are of; give the --file as well"
+            )
         report(f"simulating {n_clusters} clusters")
         clusters = simulate_dataset(options, n_clusters, TEST_SEED)
     else:
@@ -147,7 +160,9 @@ def bench_mdn(
     for name in variants:
         variant, network = VARIANTS[name], networks[name]
         report(f"{name}: {variant.weights}")
-        samples = from_clusters(clusters.select(network.description["slices"]), variant.readout, trained, {}, TEST_SEED)
+        samples = from_clusters(
+            clusters.select(network.description["slices"]), variant.readout, trained, {}, TEST_SEED
+        )
         mean, cholesky = network.predict_images(samples.images, samples.truncated)
         metrics = network.description["metrics"]
         results[name] = {
@@ -164,19 +179,20 @@ def bench_mdn(
 
 
 def _flat_in_cot_alpha(mean: Floats, targets: Floats, good: npt.NDArray[np.bool_]) -> float:
-    """68 % half width of alpha in degrees if cot alpha were flat: ours is flat in pseudorapidity, so each counts
-    sqrt(1 + cot^2). Alpha in degrees depends on how cot alpha is spread more than on anything else."""
+    """68 % half width of alpha in degrees if cot alpha were flat: ours is flat in pseudorapidity, so each
+    counts sqrt(1 + cot^2). Alpha in degrees depends on how cot alpha is spread more than on anything else."""
     residual = degrees(targets[good, 2]) - degrees(mean[good, 2])
     return weighted_half_width(residual, np.sqrt(1 + targets[good, 2] ** 2))
 
 
 def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[str, float]:
-    """Clusters per second from lists of fired pixels to the network's raw outputs, fused and with the torch module.
+    """Clusters per second from lists of fired pixels to the network's raw outputs, fused and with the torch
+    module.
 
-    Both in turn in one process, median of several after a warm-up. Inside the clock for torch: filling the windows,
-    encoding, the module; for the fused kernels: everything. ``difference`` is the largest between their outputs,
-    relative to the output where that is above 1; ``fused_error`` and ``torch_error`` are likewise those of each to the module
-    in double precision.
+    Both in turn in one process, median of several after a warm-up. Inside the clock for torch: filling the
+    windows, encoding, the module; for the fused kernels: everything. ``difference`` is the largest between
+    their outputs, relative to the output where that is above 1; ``fused_error`` and ``torch_error`` are
+    likewise those of each to the module in double precision.
     ``estimates_per_second`` has the calibrated means and covariances as well.
     """
     import torch
@@ -219,7 +235,9 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
     images = torch.from_numpy(fill_windows(*lists, n_rows=options.n_rows, n_columns=options.n_columns))
     module.double()
     with torch.inference_mode():
-        exact = torch.cat([module(encode(part.double(), options)) for part in torch.split(images, 4096)]).numpy()
+        exact = torch.cat(
+            [module(encode(part.double(), options)) for part in torch.split(images, 4096)]
+        ).numpy()
     rate = {name: len(samples) / float(np.median(t)) for name, t in times.items()}
     return {
         "clusters_per_second": rate["fused"],
@@ -242,11 +260,16 @@ def table(results: Mapping[str, Any]) -> str:
     All are of complete clusters; ``cut`` is the share of the truncated ones.
     """
     columns = ("x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta")
-    lines = [f"{'variant':18s}" + "".join(f"{c:>16s}" for c in columns) + "    |cot a|<2      nll  cover68    cut  M/s  speedup"]
+    lines = [
+        f"{'variant':18s}"
+        + "".join(f"{c:>16s}" for c in columns)
+        + "    |cot a|<2      nll  cover68    cut  M/s  speedup"
+    ]
     for name, r in results.items():
         published = r["published"] or {}
         cells = [
-            f"{r['half_width_68'][c]:8.3g}" + (f" ({published[c][2]:.3g})" if c in published else "").ljust(8) for c in columns
+            f"{r['half_width_68'][c]:8.3g}" + (f" ({published[c][2]:.3g})" if c in published else "").ljust(8)
+            for c in columns
         ]
         central = r["half_width_68_central"].get("cot_alpha", float("nan"))
         lines.append(

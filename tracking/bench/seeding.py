@@ -1,4 +1,6 @@
-"""Behind ``smartpix bench seeding``: the cones against windows, a k-d tree, cluster lengths and ACTS, on the same hits."""
+"""Behind ``smartpix bench seeding``: the cones against windows, a k-d tree, cluster lengths and ACTS, on the
+same hits.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,15 @@ from tracking.bench.seeding_sample import BenchEvent, Sample, edges_and_seeds, l
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
 
-__all__ = ["SIGMA_SCALES", "bench_seeding", "measure", "network_cost", "table", "thread_speedup", "time_exponent"]
+__all__ = [
+    "SIGMA_SCALES",
+    "bench_seeding",
+    "measure",
+    "network_cost",
+    "table",
+    "thread_speedup",
+    "time_exponent",
+]
 
 Report = Callable[[str], None]
 
@@ -51,12 +61,17 @@ class _Counts:
     ms: float = 0.0
     peak_mb: float = 0.0
 
-    def edges_of(self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> None:
+    def edges_of(
+        self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
+    ) -> None:
         score = score_edges(truth, source, target)
         self.edges += score.n_edges
         self.true += score.n_true
         self.wanted, self.found = self.wanted + score.n_wanted, self.found + score.n_found
-        self.wanted_soft, self.found_soft = self.wanted_soft + score.n_wanted_0p5, self.found_soft + score.n_found_0p5
+        self.wanted_soft, self.found_soft = (
+            self.wanted_soft + score.n_wanted_0p5,
+            self.found_soft + score.n_found_0p5,
+        )
 
     def seeds_of(self, truth: EventTruth, seeds: npt.NDArray[np.int32]) -> None:
         self.seeds += len(seeds)
@@ -81,7 +96,9 @@ class _Counts:
 
 
 def _peak_mb(run: Callable[[], Any]) -> float:
-    """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it keeps none."""
+    """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it
+    keeps none.
+    """
     try:
         # What the allocator keeps for later would hide what the call takes.
         ctypes.CDLL(None).malloc_trim(0)
@@ -137,15 +154,17 @@ def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
 def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
     """Every method on the same hits, event by event, in one process on one thread, each after a warm-up.
 
-    Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds; for ACTS the
-    seeding algorithm alone, from space points to seeds. The estimates are made before, and so are the space points. Median of
-    several for ours, mean of as many for ACTS, whose sequencer keeps the time.
+    Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds;
+    for ACTS the seeding algorithm alone, from space points to seeds. The estimates are made before, and so
+    are the space points. Median of several for ours, mean of as many for ACTS, whose sequencer keeps the
+    time.
 
     Returns:
-        ``methods`` by name with ``edges``, ``edge_efficiency_0p9`` (of findable particles), ``edge_efficiency_0p5``,
-        ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``, ``ms`` and ``peak_mb`` (all per event);
-        ``reduction_innermost``, ``reduction_barrel``, ``reduction_all`` (edges of the window / in cones),
-        ``by_pair``, ``ratio_time_to_acts``, ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``.
+        ``methods`` by name with ``edges``, ``edge_efficiency_0p9`` (of findable particles),
+        ``edge_efficiency_0p5``, ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``,
+        ``ms`` and ``peak_mb`` (all per event); ``reduction_innermost``, ``reduction_barrel``,
+        ``reduction_all`` (edges of the window / in cones), ``by_pair``, ``ratio_time_to_acts``,
+        ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``.
     """
     n = len(sample.events)
     barrel = sample.detector.barrel
@@ -176,7 +195,10 @@ def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
                 by_pair[name] += _by_pair(event, sample.pairs, edges)
         for name in ALGORITHMS:
             mine = counts.setdefault(name, _Counts(peak_mb=float("nan")))
-            once, again = (acts_seeds([next(iter(event.hits.values()))] * m, sample.field, name) for m in (1, 1 + REPEATS))
+            once, again = (
+                acts_seeds([next(iter(event.hits.values()))] * m, sample.field, name)
+                for m in (1, 1 + REPEATS)
+            )
             mine.seeds_of(event.truth, once.seeds[0])
             # The first pass warms up, as for the others.
             mine.ms += (again.ms * (1 + REPEATS) - once.ms) / REPEATS
@@ -194,7 +216,8 @@ def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
         "n_events": n,
         "n_hits": float(np.mean([len(e.length) for e in sample.events])),
         "methods": {
-            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name, m in methods.items()
+            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name,
+            m in methods.items()
         },
         "reduction_innermost": reduction(innermost),
         "reduction_barrel": reduction(both_barrel),
@@ -222,7 +245,8 @@ def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
     """Time of cones and seeds on one thread over that on several, in turn in one process, median of several.
 
     Returns:
-        ``events``: each thread works on events of its own; ``one_event``: all work on the same, the median over events.
+        ``events``: each thread works on events of its own; ``one_event``: all work on the same, the median
+            over events.
     """
     hits = [event.hits["mdn"] for event in sample.events] * threads * EVENTS_PER_THREAD
 
@@ -233,13 +257,17 @@ def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
     times, _ = _timed({str(t): partial(shared, t) for t in (1, threads)})
     inside_one = []
     for event in sample.events:
-        each, _ = _timed({str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)})
+        each, _ = _timed(
+            {str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)}
+        )
         inside_one.append(each["1"] / each[str(threads)])
     return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
 
 def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, float]]]:
-    """Exponent of the time of cones and seeds against the number of hits, fitted over samples; and the points."""
+    """Exponent of the time of cones and seeds against the number of hits, fitted over samples; and the
+    points.
+    """
     points = []
     for sample in samples:
         for event in sample.events:
@@ -250,7 +278,9 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
 
 
 def network_cost(sample: Sample) -> dict[str, float]:
-    """Microseconds of graph and scores per edge of the first event's cones, and what the window's further edges would cost."""
+    """Microseconds of graph and scores per edge of the first event's cones, and what the window's further
+    edges would cost.
+    """
     from tracking.finders.gnn.fused import fuse_network
     from tracking.finders.gnn.graph import make_features
     from tracking.finders.gnn.network import load_network
@@ -260,7 +290,8 @@ def network_cost(sample: Sample) -> dict[str, float]:
     edges, seeds = edges_and_seeds(sample, hits)
     network = fuse_network(load_network("gnn"))
     times, _ = _timed({
-        "gnn": lambda: network.scores(make_features(hits, edges, seeds.support, sample.detector, sample.field), edges),
+        "gnn": lambda: network.scores(make_features(hits, edges, seeds.support, sample.detector,
+        sample.field), edges),
     })  # fmt: skip
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
     per_edge = times["gnn"] / len(edges)
@@ -280,10 +311,10 @@ def measure(
         seed: of what is simulated; levers: results of ``smartpix study levers``, for :func:`sensors`.
 
     Returns:
-        :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and ``thread_speedup_one_event`` (on the
-        same one; both None for one number of threads), ``exponent`` and ``time_points`` (None
-        for fewer than two pile-ups), ``front``, ``lost``, ``coverage``, ``network_cost`` and ``sensors`` (None without
-        ``levers``).
+        :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and
+        ``thread_speedup_one_event`` (on the same one; both None for one number of threads), ``exponent`` and
+        ``time_points`` (None for fewer than two pile-ups), ``front``, ``lost``, ``coverage``,
+        ``network_cost`` and ``sensors`` (None without ``levers``).
 
     Raises:
         InputError: unusable files, neither files nor pile-ups, or ACTS is missing.
@@ -301,7 +332,9 @@ def measure(
             files = [simulated(pileup, n_events, seed, folder)]
         sample = load_events(files, n_events)
         result = bench_seeding(sample, report)
-        speedup = thread_speedup(sample, threads[-1]) if len(threads) > 1 else {"events": None, "one_event": None}
+        speedup = (
+            thread_speedup(sample, threads[-1]) if len(threads) > 1 else {"events": None, "one_event": None}
+        )
         result["thread_speedup"], result["thread_speedup_one_event"] = speedup["events"], speedup["one_event"]
         result["exponent"] = result["time_points"] = None
         if len(pileups) > 1:
@@ -309,7 +342,11 @@ def measure(
             others = [load_events([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
             result["exponent"], result["time_points"] = time_exponent(others)
         report("quantiles, coverage, cost of the graph network")
-        result["front"], result["lost"], result["coverage"] = front(sample), lost_edges(sample), coverage(sample)
+        result["front"], result["lost"], result["coverage"] = (
+            front(sample),
+            lost_edges(sample),
+            coverage(sample),
+        )
         result["network_cost"] = network_cost(sample)
         result["sensors"] = None if levers is None else sensors(sample, read_levers(levers))
     return result
@@ -317,7 +354,16 @@ def measure(
 
 def table(result: Mapping[str, Any]) -> str:
     """The methods of :func:`bench_seeding` as lines of text."""
-    heads = (("edges", 10), ("eff 0.9", 9), ("eff 0.5", 9), ("purity", 8), ("seeds", 8), ("seed eff", 9), ("ms", 8), ("MB", 7))
+    heads = (
+        ("edges", 10),
+        ("eff 0.9", 9),
+        ("eff 0.5", 9),
+        ("purity", 8),
+        ("seeds", 8),
+        ("seed eff", 9),
+        ("ms", 8),
+        ("MB", 7),
+    )
     lines = [f"{'method':18s}" + "".join(f"{head:>{width}s}" for head, width in heads)]
 
     def cell(value: float | None, form: str, width: int) -> str:
@@ -330,7 +376,8 @@ def table(result: Mapping[str, Any]) -> str:
             f"{cell(m['seed_efficiency'], '.4f', 9)}{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
         )
     for name in (
-        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts", "ratio_seeds_to_acts", "thread_speedup",
+        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
+        "ratio_seeds_to_acts", "thread_speedup",
         "thread_speedup_one_event", "exponent",
     ):  # fmt: skip
         if result.get(name) is not None:

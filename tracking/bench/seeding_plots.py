@@ -12,7 +12,11 @@ from tracking.runs.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
 
 __all__ = ["plot_front", "plot_lost", "plot_time"]
 
-ESTIMATORS = {"mdn": ("network", BLUE), "shape": ("cluster shape", ORANGE), "truth": ("true directions", GREEN)}
+ESTIMATORS = {
+    "mdn": ("network", BLUE),
+    "shape": ("cluster shape", ORANGE),
+    "truth": ("true directions", GREEN),
+}
 OTHERS = {"window": ("window", GREY, "s"), "length": ("cluster length", RED, "D")}
 
 
@@ -23,14 +27,30 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
         for name, points in result["front"].items():
             label, colour = ESTIMATORS[name]
             reduction = [window / p["edges"] for p in points]
-            axis.plot(reduction, [p["edge_efficiency_0p9"] for p in points], "o-", color=colour, label=f"cones, {label}")
+            axis.plot(
+                reduction,
+                [p["edge_efficiency_0p9"] for p in points],
+                "o-",
+                color=colour,
+                label=f"cones, {label}",
+            )
         for p in result["front"]["mdn"]:
             if p["quantile"] in (0.9, 0.99, 0.999):
                 at = (window / p["edges"], p["edge_efficiency_0p9"])
-                axis.annotate(f"{p['quantile']:g}", at, xytext=(6, -4), textcoords="offset points", fontsize=11)
+                axis.annotate(
+                    f"{p['quantile']:g}", at, xytext=(6, -4), textcoords="offset points", fontsize=11
+                )
         for name, (label, colour, marker) in OTHERS.items():
             method = result["methods"][name]
-            axis.plot(window / method["edges"], method["edge_efficiency_0p9"], marker, color=colour, ms=9, label=label, ls="none")
+            axis.plot(
+                window / method["edges"],
+                method["edge_efficiency_0p9"],
+                marker,
+                color=colour,
+                ms=9,
+                label=label,
+                ls="none",
+            )
         axis.set_xscale("log")
         axis.set_xlabel("reduction: edges of the window / edges kept")
         axis.set_ylabel("edge efficiency of findable particles")
@@ -47,7 +67,13 @@ def plot_time(path: Path, result: Mapping[str, Any]) -> None:
         axis.plot(hits, ms, "o", color=BLUE, ms=8, label="edges and seeds, one thread")
         grid = np.geomspace(hits.min() / 1.2, hits.max() * 1.2, 50)
         middle = np.exp(np.mean(np.log(ms)) - result["exponent"] * np.mean(np.log(hits)))
-        axis.plot(grid, middle * grid ** result["exponent"], "-", color=ORANGE, label=f"hits$^{{{result['exponent']:.2f}}}$")
+        axis.plot(
+            grid,
+            middle * grid ** result["exponent"],
+            "-",
+            color=ORANGE,
+            label=f"hits$^{{{result['exponent']:.2f}}}$",
+        )
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlabel("hits in the event")
@@ -65,7 +91,15 @@ def plot_lost(path: Path, result: Mapping[str, Any]) -> None:
             middle = np.sqrt(bins[1:] * bins[:-1]) if name == "pt" else 0.5 * (bins[1:] + bins[:-1])
             share = np.divide(gone, total, out=np.full_like(gone, np.nan), where=total > 0)
             error = np.sqrt(np.maximum(share * (1 - share), 1e-9) / np.maximum(total, 1))
-            axis.errorbar(middle, 100 * share, 100 * error, [middle - bins[:-1], bins[1:] - middle], "o", color=BLUE, ms=5)
+            axis.errorbar(
+                middle,
+                100 * share,
+                100 * error,
+                [middle - bins[:-1], bins[1:] - middle],
+                "o",
+                color=BLUE,
+                ms=5,
+            )
             axis.set_xlabel(label)
             axis.set_ylabel("true edges lost [%]")
             axis.set_ylim(0)

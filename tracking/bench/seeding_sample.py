@@ -27,7 +27,15 @@ from tracking.metrics import EventTruth, event_truth
 if TYPE_CHECKING:
     from smartpix.simulate.events import SimulateOptions
 
-__all__ = ["BenchEvent", "Sample", "edges_and_seeds", "is_simulated", "load_events", "simulated", "with_directions"]
+__all__ = [
+    "BenchEvent",
+    "Sample",
+    "edges_and_seeds",
+    "is_simulated",
+    "load_events",
+    "simulated",
+    "with_directions",
+]
 
 TRUTH_SIGMA = (0.02, 0.01)
 """Errors of cot alpha and cot beta that stand for a perfect sensor: true directions with these."""
@@ -35,7 +43,9 @@ TRUTH_SIGMA = (0.02, 0.01)
 
 @dataclass(frozen=True)
 class BenchEvent:
-    """One event: its hits by estimator, truth, the clusters' lengths in columns (N,) and true cot alpha (N,)."""
+    """One event: its hits by estimator, truth, the clusters' lengths in columns (N,) and true cot alpha
+    (N,).
+    """
 
     hits: Mapping[str, Hits]
     truth: EventTruth
@@ -53,7 +63,9 @@ class Sample:
     events: Sequence[BenchEvent]
 
 
-def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[str] = ("mdn", "shape")) -> Sample:
+def load_events(
+    files: Sequence[str | Path], limit: int, estimators: Sequence[str] = ("mdn", "shape")
+) -> Sample:
     """Hits and truth of the first events of simulated files.
 
     Raises:
@@ -69,7 +81,9 @@ def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[st
         if len(events) == limit:
             break
         clusters = records[0]["clusters"]
-        hits = {name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()}
+        hits = {
+            name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()
+        }
         target, has = truth_targets(clusters)
         some = next(iter(hits.values()))
         known = np.flatnonzero(has & np.isfinite(target).all(axis=1))
@@ -83,9 +97,17 @@ def load_events(files: Sequence[str | Path], limit: int, estimators: Sequence[st
     return Sample(detector, header.field, layer_pairs(detector), events)
 
 
-def with_directions(hits: Hits, rows: npt.NDArray[np.int64], slopes: npt.NDArray[np.float64], sigma: tuple[float, float]) -> Hits:
-    """Hits of which some (``rows``) have other slopes (R, 2), with uncorrelated errors ``sigma`` of cot alpha and cot beta."""
-    mean, cholesky, covariance = hits.estimate.mean.copy(), hits.estimate.cholesky.copy(), hits.cot_covariance.copy()
+def with_directions(
+    hits: Hits, rows: npt.NDArray[np.int64], slopes: npt.NDArray[np.float64], sigma: tuple[float, float]
+) -> Hits:
+    """Hits of which some (``rows``) have other slopes (R, 2), with uncorrelated errors ``sigma`` of cot alpha
+    and cot beta.
+    """
+    mean, cholesky, covariance = (
+        hits.estimate.mean.copy(),
+        hits.estimate.cholesky.copy(),
+        hits.cot_covariance.copy(),
+    )
     mean[rows, 2:] = slopes
     cholesky[rows, 2:, :] = 0
     cholesky[rows, 2, 2], cholesky[rows, 3, 3] = sigma
@@ -104,7 +126,9 @@ def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float =
 
 
 def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:
-    """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs ``smartpix[acts]``."""
+    """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs
+    ``smartpix[acts]``.
+    """
     from smartpix.io.write import write_events
     from smartpix.simulate.events import header, simulate
 

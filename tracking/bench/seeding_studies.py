@@ -1,4 +1,6 @@
-"""Studies of ``smartpix bench seeding``: what the quantile does, where edges are lost, coverage, other sensors."""
+"""Studies of ``smartpix bench seeding``: what the quantile does, where edges are lost, coverage, other
+sensors.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,19 @@ def front(sample: Sample) -> dict[str, list[dict[str, float]]]:
                 score = score_edges(event.truth, edges.source, edges.target)
                 kept, found, wanted = kept + score.n_edges, found + score.n_found, wanted + score.n_wanted
             points.setdefault(name, []).append(
-                {"quantile": quantile, "edges": kept / len(sample.events), "edge_efficiency_0p9": found / max(wanted, 1)}
+                {
+                    "quantile": quantile,
+                    "edges": kept / len(sample.events),
+                    "edge_efficiency_0p9": found / max(wanted, 1),
+                }
             )
     return points
 
 
 def lost_edges(sample: Sample) -> dict[str, Any]:
-    """True edges of pT > 0.5 GeV, ``all`` and ``lost`` ones, in ``bins`` of ``pt`` and ``eta`` and by pair of ``layers``."""
+    """True edges of pT > 0.5 GeV, ``all`` and ``lost`` ones, in ``bins`` of ``pt`` and ``eta`` and by pair of
+    ``layers``.
+    """
     pt, eta, pair, lost = [], [], [], []
     layers = sample.detector.layers
     for event in sample.events:
@@ -60,7 +68,8 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
     missing = np.concatenate(lost)
     out: dict[str, Any] = {}
     for name, values, bins in (
-        ("pt", np.concatenate(pt), np.geomspace(0.5, 10, 12)), ("eta", np.concatenate(eta), np.linspace(-4, 4, 17)),
+        ("pt", np.concatenate(pt), np.geomspace(0.5, 10, 12)), ("eta", np.concatenate(eta), np.linspace(-4,
+        4, 17)),
     ):  # fmt: skip
         out[name] = {
             "bins": bins.tolist(), "all": np.histogram(values, bins)[0].tolist(),
@@ -68,20 +77,24 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
         }  # fmt: skip
     names, of = np.unique(np.array(pair), return_inverse=True)
     out["layers"] = {
-        name: {"all": int(np.sum(of == k)), "lost": int(np.sum(missing & (of == k)))} for k, name in enumerate(names.tolist())
+        name: {"all": int(np.sum(of == k)), "lost": int(np.sum(missing & (of == k)))}
+        for k, name in enumerate(names.tolist())
     }
     return out
 
 
 def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What other sensors and readouts would do to the barrel's edges: true directions blurred by their measured resolutions.
+    """What other sensors and readouts would do to the barrel's edges: true directions blurred by their
+    measured resolutions.
 
     Args:
-        levers: ``"levers"`` of ``smartpix study levers``: half widths of cot alpha and cot beta by lever and setting.
+        levers: ``"levers"`` of ``smartpix study levers``: half widths of cot alpha and cot beta by lever and
+            setting.
 
     Returns:
-        By lever and setting ``sigma`` (cot alpha, cot beta), ``reduction_barrel`` and ``edge_efficiency_0p9``. The blur is
-        the same for all clusters and Gaussian, so that the numbers compare with one another, not with the network's own.
+        By lever and setting ``sigma`` (cot alpha, cot beta), ``reduction_barrel`` and
+        ``edge_efficiency_0p9``. The blur is the same for all clusters and Gaussian, so that the numbers
+        compare with one another, not with the network's own.
     """
     layers, pairs = sample.detector.layers, sample.pairs
     chosen = np.flatnonzero(layers.barrel[pairs.inner] & layers.barrel[pairs.outer])
@@ -128,23 +141,35 @@ def coverage(sample: Sample) -> dict[str, Any]:
         held, pts, etas, names = [], [], [], []
         for start, end, pt in parts:
             axes = np.swapaxes(sample.detector.axes[end.module], 1, 2)
-            prediction = to_plane(make_cones(start, sample.field, options), sample.detector.center[end.module], axes)
+            prediction = to_plane(
+                make_cones(start, sample.field, options), sample.detector.center[end.module], axes
+            )
             own = end.estimate.covariance()[:, :2, :2]
             held.append(inside(prediction, end.estimate.mean[:, :2], own, options))
             pts.append(pt)
             step = end.position - start.position
             etas.append(np.abs(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3))))
-            names += [f"{layers.name(a)}-{layers.name(b)}" for a, b in zip(start.layer, end.layer, strict=True)]
+            names += [
+                f"{layers.name(a)}-{layers.name(b)}" for a, b in zip(start.layer, end.layer, strict=True)
+            ]
         ok, labels = np.concatenate(held), np.array(names)
         result: dict[str, Any] = {"all": float(ok.mean())}
         for name, values, bins in (
             ("pt", np.concatenate(pts), (0.5, 0.7, 0.9, 1.5, 3.0, 100.0)),
             ("eta", np.concatenate(etas), (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)),
         ):
-            chosen = [(f"{a:g}-{b:g}", (values >= a) & (values < b)) for a, b in zip(bins, bins[1:], strict=False)]
-            result[name] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
+            chosen = [
+                (f"{a:g}-{b:g}", (values >= a) & (values < b)) for a, b in zip(bins, bins[1:], strict=False)
+            ]
+            result[name] = [
+                {"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())}
+                for k, c in chosen
+                if c.sum() >= 100
+            ]
         chosen = [(str(k), labels == k) for k in np.unique(labels)]
-        result["layers"] = [{"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100]
+        result["layers"] = [
+            {"bin": k, "n": int(c.sum()), "inside": float(ok[c].mean())} for k, c in chosen if c.sum() >= 100
+        ]
         out[f"{quantile:g}"] = result
     return out
 
@@ -157,7 +182,14 @@ def read_levers(path: str | Path) -> Mapping[str, Any]:
     """
     try:
         levers = read_json(path)["levers"]
-        _ = [r["half_width_68"][k] for settings in levers.values() for r in settings.values() for k in ("cot_alpha", "cot_beta")]
+        _ = [
+            r["half_width_68"][k]
+            for settings in levers.values()
+            for r in settings.values()
+            for k in ("cot_alpha", "cot_beta")
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not the results of `smartpix study levers` ({error}); give its levers.json") from error
+        raise InputError(
+            f"{path}: not the results of `smartpix study levers` ({error}); give its levers.json"
+        ) from error
     return dict(levers)

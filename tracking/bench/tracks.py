@@ -1,4 +1,6 @@
-"""Behind ``smartpix bench tracking``: the chain beside ACTS's on the same hits, in turn in one process, on one thread."""
+"""Behind ``smartpix bench tracking``: the chain beside ACTS's on the same hits, in turn in one process, on
+one thread.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def load(path: str | Path, limit: int, options: RunOptions) -> tuple[Chain, list
 
 
 def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[str, float], int, int]:
-    """Tracks of all events, mean ms by stage up to the fit, edges and their bytes (features included) an event."""
+    """Tracks of all events, mean ms by stage up to the fit, edges and their bytes (features included) an
+    event.
+    """
     stages = [stage for stage in STAGES if stage != "vertex"]
     found, ms, n_edges, n_bytes = [], dict.fromkeys(stages, 0.0), 0, 0
     for k, event in enumerate(events):
@@ -92,7 +96,9 @@ def run_chain(chain: Chain, events: Sequence[Event]) -> tuple[list[Found], dict[
             ms[stage] += result.ms[stage] / len(events)
         n_edges += len(result.edges)
         columns = (getattr(result.edges, column.name) for column in fields(result.edges))
-        n_bytes += sum(c.nbytes for c in columns if isinstance(c, np.ndarray)) + 4 * len(EDGE_FEATURES) * len(result.edges)
+        n_bytes += sum(c.nbytes for c in columns if isinstance(c, np.ndarray)) + 4 * len(EDGE_FEATURES) * len(
+            result.edges
+        )
     return found, ms, n_edges // len(events), n_bytes // len(events)
 
 
@@ -103,14 +109,17 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
         with_parts: also what the fit and the cones do in the other's place.
 
     Returns:
-        ``ours`` and ``acts``: ``efficiency`` of findable particles; of tracks with at least four hits and pT > 0.5 GeV
-        ``n_tracks``, ``fake_rate``, ``duplicate_rate``, and ``fake_rate_central`` of those with abs(eta) < 2.5; ``ms`` an event
-        from clusters with estimates (ACTS: from measurements and space points) to tracks with parameters, ``ms_by_stage``,
-        ``us_per_track``; of the findable particles that both found ``resolution_*`` (68 % half widths), ``pull_*`` (standard
-        deviations of those within 5) and ``pull_half_width_*``. ``ratio_time``; ``ms_estimate``: what the estimates take where
-        the chip does not make them, and ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS with
-        :data:`tracking.acts.reference.LOOSE`. If asked ``window_graph``: ``edges``, ``mb``, ``ms``, ``efficiency``,
-        ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of these, and ``fit``: of
+        ``ours`` and ``acts``: ``efficiency`` of findable particles; of tracks with at least four hits and pT
+        > 0.5 GeV ``n_tracks``, ``fake_rate``, ``duplicate_rate``, and ``fake_rate_central`` of those with
+        abs(eta) < 2.5; ``ms`` an event
+        from clusters with estimates (ACTS: from measurements and space points) to tracks with parameters,
+        ``ms_by_stage``, ``us_per_track``; of the findable particles that both found ``resolution_*`` (68 %
+        half widths), ``pull_*`` (standard deviations of those within 5) and ``pull_half_width_*``.
+        ``ratio_time``; ``ms_estimate``: what the estimates take where the chip does not make them, and
+        ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS with
+        :data:`tracking.acts.reference.LOOSE`. If asked ``window_graph``: ``edges``, ``mb``, ``ms``,
+        ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
+        these, and ``fit``: of
         :func:`compare_fits`.
     """
     chain, events = load(path, limit, RunOptions())
@@ -135,13 +144,16 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
     loose = acts_tracks(hits, detector, field, LOOSE)
     common = [a.matched() & b.matched() for a, b in zip(of["cone"], of["acts"], strict=True)]
     result: dict[str, Any] = {
-        "n_events": len(events), "n_hits": sum(len(h) for h in hits) // len(hits), "field": field, "ms_estimate": ms_estimate,
+        "n_events": len(events), "n_hits": sum(len(h) for h in hits) // len(hits), "field": field,
+        "ms_estimate": ms_estimate,
         "ours": rates(of["cone"]) | resolutions(of["cone"], common, field) | _times(stages),
         "acts": rates(of["acts"]) | resolutions(of["acts"], common, field) | _times(acts_stages),
     }  # fmt: skip
     result["acts_loose"] = rates(judged(events, _found(loose))) | {"ms": loose.ms["total"]}
     for chosen in ("ours", "acts"):
-        result[chosen]["us_per_track"] = 1e3 * result[chosen]["ms"] * len(events) / max(result[chosen]["n_tracks"], 1)
+        result[chosen]["us_per_track"] = (
+            1e3 * result[chosen]["ms"] * len(events) / max(result[chosen]["n_tracks"], 1)
+        )
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     result["ratio_time_with_estimates"] = (result["ours"]["ms"] + ms_estimate) / result["acts"]["ms"]
     if with_parts:
@@ -151,27 +163,37 @@ def measure(path: str | Path, limit: int, with_parts: bool = False, report: Repo
         own, times = rates(of[name]), _median([run[1] for run in ours[name]])
         times.pop("estimate")
         result[f"{name}_graph"] = {
-            "edges": n_edges, "mb": n_bytes / 1e6, "efficiency": own["efficiency"], "fake_rate": own["fake_rate"],
+            "edges": n_edges, "mb": n_bytes / 1e6, "efficiency": own["efficiency"],
+            "fake_rate": own["fake_rate"],
         } | _times(times)  # fmt: skip
     return result
 
 
 def _found(made: ActsTracks) -> list[Found]:
-    return [Found(tracks, parameters) for tracks, parameters in zip(made.tracks, made.parameters, strict=True)]
+    return [
+        Found(tracks, parameters) for tracks, parameters in zip(made.tracks, made.parameters, strict=True)
+    ]
 
 
 def compare_fits(
-    events: Sequence[Event], found: Sequence[Found], judged_: Sequence[Judged], detector: Detector, field: float
+    events: Sequence[Event],
+    found: Sequence[Found],
+    judged_: Sequence[Judged],
+    detector: Detector,
+    field: float,
 ) -> dict[str, Any]:
     """The fit beside ACTS's Kalman fitter on the same tracks and hits.
 
     Returns:
-        ``ours`` and ``acts``: ``resolution_*`` and ``pull_*`` of the particles whose track both fitted, all its hits in it.
+        ``ours`` and ``acts``: ``resolution_*`` and ``pull_*`` of the particles whose track both fitted, all
+            its hits in it.
     """
     tracks = [f.tracks for f in found]
     fits = acts_fits([event.hits for event in events], tracks, [f.parameters for f in found], detector, field)
     theirs, whole = [], []
-    for own, made, track, values, n_fitted in zip(judged_, found, tracks, fits.parameters, fits.n_fitted, strict=True):
+    for own, made, track, values, n_fitted in zip(
+        judged_, found, tracks, fits.parameters, fits.n_fitted, strict=True
+    ):
         theirs.append(replace(own, parameters=values))
         complete = np.zeros(len(own.truth.findable), dtype=bool)
         # ACTS's fitter takes out no outlier.
@@ -234,15 +256,21 @@ def rates(events: Sequence[Judged]) -> dict[str, Any]:
         "efficiency": sum(int(e.matched().sum()) for e in events) / max(findable, 1),
         "n_findable": findable,
         "fake_rate": sum(int(np.sum(e.score.particle < 0)) for e in events) / max(n_tracks, 1),
-        "fake_rate_central": sum(int(np.sum(c & (e.score.particle < 0))) for e, c in zip(events, central, strict=True))
+        "fake_rate_central": sum(
+            int(np.sum(c & (e.score.particle < 0))) for e, c in zip(events, central, strict=True)
+        )
         / max(sum(int(c.sum()) for c in central), 1),
         "duplicate_rate": sum(int(e.score.duplicate.sum()) for e in events) / max(n_tracks, 1),
         "n_tracks": n_tracks,
     }
 
 
-def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.bool_]], field: float) -> dict[str, Any]:
-    """Half widths of residuals and standard deviations of pulls of some particles' first tracks; None where there are none."""
+def resolutions(
+    events: Sequence[Judged], particles: Sequence[npt.NDArray[np.bool_]], field: float
+) -> dict[str, Any]:
+    """Half widths of residuals and standard deviations of pulls of some particles' first tracks; None where
+    there are none.
+    """
     parts = []
     for event, wanted in zip(events, particles, strict=True):
         who = event.score.particle
@@ -261,10 +289,12 @@ def resolutions(events: Sequence[Judged], particles: Sequence[npt.NDArray[np.boo
 def bench_tracking(
     pileups: Sequence[int], n_events: int, seed: int, with_jets: bool = True, report: Report = print
 ) -> dict[str, Any]:
-    """Everything behind ``smartpix bench tracking``: events of every pile-up are simulated with a seed nothing was trained on.
+    """Everything behind ``smartpix bench tracking``: events of every pile-up are simulated with a seed
+    nothing was trained on.
 
     Args:
-        pileups: :data:`MAIN` among them has ``n_events`` events and the window's graph, the others a third as many.
+        pileups: :data:`MAIN` among them has ``n_events`` events and the window's graph, the others a third as
+            many.
         with_jets: also :data:`JETS` jets of 10 pions over pile-up 60.
 
     Returns:
@@ -275,7 +305,9 @@ def bench_tracking(
     """
     check("bench tracking", "events", n_events, n_events >= 1, "at least 1")
     if MAIN not in pileups:
-        raise InputError(f"bench tracking: pile-up {MAIN} must be among {list(pileups)}; the main numbers are of it")
+        raise InputError(
+            f"bench tracking: pile-up {MAIN} must be among {list(pileups)}; the main numbers are of it"
+        )
     few = max(n_events // 3, 1)
     # What is missing is better said before the simulation.
     import_acts()
@@ -299,7 +331,9 @@ def bench_tracking(
 def _check_fresh(seed: int) -> None:
     for name in {RunOptions().gnn, WINDOW.gnn}:
         if seed in {made.get("seed") for made in describe_weights(name)["data"]}:
-            raise InputError(f"bench tracking: '{name}' was trained on events of seed {seed}; give another --seed")
+            raise InputError(
+                f"bench tracking: '{name}' was trained on events of seed {seed}; give another --seed"
+            )
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -313,9 +347,7 @@ def table(result: Mapping[str, Any]) -> str:
     for name, sample in samples.items():
         for who in ("ours", "acts"):
             r = sample[who]
-            numbers = (
-                f"{r['efficiency']:11.4f}{r['fake_rate']:8.4f}{r['duplicate_rate']:11.4f}{r['ms']:8.1f}{r['us_per_track']:9.1f}"
-            )
+            numbers = f"{r['efficiency']:11.4f}{r['fake_rate']:8.4f}{r['duplicate_rate']:11.4f}{r['ms']:8.1f}{r['us_per_track']:9.1f}"
             lines.append(f"{name if who == 'ours' else '':14s}{who:6s}{numbers}{_widths(r, keys)}")
         ratios = f"{sample['ratio_time']:.3f}, with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
         lines.append(f"{'':14s}time over ACTS's, from clusters with estimates: {ratios}")
@@ -328,7 +360,8 @@ def table(result: Mapping[str, Any]) -> str:
         lines.append(f"{name:14s}{g['edges']:9d} edges {g['mb']:6.1f} MB {g['ms']:7.1f} ms, {quality_of}")
     for who, title in (("ours", "our fit"), ("acts", "ACTS's")):
         widths = "".join(
-            f"{'-' if (w := result['fit'][who][f'resolution_{k}']) is None else format(w, '.4g'):>12s}" for k in keys
+            f"{'-' if (w := result['fit'][who][f'resolution_{k}']) is None else format(w, '.4g'):>12s}"
+            for k in keys
         )
         lines.append(f"{title:14s}{'of the same tracks':44s}{widths}")
     for who in ("ours", "acts"):

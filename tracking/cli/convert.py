@@ -15,20 +15,27 @@ __all__ = ["add_convert"]
 def add_convert(commands: Any) -> None:
     """Add ``convert`` to the commands."""
     convert = commands.add_parser("convert", help="other formats to event files", description=(
-        "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), say what was found. "
-        "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto the files."
+        "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), "
+        "say what was found. "
+        "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto "
+        "the files."
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
-        "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT file; the format "
+        "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT "
+        "file; the format "
         "(trackml, acts-csv, acts-root, smartpix) is found out where it is not given"
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
-        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in the folder its pixels"
+        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in "
+        "the folder its pixels"
     ))  # fmt: skip
-    convert.add_argument("--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)")
+    convert.add_argument(
+        "--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)"
+    )
     convert.add_argument("--electrons", type=float, metavar="E", help=(
-        "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges in e)"
+        "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges "
+        "in e)"
     ))  # fmt: skip
     convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
         "of the events in the file (default: ttree; of an event file the one that it has not)"
@@ -46,8 +53,10 @@ def _convert(options: argparse.Namespace) -> None:
     if len(kind) > 1 or any(k not in KINDS and ("." in k or "/" in k or Path(k).exists()) for k in kind):
         given = len(kind) + (kind[0] not in KINDS)
         raise InputError(
-            f"convert: takes one input, after its format or without, and these are {given} ({', '.join(options.input)}); convert "
-            "each to an output of its own, or give one folder that holds all events. `smartpix run` takes several event files"
+            f"convert: takes one input, after its format or without, and these are {given} "
+            f"({', '.join(options.input)}); convert "
+            "each to an output of its own, or give one folder that holds all events. `smartpix run` takes "
+            "several event files"
         )
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
@@ -66,7 +75,8 @@ def _warn(done: dict[str, Any]) -> None:
     unmatched = [f"{done[name]} {words}" for name, words in what.items() if done[name]]
     if unmatched:
         log(
-            f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the tables are damaged or "
+            f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the "
+            f"tables are damaged or "
             "not of the same events"
         )
     if done["n_hits"] == 0:

@@ -15,15 +15,26 @@ __all__ = ["add_display"]
 
 def add_display(commands: Any) -> None:
     """Add ``display`` to the commands."""
-    display = commands.add_parser("display", help="one event in three dimensions, as a page for the browser", description=(
-        "Run the chain on one event and write a single HTML page, which needs no network: hits, layers, edges before and after, "
-        "cones, tracks and vertices to turn about; a click on a hit shows its cluster, estimate, cone, edges and track."
+    display = commands.add_parser("display", help="one event in three dimensions, as a page for the browser",
+    description=(
+        "Run the chain on one event and write a single HTML page, which needs no network: hits, layers, "
+        "edges before and after, "
+        "cones, tracks and vertices to turn about; a click on a hit shows its cluster, estimate, cone, edges "
+        "and track."
     ))  # fmt: skip
     display.add_argument(
-        "path", nargs="?", type=named_path, metavar="FILE", help="event file (ROOT); default: the embedded sample"
+        "path",
+        nargs="?",
+        type=named_path,
+        metavar="FILE",
+        help="event file (ROOT); default: the embedded sample",
     )
-    display.add_argument("--event", type=int, metavar="N", help="number of the event (default: the file's first)")
-    display.add_argument("-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)")
+    display.add_argument(
+        "--event", type=int, metavar="N", help="number of the event (default: the file's first)"
+    )
+    display.add_argument(
+        "-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)"
+    )
     chain_flags(display)
     json_flag(display)
     display.set_defaults(command_function=_display)

@@ -14,8 +14,10 @@ __all__ = ["add_doctor"]
 
 def add_doctor(commands: Any) -> None:
     """Add ``doctor`` to the commands."""
-    doctor = commands.add_parser("doctor", help="versions, threads, caches, optional parts, and a self-test", description=(
-        "Print what is installed and how it is set up, check the shipped data and weights against their sha256, and test the "
+    doctor = commands.add_parser("doctor", help="versions, threads, caches, optional parts, and a self-test",
+    description=(
+        "Print what is installed and how it is set up, check the shipped data and weights against their "
+        "sha256, and test the "
         "compiled kernels on one event. Exit code 1 if something is wrong, with what to do on stderr."
     ))  # fmt: skip
     json_flag(doctor)

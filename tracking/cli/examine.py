@@ -1,4 +1,6 @@
-"""``smartpix doctor``: what is installed, with how many threads, where caches are, and whether data and kernels are sound."""
+"""``smartpix doctor``: what is installed, with how many threads, where caches are, and whether data and
+kernels are sound.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +28,36 @@ __all__ = ["check_data", "examine", "table"]
 TOOLS = ("g++", "verilator", "yosys")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ENOUGH_FOUND = 0.9
-"""Share of the findable particles of the sample's first event that a sound installation finds; all but a few are."""
+"""Share of the findable particles of the sample's first event that a sound installation finds; all but a few
+are.
+"""
 
 
 def examine() -> dict[str, Any]:
     """Look at the installation and test it; compiles what is not compiled yet.
 
     Returns:
-        ``versions``, ``threads``, ``caches``, ``optional``, ``tools``, ``data``, ``self_test``, and ``problems``: a sentence for
-        each thing that is wrong and what to do. Optional parts that are not there are no problem.
+        ``versions``, ``threads``, ``caches``, ``optional``, ``tools``, ``data``, ``self_test``, and
+        ``problems``: a sentence for each thing that is wrong and what to do. Optional parts that are not
+            there are no problem.
     """
     versions = _versions()
-    problems = [f"{name} is not installed; install smartpix again" for name, found in versions.items() if found is None]
+    problems = [
+        f"{name} is not installed; install smartpix again"
+        for name, found in versions.items()
+        if found is None
+    ]
     told: dict[str, Any] = {
         "versions": versions,
         "optional": {extra: {name: _version(name) for name in names} for extra, names in EXTRAS.items()},
         "tools": {tool: shutil.which(tool) for tool in TOOLS},
         "data": check_data(data_path("README.md").parent),
     }
-    problems += [f"data: {name} {state}; install smartpix again" for name, state in told["data"].items() if state != "ok"]
+    problems += [
+        f"data: {name} {state}; install smartpix again"
+        for name, state in told["data"].items()
+        if state != "ok"
+    ]
     if not problems:
         told["threads"] = _threads()
         told["caches"] = _caches()
@@ -84,7 +97,8 @@ def _threads() -> dict[str, Any]:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     variables = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     return {
-        "cores": os.cpu_count(), "affinity": affinity, "numba": most_threads(), "torch": torch.get_num_threads(),
+        "cores": os.cpu_count(), "affinity": affinity, "numba": most_threads(),
+        "torch": torch.get_num_threads(),
         "environment": variables,
     }  # fmt: skip
 
@@ -101,7 +115,9 @@ def _caches() -> dict[str, dict[str, Any]]:
         "smartpix kernels": run.stats.cache_path, "seeding kernels": search.stats.cache_path,
         "tracking kernels": fit_all.stats.cache_path, "matplotlib": mpl.get_cachedir(),
     }  # fmt: skip
-    return {name: {"folder": str(folder), "writable": _writable(Path(folder))} for name, folder in folders.items()}
+    return {
+        name: {"folder": str(folder), "writable": _writable(Path(folder))} for name, folder in folders.items()
+    }
 
 
 def _writable(folder: Path) -> bool:
@@ -111,14 +127,19 @@ def _writable(folder: Path) -> bool:
 
 
 def check_data(folder: Path) -> dict[str, str]:
-    """State of each file that the folder's ``README.md`` lists with its sha256: ``ok`` or what is wrong with it.
+    """State of each file that the folder's ``README.md`` lists with its sha256: ``ok`` or what is wrong with
+    it.
 
     Weights must also be those that their JSON describes, and that JSON as it was written.
 
     Raises:
         InputError: there is no list.
     """
-    sums = re.findall(r"^([\w./-]+)\s+([0-9a-f]{64})$", (folder / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sums = re.findall(
+        r"^([\w./-]+)\s+([0-9a-f]{64})$",
+        (folder / "README.md").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
     if not sums:
         raise InputError(f"{folder / 'README.md'}: has no list of sha256; install smartpix again")
     states = {}
@@ -141,8 +162,9 @@ def self_test() -> dict[str, Any]:
     """The embedded sample's first event through all compiled kernels.
 
     Returns:
-        ``checks`` by name: edges do not depend on the number of threads, everything is finite, and nearly all findable particles
-        are found; ``seconds`` of the compilation (or loading) and ``ms`` of the event after it.
+        ``checks`` by name: edges do not depend on the number of threads, everything is finite, and nearly all
+        findable particles are found; ``seconds`` of the compilation (or loading) and ``ms`` of the event
+        after it.
     """
     from dataclasses import fields
 
@@ -160,7 +182,9 @@ def self_test() -> dict[str, Any]:
     warm = time.perf_counter()
     result = chain.event(0, clusters)
     done = time.perf_counter()
-    again = find_edges(result.hits, file.header.detector, chain.pairs, file.header.field, options.cone, threads=2)
+    again = find_edges(
+        result.hits, file.header.detector, chain.pairs, file.header.field, options.cone, threads=2
+    )
     same = all(np.array_equal(getattr(again, f.name), getattr(result.edges, f.name)) for f in fields(again))
     helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
@@ -171,7 +195,8 @@ def self_test() -> dict[str, Any]:
             "edges on one and two threads": same, "finite results": finite,
             "findable particles": bool(len(found) and found.mean() >= ENOUGH_FOUND),
         },
-        "n_findable": len(found), "n_found": int(found.sum()), "seconds_to_load": warm - start, "ms": 1e3 * (done - warm),
+        "n_findable": len(found), "n_found": int(found.sum()), "seconds_to_load": warm - start,
+        "ms": 1e3 * (done - warm),
     }  # fmt: skip
 
 
@@ -184,14 +209,16 @@ def table(told: Mapping[str, Any]) -> str:
         lines += ["", f"{'cores':18s} {t['cores']}, {t['affinity']} of them for this process",
                   f"{'threads':18s} Numba {t['numba']}, torch {t['torch']}" + (f" ({set_by})" if set_by else "")]  # fmt: skip
     lines += [
-        f"{name:18s} {c['folder']}{'' if c['writable'] else '  NOT WRITABLE'}" for name, c in told.get("caches", {}).items()
+        f"{name:18s} {c['folder']}{'' if c['writable'] else '  NOT WRITABLE'}"
+        for name, c in told.get("caches", {}).items()
     ]
     lines.append("")
     for extra, found in told["optional"].items():
         there = ", ".join(f"{name} {v}" for name, v in found.items() if v)
         lacking = ", ".join(name for name, v in found.items() if not v)
         lines.append(
-            f"{'[' + extra + ']':18s} {there}{'; ' if there and lacking else ''}{'without ' + lacking if lacking else ''}"
+            f"{'[' + extra + ']':18s} "
+            f"{there}{'; ' if there and lacking else ''}{'without ' + lacking if lacking else ''}"
         )
     lines += [f"{tool:18s} {where or 'not found'}" for tool, where in told["tools"].items()]
     n_good = sum(state == "ok" for state in told["data"].values())
@@ -200,7 +227,8 @@ def table(told: Mapping[str, Any]) -> str:
         s = told["self_test"]
         passed, of = sum(s["checks"].values()), len(s["checks"])
         lines.append(
-            f"{'self-test':18s} {passed} of {of} passed: {s['n_found']} of {s['n_findable']} findable particles found, "
+            f"{'self-test':18s} {passed} of {of} passed: {s['n_found']} of {s['n_findable']} findable "
+            f"particles found, "
             f"{s['ms']:.0f} ms for the event, {s['seconds_to_load']:.1f} s to load the kernels"
         )
     return "\n".join(lines)

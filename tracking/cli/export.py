@@ -15,29 +15,51 @@ __all__ = ["add_export"]
 
 def add_export(commands: Any) -> None:
     """Add ``export`` to the commands."""
-    export = commands.add_parser("export", help="a quantised network as C++ and Verilog, proven bit for bit", description=(
-        "Write a quantised network as an hls4ml project with a test bench of real clusters, compile its C simulation and compare "
-        "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with open tools. A graph "
+    export = commands.add_parser("export", help="a quantised network as C++ and Verilog, proven bit for bit",
+    description=(
+        "Write a quantised network as an hls4ml project with a test bench of real clusters, compile its C "
+        "simulation and compare "
+        "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with "
+        "open tools. A graph "
         "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx."
     ))  # fmt: skip
     export.add_argument(
-        "weights", metavar="WEIGHTS", help="quantised ones (see compress) or the graph network's: by name, or a path"
+        "weights",
+        metavar="WEIGHTS",
+        help="quantised ones (see compress) or the graph network's: by name, or a path",
     )
-    export.add_argument("-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx")
-    export.add_argument("--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)")
+    export.add_argument(
+        "-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx"
+    )
+    export.add_argument(
+        "--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)"
+    )
     export.add_argument("--io", default="parallel", help="parallel or stream (default: %(default)s)")
     export.add_argument("--strategy", metavar="HOW", help=(
         "latency, resource or distributed_arithmetic (default: latency, or the backend's only one)"
     ))  # fmt: skip
-    export.add_argument("--reuse", type=int, default=1, metavar="N", help="of a multiplier per cluster (default: %(default)s)")
-    export.add_argument("--part", default="", help="device (default: hls4ml's)")
-    export.add_argument("--clock", type=float, default=5.0, metavar="NS", help="period (default: %(default)s)")
-    export.add_argument("--clusters", type=int, default=2000, metavar="N", help="in the test bench (default: %(default)s)")
     export.add_argument(
-        "--file", type=named_path, metavar="F.parquet", help="take them from this data set, not from a simulation"
+        "--reuse", type=int, default=1, metavar="N", help="of a multiplier per cluster (default: %(default)s)"
     )
-    export.add_argument("--seed", type=int, default=1, help="of the simulated clusters (default: %(default)s)")
-    export.add_argument("--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)")
+    export.add_argument("--part", default="", help="device (default: hls4ml's)")
+    export.add_argument(
+        "--clock", type=float, default=5.0, metavar="NS", help="period (default: %(default)s)"
+    )
+    export.add_argument(
+        "--clusters", type=int, default=2000, metavar="N", help="in the test bench (default: %(default)s)"
+    )
+    export.add_argument(
+        "--file",
+        type=named_path,
+        metavar="F.parquet",
+        help="take them from this data set, not from a simulation",
+    )
+    export.add_argument(
+        "--seed", type=int, default=1, help="of the simulated clusters (default: %(default)s)"
+    )
+    export.add_argument(
+        "--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)"
+    )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
     json_flag(export)
     export.set_defaults(command_function=_export)

@@ -45,7 +45,9 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong usage."""
+    """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong
+    usage.
+    """
     with streams():
         options, wrong = parse(_parser(), arguments)
         if wrong:
@@ -79,24 +81,39 @@ def _parser() -> argparse.ArgumentParser:
     commands = subcommands(parser, "commands", "COMMAND")
 
     run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
-        "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, summary.json and figures."
+        "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, "
+        "summary.json and figures."
     ))  # fmt: skip
     run.add_argument("files", nargs="*", type=named_path, metavar="FILE", help=(
         "event files (ROOT), or patterns in quotes ('pu200-*.root'); default: the embedded sample"
     ))  # fmt: skip
     run.add_argument(
-        "-o", "--output", type=named_path, default=Path("smartpix-out"), help="folder for the results (default: %(default)s)"
+        "-o",
+        "--output",
+        type=named_path,
+        default=Path("smartpix-out"),
+        help="folder for the results (default: %(default)s)",
     )
     chain_flags(run)
-    run.add_argument("--write", action="append", default=[], choices=EXTRA, help="one more file of results; may be repeated")
+    run.add_argument(
+        "--write",
+        action="append",
+        default=[],
+        choices=EXTRA,
+        help="one more file of results; may be repeated",
+    )
     run.add_argument("--join", type=named_path, metavar="ORIGINAL", help=(
-        "what the files were converted from: also write track number and score for every hit of it, in its order"
+        "what the files were converted from: also write track number and score for every hit of it, in its "
+        "order"
     ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     run.add_argument("--dask", metavar="ADDRESS|local", help=(
-        "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see docs/scaling.md"
+        "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see "
+        "docs/scaling.md"
     ))  # fmt: skip
-    run.add_argument("--workers", type=int, metavar="N", help="processes of --dask local (default: one per core)")
+    run.add_argument(
+        "--workers", type=int, metavar="N", help="processes of --dask local (default: one per core)"
+    )
     run.add_argument(
         "--events-per-unit", type=int, default=10, metavar="N",
         help="events that are run, sent and kept together (default: %(default)s)",
@@ -105,10 +122,17 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command_function=_run)
 
     info = commands.add_parser("info", help="what a file holds", description=(
-        "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or a folder) or weights "
+        "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or "
+        "a folder) or weights "
         "(safetensors) hold."
     ))  # fmt: skip
-    info.add_argument("file", type=named_path, nargs="?", metavar="FILE", help="or weights by name; default: the embedded sample")
+    info.add_argument(
+        "file",
+        type=named_path,
+        nargs="?",
+        metavar="FILE",
+        help="or weights by name; default: the embedded sample",
+    )
     json_flag(info)
     info.set_defaults(command_function=_info)
 
@@ -124,12 +148,21 @@ def _parser() -> argparse.ArgumentParser:
     add_convert(commands)
 
     detector = commands.add_parser("detector", help="make the generic detector's module table", description=(
-        "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs pyacts)."
+        "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs "
+        "pyacts)."
     ))  # fmt: skip
-    detector.add_argument("--pitch-u", type=float, default=0.0125, metavar="MM", help="pitch along r-phi (default: %(default)s)")
-    detector.add_argument("--pitch-v", type=float, default=0.05, metavar="MM", help="pitch along z or r (default: %(default)s)")
-    detector.add_argument("--thickness", type=float, default=0.1, metavar="MM", help="of the sensor (default: %(default)s)")
-    detector.add_argument("--endcap-thickness", type=float, metavar="MM", help="of the sensors on the disks, if they differ")
+    detector.add_argument(
+        "--pitch-u", type=float, default=0.0125, metavar="MM", help="pitch along r-phi (default: %(default)s)"
+    )
+    detector.add_argument(
+        "--pitch-v", type=float, default=0.05, metavar="MM", help="pitch along z or r (default: %(default)s)"
+    )
+    detector.add_argument(
+        "--thickness", type=float, default=0.1, metavar="MM", help="of the sensor (default: %(default)s)"
+    )
+    detector.add_argument(
+        "--endcap-thickness", type=float, metavar="MM", help="of the sensors on the disks, if they differ"
+    )
     detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
     json_flag(detector)
     detector.set_defaults(command_function=_detector)
@@ -164,7 +197,8 @@ def _run(options: argparse.Namespace) -> None:
         print_summary(summary, options.output)
     if failed := summary["failed"]:
         raise InputError(
-            f"{len(failed)} of {len(failed) + len(summary['files'])} files are left out: {', '.join(failed)}; the reasons are in "
+            f"{len(failed)} of {len(failed) + len(summary['files'])} files are left out: "
+            f"{', '.join(failed)}; the reasons are in "
             f"{options.output / 'summary.json'}. The same command does only these when they are repaired"
         )
 
@@ -182,4 +216,6 @@ def _detector(options: argparse.Namespace) -> None:
 
     detector = generic_detector(options.pitch_u, options.pitch_v, options.thickness, options.endcap_thickness)
     write_detector(detector, options.output)
-    print_result(options, {"file": str(options.output), "n_modules": len(detector), "n_layers": len(detector.layers)})
+    print_result(
+        options, {"file": str(options.output), "n_modules": len(detector), "n_layers": len(detector.layers)}
+    )

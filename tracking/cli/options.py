@@ -23,14 +23,24 @@ HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNOREC
 def chain_flags(parser: argparse.ArgumentParser) -> None:
     """Add ``--options``, ``--set``, ``--estimates`` and ``--link-bits``."""
     parser.add_argument(
-        "--options", type=named_path, metavar="TOML", help="file of options, a section per stage; see docs/options.md"
+        "--options",
+        type=named_path,
+        metavar="TOML",
+        help="file of options, a section per stage; see docs/options.md",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one option, e.g. cone.quantile=0.99; wins over the file"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one option, e.g. cone.quantile=0.99; wins over the file",
     )
     parser.add_argument("--estimates", choices=ESTIMATES, help="where positions and directions come from")
     parser.add_argument(
-        "--link-bits", type=int, metavar="N", help="bits of each output that the chip sends, with quantised estimates"
+        "--link-bits",
+        type=int,
+        metavar="N",
+        help="bits of each output that the chip sends, with quantised estimates",
     )
 
 
@@ -64,7 +74,10 @@ def read_options(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder, and a file of options (TOML) is needed; give the file's name")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is a device or a pipe, and a file of options (TOML) is needed; write the options into one")
+        raise InputError(
+            f"{path}: is a device or a pipe, and a file of options (TOML) is needed; write the options into "
+            f"one"
+        )
     if not path.exists():
         raise InputError(f"{path}: no such options file")
     try:
@@ -83,7 +96,9 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
     """
     key, equals, text = assignment.partition("=")
     if not equals:
-        raise InputError(f"--set {quoted(assignment)}: write it as section.key=value, e.g. --set cone.quantile=0.99")
+        raise InputError(
+            f"--set {quoted(assignment)}: write it as section.key=value, e.g. --set cone.quantile=0.99"
+        )
     try:
         value = parse_toml(f"value = {text}")["value"]
     except ValueError:

@@ -23,7 +23,9 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    """One JSON object, or aligned lines, nested keys with dots; of long lists and, where there is much, of tables the length."""
+    """One JSON object, or aligned lines, nested keys with dots; of long lists and, where there is much, of
+    tables the length.
+    """
     if options.json:
         print_json(result)
         return

@@ -24,7 +24,9 @@ def named_path(text: str) -> Path:
         argparse.ArgumentTypeError: the name is empty, which pathlib takes for the current folder.
     """
     if not text.strip():
-        raise argparse.ArgumentTypeError("the name is empty (a variable of the shell that is not set?); give a name")
+        raise argparse.ArgumentTypeError(
+            "the name is empty (a variable of the shell that is not set?); give a name"
+        )
     return Path(text)
 
 
@@ -64,7 +66,9 @@ def subcommands(parser: argparse.ArgumentParser, title: str, metavar: str) -> An
     return parser.add_subparsers(title=title, metavar=metavar)
 
 
-def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> tuple[argparse.Namespace, str | None]:
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[argparse.Namespace, str | None]:
     """Options of a command line, and what is wrong with it where a word is left over."""
     words = sys.argv[1:] if arguments is None else arguments
     options, unknown = parser.parse_known_args(words)

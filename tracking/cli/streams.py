@@ -1,4 +1,6 @@
-"""Standard output and error of a command: they take every character, may be closed, full or cut off by ``head``."""
+"""Standard output and error of a command: they take every character, may be closed, full or cut off by
+``head``.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ from smartpix.schema import InputError
 __all__ = ["ReaderGoneError", "results_alone", "show", "silence", "streams"]
 
 UNIT = re.compile(r"(?<![^\s\[(])µm(?![^\s\]),;])")
-"""Where a µ is ours, and a u does for it on terminals without it. Names of files keep what tells them apart: a backslash and
-the character's number."""
+"""Where a µ is ours, and a u does for it on terminals without it. Names of files keep what tells them apart:
+a backslash and the character's number."""
 STRICT = ("strict", "surrogateescape", "backslashreplace")
 """Ways of a stream with characters it lacks that Python chose, not the user."""
 
@@ -43,12 +45,16 @@ def show(text: str) -> None:
         raise ReaderGoneError from None
     except OSError as error:
         silence(stream)
-        raise InputError(f"standard output cannot be written ({error.strerror}); make room or send it elsewhere") from error
+        raise InputError(
+            f"standard output cannot be written ({error.strerror}); make room or send it elsewhere"
+        ) from error
 
 
 @contextmanager
 def streams() -> Iterator[None]:
-    """Make standard streams of this process fit to be written to: there, and with a spelling for what they lack."""
+    """Make standard streams of this process fit to be written to: there, and with a spelling for what they
+    lack.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -103,7 +109,9 @@ def results_alone() -> Iterator[None]:
 
 
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Error handler of an encoder: the unit's u or the character's number; of a path's undecodable byte the byte itself."""
+    """Error handler of an encoder: the unit's u or the character's number; of a path's undecodable byte the
+    byte itself.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
@@ -115,7 +123,9 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def silence(stream: TextIO) -> None:
-    """Let a stream that cannot be written swallow what it still holds, so that Python's end says nothing of it."""
+    """Let a stream that cannot be written swallow what it still holds, so that Python's end says nothing of
+    it.
+    """
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -22,7 +22,8 @@ def add_train(commands: Any) -> None:
     train = commands.add_parser("train", help="train the networks")
     kinds = subcommands(train, "what", "WHAT")
     mdn = kinds.add_parser("mdn", help="the estimates' network", description=(
-        "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and save it. "
+        "Train the mixture density network on simulated event files, calibrate it on held-out clusters, and "
+        "save it. "
         "An interrupted training is taken up again by the same command."
     ))  # fmt: skip
     mdn.add_argument("files", nargs="+", type=named_path, metavar="FILE", help=(
@@ -30,28 +31,51 @@ def add_train(commands: Any) -> None:
     ))  # fmt: skip
     mdn.add_argument("--region", choices=("barrel", "endcap"), required=True)
     mdn.add_argument("--network", default="columns", metavar="KIND", help=(
-        "columns (2,178 parameters), conv (the talk's 2,029) or mlp (2,219, on projections); default: %(default)s"
+        "columns (2,178 parameters), conv (the talk's 2,029) or mlp (2,219, on projections); default: "
+        "%(default)s"
     ))  # fmt: skip
-    mdn.add_argument("--hidden", type=int, default=0, metavar="N", help="width of the dense layers; 0: the network's own")
-    mdn.add_argument("--filters", type=int, default=4, metavar="N", help="of the column network (default: %(default)s)")
+    mdn.add_argument(
+        "--hidden", type=int, default=0, metavar="N", help="width of the dense layers; 0: the network's own"
+    )
+    mdn.add_argument(
+        "--filters", type=int, default=4, metavar="N", help="of the column network (default: %(default)s)"
+    )
     mdn.add_argument("--batch-norm", action="store_true", help="normalise over the batch in training")
-    mdn.add_argument("--slices", type=int, nargs="+", metavar="S", help="default: the first and the last, 0 and 19 of data sets")
-    mdn.add_argument("--noise", type=float, metavar="E", help="noise added to data sets; without these flags, none is")
+    mdn.add_argument(
+        "--slices",
+        type=int,
+        nargs="+",
+        metavar="S",
+        help="default: the first and the last, 0 and 19 of data sets",
+    )
+    mdn.add_argument(
+        "--noise", type=float, metavar="E", help="noise added to data sets; without these flags, none is"
+    )
     mdn.add_argument("--threshold", type=float, metavar="E", help="threshold applied to data sets")
     mdn.add_argument("--threshold-dispersion", type=float, metavar="E", help="its spread from pixel to pixel")
-    mdn.add_argument("--bits", type=int, metavar="N", help="bits of the input of data sets: 0 (float), 2 to 8")
+    mdn.add_argument(
+        "--bits", type=int, metavar="N", help="bits of the input of data sets: 0 (float), 2 to 8"
+    )
     mdn.add_argument("--adc-max", type=float, metavar="E", help="where the ADC saturates (default: 16000)")
     mdn.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
     mdn.add_argument("--epochs", type=int, default=60, help="(default: %(default)s)")
     mdn.add_argument("--batch-size", type=int, default=512, help="(default: %(default)s)")
     mdn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
-    mdn.add_argument("--schedule", default="cosine", help="of the learning rate: cosine or constant (default: %(default)s)")
-    mdn.add_argument("--patience", type=int, default=0, metavar="N", help="stop after N epochs without progress; 0: never")
+    mdn.add_argument(
+        "--schedule", default="cosine", help="of the learning rate: cosine or constant (default: %(default)s)"
+    )
+    mdn.add_argument(
+        "--patience", type=int, default=0, metavar="N", help="stop after N epochs without progress; 0: never"
+    )
     mdn.add_argument("--augment", nargs="*", default=["mirror-x"], metavar="HOW", help=(
         "mirror-x, mirror-y (end-caps only) and shift; default: mirror-x"
     ))  # fmt: skip
-    mdn.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path")
-    mdn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    mdn.add_argument(
+        "--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path"
+    )
+    mdn.add_argument(
+        "--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)"
+    )
     shape = kinds.add_parser(
         "shape",
         help="the cluster-shape estimates",
@@ -66,31 +90,55 @@ def add_train(commands: Any) -> None:
     gnn.add_argument("--pileup", type=int, nargs="+", default=[], metavar="P", help=(
         "train on events that are simulated now, so many for each pile-up (needs ACTS); no FILE then"
     ))  # fmt: skip
-    gnn.add_argument("--events", type=int, default=20, metavar="N", help="of each --pileup (default: %(default)s)")
+    gnn.add_argument(
+        "--events", type=int, default=20, metavar="N", help="of each --pileup (default: %(default)s)"
+    )
     gnn.add_argument("--seed", type=int, default=1, help="of these events (default: %(default)s)")
     gnn.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
-        "any option of tracking.finders.gnn.train.TrainGnnOptions, e.g. degrade.noise=0.05 or cone.quantile=0.999; wins over the flags"
+        "any option of tracking.finders.gnn.train.TrainGnnOptions, e.g. degrade.noise=0.05 or "
+        "cone.quantile=0.999; wins over the flags"
     ))  # fmt: skip
     gnn.add_argument("--epochs", type=int, default=30, help="(default: %(default)s)")
-    gnn.add_argument("--screen-epochs", type=int, default=10, help="of the screen, before (default: %(default)s)")
+    gnn.add_argument(
+        "--screen-epochs", type=int, default=10, help="of the screen, before (default: %(default)s)"
+    )
     gnn.add_argument("--hidden", type=int, default=16, help="width of the layers (default: %(default)s)")
     gnn.add_argument("--passes", type=int, default=2, help="message passes (default: %(default)s)")
-    gnn.add_argument("--graph", default="cone", metavar="HOW", help="of the edges in the cone (default), or of all in the window")
-    gnn.add_argument("--estimates", default="auto", metavar="KIND", help="auto, mdn or shape (default: %(default)s)")
-    gnn.add_argument("--mdn-barrel", default="mdn-barrel", metavar="WEIGHTS", help="of the estimates, by name or path")
+    gnn.add_argument(
+        "--graph",
+        default="cone",
+        metavar="HOW",
+        help="of the edges in the cone (default), or of all in the window",
+    )
+    gnn.add_argument(
+        "--estimates", default="auto", metavar="KIND", help="auto, mdn or shape (default: %(default)s)"
+    )
+    gnn.add_argument(
+        "--mdn-barrel", default="mdn-barrel", metavar="WEIGHTS", help="of the estimates, by name or path"
+    )
     gnn.add_argument("--mdn-endcap", default="mdn-endcap", metavar="WEIGHTS", help="likewise")
-    gnn.add_argument("--shape", default="auto", metavar="WEIGHTS", help="likewise, of the cluster-shape estimates")
-    gnn.add_argument("--keep", type=float, default=0.9995, help="share of true edges the screen keeps (default: %(default)s)")
+    gnn.add_argument(
+        "--shape", default="auto", metavar="WEIGHTS", help="likewise, of the cluster-shape estimates"
+    )
+    gnn.add_argument(
+        "--keep",
+        type=float,
+        default=0.9995,
+        help="share of true edges the screen keeps (default: %(default)s)",
+    )
     gnn.add_argument("--patience", type=int, default=10, help=(
         "stop when the held-out loss has not improved for so many epochs (default: %(default)s)"
     ))  # fmt: skip
     gnn.add_argument("--learning-rate", type=float, default=5e-3, help="(default: %(default)s)")
-    gnn.add_argument("--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)")
+    gnn.add_argument(
+        "--train-seed", type=int, default=1, help="of the weights and the order (default: %(default)s)"
+    )
     for parser, function in ((mdn, _train_mdn), (shape, _train_shape), (gnn, _train_gnn)):
         parser.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
         if parser is not shape:
             parser.add_argument("--threads", type=int, default=1, help=(
-                "of torch (default: %(default)s); the weights depend on their number in the last digits, since sums are taken in "
+                "of torch (default: %(default)s); the weights depend on their number in the last digits, "
+                "since sums are taken in "
                 "another order, and say it"
             ))  # fmt: skip
         json_flag(parser)
@@ -98,7 +146,8 @@ def add_train(commands: Any) -> None:
 
 
 def check_kept(output: Path, *weights: str | None) -> None:
-    """Check that a training does not replace the weights that it is made from, by name or path; None: there are none.
+    """Check that a training does not replace the weights that it is made from, by name or path; None: there
+    are none.
 
     Raises:
         InputError: it would.
@@ -129,12 +178,15 @@ def _train_mdn(options: argparse.Namespace) -> None:
     check_kept(options.output, options.start)
     set_threads(options.threads)
     training = TrainMdnOptions(
-        NetworkOptions(options.network, hidden=options.hidden, filters=options.filters, batch_norm=options.batch_norm),
-        options.epochs, options.batch_size, options.learning_rate, options.schedule, options.patience, tuple(options.augment),
+        NetworkOptions(options.network, hidden=options.hidden, filters=options.filters,
+        batch_norm=options.batch_norm),
+        options.epochs, options.batch_size, options.learning_rate, options.schedule, options.patience,
+        tuple(options.augment),
         options.train_seed,
     )  # fmt: skip
     asked = {
-        "noise": options.noise, "threshold": options.threshold, "threshold_dispersion": options.threshold_dispersion,
+        "noise": options.noise, "threshold": options.threshold,
+        "threshold_dispersion": options.threshold_dispersion,
         "adc_bits": options.bits, "adc_max": options.adc_max,
     }  # fmt: skip
     given = {k: v for k, v in asked.items() if v is not None}
@@ -161,7 +213,8 @@ def _train_gnn(options: argparse.Namespace) -> None:
         raise InputError("train gnn: give event files, or --pileup to train on events that are simulated now")
     set_threads(options.threads)
     training = TrainGnnOptions(
-        options.epochs, options.screen_epochs, options.learning_rate, options.hidden, options.passes, keep=options.keep,
+        options.epochs, options.screen_epochs, options.learning_rate, options.hidden, options.passes,
+        keep=options.keep,
         patience=options.patience, seed=options.train_seed, graph=options.graph, estimates=options.estimates,
         mdn_barrel=options.mdn_barrel, mdn_endcap=options.mdn_endcap, shape=options.shape,
     )  # fmt: skip
@@ -208,8 +261,10 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
             simulated(pileup, options.events, options.seed + pileup, told)
         elif not is_simulated(path, pileup, options.events, options.seed + pileup):
             raise InputError(
-                f"{path}: is not what an interrupted training left, {options.events} events of pile-up {pileup} simulated with "
-                f"the seed {options.seed + pileup}; move it away, as files of this name are deleted after the training"
+                f"{path}: is not what an interrupted training left, {options.events} events of pile-up "
+                f"{pileup} simulated with "
+                f"the seed {options.seed + pileup}; move it away, as files of this name are deleted after "
+                f"the training"
             )
         files.append(path)
     return files

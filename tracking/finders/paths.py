@@ -19,10 +19,12 @@ __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 
 FREE, TRIED = -1, -2
 SAME_TRACK = 0.9
-"""An overlapping cluster joins a track if an edge to it scores at least this share of the cluster's best edge."""
+"""An overlapping cluster joins a track if an edge to it scores at least this share of the cluster's best
+edge.
+"""
 LENGTH_BONUS = 0.1
-"""Log-odds that every edge of a path is worth besides its score's: of two paths whose sums differ by less than that, the one with
-more clusters is taken, since a particle leaves no layer out for so small a gain."""
+"""Log-odds that every edge of a path is worth besides its score's: of two paths whose sums differ by less
+than that, the one with more clusters is taken, since a particle leaves no layer out for so small a gain."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class BuildOptions:
     Attributes:
         min_score: edges below are dropped.
         min_hits: shortest track, in clusters on distinct layers.
-        share_score: where two particles made one cluster: a path that lacks one to ``min_hits`` takes another track's, if an edge
-            above this ties it to one of its ends; 1: never.
-        overlap_distance: where modules of a layer overlap, a second cluster is taken along if it lies this near (mm) to the
-            track's and an edge above ``overlap_score`` ties it to another of the track's.
+        share_score: where two particles made one cluster: a path that lacks one to ``min_hits`` takes another
+            track's, if an edge above this ties it to one of its ends; 1: never.
+        overlap_distance: where modules of a layer overlap, a second cluster is taken along if it lies this
+            near (mm) to the track's and an edge above ``overlap_score`` ties it to another of the track's.
     """
 
     min_score: float = 0.03
@@ -49,7 +51,13 @@ class BuildOptions:
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
         check("build", "min_hits", self.min_hits, 2 <= self.min_hits <= 100, "at least 2 and at most 100")
         check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
-        check("build", "overlap_distance", self.overlap_distance, 0 <= self.overlap_distance <= 1000, "from 0 to 1000 mm")
+        check(
+            "build",
+            "overlap_distance",
+            self.overlap_distance,
+            0 <= self.overlap_distance <= 1000,
+            "from 0 to 1000 mm",
+        )
         check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
 
 
@@ -75,7 +83,9 @@ class Tracks:
 
 
 def layer_ranks(n_layers: int, pairs: LayerPairs) -> npt.NDArray[np.int32]:
-    """(L,) rank of each layer such that every pair of two layers goes to a higher rank (longest path from the inside)."""
+    """(L,) rank of each layer such that every pair of two layers goes to a higher rank (longest path from the
+    inside).
+    """
     rank = np.zeros(n_layers, dtype=np.int32)
     for _ in range(n_layers):
         for inner, outer in zip(pairs.inner, pairs.outer, strict=True):
@@ -86,14 +96,19 @@ def layer_ranks(n_layers: int, pairs: LayerPairs) -> npt.NDArray[np.int32]:
 
 
 def build_tracks(
-    hits: Hits, edges: Edges, scores: npt.NDArray[np.float32], ranks: npt.NDArray[np.int32], options: BuildOptions
+    hits: Hits,
+    edges: Edges,
+    scores: npt.NDArray[np.float32],
+    ranks: npt.NDArray[np.int32],
+    options: BuildOptions,
 ) -> Tracks:
     """Tracks of one event.
 
-    In every connected component of the edges above ``min_score`` the path with the largest sum of weights is taken, with the
-    second clusters where modules overlap; its hits are removed, and so on until no path has ``min_hits``. Paths that lack one may
-    then share one with those. The result depends on the scores alone, not on the order of the edges. The weight of an edge is the
-    log-odds of its score less those of ``min_score``, plus :data:`LENGTH_BONUS`.
+    In every connected component of the edges above ``min_score`` the path with the largest sum of weights is
+    taken, with the second clusters where modules overlap; its hits are removed, and so on until no path has
+    ``min_hits``. Paths that lack one may then share one with those. The result depends on the scores alone,
+    not on the order of the edges. The weight of an edge is the log-odds of its score less those of
+    ``min_score``, plus :data:`LENGTH_BONUS`.
 
     Args:
         scores: (E,) between 0 and 1; ranks: of :func:`layer_ranks`.
@@ -103,7 +118,9 @@ def build_tracks(
     """
     check_same_event(hits, edges, "tracks")
     if len(scores) != len(edges):
-        raise InputError(f"tracks: there are {len(edges)} edges and {len(scores)} scores; give one for each edge")
+        raise InputError(
+            f"tracks: there are {len(edges)} edges and {len(scores)} scores; give one for each edge"
+        )
     keep = np.flatnonzero(scores > options.min_score)
     rank = ranks[hits.layer]
     # Hits in the order of their layers' ranks: every edge then goes forward.
@@ -114,8 +131,11 @@ def build_tracks(
     by_target = np.lexsort((source, target))
     kept = scores[keep][by_target].astype(np.float64)
     clipped = np.clip(kept, 1e-6, 1 - 1e-6)
-    # Counted from the odds of min_score, every edge above it adds to a path, so that a weak true edge does not cut it.
-    weight = np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + LENGTH_BONUS
+    # Counted from the odds of min_score, every edge above it adds to a path, so that a weak true edge does
+    # not cut it.
+    weight = (
+        np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + LENGTH_BONUS
+    )
     owner_in_order, score, shared = _extract(
         len(hits), source[by_target], target[by_target], weight, kept, hits.layer[order], hits.module[order],
         hits.position[order], options.min_hits, options.overlap_score, options.overlap_distance,
@@ -140,7 +160,9 @@ def _root(parent: Any, h: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _components(n_hits: int, source: Any, target: Any) -> Any:
-    """Hits grouped by connected component: first (N + 1,) and member (N,); components are named by their first hit."""
+    """Hits grouped by connected component: first (N + 1,) and member (N,); components are named by their
+    first hit.
+    """
     parent = np.arange(n_hits)
     for e in range(len(source)):
         a, b = _root(parent, source[e]), _root(parent, target[e])
@@ -168,10 +190,12 @@ def _extract(
     overlap_distance: float,
     share_score: float,
 ) -> Any:
-    """Best paths, component by component, each with its overlaps. Edges are sorted by target, and source < target.
+    """Best paths, component by component, each with its overlaps. Edges are sorted by target, and source <
+    target.
 
     Returns:
-        Track of each hit (N,), -1 for none; mean edge score of each track's path; (S, 2) tracks and clusters they share.
+        Track of each hit (N,), -1 for none; mean edge score of each track's path; (S, 2) tracks and clusters
+        they share.
     """
     first, member = _components(n_hits, source, target)
     begin = np.zeros(n_hits + 1, dtype=np.int64)
@@ -205,11 +229,14 @@ def _extract(
                 edge, other = -1, -1
                 track, n_edges, total = len(scores) - 1, 0, 0.0
                 if lacking:
-                    # Walk to the path's other end before anything is marked: without the shared cluster it is no track.
+                    # Walk to the path's other end before anything is marked: without the shared cluster it is
+                    # no track.
                     h, k = winner, last
                     while k > 0:
                         h, k = source[back_edge[h, k]], back_class[h, k]
-                    edge, other = _to_owned(members, begin, source, score, owner, has_second, h, winner, share_score)
+                    edge, other = _to_owned(
+                        members, begin, source, score, owner, has_second, h, winner, share_score
+                    )
                     if edge < 0:
                         # Other paths may have what its outer end lacks.
                         owner[winner] = TRIED
@@ -239,12 +266,21 @@ def _extract(
 
 @njit(cache=True, nogil=True)
 def _best_path(
-    members: Any, begin: Any, source: Any, weight: Any, owner: Any, last: int, best: Any, back_edge: Any, back_class: Any
+    members: Any,
+    begin: Any,
+    source: Any,
+    weight: Any,
+    owner: Any,
+    last: int,
+    best: Any,
+    back_edge: Any,
+    back_class: Any,
 ) -> int:
-    """End of the strongest path of free clusters with more than ``last`` of them, -1 if there is none; fills the three tables.
+    """End of the strongest path of free clusters with more than ``last`` of them, -1 if there is none; fills
+    the three tables.
 
-    For every hit the best path that ends there is kept for each length up to ``last + 1`` (the last class: that or longer),
-    so that a short strong path does not hide a long one.
+    For every hit the best path that ends there is kept for each length up to ``last + 1`` (the last class:
+    that or longer), so that a short strong path does not hide a long one.
     """
     winner = -1
     for h in members:
@@ -268,9 +304,19 @@ def _best_path(
 
 @njit(cache=True, nogil=True)
 def _to_owned(
-    members: Any, begin: Any, source: Any, score: Any, owner: Any, has_second: Any, inner: int, outer: int, share_score: float
+    members: Any,
+    begin: Any,
+    source: Any,
+    score: Any,
+    owner: Any,
+    has_second: Any,
+    inner: int,
+    outer: int,
+    share_score: float,
 ) -> tuple[int, int]:
-    """Strongest edge above ``share_score`` that ties an end of a path to a cluster of one other track, and that; or -1, -1."""
+    """Strongest edge above ``share_score`` that ties an end of a path to a cluster of one other track, and
+    that; or -1, -1.
+    """
     edge, other, strongest = -1, -1, share_score
     for h in members:
         for e in range(begin[h], begin[h + 1]):
@@ -301,8 +347,8 @@ def _take_overlaps(
 ) -> None:
     """Second clusters where modules overlap, best first, one a module.
 
-    A cluster must lie near the path's own on its layer, and an edge must tie it to the path: overlaps do not lead to overlaps.
-    That edge must be among its own best, or it belongs to another track.
+    A cluster must lie near the path's own on its layer, and an edge must tie it to the path: overlaps do not
+    lead to overlaps. That edge must be among its own best, or it belongs to another track.
     """
     while True:
         chosen, best = -1, overlap_score

@@ -1,7 +1,10 @@
-"""Helices in a field along z between planes, with analytic Jacobians: compiled, all of scalars and small arrays.
+"""Helices in a field along z between planes, with analytic Jacobians: compiled, all of scalars and small
+arrays.
 
-Along the helix s is the path in space and w = -q * field the turn for each mm of it, whatever the direction. A state on a plane
-is (u, v, a, b, q): position in the plane (mm), slopes along its two axes against its normal, charge over momentum (1/GeV).
+Along the helix s is the path in space and w = -q * field the turn for each mm of it, whatever the direction.
+A state on a plane
+is (u, v, a, b, q): position in the plane (mm), slopes along its two axes against its normal, charge over
+    momentum (1/GeV).
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from typing import Any
 from smartpix.compiled import njit
 
 __all__ = [
-    "FAST", "advance", "at_axis", "axis", "closest_approach", "direction", "dot", "dot5", "mirror", "path_on_circle", "reach",
+    "FAST", "advance", "at_axis", "axis", "closest_approach", "direction", "dot", "dot5", "mirror",
+    "path_on_circle", "reach",
     "rows_of", "start_circle", "start_line", "times", "to_plane",
 ]  # fmt: skip
 
@@ -65,7 +69,11 @@ def mirror(m: Any) -> None:
 def _by_slope(e: Any, slope: float, t: Any, sign: float, length: float) -> Any:
     """Derivative of a direction by its slope along e, see :func:`direction`."""
     c = slope / length
-    return (sign * e[0] - c * t[0]) / length, (sign * e[1] - c * t[1]) / length, (sign * e[2] - c * t[2]) / length
+    return (
+        (sign * e[0] - c * t[0]) / length,
+        (sign * e[1] - c * t[1]) / length,
+        (sign * e[2] - c * t[2]) / length,
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -108,7 +116,9 @@ def reach(r: Any, t: Any, w: float, s: float, center: Any, normal: Any) -> Any:
         if not abs(speed) > 1e-6:
             return s, False
         step = (
-            normal[0] * (center[0] - point[0]) + normal[1] * (center[1] - point[1]) + normal[2] * (center[2] - point[2])
+            normal[0] * (center[0] - point[0])
+            + normal[1] * (center[1] - point[1])
+            + normal[2] * (center[2] - point[2])
         ) / speed
         s += step
         # The next step would be the square of this one by the radius of curvature.
@@ -121,7 +131,9 @@ def reach(r: Any, t: Any, w: float, s: float, center: Any, normal: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def direction(ex: Any, ey: Any, n: Any, a: float, b: float, sign: float) -> Any:
-    """Direction of the slopes a and b on a plane, forwards (sign 1) or backwards along its normal, and sqrt(1 + a^2 + b^2)."""
+    """Direction of the slopes a and b on a plane, forwards (sign 1) or backwards along its normal, and sqrt(1
+    + a^2 + b^2).
+    """
     length = math.sqrt(1 + a * a + b * b)
     c = sign / length
     return (
@@ -139,15 +151,18 @@ def _pull_back(row: Any, s: float, f: float, g: float) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def to_plane(
-    x: Any, off: Any, p: Any, jacobian: Any, at: int, r: Any, t: Any, ex: Any, ey: Any, sign: float, length: float,
+    x: Any, off: Any, p: Any, jacobian: Any, at: int, r: Any, t: Any, ex: Any, ey: Any, sign: float,
+    length: float,
     strength: float, s: float, center: Any, fx: Any, fy: Any, fn: Any,
 ) -> Any:  # fmt: skip
-    """Carry a state, deviations from it and their covariance from a plane to another (center, fx, fy, fn), the path s away.
+    """Carry a state, deviations from it and their covariance from a plane to another (center, fx, fy, fn),
+    the path s away.
 
     Args:
         x, off, p: state, deviations (5,), covariance (5, 5); replaced.
         jacobian: (M, 4, 5), of which the row ``at`` is filled.
-        r, t, sign, length: position and direction that x stands for, as of :func:`direction`; ex, ey: axes of its plane.
+        r, t, sign, length: position and direction that x stands for, as of :func:`direction`; ex, ey: axes of
+            its plane.
 
     Returns:
         Position and direction there, and its sign.
@@ -183,14 +198,25 @@ def to_plane(
     f2 = (bend_a * nx, bend_a * ny, dot(ta, dx) + bend_a * mx, dot(ta, dy) + bend_a * my, last[2])
     f3 = (bend_b * nx, bend_b * ny, dot(tb, dx) + bend_b * mx, dot(tb, dy) + bend_b * my, last[3])
     for k in range(5):
-        jacobian[at, 0, k], jacobian[at, 1, k], jacobian[at, 2, k], jacobian[at, 3, k] = f0[k], f1[k], f2[k], f3[k]
+        jacobian[at, 0, k], jacobian[at, 1, k], jacobian[at, 2, k], jacobian[at, 3, k] = (
+            f0[k],
+            f1[k],
+            f2[k],
+            f3[k],
+        )
     delta = (point[0] - center[0], point[1] - center[1], point[2] - center[2])
     x[0], x[1], x[2], x[3] = dot(fx, delta), dot(fy, delta), a, b
     old = (off[0], off[1], off[2], off[3], off[4])
     off[0], off[1], off[2], off[3] = dot5(f0, old), dot5(f1, old), dot5(f2, old), dot5(f3, old)
     m = rows_of(p)
     t0, t1, t2, t3 = times(f0, m), times(f1, m), times(f2, m), times(f3, m)
-    p[0, 0], p[0, 1], p[0, 2], p[0, 3], p[0, 4] = dot5(t0, f0), dot5(t0, f1), dot5(t0, f2), dot5(t0, f3), t0[4]
+    p[0, 0], p[0, 1], p[0, 2], p[0, 3], p[0, 4] = (
+        dot5(t0, f0),
+        dot5(t0, f1),
+        dot5(t0, f2),
+        dot5(t0, f3),
+        t0[4],
+    )
     p[1, 1], p[1, 2], p[1, 3], p[1, 4] = dot5(t1, f1), dot5(t1, f2), dot5(t1, f3), t1[4]
     p[2, 2], p[2, 3], p[2, 4] = dot5(t2, f2), dot5(t2, f3), t2[4]
     p[3, 3], p[3, 4] = dot5(t3, f3), t3[4]
@@ -200,7 +226,9 @@ def to_plane(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def closest_approach(r: Any, t: Any, w: float) -> Any:
-    """Path from a point of a helix to where it comes closest to the z axis, and the azimuth of the direction there."""
+    """Path from a point of a helix to where it comes closest to the z axis, and the azimuth of the direction
+    there.
+    """
     across_beam = math.hypot(t[0], t[1])
     cos, sin, k = t[0] / across_beam, t[1] / across_beam, w / across_beam
     along, across = r[0] * cos + r[1] * sin, r[1] * cos - r[0] * sin
@@ -211,14 +239,16 @@ def closest_approach(r: Any, t: Any, w: float) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def start_circle(position: Any, cholesky: Any, rows: Any, first: int, last: int, unused: Any) -> Any:
-    """Circle and line through a track's hits, without scattering: V. Karimaki, NIM A 305 (1991) 187, eqs. 21 to 24 and 6.
+    """Circle and line through a track's hits, without scattering: V. Karimaki, NIM A 305 (1991) 187, eqs. 21
+    to 24 and 6.
 
     Args:
         unused: (K,) hits of ``rows`` to leave out.
 
     Returns:
-        Point of closest approach to the z axis, direction there, curvature in the transverse plane (counter-clockwise positive,
-        1/mm); and whether there are three different positions, without which the rest is meaningless.
+        Point of closest approach to the z axis, direction there, curvature in the transverse plane
+        (counter-clockwise positive, 1/mm); and whether there are three different positions, without which the
+        rest is meaningless.
     """
     w = mx = my = mr = 0.0
     inner = outer = -1
@@ -289,7 +319,9 @@ def start_circle(position: Any, cholesky: Any, rows: Any, first: int, last: int,
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def path_on_circle(point: Any, cos: float, sin: float, curvature: float, x: float, y: float) -> float:
-    """Transverse path from a point, with the direction (cos, sin) there, to near (x, y): at most half a turn, either way."""
+    """Transverse path from a point, with the direction (cos, sin) there, to near (x, y): at most half a turn,
+    either way.
+    """
     dx, dy = x - point[0], y - point[1]
     chord = math.hypot(dx, dy)
     half = min(max(0.5 * curvature * chord, -1.0), 1.0)
@@ -299,7 +331,8 @@ def path_on_circle(point: Any, cos: float, sin: float, curvature: float, x: floa
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def start_line(position: Any, axes: Any, rows: Any, first: int, last: int, unused: Any) -> Any:
-    """Line from the used hit nearest to the origin to the farthest; if they are one, from the origin, or along its normal.
+    """Line from the used hit nearest to the origin to the farthest; if they are one, from the origin, or
+    along its normal.
 
     Returns:
         As :func:`start_circle`, without the last.
@@ -325,13 +358,20 @@ def start_line(position: Any, axes: Any, rows: Any, first: int, last: int, unuse
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def at_axis(x: Any, p: Any, phi: float, strength: float, parameters: Any, covariance: Any) -> bool:
-    """Parameters from the state on the plane through the z axis and across the track; whether they make sense.
+    """Parameters from the state on the plane through the z axis and across the track; whether they make
+    sense.
 
     There u is d0 and v is z0. A track turned by a comes closest to the axis d0 * a before.
     """
     d0, z0, b = x[0], x[1], x[3]
     curvature = -strength * x[4] * math.sqrt(1 + b * b)
-    parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] = d0, z0, phi, math.atan2(1.0, b), x[4]
+    parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] = (
+        d0,
+        z0,
+        phi,
+        math.atan2(1.0, b),
+        x[4],
+    )
     tilt = -d0 * b
     scale = (1.0, 1.0, 1 - curvature * d0, -1 / (1 + b * b), 1.0)
     total, positive = d0 + z0 + phi, True

@@ -1,9 +1,10 @@
-"""Kalman filter and smoother of tracks with multiple scattering: compiled loops, arrays in, arrays out. Callers validate.
+"""Kalman filter and smoother of tracks with multiple scattering: compiled loops, arrays in, arrays out.
+Callers validate.
 
 The state at a hit is that of :mod:`tracking.fit.helix` on its module, counted from the measured position.
 
-The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards. A hit's coordinates are made independent by
-their Cholesky factor and enter one after the other.
+The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards. A hit's coordinates are
+made independent by their Cholesky factor and enter one after the other.
 """
 
 from __future__ import annotations
@@ -46,11 +47,15 @@ LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
 """Widths of the parameters of a track that could not be fitted."""
 MIN_SIGMA = 1e-9
 
-Work = namedtuple("Work", "state off covariance jacobian gain innovation weight whitening predicted rows r n order path")
-"""Memory for one track of up to M hits: of the filter state and off (5,), covariance (5, 5); kept for the smoother jacobian
-(M + 1, 4, 5), gain (M, 4, 5), innovation and weight (M, 4), whitening (M, 4, 5), predicted (M, 2), rows (M, 2, 5); its r (5,) and
-n (5, 5); hits along the track: order, path (M,). The state is that of the start's helix, off what the hits say beyond it: all is
-linear about one smooth helix, so that two hits near one another may turn the track far off for a while."""
+Work = namedtuple(
+    "Work", "state off covariance jacobian gain innovation weight whitening predicted rows r n order path"
+)
+"""Memory for one track of up to M hits: of the filter state and off (5,), covariance (5, 5); kept for the
+smoother jacobian (M + 1, 4, 5), gain (M, 4, 5), innovation and weight (M, 4), whitening (M, 4, 5), predicted
+(M, 2), rows (M, 2, 5); its r (5,) and n (5, 5); hits along the track: order, path (M,). The state is that of
+the start's helix, off what the hits say beyond it: all is linear about one smooth helix, so that two hits
+near one another may turn the track far off for a while.
+"""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -68,7 +73,17 @@ def _whiten(cholesky: Any, h: int, size: int, out: Any, at: int) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _update(
-    x: Any, off: Any, p: Any, whitening: Any, gain: Any, innovation: Any, weights: Any, k: int, size: int, slopes: Any, h: int
+    x: Any,
+    off: Any,
+    p: Any,
+    whitening: Any,
+    gain: Any,
+    innovation: Any,
+    weights: Any,
+    k: int,
+    size: int,
+    slopes: Any,
+    h: int,
 ) -> float:
     """Take in the hit of place k: ``size`` 2 (position) or 4 (and slopes); gives its share of chi2."""
     chi2 = 0.0
@@ -94,7 +109,9 @@ def _update(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _sort(work: Any, position: Any, rows: Any, first: int, last: int, status: Any, start: Any) -> int:
-    """Places of a track's usable hits along the start's path, outermost first, into ``work.order``; gives their number."""
+    """Places of a track's usable hits along the start's path, outermost first, into ``work.order``; gives
+    their number.
+    """
     point, t, curvature = start
     across_beam = math.hypot(t[0], t[1])
     n = 0
@@ -118,7 +135,9 @@ def _sort(work: Any, position: Any, rows: Any, first: int, last: int, status: An
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _begin(work: Any, position: Any, axes: Any, cholesky: Any, h: int, start: Any, strength: float) -> Any:
-    """First state and covariance, on the outermost hit's plane; gives position, direction, its sign, and if it is reached."""
+    """First state and covariance, on the outermost hit's plane; gives position, direction, its sign, and if
+    it is reached.
+    """
     point, t, curvature = start
     x, p = work.state, work.covariance
     across_beam = math.hypot(t[0], t[1])
@@ -146,15 +165,23 @@ def _begin(work: Any, position: Any, axes: Any, cholesky: Any, h: int, start: An
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _lost(x: Any) -> bool:
     """Whether a state has left all that can be fitted."""
-    return not (abs(x[0]) < FAR and abs(x[1]) < FAR and abs(x[2]) < MAX_SLOPE and abs(x[3]) < MAX_SLOPE and abs(x[4]) < MAX_Q)
+    return not (
+        abs(x[0]) < FAR
+        and abs(x[1]) < FAR
+        and abs(x[2]) < MAX_SLOPE
+        and abs(x[3]) < MAX_SLOPE
+        and abs(x[4]) < MAX_Q
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _filter(
-    work: Any, n: int, position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, status: Any, start: Any, surfaces: Any,
+    work: Any, n: int, position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, status: Any, start: Any,
+    surfaces: Any,
     sensor: float, strength: float, momentum: float, size: int, parameters: Any, covariance: Any,
 ) -> Any:  # fmt: skip
-    """Filter a track from its outermost hit to the z axis, with parameters (5,) and covariance (5, 5) filled there.
+    """Filter a track from its outermost hit to the z axis, with parameters (5,) and covariance (5, 5) filled
+    there.
 
     Returns:
         chi2, and the place at which it failed: -1 if it did not, n at the z axis.
@@ -214,7 +241,9 @@ def _filter(
         s, reached = reach(r, t, w, s, center, fn)
         if not reached:
             return 0.0, k + 1
-        point, t, sign = to_plane(x, off, p, jacobian, k + 1, r, t, ex, ey, sign, length, strength, s, center, fx, fy, fn)
+        point, t, sign = to_plane(
+            x, off, p, jacobian, k + 1, r, t, ex, ey, sign, length, strength, s, center, fx, fy, fn
+        )
         scatter_between(x, p, point, r, fn, surfaces, momentum2, beta2)
     return chi2, -1 if at_axis(x, p, phi, strength, parameters, covariance) else n
 
@@ -237,8 +266,10 @@ def _usable(position: Any, axes: Any, cholesky: Any, cot: Any, h: int, size: int
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fit_all(
-    position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, start: Any, surfaces: Any, sensor: float, strength: float,
-    momentum: float, cut: float, size: int, parameters: Any, covariance: Any, chi2: Any, n_used: Any, residual: Any, pull: Any,
+    position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, start: Any, surfaces: Any, sensor: float,
+    strength: float,
+    momentum: float, cut: float, size: int, parameters: Any, covariance: Any, chi2: Any, n_used: Any,
+    residual: Any, pull: Any,
     status: Any,
 ) -> None:  # fmt: skip
     """Fit all tracks; the arrays from ``parameters`` on are filled.
@@ -246,7 +277,8 @@ def fit_all(
     Args:
         position, axes, cholesky, cot: of the hits, (N, 3), (N, 9), (N, 4, 4), (N, 2).
         rows, start: of the tracks, (K,) and (T + 1,).
-        surfaces: (S, 5), see :func:`tracking.fit.material.scatter_between`; sensor: radiation lengths of a module.
+        surfaces: (S, 5), see :func:`tracking.fit.material.scatter_between`; sensor: radiation lengths of a
+            module.
         strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
         cut: largest chi2 of a hit; size: 2 to use positions, 4 to use slopes too.
         status: (K,) all ``USED`` to begin with.
@@ -257,7 +289,8 @@ def fit_all(
     work = Work(
         np.empty(5), np.empty(5), np.empty((5, 5)), np.empty((longest + 1, 4, 5)), np.empty((longest, 4, 5)),
         np.empty((longest, 4)), np.empty((longest, 4)), np.zeros((longest, 4, 5)), np.empty((longest, 2)),
-        np.empty((longest, 2, 5)), np.empty(5), np.empty((5, 5)), np.empty(longest, dtype=np.int64), np.empty(longest),
+        np.empty((longest, 2, 5)), np.empty(5), np.empty((5, 5)), np.empty(longest, dtype=np.int64),
+        np.empty(longest),
     )  # fmt: skip
     for k in range(len(rows)):
         if not _usable(position, axes, cholesky, cot, rows[k], size):
@@ -283,7 +316,8 @@ def fit_all(
                 begin, along, curvature = start_line(position, axes, rows, first, last, status)
             n = _sort(work, position, rows, first, last, status, (begin, along, curvature))
             total, failed = _filter(
-                work, n, position, axes, cholesky, cot, rows, status, (begin, along, curvature), surfaces, sensor, strength,
+                work, n, position, axes, cholesky, cot, rows, status, (begin, along, curvature), surfaces,
+                sensor, strength,
                 momentum, size, parameters[t], covariance[t],
             )  # fmt: skip
             if failed >= 0:

@@ -18,7 +18,8 @@ FLATTEST = 50.0
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def theta2_behind(thickness: float, momentum2: float, beta2: float) -> float:
-    """Variance of the projected scattering angle behind ``thickness`` radiation lengths; momentum2 is 1 / (beta p)^2.
+    """Variance of the projected scattering angle behind ``thickness`` radiation lengths; momentum2 is 1 /
+    (beta p)^2.
 
     Highland's formula with the logarithm (PDG, Passage of Particles Through Matter, eq. 34.16).
     """
@@ -30,9 +31,11 @@ def theta2_behind(thickness: float, momentum2: float, beta2: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def scatter(x: Any, p: Any, w0: float, w1: float, w2: float) -> None:
-    """Add scattering to a covariance: sums of theta^2 times 1, h and h^2, h the scatterer's height above the plane.
+    """Add scattering to a covariance: sums of theta^2 times 1, h and h^2, h the scatterer's height above the
+    plane.
 
-    Two independent angles across the track become slopes, as in E. J. Wolin and L. L. Ho, NIM A 329 (1993) 493.
+    Two independent angles across the track become slopes, as in E. J. Wolin and L. L. Ho, NIM A 329 (1993)
+    493.
     """
     a, b = x[2], x[3]
     c = 1 + a * a + b * b
@@ -55,11 +58,13 @@ def scatter(x: Any, p: Any, w0: float, w1: float, w2: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def scatter_between(x: Any, p: Any, near: Any, far: Any, normal: Any, surfaces: Any, momentum2: float, beta2: float) -> None:
+def scatter_between(
+    x: Any, p: Any, near: Any, far: Any, normal: Any, surfaces: Any, momentum2: float, beta2: float
+) -> None:
     """Scattering in all surfaces between a plane at ``near``, where x and p are, and the point ``far``.
 
-    Surfaces (S, 5): 1 for a cylinder and 0 for a disk, its radius or z, the range of the other one, radiation lengths. The path
-    is taken as a chord.
+    Surfaces (S, 5): 1 for a cylinder and 0 for a disk, its radius or z, the range of the other one, radiation
+    lengths. The path is taken as a chord.
     """
     ra, rb = math.hypot(near[0], near[1]), math.hypot(far[0], far[1])
     za, zb = near[2], far[2]

@@ -34,7 +34,9 @@ RESOLUTIONS = {
     "theta": ("theta_mrad", 1e3),
     "qop": ("qop_rel", 1.0),
 }
-"""Of each parameter the name and the unit that residuals are told in; that of q/p is relative to its truth."""
+"""Of each parameter the name and the unit that residuals are told in; that of q/p is relative to its
+truth.
+"""
 PULL_RANGE = 5.0
 """Pulls further from 0 are left out of means, standard deviations and histograms."""
 
@@ -44,12 +46,14 @@ Floats = npt.NDArray[np.float64]
 def true_parameters(vertex: Floats, momentum: Floats, charge: Floats, field: float) -> Floats:
     """(P, 5) d0, z0, phi, theta, qop of particles at the closest approach of their helix to the z axis.
 
-    The convention is that of :mod:`tracking.fit.tracks`: the point of closest approach is d0 * (-sin phi, cos phi). Of a helix that
-    passes often the approach within half a turn of the vertex is meant. There is neither scattering nor energy loss.
+    The convention is that of :mod:`tracking.fit.tracks`: the point of closest approach is d0 * (-sin phi, cos
+    phi). Of a helix that passes often the approach within half a turn of the vertex is meant. There is
+    neither scattering nor energy loss.
 
-    With the turn per path k, and the vertex at (a, b) along and left of its momentum, k times the vector to the circle's centre
-    is (k a, 1 + k b) and of length U = 1 + k d0. So d0 = (2 b + k (a^2 + b^2)) / (1 + U), and the direction turns by
-    atan2(-k a, 1 + k b) to the closest approach: all without a difference of large numbers, down to k = 0.
+    With the turn per path k, and the vertex at (a, b) along and left of its momentum, k times the vector to
+    the circle's centre is (k a, 1 + k b) and of length U = 1 + k d0. So d0 = (2 b + k (a^2 + b^2)) / (1 + U),
+    and the direction turns by atan2(-k a, 1 + k b) to the closest approach: all without a difference of large
+    numbers, down to k = 0.
 
     Args:
         vertex: (P, 3) mm; momentum: (P, 3) GeV; charge: (P,) e.
@@ -82,7 +86,8 @@ class TrackResiduals:
 
     Attributes:
         pt, eta: (N,) true, at production, GeV.
-        residual: (N, 5) in um, um, mrad, mrad, and of q/p relative to its truth; NaN where the parameter was not fitted.
+        residual: (N, 5) in um, um, mrad, mrad, and of q/p relative to its truth; NaN where the parameter was
+            not fitted.
         pull: (N, 5) over the fitted standard deviation.
     """
 
@@ -96,18 +101,24 @@ class TrackResiduals:
 
 
 def residuals_and_pulls(
-    fitted: Any, tracks: npt.NDArray[np.integer[Any]], truth: EventTruth, particle: npt.NDArray[np.int64], field: float
+    fitted: Any,
+    tracks: npt.NDArray[np.integer[Any]],
+    truth: EventTruth,
+    particle: npt.NDArray[np.int64],
+    field: float,
 ) -> tuple[Floats, Floats]:
     """Fitted less true parameters of some tracks of an event.
 
     Args:
-        fitted: anything with d0, z0, phi, theta, qop (T,) and covariance (T, 5, 5), such as :class:`tracking.fit.tracks.Helices`.
+        fitted: anything with d0, z0, phi, theta, qop (T,) and covariance (T, 5, 5), such as
+            :class:`tracking.fit.tracks.Helices`.
         tracks: (N,) rows of the tracks; particle: (N,) rows of their particles.
         field: along z in T, signed.
 
     Returns:
-        Residuals (N, 5) in mm, mm, rad, rad and of q/p relative to its truth, and pulls (N, 5): over the standard deviation. NaN
-        where a parameter was not fitted and its variance is 0, as that of q/p without field.
+        Residuals (N, 5) in mm, mm, rad, rad and of q/p relative to its truth, and pulls (N, 5): over the
+        standard deviation. NaN where a parameter was not fitted and its variance is 0, as that of q/p without
+        field.
     """
     true = true_parameters(truth.vertex[particle], truth.momentum[particle], truth.charge[particle], field)
     residual = np.stack([getattr(fitted, name)[tracks] for name in PARAMETERS], axis=1) - true
@@ -132,7 +143,9 @@ def track_residuals(helices: Helices, score: TrackScore, truth: EventTruth, fiel
 
 def joined(parts: list[TrackResiduals]) -> TrackResiduals:
     """Residuals of several events; at least one."""
-    return TrackResiduals(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(TrackResiduals)))
+    return TrackResiduals(
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(TrackResiduals))
+    )
 
 
 def resolution(residuals: npt.ArrayLike) -> float | None:
@@ -145,7 +158,8 @@ def resolution(residuals: npt.ArrayLike) -> float | None:
 def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
     """Mean and standard deviation of the pulls within ``PULL_RANGE``; None for fewer than two.
 
-    What lies further out, such as a track with another particle's hit, would decide the standard deviation alone.
+    What lies further out, such as a track with another particle's hit, would decide the standard deviation
+    alone.
     """
     values = np.asarray(pulls, dtype=np.float64)
     values = values[np.abs(values) <= PULL_RANGE]
@@ -155,7 +169,8 @@ def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
 def pull_histogram(residuals: TrackResiduals) -> hist.Hist:
     """Pulls in 60 bins within ``PULL_RANGE`` by ``parameter``."""
     histogram = hist.Hist(
-        hist.axis.StrCategory(PARAMETERS, name="parameter"), hist.axis.Regular(60, -PULL_RANGE, PULL_RANGE, name="pull"),
+        hist.axis.StrCategory(PARAMETERS, name="parameter"), hist.axis.Regular(60, -PULL_RANGE, PULL_RANGE,
+        name="pull"),
         storage=hist.storage.Int64(),
     )  # fmt: skip
     for k, name in enumerate(PARAMETERS):

@@ -1,9 +1,11 @@
-"""The way back over a filtered track: every hit's residual from the smoothed track, and its chi2 from the track of the others.
+"""The way back over a filtered track: every hit's residual from the smoothed track, and its chi2 from the
+track of the others.
 
-The smoother carries r and N backwards instead of states and covariances: the smoothed state is x + P r, its covariance
-P - P N P, with the predicted x and P (P. de Jong, JASA 84 (1989) 1085; one coordinate at a time: S. J. Koopman and J. Durbin,
-J. Time Ser. Anal. 21 (2000) 281), so that no matrix is inverted. A hit's whitened residuals u with their covariance D give
-u D^-1 u: what the track's chi2 loses if the hit is left out, which is the hit's chi2 against the track of the others.
+The smoother carries r and N backwards instead of states and covariances: the smoothed state is x + P r, its
+covariance P - P N P, with the predicted x and P (P. de Jong, JASA 84 (1989) 1085; one coordinate at a time:
+S. J. Koopman and J. Durbin, J. Time Ser. Anal. 21 (2000) 281), so that no matrix is inverted. A hit's
+whitened residuals u with their covariance D give u D^-1 u: what the track's chi2 loses if the hit is left
+out, which is the hit's chi2 against the track of the others.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def row(a: Any, k: int, i: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _back_update(r: Any, n: Any, whitening: Any, gains: Any, innovation: Any, weight: Any, k: int, size: int) -> Any:
+def _back_update(
+    r: Any, n: Any, whitening: Any, gains: Any, innovation: Any, weight: Any, k: int, size: int
+) -> Any:
     """The smoother's step over the hit of place k: r and N before it from those after it.
 
     Returns:
@@ -68,7 +72,13 @@ def _back_step(r: Any, n: Any, f: Any, k: int) -> None:
     r[0], r[1], r[2], r[3], r[4] = dot5(c0, old), dot5(c1, old), dot5(c2, old), dot5(c3, old), dot5(c4, old)
     m = rows_of(n)
     t0, t1, t2, t3, t4 = times(c0, m), times(c1, m), times(c2, m), times(c3, m), times(c4, m)
-    n[0, 0], n[0, 1], n[0, 2], n[0, 3], n[0, 4] = dot5(t0, c0), dot5(t0, c1), dot5(t0, c2), dot5(t0, c3), dot5(t0, c4)
+    n[0, 0], n[0, 1], n[0, 2], n[0, 3], n[0, 4] = (
+        dot5(t0, c0),
+        dot5(t0, c1),
+        dot5(t0, c2),
+        dot5(t0, c3),
+        dot5(t0, c4),
+    )
     n[1, 1], n[1, 2], n[1, 3], n[1, 4] = dot5(t1, c1), dot5(t1, c2), dot5(t1, c3), dot5(t1, c4)
     n[2, 2], n[2, 3], n[2, 4] = dot5(t2, c2), dot5(t2, c3), dot5(t2, c4)
     n[3, 3], n[3, 4], n[4, 4] = dot5(t3, c3), dot5(t3, c4), dot5(t4, c4)
@@ -76,8 +86,12 @@ def _back_step(r: Any, n: Any, f: Any, k: int) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def smooth(work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: int, residual: Any, pull: Any) -> Any:
-    """Residuals and pulls of a track's hits against the smoothed track; gives the largest chi2 of a used hit, and the hit."""
+def smooth(
+    work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: int, residual: Any, pull: Any
+) -> Any:
+    """Residuals and pulls of a track's hits against the smoothed track; gives the largest chi2 of a used hit,
+    and the hit.
+    """
     r, n, kept, predicted = work.r, work.n, work.rows, work.predicted
     r[:] = 0.0
     n[:] = 0.0
@@ -89,7 +103,9 @@ def smooth(work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: 
         m00, m10, m11 = cholesky[h, 0, 0], cholesky[h, 1, 0], cholesky[h, 1, 1]
         vx, vy = m00 * m00, m10 * m10 + m11 * m11
         if status[place] == USED:
-            a, b, c00, c01, c11 = _back_update(r, n, work.whitening, work.gain, work.innovation, work.weight, k, size)
+            a, b, c00, c01, c11 = _back_update(
+                r, n, work.whitening, work.gain, work.innovation, work.weight, k, size
+            )
             ex, ey = m00 * a, m10 * a + m11 * b
             cx, cy = m00 * m00 * c00, m10 * m10 * c00 + 2 * m10 * m11 * c01 + m11 * m11 * c11
             chi2 = _of_two(a, b, c00, c01, c11)
@@ -110,7 +126,9 @@ def smooth(work: Any, n_hits: int, cholesky: Any, rows: Any, status: Any, size: 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _of_two(a: float, b: float, c00: float, c01: float, c11: float) -> float:
-    """chi2 of two numbers with their covariance; of one, where the other says nothing more or the fit could not do without it."""
+    """chi2 of two numbers with their covariance; of one, where the other says nothing more or the fit could
+    not do without it.
+    """
     first = a * a / c00 if c00 > DETERMINED else 0.0
     second = b * b / c11 if c11 > DETERMINED else 0.0
     free = c00 * c11 - c01 * c01
@@ -123,8 +141,9 @@ def _of_two(a: float, b: float, c00: float, c01: float, c11: float) -> float:
 def worst_of_four(work: Any, n_hits: int, status: Any) -> Any:
     """Largest chi2 of a used hit with slopes against the track of the others, and the hit.
 
-    A hit's innovations less what the hits after it say, b = innovation - K r, have the covariance C = weight + K N K^T, with all
-    its gains K and the r and N behind it. They are its residuals up to an invertible matrix, so that b C^-1 b is the chi2 of all
+    A hit's innovations less what the hits after it say, b = innovation - K r, have the covariance C = weight
+    + K N K^T, with all its gains K and the r and N behind it. They are its residuals up to an invertible
+    matrix, so that b C^-1 b is the chi2 of all
     four coordinates: what the track's chi2 loses without the hit.
     """
     r, n = work.r, work.n
@@ -155,7 +174,9 @@ def worst_of_four(work: Any, n_hits: int, status: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _of_four(b: Any, c: Any) -> float:
-    """chi2 of the four numbers b with their covariance c, both used up; without what the fit could not know without the hit."""
+    """chi2 of the four numbers b with their covariance c, both used up; without what the fit could not know
+    without the hit.
+    """
     chi2 = 0.0
     for _ in range(4):
         i = 0

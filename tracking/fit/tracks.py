@@ -1,6 +1,7 @@
 """Track parameters with covariance: a Kalman filter and smoother over the modules, with multiple scattering.
 
-Parameters are those of ACTS and ATLAS at the z axis: the point of closest approach is d0 * (-sin phi, cos phi).
+Parameters are those of ACTS and ATLAS at the z axis: the point of closest approach is d0 * (-sin phi, cos
+    phi).
 """
 
 from __future__ import annotations
@@ -27,17 +28,19 @@ class FitOptions:
     """Track fit: the material it believes in, and which hits it takes.
 
     The defaults are the generic detector's that the simulation uses, as pyacts 48.1.0 tells them
-    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): on every module 0.15 mm of silicon (radiation length
-    95.7 mm); around every barrel layer, and in the middle of every disk, 1.5 mm of it; a beam pipe of 0.8 mm of beryllium
-    (352.8 mm) at 19 mm. The angles of the simulation's tracks say the same.
+    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): on every module 0.15 mm of silicon
+    (radiation length 95.7 mm); around every barrel layer, and in the middle of every disk, 1.5 mm of it; a
+    beam pipe of 0.8 mm of beryllium (352.8 mm) at 19 mm. The angles of the simulation's tracks say the same.
 
     Attributes:
         sensor: radiation lengths of a module.
-        support: radiation lengths of a layer's support: a cylinder around a barrel layer's modules, a disk's middle plane.
+        support: radiation lengths of a layer's support: a cylinder around a barrel layer's modules, a disk's
+            middle plane.
         support_gap: how far outside the outermost corner of a barrel layer the support is, mm.
         pipe, pipe_radius: radiation lengths of the beam pipe, and its radius in mm.
-        outlier_chi2: a hit that is further than this from the track of the others (chi2 of its two coordinates, with angles of
-            all four) is taken out of the fit, the worst first, as long as three stay.
+        outlier_chi2: a hit that is further than this from the track of the others (chi2 of its two
+            coordinates, with angles of all four) is taken out of the fit, the worst first, as long as three
+            stay.
         angles: also use the estimated cot alpha and cot beta.
         straight_momentum: GeV, that tracks scatter with where there is no field.
     """
@@ -54,7 +57,13 @@ class FitOptions:
     def __post_init__(self) -> None:
         check_types("fit", self)
         for name in ("sensor", "support", "pipe"):
-            check("fit", name, getattr(self, name), 0 <= getattr(self, name) <= 10, "from 0 to 10 radiation lengths")
+            check(
+                "fit",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= 10,
+                "from 0 to 10 radiation lengths",
+            )
         for name in ("support_gap", "pipe_radius"):
             check("fit", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
         check("fit", "outlier_chi2", self.outlier_chi2, self.outlier_chi2 > 0, "positive")
@@ -70,9 +79,9 @@ class Helices:
         d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV.
         covariance: (T, 5, 5) in that order.
         chi2, ndf: (T,) of the hits in the fit.
-        residual: (K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits; pull: over their
-            standard deviations, 0 where the fit could not do without the hit. Those of outliers are against the track of the
-            others.
+        residual: (K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits;
+            pull: over their standard deviations, 0 where the fit could not do without the hit. Those of
+            outliers are against the track of the others.
         outlier: (K,) not in the fit.
     """
 
@@ -96,23 +105,28 @@ class Helices:
         return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
 
 
-def fit_tracks(hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None) -> Helices:
+def fit_tracks(
+    hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None
+) -> Helices:
     """Fit all tracks of an event.
 
-    The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R. Fruehwirth, NIM A 262 (1987)
-    444) is linear; scattering is Highland's, for pions of the start's momentum. Energy loss is not in the fit. Hits are taken in
-    their order along the start, in whatever order they come.
+    The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R.
+    Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for pions of the start's momentum.
+    Energy loss is not in the fit. Hits are taken in their order along the start, in whatever order they come.
 
-    Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a random plane: its
-    projections have the same variance, but a narrower core and longer tails, and so have the pulls of soft tracks.
+    Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a
+    random plane: its projections have the same variance, but a narrower core and longer tails, and so have
+        the pulls of soft tracks.
 
-    All results are finite. A track whose hits do not fix a helix (fewer than three different positions) starts from the
-    line through them, and what they do not fix stays as wide as it started: 0.3 rad, 10 / GeV. A hit that is not finite, or
-    whose module the track does not reach, is an outlier with residual 0. A track without any other hit gets the parameters
-    0, theta pi / 2, and wide errors. Of a curling track half a turn either way from the closest approach is looked at.
+    All results are finite. A track whose hits do not fix a helix (fewer than three different positions)
+    starts from the line through them, and what they do not fix stays as wide as it started: 0.3 rad, 10 /
+    GeV. A hit that is not finite, or whose module the track does not reach, is an outlier with residual 0. A
+    track without any other hit gets the parameters 0, theta pi / 2, and wide errors. Of a curling track half
+    a turn either way from the closest approach is looked at.
 
     Args:
-        field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four parameters.
+        field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four
+            parameters.
     """
     options = options or FitOptions()
     n, k = len(tracks), len(tracks.hits)
@@ -121,7 +135,8 @@ def fit_tracks(hits: Hits, tracks: Tracks, detector: Detector, field: float, opt
     residual, pull, status = np.zeros((k, 2)), np.zeros((k, 2)), np.full(k, USED, dtype=np.int8)
     size = 4 if options.angles else 2
     fit_all(
-        hits.position, hits.axes, hits.estimate.cholesky, hits.cot, tracks.hits, tracks.start, _surfaces(detector, options),
+        hits.position, hits.axes, hits.estimate.cholesky, hits.cot, tracks.hits, tracks.start,
+        _surfaces(detector, options),
         options.sensor, field * CURVATURE_PER_TESLA, options.straight_momentum, options.outlier_chi2, size,
         parameters, covariance, chi2, n_used, residual, pull, status,
     )  # fmt: skip

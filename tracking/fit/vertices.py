@@ -1,7 +1,8 @@
 """Primary vertices along z from the fitted tracks: a check of the fit, and for the display.
 
-DBSCAN in two rounds did best of scikit-learn's clusterings: one round alone finds fewer or splits more, MeanShift is far slower,
-and HDBSCAN splits most vertices. ``smartpix run`` prints the shares found, false and split.
+DBSCAN in two rounds did best of scikit-learn's clusterings: one round alone finds fewer or splits more,
+MeanShift is far slower, and HDBSCAN splits most vertices. ``smartpix run`` prints the shares found, false and
+split.
 """
 
 from __future__ import annotations
@@ -17,13 +18,23 @@ from sklearn.cluster import DBSCAN
 from smartpix.schema import check, check_types
 from tracking.metrics import EventTruth
 
-__all__ = ["MIN_FINDABLE", "VertexOptions", "VertexScore", "Vertices", "find_vertices", "score_vertices", "true_vertices"]
+__all__ = [
+    "MIN_FINDABLE",
+    "VertexOptions",
+    "VertexScore",
+    "Vertices",
+    "find_vertices",
+    "score_vertices",
+    "true_vertices",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MIN_FINDABLE, MAX_RADIUS, MAX_DISTANCE = 3, 1.0, 0.5
-"""Of a true vertex: findable particles, and mm from the z axis; of one found: mm along z from the true one."""
+"""Of a true vertex: findable particles, and mm from the z axis; of one found: mm along z from the true
+one.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,14 +42,16 @@ class VertexOptions:
     """Primary vertices.
 
     Attributes:
-        seed_sigma, seed_gap: first round: tracks with z0 known better than this make a vertex if they are not further apart; mm.
+        seed_sigma, seed_gap: first round: tracks with z0 known better than this make a vertex if they are not
+            further apart; mm.
         late_sigma, late_gap: second round, of the tracks that are at no vertex yet; mm.
         late_tracks: of these that have to be that near, itself among them.
         min_tracks: at a vertex.
         merge: neighbouring vertices fewer standard deviations apart are one.
         attach: standard deviations of z0 that a track may be from its vertex.
         worst_sigma: tracks with z0 known less well than this are at no vertex; mm.
-        blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the vertex.
+        blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the
+            vertex.
     """
 
     seed_sigma: float = 0.15
@@ -55,7 +68,13 @@ class VertexOptions:
     def __post_init__(self) -> None:
         check_types("vertices", self)
         for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "worst_sigma", "blur"):
-            check("vertices", name, getattr(self, name), 0 < getattr(self, name) <= 1000, "positive and at most 1000 mm")
+            check(
+                "vertices",
+                name,
+                getattr(self, name),
+                0 < getattr(self, name) <= 1000,
+                "positive and at most 1000 mm",
+            )
         check("vertices", "attach", self.attach, 0 < self.attach < np.inf, "positive")
         for name in ("late_tracks", "min_tracks"):
             check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
@@ -84,9 +103,9 @@ class Vertices:
 def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = None) -> Vertices:
     """Find the vertices of an event.
 
-    Clusters of well-known tracks (DBSCAN) give first vertices, at the mean of their tracks weighted with 1 / sigma^2. Then,
-    twice, neighbours that agree are merged, and every track goes to the nearest vertex if it agrees with it. A second round does
-    the same with clusters of the tracks that are left.
+    Clusters of well-known tracks (DBSCAN) give first vertices, at the mean of their tracks weighted with 1 /
+    sigma^2. Then, twice, neighbours that agree are merged, and every track goes to the nearest vertex if it
+    agrees with it. A second round does the same with clusters of the tracks that are left.
 
     Args:
         z0, sigma_z0: (T,) at the beam line, mm; tracks with numbers that are not finite are at no vertex.
@@ -98,7 +117,10 @@ def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = 
     z, weight = np.where(usable, z0, 0.0), sigma**-2.0
     label = np.full(len(z), -1, dtype=np.int64)
     total = moment = np.zeros(0)  # of each vertex the sums of the weights, and of the weights times z
-    rounds = ((options.seed_sigma, options.seed_gap, 2), (options.late_sigma, options.late_gap, options.late_tracks))
+    rounds = (
+        (options.seed_sigma, options.seed_gap, 2),
+        (options.late_sigma, options.late_gap, options.late_tracks),
+    )
     for max_sigma, gap, n_near in rounds:
         rows = np.flatnonzero((sigma < max_sigma) & (label < 0))
         if len(rows) == 0:
@@ -124,7 +146,9 @@ def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = 
 
 
 def _merged(total: Floats, moment: Floats, closer: float) -> tuple[Floats, Floats]:
-    """Sums of vertices sorted by z, neighbours joined while any two are closer than that many standard deviations."""
+    """Sums of vertices sorted by z, neighbours joined while any two are closer than that many standard
+    deviations.
+    """
     order = np.argsort(moment / total)
     total, moment = total[order], moment[order]
     while len(total) > 1:
@@ -156,9 +180,10 @@ def _attached(z: Floats, sigma: Floats, vertex: Floats, within: float) -> Ints:
 class VertexScore:
     """The vertices of one event against truth.
 
-    A true vertex is a production point within 1 mm of the z axis with at least 3 findable particles. A vertex belongs to the
-    production point that most of its tracks are from; it is false if that are fewer than two tracks, and split if another vertex
-    has more tracks from that point. A true vertex is found if a vertex that is neither belongs to it and is within 0.5 mm.
+    A true vertex is a production point within 1 mm of the z axis with at least 3 findable particles. A vertex
+    belongs to the production point that most of its tracks are from; it is false if that are fewer than two
+    tracks, and split if another vertex has more tracks from that point. A true vertex is found if a vertex
+    that is neither belongs to it and is within 0.5 mm.
 
     Attributes:
         n_findable: (W,) findable particles of the true vertices; found: (W,) bool.
@@ -181,11 +206,18 @@ def true_vertices(truth: EventTruth) -> Floats:
 
 
 def _production(truth: EventTruth) -> tuple[Floats, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Production points (Q, 3), that of each particle (P,), their findable particles (Q,), and which are true vertices (Q,)."""
+    """Production points (Q, 3), that of each particle (P,), their findable particles (Q,), and which are true
+    vertices (Q,).
+    """
     points, point = np.unique(truth.vertex, axis=0, return_inverse=True)
     point = point.reshape(-1)
     n_findable = np.bincount(point[truth.findable], minlength=len(points))
-    return points, point, n_findable, (n_findable >= MIN_FINDABLE) & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS)
+    return (
+        points,
+        point,
+        n_findable,
+        (n_findable >= MIN_FINDABLE) & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS),
+    )
 
 
 def score_vertices(vertices: Vertices, particle: Ints, truth: EventTruth) -> VertexScore:
@@ -210,6 +242,7 @@ def score_vertices(vertices: Vertices, particle: Ints, truth: EventTruth) -> Ver
     found = np.zeros(len(points), dtype=bool)
     found[of[near]] = True
     return VertexScore(
-        n_findable=n_findable[true], found=found[true], residual=residual[near], sigma=vertices.sigma[best][near],
+        n_findable=n_findable[true], found=found[true], residual=residual[near],
+        sigma=vertices.sigma[best][near],
         n_false=len(vertices) - len(good), n_split=len(good) - len(best),
     )  # fmt: skip

@@ -26,7 +26,17 @@ from tracking.runs.outputs import csv_name, output_writer
 from tracking.runs.report import progress_bar
 from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
 from tracking.runs.totals import Totals
-from tracking.runs.unfinished import WRITTEN, Parts, alone_in, begin, clear, load_part, made_with, store_part, store_written
+from tracking.runs.unfinished import (
+    WRITTEN,
+    Parts,
+    alone_in,
+    begin,
+    clear,
+    load_part,
+    made_with,
+    store_part,
+    store_written,
+)
 from tracking.runs.units import Unit, plan_units, run_events, run_here
 from tracking.runs.workers import run_on
 
@@ -50,39 +60,45 @@ def run(
     events_per_unit: int = EVENTS_PER_UNIT,
     join: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures into a folder.
+    """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures
+    into a folder.
 
-    The work is done in units of some events and merged in their order, so that the results do not depend on who did it, but for
-    the times. Every finished unit is kept in ``output/unfinished``: the same call after an interruption does only the rest.
-    A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary; what is done of the
-    others is kept then, so that the same call does only the repaired file. Results of an earlier run into the folder are replaced
-    or removed; nothing else in it is, and nothing is run where it has the name of a result.
+    The work is done in units of some events and merged in their order, so that the results do not depend on
+    who did it, but for the times. Every finished unit is kept in ``output/unfinished``: the same call after
+    an interruption does only the rest. A file that cannot be used, or is damaged in the middle, is left out
+    whole and named in the summary; what is done of the others is kept then, so that the same call does only
+    the repaired file. Results of an earlier run into the folder are replaced or removed; nothing else in it
+    is, and nothing is run where it has the name of a result.
 
     Args:
         files: paths or patterns (``"pu200-*.root"``).
         output: folder, made if it is not there.
         options: None: the defaults.
-        client: of dask.distributed; its workers do the work, need smartpix and see the files under the same paths. None: this
-            process does.
+        client: of dask.distributed; its workers do the work, need smartpix and see the files under the same
+            paths. None: this process does.
         figures: whether to draw them.
         events_per_unit: events that are run, sent and kept together.
-        join: what the files were converted from: the results are also written per hit of it (:mod:`tracking.runs.join`).
+        join: what the files were converted from: the results are also written per hit of it
+            (:mod:`tracking.runs.join`).
 
     Returns:
-        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), ``warnings``, the names of the
-        files ``written`` into the folder, and the numbers of docs/numbers.md.
+        The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), ``warnings``, the
+        names of the files ``written`` into the folder, and the numbers of docs/numbers.md.
 
     Raises:
-        InputError: options that cannot be used, files of different detectors, no usable file, event numbers that repeat where
-            ``join`` or ``tracks.csv`` know events by them, events or hits that ``join`` does not have or has elsewhere, an
-            unfinished run with other options in the folder, another run that is writing into it, or a file there that has the
-            name of a result and is none, or was changed since.
+        InputError: options that cannot be used, files of different detectors, no usable file, event numbers
+            that repeat where ``join`` or ``tracks.csv`` know events by them, events or hits that ``join``
+            does not have or has elsewhere, an unfinished run with other options in the folder, another run
+            that is writing into it, or a file there that has the name of a result and is none, or was changed
+            since.
     """
     options = RunOptions() if options is None else options
     if not isinstance(options, RunOptions):
         raise InputError(f"run: options must be RunOptions(...) and are {options!r}")
     if isinstance(client, str):
-        raise InputError(f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')")
+        raise InputError(
+            f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')"
+        )
     original = None if join is None else detect(join)
     opened, failed = open_inputs(expand(files))
     numbers: list[int] = []
@@ -129,7 +145,9 @@ def run(
         files_used = [name for name in names.values() if name not in failed]
         if not files_used:
             raise none_usable(failed)
-        summary = _write(output, before, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original)
+        summary = _write(
+            output, before, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original
+        )
         if not failed:
             clear(unfinished)
         return summary
@@ -148,14 +166,17 @@ def _numbers(files: Sequence[EventFile]) -> list[int]:
             if number in seen:
                 where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
                 raise InputError(
-                    f"{file.path}: event {number} is {where}, and --join and tracks.csv know events by their number alone; "
+                    f"{file.path}: event {number} is {where}, and --join and tracks.csv know events by their "
+                    f"number alone; "
                     "run the files one by one, into folders of their own, or without these"
                 )
             seen[number] = file.path
     return list(seen)
 
 
-def _names(options: RunOptions, figures: bool, has_truth: bool, numbers: Sequence[int], original: Found | None) -> set[str]:
+def _names(
+    options: RunOptions, figures: bool, has_truth: bool, numbers: Sequence[int], original: Found | None
+) -> set[str]:
     """Names of the files that a run can write."""
     names = {"tracks.root", SUMMARY, TIMES, *options.write} - {"tracks.csv"}
     if "tracks.csv" in options.write:
@@ -175,13 +196,16 @@ def _folder(output: str | Path) -> Path:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{output}: the folder cannot be made ({error.strerror}); give another with -o") from error
+        raise InputError(
+            f"{output}: the folder cannot be made ({error.strerror}); give another with -o"
+        ) from error
     check_writable(output / SUMMARY)
     return output
 
 
 def _write(
-    output: Path, before: Mapping[str, set[str]], parts: Parts, chain: Chain, units: Sequence[Unit], files: list[str],
+    output: Path, before: Mapping[str, set[str]], parts: Parts, chain: Chain, units: Sequence[Unit],
+    files: list[str],
     failed: dict[str, str], has_truth: bool, figures: bool, original: Found | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Merge the parts of the units in their order and write the results; gives the summary."""
@@ -199,7 +223,10 @@ def _write(
             for unit in units:
                 part = load_part(parts, unit)
                 if part is None:
-                    raise InputError(f"{parts.folder}: was changed while the run went on; the same command does the rest anew")
+                    raise InputError(
+                        f"{parts.folder}: was changed while the run went on; the same command does the rest "
+                        f"anew"
+                    )
                 totals.merge(part.totals)
                 write(part.outputs, number[unit.path])
                 if not has_tracks:
@@ -221,7 +248,9 @@ def _write(
         results = sorted(beside.iterdir())
         summary["written"] = sorted([*(path.name for path in results), SUMMARY])
         # Without the times, so that the same command gives the same bytes.
-        told = {name: value for name, value in summary.items() if name != "ms_per_event"} | {"options": options}
+        told = {name: value for name, value in summary.items() if name != "ms_per_event"} | {
+            "options": options
+        }
         told["sha256"] = sums
         store_text(beside / SUMMARY, signed(SUMMARY, told))
         # What came into the way while the run went on; its parts are kept.
@@ -236,7 +265,9 @@ def _write(
     return summary
 
 
-def _draw(folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None) -> None:
+def _draw(
+    folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None
+) -> None:
     """Write the figures: of all events from the sums, of a few from running them again."""
     from tracking.runs import figures
 

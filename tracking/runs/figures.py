@@ -1,4 +1,6 @@
-"""Figures of a run. Colours are Okabe and Ito's, told apart by all kinds of colour vision; every axis has its unit."""
+"""Figures of a run. Colours are Okabe and Ito's, told apart by all kinds of colour vision; every axis has its
+unit.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ __all__ = ["FIGURES", "FIGURES_OF_TRUTH", "figure", "write_figures"]
 
 FIGURES = ("cone-study.png", "event-display.png")
 FIGURES_OF_TRUTH = (
-    "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "track-pulls.png", "track-resolutions.png", "vertices.png",
+    "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "track-pulls.png", "track-resolutions.png",
+    "vertices.png",
 )  # fmt: skip
 """Those that :func:`write_figures` writes where there is truth, besides."""
 
@@ -57,7 +60,9 @@ Floats = npt.NDArray[np.float64]
 
 
 @contextmanager
-def figure(path: Path, figsize: tuple[float, float] | None = None, **options: Any) -> Iterator[tuple[Any, Any]]:
+def figure(
+    path: Path, figsize: tuple[float, float] | None = None, **options: Any
+) -> Iterator[tuple[Any, Any]]:
     """Figure and axes (options as of ``plt.subplots``) in the common style, written whole at the end.
 
     Without pyplot, so that a notebook keeps its own backend and figures.
@@ -106,7 +111,10 @@ def write_figures(
 
 
 def residuals(
-    path: Path, totals: Totals, quantity: Callable[[dict[str, npt.NDArray[Any]], str], npt.NDArray[Any]], kind: str
+    path: Path,
+    totals: Totals,
+    quantity: Callable[[dict[str, npt.NDArray[Any]], str], npt.NDArray[Any]],
+    kind: str,
 ) -> None:
     """Estimate minus truth, or pulls, of single-particle clusters, barrel and end-caps."""
     with figure(path, nrows=2, ncols=2, figsize=(11, 8)) as (_, axes):
@@ -121,29 +129,48 @@ def residuals(
                 half = np.percentile(np.abs(values[chosen]), 68.27)
                 unit = "" if kind == "pull" else f" {UNITS[name][0]}"
                 mplhep.histplot(
-                    histogram, ax=axis, color=colour, density=True, label=f"{label}: 68 % within {half:.3g}{unit}", flow="none"
+                    histogram,
+                    ax=axis,
+                    color=colour,
+                    density=True,
+                    label=f"{label}: 68 % within {half:.3g}{unit}",
+                    flow="none",
                 )
             if kind == "pull":
                 grid = np.linspace(-reach, reach, 200)
-                axis.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=GREY, ls="--", label="unit Gaussian")
+                axis.plot(
+                    grid,
+                    np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi),
+                    color=GREY,
+                    ls="--",
+                    label="unit Gaussian",
+                )
                 axis.set_xlabel(f"(estimate - truth) / sigma of {LABELS[name]}")
             else:
-                axis.set_xlabel(f"estimate - truth of {LABELS[name]}" + (f" [{UNITS[name][0]}]" if UNITS[name][0] else ""))
+                axis.set_xlabel(
+                    f"estimate - truth of {LABELS[name]}" + (f" [{UNITS[name][0]}]" if UNITS[name][0] else "")
+                )
             axis.set_ylabel("clusters, normalised")
             axis.set_xlim(-reach, reach)
             axis.set_ylim(0, axis.get_ylim()[1] * 1.35)
             axis.legend(fontsize=11, loc="upper left")
 
 
-def rate_points(axis: Any, edges: Floats, passed: npt.ArrayLike, total: npt.ArrayLike, **style: Any) -> tuple[Floats, Floats]:
-    """Draw the rate of each filled bin with its 68 % Clopper-Pearson interval; returns the intervals' lower and upper ends."""
+def rate_points(
+    axis: Any, edges: Floats, passed: npt.ArrayLike, total: npt.ArrayLike, **style: Any
+) -> tuple[Floats, Floats]:
+    """Draw the rate of each filled bin with its 68 % Clopper-Pearson interval; returns the intervals' lower
+    and upper ends.
+    """
     passed, total = np.asarray(passed, dtype=np.float64), np.asarray(total, dtype=np.float64)
     filled = total > 0
     rate = passed[filled] / total[filled]
     low, high = clopper_pearson(passed[filled], total[filled])
     center = bin_centers(edges)
     across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]]
-    axis.errorbar(center[filled], rate, yerr=np.abs(np.stack([rate - low, high - rate])), xerr=across, **style)
+    axis.errorbar(
+        center[filled], rate, yerr=np.abs(np.stack([rate - low, high - rate])), xerr=across, **style
+    )
     return low, high
 
 
@@ -157,10 +184,12 @@ def efficiency(path: Path, totals: Totals) -> None:
     """Track efficiency against all variables, with 68 % Clopper-Pearson intervals."""
     styles: dict[str, dict[str, Any]] = {
         "technical": {
-            "fmt": "o", "ms": 6, "color": BLUE, "label": "technical: findable particles, with\nclusters on at least 4 layers",
+            "fmt": "o", "ms": 6, "color": BLUE,
+            "label": "technical: findable particles, with\nclusters on at least 4 layers",
         },
         "physics": {
-            "fmt": "s", "ms": 9, "color": ORANGE, "mfc": "none", "label": "physics: all charged particles with\n"
+            "fmt": "s", "ms": 9, "color": ORANGE, "mfc": "none",
+            "label": "physics: all charged particles with\n"
             r"$p_T$ > 0.9 GeV, $|\eta|$ < 2.5",
         },
     }  # fmt: skip
@@ -176,7 +205,9 @@ def efficiency(path: Path, totals: Totals) -> None:
                     low, _ = rate_points(axis, edges, both[:, 1], both.sum(axis=1), **style)
                     bottom = min(bottom, low.min(initial=1.0))
             else:
-                axis.text(0.5, 0.5, "the file does not say", ha="center", transform=axis.transAxes, fontsize=12)
+                axis.text(
+                    0.5, 0.5, "the file does not say", ha="center", transform=axis.transAxes, fontsize=12
+                )
             if name in ("pt", "distance", "radius"):
                 axis.set_xscale("log")
             if name != "pileup":
@@ -196,7 +227,9 @@ def efficiency(path: Path, totals: Totals) -> None:
 
 
 def fakes(path: Path, totals: Totals) -> None:
-    """Shares of fakes and duplicates among the tracks, with 68 % Clopper-Pearson intervals; of bins with at least 30 tracks."""
+    """Shares of fakes and duplicates among the tracks, with 68 % Clopper-Pearson intervals; of bins with at
+    least 30 tracks.
+    """
     styles: dict[str, dict[str, Any]] = {
         "duplicate": {"fmt": "s", "ms": 9, "color": BLUE, "mfc": "none", "label": "duplicates"},
         "fake": {"fmt": "o", "ms": 6, "color": RED, "label": "fakes"},
@@ -235,7 +268,9 @@ def track_pulls(path: Path, totals: Totals) -> None:
             if found is None or width is None:
                 axis.text(0.5, 0.5, "not fitted", ha="center", transform=axis.transAxes)
                 continue
-            mplhep.histplot(histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks")
+            mplhep.histplot(
+                histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks"
+            )
             grid = np.linspace(-PULL_RANGE, PULL_RANGE, 200)
             scale = histogram.sum(flow=True) * histogram.axes[0].widths[0] / np.sqrt(2 * np.pi)
             axis.plot(grid, scale * np.exp(-(grid**2) / 2), color=GREY, ls="--", label="unit Gaussian")
@@ -243,11 +278,18 @@ def track_pulls(path: Path, totals: Totals) -> None:
             text = f"mean {round(found[0], 2) + 0.0:.2f}, width {found[1]:.2f}\n68 % within {width:.2f}"
             axis.text(0.04, 0.95, text, va="top", transform=axis.transAxes, fontsize=13)
         axes[5].axis("off")
-        axes[5].legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize=14, title="Tracks of findable particles")
+        axes[5].legend(
+            *axes[0].get_legend_handles_labels(),
+            loc="center",
+            fontsize=14,
+            title="Tracks of findable particles",
+        )
 
 
 def track_resolutions(path: Path, totals: Totals) -> None:
-    """68 % half widths of the parameters' residuals against true pT and eta; errors as for Gaussian residuals."""
+    """68 % half widths of the parameters' residuals against true pT and eta; errors as for Gaussian
+    residuals.
+    """
     of_tracks = joined(totals.track_residuals)
     with figure(path, nrows=2, ncols=5, figsize=(24, 9)) as (_, axes):
         for row, (variable, edges) in zip(axes, RESOLUTION_BINS.items(), strict=True):
@@ -255,12 +297,19 @@ def track_resolutions(path: Path, totals: Totals) -> None:
             place = np.digitize(values, edges) - 1
             for axis, k, (label, unit) in zip(row, range(5), PARAMETER_LABELS.values(), strict=True):
                 in_bin = [of_tracks.residual[place == i, k] for i in range(len(center))]
-                shown = [(i, half_width(r), len(r)) for i, r in enumerate(in_bin) if len(r) > 9 and np.all(np.isfinite(r))]
+                shown = [
+                    (i, half_width(r), len(r))
+                    for i, r in enumerate(in_bin)
+                    if len(r) > 9 and np.all(np.isfinite(r))
+                ]
                 if shown:
                     i, width, n = (np.array(column) for column in zip(*shown, strict=True))
-                    # Of a quantile: sqrt(share (1 - share) / n) over the density of |residual| at one sigma, 0.484 / sigma.
+                    # Of a quantile: sqrt(share (1 - share) / n) over the density of |residual| at one sigma,
+                    # 0.484 / sigma.
                     across = [center[i] - edges[i], edges[i + 1] - center[i]]
-                    axis.errorbar(center[i], width, yerr=0.96 * width / np.sqrt(n), xerr=across, fmt="o", color=BLUE)
+                    axis.errorbar(
+                        center[i], width, yerr=0.96 * width / np.sqrt(n), xerr=across, fmt="o", color=BLUE
+                    )
                 axis.set_xlabel(f"true {VARIABLES[variable]}")
                 axis.set_ylabel(f"68 % half width of {label} [{unit}]")
                 axis.set_ylim(bottom=0)
@@ -297,7 +346,13 @@ def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth)
         reach = 150.0 if len(found) <= 30 else 20.0
         sharp = hist.Hist.new.Reg(200, -reach, reach).Int64().fill(z0[sigma_z0 < 0.5])
         mplhep.histplot(
-            sharp, ax=shown, color=BLUE, histtype="fill", alpha=0.5, flow="none", label="tracks, sigma of $z_0$ < 0.5 mm"
+            sharp,
+            ax=shown,
+            color=BLUE,
+            histtype="fill",
+            alpha=0.5,
+            flow="none",
+            label="tracks, sigma of $z_0$ < 0.5 mm",
         )
         top = max(sharp.values().max(), 4.0)
         true = true_vertices(truth)[:, 2]
@@ -312,13 +367,17 @@ def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth)
         shown.set_title(f"event {result.event}", fontsize=12)
 
 
-def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], totals: Totals) -> None:
+def cone_study(
+    path: Path, chain: Chain, study: Sequence[tuple[EventResult, EventTruth]], totals: Totals
+) -> None:
     """Edge efficiency against reduction as the cones' quantile moves."""
     import dataclasses
 
     reduction, rate = [], []
     header, window_options = chain.header, chain.options.window
-    searched = sum(len(window(r.hits, header.detector, chain.pairs, header.field, window_options)) for r, _ in study)
+    searched = sum(
+        len(window(r.hits, header.detector, chain.pairs, header.field, window_options)) for r, _ in study
+    )
     for quantile in QUANTILES:
         options: ConeOptions = dataclasses.replace(chain.options.cone, quantile=quantile)
         kept = wanted = found = 0
@@ -335,7 +394,14 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
         axis.plot(reduction, rate, "o-", color=BLUE, label="cones, first events")
         summary = totals.summary()
         if summary["reduction"] and summary["edge_efficiency"]:
-            axis.plot(summary["reduction"], summary["edge_efficiency"], "*", ms=16, color=RED, label="this run, all events")
+            axis.plot(
+                summary["reduction"],
+                summary["edge_efficiency"],
+                "*",
+                ms=16,
+                color=RED,
+                label="this run, all events",
+            )
         if summary["window_edge_efficiency"]:
             axis.plot(1, summary["window_edge_efficiency"], "s", color=GREY, label="reference window")
         for q, x, y in zip(QUANTILES, reduction, rate, strict=False):
@@ -352,7 +418,9 @@ def cone_study(path: Path, chain: Chain, study: Sequence[tuple[EventResult, Even
 
 
 def event_display(path: Path, chain: Chain, result: EventResult) -> None:
-    """One event in x-y (barrel) and r-z: hits, tracks, and the cones of the stiffest tracks' innermost hits."""
+    """One event in x-y (barrel) and r-z: hits, tracks, and the cones of the stiffest tracks' innermost
+    hits.
+    """
     hits, tracks = result.hits, result.tracks
     position = hits.position
     radius = np.hypot(position[:, 0], position[:, 1])
@@ -363,10 +431,22 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
     order = np.argsort(np.abs(result.helices.qop) / np.sin(result.helices.theta))
     leading = [t for t in order if np.all(barrel[rows[t]])][:3]
     with figure(path, ncols=2, figsize=(15, 7)) as (_, (xy, rz)):
-        xy.plot(position[barrel, 0], position[barrel, 1], ".", ms=2, color=GREY, alpha=0.6, label="clusters (barrel)")
+        xy.plot(
+            position[barrel, 0],
+            position[barrel, 1],
+            ".",
+            ms=2,
+            color=GREY,
+            alpha=0.6,
+            label="clusters (barrel)",
+        )
         rz.plot(position[:, 2], radius, ".", ms=2, color=GREY, alpha=0.6, label="clusters")
         for t, hit_rows in enumerate(rows):
-            style = {"color": RED, "lw": 1.6, "zorder": 4} if t in leading else {"color": BLUE, "lw": 0.5, "alpha": 0.6}
+            style = (
+                {"color": RED, "lw": 1.6, "zorder": 4}
+                if t in leading
+                else {"color": BLUE, "lw": 0.5, "alpha": 0.6}
+            )
             inside = hit_rows[barrel[hit_rows]]
             xy.plot(position[inside, 0], position[inside, 1], **style)
             rz.plot(position[hit_rows, 2], radius[hit_rows], **style)
@@ -377,10 +457,17 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
             start = radius[rows[t][0]]
             further = layers.r_max[layers.barrel & (layers.radius > start + 5)]
             grid = np.linspace(start, further.min() if len(further) else outermost, 40)[1:]
-            cone = make_cones(hits.take(np.full(len(grid), rows[t][0])), chain.header.field, chain.options.cone)
+            cone = make_cones(
+                hits.take(np.full(len(grid), rows[t][0])), chain.header.field, chain.options.cone
+            )
             predicted = to_cylinder(cone, grid)
-            low, high = (predicted.local + side * gate * np.sqrt(predicted.covariance[:, [0, 1], [0, 1]]) for side in (-1, 1))
-            label = f"cones of their first hits, {100 * chain.options.cone.quantile:.4g} %" if k == 0 else None
+            low, high = (
+                predicted.local + side * gate * np.sqrt(predicted.covariance[:, [0, 1], [0, 1]])
+                for side in (-1, 1)
+            )
+            label = (
+                f"cones of their first hits, {100 * chain.options.cone.quantile:.4g} %" if k == 0 else None
+            )
             xy.fill(
                 np.concatenate([grid * np.cos(low[:, 0] / grid), (grid * np.cos(high[:, 0] / grid))[::-1]]),
                 np.concatenate([grid * np.sin(low[:, 0] / grid), (grid * np.sin(high[:, 0] / grid))[::-1]]),
@@ -391,7 +478,14 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
                 color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
             )  # fmt: skip
         if len(result.vertices):
-            rz.eventplot(result.vertices.z, lineoffsets=4, linelengths=8, linewidths=1, colors=PURPLE, label="vertices along z")
+            rz.eventplot(
+                result.vertices.z,
+                lineoffsets=4,
+                linelengths=8,
+                linewidths=1,
+                colors=PURPLE,
+                label="vertices along z",
+            )
         xy.plot([], [], color=BLUE, lw=0.5, label="tracks")
         xy.plot([], [], color=RED, lw=1.6, label="the three of largest $p_T$")
         rz.plot([], [], color=BLUE, lw=0.5, label="tracks")

@@ -1,7 +1,9 @@
-"""A run's tracks back onto the files that its events were converted from: number and score of the track of every hit.
+"""A run's tracks back onto the files that its events were converted from: number and score of the track of
+every hit.
 
-The files stay as they are. Beside the results stands, for every event of CSV files, ``<table>-tracks.csv`` and, for ROOT files,
-``<file>-tracks.root`` with a tree of the same name and entry order, so that it can be made a friend of theirs.
+The files stay as they are. Beside the results stands, for every event of CSV files, ``<table>-tracks.csv``
+and, for ROOT files, ``<file>-tracks.root`` with a tree of the same name and entry order, so that it can be
+made a friend of theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ __all__ = ["COLUMNS", "check_events", "check_hits", "join_tracks", "joined_names
 
 COLUMNS = {
     "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
-    "track_score": ("float32", "its score; 0 on none. Of a hit on two tracks the one with the higher score counts"),
+    "track_score": (
+        "float32",
+        "its score; 0 on none. Of a hit on two tracks the one with the higher score counts",
+    ),
 }
 SAME_PLACE = 0.01
 """Largest distance in mm of a hit from itself, after rounding to single precision."""
@@ -49,7 +54,8 @@ def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict
         ``files`` written, ``n_hits`` in them and ``n_on_tracks`` of these.
 
     Raises:
-        InputError: events or hits with tracks that the original files do not have, or an event number that is there twice.
+        InputError: events or hits with tracks that the original files do not have, or an event number that is
+            there twice.
     """
     tracks, folder = Path(tracks), Path(folder)
     branches = read_branches(tracks, "tracks", ["event"], EXPECTED)
@@ -57,7 +63,8 @@ def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict
     numbers, times = np.unique(events, return_counts=True)
     if np.any(times > 1):
         raise InputError(
-            f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and join file by file"
+            f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and "
+            f"join file by file"
         )
     if original.kind in TABLES:
         return _join_csv(tracks, events, original, folder)
@@ -95,7 +102,10 @@ def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int3
     rows = rows_of(known, ids)
     lost = np.setdiff1d(known, ids)
     if len(lost):
-        raise InputError(f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was converted")
+        raise InputError(
+            f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was "
+            f"converted"
+        )
     # Row -1 is the last one, of no track.
     numbers, scores = np.append(number, np.int32(-1)), np.append(score, np.float32(0))
     return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
@@ -106,7 +116,8 @@ def _check_once(ids: Ints, where: str) -> None:
     known, times = np.unique(ids, return_counts=True)
     if np.any(times > 1):
         raise InputError(
-            f"{where}: hit {known[times > 1][0]} is there {times.max()} times; two events may have been put together as one "
+            f"{where}: hit {known[times > 1][0]} is there {times.max()} times; two events may have been put "
+            f"together as one "
             "(hadd, tables one after the other). Join what was converted"
         )
 
@@ -137,7 +148,9 @@ def check_hits(file: EventFile, original: Found) -> None:
         InputError: they do not.
     """
     try:
-        first = next((events[0] for _, events in iterate(file.path, step=1) if len(events["clusters"][0])), None)
+        first = next(
+            (events[0] for _, events in iterate(file.path, step=1) if len(events["clusters"][0])), None
+        )
     except InputError:
         # It is left out, with the reason, when it is run.
         return
@@ -151,11 +164,14 @@ def check_hits(file: EventFile, original: Found) -> None:
     fix = "join what the file was converted from"
     if np.any(row < 0):
         raise InputError(f"{original.path}: event {event} has no hit {ids[row < 0][0]} of {file.path}; {fix}")
-    away = np.linalg.norm(place[order][row] - np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"]), axis=1)
+    away = np.linalg.norm(
+        place[order][row] - np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"]), axis=1
+    )
     if away.max() > SAME_PLACE:
         k = int(np.argmax(away))
         raise InputError(
-            f"{original.path}: hit {ids[k]} of event {event} is {away[k]:.3g} mm from where {file.path} has it; {fix}"
+            f"{original.path}: hit {ids[k]} of event {event} is {away[k]:.3g} mm from where {file.path} has "
+            f"it; {fix}"
         )
 
 
@@ -163,7 +179,8 @@ def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> No
     lost = sorted(set(events) - set(there))
     if lost:
         raise InputError(
-            f"{original.path}: has no event {lost[0]} of the run ({len(lost)} missing in all); join what was converted"
+            f"{original.path}: has no event {lost[0]} of the run ({len(lost)} missing in all); join what was "
+            f"converted"
         )
 
 
@@ -212,7 +229,11 @@ def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -
 
 def _number_in_event(event: Ints) -> Ints:
     """(N,) number of each entry within its run of equal event numbers, from 0."""
-    first = np.flatnonzero(np.concatenate([[True], event[1:] != event[:-1]])) if len(event) else np.zeros(0, dtype=np.int64)
+    first = (
+        np.flatnonzero(np.concatenate([[True], event[1:] != event[:-1]]))
+        if len(event)
+        else np.zeros(0, dtype=np.int64)
+    )
     return np.arange(len(event)) - np.repeat(first, np.diff(np.append(first, len(event))))
 
 
@@ -224,7 +245,9 @@ def _only(found: Assigned, ids: Ints) -> Assigned:
 def _assign_rows(
     entries: Mapping[int, Assigned], event: Ints, ids: Ints, where: str, partly: bool = False
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Of rows of many events; ``partly``: not every measurement has one, as not every one is a space point."""
+    """Of rows of many events; ``partly``: not every measurement has one, as not every one is a space
+    point.
+    """
     number, score = np.full(len(ids), -1, dtype=np.int32), np.zeros(len(ids), dtype=np.float32)
     by_event = np.argsort(event, kind="stable")
     for e, found in entries.items():
@@ -237,10 +260,16 @@ def _assign_rows(
 
 
 def _write_rows(
-    folder: Path, tree: str, keys: Mapping[str, Ints], number: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
+    folder: Path,
+    tree: str,
+    keys: Mapping[str, Ints],
+    number: npt.NDArray[np.int32],
+    score: npt.NDArray[np.float32],
 ) -> None:
     types = dict.fromkeys(keys, "int64") | {n: kind for n, (kind, _) in COLUMNS.items()}
-    with table_writer(folder / f"{tree}-tracks.root", tree, types, {"made_by": "smartpix run --join"}) as writer:
+    with table_writer(
+        folder / f"{tree}-tracks.root", tree, types, {"made_by": "smartpix run --join"}
+    ) as writer:
         writer.extend({**keys, "track_id": number, "track_score": score})
 
 
@@ -253,7 +282,9 @@ def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> d
     entry_of = {int(e): k for k, e in enumerate(events)}
     types = {
         "event": "int64",
-        "cluster": 'var * {"hit_id": int64, ' + ", ".join(f'"{n}": {k}' for n, (k, _) in COLUMNS.items()) + "}",
+        "cluster": 'var * {"hit_id": int64, '
+        + ", ".join(f'"{n}": {k}' for n, (k, _) in COLUMNS.items())
+        + "}",
     }
     n_hits = n_on_tracks = 0
 
@@ -270,7 +301,9 @@ def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> d
             records = ak.zip({"hit_id": ids, "track_id": number, "track_score": score})
             yield {"event": np.array([event]), "cluster": ak.unflatten(records, [len(ids)])}
 
-    with table_writer(folder / f"{stem}-tracks.root", "events", types, {"made_by": "smartpix run --join"}) as writer:
+    with table_writer(
+        folder / f"{stem}-tracks.root", "events", types, {"made_by": "smartpix run --join"}
+    ) as writer:
         for row in rows():
             writer.extend(row)
     return {"files": [f"{stem}-tracks.root"], "n_hits": n_hits, "n_on_tracks": n_on_tracks}

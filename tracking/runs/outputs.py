@@ -1,4 +1,6 @@
-"""Files that a run writes per event: ``tracks.root`` always; edges, and tracks in other formats, where they are asked for."""
+"""Files that a run writes per event: ``tracks.root`` always; edges, and tracks in other formats, where they
+are asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["ACTS_COLUMNS", "EXTRA", "Outputs", "csv_name", "joined_outputs", "output_writer", "outputs_of"]
 
 EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
-"""What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's CsvTrackWriter writes them."""
+"""What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
+CsvTrackWriter writes them.
+"""
 
 ACTS_COLUMNS = (
-    "track_id", "seed_id", "particleId", "nStates", "nMajorityHits", "nMeasurements", "nOutliers", "nHoles", "nSharedHits",
+    "track_id", "seed_id", "particleId", "nStates", "nMajorityHits", "nMeasurements", "nOutliers", "nHoles",
+    "nSharedHits",
     "chi2", "ndf", "chi2/ndf", "pT", "eta", "phi", "truthMatchProbability", "good/duplicate/fake", "Hits_ID",
 )  # fmt: skip
 
@@ -31,7 +36,9 @@ Outputs = dict[str, Columns]
 """What goes into each file, by its name: branches or columns; of ``tracks.csv`` the texts, by file."""
 
 
-def outputs_of(result: EventResult, truth: EventTruth | None, score: TrackScore | None, extra: Sequence[str] = ()) -> Outputs:
+def outputs_of(
+    result: EventResult, truth: EventTruth | None, score: TrackScore | None, extra: Sequence[str] = ()
+) -> Outputs:
     """What one event puts into ``tracks.root`` and the files of ``extra`` (of :data:`EXTRA`)."""
     event = np.array([result.event], dtype=np.int64)
     tracks, hits = _track_columns(result, truth, score), _hit_columns(result)
@@ -60,7 +67,10 @@ def csv_name(event: int) -> str:
 
 def joined_outputs(events: Sequence[Outputs]) -> Outputs:
     """Those of several events, at least one, in their order."""
-    return {name: {k: _joined([e[name].get(k) for e in events]) for k in _keys(events, name)} for name in events[0]}
+    return {
+        name: {k: _joined([e[name].get(k) for e in events]) for k in _keys(events, name)}
+        for name in events[0]
+    }
 
 
 def _keys(events: Sequence[Outputs], name: str) -> list[str]:
@@ -82,7 +92,9 @@ def _joined(values: Sequence[Any]) -> Any:
 def output_writer(
     folder: Path, extra: Sequence[str], has_truth: bool, metadata: Mapping[str, Any]
 ) -> Iterator[Callable[[Outputs, int], None]]:
-    """Open the files in a folder; gives a function that writes some events, of the input file of that number, to all of them."""
+    """Open the files in a folder; gives a function that writes some events, of the input file of that number,
+    to all of them.
+    """
     from smartpix.io.write import table_writer
 
     with ExitStack() as stack:
@@ -92,7 +104,11 @@ def output_writer(
             ("edges.root", "edges", {"edge": _present(EDGES, has_truth)}),
         ):
             if name == "tracks.root" or name in extra:
-                types = {"event": "int64", "file": "int32", **{branch: _record(columns) for branch, columns in kinds.items()}}
+                types = {
+                    "event": "int64",
+                    "file": "int32",
+                    **{branch: _record(columns) for branch, columns in kinds.items()},
+                }
                 add[name] = stack.enter_context(table_writer(folder / name, tree, types, metadata)).extend
         for name, columns, hits in (("edges.parquet", EDGES, {}), ("tracks.parquet", TRACKS, TRACK_HITS)):
             if name in extra:
@@ -107,7 +123,9 @@ def output_writer(
                     for file, text in columns.items():
                         store_text(folder / file, text)
                 else:
-                    add[name]({"file": np.full(len(columns["event"]), file_number, dtype=np.int32), **columns})
+                    add[name](
+                        {"file": np.full(len(columns["event"]), file_number, dtype=np.int32), **columns}
+                    )
 
         yield write
 
@@ -126,7 +144,12 @@ def _parquet_types(columns: Mapping[str, Column], hits: Mapping[str, Column]) ->
 
     kinds = {"i4": pa.int32(), "i8": pa.int64(), "f4": pa.float32(), "?": pa.bool_()}
     of_hits = {f"hit_{n}": pa.list_(kinds[c.dtype]) for n, c in hits.items()}
-    return {"event": pa.int64(), "file": pa.int32(), **{n: kinds[c.dtype] for n, c in columns.items()}, **of_hits}
+    return {
+        "event": pa.int64(),
+        "file": pa.int32(),
+        **{n: kinds[c.dtype] for n, c in columns.items()},
+        **of_hits,
+    }
 
 
 def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Columns:
@@ -153,7 +176,11 @@ def _hit_columns(result: EventResult) -> Columns:
     helices = result.helices
     columns = {
         "id": result.hits.hit_id[result.tracks.hits],
-        **{f"{n}_{axis}": getattr(helices, n)[:, i] for n in ("residual", "pull") for i, axis in enumerate("xy")},
+        **{
+            f"{n}_{axis}": getattr(helices, n)[:, i]
+            for n in ("residual", "pull")
+            for i, axis in enumerate("xy")
+        },
         "outlier": helices.outlier,
     }
     return {n: np.asarray(columns[n]).astype(c.dtype) for n, c in TRACK_HITS.items()}
@@ -180,7 +207,9 @@ def _entry(columns: Columns) -> Any:
 
 
 def _acts_lines(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Iterator[str]:
-    """Tracks are of no seed (0) and their holes are not counted (0); without truth what ACTS says of it is 0 and unknown."""
+    """Tracks are of no seed (0) and their holes are not counted (0); without truth what ACTS says of it is 0
+    and unknown.
+    """
     tracks, helices, ids = result.tracks, result.helices, result.hits.hit_id
     shared = np.bincount(tracks.hits, minlength=len(ids)) > 1
     for k, (first, last) in enumerate(zip(tracks.start[:-1], tracks.start[1:], strict=True)):

@@ -1,4 +1,6 @@
-"""What one unit of a run gave, and its form on disk and on the way between processes: :mod:`smartpix.packed`, no pickle."""
+"""What one unit of a run gave, and its form on disk and on the way between processes: :mod:`smartpix.packed`,
+no pickle.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ class Part:
 def packed(part: Part) -> bytes:
     """A part as it is sent and kept: packed once, by whoever ran the unit."""
     totals = {f.name: _told(getattr(part.totals, f.name)) for f in fields(Totals)}
-    outputs = {file: {name: _column(values) for name, values in columns.items()} for file, columns in part.outputs.items()}
+    outputs = {
+        file: {name: _column(values) for name, values in columns.items()}
+        for file, columns in part.outputs.items()
+    }
     return pack({"totals": totals, "outputs": outputs}, KIND)
 
 
@@ -47,7 +52,8 @@ def unpacked(content: bytes) -> Part:
     tree = unpack(content, KIND)
     try:
         outputs = {
-            file: {name: _column_again(told) for name, told in columns.items()} for file, columns in tree["outputs"].items()
+            file: {name: _column_again(told) for name, told in columns.items()}
+            for file, columns in tree["outputs"].items()
         }
         if not {"tracks.root"} <= outputs.keys() <= {"tracks.root", *EXTRA}:
             raise ValueError(f"it has the files {', '.join(outputs)}")
@@ -152,7 +158,10 @@ def _histogram(told: Mapping[str, Any]) -> hist.Hist:
 def _column(values: Any) -> Any:
     if isinstance(values, ak.Array):
         flat = ak.flatten(values)
-        return {"n": ak.to_numpy(ak.num(values)), "fields": {name: ak.to_numpy(flat[name]) for name in values.fields}}
+        return {
+            "n": ak.to_numpy(ak.num(values)),
+            "fields": {name: ak.to_numpy(flat[name]) for name in values.fields},
+        }
     if isinstance(values, list):
         rows = [np.asarray(row) for row in values]
         flat_rows = np.concatenate(rows) if rows else np.zeros(0)

@@ -16,7 +16,9 @@ __all__ = ["print_summary", "progress_bar"]
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by a number, else by one."""
+    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by a number, else
+    by one.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -37,7 +39,9 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         value = summary[key]
         return "-" if value is None else f"{value:.{digits}f}"
 
-    table = Table(title=Text(", ".join(Path(f).name for f in summary["files"]), "table.title"), show_header=False)
+    table = Table(
+        title=Text(", ".join(Path(f).name for f in summary["files"]), "table.title"), show_header=False
+    )
     per = max(summary["n_events"], 1)
     table.add_row("events", f"{summary['n_events']}")
     table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
@@ -51,19 +55,29 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     if "track_efficiency" in summary:
         table.add_section()
         table.add_row("findable particles", f"{summary['n_findable']:,}")
-        table.add_row("edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})")
+        table.add_row(
+            "edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})"
+        )
         table.add_row("edge purity (window)", f"{rate('edge_purity', 3)} ({rate('window_edge_purity', 3)})")
         table.add_row("seed efficiency", rate("seed_efficiency"))
         table.add_row("track efficiency", rate("track_efficiency"))
         table.add_row("fakes", rate("fake_rate"))
         table.add_row("duplicates", rate("duplicate_rate"))
-        table.add_row("track efficiency (of all charged, pT > 0.9 GeV, |eta| < 2.5)", rate("physics_efficiency"))
-        table.add_row("resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}")
-        table.add_row("resolution of phi, theta in mrad", f"{rate('resolution_phi_mrad', 2)}, {rate('resolution_theta_mrad', 2)}")
+        table.add_row(
+            "track efficiency (of all charged, pT > 0.9 GeV, |eta| < 2.5)", rate("physics_efficiency")
+        )
+        table.add_row(
+            "resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}"
+        )
+        table.add_row(
+            "resolution of phi, theta in mrad",
+            f"{rate('resolution_phi_mrad', 2)}, {rate('resolution_theta_mrad', 2)}",
+        )
         table.add_row("resolution of q/p, relative", rate("resolution_qop_rel"))
         table.add_row(
             "true vertices found (false, split)",
-            f"{rate('vertex_efficiency', 3)} ({rate('vertex_false_rate', 3)}, {rate('vertex_split_rate', 3)})",
+            f"{rate('vertex_efficiency', 3)} ({rate('vertex_false_rate', 3)}, "
+            f"{rate('vertex_split_rate', 3)})",
         )
     table.add_section()
     for stage in (*STAGES, "total"):

@@ -1,4 +1,6 @@
-"""The results in a folder: which files a run wrote and nobody changed since, so that the next run may replace them."""
+"""The results in a folder: which files a run wrote and nobody changed since, so that the next run may replace
+them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def _text(told: Mapping[str, Any]) -> str:
 
 
 def written_before(*lists: Path) -> dict[str, set[str]]:
-    """Names and sha256 of the files that runs wrote, of JSON files that have them; one that cannot be read has none."""
+    """Names and sha256 of the files that runs wrote, of JSON files that have them; one that cannot be read
+    has none.
+    """
     known: dict[str, set[str]] = {}
     for path in lists:
         try:
@@ -65,7 +69,9 @@ def check_in_the_way(output: Path, names: Iterable[str], known: Mapping[str, set
         path = output / name
         if os.path.lexists(path) and not _is_result(path, known):
             why = "was changed since a run wrote it" if name in known else "was not written by a run"
-            raise InputError(f"{path}: {why}, so that it is not overwritten; move it, or give another folder with -o")
+            raise InputError(
+                f"{path}: {why}, so that it is not overwritten; move it, or give another folder with -o"
+            )
 
 
 def _is_result(path: Path, known: Mapping[str, set[str]]) -> bool:

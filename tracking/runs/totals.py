@@ -1,4 +1,6 @@
-"""Sums over events, from which the summary and the figures of a run are made; sums of parts add up exactly."""
+"""Sums over events, from which the summary and the figures of a run are made; sums of parts add up
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from smartpix.estimate.mdn import TARGETS, truth_targets
 from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
-from tracking.fit.resolution import RESOLUTIONS, TrackResiduals, joined, pull_histogram, pull_width, resolution, track_residuals
+from tracking.fit.resolution import (
+    RESOLUTIONS,
+    TrackResiduals,
+    joined,
+    pull_histogram,
+    pull_width,
+    resolution,
+    track_residuals,
+)
 from tracking.fit.vertices import MIN_FINDABLE, score_vertices
 
 __all__ = ["Totals"]
@@ -28,15 +38,17 @@ MOST_FINDABLE = 20
 
 @dataclass
 class Totals:
-    """Sums over events, from which summary and figures are made; its size does not grow with the number of events.
+    """Sums over events, from which summary and figures are made; its size does not grow with the number of
+    events.
 
     Attributes:
-        efficiency, tracks: histograms of :func:`tracking.metrics.efficiency_counts` and :func:`tracking.metrics.track_counts`.
+        efficiency, tracks: histograms of :func:`tracking.metrics.efficiency_counts` and
+            :func:`tracking.metrics.track_counts`.
         vertex_efficiency: true vertices by number of findable particles, and whether found.
         pulls: of the track parameters, :func:`tracking.fit.resolution.pull_histogram`.
         residuals: estimates of the first ``MAX_RESIDUALS`` clusters against truth.
-        track_residuals: the first ``MAX_RESIDUALS`` matched tracks of findable particles; vertex_residuals: (F, 2) residual and
-            sigma of as many found vertices, mm.
+        track_residuals: the first ``MAX_RESIDUALS`` matched tracks of findable particles; vertex_residuals:
+            (F, 2) residual and sigma of as many found vertices, mm.
     """
 
     n_events: int = 0
@@ -75,7 +87,9 @@ class Totals:
         self, chain: Chain, result: EventResult, record: ak.Record,
         truth: metrics.EventTruth | None, tracks: metrics.TrackScore | None,
     ) -> None:  # fmt: skip
-        """Add one event: its result, its record and, where there is truth, its truth and the tracks' score."""
+        """Add one event: its result, its record and, where there is truth, its truth and the tracks'
+        score.
+        """
         header, options = chain.header, chain.options
         reference = window(result.hits, header.detector, chain.pairs, header.field, options.window)
         self.n_events += 1
@@ -98,7 +112,14 @@ class Totals:
         if not is_straight(header.field):
             sums_of.append((self.window_counts, searched))
         for sums, counts in sums_of:
-            sums += [counts.n_edges, counts.n_true, counts.n_wanted, counts.n_found, counts.n_wanted_0p5, counts.n_found_0p5]
+            sums += [
+                counts.n_edges,
+                counts.n_true,
+                counts.n_wanted,
+                counts.n_found,
+                counts.n_wanted_0p5,
+                counts.n_found_0p5,
+            ]
         seeded = metrics.seed_efficiency(truth, result.seeds.hits)
         self.n_findable += int(truth.findable.sum())
         self.n_found += int(np.sum(tracks.found & truth.findable))
@@ -137,7 +158,9 @@ class Totals:
         )
 
     def merge(self, other: Totals) -> None:
-        """Add the sums of the events that come next: all but the times are then those of one run over both."""
+        """Add the sums of the events that come next: all but the times are then those of one run over
+        both.
+        """
         for name in (f.name for f in fields(self)):
             setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
 
@@ -172,7 +195,9 @@ class Totals:
                 "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
                 "physics_efficiency": _ratio(self.n_found_accepted, self.n_accepted),
                 **self._resolutions(),
-                "vertex_efficiency": _ratio(self.vertex_efficiency[:, True].sum(), self.vertex_efficiency.sum()),
+                "vertex_efficiency": _ratio(
+                    self.vertex_efficiency[:, True].sum(), self.vertex_efficiency.sum()
+                ),
                 "vertex_false_rate": _ratio(self.n_false_vertices, self.n_vertices),
                 "vertex_split_rate": _ratio(self.n_split_vertices, self.n_vertices),
             }
@@ -191,16 +216,21 @@ class Totals:
         out: dict[str, Any] = {}
         for k, (name, _) in enumerate(RESOLUTIONS.values()):
             out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
-        widths = {name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        widths = {
+            name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
+        }
         out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
         out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
-        out["pull_half_width"] = {name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+        out["pull_half_width"] = {
+            name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
+        }
         return out
 
 
 def _vertex_histogram() -> hist.Hist:
     return hist.Hist(
-        hist.axis.Integer(MIN_FINDABLE, MOST_FINDABLE + 1, name="n_findable"), hist.axis.Boolean(name="found"),
+        hist.axis.Integer(MIN_FINDABLE, MOST_FINDABLE + 1, name="n_findable"),
+        hist.axis.Boolean(name="found"),
         storage=hist.storage.Int64(),
     )  # fmt: skip
 
@@ -210,7 +240,9 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _sum(mine: Any, other: Any) -> Any:
-    """Of counts, arrays or histograms, by name of dictionaries of them; of lists the first ``MAX_RESIDUALS``, by event."""
+    """Of counts, arrays or histograms, by name of dictionaries of them; of lists the first ``MAX_RESIDUALS``,
+    by event.
+    """
     if mine is None or other is None:
         return other if mine is None else mine
     if isinstance(mine, bool):

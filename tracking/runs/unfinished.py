@@ -1,4 +1,6 @@
-"""The finished units of a run that is not finished, kept beside its output: a run that was stopped goes on from there."""
+"""The finished units of a run that is not finished, kept beside its output: a run that was stopped goes on
+from there.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +49,18 @@ RUN = "run.json"
 PART = re.compile(r"[0-9a-f]{12}-[0-9a-f]{24}\.part")
 OF_A_PART = b"smartpix part "
 WRITTEN = "written.json"
-"""The sha256 of all results, from the moment before they are moved into their places: what a killed run moved is known by it."""
+"""The sha256 of all results, from the moment before they are moved into their places: what a killed run moved
+is known by it.
+"""
 OF_RESULTS = b'{"results of a smartpix run": '
 WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A folder of parts, and the beginning of the sha256 of what they are made with, which is in their names."""
+    """A folder of parts, and the beginning of the sha256 of what they are made with, which is in their
+    names.
+    """
 
     folder: Path
     made: str
@@ -77,9 +83,14 @@ def alone_in(output: Path) -> Iterator[None]:
         except (BlockingIOError, FileNotFoundError):
             alone = False
         except OSError as error:
-            raise InputError(f"{path}: cannot be locked ({error.strerror}); give a folder on another file system") from error
+            raise InputError(
+                f"{path}: cannot be locked ({error.strerror}); give a folder on another file system"
+            ) from error
         if not alone:
-            raise InputError(f"{output}: another run is writing into this folder; wait for its end, or give another with -o")
+            raise InputError(
+                f"{output}: another run is writing into this folder; wait for its end, or give another with "
+                f"-o"
+            )
         try:
             yield
         finally:
@@ -89,7 +100,9 @@ def alone_in(output: Path) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> int:
-    """The lock's file, made where it is not there, with its content from the first moment; no link is followed."""
+    """The lock's file, made where it is not there, with its content from the first moment; no link is
+    followed.
+    """
     while True:
         try:
             lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -104,7 +117,9 @@ def _open_lock(path: Path) -> int:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise _not_a_lock(path) from error
             whose = "; the run may be another user's" if error.errno in (errno.EACCES, errno.EPERM) else ""
-            raise InputError(f"{path}: cannot be opened ({error.strerror}){whose}; give another folder with -o") from error
+            raise InputError(
+                f"{path}: cannot be opened ({error.strerror}){whose}; give another folder with -o"
+            ) from error
         if stat.S_ISREG(os.fstat(lock).st_mode) and os.read(lock, 100) == OF_A_RUN:
             return lock
         os.close(lock)
@@ -120,19 +135,29 @@ def _link(source: Path, path: Path) -> None:
         if error.errno in REFUSED:
             raise
         raise InputError(
-            f"{path}: a hard link cannot be made ({error.strerror}), as on file systems that have none, and the lock of a run "
+            f"{path}: a hard link cannot be made ({error.strerror}), as on file systems that have none, and "
+            f"the lock of a run "
             "is made with one; give a folder on another file system with -o"
         ) from error
 
 
 def _not_a_lock(path: Path) -> InputError:
-    return InputError(f"{path}: is not the lock of a run, which needs this name; move it, or give another folder with -o")
+    return InputError(
+        f"{path}: is not the lock of a run, which needs this name; move it, or give another folder with -o"
+    )
 
 
 def made_with(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
-    """What the parts depend on besides the files: version, options and, by name, the sha256 of weights and of their JSON."""
+    """What the parts depend on besides the files: version, options and, by name, the sha256 of weights and of
+    their JSON.
+    """
     weights = sums_of_weights(options)
-    told = {"version": version("smartpix"), "events_per_unit": events_per_unit, "options": asdict(options), "weights": weights}
+    told = {
+        "version": version("smartpix"),
+        "events_per_unit": events_per_unit,
+        "options": asdict(options),
+        "weights": weights,
+    }
     return dict(json.loads(json.dumps(told)))
 
 
@@ -155,7 +180,8 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
         told: of :func:`made_with`.
 
     Raises:
-        InputError: it holds parts of a run with other options, weights or version, or something that is not of a run.
+        InputError: it holds parts of a run with other options, weights or version, or something that is not
+            of a run.
     """
     parts = Parts(folder, hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12])
     if any(folder.glob("*.part")) and not folder.is_symlink():
@@ -169,17 +195,25 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
         if other != ["version"]:
             differs = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in other[:3]]
             raise InputError(
-                f"{folder}: holds what is done of a run with other options or weights ({'; '.join(differs)}). "
+                f"{folder}: holds what is done of a run with other options or weights "
+                f"({'; '.join(differs)}). "
                 "Finish that one, write to another folder, or remove this one to start anew"
             )
-        log(f"{folder}: what is done there is of smartpix {old.get('version')}, and is done anew by {new['version']}")
+        log(
+            f"{folder}: what is done there is of smartpix {old.get('version')}, and is done anew by "
+            f"{new['version']}"
+        )
     clear(folder)
     try:
         folder.mkdir()
     except FileExistsError as error:
-        raise InputError(f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o") from error
+        raise InputError(
+            f"{folder}: is not of a run, which needs this name; move it, or give another folder with -o"
+        ) from error
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); give another folder with -o") from error
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); give another folder with -o"
+        ) from error
     with replace_when_done(folder / RUN) as beside:
         store_text(beside, json.dumps(told, indent=1) + "\n")
     return parts
@@ -192,7 +226,9 @@ def _read_run(folder: Path) -> Mapping[str, Any]:
         if not isinstance(found, dict):
             raise ValueError("it is no table")
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / RUN}: cannot be read ({error}); remove the folder to start anew") from error
+        raise InputError(
+            f"{folder / RUN}: cannot be read ({error}); remove the folder to start anew"
+        ) from error
     return found
 
 
@@ -206,7 +242,10 @@ def clear(folder: Path) -> None:
             path.unlink()
     # After the parts, which nobody would know without it.
     with suppress(InputError):
-        if is_marked(folder / RUN, b"{") and {"version", "events_per_unit", "options"} <= _read_run(folder).keys():
+        if (
+            is_marked(folder / RUN, b"{")
+            and {"version", "events_per_unit", "options"} <= _read_run(folder).keys()
+        ):
             (folder / RUN).unlink()
     if is_marked(folder / WRITTEN, OF_RESULTS):
         (folder / WRITTEN).unlink()
@@ -227,7 +266,9 @@ def store_written(parts: Parts, sums: Mapping[str, str]) -> None:
 
 
 def load_part(parts: Parts, unit: Unit) -> Part | None:
-    """The part of a unit that is done; None where it is not there, damaged, or of another layout, which is told on stderr."""
+    """The part of a unit that is done; None where it is not there, damaged, or of another layout, which is
+    told on stderr.
+    """
     path = _path(parts, unit)
     if not path.is_file():
         return None

@@ -1,6 +1,7 @@
 """The work of a run in units: ranges of a file's entries that are run, kept and merged as a whole.
 
-Whoever runs them, in whatever order, the units merged in their order give the same numbers: one process runs them in turn.
+Whoever runs them, in whatever order, the units merged in their order give the same numbers: one process runs
+them in turn.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _warm: set[tuple[RunOptions, type]] = set()
 
 @dataclass(frozen=True)
 class Unit:
-    """Entries ``start`` to ``stop`` of a file, known by its absolute path, its size and when it was last changed."""
+    """Entries ``start`` to ``stop`` of a file, known by its absolute path, its size and when it was last
+    changed.
+    """
 
     path: str
     size: int
@@ -61,7 +64,11 @@ def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
         InputError: less than one event a unit.
     """
     check(
-        "run", "events_per_unit", events_per_unit, type(events_per_unit) is int and events_per_unit >= 1, "whole and at least 1"
+        "run",
+        "events_per_unit",
+        events_per_unit,
+        type(events_per_unit) is int and events_per_unit >= 1,
+        "whole and at least 1",
     )
     units = []
     for file in files:
@@ -93,7 +100,9 @@ def run_events(
             truth = score = None
             if file.has_truth:
                 layers = chain.options.findable_layers
-                truth = metrics.event_truth(record["clusters"], record["particles"], result.hits.layer, pileup, layers)
+                truth = metrics.event_truth(
+                    record["clusters"], record["particles"], result.hits.layer, pileup, layers
+                )
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, truth, score)
             yield result, record, truth, score
@@ -120,8 +129,8 @@ def packed_unit(chain: Chain, unit: Unit) -> bytes:
     """The part of a unit, packed.
 
     Raises:
-        InputError: as :func:`run_unit`, or whatever else goes wrong with these events, and where: files after this one are still
-            to be run.
+        InputError: as :func:`run_unit`, or whatever else goes wrong with these events, and where: files after
+            this one are still to be run.
     """
     try:
         return packed(run_unit(chain, unit))
@@ -129,13 +138,15 @@ def packed_unit(chain: Chain, unit: Unit) -> bytes:
         raise
     except MemoryError as error:
         raise InputError(
-            f"{unit.path}: events {unit.start} to {unit.stop - 1} do not fit into memory; take fewer events a unit "
+            f"{unit.path}: events {unit.start} to {unit.stop - 1} do not fit into memory; take fewer events "
+            f"a unit "
             "(--events-per-unit), or a machine with more memory"
         ) from error
     except Exception as error:
         raise InputError(
             f"{unit.path}: events {unit.start} to {unit.stop - 1} cannot be run, though the file can be read "
-            f"({type(error).__name__}: {one_line(str(error), 160)}; at {_place(error)}); this is a fault of smartpix: "
+            f"({type(error).__name__}: {one_line(str(error), 160)}; at {_place(error)}); this is a fault of "
+            f"smartpix: "
             "tell us, with this line"
         ) from error
 

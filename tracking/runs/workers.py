@@ -40,12 +40,15 @@ PATIENCE = 10
 DASK_TRIM = "65536"
 """What dask gives its workers as ``MALLOC_TRIM_THRESHOLD_`` if nobody says otherwise."""
 MALLOPT_KEEP = {"M_MMAP_THRESHOLD": (-3, 32 << 20), "M_TRIM_THRESHOLD": (-1, 64 << 20)}
-"""Numbers of glibc's mallopt(3), and the values to which its thresholds grow in a process that frees arrays of this size."""
+"""Numbers of glibc's mallopt(3), and the values to which its thresholds grow in a process that frees arrays
+of this size.
+"""
 
 
 @contextmanager
 def connect(address: str, workers: int | None = None) -> Iterator[Client]:
-    """A client of the scheduler at an address or, for ``"local"``, of a cluster of processes on this machine, of one thread each.
+    """A client of the scheduler at an address or, for ``"local"``, of a cluster of processes on this machine,
+    of one thread each.
 
     The local cluster, with its dashboard, can be reached from this machine alone.
 
@@ -64,7 +67,8 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
             raise InputError(f"workers: must be at least 1 and is {workers}")
         with (
             LocalCluster(
-                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL,
+                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True,
+                silence_logs=logging.CRITICAL,
                 host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", worker_dashboard_address=f"{LOOPBACK}:0",
             ) as cluster,
             Client(cluster) as client,
@@ -77,17 +81,21 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{address}: no dask scheduler answers there ({' '.join(str(error).split())[:120]}). Start one with "
-            f"`dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`, or use the address 'local'"
+            f"{address}: no dask scheduler answers there ({' '.join(str(error).split())[:120]}). Start one "
+            f"with "
+            f"`dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`, or use the address "
+            f"'local'"
         ) from error
     with client:
         yield client
 
 
 def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
-    """Run units on a client's workers, as they become free; the outcomes come in the order in which they are ready.
+    """Run units on a client's workers, as they become free; the outcomes come in the order in which they are
+    ready.
 
-    A unit whose worker dies goes to another worker. One after which several workers died counts as a failure of its file.
+    A unit whose worker dies goes to another worker. One after which several workers died counts as a failure
+    of its file.
 
     Args:
         units: taken one after another, so that it can leave out those of files that have failed.
@@ -99,7 +107,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
 
     if not _threads(client):
         log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
-    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one is running.
+    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one
+    # is running.
     content = described(chain)
     waiting = iter(units)
     running: dict[str, tuple[Future[bytes], Unit]] = {}
@@ -120,7 +129,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
             error = future.exception()
             if isinstance(error, KilledWorker):
                 error = InputError(
-                    f"{unit.path}: events {unit.start} to {unit.stop - 1} could not be run: the workers they were given to died "
+                    f"{unit.path}: events {unit.start} to {unit.stop - 1} could not be run: the workers they "
+                    f"were given to died "
                     "one after another; give workers more memory, or run them in one process to see why"
                 )
             if error is not None and not isinstance(error, InputError):
@@ -143,10 +153,16 @@ def described(chain: Chain) -> bytes:
     """What a chain is made of: the file's header, the options, and which weights."""
     header = chain.header
     given = {name: getattr(chain.options, name) for name in WEIGHTS}
-    paths: dict[str, Any] = {name: str(Path(v).absolute()) for name, v in given.items() if Path(v).suffix == ".safetensors"}
+    paths: dict[str, Any] = {
+        name: str(Path(v).absolute()) for name, v in given.items() if Path(v).suffix == ".safetensors"
+    }
     options = replace(chain.options, **paths)
     told = {"field": header.field, "slices": list(header.slices), "made_by": dict(header.made_by)}
-    told |= {"detector": dict(header.detector.columns), "options": asdict(options), "weights": sums_of_weights(options)}
+    told |= {
+        "detector": dict(header.detector.columns),
+        "options": asdict(options),
+        "weights": sums_of_weights(options),
+    }
     return pack(told, CHAIN)
 
 
@@ -175,9 +191,14 @@ def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
     """Runs on the worker."""
     machine = socket.gethostname()
     if (found := version("smartpix")) != expected:
-        raise InputError(f"{unit.path}: the worker on {machine} has smartpix {found} and {expected} started the run; install one")
+        raise InputError(
+            f"{unit.path}: the worker on {machine} has smartpix {found} and {expected} started the run; "
+            f"install one"
+        )
     if not Path(unit.path).is_file():
-        raise InputError(f"{unit.path}: is not there on {machine}; the workers need the files under the same path")
+        raise InputError(
+            f"{unit.path}: is not there on {machine}; the workers need the files under the same path"
+        )
     _keep_memory()
     return packed_unit(_chain_of(content), unit)
 
@@ -185,9 +206,13 @@ def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
 def _keep_memory() -> None:
     """Let this process keep the memory of arrays it frees, as one does that dask did not start.
 
-    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets it anew, page by
-    page, for the next: half as much time again for a run. A value that the user has chosen stays, and so do other C libraries.
+    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets
+    it anew, page by
+    page, for the next: half as much time again for a run. A value that the user has chosen stays, and so do
+        other C libraries.
     """
-    if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(
+        libc := ctypes.CDLL(None), "mallopt"
+    ):
         for number, value in MALLOPT_KEEP.values():
             libc.mallopt(number, value)

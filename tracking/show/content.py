@@ -1,4 +1,6 @@
-"""What the event display's page holds: one event's hits, pixels, cones, edges, tracks and vertices as packed columns."""
+"""What the event display's page holds: one event's hits, pixels, cones, edges, tracks and vertices as packed
+columns.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +47,17 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
         record: of the event file, with ``clusters`` and, where there is truth, ``particles``.
 
     Returns:
-        By section (``layers``, ``modules``, ``hits``, ``pixels``, ``cones``, ``edges``, ``window``, ``tracks``, ``vertices``,
-        with truth ``truth``) columns of equal length; and the numbers ``counts``, ``field``, ``slices``, ``quantile``, ``gate``,
-        ``min_score``, ``graph``.
+        By section (``layers``, ``modules``, ``hits``, ``pixels``, ``cones``, ``edges``, ``window``,
+        ``tracks``, ``vertices``, with truth ``truth``) columns of equal length; and the numbers ``counts``,
+        ``field``, ``slices``, ``quantile``, ``gate``, ``min_score``, ``graph``.
     """
     header, options = chain.header, chain.options
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
     truth = score = None
     if has_truth:
-        truth = metrics.event_truth(record["clusters"], record["particles"], hits.layer, min_layers=options.findable_layers)
+        truth = metrics.event_truth(
+            record["clusters"], record["particles"], hits.layer, min_layers=options.findable_layers
+        )
         score = metrics.score_tracks(truth, tracks.rows())
     searched = window(hits, detector, chain.pairs, header.field, options.window, options.threads)
     of_track = np.full(len(hits), -1, dtype=np.int32)
@@ -62,19 +66,23 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
         of_track[tracks.hits[tracks.start[t] : tracks.start[t + 1]]] = t
     vertices = result.vertices
     content: dict[str, Any] = {
-        "event": result.event, "field": header.field, "slices": list(header.slices), "quantile": options.cone.quantile,
+        "event": result.event, "field": header.field, "slices": list(header.slices),
+        "quantile": options.cone.quantile,
         "gate": options.cone.gate(), "min_score": options.build.min_score, "graph": options.graph,
         "counts": {
             "n_hits": len(hits), "n_window_edges": len(searched), "n_edges": len(edges),
             "n_kept_edges": int(np.sum(result.scores >= options.build.min_score)), "n_tracks": len(tracks),
             "n_vertices": len(vertices),
         },
-        "layers": _layers(detector), "modules": _modules(detector, hits), "hits": _hits(detector, hits, record, of_track),
+        "layers": _layers(detector), "modules": _modules(detector, hits), "hits": _hits(detector, hits,
+        record, of_track),
         "pixels": _pixels(record["clusters"], header.slices), "cones": cone_rings(chain, hits),
         "edges": _edges(edges, header.field) | {"chi2": edges.chi2, "score": result.scores},
-        "window": _edges(searched if len(searched) <= MOST_WINDOW else searched.take(np.zeros(0, dtype=np.int64)), header.field),
+        "window": _edges(searched if len(searched) <= MOST_WINDOW else searched.take(np.zeros(0,
+        dtype=np.int64)), header.field),
         "tracks": _tracks(result, header.field) | {"vertex": vertices.label.astype(np.int32)},
-        "vertices": {"z": vertices.z, "sigma": vertices.sigma, "n_tracks": vertices.n_tracks.astype(np.int32)},
+        "vertices": {"z": vertices.z, "sigma": vertices.sigma,
+        "n_tracks": vertices.n_tracks.astype(np.int32)},
     }  # fmt: skip
     if truth is not None and score is not None:
         content["counts"] |= {
@@ -86,14 +94,17 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             if len(content[name]["source"]):
                 content[name]["true"] = metrics.edge_labels(truth, of.source, of.target).astype(np.uint8)
         content["tracks"] |= {
-            "particle_id": np.append(truth.particle_id, 0)[score.particle], "hit_fraction": score.hit_fraction,
+            "particle_id": np.append(truth.particle_id, 0)[score.particle],
+            "hit_fraction": score.hit_fraction,
             "true_pt": np.append(truth.pt, np.nan)[score.particle],
         }  # fmt: skip
     return content
 
 
 def pack(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for JSON: each array as its type, shape and little-endian bytes in base64; floats in single precision."""
+    """The same for JSON: each array as its type, shape and little-endian bytes in base64; floats in single
+    precision.
+    """
     return {name: _packed(value) for name, value in content.items()}
 
 
@@ -116,7 +127,9 @@ def _layers(detector: Detector) -> dict[str, Any]:
 def _modules(detector: Detector, hits: Hits) -> Columns:
     """The modules that were hit: ids, centre, axes x and y, half lengths, pitch and thickness."""
     m = np.unique(hits.module)
-    ids = {n: np.asarray(detector.columns[n]).astype(np.int32)[m] for n in ("volume_id", "layer_id", "module_id")}
+    ids = {
+        n: np.asarray(detector.columns[n]).astype(np.int32)[m] for n in ("volume_id", "layer_id", "module_id")
+    }
     lengths = {n: getattr(detector, n)[m] for n in ("half_x", "half_y", "pitch_x", "pitch_y", "thickness")}
     return ids | lengths | {"center": detector.center[m], "axes": np.swapaxes(detector.axes[m], 1, 2)}
 
@@ -128,8 +141,10 @@ def _hits(detector: Detector, hits: Hits, record: ak.Record, of_track: npt.NDArr
     factor = hits.estimate.cholesky / np.where(sigma > 0, sigma, 1.0)[:, :, None]
     clusters = record["clusters"]
     return {
-        "hit_id": hits.hit_id, "module": np.unique(hits.module, return_inverse=True)[1].astype(np.int32).reshape(-1),
-        "layer": hits.layer, "track": of_track, "position": hits.position, "mean": hits.estimate.mean, "sigma": sigma,
+        "hit_id": hits.hit_id, "module": np.unique(hits.module,
+        return_inverse=True)[1].astype(np.int32).reshape(-1),
+        "layer": hits.layer, "track": of_track, "position": hits.position, "mean": hits.estimate.mean,
+        "sigma": sigma,
         "correlation": np.einsum("npk,npk->np", factor[:, rows], factor[:, columns]),
         "flagged": hits.estimate.flagged, "charge": ak.to_numpy(clusters["charge"]),
     }  # fmt: skip
@@ -138,27 +153,41 @@ def _hits(detector: Detector, hits: Hits, record: ak.Record, of_track: npt.NDArr
 def _pixels(clusters: ak.Array, slices: Sequence[int]) -> Columns:
     flat = flatten(clusters, slices)
     first = np.concatenate([flat.first, [len(flat.row)]]).astype(np.int32)
-    return {"first": first, "row": flat.row.astype(np.int16), "column": flat.column.astype(np.int16), "charge": flat.charge}
+    return {
+        "first": first,
+        "row": flat.row.astype(np.int16),
+        "column": flat.column.astype(np.int16),
+        "charge": flat.charge,
+    }
 
 
 def _edges(edges: Edges, field: float) -> Columns:
     """Hits at both ends and pT of the circle through them and the beam line, GeV."""
     with np.errstate(divide="ignore"):
-        return {"source": edges.source, "target": edges.target, "pt": max_curvature(field, 1.0) / np.abs(edges.curvature)}
+        return {
+            "source": edges.source,
+            "target": edges.target,
+            "pt": max_curvature(field, 1.0) / np.abs(edges.curvature),
+        }
 
 
 def _truth(clusters: ak.Array) -> Columns:
-    """Of each cluster's main particle: id (0: none), share, pT, x, y, cot alpha, cot beta, and how many made the cluster."""
+    """Of each cluster's main particle: id (0: none), share, pT, x, y, cot alpha, cot beta, and how many made
+    the cluster.
+    """
     main = ak.firsts(clusters["truth"])
     share, pt = (ak.to_numpy(ak.fill_none(main[n], np.nan)).astype(np.float64) for n in ("share", "pt"))
     return {
         "particle_id": ak.to_numpy(ak.fill_none(main["particle_id"], 0)), "share": share, "pt": pt,
-        "target": truth_targets(clusters)[0], "n_particles": ak.to_numpy(ak.num(clusters["truth"])).astype(np.int32),
+        "target": truth_targets(clusters)[0],
+        "n_particles": ak.to_numpy(ak.num(clusters["truth"])).astype(np.int32),
     }  # fmt: skip
 
 
 def _tracks(result: EventResult, field: float) -> Columns:
-    """Parameters with sigmas, hits, and helices of HELIX_POINTS points from the closest approach to the outermost hit."""
+    """Parameters with sigmas, hits, and helices of HELIX_POINTS points from the closest approach to the
+    outermost hit.
+    """
     tracks, helices, position = result.tracks, result.helices, result.hits.position
     sin, cos = np.sin(helices.phi), np.cos(helices.phi)
     start = np.stack([-helices.d0 * sin, helices.d0 * cos, helices.z0], axis=1)
@@ -176,7 +205,8 @@ def _tracks(result: EventResult, field: float) -> Columns:
         slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)
         pt_sigma = np.sqrt(np.einsum("ti,tij,tj->t", slope, helices.covariance[:, 3:, 3:], slope))
     return {
-        **{name: getattr(helices, name) for name in PARAMETERS}, "sigma": helices.sigma(), "pt": pt, "pt_sigma": pt_sigma,
+        **{name: getattr(helices, name) for name in PARAMETERS}, "sigma": helices.sigma(), "pt": pt,
+        "pt_sigma": pt_sigma,
         "chi2": helices.chi2,
         "ndf": helices.ndf.astype(np.int32), "score": tracks.score, "start": tracks.start.astype(np.int32),
         "hits": tracks.hits.astype(np.int32), "outlier": helices.outlier, "line": line,
@@ -184,13 +214,20 @@ def _tracks(result: EventResult, field: float) -> Columns:
 
 
 def cone_rings(chain: Chain, hits: Hits) -> Columns:
-    """Each hit's cone on its way to the next layer: of those that may come next, what the middle of the cone meets.
+    """Each hit's cone on its way to the next layer: of those that may come next, what the middle of the cone
+    meets.
 
     Returns:
-        hit, layer: (C,) rows; surface: (C, CONE_STEPS) radii of cylinders where the layer is one, else z of planes, mm; local:
-        (C, CONE_STEPS, 2) middle there, (radius * azimuth, z) or (x, y), mm; covariance: (C, CONE_STEPS, 3) xx, xy, yy, mm2.
+        hit, layer: (C,) rows; surface: (C, CONE_STEPS) radii of cylinders where the layer is one, else z of
+        planes, mm; local: (C, CONE_STEPS, 2) middle there, (radius * azimuth, z) or (x, y), mm; covariance:
+        (C, CONE_STEPS, 3) xx, xy, yy, mm2.
     """
-    layers, pairs, field, options = chain.header.detector.layers, chain.pairs, chain.header.field, chain.options.cone
+    layers, pairs, field, options = (
+        chain.header.detector.layers,
+        chain.pairs,
+        chain.header.field,
+        chain.options.cone,
+    )
     parts: list[Columns] = []
     direct = pairs.skipped == -1
     for inner, outer in zip(pairs.inner[direct], pairs.outer[direct], strict=True):
@@ -204,7 +241,8 @@ def cone_rings(chain: Chain, hits: Hits) -> Columns:
         met = np.all([p.reached for p in at], axis=0) & _meets(at[-1], layers, outer)
         covariance = np.stack([p.covariance for p in at], axis=1)[met]
         parts.append({
-            "hit": rows[met].astype(np.int32), "layer": np.full(met.sum(), outer, dtype=np.int32), "surface": surface[met],
+            "hit": rows[met].astype(np.int32), "layer": np.full(met.sum(), outer, dtype=np.int32),
+            "surface": surface[met],
             "local": np.stack([p.local for p in at], axis=1)[met],
             "covariance": covariance[:, :, [0, 0, 1], [0, 1, 1]],
         })  # fmt: skip
@@ -223,5 +261,9 @@ def _meets(crossing: Prediction, layers: Layers, layer: int) -> npt.NDArray[np.b
     if layers.barrel[layer]:
         at, low, high = crossing.point[:, 2], layers.z_min[layer], layers.z_max[layer]
     else:
-        at, low, high = np.hypot(crossing.point[:, 0], crossing.point[:, 1]), layers.r_min[layer], layers.r_max[layer]
+        at, low, high = (
+            np.hypot(crossing.point[:, 0], crossing.point[:, 1]),
+            layers.r_min[layer],
+            layers.r_max[layer],
+        )
     return np.asarray((at > low - MARGIN) & (at < high + MARGIN))

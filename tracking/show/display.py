@@ -1,4 +1,6 @@
-"""``smartpix display``: one event as a self-contained page with a 3-D view, for any browser, without a network."""
+"""``smartpix display``: one event as a self-contained page with a 3-D view, for any browser, without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ __all__ = ["display_event"]
 SCRIPTS = ("data.js", "gl.js", "scene.js", "panel.js", "main.js")
 
 
-def display_event(path: str | Path, event: int | None, output: str | Path | None, options: RunOptions) -> dict[str, Any]:
+def display_event(
+    path: str | Path, event: int | None, output: str | Path | None, options: RunOptions
+) -> dict[str, Any]:
     """Run the chain on one event of a file and write its page, whole or not at all.
 
     Args:
@@ -45,7 +49,13 @@ def display_event(path: str | Path, event: int | None, output: str | Path | None
     content = event_content(chain, result, events[0], file.has_truth)
     with replace_when_done(target) as beside:
         beside.write_text(page({"file": file.path.name, **content}), encoding="utf-8")
-    return {"file": str(target), "events": str(path), "event": number, "bytes": target.stat().st_size, **content["counts"]}
+    return {
+        "file": str(target),
+        "events": str(path),
+        "event": number,
+        "bytes": target.stat().st_size,
+        **content["counts"],
+    }
 
 
 def _find(path: Path, event: int | None) -> tuple[int, int]:
@@ -58,7 +68,10 @@ def _find(path: Path, event: int | None) -> tuple[int, int]:
     found = np.flatnonzero(numbers == event)
     if len(found) == 0:
         shown = ", ".join(map(str, numbers[:10])) + (f", ... {numbers[-1]}" if len(numbers) > 10 else "")
-        raise InputError(f"{path}: event: {event} is not there; it holds {len(numbers)}: {shown}. Give one of these with --event")
+        raise InputError(
+            f"{path}: event: {event} is not there; it holds {len(numbers)}: {shown}. Give one of these with "
+            f"--event"
+        )
     return int(found[0]), event
 
 

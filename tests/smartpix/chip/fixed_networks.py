@@ -9,10 +9,13 @@ ACTIVATION = {"tanh": FixedPoint(True, 8, 7), "relu": FixedPoint(False, 8, 6)}
 
 
 def random_network(
-    kind="conv", activation="tanh", seed=1, shape=(2, 13, 21), filters=5, mixed=5, hidden=(16, 16), weight_bits=(8, 4),
+    kind="conv", activation="tanh", seed=1, shape=(2, 13, 21), filters=5, mixed=5, hidden=(16, 16),
+    weight_bits=(8, 4),
     density=1.0,
 ):  # fmt: skip
-    """Weights over the whole of their formats, of which ``density`` are not zero; fractions that keep the sums in range."""
+    """Weights over the whole of their formats, of which ``density`` are not zero; fractions that keep the
+    sums in range.
+    """
     rng = np.random.default_rng(seed)
     s, r, c = shape
     conv = FixedPoint(True, weight_bits[0], weight_bits[0] - 1)
@@ -29,14 +32,17 @@ def random_network(
     sizes |= {"dense1": (hidden[0], n_inputs), "dense2": (hidden[1], hidden[0]), "dense3": (14, hidden[1])}
     formats = {k: dense if k.startswith("dense") else conv for k in sizes}
     weights = {
-        k: rng.integers(formats[k].low, formats[k].high + 1, size) * (rng.random(size) < density) for k, size in sizes.items()
+        k: rng.integers(formats[k].low, formats[k].high + 1, size) * (rng.random(size) < density)
+        for k, size in sizes.items()
     }
     outputs = {k: ACTIVATION[activation] for k in sizes if k not in ("depthwise", "dense3")}
     if kind == "conv":
         outputs["pool"] = ACTIVATION[activation]
     outputs["dense3"] = FixedPoint(True, 16, 10)
     edges, _ = adc_levels(ReadoutOptions())
-    network = FixedNetwork(kind, shape, edges, FixedPoint(True, 5, 3), activation, weights, {}, formats, outputs)
+    network = FixedNetwork(
+        kind, shape, edges, FixedPoint(True, 5, 3), activation, weights, {}, formats, outputs
+    )
     biases = {
         k: rng.integers(-1 << network.sum_fraction(k), 1 << network.sum_fraction(k), len(w))
         for k, w in weights.items()

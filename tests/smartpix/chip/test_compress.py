@@ -55,7 +55,9 @@ def test_every_layer_reaches_the_target_of_its_own():
 def test_the_basic_method_has_no_damping():
     torch.manual_seed(0)
     model = QuantizedMdn(SMALL)
-    basic, modified = (Constraint(model, CompressOptions(method, 0.9, damping=50.0)) for method in ("bdmm", "mdmm"))
+    basic, modified = (
+        Constraint(model, CompressOptions(method, 0.9, damping=50.0)) for method in ("bdmm", "mdmm")
+    )
     assert float(basic.loss(0.5).detach()) == 0.0
     missed = 0.9 - zero_shares(model)["all"]
     assert float(modified.loss(0.5).detach()) == pytest.approx(25.0 * missed**2, rel=1e-5)
@@ -99,9 +101,9 @@ def test_penalties_are_the_sums_they_are_named_for(method):
     model = QuantizedMdn(SMALL)
     weights = np.concatenate([k.weight.detach().numpy().ravel() for k in model.kernels().values()])
     expected = np.abs(weights).sum() if method == "l1" else np.square(weights).sum()
-    assert float(Constraint(model, CompressOptions(method, strength=0.5)).loss(0.0).detach()) == pytest.approx(
-        0.5 * expected, rel=1e-5
-    )
+    assert float(
+        Constraint(model, CompressOptions(method, strength=0.5)).loss(0.0).detach()
+    ) == pytest.approx(0.5 * expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])
@@ -111,7 +113,9 @@ def test_the_price_is_the_bit_operations_counted_one_by_one(kind):
     total = 0
     uses = {"depthwise": 162, "pointwise": 162, "mix": 162, "columns": 19}
     for name, kernel in model.kernels().items():
-        incoming = 5 if name in ("depthwise", "pointwise", "columns") or (name == "dense1" and kind == "mlp") else 8
+        incoming = (
+            5 if name in ("depthwise", "pointwise", "columns") or (name == "dense1" and kind == "mlp") else 8
+        )
         # In the unit of each output.
         whole = (kernel.rounded() * 2.0**kernel.fraction).detach().round().flatten().tolist()
         total += sum(abs(int(k)).bit_length() for k in whole) * incoming * uses.get(name, 1)
@@ -120,7 +124,9 @@ def test_the_price_is_the_bit_operations_counted_one_by_one(kind):
 
 def test_bits_fall_under_their_price():
     options = QuantizedOptions("mlp", hidden=(12, 10), n_rows=6, n_columns=8, dense_bits=8, learn_bits=True)
-    free, dear = (trained(CompressOptions("bits", strength=x), 300, rate=0.03, options=options)[0] for x in (1e-6, 1.0))
+    free, dear = (
+        trained(CompressOptions("bits", strength=x), 300, rate=0.03, options=options)[0] for x in (1e-6, 1.0)
+    )
     assert float(price(dear).detach()) < 0.5 * float(price(free).detach())
 
 

@@ -41,14 +41,20 @@ def loop(network, code):
         for r in range(r_ - 2):
             for c in range(c_ - 2):
                 depth = [
-                    sum(code[s][r + i][c + j] * w["depthwise"][s][i][j] for i in range(3) for j in range(3)) for s in range(s_)
+                    sum(code[s][r + i][c + j] * w["depthwise"][s][i][j] for i in range(3) for j in range(3))
+                    for s in range(s_)
                 ]
                 first = [
-                    say("pointwise", b["pointwise"][f] + sum(depth[s] * w["pointwise"][f][s] for s in range(s_)))
+                    say(
+                        "pointwise",
+                        b["pointwise"][f] + sum(depth[s] * w["pointwise"][f][s] for s in range(s_)),
+                    )
                     for f in range(filters)
                 ]
                 for g in range(mixed):
-                    maps[g][r][c] = say("mix", b["mix"][g] + sum(first[f] * w["mix"][g][f] for f in range(filters)))
+                    maps[g][r][c] = say(
+                        "mix", b["mix"][g] + sum(first[f] * w["mix"][g][f] for f in range(filters))
+                    )
         shift = network.outputs["pool"].fraction - network.outputs["mix"].fraction
         for g in range(mixed):
             for r in range((r_ - 2) // 3):
@@ -64,7 +70,10 @@ def loop(network, code):
             for f in range(len(w["columns"])):
                 for c in range(c_ - 2):
                     total = b["columns"][f] + sum(
-                        code[s][r][c + j] * w["columns"][f][s][r][j] for s in range(s_) for r in range(r_) for j in range(3)
+                        code[s][r][c + j] * w["columns"][f][s][r][j]
+                        for s in range(s_)
+                        for r in range(r_)
+                        for j in range(3)
                     )
                     inputs.append(say("columns", total) * 2 ** (finest - network.outputs["columns"].fraction))
             inputs += [v * 2 ** (finest - network.input.fraction) for v in sums]
@@ -84,12 +93,16 @@ def test_a_network_is_what_a_straight_loop_makes_of_it(kind, activation):
     assert evaluate(network, codes).tolist() == [loop(network, code) for code in codes]
 
 
-@given(st.booleans(), st.integers(2, 12), st.integers(-3, 12), st.integers(-(2**20), 2**20), st.integers(-3, 14))
+@given(
+    st.booleans(), st.integers(2, 12), st.integers(-3, 12), st.integers(-(2**20), 2**20), st.integers(-3, 14)
+)
 def test_cut_is_the_floor_and_the_nearest_end(signed, bits, fraction, k, given_fraction):
     form = FixedPoint(signed, bits, fraction)
     value = k * 2.0**-given_fraction
     lowest, highest = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
-    assert form.cut(np.array([k]), given_fraction)[0] == min(max(math.floor(value * 2.0**fraction), lowest), highest)
+    assert form.cut(np.array([k]), given_fraction)[0] == min(
+        max(math.floor(value * 2.0**fraction), lowest), highest
+    )
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
@@ -131,9 +144,17 @@ def test_the_links_format_holds_the_range_with_the_finest_step(bits, low, width,
     assert form.fraction == fraction or width * 2.0 ** (form.fraction + 1) > 2**bits - 2
 
 
-@given(st.integers(2, 12), st.integers(-40_000, 40_000), st.integers(0, 4), st.integers(-300, 300), st.integers(6, 10))
+@given(
+    st.integers(2, 12),
+    st.integers(-40_000, 40_000),
+    st.integers(0, 4),
+    st.integers(-300, 300),
+    st.integers(6, 10),
+)
 def test_the_link_sends_steps_and_saturates_and_their_middle_arrives(bits, k, coarser, offset, fraction):
-    """By plain numbers: whole steps above the offset, of so many bits; what was cut off lies halfway on the mean."""
+    """By plain numbers: whole steps above the offset, of so many bits; what was cut off lies halfway on the
+    mean.
+    """
     form = LinkFormat(bits, fraction - coarser, offset)
     steps = math.floor(k / 2**coarser) - offset
     wanted = min(max(steps, 0), 2**bits - 1)

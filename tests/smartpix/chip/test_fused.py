@@ -30,7 +30,9 @@ def charges(codes):
     hidden=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
 )
-def test_the_kernels_give_the_reference_bit_for_bit(kind, activation, seed, shape, filters, mixed, hidden, share):
+def test_the_kernels_give_the_reference_bit_for_bit(
+    kind, activation, seed, shape, filters, mixed, hidden, share
+):
     network = random_network(kind, activation, seed, shape, filters, mixed, hidden, density=0.7)
     codes = random_codes(70, shape, seed, share)
     out = fuse_fixed(network).integers(*pixel_lists(charges(codes)))
@@ -40,12 +42,17 @@ def test_the_kernels_give_the_reference_bit_for_bit(kind, activation, seed, shap
 @pytest.mark.parametrize("fraction", [-2, 0, 9, 14])
 def test_results_finer_and_coarser_than_the_sums(fraction):
     network = random_network("mlp", "relu", hidden=(6, 5))
-    outputs = dict(network.outputs) | {"dense1": FixedPoint(False, 12, fraction), "dense3": FixedPoint(True, 18, fraction + 3)}
+    outputs = dict(network.outputs) | {
+        "dense1": FixedPoint(False, 12, fraction),
+        "dense3": FixedPoint(True, 18, fraction + 3),
+    }
     network = dataclasses.replace(network, outputs=outputs)
     scale = {k: v.copy() for k, v in network.biases.items()}
     network = dataclasses.replace(network, biases=scale)
     codes = random_codes(100)
-    np.testing.assert_array_equal(fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+    np.testing.assert_array_equal(
+        fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes)
+    )
 
 
 @pytest.mark.parametrize("pool", [FixedPoint(True, 6, 4), FixedPoint(True, 10, 9), FixedPoint(True, 5, 7)])
@@ -53,7 +60,9 @@ def test_averages_in_any_format(pool):
     network = random_network("conv", "tanh")
     network = dataclasses.replace(network, outputs=dict(network.outputs) | {"pool": pool})
     codes = random_codes(100)
-    np.testing.assert_array_equal(fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+    np.testing.assert_array_equal(
+        fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes)
+    )
 
 
 def test_pixels_outside_the_window_and_below_every_edge_do_not_count():
@@ -158,4 +167,6 @@ def test_charges_on_an_edge_have_the_references_code():
     images = np.zeros((len(edges), 2, 13, 21), dtype=np.float32)
     images[np.arange(len(edges)), 1, 6, 10] = edges.astype(np.float32)
     images[:, 1, 6, 11] = 5000.0
-    np.testing.assert_array_equal(fuse_fixed(network).integers(*pixel_lists(images)), evaluate(network, adc_codes(images, edges)))
+    np.testing.assert_array_equal(
+        fuse_fixed(network).integers(*pixel_lists(images)), evaluate(network, adc_codes(images, edges))
+    )

@@ -48,7 +48,9 @@ def test_the_module_computes_what_the_chip_will(kind, activation, learn_bits, bi
     codes = random_codes(300)
     with torch.no_grad():
         out = model(encode_codes(torch.from_numpy(codes), options.data))
-    np.testing.assert_array_equal(out.double().numpy(), evaluate(to_fixed(model), codes) / 2.0**options.output_fraction)
+    np.testing.assert_array_equal(
+        out.double().numpy(), evaluate(to_fixed(model), codes) / 2.0**options.output_fraction
+    )
 
 
 def test_parameters_of_the_published_sizes():

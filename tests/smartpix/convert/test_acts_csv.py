@@ -1,4 +1,6 @@
-"""CSV files as ACTS writes them: ids, places, pixels and truth against its own geometry and a plain reading of the files."""
+"""CSV files as ACTS writes them: ids, places, pixels and truth against its own geometry and a plain reading
+of the files.
+"""
 
 import json
 import shutil
@@ -38,14 +40,18 @@ def surfaces():
     """ACTS's own modules by geometry identifier."""
     acts = pytest.importorskip("acts")
     examples = acts.examples
-    geometry = examples.GenericDetector(examples.GenericDetector.Config(logLevel=acts.logging.WARNING)).trackingGeometry()
+    geometry = examples.GenericDetector(
+        examples.GenericDetector.Config(logLevel=acts.logging.WARNING)
+    ).trackingGeometry()
     found = []
     geometry.visitSurfaces(found.append)
     context = acts.GeometryContext.dangerouslyDefaultConstruct()
 
     def pose(surface):
         transform = surface.localToGlobalTransform(context)
-        return np.array([[transform.rotation[i, j] for j in range(3)] for i in range(3)]), np.array(list(transform.translation))
+        return np.array([[transform.rotation[i, j] for j in range(3)] for i in range(3)]), np.array(
+            list(transform.translation)
+        )
 
     return {s.geometryId.value: (s.geometryId, *pose(s)) for s in found}
 
@@ -65,8 +71,14 @@ def test_hits_keep_their_ids_modules_places_and_cells(acts_folder, events, surfa
     detector = embedded_detector()
     for k, cluster in zip(rows, clusters, strict=True):
         ids, rotation, center = surfaces[table["geometry_id"][k]]
-        assert [cluster[n] for n in ("volume_id", "layer_id", "module_id")] == [ids.volume, ids.layer, ids.sensitive]
-        assert [cluster[a] for a in "xyz"] == pytest.approx([table[f"global_{a}"][k] for a in "xyz"], abs=1e-4)
+        assert [cluster[n] for n in ("volume_id", "layer_id", "module_id")] == [
+            ids.volume,
+            ids.layer,
+            ids.sensitive,
+        ]
+        assert [cluster[a] for a in "xyz"] == pytest.approx(
+            [table[f"global_{a}"][k] for a in "xyz"], abs=1e-4
+        )
         of = cells["measurement_id"] == table["measurement_id"][k]
         local = [
             [(a + 0.5) * 0.0125 - 8.4, (b + 0.5) * 0.05 - 36.0]
@@ -75,7 +87,8 @@ def test_hits_keep_their_ids_modules_places_and_cells(acts_folder, events, surfa
         wanted = np.array(local) @ rotation[:, :2].T + center
         pixels = cluster["pixels"]
         sensor = np.stack([
-            (ak.to_numpy(pixels["column"]) + 0.5) * 0.05 - 36.0, (ak.to_numpy(pixels["row"]) + 0.5) * 0.0125 - 8.4
+            (ak.to_numpy(pixels["column"]) + 0.5) * 0.05 - 36.0,
+            (ak.to_numpy(pixels["row"]) + 0.5) * 0.0125 - 8.4
         ], axis=1)  # fmt: skip
         found = detector.to_global(np.full(len(sensor), cluster["module_index"]), sensor)
         np.testing.assert_allclose(sorted(found.tolist()), sorted(wanted.tolist()), atol=1e-3)
@@ -85,7 +98,10 @@ def test_hits_keep_their_ids_modules_places_and_cells(acts_folder, events, surfa
 @pytest.mark.parametrize("event", [0, 1])
 def test_truth_is_that_of_the_simulated_hits(acts_folder, events, surfaces, event):
     stem = f"event{event:09d}-"
-    table, hits = read_rows(acts_folder / f"{stem}measurements.csv"), read_rows(acts_folder / f"{stem}hits.csv")
+    table, hits = (
+        read_rows(acts_folder / f"{stem}measurements.csv"),
+        read_rows(acts_folder / f"{stem}hits.csv"),
+    )
     links = read_rows(acts_folder / f"{stem}measurement-simhit-map.csv")
     for k, cluster in zip(pixel_rows(table, surfaces), events["clusters"][event], strict=True):
         made = links["hit_id"][links["measurement_id"] == table["measurement_id"][k]]
@@ -123,7 +139,9 @@ def test_particles_and_header(acts_folder, events, file):
     assert (opened.header.field, opened.header.slices, opened.has_truth) == (3.8, (19,), True)
     ours = embedded_detector()
     for name, values in ours.columns.items():
-        np.testing.assert_allclose(np.asarray(opened.header.detector.columns[name], float), np.asarray(values, float), atol=2e-4)
+        np.testing.assert_allclose(
+            np.asarray(opened.header.detector.columns[name], float), np.asarray(values, float), atol=2e-4
+        )
     for event in (0, 1):
         table = read_rows(acts_folder / f"event{event:09d}-particles_simulated.csv")
         particles = events["particles"][event]
@@ -145,7 +163,9 @@ def test_a_module_table_serves_as_well_as_the_digitisation(acts_folder, tmp_path
     (part,) = [part for _, part in iterate(tmp_path / "e.root")]
     assert ak.to_list(part["clusters", "pixels"]) == ak.to_list(events["clusters", "pixels"])
     assert ak.to_list(part["clusters", "module_index"]) == ak.to_list(events["clusters", "module_index"])
-    np.testing.assert_allclose(ak.flatten(part["clusters", "x"]), ak.flatten(events["clusters", "x"]), atol=1e-4)
+    np.testing.assert_allclose(
+        ak.flatten(part["clusters", "x"]), ak.flatten(events["clusters", "x"]), atol=1e-4
+    )
 
 
 def test_older_column_names_give_the_same_events(copy, tmp_path, events):
@@ -176,7 +196,9 @@ def test_events_without_truth_are_converted_without(copy, tmp_path):
     assert not convert_folder(copy, tmp_path / "e.root")["truth"]
     assert not open_events(tmp_path / "e.root").has_truth
     (copy / "event000000001-hits.csv").write_text("")
-    with pytest.raises(InputError, match=r"'event000000000-hits\.csv' .* is missing; give hits, measurement-simhit-map"):
+    with pytest.raises(
+        InputError, match=r"'event000000000-hits\.csv' .* is missing; give hits, measurement-simhit-map"
+    ):
         convert_folder(copy, tmp_path / "e.root")
 
 
@@ -188,7 +210,10 @@ def test_events_without_truth_are_converted_without(copy, tmp_path):
         (lambda f: (f / "my-digi.json").write_text("{}"), "holds 2 digitisation files"),
         (lambda f: (f / "digi.json").write_text("{"), r"digi\.json: not a readable JSON"),
         (lambda f: (f / "digi.json").write_text("[]"), r"digi\.json: holds no 'entries'"),
-        (lambda f: (f / "digi.json").write_text('{"entries": [3]}'), r"digi\.json: an entry is not as ACTS writes it"),
+        (
+            lambda f: (f / "digi.json").write_text('{"entries": [3]}'),
+            r"digi\.json: an entry is not as ACTS writes it",
+        ),
         (lambda f: (f / "digi.json").write_text('{"entries": []}'), "describes pixels for no module"),
         (lambda f: (f / "event000000000-cells.csv").unlink(), r"'event000000000-cells\.csv' .* is missing"),
         (lambda f: digitisation(f / "digi.json", pitch_u=0.025), "off its module of 672 x 1440"),
@@ -219,7 +244,9 @@ def test_measurements_that_lie_elsewhere_are_refused(copy, tmp_path):
         convert_folder(copy, tmp_path / "e.root")
 
 
-@pytest.mark.parametrize(("column", "good", "bad"), [("local0", 0.02, 0.1), ("local1", 0.04, 0.3), ("local1", 0.04, -80.0)])
+@pytest.mark.parametrize(
+    ("column", "good", "bad"), [("local0", 0.02, 0.1), ("local1", 0.04, 0.3), ("local1", 0.04, -80.0)]
+)
 def test_local_positions_that_contradict_the_cells_are_refused(copy, tmp_path, column, good, bad):
     """Of files without global positions; where these are there, they are compared first."""
     path = copy / "event000000000-measurements.csv"
@@ -235,7 +262,9 @@ def test_local_positions_that_contradict_the_cells_are_refused(copy, tmp_path, c
     change_rows(path, change(good))
     convert_folder(copy / "event000000000", tmp_path / "e.root")
     change_rows(path, change(bad))
-    with pytest.raises(InputError, match=r"measurements\.csv: hit \d+ lies [\d.]+ mm beside its cells in .*cells\.csv"):
+    with pytest.raises(
+        InputError, match=r"measurements\.csv: hit \d+ lies [\d.]+ mm beside its cells in .*cells\.csv"
+    ):
         convert_folder(copy / "event000000000", tmp_path / "e.root")
 
 
@@ -244,7 +273,9 @@ def test_an_event_without_measurements_is_an_event(copy, tmp_path):
         path.write_text(path.read_text().splitlines()[0] + "\n")
     assert convert_folder(copy, tmp_path / "e.root")["n_events"] == 2
     (part,) = [part for _, part in iterate(tmp_path / "e.root")]
-    assert ak.to_list(ak.num(part["clusters"]))[0] == len(part["particles"][0]) == 0 < len(part["clusters"][1])
+    assert (
+        ak.to_list(ak.num(part["clusters"]))[0] == len(part["particles"][0]) == 0 < len(part["clusters"][1])
+    )
 
 
 def test_rows_without_a_partner_are_counted_and_ids_that_cannot_be_refused(copy, tmp_path):
@@ -257,7 +288,9 @@ def test_rows_without_a_partner_are_counted_and_ids_that_cannot_be_refused(copy,
     hit = int(part["clusters", "hit_id"][0, 0])
     change_rows(cells, lambda rows: [*rows, rows[0] | {"measurement_id": "1000000"}])
     lost = {"measurement_id": "1000000"}
-    change_rows(links, lambda rows: [row | lost if row["measurement_id"] == str(hit) else row for row in rows])
+    change_rows(
+        links, lambda rows: [row | lost if row["measurement_id"] == str(hit) else row for row in rows]
+    )
     n_links = sum(line.split(",")[0] == str(hit) for line in content.splitlines()[1:])
     assert [convert_folder(event, tmp_path / "e.root")[n] for n in names] == [1, n_links, 1]
     links.write_text(content.splitlines()[0] + "\n")
@@ -265,7 +298,9 @@ def test_rows_without_a_partner_are_counted_and_ids_that_cannot_be_refused(copy,
         convert_folder(event, tmp_path / "e.root")
     links.write_text(content)
     change_rows(cells, lambda rows: [*rows[:-1], rows[-1] | {"measurement_id": "-1"}])
-    with pytest.raises(InputError, match=r"cells\.csv: column 'measurement_id' has the value -1 in row \d+ .*ids start at 0"):
+    with pytest.raises(
+        InputError, match=r"cells\.csv: column 'measurement_id' has the value -1 in row \d+ .*ids start at 0"
+    ):
         convert_folder(event, tmp_path / "e.root")
 
 
@@ -279,7 +314,9 @@ def test_a_link_that_is_there_twice_is_refused(copy, tmp_path):
 def test_a_particle_number_beyond_its_bits_is_refused(copy, tmp_path):
     for path in (copy / "event000000000-hits.csv", copy / "event000000000-particles_simulated.csv"):
         lines = path.read_text().splitlines()
-        path.write_text("\n".join([lines[0], *("4096," + line.split(",", 1)[1] for line in lines[1:])]) + "\n")
+        path.write_text(
+            "\n".join([lines[0], *("4096," + line.split(",", 1)[1] for line in lines[1:])]) + "\n"
+        )
     with pytest.raises(InputError, match="primary vertex number is 4096"):
         convert_folder(copy, tmp_path / "e.root")
 
@@ -287,7 +324,9 @@ def test_a_particle_number_beyond_its_bits_is_refused(copy, tmp_path):
 def test_the_simulated_hits_of_acts_are_not_taken_for_trackml(acts_folder):
     found = detect(acts_folder)
     assert (found.kind, found.prefixes) == ("acts-csv", ("event000000000", "event000000001"))
-    with pytest.raises(InputError, match=r"holds no event\*-hits\.csv; TrackML events \(CSV\) were asked for"):
+    with pytest.raises(
+        InputError, match=r"holds no event\*-hits\.csv; TrackML events \(CSV\) were asked for"
+    ):
         detect(acts_folder, "trackml")
 
 
@@ -335,7 +374,14 @@ def test_strip_rows_need_no_good_numbers(copy, tmp_path, events, value):
 IDS = {
     "measurements": ("measurement_id", "geometry_id"),
     "cells": ("measurement_id", "channel0", "channel1", "geometry_id"),
-    "hits": ("index", "particle_id_pv", "particle_id_sv", "particle_id_part", "particle_id_gen", "particle_id_subpart"),
+    "hits": (
+        "index",
+        "particle_id_pv",
+        "particle_id_sv",
+        "particle_id_part",
+        "particle_id_gen",
+        "particle_id_subpart",
+    ),
     "measurement-simhit-map": ("measurement_id", "hit_id"),
     "particles_simulated": ("particle_type", "particle_id_pv", "particle_id_part"),
 }
@@ -358,19 +404,28 @@ def test_particles_of_older_files_may_not_be_floats_either(copy, tmp_path):
         head, *lines = path.read_text().splitlines()
         packed = [f"{float(_packed(line) + (6 << 52))!r},{line}" for line in lines]
         path.write_text("\n".join([f"particle_id,{head.replace('particle_id_', 'other_')}", *packed]) + "\n")
-    with pytest.raises(InputError, match=r"column 'particle_id' has the value .*e.16 in row 0.* left join of pandas"):
+    with pytest.raises(
+        InputError, match=r"column 'particle_id' has the value .*e.16 in row 0.* left join of pandas"
+    ):
         convert_folder(copy, tmp_path / "e.root")
 
 
 def test_cells_of_another_event_are_refused(copy, tmp_path):
     one, two = (copy / f"event{n:09d}-cells.csv" for n in (0, 1))
     one.write_text(one.read_text() + two.read_text().split("\n", 1)[1])
-    with pytest.raises(InputError, match=r"cells\.csv: row \d+ has a cell of measurement \d+ on the module \d+, .* not of the"):
+    with pytest.raises(
+        InputError,
+        match=r"cells\.csv: row \d+ has a cell of measurement \d+ on the module \d+, .* not of the",
+    ):
         convert_folder(copy, tmp_path / "e.root")
 
 
 def test_a_digitisation_with_a_byte_order_mark_and_any_locale_is_read(copy, tmp_path, events, monkeypatch):
-    content = (copy / "digi.json").read_text().replace('"entries"', '"remark": "d\u00e9tecteur \u4e2d", "entries"', 1)
+    content = (
+        (copy / "digi.json")
+        .read_text()
+        .replace('"entries"', '"remark": "d\u00e9tecteur \u4e2d", "entries"', 1)
+    )
     (copy / "digi.json").write_bytes(content.encode("utf-8-sig"))
     convert_folder(copy, tmp_path / "e.root")
     (part,) = [part for _, part in iterate(tmp_path / "e.root")]

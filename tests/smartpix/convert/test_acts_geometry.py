@@ -10,7 +10,12 @@ from smartpix.schema import InputError
 from tests.acts_files import digitisation
 
 
-@given(volume=st.integers(0, 255), layer=st.integers(0, 4095), sensitive=st.integers(0, 2**20 - 1), extra=st.integers(0, 255))
+@given(
+    volume=st.integers(0, 255),
+    layer=st.integers(0, 4095),
+    sensitive=st.integers(0, 2**20 - 1),
+    extra=st.integers(0, 255),
+)
 @settings(max_examples=50, deadline=None)
 def test_identifiers_are_taken_apart_as_acts_does(volume, layer, sensitive, extra):
     acts = pytest.importorskip("acts")
@@ -53,7 +58,11 @@ def module(volume, number, kind, *bounds):
 @pytest.fixture
 def folder(tmp_path):
     """A rectangle, a trapezoid, a strip module and a layer."""
-    rows = [module(8, 1, 6, -8.4, -36, 8.4, 36), module(7, 1, 7, 6.0, 8.4, 36, 0), module(13, 1, 6, -8.4, -36, 8.4, 36)]
+    rows = [
+        module(8, 1, 6, -8.4, -36, 8.4, 36),
+        module(7, 1, 7, 6.0, 8.4, 36, 0),
+        module(13, 1, 6, -8.4, -36, 8.4, 36),
+    ]
     (tmp_path / "detectors.csv").write_text("\n".join([HEAD, *rows, module(8, 0, 1, 30, 400, 3, 0)]) + "\n")
     digitisation(tmp_path / "digi.json")
     return tmp_path

@@ -47,9 +47,13 @@ def same(found, expected, *leave_out):
             assert ak.to_list(ak.num(a, axis=2)) == ak.to_list(ak.num(b, axis=2))
         for field in b.fields or [None]:
             x, y = (ak.to_numpy(ak.flatten(v if field is None else v[field], axis=None)) for v in (a, b))
-            np.testing.assert_allclose(x.astype(float), y.astype(float), rtol=1e-4, atol=2e-4, err_msg=f"{name} {field}")
+            np.testing.assert_allclose(
+                x.astype(float), y.astype(float), rtol=1e-4, atol=2e-4, err_msg=f"{name} {field}"
+            )
     for name in expected["particles"].fields:
-        np.testing.assert_allclose(ak.flatten(found["particles", name]), ak.flatten(expected["particles", name]), rtol=1e-6)
+        np.testing.assert_allclose(
+            ak.flatten(found["particles", name]), ak.flatten(expected["particles", name]), rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("channels_in", ["measurements", "clusters"])
@@ -68,7 +72,9 @@ def listed(branches, prefix):
 
 
 def test_lists_of_a_particles_parts_are_read_too(copy, tmp_path, expected):
-    """uproot writes lists of lists in RNTuples alone, and tells them from a TTree's no more than smartpix does."""
+    """uproot writes lists of lists in RNTuples alone, and tells them from a TTree's no more than smartpix
+    does.
+    """
     for name, prefix, branch in (("hits", "barcode", "barcode"), ("measurements", "particles", "particles")):
         with uproot.open(copy / f"{name}.root") as file:
             branches = {b: file[name][b].array() for b in file[name].keys() if not b.startswith("n")}  # noqa: SIM118
@@ -96,7 +102,9 @@ def test_the_files_of_these_tests_are_read_by_acts_itself(folder, acts_folder):
             self.particles.initialize("particles")
 
         def execute(self, context):
-            counts.append((len(list(self.hits(context.eventStore))), len(list(self.particles(context.eventStore)))))
+            counts.append(
+                (len(list(self.hits(context.eventStore))), len(list(self.particles(context.eventStore))))
+            )
             return examples.ProcessCode.SUCCESS
 
     sequencer = examples.Sequencer(numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
@@ -105,7 +113,10 @@ def test_the_files_of_these_tests_are_read_by_acts_itself(folder, acts_folder):
     sequencer.addAlgorithm(Count())
     sequencer.run()
     lines = [
-        tuple(len((acts_folder / f"event{e:09d}-{n}.csv").read_text().splitlines()) - 1 for n in ("hits", "particles_simulated"))
+        tuple(
+            len((acts_folder / f"event{e:09d}-{n}.csv").read_text().splitlines()) - 1
+            for n in ("hits", "particles_simulated")
+        )
         for e in (0, 1)
     ]
     assert counts == lines
@@ -124,7 +135,10 @@ def test_without_simulated_hits_there_is_no_truth(copy, tmp_path, expected):
 
 @pytest.mark.parametrize("name", [".", "measurements.root"])
 def test_the_folder_or_its_file_is_known(folder, name):
-    assert (detect(folder / name).kind, detect(folder / name).path.resolve()) == ("acts-root", folder.resolve())
+    assert (detect(folder / name).kind, detect(folder / name).path.resolve()) == (
+        "acts-root",
+        folder.resolve(),
+    )
 
 
 def rewritten(path, change):
@@ -172,7 +186,9 @@ def test_what_does_not_fit_is_said(copy, tmp_path, file, change, message):
 
 def test_entries_of_an_event_that_are_apart_are_refused(copy, tmp_path):
     rewritten(copy / "measurements.root", lambda b: {n: ak.concatenate([v[1:], v[:1]]) for n, v in b.items()})
-    with pytest.raises(InputError, match=r"event 0 are in 2 places: two jobs .* \(hadd\).* Only where .* shuffled: sort"):
+    with pytest.raises(
+        InputError, match=r"event 0 are in 2 places: two jobs .* \(hadd\).* Only where .* shuffled: sort"
+    ):
         convert_folder(copy, tmp_path / "e.root", detector=TABLE)
 
 
@@ -224,7 +240,9 @@ def test_jobs_whose_event_numbers_repeat_never_become_one_event(acts_folder, tmp
 
 
 def test_jobs_of_one_event_each_with_the_same_number_are_told_apart(acts_folder, tmp_path):
-    """Their entries follow one another. The second job's event is another one, that never shares an id with the first."""
+    """Their entries follow one another. The second job's event is another one, that never shares an id with
+    the first.
+    """
     job = write_acts_root(acts_folder, tmp_path / "job")
     other = shutil.copytree(job, tmp_path / "other")
     for folder, event in ((job, 0), (other, 1)):
@@ -236,15 +254,21 @@ def test_jobs_of_one_event_each_with_the_same_number_are_told_apart(acts_folder,
     folder = shutil.copytree(job, tmp_path / "joined")
     for name in ("measurements", "hits", "particles"):
         joined(folder / f"{name}.root", [job, other])
-    with pytest.raises(InputError, match=r"particles\.root: the entries of event 0 are in 2 places: two jobs"):
+    with pytest.raises(
+        InputError, match=r"particles\.root: the entries of event 0 are in 2 places: two jobs"
+    ):
         convert_folder(folder, tmp_path / "e.root", detector=TABLE)
 
 
 def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy, tmp_path):
-    """As where the crossings of a curling particle are merged: each listing gets a crossing of its own, the nearest ones."""
+    """As where the crossings of a curling particle are merged: each listing gets a crossing of its own, the
+    nearest ones.
+    """
     where = ("volume_id", "layer_id")
     with uproot.open(copy / "measurements.root") as file:
-        (first, *_) = np.flatnonzero(np.isin(file["measurements"]["volume_id"].array(library="np"), (7, 8, 9)))
+        (first, *_) = np.flatnonzero(
+            np.isin(file["measurements"]["volume_id"].array(library="np"), (7, 8, 9))
+        )
         module = [file["measurements"][n].array(library="np")[first] for n in (*where, "surface_id")]
         ours = [file["measurements"][f"particles_{part}"].array()[first, 0] for part in BRANCHES]
 
@@ -252,18 +276,25 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
         counts = np.where(np.arange(len(branches["event_nr"])) == first, 2, 1)
         names = [f"particles_{part}" for part in BRANCHES]
         pick = ak.Array(
-            [[k for k in range(n) for _ in range(t)] for n, t in zip(ak.num(branches[names[0]]), counts, strict=True)]
+            [
+                [k for k in range(n) for _ in range(t)]
+                for n, t in zip(ak.num(branches[names[0]]), counts, strict=True)
+            ]
         )
         return branches | {n: branches[n][pick] for n in names}
 
     rewritten(copy / "measurements.root", lists_again)
-    with pytest.raises(InputError, match=r"event 0 has 1 hits of particle \d+ on the module of .*, which lists it 2 times"):
+    with pytest.raises(
+        InputError, match=r"event 0 has 1 hits of particle \d+ on the module of .*, which lists it 2 times"
+    ):
         convert_folder(copy, tmp_path / "e.root", detector=TABLE)
 
     def crosses_again(branches):
         on = [branches[n] == m for n, m in zip((*where, "sensitive_id"), module, strict=True)]
         who = [branches[f"barcode_{part}"] == v for part, v in zip(BRANCHES, ours, strict=True)]
-        (row,) = np.flatnonzero(np.logical_and.reduce([ak.to_numpy(v) for v in (*on, *who, branches["event_id"] == 0)]))
+        (row,) = np.flatnonzero(
+            np.logical_and.reduce([ak.to_numpy(v) for v in (*on, *who, branches["event_id"] == 0)])
+        )
         order = np.insert(np.arange(len(branches["event_id"])), row, row)
         return {n: v[order] for n, v in branches.items()} | {
             "index": branches["index"][order] + (np.arange(len(order)) == row) * 90
@@ -273,7 +304,9 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
     with pytest.raises(InputError, match="twice at the same place"):
         convert_folder(copy, tmp_path / "e.root", detector=TABLE)
     # The second crossing is 0.01 mm along z away in the barrel, on the same sensor.
-    rewritten(copy / "hits.root", lambda b: b | {"tz": b["tz"] + np.where(ak.to_numpy(b["index"]) >= 90, 1e-3, 0)})
+    rewritten(
+        copy / "hits.root", lambda b: b | {"tz": b["tz"] + np.where(ak.to_numpy(b["index"]) >= 90, 1e-3, 0)}
+    )
     convert_folder(copy, tmp_path / "e.root", detector=TABLE)
     truth = events_of(tmp_path / "e.root")["clusters", "truth"][0]
     (both,) = [t for t in ak.to_list(truth) if max((c["order"] for c in t), default=0) >= 90]
@@ -285,10 +318,14 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("name", ["particles_simulation", "particles_initial"])
 def test_particles_of_the_simulation_are_taken_first(copy, tmp_path, expected, name, beside):
-    """ACTS's scripts write what the generator made into particles.root; secondaries are in the simulation's alone."""
+    """ACTS's scripts write what the generator made into particles.root; secondaries are in the simulation's
+    alone.
+    """
     shutil.copy(copy / "particles.root", copy / f"{name}.root")
     if beside:
-        rewritten(copy / "particles.root", lambda b: {n: v[..., :1] if v.ndim > 1 else v for n, v in b.items()})
+        rewritten(
+            copy / "particles.root", lambda b: {n: v[..., :1] if v.ndim > 1 else v for n, v in b.items()}
+        )
     else:
         (copy / "particles.root").unlink()
     assert convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
@@ -307,7 +344,9 @@ def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
         more = {"channel_loc0": 1, "channel_loc1": 1, "channel_value": np.nan}
         lists = {n: ak.Array([[v] if s else [] for s in strip]) for n, v in more.items()}
         both = {n: ak.concatenate([branches[n], v], axis=1) for n, v in lists.items()}
-        return branches | {n: ak.values_astype(v, "float32" if n == "channel_value" else "int32") for n, v in both.items()}
+        return branches | {
+            n: ak.values_astype(v, "float32" if n == "channel_value" else "int32") for n, v in both.items()
+        }
 
     rewritten(folder / "clusters.root", with_a_channel)
     for file, names in (("measurements", ("rec_loc1", "rec_gx")), ("hits", ("tx", "tpz"))):
@@ -315,7 +354,10 @@ def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
         def without(branches, names=names):
             strip = ~np.isin(ak.to_numpy(branches["volume_id"]), (7, 8, 9))
             assert strip.any()
-            return branches | {n: ak.values_astype(branches[n] + ak.Array(np.where(strip, np.nan, 0)), "float32") for n in names}
+            return branches | {
+                n: ak.values_astype(branches[n] + ak.Array(np.where(strip, np.nan, 0)), "float32")
+                for n in names
+            }
 
         rewritten(folder / f"{file}.root", without)
     convert_folder(folder, tmp_path / "e.root", detector=TABLE)
@@ -323,8 +365,24 @@ def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
 
 
 IDS = {
-    "measurements": ("event_nr", "measurement_id", "volume_id", "layer_id", "surface_id", "channel_loc0", "particles_particle"),
-    "hits": ("event_id", "volume_id", "layer_id", "sensitive_id", "index", "barcode_particle", "barcode_generation"),
+    "measurements": (
+        "event_nr",
+        "measurement_id",
+        "volume_id",
+        "layer_id",
+        "surface_id",
+        "channel_loc0",
+        "particles_particle",
+    ),
+    "hits": (
+        "event_id",
+        "volume_id",
+        "layer_id",
+        "sensitive_id",
+        "index",
+        "barcode_particle",
+        "barcode_generation",
+    ),
     "particles": ("event_id", "particle_type", "particle", "vertex_primary"),
 }
 
@@ -350,7 +408,11 @@ def test_no_id_may_be_a_float_that_stands_for_several(copy, tmp_path, file, bran
     convert_folder(copy, tmp_path / "e.root", detector=TABLE)
     (tmp_path / "e.root").unlink()
     rewritten(copy / f"{file}.root", lambda b: as_floats(b, merged))
-    why = "no number of type int32$" if branch == "channel_loc0" else f"{kind} does not tell .* left join of pandas"
+    why = (
+        "no number of type int32$"
+        if branch == "channel_loc0"
+        else f"{kind} does not tell .* left join of pandas"
+    )
     with pytest.raises(InputError, match=rf"{file}\.root: column '{branch}' .*{why}"):
         convert_folder(copy, tmp_path / "e.root", detector=TABLE)
     assert not (tmp_path / "e.root").exists()

@@ -1,4 +1,6 @@
-"""What a path holds is found out and said, and our own files keep everything from one container to the other."""
+"""What a path holds is found out and said, and our own files keep everything from one container to the
+other.
+"""
 
 import gzip
 import json
@@ -56,7 +58,9 @@ def test_trackml_is_found_as_a_folder_an_event_and_a_table(trackml, tmp_path, pa
     assert str(found) == f"{trackml}: TrackML events (CSV), {len(prefixes)} of them"
     assert detect(trackml / path, "trackml") == found
     assert convert_folder(trackml / path, tmp_path / "e.root")["n_events"] == len(prefixes)
-    assert [int(e) for _, part in iterate(tmp_path / "e.root") for e in part["event"]] == [int(p[5:]) for p in prefixes]
+    assert [int(e) for _, part in iterate(tmp_path / "e.root") for e in part["event"]] == [
+        int(p[5:]) for p in prefixes
+    ]
 
 
 def test_formatsors_csv_may_lie_elsewhere(trackml, tmp_path):
@@ -65,7 +69,9 @@ def test_formatsors_csv_may_lie_elsewhere(trackml, tmp_path):
     with pytest.raises(InputError, match=r"'detectors\.csv' .* is missing; if it lies elsewhere"):
         convert_folder(trackml, tmp_path / "e.root")
     convert_folder(trackml, tmp_path / "e.root", detector=tmp_path / "modules.csv")
-    assert ak.to_list(next(iterate(tmp_path / "e.root"))[1]) == ak.to_list(next(iterate(tmp_path / "with.root"))[1])
+    assert ak.to_list(next(iterate(tmp_path / "e.root"))[1]) == ak.to_list(
+        next(iterate(tmp_path / "with.root"))[1]
+    )
 
 
 def test_an_event_file_is_found_and_its_container_turned(ours, tmp_path):
@@ -74,11 +80,15 @@ def test_an_event_file_is_found_and_its_container_turned(ours, tmp_path):
     assert (done["container"], done["n_events"], done["n_hits"], done["truth"]) == ("rntuple", 4, 12, True)
     opened = open_events(tmp_path / "events.root")
     assert (opened.container, opened.header.made_by, opened.header.field) == ("rntuple", HEADER.made_by, 3.8)
-    before, after = (ak.concatenate([part for _, part in iterate(p)]) for p in (ours, tmp_path / "events.root"))
+    before, after = (
+        ak.concatenate([part for _, part in iterate(p)]) for p in (ours, tmp_path / "events.root")
+    )
     assert ak.to_list(before) == ak.to_list(after)
 
 
-@pytest.mark.parametrize(("name", "value"), [("detector", Path("table.csv")), ("field", 2.0), ("electrons", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("detector", Path("table.csv")), ("field", 2.0), ("electrons", 1.0)]
+)
 def test_what_an_event_file_has_itself_cannot_be_given(ours, tmp_path, name, value):
     with pytest.raises(InputError, match=f"is an event file, which has its own {name}; leave {name} out"):
         convert_folder(ours, tmp_path / "e.root", **{name: value})
@@ -112,14 +122,19 @@ def test_the_container_can_be_asked_for(ours, trackml, tmp_path, container):
 def test_clusters_in_parquet_are_said_to_be_no_events(clusters_2s, tmp_path):
     write_clusters(tmp_path / "part.1.parquet", clusters_2s, {"command": "tests"}, SENSOR)
     for path in (tmp_path, tmp_path / "part.1.parquet"):
-        with pytest.raises(InputError, match=r"holds single clusters .* no event file can be made .*smartpix train mdn"):
+        with pytest.raises(
+            InputError, match=r"holds single clusters .* no event file can be made .*smartpix train mdn"
+        ):
             detect(path)
 
 
 def test_two_kinds_in_a_folder_have_to_be_told_apart(trackml, tmp_path):
     with uproot.recreate(trackml / "measurements.root") as file:
         file.mktree("measurements", {"event_nr": np.int32})
-    with pytest.raises(InputError, match=r"TrackML events \(CSV\) and ACTS events \(ROOT\); say which: smartpix convert trackml"):
+    with pytest.raises(
+        InputError,
+        match=r"TrackML events \(CSV\) and ACTS events \(ROOT\); say which: smartpix convert trackml",
+    ):
         detect(trackml)
     assert detect(trackml, "trackml").kind == "trackml"
     assert detect(trackml, "acts-root").kind == "acts-root"
@@ -127,7 +142,9 @@ def test_two_kinds_in_a_folder_have_to_be_told_apart(trackml, tmp_path):
 
 def test_what_is_no_event_is_said(ours, trackml, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: holds no event\*-hits\.csv \(TrackML\), event\*-measurements"):
+    with pytest.raises(
+        InputError, match=r"empty: holds no event\*-hits\.csv \(TrackML\), event\*-measurements"
+    ):
         detect(tmp_path / "empty")
     for path in (tmp_path / "nothing", trackml / "event000000002", tmp_path / "no" / "event000000001"):
         with pytest.raises(InputError, match="no such file or event; give a folder with"):
@@ -199,7 +216,11 @@ def test_folders_whose_names_are_not_utf_8_are_read_and_written(trackml, cluster
         write_detector(open_events(odd_folder / "e.root").header.detector, odd_folder / name)
         assert len(read_detector(odd_folder / name)) == 5
     write_clusters(odd_folder / "c.parquet", clusters_2s, {"command": "tests"}, SENSOR)
-    assert len(read_clusters(odd_folder / "c.parquet")) == describe_clusters(odd_folder)["n_clusters"] == len(clusters_2s)
+    assert (
+        len(read_clusters(odd_folder / "c.parquet"))
+        == describe_clusters(odd_folder)["n_clusters"]
+        == len(clusters_2s)
+    )
     with parquet_writer(odd_folder / "t.parquet", {"a": pa.int64()}, {}) as add:
         add({"a": [1, 2]})
     assert (odd_folder / "t.parquet").stat().st_size > 0
@@ -216,9 +237,27 @@ def test_names_that_are_not_utf_8_reach_every_terminal(trackml, odd_folder, enco
     for path in trackml.iterdir():
         shutil.copy(path, odd_folder)
     run = "import sys; from tracking.cli.main import main; sys.exit(main())"
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8"}
-    for source, code, json_ in ((odd_folder, 0, False), (odd_folder, 0, True), (odd_folder / "none", 1, False)):
-        command = [sys.executable, "-c", run, "convert", source, "-o", odd_folder / "e.root", *(["--json"] if json_ else [])]
+    environment = {
+        **os.environ,
+        "PYTHONIOENCODING": encoding,
+        "PYTHONPATH": str(REPOSITORY),
+        "LC_ALL": "C.UTF-8",
+    }
+    for source, code, json_ in (
+        (odd_folder, 0, False),
+        (odd_folder, 0, True),
+        (odd_folder / "none", 1, False),
+    ):
+        command = [
+            sys.executable,
+            "-c",
+            run,
+            "convert",
+            source,
+            "-o",
+            odd_folder / "e.root",
+            *(["--json"] if json_ else []),
+        ]
         done = subprocess.run(command, env=environment, capture_output=True)
         assert done.returncode == code, done.stderr
         assert b"Traceback" not in done.stderr
@@ -233,17 +272,29 @@ def test_a_crossing_along_its_sensor_is_refused(trackml, tmp_path):
     cells = first.split(",")
     cells[5:8] = "0", "0", "0"
     path.write_text("\n".join([head, ",".join(cells), *rest]) + "\n")
-    with pytest.raises(InputError, match=r"hit 5 has the momentum \[0\.0, 0\.0, 0\.0\] GeV, which is zero or along"):
+    with pytest.raises(
+        InputError, match=r"hit 5 has the momentum \[0\.0, 0\.0, 0\.0\] GeV, which is zero or along"
+    ):
         convert_folder(trackml, tmp_path / "e.root")
 
 
-def test_an_output_that_is_an_input_is_refused_under_every_name_and_left_as_it_is(ours, tmp_path, monkeypatch):
+def test_an_output_that_is_an_input_is_refused_under_every_name_and_left_as_it_is(
+    ours, tmp_path, monkeypatch
+):
     content = ours.read_bytes()
     (tmp_path / "link.root").symlink_to(ours)
     (tmp_path / "hard.root").hardlink_to(ours)
     monkeypatch.chdir(ours.parent)
-    for output in (ours, "events.root", "../ours/events.root", tmp_path / "link.root", tmp_path / "hard.root"):
-        with pytest.raises(InputError, match=r"is an input.*would be replaced by what is made from it; give another output"):
+    for output in (
+        ours,
+        "events.root",
+        "../ours/events.root",
+        tmp_path / "link.root",
+        tmp_path / "hard.root",
+    ):
+        with pytest.raises(
+            InputError, match=r"is an input.*would be replaced by what is made from it; give another output"
+        ):
             convert_folder(ours, output)
     with pytest.raises(InputError, match="is an input"):
         convert_folder(tmp_path / "link.root", ours)
@@ -252,9 +303,14 @@ def test_an_output_that_is_an_input_is_refused_under_every_name_and_left_as_it_i
     assert (tmp_path / "link.root").is_symlink()
 
 
-def test_an_output_that_is_a_table_of_the_folder_is_refused_and_another_file_in_it_is_replaced(trackml, tmp_path):
+def test_an_output_that_is_a_table_of_the_folder_is_refused_and_another_file_in_it_is_replaced(
+    trackml, tmp_path
+):
     shutil.copy(trackml / "detectors.csv", tmp_path / "modules.csv")
-    for output, options in (("event000000001-cells.csv", {}), ("../modules.csv", {"detector": tmp_path / "modules.csv"})):
+    for output, options in (
+        ("event000000001-cells.csv", {}),
+        ("../modules.csv", {"detector": tmp_path / "modules.csv"}),
+    ):
         content = (trackml / output).read_bytes()
         with pytest.raises(InputError, match="is an input"):
             convert_folder(trackml, trackml / output, **options)

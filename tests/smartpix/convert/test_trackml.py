@@ -1,4 +1,6 @@
-"""TrackML events: a small one written here in the challenge's own conventions, and a real one where it is there."""
+"""TrackML events: a small one written here in the challenge's own conventions, and a real one where it is
+there.
+"""
 
 import gzip
 
@@ -19,7 +21,9 @@ REAL = SHARED_DATA / "trackml_event1"
 
 
 def modules():
-    """Barrel and end-cap modules whose u and v run along or against the sensor frame, and one strip module."""
+    """Barrel and end-cap modules whose u and v run along or against the sensor frame, and one strip
+    module.
+    """
     sizes = {"module_t": 0.3, "pitch_u": 0.05, "pitch_v": 0.05625}
     x, y, z = np.eye(3)
     rows = [
@@ -57,8 +61,14 @@ def at(row, u, v):
 
 
 def cell_center(row, ch0, ch1):
-    """Global place of a channel by the challenge's convention: channels count from the lower corner along u and v."""
-    return at(row, (ch0 + 0.5) * row["pitch_u"] - row["module_maxhu"], (ch1 + 0.5) * row["pitch_v"] - row["module_hv"])
+    """Global place of a channel by the challenge's convention: channels count from the lower corner along u
+    and v.
+    """
+    return at(
+        row,
+        (ch0 + 0.5) * row["pitch_u"] - row["module_maxhu"],
+        (ch1 + 0.5) * row["pitch_v"] - row["module_hv"],
+    )
 
 
 def write_event(folder, number=1, truth=True, hits=HITS):
@@ -69,7 +79,10 @@ def write_event(folder, number=1, truth=True, hits=HITS):
     hit_rows, cell_rows, truth_rows = [], [], []
     for hit_id, m, cells in hits:
         weights = np.array([c[2] for c in cells])
-        place = sum(w * cell_center(table[m], *c[:2]) for w, c in zip(weights, cells, strict=True)) / weights.sum()
+        place = (
+            sum(w * cell_center(table[m], *c[:2]) for w, c in zip(weights, cells, strict=True))
+            / weights.sum()
+        )
         ids = {n: table[m][n] for n in ("volume_id", "layer_id", "module_id")}
         hit_rows.append({"hit_id": hit_id, **dict(zip("xyz", place, strict=True)), **ids})
         cell_rows += [{"hit_id": hit_id, "ch0": a, "ch1": b, "value": v} for a, b, v in cells]
@@ -77,7 +90,10 @@ def write_event(folder, number=1, truth=True, hits=HITS):
         particle = 0 if hit_id == 2 else PARTICLE + (hit_id == 7)
         there = dict(zip(("tx", "ty", "tz", "tpx", "tpy", "tpz"), [*place, *momentum], strict=True))
         truth_rows.append({"hit_id": hit_id, "particle_id": particle, **there, "weight": 0.1})
-    names = {"hits": ["hit_id", "x", "y", "z", "volume_id", "layer_id", "module_id"], "cells": ["hit_id", "ch0", "ch1", "value"]}
+    names = {
+        "hits": ["hit_id", "x", "y", "z", "volume_id", "layer_id", "module_id"],
+        "cells": ["hit_id", "ch0", "ch1", "value"],
+    }
     csv(folder / f"{name}-hits.csv", hit_rows, names["hits"])
     csv(folder / f"{name}-cells.csv", cell_rows, names["cells"])
     if truth:
@@ -142,7 +158,10 @@ def test_channels_become_the_rows_and_columns_at_the_same_place(folder, output):
 
 def test_channels_that_run_against_the_sensor_frame_are_turned_round(folder, output):
     _, events = converted(folder, output)
-    pixels = {h: ak.to_list(p) for h, p in zip(events["clusters"]["hit_id"][0], events["clusters"]["pixels"][0], strict=True)}
+    pixels = {
+        h: ak.to_list(p)
+        for h, p in zip(events["clusters"]["hit_id"][0], events["clusters"]["pixels"][0], strict=True)
+    }
     # Barrel module 1 has u along +y, the sensor's y is -y there; v along the sensor's x.
     assert {(p["row"], p["column"]) for p in pixels[5]} == {(335 - 10, 20), (335 - 11, 20)}
     # Module 2 has both reversed.
@@ -152,7 +171,9 @@ def test_channels_that_run_against_the_sensor_frame_are_turned_round(folder, out
 def test_cell_listed_twice_is_one_pixel_with_both_charges(folder, output):
     _, events = converted(folder, output)
     pixels = events["clusters"]["pixels"][0][-1]
-    assert sorted(pixels["charge_19"]) == pytest.approx([0.1 * ELECTRONS_PER_MM, 0.3 * ELECTRONS_PER_MM], rel=1e-5)
+    assert sorted(pixels["charge_19"]) == pytest.approx(
+        [0.1 * ELECTRONS_PER_MM, 0.3 * ELECTRONS_PER_MM], rel=1e-5
+    )
 
 
 def test_truth_is_in_the_sensor_frame_and_numbered_along_the_path(folder, output):
@@ -168,7 +189,9 @@ def test_truth_is_in_the_sensor_frame_and_numbered_along_the_path(folder, output
         t = clusters["truth"][k]
         if len(t) == 0:
             continue
-        assert (t["x"][0], t["y"][0]) == pytest.approx((clusters["local_x"][k], clusters["local_y"][k]), abs=1e-4)
+        assert (t["x"][0], t["y"][0]) == pytest.approx(
+            (clusters["local_x"][k], clusters["local_y"][k]), abs=1e-4
+        )
         place = np.array([clusters[a][k] for a in "xyz"], dtype=float)
         axes = detector.axes[clusters["module_index"][k]]
         nx, ny, nz = place @ axes / np.linalg.norm(place)
@@ -276,15 +299,21 @@ def with_cell(folder, file, line, column, value):
     path.write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize(("file", "column"), [("hits", "x"), ("cells", "value"), ("truth", "tpx"), ("particles", "px")])
+@pytest.mark.parametrize(
+    ("file", "column"), [("hits", "x"), ("cells", "value"), ("truth", "tpx"), ("particles", "px")]
+)
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_value_that_is_not_finite_names_file_and_column(folder, output, file, column, value):
     with_cell(folder, file, 1, column, value)
-    with pytest.raises(InputError, match=rf"{file}\.csv: column '{column}' has a value that is not finite in row 0"):
+    with pytest.raises(
+        InputError, match=rf"{file}\.csv: column '{column}' has a value that is not finite in row 0"
+    ):
         convert_folder(folder, output)
 
 
-@pytest.mark.parametrize(("file", "column"), [("hits", "hit_id"), ("cells", "ch0"), ("hits", "x"), ("truth", "particle_id")])
+@pytest.mark.parametrize(
+    ("file", "column"), [("hits", "hit_id"), ("cells", "ch0"), ("hits", "x"), ("truth", "particle_id")]
+)
 @pytest.mark.parametrize("value", ["", "abc"])
 def test_cell_that_is_empty_or_text_is_an_input_error(folder, output, file, column, value):
     with_cell(folder, file, 1, column, value)
@@ -300,7 +329,9 @@ def test_hit_on_an_unknown_module_is_refused(folder, output):
 
 def test_hit_without_cells_is_refused(folder, output):
     path = folder / "event000000001-cells.csv"
-    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("7,")) + "\n")
+    path.write_text(
+        "\n".join(line for line in path.read_text().splitlines() if not line.startswith("7,")) + "\n"
+    )
     with pytest.raises(InputError, match=r"hit \d+ has no cell \(1 such hits\)"):
         convert_folder(folder, output)
 
@@ -353,13 +384,18 @@ IDS = {
 
 @pytest.mark.parametrize(("table", "column"), [(t, c) for t, columns in IDS.items() for c in columns])
 def test_no_id_may_be_a_float_that_stands_for_several(folder, output, table, column):
-    """What a left join of pandas writes of an id is refused, and told apart from ids as floats that are exact."""
+    """What a left join of pandas writes of an id is refused, and told apart from ids as floats that are
+    exact.
+    """
     plain = ak.to_list(converted(folder, output)[1])
     path = folder / f"event000000001-{table}.csv"
     head, *lines = path.read_text().splitlines()
     k = head.split(",").index(column)
     values = [line.split(",")[k] for line in lines]
-    lines = [",".join([*line.split(",")[:k], f"{line.split(',')[k]}.0", *line.split(",")[k + 1 :]]) for line in lines]
+    lines = [
+        ",".join([*line.split(",")[:k], f"{line.split(',')[k]}.0", *line.split(",")[k + 1 :]])
+        for line in lines
+    ]
     path.write_text("\n".join([head, *lines]) + "\n")
     assert max(map(float, values)) < 2**53
     assert ak.to_list(converted(folder, output)[1]) == plain
@@ -382,32 +418,52 @@ def moved(folder, hit_id, along, by):
     for k, line in enumerate(lines):
         cells = line.split(",")
         if cells[0] == str(hit_id):
-            cells[1:4] = (str(float(c) + by * row[f"rot_{g}{along}"]) for c, g in zip(cells[1:4], "xyz", strict=True))
+            cells[1:4] = (
+                str(float(c) + by * row[f"rot_{g}{along}"]) for c, g in zip(cells[1:4], "xyz", strict=True)
+            )
             lines[k] = ",".join(cells)
     path.write_text("\n".join([head, *lines]) + "\n")
 
 
-# Pixels are 0.05 mm along u and 0.05625 mm along v, the thickness 0.3 mm in the barrel and 0.6 mm on the disks: 0.075 and 0.15 mm
-# beyond the outermost centres of the cells. Hit 5 has two pixels along u with three quarters of the charge in the upper one.
+# Pixels are 0.05 mm along u and 0.05625 mm along v, the thickness 0.3 mm in the barrel and 0.6 mm on the
+# disks: 0.075 and 0.15 mm beyond the outermost centres of the cells. Hit 5 has two pixels along u with three
+# quarters of the charge in the upper one.
 @pytest.mark.parametrize(
     ("hit_id", "along", "good", "bad", "message"),
     [
-        (5, "w", 0.009, 0.011, r"hit 5 lies 0\.011 mm off the plane of its module, and 0\.01 mm are allowed \(1 such hits\)"),
+        (
+            5,
+            "w",
+            0.009,
+            0.011,
+            r"hit 5 lies 0\.011 mm off the plane of its module, and 0\.01 mm are allowed \(1 such hits\)",
+        ),
         (30, "w", -0.009, -0.02, r"hit 30 lies 0\.02 mm off the plane"),
-        (5, "u", 0.0125 + 0.074, 0.0125 + 0.077, r"hit 5 lies 0\.077 mm beside its cells in .*cells\.csv, and 0\.075 mm are"),
+        (
+            5,
+            "u",
+            0.0125 + 0.074,
+            0.0125 + 0.077,
+            r"hit 5 lies 0\.077 mm beside its cells in .*cells\.csv, and 0\.075 mm are",
+        ),
         (5, "u", -0.0375 - 0.074, -0.0375 - 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
         (5, "v", 0.074, 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
         (2, "v", -0.074, -0.3, r"hit 2 lies 0\.3 mm beside its cells"),
         (7, "v", 0.149, 0.152, r"hit 7 lies 0\.152 mm beside its cells in .*, and 0\.15 mm are allowed"),
     ],
 )
-def test_positions_that_contradict_module_or_cells_are_refused(folder, output, hit_id, along, good, bad, message):
+def test_positions_that_contradict_module_or_cells_are_refused(
+    folder, output, hit_id, along, good, bad, message
+):
     before = (folder / "event000000001-hits.csv").read_text()
     moved(folder, hit_id, along, good)
     convert_folder(folder, output)
     (folder / "event000000001-hits.csv").write_text(before)
     moved(folder, hit_id, along, bad)
-    with pytest.raises(InputError, match=rf"hits\.csv: {message}.*positions, cells and detector table must be of one detector"):
+    with pytest.raises(
+        InputError,
+        match=rf"hits\.csv: {message}.*positions, cells and detector table must be of one detector",
+    ):
         convert_folder(folder, output)
 
 
@@ -421,7 +477,9 @@ def test_positions_off_the_plane_of_a_thin_sensor_are_refused_before_they_are_wr
     for off in (0.0022, 0.0032):
         (folder / "event000000001-hits.csv").write_text(before)
         moved(folder, 5, "w", off)
-        with pytest.raises(InputError, match=rf"hit 5 lies {off} mm off the plane of its module, and 0\.002 mm are allowed"):
+        with pytest.raises(
+            InputError, match=rf"hit 5 lies {off} mm off the plane of its module, and 0\.002 mm are allowed"
+        ):
             convert_folder(folder, output)
 
 
@@ -445,10 +503,14 @@ def test_modules_that_are_there_twice_are_refused_and_strips_may_be_anything(fol
     # The last is the strip module.
     strip = lines[-1].split(",")
     plain = ak.to_list(converted(folder, output)[1])
-    path.write_text("\n".join([head, *lines[:-1], ",".join([*strip[:3], *(["nan"] * (len(strip) - 3))])]) + "\n")
+    path.write_text(
+        "\n".join([head, *lines[:-1], ",".join([*strip[:3], *(["nan"] * (len(strip) - 3))])]) + "\n"
+    )
     assert ak.to_list(converted(folder, output)[1]) == plain
     path.write_text("\n".join([head, *lines, lines[1]]) + "\n")
-    with pytest.raises(InputError, match=r"detectors\.csv: module_id is 2 .*\(module 8, 2, 2\) like one before it"):
+    with pytest.raises(
+        InputError, match=r"detectors\.csv: module_id is 2 .*\(module 8, 2, 2\) like one before it"
+    ):
         convert_folder(folder, output)
 
 
@@ -456,12 +518,17 @@ def test_truth_of_another_event_is_refused(folder, output):
     for column, value in (("tz", "50.0"), ("tx", "31.0")):
         before = (folder / "event000000001-truth.csv").read_text()
         with_cell(folder, "truth", 1, column, value)
-        with pytest.raises(InputError, match=r"truth\.csv: the particle of hit 5 crossed [\d.]+ mm off the hit's sensor .1 such"):
+        with pytest.raises(
+            InputError,
+            match=r"truth\.csv: the particle of hit 5 crossed [\d.]+ mm off the hit's sensor .1 such",
+        ):
             convert_folder(folder, output)
         (folder / "event000000001-truth.csv").write_text(before)
     path = folder / "event000000001-truth.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
-    with pytest.raises(InputError, match=rf"truth\.csv: particle {PARTICLE} makes hit 5 twice at the same place \(1 such"):
+    with pytest.raises(
+        InputError, match=rf"truth\.csv: particle {PARTICLE} makes hit 5 twice at the same place \(1 such"
+    ):
         convert_folder(folder, output)
 
 
@@ -476,7 +543,8 @@ def test_barrels_alone_and_few_layers_are_detectors(tmp_path, output):
 
 
 @pytest.mark.parametrize(
-    "tables", [("hits",), ("hits", "cells"), ("cells", "particles"), ("truth", "particles"), ("hits", "particles")]
+    "tables",
+    [("hits",), ("hits", "cells"), ("cells", "particles"), ("truth", "particles"), ("hits", "particles")],
 )
 def test_tables_with_a_head_alone_are_empty_or_named(folder, output, tables):
     for table in tables:
@@ -489,7 +557,9 @@ def test_tables_with_a_head_alone_are_empty_or_named(folder, output, tables):
         with pytest.raises(InputError, match=r"cells\.csv: hit \d+ has no cell \(5 such hits\)"):
             convert_folder(folder, output)
         return
-    with pytest.raises(InputError, match=r"truth\.csv: has no rows, and the event has 6 hits; to convert without truth, move"):
+    with pytest.raises(
+        InputError, match=r"truth\.csv: has no rows, and the event has 6 hits; to convert without truth, move"
+    ):
         convert_folder(folder, output)
     assert not output.exists()
 
@@ -513,7 +583,9 @@ def test_rows_without_a_partner_are_counted(folder, output, hit_id):
     # Hit 5 has two cells, hit 7 one.
     for table, ids in (("hits", ("5,", "31,")), ("truth", ("7,",))):
         path = folder / f"event000000001-{table}.csv"
-        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(ids)))
+        path.write_text(
+            "".join(line for line in path.read_text().splitlines(True) if not line.startswith(ids))
+        )
     assert unmatched(folder, output) == [1 + 2 + 1, 1 + 2, 1]
 
 
@@ -521,7 +593,9 @@ def test_counts_are_summed_over_the_events(folder, output):
     write_event(folder, 2)
     for number in (1, 2):
         path = folder / f"event{number:09d}-truth.csv"
-        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("7,")))
+        path.write_text(
+            "".join(line for line in path.read_text().splitlines(True) if not line.startswith("7,"))
+        )
     assert unmatched(folder, output) == [0, 0, 2]
 
 
@@ -529,7 +603,9 @@ def test_counts_are_summed_over_the_events(folder, output):
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_ids_that_cannot_be_are_refused_of_strips_too(folder, output, table, column, value):
     with_cell(folder, table, -1, column, value)
-    with pytest.raises(InputError, match=rf"{table}\.csv: column '{column}' has the value {value} in row \d.*ids start at 1"):
+    with pytest.raises(
+        InputError, match=rf"{table}\.csv: column '{column}' has the value {value} in row \d.*ids start at 1"
+    ):
         convert_folder(folder, output)
 
 
@@ -561,7 +637,11 @@ def test_values_that_cannot_be_are_refused(folder, output, table, column, value,
 def test_a_neutral_particle_without_hits_is_taken(folder, output):
     path = folder / "event000000001-particles.csv"
     head, line, *_ = path.read_text().splitlines()
-    cells = dict(zip(head.split(","), line.split(","), strict=True)) | {"particle_id": "17", "particle_type": "22", "q": "0"}
+    cells = dict(zip(head.split(","), line.split(","), strict=True)) | {
+        "particle_id": "17",
+        "particle_type": "22",
+        "q": "0",
+    }
     path.write_text(path.read_text() + ",".join(cells.values()) + "\n")
     convert_folder(folder, output)
 
@@ -572,7 +652,9 @@ def test_of_a_table_of_pixels_alone_the_strips_are_trackmls(folder, output):
     path.write_text("\n".join([head, *lines[:5]]) + "\n")
     assert convert_folder(folder, output)["n_left_out"] == 1
     with_cell(folder, "hits", len(HITS), "volume_id", "10")
-    with pytest.raises(InputError, match=r"hit 31 is in the volume_id 10 .*\(7, 8, 9, 12, 13, 14, 16, 17, 18\)"):
+    with pytest.raises(
+        InputError, match=r"hit 31 is in the volume_id 10 .*\(7, 8, 9, 12, 13, 14, 16, 17, 18\)"
+    ):
         convert_folder(folder, output)
 
 
@@ -580,7 +662,10 @@ def test_a_row_of_cells_that_is_there_twice_is_refused(folder, output):
     """One with another value is a second path through the cell, which the real event has, too."""
     path = folder / "event000000001-cells.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[2] + "\n")
-    with pytest.raises(InputError, match=r"cells\.csv: hit 5 has the cell \(11, 20\) of value 0\.3 more than once \(1 such rows"):
+    with pytest.raises(
+        InputError,
+        match=r"cells\.csv: hit 5 has the cell \(11, 20\) of value 0\.3 more than once \(1 such rows",
+    ):
         convert_folder(folder, output)
 
 
@@ -591,7 +676,9 @@ def test_tables_one_after_the_other_are_no_event(tmp_path, output):
         one, two = (folder / f"event{n:09d}-{table}.csv" for n in (1, 2))
         one.write_text(one.read_text() + two.read_text().split("\n", 1)[1])
         two.unlink()
-    with pytest.raises(InputError, match=r"hit 2 is there more than once.* Two events may have been put together as one"):
+    with pytest.raises(
+        InputError, match=r"hit 2 is there more than once.* Two events may have been put together as one"
+    ):
         convert_folder(folder, output)
     one = write_event(tmp_path / "more") / "event000000001-hits.csv"
     one.write_text(one.read_text() * 2)
@@ -629,16 +716,27 @@ def test_real_event_is_converted_whole_and_its_pixels_lie_at_its_hits(output):
     # The hits' positions were made by the challenge's own digitisation: their pixels must lie there.
     module, pixels = ak.to_numpy(clusters["module_index"]), clusters["pixels"]
     charge = pixels["charge_19"]
-    x = ak.to_numpy(ak.sum(charge * (pixels["column"] + 0.5), axis=1) / ak.sum(charge, axis=1)) * detector.pitch_x[module]
-    y = ak.to_numpy(ak.sum(charge * (pixels["row"] + 0.5), axis=1) / ak.sum(charge, axis=1)) * detector.pitch_y[module]
-    place = detector.to_global(module, np.stack([x - detector.half_x[module], y - detector.half_y[module]], axis=1))
+    x = (
+        ak.to_numpy(ak.sum(charge * (pixels["column"] + 0.5), axis=1) / ak.sum(charge, axis=1))
+        * detector.pitch_x[module]
+    )
+    y = (
+        ak.to_numpy(ak.sum(charge * (pixels["row"] + 0.5), axis=1) / ak.sum(charge, axis=1))
+        * detector.pitch_y[module]
+    )
+    place = detector.to_global(
+        module, np.stack([x - detector.half_x[module], y - detector.half_y[module]], axis=1)
+    )
     distance = np.linalg.norm(place - np.stack([ak.to_numpy(clusters[a]) for a in "xyz"], axis=1), axis=1)
     assert np.percentile(distance, 99) < 0.06
     # The truth's angles agree with the clusters' lengths: columns grow with |cot alpha|.
     main = ak.firsts(clusters["truth"])
     known = ak.to_numpy(~ak.is_none(main["particle_id"]))
     alpha = np.abs(ak.to_numpy(ak.fill_none(main["cot_alpha"], 0.0)))[known]
-    ends = [ak.to_numpy(ak.fill_none(f(pixels["column"], axis=1), 0)).astype(float)[known] for f in (ak.max, ak.min)]
+    ends = [
+        ak.to_numpy(ak.fill_none(f(pixels["column"], axis=1), 0)).astype(float)[known]
+        for f in (ak.max, ak.min)
+    ]
     length = ends[0] - ends[1] + 1
     thickness, pitch = detector.thickness[module][known], detector.pitch_x[module][known]
     middle = alpha < 4
@@ -653,9 +751,13 @@ FULL = SHARED_DATA / "others" / "trackml_full"
 @needs("../shared/data/others/trackml_full")
 @pytest.mark.parametrize("event", [1001, 1018])
 def test_hits_of_full_events_lie_in_the_planes_of_their_modules(event):
-    """Hits and particles alone are there, which make no event file; what is allowed is far beyond their rounding."""
+    """Hits and particles alone are there, which make no event file; what is allowed is far beyond their
+    rounding.
+    """
     with pytest.raises(InputError, match=r"-cells\.csv' .* is missing"):
-        read_trackml_event(FULL, f"event{event:09d}", detector := read_trackml_detector(FULL / "detectors.csv.gz"), False)
+        read_trackml_event(
+            FULL, f"event{event:09d}", detector := read_trackml_detector(FULL / "detectors.csv.gz"), False
+        )
     names = dict.fromkeys("xyz", "f8") | dict.fromkeys(("volume_id", "layer_id", "module_id"), "i8")
     hits = read_csv(FULL / f"event{event:09d}-hits.csv.gz", names, "hits")
     hits = {n: v[np.isin(hits["volume_id"], (7, 8, 9))] for n, v in hits.items()}

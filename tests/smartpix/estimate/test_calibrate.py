@@ -19,8 +19,8 @@ def estimates(n, seed, factor=None, bias=None, tails=0):
     """Means, factors, truth and shapes of n clusters.
 
     Args:
-        factor: from the values along the axes (cot alpha, cot beta, relative sigma, excess of charge, columns, rows) to (N,):
-            true over claimed width.
+        factor: from the values along the axes (cot alpha, cot beta, relative sigma, excess of charge,
+            columns, rows) to (N,): true over claimed width.
         bias: likewise, truth minus mean in units of the claimed sigma.
         tails: degrees of freedom of Student's t instead of the normal distribution.
     """
@@ -36,8 +36,17 @@ def estimates(n, seed, factor=None, bias=None, tails=0):
     rows = np.rint(np.abs(mean[:, 3]) * CELLS[1] + rng.uniform(0.5, 3.5, n))
     charge = 8000 * np.exp(excess) * np.sqrt(1 + mean[:, 2] ** 2 + mean[:, 3] ** 2)
     noise = rng.normal(0, 1, (n, 4)) if not tails else rng.standard_t(tails, (n, 4))
-    known = (mean[:, 2], mean[:, 3], size, excess, columns - np.abs(mean[:, 2]) * CELLS[0], rows - np.abs(mean[:, 3]) * CELLS[1])
-    wider, offset = (np.broadcast_to(f(*known), n)[:, None] if f else default for f, default in ((factor, 1), (bias, 0)))
+    known = (
+        mean[:, 2],
+        mean[:, 3],
+        size,
+        excess,
+        columns - np.abs(mean[:, 2]) * CELLS[0],
+        rows - np.abs(mean[:, 3]) * CELLS[1],
+    )
+    wider, offset = (
+        np.broadcast_to(f(*known), n)[:, None] if f else default for f, default in ((factor, 1), (bias, 0))
+    )
     pull = noise @ base.T * wider + offset
     return mean, cholesky, mean + pull * sigma, np.stack([charge, columns, rows], axis=1)
 
@@ -95,7 +104,9 @@ def test_pulls_of_other_clusters_become_unit_wide_and_centred_in_every_region(na
             np.testing.assert_allclose(after[group].mean(axis=0), 0, atol=0.1)
             for values in widths(after[group]):
                 np.testing.assert_allclose(values, 1, atol=0.1)
-            worst = max(worst, np.abs(before[group].mean(axis=0)).max(), np.abs(before[group].std(axis=0) - 1).max())
+            worst = max(
+                worst, np.abs(before[group].mean(axis=0)).max(), np.abs(before[group].std(axis=0) - 1).max()
+            )
     # In some region the estimates were wrong before, so that the above says something.
     assert worst > 0.2
 
@@ -121,7 +132,8 @@ def test_what_is_calibrated_stays_as_it_is():
     new_mean, new_cholesky = applied(tables, mean, cholesky, shape)
     sigma = np.linalg.norm(cholesky, axis=2)
     shift, ratio = (new_mean - mean) / sigma, np.linalg.norm(new_cholesky, axis=2) / sigma
-    # Each of six axes adds 0.02 on the mean in the bins of 2000 clusters, and 0.1 in the outermost ones, of 100.
+    # Each of six axes adds 0.02 on the mean in the bins of 2000 clusters, and 0.1 in the outermost ones, of
+    # 100.
     assert np.sqrt((shift**2).mean()) < 0.08
     assert np.abs(shift).max() < 0.5
     assert np.sqrt(((ratio - 1) ** 2).mean()) < 0.08
@@ -155,7 +167,14 @@ def test_applying_is_the_sum_of_the_interpolated_tables(tables):
         length = np.sqrt(1 + a**2 + b**2)
         for target in range(4):
             sigma = np.sqrt(np.sum(cholesky[k, target] ** 2))
-            axes = (a, b, np.log(sigma), np.log(shape[k, 0] / length), shape[k, 1] - abs(a) * 2, shape[k, 2] - abs(b) * 8)
+            axes = (
+                a,
+                b,
+                np.log(sigma),
+                np.log(shape[k, 0] / length),
+                shape[k, 1] - abs(a) * 2,
+                shape[k, 2] - abs(b) * 8,
+            )
             shift = sum(np.interp(axes[t["axis"]], t["at"], t["shift"]) for t in tables[target])
             factor = np.exp(sum(np.interp(axes[t["axis"]], t["at"], t["log_scale"]) for t in tables[target]))
             assert new_mean[k, target] == pytest.approx(mean[k, target] + shift * sigma, abs=1e-9)
@@ -179,7 +198,9 @@ def test_applying_leaves_its_input_alone_and_does_not_mix_clusters(tables):
 def test_tables_survive_json(tables):
     read = json.loads(json.dumps(tables))
     mean, cholesky, _, shape = estimates(500, 2)
-    for one, two in zip(applied(tables, mean, cholesky, shape), applied(read, mean, cholesky, shape), strict=True):
+    for one, two in zip(
+        applied(tables, mean, cholesky, shape), applied(read, mean, cholesky, shape), strict=True
+    ):
         np.testing.assert_array_equal(one, two)
 
 
@@ -254,7 +275,11 @@ def test_shapes_are_those_of_a_straight_loop(clusters):
     counts = np.array([len(c) for c in clusters])
     pixels = np.array([p for c in clusters for p in c], dtype=float).reshape(-1, 3)
     found = cluster_shapes(
-        np.cumsum(counts) - counts, counts, pixels[:, 0].astype(np.int16), pixels[:, 1].astype(np.int16), pixels[:, 2]
+        np.cumsum(counts) - counts,
+        counts,
+        pixels[:, 0].astype(np.int16),
+        pixels[:, 1].astype(np.int16),
+        pixels[:, 2],
     )
     for k, own in enumerate(clusters):
         rows, columns = [p[0] for p in own], [p[1] for p in own]
@@ -279,7 +304,9 @@ def test_length_of_long_clusters_is_fitted_and_used():
     assert fit["sigma"] < 0.35
     # Nothing else changes, but for the correlation.
     np.testing.assert_array_equal(mean[~long, 2], 5 * np.sign(cot[2000:][~long]))
-    np.testing.assert_allclose(np.linalg.norm(cholesky, axis=2)[:, [0, 1, 3]], np.sqrt([[0.09, 0.18, 0.36]] * 2000))
+    np.testing.assert_allclose(
+        np.linalg.norm(cholesky, axis=2)[:, [0, 1, 3]], np.sqrt([[0.09, 0.18, 0.36]] * 2000)
+    )
     covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
     np.testing.assert_allclose(covariance[long][:, 2, [0, 1, 3]], 0, atol=1e-12)
 

@@ -37,7 +37,9 @@ def pair(mdn_weights, endcap_weights):
 def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
     for chosen in (slice(None), slice(0, 5)):
         for field in (3.8, -3.8):
-            estimator = choose_estimator(Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair)
+            estimator = choose_estimator(
+                Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair
+            )
             assert isinstance(estimator, MdnEstimator)
             assert tuple(estimator.slices) == (0, 19)
 
@@ -58,9 +60,17 @@ def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, f
 
 def test_sensors_and_slices_are_told_in_words():
     two = {"barrel": SENSOR, "endcap": {**SENSOR, "thickness": 0.3, "field": 2.0}}
-    assert choose._words(two, [19]) == "barrel 50 x 12.5 x 100 µm in 3.8 T, endcap 50 x 12.5 x 300 µm in 2 T, slice 19"
-    assert choose._words({"barrel": SENSOR}, [0, 5, 19]) == "barrel 50 x 12.5 x 100 µm in 3.8 T, slices 0, 5 and 19"
-    assert choose._words(dict.fromkeys(two, SENSOR), [0, 19]) == "50 x 12.5 x 100 µm in 3.8 T, slices 0 and 19"
+    assert (
+        choose._words(two, [19])
+        == "barrel 50 x 12.5 x 100 µm in 3.8 T, endcap 50 x 12.5 x 300 µm in 2 T, slice 19"
+    )
+    assert (
+        choose._words({"barrel": SENSOR}, [0, 5, 19])
+        == "barrel 50 x 12.5 x 100 µm in 3.8 T, slices 0, 5 and 19"
+    )
+    assert (
+        choose._words(dict.fromkeys(two, SENSOR), [0, 19]) == "50 x 12.5 x 100 µm in 3.8 T, slices 0 and 19"
+    )
 
 
 @pytest.mark.parametrize("kind", ["mdn", "quantised"])
@@ -68,9 +78,13 @@ def test_weights_of_the_other_region_are_refused_and_named(kind):
     header = Header(embedded_detector(), 3.8, (0, 19))
     name = {"mdn": "mdn", "quantised": "fixed"}[kind]
     swapped = {f"{name}_barrel": f"{name}-endcap", f"{name}_endcap": f"{name}-barrel"}
-    with pytest.raises(InputError, match=f"{name}-endcap: was trained on clusters of the endcap and is given for the barrel"):
+    with pytest.raises(
+        InputError, match=f"{name}-endcap: was trained on clusters of the endcap and is given for the barrel"
+    ):
         choose_estimator(header, kind, **swapped)
-    with pytest.raises(InputError, match=f"{name}-barrel: was trained on clusters of the barrel and is given for the endcap"):
+    with pytest.raises(
+        InputError, match=f"{name}-barrel: was trained on clusters of the barrel and is given for the endcap"
+    ):
         choose_estimator(header, kind, **{f"{name}_endcap": f"{name}-barrel"})
 
 
@@ -92,10 +106,16 @@ def readout(**changes):
         ({"threshold_dispersion": 60.0}, "its dispersion 0 e", "its dispersion 60 e"),
     ],
 )
-def test_another_readout_or_sensor_condition_than_in_training_is_told_with_the_numbers(kind, changes, trained, found):
+def test_another_readout_or_sensor_condition_than_in_training_is_told_with_the_numbers(
+    kind, changes, trained, found
+):
     header = readout(**changes)
     lines = training_differs(header, choose_estimator(header, kind))
-    names = {"mdn": ["mdn-barrel", "mdn-endcap"], "shape": ["shape-50x12.5x100"], "quantised": ["fixed-barrel", "fixed-endcap"]}
+    names = {
+        "mdn": ["mdn-barrel", "mdn-endcap"],
+        "shape": ["shape-50x12.5x100"],
+        "quantised": ["fixed-barrel", "fixed-endcap"],
+    }
     of = " (barrel and endcap)" if kind == "shape" else ""
     assert [line.split()[0] for line in lines] == names[kind]
     for line in lines:
@@ -108,10 +128,16 @@ def test_another_readout_or_sensor_condition_than_in_training_is_told_with_the_n
     [
         ({"adc_bits": 2}, "ADC of 4 bits (0: analogue)", "ADC of 2 bits (0: analogue)"),
         ({"adc_bits": 0, "adc_max": 9e3}, "ADC of 4 bits (0: analogue)", "ADC of 0 bits (0: analogue)"),
-        ({"threshold": 900.0, "adc_max": 8e3}, "threshold 300 e, ADC up to 16000 e", "threshold 900 e, ADC up to 8000 e"),
+        (
+            {"threshold": 900.0, "adc_max": 8e3},
+            "threshold 300 e, ADC up to 16000 e",
+            "threshold 900 e, ADC up to 8000 e",
+        ),
     ],
 )
-def test_another_adc_than_a_float_networks_is_told_and_a_quantised_one_refuses_it_with_its_name(changes, trained, found):
+def test_another_adc_than_a_float_networks_is_told_and_a_quantised_one_refuses_it_with_its_name(
+    changes, trained, found
+):
     header = readout(**changes)
     lines = training_differs(header, choose_estimator(header, "mdn"))
     assert lines[0] == f"mdn-barrel was trained with {trained}; the file has {found} (barrel)"
@@ -147,14 +173,19 @@ def test_a_readout_that_cannot_be_read_is_told(made_by, names):
 
 
 def test_a_readout_that_is_told_or_not_there_is_none_that_cannot_be_read():
-    for header in (readout(), *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None}))):
+    for header in (
+        readout(),
+        *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None})),
+    ):
         assert readout_untold(header) == []
 
 
 def test_a_region_that_the_file_does_not_have_is_not_told_of():
     header = readout(noise=0.0)
     barrel = Header(part_of(header.detector, header.detector.barrel), 3.8, (0, 19), header.made_by)
-    assert [line.split()[0] for line in training_differs(barrel, choose_estimator(barrel, "mdn"))] == ["mdn-barrel"]
+    assert [line.split()[0] for line in training_differs(barrel, choose_estimator(barrel, "mdn"))] == [
+        "mdn-barrel"
+    ]
 
 
 def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold(tmp_path):
@@ -182,7 +213,9 @@ def test_quantised_estimates_are_what_the_chip_sends():
     header = open_events(data_path("sample.root")).header
     _, events = next(iterate([data_path("sample.root")], step=1, stop=1))
     clusters = events[0]["clusters"]
-    whole, coarse = (estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6))
+    whole, coarse = (
+        estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6)
+    )
     flat = flatten(clusters, (0, 19))
     network, description = load_fixed("fixed-barrel")
     barrel = np.flatnonzero(header.detector.barrel[flat.module])
@@ -208,11 +241,16 @@ def test_link_bits_need_a_chip(pair):
     with pytest.raises(InputError, match="mdn-barrel is of floating point"):
         choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
     with pytest.raises(InputError, match="floating-point estimates are not sent"):
-        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8)
+        choose_estimator(
+            header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8
+        )
 
 
 def test_charges_of_another_adc_are_refused():
-    told = {"command": "test", "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}}}
+    told = {
+        "command": "test",
+        "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}},
+    }
     header = Header(embedded_detector(), 3.8, (0, 19), told)
     with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
         choose_estimator(header, "quantised")

@@ -1,4 +1,6 @@
-"""Weights of the estimates are checked in full before anything is made of them, whatever is in their files."""
+"""Weights of the estimates are checked in full before anything is made of them, whatever is in their
+files.
+"""
 
 import dataclasses
 import json
@@ -71,12 +73,16 @@ def test_arrays_of_other_shapes_under_the_right_name_are_refused(tmp_path, mdn_w
             MdnEstimator.load(str(tmp_path / f"{name}.safetensors"))
 
 
-@pytest.mark.parametrize("field", ["network", "slices", "sensor", "region", "calibration", "truncated_scale", "data"])
+@pytest.mark.parametrize(
+    "field", ["network", "slices", "sensor", "region", "calibration", "truncated_scale", "data"]
+)
 def test_description_that_lacks_a_field_is_an_input_error(tmp_path, mdn_weights, endcap_weights, field):
     arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
     save_weights(tmp_path / "w.safetensors", arrays, {k: v for k, v in description.items() if k != field})
     pair = str(tmp_path / "w.safetensors"), str(endcap_weights["columns"])
-    with pytest.raises(InputError, match=rf"w\.json: '{field}.*' must be .* and is missing; copy both files again"):
+    with pytest.raises(
+        InputError, match=rf"w\.json: '{field}.*' must be .* and is missing; copy both files again"
+    ):
         choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", *pair)
 
 
@@ -85,7 +91,9 @@ def test_a_field_that_no_tracker_has_is_refused_as_in_event_files(tmp_path, mdn_
     arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
     description["sensor"] = {**description["sensor"], "field": field}
     save_weights(tmp_path / "w.safetensors", arrays, description)
-    with pytest.raises(InputError, match=rf"w\.json: 'sensor\.field' must be a finite number from -20 to 20 and is {field}"):
+    with pytest.raises(
+        InputError, match=rf"w\.json: 'sensor\.field' must be a finite number from -20 to 20 and is {field}"
+    ):
         MdnNetwork.load(str(tmp_path / "w.safetensors"))
 
 
@@ -93,7 +101,11 @@ def test_network_of_another_window_is_refused(tmp_path, mdn_weights, endcap_weig
     options = NetworkOptions(n_rows=16, n_columns=16)
     _, description = load_weights(mdn_weights["columns"], "mdn-columns")
     description |= {"network": dataclasses.asdict(options)}
-    save_weights(tmp_path / "w.safetensors", {k: v.numpy() for k, v in build(options).state_dict().items()}, description)
+    save_weights(
+        tmp_path / "w.safetensors",
+        {k: v.numpy() for k, v in build(options).state_dict().items()},
+        description,
+    )
     with pytest.raises(InputError, match=r"w\.safetensors: takes images of \(16, 16\) pixels"):
         MdnEstimator.load(str(tmp_path / "w.safetensors"), str(endcap_weights["columns"]))
 
@@ -101,7 +113,9 @@ def test_network_of_another_window_is_refused(tmp_path, mdn_weights, endcap_weig
 def test_pair_of_different_slices_is_refused(tmp_path, mdn_weights):
     arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
     save_weights(tmp_path / "w.safetensors", arrays, {**description, "slices": [0, 9], "region": "endcap"})
-    with pytest.raises(InputError, match=r"w\.safetensors: were trained on different slices, \[0, 19\] and \[0, 9\]"):
+    with pytest.raises(
+        InputError, match=r"w\.safetensors: were trained on different slices, \[0, 19\] and \[0, 9\]"
+    ):
         MdnEstimator.load(str(mdn_weights["columns"]), str(tmp_path / "w.safetensors"))
 
 
@@ -121,7 +135,14 @@ def test_shipped_weights_say_what_they_are():
         assert MdnNetwork.load(f"mdn-{region}").fused.shape == (2, 13, 21)
 
 
-NAMES = ("mdn-barrel", "mdn-2s-conv-2t-float", "mdn-2s-mlp-2t-2bit", "fixed-barrel", "fixed-2s-talk", "shape-trackml")
+NAMES = (
+    "mdn-barrel",
+    "mdn-2s-conv-2t-float",
+    "mdn-2s-mlp-2t-2bit",
+    "fixed-barrel",
+    "fixed-2s-talk",
+    "shape-trackml",
+)
 """Of every kind of network, of floating point and of whole numbers, and the cluster shapes."""
 IMAGES = np.random.default_rng(1).normal(0, 2000, (40, 2, 13, 21)).astype(np.float32)
 IMAGES[np.abs(IMAGES) < 2500] = 0
@@ -134,7 +155,9 @@ def results(path):
         return np.concatenate([part.ravel() for part in MdnNetwork.load(str(path)).predict_images(IMAGES)])
     loaded = ShapeEstimator.load(str(path))
     made = [_forward(loaded.arrays, region, FEATURES).ravel() for region in loaded.descriptions]
-    return np.concatenate([*made, *(loaded.arrays[f"{region}.cholesky"].ravel() for region in loaded.descriptions)])
+    return np.concatenate(
+        [*made, *(loaded.arrays[f"{region}.cholesky"].ravel() for region in loaded.descriptions)]
+    )
 
 
 def outcome(path):
@@ -151,7 +174,9 @@ def originals(tmp_path_factory):
     folder, made = tmp_path_factory.mktemp("weights"), {}
     for name in NAMES:
         path = folder / f"{name}.safetensors"
-        contents = {ending: data_path(f"weights/{name}{ending}").read_bytes() for ending in (".safetensors", ".json")}
+        contents = {
+            ending: data_path(f"weights/{name}{ending}").read_bytes() for ending in (".safetensors", ".json")
+        }
         for ending, content in contents.items():
             path.with_suffix(ending).write_bytes(content)
         made[name] = path, contents, results(path)
@@ -168,7 +193,9 @@ def read_as(content):
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_description_is_refused_or_harmless(originals, name, sealed, data):
-    """Sealed: with a checksum that fits, as of one who changed the file on purpose; it is refused or used as it says."""
+    """Sealed: with a checksum that fits, as of one who changed the file on purpose; it is refused or used as
+    it says.
+    """
     path, contents, before = originals[name]
     path.write_bytes(contents[".safetensors"])
     description = json.loads(contents[".json"])
@@ -216,7 +243,9 @@ def test_a_calibration_that_was_taken_out_or_changed_does_not_go_through(tmp_pat
     description["calibration"][2][0]["shift"][3] += 1e-12
     for changed in (without, description):
         (tmp_path / "w.json").write_text(json.dumps(changed))
-        with pytest.raises(InputError, match=r"w\.json: was changed after it was written \(its checksum differs\); copy both"):
+        with pytest.raises(
+            InputError, match=r"w\.json: was changed after it was written \(its checksum differs\); copy both"
+        ):
             MdnNetwork.load(str(tmp_path / "w.safetensors"))
 
 
@@ -227,7 +256,11 @@ def test_a_calibration_that_was_taken_out_or_changed_does_not_go_through(tmp_pat
         ("at", [0.0, 2.0, 1.0], r"'calibration\[0\]\[0\]\.at' must be a list of rising numbers"),
         ("at", [0.0, 1.0], r"'calibration\[0\]\[0\]\.shift' must be a list of 2 items"),
         ("shift", [0.0, 0.0, math.nan], r"'calibration\[0\]\[0\]\.shift\[2\]' must be a finite number"),
-        ("log_scale", [0.0, 0.0, 1e4], r"'calibration\[0\]\[0\]\.log_scale\[2\]' must be a finite number from -50 to 50"),
+        (
+            "log_scale",
+            [0.0, 0.0, 1e4],
+            r"'calibration\[0\]\[0\]\.log_scale\[2\]' must be a finite number from -50 to 50",
+        ),
     ],
 )
 def test_a_table_of_the_calibration_must_be_one(tmp_path, key, value, message):
@@ -259,5 +292,7 @@ def test_a_quantised_network_must_be_as_large_as_it_says(tmp_path):
     description["network"]["hidden"] = [999, 999]
     save_weights(tmp_path / "w.safetensors", arrays, description)
     for use in (MdnNetwork.load, start_from, load_fixed):
-        with pytest.raises(InputError, match=r"w\.safetensors: has shape, filters, widths, edges and activation .*999"):
+        with pytest.raises(
+            InputError, match=r"w\.safetensors: has shape, filters, widths, edges and activation .*999"
+        ):
             use(str(tmp_path / "w.safetensors"))

@@ -1,4 +1,6 @@
-"""The interface of the estimates, the networks' estimates cluster by cluster, and which estimator serves which sensor."""
+"""The interface of the estimates, the networks' estimates cluster by cluster, and which estimator serves
+which sensor.
+"""
 
 import dataclasses
 
@@ -11,7 +13,15 @@ from hypothesis import strategies as st
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import mdn as module
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import Estimate, MdnEstimator, MdnNetwork, estimate, sensor_of, truth_targets, window_center
+from smartpix.estimate.mdn import (
+    Estimate,
+    MdnEstimator,
+    MdnNetwork,
+    estimate,
+    sensor_of,
+    truth_targets,
+    window_center,
+)
 from smartpix.estimate.quality import quality
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
@@ -48,7 +58,8 @@ def flat_clusters(images, module, origin, truncated=None):
     charge = np.concatenate([image[:, f[:, 0], f[:, 1]].T for image, f in zip(images, fired, strict=True)])
     n = len(images)
     return FlatClusters(
-        np.array(module, dtype=np.int32), np.zeros(n, dtype=bool) if truncated is None else truncated, np.zeros((n, 2)),
+        np.array(module, dtype=np.int32), np.zeros(n, dtype=bool) if truncated is None else truncated,
+        np.zeros((n, 2)),
         np.cumsum(counts) - counts, counts, place[:, 0], place[:, 1], charge.astype(np.float32),
     )  # fmt: skip
 
@@ -56,8 +67,10 @@ def flat_clusters(images, module, origin, truncated=None):
 def one_pixel_clusters(module, row, column):
     n = len(module)
     return FlatClusters(
-        np.array(module, dtype=np.int32), np.zeros(n, dtype=bool), np.zeros((n, 2)), np.arange(n), np.ones(n, dtype=int),
-        np.array(row, dtype=np.int16), np.array(column, dtype=np.int16), np.full((n, 2), 900, dtype=np.float32),
+        np.array(module, dtype=np.int32), np.zeros(n, dtype=bool), np.zeros((n, 2)), np.arange(n), np.ones(n,
+        dtype=int),
+        np.array(row, dtype=np.int16), np.array(column, dtype=np.int16), np.full((n, 2), 900,
+        dtype=np.float32),
     )  # fmt: skip
 
 
@@ -73,25 +86,35 @@ def constant(outputs, **description):
 
 def plain_calibration(shift, factor):
     """Tables that move every cluster by ``shift`` (4,) sigmas and widen it by ``factor`` (4,)."""
-    return [[{"axis": 0, "at": [0.0], "shift": [s], "log_scale": [float(np.log(f))]}] for s, f in zip(shift, factor, strict=True)]
+    return [
+        [{"axis": 0, "at": [0.0], "shift": [s], "log_scale": [float(np.log(f))]}]
+        for s, f in zip(shift, factor, strict=True)
+    ]
 
 
 def one_factor(value):
     """Cholesky factor of outputs that are all ``value``."""
-    return SCALE[:, None] * (np.tril(np.full((4, 4), value), -1) + np.eye(4) * (np.log1p(np.exp(value)) + 1e-3))
+    return SCALE[:, None] * (
+        np.tril(np.full((4, 4), value), -1) + np.eye(4) * (np.log1p(np.exp(value)) + 1e-3)
+    )
 
 
 @pytest.fixture(scope="session")
 def estimator(mdn_weights):
     """Quickly trained networks that see differently in the two regions."""
     return MdnEstimator(
-        {"barrel": MdnNetwork.load(str(mdn_weights["columns"])), "endcap": MdnNetwork.load(str(mdn_weights["mlp"]))}
+        {
+            "barrel": MdnNetwork.load(str(mdn_weights["columns"])),
+            "endcap": MdnNetwork.load(str(mdn_weights["mlp"])),
+        }
     )
 
 
 @pytest.fixture
 def clusters(samples):
-    """Sixty clusters in both regions of the small detector, complete ones, with their images, modules and origins."""
+    """Sixty clusters in both regions of the small detector, complete ones, with their images, modules and
+    origins.
+    """
     chosen = np.flatnonzero(~samples.truncated & samples.images.any(axis=(1, 2, 3)))[:60]
     rng = np.random.default_rng(1)
     images, module = samples.images[chosen], rng.integers(0, 2, 60)
@@ -114,14 +137,18 @@ def test_covariance_and_sigma_of_a_factor():
 def test_mdn_scales_calibrates_and_places_its_outputs_region_by_region():
     networks = {
         "barrel": constant(
-            0.5, calibration=plain_calibration([0.1, 0.2, 0.3, 0.4], [1.0, 2.0, 3.0, 4.0]), truncated_scale=[5.0, 6.0, 7.0, 8.0]
+            0.5,
+            calibration=plain_calibration([0.1, 0.2, 0.3, 0.4], [1.0, 2.0, 3.0, 4.0]),
+            truncated_scale=[5.0, 6.0, 7.0, 8.0],
         ),
         "endcap": constant(-0.25, truncated_scale=[2.0] * 4),
     }
     clusters = one_pixel_clusters([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439])
     clusters = dataclasses.replace(clusters, truncated=np.array([False, False, True, True]))
     result = MdnEstimator(networks).predict(clusters, two_regions())
-    for k, (region, row, column) in enumerate(zip([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439], strict=True)):
+    for k, (region, row, column) in enumerate(
+        zip([1, 0, 1, 0], [10, 20, 672, 1343], [30, 0, 720, 1439], strict=True)
+    ):
         value = (0.5, -0.25)[region]
         factor = one_factor(value)
         shift = np.array([[0.1, 0.2, 0.3, 0.4], [0.0] * 4])[region] * np.linalg.norm(factor, axis=1)
@@ -160,11 +187,15 @@ def test_images_and_lists_of_pixels_give_the_same_estimates(mdn_weights, cluster
 @given(st.integers(0, 10**6))
 def test_shapes_of_images_are_those_of_a_straight_loop(seed):
     rng = np.random.default_rng(seed)
-    images = (rng.normal(0, 1000, (4, 2, 13, 21)) * (rng.random((4, 2, 13, 21)) < rng.choice([0, 0.01, 0.3]))).astype(np.float32)
+    images = (
+        rng.normal(0, 1000, (4, 2, 13, 21)) * (rng.random((4, 2, 13, 21)) < rng.choice([0, 0.01, 0.3]))
+    ).astype(np.float32)
     for image, found in zip(images, module.shapes_of_images(images), strict=True):
         fired = np.argwhere(image.any(axis=0))
         size = (np.ptp(fired[:, 1]) + 1, np.ptp(fired[:, 0]) + 1) if len(fired) else (0, 0)
-        np.testing.assert_allclose(found, [sum(max(q, 0.0) for q in image[1].ravel().tolist()), *size], rtol=1e-6)
+        np.testing.assert_allclose(
+            found, [sum(max(q, 0.0) for q in image[1].ravel().tolist()), *size], rtol=1e-6
+        )
 
 
 def test_no_clusters_give_an_empty_estimate(estimator):
@@ -209,10 +240,14 @@ def test_each_region_has_its_own_network(estimator, clusters):
     result = estimator.predict(flat, two_regions())
     for k, region in enumerate(("barrel", "endcap")):
         mean, cholesky = estimator.networks[region].predict_images(images[module == k])
-        center = window_center(origin[module == k].astype(float), np.full(int((module == k).sum()), k), two_regions())
+        center = window_center(
+            origin[module == k].astype(float), np.full(int((module == k).sum()), k), two_regions()
+        )
         np.testing.assert_allclose(result.mean[module == k, :2], mean[:, :2] + center, atol=1e-5)
         np.testing.assert_allclose(result.mean[module == k, 2:], mean[:, 2:], atol=1e-3)
-        np.testing.assert_allclose(result.cholesky[module == k] / SCALE[:, None], cholesky / SCALE[:, None], atol=1e-4)
+        np.testing.assert_allclose(
+            result.cholesky[module == k] / SCALE[:, None], cholesky / SCALE[:, None], atol=1e-4
+        )
 
 
 @settings(max_examples=20, deadline=None)
@@ -223,7 +258,9 @@ def test_cluster_that_moves_by_whole_pixels_takes_its_estimate_along(estimator, 
         estimator.predict(flat_clusters(image, [module], np.array([place])), two_regions())
         for place in ((100, 200), (row, column))
     )
-    np.testing.assert_allclose((there.mean - here.mean)[0], [(column - 200) * 0.05, (row - 100) * 0.0125, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        (there.mean - here.mean)[0], [(column - 200) * 0.05, (row - 100) * 0.0125, 0, 0], atol=1e-9
+    )
     np.testing.assert_array_equal(there.cholesky, here.cholesky)
 
 
@@ -242,7 +279,12 @@ def test_truncated_clusters_are_flagged_and_their_covariance_is_larger(estimator
         assert np.any(scale > 1.05)
         np.testing.assert_allclose(result.sigma()[k], complete.sigma()[k] * scale)
         # Larger as a matrix: no direction in which it is known better.
-        assert np.linalg.eigvalsh((result.covariance()[k] - complete.covariance()[k]) / np.outer(SCALE, SCALE)).max() > 0
+        assert (
+            np.linalg.eigvalsh(
+                (result.covariance()[k] - complete.covariance()[k]) / np.outer(SCALE, SCALE)
+            ).max()
+            > 0
+        )
 
 
 def test_truncated_clusters_are_wider_even_where_no_scale_was_measured():
@@ -254,7 +296,9 @@ def test_truncated_clusters_are_wider_even_where_no_scale_was_measured():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("slice_number", [0, 1])
-def test_charge_that_is_not_finite_is_flagged_and_wide_and_harms_no_other(estimator, clusters, bad, slice_number):
+def test_charge_that_is_not_finite_is_flagged_and_wide_and_harms_no_other(
+    estimator, clusters, bad, slice_number
+):
     images, _, origin, flat = clusters
     before = estimator.predict(flat, two_regions())
     charge = flat.charge.copy()
@@ -286,7 +330,9 @@ def test_charge_that_is_not_finite_is_flagged_and_wide_and_harms_no_other(estima
 def test_clusters_that_are_all_unreadable_or_huge_are_finite(estimator, clusters):
     *_, flat = clusters
     for value in (np.nan, 1e30, -1e30, 3e38):
-        result = estimator.predict(dataclasses.replace(flat, charge=np.full_like(flat.charge, value)), two_regions())
+        result = estimator.predict(
+            dataclasses.replace(flat, charge=np.full_like(flat.charge, value)), two_regions()
+        )
         assert np.all(np.isfinite(result.mean))
         assert np.all(np.isfinite(result.cholesky))
         assert np.all(result.flagged == np.isnan(value))
@@ -305,7 +351,9 @@ def test_quickly_trained_network_already_knows_directions(mdn_weights, samples):
     last = slice(-600, None)
     for kind in KINDS:
         network = MdnNetwork.load(str(mdn_weights[kind]))
-        report = quality(*network.predict_images(samples.images[last]), samples.targets[last], samples.truncated[last])
+        report = quality(
+            *network.predict_images(samples.images[last]), samples.targets[last], samples.truncated[last]
+        )
         spread = samples.targets[last].std(axis=0)
         assert report["standard_deviation"]["y_um"] < 0.9e3 * spread[1]
         assert report["standard_deviation"]["cot_alpha"] < 0.9 * spread[2]
@@ -313,14 +361,21 @@ def test_quickly_trained_network_already_knows_directions(mdn_weights, samples):
 
 
 def shipped_ones():
-    """Clusters of the embedded sample with truth, their estimates with the shipped weights, and who is of the barrel."""
+    """Clusters of the embedded sample with truth, their estimates with the shipped weights, and who is of the
+    barrel.
+    """
     opened = open_events(SAMPLE)
     events = ak.concatenate([e for _, e in iterate(SAMPLE)])
     clusters = ak.flatten(events["clusters"], axis=1)
     number = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
     target, has = truth_targets(clusters, 0.95, number)
     result = estimate(clusters, opened.header, MdnEstimator.load())
-    return target, has & ~result.flagged, result, opened.header.detector.barrel[ak.to_numpy(clusters["module_index"])]
+    return (
+        target,
+        has & ~result.flagged,
+        result,
+        opened.header.detector.barrel[ak.to_numpy(clusters["module_index"])],
+    )
 
 
 def test_shipped_networks_are_accurate_and_calibrated_on_the_embedded_sample():
@@ -329,13 +384,24 @@ def test_shipped_networks_are_accurate_and_calibrated_on_the_embedded_sample():
     central = has & (np.abs(target[:, 2]) < 4) & (np.abs(target[:, 3]) < 0.6)
     for region in (True, False):
         chosen = central & (barrel == region)
-        report = quality(result.mean[chosen], result.cholesky[chosen], target[chosen], np.zeros(int(chosen.sum()), dtype=bool))
+        report = quality(
+            result.mean[chosen],
+            result.cholesky[chosen],
+            target[chosen],
+            np.zeros(int(chosen.sum()), dtype=bool),
+        )
         width = report["half_width_68"]
-        assert (width["x_um"] < 16, width["y_um"] < 4, width["cot_alpha"] < 0.5, width["cot_beta"] < 0.12) == (True,) * 4
+        assert (
+            width["x_um"] < 16,
+            width["y_um"] < 4,
+            width["cot_alpha"] < 0.5,
+            width["cot_beta"] < 0.12,
+        ) == (True,) * 4
         pull = np.abs(target - result.mean)[chosen] / result.sigma()[chosen]
         core = np.percentile(pull, 68.27, axis=0)
         assert np.all(core < 1.3)
-        # On the disks cot alpha spans less than its resolution, so there the sigma of the broad sample is generous.
+        # On the disks cot alpha spans less than its resolution, so there the sigma of the broad sample is
+        # generous.
         assert np.all(core > ([0.7] * 4 if region else [0.7, 0.7, 0.5, 0.7]))
         correlation = [np.corrcoef(result.mean[chosen, k], target[chosen, k])[0, 1] for k in (2, 3)]
         assert np.all(np.array(correlation) > ([0.9, 0.8] if region else [0.1, 0.25]))
@@ -344,18 +410,27 @@ def test_shipped_networks_are_accurate_and_calibrated_on_the_embedded_sample():
 def test_window_centre_is_the_position_of_row_6_and_column_10():
     detector = two_regions()
     center = window_center(np.array([[0.0, 0.0], [100.0, 200.0]]), np.array([0, 1]), detector)
-    np.testing.assert_allclose(center, [[10.5 * 0.05 - 36, 6.5 * 0.0125 - 8.4], [210.5 * 0.05 - 36, 106.5 * 0.0125 - 8.4]])
+    np.testing.assert_allclose(
+        center, [[10.5 * 0.05 - 36, 6.5 * 0.0125 - 8.4], [210.5 * 0.05 - 36, 106.5 * 0.0125 - 8.4]]
+    )
 
 
 def truth_records(share, particle, order, charge):
-    columns = {n: ak.Array([[1.0 + 4 * i + j for j in range(len(s))] for i, s in enumerate(share)]) for n in ("x", "y")}
+    columns = {
+        n: ak.Array([[1.0 + 4 * i + j for j in range(len(s))] for i, s in enumerate(share)])
+        for n in ("x", "y")
+    }
     columns |= {n: columns["x"] * f for n, f in (("cot_alpha", 10.0), ("cot_beta", 100.0))}
-    truth = ak.zip({**columns, "share": ak.Array(share), "particle_id": ak.Array(particle), "order": ak.Array(order)})
+    truth = ak.zip(
+        {**columns, "share": ak.Array(share), "particle_id": ak.Array(particle), "order": ak.Array(order)}
+    )
     return ak.zip({"truth": truth, "charge": ak.Array(charge)}, depth_limit=1)
 
 
 def test_targets_are_those_of_the_main_particle():
-    clusters = truth_records([[0.9, 0.1], [], [0.5]], [[3, 4], [], [5]], [[0, 0], [], [0]], [100.0, 100.0, 100.0])
+    clusters = truth_records(
+        [[0.9, 0.1], [], [0.5]], [[3, 4], [], [5]], [[0, 0], [], [0]], [100.0, 100.0, 100.0]
+    )
     target, has = truth_targets(clusters, 0.8)
     np.testing.assert_array_equal(has, [True, False, False])
     np.testing.assert_array_equal(target, [[1, 1, 10, 100], [np.nan] * 4, [9, 9, 90, 900]])
@@ -384,7 +459,9 @@ def test_clusters_that_show_a_crossing_are_those_of_a_straight_loop(seed):
     n = 40
     event, particle, order = rng.integers(0, 3, n), rng.integers(1, 4, n), rng.integers(0, 3, n)
     share, charge = rng.uniform(0.3, 1, n).astype(np.float32), rng.uniform(100, 9000, n)
-    records = truth_records(share[:, None].tolist(), particle[:, None].tolist(), order[:, None].tolist(), charge.tolist())
+    records = truth_records(
+        share[:, None].tolist(), particle[:, None].tolist(), order[:, None].tolist(), charge.tolist()
+    )
     best = {}
     for k in range(n):
         key = (event[k], particle[k], order[k])
@@ -415,7 +492,10 @@ def test_modules_of_several_pitches_in_one_region_are_refused():
 def test_damaged_networks_are_an_input_error():
     opened, events = next(iterate(SAMPLE, step=1))
     damaged = MdnEstimator({"barrel": constant(np.nan), "endcap": constant(np.nan)})
-    with np.errstate(invalid="ignore"), pytest.raises(InputError, match="the network gives values that are not finite"):
+    with (
+        np.errstate(invalid="ignore"),
+        pytest.raises(InputError, match="the network gives values that are not finite"),
+    ):
         estimate(events["clusters"][0][:20], opened.header, damaged)
 
 
@@ -466,14 +546,26 @@ def test_what_is_no_cluster_of_the_file_is_refused():
     refused(events, r"clusters: 'hit_id' is missing .*events\[0\]\[\"clusters\"\]")
     refused(events["clusters"], "one flat array of records and got 2 levels")
     small = dataclasses.replace(opened.header, detector=part_of(opened.header.detector, np.arange(5)))
-    refused(clusters, r"module_index goes from \d+ to \d+, and the detector of 5 modules has 0 to 4; clusters and header", small)
+    refused(
+        clusters,
+        r"module_index goes from \d+ to \d+, and the detector of 5 modules has 0 to 4; clusters and header",
+        small,
+    )
     for axis in ("row", "column"):
         shifted = ak.with_field(clusters, clusters["pixels", axis] + 20_000, ("pixels", axis))
         refused(shifted, rf"clusters: pixels' {axis} goes from 2\d+ to \d+")
-        refused(ak.with_field(clusters, clusters["pixels", axis] - 20_000, ("pixels", axis)), f"pixels' {axis} goes from -")
+        refused(
+            ak.with_field(clusters, clusters["pixels", axis] - 20_000, ("pixels", axis)),
+            f"pixels' {axis} goes from -",
+        )
     for k in (1, len(clusters) - 1):
-        keep = ak.local_index(clusters["pixels"], axis=1) >= np.where(np.arange(len(clusters)) == k, 10_000, 0)
-        refused(ak.with_field(clusters, clusters["pixels"][keep], "pixels"), rf"hit_id {clusters['hit_id'][k]} has no pixels")
+        keep = ak.local_index(clusters["pixels"], axis=1) >= np.where(
+            np.arange(len(clusters)) == k, 10_000, 0
+        )
+        refused(
+            ak.with_field(clusters, clusters["pixels"][keep], "pixels"),
+            rf"hit_id {clusters['hit_id'][k]} has no pixels",
+        )
     without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_00"]], "pixels")
     refused(without, "clusters: pixels: 'charge_19' is missing")
     shape = choose_estimator(opened.header, "shape")

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, multivariate_normal, norm
 
-from smartpix.estimate.quality import BINS, BINS_COT_ALPHA, CHI2_4, degrees, half_width, mahalanobis, quality, weighted_half_width
+from smartpix.estimate.quality import (
+    BINS,
+    BINS_COT_ALPHA,
+    CHI2_4,
+    degrees,
+    half_width,
+    mahalanobis,
+    quality,
+    weighted_half_width,
+)
 from smartpix.networks.modules import negative_log_likelihood
 from smartpix.schema import TARGET_SCALE, InputError
 
@@ -77,7 +86,9 @@ def test_distance_is_that_of_the_inverted_covariance():
     mean, cholesky, targets = gaussian(50, 2)
     for k, found in enumerate(mahalanobis(mean, cholesky, targets)):
         residual = targets[k] - mean[k]
-        assert found == pytest.approx(residual @ np.linalg.inv(cholesky[k] @ cholesky[k].T) @ residual, rel=1e-6)
+        assert found == pytest.approx(
+            residual @ np.linalg.inv(cholesky[k] @ cholesky[k].T) @ residual, rel=1e-6
+        )
 
 
 def straight(mean, cholesky, targets):
@@ -86,7 +97,10 @@ def straight(mean, cholesky, targets):
     for m, c, t in zip(mean, cholesky, targets, strict=True):
         covariance = c @ c.T
         pull.append([(t[k] - m[k]) / math.sqrt(covariance[k, k]) for k in range(4)])
-        alpha, beta = (math.degrees(math.pi / 2 - math.atan(t[k])) - math.degrees(math.pi / 2 - math.atan(m[k])) for k in (2, 3))
+        alpha, beta = (
+            math.degrees(math.pi / 2 - math.atan(t[k])) - math.degrees(math.pi / 2 - math.atan(m[k]))
+            for k in (2, 3)
+        )
         residual.append([(t[0] - m[0]) * 1e3, (t[1] - m[1]) * 1e3, t[2] - m[2], t[3] - m[3], alpha, beta])
     return np.array(pull), np.array(residual)
 
@@ -111,7 +125,9 @@ def test_residuals_and_pulls_are_those_of_a_straight_loop():
     assert list(result["half_width_68"]) == list(COLUMNS) == list(result["standard_deviation"])
     central = np.abs(targets[:, 2]) < 2
     for k, name in enumerate(COLUMNS):
-        assert result["half_width_68_central"][name] == pytest.approx(np.percentile(np.abs(residual[central, k]), 68.27))
+        assert result["half_width_68_central"][name] == pytest.approx(
+            np.percentile(np.abs(residual[central, k]), 68.27)
+        )
 
 
 def test_likelihood_is_the_loss_of_the_networks_in_scaled_units():
@@ -126,7 +142,10 @@ def test_likelihood_is_the_loss_of_the_networks_in_scaled_units():
     raw[:, 8:] = small[:, [1, 2, 2, 3, 3, 3], [0, 0, 1, 0, 1, 2]]
     loss = negative_log_likelihood(torch.from_numpy(raw), torch.from_numpy(targets / scale)).numpy()
     assert result["nll"] == pytest.approx(loss.mean(), rel=1e-9)
-    by_hand = [-multivariate_normal.logpdf(targets[k] / scale, mean[k] / scale, small[k] @ small[k].T) for k in range(200)]
+    by_hand = [
+        -multivariate_normal.logpdf(targets[k] / scale, mean[k] / scale, small[k] @ small[k].T)
+        for k in range(200)
+    ]
     assert result["nll"] == pytest.approx(np.mean(by_hand), rel=1e-6)
 
 
@@ -135,11 +154,15 @@ def test_likelihood_is_the_loss_of_the_networks_in_scaled_units():
 def test_angles_go_from_0_to_180_degrees_and_have_the_given_cotangent(cot):
     angle = float(degrees(cot))
     assert 0 < angle < 180
-    assert math.cos(math.radians(angle)) / math.sin(math.radians(angle)) == pytest.approx(cot, rel=1e-6, abs=1e-6)
+    assert math.cos(math.radians(angle)) / math.sin(math.radians(angle)) == pytest.approx(
+        cot, rel=1e-6, abs=1e-6
+    )
 
 
 def test_angles_of_known_cotangents():
-    np.testing.assert_allclose(degrees([0.0, 1.0, -1.0, 1 / math.sqrt(3), -math.sqrt(3)]), [90, 45, 135, 60, 150])
+    np.testing.assert_allclose(
+        degrees([0.0, 1.0, -1.0, 1 / math.sqrt(3), -math.sqrt(3)]), [90, 45, 135, 60, 150]
+    )
 
 
 @QUICK
@@ -189,7 +212,9 @@ def test_bins_are_equally_filled_and_complete(n):
                 inside = (values >= b["low"]) & (values <= b["high"])
                 assert inside.sum() == b["n"]
                 found = [b["pull_sigma"][k] for k in NAMES] + [b["pull_mean"][k] for k in NAMES]
-                np.testing.assert_allclose(found, [*pull[inside].std(axis=0), *pull[inside].mean(axis=0)], atol=1e-9)
+                np.testing.assert_allclose(
+                    found, [*pull[inside].std(axis=0), *pull[inside].mean(axis=0)], atol=1e-9
+                )
 
 
 def test_bins_of_the_size_of_cot_alpha_hold_the_clusters_between_their_edges():
@@ -204,7 +229,9 @@ def test_bins_of_the_size_of_cot_alpha_hold_the_clusters_between_their_edges():
         inside = (size >= b["low"]) & (size < b["high"])
         assert b["n"] == inside.sum()
         for k, name in enumerate(COLUMNS):
-            assert b["half_width_68"][name] == pytest.approx(np.percentile(np.abs(residual[inside, k]), 68.27))
+            assert b["half_width_68"][name] == pytest.approx(
+                np.percentile(np.abs(residual[inside, k]), 68.27)
+            )
             assert b["standard_deviation"][name] == pytest.approx(residual[inside, k].std())
 
 
@@ -214,7 +241,9 @@ def test_truncated_clusters_only_count_as_a_share():
     spoilt = mean.copy()
     spoilt[truncated] = 1e9
     result = quality(spoilt, cholesky, targets, truncated)
-    alone = quality(mean[~truncated], cholesky[~truncated], targets[~truncated], all_of(int((~truncated).sum())))
+    alone = quality(
+        mean[~truncated], cholesky[~truncated], targets[~truncated], all_of(int((~truncated).sum()))
+    )
     assert result.pop("truncated") == truncated.mean()
     assert alone.pop("truncated") == 0
     assert result == alone

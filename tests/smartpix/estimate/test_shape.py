@@ -1,4 +1,6 @@
-"""Shape features against a straight loop, the perceptron against scikit-learn's, and the trained covariance on other clusters."""
+"""Shape features against a straight loop, the perceptron against scikit-learn's, and the trained covariance
+on other clusters.
+"""
 
 import awkward as ak
 import numpy as np
@@ -35,7 +37,8 @@ def flat_clusters(pixels):
     table = np.array([q for p in pixels for q in p], dtype=float).reshape(-1, 3)
     n = len(pixels)
     return FlatClusters(
-        np.zeros(n, dtype=np.int32), np.zeros(n, dtype=bool), np.zeros((n, 2)), np.cumsum(counts) - counts, counts,
+        np.zeros(n, dtype=np.int32), np.zeros(n, dtype=bool), np.zeros((n, 2)), np.cumsum(counts) - counts,
+        counts,
         table[:, 0].astype(np.int16), table[:, 1].astype(np.int16),
         np.column_stack([np.full(len(table), -7.0), table[:, 2]]).astype(np.float32),
     )  # fmt: skip
@@ -54,7 +57,8 @@ def expected(pixels):
     values = {
         "columns": n_columns, "rows": n_rows, "log10 charge": np.log10(total), "width x": wx, "width y": wy,
         "correlation": covariance / max(wx * wy, 0.05), "covariance": covariance,
-        "first column": q[column == column.min()].sum() / total, "last column": q[column == column.max()].sum() / total,
+        "first column": q[column == column.min()].sum() / total,
+        "last column": q[column == column.max()].sum() / total,
         "first row": q[row == row.min()].sum() / total, "last row": q[row == row.max()].sum() / total,
         "skewness x": (q * (column - mean_x) ** 3).sum() / total / max(wx, 0.1) ** 3,
         "skewness y": (q * (row - mean_y) ** 3).sum() / total / max(wy, 0.1) ** 3,
@@ -68,11 +72,15 @@ NEAR = st.tuples(st.integers(0, 6), st.integers(0, 10))
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(PIXEL, st.lists(NEAR, min_size=1, max_size=9, unique=True)), min_size=1, max_size=5), st.integers(0, 10**6)
+    st.lists(st.tuples(PIXEL, st.lists(NEAR, min_size=1, max_size=9, unique=True)), min_size=1, max_size=5),
+    st.integers(0, 10**6),
 )
 def test_features_are_those_of_a_straight_loop(places, seed):
     rng = np.random.default_rng(seed)
-    clusters = [[(min(r0 + r, 1343), min(c0 + c, 1439), rng.uniform(-500, 9000)) for r, c in near] for (r0, c0), near in places]
+    clusters = [
+        [(min(r0 + r, 1343), min(c0 + c, 1439), rng.uniform(-500, 9000)) for r, c in near]
+        for (r0, c0), near in places
+    ]
     clusters = [[(r, c, abs(q) + 1 if i == 0 else q) for i, (r, c, q) in enumerate(p)] for p in clusters]
     features, size_class = shape_features(flat_clusters(clusters))
     for k, pixels in enumerate(clusters):
@@ -91,7 +99,9 @@ def test_no_clusters_have_no_features():
 def test_features_do_not_change_when_the_cluster_is_moved():
     here = [[(r, c, 100.0 * (r + 2 * c + 1)) for r in (0, 1) for c in (0, 2)]]
     there = [[(r + 400, c + 900, q) for r, c, q in here[0]]]
-    np.testing.assert_allclose(shape_features(flat_clusters(there))[0], shape_features(flat_clusters(here))[0], atol=1e-9)
+    np.testing.assert_allclose(
+        shape_features(flat_clusters(there))[0], shape_features(flat_clusters(here))[0], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("hidden", [(5,), (12, 7), (4, 5, 6)])
@@ -104,7 +114,8 @@ def test_forward_is_scikit_learns_prediction(hidden):
     arrays = {
         "barrel.feature_mean": rng.normal(0, 1, 13), "barrel.feature_std": rng.uniform(1, 2, 13),
         "barrel.target_mean": rng.normal(0, 1, 4), "barrel.target_std": rng.uniform(1, 2, 4),
-        "endcap.weight0": np.zeros((13, 4)), "endcap.bias0": np.zeros(4), "barrel.cholesky": np.zeros((32, 4, 4)),
+        "endcap.weight0": np.zeros((13, 4)), "endcap.bias0": np.zeros(4), "barrel.cholesky": np.zeros((32, 4,
+        4)),
     }  # fmt: skip
     for k, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         arrays[f"barrel.weight{k}"], arrays[f"barrel.bias{k}"] = weight, bias
@@ -123,7 +134,12 @@ def test_factors_are_those_of_the_class_or_of_all_where_it_is_small():
     factors = _class_factors(residual, size_class)
     assert factors.shape == (32, 4, 4)
     np.testing.assert_allclose(factors, np.tril(factors))
-    for k, part in ((3, residual[size_class == 3]), (7, residual[size_class == 7]), (12, residual), (0, residual)):
+    for k, part in (
+        (3, residual[size_class == 3]),
+        (7, residual[size_class == 7]),
+        (12, residual),
+        (0, residual),
+    ):
         np.testing.assert_allclose(factors[k] @ factors[k].T, part.T @ part / len(part), rtol=1e-4, atol=1e-4)
 
 
@@ -161,7 +177,8 @@ def test_trained_estimate_is_better_than_the_centroid_and_calibrated_on_other_cl
     spread = np.percentile(np.abs(target[has, 2:] - np.median(target[has, 2:], axis=0)), 68.27, axis=0)
     assert np.all(half_width[2:] < 0.5 * spread)
     whitened = np.linalg.solve(result.cholesky[has], residual[:, :, None])[:, :, 0]
-    # The factors are of second moments: the root mean square is one, the bulk narrower. A few grazing tracks are cut.
+    # The factors are of second moments: the root mean square is one, the bulk narrower. A few grazing tracks
+    # are cut.
     low, high = np.percentile(whitened, [0.3, 99.7], axis=0)
     rms = np.sqrt(np.mean(np.clip(whitened, low, high) ** 2, axis=0))
     assert np.all(rms > 0.6)
@@ -188,7 +205,9 @@ def test_fit_is_the_training_and_gives_what_it_saved(tmp_path, trained, mixed_fi
 
 
 def test_weights_do_not_depend_on_the_number_of_threads(tmp_path, barrel_file, monkeypatch):
-    """With two BLAS threads scikit-learn's products are taken in another order; its solver must see one, whatever is set."""
+    """With two BLAS threads scikit-learn's products are taken in another order; its solver must see one,
+    whatever is set.
+    """
     used, fit = [], MLPRegressor.fit
 
     def watched(self, x, y):
@@ -232,7 +251,9 @@ def test_clusters_that_are_not_finite_are_refused(tmp_path, barrel_file, monkeyp
 
     monkeypatch.setattr("smartpix.estimate.shape.flatten", spoiled)
     monkeypatch.setattr("smartpix.estimate.shape.truth_targets", blind)
-    with pytest.raises(InputError, match=r"barrel\.root: a pixel's charge, a position or a truth is not finite; leave these"):
+    with pytest.raises(
+        InputError, match=r"barrel\.root: a pixel's charge, a position or a truth is not finite; leave these"
+    ):
         train_shape([barrel_file], tmp_path / "w.safetensors", TrainShapeOptions(epochs=1))
     assert list(tmp_path.iterdir()) == []
 
@@ -256,18 +277,26 @@ def test_too_few_clusters_are_refused(tmp_path):
     events = random_events(1, [30])
     write_events(tmp_path / "few.root", Header(one_module_detector(), 3.8, (0, 19)), [events])
     n = truth_targets(ak.flatten(events["clusters"], axis=1), 0.95, np.zeros(30, dtype=int))[1].sum()
-    with pytest.raises(InputError, match=rf"few\.root: {n} clusters of the barrel are too few to train on; simulate more"):
+    with pytest.raises(
+        InputError, match=rf"few\.root: {n} clusters of the barrel are too few to train on; simulate more"
+    ):
         train_shape([tmp_path / "few.root"], tmp_path / "w.safetensors", OPTIONS)
 
 
 def test_file_without_truth_is_refused(tmp_path):
-    write_events(tmp_path / "d.root", Header(one_module_detector(), 3.8, (0, 19), {"truth": False}), [random_events(1, [3])])
+    write_events(
+        tmp_path / "d.root",
+        Header(one_module_detector(), 3.8, (0, 19), {"truth": False}),
+        [random_events(1, [3])],
+    )
     with pytest.raises(InputError, match=r"d\.root: has no truth to train on"):
         train_shape([tmp_path / "d.root"], tmp_path / "w.safetensors", OPTIONS)
 
 
 def test_files_of_different_sensors_are_refused(tmp_path, barrel_file):
-    write_events(tmp_path / "other.root", Header(one_module_detector(), 2.0, (0, 19)), [random_events(1, [3])])
+    write_events(
+        tmp_path / "other.root", Header(one_module_detector(), 2.0, (0, 19)), [random_events(1, [3])]
+    )
     with pytest.raises(InputError, match="has another sensor than"):
         train_shape([barrel_file, tmp_path / "other.root"], tmp_path / "w.safetensors", OPTIONS)
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from smartpix.chip.fixed_point import FixedPoint, evaluate
-from smartpix.export.hls import EXPECTED, INPUTS, REPORT, HlsOptions, MismatchError, check_project, write_project
+from smartpix.export.hls import (
+    EXPECTED,
+    INPUTS,
+    REPORT,
+    HlsOptions,
+    MismatchError,
+    check_project,
+    write_project,
+)
 from smartpix.export.hls_layers import hls_layers
 from smartpix.schema import InputError
 from tests.left_out import needs, require
@@ -45,7 +53,12 @@ def codes_of(network, n=1000):
         ),
         ("columns", "relu", FAST, {"filters": 1, "hidden": (1, 2)}),
         ("conv", "tanh", HlsOptions("catapult", "stream", reuse=2), {}),
-        ("conv", "relu", HlsOptions("vivado", strategy="resource", reuse=4), {"filters": 4, "mixed": 1, "seed": 13}),
+        (
+            "conv",
+            "relu",
+            HlsOptions("vivado", strategy="resource", reuse=4),
+            {"filters": 4, "mixed": 1, "seed": 13},
+        ),
     ],
 )
 def test_project_computes_the_same(tmp_path, capfd, kind, activation, options, sizes):
@@ -76,7 +89,12 @@ def project(tmp_path_factory):
 def test_report_says_what_was_made(project):
     network, _, folder = project
     report = json.loads((folder / REPORT).read_text())
-    assert (report["backend"], report["io"], report["strategy"], report["reuse"]) == ("quartus", "parallel", "resource", 1)
+    assert (report["backend"], report["io"], report["strategy"], report["reuse"]) == (
+        "quartus",
+        "parallel",
+        "resource",
+        1,
+    )
     assert report["parameters"] == network.parameters
     assert report["nonzero_weights"] == network.nonzero_weights
     assert report["input"] == "ap_fixed<5,2>"
@@ -90,7 +108,11 @@ def test_nothing_points_to_where_it_was_written(project):
     folder = project[2]
     assert [path.name for path in folder.parent.iterdir()] == ["mlp"]
     assert not list(folder.rglob("*.so"))
-    found = [path for path in folder.rglob("*") if path.is_file() and str(folder.parent) in path.read_text(errors="ignore")]
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and str(folder.parent) in path.read_text(errors="ignore")
+    ]
     assert found == []
 
 
@@ -128,15 +150,21 @@ def test_hls4mls_own_test_bench_runs(tmp_path):
     # What a vendor's C simulation compiles.
     network = random_network("mlp", "tanh", **(SMALL | {"shape": (3, 6, 9)}))
     codes = codes_of(network)
-    write_project(network, tmp_path / "project", codes, HlsOptions(io="stream", reuse=2, part="xcu250-figd2104-2L-e"))
+    write_project(
+        network, tmp_path / "project", codes, HlsOptions(io="stream", reuse=2, part="xcu250-figd2104-2L-e")
+    )
     folder = tmp_path / "project"
     assert "xcu250-figd2104-2L-e" in (folder / "project.tcl").read_text()
     weights = f'-DWEIGHTS_DIR="{folder}/firmware/weights"'
     sources = ["smartpix_test.cpp", "firmware/smartpix.cpp"]
-    subprocess.run(["g++", "-std=c++17", "-Ifirmware/ap_types", weights, *sources, "-o", "bench"], cwd=folder, check=True)
+    subprocess.run(
+        ["g++", "-std=c++17", "-Ifirmware/ap_types", weights, *sources, "-o", "bench"], cwd=folder, check=True
+    )
     subprocess.run(["./bench"], cwd=folder, check=True, capture_output=True)
     # It prints six digits.
-    assert np.allclose(np.loadtxt(folder / "tb_data/csim_results.log"), evaluate(network, codes) / 1024, rtol=1e-5, atol=0)
+    assert np.allclose(
+        np.loadtxt(folder / "tb_data/csim_results.log"), evaluate(network, codes) / 1024, rtol=1e-5, atol=0
+    )
 
 
 def test_a_project_is_replaced_and_nothing_else(project, tmp_path):
@@ -170,7 +198,9 @@ def test_failure_leaves_nothing_behind(tmp_path, monkeypatch, broken):
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(InputError, match="hls4ml cannot make" if broken == "hls4ml" else r"(?s)cannot compile.*no space left"):
+    with pytest.raises(
+        InputError, match="hls4ml cannot make" if broken == "hls4ml" else r"(?s)cannot compile.*no space left"
+    ):
         write_project(network, out / "project", codes_of(network, 5), FAST)
     assert list(out.iterdir()) == []
 
@@ -189,7 +219,9 @@ def test_codes_that_do_not_fit(tmp_path):
     with pytest.raises(InputError, match="takes codes of"):
         write_project(network, tmp_path / "a", np.zeros((1, 2, 9, 6), dtype=np.int8), FAST)
     with pytest.raises(InputError, match="codes must lie from -16 to 15 and go from 0 to 16"):
-        write_project(network, tmp_path / "a", np.eye(6, 9, dtype=np.int8).reshape(1, 1, 6, 9).repeat(2, 1) * 16, FAST)
+        write_project(
+            network, tmp_path / "a", np.eye(6, 9, dtype=np.int8).reshape(1, 1, 6, 9).repeat(2, 1) * 16, FAST
+        )
 
 
 @pytest.mark.parametrize(
@@ -213,8 +245,12 @@ def test_options(options, message):
 def test_sums_hold_the_worst_input(kind):
     # Against brute force: the input that drives a sum of the first layer to its ends.
     network = random_network(kind, **SMALL)
-    first = next(layer for layer in hls_layers(network) if layer.kind == "Conv2D" and layer.inputs == ("clusters",))
-    kernel = np.ldexp(first.attributes["weight_data"], first.precision["weight"].fraction).reshape(-1, first.shape[2])
+    first = next(
+        layer for layer in hls_layers(network) if layer.kind == "Conv2D" and layer.inputs == ("clusters",)
+    )
+    kernel = np.ldexp(first.attributes["weight_data"], first.precision["weight"].fraction).reshape(
+        -1, first.shape[2]
+    )
     form = network.input
     worst = [np.where(k > 0, form.high, form.low) @ k for k in kernel.T] + [
         np.where(k > 0, form.low, form.high) @ k for k in kernel.T

@@ -17,7 +17,9 @@ def small(kind, activation, seed):
     rng = np.random.default_rng(seed)
     shape = (2, int(rng.integers(5, 14)), int(rng.integers(8, 22)))
     filters, mixed, *hidden = (int(k) for k in rng.integers(2, 6, 4))
-    return random_network(kind, activation, seed, shape, filters, mixed, hidden, density=float(rng.choice([1.0, 0.6])))
+    return random_network(
+        kind, activation, seed, shape, filters, mixed, hidden, density=float(rng.choice([1.0, 0.6]))
+    )
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -29,7 +31,9 @@ def test_trace_is_evaluate(kind, activation):
         codes = random_codes(400, network.shape, seed, share=0.4)
         # Every pixel at either end of its range, too.
         codes[0], codes[1] = code_range(network)
-        assert np.array_equal(logic.predict(codes.reshape(len(codes), -1).astype(float)), evaluate(network, codes))
+        assert np.array_equal(
+            logic.predict(codes.reshape(len(codes), -1).astype(float)), evaluate(network, codes)
+        )
 
 
 def test_registers_do_not_change_the_numbers():

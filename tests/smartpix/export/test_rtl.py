@@ -1,4 +1,6 @@
-"""The Verilog, simulated with its clock, gives what the reference gives; sizes and speed come from the tools or not at all."""
+"""The Verilog, simulated with its clock, gives what the reference gives; sizes and speed come from the tools
+or not at all.
+"""
 
 import json
 import shutil
@@ -71,7 +73,11 @@ def test_cells(written):
     assert facts["cell_ffs"] == pytest.approx(facts["ffs"], rel=0.1)
     # 24 um2 for a NAND, 96 um2 for a flip-flop.
     gates = facts["cells"] - facts["cell_ffs"]
-    assert 96 * facts["cell_ffs"] + 16 * gates < facts["cell_area_mm2"] * 1e6 < 96 * facts["cell_ffs"] + 60 * gates
+    assert (
+        96 * facts["cell_ffs"] + 16 * gates
+        < facts["cell_area_mm2"] * 1e6
+        < 96 * facts["cell_ffs"] + 60 * gates
+    )
     assert facts["cell_area_mm2_28nm"] == pytest.approx(facts["cell_area_mm2"] * 0.0242, rel=1e-2)
     assert facts["longest_path_ns"] == pytest.approx(6.0 - facts["slack_ns"])
     assert facts["meets_clock"] == (facts["slack_ns"] >= 0)
@@ -97,9 +103,15 @@ def test_a_flipped_bit_is_found(tmp_path):
     network = random_network("columns", "relu", shape=SHAPE, filters=2, hidden=(3, 2), density=0.6)
     # Outputs of zeros, of a constant and with zeros at the end have other widths in the packed result.
     network.weights["dense3"][:3] = 0
-    network.biases["dense3"][:3] = 0, -(1 << network.sum_fraction("dense3")), 1 << network.sum_fraction("dense3")
+    network.biases["dense3"][:3] = (
+        0,
+        -(1 << network.sum_fraction("dense3")),
+        1 << network.sum_fraction("dense3"),
+    )
     folder = tmp_path / "rtl"
-    facts = write_rtl(network, folder, CODES, RtlOptions(clock_ns=25.0, simulate=False, fpga=False, cells=False))
+    facts = write_rtl(
+        network, folder, CODES, RtlOptions(clock_ns=25.0, simulate=False, fpga=False, cells=False)
+    )
     assert facts["latency_cycles"] <= 3
     lines = (folder / "expected.hex").read_text().splitlines()
     lines[7] = lines[7][:-1] + f"{int(lines[7][-1], 16) ^ 1:x}"
@@ -114,7 +126,16 @@ def test_missing_tools_leave_none(tmp_path, monkeypatch):
     # All at once, so that one call of apt brings them.
     packages = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta", "liberty": "qflow-tech-osu018"}
     assert {name: fix.rpartition("apt install ")[2] for name, fix in facts["missing"].items()} == packages
-    for name in ("rtl_mismatches", "luts", "ffs", "carry", "cells", "cell_area_mm2", "cell_area_mm2_28nm", "longest_path_ns"):
+    for name in (
+        "rtl_mismatches",
+        "luts",
+        "ffs",
+        "carry",
+        "cells",
+        "cell_area_mm2",
+        "cell_area_mm2_28nm",
+        "longest_path_ns",
+    ):
         assert facts[name] is None
     assert facts["da4ml_luts"] > 100
     assert facts["assumptions"] == []
@@ -139,7 +160,9 @@ def test_mismatch_is_an_error(tmp_path, monkeypatch):
 
 def test_a_failing_tool_is_quoted(tmp_path):
     with pytest.raises(InputError, match=r"failed with code 3(.|\n)*why"):
-        synthesis.run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"], tmp_path, "log")
+        synthesis.run(
+            [sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"], tmp_path, "log"
+        )
 
 
 def test_bad_codes(tmp_path):

@@ -66,7 +66,9 @@ def test_checksums_are_zlibs_of_the_values_and_any_range_of_events_is_checked(wr
 def test_one_number_of_one_column_is_told_with_column_and_event(name):
     types = branch_types((0, 19), truth=True)
     flat = typed_branches(_flat_branches(EVENTS, (0, 19)), types, "F")
-    sums = typed_branches({"event": EVENTS["event"], "c": ak.Array(event_checksums(flat))}, {"event": "i8", "c": "u4"}, "F")["c"]
+    sums = typed_branches(
+        {"event": EVENTS["event"], "c": ak.Array(event_checksums(flat))}, {"event": "i8", "c": "u4"}, "F"
+    )["c"]
     check_events(flat, sums, NAMES, "F")
     event = int(np.flatnonzero(flat[name].counts)[-1])
     place = flat[name].starts[event]
@@ -74,19 +76,26 @@ def test_one_number_of_one_column_is_told_with_column_and_event(name):
     numbers = flat[name].numbers.copy()
     numbers[place] = not before if numbers.dtype == bool else before + 1
     changed = flat | {name: type(flat[name])(numbers, flat[name].starts)}
-    with pytest.raises(InputError, match=rf"^F: {name} of event {changed['event'].numbers[event]} is not what was written"):
+    with pytest.raises(
+        InputError, match=rf"^F: {name} of event {changed['event'].numbers[event]} is not what was written"
+    ):
         check_events(changed, sums, NAMES, "F")
 
 
 def plus_one(name):
-    return lambda branches: branches | {name: ak.values_astype(branches[name] + 1, str(ak.type(branches[name])).split("* ")[-1])}
+    return lambda branches: (
+        branches | {name: ak.values_astype(branches[name] + 1, str(ak.type(branches[name])).split("* ")[-1])}
+    )
 
 
-@pytest.mark.parametrize("name", ["cluster_charge", "pixel_charge_19", "truth_pt", "particle_px", "event", "checksum"])
+@pytest.mark.parametrize(
+    "name", ["cluster_charge", "pixel_charge_19", "truth_pt", "particle_px", "event", "checksum"]
+)
 def test_a_column_that_changed_in_the_file_is_refused(written, name):
     path = again(written, plus_one(name))
     with pytest.raises(
-        InputError, match=r"changed\.root: .* of event 3. is not what was written \(checksum\); the file is damaged"
+        InputError,
+        match=r"changed\.root: .* of event 3. is not what was written \(checksum\); the file is damaged",
     ):
         list(iterate(path))
     if name in ("event", "checksum"):
@@ -99,22 +108,40 @@ CHANGES = {
     "made_by": ({"metadata": lambda m: {**m, "made_by": {}}}, "the metadata are not what was written"),
     "table": ({"table": lambda t: t | {"cx": t["cx"] + 1e-3}}, "the detector table is not what was written"),
     "no checksums": ({"sums": lambda s: None}, "its checksums are gone; .* another program"),
-    "no branch": ({"branches": lambda b: {n: a for n, a in b.items() if n != "checksum"}}, "its checksums are gone"),
+    "no branch": (
+        {"branches": lambda b: {n: a for n, a in b.items() if n != "checksum"}},
+        "its checksums are gone",
+    ),
     "an event less": (
         {"branches": lambda b: {n: a[:2] for n, a in b.items()}},
         r"has 2 events and was written with 3; .*\(hadd\)",
     ),
-    "joined": ({"table": lambda t: {n: np.tile(a, 2) for n, a in t.items()}}, r"the detector table 2 times.*joined \(hadd\)"),
-    "half joined": ({"branches": lambda b: {n: ak.concatenate([a, a]) for n, a in b.items()}}, r"6 events .* with 3; .*\(hadd\)"),
-    "other columns": ({"sums": lambda s: s | {"columns": ["a"]}}, "the columns that the checksums are of are not there"),
+    "joined": (
+        {"table": lambda t: {n: np.tile(a, 2) for n, a in t.items()}},
+        r"the detector table 2 times.*joined \(hadd\)",
+    ),
+    "half joined": (
+        {"branches": lambda b: {n: ak.concatenate([a, a]) for n, a in b.items()}},
+        r"6 events .* with 3; .*\(hadd\)",
+    ),
+    "other columns": (
+        {"sums": lambda s: s | {"columns": ["a"]}},
+        "the columns that the checksums are of are not there",
+    ),
     "one column less": ({"sums": lambda s: s | {"columns": s["columns"][1:]}}, "numbers an event"),
     "another column twice": (
         {"sums": lambda s: s | {"columns": [s["columns"][1], *s["columns"][1:]]}},
         "event has no checksum, as the others have",
     ),
-    "no columns": ({"sums": lambda s: {k: v for k, v in s.items() if k != "columns"}}, "'columns' is missing"),
+    "no columns": (
+        {"sums": lambda s: {k: v for k, v in s.items() if k != "columns"}},
+        "'columns' is missing",
+    ),
     "a list": ({"sums": lambda s: [1]}, "the checksums are no JSON object"),
-    "fewer": ({"branches": lambda b: b | {"checksum": b["checksum"][:, 1:]}}, "must hold 38 numbers an event"),
+    "fewer": (
+        {"branches": lambda b: b | {"checksum": b["checksum"][:, 1:]}},
+        "must hold 38 numbers an event",
+    ),
 }
 
 
@@ -129,7 +156,9 @@ def test_files_without_checksums_are_read_and_say_so(written):
     def bare(branches):
         return {n: a for n, a in branches.items() if n != "checksum"}
 
-    path = again(written, bare, lambda m: {k: v for k, v in m.items() if k != "checksums"}, sums=lambda s: None)
+    path = again(
+        written, bare, lambda m: {k: v for k, v in m.items() if k != "checksums"}, sums=lambda s: None
+    )
     assert open_events(path).checksums == ()
     assert open_events(written).checksums == tuple(NAMES)
     assert len(next(iterate(path))[1]) == 3
@@ -139,7 +168,9 @@ def test_values_count_and_not_how_they_lie_in_memory():
     values = np.arange(12, dtype="<i4").reshape(3, 4)
     assert checksum(values[:, 1].copy()) == checksum(values[:, 1]) == checksum(values[:, 1].astype(">i4"))
     assert (
-        checksum(values[:, 1]) == zlib.crc32(np.array([1, 5, 9], dtype="<i4").tobytes()) == checksum(b"\1\0\0\0\5\0\0\0\11\0\0\0")
+        checksum(values[:, 1])
+        == zlib.crc32(np.array([1, 5, 9], dtype="<i4").tobytes())
+        == checksum(b"\1\0\0\0\5\0\0\0\11\0\0\0")
     )
 
 
@@ -155,7 +186,8 @@ def test_a_column_of_clusters_that_changed_is_refused_with_its_rows(tmp_path, mo
         writer.add_key_value_metadata(table.schema.metadata)
         writer.write_table(changed, row_group_size=4)
     with pytest.raises(
-        InputError, match=rf"F\.parquet: column '{column}' of the rows 4 to 7 is not what was written \(checksum\)"
+        InputError,
+        match=rf"F\.parquet: column '{column}' of the rows 4 to 7 is not what was written \(checksum\)",
     ):
         read_clusters(tmp_path / "F.parquet")
     if column.isdecimal():

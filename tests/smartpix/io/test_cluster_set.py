@@ -1,4 +1,6 @@
-"""Label columns of the public layout: what is computed, what contradicts itself, how parts of a set are checked and cut."""
+"""Label columns of the public layout: what is computed, what contradicts itself, how parts of a set are
+checked and cut.
+"""
 
 import re
 
@@ -7,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix.io.cluster_set import LABELS, TARGETS, ClusterSet, check_labels, checked_parts, complete_labels, regroup
+from smartpix.io.cluster_set import (
+    LABELS,
+    TARGETS,
+    ClusterSet,
+    check_labels,
+    checked_parts,
+    complete_labels,
+    regroup,
+)
 from smartpix.schema import InputError
 from tests.smartpix.clusters import THICKNESS, cluster_set, some_labels
 
@@ -34,7 +44,9 @@ def test_missing_targets_are_computed(missing, from_pixel_side):
 
 def test_targets_are_the_labels_in_mm():
     clusters = cluster_set(4)
-    expected = [[clusters.labels[name][k] * (1e-3 if "mid" in name else 1) for name in TARGETS] for k in range(4)]
+    expected = [
+        [clusters.labels[name][k] * (1e-3 if "mid" in name else 1) for name in TARGETS] for k in range(4)
+    ]
     np.testing.assert_allclose(clusters.targets(), expected, rtol=1e-12)
 
 
@@ -52,10 +64,13 @@ def test_a_label_that_can_neither_be_found_nor_computed_is_named_with_the_fix():
     present = list(LABELS)
     check_labels(present, None, "here")
     check_labels([n for n in present if n not in TARGETS], 0.1, "here")
-    with pytest.raises(InputError, match=r"here: 'x-midplane' is missing.*Did you mean 'x_midplane'\?.*thickness"):
+    with pytest.raises(
+        InputError, match=r"here: 'x-midplane' is missing.*Did you mean 'x_midplane'\?.*thickness"
+    ):
         check_labels([*(n for n in present if n != "x-midplane"), "x_midplane"], None, "here")
     with pytest.raises(
-        InputError, match=r"here: 'cotAlpha' is missing \(1 missing in all: cotAlpha\)\. It .*'n_z' is missing as well"
+        InputError,
+        match=r"here: 'cotAlpha' is missing \(1 missing in all: cotAlpha\)\. It .*'n_z' is missing as well",
     ):
         check_labels([n for n in present if n not in ("cotAlpha", "n_z")], 0.1, "here")
     with pytest.raises(InputError, match=r"'y-midplane' is missing.*'y-entry' is missing as well"):
@@ -91,7 +106,9 @@ def test_midplane_that_contradicts_the_entry_is_refused_with_the_row(axis, from_
 
 
 def test_midplane_labels_of_a_sensor_of_another_thickness_are_refused():
-    with pytest.raises(InputError, match=r"a thickness of 150 um .* thickness or sensor type given is likely another"):
+    with pytest.raises(
+        InputError, match=r"a thickness of 150 um .* thickness or sensor type given is likely another"
+    ):
         complete_labels(some_labels(20, 5), 0.15, "here")
 
 
@@ -112,7 +129,9 @@ def test_groups_are_of_one_size_and_lose_nothing(sizes, size):
     total = sum(sizes)
     assert lengths == [size] * (total // size) + [total % size] * (total % size > 0)
     for get in (lambda part: part.charge, lambda part: part.labels["pt"]):
-        expected = np.concatenate([np.zeros_like(get(cluster_set(0, slices=1, shape=(1, 1)))), *map(get, parts)])
+        expected = np.concatenate(
+            [np.zeros_like(get(cluster_set(0, slices=1, shape=(1, 1)))), *map(get, parts)]
+        )
         joined = [get(part) for group in groups for part in group]
         np.testing.assert_array_equal(np.concatenate([expected[:0], *joined]), expected)
 
@@ -131,13 +150,15 @@ def with_value(part, name, row, value):
 PART = cluster_set(3)
 BAD_PARTS = {
     "no clusters": ([], "there are no clusters"),
-    "unknown label": ([changed(PART, labels=PART.labels | {"cotGamma": PART.labels["pt"]})], "'cotGamma' is unknown"),
+    "unknown label": ([changed(PART, labels=PART.labels | {"cotGamma": PART.labels["pt"]})],
+    "'cotGamma' is unknown"),
     "label missing": ([changed(PART, labels=without(PART.labels, "cotBeta"))], "'cotBeta' is missing"),
     "shape": ([changed(PART, charge=PART.charge[:, 0])], "shape (clusters, 2 slices, rows, columns)"),
     "slices": ([PART, changed(PART, slices=(0, 3))], "from cluster 3 on slices"),
     "other labels": ([PART, changed(PART, labels=without(PART.labels, "pt"))], "from cluster 3 on slices"),
     "other pixels": ([PART, cluster_set(3, shape=(4, 4))], "from cluster 3 on slices"),
-    "length": ([changed(PART, labels=PART.labels | {"pt": np.zeros(2)})], "label 'pt' has the shape (2,) for 3 clusters"),
+    "length": ([changed(PART, labels=PART.labels | {"pt": np.zeros(2)})],
+    "label 'pt' has the shape (2,) for 3 clusters"),
     "charge": ([PART, with_value(PART, "charge", 1, np.nan)], "charge of cluster 4 must be finite"),
     "label value": ([with_value(PART, "n_x", 2, np.inf)], "n_x of cluster 2 must be finite"),
 }  # fmt: skip

@@ -1,4 +1,6 @@
-"""What event files may not hold: each is one error that names file, event and branch, whoever wrote the file."""
+"""What event files may not hold: each is one error that names file, event and branch, whoever wrote the
+file.
+"""
 
 import awkward as ak
 import numpy as np
@@ -31,7 +33,9 @@ def with_numbers(name, change):
     def changed(branches):
         counts = ak.num(branches[name])
         numbers = ak.to_numpy(ak.flatten(branches[name])).copy()
-        return branches | {name: ak.unflatten(change(numbers, np.cumsum(counts) - ak.to_numpy(counts)), counts)}
+        return branches | {
+            name: ak.unflatten(change(numbers, np.cumsum(counts) - ak.to_numpy(counts)), counts)
+        }
 
     return changed
 
@@ -47,7 +51,9 @@ def put(event, value, place=0):
 
 
 def at_pixel(value, further=False):
-    """The first pixel of event 22's first cluster with several, at another row or column, or farther than the last of these."""
+    """The first pixel of event 22's first cluster with several, at another row or column, or farther than the
+    last of these.
+    """
     counts = ak.num(EVENTS["clusters"]["pixels"][2])
     cluster = int(np.argmax(counts > 1))
     before, count = int(ak.sum(counts[:cluster])), int(counts[cluster])
@@ -73,52 +79,86 @@ def shifted(by):
 
 # The branch, the change, the event that is named, and what is said.
 WRONG = {
-    "repeated hit ids": ("cluster_hit_id", lambda n, _: n * 0 + 7, 20, "cluster_hit_id 7 is there more than once; ids must be"),
-    "no module before": ("cluster_module_index", put(2, -1), 22, "must be a row of the detector table, 0 to 0, and is -1"),
-    "no module beyond": ("cluster_module_index", put(2, 1), 22, "must be a row of the detector table, 0 to 0, and is 1"),
-    "another volume": ("cluster_volume_id", put(3, 9), 23, "cluster_volume_id must be the detector table's .* and is 9"),
-    "another layer": ("cluster_layer_id", put(3, 9), 23, "cluster_layer_id must be the detector table's .* and is 9"),
-    "another module": ("cluster_module_id", put(3, 9), 23, "cluster_module_id must be the detector table's .* and is 9"),
+    "repeated hit ids": ("cluster_hit_id", lambda n, _: n * 0 + 7, 20,
+    "cluster_hit_id 7 is there more than once; ids must be"),
+    "no module before": ("cluster_module_index", put(2, -1), 22,
+    "must be a row of the detector table, 0 to 0, and is -1"),
+    "no module beyond": ("cluster_module_index", put(2, 1), 22,
+    "must be a row of the detector table, 0 to 0, and is 1"),
+    "another volume": ("cluster_volume_id", put(3, 9), 23,
+    "cluster_volume_id must be the detector table's .* and is 9"),
+    "another layer": ("cluster_layer_id", put(3, 9), 23,
+    "cluster_layer_id must be the detector table's .* and is 9"),
+    "another module": ("cluster_module_id", put(3, 9), 23,
+    "cluster_module_id must be the detector table's .* and is 9"),
     "sigma 0": ("cluster_sigma_x", put(2, 0.0, 3), 22, r"cluster_sigma_x must be positive \(mm\) and is 0$"),
-    "negative sigma": ("cluster_sigma_y", put(2, -0.01), 22, r"cluster_sigma_y must be positive \(mm\) and is -0.00999"),
-    "all sigmas negative": ("cluster_sigma_y", lambda n, _: -n, 20, r"must be positive .* \(9 such entries\)"),
-    "local x elsewhere": ("cluster_local_x", put(2, 30.0), 22, "cluster_local_x must be where cluster_x, _y, _z lie"),
-    "local y elsewhere": ("cluster_local_y", shifted(0.003), 20, r"cluster_local_y .* and is 0.0029\d+ mm off that place"),
+    "negative sigma": ("cluster_sigma_y", put(2, -0.01), 22,
+    r"cluster_sigma_y must be positive \(mm\) and is -0.00999"),
+    "all sigmas negative": ("cluster_sigma_y", lambda n, _: -n, 20,
+    r"must be positive .* \(9 such entries\)"),
+    "local x elsewhere": ("cluster_local_x", put(2, 30.0), 22,
+    "cluster_local_x must be where cluster_x, _y, _z lie"),
+    "local y elsewhere": ("cluster_local_y", shifted(0.003), 20,
+    r"cluster_local_y .* and is 0.0029\d+ mm off that place"),
     "y elsewhere": ("cluster_y", shifted(-0.003), 20, "cluster_local_y must be where"),
     "z elsewhere": ("cluster_z", shifted(0.003), 20, "cluster_local_x must be where"),
-    "out of the sensor": ("cluster_x", shifted(0.06), 20, r"in the module's thickness and is 0.01\d+ mm off its surface"),
-    "no pixels": ("cluster_n_pixels", put(2, 0), 22, "cluster_n_pixels must be at least 1, every cluster has pixels, and is 0"),
+    "out of the sensor": ("cluster_x", shifted(0.06), 20,
+    r"in the module's thickness and is 0.01\d+ mm off its surface"),
+    "no pixels": ("cluster_n_pixels", put(2, 0), 22,
+    "cluster_n_pixels must be at least 1, every cluster has pixels, and is 0"),
     "more pixels": ("cluster_n_pixels", lambda n, _: n + 1, 20, "cluster_n_pixels adds up to"),
     "a pixel of another event": ("cluster_n_pixels", moved, 20, "cluster_n_pixels adds up to"),
-    "negative number of truths": ("cluster_n_truth", put(2, -1), 22, "cluster_n_truth must not be negative and is -1"),
+    "negative number of truths": ("cluster_n_truth", put(2, -1), 22,
+    "cluster_n_truth must not be negative and is -1"),
     "more truth": ("cluster_n_truth", lambda n, _: n + 1, 20, "cluster_n_truth adds up to"),
     "row off": ("pixel_row", put(3, 1344), 23, "pixel_row must lie on its module .* and is 1344"),
     "negative row": ("pixel_row", put(3, -1), 23, "pixel_row must lie on its module .* and is -1"),
     "column off": ("pixel_column", put(3, 1440), 23, "pixel_column must lie on its module .* and is 1440"),
-    "share above 1": ("truth_share", lambda n, _: n * 0 + 1.1, 20, "truth_share must be from 0 to 1 and is 1.1"),
+    "share above 1": ("truth_share", lambda n, _: n * 0 + 1.1, 20,
+    "truth_share must be from 0 to 1 and is 1.1"),
     "negative share": ("truth_share", lambda n, _: -n, 20, "truth_share must be from 0 to 1 and is -"),
-    "unknown particle": ("truth_particle_id", lambda n, _: n * 0 + 5000, 20, "must be among the event's .* and is 5000"),
-    "particle 0": ("particle_particle_id", lambda n, _: n * 0, 20, "particle_particle_id must be above 0 and is 0"),
-    "repeated particles": ("particle_particle_id", lambda n, _: n * 0 + 3, 20, "particle_particle_id 3 is there more than once"),
-    "sigma beyond the module": ("cluster_sigma_x", put(2, 72.1), 22, r"cluster_sigma_x must be the module's size .* is 72.0"),
-    "sigma beyond the rows": ("cluster_sigma_y", put(2, 16.9), 22, r"cluster_sigma_y must be the module's size .* is 16.8"),
-    "a pixel far off": ("pixel_row", at_pixel(0), 22, r"pixel_row must be within 21 of another pixel's .* distance and is \d+$"),
-    "a pixel beside": ("pixel_column", at_pixel(22, True), 22, "pixel_column must be within 21 of another pixel's .* and is 22"),
-    "mirrored rows": ("pixel_row", lambda n, _: 1343 - n, 20, r"cluster_local_y must lie within 2 pixels .* mm off them"),
-    "mirrored columns": ("pixel_column", lambda n, _: 1439 - n, 20, r"cluster_local_x must lie within 2 pixels .* mm off them"),
-    "pixel charge": ("pixel_charge_00", put(2, -1.1e15), 22, r"pixel_charge_00 must be from -1e\+15 to 1e\+15 e and is -1.09"),
-    "negative charge": ("cluster_charge", put(2, -1.0), 22, r"cluster_charge must not be negative \(e\) and is -1$"),
-    "charge of no pixel": ("cluster_charge", lambda n, _: n * 1.01 + 1, 20, "must be the sum of pixel_charge_19 of its pixels"),
-    "less charge": ("cluster_charge", lambda n, _: n * 0, 20, "cluster_charge must be the sum of pixel_charge_19 .* and is 0 "),
-    "truth beside": ("truth_x", lambda n, _: n * 0 + 2e4, 20, "truth_x must lie on the module, .* is 19964 mm off its edge"),
-    "truth below": ("truth_y", lambda n, _: n * 0 - 2e4, 20, "truth_y must lie on the module, to 0.1 mm .* mm off its edge"),
-    "slope": ("truth_cot_alpha", lambda n, _: n * 0 - 1e10, 20, r"truth_cot_alpha must be from -1e\+09 to 1e\+09 and is -1e\+10"),
+    "unknown particle": ("truth_particle_id", lambda n, _: n * 0 + 5000, 20,
+    "must be among the event's .* and is 5000"),
+    "particle 0": ("particle_particle_id", lambda n, _: n * 0, 20,
+    "particle_particle_id must be above 0 and is 0"),
+    "repeated particles": ("particle_particle_id", lambda n, _: n * 0 + 3, 20,
+    "particle_particle_id 3 is there more than once"),
+    "sigma beyond the module": ("cluster_sigma_x", put(2, 72.1), 22,
+    r"cluster_sigma_x must be the module's size .* is 72.0"),
+    "sigma beyond the rows": ("cluster_sigma_y", put(2, 16.9), 22,
+    r"cluster_sigma_y must be the module's size .* is 16.8"),
+    "a pixel far off": ("pixel_row", at_pixel(0), 22,
+    r"pixel_row must be within 21 of another pixel's .* distance and is \d+$"),
+    "a pixel beside": ("pixel_column", at_pixel(22, True), 22,
+    "pixel_column must be within 21 of another pixel's .* and is 22"),
+    "mirrored rows": ("pixel_row", lambda n, _: 1343 - n, 20,
+    r"cluster_local_y must lie within 2 pixels .* mm off them"),
+    "mirrored columns": ("pixel_column", lambda n, _: 1439 - n, 20,
+    r"cluster_local_x must lie within 2 pixels .* mm off them"),
+    "pixel charge": ("pixel_charge_00", put(2, -1.1e15), 22,
+    r"pixel_charge_00 must be from -1e\+15 to 1e\+15 e and is -1.09"),
+    "negative charge": ("cluster_charge", put(2, -1.0), 22,
+    r"cluster_charge must not be negative \(e\) and is -1$"),
+    "charge of no pixel": ("cluster_charge", lambda n, _: n * 1.01 + 1, 20,
+    "must be the sum of pixel_charge_19 of its pixels"),
+    "less charge": ("cluster_charge", lambda n, _: n * 0, 20,
+    "cluster_charge must be the sum of pixel_charge_19 .* and is 0 "),
+    "truth beside": ("truth_x", lambda n, _: n * 0 + 2e4, 20,
+    "truth_x must lie on the module, .* is 19964 mm off its edge"),
+    "truth below": ("truth_y", lambda n, _: n * 0 - 2e4, 20,
+    "truth_y must lie on the module, to 0.1 mm .* mm off its edge"),
+    "slope": ("truth_cot_alpha", lambda n, _: n * 0 - 1e10, 20,
+    r"truth_cot_alpha must be from -1e\+09 to 1e\+09 and is -1e\+10"),
     "negative pt": ("truth_pt", lambda n, _: -n, 20, "truth_pt must be from 0 to 100000 GeV and is -"),
-    "pt beyond all": ("truth_pt", lambda n, _: n * 0 + 2e5, 20, "truth_pt must be from 0 to 100000 GeV and is 200000"),
+    "pt beyond all": ("truth_pt", lambda n, _: n * 0 + 2e5, 20,
+    "truth_pt must be from 0 to 100000 GeV and is 200000"),
     "negative order": ("truth_order", lambda n, _: -n - 1, 20, "truth_order must not be negative and is -"),
-    "momentum": ("particle_pz", lambda n, _: n * 0 - 2e5, 20, "particle_pz must be from -100000 to 100000 GeV and is -200000"),
-    "production": ("particle_vx", lambda n, _: n * 0 + 2e6, 20, "particle_vx must be from -1000000 to 1000000 mm and is 2000000"),
-    "charge of a particle": ("particle_charge", lambda n, _: n * 121, 20, "particle_charge must be from -120 to 120 e and is "),
+    "momentum": ("particle_pz", lambda n, _: n * 0 - 2e5, 20,
+    "particle_pz must be from -100000 to 100000 GeV and is -200000"),
+    "production": ("particle_vx", lambda n, _: n * 0 + 2e6, 20,
+    "particle_vx must be from -1000000 to 1000000 mm and is 2000000"),
+    "charge of a particle": ("particle_charge", lambda n, _: n * 121, 20,
+    "particle_charge must be from -120 to 120 e and is "),
 }  # fmt: skip
 
 
@@ -139,11 +179,15 @@ def test_a_pixel_that_is_twice_in_its_cluster_is_named_whatever_their_order(good
 
     def change(branches):
         for name in ("pixel_row", "pixel_column"):
-            branches = with_numbers(name, lambda n, starts: put(2, n[starts[2] + k], k + 2)(n, starts))(branches)
+            branches = with_numbers(name, lambda n, starts: put(2, n[starts[2] + k], k + 2)(n, starts))(
+                branches
+            )
         return branches
 
     pixel = EVENTS["clusters"]["pixels"][2, cluster, 0]
-    with pytest.raises(InputError, match=f"event 22: .* {pixel.row}, {pixel.column} are there twice in a cluster; list"):
+    with pytest.raises(
+        InputError, match=f"event 22: .* {pixel.row}, {pixel.column} are there twice in a cluster; list"
+    ):
         list(iterate(rewritten(good, change)))
 
 
@@ -165,14 +209,18 @@ def test_the_charge_of_a_cluster_may_leave_out_negative_ones_or_not_and_be_round
         total = np.maximum(total, 0)
         return branches | {
             "pixel_charge_19": ak.values_astype(charges, np.float32),
-            "cluster_charge": ak.values_astype(ak.unflatten(total, ak.num(branches["cluster_x"])), np.float32),
+            "cluster_charge": ak.values_astype(
+                ak.unflatten(total, ak.num(branches["cluster_x"])), np.float32
+            ),
         }
 
     assert len(next(iterate(rewritten(good, change)))[1]) == 4
 
 
 def test_a_cluster_at_a_slope_may_be_long_and_have_gaps_up_to_the_limit(tmp_path, good):
-    """One cluster over 60 columns in steps of the largest gap, at their middle; one more column between is refused."""
+    """One cluster over 60 columns in steps of the largest gap, at their middle; one more column between is
+    refused.
+    """
     cluster = EVENTS["clusters"][0][:1]
     local_x, column = float(cluster["local_x"][0]), int(cluster["pixels"]["column"][0, 0])
     inwards = -1 if local_x > 0 else 1
@@ -196,16 +244,21 @@ def test_a_cluster_at_a_slope_may_be_long_and_have_gaps_up_to_the_limit(tmp_path
 FLOATS = [n for n in EVENTS["clusters"].fields if n.startswith(("x", "y", "z", "local", "sigma", "charge"))]
 
 
-@pytest.mark.parametrize("name", [*(f"cluster_{n}" for n in FLOATS), "pixel_charge_19", "truth_pt", "particle_vx"])
+@pytest.mark.parametrize(
+    "name", [*(f"cluster_{n}" for n in FLOATS), "pixel_charge_19", "truth_pt", "particle_vx"]
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_number_that_is_not_finite_names_branch_event_and_count_and_events_before_it_are_read(good, name, value):
+def test_a_number_that_is_not_finite_names_branch_event_and_count_and_events_before_it_are_read(
+    good, name, value
+):
     def change(numbers, starts):
         numbers[starts[2] :] = value
         return numbers
 
     path = rewritten(good, with_numbers(name, change))
     with pytest.raises(
-        InputError, match=rf": event 2[23]: {name} must be a finite number and is {value}( \(\d+ such entries\))?$"
+        InputError,
+        match=rf": event 2[23]: {name} must be a finite number and is {value}( \(\d+ such entries\))?$",
     ):
         list(iterate(path))
     assert len(next(iterate(path, stop=2))[1]) == 2
@@ -229,23 +282,51 @@ TYPES = {
         lambda v: ak.fill_none(ak.firsts(v), 0),
         "must hold a list of numbers an event",
     ),
-    "lists where there is one": ("event", lambda v: v[:, None], "branch 'event' must hold one number an event"),
-    "strings": ("cluster_hit_id", strings, "must hold a list of numbers an event and is of type 4 \\* string"),
+    "lists where there is one": (
+        "event",
+        lambda v: v[:, None],
+        "branch 'event' must hold one number an event",
+    ),
+    "strings": (
+        "cluster_hit_id",
+        strings,
+        "must hold a list of numbers an event and is of type 4 \\* string",
+    ),
     "half ids": (
         "cluster_hit_id",
         lambda v: v + 0.5,
         "event 20: column 'cluster_hit_id' has the value .*5 in row 0",
     ),
-    "ids that were merged": ("cluster_hit_id", lambda v: v + 2.0**53, "event 20: .* a float64 does not tell from its neighbours"),
-    "particles that were merged": ("particle_particle_id", lambda v: v + 2.0**60, "event 2.: .* ids have been merged"),
-    "events that were merged": ("event", lambda v: v + 2.0**53, "entry 0: column 'event' .* ids have been merged"),
+    "ids that were merged": (
+        "cluster_hit_id",
+        lambda v: v + 2.0**53,
+        "event 20: .* a float64 does not tell from its neighbours",
+    ),
+    "particles that were merged": (
+        "particle_particle_id",
+        lambda v: v + 2.0**60,
+        "event 2.: .* ids have been merged",
+    ),
+    "events that were merged": (
+        "event",
+        lambda v: v + 2.0**53,
+        "entry 0: column 'event' .* ids have been merged",
+    ),
     "ids beyond the type": (
         "cluster_module_id",
         lambda v: wide(v) + 2**40,
         "event 20: .* which is no number of type int32",
     ),
-    "numbers for a truth value": ("cluster_truncated", lambda v: v + 2, "branch 'cluster_truncated' must be of type bool"),
-    "truth values for a number": ("cluster_x", lambda v: v > 0, "branch 'cluster_x' must be of type float32 and is of type bool"),
+    "numbers for a truth value": (
+        "cluster_truncated",
+        lambda v: v + 2,
+        "branch 'cluster_truncated' must be of type bool",
+    ),
+    "truth values for a number": (
+        "cluster_x",
+        lambda v: v > 0,
+        "branch 'cluster_x' must be of type float32 and is of type bool",
+    ),
     "beyond single precision": (
         "cluster_x",
         lambda v: wide(v) * 1e300,
@@ -257,7 +338,9 @@ TYPES = {
 @pytest.mark.parametrize("case", TYPES)
 def test_branches_of_other_types_are_one_error(good, case):
     name, change, message = TYPES[case]
-    branches = retyped(name, lambda values: change(ak.values_astype(values, np.float64) if "merged" in case else values))
+    branches = retyped(
+        name, lambda values: change(ak.values_astype(values, np.float64) if "merged" in case else values)
+    )
     with pytest.raises(InputError, match=message) as raised:
         list(iterate(rewritten(good, branches)))
     assert "changed.root: " in str(raised.value)
@@ -265,13 +348,20 @@ def test_branches_of_other_types_are_one_error(good, case):
 
 def test_lists_of_strings_for_numbers_are_one_error(tmp_path, good):
     values = {"cluster_hit_id": ak.Array([["a"], [], ["b"]]), "event": ak.Array([1, 2, 3])}
-    with pytest.raises(InputError, match="F: branch 'cluster_hit_id' must hold a list of numbers an event and is of type"):
+    with pytest.raises(
+        InputError, match="F: branch 'cluster_hit_id' must hold a list of numbers an event and is of type"
+    ):
         typed_branches(values, {"event": "i8", "cluster_hit_id": "i8"}, "F")
 
 
 def test_numbers_of_wider_types_that_fit_are_read_as_the_schemas(good):
     def widened(branches):
-        wider = {"cluster_x": np.float64, "cluster_hit_id": np.float64, "pixel_row": np.int64, "cluster_truncated": np.int8}
+        wider = {
+            "cluster_x": np.float64,
+            "cluster_hit_id": np.float64,
+            "pixel_row": np.int64,
+            "cluster_truncated": np.int8,
+        }
         return branches | {name: ak.values_astype(branches[name], kind) for name, kind in wider.items()}
 
     read = ak.concatenate([events for _, events in iterate(rewritten(good, widened))])
@@ -284,7 +374,10 @@ def test_event_numbers_that_repeat_name_hadd_and_both_entries_and_are_refused_at
     path = rewritten(good, lambda branches: branches | {"event": ak.Array(numbers)})
     again = next(n for n in numbers if numbers.count(n) > 1)
     a, b = np.flatnonzero(np.array(numbers) == again)
-    with pytest.raises(InputError, match=rf"event {again} is there twice, as the entries {a} and {b}; .*joined \(hadd\).* Give"):
+    with pytest.raises(
+        InputError,
+        match=rf"event {again} is there twice, as the entries {a} and {b}; .*joined \(hadd\).* Give",
+    ):
         open_events(path)
 
 
@@ -304,7 +397,9 @@ def test_events_are_not_written_with_numbers_that_repeat(tmp_path):
 
 def test_columns_are_not_written_with_ids_that_were_merged(tmp_path):
     merged = ak.with_field(EVENTS, EVENTS["clusters", "hit_id"] + 2.0**53, ["clusters", "hit_id"])
-    with pytest.raises(InputError, match=r"e\.root: event 20: column 'cluster_hit_id' .* ids have been merged"):
+    with pytest.raises(
+        InputError, match=r"e\.root: event 20: column 'cluster_hit_id' .* ids have been merged"
+    ):
         write_events(tmp_path / "e.root", Header(one_module_detector(), 3.8, (0, 19)), [merged])
 
 
@@ -329,7 +424,9 @@ def brute_repeats(ids, counts):
 @given(parts=st.lists(st.lists(st.integers(1, 6), max_size=5), min_size=1, max_size=4))
 def test_repeated_ids_are_found_in_any_order_and_may_repeat_among_events(parts):
     counts, ids = [len(part) for part in parts], [i for part in parts for i in part]
-    flat = typed_branches({"event": ak.Array(np.arange(len(parts))), "a": ak.Array(parts)}, {"event": "i8", "a": "i8"}, "F")
+    flat = typed_branches(
+        {"event": ak.Array(np.arange(len(parts))), "a": ak.Array(parts)}, {"event": "i8", "a": "i8"}, "F"
+    )
     group = Group("F", flat["event"].numbers, flat["a"].counts)
     if brute_repeats(ids, counts):
         with pytest.raises(InputError, match="more than once"):
@@ -356,5 +453,7 @@ def test_positions_of_single_precision_pass_at_the_end_of_the_largest_detector()
     rng = np.random.default_rng(1)
     local = rng.uniform(-1, 1, (2000, 2)) * [36.0, 8.4]
     point = detector.to_global(np.zeros(2000, dtype=int), local).astype(np.float32)
-    off = np.abs(detector.to_local(np.zeros(2000, dtype=int), point.astype(float))[:, :2] - local.astype(np.float32))
+    off = np.abs(
+        detector.to_local(np.zeros(2000, dtype=int), point.astype(float))[:, :2] - local.astype(np.float32)
+    )
     assert 0.2 * POSITION_TOLERANCE < off.max() < POSITION_TOLERANCE

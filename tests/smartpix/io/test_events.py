@@ -1,4 +1,6 @@
-"""Event files: round trips, reproducible bytes, ranges, and what damaged or foreign files are answered with."""
+"""Event files: round trips, reproducible bytes, ranges, and what damaged or foreign files are answered
+with.
+"""
 
 import json
 
@@ -199,7 +201,9 @@ def three_files(tmp_path_factory):
 def test_ranges_over_several_files_are_slices_of_the_concatenation(three_files, start, stop, step):
     paths, everything = three_files
     parts = [events for _, events in iterate(paths, step, start, stop)]
-    wanted = everything[start : stop if stop is None else max(start, stop)]  # Awkward does not slice backwards
+    wanted = everything[
+        start : stop if stop is None else max(start, stop)
+    ]  # Awkward does not slice backwards
     assert all(0 < len(part) <= step for part in parts)
     assert sum(map(len, parts)) == len(wanted)
     if parts:
@@ -228,7 +232,9 @@ def good(tmp_path):
 
 
 def rewritten(good, change=lambda branches: branches, metadata=None, leave_out=()):
-    """The file written again branch by branch with uproot, as others write them: without checksums; with changes."""
+    """The file written again branch by branch with uproot, as others write them: without checksums; with
+    changes.
+    """
     path = good.with_name("changed.root")
     with uproot.open(good) as file, uproot.recreate(path) as out:
         meta = json.loads(str(file["metadata"]))
@@ -294,21 +300,32 @@ def test_file_without_detector_or_metadata_is_foreign(good, missing):
 
 @pytest.mark.parametrize(
     ("missing", "near"),
-    [("cluster_local_x", "cluster_locl_x"), ("pixel_charge_19", "pixel_charge_18"), ("cluster_n_pixels", "cluster_n_pixel")],
+    [
+        ("cluster_local_x", "cluster_locl_x"),
+        ("pixel_charge_19", "pixel_charge_18"),
+        ("cluster_n_pixels", "cluster_n_pixel"),
+    ],
 )
 def test_missing_branch_is_named_with_its_near_miss(good, missing, near):
-    with pytest.raises(InputError, match=rf"changed\.root: '{missing}' is missing .* Did you mean '{near}'\?"):
+    with pytest.raises(
+        InputError, match=rf"changed\.root: '{missing}' is missing .* Did you mean '{near}'\?"
+    ):
         open_events(rewritten(good, renamed(missing, near)))
 
 
 def test_file_without_truth_branches_reads_without_truth(good):
-    path = rewritten(good, lambda b: {n: a for n, a in b.items() if not n.startswith(("truth", "particle", "cluster_n_truth"))})
+    path = rewritten(
+        good,
+        lambda b: {n: a for n, a in b.items() if not n.startswith(("truth", "particle", "cluster_n_truth"))},
+    )
     opened = open_events(path)
     assert not opened.has_truth
     events = read_all(path)
     assert "particles" not in events.fields
     assert "truth" not in events["clusters"].fields
-    assert ak.to_list(events["clusters"]["hit_id"]) == ak.to_list(random_events(1, [3, 0, 4])["clusters"]["hit_id"])
+    assert ak.to_list(events["clusters"]["hit_id"]) == ak.to_list(
+        random_events(1, [3, 0, 4])["clusters"]["hit_id"]
+    )
 
 
 def test_empty_truth_of_data_does_not_count_as_truth(tmp_path):
@@ -352,7 +369,9 @@ def test_part_of_the_truth_missing_is_an_error_and_not_a_file_without_truth(good
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_file_cut_off_anywhere_gives_an_input_error(tmp_path, container):
     whole, cut = tmp_path / "whole.root", tmp_path / "cut.root"
-    write_events(whole, header(), [random_events(i, [30] * 5) for i in range(4)], container, events_per_chunk=5)
+    write_events(
+        whole, header(), [random_events(i, [30] * 5) for i in range(4)], container, events_per_chunk=5
+    )
     content = whole.read_bytes()
     points = {*np.linspace(1, 0.99 * len(content), 30).astype(int), 99, 100, 101, 250, 400}
     for point in sorted(points):
@@ -387,7 +406,9 @@ def test_zeroed_block_gives_an_input_error_or_other_numbers_but_no_other_error(t
     assert n_refused >= len(points) // 2
 
 
-@pytest.mark.parametrize("error", [UnboundLocalError("local variable 'data'"), StopIteration(), NameError("x"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [UnboundLocalError("local variable 'data'"), StopIteration(), NameError("x"), MemoryError()]
+)
 def test_whatever_uproot_raises_on_damage_is_an_input_error(good, monkeypatch, error):
     """Found by changing bytes: its loop over compressed blocks ends without a block."""
     path = rewritten(good)
@@ -402,7 +423,15 @@ def test_whatever_uproot_raises_on_damage_is_an_input_error(good, monkeypatch, e
 
 
 @pytest.mark.parametrize(
-    "name", ["io.check_events", "io._nest", "io.typed_branches", "io._metadata", "io.checksums.check_events", "io.check_numbers"]
+    "name",
+    [
+        "io.check_events",
+        "io._nest",
+        "io.typed_branches",
+        "io._metadata",
+        "io.checksums.check_events",
+        "io.check_numbers",
+    ],
 )
 @pytest.mark.parametrize("error", [AttributeError, TypeError, KeyError])
 def test_a_fault_of_our_own_checks_is_not_called_damage(good, monkeypatch, name, error):

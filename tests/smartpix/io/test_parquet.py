@@ -1,4 +1,6 @@
-"""Clusters in the public layout: round trips, files as others write them, memory, and what bad files are answered with."""
+"""Clusters in the public layout: round trips, files as others write them, memory, and what bad files are
+answered with.
+"""
 
 import json
 import re
@@ -20,7 +22,15 @@ from smartpix.io.parquet import describe_clusters, is_cluster_file, read_cluster
 from smartpix.schema import InputError
 from smartpix.simulate import datasets
 from smartpix.simulate.datasets import DatasetOptions, iterate_dataset, simulate_dataset
-from tests.smartpix.clusters import THICKNESS, cluster_set, image_columns, save, save_pair, save_table, some_labels
+from tests.smartpix.clusters import (
+    THICKNESS,
+    cluster_set,
+    image_columns,
+    save,
+    save_pair,
+    save_table,
+    some_labels,
+)
 
 SENSOR = {"pitch_x": 0.05, "pitch_y": 0.0125, "thickness": THICKNESS, "field": 3.8}
 SMALL = (3, 4)
@@ -35,7 +45,9 @@ def assert_same(found, expected, slices=None, rows=slice(None)):
     slices = expected.slices if slices is None else slices
     assert found.slices == tuple(slices)
     assert found.charge.dtype == np.float32
-    np.testing.assert_array_equal(found.charge, expected.charge[rows, [expected.slices.index(s) for s in slices]])
+    np.testing.assert_array_equal(
+        found.charge, expected.charge[rows, [expected.slices.index(s) for s in slices]]
+    )
     assert list(found.labels) == [name for name in LABELS if name in expected.labels]
     for name, values in found.labels.items():
         assert values.dtype == np.float64
@@ -62,7 +74,8 @@ def test_round_trip_keeps_everything(tmp_path_factory, sizes, slices, shape, row
     assert_same(found, joined(parts))
     told = describe_clusters(path)
     assert told == {
-        "n_files": 1, "n_clusters": sum(sizes), "slices": list(slices), "n_rows": shape[0], "n_columns": shape[1],
+        "n_files": 1, "n_clusters": sum(sizes), "slices": list(slices), "n_rows": shape[0],
+        "n_columns": shape[1],
         "sensor": SENSOR, "labels": list(LABELS), "made_by": {"seed": 7}, "checksums": "crc32",
     }  # fmt: skip
 
@@ -73,13 +86,23 @@ def test_the_bytes_depend_on_the_clusters_alone(tmp_path, monkeypatch):
     contents = []
     for k, size in enumerate((47, 1, 10, 13)):
         parts = [
-            ClusterSet(whole.charge[a : a + size], {n: v[a : a + size] for n, v in whole.labels.items()}, whole.slices)
+            ClusterSet(
+                whole.charge[a : a + size],
+                {n: v[a : a + size] for n, v in whole.labels.items()},
+                whole.slices,
+            )
             for a in range(0, 47, size)
         ]
         write_clusters(tmp_path / f"{k}.parquet", parts if k else whole, {"seed": 1}, SENSOR)
         contents.append((tmp_path / f"{k}.parquet").read_bytes())
     assert len(set(contents)) == 1
-    assert [pq.read_metadata(tmp_path / "0.parquet").row_group(g).num_rows for g in range(5)] == [10, 10, 10, 10, 7]
+    assert [pq.read_metadata(tmp_path / "0.parquet").row_group(g).num_rows for g in range(5)] == [
+        10,
+        10,
+        10,
+        10,
+        7,
+    ]
 
 
 def test_the_file_is_laid_out_as_the_public_ones(tmp_path):
@@ -100,19 +123,26 @@ def test_the_file_is_laid_out_as_the_public_ones(tmp_path):
 
 def test_labels_that_are_not_there_stay_away(tmp_path):
     clusters = cluster_set(5)
-    few = ClusterSet(clusters.charge, {n: v for n, v in clusters.labels.items() if n not in ("pt", "n_x")}, clusters.slices)
+    few = ClusterSet(
+        clusters.charge, {n: v for n, v in clusters.labels.items() if n not in ("pt", "n_x")}, clusters.slices
+    )
     write_clusters(tmp_path / "few.parquet", few, {})
     assert_same(read_clusters(tmp_path / "few.parquet"), few)
     assert describe_clusters(tmp_path / "few.parquet")["sensor"] is None
     write_clusters(tmp_path / "all.parquet", clusters, {})
     both = read_clusters([tmp_path / "all.parquet", tmp_path / "few.parquet"])
     assert set(both.labels) == set(few.labels)
-    assert set(describe_clusters([tmp_path / "few.parquet", tmp_path / "all.parquet"])["labels"]) == set(few.labels)
+    assert set(describe_clusters([tmp_path / "few.parquet", tmp_path / "all.parquet"])["labels"]) == set(
+        few.labels
+    )
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    start=st.integers(0, 25), length=st.none() | st.integers(0, 25), wanted=st.permutations([0, 2, 5, 19]), n=st.integers(1, 4)
+    start=st.integers(0, 25),
+    length=st.none() | st.integers(0, 25),
+    wanted=st.permutations([0, 2, 5, 19]),
+    n=st.integers(1, 4),
 )
 def test_ranges_of_rows_and_slices_are_those_of_numpy(three_files, start, length, wanted, n):
     paths, whole = three_files
@@ -148,14 +178,21 @@ def test_one_table_with_images_and_labels(tmp_path, shape):
     assert_same(read_clusters(path), clusters)
     assert_same(read_clusters(str(path), slices=[19, 0]), clusters, (19, 0))
     told = describe_clusters(path)
-    assert (told["n_rows"], told["n_columns"], told["slices"], told["made_by"]) == (*shape, list(range(20)), None)
+    assert (told["n_rows"], told["n_columns"], told["slices"], told["made_by"]) == (
+        *shape,
+        list(range(20)),
+        None,
+    )
 
 
 def test_pairs_are_put_together_and_the_last_slice_alone_is_left_out_of_folders(tmp_path):
     parts = {number: cluster_set(3, seed=number, slices=20, shape=(13, 21)) for number in (17301, 9, 100)}
     for number, part in parts.items():
         save_pair(tmp_path, f"_d{number}", part)
-        save(tmp_path / f"recon2D_d{number}.parquet", {str(k): part.charge[:, -1].reshape(3, -1)[:, k] for k in range(273)})
+        save(
+            tmp_path / f"recon2D_d{number}.parquet",
+            {str(k): part.charge[:, -1].reshape(3, -1)[:, k] for k in range(273)},
+        )
     assert_same(read_clusters(tmp_path / "recon3D_d17301.parquet", (0, 19)), parts[17301], (0, 19))
     ascending = joined([parts[number] for number in (9, 100, 17301)])
     assert_same(read_clusters(tmp_path, (0, 19)), ascending, (0, 19))
@@ -181,7 +218,9 @@ def test_a_recon3d_table_with_labels_of_its_own_needs_no_partner(tmp_path):
 @pytest.mark.parametrize("kind", ["int16", "int64", "uint32", "float16", "float64"])
 def test_columns_of_any_number_type_in_any_order(tmp_path, kind):
     clusters = cluster_set(5)
-    rounded = ClusterSet(np.abs(clusters.charge).round().astype(kind).astype(np.float32), clusters.labels, clusters.slices)
+    rounded = ClusterSet(
+        np.abs(clusters.charge).round().astype(kind).astype(np.float32), clusters.labels, clusters.slices
+    )
     columns = image_columns(rounded) | rounded.labels
     order = np.random.default_rng(3).permutation(list(columns))
     kinds = {name: np.float64 if name in LABELS else kind for name in columns}
@@ -193,7 +232,11 @@ def test_columns_of_any_number_type_in_any_order(tmp_path, kind):
 @pytest.mark.parametrize("paired", [True, False])
 def test_missing_labels_are_computed_where_the_thickness_is_known(tmp_path, paired):
     whole = cluster_set(8)
-    few = ClusterSet(whole.charge, {n: v for n, v in whole.labels.items() if n[:3] not in ("cot", "x-m", "y-m")}, whole.slices)
+    few = ClusterSet(
+        whole.charge,
+        {n: v for n, v in whole.labels.items() if n[:3] not in ("cot", "x-m", "y-m")},
+        whole.slices,
+    )
     path = save_pair(tmp_path, "_d1", few) if paired else save_table(tmp_path / "F.parquet", few)
     found = read_clusters(path, shape=SMALL, thickness=THICKNESS)
     assert list(found.labels) == list(LABELS)
@@ -208,13 +251,17 @@ def test_the_thickness_in_the_metadata_is_used(tmp_path):
     table = pq.read_table(tmp_path / "all.parquet")
     few = table.drop_columns(["x-midplane", "y-midplane"])
     pq.write_table(few, tmp_path / "few.parquet")
-    with pytest.raises(InputError, match=r"not what was written \(checksum\).*if another program changed it, write it with"):
+    with pytest.raises(
+        InputError, match=r"not what was written \(checksum\).*if another program changed it, write it with"
+    ):
         read_clusters(tmp_path / "few.parquet")
     meta = {k: v for k, v in json.loads(table.schema.metadata[b"smartpix"]).items() if k != "checksums"}
     bare = pa.schema([(f.name, f.type) for f in few.schema], metadata={"smartpix": json.dumps(meta)})
     pq.write_table(pa.Table.from_arrays(few.columns, schema=bare), tmp_path / "few.parquet")
     assert describe_clusters(tmp_path / "few.parquet")["checksums"] == "none"
-    np.testing.assert_allclose(read_clusters(tmp_path / "few.parquet").targets(), clusters.targets(), rtol=1e-12)
+    np.testing.assert_allclose(
+        read_clusters(tmp_path / "few.parquet").targets(), clusters.targets(), rtol=1e-12
+    )
 
 
 # Simulated sets
@@ -255,7 +302,9 @@ def test_options_out_of_range_are_refused(simulated, options, n, seed, message):
 
 
 def test_only_the_wanted_columns_are_touched(tmp_path):
-    """Every column of slices 1 to 18 is overwritten: a reader that looks at one of them finds its checksum wrong."""
+    """Every column of slices 1 to 18 is overwritten: a reader that looks at one of them finds its checksum
+    wrong.
+    """
     path = tmp_path / "F.parquet"
     clusters = cluster_set(40, slices=20)
     write_clusters(path, clusters, {})
@@ -366,8 +415,18 @@ def test_image_columns_that_are_missing(tmp_path):
     gap = save(tmp_path / "gap.parquet", {k: v for k, v in columns.items() if k != "1234"})
     refused("gap.parquet: image column '1234' is missing", paths=gap)
     short = save(tmp_path / "short.parquet", {k: v for k, v in columns.items() if k != "5459"})
-    refused("short.parquet: has 5459 image columns", "5460: 20 slices of 13 x 21", "shape=(rows, columns)", paths=short)
-    refused("short.parquet: has 5459 image columns", "no whole number of slices of 13 x 21", paths=short, shape=(13, 21))
+    refused(
+        "short.parquet: has 5459 image columns",
+        "5460: 20 slices of 13 x 21",
+        "shape=(rows, columns)",
+        paths=short,
+    )
+    refused(
+        "short.parquet: has 5459 image columns",
+        "no whole number of slices of 13 x 21",
+        paths=short,
+        shape=(13, 21),
+    )
     none = save(tmp_path / "none.parquet", some_labels(2))
     refused("none.parquet: has no image columns", "x-entry", paths=none)
 
@@ -376,7 +435,9 @@ def test_shapes_that_cannot_be(tmp_path):
     path = save_table(tmp_path / "F.parquet", cluster_set(2))
     refused("shape must be two numbers above 0", paths=path, shape=(0, 12))
     write_clusters(tmp_path / "ours.parquet", cluster_set(2), {})
-    refused("ours.parquet: has images of 3 x 4 pixels, not 4 x 3", paths=tmp_path / "ours.parquet", shape=(4, 3))
+    refused(
+        "ours.parquet: has images of 3 x 4 pixels, not 4 x 3", paths=tmp_path / "ours.parquet", shape=(4, 3)
+    )
 
 
 def test_doubled_columns_and_columns_of_text(tmp_path):
@@ -387,7 +448,9 @@ def test_doubled_columns_and_columns_of_text(tmp_path):
     refused("twice.parquet: column '5' is there 2 times", paths=tmp_path / "twice.parquet", shape=SMALL)
     for name in ("5", "pt"):
         path = save(tmp_path / "text.parquet", columns | {name: np.array(["a", "b"])})
-        refused(f"text.parquet: column '{name}' must hold numbers and is of type string", paths=path, shape=SMALL)
+        refused(
+            f"text.parquet: column '{name}' must hold numbers and is of type string", paths=path, shape=SMALL
+        )
 
 
 def test_a_missing_label_is_named_with_its_nearest_name(tmp_path):
@@ -399,7 +462,8 @@ def test_a_missing_label_is_named_with_its_nearest_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name in ("17", "n_x") for value in (np.nan, -np.inf, None)] + [("17", 1e300)]
+    ("name", "value"),
+    [(name, value) for name in ("17", "n_x") for value in (np.nan, -np.inf, None)] + [("17", 1e300)],
 )
 def test_a_value_that_is_no_number_is_named_with_row_and_column(tmp_path, name, value):
     columns = {k: list(v.astype(float)) for k, v in (image_columns(cluster_set(9)) | some_labels(9)).items()}
@@ -428,19 +492,32 @@ def test_a_thickness_that_cannot_be(tmp_path, thickness):
 
 def test_another_thickness_than_the_metadatas(tmp_path):
     write_clusters(tmp_path / "F.parquet", cluster_set(2), {}, SENSOR)
-    refused("F.parquet: is of a sensor 0.1 mm thick, not 0.15 mm", paths=tmp_path / "F.parquet", thickness=0.15)
+    refused(
+        "F.parquet: is of a sensor 0.1 mm thick, not 0.15 mm", paths=tmp_path / "F.parquet", thickness=0.15
+    )
     assert len(read_clusters(tmp_path / "F.parquet", thickness=0.1)) == 2
 
 
 def test_pairs_that_do_not_belong_together(tmp_path):
     save_pair(tmp_path, "_d1", cluster_set(5))
     save(tmp_path / "labels_d1.parquet", some_labels(4))
-    refused("labels_d1.parquet: has 4 rows and recon3D_d1.parquet has 5", paths=tmp_path / "recon3D_d1.parquet", shape=SMALL)
+    refused(
+        "labels_d1.parquet: has 4 rows and recon3D_d1.parquet has 5",
+        paths=tmp_path / "recon3D_d1.parquet",
+        shape=SMALL,
+    )
     refused("labels_d1.parquet: has 4 rows", paths=tmp_path, shape=SMALL)
     shuffled = some_labels(5)
     shuffled["cotAlpha"] = shuffled["cotAlpha"][[0, 1, 3, 2, 4]]
     save(tmp_path / "labels_d1.parquet", shuffled)
-    refused("labels_d1.parquet: row 2 ", "cotAlpha", "n_x / n_z", "different clusters", paths=tmp_path, shape=SMALL)
+    refused(
+        "labels_d1.parquet: row 2 ",
+        "cotAlpha",
+        "n_x / n_z",
+        "different clusters",
+        paths=tmp_path,
+        shape=SMALL,
+    )
     refused("labels_d1.parquet: row 2 ", paths=tmp_path, shape=SMALL, start=1)
 
 
@@ -449,10 +526,18 @@ def test_halves_of_pairs(tmp_path):
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     shutil.move(tmp_path / "labels_d1.parquet", moved)
-    refused("recon3D_d1.parquet: its labels are missing; put labels_d1.parquet beside it", paths=recon, shape=SMALL)
+    refused(
+        "recon3D_d1.parquet: its labels are missing; put labels_d1.parquet beside it",
+        paths=recon,
+        shape=SMALL,
+    )
     labels = moved / "labels_d1.parquet"
     for paths in (labels, moved):
-        refused("labels_d1.parquet: recon3D_d1.parquet is not among the files", "give the recon3D* file", paths=paths)
+        refused(
+            "labels_d1.parquet: recon3D_d1.parquet is not among the files",
+            "give the recon3D* file",
+            paths=paths,
+        )
 
 
 def test_the_last_slice_alone_is_not_read(tmp_path):
@@ -481,16 +566,24 @@ def test_slices_that_are_not_there(tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     save_table(other / "G.parquet", cluster_set(3, slices=20))
-    refused("G.parquet: slice -1 is not there; it has the slices 0 to 19", paths=other, slices=(-1,), shape=SMALL)
+    refused(
+        "G.parquet: slice -1 is not there; it has the slices 0 to 19", paths=other, slices=(-1,), shape=SMALL
+    )
     both = [tmp_path, other]
-    refused("G.parquet: has the slices 0 to 19", "F.parquet has 0, 19; choose slices", paths=both, shape=SMALL)
+    refused(
+        "G.parquet: has the slices 0 to 19", "F.parquet has 0, 19; choose slices", paths=both, shape=SMALL
+    )
     assert len(read_clusters(both, (0, 19), shape=SMALL)) == 6
 
 
 def test_files_of_different_shape_or_sensor(tmp_path):
     write_clusters(tmp_path / "a.parquet", cluster_set(3), {}, SENSOR)
     write_clusters(tmp_path / "b.parquet", cluster_set(3, shape=(4, 4)), {}, SENSOR)
-    refused("b.parquet: has images of 4 x 4 pixels", "a.parquet of 3 x 4; give files of one data set", paths=tmp_path)
+    refused(
+        "b.parquet: has images of 4 x 4 pixels",
+        "a.parquet of 3 x 4; give files of one data set",
+        paths=tmp_path,
+    )
     write_clusters(tmp_path / "b.parquet", cluster_set(3), {}, SENSOR | {"pitch_y": 0.025})
     refused("b.parquet: is of the sensor", "0.025", "a.parquet", "give files of one sensor", paths=tmp_path)
     write_clusters(tmp_path / "b.parquet", cluster_set(3), {"seed": 2})
@@ -499,7 +592,14 @@ def test_files_of_different_shape_or_sensor(tmp_path):
     assert (told["sensor"], told["made_by"]) == (None, None)
 
 
-GOOD = {"format": "smartpix clusters", "version": 1, "slices": [0, 1], "shape": [3, 4], "sensor": SENSOR, "made_by": {}}
+GOOD = {
+    "format": "smartpix clusters",
+    "version": 1,
+    "slices": [0, 1],
+    "shape": [3, 4],
+    "sensor": SENSOR,
+    "made_by": {},
+}
 
 
 @pytest.mark.parametrize(
@@ -515,13 +615,21 @@ GOOD = {"format": "smartpix clusters", "version": 1, "slices": [0, 1], "shape": 
         (GOOD | {"sensor": 3}, "sensor must be"),
         (GOOD | {"sensor": {}}, "pitch_x"),
         (GOOD | {"sensor": SENSOR | {"thickness": -0.1}}, "thickness must be"),
-        *((GOOD | {"sensor": SENSOR | {"field": b}}, "sensor: field must be a number of T") for b in (None, 38.0, -20.1)),
-        (GOOD | {"slices": [0]}, "has 24 image columns and by its metadata must have 12 (slices 0 of 3 x 4 pixels)"),
+        *(
+            (GOOD | {"sensor": SENSOR | {"field": b}}, "sensor: field must be a number of T")
+            for b in (None, 38.0, -20.1)
+        ),
+        (
+            GOOD | {"slices": [0]},
+            "has 24 image columns and by its metadata must have 12 (slices 0 of 3 x 4 pixels)",
+        ),
     ],
 )
 def test_metadata_that_cannot_be(tmp_path, text, word):
     text = text if isinstance(text, str) else json.dumps(text)
-    table = pa.table(image_columns(cluster_set(2)) | some_labels(2)).replace_schema_metadata({"smartpix": text})
+    table = pa.table(image_columns(cluster_set(2)) | some_labels(2)).replace_schema_metadata(
+        {"smartpix": text}
+    )
     pq.write_table(table, tmp_path / "F.parquet")
     refused("F.parquet", word, paths=tmp_path / "F.parquet")
 

@@ -17,9 +17,16 @@ from smartpix.schema import InputError
 QUICK = settings(max_examples=25, deadline=None)
 TOLERANCE = 1e-5
 
-SHAPES = [{}, {"n_slices": 1}, {"n_slices": 3}, {"n_slices": 20}, {"n_rows": 16, "n_columns": 16}, {"n_rows": 5, "n_columns": 7},
-          {"hidden": 9, "filters": 6}, {"hidden": 32, "filters": 1}, {"reference": 50.0, "compression": 7.0}]  # fmt: skip
-OPTIONS = [NetworkOptions(kind, batch_norm=norm, **more) for kind in NETWORKS for norm in (False, True) for more in SHAPES]
+SHAPES = [{}, {"n_slices": 1}, {"n_slices": 3}, {"n_slices": 20}, {"n_rows": 16, "n_columns": 16},
+{"n_rows": 5, "n_columns": 7},
+          {"hidden": 9, "filters": 6}, {"hidden": 32, "filters": 1}, {"reference": 50.0,
+          "compression": 7.0}]  # fmt: skip
+OPTIONS = [
+    NetworkOptions(kind, batch_norm=norm, **more)
+    for kind in NETWORKS
+    for norm in (False, True)
+    for more in SHAPES
+]
 
 
 def name_of(options):
@@ -38,7 +45,9 @@ def sparse_images(options, n, seed):
 
 
 def edge_cases(options):
-    """Nothing, everything (the largest charges too), a row that adds up to nothing, and one pixel in each corner."""
+    """Nothing, everything (the largest charges too), a row that adds up to nothing, and one pixel in each
+    corner.
+    """
     s, r, c = options.n_slices, options.n_rows, options.n_columns
     full = np.random.default_rng(5).normal(0, 5000, (s, r, c))
     cancels = np.zeros((s, r, c))
@@ -62,7 +71,9 @@ def edge_cases(options):
 
 @functools.cache
 def trained(options):
-    """A module after some steps of training, so that the normalisation's statistics are its own, and the fused kernels."""
+    """A module after some steps of training, so that the normalisation's statistics are its own, and the
+    fused kernels.
+    """
     torch.manual_seed(1)
     model = build(options)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
@@ -150,7 +161,9 @@ def test_order_of_the_pixels_does_not_matter(kind):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("place", [(-1, 5), (13, 5), (5, -1), (5, 21), (-1, -1), (13, 21), (-2000, 0), (0, 2000)])
+@pytest.mark.parametrize(
+    "place", [(-1, 5), (13, 5), (5, -1), (5, 21), (-1, -1), (13, 21), (-2000, 0), (0, 2000)]
+)
 def test_pixels_outside_the_window_are_left_out(kind, place):
     options = NetworkOptions(kind)
     images = sparse_images(options, 3, 7)
@@ -158,7 +171,11 @@ def test_pixels_outside_the_window_are_left_out(kind, place):
     first, counts, row, column, charge = pixel_lists(images)
     # One more pixel at the end of each cluster, and at the front of the second.
     at = np.concatenate([first + counts, first[1:2]])
-    more = (np.insert(row, at, place[0]), np.insert(column, at, place[1]), np.insert(charge, at, 4000.0, axis=0))
+    more = (
+        np.insert(row, at, place[0]),
+        np.insert(column, at, place[1]),
+        np.insert(charge, at, 4000.0, axis=0),
+    )
     counts = counts + np.array([1, 2, 1])
     lists = (np.cumsum(counts) - counts, counts, *more)
     np.testing.assert_array_equal(fused.pixels(*lists), fused.images(images))
@@ -169,12 +186,26 @@ def test_a_cluster_without_pixels_is_an_empty_image():
     for kind in NETWORKS:
         fused = trained(NetworkOptions(kind))[1]
         none = np.zeros(0, dtype=np.int64)
-        lists = (np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64), none, none, np.zeros((0, 2), dtype=np.float32))
-        np.testing.assert_array_equal(fused.pixels(*lists), fused.images(np.zeros((2, 2, 13, 21), dtype=np.float32)))
+        lists = (
+            np.zeros(2, dtype=np.int64),
+            np.zeros(2, dtype=np.int64),
+            none,
+            none,
+            np.zeros((0, 2), dtype=np.float32),
+        )
+        np.testing.assert_array_equal(
+            fused.pixels(*lists), fused.images(np.zeros((2, 2, 13, 21), dtype=np.float32))
+        )
 
 
 @QUICK
-@given(st.sampled_from(NETWORKS), st.integers(0, 12), st.integers(0, 20), st.floats(-1e5, 1e5, width=32), st.integers(0, 1))
+@given(
+    st.sampled_from(NETWORKS),
+    st.integers(0, 12),
+    st.integers(0, 20),
+    st.floats(-1e5, 1e5, width=32),
+    st.integers(0, 1),
+)
 def test_one_pixel_anywhere_with_any_charge(kind, row, column, charge, last):
     options = NetworkOptions(kind, batch_norm=True)
     image = np.zeros((1, 2, 13, 21), dtype=np.float32)
@@ -196,11 +227,14 @@ def test_other_number_types_and_memory_layouts_are_taken(kind):
 
 
 @pytest.mark.parametrize(
-    "shape", [(4, 1, 13, 21), (4, 3, 13, 21), (4, 2, 12, 21), (4, 2, 13, 20), (4, 2, 21, 13), (2, 13, 21), (4,)]
+    "shape",
+    [(4, 1, 13, 21), (4, 3, 13, 21), (4, 2, 12, 21), (4, 2, 13, 20), (4, 2, 21, 13), (2, 13, 21), (4,)],
 )
 def test_images_of_another_shape_are_refused(shape):
     fused = trained(NetworkOptions())[1]
-    with pytest.raises(InputError, match=r"network: takes images of \(slices, rows, columns\) = \(2, 13, 21\), these are"):
+    with pytest.raises(
+        InputError, match=r"network: takes images of \(slices, rows, columns\) = \(2, 13, 21\), these are"
+    ):
         fused.images(np.zeros(shape, dtype=np.float32))
 
 
@@ -248,7 +282,9 @@ def test_superfluous_arrays_are_named(kind):
         check_arrays(normalised, network, "w")
 
 
-@pytest.mark.parametrize("change", [{"n_slices": 3}, {"n_rows": 16}, {"n_columns": 16}, {"hidden": 15}, {"filters": 5}])
+@pytest.mark.parametrize(
+    "change", [{"n_slices": 3}, {"n_rows": 16}, {"n_columns": 16}, {"hidden": 15}, {"filters": 5}]
+)
 def test_weights_of_other_options_are_refused(change):
     for kind in NETWORKS:
         if kind == "columns" or "filters" not in change:

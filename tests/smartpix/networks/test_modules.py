@@ -1,4 +1,6 @@
-"""The networks' size and output order against straight loops, and their loss against SciPy's multivariate normal."""
+"""The networks' size and output order against straight loops, and their loss against SciPy's multivariate
+normal.
+"""
 
 import numpy as np
 import pytest
@@ -36,7 +38,8 @@ def network(kind, seed=1, **more):
 
 
 @pytest.mark.parametrize(
-    ("kind", "slices", "wanted"), [("conv", 2, 2029), ("conv", 20, 2281), ("mlp", 2, 2219), ("columns", 2, 2178)]
+    ("kind", "slices", "wanted"),
+    [("conv", 2, 2029), ("conv", 20, 2281), ("mlp", 2, 2219), ("columns", 2, 2178)],
 )
 def test_number_of_parameters_is_the_published_one(kind, slices, wanted):
     assert n_parameters(build(NetworkOptions(kind, n_slices=slices))) == wanted
@@ -72,7 +75,8 @@ def normalised(h, weights, name):
     if f"{name}.weight" not in weights:
         return h
     mean, variance, scale, shift = (
-        weights[f"{name}.{p}"].reshape(-1, *[1] * (h.ndim - 1)) for p in ("running_mean", "running_var", "weight", "bias")
+        weights[f"{name}.{p}"].reshape(-1, *[1] * (h.ndim - 1))
+        for p in ("running_mean", "running_var", "weight", "bias")
     )
     return (h - mean) / np.sqrt(variance + 1e-5) * scale + shift
 
@@ -94,12 +98,19 @@ def first_layers(kind, w, image):
     map1 = np.zeros((5, n_rows - 2, n_columns - 2))
     for r in range(n_rows - 2):
         for c in range(n_columns - 2):
-            alone = [np.sum(w["depthwise.weight"][s, 0] * image[s, r : r + 3, c : c + 3]) for s in range(n_slices)]
+            alone = [
+                np.sum(w["depthwise.weight"][s, 0] * image[s, r : r + 3, c : c + 3]) for s in range(n_slices)
+            ]
             map1[:, r, c] = w["pointwise.weight"][:, :, 0, 0] @ alone + w["pointwise.bias"]
     map1 = np.tanh(normalised(map1, w, "norm0"))
     map2 = np.tanh(np.einsum("gf,frc->grc", w["mix.weight"][:, :, 0, 0], map1) + w["mix.bias"][:, None, None])
     rows, columns = (n_rows - 2) // 3, (n_columns - 2) // 3
-    pooled = [map2[f, 3 * r : 3 * r + 3, 3 * c : 3 * c + 3].mean() for f in range(5) for r in range(rows) for c in range(columns)]
+    pooled = [
+        map2[f, 3 * r : 3 * r + 3, 3 * c : 3 * c + 3].mean()
+        for f in range(5)
+        for r in range(rows)
+        for c in range(columns)
+    ]
     return np.array(pooled)
 
 
@@ -107,7 +118,15 @@ def first_layers(kind, w, image):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_network_is_that_of_a_straight_loop(kind, shape, batch_norm):
-    model = network(kind, n_slices=shape[0], n_rows=shape[1], n_columns=shape[2], batch_norm=batch_norm, hidden=7, filters=3)
+    model = network(
+        kind,
+        n_slices=shape[0],
+        n_rows=shape[1],
+        n_columns=shape[2],
+        batch_norm=batch_norm,
+        hidden=7,
+        filters=3,
+    )
     image = np.random.default_rng(2).normal(0, 1, shape)
     w = {k: v.numpy() for k, v in model.state_dict().items()}
     h = first_layers(kind, w, image)
@@ -117,9 +136,13 @@ def test_network_is_that_of_a_straight_loop(kind, shape, batch_norm):
     np.testing.assert_allclose(model(torch.from_numpy(image)[None]).detach().numpy()[0], wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "rows", "columns"), [("conv", 11, 20), ("mlp", 13, 21), ("columns", 13, 21)])
+@pytest.mark.parametrize(
+    ("kind", "rows", "columns"), [("conv", 11, 20), ("mlp", 13, 21), ("columns", 13, 21)]
+)
 def test_pixels_that_the_network_sees(kind, rows, columns):
-    """All, but for the convolution's: valid 3 x 3 to 11 x 19, pooled by 3 to 3 x 6, leave rows 0 to 10 and columns 0 to 19."""
+    """All, but for the convolution's: valid 3 x 3 to 11 x 19, pooled by 3 to 3 x 6, leave rows 0 to 10 and
+    columns 0 to 19.
+    """
     image = torch.zeros(1, 2, 13, 21, dtype=torch.float64, requires_grad=True)
     network(kind)(image).sum().backward()
     seen = np.zeros((2, 13, 21), dtype=bool)
@@ -137,7 +160,9 @@ def test_encoding_is_odd_and_the_logarithm_of_the_charge():
     charge = torch.tensor([-2100.0, -300.0, 0.0, 300.0, 900.0, 16_000.0])
     wanted = [-1.0, -1 / 3, 0.0, 1 / 3, 2 / 3, np.log2(1 + 16_000 / 300) / 3]
     np.testing.assert_allclose(encode(charge, NetworkOptions()).numpy(), wanted, rtol=1e-6)
-    np.testing.assert_allclose(encode(charge, NetworkOptions(reference=100.0, compression=0.5))[3], 4.0, rtol=1e-6)
+    np.testing.assert_allclose(
+        encode(charge, NetworkOptions(reference=100.0, compression=0.5))[3], 4.0, rtol=1e-6
+    )
 
 
 @QUICK
@@ -198,7 +223,10 @@ def test_likelihood_is_scipys_multivariate_normal(seed, width):
     rng = np.random.default_rng(seed)
     raw, target = rng.normal(0, width, (10, 14)), rng.normal(0, 1, (10, 4))
     factors = [matrix(r) for r in raw]
-    wanted = [-multivariate_normal.logpdf(t, r[0:8:2], m @ m.T) for t, r, m in zip(target, raw, factors, strict=True)]
+    wanted = [
+        -multivariate_normal.logpdf(t, r[0:8:2], m @ m.T)
+        for t, r, m in zip(target, raw, factors, strict=True)
+    ]
     got = negative_log_likelihood(torch.from_numpy(raw), torch.from_numpy(target)).numpy()
     np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-9)
 
@@ -230,7 +258,9 @@ def test_every_output_of_every_cluster_has_a_gradient_however_bad_the_cluster(se
 
 
 def test_gradient_is_that_of_finite_differences():
-    raw = torch.randn(2, 14, generator=torch.Generator().manual_seed(3), dtype=torch.float64, requires_grad=True)
+    raw = torch.randn(
+        2, 14, generator=torch.Generator().manual_seed(3), dtype=torch.float64, requires_grad=True
+    )
     target = torch.randn(2, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda r: negative_log_likelihood(r, target), (raw,))
 

@@ -22,7 +22,11 @@ from smartpix.networks.weights import (
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 
-ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5]), "c": np.asfortranarray(np.eye(3) + 2)}
+ARRAYS = {
+    "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "b": np.array([1.5]),
+    "c": np.asfortranarray(np.eye(3) + 2),
+}
 
 
 @pytest.fixture
@@ -60,7 +64,12 @@ def test_the_remedy_of_the_caller_is_told(saved):
 
 def test_a_description_tells_all_the_json_holds(saved):
     told = describe_weights(saved)
-    assert (told["file"], told["n_values"], told["architecture"], told["slices"]) == (str(saved), 16, "kind-1", [0, 19])
+    assert (told["file"], told["n_values"], told["architecture"], told["slices"]) == (
+        str(saved),
+        16,
+        "kind-1",
+        [0, 19],
+    )
     saved.with_suffix(".json").write_text("[1]")
     with pytest.raises(InputError, match=r"w\.json: is not a description"):
         describe_weights(saved)
@@ -68,7 +77,9 @@ def test_a_description_tells_all_the_json_holds(saved):
 
 def test_one_of_several_architectures_is_enough_and_all_are_named_if_none_fits(saved):
     assert load_weights(saved, "kind-0", "kind-1", "kind-2")[1]["architecture"] == "kind-1"
-    with pytest.raises(InputError, match=r"w\.safetensors: holds weights of 'kind-1' and 'kind-2' or 'kind-3' was expected"):
+    with pytest.raises(
+        InputError, match=r"w\.safetensors: holds weights of 'kind-1' and 'kind-2' or 'kind-3' was expected"
+    ):
         load_weights(saved, "kind-2", "kind-3")
 
 
@@ -113,7 +124,9 @@ def test_arrays_that_do_not_fit_the_module_are_refused(change):
 @pytest.mark.parametrize("ending", [".json", ".safetensors"])
 def test_missing_half_is_named(saved, ending):
     saved.with_suffix(ending).unlink()
-    with pytest.raises(InputError, match=rf"w\{ending}: no such file; weights are a \.safetensors with a \.json"):
+    with pytest.raises(
+        InputError, match=rf"w\{ending}: no such file; weights are a \.safetensors with a \.json"
+    ):
         load_weights(saved, "kind-1")
 
 
@@ -145,7 +158,9 @@ def test_shipped_names_and_paths_are_told_apart(tmp_path):
 
 
 def test_missing_data_file_is_an_input_error():
-    with pytest.raises(InputError, match=r"data file 'none' is not in this installation .* install smartpix again"):
+    with pytest.raises(
+        InputError, match=r"data file 'none' is not in this installation .* install smartpix again"
+    ):
         data_path("none")
     with pytest.raises(InputError, match=r"Did you mean 'sample\.root'"):
         data_path("samples.root")
@@ -161,7 +176,9 @@ def test_failing_save_leaves_the_old_weights(saved):
 
 @pytest.mark.parametrize("name", ["net-0.5", "net", "net.json", "net.safetensors.bak"])
 def test_output_that_would_be_renamed_is_refused(tmp_path, name):
-    message = rf"{re.escape(name)}: the output must end in \.safetensors; name it .*{re.escape(name)}\.safetensors"
+    message = (
+        rf"{re.escape(name)}: the output must end in \.safetensors; name it .*{re.escape(name)}\.safetensors"
+    )
     for write in (check_output, lambda path: save_weights(path, ARRAYS, {"architecture": "kind-1"})):
         with pytest.raises(InputError, match=message):
             write(tmp_path / name)
@@ -181,7 +198,9 @@ def test_weights_and_description_of_different_trainings_are_refused(saved, endin
     before = saved.with_suffix(ending).read_bytes()
     save_weights(saved, ARRAYS | {"b": np.array([2.5])}, {"architecture": "kind-1"})
     saved.with_suffix(ending).write_bytes(before)
-    with pytest.raises(InputError, match=r"w\.safetensors: is not what w\.json describes \(its sha256 differs\)"):
+    with pytest.raises(
+        InputError, match=r"w\.safetensors: is not what w\.json describes \(its sha256 differs\)"
+    ):
         load_weights(saved, "kind-1")
 
 
@@ -190,14 +209,18 @@ def test_a_description_that_cannot_be_checked_is_refused(saved, key):
     description = json.loads(saved.with_suffix(".json").read_text())
     del description[key]
     saved.with_suffix(".json").write_text(json.dumps(description))
-    with pytest.raises(InputError, match=rf"w\.json: has no '{key}', so that nothing tells whether it is whole; copy both"):
+    with pytest.raises(
+        InputError, match=rf"w\.json: has no '{key}', so that nothing tells whether it is whole; copy both"
+    ):
         load_weights(saved, "kind-1")
 
 
 def test_the_checksum_is_that_of_the_sorted_description_without_itself(saved):
     description = json.loads(saved.with_suffix(".json").read_text())
     found = description.pop("checksum")
-    canonical = "{" + ",".join(f"{json.dumps(k)}:{json.dumps(description[k])}" for k in sorted(description)) + "}"
+    canonical = (
+        "{" + ",".join(f"{json.dumps(k)}:{json.dumps(description[k])}" for k in sorted(description)) + "}"
+    )
     assert description["slices"] == [0, 19]
     assert found == hashlib.sha256(canonical.replace(", ", ",").encode()).hexdigest()
 
@@ -205,7 +228,9 @@ def test_the_checksum_is_that_of_the_sorted_description_without_itself(saved):
 def test_a_description_that_was_changed_is_refused_until_it_is_saved_as_such(saved):
     path = saved.with_suffix(".json")
     path.write_text(path.read_text().replace("19", "18"))
-    with pytest.raises(InputError, match=r"w\.json: was changed after it was written \(its checksum differs\); copy both"):
+    with pytest.raises(
+        InputError, match=r"w\.json: was changed after it was written \(its checksum differs\); copy both"
+    ):
         load_weights(saved, "kind-1")
     save_description(saved, json.loads(path.read_text()))
     assert load_weights(saved, "kind-1")[1]["slices"] == [0, 18]
@@ -242,7 +267,9 @@ def test_one_value_that_is_not_finite_is_refused(saved, value, kind):
 def test_json_that_is_none_is_named(saved, content, message):
     path = saved.with_suffix(".json")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=rf"w\.json: .*{message}.*; .*copy both files again, or train again$") as error:
+    with pytest.raises(
+        InputError, match=rf"w\.json: .*{message}.*; .*copy both files again, or train again$"
+    ) as error:
         load_weights(saved, "kind-1")
     assert "\n" not in str(error.value)
 
@@ -250,7 +277,9 @@ def test_json_that_is_none_is_named(saved, content, message):
 def test_commit_is_that_of_the_checkout_and_says_whether_it_was_changed(tmp_path, monkeypatch):
     def git(*arguments):
         told = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(["git", *told, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", *told, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
         return done.stdout.strip()
 
     for name in ("smartpix/networks/weights.py", "data/w.json", "venv/lib/smartpix/networks/weights.py"):

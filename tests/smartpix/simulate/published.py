@@ -26,7 +26,9 @@ def beta2(beta_gamma):
 
 
 def density_effect(beta_gamma):
-    """Delta of silicon, R. M. Sternheimer, M. J. Berger and S. M. Seltzer, At. Data Nucl. Data Tables 30 (1984) 261."""
+    """Delta of silicon, R. M. Sternheimer, M. J. Berger and S. M. Seltzer, At. Data Nucl. Data Tables 30
+    (1984) 261.
+    """
     x0, x1, c, a, k, delta0 = 0.2015, 2.8716, 4.4355, 0.14921, 3.2546, 0.14
     x = np.log10(beta_gamma)
     if x >= x1:
@@ -53,7 +55,8 @@ def landau_vavilov_bichsel(thickness, beta_gamma):
 
 
 class Straggling:
-    """Distribution of the loss behind ``thickness`` um: the collision spectrum folded with itself (a compound Poisson process).
+    """Distribution of the loss behind ``thickness`` um: the collision spectrum folded with itself (a compound
+    Poisson process).
 
     Attributes:
         loss: (2^17,) eV; density: its probability per bin of ``STEP``.
@@ -69,7 +72,9 @@ class Straggling:
         # Shared between two bins so that the mean is kept.
         at = 0.5 * (energy[1:] + energy[:-1]) / self.STEP
         bin_, part = np.floor(at).astype(int), at % 1
-        single = np.bincount(bin_, often * (1 - part), n + 1)[:n] + np.bincount(bin_ + 1, often * part, n + 1)[:n]
+        single = (
+            np.bincount(bin_, often * (1 - part), n + 1)[:n] + np.bincount(bin_ + 1, often * part, n + 1)[:n]
+        )
         self.density = np.fft.irfft(np.exp(thickness * (np.fft.rfft(single) - often.sum())), n)
         self.loss = np.arange(n) * self.STEP
 
@@ -93,8 +98,8 @@ class Straggling:
 def pairs_of_soft_collisions(thickness, beta_gamma, fano=FANO, most=40):
     """Probabilities of 0 to ``most`` pairs in ``thickness`` um, by collisions that make fewer than 5 keV.
 
-    The losses are a compound Poisson process; a loss E makes a Gaussian number of pairs of mean E / w and variance
-    ``fano`` E / w, rounded to either neighbour so that the mean stays.
+    The losses are a compound Poisson process; a loss E makes a Gaussian number of pairs of mean E / w and
+    variance ``fano`` E / w, rounded to either neighbour so that the mean stays.
     """
     step, n = 0.25, 2**15
     energy = np.geomspace(2.0, 5e3, 20_001)
@@ -134,9 +139,13 @@ def mobility(field, temperature, carrier):
 
 
 def drift_velocity(height, sensor, magnetic, carrier):
-    """(3,) mm/ns at a height (mm from the midplane): the drift equation v = mu (q E + r v x B) solved as a linear system."""
+    """(3,) mm/ns at a height (mm from the midplane): the drift equation v = mu (q E + r v x B) solved as a
+    linear system.
+    """
     per_cm = 10 / sensor.thickness
-    electric = np.array([0.0, 0.0, -(sensor.bias + 2 * sensor.depletion * height / sensor.thickness) * per_cm])  # V/cm
+    electric = np.array(
+        [0.0, 0.0, -(sensor.bias + 2 * sensor.depletion * height / sensor.thickness) * per_cm]
+    )  # V/cm
     mu = mobility(abs(electric[2]), sensor.temperature, carrier)
     # v = mu q E + q mu r v x B with mu in m^2/(V s): (1 - q mu r [x B]) v = mu q E.
     q, (bx, by, bz) = CHARGE[carrier], magnetic

@@ -1,4 +1,6 @@
-"""The simulated data sets: labels against the talk's geometry, spectra, Lorentz shift, all sensors and array sizes."""
+"""The simulated data sets: labels against the talk's geometry, spectra, Lorentz shift, all sensors and array
+sizes.
+"""
 
 import numpy as np
 import pytest
@@ -32,7 +34,9 @@ def barrel():
 
 
 def centroid(clusters, sensor, s=-1):
-    """Charge-weighted x and y (um from the origin pixel's centre) of the clusters that the array holds whole."""
+    """Charge-weighted x and y (um from the origin pixel's centre) of the clusters that the array holds
+    whole.
+    """
     charge = clusters.charge[:, s].astype(float)
     total = charge.sum(axis=(1, 2))
     held = total > 0.98 * clusters.labels["number_eh_pairs"]
@@ -83,7 +87,9 @@ def test_momentum_angles_and_pt_agree(sample):
 @pytest.mark.parametrize("name", ["2s", "3s"])
 @pytest.mark.parametrize("from_far_side", [False, True])
 def test_angle_beta_is_that_of_the_talk(name, from_far_side):
-    """Beta = pi/2 - dphi - atan(y_local / R) with sin(dphi) = 0.3 q B R / (2 pT), exactly, in the columns of the file."""
+    """Beta = pi/2 - dphi - atan(y_local / R) with sin(dphi) = 0.3 q B R / (2 pT), exactly, in the columns of
+    the file.
+    """
     label = simulate_dataset(DatasetOptions(name, slices=(19,), from_far_side=from_far_side), 800, 5).labels
     bend = np.arcsin(0.3 * 3.8 * 0.030 / (2 * label["pt"]))
     beta = np.pi / 2 - bend - np.arctan(label["y-local"] / 30.0)
@@ -94,11 +100,15 @@ def test_angle_beta_is_that_of_the_talk(name, from_far_side):
 
 
 def test_bending_angle_is_17_mrad_over_pt():
-    assert np.pi / 2 - beta_angle(np.array([1.0]), np.array([0.0]), 30.0, 3.8)[0] == pytest.approx(17.1e-3, rel=1e-3)
+    assert np.pi / 2 - beta_angle(np.array([1.0]), np.array([0.0]), 30.0, 3.8)[0] == pytest.approx(
+        17.1e-3, rel=1e-3
+    )
     pt = np.array([2.0, 10.0, -5.0])
     np.testing.assert_allclose((np.pi / 2 - beta_angle(pt, np.zeros(3), 30.0, 3.8)) * pt, 17.1e-3, rtol=1e-3)
     # Straight tracks: the angle at which the middle of the beam line sees the place.
-    np.testing.assert_allclose(1 / np.tan(beta_angle(np.array([1e9]), np.array([6.0]), 30.0, 3.8)), 0.2, rtol=1e-6)
+    np.testing.assert_allclose(
+        1 / np.tan(beta_angle(np.array([1e9]), np.array([6.0]), 30.0, 3.8)), 0.2, rtol=1e-6
+    )
 
 
 def test_angle_alpha_covers_what_the_talk_shows(sample):
@@ -121,7 +131,9 @@ def test_entry_side(from_far_side):
     label = simulate_dataset(DatasetOptions(slices=(19,), from_far_side=from_far_side), 500, 2).labels
     np.testing.assert_array_equal(label["z-entry"], 0.0 if from_far_side else 100.0)
     assert np.all((label["n_z"] > 0) == from_far_side)
-    np.testing.assert_allclose(label["y-midplane"], label["y-entry"] + label["cotBeta"] * (50 - label["z-entry"]), atol=1e-9)
+    np.testing.assert_allclose(
+        label["y-midplane"], label["y-entry"] + label["cotBeta"] * (50 - label["z-entry"]), atol=1e-9
+    )
 
 
 # --- spectra
@@ -191,7 +203,9 @@ def test_lorentz_drift_turns_with_the_field_and_is_absent_in_the_end_caps():
 
 
 def test_inclined_tracks_are_seen_first_where_they_are_near_the_pixels(barrel):
-    """z runs towards the pixels and cot alpha = dx/dz: early charge lies at larger x for positive cot alpha."""
+    """z runs towards the pixels and cot alpha = dx/dz: early charge lies at larger x for positive cot
+    alpha.
+    """
     (early, *_), (late, _, held) = (centroid(barrel, SENSOR_TYPES[2], s) for s in (0, -1))
     positive = np.maximum(barrel.charge[:, 0].astype(float), 0)
     x = (np.arange(21) - 10) * 50.0
@@ -215,7 +229,9 @@ def test_every_sensor_and_array_works(number):
     sensor, n = sensor_of_type(number), 400
     t = sensor.thickness * 1e3
     for n_rows, n_columns in ((13, 21), (16, 16)):
-        options = DatasetOptions("3s", sensor, slices=(0, 19), n_rows=n_rows, n_columns=n_columns, max_cot_alpha=2.0)
+        options = DatasetOptions(
+            "3s", sensor, slices=(0, 19), n_rows=n_rows, n_columns=n_columns, max_cot_alpha=2.0
+        )
         clusters = simulate_dataset(options, n, 6)
         label = clusters.labels
         assert clusters.charge.shape == (n, 2, n_rows, n_columns)
@@ -260,12 +276,17 @@ def test_a_set_is_its_batches_one_after_the_other(monkeypatch):
     assert [len(part) for part in parts] == [40, 40, 20]
     np.testing.assert_array_equal(whole.charge, np.concatenate([part.charge for part in parts]))
     for name in LABELS:
-        np.testing.assert_array_equal(whole.labels[name], np.concatenate([part.labels[name] for part in parts]))
+        np.testing.assert_array_equal(
+            whole.labels[name], np.concatenate([part.labels[name] for part in parts])
+        )
     assert whole.slices == (0, 19)
 
 
 def test_wider_induction_reaches_more_pixels():
-    few, many = (simulate_dataset(DatasetOptions(slices=(0, 19), induction=n), 150, 1).charge for n in ("pixelav", "full"))
+    few, many = (
+        simulate_dataset(DatasetOptions(slices=(0, 19), induction=n), 150, 1).charge
+        for n in ("pixelav", "full")
+    )
     np.testing.assert_allclose(few[:, 1], many[:, 1], atol=0.06)
     assert np.sum(many[:, 0] != 0) > 1.5 * np.sum(few[:, 0] != 0)
 
@@ -297,7 +318,9 @@ def test_senseless_options_are_refused(options, named):
 
 def test_tracks_of_the_lowest_pt_cross_the_module_wherever_they_do():
     """The largest bend and the largest atan(y_local / R) together stay below 90 degrees."""
-    label = simulate_dataset(DatasetOptions("3s", pt=(0.0208, 0.0215), half_width=20.0, slices=(19,)), 300, 1).labels
+    label = simulate_dataset(
+        DatasetOptions("3s", pt=(0.0208, 0.0215), half_width=20.0, slices=(19,)), 300, 1
+    ).labels
     assert np.abs(label["cotBeta"]).max() > 3
     bend = np.arcsin(0.3 * 3.8 * 0.030 / (2 * label["pt"]))
     assert np.all(np.abs(bend + np.arctan(label["y-local"] / 30.0)) < np.pi / 2)
@@ -306,7 +329,9 @@ def test_tracks_of_the_lowest_pt_cross_the_module_wherever_they_do():
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(13, 21), (16, 16), (15, 16)])
 def test_crossings_are_centred_on_the_array_and_labels_on_the_origin_pixel(n_rows, n_columns):
-    """PixelAV's origin for 13, 16 and 21 pixels is the centre of pixel 6, 7 and 10: ``(n + 1) / 2`` whole, less a half."""
+    """PixelAV's origin for 13, 16 and 21 pixels is the centre of pixel 6, 7 and 10: ``(n + 1) / 2`` whole,
+    less a half.
+    """
     label = simulate_dataset(DatasetOptions(slices=(19,), n_rows=n_rows, n_columns=n_columns), 1500, 3).labels
     for axis, n, pitch in (("x", n_columns, 50.0), ("y", n_rows, 12.5)):
         off = n / 2 - ((n + 1) // 2 - 0.5)

@@ -1,4 +1,6 @@
-"""The collision spectrum against sum rules, Bethe, Landau, Bichsel's and Meroli's straggling; the range of delta rays."""
+"""The collision spectrum against sum rules, Bethe, Landau, Bichsel's and Meroli's straggling; the range of
+delta rays.
+"""
 
 import numpy as np
 import pytest
@@ -39,10 +41,14 @@ def test_constants_of_silicon():
 
 
 def test_oscillator_strength_is_that_of_fourteen_electrons_with_the_published_mean_excitation_energy():
-    """Distant collisions go as f(E)/E ln(2 m beta^2 / E), so two slow particles differ by f(E)/E times a known logarithm."""
+    """Distant collisions go as f(E)/E ln(2 m beta^2 / E), so two slow particles differ by f(E)/E times a
+    known logarithm.
+    """
     energy = np.geomspace(2.0, 3.9e4, 4000)
     slow, less_slow = 0.2, 0.25
-    difference = beta2(less_slow) * collision_spectrum(energy, less_slow) - beta2(slow) * collision_spectrum(energy, slow)
+    difference = beta2(less_slow) * collision_spectrum(energy, less_slow) - beta2(slow) * collision_spectrum(
+        energy, slow
+    )
     strength = energy * difference / (published.XI * np.log(beta2(less_slow) / beta2(slow)))
     total = np.trapezoid(strength, energy)
     assert total == pytest.approx(1, abs=0.015)
@@ -61,7 +67,9 @@ def test_mean_loss_of_slow_particles_is_bethes(beta_gamma):
 
 
 def test_minimum_ionising_particles_collide_as_often_as_bichsel_found():
-    """H. Bichsel, Rev. Mod. Phys. 60 (1988) 663, table II: 3.8 to 3.9 a micrometre from beta gamma 4 upwards."""
+    """H. Bichsel, Rev. Mod. Phys. 60 (1988) 663, table II: 3.8 to 3.9 a micrometre from beta gamma 4
+    upwards.
+    """
     rates = collision_rates([3.6, 4.0, 10.0, 100.0, 1000.0])
     assert np.all((rates > 3.8) & (rates < 4.4))
     np.testing.assert_allclose(collision_rates(BETA_GAMMA), [moment(b, 0) for b in BETA_GAMMA], rtol=1e-6)
@@ -89,7 +97,9 @@ def test_loss_has_its_minimum_its_rise_and_its_plateau():
 def test_hard_collisions_follow_rutherford(beta_gamma):
     energy = np.geomspace(2.0, 9.9e5, 5000)
     t_max = 2 * published.ELECTRON * beta_gamma**2
-    wanted = published.XI / beta2(beta_gamma) / energy**2 * np.maximum(1 - beta2(beta_gamma) * energy / t_max, 0)
+    wanted = (
+        published.XI / beta2(beta_gamma) / energy**2 * np.maximum(1 - beta2(beta_gamma) * energy / t_max, 0)
+    )
     spectrum = collision_spectrum(energy, beta_gamma)
     hard = (energy > 3e4) & (energy < 0.99 * t_max)
     np.testing.assert_allclose(spectrum[hard], wanted[hard], rtol=0.02)
@@ -117,11 +127,15 @@ def test_tables_hold_the_integral_of_the_spectrum():
         assert rates[i] == pytest.approx(above[0], rel=1e-3)
         assert np.all(np.diff(common[i]) > 0)
         assert np.all(np.diff(rare[i]) >= 0)
-        np.testing.assert_allclose(np.interp(common[i, 1:-20], fine, above / above[0]), 1 - k[1:-20], atol=2e-3)
+        np.testing.assert_allclose(
+            np.interp(common[i, 1:-20], fine, above / above[0]), 1 - k[1:-20], atol=2e-3
+        )
         probability = RARE * np.exp(-LARGEST_EXPONENT * k)
         reached = rare[i] < 0.5 * min(T_MAX, 2 * published.ELECTRON * BETA_GAMMA[i] ** 2)
         assert reached.sum() > N_QUANTILES / 4
-        np.testing.assert_allclose(np.interp(rare[i], fine, above / above[0])[reached], probability[reached], rtol=0.03)
+        np.testing.assert_allclose(
+            np.interp(rare[i], fine, above / above[0])[reached], probability[reached], rtol=0.03
+        )
         # The two tables meet.
         assert rare[i, 0] == pytest.approx(np.interp(1 - RARE, k, common[i]), rel=0.02)
 
@@ -133,7 +147,9 @@ def test_tables_hold_the_integral_of_the_spectrum():
 def test_most_probable_loss_is_merolis(thickness):
     """S. Meroli, D. Passeri and L. Servoli, JINST 6 (2011) P06013: measured in thin silicon, keV per um."""
     measured = 0.027 * np.log(thickness) + 0.126
-    assert Straggling(thickness, MINIMUM).most_probable() / thickness / 1e3 == pytest.approx(measured, rel=0.065)
+    assert Straggling(thickness, MINIMUM).most_probable() / thickness / 1e3 == pytest.approx(
+        measured, rel=0.065
+    )
 
 
 @pytest.mark.parametrize("beta_gamma", [1.0, 2.0, 3.6, 10.0, 30.0, 100.0])
@@ -161,7 +177,9 @@ def test_pairs_per_micrometre_in_100_um():
 
 
 def test_width_tends_to_landaus_from_above():
-    """Full width at half maximum 4.02 xi; thin layers are up to twice as wide, by the binding of the electrons."""
+    """Full width at half maximum 4.02 xi; thin layers are up to twice as wide, by the binding of the
+    electrons.
+    """
     thickness = np.array([50, 100, 300, 1000])
     landau = 4.02 * published.XI * thickness / beta2(MINIMUM)
     ratio = [Straggling(t, MINIMUM).full_width_at_half_maximum() for t in thickness] / landau
@@ -182,7 +200,8 @@ def test_range_is_everhart_and_hoffs_and_katz_and_penfolds_above_30_kev():
     for mev in (0.04, 0.1, 0.5, 1.0):
         wanted = 0.412 * mev ** (1.265 - 0.0954 * np.log(mev)) / 2.329 * 10  # g/cm^2 to mm
         assert delta_range(mev * 1e6) == pytest.approx(wanted, rel=1e-3)
-    # 0.0171 um (E / keV)^1.75, T. E. Everhart and P. H. Hoff, J. Appl. Phys. 42 (1971) 5837: 0.96 um at 10 keV.
+    # 0.0171 um (E / keV)^1.75, T. E. Everhart and P. H. Hoff, J. Appl. Phys. 42 (1971) 5837: 0.96 um at 10
+    # keV.
     assert delta_range(10e3) * 1e3 == pytest.approx(0.96, abs=0.005)
     energy = np.geomspace(1e3, 1e6, 400)
     exponent = np.diff(np.log(delta_range(energy))) / np.diff(np.log(energy))
@@ -196,10 +215,20 @@ def test_range_is_everhart_and_hoffs_and_katz_and_penfolds_above_30_kev():
 @pytest.mark.parametrize(
     ("energy", "path"),
     # NIST ESTAR, silicon, continuous slowing down, g/cm^2.
-    [(10e3, 3.5e-4), (20e3, 1.15e-3), (50e3, 5.65e-3), (100e3, 1.83e-2), (200e3, 5.6e-2), (500e3, 0.218), (1e6, 0.538)],
+    [
+        (10e3, 3.5e-4),
+        (20e3, 1.15e-3),
+        (50e3, 5.65e-3),
+        (100e3, 1.83e-2),
+        (200e3, 5.6e-2),
+        (500e3, 0.218),
+        (1e6, 0.538),
+    ],
 )
 def test_range_is_shorter_than_the_path_but_not_by_more_than_scattering_makes_it(energy, path):
-    """The practical range is where the transmission ends: 0.6 to 0.9 of the path of an electron in light elements."""
+    """The practical range is where the transmission ends: 0.6 to 0.9 of the path of an electron in light
+    elements.
+    """
     assert 0.45 < delta_range(energy) / (path / 2.329 * 10) < 0.9
 
 

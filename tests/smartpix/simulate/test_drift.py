@@ -1,4 +1,6 @@
-"""Field against TCAD; mobility against the published constants; drift against SciPy and the equation of motion solved anew."""
+"""Field against TCAD; mobility against the published constants; drift against SciPy and the equation of
+motion solved anew.
+"""
 
 import numpy as np
 import pytest
@@ -31,7 +33,9 @@ def test_field_integrates_to_the_bias_and_its_slope_to_the_space_charge():
 
 @pytest.fixture(scope="module")
 def tcad():
-    """Depth, x and y (um), potential and field (V/cm) of 50 x 12.5 x 100 um; the pixel is centred on x = y = 0 at depth 100."""
+    """Depth, x and y (um), potential and field (V/cm) of 50 x 12.5 x 100 um; the pixel is centred on x = y =
+    0 at depth 100.
+    """
     require("../shared/data/tcad_50x13")
     place = published.df_ise_vertices("dot1_50x13_phase3_msh.grd")
     name = "dot1_50x13_phase3_des.dat"
@@ -68,8 +72,9 @@ def test_field_is_tcads_away_from_the_implants(tcad, line):
 def field_between(sensor, implant, step=0.25):
     """Depth from the far side (um) and field (V/cm) half way between two pixels, by finite differences.
 
-    Poisson's equation across the pixels' short side, a conducting implant (um) on each pixel of ``sensor`` and oxide between
-    them, the depleted bulk's charge 2 epsilon V / d^2; half a pitch, mirrored on both sides.
+    Poisson's equation across the pixels' short side, a conducting implant (um) on each pixel of ``sensor``
+    and oxide between them, the depleted bulk's charge 2 epsilon V / d^2; half a pitch, mirrored on both
+    sides.
     """
     thickness, pitch = 1e3 * sensor.thickness, 1e3 * sensor.pitch_y
     n, m = round(pitch / 2 / step), round(thickness / (2 * step))
@@ -94,7 +99,8 @@ def field_between(sensor, implant, step=0.25):
 
 @pytest.mark.parametrize("sensor", [SENSOR, Sensor(bias=60.0, depletion=40.0)])
 def test_field_is_that_of_poissons_equation_away_from_the_implants(sensor):
-    """Implants of 8 of 12.5 um act as 0.67 um more of silicon, by conformal mapping: p / pi ln(1 / sin(pi w / 2 p)).
+    """Implants of 8 of 12.5 um act as 0.67 um more of silicon, by conformal mapping: p / pi ln(1 / sin(pi w /
+    2 p)).
 
     Through it goes the field at the pixels, so that the field is lower by a constant everywhere.
     """
@@ -116,7 +122,9 @@ def test_field_is_that_of_poissons_equation_away_from_the_implants(sensor):
 @pytest.mark.parametrize("temperature", [253.0, 300.0])
 def test_mobility_is_the_published_one(field, temperature):
     for carrier in "eh":
-        assert mobility(field, temperature, carrier == "e") == pytest.approx(published.mobility(field, temperature, carrier))
+        assert mobility(field, temperature, carrier == "e") == pytest.approx(
+            published.mobility(field, temperature, carrier)
+        )
 
 
 def test_low_field_mobility_at_room_temperature_is_the_textbook_one():
@@ -175,7 +183,9 @@ def test_tables_follow_the_drift_equation_in_any_field(magnetic, carrier):
         (0, 10), [0, 0, start], events=arrives, rtol=1e-8, atol=1e-10,
     )  # fmt: skip
     tables = drift_tables(SENSOR, magnetic)
-    tau, shift = (tables.tau_e[-1], tables.shift_e[-1]) if carrier == "e" else (tables.tau_h[0], tables.shift_h[0])
+    tau, shift = (
+        (tables.tau_e[-1], tables.shift_e[-1]) if carrier == "e" else (tables.tau_h[0], tables.shift_h[0])
+    )
     assert path.t[-1] == pytest.approx(tau, rel=1e-4)
     np.testing.assert_allclose(shift, path.y[:2, -1], atol=2e-6)
 
@@ -238,7 +248,9 @@ def test_shift_turns_with_the_field_and_vanishes_along_it():
 
 
 def test_opposite_field_drifts_to_the_other_side():
-    np.testing.assert_allclose(drift_tables(SENSOR, (-3.8, 0.0, 0.0)).shift_e, -drift_tables(SENSOR, BARREL).shift_e)
+    np.testing.assert_allclose(
+        drift_tables(SENSOR, (-3.8, 0.0, 0.0)).shift_e, -drift_tables(SENSOR, BARREL).shift_e
+    )
 
 
 def test_undepleted_sensor_is_refused():

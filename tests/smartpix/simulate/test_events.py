@@ -9,7 +9,14 @@ from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.simulate import events as simulation
 from smartpix.simulate.crossings import broad_crossings
-from smartpix.simulate.events import SimulateOptions, header, need_extras, simulate, simulate_crossings, simulate_event
+from smartpix.simulate.events import (
+    SimulateOptions,
+    header,
+    need_extras,
+    simulate,
+    simulate_crossings,
+    simulate_event,
+)
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.simulate.readout import ReadoutOptions, adc_levels
 from smartpix.simulate.transport import check_generic
@@ -46,7 +53,9 @@ def test_no_crossings_give_no_clusters():
 
 
 def test_two_particles_on_the_same_spot_make_one_cluster_with_both_in_its_truth():
-    clusters = one_event(one_module_detector(), [[1.0, 1.0], [1.0, 1.0]], [[0.2, 0.1], [0.2, 0.1]])["clusters"][0]
+    clusters = one_event(one_module_detector(), [[1.0, 1.0], [1.0, 1.0]], [[0.2, 0.1], [0.2, 0.1]])[
+        "clusters"
+    ][0]
     assert len(clusters) == 1
     truth = clusters["truth"][0]
     assert sorted(truth["particle_id"]) == [1, 2]
@@ -57,7 +66,9 @@ def test_two_particles_on_the_same_spot_make_one_cluster_with_both_in_its_truth(
 
 def test_merged_charge_is_that_of_both():
     alone = one_event(one_module_detector(), grid(200), np.zeros((200, 2)))["clusters"][0]
-    both = one_event(one_module_detector(), np.repeat(grid(200), 2, axis=0), np.zeros((400, 2)))["clusters"][0]
+    both = one_event(one_module_detector(), np.repeat(grid(200), 2, axis=0), np.zeros((400, 2)))["clusters"][
+        0
+    ]
     assert len(both) == len(alone) == 200
     assert ak.mean(both["charge"]) / ak.mean(alone["charge"]) == pytest.approx(2, rel=0.1)
 
@@ -69,7 +80,12 @@ def test_distant_particles_make_separate_clusters_with_their_own_truth():
     truth = ak.flatten(clusters["truth"])
     assert sorted(truth["particle_id"]) == list(range(1, 101))
     who = ak.to_numpy(truth["particle_id"]) - 1
-    for name, wanted in (("x", local[:, 0]), ("y", local[:, 1]), ("cot_alpha", cots[:, 0]), ("cot_beta", cots[:, 1])):
+    for name, wanted in (
+        ("x", local[:, 0]),
+        ("y", local[:, 1]),
+        ("cot_alpha", cots[:, 0]),
+        ("cot_beta", cots[:, 1]),
+    ):
         np.testing.assert_allclose(ak.to_numpy(truth[name]), wanted[who], atol=1e-4)
     # A hard delta ray may carry one or two away.
     for name, wanted, limit in (("local_x", local[:, 0], 0.05), ("local_y", local[:, 1], 0.02)):
@@ -84,7 +100,9 @@ def test_truth_pt_is_transverse_to_the_beam():
 
 
 def test_two_crossings_of_one_particle_keep_its_identifier():
-    clusters = one_event(one_module_detector(), [[1.0, 1.0], [5.0, 5.0]], np.zeros((2, 2)), particle=[0, 0])["clusters"][0]
+    clusters = one_event(one_module_detector(), [[1.0, 1.0], [5.0, 5.0]], np.zeros((2, 2)), particle=[0, 0])[
+        "clusters"
+    ][0]
     assert ak.to_list(clusters["truth"]["particle_id"]) == [[1], [1]]
 
 
@@ -101,7 +119,9 @@ def test_local_position_is_unbiased_with_and_without_the_drift_in_the_field(regi
     assert abs(np.median(dy)) < 0.001
     # What was taken off: the pixels themselves lie 16.5 um towards -y in the barrel, +y in a field along -z.
     pixels = clusters["pixels"]
-    raw = ak.sum(pixels["charge_19"] * ((pixels["row"] + 0.5) * 0.0125 - 8.4), axis=1) / ak.sum(pixels["charge_19"], axis=1)
+    raw = ak.sum(pixels["charge_19"] * ((pixels["row"] + 0.5) * 0.0125 - 8.4), axis=1) / ak.sum(
+        pixels["charge_19"], axis=1
+    )
     wanted = -0.0165 * np.sign(field) if region else 0.0
     assert np.median(ak.to_numpy(raw - main["y"])) == pytest.approx(wanted, abs=0.0015)
 
@@ -112,7 +132,9 @@ def test_position_pulls_have_unit_width(broad):
     good = (main["share"] > 0.95) & (np.abs(main["cot_alpha"]) < 2) & (np.abs(main["cot_beta"]) < 0.5)
     good = ak.to_numpy(ak.fill_none(good, False))
     for axis in "xy":
-        pull = ak.to_numpy(ak.fill_none((clusters[f"local_{axis}"] - main[axis]) / clusters[f"sigma_{axis}"], 0))[good]
+        pull = ak.to_numpy(
+            ak.fill_none((clusters[f"local_{axis}"] - main[axis]) / clusters[f"sigma_{axis}"], 0)
+        )[good]
         assert 0.5 < np.percentile(np.abs(pull), 68.27) < 1.5
 
 
@@ -205,7 +227,11 @@ def test_undepleted_detector_is_refused():
 def test_events_are_functions_of_seed_and_number():
     detector = part_of(embedded_detector(), np.arange(40))
     lists = [
-        ak.to_list(ak.concatenate(list(simulate_crossings(detector, SimulateOptions(), 2, 60, seed)))["clusters"]["charge"])
+        ak.to_list(
+            ak.concatenate(list(simulate_crossings(detector, SimulateOptions(), 2, 60, seed)))["clusters"][
+                "charge"
+            ]
+        )
         for seed in (3, 3, 4)
     ]
     assert lists[0] == lists[1]
@@ -236,7 +262,13 @@ def test_a_field_beyond_any_trackers_is_refused(field):
 
 @pytest.mark.parametrize(
     ("n_events", "seed", "per_event", "name"),
-    [(-1, 1, 1, "events"), (0, 1, 1, "events"), (10**9, 1, 1, "events"), (1, -1, 1, "seed"), (1, 1, 0, "per_event")],
+    [
+        (-1, 1, 1, "events"),
+        (0, 1, 1, "events"),
+        (10**9, 1, 1, "events"),
+        (1, -1, 1, "seed"),
+        (1, 1, 0, "per_event"),
+    ],
 )
 def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, seed, per_event, name):
     detector = one_module_detector()
@@ -253,7 +285,9 @@ def test_without_particles_there_is_nothing_to_simulate():
         simulate(embedded_detector(), SimulateOptions(generate=GenerateOptions(pileup=0)), 1, 1)
 
 
-@pytest.mark.parametrize(("name", "value"), [("bias", 0.0), ("bias", 1e6), ("depletion", -1.0), ("temperature", -10.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("bias", 0.0), ("bias", 1e6), ("depletion", -1.0), ("temperature", -10.0)]
+)
 def test_voltages_and_temperatures_beyond_a_sensors_are_refused(name, value):
     with pytest.raises(InputError, match=f"simulate: {name} must be"):
         SimulateOptions(**{name: value})
@@ -270,7 +304,9 @@ def test_what_events_need_is_asked_for_before_they_are_begun(monkeypatch):
 def test_another_detector_than_the_generic_one_is_refused_before_the_first_event():
     pytest.importorskip("acts")
     gun = SimulateOptions(generate=GenerateOptions(gun=1))
-    with pytest.raises(InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*smartpix simulate crossings"):
+    with pytest.raises(
+        InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*smartpix simulate crossings"
+    ):
         simulate(one_module_detector(), gun, 1, 1)
     generic = embedded_detector()
     columns = {name: np.array(values) for name, values in generic.columns.items()}

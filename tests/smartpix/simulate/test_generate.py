@@ -36,7 +36,8 @@ def test_collisions_are_reproducible_charged_and_in_acceptance():
         assert np.abs(np.arcsinh(one.momentum[:, 2] / pt)).max() < 4
         assert set(np.abs(one.charge)) == {1.0}
         assert set(one.vertex_id) <= set(range(1, 31))
-        # About 6 charged particles per unit of pseudorapidity in an inelastic collision at 14 TeV, above 0.1 GeV.
+        # About 6 charged particles per unit of pseudorapidity in an inelastic collision at 14 TeV, above 0.1
+        # GeV.
         assert 25 < len(pt) / 30 < 80
         # Most particles come from their collision's vertex.
         first = one.vertex[one.vertex_id == one.vertex_id[0]]
@@ -51,7 +52,10 @@ def test_jets_are_narrow_and_each_from_one_vertex():
     assert found.vertex_id.tolist() == np.repeat(np.arange(8, 308), 10).tolist()
     pt = np.hypot(*found.momentum[:, :2].T)
     assert (pt.min() > 1.0) & (pt.max() < 4.0)
-    eta, phi = np.arcsinh(found.momentum[:, 2] / pt).reshape(300, 10), np.arctan2(*found.momentum[:, 1::-1].T).reshape(300, 10)
+    eta, phi = (
+        np.arcsinh(found.momentum[:, 2] / pt).reshape(300, 10),
+        np.arctan2(*found.momentum[:, 1::-1].T).reshape(300, 10),
+    )
     turn = np.angle(np.exp(1j * (phi[:, :, None] - phi[:, None])))
     apart = np.hypot(eta[:, :, None] - eta[:, None], turn)
     assert apart.max() < 0.1

@@ -1,4 +1,6 @@
-"""Weighting potential against TCAD, Fourier series, conformal mapping and Laplace; the response table against a straight loop."""
+"""Weighting potential against TCAD, Fourier series, conformal mapping and Laplace; the response table against
+a straight loop.
+"""
 
 import math
 
@@ -9,7 +11,14 @@ from scipy.sparse import diags_array, eye_array, kron
 from scipy.sparse.linalg import cg
 
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, Induction, response_table, weighting_potential
+from smartpix.simulate.induction import (
+    CELLS_X,
+    CELLS_Y,
+    SLICE_NS,
+    Induction,
+    response_table,
+    weighting_potential,
+)
 from tests.left_out import require
 from tests.smartpix.simulate import published
 
@@ -57,9 +66,13 @@ def test_potentials_of_all_pixels_add_up_to_that_of_a_plane_condenser(distance, 
     assert total == pytest.approx(1 - distance / SENSOR.thickness, abs=2e-3)
 
 
-@pytest.mark.parametrize("place", [(0, 0, 0.01), (0.01, 0.003, 0.03), (0.04, 0.0, 0.02), (0.0, 0.02, 0.05), (0.02, 0.03, 0.08)])
+@pytest.mark.parametrize(
+    "place", [(0, 0, 0.01), (0.01, 0.003, 0.03), (0.04, 0.0, 0.02), (0.0, 0.02, 0.05), (0.02, 0.03, 0.08)]
+)
 def test_potential_is_the_fourier_solution_of_laplaces_equation(place):
-    """The pixel's Fourier components decay as sinh(q (d - u)) / sinh(q d); here as a series of period 1.2 mm."""
+    """The pixel's Fourier components decay as sinh(q (d - u)) / sinh(q d); here as a series of period 1.2
+    mm.
+    """
     x, y, u = place
     d, period = SENSOR.thickness, 1.2
     k = 2 * np.pi * np.arange(-900, 901) / period
@@ -75,14 +88,21 @@ def test_first_image_alone_is_the_solid_angle_over_two_pi():
     thick = Sensor(thickness=50.0, bias=1e5)
     x, y, u = 0.01, 0.004, 0.02
     solid_angle = dblquad(
-        lambda b, a: u / (a * a + b * b + u * u) ** 1.5, x - 0.025, x + 0.025, y - 0.00625, y + 0.00625, epsabs=1e-9
+        lambda b, a: u / (a * a + b * b + u * u) ** 1.5,
+        x - 0.025,
+        x + 0.025,
+        y - 0.00625,
+        y + 0.00625,
+        epsabs=1e-9,
     )[0]
     assert weighting_potential(x, y, u, thick) == pytest.approx(solid_angle / (2 * np.pi), abs=1e-6)
 
 
 @pytest.mark.parametrize("y", [0.0, 0.004, 0.00625, 0.02, 0.06])
 def test_a_very_long_pixel_has_the_potential_of_a_strip(y):
-    """Conformal mapping exp(pi (y + i u) / d) takes the sensor to the upper half plane, where the potential is an angle."""
+    """Conformal mapping exp(pi (y + i u) / d) takes the sensor to the upper half plane, where the potential
+    is an angle.
+    """
     strip = Sensor(pitch_x=200.0)
     u = np.linspace(0.001, 0.095, 20)
 
@@ -111,7 +131,9 @@ def test_potential_obeys_laplaces_equation():
 
 @pytest.fixture(scope="module")
 def tcad():
-    """Distance from the pixel plane, x and y (mm) and TCAD's weighting potential of the pixel centred on x = y = 0."""
+    """Distance from the pixel plane, x and y (mm) and TCAD's weighting potential of the pixel centred on x =
+    y = 0.
+    """
     require("../shared/data/tcad_50x13")
     place = published.df_ise_vertices("dot1_50x13_wgt_msh.grd") / 1e3
     return (
@@ -131,12 +153,18 @@ def test_tcads_pixel_is_one_quarter_of_an_implant_of_44_by_8_um(tcad):
 
 
 def test_potential_is_tcads_below_the_implants(tcad):
-    """TCAD mirrors its 2.5 pixels at the edges of its box, so ours are summed over the mirror images of the pixel."""
+    """TCAD mirrors its 2.5 pixels at the edges of its box, so ours are summed over the mirror images of the
+    pixel.
+    """
     u, x, y, potential = tcad
     deep = (u > 0.018) & (u < 0.095)
     u, x, y, potential = u[deep], x[deep], y[deep], potential[deep]
     alone = weighting_potential(x, y, u, SENSOR)
-    ours = sum(weighting_potential(x - 0.25 * i, y - 0.0625 * j, u, SENSOR, 40) for i in (-1, 0, 1) for j in range(-6, 7))
+    ours = sum(
+        weighting_potential(x - 0.25 * i, y - 0.0625 * j, u, SENSOR, 40)
+        for i in (-1, 0, 1)
+        for j in range(-6, 7)
+    )
     for depth in np.unique(u.round(6)):
         at = np.abs(u - depth) < 1e-5
         scale = ours[at].max()
@@ -149,9 +177,11 @@ def test_potential_is_tcads_below_the_implants(tcad):
 
 
 def by_finite_differences(n_pixels=2.5, cells=(5, 1.25), step=2.5):
-    """Centres of cells in x and y, distances from the pixel plane (um) and the potential (X, Y, U) of a pixel of 50 x 12.5 um.
+    """Centres of cells in x and y, distances from the pixel plane (um) and the potential (X, Y, U) of a pixel
+    of 50 x 12.5 um.
 
-    Laplace's equation in a box of ``n_pixels`` pixels that begins at the pixel's centre, with mirrors for sides: TCAD's box.
+    Laplace's equation in a box of ``n_pixels`` pixels that begins at the pixel's centre, with mirrors for
+    sides: TCAD's box.
     """
     size = (n_pixels * 50.0, n_pixels * 12.5)
     n, m = [round(length / cell) for length, cell in zip(size, cells, strict=True)], round(100 / step) - 1
@@ -185,7 +215,9 @@ def mirrored(x, y, distance, sensor, period):
 
 
 def test_mirrored_potential_is_laplaces_equation_by_finite_differences():
-    """What TCAD's box of 2.5 by 2.5 pixels holds, solved here; between the pixels and two steps below them it is coarse."""
+    """What TCAD's box of 2.5 by 2.5 pixels holds, solved here; between the pixels and two steps below them it
+    is coarse.
+    """
     x, y, u, solved = by_finite_differences()
     inside = np.isin(u, (10, 20, 30, 50, 70, 80))
     u, solved = u[inside], solved[..., inside]
@@ -212,7 +244,10 @@ def follow(carrier, start, times, sensor, magnetic):
     arrives.terminal, arrives.direction = True, 1
     path = solve_ivp(velocity, (0, times[-1]), start, t_eval=times, events=arrives, rtol=1e-8, atol=1e-11)
     points = [*np.transpose(path.y)] if len(path.t) else []
-    return [*points, *(len(times) - len(points)) * [path.y_events[0][0] if len(points) < len(times) else None]]
+    return [
+        *points,
+        *(len(times) - len(points)) * [path.y_events[0][0] if len(points) < len(times) else None],
+    ]
 
 
 def induced_by(sensor, magnetic, start, slices, neighbours, period=0):
@@ -285,9 +320,13 @@ def test_every_pair_is_collected_whole_on_the_pixel_it_drifts_to():
 
 
 def test_charge_never_exceeds_the_pair_and_is_ramos_for_a_plane_condenser():
-    """All pixels together see the way of the carriers over the thickness; the 3 x 3 nearest see it within a few per cent."""
+    """All pixels together see the way of the carriers over the thickness; the 3 x 3 nearest see it within a
+    few per cent.
+    """
     sensor, slices = Sensor(0.05, 0.05), (1,)
-    few, many = (response_table(sensor, NONE, slices, Induction(*n)).values.sum(axis=(3, 4)) for n in ((1, 1), (3, 3)))
+    few, many = (
+        response_table(sensor, NONE, slices, Induction(*n)).values.sum(axis=(3, 4)) for n in ((1, 1), (3, 3))
+    )
     for total in (few, many):
         assert total.max() <= 1 + 1e-6
         assert total.min() > -0.02
@@ -295,8 +334,14 @@ def test_charge_never_exceeds_the_pair_and_is_ramos_for_a_plane_condenser():
     start = np.linspace(-0.05, 0.05, len(many))
     for s, number in enumerate(slices):
         t = (number + 1) * SLICE_NS
-        up = np.interp(np.minimum(np.interp(start, drift.z, drift.tau_e) + t, drift.tau_e[-1]), drift.tau_e, drift.z)
-        down = np.interp(np.minimum(np.interp(start, drift.z, drift.tau_h) + t, drift.tau_h[0]), drift.tau_h[::-1], drift.z[::-1])
+        up = np.interp(
+            np.minimum(np.interp(start, drift.z, drift.tau_e) + t, drift.tau_e[-1]), drift.tau_e, drift.z
+        )
+        down = np.interp(
+            np.minimum(np.interp(start, drift.z, drift.tau_h) + t, drift.tau_h[0]),
+            drift.tau_h[::-1],
+            drift.z[::-1],
+        )
         np.testing.assert_allclose(many[..., s].mean(axis=(1, 2)), (up - down) / 0.1, atol=0.012)
         assert few[..., s].mean() == pytest.approx(many[..., s].mean(), abs=0.06)
 

@@ -89,7 +89,9 @@ def test_a_script_without_a_guard_simulates(generator, tmp_path):
         "print(len(collisions(GenerateOptions(pileup=3), BeamSpot(), 2, 1)))\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr, done.returncode) == ("2\n", "", 0)
 
 
@@ -102,7 +104,9 @@ def test_without_chromo_the_extra_is_named(generator):
 
 def test_a_process_that_dies_is_one_error(generator):
     generator("os.kill(os.getpid(), 9)")
-    with pytest.raises(InputError, match=r"the process that makes the collisions ended with code -9; .* too little memory"):
+    with pytest.raises(
+        InputError, match=r"the process that makes the collisions ended with code -9; .* too little memory"
+    ):
         produce(REQUEST, 1, 1)
 
 
@@ -122,7 +126,8 @@ def test_it_ends_when_the_one_that_started_it_is_killed(generator, tmp_path, how
     off = "ctypes.CDLL(None).prctl(1, 0)" if how == "pipe" and sys.platform == "linux" else "pass"
     busy = "ctypes.PyDLL(None).sleep(60)" if how == "signal" else "time.sleep(60)"
     folder = generator(
-        f"{off}; open({str(told)!r} + '~', 'w').write(str(os.getpid())); os.rename({str(told)!r} + '~', {str(told)!r}); {busy}"
+        f"{off}; open({str(told)!r} + '~', 'w').write(str(os.getpid())); os.rename({str(told)!r} + '~', "
+        f"{str(told)!r}); {busy}"
     )
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"}
     command = [sys.executable, "-c", textwrap.dedent(STARTS.format(request=REQUEST))]

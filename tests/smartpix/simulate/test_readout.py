@@ -15,7 +15,9 @@ QUIET = ReadoutOptions(noise=0.0)
 
 
 def read(charge, options=QUIET, seed=1):
-    return digitise(np.asarray(charge, dtype=np.float32).reshape(-1, 1), options, np.random.default_rng(seed))[:, 0]
+    return digitise(
+        np.asarray(charge, dtype=np.float32).reshape(-1, 1), options, np.random.default_rng(seed)
+    )[:, 0]
 
 
 RAMP = np.concatenate([np.linspace(-20_000, 20_000, 40_001), np.linspace(-400, 400, 8001)])
@@ -33,7 +35,9 @@ def test_adc_is_monotone_idempotent_and_has_at_most_its_codes(bits, threshold, t
     assert np.all(out[np.abs(RAMP) < threshold] == 0)
     # With 2 bits there are no negative codes.
     wanted = np.sign(RAMP[np.abs(RAMP) > threshold])
-    np.testing.assert_array_equal(np.sign(out[np.abs(RAMP) > threshold]), np.maximum(wanted, 0) if bits == 2 else wanted)
+    np.testing.assert_array_equal(
+        np.sign(out[np.abs(RAMP) > threshold]), np.maximum(wanted, 0) if bits == 2 else wanted
+    )
 
 
 def test_all_codes_are_used():
@@ -70,7 +74,9 @@ def test_digitised_charge_is_a_code_in_the_order_of_the_charge(bits, threshold, 
     # In range, a code is at most half a step of the logarithm off.
     n_positive = int(np.sum(codes > 0))
     inside = (charge >= np.float32(threshold)) & (charge < 0.999 * top)
-    assert np.all(np.abs(np.log(out[inside] / charge[inside])) <= 0.5001 * np.log(top / threshold) / n_positive)
+    assert np.all(
+        np.abs(np.log(out[inside] / charge[inside])) <= 0.5001 * np.log(top / threshold) / n_positive
+    )
 
 
 def test_adc_error_is_bounded_by_its_logarithmic_step():
@@ -104,7 +110,9 @@ def test_charge_at_the_threshold_reads_as_the_lowest_positive_level(threshold):
 
 def test_without_adc_the_charge_stays_analogue():
     options = ReadoutOptions(0.0, 300.0, adc_bits=0)
-    np.testing.assert_array_equal(read([-301, -299, 0, 299, 300, 1234.5, 1e6], options), [-301, 0, 0, 0, 300, 1234.5, 1e6])
+    np.testing.assert_array_equal(
+        read([-301, -299, 0, 299, 300, 1234.5, 1e6], options), [-301, 0, 0, 0, 300, 1234.5, 1e6]
+    )
 
 
 def test_noise_is_gaussian_with_the_given_width_and_independent_in_each_slice():
@@ -127,7 +135,9 @@ def test_threshold_dispersion_widens_the_efficiency_to_a_normal_cdf(noise, bits)
     charge = np.repeat([200.0, 300.0, 400.0, 500.0, 650.0], 20_000)
     fired = (read(charge, options) > 0).reshape(5, -1).mean(1)
     width = np.hypot(noise, 90)
-    np.testing.assert_allclose(fired, stats.norm.cdf((np.array([200, 300, 400, 500, 650]) - 400) / width), atol=0.012)
+    np.testing.assert_allclose(
+        fired, stats.norm.cdf((np.array([200, 300, 400, 500, 650]) - 400) / width), atol=0.012
+    )
 
 
 def test_a_pixel_has_one_threshold_for_all_its_slices():
@@ -142,11 +152,15 @@ def test_a_pixel_has_one_threshold_for_all_its_slices():
 
 def test_rate_of_noise_pixels_is_the_tail_of_the_gaussian():
     assert noise_pixel_rate(ReadoutOptions(50.0, 200.0)) == pytest.approx(stats.norm.sf(4))
-    assert noise_pixel_rate(ReadoutOptions(30.0, 200.0, threshold_dispersion=40.0)) == pytest.approx(stats.norm.sf(4), rel=2e-3)
+    assert noise_pixel_rate(ReadoutOptions(30.0, 200.0, threshold_dispersion=40.0)) == pytest.approx(
+        stats.norm.sf(4), rel=2e-3
+    )
     assert noise_pixel_rate(ReadoutOptions(0.0, 200.0)) == 0
 
 
-@pytest.mark.parametrize(("noise", "threshold", "dispersion"), [(50.0, 100.0, 0.0), (50.0, 150.0, 40.0), (30.0, 180.0, 60.0)])
+@pytest.mark.parametrize(
+    ("noise", "threshold", "dispersion"), [(50.0, 100.0, 0.0), (50.0, 150.0, 40.0), (30.0, 180.0, 60.0)]
+)
 def test_rate_of_noise_pixels_is_that_of_empty_pixels_read_out(noise, threshold, dispersion):
     options = ReadoutOptions(noise, threshold, dispersion)
     n = 500_000

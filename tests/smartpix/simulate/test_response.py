@@ -1,4 +1,6 @@
-"""Induced charge: PixelAV's clusters, conservation, timing, drift and spread against closed forms and published straggling."""
+"""Induced charge: PixelAV's clusters, conservation, timing, drift and spread against closed forms and
+published straggling.
+"""
 
 import numpy as np
 import pytest
@@ -20,13 +22,15 @@ MINIMUM = 3.6 / np.hypot(1, 3.6)
 
 
 def induce(
-    n, cots=(0.0, 0.0), position=(0.0, 0.0), beta=1.0, sensor=SENSOR, b=NONE, slices=(19,), seed=1, half=HALF, sense=1,
+    n, cots=(0.0, 0.0), position=(0.0, 0.0), beta=1.0, sensor=SENSOR, b=NONE, slices=(19,), seed=1,
+    half=HALF, sense=1,
     neighbours=(1, 1), period=0, **more,
 ):  # fmt: skip
     direction = np.broadcast_to(sense * np.column_stack([np.broadcast_to(cots, (n, 2)), np.ones(n)]), (n, 3))
     place = np.broadcast_to(np.asarray(position, dtype=float), (n, 2))
     return induced_charge(
-        place, direction, np.full(n, beta), np.tile(half, (n, 1)), sensor, b, slices, seed, Induction(*neighbours, period), **more
+        place, direction, np.full(n, beta), np.tile(half, (n, 1)), sensor, b, slices, seed,
+        Induction(*neighbours, period), **more
     )  # fmt: skip
 
 
@@ -54,12 +58,16 @@ def centre(out, s=-1, half=HALF, sensor=SENSOR, soft=False):
 def spread(n, around=(0.0, 0.0)):
     """Places that fill two columns and eight rows evenly, so that the pixels' size averages out."""
     i = np.arange(n)
-    return np.asarray(around) + np.stack([0.1 * ((i * 0.618034) % 1 - 0.5), 0.1 * ((i + 0.5) / n - 0.5)], axis=1)
+    return np.asarray(around) + np.stack(
+        [0.1 * ((i * 0.618034) % 1 - 0.5), 0.1 * ((i + 0.5) / n - 0.5)], axis=1
+    )
 
 
 def mode(values, width):
     """Most probable value from a parabola through the logarithm of a histogram's peak."""
-    counts, edges = np.histogram(values, np.arange(np.percentile(values, 1), np.percentile(values, 95), width))
+    counts, edges = np.histogram(
+        values, np.arange(np.percentile(values, 1), np.percentile(values, 95), width)
+    )
     near = slice(max(int(np.argmax(counts)) - 5, 0), int(np.argmax(counts)) + 6)
     fit = np.polyfit((edges[:-1] + width / 2)[near], np.log(counts[near]), 2)
     return -fit[1] / (2 * fit[0])
@@ -71,7 +79,9 @@ N_PIXELAV = 2000
 
 
 class PixelAV:
-    """One of its clusters and a sample of ours at the same place, both as share of the pairs: (S, R, C) and (N, S, R, C)."""
+    """One of its clusters and a sample of ours at the same place, both as share of the pairs: (S, R, C) and
+    (N, S, R, C).
+    """
 
     SENSOR = Sensor(0.025, 0.025, 0.05, 50.0, 7.7 / 4, 253.0)
     HALF = (21 * 0.0125, 13 * 0.0125)
@@ -86,7 +96,8 @@ class PixelAV:
         self.midplane = entry + flight[:2] / flight[2] * (25 - truth["z-entry"])
         n = N_PIXELAV
         out = induced_charge(
-            np.tile(self.midplane / 1e3, (n, 1)), np.tile(flight, (n, 1)), np.ones(n), np.tile(self.HALF, (n, 1)), self.SENSOR,
+            np.tile(self.midplane / 1e3, (n, 1)), np.tile(flight, (n, 1)), np.ones(n), np.tile(self.HALF, (n,
+            1)), self.SENSOR,
             (field, 0.0, 0.0), ALL, 1, Induction(1, 1), ends_at_array=False, smallest=0.05,
         )  # fmt: skip
         self.electrons = image(out, n, (13, 21))
@@ -142,7 +153,9 @@ def test_ordinary_cluster_of_pixelav_is_one_of_ours(pixelav):
         assert ordinary.difference(s) < np.median(ours_differ)
         assert np.corrcoef(theirs.ravel(), ours.mean(axis=0).ravel())[0, 1] > 0.98
     np.testing.assert_allclose(
-        ordinary.theirs[-1].sum(axis=0)[10:13], ordinary.ours[:, -1].mean(axis=0).sum(axis=0)[10:13], atol=0.03
+        ordinary.theirs[-1].sum(axis=0)[10:13],
+        ordinary.ours[:, -1].mean(axis=0).sum(axis=0)[10:13],
+        atol=0.03,
     )
     np.testing.assert_allclose(
         ordinary.theirs[-1].sum(axis=1)[4:6], ordinary.ours[:, -1].mean(axis=0).sum(axis=1)[4:6], atol=0.05
@@ -167,7 +180,9 @@ def test_hard_delta_ray_aside_the_columns_and_the_tracks_own_row_are_pixelavs(pi
     assert hard.pairs == 17_461
     by_column = hard.theirs[-1].sum(axis=0)
     assert set(np.flatnonzero(by_column)) == {9, 10, 11, 12}
-    np.testing.assert_array_equal(np.flatnonzero(np.median(hard.electrons[:, -1].sum(axis=1), axis=0) > 0), [9, 10, 11])
+    np.testing.assert_array_equal(
+        np.flatnonzero(np.median(hard.electrons[:, -1].sum(axis=1), axis=0) > 0), [9, 10, 11]
+    )
     # Row 6 is where the track's own charge goes; the electron left its own in row 5.
     theirs = hard.theirs[-1, 6] * hard.pairs
     ours = hard.electrons[:, -1, 6]
@@ -191,7 +206,9 @@ def test_agreement_with_pixelav_fails_with_the_field_reversed(pixelav):
 
 @pytest.mark.parametrize("beta_gamma", [3.6, 1000.0])
 def test_pairs_follow_the_straggling_of_the_spectrum(beta_gamma):
-    """Against the spectrum folded with itself; hard delta rays leave the silicon, which takes away from the tail."""
+    """Against the spectrum folded with itself; hard delta rays leave the silicon, which takes away from the
+    tail.
+    """
     n = 20_000
     pairs = induce(n, beta=beta_gamma / np.hypot(1, beta_gamma))[4]
     expected = Straggling(100, beta_gamma)
@@ -202,10 +219,14 @@ def test_pairs_follow_the_straggling_of_the_spectrum(beta_gamma):
 
 
 def test_number_of_pairs_fluctuates_with_the_fano_factor():
-    """In 1 um a loss is one plasmon's, or that of a few: whole numbers of pairs, each peak as wide as Fano makes it."""
+    """In 1 um a loss is one plasmon's, or that of a few: whole numbers of pairs, each peak as wide as Fano
+    makes it.
+    """
     n, beta_gamma, most = 60_000, 3.6, 40
     thin = Sensor(0.05, 0.05, 0.001, 10.0, 0.0)
-    pairs = induce(n, beta=beta_gamma / np.hypot(1, beta_gamma), sensor=thin, half=(0.125, 0.125), ends_at_array=False)[4]
+    pairs = induce(
+        n, beta=beta_gamma / np.hypot(1, beta_gamma), sensor=thin, half=(0.125, 0.125), ends_at_array=False
+    )[4]
     counts = np.bincount(pairs[pairs <= most], minlength=most + 1)
 
     def chi_square(fano):
@@ -246,7 +267,9 @@ def test_most_probable_charge_of_300_um():
 
 
 def test_straggling_is_as_wide_as_landaus():
-    """Full width at half maximum of 100 um: Landau's alone (4.02 xi) and up to 80 % more, by the binding of the electrons."""
+    """Full width at half maximum of 100 um: Landau's alone (4.02 xi) and up to 80 % more, by the binding of
+    the electrons.
+    """
     n = 15_000
     pairs = induce(n, beta=MINIMUM)[4]
     counts, edges = np.histogram(pairs, np.arange(3000, 15_000, 250))
@@ -264,7 +287,9 @@ def test_charge_grows_with_the_path():
         inclined = induce(n, cots)[4]
         path = np.sqrt(1 + cots[0] ** 2 + cots[1] ** 2)
         # The median also grows with the logarithm of the path.
-        assert np.minimum(inclined / path, 30_000).mean() == pytest.approx(np.minimum(straight, 30_000).mean(), rel=0.06)
+        assert np.minimum(inclined / path, 30_000).mean() == pytest.approx(
+            np.minimum(straight, 30_000).mean(), rel=0.06
+        )
         assert inclined.mean() == pytest.approx(path * straight.mean(), rel=0.05)
 
 
@@ -274,7 +299,8 @@ def test_charge_grows_with_the_path():
 def test_all_pairs_are_collected_in_whole_electrons():
     n = 1500
     rng = np.random.default_rng(5)
-    out = induce(n, np.column_stack([rng.normal(0, 1.5, n), rng.normal(0, 0.3, n)]), rng.uniform(-0.1, 0.1, (n, 2)), b=BARREL,
+    out = induce(n, np.column_stack([rng.normal(0, 1.5, n), rng.normal(0, 0.3, n)]), rng.uniform(-0.1, 0.1,
+    (n, 2)), b=BARREL,
                  half=(5.0125, 5.00625), ends_at_array=False, smallest=0.0)  # fmt: skip
     np.testing.assert_array_equal(out[3], np.rint(out[3]))
     np.testing.assert_array_equal(totals(out, n), out[4])
@@ -292,16 +318,26 @@ def test_last_slice_does_not_depend_on_the_slices_read_out():
 
 def test_total_charge_is_conserved_whatever_the_field_and_the_place():
     reference = totals(induce(300), 300)
-    for out in (induce(300, b=BARREL), induce(300, position=(0.013, 0.004)), induce(300, position=(-30.0, 5.0), b=BARREL)):
+    for out in (
+        induce(300, b=BARREL),
+        induce(300, position=(0.013, 0.004)),
+        induce(300, position=(-30.0, 5.0), b=BARREL),
+    ):
         np.testing.assert_allclose(totals(out, 300), reference, rtol=0.02)
 
 
 def test_array_smaller_than_the_track_loses_exactly_what_is_outside():
     n, cots = 200, (3.0, 0.8)
     everywhere = image(
-        induce(n, cots, slices=(0, 19), b=BARREL, half=(1.025, 0.50625), ends_at_array=False, smallest=0), n, (81, 41)
+        induce(n, cots, slices=(0, 19), b=BARREL, half=(1.025, 0.50625), ends_at_array=False, smallest=0),
+        n,
+        (81, 41),
     )
-    inside = image(induce(n, cots, slices=(0, 19), b=BARREL, half=(0.125, 0.04375), ends_at_array=False, smallest=0), n, (7, 5))
+    inside = image(
+        induce(n, cots, slices=(0, 19), b=BARREL, half=(0.125, 0.04375), ends_at_array=False, smallest=0),
+        n,
+        (7, 5),
+    )
     np.testing.assert_array_equal(inside, everywhere[:, :, 37:44, 18:23])
     assert inside[:, 1].sum() < 0.8 * everywhere[:, 1].sum()
 
@@ -313,17 +349,22 @@ def test_tracks_that_cross_the_side_of_a_module_ionise_only_inside():
         out = induce(n, (1.0, 0.0), (x, 0.0), half=half)
         assert out[4].mean() / whole == pytest.approx(share, abs=0.03 if share else 0.0)
         assert np.all(totals(out, n) <= out[4])
-        # The silicon goes on where it need not end: the same pairs as in the middle, charge only on the pixels there are.
+        # The silicon goes on where it need not end: the same pairs as in the middle, charge only on the
+        # pixels there are.
         goes_on = induce(n, (1.0, 0.0), (x, 0.0), half=half, ends_at_array=False)
         assert goes_on[4].mean() == pytest.approx(whole, rel=0.03)
         assert len(goes_on[0]) == 0 or goes_on[2].max() < 21
     grazing = induce(n, (0.0, 2.0), (0.0, half[1]), half=half)
-    assert grazing[4].mean() / induce(n, (0.0, 2.0), half=half, ends_at_array=False)[4].mean() == pytest.approx(0.5, abs=0.02)
+    assert grazing[4].mean() / induce(n, (0.0, 2.0), half=half, ends_at_array=False)[
+        4
+    ].mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_crossing_outside_the_module_leaves_nothing_and_at_the_edge_less():
     assert len(induce(5, position=(40.0, 0.0))[0]) == 0
-    inside, edge = (np.minimum(totals(induce(2000, position=(x, 0.0)), 2000), 20_000).sum() for x in (0.0, 36.0))
+    inside, edge = (
+        np.minimum(totals(induce(2000, position=(x, 0.0)), 2000), 20_000).sum() for x in (0.0, 36.0)
+    )
     assert edge / inside == pytest.approx(0.5, abs=0.05)
 
 
@@ -340,7 +381,10 @@ def test_pixels_lie_on_the_module():
 
 
 def test_faint_pixels_are_left_out():
-    out, kept = induce(200, (0.5, 0.1), slices=(0, 19), smallest=0.0), induce(200, (0.5, 0.1), slices=(0, 19), smallest=40.0)
+    out, kept = (
+        induce(200, (0.5, 0.1), slices=(0, 19), smallest=0.0),
+        induce(200, (0.5, 0.1), slices=(0, 19), smallest=40.0),
+    )
     loud = np.abs(out[3]).max(axis=1) >= 40
     assert 0.2 < loud.mean() < 0.8
     for a, b in zip(out[:4], kept[:4], strict=True):
@@ -362,9 +406,19 @@ def test_signal_is_cumulative_and_complete_after_the_holes_have_gone():
 
 @pytest.mark.parametrize("s", [0, 1])
 def test_early_signal_is_ramos_for_a_plane_condenser(s):
-    """Charge induced on all pixels: the way the carriers have moved over the thickness, from their equations of motion."""
+    """Charge induced on all pixels: the way the carriers have moved over the thickness, from their equations
+    of motion.
+    """
     sensor, n = Sensor(0.1, 0.05, 0.05, 30.0, 2.0), 1500
-    out = induce(n, sensor=sensor, slices=(s, 19), half=(5.05, 5.025), position=spread(n), neighbours=(2, 2), ends_at_array=False)
+    out = induce(
+        n,
+        sensor=sensor,
+        slices=(s, 19),
+        half=(5.05, 5.025),
+        position=spread(n),
+        neighbours=(2, 2),
+        ends_at_array=False,
+    )
     measured = totals(out, n, 0).sum() / totals(out, n).sum()
     start = np.linspace(-0.025, 0.025, 42)[1:-1]
 
@@ -396,7 +450,9 @@ def test_electrons_near_the_pixels_arrive_first():
 # --- place
 
 
-@pytest.mark.parametrize(("b", "x", "y"), [(BARREL, 0, -1), ((-3.8, 0, 0), 0, 1), ((0, 3.8, 0), 1, 0), ((0, 0, 3.8), 0, 0)])
+@pytest.mark.parametrize(
+    ("b", "x", "y"), [(BARREL, 0, -1), ((-3.8, 0, 0), 0, 1), ((0, 3.8, 0), 1, 0), ((0, 0, 3.8), 0, 0)]
+)
 def test_charge_moves_by_the_lorentz_shift(b, x, y):
     """16.5 um on average: half of 33 um, PixelAV's drift at 263 K and 3.8 T."""
     place = spread(1500)
@@ -416,17 +472,21 @@ def test_cluster_is_as_long_as_the_track():
         out = induce(400, cots)
         over = out[3][:, 0] > 300
         length = [np.ptp(out[axis][over & (out[0] == k)]) + 1 for k in range(400)]
-        # A straight segment of length L on pixels of pitch p covers L / p + 1 of them on average, less the low ends.
+        # A straight segment of length L on pixels of pitch p covers L / p + 1 of them on average, less the
+        # low ends.
         assert np.median(length) == pytest.approx(max(cots) * 0.1 / pitch + 1, abs=1.1)
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.0005, 0.001, 0.002])
 def test_diffusion_widens_the_charge_by_about_two_micrometres(distance):
-    """Straight tracks near a pixel border: the usual share beyond it is the tail of the diffusion's Gaussian."""
+    """Straight tracks near a pixel border: the usual share beyond it is the tail of the diffusion's
+    Gaussian.
+    """
     out = induce(1500, position=(0.025, distance))
     beyond = np.where(out[1] < 672, out[3][:, 0], 0)
     share = np.median(np.bincount(out[0], beyond, 1500) / totals(out, 1500))
-    # The variance grows with the way to the pixels, up to (2.24 um)^2 = 2 (kT/e) mu t: average over the depth.
+    # The variance grows with the way to the pixels, up to (2.24 um)^2 = 2 (kT/e) mu t: average over the
+    # depth.
     sigma = 0.00224 * np.sqrt(np.linspace(0.001, 1, 400))
     assert share == pytest.approx(norm.sf(distance / sigma).mean(), abs=0.02)
 
@@ -434,7 +494,8 @@ def test_diffusion_widens_the_charge_by_about_two_micrometres(distance):
 def displaced(share_of_range, n=60_000):
     """Shift in um of the charge by one straight electron each, drawn in plain NumPy, and their weights.
 
-    Its range is E. J. Kobetich and R. Katz', Phys. Rev. 170 (1968) 391, its energy left goes as (1 - s / R)^(1 / 1.75).
+    Its range is E. J. Kobetich and R. Katz', Phys. Rev. 170 (1968) 391, its energy left goes as (1 - s /
+    R)^(1 / 1.75).
     """
     rng = np.random.default_rng(7)
     energy = 5e3 * 200 ** rng.random(n)
@@ -455,7 +516,9 @@ def displaced(share_of_range, n=60_000):
 
 
 def test_delta_rays_displace_the_charge_sideways():
-    """Tails of the charge's centre across normal tracks: as of electrons that go between 0.4 and 1.2 practical ranges."""
+    """Tails of the charge's centre across normal tracks: as of electrons that go between 0.4 and 1.2
+    practical ranges.
+    """
     n = 20_000
     out = induce(n, half=(2.025, 2.00625), ends_at_array=False, smallest=0.0)
     y = np.bincount(out[0], out[3][:, 0] * ((out[1] + 0.5) * 12.5 - 2006.25), n) / out[4]
@@ -470,13 +533,17 @@ def test_delta_rays_displace_the_charge_sideways():
 
 
 def test_delta_rays_leave_most_at_the_end_of_their_path():
-    """The energy left is E (1 - s / R)^(1 / 1.75): on average a pair is made at 1 - 1 / 2.75 of the way, in the middle if evenly.
+    """The energy left is E (1 - s / R)^(1 / 1.75): on average a pair is made at 1 - 1 / 2.75 of the way, in
+    the middle if evenly.
 
-    A fast field and rows of 2 um keep where it was made; only tracks with more than 3,000 pairs on one side count.
+    A fast field and rows of 2 um keep where it was made; only tracks with more than 3,000 pairs on one side
+    count.
     """
     n, pitch, rows = 20_000, 0.002, 101
     fine = Sensor(0.4, pitch, 0.1, 4000.0, 0.0)
-    out = induce(n, sensor=fine, half=(0.6, rows * pitch / 2), neighbours=(0, 0), ends_at_array=False, smallest=0.0)
+    out = induce(
+        n, sensor=fine, half=(0.6, rows * pitch / 2), neighbours=(0, 0), ends_at_array=False, smallest=0.0
+    )
     profile = np.zeros((n, rows))
     np.add.at(profile, (out[0], out[1]), out[3][:, 0])
     middle, away = rows // 2, 1 + np.arange(rows // 2)
@@ -525,7 +592,18 @@ def test_mean_image_has_the_symmetry_of_the_field(b, mirror, symmetric):
 
     def mean(sign, seed):
         return mean_and_error(
-            induce(n, sign * cots, sign * place, b=b, slices=(0, 3, 19), half=half, ends_at_array=False, seed=seed), n, shape
+            induce(
+                n,
+                sign * cots,
+                sign * place,
+                b=b,
+                slices=(0, 3, 19),
+                half=half,
+                ends_at_array=False,
+                seed=seed,
+            ),
+            n,
+            shape,
         )
 
     (one, error), (two, other) = mean(np.ones(2), 1), mean(np.array(mirror), 2)
@@ -539,7 +617,8 @@ def test_either_side_of_incidence_gives_the_same_clusters():
     """But for the electrons that hard collisions throw forwards."""
     n, half, shape = 4000, (0.275, 0.10625), (17, 11)
     sides = [
-        induce(n, (0.8, 0.3), b=BARREL, half=half, slices=(0, 19), sense=s, seed=3 + s, ends_at_array=False) for s in (1, -1)
+        induce(n, (0.8, 0.3), b=BARREL, half=half, slices=(0, 19), sense=s, seed=3 + s, ends_at_array=False)
+        for s in (1, -1)
     ]
     (one, error), (two, other) = (mean_and_error(out, n, shape) for out in sides)
     assert np.abs(one - two).sum() < 0.06 * one.sum()
@@ -550,7 +629,8 @@ def test_either_side_of_incidence_gives_the_same_clusters():
 def test_direction_may_have_any_length():
     one, two = (
         induced_charge(
-            np.zeros((9, 2)), np.tile([0.5, 0.2, 1.0], (9, 1)) * length, np.ones(9), np.tile(HALF, (9, 1)), SENSOR, BARREL,
+            np.zeros((9, 2)), np.tile([0.5, 0.2, 1.0], (9, 1)) * length, np.ones(9), np.tile(HALF, (9, 1)),
+            SENSOR, BARREL,
             (19,), 4, Induction(1, 1),
         )
         for length in (1.0, 4.0)
@@ -571,7 +651,9 @@ def test_direction_may_have_any_length():
 )  # fmt: skip
 def test_any_pitch_and_thickness_works(sensor):
     n, half = 1500, (20.5 * sensor.pitch_x, 20.5 * sensor.pitch_y)
-    out = induce(n, (0.2, 0.1), sensor=sensor, b=BARREL, slices=(0, 19), half=half, ends_at_array=False, smallest=0)
+    out = induce(
+        n, (0.2, 0.1), sensor=sensor, b=BARREL, slices=(0, 19), half=half, ends_at_array=False, smallest=0
+    )
     held = totals(out, n) == out[4]
     assert held.mean() > 0.98
     assert np.median(out[4]) / (1e3 * sensor.thickness * np.sqrt(1.05)) == pytest.approx(82, rel=0.07)

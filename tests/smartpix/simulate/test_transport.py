@@ -22,7 +22,9 @@ def pions(pt, charge, phi, eta):
 def test_embedded_table_is_the_generic_detector():
     made, embedded = transport_module.generic_detector(), embedded_detector()
     for name in DETECTOR:
-        np.testing.assert_allclose(np.asarray(made.columns[name], float), np.asarray(embedded.columns[name], float), atol=1e-9)
+        np.testing.assert_allclose(
+            np.asarray(made.columns[name], float), np.asarray(embedded.columns[name], float), atol=1e-9
+        )
 
 
 def test_thickness_of_the_disks_may_differ():
@@ -46,7 +48,9 @@ def test_crossings_lie_on_helices_and_on_their_modules(field):
     radius = np.hypot(*crossings.point[:, :2].T)
     # From the origin: phi(r) = phi0 - asin(q 0.3 B r / (2 pT)), z = 2 R asin(r / 2R) sinh(eta).
     half = np.arcsin(charge[who] * 0.299792458e-3 * field * radius / (2 * pt[who]))
-    turned = np.angle(np.exp(1j * (np.arctan2(crossings.point[:, 1], crossings.point[:, 0]) - phi[who] + half)))
+    turned = np.angle(
+        np.exp(1j * (np.arctan2(crossings.point[:, 1], crossings.point[:, 0]) - phi[who] + half))
+    )
     # Scattering: a few mrad at most at these momenta, times the lever arm.
     assert np.percentile(np.abs(turned), 90) < 2e-3
     bend = np.abs(2 * pt[who] / (0.299792458e-3 * field) * half)

@@ -10,7 +10,12 @@ from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import KIND, resume, save_checkpoint
 
-MADE_WITH = {"options": {"epochs": 3, "augment": ("shift",)}, "clusters": 7, "charge": 0.1 + 0.2, "start": None}
+MADE_WITH = {
+    "options": {"epochs": 3, "augment": ("shift",)},
+    "clusters": 7,
+    "charge": 0.1 + 0.2,
+    "start": None,
+}
 
 
 def network(seed):
@@ -33,7 +38,12 @@ def saved(tmp_path):
     model, optimizer = network(1)
     steps(model, optimizer, 5, 1)
     save_checkpoint(
-        tmp_path / "w.checkpoint", MADE_WITH, 2, model, optimizer, {"history": [3.0, 2.5], "best": model.state_dict()}
+        tmp_path / "w.checkpoint",
+        MADE_WITH,
+        2,
+        model,
+        optimizer,
+        {"history": [3.0, 2.5], "best": model.state_dict()},
     )
     return tmp_path / "w.checkpoint", model, optimizer
 
@@ -95,7 +105,8 @@ def test_a_checkpoint_that_is_cut_off_is_an_input_error(saved, share):
     content = saved[0].read_bytes()
     saved[0].write_bytes(content[: int(share * len(content))])
     with pytest.raises(
-        InputError, match=r"w\.checkpoint: damaged checkpoint, or of another version .*; delete it to start again"
+        InputError,
+        match=r"w\.checkpoint: damaged checkpoint, or of another version .*; delete it to start again",
     ):
         resume(saved[0], MADE_WITH, *network(2))
 

@@ -35,7 +35,9 @@ def silent(line):
 
 
 def first(samples, n):
-    return dataclasses.replace(samples, images=samples.images[:n], targets=samples.targets[:n], truncated=samples.truncated[:n])
+    return dataclasses.replace(
+        samples, images=samples.images[:n], targets=samples.targets[:n], truncated=samples.truncated[:n]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def cut_after(epoch):
     "options",
     [
         QUICK,
-        TrainMdnOptions(NetworkOptions("conv", batch_norm=True), 3, 256, augment=AUGMENTATIONS, patience=2, seed=5),
+        TrainMdnOptions(
+            NetworkOptions("conv", batch_norm=True), 3, 256, augment=AUGMENTATIONS, patience=2, seed=5
+        ),
         TrainMdnOptions(NetworkOptions("mlp"), 3, 256, schedule="constant", augment=()),
     ],
     ids=["columns", "conv", "mlp"],
@@ -90,7 +94,12 @@ def test_interrupted_training_ends_with_identical_weights(tmp_path, few, options
         np.testing.assert_array_equal(two[0][name], array)
     assert one[1] == two[1]
     assert parts == whole
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["parts.json", "parts.safetensors", "whole.json", "whole.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "parts.json",
+        "parts.safetensors",
+        "whole.json",
+        "whole.safetensors",
+    ]
 
 
 @pytest.fixture
@@ -102,7 +111,8 @@ def interrupted(tmp_path, few):
 
 
 CHANGES = [
-    {"epochs": 4}, {"batch_size": 128}, {"learning_rate": 1e-3}, {"schedule": "constant"}, {"patience": 1}, {"augment": ()},
+    {"epochs": 4}, {"batch_size": 128}, {"learning_rate": 1e-3}, {"schedule": "constant"}, {"patience": 1},
+    {"augment": ()},
     {"seed": 2}, {"validation_share": 0.3}, {"network": NetworkOptions(batch_norm=True)},
 ]  # fmt: skip
 
@@ -115,7 +125,9 @@ def test_checkpoint_of_other_options_is_refused(interrupted, few, change):
     assert interrupted.with_suffix(".checkpoint").read_bytes() == content
 
 
-@pytest.mark.parametrize("change", [{"epochs": 4}, {"network": NetworkOptions(batch_norm=True)}], ids=["epochs", "network"])
+@pytest.mark.parametrize(
+    "change", [{"epochs": 4}, {"network": NetworkOptions(batch_norm=True)}], ids=["epochs", "network"]
+)
 def test_option_that_differs_from_the_checkpoints_is_named(interrupted, few, change):
     with pytest.raises(InputError) as error:
         train_on(few, "barrel", interrupted, dataclasses.replace(QUICK, **change), silent)
@@ -126,9 +138,11 @@ def test_checkpoint_of_other_clusters_region_or_start_is_refused(interrupted, sa
     other = dataclasses.replace(few, images=few.images * np.float32(1.01))
     slices = dataclasses.replace(few, slices=(1, 19))
     save_start(tmp_path / "start.safetensors", NetworkOptions())
-    for given, region, start, named in ((first(samples, 2100), "barrel", None, "clusters"), (other, "barrel", None, "charge"),
+    for given, region, start, named in ((first(samples, 2100), "barrel", None, "clusters"), (other, "barrel",
+    None, "charge"),
                                         (few, "endcap", None, "region"), (slices, "barrel", None, "slices"),
-                                        (few, "barrel", tmp_path / "start.safetensors", "start")):  # fmt: skip
+                                        (few, "barrel", tmp_path / "start.safetensors",
+                                        "start")):  # fmt: skip
         with pytest.raises(InputError, match=rf"was made with other options \(.*{named}"):
             train_on(given, region, interrupted, QUICK, silent, start)
 
@@ -168,7 +182,9 @@ def test_learning_rate_follows_its_schedule(tmp_path, few, monkeypatch, learning
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, few, monkeypatch):
-    """Held-out values are given by hand; what is saved must be the weights as they were when the best was measured."""
+    """Held-out values are given by hand; what is saved must be the weights as they were when the best was
+    measured.
+    """
     values, seen = [3.0, 2.0, 1.0, 1.5, 1.0001, 9.0], []
 
     def held_out(model, x, y):
@@ -239,15 +255,20 @@ def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
     image, target = some_batch(shape=shape)
     before = image.clone(), target.clone()
     got, labels = train._augment(image, target, PIXEL, (name,), None)
-    # About the pixel whose centre is the labels' origin: (6, 10) of 13 x 21, (7, 7) of 16 x 16. What has no counterpart is 0.
+    # About the pixel whose centre is the labels' origin: (6, 10) of 13 x 21, (7, 7) of 16 x 16. What has no
+    # counterpart is 0.
     middle = {(13, 21): (6, 10), (16, 16): (7, 7)}[shape]
     for r in range(shape[0]):
         for c in range(shape[1]):
             source = (r, 2 * middle[1] - c) if name == "mirror-x" else (2 * middle[0] - r, c)
             inside = min(source) >= 0
-            assert torch.equal(got[:, :, r, c], image[:, :, source[0], source[1]] if inside else torch.zeros(5, 2))
+            assert torch.equal(
+                got[:, :, r, c], image[:, :, source[0], source[1]] if inside else torch.zeros(5, 2)
+            )
     # Along x lie x and cot alpha, along y lie y and cot beta.
-    for k, turned in enumerate([True, False, True, False] if name == "mirror-x" else [False, True, False, True]):
+    for k, turned in enumerate(
+        [True, False, True, False] if name == "mirror-x" else [False, True, False, True]
+    ):
         assert torch.equal(labels[:, k], -target[:, k] if turned else target[:, k])
     twice = train._augment(got, labels, PIXEL, (name,), None)
     kept = (slice(None), slice(None), slice(2 * middle[0] + 1), slice(2 * middle[1] + 1))
@@ -286,7 +307,8 @@ def test_augmentations_come_at_random_and_only_those_asked_for():
     # A mirror stands with even chances.
     generator = torch.Generator().manual_seed(2)
     turned = sum(
-        float(train._augment(image, target, PIXEL, ("mirror-x",), generator)[1][0, 0]) != target[0, 0] for _ in range(400)
+        float(train._augment(image, target, PIXEL, ("mirror-x",), generator)[1][0, 0]) != target[0, 0]
+        for _ in range(400)
     )
     assert 150 < turned < 250
 
@@ -298,7 +320,10 @@ def test_augmented_clusters_are_still_those_of_their_labels(samples, how):
     image = torch.from_numpy(np.maximum(samples.images[whole], 0))
     target = torch.from_numpy((samples.targets[whole] / np.array(TARGET_SCALE)).astype(np.float32))
     # What is beside the window after a shift would be missing.
-    inner = ~(image[:, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1) | image[:, :, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1))
+    inner = ~(
+        image[:, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1)
+        | image[:, :, :, [0, -1]].any(dim=1).any(dim=1).any(dim=1)
+    )
 
     def distance(image, target):
         last = image[:, 1]
@@ -328,7 +353,12 @@ def trained(tmp_path_factory, samples):
     folder = tmp_path_factory.mktemp("trained")
     lines = []
     options = TrainMdnOptions(epochs=12, batch_size=128)
-    return folder / "w.safetensors", options, train_on(samples, "barrel", folder / "w.safetensors", options, lines.append), lines
+    return (
+        folder / "w.safetensors",
+        options,
+        train_on(samples, "barrel", folder / "w.safetensors", options, lines.append),
+        lines,
+    )
 
 
 def test_loss_falls(trained):
@@ -344,7 +374,8 @@ def test_description_says_all_there_is_to_know(trained, samples):
     path, options, result, _ = trained
     arrays, description = weights_of(path)
     assert set(description) == {
-        "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "teacher", "calibration",
+        "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "teacher",
+        "calibration",
         "truncated_scale", "metrics", "threads", "sha256", "commit", "checksum",
     }  # fmt: skip
     assert description["architecture"] == "mdn-columns"
@@ -396,7 +427,13 @@ def test_truncated_clusters_neither_train_nor_tune_nor_calibrate(tmp_path, few):
     spoilt[few.truncated] = rng.normal(0, 1e3, (int(few.truncated.sum()), 4))
     assert few.truncated.sum() > 20
     for name, targets in (("a", few.targets), ("b", spoilt)):
-        train_on(dataclasses.replace(few, targets=targets), "barrel", tmp_path / f"{name}.safetensors", QUICK, silent)
+        train_on(
+            dataclasses.replace(few, targets=targets),
+            "barrel",
+            tmp_path / f"{name}.safetensors",
+            QUICK,
+            silent,
+        )
     one, two = (weights_of(tmp_path / f"{n}.safetensors") for n in "ab")
     assert all(np.array_equal(one[0][k], two[0][k]) for k in one[0])
     assert one[1]["calibration"] == two[1]["calibration"]
@@ -405,8 +442,12 @@ def test_truncated_clusters_neither_train_nor_tune_nor_calibrate(tmp_path, few):
 
 def test_truncated_clusters_get_sigmas_that_hold_their_errors(tmp_path, samples):
     """Of 240 of the held-out ones, whose errors are made larger by hand, 95 % are within two sigmas."""
-    chosen = dataclasses.replace(samples, truncated=np.arange(len(samples)) % 5 == 0, targets=samples.targets.copy())
-    chosen.targets[chosen.truncated] += np.random.default_rng(1).normal(0, 20, (chosen.truncated.sum(), 1)) * TARGET_SCALE
+    chosen = dataclasses.replace(
+        samples, truncated=np.arange(len(samples)) % 5 == 0, targets=samples.targets.copy()
+    )
+    chosen.targets[chosen.truncated] += (
+        np.random.default_rng(1).normal(0, 20, (chosen.truncated.sum(), 1)) * TARGET_SCALE
+    )
     path = tmp_path / "w.safetensors"
     train_on(chosen, "barrel", path, QUICK, silent)
     mean, cholesky = MdnNetwork.load(str(path)).predict_images(chosen.images, chosen.truncated)
@@ -416,7 +457,13 @@ def test_truncated_clusters_get_sigmas_that_hold_their_errors(tmp_path, samples)
 
 
 def test_few_truncated_clusters_get_the_scale_that_is_known(tmp_path, few):
-    train_on(dataclasses.replace(few, truncated=np.arange(2000) % 40 == 0), "barrel", tmp_path / "w.safetensors", QUICK, silent)
+    train_on(
+        dataclasses.replace(few, truncated=np.arange(2000) % 40 == 0),
+        "barrel",
+        tmp_path / "w.safetensors",
+        QUICK,
+        silent,
+    )
     assert weights_of(tmp_path / "w.safetensors")[1]["truncated_scale"] == [TRUNCATED_SCALE] * 4
 
 
@@ -435,14 +482,20 @@ def test_every_file_is_held_out_in_proportion(few):
 
 def test_one_file_holds_out_its_tail(few):
     for samples in (few, dataclasses.replace(few, parts=(2000,))):
-        for rows, wanted in zip(split(samples, 0.15), (range(1700), range(1700, 1850), range(1850, 2000)), strict=True):
+        for rows, wanted in zip(
+            split(samples, 0.15), (range(1700), range(1700, 1850), range(1850, 2000)), strict=True
+        ):
             np.testing.assert_array_equal(rows, wanted)
 
 
 def test_training_on_two_files_holds_out_some_of_both(tmp_path, few, monkeypatch):
     """The second half has targets of its own; the report is on both."""
     seen = []
-    monkeypatch.setattr(train, "quality", lambda mean, cholesky, targets, truncated: seen.append(targets) or {"n": len(targets)})
+    monkeypatch.setattr(
+        train,
+        "quality",
+        lambda mean, cholesky, targets, truncated: seen.append(targets) or {"n": len(targets)},
+    )
     targets = few.targets.copy()
     targets[1000:, 0] = 0.07
     two = dataclasses.replace(few, targets=targets, parts=(1000, 1000))
@@ -494,7 +547,13 @@ def test_every_epoch_has_an_order_of_its_own(tmp_path, few, monkeypatch):
 
 def test_training_leaves_the_samples_alone(tmp_path, few):
     before = few.images.copy(), few.targets.copy()
-    train_on(few, "endcap", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=AUGMENTATIONS, epochs=1), silent)
+    train_on(
+        few,
+        "endcap",
+        tmp_path / "w.safetensors",
+        dataclasses.replace(QUICK, augment=AUGMENTATIONS, epochs=1),
+        silent,
+    )
     np.testing.assert_array_equal(few.images, before[0])
     np.testing.assert_array_equal(few.targets, before[1])
 
@@ -559,12 +618,16 @@ def test_interrupted_training_from_weights_ends_with_identical_weights(tmp_path,
 def test_weights_of_another_network_are_no_start(tmp_path, few, network, message):
     save_start(tmp_path / "start.safetensors", network)
     with pytest.raises(InputError, match=message):
-        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "start.safetensors")
+        train_on(
+            few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "start.safetensors"
+        )
 
 
 def test_start_that_is_missing_or_damaged_is_refused(tmp_path, few):
     with pytest.raises(InputError, match="no such file"):
-        train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "none.safetensors")
+        train_on(
+            few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "none.safetensors"
+        )
     path = tmp_path / "start.safetensors"
     save_start(path, NetworkOptions())
     arrays, description = weights_of(path)
@@ -580,8 +643,12 @@ def test_training_on_a_data_set_is_training_on_its_clusters(tmp_path, clusters_2
     write_clusters(tmp_path / "c.parquet", clusters_2s, {"command": "made"}, SENSOR)
     readout = ReadoutOptions(noise=40.0, threshold=400.0, adc_bits=3)
     options = dataclasses.replace(QUICK, epochs=1)
-    one = train_mdn([tmp_path / "c.parquet"], "barrel", tmp_path / "a.safetensors", options, silent, readout=readout)
-    two = train_on(from_clusters(clusters_2s, readout, SENSOR, {}), "barrel", tmp_path / "b.safetensors", options, silent)
+    one = train_mdn(
+        [tmp_path / "c.parquet"], "barrel", tmp_path / "a.safetensors", options, silent, readout=readout
+    )
+    two = train_on(
+        from_clusters(clusters_2s, readout, SENSOR, {}), "barrel", tmp_path / "b.safetensors", options, silent
+    )
     assert one == two
     data = weights_of(tmp_path / "a.safetensors")[1]["data"]
     assert (data["command"], data["readout"]["adc_bits"]) == ("made", 3)
@@ -591,9 +658,17 @@ def test_event_files_are_trained_on(tmp_path):
     rng = np.random.default_rng(1)
     places = np.stack([rng.integers(1, 1343, 700), rng.integers(1, 1439, 700)], axis=1)
     path = handmade_file(
-        tmp_path / "f.root", places, np.stack([(places[:, 1] + 0.5) * 0.05 - 36, (places[:, 0] + 0.5) * 0.0125 - 8.4], 1)
+        tmp_path / "f.root",
+        places,
+        np.stack([(places[:, 1] + 0.5) * 0.05 - 36, (places[:, 0] + 0.5) * 0.0125 - 8.4], 1),
     )
-    result = train_mdn([path], "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, epochs=60, augment=()), silent)
+    result = train_mdn(
+        [path],
+        "barrel",
+        tmp_path / "w.safetensors",
+        dataclasses.replace(QUICK, epochs=60, augment=()),
+        silent,
+    )
     # Every cluster is one pixel, crossed in its centre with the same angles.
     assert result["n_train"] + result["n_validation"] == 700
     assert result["history"][-1] < result["history"][0] - 3
@@ -642,12 +717,20 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_mirror_y_is_refused_in_the_barrel(tmp_path, few):
     with pytest.raises(InputError, match="mirror-y"):
-        train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, augment=("mirror-y",)), silent)
+        train_on(
+            few,
+            "barrel",
+            tmp_path / "w.safetensors",
+            dataclasses.replace(QUICK, augment=("mirror-y",)),
+            silent,
+        )
 
 
 @pytest.mark.parametrize("name", ["net-0.5", "net"])
 def test_output_that_would_be_renamed_is_refused_before_the_files_are_read(tmp_path, name):
-    with pytest.raises(InputError, match=rf"{name}: the output must end in \.safetensors; name it .*{name}\.safetensors"):
+    with pytest.raises(
+        InputError, match=rf"{name}: the output must end in \.safetensors; name it .*{name}\.safetensors"
+    ):
         train_mdn([tmp_path / "missing.parquet"], "barrel", tmp_path / name, QUICK)
 
 
@@ -676,7 +759,9 @@ def test_length_of_long_clusters_is_learned_where_they_are_known(trained, sample
     targets[-500:, 2] = rng.choice([-1, 1], 500) * rng.uniform(11, 15, 500)
     cell = samples.sensor["thickness"] / samples.sensor["pitch_x"]
     columns[-500:] = np.round(np.abs(targets[-500:, 2]) * cell + 0.8).astype(int)
-    told, _ = calibrate_and_test(arrays, description, dataclasses.replace(samples, targets=targets, columns=columns), *rows)
+    told, _ = calibrate_and_test(
+        arrays, description, dataclasses.replace(samples, targets=targets, columns=columns), *rows
+    )
     assert told["length"]["offset"] == pytest.approx(0.8, abs=0.15)
     assert told["length"]["sigma"] == pytest.approx(1 / np.sqrt(12) / cell, rel=0.15)
     assert "length" not in calibrate_and_test(arrays, description, samples, *rows)[0]
@@ -706,7 +791,10 @@ def test_a_quantised_training_is_taken_up_where_it_stopped(samples, tmp_path, mo
     again = train_on(samples, "barrel", tmp_path / "two.safetensors", options, rounds.append)
     assert len(rounds) == 4
     assert again == whole
-    one, two = (load_weights(tmp_path / f"{name}.safetensors", f"fixed-{network.kind}")[0] for name in ("whole", "two"))
+    one, two = (
+        load_weights(tmp_path / f"{name}.safetensors", f"fixed-{network.kind}")[0]
+        for name in ("whole", "two")
+    )
     assert all(np.array_equal(one[k], two[k]) for k in one)
 
 
@@ -728,8 +816,17 @@ def test_clusters_that_are_not_finite_are_refused_before_the_first_epoch(tmp_pat
     damaged = getattr(few, name).copy()
     damaged[3].flat[1] = damaged[17].flat[2] = value
     lines = []
-    with pytest.raises(InputError, match="train mdn: 2 of the 2000 barrel clusters have charges or a truth that are not finite"):
-        train_on(dataclasses.replace(few, **{name: damaged}), "barrel", tmp_path / "w.safetensors", QUICK, lines.append)
+    with pytest.raises(
+        InputError,
+        match="train mdn: 2 of the 2000 barrel clusters have charges or a truth that are not finite",
+    ):
+        train_on(
+            dataclasses.replace(few, **{name: damaged}),
+            "barrel",
+            tmp_path / "w.safetensors",
+            QUICK,
+            lines.append,
+        )
     assert lines == []
     assert not list(tmp_path.iterdir())
 
@@ -748,7 +845,9 @@ def test_weights_tell_their_threads_and_a_checkpoint_insists_on_them(tmp_path, f
 
 
 def test_best_epoch_of_a_quantised_training_is_one_with_rounding(few, tmp_path, monkeypatch):
-    """Held-out values are given by hand; those of the epochs without rounding are lower than any with it can be."""
+    """Held-out values are given by hand; those of the epochs without rounding are lower than any with it can
+    be.
+    """
     values, seen = [0.1, 0.2, 3.0, 2.0, 2.5], []
 
     def held_out(model, x, y):
@@ -768,12 +867,17 @@ def test_range_on_the_link_holds_all_but_the_rarest_outputs(few):
     model = QuantizedMdn(dataclasses.replace(QuantizedOptions("mlp", hidden=(6, 5))))
     fixed = to_fixed(model)
     description = {
-        "architecture": "fixed-mlp", "network": dataclasses.asdict(model.options), "region": "barrel", "sensor": dict(SENSOR),
+        "architecture": "fixed-mlp", "network": dataclasses.asdict(model.options), "region": "barrel",
+        "sensor": dict(SENSOR),
         "slices": [0, 19], "options": {}, "data": {}, "fixed": describe(fixed),
     }  # fmt: skip
     rows = np.arange(2000)
     told, _ = calibrate_and_test(
-        to_arrays(fixed), description, dataclasses.replace(few, truncated=np.zeros(2000, dtype=bool)), rows, rows
+        to_arrays(fixed),
+        description,
+        dataclasses.replace(few, truncated=np.zeros(2000, dtype=bool)),
+        rows,
+        rows,
     )
     outputs = evaluate(fixed, adc_codes(few.images, fixed.edges)) / 2.0 ** fixed.outputs["dense3"].fraction
     ordered = np.sort(outputs, axis=0)

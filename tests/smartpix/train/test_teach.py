@@ -15,7 +15,9 @@ from tests.smartpix.train.test_loop import PIXEL, Always, some_batch
 
 
 def test_a_lesson_is_in_the_frame_of_the_students_windows(tmp_path, clusters_2s):
-    """A high threshold moves the student's windows by whole pixels; the teacher, who sees all charge, must not mislead."""
+    """A high threshold moves the student's windows by whole pixels; the teacher, who sees all charge, must
+    not mislead.
+    """
     path = tmp_path / "2s.parquet"
     write_clusters(path, clusters_2s, {"command": "tests"}, SENSOR)
     samples = from_clusters(clusters_2s, ReadoutOptions(noise=0.0, threshold=3000.0, adc_bits=0), SENSOR, {})
@@ -40,7 +42,9 @@ def with_lesson(n=5, seed=2):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_loss_shares_truth_and_lesson(share):
-    """SciPy's Gaussian of the truth, and the mean of its logarithm over the teacher's, which is known in closed form."""
+    """SciPy's Gaussian of the truth, and the mean of its logarithm over the teacher's, which is known in
+    closed form.
+    """
     rng = np.random.default_rng(3)
     raw, target = rng.normal(0, 0.5, (5, 14)).astype(np.float32), with_lesson()
     found = train._loss(torch.from_numpy(raw), target, share).numpy()
@@ -57,14 +61,18 @@ def test_loss_shares_truth_and_lesson(share):
 
 @pytest.mark.parametrize("how", AUGMENTATIONS)
 def test_what_a_teacher_says_is_augmented_with_the_truth(monkeypatch, how):
-    """Its means are where the truth would be; its factors turn with a mirror, and stay as they are with a shift."""
+    """Its means are where the truth would be; its factors turn with a mirror, and stay as they are with a
+    shift.
+    """
     Always(monkeypatch, yes=True, shift=(1, -1))
     image, _ = some_batch()
     both = with_lesson()
     before = both.clone()
     got = train._augment(image, both, PIXEL, (how,), None)[1]
     for part in (0, 1):
-        torch.testing.assert_close(got[..., part], train._augment(image, both[..., part], PIXEL, (how,), None)[1])
+        torch.testing.assert_close(
+            got[..., part], train._augment(image, both[..., part], PIXEL, (how,), None)[1]
+        )
     sign = {"mirror-x": [-1.0, 1, -1, 1], "mirror-y": [1.0, -1, 1, -1], "shift": [1.0, 1, 1, 1]}[how]
     covariance = got[..., 2:] @ got[..., 2:].mT
     wanted = before[..., 2:] @ before[..., 2:].mT * torch.outer(torch.tensor(sign), torch.tensor(sign))

@@ -24,7 +24,9 @@ def detector():
 
 @pytest.fixture(scope="module")
 def chain(detector, tmp_path_factory):
-    """Hits, seeds, particles, true directions: ACTS's gun, Fatras and geometric digitisation, our seeder on its clusters."""
+    """Hits, seeds, particles, true directions: ACTS's gun, Fatras and geometric digitisation, our seeder on
+    its clusters.
+    """
     import acts.examples.simulation as simulation
     from acts.examples import reconstruction
 
@@ -37,12 +39,14 @@ def chain(detector, tmp_path_factory):
         for half, pitch, value in zip((8.4, 36.0), PITCH, ("binX", "binY"), strict=True)
     ]
     pixels = {
-        "indices": [0, 1], "digital": False, "thickness": THICKNESS, "threshold": 0.0, "segmentation": {"binningdata": bins},
+        "indices": [0, 1], "digital": False, "thickness": THICKNESS, "threshold": 0.0,
+        "segmentation": {"binningdata": bins},
         "charge-smearing": {"mean": 0.0, "stddev": 0.0, "type": "Gauss"},
     }  # fmt: skip
     digitisation, selection = folder / "digitisation.json", folder / "selection.json"
     digitisation.write_text(json.dumps({
-        "acts-geometry-hierarchy-map": {"format-version": 0, "value-identifier": "digitization-configuration"},
+        "acts-geometry-hierarchy-map": {"format-version": 0,
+        "value-identifier": "digitization-configuration"},
         "entries": [{"volume": v, "value": {"geometric": pixels}} for v in (7, 8, 9)],
     }))  # fmt: skip
     selection.write_text(json.dumps([{"volume": v} for v in (7, 8, 9)]))
@@ -66,8 +70,10 @@ def chain(detector, tmp_path_factory):
 
     def add(s):
         simulation.addParticleGun(
-            s, simulation.MomentumConfig(1.0 * unit.GeV, 5.0 * unit.GeV, transverse=True), simulation.EtaConfig(-2.0, 2.0),
-            simulation.PhiConfig(0, 2 * np.pi), simulation.ParticleConfig(N_PIONS, acts.PdgParticle.ePionPlus, True), rnd=numbers,
+            s, simulation.MomentumConfig(1.0 * unit.GeV, 5.0 * unit.GeV, transverse=True),
+            simulation.EtaConfig(-2.0, 2.0),
+            simulation.PhiConfig(0, 2 * np.pi), simulation.ParticleConfig(N_PIONS,
+            acts.PdgParticle.ePionPlus, True), rnd=numbers,
             vtxGen=examples.GaussianVertexGenerator(
                 mean=acts.Vector4(0, 0, 0, 0), stddev=acts.Vector4(0.0125, 0.0125, 50.0, 0)
             ),
@@ -80,12 +86,14 @@ def chain(detector, tmp_path_factory):
             seedingAlgorithm=reconstruction.SeedingAlgorithm.PythonCallable,
             customSeeder=cone_seeder(
                 hits, detector, FIELD, SeederOptions(),
-                reads=[("measurements", examples.MeasurementContainer), ("clusters", examples.ClusterContainer)],
+                reads=[("measurements", examples.MeasurementContainer), ("clusters",
+                examples.ClusterContainer)],
             ),
         )  # fmt: skip
         s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=[
             ("seeds", acts.SeedContainer), ("measurement_particles_map", examples.MeasurementParticlesMap),
-            ("simhits", examples.SimHitContainer), ("measurement_simhits_map", examples.MeasurementSimHitsMap),
+            ("simhits", examples.SimHitContainer), ("measurement_simhits_map",
+            examples.MeasurementSimHitsMap),
         ]))  # fmt: skip
 
     run_timed(acts, 1, [], add_more=add)
@@ -113,7 +121,8 @@ def test_slopes_of_clusters_of_acts(chain, detector):
     known = hits.cot[:, 0] != 0
     assert known.mean() > 0.2
     assert np.mean(np.sign(hits.cot[known, 0]) == np.sign(truth[known, 0])) > 0.995
-    # Where the sign is known the width is that of the length alone; ends anywhere in two pixels have this spread.
+    # Where the sign is known the width is that of the length alone; ends anywhere in two pixels have this
+    # spread.
     assert np.std(pull[known, 0]) == pytest.approx(1.0, abs=0.15)
 
 

@@ -40,7 +40,9 @@ def sample():
         estimates = estimate(record["clusters"], header, choose_estimator(header))
         hits.append(make_hits(record["clusters"], estimates, header.detector))
         truths.append(metrics.event_truth(record["clusters"], record["particles"], hits[-1].layer))
-        particles.append(record["particles"][np.argsort(ak.to_numpy(record["particles"]["particle_id"]), kind="stable")])
+        particles.append(
+            record["particles"][np.argsort(ak.to_numpy(record["particles"]["particle_id"]), kind="stable")]
+        )
     return hits, truths, particles, header
 
 
@@ -59,7 +61,8 @@ def true_parameters(particles):
     phi, pt = np.arctan2(py, px), np.hypot(px, py)
     along = x * np.cos(phi) + y * np.sin(phi)
     return np.column_stack([
-        y * np.cos(phi) - x * np.sin(phi), z - along * pz / pt, phi, np.arctan2(pt, pz), charge / np.hypot(pt, pz),
+        y * np.cos(phi) - x * np.sin(phi), z - along * pz / pt, phi, np.arctan2(pt, pz),
+        charge / np.hypot(pt, pz),
     ])  # fmt: skip
 
 
@@ -70,7 +73,9 @@ def pulls(sample, tracks, parameters):
         who, _ = metrics.match_tracks(truth, found.rows())
         near = np.hypot(ak.to_numpy(particles["vx"]), ak.to_numpy(particles["vy"])) < 0.1
         good = (who >= 0) & (truth.findable & near)[who] & (values.ndf > 0)
-        difference = np.column_stack([getattr(values, n) for n in PARAMETERS]) - true_parameters(particles)[who]
+        difference = (
+            np.column_stack([getattr(values, n) for n in PARAMETERS]) - true_parameters(particles)[who]
+        )
         difference[:, 2] = (difference[:, 2] + np.pi) % (2 * np.pi) - np.pi
         rows.append((difference / np.sqrt(np.diagonal(values.covariance, axis1=1, axis2=2)))[good])
     return np.concatenate(rows)
@@ -92,7 +97,9 @@ def test_measurements_are_where_the_hits_are(sample):
     event = hits[0]
     local, variance = local_measurements(event, header.detector)
     for k in range(0, len(event), 7):
-        point = by_id[setup.ids[event.module[k]].value].localToGlobal(context, acts.Vector2(*local[k]), forward)
+        point = by_id[setup.ids[event.module[k]].value].localToGlobal(
+            context, acts.Vector2(*local[k]), forward
+        )
         assert np.allclose([*point], event.position[k], rtol=0, atol=1e-6)
     # ACTS's first axis is across, which is our y.
     assert np.allclose(np.sqrt(variance), event.estimate.sigma()[:, 1::-1])
@@ -126,7 +133,9 @@ def test_parameters_are_those_of_the_truth(sample, reference):
 def test_fits_of_given_tracks(sample, reference):
     hits, _, _, header = sample
     # Off by several standard deviations: the start must not count.
-    start = [Start(p.d0 + 0.2, p.z0 - 0.2, p.phi + 2e-3, p.theta - 2e-3, 1.1 * p.qop) for p in reference.parameters]
+    start = [
+        Start(p.d0 + 0.2, p.z0 - 0.2, p.phi + 2e-3, p.theta - 2e-3, 1.1 * p.qop) for p in reference.parameters
+    ]
     tracks = reference.tracks
     fits = acts_fits(hits, tracks, start, header.detector, header.field)
     assert fits.ms > 0
@@ -138,7 +147,9 @@ def test_fits_of_given_tracks(sample, reference):
         assert np.array_equal(np.isfinite(values.d0), fitted)
     spread = pulls(sample, tracks, fits.parameters)
     assert np.all(np.abs(half_widths(spread) - 1) < 0.35)
-    near = acts_fits(hits[:1], tracks[:1], reference.parameters[:1], header.detector, header.field).parameters[0]
+    near = acts_fits(
+        hits[:1], tracks[:1], reference.parameters[:1], header.detector, header.field
+    ).parameters[0]
     sigma = np.sqrt(np.diagonal(near.covariance, axis1=1, axis2=2))
     shift = np.column_stack([getattr(near, n) - getattr(fits.parameters[0], n) for n in PARAMETERS]) / sigma
     assert np.quantile(np.abs(shift), 0.95) < 0.2
@@ -165,7 +176,9 @@ def test_what_cannot_be_done_is_said(sample, monkeypatch):
     moved = Detector({**header.detector.columns, "cz": np.asarray(header.detector.columns["cz"]) + 0.01})
     with pytest.raises(InputError, match="is not where ACTS's generic detector has it"):
         acts_tracks(hits, moved, header.field)
-    unknown = Detector({**header.detector.columns, "layer_id": np.asarray(header.detector.columns["layer_id"]) + 1})
+    unknown = Detector(
+        {**header.detector.columns, "layer_id": np.asarray(header.detector.columns["layer_id"]) + 1}
+    )
     with pytest.raises(InputError, match="is not where ACTS's generic detector has it"):
         acts_tracks(hits, unknown, header.field)
     none = Tracks(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.float32))

@@ -18,7 +18,14 @@ from smartpix.layers import layer_pairs
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
-from tracking.acts.event import acts_detector, as_tracks, fitting_algorithm, measurement_sources, track_parameters, track_rows
+from tracking.acts.event import (
+    acts_detector,
+    as_tracks,
+    fitting_algorithm,
+    measurement_sources,
+    track_parameters,
+    track_rows,
+)
 from tracking.acts.seeder import SeederOptions, cone_seeder, hits_of_points, seed_container, track_triplets
 from tracking.chain import Chain
 from tracking.finders.paths import Tracks
@@ -33,11 +40,17 @@ def sample():
     """Header, clusters and hits of an event of pile-up 20."""
     for opened, events in iterate(data_path("sample.root"), step=1, stop=1):
         clusters, header = events[0]["clusters"], opened.header
-    return header, clusters, make_hits(clusters, estimate(clusters, header, choose_estimator(header)), header.detector)
+    return (
+        header,
+        clusters,
+        make_hits(clusters, estimate(clusters, header, choose_estimator(header)), header.detector),
+    )
 
 
 def seeds_through_acts(tmp_path, header, hits, options=None, volumes=(7, 8, 9), **more):
-    """(S, 3) measurements of the seeds that addSeeding hands on, as their source links say, and the sequencer's times."""
+    """(S, 3) measurements of the seeds that addSeeding hands on, as their source links say, and the
+    sequencer's times.
+    """
     from acts.examples import reconstruction
 
     acts = import_acts()
@@ -60,15 +73,20 @@ def seeds_through_acts(tmp_path, header, hits, options=None, volumes=(7, 8, 9), 
         reconstruction.addSeeding(
             s, place.geometry, place.field, geoSelectionConfigFile=selection,
             seedingAlgorithm=reconstruction.SeedingAlgorithm.PythonCallable,
-            customSeeder=cone_seeder(lambda event: hits, header.detector, header.field, options or SeederOptions()), **more,
+            customSeeder=cone_seeder(lambda event: hits, header.detector, header.field,
+            options or SeederOptions()), **more,
         )  # fmt: skip
         reads = [("spacepoints", acts.SpacePointContainer), ("seeds", acts.SeedContainer)]
         s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=reads))
 
     no_truth = [
-        ("particles_selected", examples.SimParticleContainer), ("measurement_particles_map", examples.MeasurementParticlesMap),
+        ("particles_selected", examples.SimParticleContainer), ("measurement_particles_map",
+        examples.MeasurementParticlesMap),
     ]  # fmt: skip
-    sources = [*measurement_sources(acts, [hits], header.detector, place), algorithm_of(acts, "Truth", truth, writes=no_truth)]
+    sources = [
+        *measurement_sources(acts, [hits], header.detector, place),
+        algorithm_of(acts, "Truth", truth, writes=no_truth),
+    ]
     spent = run_timed(acts, 1, sources, add_more=add)
     return np.array(found).reshape(-1, 3), spent
 
@@ -116,14 +134,18 @@ def test_options_come_with_the_seeder_or_with_its_config(sample, tmp_path):
     assert 0 < len(wanted) < 0.3 * len(seeds_directly(header, hits))
     found, _ = seeds_through_acts(tmp_path, header, hits, SeederOptions(min_pt=2.0, max_cot_theta=1.0))
     assert np.array_equal(found, wanted)
-    found, _ = seeds_through_acts(tmp_path, header, hits, customSeederConfig={"min_pt": 2.0, "max_cot_theta": 1.0})
+    found, _ = seeds_through_acts(
+        tmp_path, header, hits, customSeederConfig={"min_pt": 2.0, "max_cot_theta": 1.0}
+    )
     assert np.array_equal(found, wanted)
     with pytest.raises(InputError, match=r"customSeederConfig: unknown option 'min_p'.*min_pt"):
         seeds_through_acts(tmp_path, header, hits, customSeederConfig={"min_p": 2.0})
     with pytest.raises(InputError, match="seeds must be one of cones, tracks"):
         SeederOptions(seeds="tripletts")
     with pytest.raises(InputError, match="proto tracks 'mine' need seeds 'tracks'"):
-        cone_seeder(lambda event: hits, header.detector, header.field, proto_track_key="mine")(None, "points", "seeds")
+        cone_seeder(lambda event: hits, header.detector, header.field, proto_track_key="mine")(
+            None, "points", "seeds"
+        )
 
 
 def test_points_find_their_hits(sample):
@@ -134,7 +156,9 @@ def test_points_find_their_hits(sample):
     def points(rows, numbers):
         some = hits.take(rows)
         ids = [place.ids[m] for m in some.module.tolist()]
-        links = [acts.examples.IndexSourceLink(i, int(k)).toSourceLink() for i, k in zip(ids, numbers, strict=True)]
+        links = [
+            acts.examples.IndexSourceLink(i, int(k)).toSourceLink() for i, k in zip(ids, numbers, strict=True)
+        ]
         return space_points(acts, some, links)
 
     everything, order = np.arange(len(hits)), np.random.default_rng(1).permutation(len(hits))
@@ -170,7 +194,9 @@ def test_triplets_of_tracks():
 
 
 def test_tracks_go_to_the_fitter_in_memory(sample):
-    """Our tracks as seeds and proto tracks, parameters from the seeds, ACTS's Kalman filter: near our own fit."""
+    """Our tracks as seeds and proto tracks, parameters from the seeds, ACTS's Kalman filter: near our own
+    fit.
+    """
     header, clusters, hits = sample
     acts = import_acts()
     examples, level = acts.examples, acts.logging.FATAL
@@ -203,12 +229,22 @@ def test_tracks_go_to_the_fitter_in_memory(sample):
                 trackingGeometry=place.geometry, geometrySelection=selection,
             )
         )  # fmt: skip
-        seeder = cone_seeder(lambda event: hits, header.detector, header.field, SeederOptions("tracks"), proto_track_key="mine")
-        seeder(s=s, spacePoints="points", outputSeeds="seeds", trackingGeometry=place.geometry, logLevel=level, config={})
+        seeder = cone_seeder(
+            lambda event: hits, header.detector, header.field, SeederOptions("tracks"), proto_track_key="mine"
+        )
+        seeder(
+            s=s,
+            spacePoints="points",
+            outputSeeds="seeds",
+            trackingGeometry=place.geometry,
+            logLevel=level,
+            config={},
+        )
         s.addAlgorithm(
             examples.TrackParamsEstimationAlgorithm(
                 level=level, inputSeeds="seeds", outputSeeds="estimated", outputTrackParameters="parameters",
-                inputProtoTracks="mine", outputProtoTracks="kept", initialSigmas=[1.0, 1.0, 0.1, 0.1, 0.0, acts.UnitConstants.ns],
+                inputProtoTracks="mine", outputProtoTracks="kept", initialSigmas=[1.0, 1.0, 0.1, 0.1, 0.0,
+                acts.UnitConstants.ns],
                 initialSigmaQoverPt=0.1, initialSigmaPtRel=0.1, **where,
             )
         )  # fmt: skip
@@ -241,7 +277,10 @@ def test_example_runs_the_whole_chain(monkeypatch):
         assert result[way]["n_seeds"] > 50
         assert min(value for key, value in result[way].items() if key.endswith("_ms")) > 0
     assert result["ours"]["n_seeds"] < result["acts"]["n_seeds"]
-    clock = {way: sum(result[way][stage] for stage in ("seeding_ms", "parameters_ms", "ckf_ms")) for way in ("ours", "acts")}
+    clock = {
+        way: sum(result[way][stage] for stage in ("seeding_ms", "parameters_ms", "ckf_ms"))
+        for way in ("ours", "acts")
+    }
     assert result["ratio_time"] == pytest.approx(clock["ours"] / clock["acts"])
     assert "with ACTS's" in example.table(result)
 
@@ -265,7 +304,9 @@ def test_the_lines_of_the_page_plug_it_in(tmp_path):
     page = (REPOSITORY / "docs" / "acts.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     assert len(blocks) == 2
-    generic = acts.examples.GenericDetector(acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    generic = acts.examples.GenericDetector(
+        acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING)
+    )
     selection = tmp_path / "pixels.json"
     selection.write_text(json.dumps([{"volume": v} for v in (7, 8, 9)]))
     examples = acts.examples

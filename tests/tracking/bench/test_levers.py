@@ -1,4 +1,6 @@
-"""The studies of ``smartpix study``: their numbers against straight loops, their figures and what they print."""
+"""The studies of ``smartpix study``: their numbers against straight loops, their figures and what they
+print.
+"""
 
 import dataclasses
 import itertools
@@ -20,9 +22,17 @@ from smartpix.shipped import data_path
 from smartpix.simulate import datasets
 from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
-from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector, part_of, random_events
+from tests.helpers import (
+    detector_of,
+    embedded_detector,
+    module_row,
+    one_module_detector,
+    part_of,
+    random_events,
+)
 from tests.tracking.cli.test_main import refused
-from tracking.bench import levers, mdn
+from tracking.bench import levers as studies
+from tracking.bench import mdn
 from tracking.bench.levers import LEVERS, Setting, StudyOptions, angle_pt_study, lever_study, pull_study
 from tracking.cli.main import main
 
@@ -60,7 +70,7 @@ def levers():
         made.append((options, n, seed))
         return simulate_dataset(options, n, seed)
 
-    train_on = levers.train_on
+    train_on = studies.train_on
 
     def recorded(samples, region, *more):
         trained.append((samples.slices, samples.images.shape, region, samples.made_by["readout"]))
@@ -76,7 +86,9 @@ def levers():
 
 def test_every_setting_is_trained_once_on_one_sample_a_sensor(levers):
     made, trained, lines, result = levers
-    assert [(m[0].slices, m[0].dataset, m[1], m[2]) for m in made] == [((0, 19), "2s", 5000, levers.STUDY_SEED)]
+    assert [(m[0].slices, m[0].dataset, m[1], m[2]) for m in made] == [
+        ((0, 19), "2s", 5000, studies.STUDY_SEED)
+    ]
     # The base is in both levers and trained once.
     assert len(trained) == 3
     assert {t[0] for t in trained} == {(0, 19), (19,)}
@@ -91,8 +103,17 @@ def test_levers_have_the_promised_numbers(levers):
     result = levers[-1]
     for settings in result["levers"].values():
         for r in settings.values():
-            assert set(r) == {"half_width_68", "half_width_68_central", "nll", "coverage68", "parameters", "truncated"}
-            assert np.all(np.isfinite([*r["half_width_68"].values(), *r["half_width_68_central"].values(), r["nll"]]))
+            assert set(r) == {
+                "half_width_68",
+                "half_width_68_central",
+                "nll",
+                "coverage68",
+                "parameters",
+                "truncated",
+            }
+            assert np.all(
+                np.isfinite([*r["half_width_68"].values(), *r["half_width_68_central"].values(), r["nll"]])
+            )
             assert 0 < r["coverage68"] < 1
     assert result["levers"]["network"]["columns, 2,178"]["parameters"] == 2178
     assert result["levers"]["network"]["narrow"]["parameters"] < 600
@@ -101,7 +122,13 @@ def test_levers_have_the_promised_numbers(levers):
 
 def test_settings_of_other_sensors_get_samples_of_their_own(monkeypatch):
     made, trained = [], []
-    metrics = {"half_width_68": {}, "half_width_68_central": {"cot_alpha": 1.0}, "nll": 0, "coverage68": 0, "parameters": 0}
+    metrics = {
+        "half_width_68": {},
+        "half_width_68_central": {"cot_alpha": 1.0},
+        "nll": 0,
+        "coverage68": 0,
+        "parameters": 0,
+    }
 
     def simulated(options, n, seed):
         made.append((options.sensor, options.induction, options.slices))
@@ -121,7 +148,9 @@ def test_settings_of_other_sensors_get_samples_of_their_own(monkeypatch):
 
 
 def test_the_base_is_among_the_settings_of_every_lever():
-    assert all(sum(setting == Setting() for setting in settings.values()) == 1 for settings in LEVERS.values())
+    assert all(
+        sum(setting == Setting() for setting in settings.values()) == 1 for settings in LEVERS.values()
+    )
 
 
 def test_unknown_lever_and_senseless_options_are_refused():
@@ -138,7 +167,10 @@ def test_study_of_levers_from_the_command_line(study, levers, monkeypatch, tmp_p
     """The trainings are those of the fixture."""
     asked = []
     result = levers[-1]
-    shown = {"which two slices": result["levers"]["which two slices"], "number of slices": result["levers"]["network"]}
+    shown = {
+        "which two slices": result["levers"]["which two slices"],
+        "number of slices": result["levers"]["network"],
+    }
 
     def recorded(names, options, report):
         asked.append((names, options))
@@ -159,7 +191,15 @@ def test_study_of_levers_from_the_command_line(study, levers, monkeypatch, tmp_p
     assert json.loads((tmp_path / "out" / f"{name}.json").read_text()) == json.loads(out)
     code, out, _ = study(name)
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["which", "0", "19", "number", "columns,", "narrow", "written"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "which",
+        "0",
+        "19",
+        "number",
+        "columns,",
+        "narrow",
+        "written",
+    ]
 
 
 # Pulls
@@ -182,7 +222,9 @@ def pulls(crossings):
 
 
 def test_pulls_are_those_of_the_estimates_cluster_by_cluster(pulls, crossings):
-    estimators = dict(zip(ESTIMATORS, (MdnEstimator.load(*WEIGHTS[0]), ShapeEstimator.load(WEIGHTS[1])), strict=True))
+    estimators = dict(
+        zip(ESTIMATORS, (MdnEstimator.load(*WEIGHTS[0]), ShapeEstimator.load(WEIGHTS[1])), strict=True)
+    )
     detector = open_events(crossings).header.detector
     wanted = {}
     for _, events in iterate(crossings, step=1):
@@ -199,7 +241,10 @@ def test_pulls_are_those_of_the_estimates_cluster_by_cluster(pulls, crossings):
         mean, cholesky, target, truncated = (np.array(column) for column in zip(*rows, strict=True))
         assert truncated.sum() > 2
         again = quality(mean, cholesky, target, truncated)
-        assert (pulls[region][name]["n"], pulls[region][name]["truncated"]) == (again["n"], again["truncated"])
+        assert (pulls[region][name]["n"], pulls[region][name]["truncated"]) == (
+            again["n"],
+            again["truncated"],
+        )
         for key in ("half_width_68", "standard_deviation", "pull_mean", "pull_sigma"):
             assert pulls[region][name][key] == pytest.approx(again[key], rel=1e-6)
         residual = (target - mean)[~truncated]
@@ -220,7 +265,9 @@ def test_both_estimates_are_judged_on_the_same_clusters(pulls):
 def other_file(path, sensor=None, field=3.8, slices=(0, 19)):
     row = module_row((32.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, 1)
     detector = detector_of([row | (sensor or {})])
-    options = SimulateOptions(field=field, readout=dataclasses.replace(SimulateOptions().readout, slices=slices))
+    options = SimulateOptions(
+        field=field, readout=dataclasses.replace(SimulateOptions().readout, slices=slices)
+    )
     write_events(path, header(detector, options, 1, 1), simulate_crossings(detector, options, 1, 5, 1))
     return path
 
@@ -243,7 +290,11 @@ def test_every_file_must_be_of_the_weights_sensor_and_slices(crossings, tmp_path
 
 
 def test_file_without_truth_is_refused(crossings, tmp_path):
-    write_events(tmp_path / "d.root", Header(one_module_detector(), 3.8, (0, 19), {"truth": False}), [random_events(1, [3])])
+    write_events(
+        tmp_path / "d.root",
+        Header(one_module_detector(), 3.8, (0, 19), {"truth": False}),
+        [random_events(1, [3])],
+    )
     with pytest.raises(InputError, match=r"d\.root: has no truth; give simulated files"):
         pull_study([crossings, tmp_path / "d.root"], *WEIGHTS)
 
@@ -285,7 +336,8 @@ def test_bend_is_that_of_a_straight_loop(small_angles):
     rows = []
     for i in np.flatnonzero(~samples.truncated):
         pt, y = clusters.labels["pt"][i], clusters.labels["y-local"][i]
-        # Radius of a track in m: pT / (0.3 B); it turns by half of the angle whose chord is the layer's radius.
+        # Radius of a track in m: pT / (0.3 B); it turns by half of the angle whose chord is the layer's
+        # radius.
         true = np.arcsin(0.030 / 2 / (pt / (0.3 * 3.8)))
         beta = np.arctan2(1, mean[i, 3])
         rows.append((1 / pt, true, np.pi / 2 - beta - np.arctan(y / 30.0)))
@@ -320,7 +372,11 @@ def test_study_angle_pt_from_the_command_line(study, small_angles, tmp_path):
 
 
 def test_bad_flags_are_one_line_and_code_1(study, small_angles, tmp_path):
-    refused(study("angle-pt", "--variant", "colums-tiny"), "'colums-tiny' is unknown", "Did you mean 'columns-tiny'?")
+    refused(
+        study("angle-pt", "--variant", "colums-tiny"),
+        "'colums-tiny' is unknown",
+        "Did you mean 'columns-tiny'?",
+    )
     refused(study("levers", "--clusters", 10), "study: clusters must be at least 5000")
     refused(study("levers", "--threads", 0), "threads must be at least 1")
     (tmp_path / "out").rmdir()

@@ -1,4 +1,6 @@
-"""The benchmark of the estimates' networks: its numbers, its published figures and its comparison with torch."""
+"""The benchmark of the estimates' networks: its numbers, its published figures and its comparison with
+torch.
+"""
 
 import dataclasses
 import json
@@ -43,8 +45,23 @@ def test_every_variant_has_the_promised_numbers(result, tiny_variants):
     for name, r in result.items():
         assert set(r["half_width_68"]) == set(r["standard_deviation"]) == COLUMNS
         assert set(r["pull_mean"]) == set(r["pull_sigma"]) == TARGETS
-        numbers = [r[k] for k in ("nll", "coverage68", "coverage95", "clusters_per_second", "truncated", "estimates_per_second")]
-        numbers += [*r["half_width_68"].values(), *r["standard_deviation"].values(), *r["pull_sigma"].values(), r["speedup"]]
+        numbers = [
+            r[k]
+            for k in (
+                "nll",
+                "coverage68",
+                "coverage95",
+                "clusters_per_second",
+                "truncated",
+                "estimates_per_second",
+            )
+        ]
+        numbers += [
+            *r["half_width_68"].values(),
+            *r["standard_deviation"].values(),
+            *r["pull_sigma"].values(),
+            r["speedup"],
+        ]
         assert np.all(np.isfinite(numbers))
         assert 0 < r["coverage68"] < r["coverage95"] <= 1
         assert r["clusters_per_second"] > 0
@@ -61,17 +78,23 @@ def test_every_variant_has_the_promised_numbers(result, tiny_variants):
 
 
 def test_numbers_are_those_of_the_clusters_with_the_variants_readout(result, tiny_variants, clusters_2s):
-    chosen = ClusterSet(clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices)
+    chosen = ClusterSet(
+        clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
+    )
     for name, variant in tiny_variants.items():
         samples = from_clusters(chosen, variant.readout, SENSOR, {}, bench.TEST_SEED)
         network = MdnNetwork.load(variant.weights)
-        wanted = quality(*network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated)
+        wanted = quality(
+            *network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated
+        )
         assert {k: result[name][k] for k in wanted} == wanted
         assert wanted["n"] + round(1000 * wanted["truncated"]) == 1000
 
 
 def test_all_clusters_count_the_truncated_ones_as_well(result, tiny_variants, clusters_2s):
-    chosen = ClusterSet(clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices)
+    chosen = ClusterSet(
+        clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
+    )
     for name, variant in tiny_variants.items():
         samples = from_clusters(chosen, variant.readout, SENSOR, {}, bench.TEST_SEED)
         assert samples.truncated.sum() > 5
@@ -80,14 +103,22 @@ def test_all_clusters_count_the_truncated_ones_as_well(result, tiny_variants, cl
         assert set(found) == {"n", "half_width_68", "standard_deviation"}
         assert found["n"] == 1000 > result[name]["n"]
         residual = samples.targets - mean
-        assert found["half_width_68"]["x_um"] == pytest.approx(1e3 * np.percentile(np.abs(residual[:, 0]), 68.27), rel=1e-9)
+        assert found["half_width_68"]["x_um"] == pytest.approx(
+            1e3 * np.percentile(np.abs(residual[:, 0]), 68.27), rel=1e-9
+        )
         assert found["standard_deviation"]["cot_alpha"] == pytest.approx(np.std(residual[:, 2]), rel=1e-9)
         angles = [np.degrees(np.pi / 2 - np.arctan(cot[:, 3])) for cot in (samples.targets, mean)]
-        assert found["half_width_68"]["beta_deg"] == pytest.approx(np.percentile(np.abs(angles[0] - angles[1]), 68.27), rel=1e-9)
+        assert found["half_width_68"]["beta_deg"] == pytest.approx(
+            np.percentile(np.abs(angles[0] - angles[1]), 68.27), rel=1e-9
+        )
 
 
-def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampled_set(result, tiny_variants, clusters_2s):
-    chosen = ClusterSet(clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices)
+def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampled_set(
+    result, tiny_variants, clusters_2s
+):
+    chosen = ClusterSet(
+        clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
+    )
     samples = from_clusters(chosen, BENCH_READOUT, SENSOR, {}, bench.TEST_SEED)
     mean, _ = MdnNetwork.load(tiny_variants["columns-tiny"].weights).predict_images(samples.images)
     good = ~samples.truncated
@@ -96,7 +127,9 @@ def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampl
     rng = np.random.default_rng(1)
     weight = np.sqrt(1 + true**2)
     drawn = rng.choice(len(true), 100_000, p=weight / weight.sum())
-    assert result["columns-tiny"]["alpha_deg_flat_in_cot_alpha"] == pytest.approx(np.percentile(residual[drawn], 68.27), rel=0.03)
+    assert result["columns-tiny"]["alpha_deg_flat_in_cot_alpha"] == pytest.approx(
+        np.percentile(residual[drawn], 68.27), rel=0.03
+    )
     # The weights make cot alpha flat.
     counts, _ = np.histogram(true[drawn], bins=6, range=(-6, 6))
     assert counts.max() / counts.min() < 1.5
@@ -116,7 +149,9 @@ def test_slices_are_found_by_their_numbers(tiny_variants, clusters_2s, tmp_path,
 def test_data_set_without_the_networks_slices_is_refused(tiny_variants, clusters_2s, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
     labels = {k: v[:20] for k, v in clusters_2s.labels.items()}
-    write_clusters(tmp_path / "other.parquet", ClusterSet(clusters_2s.charge[:20], labels, (0, 7)), {}, SENSOR)
+    write_clusters(
+        tmp_path / "other.parquet", ClusterSet(clusters_2s.charge[:20], labels, (0, 7)), {}, SENSOR
+    )
     with pytest.raises(InputError, match=r"slice 19 is not there"):
         bench_mdn(["columns-tiny"], 1000, tmp_path / "other.parquet")
 
@@ -132,11 +167,11 @@ def test_data_set_of_another_sensor_is_refused(tiny_variants, fifty, tmp_path, m
     write_clusters(tmp_path / "other.parquet", fifty, {}, SENSOR | change)
     write_clusters(tmp_path / "bare.parquet", fifty, {})
     for name, given in (("other", None), ("bare", SENSOR | change), ("other", SENSOR | change)):
-        words = (
-            rf"{name}\.parquet: is of the sensor [\d.x ]+ µm in [\d.]+ T, and the networks of this benchmark are for 50 x 12\.5"
-        )
+        words = rf"{name}\.parquet: is of the sensor [\d.x ]+ µm in [\d.]+ T, and the networks of this benchmark are for 50 x 12\.5"
         with pytest.raises(InputError, match=words):
-            bench_mdn(["columns-tiny"], 1000, tmp_path / f"{name}.parquet", report=lambda line: None, sensor=given)
+            bench_mdn(
+                ["columns-tiny"], 1000, tmp_path / f"{name}.parquet", report=lambda line: None, sensor=given
+            )
     with pytest.raises(InputError, match=r"other\.parquet: is of the sensor .*leave out --type"):
         bench_mdn(["columns-tiny"], 1000, tmp_path / "other.parquet", report=lambda line: None, sensor=SENSOR)
 
@@ -150,9 +185,14 @@ def test_data_set_that_does_not_say_its_sensor_needs_it(tiny_variants, fifty, tm
     bare = {k: v for k, v in fifty.labels.items() if not k.endswith("-midplane")}
     save_table(tmp_path / "public.parquet", ClusterSet(charge, bare, tuple(range(20))))
     write_clusters(tmp_path / "known.parquet", fifty, {}, SENSOR)
-    with pytest.raises(InputError, match=r"public\.parquet: does not say what sensor its clusters are of; name it with --type"):
+    with pytest.raises(
+        InputError,
+        match=r"public\.parquet: does not say what sensor its clusters are of; name it with --type",
+    ):
         bench_mdn(["columns-tiny"], 1000, tmp_path / "public.parquet", report=lambda line: None)
-    one = bench_mdn(["columns-tiny"], 1000, tmp_path / "public.parquet", report=lambda line: None, sensor=SENSOR)
+    one = bench_mdn(
+        ["columns-tiny"], 1000, tmp_path / "public.parquet", report=lambda line: None, sensor=SENSOR
+    )
     two = bench_mdn(["columns-tiny"], 1000, tmp_path / "known.parquet", report=lambda line: None)
     for key, value in two["columns-tiny"]["half_width_68"].items():
         assert one["columns-tiny"]["half_width_68"][key] == pytest.approx(value, rel=1e-9)
@@ -161,7 +201,9 @@ def test_data_set_that_does_not_say_its_sensor_needs_it(tiny_variants, fifty, tm
 def test_data_set_of_the_end_caps_is_refused(tiny_variants, fifty, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
     write_clusters(tmp_path / "4s.parquet", fifty, {"options": {"dataset": "4s"}}, SENSOR)
-    with pytest.raises(InputError, match=r"4s\.parquet: is data set 4s, of the endcap, and barrel clusters are needed"):
+    with pytest.raises(
+        InputError, match=r"4s\.parquet: is data set 4s, of the endcap, and barrel clusters are needed"
+    ):
         bench_mdn(["columns-tiny"], 1000, tmp_path / "4s.parquet", report=lambda line: None)
 
 
@@ -171,7 +213,9 @@ def test_sensor_without_a_file_is_refused(tiny_variants, monkeypatch):
         bench_mdn(["columns-tiny"], 1000, sensor=SENSOR)
 
 
-def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(tiny_variants, clusters_2s, monkeypatch):
+def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(
+    tiny_variants, clusters_2s, monkeypatch
+):
     asked = []
 
     def simulated(options, n, seed):
@@ -189,7 +233,8 @@ def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(tiny_var
 
 def test_unknown_variant_few_clusters_and_missing_weights_are_refused(tiny_variants, monkeypatch, tmp_path):
     with pytest.raises(
-        InputError, match=r"variant 'conv-2t-4bits' is unknown. Did you mean 'conv-2t-4bit'\? There are conv-20t-float, "
+        InputError,
+        match=r"variant 'conv-2t-4bits' is unknown. Did you mean 'conv-2t-4bit'\? There are conv-20t-float, ",
     ):
         bench_mdn(["columns-2t-float", "conv-2t-4bits"])
     with pytest.raises(InputError, match="bench mdn: n_clusters must be at least 1000 and is 999"):
@@ -216,7 +261,8 @@ def test_table_has_a_line_for_each_variant_with_published_numbers_in_brackets(re
 
 def test_variants_are_those_that_are_shipped():
     assert list(VARIANTS) == [
-        "conv-20t-float", "conv-2t-float", "conv-2t-4bit", "mlp-2t-float", "mlp-2t-2bit", "columns-2t-float", "columns-2t-chip",
+        "conv-20t-float", "conv-2t-float", "conv-2t-4bit", "mlp-2t-float", "mlp-2t-2bit", "columns-2t-float",
+        "columns-2t-chip",
         "columns-2t-4bit",
     ]  # fmt: skip
     for name, variant in VARIANTS.items():
@@ -251,7 +297,10 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
     kind, slices, _ = name.split("-")
     arrays, description = load_weights(variant.weights, f"mdn-{kind}")
     assert len(description["slices"]) == int(slices[:-1])
-    assert description["metrics"]["parameters"] == {"columns": 2178, "conv": 2029 if slices == "2t" else 2281, "mlp": 2219}[kind]
+    assert (
+        description["metrics"]["parameters"]
+        == {"columns": 2178, "conv": 2029 if slices == "2t" else 2281, "mlp": 2219}[kind]
+    )
     assert sum(a.size for a in arrays.values()) >= description["metrics"]["parameters"]
     assert description["sensor"] == SENSOR
     trained = description["data"]["readout"]
@@ -263,7 +312,9 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
     assert description["data"].get("seed") != bench.TEST_SEED
     assert np.all(
         np.isfinite(
-            MdnNetwork.load(variant.weights).predict_images(np.zeros((1, len(description["slices"]), 13, 21), np.float32))[1]
+            MdnNetwork.load(variant.weights).predict_images(
+                np.zeros((1, len(description["slices"]), 13, 21), np.float32)
+            )[1]
         )
     )
 
@@ -288,7 +339,9 @@ def test_fused_kernels_and_torch_agree_in_the_timed_runs(samples, monkeypatch, k
     speed = network_speed(MdnNetwork.from_arrays(arrays, description), few, 1)
     assert torch.get_num_threads() == threads
     assert speed["difference"] < 1e-5
-    assert speed["speedup"] == pytest.approx(speed["clusters_per_second"] / speed["torch_clusters_per_second"])
+    assert speed["speedup"] == pytest.approx(
+        speed["clusters_per_second"] / speed["torch_clusters_per_second"]
+    )
     assert all(np.isfinite(v) and v > 0 for k, v in speed.items() if k != "difference")
 
 
@@ -297,7 +350,9 @@ def test_a_difference_between_the_two_is_reported(samples, monkeypatch, mdn_weig
     network = MdnNetwork.load(str(mdn_weights["mlp"]))
     other = network.arrays | {"dense3.bias": network.arrays["dense3.bias"] + np.float32(0.01)}
     few = dataclasses.replace(samples, images=samples.images[:100])
-    assert network_speed(dataclasses.replace(network, arrays=other), few, 1)["difference"] == pytest.approx(0.01, rel=0.01)
+    assert network_speed(dataclasses.replace(network, arrays=other), few, 1)["difference"] == pytest.approx(
+        0.01, rel=0.01
+    )
 
 
 def test_number_of_threads_is_restored_after_a_failure(samples, monkeypatch, mdn_weights):

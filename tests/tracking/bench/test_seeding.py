@@ -35,7 +35,9 @@ def test_numbers_of_the_cones_are_those_of_straight_loops(sample, result):
     for event in sample.events:
         edges = find_edges(event.hits["mdn"], sample.detector, sample.pairs, sample.field, ConeOptions())
         pairs = set(zip(edges.source.tolist(), edges.target.tolist(), strict=True))
-        searched += len(window(event.hits["mdn"], sample.detector, sample.pairs, sample.field, WindowOptions()))
+        searched += len(
+            window(event.hits["mdn"], sample.detector, sample.pairs, sample.field, WindowOptions())
+        )
         kept += len(pairs)
         for (a, b), pt, findable in zip(
             event.truth.edges.tolist(), event.truth.edge_pt, event.truth.edge_findable, strict=True
@@ -57,7 +59,8 @@ def test_numbers_of_the_cones_are_those_of_straight_loops(sample, result):
 def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
     methods = result["methods"]
     assert set(methods) == {
-        "cone", "cone-shape", "cone-truth", "cone-sigma-0.5", "cone-sigma-2", "window", "length", "tree", "acts-grid",
+        "cone", "cone-shape", "cone-truth", "cone-sigma-0.5", "cone-sigma-2", "window", "length", "tree",
+        "acts-grid",
         "acts-orthogonal",
     }  # fmt: skip
     assert methods["cone-truth"]["edges"] < methods["cone"]["edges"] < methods["cone-sigma-2"]["edges"]
@@ -87,7 +90,9 @@ def test_lost_edges_and_kept_ones_are_all(sample):
 
 
 def test_cones_hold_the_share_they_are_asked_for():
-    """In the middle of the barrel to the binomial error and a hundredth for delta rays; elsewhere the priors hold more."""
+    """In the middle of the barrel to the binomial error and a hundredth for delta rays; elsewhere the priors
+    hold more.
+    """
     result = seeding_studies.coverage(load_events([data_path("sample.root")], 10, ("mdn",)))
     for name, held in result.items():
         quantile = float(name)
@@ -105,9 +110,13 @@ def test_a_better_sensor_reduces_more(sample):
     def setting(alpha, beta):
         return {"half_width_68": {"cot_alpha": alpha, "cot_beta": beta}}
 
-    levers = {"thickness [um]": {"50": setting(0.46, 0.09), "100": setting(0.2, 0.035), "150": setting(0.13, 0.03)}}
+    levers = {
+        "thickness [um]": {"50": setting(0.46, 0.09), "100": setting(0.2, 0.035), "150": setting(0.13, 0.03)}
+    }
     found = seeding_studies.sensors(sample, levers)["thickness [um]"]
-    assert found["50"]["reduction_barrel"] < found["100"]["reduction_barrel"] < found["150"]["reduction_barrel"]
+    assert (
+        found["50"]["reduction_barrel"] < found["100"]["reduction_barrel"] < found["150"]["reduction_barrel"]
+    )
     assert all(v["edge_efficiency_0p9"] > 0.97 for v in found.values())
 
 
@@ -124,15 +133,34 @@ def test_command_prints_one_object_and_writes_figures(tmp_path, capsys, monkeypa
     monkeypatch.setattr(seeding, "REPEATS", 1)
     made = []
     # Both pile-ups are one file here: no power can be fitted to one number of hits.
-    monkeypatch.setattr(seeding, "time_exponent", lambda _: (1.2, [{"hits": 10.0, "ms": 1.0}, {"hits": 20.0, "ms": 2.3}]))
-    monkeypatch.setattr(seeding, "simulated", lambda pileup, *_: made.append(pileup) or data_path("sample.root"))
-    assert main(["bench", "seeding", "--events", "1", "--pileup", "20,30", "-o", str(tmp_path / "out"), "--json"]) == 0
+    monkeypatch.setattr(
+        seeding, "time_exponent", lambda _: (1.2, [{"hits": 10.0, "ms": 1.0}, {"hits": 20.0, "ms": 2.3}])
+    )
+    monkeypatch.setattr(
+        seeding, "simulated", lambda pileup, *_: made.append(pileup) or data_path("sample.root")
+    )
+    assert (
+        main(
+            ["bench", "seeding", "--events", "1", "--pileup", "20,30", "-o", str(tmp_path / "out"), "--json"]
+        )
+        == 0
+    )
     printed = json.loads(capsys.readouterr().out)
     assert made == [30, 20, 30]
-    keys = {"methods", "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts", "ratio_seeds_to_acts",
+    keys = {"methods", "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
+    "ratio_seeds_to_acts",
             "thread_speedup", "exponent"}  # fmt: skip
     assert keys <= set(printed)
-    wanted = {"edges", "edge_efficiency_0p9", "edge_efficiency_0p5", "edge_purity", "seeds", "seed_efficiency", "ms", "peak_mb"}
+    wanted = {
+        "edges",
+        "edge_efficiency_0p9",
+        "edge_efficiency_0p5",
+        "edge_purity",
+        "seeds",
+        "seed_efficiency",
+        "ms",
+        "peak_mb",
+    }
     assert all(wanted <= set(m) for m in printed["methods"].values())
     names = {"bench-seeding.json", "efficiency-reduction.png", "lost-edges.png", "time.png"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names

@@ -14,7 +14,9 @@ from tracking.runs.driver import run
 
 @pytest.fixture(scope="module")
 def result():
-    """Two events of the sample; ACTS is stood in for by our own tracks without every fifth, in fixed times."""
+    """Two events of the sample; ACTS is stood in for by our own tracks without every fifth, in fixed
+    times.
+    """
     path = data_path("sample.root")
     chain, events = bench.load(path, 2, RunOptions())
     found, *_ = bench.run_chain(chain, events)
@@ -27,7 +29,9 @@ def result():
             start = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
             tracks.append(type(one.tracks)(np.concatenate(rows), start, one.tracks.score[keep]))
             p = one.parameters
-            parameters.append(Parameters(*(getattr(p, n)[keep] for n in ("d0", "z0", "phi", "theta", "qop", "covariance"))))
+            parameters.append(
+                Parameters(*(getattr(p, n)[keep] for n in ("d0", "z0", "phi", "theta", "qop", "covariance")))
+            )
         return ActsTracks(tracks, parameters, {"seeding": 100.0, "ckf": 300.0, "total": 400.0})
 
     def fitted(hits, tracks, start, detector, field):
@@ -49,9 +53,13 @@ def test_rates_are_those_of_the_run_but_for_soft_tracks(result, tmp_path):
     summary = run([data_path("sample.root")], tmp_path / "all", RunOptions(), figures=False)
     assert measured["ours"]["efficiency"] == pytest.approx(summary["track_efficiency"], abs=0.02)
     pt = [np.abs(np.sin(f.parameters.theta) / f.parameters.qop) for f in found]
-    layers = [[len(set(e.hits.layer[r])) for r in f.tracks.rows()] for e, f in zip(events, found, strict=True)]
+    layers = [
+        [len(set(e.hits.layer[r])) for r in f.tracks.rows()] for e, f in zip(events, found, strict=True)
+    ]
     assert measured["ours"]["n_tracks"] == sum(
-        int(p > 0.5 and n >= 4) for ps, ns in zip(pt, layers, strict=True) for p, n in zip(ps, ns, strict=True)
+        int(p > 0.5 and n >= 4)
+        for ps, ns in zip(pt, layers, strict=True)
+        for p, n in zip(ps, ns, strict=True)
     )
     assert measured["ours"]["n_findable"] == sum(int(e.truth.findable.sum()) for e in events)
 
@@ -60,7 +68,9 @@ def test_fakes_are_counted_over_all_tracks_and_over_central_ones():
     truth = SimpleNamespace(findable=np.array([True, False]))
     eta = np.array([0.1, -2.4, 2.4, 2.6, -3.0, 0.3])
     particle = np.array([0, -1, 1, -1, -1, -1])
-    score = SimpleNamespace(particle=particle, found=np.array([True, True]), duplicate=np.zeros(6, dtype=bool))
+    score = SimpleNamespace(
+        particle=particle, found=np.array([True, True]), duplicate=np.zeros(6, dtype=bool)
+    )
     # The last track does not count.
     rows, theta = np.arange(5), 2 * np.arctan(np.exp(-eta))
     score.particle, score.duplicate = particle[:5], score.duplicate[:5]
@@ -105,7 +115,9 @@ def test_times_and_graphs(result):
     assert measured["acts"]["ms"] == 400.0
     assert set(measured["ours"]["ms_by_stage"]) == {"hits", "cone", "seed", "graph", "build", "fit"}
     assert measured["ratio_time"] == pytest.approx(measured["ours"]["ms"] / 400)
-    assert measured["ratio_time_with_estimates"] == pytest.approx((measured["ours"]["ms"] + measured["ms_estimate"]) / 400)
+    assert measured["ratio_time_with_estimates"] == pytest.approx(
+        (measured["ours"]["ms"] + measured["ms_estimate"]) / 400
+    )
     assert measured["window_graph"]["edges"] > measured["cone_graph"]["edges"]
     assert measured["cone_graph"]["efficiency"] == measured["ours"]["efficiency"]
     assert measured["window_graph"]["efficiency"] > 0.9

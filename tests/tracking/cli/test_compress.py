@@ -32,7 +32,9 @@ def compress(capsys, tmp_path, bench_file):
     """Runs ``smartpix compress`` on a small data set: exit code, stdout, stderr."""
 
     def call(*arguments, file=bench_file, output="w.safetensors"):
-        code = main(["compress", str(file), *map(str, QUICK), *map(str, arguments), "-o", str(tmp_path / output)])
+        code = main(
+            ["compress", str(file), *map(str, QUICK), *map(str, arguments), "-o", str(tmp_path / output)]
+        )
         return (code, *capsys.readouterr())
 
     return call
@@ -67,7 +69,9 @@ def test_what_it_writes_is_the_network_of_whole_numbers(small, bench_file):
 
 
 def test_constraint_targets_and_history(compress, tmp_path):
-    code, out, err = compress("--network", "mlp", "--method", "mdmm", "--target", 0.6, "--rate", 0.5, "--json")
+    code, out, err = compress(
+        "--network", "mlp", "--method", "mdmm", "--target", 0.6, "--rate", 0.5, "--json"
+    )
     assert code == 0
     told = json.loads(out)
     assert [set(epoch) for epoch in told["by_epoch"]] == [{"zeros", "multipliers"}] * 2
@@ -76,7 +80,8 @@ def test_constraint_targets_and_history(compress, tmp_path):
     assert "zeros" in err
     _, description = load_fixed(tmp_path / "w.safetensors")
     assert description["options"]["compress"] == {
-        "method": "mdmm", "target": 0.6, "scope": "global", "surrogate": "step", "strength": 1e-3, "damping": 800.0, "rate": 0.5,
+        "method": "mdmm", "target": 0.6, "scope": "global", "surrogate": "step", "strength": 1e-3,
+        "damping": 800.0, "rate": 0.5,
         "approach": 0.4, "keep_zeros": False,
     }  # fmt: skip
 
@@ -101,7 +106,9 @@ def with_zeros(weights, where, path):
 
 
 def test_shrinking_takes_dead_units_out(compress, small, tmp_path):
-    path = with_zeros(small, {"dense1.weight": np.s_[:2], "dense3.weight": np.s_[:, 1]}, tmp_path / "dead.safetensors")
+    path = with_zeros(
+        small, {"dense1.weight": np.s_[:2], "dense3.weight": np.s_[:, 1]}, tmp_path / "dead.safetensors"
+    )
     assert compress("--from", path, "--shrink")[0] == 0
     assert widths(load_fixed(tmp_path / "w.safetensors")[0]) == ((0, 0), (4, 4))
 
@@ -125,19 +132,34 @@ def test_a_teacher_is_listened_to(compress, tmp_path, bench_file):
     assert taught["metrics"]["history"] != alone["metrics"]["history"]
     words = "cannot teach barrel clusters of 50 x 12.5 x 100 µm in 3.8 T; give a float network"
     refused(compress("--network", "mlp", "--teacher", "mdn-endcap"), words)
-    refused(compress("--network", "mlp", "--teacher", str(tmp_path / "alone.safetensors")), "give a float network")
+    refused(
+        compress("--network", "mlp", "--teacher", str(tmp_path / "alone.safetensors")), "give a float network"
+    )
 
 
 def test_bits_have_a_price(compress, tmp_path):
     bits = {}
     for price in (1e-6, 1e3):
-        arguments = ("--network", "mlp", "--method", "bits", "--strength", price, "--learning-rate", 0.05, "--free", 0)
+        arguments = (
+            "--network",
+            "mlp",
+            "--method",
+            "bits",
+            "--strength",
+            price,
+            "--learning-rate",
+            0.05,
+            "--free",
+            0,
+        )
         assert compress(*arguments, output=f"{price}.safetensors")[0] == 0
         network, description = load_fixed(tmp_path / f"{price}.safetensors")
         assert description["network"]["learn_bits"]
         whole = np.concatenate([w.ravel() for w in network.weights.values()])
         # From the highest to the lowest bit that is set.
-        bits[price] = sum(abs(int(k)).bit_length() - ((int(k) & -int(k)).bit_length() - 1) for k in whole if k)
+        bits[price] = sum(
+            abs(int(k)).bit_length() - ((int(k) & -int(k)).bit_length() - 1) for k in whole if k
+        )
     assert bits[1e3] < 0.99 * bits[1e-6]
 
 
@@ -155,7 +177,9 @@ def test_wrong_use_is_refused(compress, small, bench_file, capsys):
     refused(compress("--shrink"), "--shrink takes dead units out of quantised weights")
     refused(compress("--network", "cnv"), "Did you mean 'conv'")
     refused(compress("--method", "mdm"), "method must be one of")
-    refused(compress("--network", "columns", "--from", small), "holds a network 'mlp' and 'columns' was asked for")
+    refused(
+        compress("--network", "columns", "--from", small), "holds a network 'mlp' and 'columns' was asked for"
+    )
     refused(compress("--from", small, "--hidden", 9, 9), "was asked for; ask for its widths")
     refused(compress("--learn-edges"), "--data-bits 2")
     refused(compress("--target", 0.5), "--target is for --method bdmm or mdmm, and the method is none")
@@ -169,7 +193,17 @@ def test_wrong_use_is_refused(compress, small, bench_file, capsys):
 @needs_compiler
 def test_export_writes_a_project_and_proves_it(small, tmp_path, capsys, bench_file):
     folder = tmp_path / "chip"
-    arguments = ["export", str(small), "-o", str(folder), "--clusters", "60", "--file", str(bench_file), "--json"]
+    arguments = [
+        "export",
+        str(small),
+        "-o",
+        str(folder),
+        "--clusters",
+        "60",
+        "--file",
+        str(bench_file),
+        "--json",
+    ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     told = json.loads(out)
@@ -200,7 +234,9 @@ def test_codes_of_the_bench_are_the_networks(small, bench_file):
     assert codes.max() <= 11
     simulated = bench_codes(network, description, 50)
     np.testing.assert_array_equal(simulated, bench_codes(network, description, 50))
-    with pytest.raises(InputError, match=r"no sensor type is like the network's 70 x 12\.5 x 100 µm in 3\.8 T; give"):
+    with pytest.raises(
+        InputError, match=r"no sensor type is like the network's 70 x 12\.5 x 100 µm in 3\.8 T; give"
+    ):
         bench_codes(network, {**description, "sensor": {**description["sensor"], "pitch_x": 0.07}}, 50)
 
 
@@ -212,7 +248,8 @@ def test_clusters_of_another_sensor_are_refused(small, tmp_path):
     write_clusters(path, simulate_dataset(options, 30, 1), {}, options.described())
     network, description = load_fixed(small)
     with pytest.raises(
-        InputError, match=r"other\.parquet: is of the sensor [\d.x ]+ µm in 3\.8 T, and the network is for 50 x 12"
+        InputError,
+        match=r"other\.parquet: is of the sensor [\d.x ]+ µm in 3\.8 T, and the network is for 50 x 12",
     ):
         bench_codes(network, description, 20, path)
 
@@ -237,7 +274,8 @@ def test_bench_export_has_the_promised_keys_and_names_what_is_missing(with_small
     result = bench_export(["smallest"], 1000, 50, 40)
     facts = result["smallest"]
     assert set(facts) >= {
-        "csim_mismatches", "rtl_mismatches", "luts", "ffs", "cell_area_mm2", "latency_cycles", "ii_cycles", "parameters",
+        "csim_mismatches", "rtl_mismatches", "luts", "ffs", "cell_area_mm2", "latency_cycles", "ii_cycles",
+        "parameters",
         "nonzero_weights", "hw68_ratio_to_float",
     }  # fmt: skip
     assert facts["csim_mismatches"] == 0
@@ -245,7 +283,14 @@ def test_bench_export_has_the_promised_keys_and_names_what_is_missing(with_small
     assert {facts[name] for names in OF_VERILOG.values() for name in names} == {None}
     # The library of cells is a file, which no PATH hides.
     assert set(facts["missing"]) - {"liberty"} == set(OF_VERILOG)
-    assert set(facts["hw68_ratio_to_float"]) == {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
+    assert set(facts["hw68_ratio_to_float"]) == {
+        "x_um",
+        "y_um",
+        "alpha_deg",
+        "beta_deg",
+        "cot_alpha",
+        "cot_beta",
+    }
     assert facts["clusters_per_second"] > 0
     assert facts["hw68_ratio_to_float"]["x_um"] == pytest.approx(
         facts["quality"]["half_width_68"]["x_um"] / result["float"]["quality"]["half_width_68"]["x_um"]
@@ -262,7 +307,9 @@ def test_bench_export_has_the_promised_keys_and_names_what_is_missing(with_small
 def test_bench_export_measures_the_verilog(small, monkeypatch, tmp_path):
     # Four sums of pixels are left, and two hidden numbers: logic that takes the tools seconds, not minutes.
     cut = {"dense1.weight": np.s_[:, 4:], "dense2.weight": np.s_[2:]}
-    monkeypatch.setattr(bench, "NETWORKS", {"smallest": str(with_zeros(small, cut, tmp_path / "few.safetensors"))})
+    monkeypatch.setattr(
+        bench, "NETWORKS", {"smallest": str(with_zeros(small, cut, tmp_path / "few.safetensors"))}
+    )
     lines = []
     facts = bench_export(["smallest"], 1000, 20, 40, report=lines.append)["smallest"]
     assert facts["missing"] == {}
@@ -288,7 +335,8 @@ def test_the_front_is_what_nothing_beats():
 
 def test_study_front(small, compress, tmp_path, capsys):
     compress("--from", small, "--method", "mdmm", "--rate", 0.5, output="pruned.safetensors")
-    code = main(["study", "front", str(tmp_path / "pruned.safetensors"), "--base", str(small), "--clusters", "1000",
+    code = main(["study", "front", str(tmp_path / "pruned.safetensors"), "--base", str(small), "--clusters",
+    "1000",
                  "-o", str(tmp_path / "out"), "--json"])  # fmt: skip
     told = json.loads(capsys.readouterr().out)
     assert code == 0

@@ -35,10 +35,14 @@ def test_everything_is_sound_here(capsys):
         assert told["versions"][name] == version(name)
     assert told["threads"]["cores"] >= 1
     assert set(told["data"].values()) == {"ok"}
-    assert len(told["data"]) == len([p for p in FOLDER.rglob("*") if p.suffix in (".root", ".csv", ".safetensors")])
+    assert len(told["data"]) == len(
+        [p for p in FOLDER.rglob("*") if p.suffix in (".root", ".csv", ".safetensors")]
+    )
     assert all(told["self_test"]["checks"].values())
     assert told["self_test"]["n_found"] > 50
-    assert told["caches"]["seeding kernels"]["folder"].startswith(os.environ.get("NUMBA_CACHE_DIR", str(REPOSITORY / "seeding")))
+    assert told["caches"]["seeding kernels"]["folder"].startswith(
+        os.environ.get("NUMBA_CACHE_DIR", str(REPOSITORY / "seeding"))
+    )
 
 
 def test_lines_for_people_name_the_parts(monkeypatch, capsys):
@@ -47,7 +51,15 @@ def test_lines_for_people_name_the_parts(monkeypatch, capsys):
     monkeypatch.setattr(examine, "TOOLS", ("no-such-tool",))
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for words in ("numba", "threads", "seeding kernels", "without no-such-package", "no-such-tool", "not found", "1 of 1 passed"):
+    for words in (
+        "numba",
+        "threads",
+        "seeding kernels",
+        "without no-such-package",
+        "no-such-tool",
+        "not found",
+        "1 of 1 passed",
+    ):
         assert words in out
 
 
@@ -104,9 +116,15 @@ def test_kernels_that_miss_tracks_fail_the_self_test(monkeypatch):
     from tracking import chain
 
     build = chain.build_tracks
-    monkeypatch.setattr(chain, "build_tracks", lambda hits, edges, scores, *others: build(hits, edges, 0 * scores, *others))
+    monkeypatch.setattr(
+        chain, "build_tracks", lambda hits, edges, scores, *others: build(hits, edges, 0 * scores, *others)
+    )
     told = examine.self_test()
-    assert told["checks"] == {"edges on one and two threads": True, "finite results": True, "findable particles": False}
+    assert told["checks"] == {
+        "edges on one and two threads": True,
+        "finite results": True,
+        "findable particles": False,
+    }
     assert told["n_found"] == 0
 
 

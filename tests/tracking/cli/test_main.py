@@ -20,10 +20,18 @@ from tracking.finders.gnn import train
 from tracking.finders.gnn.train import TrainGnnOptions
 
 KEYS = {
-    "n_events", "n_hits", "n_edges", "reduction", "edge_efficiency", "edge_purity", "n_findable", "track_efficiency",
+    "n_events", "n_hits", "n_edges", "reduction", "edge_efficiency", "edge_purity", "n_findable",
+    "track_efficiency",
     "fake_rate", "duplicate_rate", "ms_per_event",
 }  # fmt: skip
-TRUTH_KEYS = {"edge_efficiency", "edge_purity", "n_findable", "track_efficiency", "fake_rate", "duplicate_rate"}
+TRUTH_KEYS = {
+    "edge_efficiency",
+    "edge_purity",
+    "n_findable",
+    "track_efficiency",
+    "fake_rate",
+    "duplicate_rate",
+}
 
 
 @pytest.fixture
@@ -98,7 +106,12 @@ def test_empty_files_and_events_are_no_error(run, files, tmp_path, name, n_event
     assert all(line.startswith("warning: there are no events") for line in told)
     if as_json:
         summary = json.loads(out)
-        assert (summary["n_events"], summary["n_hits"], summary["n_edges"], summary["n_findable"]) == (n_events, 0, 0, 0)
+        assert (summary["n_events"], summary["n_hits"], summary["n_edges"], summary["n_findable"]) == (
+            n_events,
+            0,
+            0,
+            0,
+        )
         assert summary["track_efficiency"] is None
         assert set(summary) >= KEYS
     with uproot.open(tmp_path / "out" / "tracks.root") as file:
@@ -142,7 +155,9 @@ def test_bad_files_among_others_are_told_at_the_end(run, files, tmp_path, as_jso
     bad, missing, last = err.splitlines()
     assert bad.startswith(f"left out: {tmp_path / 'bad.root'}: not a readable ROOT file")
     assert missing.startswith(f"left out: {tmp_path / 'missing.root'}: no such file")
-    assert last.startswith(f"smartpix: 2 of 3 files are left out: {tmp_path / 'bad.root'}, {tmp_path / 'missing.root'};")
+    assert last.startswith(
+        f"smartpix: 2 of 3 files are left out: {tmp_path / 'bad.root'}, {tmp_path / 'missing.root'};"
+    )
     saved = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert saved["files"] == [str(files["first"])]
     assert list(saved["failed"]) == [str(tmp_path / "bad.root"), str(tmp_path / "missing.root")]
@@ -178,13 +193,22 @@ def test_a_file_overwritten_in_its_middle_is_one_line_and_code_1(run, files, tmp
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run", ""], ["run", "x.root", "-o", ""], ["run", "--options", " "], ["convert", "x", "-o", ""], ["info", ""]]
+    "arguments",
+    [
+        ["run", ""],
+        ["run", "x.root", "-o", ""],
+        ["run", "--options", " "],
+        ["convert", "x", "-o", ""],
+        ["info", ""],
+    ],
 )
 def test_empty_names_are_not_the_current_folder(arguments, capsys):
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2
-    assert re.search(r"error: argument .*: the name is empty .*; give a name$", capsys.readouterr().err.splitlines()[-1])
+    assert re.search(
+        r"error: argument .*: the name is empty .*; give a name$", capsys.readouterr().err.splitlines()[-1]
+    )
 
 
 def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
@@ -196,7 +220,11 @@ def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     refused(run(files["first"], "--set", "window.max_edges=10"), "max_edges = 10")
     refused(run(files["first"], "--options", toml), "my.toml", "no such options file")
     refused(run(files["first"], "--options", tmp_path), str(tmp_path), "is a folder, and a file of options")
-    refused(run(files["first"], "--options", os.devnull), os.devnull, "is a device or a pipe, and a file of options")
+    refused(
+        run(files["first"], "--options", os.devnull),
+        os.devnull,
+        "is a device or a pipe, and a file of options",
+    )
     toml.write_text("[cone")
     refused(run(files["first"], "--options", toml), "my.toml", "not a TOML file")
     toml.write_text("a = " + "[" * 9999, encoding="utf-8")
@@ -213,12 +241,17 @@ def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
      "window.min_pt=0", "threads=0", "cone.sigma_d0=-1", "cone.radiation_length=-1"],
 )  # fmt: skip
 def test_options_out_of_range_are_one_line_and_code_1(run, files, assignment):
-    refused(run(files["first"], "--no-figures", "--set", assignment), assignment.partition("=")[0].rpartition(".")[2])
+    refused(
+        run(files["first"], "--no-figures", "--set", assignment),
+        assignment.partition("=")[0].rpartition(".")[2],
+    )
 
 
 def test_options_come_from_the_file_and_set_wins(run, files, tmp_path):
     toml = tmp_path / "my.toml"
-    toml.write_text("\ufeff# with a byte order mark\n[cone]\nquantile = 0.5\nsigma_z0 = 40.0\n", encoding="utf-8")
+    toml.write_text(
+        "\ufeff# with a byte order mark\n[cone]\nquantile = 0.5\nsigma_z0 = 40.0\n", encoding="utf-8"
+    )
     code, *_ = run(files["first"], "--no-figures", "--json", "--options", toml, "--set", "cone.quantile=0.8")
     assert code == 0
     used = json.loads((tmp_path / "out" / "summary.json").read_text())["options"]
@@ -227,10 +260,14 @@ def test_options_come_from_the_file_and_set_wins(run, files, tmp_path):
 
 
 def test_weights_of_another_architecture_are_one_line_and_code_1(run, files, tmp_path):
-    refused(run(files["first"], "--set", "gnn=mdn-barrel", gnn=False), "mdn-columns", "interaction-network-v2")
+    refused(
+        run(files["first"], "--set", "gnn=mdn-barrel", gnn=False), "mdn-columns", "interaction-network-v2"
+    )
     for ending in ("safetensors", "json"):
         shutil.copy(data_path("weights") / f"mdn-barrel.{ending}", tmp_path / f"mine.{ending}")
-    refused(run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors")
+    refused(
+        run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors"
+    )
     refused(run(files["first"], "--set", "gnn=nothing", gnn=False), "'nothing'", "no such shipped weights")
 
 
@@ -239,7 +276,9 @@ def test_damaged_weights_are_one_line_and_code_1(run, files, tmp_path, weights):
         shutil.copy(weights.with_suffix(f".{ending}"), tmp_path / f"mine.{ending}")
     with (tmp_path / "mine.safetensors").open("r+b") as file:
         file.truncate(100)
-    refused(run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors")
+    refused(
+        run(files["first"], "--set", f"gnn={tmp_path / 'mine.safetensors'}", gnn=False), "mine.safetensors"
+    )
 
 
 def test_an_output_that_is_a_file_is_one_line_and_code_1(run, files, tmp_path):
@@ -293,17 +332,21 @@ def test_mistakes_of_a_run_are_told_before_the_imports_that_take_seconds(tmp_pat
         "assert not {'torch', 'numba', 'scipy'} & set(sys.modules), 'heavy'"
     )
     for arguments in (
-        ["missing.root"], ["*.nothing"], ["-o", str(tmp_path / "file")], ["--workers", "2"], ["--options", "missing.toml"],
+        ["missing.root"], ["*.nothing"], ["-o", str(tmp_path / "file")], ["--workers", "2"], ["--options",
+        "missing.toml"],
         ["--set", "cone"], ["--events-per-unit", "0"], ["--nosuch"], [str(tmp_path)],
     ):  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", code, "run", *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+            [sys.executable, "-c", code, "run", *arguments], cwd=tmp_path, capture_output=True,
+            encoding="utf-8", check=False,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         )  # fmt: skip
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1), done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "gnn", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "gnn", "--help"]]
+)
 def test_help_and_version_are_code_0(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -323,7 +366,20 @@ def test_info_tells_what_a_file_holds(capsys, files, tmp_path):
 def test_train_gnn_on_events_of_its_own(capsys, tmp_path):
     pytest.importorskip("acts")
     output = tmp_path / "w.safetensors"
-    arguments = ["train", "gnn", "--pileup", "1", "--events", "3", "--epochs", "1", "--screen-epochs", "1", "--hidden", "4"]
+    arguments = [
+        "train",
+        "gnn",
+        "--pileup",
+        "1",
+        "--events",
+        "3",
+        "--epochs",
+        "1",
+        "--screen-epochs",
+        "1",
+        "--hidden",
+        "4",
+    ]
     code = main([*arguments, "--set", "degrade.noise=0.1", "--set", "screen=4", "-o", str(output), "--json"])
     captured = capsys.readouterr()
     assert code == 0, captured.err
@@ -332,7 +388,10 @@ def test_train_gnn_on_events_of_its_own(capsys, tmp_path):
     assert (described["options"]["screen"], described["options"]["hidden"]) == (4, 4)
     assert [d["options"]["generate"]["pileup"] for d in described["data"]] == [1]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.json", "w.safetensors"]
-    for wrong, words in ((["--pileup", "1", "F.root"], "give event files, or --pileup"), ([], "give event files, or --pileup")):
+    for wrong, words in (
+        (["--pileup", "1", "F.root"], "give event files, or --pileup"),
+        ([], "give event files, or --pileup"),
+    ):
         assert main(["train", "gnn", *wrong[2:], *wrong[:2], "-o", str(output)]) == 1
         assert words in capsys.readouterr().err
     assert main(["train", "gnn", "F.root", "--set", "degrade.nois=1", "-o", str(output)]) == 1
@@ -345,7 +404,9 @@ def test_train_gnn_takes_and_deletes_no_events_but_its_own(capsys, monkeypatch, 
     path, trained = folder / "pileup-1-0.root", []
     folder.mkdir(parents=True)
     arguments = ["train", "gnn", "--pileup", "1", "--events", "3", "--seed", "5", "-o", str(output), "--json"]
-    monkeypatch.setattr(train, "train_gnn", lambda paths, *_: trained.append([p.read_bytes() for p in paths]) or {"loss": 0.0})
+    monkeypatch.setattr(
+        train, "train_gnn", lambda paths, *_: trained.append([p.read_bytes() for p in paths]) or {"loss": 0.0}
+    )
 
     def of_others():
         shutil.copy(files["toy"], path)
@@ -357,7 +418,13 @@ def test_train_gnn_takes_and_deletes_no_events_but_its_own(capsys, monkeypatch, 
 
     for _ in of_others():
         before = path.read_bytes()
-        refused((main(arguments), *capsys.readouterr()), str(path), "3 events of pile-up 1", "seed 6", "move it away")
+        refused(
+            (main(arguments), *capsys.readouterr()),
+            str(path),
+            "3 events of pile-up 1",
+            "seed 6",
+            "move it away",
+        )
         assert path.read_bytes() == before
     assert trained == []
     seeding_sample.simulated(1, 3, 6, folder)
@@ -372,15 +439,18 @@ def test_every_flag_reaches_the_training_of_the_graph_network(capsys, monkeypatc
     asked = []
     monkeypatch.setattr(train, "train_gnn", lambda *arguments: asked.append(arguments) or {"loss": 0.0})
     flags = (
-        "--epochs", 4, "--screen-epochs", 5, "--hidden", 6, "--passes", 7, "--graph", "window", "--keep", 0.9, "--patience", 8,
-        "--learning-rate", 0.01, "--train-seed", 9, "--estimates", "mdn", "--mdn-barrel", "b", "--mdn-endcap", "e",
+        "--epochs", 4, "--screen-epochs", 5, "--hidden", 6, "--passes", 7, "--graph", "window", "--keep",
+        0.9, "--patience", 8,
+        "--learning-rate", 0.01, "--train-seed", 9, "--estimates", "mdn", "--mdn-barrel", "b",
+        "--mdn-endcap", "e",
         "--shape", "s",
     )  # fmt: skip
     output = tmp_path / "w.safetensors"
     for given, options in (
         ((), TrainGnnOptions()),
         (flags, TrainGnnOptions(
-            4, 5, 0.01, 6, 7, keep=0.9, patience=8, seed=9, estimates="mdn", mdn_barrel="b", mdn_endcap="e", shape="s",
+            4, 5, 0.01, 6, 7, keep=0.9, patience=8, seed=9, estimates="mdn", mdn_barrel="b", mdn_endcap="e",
+            shape="s",
             graph="window",
         )),
     ):  # fmt: skip
@@ -409,7 +479,18 @@ def test_train_gnn_writes_weights_that_run(capsys, files, tmp_path):
     assert out.count("\n") == 1
     assert set(json.loads(out)) >= {"loss", "auc", "parameters", "n_train", "n_validation", "n_test"}
     assert "epoch 2/2" in err
-    code = main(["run", str(files["first"]), "--set", f"gnn={output}", "-o", str(tmp_path / "out"), "--no-figures", "--json"])
+    code = main(
+        [
+            "run",
+            str(files["first"]),
+            "--set",
+            f"gnn={output}",
+            "-o",
+            str(tmp_path / "out"),
+            "--no-figures",
+            "--json",
+        ]
+    )
     assert code == 0
     assert json.loads(capsys.readouterr().out)["n_events"] == 2
     refused((main(["train", "gnn", str(files["bare"]), "-o", str(output)]), *capsys.readouterr()), "no truth")
@@ -432,13 +513,17 @@ def test_convert_of_a_missing_folder_is_one_line_and_code_1(capsys, tmp_path):
 @pytest.mark.parametrize("kind", [[], ["trackml"]])
 def test_convert_says_what_it_found(capsys, tmp_path, kind):
     folder = write_event(tmp_path / "events")
-    assert main(["convert", *kind, str(folder), "-o", str(tmp_path / "e.root"), "--format", "rntuple", "--json"]) == 0
+    assert (
+        main(["convert", *kind, str(folder), "-o", str(tmp_path / "e.root"), "--format", "rntuple", "--json"])
+        == 0
+    )
     out, err = capsys.readouterr()
     assert err == f"found {folder}: TrackML events (CSV), 1 of them\n"
     assert out.count("\n") == 1
     told = json.loads(out)
     assert told == {
-        "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1, "n_hits": 5, "n_left_out": 1,
+        "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1,
+        "n_hits": 5, "n_left_out": 1,
         "n_cells_unused": 0, "n_truth_unused": 0, "n_hits_without_truth": 0, "truth": True,
         "n_modules": 5, "field_T": 2.0, "container": "rntuple",
     }  # fmt: skip
@@ -447,17 +532,23 @@ def test_convert_says_what_it_found(capsys, tmp_path, kind):
         "event*-measurements.csv",
         "asked for",
     )
-    refused((main(["convert", "a", "b", "c", "-o", str(tmp_path / "x.root")]), *capsys.readouterr()), "one input")
+    refused(
+        (main(["convert", "a", "b", "c", "-o", str(tmp_path / "x.root")]), *capsys.readouterr()), "one input"
+    )
 
 
-@pytest.mark.parametrize("inputs", [("s1.root", "s2.root"), ("trackml", "a", "b"), ("ev/a", "ev/b"), ("there", "x")])
+@pytest.mark.parametrize(
+    "inputs", [("s1.root", "s2.root"), ("trackml", "a", "b"), ("ev/a", "ev/b"), ("there", "x")]
+)
 def test_convert_of_two_inputs_says_that_it_takes_one(capsys, tmp_path, monkeypatch, inputs):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
     code = main(["convert", *inputs, "-o", "e.root"])
     refused((code, *capsys.readouterr()), "takes one input", "these are 2", inputs[1], "an output of its own")
     # What is no path is a format that is mistyped.
-    refused((main(["convert", "track-ml", "x", "-o", "e.root"]), *capsys.readouterr()), "Did you mean 'trackml'")
+    refused(
+        (main(["convert", "track-ml", "x", "-o", "e.root"]), *capsys.readouterr()), "Did you mean 'trackml'"
+    )
 
 
 def test_convert_warns_of_rows_without_a_partner_and_of_no_hits(capsys, tmp_path):
@@ -467,7 +558,9 @@ def test_convert_warns_of_rows_without_a_partner_and_of_no_hits(capsys, tmp_path
     hits.write_text("\n".join([head, *rest]) + "\n")
     assert main(["convert", str(folder), "-o", output, "--json"]) == 0
     _, warning = capsys.readouterr().err.splitlines()
-    assert warning.startswith("warning: 2 cells of no hit, 1 truth rows of no hit; this is right where rows were filtered")
+    assert warning.startswith(
+        "warning: 2 cells of no hit, 1 truth rows of no hit; this is right where rows were filtered"
+    )
     hits.write_text(head + "\n")
     assert main(["convert", str(folder), "-o", output, "--json"]) == 0
     _, unmatched, nothing = capsys.readouterr().err.splitlines()
@@ -511,15 +604,33 @@ def test_simulate_clusters_writes_the_set_of_the_seed(simulate_clusters, tmp_pat
 
 
 def test_simulate_clusters_takes_its_options(simulate_clusters, tmp_path):
-    flags = ("--shape", 9, 7, "--field", 2, "--radius", 40, "--pt", 1, 2, "--induction", "full", "--from-far-side")
-    assert simulate_clusters("--dataset", "4s", "--type", 7, "-n", 3, "--seed", 1, "--slices", 19, *flags)[0] == 0
+    flags = (
+        "--shape",
+        9,
+        7,
+        "--field",
+        2,
+        "--radius",
+        40,
+        "--pt",
+        1,
+        2,
+        "--induction",
+        "full",
+        "--from-far-side",
+    )
+    assert (
+        simulate_clusters("--dataset", "4s", "--type", 7, "-n", 3, "--seed", 1, "--slices", 19, *flags)[0]
+        == 0
+    )
     told = describe_clusters(tmp_path / "F.parquet")
     assert (told["slices"], told["n_rows"], told["n_columns"]) == ([19], 9, 7)
     assert told["sensor"] == {"pitch_x": 0.1, "pitch_y": 0.025, "thickness": 0.15, "field": 2.0}
     made = told["made_by"]
     assert (made["command"], made["type"], made["n"], made["seed"]) == ("smartpix simulate clusters", 7, 3, 1)
     wanted = {
-        "dataset": "4s", "field": 2.0, "radius": 40.0, "pt": [1.0, 2.0], "n_rows": 9, "n_columns": 7, "slices": [19],
+        "dataset": "4s", "field": 2.0, "radius": 40.0, "pt": [1.0, 2.0], "n_rows": 9, "n_columns": 7,
+        "slices": [19],
         "from_far_side": True, "induction": "full",
     }  # fmt: skip
     assert {key: made["options"][key] for key in wanted} == wanted
@@ -527,8 +638,26 @@ def test_simulate_clusters_takes_its_options(simulate_clusters, tmp_path):
 
 def test_simulate_clusters_has_the_defaults_of_the_options(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(datasets, "iterate_dataset", lambda options, n, seed: asked.append(options) or iter(()))
-    assert main(["simulate", "clusters", "--dataset", "3s", "-n", "1", "--seed", "1", "-o", str(tmp_path / "F.parquet")]) == 1
+    monkeypatch.setattr(
+        datasets, "iterate_dataset", lambda options, n, seed: asked.append(options) or iter(())
+    )
+    assert (
+        main(
+            [
+                "simulate",
+                "clusters",
+                "--dataset",
+                "3s",
+                "-n",
+                "1",
+                "--seed",
+                "1",
+                "-o",
+                str(tmp_path / "F.parquet"),
+            ]
+        )
+        == 1
+    )
     assert asked == [datasets.DatasetOptions("3s")]
 
 
@@ -543,7 +672,9 @@ def test_simulate_clusters_has_the_defaults_of_the_options(monkeypatch, tmp_path
         (("--radius", -30), ("radius must be positive",)),
     ],
 )  # fmt: skip
-def test_simulate_clusters_with_bad_options_is_one_line_and_code_1(simulate_clusters, tmp_path, arguments, words):
+def test_simulate_clusters_with_bad_options_is_one_line_and_code_1(
+    simulate_clusters, tmp_path, arguments, words
+):
     refused(simulate_clusters(*CLUSTERS, *arguments), *words)
     assert list(tmp_path.iterdir()) == []
 
@@ -557,13 +688,22 @@ def test_info_tells_what_clusters_files_and_folders_hold(capsys, simulate_cluste
         simulate_clusters(*CLUSTERS, output=f"part.{number}.parquet")
     assert main(["info", str(tmp_path / "part.0.parquet"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["container"], told["n_clusters"], told["slices"], told["sensor"]["thickness"]) == ("parquet", 50, [0, 19], 0.1)
+    assert (told["container"], told["n_clusters"], told["slices"], told["sensor"]["thickness"]) == (
+        "parquet",
+        50,
+        [0, 19],
+        0.1,
+    )
     assert main(["info", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["file"], told["n_files"], told["n_clusters"]) == (str(tmp_path), 2, 100)
     assert main(["info", str(tmp_path)]) == 0
     assert "pitch_y" in capsys.readouterr().out
-    refused((main(["info", str(tmp_path / "missing.parquet")]), *capsys.readouterr()), "missing.parquet", "no such file")
+    refused(
+        (main(["info", str(tmp_path / "missing.parquet")]), *capsys.readouterr()),
+        "missing.parquet",
+        "no such file",
+    )
     (tmp_path / "empty").mkdir()
     refused((main(["info", str(tmp_path / "empty")]), *capsys.readouterr()), "empty", "is a folder")
 
@@ -580,19 +720,38 @@ def test_info_tells_what_clusters_files_and_folders_hold(capsys, simulate_cluste
         (["crossings", "--detector", "F.root"], "F.root: is an input"),
     ],
 )  # fmt: skip
-def test_simulations_of_nothing_or_of_what_is_no_physics_are_refused(capsys, tmp_path, monkeypatch, arguments, words):
+def test_simulations_of_nothing_or_of_what_is_no_physics_are_refused(
+    capsys, tmp_path, monkeypatch, arguments, words
+):
     pytest.importorskip("acts")
     monkeypatch.chdir(tmp_path)
     content = data_path("detector.csv").read_bytes()
     (tmp_path / "F.root").write_bytes(content)
-    refused((main(["simulate", *arguments, "--seed", "1", "-o", "F.root", "--json"]), *capsys.readouterr()), words)
+    refused(
+        (main(["simulate", *arguments, "--seed", "1", "-o", "F.root", "--json"]), *capsys.readouterr()), words
+    )
     assert (tmp_path / "F.root").read_bytes() == content
     assert list(tmp_path.iterdir()) == [tmp_path / "F.root"]
 
 
 def test_a_simulation_without_clusters_says_so(capsys, tmp_path):
-    arguments = ["crossings", "--events", "1", "--per-event", "3", "--threshold", "1000000", "--adc-bits", "0"]
-    assert main(["simulate", *arguments, "--noise", "0", "--seed", "1", "-o", str(tmp_path / "F.root"), "--json"]) == 0
+    arguments = [
+        "crossings",
+        "--events",
+        "1",
+        "--per-event",
+        "3",
+        "--threshold",
+        "1000000",
+        "--adc-bits",
+        "0",
+    ]
+    assert (
+        main(
+            ["simulate", *arguments, "--noise", "0", "--seed", "1", "-o", str(tmp_path / "F.root"), "--json"]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     assert json.loads(out)["n_clusters"] == 0
     assert err.startswith("warning: none of the 1 events has a cluster")

@@ -1,4 +1,6 @@
-"""Output of commands on terminals of other encodings, to closed, full and broken streams, and beside what libraries print."""
+"""Output of commands on terminals of other encodings, to closed, full and broken streams, and beside what
+libraries print.
+"""
 
 import io
 import json
@@ -16,19 +18,29 @@ from tracking.runs.report import print_summary
 
 COUNTS = ("events", "hits", "window_edges", "edges", "seeds", "tracks", "vertices", "findable")
 RATES = (
-    "reduction", "track_efficiency", "edge_efficiency", "window_edge_efficiency", "edge_purity", "window_edge_purity",
-    "seed_efficiency", "fake_rate", "duplicate_rate", "physics_efficiency", "resolution_d0_um", "resolution_z0_um",
-    "resolution_phi_mrad", "resolution_theta_mrad", "resolution_qop_rel", "vertex_efficiency", "vertex_false_rate",
+    "reduction", "track_efficiency", "edge_efficiency", "window_edge_efficiency", "edge_purity",
+    "window_edge_purity",
+    "seed_efficiency", "fake_rate", "duplicate_rate", "physics_efficiency", "resolution_d0_um",
+    "resolution_z0_um",
+    "resolution_phi_mrad", "resolution_theta_mrad", "resolution_qop_rel", "vertex_efficiency",
+    "vertex_false_rate",
     "vertex_split_rate",
 )  # fmt: skip
-SUMMARY = {"files": ["[bold]µ.root"], "ms_per_event": {}, **{f"n_{n}": 1 for n in COUNTS}, **dict.fromkeys(RATES, 0.5)}
+SUMMARY = {
+    "files": ["[bold]µ.root"],
+    "ms_per_event": {},
+    **{f"n_{n}": 1 for n in COUNTS},
+    **dict.fromkeys(RATES, 0.5),
+}
 PLAIN = "resolution of d0, z0 in um"
 
 
 def command(*arguments, shell="", **environment):
     """A command as the shell runs it, with redirections: exit code, stdout, stderr as bytes."""
     code = "import sys; from tracking.cli.main import main; sys.exit(main())"
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHONIO", "PYTHONUTF8"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHONIO", "PYTHONUTF8"))
+    }
     done = subprocess.run(
         ["/bin/bash", "-c", f'"$@" {shell}', "bash", sys.executable, "-c", code, *arguments],
         env=kept | environment, cwd=REPOSITORY, capture_output=True, check=False,
@@ -115,14 +127,16 @@ def test_a_command_whose_output_nobody_reads_or_can_take_ends_with_one_line_or_n
     code, _, err = command("info", file, shell=">/dev/full")
     assert code == 1
     assert err.decode().splitlines() == [
-        "smartpix: standard output cannot be written (No space left on device); make room or send it elsewhere"
+        "smartpix: standard output cannot be written (No space left on device); make room or send it "
+        "elsewhere"
     ]
 
 
 def test_closed_streams_are_not_given_to_the_files_that_are_opened_next(tmp_path):
     code = (
         "import os; from tracking.cli.streams import streams\n"
-        "with streams(), open('data', 'w') as file:\n    file.write('data'); file.flush(); os.write(1, b'noise')"
+        "with streams(), open('data', 'w') as file:\n    file.write('data'); file.flush(); os.write(1, "
+        "b'noise')"
     )
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     closed = ["/bin/bash", "-c", '"$@" >&-', "bash"]
@@ -140,6 +154,8 @@ def test_with_json_what_libraries_print_goes_to_stderr():
         "    print_json({'a': float('nan'), 'b': [1.5, float('inf')]})\n"
         "print('after')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout == '{"a": null, "b": [1.5, null]}\nafter\n'
     assert sorted(done.stderr.splitlines()) == ["C library", "child", "library"]

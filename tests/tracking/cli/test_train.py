@@ -52,7 +52,8 @@ def test_train_mdn_writes_weights_that_run(train_mdn, tmp_path, clusters_2s):
     assert out.count("\n") == 1
     told = json.loads(out)
     assert set(told) >= {
-        "nll", "half_width_68", "standard_deviation", "pull_mean", "pull_sigma", "coverage68", "coverage95", "parameters",
+        "nll", "half_width_68", "standard_deviation", "pull_mean", "pull_sigma", "coverage68", "coverage95",
+        "parameters",
         "n_train", "n_validation", "epochs", "history",
     }  # fmt: skip
     assert [line.split()[1] for line in err.splitlines()] == ["1/2", "2/2"]
@@ -61,7 +62,13 @@ def test_train_mdn_writes_weights_that_run(train_mdn, tmp_path, clusters_2s):
     assert network.description["metrics"] == told
     # The same in Python.
     samples = from_clusters(clusters_2s, ReadoutOptions(50.0, 300.0, adc_bits=4), SENSOR, {})
-    train_on(samples, "barrel", tmp_path / "own.safetensors", TrainMdnOptions(epochs=2, batch_size=256), lambda line: None)
+    train_on(
+        samples,
+        "barrel",
+        tmp_path / "own.safetensors",
+        TrainMdnOptions(epochs=2, batch_size=256),
+        lambda line: None,
+    )
     one, two = (load_weights(tmp_path / f"{n}.safetensors", "mdn-columns")[0] for n in ("w", "own"))
     assert all(np.array_equal(one[k], two[k]) for k in one)
 
@@ -77,7 +84,8 @@ def test_defaults_are_those_of_the_options(train_mdn, asked, bench_file, tmp_pat
     assert train_mdn("--region", "endcap")[0] == 0
     assert asked == [
         {
-            "files": [bench_file], "region": "endcap", "output": tmp_path / "w.safetensors", "options": TrainMdnOptions(),
+            "files": [bench_file], "region": "endcap", "output": tmp_path / "w.safetensors",
+            "options": TrainMdnOptions(),
             "slices": None, "readout": None, "start": None, "sensor": None,
         }
     ]  # fmt: skip
@@ -85,15 +93,24 @@ def test_defaults_are_those_of_the_options(train_mdn, asked, bench_file, tmp_pat
 
 def test_every_flag_reaches_the_training(train_mdn, asked):
     flags = (
-        "--region", "barrel", "--network", "conv", "--hidden", 11, "--filters", 6, "--batch-norm", "--slices", 3, 17,
-        "--noise", 1, "--threshold", 2, "--threshold-dispersion", 3, "--bits", 5, "--adc-max", 6000, "--type", 7,
+        "--region", "barrel", "--network", "conv", "--hidden", 11, "--filters", 6, "--batch-norm",
+        "--slices", 3, 17,
+        "--noise", 1, "--threshold", 2, "--threshold-dispersion", 3, "--bits", 5, "--adc-max", 6000,
+        "--type", 7,
         "--epochs", 8, "--batch-size", 9, "--learning-rate", 0.01, "--schedule", "constant", "--patience", 12,
         "--augment", "shift", "mirror-y", "--from", "mdn-barrel", "--train-seed", 13,
     )  # fmt: skip
     assert train_mdn(*flags)[0] == 0
     (call,) = asked
     assert call["options"] == TrainMdnOptions(
-        NetworkOptions("conv", hidden=11, filters=6, batch_norm=True), 8, 9, 0.01, "constant", 12, ("shift", "mirror-y"), 13
+        NetworkOptions("conv", hidden=11, filters=6, batch_norm=True),
+        8,
+        9,
+        0.01,
+        "constant",
+        12,
+        ("shift", "mirror-y"),
+        13,
     )
     assert call["slices"] == [3, 17]
     assert call["start"] == "mdn-barrel"
@@ -126,7 +143,11 @@ def test_training_from_weights_by_path(train_mdn, tmp_path, mdn_weights):
     scratch, tuned = (json.loads(train_mdn(*QUICK, *more, "--json")[1]) for more in ((), start))
     assert tuned["history"][0] < scratch["history"][0] - 1
     assert load_weights(tmp_path / "w.safetensors", "mdn-columns")[1]["start"] == "columns.safetensors"
-    refused(train_mdn(*QUICK, "--network", "mlp", *start), "columns.safetensors", "kind columns, and kind mlp was asked for")
+    refused(
+        train_mdn(*QUICK, "--network", "mlp", *start),
+        "columns.safetensors",
+        "kind columns, and kind mlp was asked for",
+    )
     refused(
         train_mdn(*QUICK, "--hidden", 20, *start),
         "columns.safetensors",
@@ -224,7 +245,8 @@ def test_bench_mdn_prints_exactly_one_json_object(bench_mdn, bench_file, tiny_va
     assert list(told) == list(tiny_variants)
     for r in told.values():
         assert set(r) >= {
-            "half_width_68", "standard_deviation", "nll", "parameters", "pull_mean", "pull_sigma", "coverage68", "coverage95",
+            "half_width_68", "standard_deviation", "nll", "parameters", "pull_mean", "pull_sigma",
+            "coverage68", "coverage95",
             "clusters_per_second", "published", "by_abs_cot_alpha", "truncated", "n",
         }  # fmt: skip
     assert len(err.splitlines()) == len(tiny_variants)

@@ -29,7 +29,17 @@ def edges_of(pairs, n_hits):
     both = np.array(pairs, dtype=np.int32).reshape(-1, 2)
     zero = np.zeros(n, dtype=np.float32)
     return Edges(
-        both[:, 0].copy(), both[:, 1].copy(), np.zeros(n, dtype=np.int32), zero, zero, zero, zero, np.zeros((n, 4)), n, n, n_hits
+        both[:, 0].copy(),
+        both[:, 1].copy(),
+        np.zeros(n, dtype=np.int32),
+        zero,
+        zero,
+        zero,
+        zero,
+        np.zeros((n, 4)),
+        n,
+        n,
+        n_hits,
     )
 
 
@@ -93,7 +103,9 @@ def test_a_crossing_with_one_shared_hit_goes_to_the_better_track():
     # Tracks 0-1-2-3-4 and 5-6-2-8-9 share hit 2.
     layers = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
     for better, worse in (((0, 1, 2, 3, 4), (5, 6, 2, 8, 9)), ((5, 6, 2, 8, 9), (0, 1, 2, 3, 4))):
-        scored = dict.fromkeys(itertools.pairwise(better), 0.99) | dict.fromkeys(itertools.pairwise(worse), 0.6)
+        scored = dict.fromkeys(itertools.pairwise(better), 0.99) | dict.fromkeys(
+            itertools.pairwise(worse), 0.6
+        )
         scored = dict(sorted(scored.items()))
         assert tracks_of(layers, scored)[0] == [list(better)]
         # Wrong turns at the shared hit are no better than right ones.
@@ -121,20 +133,34 @@ def test_a_path_that_lacks_one_shares_another_tracks_cluster():
     rows, _ = tracks_of([0, 1, 2, 3, 1, 2, 3], {**first, (0, 4): 0.95, (4, 5): 0.98, (5, 6): 0.98})
     assert sorted(rows) == [[0, 1, 2, 3], [0, 4, 5, 6]]
     # The best path that can share, and no third track on the cluster.
-    assert sorted(tracks_of([*layers, 2], {**first, **second, (5, 7): 0.9, (7, 3): 0.95})[0]) == [[0, 1, 2, 3], [4, 5, 7, 3]]
+    assert sorted(tracks_of([*layers, 2], {**first, **second, (5, 7): 0.9, (7, 3): 0.95})[0]) == [
+        [0, 1, 2, 3],
+        [4, 5, 7, 3],
+    ]
     third = {(7, 8): 0.97, (8, 9): 0.97, (9, 3): 0.97}
     rows, _ = tracks_of([*layers, 0, 1, 2], {**first, **second, (6, 3): 0.95, **third})
     assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 3]]
     # A weak edge does not do, nor does a path of two.
     assert tracks_of(layers, {**first, **second, (6, 3): 0.1})[0] == [[0, 1, 2, 3]]
     assert tracks_of([0, 1, 2, 3, 1, 2], {**first, (4, 5): 0.98, (5, 3): 0.95})[0] == [[0, 1, 2, 3]]
-    assert tracks_of(layers, {**first, **second, (6, 3): 0.95}, BuildOptions(share_score=1.0))[0] == [[0, 1, 2, 3]]
+    assert tracks_of(layers, {**first, **second, (6, 3): 0.95}, BuildOptions(share_score=1.0))[0] == [
+        [0, 1, 2, 3]
+    ]
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.95, 0.8), (0.8, 0.95)])
 def test_of_two_clusters_that_a_path_could_share_the_better_tied_is_shared(first, second):
     """4-5-6 lacks an outer end; 3 and 10 end other tracks."""
-    chain = {(0, 1): 0.99, (1, 2): 0.99, (2, 3): 0.99, (7, 8): 0.99, (8, 9): 0.99, (9, 10): 0.99, (4, 5): 0.98, (5, 6): 0.98}
+    chain = {
+        (0, 1): 0.99,
+        (1, 2): 0.99,
+        (2, 3): 0.99,
+        (7, 8): 0.99,
+        (8, 9): 0.99,
+        (9, 10): 0.99,
+        (4, 5): 0.98,
+        (5, 6): 0.98,
+    }
     rows, built = tracks_of([0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 3], {**chain, (6, 3): first, (6, 10): second})
     assert sorted(rows) == [[0, 1, 2, 3], [4, 5, 6, 3 if first > second else 10], [7, 8, 9, 10]]
     assert built.score.min() == pytest.approx((0.98 + 0.98 + 0.95) / 3)
@@ -163,7 +189,9 @@ def brute_best(n, scored, options):
 def test_random_events_give_disjoint_chains_and_the_best_path_of_all(seed):
     rng = np.random.default_rng(seed)
     layers = np.sort(rng.integers(0, 6, 14))
-    pairs = [(i, j) for i in range(14) for j in range(14) if layers[j] == layers[i] + 1 and rng.random() < 0.6]
+    pairs = [
+        (i, j) for i in range(14) for j in range(14) if layers[j] == layers[i] + 1 and rng.random() < 0.6
+    ]
     scored = {p: float(rng.uniform(0.02, 0.98)) for p in pairs}
     options = BuildOptions(overlap_score=1.0, share_score=1.0)
     rows, built = tracks_of(layers.tolist(), scored, options)
@@ -251,11 +279,15 @@ def test_an_overlap_hit_is_near_the_path_and_not_only_near_another_overlap_hit()
 
 
 def test_an_overlap_hit_is_tied_to_the_path_and_not_only_to_another_overlap_hit():
-    """Hit 4 is the second of layer 2, hit 5 beside the path's hit of layer 3: an edge from 4 alone does not take it."""
+    """Hit 4 is the second of layer 2, hit 5 beside the path's hit of layer 3: an edge from 4 alone does not
+    take it.
+    """
     chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9, (1, 4): 0.6}
     position = [*OVERLAP, (30.5, 1, 0)]
     layers = [0, 1, 2, 3, 2, 3]
-    assert tracks_of(layers, {**chain, (4, 5): 0.6}, position=position, module=range(6))[0] == [[0, 1, 2, 4, 3]]
+    assert tracks_of(layers, {**chain, (4, 5): 0.6}, position=position, module=range(6))[0] == [
+        [0, 1, 2, 4, 3]
+    ]
     tied = tracks_of(layers, {**chain, (2, 5): 0.6}, position=position, module=range(6))[0]
     assert [sorted(r) for r in tied] == [[0, 1, 2, 3, 4, 5]]
 
@@ -281,9 +313,13 @@ def test_a_strong_shortcut_does_not_hide_the_only_path_with_enough_hits():
     assert tracks_of([0, 1, 2, 3], scored)[0] == [[0, 1, 2, 3]]
 
 
-@pytest.mark.parametrize(("lacking", "longer_wins"), [(0.02, True), (0.08, True), (0.12, False), (0.3, False)])
+@pytest.mark.parametrize(
+    ("lacking", "longer_wins"), [(0.02, True), (0.08, True), (0.12, False), (0.3, False)]
+)
 def test_one_more_cluster_is_worth_a_tenth_in_log_odds(lacking, longer_wins):
-    """0-1-2-4 leaves a layer out, 0-1-2-3-4 does not; without a bonus the sum of the longer one is less by ``lacking``."""
+    """0-1-2-4 leaves a layer out, 0-1-2-3-4 does not; without a bonus the sum of the longer one is less by
+    ``lacking``.
+    """
 
     def above_least(score):
         return np.log(score / (1 - score)) - np.log(0.03 / 0.97)
@@ -304,7 +340,8 @@ def test_events_without_hits_or_edges_have_no_tracks():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("min_score", 0.0), ("min_score", 1.0), ("min_hits", 1), ("min_hits", 0), ("overlap_distance", -1.0)]
+    ("name", "value"),
+    [("min_score", 0.0), ("min_score", 1.0), ("min_hits", 1), ("min_hits", 0), ("overlap_distance", -1.0)],
 )
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):

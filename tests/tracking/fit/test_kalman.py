@@ -1,4 +1,6 @@
-"""The filter against toys with scattering, a least-squares fit with everything in one covariance, and nonsense."""
+"""The filter against toys with scattering, a least-squares fit with everything in one covariance, and
+nonsense.
+"""
 
 import dataclasses
 
@@ -88,7 +90,9 @@ def test_without_material_in_the_fit_the_pulls_are_wide():
 
 
 def least_squares_fit(hits, rows, course, t, options, angles):
-    """Parameters, covariance and chi2 of track t, all scattering in one covariance of its hits, by differences and SciPy."""
+    """Parameters, covariance and chi2 of track t, all scattering in one covariance of its hits, by
+    differences and SciPy.
+    """
     one = dataclasses.replace(course, center=course.center[:, t : t + 1], axes=course.axes[:, t : t + 1])
     n_coordinates = 4 if angles else 2
     size = n_coordinates * len(rows)
@@ -98,7 +102,8 @@ def least_squares_fit(hits, rows, course, t, options, angles):
     across = np.hypot(direction[0], direction[1])
     qop = -curvature * across / (FIELD * 0.299792458e-3)
     first = np.array(
-        [-start[0] * direction[1] / across + start[1] * direction[0] / across, start[2], np.arctan2(direction[1], direction[0]),
+        [-start[0] * direction[1] / across + start[1] * direction[0] / across, start[2],
+        np.arctan2(direction[1], direction[0]),
          np.arctan2(across, direction[2]), qop]
     )  # fmt: skip
 
@@ -126,7 +131,12 @@ def least_squares_fit(hits, rows, course, t, options, angles):
     measured = np.concatenate([local, hits.cot[rows]], axis=1)[:, :n_coordinates].ravel()
     scale = np.array([1e-1, 1e-1, 1e-3, 1e-3, 1e-2])
     solved = least_squares(
-        lambda v: root @ (predict(v * scale, still) - measured), first / scale, jac="3-point", xtol=1e-14, ftol=1e-14, gtol=1e-12
+        lambda v: root @ (predict(v * scale, still) - measured),
+        first / scale,
+        jac="3-point",
+        xtol=1e-14,
+        ftol=1e-14,
+        gtol=1e-12,
     )
     jacobian = solved.jac / scale
     return solved.x * scale, np.linalg.inv(jacobian.T @ jacobian), 2 * solved.cost
@@ -136,7 +146,8 @@ def least_squares_fit(hits, rows, course, t, options, angles):
 @pytest.mark.parametrize("angles", [False, True])
 @pytest.mark.parametrize("region", ["barrel", "endcap"])
 def test_a_least_squares_fit_of_everything_at_once_agrees(region, angles, pt, error, tolerance):
-    # What is left is of second order: in the kinks, and in the bend between a support and the next hit; most on long ways.
+    # What is left is of second order: in the kinks, and in the bend between a support and the next hit; most
+    # on long ways.
     tolerance *= 3 if region == "endcap" else 1
     options = dataclasses.replace(KEEP_ALL, angles=angles)
     _, course, hits, tracks = simulate(3, 5, region, error=error, pt=pt)
@@ -165,7 +176,8 @@ def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
     center = np.array([sign * far, 0.0, 0.0])
     if abs(np.dot(fn, [1, b, a]) / np.hypot(1, np.hypot(a, b))) < 0.3:
         return
-    # The circle across the beam must cross the plane, well away from where it only touches it: in closed form.
+    # The circle across the beam must cross the plane, well away from where it only touches it: in closed
+    # form.
     across = np.hypot(1, b) / np.sqrt(1 + a * a + b * b)
     turn = -strength * q
     begin = np.array([0.0, -0.3, 0.5])
@@ -183,11 +195,20 @@ def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
         point = np.array([0.0, state[1], state[0]])
         turn = np.array([-strength * state[4]])
         s = path_to(
-            lambda x: (x - center) @ fn, point[None], direction[None], turn, np.array([sign * center @ fn / (direction @ fn)])
+            lambda x: (x - center) @ fn,
+            point[None],
+            direction[None],
+            turn,
+            np.array([sign * center @ fn / (direction @ fn)]),
         )
         x, t = moved(point[None], direction[None], turn, s)
         local = x[0] - center
-        return np.array([local @ fx, local @ fy, t[0] @ fx / (t[0] @ fn), t[0] @ fy / (t[0] @ fn)]), s[0], point, direction
+        return (
+            np.array([local @ fx, local @ fy, t[0] @ fx / (t[0] @ fn), t[0] @ fy / (t[0] @ fn)]),
+            s[0],
+            point,
+            direction,
+        )
 
     state = np.array([0.5, -0.3, a, b, q])
     wanted, s, point, direction = there(state)
@@ -199,7 +220,8 @@ def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
         columns.append((there(up)[0] - there(down)[0]) / (2 * step))
     jacobian, off, p = np.zeros((1, 4, 5)), np.zeros(5), np.eye(5)
     to_plane(
-        state, off, p, jacobian, 0, tuple(point), tuple(direction), ex, ey, sign, np.sqrt(1 + a * a + b * b), strength, s,
+        state, off, p, jacobian, 0, tuple(point), tuple(direction), ex, ey, sign, np.sqrt(1 + a * a + b * b),
+        strength, s,
         tuple(center), fx, fy, fn,
     )  # fmt: skip
     assert n == (1.0, 0.0, 0.0)
@@ -266,7 +288,9 @@ def correlated(hits, correlation=0.9):
 @pytest.mark.parametrize("region", ["barrel", "endcap"])
 @pytest.mark.parametrize("field", [FIELD, 0.0])
 def test_the_chi2_of_an_outlier_is_what_the_track_gains_without_it(angles, region, field):
-    """In a linear fit the two are the same number: refitted without each hit in turn, the track names the worst and its chi2."""
+    """In a linear fit the two are the same number: refitted without each hit in turn, the track names the
+    worst and its chi2.
+    """
     n, options = 40, FitOptions(sensor=0, support=0, pipe=0, outlier_chi2=1e9, angles=angles)
     _, _, hits, tracks = simulate(n, 13, region, field=field, pt=(5.0, 10.0))
     hits = correlated(hits)
@@ -293,7 +317,9 @@ def test_the_chi2_of_an_outlier_is_what_the_track_gains_without_it(angles, regio
 @pytest.mark.parametrize("angles", [False, True])
 @pytest.mark.parametrize(("chi2_of_hit", "out"), [(29.5, False), (30.5, True)])
 def test_an_outlier_is_further_than_a_chi2_of_30(angles, chi2_of_hit, out):
-    """Straight exact tracks with one hit moved: the chi2 is the square of the move times that of a move of 0.1 mm."""
+    """Straight exact tracks with one hit moved: the chi2 is the square of the move times that of a move of
+    0.1 mm.
+    """
     n, options = 20, FitOptions(sensor=0, support=0, pipe=0, angles=angles)
     _, _, hits, tracks = simulate(n, 14, field=0.0, error=0.0, pt=(5.0, 10.0))
     rows = tracks.hits.reshape(n, 4)[:, 1]
@@ -310,7 +336,9 @@ def test_an_outlier_is_further_than_a_chi2_of_30(angles, chi2_of_hit, out):
 @pytest.mark.parametrize("angles", [False, True])
 @pytest.mark.parametrize("field", [FIELD, 0.0])
 def test_outliers_are_taken_out_as_long_as_three_hits_stay(angles, field):
-    """Slopes would allow to go on: even two hits with them have more coordinates than a helix has parameters."""
+    """Slopes would allow to go on: even two hits with them have more coordinates than a helix has
+    parameters.
+    """
     n = 100
     _, _, hits, tracks = simulate(n, 12, field=field, pt=(5.0, 10.0))
     axes = hits.axes.reshape(-1, 3, 3)
@@ -318,7 +346,9 @@ def test_outliers_are_taken_out_as_long_as_three_hits_stay(angles, field):
     options = FitOptions(angles=angles)
 
     def n_outliers(n_hits, wrong):
-        """Of tracks of ``n_hits``, where the ``wrong`` ones are moved by 5 mm along x, to one side and the other."""
+        """Of tracks of ``n_hits``, where the ``wrong`` ones are moved by 5 mm along x, to one side and the
+        other.
+        """
         position = hits.position.copy()
         for k, where in enumerate(wrong):
             position[four[:, where]] += (-1) ** k * 5.0 * axes[four[:, where], 0]
@@ -347,14 +377,22 @@ def finite(found, n_hits):
 def test_whatever_comes_in_what_comes_out_is_finite(data):
     _, _, hits, _ = _nonsense()
     n = data.draw(st.integers(0, 8))
-    rows = np.array(data.draw(st.lists(st.integers(0, len(hits) - 1), min_size=n, max_size=n)), dtype=np.int64)
+    rows = np.array(
+        data.draw(st.lists(st.integers(0, len(hits) - 1), min_size=n, max_size=n)), dtype=np.int64
+    )
     position, cholesky = hits.position.copy(), hits.estimate.cholesky.copy()
-    number = st.one_of(st.floats(-300, 300), st.sampled_from([0.0, 1e-300, 1e5, 1e300, np.inf, -np.inf, np.nan]))
+    number = st.one_of(
+        st.floats(-300, 300), st.sampled_from([0.0, 1e-300, 1e5, 1e300, np.inf, -np.inf, np.nan])
+    )
     for row in rows[: data.draw(st.integers(0, 3))]:
         position[row] = data.draw(st.tuples(number, number, number))
         cholesky[row, 1, 1] = data.draw(number)
-    changed = dataclasses.replace(hits, position=position, estimate=dataclasses.replace(hits.estimate, cholesky=cholesky))
-    options = FitOptions(angles=data.draw(st.booleans()), outlier_chi2=data.draw(st.sampled_from([0.1, 30.0])))
+    changed = dataclasses.replace(
+        hits, position=position, estimate=dataclasses.replace(hits.estimate, cholesky=cholesky)
+    )
+    options = FitOptions(
+        angles=data.draw(st.booleans()), outlier_chi2=data.draw(st.sampled_from([0.1, 30.0]))
+    )
     field = data.draw(st.sampled_from([FIELD, -FIELD, 0.0, 1e-3]))
     tracks = Tracks(np.concatenate([rows, rows]), np.array([0, n, n, 2 * n]), np.ones(3, dtype=np.float32))
     finite(fit(changed, tracks, field, options), 2 * n)
@@ -400,6 +438,11 @@ def test_the_same_hit_twice_is_a_hit_of_half_the_variance():
 
 
 def test_options_out_of_range_are_refused_by_name():
-    for name, value in (("sensor", -1.0), ("pipe_radius", np.inf), ("outlier_chi2", 0.0), ("straight_momentum", -1.0)):
+    for name, value in (
+        ("sensor", -1.0),
+        ("pipe_radius", np.inf),
+        ("outlier_chi2", 0.0),
+        ("straight_momentum", -1.0),
+    ):
         with pytest.raises(InputError, match=f"fit: {name}"):
             FitOptions(**{name: value})

@@ -1,4 +1,6 @@
-"""Scattering in thin surfaces against the formula of the Particle Data Group and against heights above a plane."""
+"""Scattering in thin surfaces against the formula of the Particle Data Group and against heights above a
+plane.
+"""
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ def highland(p, thickness, mass=0.13957):
 @pytest.mark.parametrize("thickness", [0.0016, 0.016, 0.3])
 def test_the_angle_is_highlands_with_its_logarithm_and_velocity(p, thickness):
     beta2 = p**2 / (p**2 + 0.13957**2)
-    assert np.sqrt(theta2_behind(thickness, 1 / (beta2 * p * p), beta2)) == pytest.approx(highland(p, thickness), rel=1e-6)
+    assert np.sqrt(theta2_behind(thickness, 1 / (beta2 * p * p), beta2)) == pytest.approx(
+        highland(p, thickness), rel=1e-6
+    )
     assert theta2_behind(0.0, 1 / (beta2 * p * p), beta2) == 0.0
 
 
@@ -32,7 +36,9 @@ CYLINDER = (1.0, 50.0, -100.0, 100.0, 0.02)
 
 
 def test_a_kick_moves_the_track_by_its_height_above_the_plane():
-    """From the plane at 30 mm out to 90 mm, the cylinder stands 20 mm above: a kick there moves the track on the plane by -20."""
+    """From the plane at 30 mm out to 90 mm, the cylinder stands 20 mm above: a kick there moves the track on
+    the plane by -20.
+    """
     p = spread((30.0, 0.0, 0.0), (90.0, 0.0, 0.0), CYLINDER)
     theta2 = highland(1.0, 0.02, 0.0) ** 2
     by_kick = np.array([[-20.0, 0.0], [0.0, -20.0], [1.0, 0.0], [0.0, 1.0]])
@@ -40,7 +46,9 @@ def test_a_kick_moves_the_track_by_its_height_above_the_plane():
 
 
 def test_an_inclined_track_spreads_as_kicks_of_its_direction_do():
-    """Slopes 0.8 and -0.5 on the plane; the two kicks across the track, carried to the plane by straight lines."""
+    """Slopes 0.8 and -0.5 on the plane; the two kicks across the track, carried to the plane by straight
+    lines.
+    """
     slopes = np.array([0.8, -0.5])
     heading = np.array([1.0, slopes[1], slopes[0]])  # v along y, u along z
     near, height = np.array([30.0, 0.0, 0.0]), 20.0

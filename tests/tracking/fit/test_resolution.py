@@ -12,12 +12,21 @@ from scipy.stats import truncnorm
 
 from smartpix.schema import PARAMETERS
 from tracking.fit import resolution
-from tracking.fit.resolution import joined, pull_histogram, pull_width, residuals_and_pulls, track_residuals, true_parameters
+from tracking.fit.resolution import (
+    joined,
+    pull_histogram,
+    pull_width,
+    residuals_and_pulls,
+    track_residuals,
+    true_parameters,
+)
 from tracking.metrics import TrackScore
 
 
 def propagated(vertex, momentum, charge, field):
-    """d0, z0, phi, theta, qop by the Lorentz force, step by step both ways, and a search for the smallest radius."""
+    """d0, z0, phi, theta, qop by the Lorentz force, step by step both ways, and a search for the smallest
+    radius.
+    """
     p = np.linalg.norm(momentum)
 
     def step(_, state):
@@ -29,7 +38,8 @@ def propagated(vertex, momentum, charge, field):
     reach = min(np.pi * turn, 200 / sine)
     start = np.concatenate([vertex, momentum])
     ways = [
-        solve_ivp(step, (0, s), start, method="DOP853", rtol=1e-11, atol=1e-12, dense_output=True).sol for s in (-reach, reach)
+        solve_ivp(step, (0, s), start, method="DOP853", rtol=1e-11, atol=1e-12, dense_output=True).sol
+        for s in (-reach, reach)
     ]
 
     def at(s):
@@ -42,7 +52,10 @@ def propagated(vertex, momentum, charge, field):
     best = grid[int(np.argmin([radius(s) for s in grid]))]
     width = grid[1] - grid[0]
     squared = minimize_scalar(
-        lambda s: radius(s) ** 2, bounds=(best - width, best + width), options={"xatol": 1e-10}, method="bounded"
+        lambda s: radius(s) ** 2,
+        bounds=(best - width, best + width),
+        options={"xatol": 1e-10},
+        method="bounded",
     )
     x, y, z, px, py, pz = at(np.clip(squared.x, -reach, reach))
     phi = np.arctan2(py, px)
@@ -57,7 +70,9 @@ def propagated(vertex, momentum, charge, field):
 def test_true_parameters_are_those_of_a_numeric_propagation(x, y, phi, pt, cot, charge, field):
     vertex, momentum = np.array([x, y, 12.0]), pt * np.array([np.cos(phi), np.sin(phi), cot])
     expected = propagated(vertex, momentum, charge, field)
-    d0, z0, found_phi, theta, qop = true_parameters(vertex[None], momentum[None], np.array([charge]), field)[0]
+    d0, z0, found_phi, theta, qop = true_parameters(vertex[None], momentum[None], np.array([charge]), field)[
+        0
+    ]
     assert d0 == pytest.approx(expected[0], abs=1e-5)
     assert z0 == pytest.approx(expected[1], abs=1e-3)
     assert np.cos(found_phi - expected[2]) == pytest.approx(1, abs=1e-8)
@@ -68,7 +83,9 @@ def test_true_parameters_are_those_of_a_numeric_propagation(x, y, phi, pt, cot, 
 @pytest.mark.parametrize("turned", [0.5, 1.2, 2.0, 3.0])
 @pytest.mark.parametrize("charge", [-1.0, 1.0])
 def test_z0_of_a_long_way_round_is_that_of_the_arc(turned, charge):
-    """A circle of 200 mm, from its point nearest to the axis on by ``turned`` rad: z has risen by cot(theta) times the arc."""
+    """A circle of 200 mm, from its point nearest to the axis on by ``turned`` rad: z has risen by cot(theta)
+    times the arc.
+    """
     radius, d0, z0, cot = 200.0, 3.0, -7.0, 0.8
     pt = 0.299792458e-3 * 3.8 * radius
     left = -charge  # positive charges turn clockwise in a field along +z
@@ -97,10 +114,13 @@ def test_of_a_curling_track_it_is_the_nearest_point_of_the_circle(charge, field)
     turn = -charge * field * 0.299792458e-3 / 0.05
     for direction in np.linspace(-3.1, 3.1, 13):
         momentum = 0.05 * np.array([np.cos(direction), np.sin(direction), 0.5])
-        d0, _, phi, *_ = true_parameters(np.array([[100.0, 0, 0]]), momentum[None], np.array([charge]), field)[0]
+        d0, _, phi, *_ = true_parameters(
+            np.array([[100.0, 0, 0]]), momentum[None], np.array([charge]), field
+        )[0]
         angle = direction + turn * np.linspace(-np.pi / abs(turn), np.pi / abs(turn), 20_001)
         points = (
-            np.array([100.0, 0]) + np.column_stack([np.sin(angle) - np.sin(direction), np.cos(direction) - np.cos(angle)]) / turn
+            np.array([100.0, 0])
+            + np.column_stack([np.sin(angle) - np.sin(direction), np.cos(direction) - np.cos(angle)]) / turn
         )
         nearest = points[np.argmin(np.hypot(*points.T))]
         np.testing.assert_allclose(d0 * np.array([-np.sin(phi), np.cos(phi)]), nearest, atol=0.02)

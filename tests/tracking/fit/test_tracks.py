@@ -19,7 +19,9 @@ NO_MATERIAL = FitOptions(sensor=0, support=0, pipe=0)
 
 
 def helix_points(d0, z0, phi, theta, qop, radii):
-    """Points of the helix at the given radii, by stepping along the arc (independent of the fit's algebra)."""
+    """Points of the helix at the given radii, by stepping along the arc (independent of the fit's
+    algebra).
+    """
     curvature = -qop * FIELD * CURVATURE_PER_TESLA / np.sin(theta)
     start = np.array([-d0 * np.sin(phi), d0 * np.cos(phi)])
     arc = np.linspace(0, 400, 400_001)
@@ -94,7 +96,9 @@ def toy():
 def test_recovers_exact_helices_through_real_modules(toy, region):
     barrel = toys.detector().barrel[toy.module]
     hits = toys.toy_hits(toy, 71, position=False)
-    rows, tracks = tracks_of(toy, {"barrel": barrel, "endcap": ~barrel, "both": np.ones(len(barrel), dtype=bool)}[region])
+    rows, tracks = tracks_of(
+        toy, {"barrel": barrel, "endcap": ~barrel, "both": np.ones(len(barrel), dtype=bool)}[region]
+    )
     assert len(rows) > 20
     fit = fit_tracks(hits, tracks, toys.detector(), FIELD)
     for t, r in enumerate(rows):
@@ -151,7 +155,9 @@ def test_every_track_is_fitted_as_if_alone(toy):
 def test_straight_tracks_are_fitted_without_field():
     points = np.array([[r * np.cos(0.5), r * np.sin(0.5), 10 + 0.7 * r] for r in (32.0, 72.0, 116.0, 172.0)])
     hits, detector = hits_of(points)
-    fit = fit_tracks(hits, Tracks(np.arange(4), np.array([0, 4]), np.ones(1, dtype=np.float32)), detector, 0.0)
+    fit = fit_tracks(
+        hits, Tracks(np.arange(4), np.array([0, 4]), np.ones(1, dtype=np.float32)), detector, 0.0
+    )
     assert fit.phi[0] == pytest.approx(0.5, abs=1e-6)
     assert fit.z0[0] == pytest.approx(10, abs=1e-3)
     assert 1 / np.tan(fit.theta[0]) == pytest.approx(0.7, abs=1e-4)

@@ -28,7 +28,9 @@ def test_separate_vertices_are_found_with_the_precision_they_tell():
         found = find_vertices(z0, sigma, options)
         # A track alone in its tail may be at none, and two such ones at one of their own.
         near = np.abs(found.z[:, None] - true).argmin(axis=1)
-        main = np.array([np.flatnonzero(near == k)[np.argmax(found.n_tracks[near == k])] for k in range(len(true))])
+        main = np.array(
+            [np.flatnonzero(near == k)[np.argmax(found.n_tracks[near == k])] for k in range(len(true))]
+        )
         assert len(found) <= len(true) + 1
         at = found.label >= 0
         assert np.mean(near[found.label[at]] == of[at]) > 0.99
@@ -52,7 +54,9 @@ def test_a_vertex_is_the_weighted_mean_of_its_tracks(seed, n, spread, min_tracks
         rows = [t for t in range(n) if found.label[t] == k]
         weight = [1 / (sigma[t] ** 2 + options.blur**2) for t in rows]
         assert found.n_tracks[k] == len(rows) >= min_tracks
-        assert found.z[k] == pytest.approx(sum(w * z0[t] for w, t in zip(weight, rows, strict=True)) / sum(weight), abs=1e-9)
+        assert found.z[k] == pytest.approx(
+            sum(w * z0[t] for w, t in zip(weight, rows, strict=True)) / sum(weight), abs=1e-9
+        )
         assert found.sigma[k] == pytest.approx(sum(weight) ** -0.5, rel=1e-9)
     assert found.label.max(initial=-1) < len(found)
 
@@ -90,7 +94,9 @@ def test_numbers_that_are_not_finite_are_at_no_vertex():
         assert none.sigma.shape == none.n_tracks.shape == (0,)
 
 
-@pytest.mark.parametrize("bad", [{"seed_gap": 0.0}, {"late_tracks": 0}, {"merge": -1.0}, {"blur": float("nan")}])
+@pytest.mark.parametrize(
+    "bad", [{"seed_gap": 0.0}, {"late_tracks": 0}, {"merge": -1.0}, {"blur": float("nan")}]
+)
 def test_options_out_of_range_are_refused(bad):
     with pytest.raises(InputError, match=f"vertices: {next(iter(bad))} must be"):
         VertexOptions(**bad)
@@ -100,7 +106,9 @@ def by_loops(vertices, particle, truth):
     """found, false, split and residuals with plain Python."""
     points = sorted({tuple(v) for v in truth.vertex.tolist()})
     of = [points.index(tuple(v)) for v in truth.vertex.tolist()]
-    n_findable = [sum(f for f, o in zip(truth.findable, of, strict=True) if o == p) for p in range(len(points))]
+    n_findable = [
+        sum(f for f, o in zip(truth.findable, of, strict=True) if o == p) for p in range(len(points))
+    ]
     true = [p for p in range(len(points)) if n_findable[p] >= 3 and np.hypot(*points[p][:2]) < 1]
     best, n_false, n_good = {}, 0, 0
     for k in range(len(vertices)):
@@ -134,7 +142,8 @@ def test_the_score_is_that_of_straight_loops(seed):
     vertex = np.repeat(points, sizes, axis=0)
     truth = SimpleNamespace(vertex=vertex, findable=rng.random(len(vertex)) < 0.7)
     particle = np.where(rng.random(len(vertex)) < 0.1, -1, np.arange(len(vertex)))
-    # One vertex for each point, some far off; one more of 4 tracks of the first; one of tracks from everywhere.
+    # One vertex for each point, some far off; one more of 4 tracks of the first; one of tracks from
+    # everywhere.
     label = np.repeat(np.arange(7), sizes)
     label[:4] = 7
     label[[15, 26]] = 8
@@ -152,7 +161,9 @@ def test_the_score_is_that_of_straight_loops(seed):
 
 
 def test_two_true_vertices_in_one_are_one_found():
-    truth = SimpleNamespace(vertex=np.repeat([[0.0, 0, 0], [0, 0, 0.1]], [5, 4], axis=0), findable=np.ones(9, dtype=bool))
+    truth = SimpleNamespace(
+        vertex=np.repeat([[0.0, 0, 0], [0, 0, 0.1]], [5, 4], axis=0), findable=np.ones(9, dtype=bool)
+    )
     made = Vertices(np.array([0.04]), np.array([0.02]), np.array([9]), np.zeros(9, dtype=np.int64))
     score = score_vertices(made, np.arange(9), truth)
     assert score.found.tolist() == [True, False]
@@ -172,4 +183,6 @@ def test_true_vertices_are_near_the_axis_and_have_findable_particles():
     vertex = np.repeat([[0.0, 0, 5], [2.0, 0, 6], [0.0, 0.5, 7], [0, 0, 8]], [3, 3, 4, 3], axis=0)
     findable = np.ones(13, dtype=bool)
     findable[-1] = False
-    np.testing.assert_array_equal(true_vertices(SimpleNamespace(vertex=vertex, findable=findable)), [[0, 0, 5], [0, 0.5, 7]])
+    np.testing.assert_array_equal(
+        true_vertices(SimpleNamespace(vertex=vertex, findable=findable)), [[0, 0, 5], [0, 0.5, 7]]
+    )

@@ -19,7 +19,14 @@ from tracking.options import RunOptions
 from tracking.runs.advice import advice
 from tracking.runs.driver import run
 
-GOOD = {"n_events": 10, "n_hits": 1000, "n_tracks": 90, "n_findable": 100, "track_efficiency": 0.9, "features_outside": 0.0}
+GOOD = {
+    "n_events": 10,
+    "n_hits": 1000,
+    "n_tracks": 90,
+    "n_findable": 100,
+    "track_efficiency": 0.9,
+    "features_outside": 0.0,
+}
 NO_TRUTH = {name: GOOD[name] for name in ("n_events", "n_hits", "n_tracks", "features_outside")}
 
 
@@ -76,12 +83,25 @@ def parallel(tmp_path, simulation):
     rng = np.random.default_rng(2)
     crossings = crossings_at(detector, rng.choice(disks, 60), rng.uniform(-5, 5, (60, 2)), np.zeros((60, 2)))
     path = tmp_path / "parallel.root"
-    write_events(path, header(detector, simulation, 1, 1), iter([simulate_event(crossings, detector, simulation, 0, 1)]))
+    write_events(
+        path,
+        header(detector, simulation, 1, 1),
+        iter([simulate_event(crossings, detector, simulation, 0, 1)]),
+    )
     return path
 
 
 def test_a_parallel_beam_is_told_once_and_stands_in_the_summary(parallel, weights, tmp_path, capsys):
-    arguments = ["run", str(parallel), "--set", f"gnn={weights}", "--no-figures", "--json", "-o", str(tmp_path / "out")]
+    arguments = [
+        "run",
+        str(parallel),
+        "--set",
+        f"gnn={weights}",
+        "--no-figures",
+        "--json",
+        "-o",
+        str(tmp_path / "out"),
+    ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     told = json.loads(out)
@@ -93,7 +113,9 @@ def test_a_parallel_beam_is_told_once_and_stands_in_the_summary(parallel, weight
 
 def test_fewer_layers_make_more_particles_findable(files, weights, tmp_path):
     found = [
-        run(files["single"], tmp_path / str(n), RunOptions(gnn=str(weights), findable_layers=n), figures=False)
+        run(
+            files["single"], tmp_path / str(n), RunOptions(gnn=str(weights), findable_layers=n), figures=False
+        )
         for n in (4, 5, 10)
     ]
     assert found[0]["n_findable"] > found[1]["n_findable"] > found[2]["n_findable"] == 0
@@ -102,13 +124,19 @@ def test_fewer_layers_make_more_particles_findable(files, weights, tmp_path):
 
 def test_warnings_of_the_chain_come_first_in_the_summary(files, weights, tmp_path, monkeypatch):
     made = Chain.for_header
-    monkeypatch.setattr(Chain, "for_header", lambda *given: dataclasses.replace(made(*given), warnings=("first",)))
-    assert run(files["single"], tmp_path, RunOptions(gnn=str(weights)), figures=False)["warnings"] == ["first"]
+    monkeypatch.setattr(
+        Chain, "for_header", lambda *given: dataclasses.replace(made(*given), warnings=("first",))
+    )
+    assert run(files["single"], tmp_path, RunOptions(gnn=str(weights)), figures=False)["warnings"] == [
+        "first"
+    ]
 
 
 def test_estimates_trained_on_others_are_a_warning_of_the_chain(files, weights):
     ((file, _),) = iterate(files["single"], step=1)
-    other = Header(file.header.detector, file.header.field, file.header.slices, {"command": "smartpix convert acts-root"})
+    other = Header(
+        file.header.detector, file.header.field, file.header.slices, {"command": "smartpix convert acts-root"}
+    )
     (line,) = Chain.for_header(other, RunOptions(gnn=str(weights))).warnings
     assert "ACTS's own digitisation" in line
 
@@ -116,4 +144,6 @@ def test_estimates_trained_on_others_are_a_warning_of_the_chain(files, weights):
 def test_a_readout_that_cannot_be_read_is_a_warning_of_the_run(files, weights):
     damaged = dataclasses.replace(open_events(files["single"]).header, made_by={"options": 5})
     (line,) = Chain.for_header(damaged, RunOptions(gnn=str(weights))).warnings
-    assert line.startswith("the file does not tell its readout: in its metadata 'made_by.options' cannot be read.")
+    assert line.startswith(
+        "the file does not tell its readout: in its metadata 'made_by.options' cannot be read."
+    )

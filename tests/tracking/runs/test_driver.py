@@ -1,7 +1,9 @@
-"""Runs in units: the same whoever does them, however often they are stopped, and without files that are damaged.
+"""Runs in units: the same whoever does them, however often they are stopped, and without files that are
+damaged.
 
-The process that compiles the loops does not round like those that load them (docs/scaling.md): what this process does is
-compared with what it did before, and what other processes do with another one that found the loops compiled.
+The process that compiles the loops does not round like those that load them (docs/scaling.md): what this
+process does is compared with what it did before, and what other processes do with another one that found the
+loops compiled.
 """
 
 import ast
@@ -139,7 +141,9 @@ def parts(folder):
 
 def test_the_package_gives_run_lazily():
     code = "import sys, tracking; print('numpy' in sys.modules, 'run' in tracking.__all__)"
-    out = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert out.stdout == "False True\n"
     assert tracking.run is run
     assert tracking.RunOptions is RunOptions
@@ -222,7 +226,9 @@ def test_a_run_that_was_interrupted_does_the_rest_alone(copies, options, stopped
 
 def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weights, tmp_path):
     narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
-    with pytest.raises(InputError, match=r"options\.cone\.quantile was 0\.9999, is 0\.5\). Finish that one, write to another"):
+    with pytest.raises(
+        InputError, match=r"options\.cone\.quantile was 0\.9999, is 0\.5\). Finish that one, write to another"
+    ):
         run_into(stopped, copies, narrow)
     with pytest.raises(InputError, match="events_per_unit was 1, is 2"):
         run_into(stopped, copies, options, events_per_unit=2)
@@ -244,7 +250,9 @@ def test_a_part_of_other_options_is_never_taken(copies, options, stopped, capsys
     assert "are done already" not in capsys.readouterr().err
 
 
-def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(copies, options, here, tmp_path, monkeypatch):
+def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(
+    copies, options, here, tmp_path, monkeypatch
+):
     store, tried = driver.store_part, []
 
     def both(folder, unit, part):
@@ -264,13 +272,24 @@ def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, option
     everything = dataclasses.replace(options, write=EXTRA)
     before = run(files["first"], tmp_path, everything, join=files["first"])["written"]
     assert before == sorted(p.name for p in tmp_path.iterdir())
-    assert {"edges.parquet", "event000000000-tracks_smartpix.csv", "first-tracks.root", "efficiency.png"} <= set(before)
+    assert {
+        "edges.parquet",
+        "event000000000-tracks_smartpix.csv",
+        "first-tracks.root",
+        "efficiency.png",
+    } <= set(before)
     # Of the old results one was changed since.
     (tmp_path / "efficiency.png").write_bytes(b"drawn anew by hand")
     (tmp_path / "mine.png").touch()
     (tmp_path / "event000000007-tracks_smartpix.csv").touch()
-    after = run(files["second"], tmp_path, dataclasses.replace(options, write=("tracks.csv",)), figures=False)["written"]
-    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + ["summary.json", "times.json", "tracks.root"]
+    after = run(
+        files["second"], tmp_path, dataclasses.replace(options, write=("tracks.csv",)), figures=False
+    )["written"]
+    assert after == [f"event{e:09d}-tracks_smartpix.csv" for e in (2, 3)] + [
+        "summary.json",
+        "times.json",
+        "tracks.root",
+    ]
     others = ["mine.png", "efficiency.png", "event000000007-tracks_smartpix.csv"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*after, *others])
 
@@ -287,13 +306,17 @@ NOT_OURS = ("", ".", "..", "b", "../out.txt", "gone", "a\0", "link", "b/c")
         json.dumps({"sha256": {"a": EMPTY[:-1]}}).encode(), json.dumps({"sha256": dict.fromkeys(NOT_OURS, EMPTY)}).encode(),
     ],
 )  # fmt: skip
-def test_a_summary_of_something_else_is_not_overwritten_and_nothing_is_removed(files, options, tmp_path, content):
+def test_a_summary_of_something_else_is_not_overwritten_and_nothing_is_removed(
+    files, options, tmp_path, content
+):
     (tmp_path / "out" / "b").mkdir(parents=True)
     for name in ("out.txt", "out/a", "out/b/c"):
         (tmp_path / name).touch()
     (tmp_path / "out" / "link").symlink_to(tmp_path / "out.txt")
     (tmp_path / "out" / "summary.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"summary\.json: was not written by a run, so that it is not overwritten; move it"):
+    with pytest.raises(
+        InputError, match=r"summary\.json: was not written by a run, so that it is not overwritten; move it"
+    ):
         run(files["single"], tmp_path / "out", options, figures=False)
     assert (tmp_path / "out" / "summary.json").read_bytes() == content
     there = ["out", "out.txt", "out/a", "out/b", "out/b/c", "out/link", "out/summary.json"]
@@ -328,14 +351,17 @@ def no_work(monkeypatch):
 
 
 NAMES = [
-    "tracks.root", "summary.json", "times.json", "edges.parquet", "event000000000-tracks_smartpix.csv", "first-tracks.root",
+    "tracks.root", "summary.json", "times.json", "edges.parquet", "event000000000-tracks_smartpix.csv",
+    "first-tracks.root",
     "efficiency.png", "event-display.png",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["file", "link", "folder"])
-def test_what_has_the_name_of_a_result_and_is_none_stops_the_run_before_its_work(files, options, tmp_path, no_work, name, kind):
+def test_what_has_the_name_of_a_result_and_is_none_stops_the_run_before_its_work(
+    files, options, tmp_path, no_work, name, kind
+):
     path, thesis = tmp_path / "out" / name, tmp_path / "thesis.txt"
     path.parent.mkdir()
     thesis.write_text("mine")
@@ -345,7 +371,9 @@ def test_what_has_the_name_of_a_result_and_is_none_stops_the_run_before_its_work
         path.symlink_to(thesis)
     else:
         path.mkdir()
-    words = "is a folder" if (kind, name) == ("folder", "summary.json") else "was not written by a run, so that"
+    words = (
+        "is a folder" if (kind, name) == ("folder", "summary.json") else "was not written by a run, so that"
+    )
     with pytest.raises(InputError, match=rf"{re.escape(str(path))}: {words}"):
         run(files["first"], path.parent, dataclasses.replace(options, write=EXTRA), join=files["first"])
     assert [p.name for p in path.parent.iterdir()] == [name]
@@ -355,7 +383,9 @@ def test_what_has_the_name_of_a_result_and_is_none_stops_the_run_before_its_work
 
 
 @pytest.mark.parametrize("name", ["tracks.root", "summary.json", "times.json"])
-def test_a_result_that_was_changed_since_stops_the_run_before_its_work(files, options, tmp_path, monkeypatch, name):
+def test_a_result_that_was_changed_since_stops_the_run_before_its_work(
+    files, options, tmp_path, monkeypatch, name
+):
     run(files["single"], tmp_path, options, figures=False)
     run(files["single"], tmp_path, options, figures=False)
     before = (tmp_path / name).read_bytes()
@@ -364,7 +394,8 @@ def test_a_result_that_was_changed_since_stops_the_run_before_its_work(files, op
     with monkeypatch.context() as patched:
         patched.setattr(driver, "run_here", None)
         with pytest.raises(
-            InputError, match=rf"{name}: was changed since a run wrote it, so that it is not overwritten; move it"
+            InputError,
+            match=rf"{name}: was changed since a run wrote it, so that it is not overwritten; move it",
         ):
             run(files["single"], tmp_path, options, figures=False)
     assert (tmp_path / name).read_bytes() == changed
@@ -373,7 +404,9 @@ def test_a_result_that_was_changed_since_stops_the_run_before_its_work(files, op
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "summary.json", "times.json", "tracks.root"]
 
 
-def test_what_comes_into_the_way_during_a_run_stays_and_the_work_is_kept(files, options, tmp_path, monkeypatch, capsys):
+def test_what_comes_into_the_way_during_a_run_stays_and_the_work_is_kept(
+    files, options, tmp_path, monkeypatch, capsys
+):
     store = driver.store_part
 
     def other(*arguments):
@@ -390,7 +423,9 @@ def test_what_comes_into_the_way_during_a_run_stays_and_the_work_is_kept(files, 
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2, 3, 4])
-def test_a_run_that_was_stopped_while_it_moved_its_results_goes_on(files, options, tmp_path, monkeypatch, moved):
+def test_a_run_that_was_stopped_while_it_moved_its_results_goes_on(
+    files, options, tmp_path, monkeypatch, moved
+):
     """Of some the old summary tells no more and the new one not yet."""
     # Edges are moved before the times, which have the sums of the others too.
     options = dataclasses.replace(options, write=("edges.root",))
@@ -412,7 +447,12 @@ def test_a_run_that_was_stopped_while_it_moved_its_results_goes_on(files, option
             patched.setattr(driver, "clear", lambda folder: None)
             run(files["second"], tmp_path, options, figures=False)
     run(files["second"], tmp_path, options, figures=False)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["edges.root", "summary.json", "times.json", "tracks.root"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "edges.root",
+        "summary.json",
+        "times.json",
+        "tracks.root",
+    ]
     assert json.loads((tmp_path / "summary.json").read_text())["files"] == [str(files["second"])]
 
 
@@ -423,15 +463,19 @@ def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys
     assert results(stopped) == here
 
 
-def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(copies, options, stopped, here, capsys, monkeypatch, tmp_path):
+def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(
+    copies, options, stopped, here, capsys, monkeypatch, tmp_path
+):
     first, second, *_ = parts(stopped)
     content = first.read_bytes()
     middle = len(content) // 2
     flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
     tree = unpack(content, KIND)
     for damage in (
-        content[:100], b"", flipped, content[:-1], content + b"0", bytes(100), pickle.dumps(3), pack(tree, "part 0"),
-        pack(3, KIND), pack({}, KIND), pack({"totals": tree["totals"]}, KIND), pack(tree | {"outputs": {}}, KIND),
+        content[:100], b"", flipped, content[:-1], content + b"0", bytes(100), pickle.dumps(3), pack(tree,
+        "part 0"),
+        pack(3, KIND), pack({}, KIND), pack({"totals": tree["totals"]}, KIND), pack(tree | {"outputs": {}},
+        KIND),
         pack(tree | {"totals": tree["totals"] | {"n_hits": "9"}}, KIND), pack(tree | {"totals": {}}, KIND),
     ):  # fmt: skip
         second.write_bytes(damage)
@@ -470,7 +514,9 @@ def test_no_module_of_the_packages_unpickles():
             names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
             names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
             assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}, path
-            calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+            calls = {
+                n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            }
             assert not calls & {"eval", "exec"}, path
             for word in ("torch.load(", "allow_pickle", "yaml.load("):
                 assert word not in path.read_text(encoding="utf-8"), (path, word)
@@ -517,7 +563,10 @@ def test_parts_come_back_to_the_last_bit(files, options, name, extra):
                 if isinstance(values, ak.Array):
                     assert (values.type, values.to_list()) == (other.type, other.to_list())
                 elif isinstance(values, list):
-                    assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(values, other, strict=True))
+                    assert all(
+                        a.dtype == b.dtype and np.array_equal(a, b)
+                        for a, b in zip(values, other, strict=True)
+                    )
                 elif isinstance(values, str):
                     assert values == other
                 else:
@@ -527,7 +576,12 @@ def test_parts_come_back_to_the_last_bit(files, options, name, extra):
 def damaged(source, path):
     """A copy of an event file whose third event cannot be read."""
     parted = path.with_suffix(".parted")
-    write_events(parted, open_events(source).header, (events for _, events in iterate(source, step=1)), events_per_chunk=1)
+    write_events(
+        parted,
+        open_events(source).header,
+        (events for _, events in iterate(source, step=1)),
+        events_per_chunk=1,
+    )
     with uproot.open(parted) as file:
         seek = int(file["events"]["cluster_x"].member("fBasketSeek")[2])
     content = bytearray(parted.read_bytes())
@@ -537,7 +591,9 @@ def damaged(source, path):
 
 
 @pytest.mark.parametrize("where", ["here", "dask"])
-def test_a_file_damaged_in_the_middle_is_left_out_whole(copies, options, files, here, client, tmp_path, capsys, where):
+def test_a_file_damaged_in_the_middle_is_left_out_whole(
+    copies, options, files, here, client, tmp_path, capsys, where
+):
     folder = tmp_path / "files"
     shutil.copytree(copies, folder)
     damaged(files["toy"], folder / "toy-2.root")
@@ -553,7 +609,10 @@ def test_a_file_damaged_in_the_middle_is_left_out_whole(copies, options, files, 
     assert summary["n_events"] == 20
     # Repaired, only that one is run.
     shutil.copy(files["toy"], bad)
-    assert run(folder / "*.root", tmp_path / "out", options, on, figures=False, events_per_unit=1)["n_tracks"] == n_tracks
+    assert (
+        run(folder / "*.root", tmp_path / "out", options, on, figures=False, events_per_unit=1)["n_tracks"]
+        == n_tracks
+    )
     assert "20 of 24 units are done already" in capsys.readouterr().err
     assert not (tmp_path / "out" / "unfinished").exists()
 
@@ -561,7 +620,9 @@ def test_a_file_damaged_in_the_middle_is_left_out_whole(copies, options, files, 
 def test_all_files_damaged_is_an_error(files, options, tmp_path):
     for name in "ab":
         damaged(files["toy"], tmp_path / f"{name}.root")
-    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*a\.root: events 0 to 3"):
+    with pytest.raises(
+        InputError, match=r"none of the 2 files can be used; the first: .*a\.root: events 0 to 3"
+    ):
         run(tmp_path / "?.root", tmp_path / "out", options, figures=False)
     assert not (tmp_path / "out" / "summary.json").exists()
 
@@ -611,7 +672,16 @@ def test_patterns_stand_for_the_files_they_match(tmp_path):
 
 def test_the_command_runs_on_a_scheduler(capsys, copies, options, client, whole, tmp_path):
     address = client.scheduler_info()["address"]
-    arguments = ["run", str(copies / "toy-*.root"), "-o", str(tmp_path), "--no-figures", "--json", "--set", f"gnn={options.gnn}"]
+    arguments = [
+        "run",
+        str(copies / "toy-*.root"),
+        "-o",
+        str(tmp_path),
+        "--no-figures",
+        "--json",
+        "--set",
+        f"gnn={options.gnn}",
+    ]
     assert main([*arguments, "--dask", address, "--events-per-unit", "2"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -632,7 +702,15 @@ def test_the_command_runs_on_a_scheduler(capsys, copies, options, client, whole,
 )
 def test_bad_flags_are_one_line_and_code_1(capsys, monkeypatch, files, options, tmp_path, arguments, words):
     monkeypatch.setattr("tracking.runs.workers.PATIENCE", 1)
-    command = ["run", str(files["toy"]), "-o", str(tmp_path / "out"), "--set", f"gnn={options.gnn}", *arguments]
+    command = [
+        "run",
+        str(files["toy"]),
+        "-o",
+        str(tmp_path / "out"),
+        "--set",
+        f"gnn={options.gnn}",
+        *arguments,
+    ]
     assert main(command) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -679,7 +757,9 @@ def test_memory_is_given_back_where_the_user_chose_so():
 
     def faults(threshold):
         environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": threshold, "PYTHONPATH": str(REPOSITORY)}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
         return [int(word) for word in done.stdout.split()]
 
     before, after = faults(DASK_TRIM)
@@ -713,7 +793,9 @@ def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
     (folder / ".smartpix-0badf00d" / MARK).write_bytes(mark_of_the_dead())
     (folder / ".smartpix-0badf00d" / "half").write_text("of what a killed run was writing")
     run_into(stopped, copies, options)
-    assert sorted(p.name for p in folder.iterdir()) == sorted([".git", "notes.txt", "mine.part", f"{part.name[:-7]}00.part"])
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        [".git", "notes.txt", "mine.part", f"{part.name[:-7]}00.part"]
+    )
 
 
 @pytest.mark.parametrize("how", ["link", "hard link", "file", "empty", "folder", "pipe", "gone"])
@@ -818,11 +900,15 @@ def test_a_folder_of_parts_that_is_a_link_is_not_followed(copies, options, stopp
     assert len(list(elsewhere.glob("*.part"))) == 10
 
 
-def test_a_run_that_was_killed_while_it_cleared_its_parts_is_taken_up(copies, options, stopped, here, monkeypatch):
+def test_a_run_that_was_killed_while_it_cleared_its_parts_is_taken_up(
+    copies, options, stopped, here, monkeypatch
+):
     """What the parts are of goes last."""
     removed, unlink = [], Path.unlink
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", lambda path, **more: removed.append(path.name) or unlink(path, **more))
+        patched.setattr(
+            Path, "unlink", lambda path, **more: removed.append(path.name) or unlink(path, **more)
+        )
         run_into(stopped, copies, options)
     of_parts = [name for name in removed if name.endswith(".part") or name == "run.json"]
     assert of_parts[-1] == "run.json"
@@ -851,7 +937,9 @@ def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, 
     before = client.run_on_scheduler(allow, 0)
     try:
         client.run(poison)
-        with pytest.raises(InputError, match=r"toy\.root: events 0 to 3 could not be run: the workers .* died"):
+        with pytest.raises(
+            InputError, match=r"toy\.root: events 0 to 3 could not be run: the workers .* died"
+        ):
             run(files["toy"], tmp_path, options, client, figures=False)
     finally:
         client.run_on_scheduler(allow, before)
@@ -860,7 +948,8 @@ def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, 
 
 def test_arguments_of_another_kind_are_named(files, tmp_path):
     for more, words in (
-        ({"options": {"threads": 2}}, "options must be RunOptions"), ({"client": "tcp://a:1"}, r"give Client\('tcp://a:1'\)"),
+        ({"options": {"threads": 2}}, "options must be RunOptions"), ({"client": "tcp://a:1"},
+        r"give Client\('tcp://a:1'\)"),
         ({"events_per_unit": "10"}, "events_per_unit must be whole and at least 1 and is '10'"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
@@ -869,7 +958,9 @@ def test_arguments_of_another_kind_are_named(files, tmp_path):
 
 
 def listening(process):
-    """Addresses at which a process and its children wait for connections, but for those of the machine itself."""
+    """Addresses at which a process and its children wait for connections, but for those of the machine
+    itself.
+    """
     import psutil
 
     found = []
@@ -931,7 +1022,9 @@ def test_a_worker_says_no_warnings_again_and_its_stderr_stays(files, options, ca
     assert (out, err) == ("", "of another thread\n")
 
 
-def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(copies, options, tmp_path, monkeypatch):
+def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(
+    copies, options, tmp_path, monkeypatch
+):
     """Whatever the error is: no reader knows all kinds of damage."""
     run_unit = units.run_unit
 
@@ -947,7 +1040,8 @@ def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(copies,
     (told,) = summary["failed"].values()
     assert list(summary["failed"]) == [path]
     assert told.startswith(
-        f"{path}: events 0 to 3 cannot be run, though the file can be read (KeyError: 'cluster_x'; at tracking."
+        f"{path}: events 0 to 3 cannot be run, though the file can be read (KeyError: 'cluster_x'; at "
+        f"tracking."
     )
     assert "damaged" not in told
 

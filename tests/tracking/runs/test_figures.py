@@ -13,7 +13,8 @@ from tracking.runs.figures import bin_centers
 
 OF_TRACKS = {"track-pulls.png", "track-resolutions.png"}
 FIGURES = OF_TRACKS | {
-    "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "vertices.png", "cone-study.png", "event-display.png"
+    "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "vertices.png", "cone-study.png",
+    "event-display.png"
 }  # fmt: skip
 
 
@@ -57,7 +58,9 @@ def drawn(files, three_vertices, weights, tmp_path_factory):
 
 def points(axis, label=None):
     """Centres and rates of an errorbar plot."""
-    found = [c for c in axis.containers if isinstance(c, ErrorbarContainer) and label in (None, c.get_label())]
+    found = [
+        c for c in axis.containers if isinstance(c, ErrorbarContainer) and label in (None, c.get_label())
+    ]
     assert len(found) == 1
     return found[0].lines[0].get_data()
 
@@ -86,7 +89,9 @@ def test_residuals_and_pulls_are_those_of_the_estimates(drawn):
             for chosen, where in ((barrel, "barrel"), (~barrel, "end-caps")):
                 # 68.27 % of them are nearer to 0.
                 size = np.sort(np.abs(values[chosen]))
-                (told,) = [float(text.split("within ")[1].split()[0]) for text in legend if text.startswith(where)]
+                (told,) = [
+                    float(text.split("within ")[1].split()[0]) for text in legend if text.startswith(where)
+                ]
                 assert told == pytest.approx(size[round(0.6827 * (len(size) - 1))], rel=0.02)
 
 
@@ -119,7 +124,9 @@ def test_resolutions_are_the_half_widths_of_the_bins(drawn):
             i = np.searchsorted(edges, c) - 1
             size = np.sort(np.abs(residual[(pt >= edges[i]) & (pt < edges[i + 1]), k]))
             assert len(size) >= 10
-            assert w == pytest.approx(np.interp(0.6827 * (len(size) - 1), np.arange(len(size)), size), rel=1e-5)
+            assert w == pytest.approx(
+                np.interp(0.6827 * (len(size) - 1), np.arange(len(size)), size), rel=1e-5
+            )
 
 
 def test_cone_study_has_the_runs_own_point_and_falls_with_the_reduction(drawn):
@@ -138,7 +145,9 @@ def test_event_display_has_all_hits_tracks_and_vertices(drawn):
     axes, _, _, (result, _) = drawn
     _, rz = axes["event-display.png"]
     z, r = next(line.get_data() for line in rz.lines if line.get_label() == "clusters")
-    np.testing.assert_allclose(np.stack([z, r]), [result.hits.position[:, 2], np.hypot(*result.hits.position[:, :2].T)])
+    np.testing.assert_allclose(
+        np.stack([z, r]), [result.hits.position[:, 2], np.hypot(*result.hits.position[:, :2].T)]
+    )
     lines = [line.get_data() for line in rz.lines if line.get_label().startswith("_")]
     assert len(lines) == len(result.tracks) > 5
     for (z, _), rows in zip(lines, result.tracks.rows(), strict=True):

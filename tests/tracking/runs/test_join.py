@@ -31,7 +31,8 @@ def tracks_file(path, events):
             ids = np.array([i for _, ids in tracks for i in ids], dtype=np.int64)
             tree.extend({
                 "event": np.array([event]),
-                "track": ak.unflatten(ak.zip({n: np.array(v, dtype=float) for n, v in columns.items()}), [len(tracks)]),
+                "track": ak.unflatten(ak.zip({n: np.array(v, dtype=float) for n, v in columns.items()}),
+                [len(tracks)]),
                 "hit": ak.unflatten(ak.zip({"id": ids}), [len(ids)]),
             })  # fmt: skip
     return path
@@ -55,7 +56,9 @@ def test_every_hit_of_trackml_gets_its_track_in_the_order_of_the_file(tmp_path):
     assert joined["hit_id"] == [h[0] for h in HITS]
     # 9 is on both: the track with the higher score counts.
     wanted = {5: (0, 0.75), 2: (-1, 0), 9: (0, 0.75), 7: (1, 0.5), 30: (0, 0.75), 31: (-1, 0)}
-    assert list(zip(joined["track_id"], joined["track_score"], strict=True)) == [wanted[h] for h in joined["hit_id"]]
+    assert list(zip(joined["track_id"], joined["track_score"], strict=True)) == [
+        wanted[h] for h in joined["hit_id"]
+    ]
     assert digests(folder) == before
 
 
@@ -79,7 +82,9 @@ def test_acts_root_keeps_its_entries_and_their_order(acts_folder, tmp_path):
             joined = file[name].arrays(library="np")
         assert joined[key].tolist() == of.tolist()
         assert joined["measurement_id"].tolist() == made_of.tolist()
-        assert joined["track_id"].tolist() == [wanted.get((e, i), -1) for e, i in zip(of, made_of, strict=True)]
+        assert joined["track_id"].tolist() == [
+            wanted.get((e, i), -1) for e, i in zip(of, made_of, strict=True)
+        ]
     assert digests(folder) == before
 
 
@@ -109,7 +114,11 @@ def hits_on_tracks(path):
         branches = file["tracks"].arrays(["event", "track_n_hits", "hit_id"])
     return {
         entry["event"]: dict(
-            zip(entry["hit_id"], np.repeat(np.arange(len(entry["track_n_hits"])), entry["track_n_hits"]), strict=True)
+            zip(
+                entry["hit_id"],
+                np.repeat(np.arange(len(entry["track_n_hits"])), entry["track_n_hits"]),
+                strict=True,
+            )
         )
         for entry in ak.to_list(branches)
     }
@@ -119,14 +128,20 @@ def test_a_run_on_acts_files_comes_back_to_them(acts_folder, tmp_path, run):
     convert_folder(acts_folder, tmp_path / "events.root", field=3.8)
     before = digests(acts_folder)
     code, out, err = run(tmp_path / "events.root", "--join", acts_folder)
-    assert "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others" in err
+    assert (
+        "warning: these are clusters of ACTS's own digitisation and the estimates were trained on others"
+        in err
+    )
     assert code == 0
     summary = json.loads(out)
     found = hits_on_tracks(tmp_path / "out" / "tracks.root")
     assert summary["joined"]["n_on_tracks"] == sum(map(len, found.values())) > 40
     for event in (0, 1):
         stem = f"event{event:09d}-measurements"
-        joined, original = table(tmp_path / "out" / f"{stem}-tracks.csv"), read_rows(acts_folder / f"{stem}.csv")
+        joined, original = (
+            table(tmp_path / "out" / f"{stem}-tracks.csv"),
+            read_rows(acts_folder / f"{stem}.csv"),
+        )
         assert joined["measurement_id"] == list(original["measurement_id"])
         assert joined["track_id"] == [found[event].get(i, -1) for i in joined["measurement_id"]]
     assert digests(acts_folder) == before
@@ -145,7 +160,9 @@ def test_a_run_on_an_event_file_comes_back_to_it(files, weights, tmp_path, run, 
     assert ak.to_list(joined["event"]) == ak.to_list(events["event"])
     assert ak.to_list(joined["cluster_hit_id"]) == ak.to_list(events["clusters", "hit_id"])
     n_on = 0
-    for event, ids, number in zip(*(ak.to_list(joined[n]) for n in ("event", "cluster_hit_id", "cluster_track_id")), strict=True):
+    for event, ids, number in zip(
+        *(ak.to_list(joined[n]) for n in ("event", "cluster_hit_id", "cluster_track_id")), strict=True
+    ):
         on = {i: n for i, n in zip(ids, number, strict=True) if n >= 0}
         assert on.keys() == found[event].keys()
         n_on += len(on)
@@ -199,7 +216,9 @@ def test_hits_that_the_files_do_not_have_and_events_that_are_there_twice_are_ref
     with table_writer(tmp_path / "twice.root", "tracks", TYPES, {}) as tree:
         for _ in range(2):
             none = ak.unflatten(ak.zip({"n_hits": np.zeros(0), "score": np.zeros(0)}), [0])
-            tree.extend({"event": np.array([1]), "track": none, "hit": ak.unflatten(ak.zip({"id": np.zeros(0)}), [0])})
+            tree.extend(
+                {"event": np.array([1]), "track": none, "hit": ak.unflatten(ak.zip({"id": np.zeros(0)}), [0])}
+            )
     with pytest.raises(InputError, match="event 1 is there more than once in the results"):
         join_tracks(tmp_path / "twice.root", detect(folder), tmp_path)
 
@@ -217,8 +236,13 @@ def test_files_with_two_events_as_one_are_refused(acts_folder, tmp_path, kind):
             names = ["event_nr", *(["measurement_id"] if kind == "acts-root" else [])]
             once = {n: file["measurements"][n].array(library="np") for n in names}
         with uproot.recreate(folder / "measurements.root") as file:
-            file.mktree("measurements", {n: v.dtype for n, v in once.items()}).extend({n: np.tile(v, 2) for n, v in once.items()})
-    with pytest.raises(InputError, match=r"(hits\.csv|event 1): hit \d+ is there 2 times; two events may have been put together"):
+            file.mktree("measurements", {n: v.dtype for n, v in once.items()}).extend(
+                {n: np.tile(v, 2) for n, v in once.items()}
+            )
+    with pytest.raises(
+        InputError,
+        match=r"(hits\.csv|event 1): hit \d+ is there 2 times; two events may have been put together",
+    ):
         join_tracks(tracks_file(tmp_path / "tracks.root", {1: []}), detect(folder), tmp_path)
 
 

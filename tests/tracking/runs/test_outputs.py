@@ -48,7 +48,10 @@ def test_tracks_in_parquet_are_those_in_root(folder, tracks):
     names = [n for n in tracks.fields if n.startswith("track_")]
     assert table.column_names[0] == "event"
     assert len(table) == ak.sum(ak.num(tracks["track_n_hits"])) > 10
-    assert table["event"].to_pylist() == np.repeat(ak.to_numpy(tracks["event"]), ak.num(tracks["track_n_hits"])).tolist()
+    assert (
+        table["event"].to_pylist()
+        == np.repeat(ak.to_numpy(tracks["event"]), ak.num(tracks["track_n_hits"])).tolist()
+    )
     for name in names:
         assert table[name.removeprefix("track_")].to_pylist() == ak.to_list(ak.flatten(tracks[name]))
     for name in [n for n in tracks.fields if n.startswith("hit_")]:
@@ -64,7 +67,10 @@ def test_edges_in_parquet_are_those_in_root_and_tracks_are_made_of_them(folder, 
     assert len(table) == ak.sum(ak.num(edges["edge_source"])) > 50
     for name in ("source", "target", "score", "chi2", "curvature", "cot_theta", "z0", "true"):
         assert table[name].to_pylist() == ak.to_list(ak.flatten(edges[f"edge_{name}"]))
-    assert table["event"].to_pylist() == np.repeat(ak.to_numpy(edges["event"]), ak.num(edges["edge_source"])).tolist()
+    assert (
+        table["event"].to_pylist()
+        == np.repeat(ak.to_numpy(edges["event"]), ak.num(edges["edge_source"])).tolist()
+    )
     for event in range(len(tracks)):
         known = set(zip(edges["edge_source"][event], edges["edge_target"][event], strict=True))
         for hits in ak.to_list(ak.unflatten(tracks["hit_id"][event], tracks["track_n_hits"][event])):
@@ -94,15 +100,17 @@ def test_events_of_one_number_are_told_apart_by_their_file(files, weights, tmp_p
         assert table["event"].to_pylist() == np.repeat([0, 1, 2, 3, 0], n).tolist()
 
 
-def test_where_numbers_alone_tell_events_apart_they_may_not_repeat(files, events, weights, tmp_path, monkeypatch):
+def test_where_numbers_alone_tell_events_apart_they_may_not_repeat(
+    files, events, weights, tmp_path, monkeypatch
+):
     def nothing(chain, units):
         raise AssertionError("an event was run")
 
     monkeypatch.setattr(driver, "run_here", nothing)
     write_events(tmp_path / "three.root", open_events(files["toy"]).header, events[:3])
-    twice = rewritten(tmp_path / "three.root", lambda branches: branches | {"event": np.array([0, 1, 0])}).rename(
-        tmp_path / "twice.root"
-    )
+    twice = rewritten(
+        tmp_path / "three.root", lambda branches: branches | {"event": np.array([0, 1, 0])}
+    ).rename(tmp_path / "twice.root")
     options = RunOptions(gnn=str(weights))
     for given, words in (
         ([files["toy"], files["single"]], r"single\.root: event 0 is in .*toy\.root too"),
@@ -168,9 +176,13 @@ def test_without_truth_there_is_none_in_the_files(files, weights, tmp_path):
         assert "edge_true" not in file["edges"].keys()  # noqa: SIM118
     with (tmp_path / "event000000000-tracks_smartpix.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert {(r["particleId"], r["nMajorityHits"], r["good/duplicate/fake"]) for r in rows} == {("0", "0", "unknown")}
+    assert {(r["particleId"], r["nMajorityHits"], r["good/duplicate/fake"]) for r in rows} == {
+        ("0", "0", "unknown")
+    }
 
 
 def test_an_empty_file_gives_empty_tables(files, weights, tmp_path):
     run([files["none"]], tmp_path, RunOptions(gnn=str(weights), write=EXTRA), figures=False)
-    assert len(pq.read_table(tmp_path / "tracks.parquet")) == len(pq.read_table(tmp_path / "edges.parquet")) == 0
+    assert (
+        len(pq.read_table(tmp_path / "tracks.parquet")) == len(pq.read_table(tmp_path / "edges.parquet")) == 0
+    )

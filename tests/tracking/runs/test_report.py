@@ -61,7 +61,10 @@ def test_hit_ids_fit_their_counts_and_none_is_used_twice(toy_run, files):
         assert all(n >= RunOptions().build.min_hits for n in entry["track_n_hits"].to_list())
         assert all(len(entry[f"hit_{name}"]) == len(ids) for name in TRACK_HITS)
         starts = np.cumsum([0, *entry["track_n_hits"].to_list()])
-        n_used = [int(np.sum(~np.asarray(entry["hit_outlier"])[a:b])) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        n_used = [
+            int(np.sum(~np.asarray(entry["hit_outlier"])[a:b]))
+            for a, b in zip(starts[:-1], starts[1:], strict=True)
+        ]
         assert entry["track_ndf"].to_list() == [2 * n - 5 for n in n_used]
 
 
@@ -171,7 +174,16 @@ def test_nothing_but_the_results_is_left_in_the_folder(toy_run):
 def test_two_files_are_the_sum_of_both(files, options, tmp_path, toy_run):
     parts = [run([files[n]], tmp_path / n, options, figures=False) for n in ("first", "second")]
     both = run([files["first"], files["second"]], tmp_path / "both", options, figures=False)
-    for key in ("n_events", "n_hits", "n_window_edges", "n_edges", "n_tested", "n_seeds", "n_tracks", "n_findable"):
+    for key in (
+        "n_events",
+        "n_hits",
+        "n_window_edges",
+        "n_edges",
+        "n_tested",
+        "n_seeds",
+        "n_tracks",
+        "n_findable",
+    ):
         assert both[key] == parts[0][key] + parts[1][key] == toy_run[1][key]
     weighted = sum(p["track_efficiency"] * p["n_findable"] for p in parts) / both["n_findable"]
     assert both["track_efficiency"] == pytest.approx(weighted)
@@ -231,6 +243,8 @@ def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weight
     arrays, description = load_weights(weights, ARCHITECTURE)
     arrays["edge_high"][0] = 0.01
     save_weights(tmp_path / "narrow.safetensors", arrays, description)
-    summary = run([files["toy"]], tmp_path / "out", RunOptions(gnn=str(tmp_path / "narrow.safetensors")), figures=False)
+    summary = run(
+        [files["toy"]], tmp_path / "out", RunOptions(gnn=str(tmp_path / "narrow.safetensors")), figures=False
+    )
     assert summary["features_outside"] > 0.5
     assert "beyond the range the graph network" in capsys.readouterr().err

@@ -90,5 +90,9 @@ def test_without_field_the_window_counts_nothing(files, chain):
     straight = dataclasses.replace(chain, header=dataclasses.replace(chain.header, field=0.0))
     summary = sums(straight, files["first"]).summary()
     assert summary["n_window_edges"] == 0
-    assert (summary["reduction"], summary["window_edge_efficiency"], summary["window_edge_purity"]) == (None, None, None)
+    assert (summary["reduction"], summary["window_edge_efficiency"], summary["window_edge_purity"]) == (
+        None,
+        None,
+        None,
+    )
     assert summary["edge_efficiency"] is not None

@@ -28,12 +28,16 @@ EVENT = 2
 
 def unpacked(value):
     if isinstance(value, dict) and "base64" in value:
-        return np.frombuffer(base64.b64decode(value["base64"]), dtype="<" + value["type"]).reshape(value["shape"])
+        return np.frombuffer(base64.b64decode(value["base64"]), dtype="<" + value["type"]).reshape(
+            value["shape"]
+        )
     return {k: unpacked(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def data_of(path):
-    (block,) = re.findall(r'<script id="event" type="application/json">(.*?)</script>', path.read_text(), flags=re.DOTALL)
+    (block,) = re.findall(
+        r'<script id="event" type="application/json">(.*?)</script>', path.read_text(), flags=re.DOTALL
+    )
     return unpacked(json.loads(block))
 
 
@@ -84,13 +88,18 @@ def test_hits_and_pixels_are_those_of_the_event(page, chain_result):
     close(shown["sigma"], np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
     for k, (i, j) in enumerate([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]):
         np.testing.assert_allclose(
-            shown["correlation"][:, k], covariance[:, i, j] / np.sqrt(covariance[:, i, i] * covariance[:, j, j]), atol=1e-5
+            shown["correlation"][:, k],
+            covariance[:, i, j] / np.sqrt(covariance[:, i, i] * covariance[:, j, j]),
+            atol=1e-5,
         )
     for h in (0, len(hits) // 2, len(hits) - 1):
         pixels = record["clusters"]["pixels"][h]
         here = slice(*data["pixels"]["first"][h : h + 2])
         assert data["pixels"]["row"][here].tolist() == pixels["row"].to_list()
-        assert data["pixels"]["charge"][here].tolist() == np.stack([pixels["charge_00"], pixels["charge_19"]], axis=1).tolist()
+        assert (
+            data["pixels"]["charge"][here].tolist()
+            == np.stack([pixels["charge_00"], pixels["charge_19"]], axis=1).tolist()
+        )
         module = shown["module"][h]
         ids = [int(data["modules"][n][module]) for n in ("volume_id", "layer_id", "module_id")]
         assert ids == [record["clusters"][n][h] for n in ("volume_id", "layer_id", "module_id")]
@@ -110,13 +119,16 @@ def test_edges_and_scores_are_the_chains(page, chain_result):
         score = score_edges(truth, data[name]["source"], data[name]["target"])
         assert data[name]["true"].sum() == score.n_true > 0
     assert len(data["window"]["source"]) == told["n_window_edges"]
-    # pT of the circle through the beam line and both ends: r = 2 R sin(turn / 2), so the azimuths differ by asin(r2 / 2R) - ...
+    # pT of the circle through the beam line and both ends: r = 2 R sin(turn / 2), so the azimuths differ by
+    # asin(r2 / 2R) - ...
     a, b = (data["hits"]["position"][data["edges"][n]].astype(float) for n in ("source", "target"))
     chord = np.hypot(*(b - a)[:, :2].T)
     r1, r2 = np.hypot(*a[:, :2].T), np.hypot(*b[:, :2].T)
     area = 0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
     bent = data["edges"]["pt"] < 20
-    np.testing.assert_allclose(data["edges"]["pt"][bent], (toys.UNIT * r1 * r2 * chord / (4 * area))[bent], rtol=5e-3)
+    np.testing.assert_allclose(
+        data["edges"]["pt"][bent], (toys.UNIT * r1 * r2 * chord / (4 * area))[bent], rtol=5e-3
+    )
 
 
 def test_tracks_are_helices_near_their_hits(page, chain_result):
@@ -131,14 +143,19 @@ def test_tracks_are_helices_near_their_hits(page, chain_result):
         [helices.theta[0], helices.qop[0]], helices.covariance[0, 3:, 3:], 20_000
     )
     assert tracks["pt_sigma"][0] == pytest.approx(np.std(np.sin(draws[:, 0]) / np.abs(draws[:, 1])), rel=0.05)
-    score = score_tracks(event_truth(record["clusters"], record["particles"], result.hits.layer), result.tracks.rows())
+    score = score_tracks(
+        event_truth(record["clusters"], record["particles"], result.hits.layer), result.tracks.rows()
+    )
     assert (tracks["particle_id"] != 0).tolist() == (score.particle >= 0).tolist()
     for t, rows in enumerate(result.tracks.rows()):
         assert tracks["hits"][tracks["start"][t] : tracks["start"][t + 1]].tolist() == rows.tolist()
         line, points = tracks["line"][t].astype(float), data["hits"]["position"][rows].astype(float)
-        # Toys do not scatter: the hits lie on the polyline but for the resolution, and for what a chord leaves out.
+        # Toys do not scatter: the hits lie on the polyline but for the resolution, and for what a chord
+        # leaves out.
         along = np.diff(line, axis=0)
-        share = np.clip(np.einsum("hkj,kj->hk", points[:, None] - line[:-1], along) / (along**2).sum(axis=1), 0, 1)
+        share = np.clip(
+            np.einsum("hkj,kj->hk", points[:, None] - line[:-1], along) / (along**2).sum(axis=1), 0, 1
+        )
         distance = np.linalg.norm(points[:, None] - line[:-1] - share[..., None] * along, axis=2).min(axis=1)
         assert distance.max() < 0.5
         assert np.hypot(*line[0, :2]) == pytest.approx(abs(helices.d0[t]), abs=1e-4)
@@ -194,7 +211,9 @@ def test_page_is_self_contained(page):
     assert "/* scripts */" not in text
 
 
-def test_json_is_one_object_and_the_page_is_named_after_the_event(files, weights, tmp_path, monkeypatch, capsys):
+def test_json_is_one_object_and_the_page_is_named_after_the_event(
+    files, weights, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     assert main(["display", str(files["toy"]), "--event", "1", "--set", f"gnn={weights}", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -206,7 +225,10 @@ def test_json_is_one_object_and_the_page_is_named_after_the_event(files, weights
 
 def test_an_event_that_is_not_there_is_named(files, weights, tmp_path, capsys):
     output = tmp_path / "x.html"
-    assert main(["display", str(files["toy"]), "--event", "9", "-o", str(output), "--set", f"gnn={weights}"]) == 1
+    assert (
+        main(["display", str(files["toy"]), "--event", "9", "-o", str(output), "--set", f"gnn={weights}"])
+        == 1
+    )
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -299,7 +321,9 @@ def test_browser_draws_the_event_without_errors(browser, page):
 
 def test_browser_reads_the_numbers_as_they_are(browser, page):
     data = page[2]
-    read = browser.execute_script("return [Array.from(smartpix.event.hits.position), Array.from(smartpix.event.edges.score)]")
+    read = browser.execute_script(
+        "return [Array.from(smartpix.event.hits.position), Array.from(smartpix.event.edges.score)]"
+    )
     np.testing.assert_array_equal(np.float32(read[0]), data["hits"]["position"].ravel())
     np.testing.assert_array_equal(np.float32(read[1]), data["edges"]["score"])
 
@@ -316,7 +340,9 @@ def test_a_click_on_a_hit_fills_the_panel_and_draws_its_cone(browser, page):
     barrel = np.asarray(data["layers"]["barrel"])[data["hits"]["layer"]].astype(bool)
     xy = data["hits"]["position"][:, :2].astype(float)
     gap = np.linalg.norm(xy[:, None] - xy, axis=2) + 1e9 * np.eye(len(xy))
-    candidates = np.flatnonzero(barrel & (data["hits"]["track"] >= 0) & np.isin(np.arange(len(xy)), data["cones"]["hit"]))
+    candidates = np.flatnonzero(
+        barrel & (data["hits"]["track"] >= 0) & np.isin(np.arange(len(xy)), data["cones"]["hit"])
+    )
     hit = int(candidates[np.argmax(gap[candidates].min(axis=1))])
     x, y, _ = browser.execute_script(f"return smartpix.project({hit})")
     view = browser.find_element("id", "view")
@@ -335,8 +361,14 @@ def test_a_click_on_a_hit_fills_the_panel_and_draws_its_cone(browser, page):
         "Cone to the next layer",
     ):
         assert words in text
-    row = next(line for line in text.splitlines() if line.startswith("cot β ")).replace("\N{MINUS SIGN}", "-").split()
-    assert [float(v) for v in row[2:4]] == pytest.approx([data["hits"]["mean"][hit, 3], data["hits"]["sigma"][hit, 3]], abs=1e-4)
+    row = (
+        next(line for line in text.splitlines() if line.startswith("cot β "))
+        .replace("\N{MINUS SIGN}", "-")
+        .split()
+    )
+    assert [float(v) for v in row[2:4]] == pytest.approx(
+        [data["hits"]["mean"][hit, 3], data["hits"]["sigma"][hit, 3]], abs=1e-4
+    )
     assert float(row[4]) == pytest.approx(data["truth"]["target"][hit, 3], abs=1e-4)
     assert painted(browser) != before
     colours = browser.execute_script(
@@ -368,14 +400,17 @@ def test_each_switch_changes_the_picture_and_back(name, browser):
 def test_sliders_leave_fewer_tracks_and_edges(browser, page):
     data = page[2]
     pull = "const s = document.getElementById(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('input'));"
-    shown = (
-        "return document.getElementById('show-' + arguments[0]).parentElement.querySelector('.n').textContent.replace(',', '')"
-    )
+    shown = "return document.getElementById('show-' + arguments[0]).parentElement.querySelector('.n').textContent.replace(',', '')"
     browser.execute_script(pull, "score", 0.9)
     assert int(browser.execute_script(shown, "kept")) == np.sum(data["edges"]["score"] >= 0.9)
     browser.execute_script(pull, "pt", 50)
     cut = 0.1 * 200**0.5
-    assert 0 < int(browser.execute_script(shown, "tracks")) == np.sum(data["tracks"]["pt"] >= cut) < len(data["tracks"]["pt"])
+    assert (
+        0
+        < int(browser.execute_script(shown, "tracks"))
+        == np.sum(data["tracks"]["pt"] >= cut)
+        < len(data["tracks"]["pt"])
+    )
     assert int(browser.execute_script(shown, "window")) == np.sum(data["window"]["pt"] >= cut)
     browser.execute_script(pull, "pt", 0)
     assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []

@@ -1,4 +1,6 @@
-"""Detectors as they are: dead modules and clusters that no particle made, put into an event's hits for training."""
+"""Detectors as they are: dead modules and clusters that no particle made, put into an event's hits for
+training.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class DegradeOptions:
     """What is put into the events.
 
     Attributes:
-        dead_modules: largest share of modules without hits; it varies evenly from none to this, from event to event.
+        dead_modules: largest share of modules without hits; it varies evenly from none to this, from event to
+            event.
         noise: largest share of hits added that no particle made; likewise.
     """
 
@@ -29,13 +32,16 @@ class DegradeOptions:
     def __post_init__(self) -> None:
         check_types("degrade", self)
         for name in ("dead_modules", "noise"):
-            check("degrade", name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+            check(
+                "degrade", name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1"
+            )
 
 
 def degraded(
     hits: Hits, detector: Detector, options: DegradeOptions, rng: np.random.Generator
 ) -> tuple[Hits, npt.NDArray[np.int64]]:
-    """Hits without those of some modules, and with copies of others at random places of random modules of their layer.
+    """Hits without those of some modules, and with copies of others at random places of random modules of
+    their layer.
 
     Returns:
         The hits, and of each the row it had, -1 for those that were added.

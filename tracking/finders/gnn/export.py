@@ -26,8 +26,8 @@ class Scores(nn.Module):
     """An interaction network with screen, standardisation and calibration inside.
 
     Shapes:
-        x: (N, 9), edge_index: (2, E) of 64-bit integers, edge_attr: (E, 12), as :mod:`tracking.finders.gnn.graph` names them ->
-        scores (E,), 0 for edges the screen drops.
+        x: (N, 9), edge_index: (2, E) of 64-bit integers, edge_attr: (E, 12), as
+        :mod:`tracking.finders.gnn.graph` names them -> scores (E,), 0 for edges the screen drops.
     """
 
     def __init__(self, network: InteractionNetwork) -> None:
@@ -56,10 +56,14 @@ def export_network(name: str, path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if path.suffix not in FORMATS:
-        raise InputError(f"{path}: a graph network is written as TorchScript or ONNX; end its name in {' or '.join(FORMATS)}")
+        raise InputError(
+            f"{path}: a graph network is written as TorchScript or ONNX; end its name in "
+            f"{' or '.join(FORMATS)}"
+        )
     scores = Scores(load_network(name)).eval()
     example = (
-        torch.zeros(3, len(NODE_FEATURES)), torch.tensor([[0, 1], [1, 2]]), torch.zeros(2, len(EDGE_FEATURES)),
+        torch.zeros(3, len(NODE_FEATURES)), torch.tensor([[0, 1], [1, 2]]), torch.zeros(2,
+        len(EDGE_FEATURES)),
     )  # fmt: skip
     with replace_when_done(path) as beside, warnings.catch_warnings():
         # Torch would rather have its own formats, which C++ frameworks do not read yet.
@@ -72,9 +76,12 @@ def export_network(name: str, path: str | Path) -> dict[str, Any]:
         else:
             _write_onnx(scores, example, beside)
     return {
-        "weights": name, "file": str(path), "format": "TorchScript" if path.suffix == ".pt" else f"ONNX, opset {OPSET}",
-        "inputs": {"x": ["hits", len(NODE_FEATURES)], "edge_index": [2, "edges"], "edge_attr": ["edges", len(EDGE_FEATURES)]},
-        "outputs": {"scores": ["edges"]}, "features": {"x": list(NODE_FEATURES), "edge_attr": list(EDGE_FEATURES)},
+        "weights": name, "file": str(path),
+        "format": "TorchScript" if path.suffix == ".pt" else f"ONNX, opset {OPSET}",
+        "inputs": {"x": ["hits", len(NODE_FEATURES)], "edge_index": [2, "edges"], "edge_attr": ["edges",
+        len(EDGE_FEATURES)]},
+        "outputs": {"scores": ["edges"]}, "features": {"x": list(NODE_FEATURES),
+        "edge_attr": list(EDGE_FEATURES)},
     }  # fmt: skip
 
 
@@ -84,7 +91,9 @@ def _write_onnx(scores: nn.Module, example: tuple[Tensor, ...], path: Path) -> N
     except ImportError as error:
         raise missing_package("onnx", "onnx", error) from error
     torch.onnx.export(
-        scores, example, str(path), dynamo=False, opset_version=OPSET, input_names=["x", "edge_index", "edge_attr"],
+        scores, example, str(path), dynamo=False, opset_version=OPSET, input_names=["x", "edge_index",
+        "edge_attr"],
         output_names=["scores"],
-        dynamic_axes={"x": {0: "hits"}, "edge_index": {1: "edges"}, "edge_attr": {0: "edges"}, "scores": {0: "edges"}},
+        dynamic_axes={"x": {0: "hits"}, "edge_index": {1: "edges"}, "edge_attr": {0: "edges"},
+        "scores": {0: "edges"}},
     )  # fmt: skip

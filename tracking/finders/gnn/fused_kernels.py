@@ -1,4 +1,6 @@
-"""Kernels of :mod:`tracking.finders.gnn.fused` (Numba): edges and hits go through the layers in blocks, inner loops run over a block."""
+"""Kernels of :mod:`tracking.finders.gnn.fused` (Numba): edges and hits go through the layers in blocks, inner
+loops run over a block.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _block(inputs: Any, w1: Any, b1: Any, w2: Any, b2: Any, hidden: Any, out: Any) -> None:
-    """Two layers, (features, BLOCK) to (features, BLOCK); ``hidden`` has rows of zeros where ``w2`` is padded."""
+    """Two layers, (features, BLOCK) to (features, BLOCK); ``hidden`` has rows of zeros where ``w2`` is
+    padded.
+    """
     layer(inputs, w1, b1, hidden)
     for k in range(len(b1)):
         for b in range(BLOCK):
@@ -26,7 +30,16 @@ def _block(inputs: Any, w1: Any, b1: Any, w2: Any, b2: Any, hidden: Any, out: An
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_screen(
-    node: Any, edge: Any, source: Any, target: Any, w_nodes: Any, w1: Any, b1: Any, w2: Any, b2: Any, cut: float
+    node: Any,
+    edge: Any,
+    source: Any,
+    target: Any,
+    w_nodes: Any,
+    w1: Any,
+    b1: Any,
+    w2: Any,
+    b2: Any,
+    cut: float,
 ) -> Any:
     """Numbers of the edges whose logit is not below ``cut``.
 
@@ -97,7 +110,8 @@ def run_network(
 ) -> Any:  # fmt: skip
     """Scores of the edges ``kept``, in a graph of these and their hits alone.
 
-    Weights and biases of two layers each: of the hits' and the edges' encoders, of the blocks of edges and of hits (one more
+    Weights and biases of two layers each: of the hits' and the edges' encoders, of the blocks of edges and of
+        hits (one more
     axis in front: the passes), of the classifier.
     """
     # Hits with an edge, in their order.
@@ -147,7 +161,9 @@ def run_network(
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _gather(first: Any, i: Any, second: Any, j: Any, third: Any, low: int, size: int, inputs: Any) -> None:
-    """Rows ``i`` of the first, ``j`` of the second and a run of the third, one below the other, into (features, BLOCK)."""
+    """Rows ``i`` of the first, ``j`` of the second and a run of the third, one below the other, into
+    (features, BLOCK).
+    """
     width = first.shape[1]
     for b in range(size):
         r, s = i[low + b], j[low + b]

@@ -41,22 +41,27 @@ __all__ = [
 
 GRAPHS = ("cone", "window")
 WIDE = ConeOptions(quantile=0.9999)
-"""Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in with them."""
+"""Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
+with them.
+"""
 
 HALF, TEN = np.float32(0.5), np.float32(10.0)
 
 NODE_FEATURES = (
-    "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot alpha", "asinh cot beta", "log10 sigma cot alpha", "log10 sigma cot beta",
+    "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot alpha", "asinh cot beta", "log10 sigma cot alpha",
+    "log10 sigma cot beta",
     "log1p edges in", "log1p edges out",
 )  # fmt: skip
 EDGE_FEATURES = (
-    "chi2 / 10", "pull cot alpha, source", "pull cot beta, source", "pull cot alpha, target", "pull cot beta, target",
+    "chi2 / 10", "pull cot alpha, source", "pull cot beta, source", "pull cot alpha, target",
+    "pull cot beta, target",
     "curvature * 1 GeV", "asinh cot theta", "z0 / 50 mm", "dr / 50 mm", "dz / 200 mm",
     "log1p kink chi2 before", "log1p kink chi2 after",
 )  # fmt: skip
 
 PYG_NODE_FEATURES = (
-    "r", "phi", "z", "eta_rz", "u", "v", "cot_alpha", "cot_beta", "sigma_cot_alpha", "sigma_cot_beta", "charge",
+    "r", "phi", "z", "eta_rz", "u", "v", "cot_alpha", "cot_beta", "sigma_cot_alpha", "sigma_cot_beta",
+    "charge",
 )  # fmt: skip
 """Columns of ``x`` of :func:`to_pyg`: the six of gnn_tracking (mm, rad, 1/mm), then what the cluster says."""
 PYG_EDGE_FEATURES = ("dr", "dphi", "dz", "dR")
@@ -66,7 +71,8 @@ MIN_LAYERS_RECONSTRUCTABLE = 3
 
 
 def candidate_edges(
-    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, graph: str, cone: ConeOptions, window_: WindowOptions,
+    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, graph: str, cone: ConeOptions,
+    window_: WindowOptions,
     threads: int = 1,
 ) -> Edges:  # fmt: skip
     """Edges of one event that the network scores: ``graph`` is ``"cone"`` or ``"window"``.
@@ -77,7 +83,10 @@ def candidate_edges(
         InputError: the window without field, where it is empty, or as :func:`seeding.edges.find_edges`.
     """
     if graph != "cone" and is_straight(field):
-        raise InputError(f"graph: the field is {field:g} T and the window is the bend of a track; take cones (graph = cone)")
+        raise InputError(
+            f"graph: the field is {field:g} T and the window is the bend of a track; take cones (graph = "
+            f"cone)"
+        )
     if graph == "cone":
         return find_edges(hits, detector, pairs, field, cone, threads)
     return window(hits, detector, pairs, field, window_, threads)
@@ -95,7 +104,9 @@ class Features:
     edge: npt.NDArray[np.float32]
 
 
-def make_features(hits: Hits, edges: Edges, support: npt.NDArray[np.float32], detector: Detector, field: float) -> Features:
+def make_features(
+    hits: Hits, edges: Edges, support: npt.NDArray[np.float32], detector: Detector, field: float
+) -> Features:
     """Features of one event.
 
     Args:
@@ -109,13 +120,23 @@ def make_features(hits: Hits, edges: Edges, support: npt.NDArray[np.float32], de
     check_same_event(hits, edges, "features")
     if support.shape != (len(edges), 2):
         raise InputError(
-            f"features: there are {len(edges)} edges and support has the shape {support.shape}; give two for each edge"
+            f"features: there are {len(edges)} edges and support has the shape {support.shape}; give two for "
+            f"each edge"
         )
     node = np.empty((len(NODE_FEATURES), len(hits)), dtype=np.float32)
     edge = np.empty((len(EDGE_FEATURES), len(edges)), dtype=np.float32)
-    _nodes(hits.position, detector.barrel[hits.module], hits.cot, hits.cot_covariance, edges.source, edges.target, node)
+    _nodes(
+        hits.position,
+        detector.barrel[hits.module],
+        hits.cot,
+        hits.cot_covariance,
+        edges.source,
+        edges.target,
+        node,
+    )
     _edges(
-        node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta, edges.z0, support,
+        node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta,
+        edges.z0, support,
         np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0)), edge,
     )  # fmt: skip
     return Features(node, edge)
@@ -143,7 +164,8 @@ def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] |
 
 
 def to_pyg(
-    event: int, hits: Hits, edges: Edges, clusters: ak.Array, detector: Detector, truth: EventTruth | None = None,
+    event: int, hits: Hits, edges: Edges, clusters: ak.Array, detector: Detector,
+    truth: EventTruth | None = None,
     naming: str = "gnn_tracking",
 ) -> Data:  # fmt: skip
     """One event as a graph for networks of others, with the field names of their data sets and no scaling.
@@ -154,25 +176,33 @@ def to_pyg(
         naming: ``gnn_tracking`` or ``acorn``.
 
     Returns:
-        With ``gnn_tracking``'s names: ``x`` (N, 11, :data:`PYG_NODE_FEATURES`), ``edge_index`` (2, E, inner first),
-        ``edge_attr`` (E, 4, :data:`PYG_EDGE_FEATURES`), ``hit_id``, ``layer``, ``sector`` (0), ``evtid``; with truth ``y``
-        (E, the true edges of docs/numbers.md), and of each hit's particle (of the largest share) ``particle_id`` (0: none),
-        ``pt`` (GeV), ``eta``, ``n_hits``, ``n_layers_hit``, ``reconstructable`` (at least 3 layers), ``findable``.
-        With ``acorn``'s: ``hit_id``, ``hit_x``, ``hit_y``, ``hit_z``, ``hit_r``, ``hit_phi``, ``hit_eta`` (mm, rad),
-        ``hit_volume_id``, ``hit_layer_id``, ``hit_module_id``, the cluster's columns as ``hit_cot_alpha`` and so on,
-        ``edge_index``, ``edge_dr`` and so on, ``event_id``; with truth ``edge_y``, ``hit_particle_id``, ``track_edges``
+        With ``gnn_tracking``'s names: ``x`` (N, 11, :data:`PYG_NODE_FEATURES`), ``edge_index`` (2, E, inner
+        first), ``edge_attr`` (E, 4, :data:`PYG_EDGE_FEATURES`), ``hit_id``, ``layer``, ``sector`` (0),
+        ``evtid``; with truth ``y`` (E, the true edges of docs/numbers.md), and of each hit's particle (of the
+        largest share) ``particle_id`` (0: none), ``pt`` (GeV), ``eta``, ``n_hits``, ``n_layers_hit``,
+        ``reconstructable`` (at least 3 layers), ``findable``. With ``acorn``'s: ``hit_id``, ``hit_x``,
+        ``hit_y``, ``hit_z``, ``hit_r``, ``hit_phi``, ``hit_eta`` (mm, rad), ``hit_volume_id``,
+        ``hit_layer_id``, ``hit_module_id``, the cluster's columns as ``hit_cot_alpha`` and so on,
+        ``edge_index``, ``edge_dr`` and so on, ``event_id``; with truth ``edge_y``, ``hit_particle_id``,
+        ``track_edges``
         (2, T: the true edges), ``track_particle_id``, ``track_particle_pt`` (GeV), ``track_particle_eta``,
         ``track_particle_nhits``, and ``track_to_edge_map`` (T: rows of the edges, -1: not among them).
 
     Raises:
-        InputError: unknown naming, clusters that are not the hits', or edges or truth of another number of hits.
+        InputError: unknown naming, clusters that are not the hits', or edges or truth of another number of
+            hits.
     """
     from torch_geometric.data import Data
 
     if not np.array_equal(ak.to_numpy(clusters["hit_id"]), hits.hit_id):
-        raise InputError("to_pyg: clusters and hits are not those of the same event; give both as the chain had them")
+        raise InputError(
+            "to_pyg: clusters and hits are not those of the same event; give both as the chain had them"
+        )
     if truth is not None and len(truth.main) != len(hits):
-        raise InputError(f"to_pyg: truth is of {len(truth.main)} clusters and there are {len(hits)} hits; give the same event's")
+        raise InputError(
+            f"to_pyg: truth is of {len(truth.main)} clusters and there are {len(hits)} hits; give the same "
+            f"event's"
+        )
     check_same_event(hits, edges, "to_pyg")
     check("to_pyg", "naming", naming, naming in ("gnn_tracking", "acorn"), "gnn_tracking or acorn")
     x, y, z = hits.position.T
@@ -193,20 +223,26 @@ def to_pyg(
         columns: dict[str, Any] = {
             "x": np.stack(list(of_hits.values()), axis=1), "edge_index": np.stack([s, t]),
             "edge_attr": np.stack([of_edges[n] for n in PYG_EDGE_FEATURES], axis=1),
-            "hit_id": hits.hit_id, "layer": hits.layer, "sector": np.zeros(len(hits), dtype=int), "evtid": np.array([event]),
+            "hit_id": hits.hit_id, "layer": hits.layer, "sector": np.zeros(len(hits), dtype=int),
+            "evtid": np.array([event]),
         }  # fmt: skip
     else:
-        ids = {f"hit_{n}": np.asarray(detector.columns[n])[hits.module] for n in ("volume_id", "layer_id", "module_id")}
+        ids = {
+            f"hit_{n}": np.asarray(detector.columns[n])[hits.module]
+            for n in ("volume_id", "layer_id", "module_id")
+        }
         columns = {
             "hit_id": hits.hit_id, "hit_x": x, "hit_y": y, "hit_z": z, **ids,
             **{f"hit_{n.removesuffix('_rz')}": v for n, v in of_hits.items() if n not in ("z", "u", "v")},
-            "edge_index": np.stack([s, t]), **{f"edge_{n}": v for n, v in of_edges.items()}, "event_id": np.array([event]),
+            "edge_index": np.stack([s, t]), **{f"edge_{n}": v for n, v in of_edges.items()},
+            "event_id": np.array([event]),
         }  # fmt: skip
     if truth is not None:
         columns |= _truth_columns(hits, edges, truth, naming)
     # Whole numbers as int64, all others in single precision, as in these data sets.
     graph = {
-        n: np.ascontiguousarray(v, np.int64 if np.asarray(v).dtype.kind in "iub" else np.float32) for n, v in columns.items()
+        n: np.ascontiguousarray(v, np.int64 if np.asarray(v).dtype.kind in "iub" else np.float32)
+        for n, v in columns.items()
     }
     return Data(**{n: torch.from_numpy(v) for n, v in graph.items()}, num_nodes=len(hits))
 
@@ -228,7 +264,8 @@ def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> 
     return {
         "edge_y": rows >= 0, "hit_particle_id": of["particle_id"][particle], "track_edges": truth.edges.T,
         "track_particle_id": truth.particle_id[made_by], "track_particle_pt": truth.pt[made_by],
-        "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by], "track_to_edge_map": back,
+        "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by],
+        "track_to_edge_map": back,
     }  # fmt: skip
 
 
@@ -252,7 +289,8 @@ def _nodes(position: Any, barrel: Any, cot: Any, covariance: Any, source: Any, t
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _edges(
-    node: Any, source: Any, target: Any, chi2: Any, pulls: Any, curvature: Any, cot_theta: Any, z0: Any, support: Any,
+    node: Any, source: Any, target: Any, chi2: Any, pulls: Any, curvature: Any, cot_theta: Any, z0: Any,
+    support: Any,
     inverse_unit: float, out: Any,
 ) -> None:  # fmt: skip
     for e in range(len(source)):

@@ -33,7 +33,8 @@ DESCRIPTION = fields(
     {
         "options": fields(
             {
-                "hidden": whole(1, WIDEST), "passes": whole(1, MOST_PASSES), "screen": whole(1, WIDEST), "graph": text(*GRAPHS),
+                "hidden": whole(1, WIDEST), "passes": whole(1, MOST_PASSES), "screen": whole(1, WIDEST),
+                "graph": text(*GRAPHS),
             },
             more=True,
         ),
@@ -96,7 +97,9 @@ class InteractionNetwork(nn.Module):
     def screen(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits (E,) of the screen, from an edge and its two hits alone."""
         node, edge = self.standardised(x, edge_attr)
-        logits: Tensor = self.screen_blocks(torch.cat([node[edge_index[0]], node[edge_index[1]], edge], dim=1)).squeeze(1)
+        logits: Tensor = self.screen_blocks(
+            torch.cat([node[edge_index[0]], node[edge_index[1]], edge], dim=1)
+        ).squeeze(1)
         return logits
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
@@ -106,7 +109,9 @@ class InteractionNetwork(nn.Module):
         h, e = self.encode_node(node), self.encode_edge(edge)
         for edge_block, node_block in zip(self.edge_blocks, self.node_blocks, strict=True):
             e = e + edge_block(torch.cat([h[source], h[target], e], dim=1))
-            arriving, leaving = (torch.zeros_like(h).scatter_add(0, end[:, None].expand_as(e), e) for end in (target, source))
+            arriving, leaving = (
+                torch.zeros_like(h).scatter_add(0, end[:, None].expand_as(e), e) for end in (target, source)
+            )
             h = h + node_block(torch.cat([h, arriving, leaving], dim=1))
         logits: Tensor = self.classify(torch.cat([h[source], h[target], e], dim=1)).squeeze(1)
         return logits
@@ -120,7 +125,8 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
     """Shipped weights by name, or others by path.
 
     Args:
-        graph: of :data:`tracking.finders.gnn.graph.GRAPHS`, which they must have been trained on; None: either.
+        graph: of :data:`tracking.finders.gnn.graph.GRAPHS`, which they must have been trained on; None:
+            either.
 
     Raises:
         InputError: missing or damaged files, weights of another architecture or for other graphs.
@@ -133,13 +139,18 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
         wanted = {k: tuple(v.shape) for k, v in InteractionNetwork(*size).state_dict().items()}
     check_shapes(arrays, wanted, name)
     for part in ("node", "edge"):
-        if not np.all(arrays[f"{part}_std"] > 0) or not np.all(arrays[f"{part}_low"] <= arrays[f"{part}_high"]):
-            raise InputError(f"{name}: '{part}_std' must be positive and '{part}_low' not above '{part}_high'; {REPAIR}")
+        if not np.all(arrays[f"{part}_std"] > 0) or not np.all(
+            arrays[f"{part}_low"] <= arrays[f"{part}_high"]
+        ):
+            raise InputError(
+                f"{name}: '{part}_std' must be positive and '{part}_low' not above '{part}_high'; {REPAIR}"
+            )
     network = InteractionNetwork(*size)
     trained_on = description["options"]["graph"]
     if graph not in (None, trained_on):
         raise InputError(
-            f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give both together, "
+            f"{name}: was trained on the edges of the {trained_on} and not of the {graph}; give both "
+            f"together, "
             f"--set graph={graph} --set gnn={SHIPPED.get(graph, 'W.safetensors')}"
         )
     load_arrays(network, arrays, name)

@@ -1,6 +1,7 @@
 """Training of the interaction network on event files, with checkpoints, resume, early stopping and a report.
 
-First its screen learns, from all edges; then the network, from those that pass; then its scores are made probabilities.
+First its screen learns, from all edges; then the network, from those that pass; then its scores are made
+probabilities.
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ class TrainGnnOptions:
         learning_rate: of Adam; falls to 1 % along a cosine, for the screen and again for the network.
         hidden, passes, screen: size of the network.
         keep: share of true edges the screen keeps.
-        patience: stop when the held-out loss has not improved for so many epochs; the best is kept in any case.
+        patience: stop when the held-out loss has not improved for so many epochs; the best is kept in any
+            case.
         seed: of the initial weights, of the order and of what is degraded.
-        validation_share: share of the events that stops the training and calibrates the scores, and again of those the report
-            is made on; the last of every file.
+        validation_share: share of the events that stops the training and calibrates the scores, and again of
+            those the report is made on; the last of every file.
         estimates, mdn_barrel, mdn_endcap, shape: see :class:`tracking.options.RunOptions`.
         graph, cone, window: see :class:`tracking.options.RunOptions`.
         degrade: of the events trained on; those held out are as they are.
@@ -87,10 +89,22 @@ class TrainGnnOptions:
         check_types("train gnn", self)
         limits = dict.fromkeys(("epochs", "screen_epochs", "patience"), MOST_EPOCHS)
         for name, most in (limits | {"hidden": WIDEST, "passes": MOST_PASSES, "screen": WIDEST}).items():
-            check("train gnn", name, getattr(self, name), 1 <= getattr(self, name) <= most, f"at least 1 and at most {most}")
+            check(
+                "train gnn",
+                name,
+                getattr(self, name),
+                1 <= getattr(self, name) <= most,
+                f"at least 1 and at most {most}",
+            )
         check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
         check("train gnn", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
-        check("train gnn", "seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 or more and at most {LARGEST_SEED}")
+        check(
+            "train gnn",
+            "seed",
+            self.seed,
+            0 <= self.seed <= LARGEST_SEED,
+            f"0 or more and at most {LARGEST_SEED}",
+        )
         for name in ("validation_share", "keep"):
             check("train gnn", name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
 
@@ -114,7 +128,9 @@ def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[st
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     detector, field_ = opened.header.detector, opened.header.field
-    estimator = choose_estimator(opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape)
+    estimator = choose_estimator(
+        opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape
+    )
     for line in readout_untold(opened.header):
         report(f"warning: {path}: {line}")
     for line in training_differs(opened.header, estimator):
@@ -127,10 +143,14 @@ def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[st
         hits = make_hits(record["clusters"], estimate(record["clusters"], opened.header, estimator), detector)
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
         from_end = opened.n_events - 1 - k
-        part = graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
+        part = (
+            graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
+        )
         rows = np.arange(len(hits))
         if part is graphs.train:
-            hits, rows = degraded(hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)]))
+            hits, rows = degraded(
+                hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)])
+            )
         edges = candidate_edges(hits, detector, pairs, field_, options.graph, options.cone, options.window)
         if len(edges) == 0:
             continue
@@ -143,17 +163,21 @@ def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[st
 
 
 def train_gnn(
-    files: str | Path | Sequence[str | Path], output: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print
+    files: str | Path | Sequence[str | Path],
+    output: str | Path,
+    options: TrainGnnOptions,
+    report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Train on event files and save the weights.
 
-    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the same options and
-    number of torch's threads: with another number sums are taken in another order, and the weights are not the same to the bit.
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the
+    same options and number of torch's threads: with another number sums are taken in another order, and the
+    weights are not the same to the bit.
 
     Returns:
-        ``loss``, ``auc``, ``calibration_error`` (mean distance of score and share of true edges, in 20 bins of equal content),
-        ``screen_kept`` (share of the edges), ``screen_true_kept``, all on events used for nothing else; ``parameters``,
-        ``n_train``, ``n_validation``, ``n_test`` (edges), ``epochs`` made.
+        ``loss``, ``auc``, ``calibration_error`` (mean distance of score and share of true edges, in 20 bins
+        of equal content), ``screen_kept`` (share of the edges), ``screen_true_kept``, all on events used for
+        nothing else; ``parameters``, ``n_train``, ``n_validation``, ``n_test`` (edges), ``epochs`` made.
 
     Raises:
         InputError: unusable files, or a checkpoint of other options.
@@ -164,17 +188,22 @@ def train_gnn(
     for path in files:
         loaded.append(load_graphs(path, options, report))
         parts = [getattr(loaded[-1], f.name) for f in fields(Graphs)]
-        report(f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(_n_edges(p) for p in parts)} edges")
+        report(
+            f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(_n_edges(p) for p in parts)} "
+            f"edges"
+        )
     train, held, test = ([g for some in loaded for g in getattr(some, f.name)] for f in fields(Graphs))
     if not train or not held or not test:
         raise InputError(
-            f"{', '.join(map(str, files))}: too few events to train on; one of the files needs at least 3 with tracks"
+            f"{', '.join(map(str, files))}: too few events to train on; one of the files needs at least 3 "
+            f"with tracks"
         )
     for name, part in (("train", train), ("stop", held)):
         true = int(sum(float(g.y.sum()) for g in part))
         if not 0 < true < _n_edges(part):
             raise InputError(
-                f"{', '.join(map(str, files))}: {true} of the {_n_edges(part)} edges to {name} by are true, and edges of both "
+                f"{', '.join(map(str, files))}: {true} of the {_n_edges(part)} edges to {name} by are true, "
+                f"and edges of both "
                 "kinds are needed; give more events, or wider cones"
             )
     torch.manual_seed(options.seed)
@@ -182,7 +211,8 @@ def train_gnn(
     _standardise(network, train)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     made_with = {
-        **asdict(options), "files": [str(f) for f in files], "edges": [_n_edges(g) for g in (train, held, test)],
+        **asdict(options), "files": [str(f) for f in files], "edges": [_n_edges(g) for g in (train, held,
+        test)],
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     checkpoint = Path(output).with_suffix(".checkpoint")
@@ -190,14 +220,19 @@ def train_gnn(
     first = resume(checkpoint, made_with, network, optimizer, state)
     n_screen = options.screen_epochs
     if first < n_screen + options.epochs:
-        report("loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess. Of the screen first")
+        report(
+            "loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess. Of "
+            "the screen first"
+        )
     # What each epoch trains on; the network's edges are known once the screen is.
     passed: tuple[list[Data], list[Data]] | None = None
     for epoch in range(first, n_screen + options.epochs):
         screening = epoch < n_screen
         if not screening and passed is None:
             passed = _screened(network, train), _screened(network, held)
-        if len(state["losses"]) > options.patience and min(state["losses"][-options.patience :]) > min(state["losses"]):
+        if len(state["losses"]) > options.patience and min(state["losses"][-options.patience :]) > min(
+            state["losses"]
+        ):
             break
         started = time.perf_counter()
         done, ahead = (epoch, n_screen) if screening else (epoch - n_screen, options.epochs)
@@ -207,7 +242,8 @@ def train_gnn(
         held_loss = _loss(network, answer, others)
         if not math.isfinite(held_loss):
             raise InputError(
-                f"train gnn: the training diverged in epoch {done + 1}; lower the learning rate, now {options.learning_rate}"
+                f"train gnn: the training diverged in epoch {done + 1}; lower the learning rate, now "
+                f"{options.learning_rate}"
             )
         if screening and epoch == n_screen - 1:
             network.cut.copy_(_cut(network, train, options.keep))
@@ -217,7 +253,10 @@ def train_gnn(
                 state["best"] = {k: v.clone() for k, v in network.state_dict().items()}
         save_checkpoint(checkpoint, made_with, epoch + 1, network, optimizer, state)
         what = "screen" if screening else "epoch"
-        report(f"{what} {done + 1}/{ahead}  loss {loss:.4f}  held out {held_loss:.4f}  {time.perf_counter() - started:.1f} s")
+        report(
+            f"{what} {done + 1}/{ahead}  loss {loss:.4f}  held out {held_loss:.4f}  "
+            f"{time.perf_counter() - started:.1f} s"
+        )
     network.load_state_dict(state["best"])
     _calibrate(network, _screened(network, held))
     metrics = _evaluate(network, test) | {
@@ -257,7 +296,8 @@ def _standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
 
 
 def _one_epoch(
-    network: InteractionNetwork, answer: Callable[..., Tensor], optimizer: torch.optim.Optimizer, graphs: Sequence[Data],
+    network: InteractionNetwork, answer: Callable[..., Tensor], optimizer: torch.optim.Optimizer,
+    graphs: Sequence[Data],
     epoch: int, done: int, ahead: int, options: TrainGnnOptions,
 ) -> float:  # fmt: skip
     """Mean loss of an epoch; both classes have the same weight in all."""
@@ -271,7 +311,9 @@ def _one_epoch(
             group["lr"] = options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         graph = graphs[k]
         weight = torch.where(graph.y > 0, 0.5 / share, 0.5 / (1 - share)) if 0 < share < 1 else None
-        loss = binary_cross_entropy_with_logits(answer(graph.x, graph.edge_index, graph.edge_attr), graph.y, weight)
+        loss = binary_cross_entropy_with_logits(
+            answer(graph.x, graph.edge_index, graph.edge_attr), graph.y, weight
+        )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -281,7 +323,9 @@ def _one_epoch(
 
 
 @torch.inference_mode()
-def _logits(network: InteractionNetwork, answer: Callable[..., Tensor], graphs: Sequence[Data]) -> tuple[Tensor, Tensor]:
+def _logits(
+    network: InteractionNetwork, answer: Callable[..., Tensor], graphs: Sequence[Data]
+) -> tuple[Tensor, Tensor]:
     network.eval()
     logits = torch.cat([answer(g.x, g.edge_index, g.edge_attr) for g in graphs])
     return logits, torch.cat([g.y for g in graphs])
@@ -309,24 +353,32 @@ def _screened(network: InteractionNetwork, graphs: Sequence[Data]) -> list[Data]
     for g in graphs:
         keep = network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut
         if keep.any():
-            passed.append(Data(x=g.x, edge_index=g.edge_index[:, keep], edge_attr=g.edge_attr[keep], y=g.y[keep]))
+            passed.append(
+                Data(x=g.x, edge_index=g.edge_index[:, keep], edge_attr=g.edge_attr[keep], y=g.y[keep])
+            )
     return passed
 
 
 def _calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
-    """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers (1999)."""
+    """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers
+    (1999).
+    """
     logits, label = _logits(network, network.forward, graphs)
     if 0 < float(label.mean()) < 1:
         # Torch's threads are told with the weights; those of NumPy's and SciPy's libraries must not matter.
         with threadpool_limits(limits=1):
-            fitted = LogisticRegression(C=np.inf).fit(logits.numpy()[:, None].astype(np.float64), label.numpy())
+            fitted = LogisticRegression(C=np.inf).fit(
+                logits.numpy()[:, None].astype(np.float64), label.numpy()
+            )
         network.calibration.copy_(torch.tensor([fitted.coef_[0, 0], fitted.intercept_[0]]))
 
 
 def _evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
     scores = np.concatenate([score(network, g) for g in graphs]).astype(np.float64)
     label = torch.cat([g.y for g in graphs]).numpy() > 0
-    kept = np.concatenate([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut).numpy() for g in graphs])
+    kept = np.concatenate(
+        [(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut).numpy() for g in graphs]
+    )
     clipped = np.clip(scores, 1e-6, 1 - 1e-6)
     return {
         "loss": float(-np.mean(np.where(label, np.log(clipped), np.log1p(-clipped)))),

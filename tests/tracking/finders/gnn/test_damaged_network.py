@@ -73,7 +73,9 @@ def test_nothing_is_allocated_for_sizes_that_the_file_does_not_have(path, size, 
     description = json.loads(CONTENTS[".json"])
     description["options"][size] = value
     save_description(path, description)
-    with pytest.raises(InputError, match=rf"gnn\.(json: 'options\.{size}' must be|safetensors: '.*' is .*, expected)"):
+    with pytest.raises(
+        InputError, match=rf"gnn\.(json: 'options\.{size}' must be|safetensors: '.*' is .*, expected)"
+    ):
         load_network(str(path))
 
 

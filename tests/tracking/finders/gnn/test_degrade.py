@@ -36,11 +36,17 @@ def test_added_hits_lie_on_their_modules_and_keep_layer_and_estimate(hits):
     assert len(added) > 10
     np.testing.assert_array_equal(rows[: len(hits)], np.arange(len(hits)))
     np.testing.assert_array_equal(detector.layer_index[more.module[added]], more.layer[added])
-    local = np.einsum("nji,nj->ni", detector.axes[more.module[added]], more.position[added] - detector.center[more.module[added]])
+    local = np.einsum(
+        "nji,nj->ni",
+        detector.axes[more.module[added]],
+        more.position[added] - detector.center[more.module[added]],
+    )
     np.testing.assert_allclose(local[:, 2], 0, atol=1e-9)
     assert np.all(np.abs(local[:, 0]) <= detector.half_x[more.module[added]])
     assert np.all(np.abs(local[:, 1]) <= detector.half_y[more.module[added]])
-    np.testing.assert_allclose(more.axes[added].reshape(-1, 3, 3), np.swapaxes(detector.axes[more.module[added]], 1, 2))
+    np.testing.assert_allclose(
+        more.axes[added].reshape(-1, 3, 3), np.swapaxes(detector.axes[more.module[added]], 1, 2)
+    )
     assert np.isin(more.cot[added, 0], hits.cot[:, 0]).all()
     # Copies in other places: the original stays where it was.
     np.testing.assert_array_equal(more.position[: len(hits)], hits.position)

@@ -29,7 +29,9 @@ def test_torchscript_gives_the_same_scores(graph, tmp_path):
     with pytest.warns(DeprecationWarning, match="torch.export"):
         loaded = torch.jit.load(tmp_path / "gnn.pt")
     expected = score(load_network("gnn"), graph)
-    np.testing.assert_allclose(loaded(graph.x, graph.edge_index, graph.edge_attr).detach().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        loaded(graph.x, graph.edge_index, graph.edge_attr).detach().numpy(), expected, atol=1e-5
+    )
 
 
 def test_onnx_gives_the_same_scores(graph, tmp_path, capsys):
@@ -38,7 +40,11 @@ def test_onnx_gives_the_same_scores(graph, tmp_path, capsys):
     assert main(["export", "gnn", "-o", str(tmp_path / "gnn.onnx"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"] == {"scores": ["edges"]}
     session = runtime.InferenceSession(tmp_path / "gnn.onnx", providers=["CPUExecutionProvider"])
-    inputs = {"x": graph.x.numpy(), "edge_index": graph.edge_index.numpy(), "edge_attr": graph.edge_attr.numpy()}
+    inputs = {
+        "x": graph.x.numpy(),
+        "edge_index": graph.edge_index.numpy(),
+        "edge_attr": graph.edge_attr.numpy(),
+    }
     expected = score(load_network("gnn"), graph)
     np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-5)
     assert (expected == 0).any() or len(expected) < 100
@@ -59,7 +65,10 @@ def test_an_export_is_written_whole_or_not_at_all(tmp_path, monkeypatch, name):
         written.append(Path(place))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("torch.onnx.export" if name.endswith(".onnx") else "tracking.finders.gnn.export.Path.write_bytes", half)
+    monkeypatch.setattr(
+        "torch.onnx.export" if name.endswith(".onnx") else "tracking.finders.gnn.export.Path.write_bytes",
+        half,
+    )
     with pytest.raises(KeyboardInterrupt):
         export_network("gnn", tmp_path / name)
     assert written != [tmp_path / name]

@@ -15,8 +15,22 @@ def as_event(graph):
     """Features and edges as the chain has them."""
     source, target = graph.edge_index.numpy().astype(np.int32)
     none = np.zeros(len(source), dtype=np.float32)
-    edges = Edges(source, target, none.astype(np.int32), none, none, none, none, np.zeros((len(source), 4)), 0, 0, len(graph.x))
-    return Features(np.ascontiguousarray(graph.x.numpy().T), np.ascontiguousarray(graph.edge_attr.numpy().T)), edges
+    edges = Edges(
+        source,
+        target,
+        none.astype(np.int32),
+        none,
+        none,
+        none,
+        none,
+        np.zeros((len(source), 4)),
+        0,
+        0,
+        len(graph.x),
+    )
+    return Features(
+        np.ascontiguousarray(graph.x.numpy().T), np.ascontiguousarray(graph.edge_attr.numpy().T)
+    ), edges
 
 
 @pytest.mark.parametrize(("hidden", "passes", "screen"), [(8, 1, 8), (16, 2, 16), (7, 3, 5), (24, 4, 10)])

@@ -60,10 +60,12 @@ def test_node_features_are_what_their_names_say(event):
             "r / 100 mm": np.hypot(px, py) / 100, "z / 1000 mm": pz / 1000,
             # Barrel modules stand upright: their normal has no component along the beam.
             "barrel": float(abs(hits.axes[i, 8]) < 0.7),
-            "asinh cot alpha": np.arcsinh(hits.estimate.mean[i, 2]), "asinh cot beta": np.arcsinh(hits.estimate.mean[i, 3]),
+            "asinh cot alpha": np.arcsinh(hits.estimate.mean[i, 2]),
+            "asinh cot beta": np.arcsinh(hits.estimate.mean[i, 3]),
             "log10 sigma cot alpha": np.log10(hits.estimate.sigma()[i, 2]),
             "log10 sigma cot beta": np.log10(hits.estimate.sigma()[i, 3]),
-            "log1p edges in": np.log(1 + sum(edges.target == i)), "log1p edges out": np.log(1 + sum(edges.source == i)),
+            "log1p edges in": np.log(1 + sum(edges.target == i)),
+            "log1p edges out": np.log(1 + sum(edges.source == i)),
         }  # fmt: skip
         assert set(expected) == set(NODE_FEATURES)
         for name, value in expected.items():
@@ -83,10 +85,12 @@ def test_edge_features_are_what_their_names_say(event):
             "chi2 / 10": edges.chi2[e] / 10,
             "pull cot alpha, source": edges.pulls[e, 0], "pull cot beta, source": edges.pulls[e, 1],
             "pull cot alpha, target": edges.pulls[e, 2], "pull cot beta, target": edges.pulls[e, 3],
-            "curvature * 1 GeV": edges.curvature[e] / toys.UNIT, "asinh cot theta": np.arcsinh(edges.cot_theta[e]),
+            "curvature * 1 GeV": edges.curvature[e] / toys.UNIT,
+            "asinh cot theta": np.arcsinh(edges.cot_theta[e]),
             "z0 / 50 mm": edges.z0[e] / 50, "dr / 50 mm": (np.hypot(*b[:2]) - np.hypot(*a[:2])) / 50,
             "dz / 200 mm": (b[2] - a[2]) / 200,
-            "log1p kink chi2 before": np.log(1 + kinks[e, 0]), "log1p kink chi2 after": np.log(1 + kinks[e, 1]),
+            "log1p kink chi2 before": np.log(1 + kinks[e, 0]), "log1p kink chi2 after": np.log(1 + kinks[e,
+            1]),
         }  # fmt: skip
         assert set(expected) == set(EDGE_FEATURES)
         for name, value in expected.items():
@@ -124,7 +128,9 @@ def test_turning_the_event_about_the_beam_leaves_the_features(event):
     turned = toys.rotated(hits, 1.0)
     graph = graph_in(toys.FIELD, turned, edges, kinks)
     np.testing.assert_allclose(graph.x.numpy(), graph_of(event).x.numpy(), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(graph.edge_attr.numpy(), graph_of(event).edge_attr.numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        graph.edge_attr.numpy(), graph_of(event).edge_attr.numpy(), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_scale_of_momentum_is_the_fields(event):
@@ -143,12 +149,25 @@ def simulated(files, weights):
     chain = Chain.for_header(opened.header, RunOptions(gnn=str(weights)))
     (record,) = next(iterate(files["single"]))[1]
     result = chain.event(int(record["event"]), record["clusters"])
-    return result, record, event_truth(record["clusters"], record["particles"], result.hits.layer), opened.header.detector
+    return (
+        result,
+        record,
+        event_truth(record["clusters"], record["particles"], result.hits.layer),
+        opened.header.detector,
+    )
 
 
 def pyg_of(simulated, **more):
     result, record, truth, detector = simulated
-    return to_pyg(result.event, result.hits, result.edges, record["clusters"], detector, more.pop("truth", truth), **more)
+    return to_pyg(
+        result.event,
+        result.hits,
+        result.edges,
+        record["clusters"],
+        detector,
+        more.pop("truth", truth),
+        **more,
+    )
 
 
 def particles_of(record):
@@ -163,11 +182,16 @@ def test_pyg_of_gnn_tracking_has_its_fields_and_what_they_mean(simulated):
     result, record, truth, _ = simulated
     graph = pyg_of(simulated)
     assert set(graph.keys()) == {
-        "x", "edge_index", "edge_attr", "y", "hit_id", "layer", "sector", "evtid", "particle_id", "pt", "eta", "n_hits",
+        "x", "edge_index", "edge_attr", "y", "hit_id", "layer", "sector", "evtid", "particle_id", "pt",
+        "eta", "n_hits",
         "n_layers_hit", "reconstructable", "findable", "num_nodes",
     }  # fmt: skip
     assert graph.validate()
-    assert (graph.num_nodes, graph.num_edges, graph.evtid.tolist()) == (len(result.hits), len(result.edges), [result.event])
+    assert (graph.num_nodes, graph.num_edges, graph.evtid.tolist()) == (
+        len(result.hits),
+        len(result.edges),
+        [result.event],
+    )
     assert graph.hit_id.tolist() == ak.to_list(record["clusters"]["hit_id"])
     made_by = particles_of(record)
     for i, particle in enumerate(made_by):
@@ -206,9 +230,14 @@ def test_pyg_of_several_events_is_refused(simulated):
     with pytest.raises(InputError, match="clusters and hits are not those of the same event"):
         to_pyg(result.event, result.hits, result.edges, other, detector)
     fewer = result.hits.take(np.arange(len(other)))
-    with pytest.raises(InputError, match=f"truth is of {len(result.hits)} clusters and there are {len(other)} hits"):
+    with pytest.raises(
+        InputError, match=f"truth is of {len(result.hits)} clusters and there are {len(other)} hits"
+    ):
         to_pyg(result.event, fewer, result.edges, other, detector, truth)
-    with pytest.raises(InputError, match=f"to_pyg: the edges were found among {len(result.hits)} hits and {len(other)} hits are"):
+    with pytest.raises(
+        InputError,
+        match=f"to_pyg: the edges were found among {len(result.hits)} hits and {len(other)} hits are",
+    ):
         to_pyg(result.event, fewer, result.edges, other, detector)
     with pytest.raises(InputError, match="features: the edges were found among"):
         make_features(fewer, result.edges, result.seeds.support, detector, 3.8)
@@ -224,16 +253,24 @@ def test_pyg_of_acorn_is_the_same_event(simulated):
     assert torch.equal(theirs.edge_y, ours.y.long())
     for k, name in enumerate(PYG_NODE_FEATURES[:4]):
         assert torch.equal(theirs[f"hit_{name.removesuffix('_rz')}"], ours.x[:, k])
-    assert theirs.hit_x.numpy() == pytest.approx(ours.x[:, 0].numpy() * np.cos(ours.x[:, 1].numpy()), abs=1e-3)
+    assert theirs.hit_x.numpy() == pytest.approx(
+        ours.x[:, 0].numpy() * np.cos(ours.x[:, 1].numpy()), abs=1e-3
+    )
     for name in ("volume_id", "layer_id", "module_id"):
         assert theirs[f"hit_{name}"].tolist() == ak.to_list(record["clusters"][name])
     assert theirs.track_edges.T.tolist() == truth.edges.tolist()
     # A true edge that was found points at itself, and its ends are of its particle.
-    for k, (edge, row) in enumerate(zip(theirs.track_edges.T.tolist(), theirs.track_to_edge_map.tolist(), strict=True)):
+    for k, (edge, row) in enumerate(
+        zip(theirs.track_edges.T.tolist(), theirs.track_to_edge_map.tolist(), strict=True)
+    ):
         if row >= 0:
             assert theirs.edge_index[:, row].tolist() == edge
-        particle = next(p for p in ak.to_list(record["particles"]) if p["particle_id"] == theirs.track_particle_id[k])
-        assert theirs.track_particle_pt[k] == pytest.approx(np.hypot(particle["px"], particle["py"]), rel=1e-5)
+        particle = next(
+            p for p in ak.to_list(record["particles"]) if p["particle_id"] == theirs.track_particle_id[k]
+        )
+        assert theirs.track_particle_pt[k] == pytest.approx(
+            np.hypot(particle["px"], particle["py"]), rel=1e-5
+        )
     assert (theirs.track_to_edge_map >= 0).sum() == theirs.edge_y.sum()
 
 
@@ -259,7 +296,9 @@ def test_without_field_curvatures_say_nothing_and_the_window_is_refused(event):
     assert np.any(make_features(hits, edges, kinks, toys.detector(), toys.FIELD).edge[row])
     with pytest.raises(InputError, match=r"graph: the field is 0 T .* take cones"):
         candidate_edges(hits, toys.detector(), toys.pairs(), 0.0, "window", CONE, WindowOptions())
-    assert candidate_edges(hits, toys.detector(), toys.pairs(), 0.0, "cone", CONE, WindowOptions()).n_hits == len(hits)
+    assert candidate_edges(
+        hits, toys.detector(), toys.pairs(), 0.0, "cone", CONE, WindowOptions()
+    ).n_hits == len(hits)
 
 
 def test_hits_of_another_detector_are_refused(event):

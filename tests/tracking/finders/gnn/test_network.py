@@ -52,7 +52,8 @@ def test_renumbering_the_hits_leaves_the_scores(network):
 
 
 def test_messages_reach_as_far_as_there_are_passes(network):
-    # A chain 0-1-2-...-7: what changes at its end is seen by edges up to ``passes`` hits away, and by no other.
+    # A chain 0-1-2-...-7: what changes at its end is seen by edges up to ``passes`` hits away, and by no
+    # other.
     n = 8
     graph = random_graph(n, n - 1)
     graph.edge_index = torch.stack([torch.arange(n - 1), torch.arange(1, n)])
@@ -72,7 +73,9 @@ def test_direction_of_an_edge_matters(network):
 def test_standardisation_is_part_of_the_network(network):
     graph = random_graph()
     plain = InteractionNetwork(hidden=8, passes=2)
-    plain.load_state_dict({k: v for k, v in network.state_dict().items() if "_mean" not in k and "_std" not in k}, strict=False)
+    plain.load_state_dict(
+        {k: v for k, v in network.state_dict().items() if "_mean" not in k and "_std" not in k}, strict=False
+    )
     scaled = Data(
         x=(graph.x - network.node_mean) / network.node_std, edge_index=graph.edge_index,
         edge_attr=(graph.edge_attr - network.edge_mean) / network.edge_std,

@@ -19,7 +19,13 @@ from tracking.finders.gnn.network import InteractionNetwork, load_network, score
 from tracking.finders.gnn.train import Graphs, TrainGnnOptions, _calibrate, _loss, load_graphs, train_gnn
 
 OPTIONS = TrainGnnOptions(
-    epochs=3, screen_epochs=2, hidden=8, passes=1, screen=8, validation_share=0.25, degrade=DegradeOptions(0.0, 0.0)
+    epochs=3,
+    screen_epochs=2,
+    hidden=8,
+    passes=1,
+    screen=8,
+    validation_share=0.25,
+    degrade=DegradeOptions(0.0, 0.0),
 )
 
 
@@ -58,7 +64,10 @@ def test_events_without_edges_are_left_out(files):
 def test_graphs_have_the_estimates_asked_for(files, graphs, tmp_path):
     arrays, description = load_weights("mdn-barrel", "mdn-columns")
     calibration = [
-        [{**table, "log_scale": [v + 0.5 for v in table["log_scale"]]} if k == 0 else table for k, table in enumerate(tables)]
+        [
+            {**table, "log_scale": [v + 0.5 for v in table["log_scale"]]} if k == 0 else table
+            for k, table in enumerate(tables)
+        ]
         for tables in description["calibration"]
     ]
     wider = tmp_path / "wider.safetensors"
@@ -70,7 +79,9 @@ def test_graphs_have_the_estimates_asked_for(files, graphs, tmp_path):
     assert torch.all(own.train[0].x[upright, sigma] > graphs[0].x[upright, sigma])
     np.testing.assert_array_equal(own.train[0].x[~upright, sigma], graphs[0].x[~upright, sigma])
     with pytest.raises(InputError, match="nowhere"):
-        load_graphs(files["toy"], dataclasses.replace(OPTIONS, mdn_endcap=str(tmp_path / "nowhere.safetensors")))
+        load_graphs(
+            files["toy"], dataclasses.replace(OPTIONS, mdn_endcap=str(tmp_path / "nowhere.safetensors"))
+        )
 
 
 def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_path):
@@ -79,11 +90,20 @@ def test_training_lowers_the_loss_and_reports_it(files, trained, graphs, tmp_pat
     assert result["n_validation"] == len(graphs[2].y)
     assert result["n_test"] == len(graphs[3].y)
     assert lines[1].startswith("loss: binary cross-entropy")
-    assert [line.split("  ")[0] for line in lines[2:]] == ["screen 1/2", "screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert [line.split("  ")[0] for line in lines[2:]] == [
+        "screen 1/2",
+        "screen 2/2",
+        "epoch 1/3",
+        "epoch 2/3",
+        "epoch 3/3",
+    ]
     assert result["epochs"] == 3
     assert 0 < result["screen_kept"] <= 1
     longer = train_gnn(
-        [files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2), lines.append
+        [files["toy"]],
+        tmp_path / "w.safetensors",
+        dataclasses.replace(OPTIONS, epochs=40, learning_rate=1e-2),
+        lines.append,
     )
     assert longer["loss"] < 0.9 * result["loss"]
     assert longer["auc"] > 0.8
@@ -112,7 +132,9 @@ def test_scores_are_probabilities_and_the_screen_keeps_its_share(files, trained,
     assert result["calibration_error"] < 0.1
     network = load_network(str(tmp_path / "w.safetensors"))
     with torch.no_grad():
-        kept = torch.cat([(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut)[g.y > 0] for g in graphs[:2]])
+        kept = torch.cat(
+            [(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut)[g.y > 0] for g in graphs[:2]]
+        )
     assert float(kept.float().mean()) == pytest.approx(0.98, abs=1.5 / len(kept))
 
 
@@ -143,7 +165,9 @@ def test_features_are_standardised_on_the_training_events_alone(trained, graphs)
     arrays = load_file(trained[0] / "w.safetensors")
     x = torch.cat([g.x for g in graphs[:2]]).double().numpy()
     np.testing.assert_allclose(arrays["node_mean"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(arrays["node_std"], np.maximum(x.std(axis=0, ddof=1), 1e-3), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        arrays["node_std"], np.maximum(x.std(axis=0, ddof=1), 1e-3), rtol=1e-3, atol=1e-4
+    )
 
 
 class InterruptionError(Exception):
@@ -151,7 +175,8 @@ class InterruptionError(Exception):
 
 
 @pytest.mark.parametrize(
-    ("after", "left"), [("screen 1/", ["screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]), ("epoch 2/", ["epoch 3/3"])]
+    ("after", "left"),
+    [("screen 1/", ["screen 2/2", "epoch 1/3", "epoch 2/3", "epoch 3/3"]), ("epoch 2/", ["epoch 3/3"])],
 )
 def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_path, after, left):
     def stop(line):
@@ -175,7 +200,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(files, trained, tmp_
 
 
 def test_another_seed_gives_other_weights(files, trained, tmp_path):
-    train_gnn([files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=2), lambda line: None)
+    train_gnn(
+        [files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=2), lambda line: None
+    )
     name = "classify.0.weight"
     first, second = load_file(trained[0] / "w.safetensors")[name], load_file(tmp_path / "w.safetensors")[name]
     assert np.max(np.abs(first - second)) > 1e-2
@@ -193,7 +220,12 @@ def leave_a_checkpoint(files, output):
 def test_a_checkpoint_of_other_options_is_refused(files, tmp_path):
     leave_a_checkpoint(files, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match="other options"):
-        train_gnn([files["toy"]], tmp_path / "w.safetensors", dataclasses.replace(OPTIONS, seed=5), lambda line: None)
+        train_gnn(
+            [files["toy"]],
+            tmp_path / "w.safetensors",
+            dataclasses.replace(OPTIONS, seed=5),
+            lambda line: None,
+        )
 
 
 def test_a_damaged_checkpoint_is_refused(files, tmp_path):
@@ -204,7 +236,8 @@ def test_a_damaged_checkpoint_is_refused(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("bare", "no truth"), ("none", "too few"), ("mixed", "too few"), ("hollow", "too few")]
+    ("name", "words"),
+    [("bare", "no truth"), ("none", "too few"), ("mixed", "too few"), ("hollow", "too few")],
 )
 def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
     with pytest.raises(InputError, match=words):
@@ -214,7 +247,9 @@ def test_files_that_cannot_train_are_refused(files, tmp_path, name, words):
 
 @pytest.mark.parametrize("part", ["train", "stop"])
 @pytest.mark.parametrize("kind", [0.0, 1.0])
-def test_edges_of_one_kind_are_refused_before_the_first_epoch(files, graphs, tmp_path, monkeypatch, part, kind):
+def test_edges_of_one_kind_are_refused_before_the_first_epoch(
+    files, graphs, tmp_path, monkeypatch, part, kind
+):
     def one_kind(*arguments):
         kept = [g.clone() for g in graphs]
         for g in kept[:2] if part == "train" else kept[2:3]:
@@ -224,7 +259,9 @@ def test_edges_of_one_kind_are_refused_before_the_first_epoch(files, graphs, tmp
     monkeypatch.setattr("tracking.finders.gnn.train.load_graphs", one_kind)
     n = sum(len(g.y) for g in (graphs[:2] if part == "train" else graphs[2:3]))
     lines = []
-    with pytest.raises(InputError, match=rf"toy\.root: {int(kind * n)} of the {n} edges to {part} by are true, and edges"):
+    with pytest.raises(
+        InputError, match=rf"toy\.root: {int(kind * n)} of the {n} edges to {part} by are true, and edges"
+    ):
         train_gnn([files["toy"]], tmp_path / "w.safetensors", OPTIONS, lines.append)
     assert not [line for line in lines if line.startswith(("loss", "screen", "epoch"))]
     assert list(tmp_path.iterdir()) == []
@@ -235,7 +272,9 @@ def test_held_out_loss_is_the_mean_of_both_kinds_means():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 2, 40)
     y = np.arange(40) < 7
-    graph = Data(x=None, edge_index=None, edge_attr=torch.from_numpy(logits), y=torch.from_numpy(y.astype(float)))
+    graph = Data(
+        x=None, edge_index=None, edge_attr=torch.from_numpy(logits), y=torch.from_numpy(y.astype(float))
+    )
     found = _loss(InteractionNetwork(4, 1, 4), lambda x, edges, features: features, [graph])
     each = np.where(y, np.logaddexp(0, -logits), np.logaddexp(0, logits))
     assert found == pytest.approx(0.5 * each[y].mean() + 0.5 * each[~y].mean(), rel=1e-6)
