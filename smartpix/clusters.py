@@ -122,9 +122,8 @@ def cluster_records(
     for k, s in enumerate(slices):
         content[f"charge_{s:02d}"] = charge[:, k].astype(np.float32)
     if truth is None:
-        truth = Truth(
-            np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), *(np.zeros(0) for _ in range(7))
-        )  # type: ignore[arg-type]
+        none, real = np.zeros(0, dtype=np.int64), np.zeros(0)
+        truth = Truth(none, none, real, np.zeros(0, dtype=np.int32), real, real, real, real, real)
     by_cluster = np.lexsort((-truth.share, truth.cluster))
     made_by = {
         name: getattr(truth, name)[by_cluster].astype(dtype)
