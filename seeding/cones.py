@@ -16,81 +16,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtri
 
 from seeding.hits import Hits
-from seeding.kernels import MOST_EDGES
+from seeding.options import ConeOptions
 from seeding.table import max_curvature, scattering_constant
-from smartpix.schema import check, check_ranges, check_types
 
 __all__ = ["ConeOptions", "Cones", "Prediction", "inside", "make_cones", "to_cylinder", "to_plane"]
 
 Floats = npt.NDArray[np.float64]
 
-N_JOINT = 5
-"""Degrees of freedom of the joint test: two slopes at each end, and z0."""
 STRAIGHT = 1e-3
 """Turns (rad) below which series replace the closed forms, whose differences of nearly equal numbers lose
 digits.
 """
-RANGES = {
-    "sigma_z0": (1e-3, 1e6, "mm"),
-    "sigma_d0": (0.0, 1e6, "mm"),
-    "min_pt": (1e-3, 1e6, "GeV"),
-    "curvature_pt": (1e-3, 1e6, "GeV"),
-    "radiation_length": (0.0, 100.0, ""),
-    "sigma_scale": (1e-2, 1e2, ""),
-    "max_edges": (1, MOST_EDGES, ""),
-}
-"""Least and largest value of each option, and its unit: wider than any use, and nothing overflows within."""
 STEPS = 8
 UPDATES = 6
 """Linearisations of the luminous region's constraint: on a disk z0 is far from linear in the slope."""
-
-
-@dataclass(frozen=True)
-class ConeOptions:
-    """How wide the cones are, and what the search looks for.
-
-    Attributes:
-        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
-            The chain, which sorts edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
-        sigma_z0: width of the luminous region in z, mm.
-        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam
-            pipe.
-        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are
-            equally likely.
-        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that
-            curvature; the joint test of two hits has the edge's own curvature instead.
-        radiation_length: material of a layer in radiation lengths, for multiple scattering.
-        sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
-        skips: also pairs of layers with one between them that has no hit; a run hands it to
-            :func:`smartpix.layers.layer_pairs`, whose pairs the search takes as they are.
-        max_edges: an event with more edges is refused.
-    """
-
-    quantile: float = 0.999
-    sigma_z0: float = 50.0
-    sigma_d0: float = 0.05
-    min_pt: float = 0.48
-    curvature_pt: float = 0.2
-    radiation_length: float = 0.03
-    sigma_scale: float = 1.0
-    skips: bool = False
-    max_edges: int = 20_000_000
-
-    def __post_init__(self) -> None:
-        check_types("cone", self)
-        check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        check_ranges("cone", self, RANGES)
-
-    def gate(self) -> float:
-        """Half width of a cone in standard deviations: both coordinates of the target layer."""
-        return float(np.sqrt(chdtri(2, 1 - self.quantile)))
-
-    def joint_cut(self) -> float:
-        """Largest chi2 of the joint test."""
-        return float(chdtri(N_JOINT, 1 - self.quantile))
 
 
 @dataclass(frozen=True)

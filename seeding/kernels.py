@@ -24,7 +24,6 @@ __all__ = [
     "HIGH",
     "LOW",
     "MOST_BENT",
-    "MOST_EDGES",
     "NEAREST",
     "N_PHI",
     "OVERLAP",
@@ -45,8 +44,6 @@ __all__ = [
 CURVATURE_PER_TESLA = 0.299792458e-3
 """Curvature in 1/mm of a particle of pT = 1 GeV in 1 T."""
 
-MOST_EDGES = 2**31 - 1
-"""Rows of edges are int32."""
 
 N_PHI = 512
 """Azimuthal cells of the grid."""

@@ -12,11 +12,12 @@ from scipy.spatial import KDTree
 
 from seeding.edges import STEEPEST, Edges, check_search, search_all
 from seeding.hits import Hits
-from seeding.kernels import AHEAD, HIGH, LOW, MOST_BENT, MOST_EDGES, NEAREST, OVERLAP, WA, WB
+from seeding.kernels import AHEAD, HIGH, LOW, MOST_BENT, NEAREST, OVERLAP, WA, WB
+from seeding.options import WindowOptions
 from seeding.table import Grid, HitTable, hit_table, is_straight, layer_grid, max_curvature, search_bounds
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
-from smartpix.schema import InputError, check_ranges, check_types
+from smartpix.schema import InputError
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
 
@@ -24,29 +25,10 @@ Floats = npt.NDArray[np.float64]
 
 TINY = 1e-3
 """Impact parameter (mm) that takes the place of 0 where the window's edge is sharp."""
-RANGES = {"min_pt": (1e-3, 1e6, "GeV"), "max_z0": (1e-3, 1e6, "mm"), "max_edges": (1, MOST_EDGES, "")}
-"""Least and largest value of each option, and its unit."""
 UNKNOWN = 1e6
 """Sigma of slopes nothing is known of."""
 LENIENT = 1e-3
 """Relative width by which the slopes of a cluster's length are taken wider."""
-
-
-@dataclass(frozen=True)
-class WindowOptions:
-    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0``
-    (mm).
-
-    Without field nothing bends, and the window is empty.
-    """
-
-    min_pt: float = 0.5
-    max_z0: float = 150.0
-    max_edges: int = 50_000_000
-
-    def __post_init__(self) -> None:
-        check_types("window", self)
-        check_ranges("window", self, RANGES)
 
 
 def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitTable:

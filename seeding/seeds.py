@@ -13,40 +13,18 @@ from seeding.cones import ConeOptions
 from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
+from seeding.options import SeedOptions
 from seeding.seed_kernels import connect, edge_terms, hit_terms, spread_out
 from seeding.table import is_straight, max_curvature, scattering_constant
 from seeding.threads import in_parts
-from smartpix.schema import check, check_ranges, check_types
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
 MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
 
-RANGES = {"per_middle": (1, 1000, ""), "shared": (0, 3, "")}
-"""Least and largest value of each option, and its unit."""
 
 Singles = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class SeedOptions:
-    """Triplets of hits.
-
-    Attributes:
-        quantile: share of true pairs of edges to keep in the test of their kink.
-        per_middle: at most so many seeds a middle hit, the best ones.
-        shared: a seed may share so many of its hits with better ones, 0 to 3; 3 keeps all.
-    """
-
-    quantile: float = 0.99999
-    per_middle: int = 1
-    shared: int = 1
-
-    def __post_init__(self) -> None:
-        check_types("seed", self)
-        check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        check_ranges("seed", self, RANGES)
 
 
 @dataclass(frozen=True)

@@ -45,3 +45,16 @@ def test_light_imports_stay_light(statement):
     modules = set(out.stdout.split())
     assert "seeding" in modules
     assert modules & {"torch", "matplotlib", "acts", "hls4ml"} == set()
+
+
+def test_options_are_read_without_what_takes_seconds_to_import():
+    """The command line makes its flags from them, so that a mistake is told at once."""
+    paths = sorted(path for package in FORBIDDEN for path in (REPOSITORY / package).rglob("*options.py"))
+    assert len(paths) > 8
+    names = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in paths]
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "numba", "scipy", "sklearn", "awkward", "uproot", "pyarrow", "matplotlib"}
+    assert set(out.stdout.split()) & heavy == set()

@@ -27,6 +27,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.stats import beta as beta_distribution
 
+from tracking.options import MIN_LAYERS
+
 __all__ = [
     "BINS",
     "MAX_ETA",
@@ -53,7 +55,7 @@ __all__ = [
 ]
 
 MIN_SHARE = 0.1
-MIN_PT, MAX_ETA, MIN_LAYERS = 0.9, 2.5, 4
+MIN_PT, MAX_ETA = 0.9, 2.5
 PT_BINS = np.geomspace(0.2, 20, 14)
 BINS = {
     "pt": PT_BINS,

@@ -9,18 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seeding.cones import ConeOptions
-from seeding.references import WindowOptions
-from seeding.seeds import SeedOptions
+from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, quoted
-from tracking.finders.gnn.graph import GRAPHS, WIDE
-from tracking.finders.paths import BuildOptions
-from tracking.fit.tracks import FitOptions
-from tracking.fit.vertices import VertexOptions
-from tracking.metrics import MIN_LAYERS
-from tracking.runs.outputs import EXTRA
+from tracking.finders.gnn.options import GRAPHS, WIDE
+from tracking.finders.options import BuildOptions
+from tracking.fit.options import FitOptions, VertexOptions
 
-__all__ = ["RunOptions", "from_mapping"]
+__all__ = ["EXTRA", "MIN_LAYERS", "RunOptions", "from_mapping"]
+
+EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
+"""What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
+CsvTrackWriter writes them.
+"""
+MIN_LAYERS = 4
+"""Layers on which a findable particle has clusters (:mod:`tracking.metrics`)."""
 
 
 @dataclass(frozen=True)

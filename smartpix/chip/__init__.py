@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from smartpix.chip.compress import CompressOptions, Constraint
+    from smartpix.chip.compress import Constraint
     from smartpix.chip.fixed_point import (
         FixedNetwork,
         FixedPoint,
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         to_arrays,
     )
     from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
-    from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, to_fixed
+    from smartpix.chip.options import CompressOptions, QuantizedOptions
+    from smartpix.chip.quantize import QuantizedMdn, to_fixed
 
 __all__ = [
     "CompressOptions",
@@ -35,8 +36,9 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
-    compress="CompressOptions Constraint",
+    compress="Constraint",
     fixed_point="FixedNetwork FixedPoint evaluate from_arrays link_format to_arrays",
     fused="FusedFixedNetwork fuse_fixed",
-    quantize="QuantizedMdn QuantizedOptions to_fixed",
+    options="CompressOptions QuantizedOptions",
+    quantize="QuantizedMdn to_fixed",
 )

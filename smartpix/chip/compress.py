@@ -9,68 +9,15 @@ sign, or it could not come back after it went too far. Zeros are exact ones afte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from smartpix.chip.options import METHODS, CompressOptions
 from smartpix.chip.quantize import Kernel, QuantizedMdn, zero_shares
-from smartpix.schema import check, check_types
 
 __all__ = ["METHODS", "CompressOptions", "Constraint"]
-
-METHODS = ("none", "l1", "l2", "bdmm", "mdmm", "bits")
-SCOPES = ("global", "layer")
-SURROGATES = ("step", "smooth")
-
-
-@dataclass(frozen=True)
-class CompressOptions:
-    """How a network is made smaller.
-
-    Attributes:
-        method: ``"l1"`` or ``"l2"``: a penalty on the weights; ``"bdmm"`` or ``"mdmm"``: a share of zeros as
-            a constraint; ``"bits"``: a price on each weight's bits, with bits that are learned (HGQ, arXiv
-            2405.00645); ``"none"``.
-        target: share of weights that shall be exactly zero (bdmm, mdmm).
-        scope: the target holds for all kernels together (``"global"``) or for each (``"layer"``).
-        surrogate: what the constraint counts: ``"step"``: the exact zeros, with the slope of a smooth count;
-            ``"smooth"``: a smooth count, which narrows to the exact one as the training goes on.
-        strength: of the penalty or the price.
-        damping: c of the modified method: c / 2 (target - share)^2.
-        rate: of the multipliers' ascent, per step.
-        approach: share of the training in which the target moves in a straight line from the share at the
-            start to its value. A target far away from the start makes the multipliers climb until the weights
-            have followed, too far to come back soon.
-        keep_zeros: weights that are zero in the network started from stay zero.
-    """
-
-    method: str = "none"
-    target: float = 0.67
-    scope: str = "global"
-    surrogate: str = "step"
-    strength: float = 1e-3
-    damping: float = 800.0
-    rate: float = 0.4
-    approach: float = 0.4
-    keep_zeros: bool = False
-
-    def __post_init__(self) -> None:
-        check_types("compress", self)
-        check("compress", "method", self.method, self.method in METHODS, f"one of {', '.join(METHODS)}")
-        check("compress", "target", self.target, 0 < self.target < 1, "between 0 and 1")
-        check("compress", "scope", self.scope, self.scope in SCOPES, f"one of {', '.join(SCOPES)}")
-        check(
-            "compress",
-            "surrogate",
-            self.surrogate,
-            self.surrogate in SURROGATES,
-            f"one of {', '.join(SURROGATES)}",
-        )
-        for name in ("strength", "damping", "rate"):
-            check("compress", name, getattr(self, name), getattr(self, name) > 0, "positive")
-        check("compress", "approach", self.approach, 0 <= self.approach < 1, "at least 0 and below 1")
 
 
 class Constraint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,11 +15,12 @@ from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
-from smartpix.schema import InputError, check, check_field, check_types
+from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.generate import BeamSpot, GenerateOptions, Particles, collisions, gun, jets, together
-from smartpix.simulate.readout import ReadoutOptions, digitise, label_clusters, noise_pixel_rate
+from smartpix.simulate.generate import Particles, collisions, gun, jets, together
+from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
 from smartpix.simulate.transport import Crossings, check_generic, transport
 
@@ -29,44 +30,6 @@ BATCH = 10
 """Events transported together; bounds the memory."""
 MOST_EVENTS = 1_000_000
 """In a file, and crossings in an event."""
-
-
-@dataclass(frozen=True)
-class SimulateOptions:
-    """Everything that makes a simulated file, besides the detector, the number of events and the seed.
-
-    Attributes:
-        field: solenoid field along z in T.
-        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness;
-            temperature: K. Pitch and thickness come from the detector table.
-    """
-
-    generate: GenerateOptions = field(default_factory=GenerateOptions)
-    beam_spot: BeamSpot = field(default_factory=BeamSpot)
-    readout: ReadoutOptions = field(default_factory=ReadoutOptions)
-    field: float = 3.8
-    bias: float = 100.0
-    depletion: float = 7.7
-    temperature: float = 263.0
-
-    def __post_init__(self) -> None:
-        check_types("simulate", self)
-        check_field("simulate", self.field)
-        check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
-        check(
-            "simulate",
-            "depletion",
-            self.depletion,
-            0 <= self.depletion <= 2000,
-            "from 0 to 2000 V for 100 um",
-        )
-        check(
-            "simulate",
-            "temperature",
-            self.temperature,
-            100 <= self.temperature <= 400,
-            "from 100 to 400 K (0 C is 273)",
-        )
 
 
 def header(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import check, check_types
+from smartpix.simulate.options import BeamSpot, GenerateOptions
 from smartpix.simulate.pythia import produce
 
 __all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
@@ -17,81 +17,6 @@ Floats = npt.NDArray[np.float64]
 PION_MASS = 0.13957
 """GeV, of charged pions."""
 JET_ETA = 2.4
-PT_RANGE = (0.05, 1000.0)
-"""GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a
-collision's.
-"""
-MOST = {"pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000}
-"""Beyond, an event does not fit a machine's memory."""
-
-
-@dataclass(frozen=True)
-class BeamSpot:
-    """Gaussian width of the luminous region in mm (HL-LHC: arXiv 1705.08830)."""
-
-    sigma_x: float = 0.0125
-    sigma_y: float = 0.0125
-    sigma_z: float = 50.0
-
-    def __post_init__(self) -> None:
-        check_types("beam spot", self)
-        for name in ("sigma_x", "sigma_y", "sigma_z"):
-            check(
-                "beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm"
-            )
-
-
-@dataclass(frozen=True)
-class GenerateOptions:
-    """What is collided and kept.
-
-    Attributes:
-        pileup: collisions per event (exactly).
-        energy: centre-of-mass energy in GeV.
-        max_eta, min_pt: particles kept for transport (GeV).
-        gun: if > 0, that many charged pions an event instead of collisions.
-        jets: that many collimated groups of charged pions on top of the collisions of each event: each
-            ``jet_pions`` of them within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) <
-            ``JET_ETA``, from one vertex.
-        gun_pt: range of the gun's and the jets' pT in GeV, uniform.
-    """
-
-    pileup: int = 200
-    energy: float = 14_000.0
-    max_eta: float = 4.0
-    min_pt: float = 0.1
-    gun: int = 0
-    gun_pt: tuple[float, float] = (0.5, 10.0)
-    jets: int = 0
-    jet_pions: int = 10
-    jet_radius: float = 0.05
-
-    def __post_init__(self) -> None:
-        check_types("simulate", self)
-        for name, most in MOST.items():
-            check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
-        check(
-            "simulate",
-            "jets",
-            self.jets,
-            self.gun == 0 or self.jets == 0,
-            "0 with a gun; jets lie over collisions",
-        )
-        check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
-        low, high = PT_RANGE
-        check(
-            "simulate", "gun_pt", self.gun_pt, low <= self.gun_pt[0] <= self.gun_pt[1] <= high,
-            f"two values in GeV from {low:g} to {high:g}, the lower first (1 GeV = 1000 MeV)",
-        )  # fmt: skip
-        check(
-            "simulate",
-            "energy",
-            self.energy,
-            20 <= self.energy <= 1e6,
-            "from 20 to 1e6 GeV (14 TeV = 14000 GeV)",
-        )
-        check("simulate", "max_eta", self.max_eta, 0 < self.max_eta <= 10, "positive and at most 10")
-        check("simulate", "min_pt", self.min_pt, 0 <= self.min_pt <= high, f"from 0 to {high:g} GeV")
 
 
 @dataclass(frozen=True)

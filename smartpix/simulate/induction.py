@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.compiled import njit
+from smartpix.simulate.dataset_options import FULL, INDUCTIONS, PIXELAV, Induction
 from smartpix.simulate.drift import Sensor, drift_tables
+from smartpix.simulate.options import N_SLICES
 
 __all__ = [
     "FULL",
@@ -32,30 +34,8 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-N_SLICES = 20
 SLICE_NS = 0.2
 
-
-@dataclass(frozen=True)
-class Induction:
-    """How far induced charge is followed.
-
-    Attributes:
-        columns, rows: pixels on each side of a carrier's.
-        period: 0: one pixel at 1 V in an unbounded plane. Otherwise the weighting field is mirrored so that
-            it repeats after so many pixels, as in the TCAD model behind the public data sets.
-    """
-
-    columns: int = 2
-    rows: int = 6
-    period: int = 0
-
-
-FULL = Induction()
-"""125 um along x and 80 um along y in the default sensor."""
-PIXELAV = Induction(1, 1, 5)
-"""As in PixelAV and the public data sets: on 3 x 3 pixels, and a field mirrored at 2.5 pixels."""
-INDUCTIONS = {"full": FULL, "pixelav": PIXELAV}
 
 CELLS_X, CELLS_Y = 16, 16
 """Starting cells per pitch."""

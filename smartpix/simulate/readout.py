@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,82 +10,10 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from smartpix.compiled import njit
-from smartpix.schema import InputError, check, check_types
-from smartpix.simulate.induction import N_SLICES
+from smartpix.schema import InputError
+from smartpix.simulate.options import ReadoutOptions, adc_levels
 
 __all__ = ["ReadoutOptions", "adc_levels", "check_adc", "digitise", "label_clusters", "noise_pixel_rate"]
-
-MOST_CHARGE = 1e7
-"""e. A particle leaves some 8,000 in 100 um; beyond, the unit is another."""
-
-
-@dataclass(frozen=True)
-class ReadoutOptions:
-    """Front-end of the chip; the same for every sampled slice.
-
-    Attributes:
-        noise: equivalent noise charge in e.
-        threshold: a slice of a pixel below this magnitude (e) reads 0.
-        threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
-        adc_bits: levels of the ADC as a power of two, see :func:`adc_levels`; 0 keeps the analogue charge.
-        adc_max: charge in e above which the ADC saturates.
-        slices: sampled slices of 200 ps, 0 to 19, ascending; the last one decides what is a hit.
-    """
-
-    noise: float = 50.0
-    threshold: float = 300.0
-    threshold_dispersion: float = 0.0
-    adc_bits: int = 4
-    adc_max: float = 16_000.0
-    slices: tuple[int, ...] = (0, 19)
-
-    def __post_init__(self) -> None:
-        check_types("readout", self)
-        for name in ("noise", "threshold", "threshold_dispersion"):
-            check(
-                "readout",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= MOST_CHARGE,
-                f"from 0 to {MOST_CHARGE:g} e",
-            )
-        if self.adc_bits and not 2 <= self.adc_bits <= 8:
-            raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
-        if self.adc_bits and self.threshold <= 0:
-            raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
-        check(
-            "readout",
-            "adc_max",
-            self.adc_max,
-            0 < self.adc_max <= MOST_CHARGE,
-            f"positive and at most {MOST_CHARGE:g} e",
-        )
-        if self.adc_bits and self.adc_max <= self.threshold:
-            raise InputError(
-                f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}"
-            )
-        if list(self.slices) != sorted(set(self.slices)) or not self.slices:
-            raise InputError(f"readout: slices must ascend and is {self.slices}")
-        if self.slices[0] < 0 or self.slices[-1] >= N_SLICES:
-            raise InputError(f"readout: slices go from 0 to {N_SLICES - 1} and are {self.slices}")
-
-
-def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lower edges and values (e) of the levels above 0 and, negative, below it.
-
-    One code is 0. With more than 2 bits a quarter of the codes are for the negative lobes that moving
-    carriers induce on neighbours, with 2 bits all three are for positive charge; edges are equidistant in the
-    logarithm, from the threshold to ``adc_max``; the value of a level is the geometric mean of its edges.
-    """
-    n_negative = 2**options.adc_bits // 4 if options.adc_bits > 2 else 0
-    n_positive = 2**options.adc_bits - 1 - n_negative
-    ratio = (options.adc_max / options.threshold) ** (1 / n_positive)
-    edges = options.threshold * ratio ** np.arange(n_positive)
-    values = edges * math.sqrt(ratio)
-    return (
-        np.concatenate([-edges[:n_negative][::-1], edges]),
-        np.concatenate([-values[:n_negative][::-1], values]),
-    )
 
 
 def digitise(

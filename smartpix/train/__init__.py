@@ -6,7 +6,8 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from smartpix.train.checkpoint import resume, save_checkpoint
-    from smartpix.train.loop import TrainMdnOptions, train_mdn
+    from smartpix.train.loop import train_mdn
+    from smartpix.train.options import TrainMdnOptions
     from smartpix.train.start import Start, start_from
     from smartpix.train.teach import Lesson, lesson_of
 
@@ -24,7 +25,8 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     checkpoint="resume save_checkpoint",
-    loop="TrainMdnOptions train_mdn",
+    loop="train_mdn",
+    options="TrainMdnOptions",
     start="Start start_from",
     teach="Lesson lesson_of",
 )

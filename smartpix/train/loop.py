@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smartpix.chip.compress import CompressOptions, Constraint
+from smartpix.chip.compress import Constraint
 from smartpix.chip.fixed_point import adc_codes, describe, to_arrays
 from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
 from smartpix.estimate.calibrate import fit_calibration, fit_length
@@ -28,12 +28,12 @@ from smartpix.networks.modules import (
     expected_negative_log_likelihood,
     negative_log_likelihood,
 )
-from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.samples import Samples, load_samples
-from smartpix.schema import TARGET_SCALE, InputError, check, check_types, origin_pixel, quoted
+from smartpix.schema import TARGET_SCALE, InputError, origin_pixel, quoted
 from smartpix.simulate.readout import ReadoutOptions, check_adc
 from smartpix.train.checkpoint import resume, save_checkpoint
+from smartpix.train.options import AUGMENTATIONS, TrainMdnOptions
 from smartpix.train.start import Start, go_on, start_from
 from smartpix.train.teach import Lesson, lesson_of
 
@@ -43,8 +43,6 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Report = Callable[[str], None]
 
-AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
-SCHEDULES = ("cosine", "constant")
 LARGE_LOSS = 20.0
 """A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet
 be learned from.
@@ -58,117 +56,6 @@ ENCODED = 4096
 """Clusters encoded at a time."""
 WARM_UP = 200
 """Steps over which the learning rate rises."""
-
-
-@dataclass(frozen=True)
-class TrainMdnOptions:
-    """Options of the training.
-
-    Attributes:
-        network: see :class:`smartpix.networks.options.NetworkOptions`, or for the chip
-            :class:`smartpix.chip.quantize.QuantizedOptions`; the input's shape is taken from the clusters.
-        epochs: passes over the training clusters.
-        batch_size, learning_rate: of Adam.
-        schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
-        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0:
-            never.
-        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the
-            end-caps, where the field is along z) and ``"shift"`` (by one pixel in any direction), each at
-            random in every pass.
-        seed: of the initial weights, the order and the augmentation.
-        validation_share: held-out last part of the clusters of every file, see :func:`split`.
-        min_share: clusters of event files need one particle with this share of the charge.
-        compress: how a quantised network is made smaller.
-        free: share of the epochs in which a quantised network is not rounded yet, only saturated.
-        lesson: share of the loss that comes from the teacher, if there is one.
-    """
-
-    network: NetworkOptions | QuantizedOptions = field(default_factory=NetworkOptions)
-    epochs: int = 60
-    batch_size: int = 512
-    learning_rate: float = 5e-3
-    schedule: str = "cosine"
-    patience: int = 0
-    augment: tuple[str, ...] = ("mirror-x",)
-    seed: int = 1
-    validation_share: float = 0.2
-    min_share: float = 0.95
-    compress: CompressOptions = field(default_factory=CompressOptions)
-    free: float = 0.3
-    lesson: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_types("train mdn", self)
-        for name, most in (("epochs", MOST_EPOCHS), ("batch_size", LARGEST_BATCH)):
-            check(
-                "train mdn",
-                name,
-                getattr(self, name),
-                1 <= getattr(self, name) <= most,
-                f"at least 1 and at most {most}",
-            )
-        check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
-        check(
-            "train mdn",
-            "schedule",
-            self.schedule,
-            self.schedule in SCHEDULES,
-            f"one of {', '.join(SCHEDULES)}",
-        )
-        check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
-        check(
-            "train mdn",
-            "augment",
-            self.augment,
-            set(self.augment) <= set(AUGMENTATIONS),
-            f"of {', '.join(AUGMENTATIONS)}",
-        )
-        check(
-            "train mdn",
-            "seed",
-            self.seed,
-            0 <= self.seed <= LARGEST_SEED,
-            f"0 or more and at most {LARGEST_SEED}",
-        )
-        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
-        if isinstance(self.network, QuantizedOptions):
-            check(
-                "train mdn",
-                "patience",
-                self.patience,
-                self.patience == 0,
-                "0 for a quantised network, whose losses jump",
-            )
-            by_bits = self.compress.method != "bits" or self.network.learn_bits
-            check(
-                "compress",
-                "method",
-                self.compress.method,
-                by_bits,
-                "used with learned bits (learn_bits), if it is bits",
-            )
-        else:
-            plain = self.compress == CompressOptions()
-            check(
-                "train mdn",
-                "compress",
-                self.compress.method,
-                plain,
-                "left alone for a network of floating point",
-            )
-        check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
-        check(
-            "train mdn",
-            "validation_share",
-            self.validation_share,
-            0 < self.validation_share < 1,
-            "between 0 and 1",
-        )
-
-    @property
-    def free_epochs(self) -> int:
-        """Epochs without rounding; at least one is with it."""
-        return min(int(self.free * self.epochs), self.epochs - 1)
 
 
 def train_mdn(

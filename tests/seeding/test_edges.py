@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seeding import cones, references, seeds
+from seeding import options
 from seeding.cones import ConeOptions, make_cones
 from seeding.edges import find_edges
 from seeding.parameters import seed_parameters
@@ -542,7 +542,11 @@ def test_a_module_far_away_costs_neither_memory_nor_edges(hits, centre):
     assert layer_grid(toys.detector()).first_cell[-1] < MOST_CELLS
 
 
-RANGES_OF = [(ConeOptions, cones.RANGES), (WindowOptions, references.RANGES), (SeedOptions, seeds.RANGES)]
+RANGES_OF = [
+    (ConeOptions, options.CONE_RANGES),
+    (WindowOptions, options.WINDOW_RANGES),
+    (SeedOptions, options.SEED_RANGES),
+]
 OPTIONS = [(kind, name, *bounds) for kind, ranges in RANGES_OF for name, bounds in ranges.items()]
 
 
@@ -575,14 +579,14 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
         }
 
     quantiles = st.sampled_from([1e-300, 0.5, 1 - 2.0**-53])
-    cone = ConeOptions(quantile=data.draw(quantiles), **ends(cones.RANGES))
+    cone = ConeOptions(quantile=data.draw(quantiles), **ends(options.CONE_RANGES))
     field = data.draw(st.sampled_from([-STRONGEST_FIELD, 0.0, 1e-3, STRONGEST_FIELD]))
     edges = found(few, cone, field)
     for values in (edges.chi2, edges.curvature, edges.cot_theta, edges.z0, edges.pulls):
         assert np.all(np.isfinite(values))
     assert np.all(edges.chi2 <= np.float32(cone.joint_cut()) * 1.00001)
     made = find_seeds(
-        few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(seeds.RANGES))
+        few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(options.SEED_RANGES))
     )
     assert np.all(np.isfinite(made.chi2))
     assert np.all((made.support >= 0) & (made.support <= 50))
@@ -590,5 +594,7 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
         assert np.all(np.isfinite(values))
     made_cones = make_cones(few, field, cone)
     assert np.all(np.isfinite(made_cones.covariance))
-    window_edges = window(few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(references.RANGES)))
+    window_edges = window(
+        few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(options.WINDOW_RANGES))
+    )
     assert np.all(np.isfinite(window_edges.z0))

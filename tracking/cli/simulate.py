@@ -251,7 +251,8 @@ def _simulate_crossings(options: argparse.Namespace) -> None:
 
 def _simulate_clusters(options: argparse.Namespace) -> None:
     from smartpix.io.parquet import write_clusters
-    from smartpix.simulate.datasets import BATCH, DatasetOptions, iterate_dataset, sensor_of_type
+    from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
+    from smartpix.simulate.datasets import BATCH, iterate_dataset
     from tracking.runs.report import progress_bar
 
     dataset = DatasetOptions(

@@ -165,7 +165,7 @@ def set_threads(threads: int) -> None:
 
 def sensor_flag(number: int | None) -> dict[str, float] | None:
     """What ``--type`` says of the sensor, in the field of the data sets."""
-    from smartpix.simulate.datasets import DatasetOptions, sensor_of_type
+    from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
 
     return None if number is None else DatasetOptions(sensor=sensor_of_type(number)).described()
 

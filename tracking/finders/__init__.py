@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.finders.paths import BuildOptions, Tracks, build_tracks, layer_ranks
+    from tracking.finders.options import BuildOptions
+    from tracking.finders.paths import Tracks, build_tracks, layer_ranks
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 
 __getattr__ = public_names(
     __name__,
-    paths="BuildOptions Tracks build_tracks layer_ranks",
+    options="BuildOptions",
+    paths="Tracks build_tracks layer_ranks",
 )

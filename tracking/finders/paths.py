@@ -13,7 +13,8 @@ from seeding.hits import Hits
 from seeding.kernels import group_by
 from smartpix.compiled import njit
 from smartpix.layers import LayerPairs
-from smartpix.schema import InputError, check, check_types
+from smartpix.schema import InputError
+from tracking.finders.options import BuildOptions
 
 __all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
 
@@ -25,40 +26,6 @@ edge.
 LENGTH_BONUS = 0.1
 """Log-odds that every edge of a path is worth besides its score's: of two paths whose sums differ by less
 than that, the one with more clusters is taken, since a particle leaves no layer out for so small a gain."""
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """Track building.
-
-    Attributes:
-        min_score: edges below are dropped.
-        min_hits: shortest track, in clusters on distinct layers.
-        share_score: where two particles made one cluster: a path that lacks one to ``min_hits`` takes another
-            track's, if an edge above this ties it to one of its ends; 1: never.
-        overlap_distance: where modules of a layer overlap, a second cluster is taken along if it lies this
-            near (mm) to the track's and an edge above ``overlap_score`` ties it to another of the track's.
-    """
-
-    min_score: float = 0.03
-    min_hits: int = 4
-    share_score: float = 0.2
-    overlap_distance: float = 10.0
-    overlap_score: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_types("build", self)
-        check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
-        check("build", "min_hits", self.min_hits, 2 <= self.min_hits <= 100, "at least 2 and at most 100")
-        check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
-        check(
-            "build",
-            "overlap_distance",
-            self.overlap_distance,
-            0 <= self.overlap_distance <= 1000,
-            "from 0 to 1000 mm",
-        )
-        check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
+    from tracking.fit.options import FitOptions, VertexOptions
     from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
-    from tracking.fit.tracks import FitOptions, Helices, fit_tracks
-    from tracking.fit.vertices import VertexOptions, Vertices, find_vertices, score_vertices, true_vertices
+    from tracking.fit.tracks import Helices, fit_tracks
+    from tracking.fit.vertices import Vertices, find_vertices, score_vertices, true_vertices
 
 __all__ = [
     "FitOptions",
@@ -25,7 +26,8 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
+    options="FitOptions VertexOptions",
     resolution="TrackResiduals track_residuals true_parameters",
-    tracks="FitOptions Helices fit_tracks",
-    vertices="VertexOptions Vertices find_vertices score_vertices true_vertices",
+    tracks="Helices fit_tracks",
+    vertices="Vertices find_vertices score_vertices true_vertices",
 )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn import config_context
 from sklearn.cluster import DBSCAN
 
-from smartpix.schema import check, check_types
+from tracking.fit.options import VertexOptions
 from tracking.metrics import EventTruth
 
 __all__ = [
@@ -35,50 +35,6 @@ MIN_FINDABLE, MAX_RADIUS, MAX_DISTANCE = 3, 1.0, 0.5
 """Of a true vertex: findable particles, and mm from the z axis; of one found: mm along z from the true
 one.
 """
-
-
-@dataclass(frozen=True)
-class VertexOptions:
-    """Primary vertices.
-
-    Attributes:
-        seed_sigma, seed_gap: first round: tracks with z0 known better than this make a vertex if they are not
-            further apart; mm.
-        late_sigma, late_gap: second round, of the tracks that are at no vertex yet; mm.
-        late_tracks: of these that have to be that near, itself among them.
-        min_tracks: at a vertex.
-        merge: neighbouring vertices fewer standard deviations apart are one.
-        attach: standard deviations of z0 that a track may be from its vertex.
-        worst_sigma: tracks with z0 known less well than this are at no vertex; mm.
-        blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the
-            vertex.
-    """
-
-    seed_sigma: float = 0.15
-    seed_gap: float = 0.05
-    late_sigma: float = 0.5
-    late_gap: float = 0.3
-    late_tracks: int = 3
-    min_tracks: int = 2
-    merge: float = 4.0
-    attach: float = 3.0
-    worst_sigma: float = 1.0
-    blur: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_types("vertices", self)
-        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "worst_sigma", "blur"):
-            check(
-                "vertices",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1000,
-                "positive and at most 1000 mm",
-            )
-        check("vertices", "attach", self.attach, 0 < self.attach < np.inf, "positive")
-        for name in ("late_tracks", "min_tracks"):
-            check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        check("vertices", "merge", self.merge, 0 <= self.merge < np.inf, "0 or more")
 
 
 @dataclass(frozen=True)

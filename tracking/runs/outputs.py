@@ -13,6 +13,7 @@ import numpy as np
 
 from smartpix.files import store_text
 from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACKS, Column
+from tracking.options import EXTRA
 
 if TYPE_CHECKING:
     from tracking.chain import EventResult
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTS_COLUMNS", "EXTRA", "Outputs", "csv_name", "joined_outputs", "output_writer", "outputs_of"]
 
-EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
-"""What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
-CsvTrackWriter writes them.
-"""
 
 ACTS_COLUMNS = (
     "track_id", "seed_id", "particleId", "nStates", "nMajorityHits", "nMeasurements", "nOutliers", "nHoles",

@@ -10,13 +10,13 @@ from scipy.stats import kstest
 from smartpix.io.cluster_set import LABELS
 from smartpix.schema import InputError
 from smartpix.simulate import datasets
+from smartpix.simulate.dataset_options import sensor_of_type
 from smartpix.simulate.datasets import (
     DATASETS,
     SENSOR_TYPES,
     DatasetOptions,
     beta_angle,
     iterate_dataset,
-    sensor_of_type,
     simulate_dataset,
 )  # fmt: skip
 

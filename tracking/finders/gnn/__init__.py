@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.finders.gnn.degrade import DegradeOptions
     from tracking.finders.gnn.export import export_network
     from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
     from tracking.finders.gnn.graph import candidate_edges, make_features, make_graph, to_pyg
     from tracking.finders.gnn.network import InteractionNetwork, load_network, score
-    from tracking.finders.gnn.train import TrainGnnOptions, train_gnn
+    from tracking.finders.gnn.options import DegradeOptions, TrainGnnOptions
+    from tracking.finders.gnn.train import train_gnn
 
 __all__ = [
     "DegradeOptions",
@@ -30,10 +30,10 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
-    degrade="DegradeOptions",
     export="export_network",
     fused="FusedInteractionNetwork fuse_network",
     graph="candidate_edges make_features make_graph to_pyg",
     network="InteractionNetwork load_network score",
-    train="TrainGnnOptions train_gnn",
+    options="DegradeOptions TrainGnnOptions",
+    train="train_gnn",
 )

@@ -4,37 +4,14 @@ training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.schema import check, check_types
+from tracking.finders.gnn.options import DegradeOptions
 
 __all__ = ["DegradeOptions", "degraded"]
-
-
-@dataclass(frozen=True)
-class DegradeOptions:
-    """What is put into the events.
-
-    Attributes:
-        dead_modules: largest share of modules without hits; it varies evenly from none to this, from event to
-            event.
-        noise: largest share of hits added that no particle made; likewise.
-    """
-
-    dead_modules: float = 0.02
-    noise: float = 0.02
-
-    def __post_init__(self) -> None:
-        check_types("degrade", self)
-        for name in ("dead_modules", "noise"):
-            check(
-                "degrade", name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1"
-            )
 
 
 def degraded(

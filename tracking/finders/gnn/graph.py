@@ -20,6 +20,7 @@ from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
+from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
@@ -39,11 +40,6 @@ __all__ = [
     "to_pyg",
 ]
 
-GRAPHS = ("cone", "window")
-WIDE = ConeOptions(quantile=0.9999)
-"""Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
-with them.
-"""
 
 HALF, TEN = np.float32(0.5), np.float32(10.0)
 

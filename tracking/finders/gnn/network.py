@@ -19,6 +19,7 @@ from smartpix.networks.weights import REPAIR, load_arrays, load_weights
 from smartpix.rules import check_json, fields, items, text, whole
 from smartpix.schema import InputError
 from tracking.finders.gnn.graph import EDGE_FEATURES, GRAPHS, NODE_FEATURES
+from tracking.finders.gnn.options import MOST_PASSES
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -27,8 +28,6 @@ __all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
 
 ARCHITECTURE = "interaction-network-v2"
 SIZE = ("hidden", "passes", "screen")
-MOST_PASSES = 20
-"""Far above any network here."""
 DESCRIPTION = fields(
     {
         "options": fields(

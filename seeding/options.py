@@ -1,0 +1,121 @@
+"""Options of the search for edges and seeds. Importing them compiles nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smartpix.schema import check, check_ranges, check_types
+
+__all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
+
+MOST_EDGES = 2**31 - 1
+"""Rows of edges are int32."""
+
+N_JOINT = 5
+"""Degrees of freedom of the joint test: two slopes at each end, and z0."""
+
+CONE_RANGES = {
+    "sigma_z0": (1e-3, 1e6, "mm"),
+    "sigma_d0": (0.0, 1e6, "mm"),
+    "min_pt": (1e-3, 1e6, "GeV"),
+    "curvature_pt": (1e-3, 1e6, "GeV"),
+    "radiation_length": (0.0, 100.0, ""),
+    "sigma_scale": (1e-2, 1e2, ""),
+    "max_edges": (1, MOST_EDGES, ""),
+}
+"""Least and largest value of each option, and its unit: wider than any use, and nothing overflows within."""
+
+SEED_RANGES = {"per_middle": (1, 1000, ""), "shared": (0, 3, "")}
+"""Least and largest value of each option, and its unit."""
+
+WINDOW_RANGES = {"min_pt": (1e-3, 1e6, "GeV"), "max_z0": (1e-3, 1e6, "mm"), "max_edges": (1, MOST_EDGES, "")}
+"""Least and largest value of each option, and its unit."""
+
+
+@dataclass(frozen=True)
+class ConeOptions:
+    """How wide the cones are, and what the search looks for.
+
+    Attributes:
+        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
+            The chain, which sorts edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
+        sigma_z0: width of the luminous region in z, mm.
+        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam
+            pipe.
+        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are
+            equally likely.
+        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that
+            curvature; the joint test of two hits has the edge's own curvature instead.
+        radiation_length: material of a layer in radiation lengths, for multiple scattering.
+        sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
+        skips: also pairs of layers with one between them that has no hit; a run hands it to
+            :func:`smartpix.layers.layer_pairs`, whose pairs the search takes as they are.
+        max_edges: an event with more edges is refused.
+    """
+
+    quantile: float = 0.999
+    sigma_z0: float = 50.0
+    sigma_d0: float = 0.05
+    min_pt: float = 0.48
+    curvature_pt: float = 0.2
+    radiation_length: float = 0.03
+    sigma_scale: float = 1.0
+    skips: bool = False
+    max_edges: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        check_types("cone", self)
+        check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
+        check_ranges("cone", self, CONE_RANGES)
+
+    def gate(self) -> float:
+        """Half width of a cone in standard deviations: both coordinates of the target layer."""
+        # SciPy's special functions load slowly, and who only reads options does not need them.
+        from scipy.special import chdtri
+
+        return float(np.sqrt(chdtri(2, 1 - self.quantile)))
+
+    def joint_cut(self) -> float:
+        """Largest chi2 of the joint test."""
+        from scipy.special import chdtri
+
+        return float(chdtri(N_JOINT, 1 - self.quantile))
+
+
+@dataclass(frozen=True)
+class SeedOptions:
+    """Triplets of hits.
+
+    Attributes:
+        quantile: share of true pairs of edges to keep in the test of their kink.
+        per_middle: at most so many seeds a middle hit, the best ones.
+        shared: a seed may share so many of its hits with better ones, 0 to 3; 3 keeps all.
+    """
+
+    quantile: float = 0.99999
+    per_middle: int = 1
+    shared: int = 1
+
+    def __post_init__(self) -> None:
+        check_types("seed", self)
+        check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
+        check_ranges("seed", self, SEED_RANGES)
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0``
+    (mm).
+
+    Without field nothing bends, and the window is empty.
+    """
+
+    min_pt: float = 0.5
+    max_z0: float = 150.0
+    max_edges: int = 50_000_000
+
+    def __post_init__(self) -> None:
+        check_types("window", self)
+        check_ranges("window", self, WINDOW_RANGES)

@@ -1,0 +1,210 @@
+"""Options of the simulation of events. Importing them compiles nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.schema import InputError, check, check_field, check_types
+
+__all__ = [
+    "N_SLICES",
+    "PT_RANGE",
+    "BeamSpot",
+    "GenerateOptions",
+    "ReadoutOptions",
+    "SimulateOptions",
+    "adc_levels",
+]
+
+N_SLICES = 20
+
+PT_RANGE = (0.05, 1000.0)
+"""GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a
+collision's.
+"""
+
+MOST_PARTICLES = {"pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000}
+"""Beyond, an event does not fit a machine's memory."""
+
+MOST_CHARGE = 1e7
+"""e. A particle leaves some 8,000 in 100 um; beyond, the unit is another."""
+
+
+@dataclass(frozen=True)
+class BeamSpot:
+    """Gaussian width of the luminous region in mm (HL-LHC: arXiv 1705.08830)."""
+
+    sigma_x: float = 0.0125
+    sigma_y: float = 0.0125
+    sigma_z: float = 50.0
+
+    def __post_init__(self) -> None:
+        check_types("beam spot", self)
+        for name in ("sigma_x", "sigma_y", "sigma_z"):
+            check(
+                "beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm"
+            )
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What is collided and kept.
+
+    Attributes:
+        pileup: collisions per event (exactly).
+        energy: centre-of-mass energy in GeV.
+        max_eta, min_pt: particles kept for transport (GeV).
+        gun: if > 0, that many charged pions an event instead of collisions.
+        jets: that many collimated groups of charged pions on top of the collisions of each event: each
+            ``jet_pions`` of them within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) <
+            ``JET_ETA``, from one vertex.
+        gun_pt: range of the gun's and the jets' pT in GeV, uniform.
+    """
+
+    pileup: int = 200
+    energy: float = 14_000.0
+    max_eta: float = 4.0
+    min_pt: float = 0.1
+    gun: int = 0
+    gun_pt: tuple[float, float] = (0.5, 10.0)
+    jets: int = 0
+    jet_pions: int = 10
+    jet_radius: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_types("simulate", self)
+        for name, most in MOST_PARTICLES.items():
+            check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
+        check(
+            "simulate",
+            "jets",
+            self.jets,
+            self.gun == 0 or self.jets == 0,
+            "0 with a gun; jets lie over collisions",
+        )
+        check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
+        low, high = PT_RANGE
+        check(
+            "simulate", "gun_pt", self.gun_pt, low <= self.gun_pt[0] <= self.gun_pt[1] <= high,
+            f"two values in GeV from {low:g} to {high:g}, the lower first (1 GeV = 1000 MeV)",
+        )  # fmt: skip
+        check(
+            "simulate",
+            "energy",
+            self.energy,
+            20 <= self.energy <= 1e6,
+            "from 20 to 1e6 GeV (14 TeV = 14000 GeV)",
+        )
+        check("simulate", "max_eta", self.max_eta, 0 < self.max_eta <= 10, "positive and at most 10")
+        check("simulate", "min_pt", self.min_pt, 0 <= self.min_pt <= high, f"from 0 to {high:g} GeV")
+
+
+@dataclass(frozen=True)
+class ReadoutOptions:
+    """Front-end of the chip; the same for every sampled slice.
+
+    Attributes:
+        noise: equivalent noise charge in e.
+        threshold: a slice of a pixel below this magnitude (e) reads 0.
+        threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
+        adc_bits: levels of the ADC as a power of two, see :func:`adc_levels`; 0 keeps the analogue charge.
+        adc_max: charge in e above which the ADC saturates.
+        slices: sampled slices of 200 ps, 0 to 19, ascending; the last one decides what is a hit.
+    """
+
+    noise: float = 50.0
+    threshold: float = 300.0
+    threshold_dispersion: float = 0.0
+    adc_bits: int = 4
+    adc_max: float = 16_000.0
+    slices: tuple[int, ...] = (0, 19)
+
+    def __post_init__(self) -> None:
+        check_types("readout", self)
+        for name in ("noise", "threshold", "threshold_dispersion"):
+            check(
+                "readout",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= MOST_CHARGE,
+                f"from 0 to {MOST_CHARGE:g} e",
+            )
+        if self.adc_bits and not 2 <= self.adc_bits <= 8:
+            raise InputError(f"readout: adc_bits must be 0 (analogue) or 2 to 8 and is {self.adc_bits}")
+        if self.adc_bits and self.threshold <= 0:
+            raise InputError("readout: the logarithmic ADC starts at the threshold; give a threshold above 0")
+        check(
+            "readout",
+            "adc_max",
+            self.adc_max,
+            0 < self.adc_max <= MOST_CHARGE,
+            f"positive and at most {MOST_CHARGE:g} e",
+        )
+        if self.adc_bits and self.adc_max <= self.threshold:
+            raise InputError(
+                f"readout: adc_max must lie above the threshold of {self.threshold} e and is {self.adc_max}"
+            )
+        if list(self.slices) != sorted(set(self.slices)) or not self.slices:
+            raise InputError(f"readout: slices must ascend and is {self.slices}")
+        if self.slices[0] < 0 or self.slices[-1] >= N_SLICES:
+            raise InputError(f"readout: slices go from 0 to {N_SLICES - 1} and are {self.slices}")
+
+
+def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lower edges and values (e) of the levels above 0 and, negative, below it.
+
+    One code is 0. With more than 2 bits a quarter of the codes are for the negative lobes that moving
+    carriers induce on neighbours, with 2 bits all three are for positive charge; edges are equidistant in the
+    logarithm, from the threshold to ``adc_max``; the value of a level is the geometric mean of its edges.
+    """
+    n_negative = 2**options.adc_bits // 4 if options.adc_bits > 2 else 0
+    n_positive = 2**options.adc_bits - 1 - n_negative
+    ratio = (options.adc_max / options.threshold) ** (1 / n_positive)
+    edges = options.threshold * ratio ** np.arange(n_positive)
+    values = edges * math.sqrt(ratio)
+    return (
+        np.concatenate([-edges[:n_negative][::-1], edges]),
+        np.concatenate([-values[:n_negative][::-1], values]),
+    )
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """Everything that makes a simulated file, besides the detector, the number of events and the seed.
+
+    Attributes:
+        field: solenoid field along z in T.
+        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness;
+            temperature: K. Pitch and thickness come from the detector table.
+    """
+
+    generate: GenerateOptions = field(default_factory=GenerateOptions)
+    beam_spot: BeamSpot = field(default_factory=BeamSpot)
+    readout: ReadoutOptions = field(default_factory=ReadoutOptions)
+    field: float = 3.8
+    bias: float = 100.0
+    depletion: float = 7.7
+    temperature: float = 263.0
+
+    def __post_init__(self) -> None:
+        check_types("simulate", self)
+        check_field("simulate", self.field)
+        check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
+        check(
+            "simulate",
+            "depletion",
+            self.depletion,
+            0 <= self.depletion <= 2000,
+            "from 0 to 2000 V for 100 um",
+        )
+        check(
+            "simulate",
+            "temperature",
+            self.temperature,
+            100 <= self.temperature <= 400,
+            "from 100 to 400 K (0 C is 273)",
+        )

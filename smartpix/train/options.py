@@ -1,0 +1,125 @@
+"""Options of the training of the estimates' networks. Importing them needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from smartpix.chip.options import CompressOptions, QuantizedOptions
+from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS, NetworkOptions
+from smartpix.schema import check, check_types
+
+__all__ = ["AUGMENTATIONS", "SCHEDULES", "TrainMdnOptions"]
+
+AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class TrainMdnOptions:
+    """Options of the training.
+
+    Attributes:
+        network: see :class:`smartpix.networks.options.NetworkOptions`, or for the chip
+            :class:`smartpix.chip.quantize.QuantizedOptions`; the input's shape is taken from the clusters.
+        epochs: passes over the training clusters.
+        batch_size, learning_rate: of Adam.
+        schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
+        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0:
+            never.
+        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the
+            end-caps, where the field is along z) and ``"shift"`` (by one pixel in any direction), each at
+            random in every pass.
+        seed: of the initial weights, the order and the augmentation.
+        validation_share: held-out last part of the clusters of every file, see :func:`split`.
+        min_share: clusters of event files need one particle with this share of the charge.
+        compress: how a quantised network is made smaller.
+        free: share of the epochs in which a quantised network is not rounded yet, only saturated.
+        lesson: share of the loss that comes from the teacher, if there is one.
+    """
+
+    network: NetworkOptions | QuantizedOptions = field(default_factory=NetworkOptions)
+    epochs: int = 60
+    batch_size: int = 512
+    learning_rate: float = 5e-3
+    schedule: str = "cosine"
+    patience: int = 0
+    augment: tuple[str, ...] = ("mirror-x",)
+    seed: int = 1
+    validation_share: float = 0.2
+    min_share: float = 0.95
+    compress: CompressOptions = field(default_factory=CompressOptions)
+    free: float = 0.3
+    lesson: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_types("train mdn", self)
+        for name, most in (("epochs", MOST_EPOCHS), ("batch_size", LARGEST_BATCH)):
+            check(
+                "train mdn",
+                name,
+                getattr(self, name),
+                1 <= getattr(self, name) <= most,
+                f"at least 1 and at most {most}",
+            )
+        check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
+        check(
+            "train mdn",
+            "schedule",
+            self.schedule,
+            self.schedule in SCHEDULES,
+            f"one of {', '.join(SCHEDULES)}",
+        )
+        check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
+        check(
+            "train mdn",
+            "augment",
+            self.augment,
+            set(self.augment) <= set(AUGMENTATIONS),
+            f"of {', '.join(AUGMENTATIONS)}",
+        )
+        check(
+            "train mdn",
+            "seed",
+            self.seed,
+            0 <= self.seed <= LARGEST_SEED,
+            f"0 or more and at most {LARGEST_SEED}",
+        )
+        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
+        if isinstance(self.network, QuantizedOptions):
+            check(
+                "train mdn",
+                "patience",
+                self.patience,
+                self.patience == 0,
+                "0 for a quantised network, whose losses jump",
+            )
+            by_bits = self.compress.method != "bits" or self.network.learn_bits
+            check(
+                "compress",
+                "method",
+                self.compress.method,
+                by_bits,
+                "used with learned bits (learn_bits), if it is bits",
+            )
+        else:
+            plain = self.compress == CompressOptions()
+            check(
+                "train mdn",
+                "compress",
+                self.compress.method,
+                plain,
+                "left alone for a network of floating point",
+            )
+        check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
+        check(
+            "train mdn",
+            "validation_share",
+            self.validation_share,
+            0 < self.validation_share < 1,
+            "between 0 and 1",
+        )
+
+    @property
+    def free_epochs(self) -> int:
+        """Epochs without rounding; at least one is with it."""
+        return min(int(self.free * self.epochs), self.epochs - 1)
