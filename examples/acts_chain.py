@@ -24,8 +24,8 @@ import numpy as np
 
 from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
 from seeding.hits import Hits, make_hits
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import read_detector
 from smartpix.io.events import Header

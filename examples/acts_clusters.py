@@ -28,8 +28,8 @@ import tracking
 from seeding.acts_reference import ALGORITHMS
 from seeding.hits import Hits, make_hits
 from smartpix.convert.formats import ConvertOptions, convert, detect
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import estimate
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.extras import import_acts
 from smartpix.io.events import Header, iterate

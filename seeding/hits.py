@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
-from smartpix.estimate.mdn import same_sensor, sensor_of, sensor_words, truth_targets, window_center
+from smartpix.estimate.base import same_sensor, sensor_of, sensor_words, truth_targets, window_center
 from smartpix.files import as_paths
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.events import EventFile, iterate

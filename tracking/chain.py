@@ -17,8 +17,8 @@ from seeding.hits import Hits, make_hits
 from seeding.kernels import search
 from seeding.seeds import Seeds, find_seeds
 from smartpix.compiled import is_cold
+from smartpix.estimate.base import Estimator, estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
-from smartpix.estimate.mdn import Estimator, estimate
 from smartpix.io.events import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError

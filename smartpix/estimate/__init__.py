@@ -1,7 +1,7 @@
 """Position and direction of the particle from one cluster, with a calibrated covariance.
 
-Two estimators: networks (:mod:`smartpix.estimate.mdn`) and the cluster's shape
-    (:mod:`smartpix.estimate.shape`).
+What an estimate is stands in :mod:`smartpix.estimate.base`. There are two estimators: networks
+(:mod:`smartpix.estimate.mdn`) and the cluster's shape (:mod:`smartpix.estimate.shape`).
 """
 
 from typing import TYPE_CHECKING
@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from smartpix.estimate.calibrate import apply_calibration, fit_calibration
-    from smartpix.estimate.choose import choose_estimator
-    from smartpix.estimate.mdn import (
+    from smartpix.estimate.base import (
         Estimate,
         Estimator,
-        MdnEstimator,
-        MdnNetwork,
         estimate,
         same_sensor,
         sensor_of,
         truth_targets,
     )
+    from smartpix.estimate.calibrate import apply_calibration, fit_calibration
+    from smartpix.estimate.choose import choose_estimator
+    from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
     from smartpix.estimate.quality import residual_widths
     from smartpix.estimate.shape import ShapeEstimator, TrainShapeOptions, shape_features, train_shape
 
@@ -45,9 +44,10 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
+    base="Estimate Estimator estimate same_sensor sensor_of truth_targets",
     calibrate="apply_calibration fit_calibration",
     choose="choose_estimator",
-    mdn="Estimate Estimator MdnEstimator MdnNetwork estimate same_sensor sensor_of truth_targets",
+    mdn="MdnEstimator MdnNetwork",
     quality="residual_widths",
     shape="ShapeEstimator TrainShapeOptions shape_features train_shape",
 )

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smartpix.chip.fused import FusedFixedNetwork
-from smartpix.estimate.mdn import Estimator, MdnEstimator, same_sensor, sensor_of, sensor_words
+from smartpix.estimate.base import Estimator, same_sensor, sensor_of, sensor_words
+from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.schema import ESTIMATES, InputError, nearest, quoted

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
+from smartpix.estimate.base import Estimate, sensor_of, truth_targets
 from smartpix.estimate.descriptions import load_shape_weights
-from smartpix.estimate.mdn import Estimate, sensor_of, truth_targets
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events

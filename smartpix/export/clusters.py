@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, adc_codes
+from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.descriptions import load_fixed_weights
-from smartpix.estimate.mdn import same_sensor, sensor_words
 from smartpix.io.parquet import list_tables, read_clusters
 from smartpix.samples import check_region, from_clusters, known_sensor
 from smartpix.schema import InputError

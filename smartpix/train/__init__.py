@@ -6,6 +6,7 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from smartpix.train.checkpoint import resume, save_checkpoint
+    from smartpix.train.fit import fit_mdn
     from smartpix.train.loop import train_mdn
     from smartpix.train.options import TrainMdnOptions
     from smartpix.train.start import Start, start_from
@@ -15,6 +16,7 @@ __all__ = [
     "Lesson",
     "Start",
     "TrainMdnOptions",
+    "fit_mdn",
     "lesson_of",
     "resume",
     "save_checkpoint",
@@ -25,6 +27,7 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     checkpoint="resume save_checkpoint",
+    fit="fit_mdn",
     loop="train_mdn",
     options="TrainMdnOptions",
     start="Start start_from",

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smartpix.estimate.mdn import MdnNetwork, same_sensor, sensor_words
+from smartpix.estimate.base import same_sensor, sensor_words
+from smartpix.estimate.mdn import MdnNetwork
 from smartpix.io.parquet import is_cluster_file, read_clusters
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from seeding.hits import Hits
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from tests.seeding import toys

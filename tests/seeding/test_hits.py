@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seeding.hits import make_hits
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.schema import InputError
 from tests.seeding import toys
 

@@ -7,7 +7,7 @@ from scipy import stats
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
 from seeding.seeds import MISSING, SeedOptions, find_seeds
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.schema import InputError
 from tests.seeding import toys
 

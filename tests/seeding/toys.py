@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from seeding.hits import Hits
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.geometry import read_detector
 from smartpix.layers import layer_pairs
 from smartpix.shipped import data_path

@@ -19,7 +19,7 @@ from smartpix.clusters import (
     window_origin,
     windows,
 )
-from smartpix.estimate.mdn import window_center
+from smartpix.estimate.base import window_center
 from smartpix.schema import N_COLUMNS, N_ROWS
 from tests.helpers import detector_of, embedded_detector, module_row, one_module_detector, part_of
 

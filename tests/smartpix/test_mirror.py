@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from smartpix.clusters import flatten
+from smartpix.estimate.base import estimate, truth_targets
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import estimate, truth_targets
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import mirrored

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seeding.hits import Hits
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from tests.seeding import toys
 from tracking.finders.paths import Tracks
 from tracking.fit.tracks import FitOptions

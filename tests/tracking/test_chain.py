@@ -5,7 +5,7 @@ import pytest
 
 from seeding.cones import ConeOptions
 from seeding.kernels import search
-from smartpix.estimate.mdn import estimate
+from smartpix.estimate.base import estimate
 from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
 from smartpix.schema import InputError

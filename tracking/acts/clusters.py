@@ -18,7 +18,7 @@ import numpy.typing as npt
 from seeding.cones import ConeOptions
 from seeding.hits import Hits, make_hits
 from seeding.table import max_curvature
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import InputError

@@ -15,14 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import flatten
-from smartpix.estimate.mdn import (
-    MdnEstimator,
-    MdnNetwork,
-    same_sensor,
-    sensor_of,
-    sensor_words,
-    truth_targets,
-)
+from smartpix.estimate.base import same_sensor, sensor_of, sensor_words, truth_targets
+from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.quality import half_width, quality
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.cluster_set import ClusterSet

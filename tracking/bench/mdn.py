@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.calibrate import cluster_shapes
-from smartpix.estimate.mdn import MdnNetwork, same_sensor, sensor_words
+from smartpix.estimate.mdn import MdnNetwork
 from smartpix.estimate.quality import degrees, quality, residual_widths, weighted_half_width
 from smartpix.io.parquet import list_tables, read_clusters
 from smartpix.samples import Samples, check_region, from_clusters, known_sensor

@@ -16,8 +16,8 @@ from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
 from seeding.hits import Hits, make_hits
 from seeding.seeds import SeedOptions, Seeds, find_seeds
+from smartpix.estimate.base import Estimate, estimate, truth_targets
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import Estimate, estimate, truth_targets
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.layers import LayerPairs, layer_pairs

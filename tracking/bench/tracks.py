@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits, make_hits
-from smartpix.estimate.mdn import estimate
+from smartpix.estimate.base import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events

@@ -20,10 +20,9 @@ from matplotlib.ticker import PercentFormatter
 from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import window
-from smartpix.estimate.mdn import TARGETS
 from smartpix.estimate.quality import half_width
 from smartpix.files import replace_when_done
-from smartpix.schema import PARAMETERS
+from smartpix.schema import PARAMETERS, TARGETS
 from tracking.chain import Chain, EventResult
 from tracking.fit.resolution import PULL_RANGE, joined, pull_width, resolution
 from tracking.fit.vertices import MIN_FINDABLE, true_vertices

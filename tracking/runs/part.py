@@ -13,8 +13,8 @@ import hist
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.estimate.mdn import TARGETS
 from smartpix.packed import pack, unpack
+from smartpix.schema import TARGETS
 from tracking.fit.resolution import TrackResiduals
 from tracking.runs.outputs import EXTRA, Outputs
 from tracking.runs.totals import Totals

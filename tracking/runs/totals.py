@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from seeding.references import window
 from seeding.table import is_straight
-from smartpix.estimate.mdn import TARGETS, truth_targets
+from smartpix.estimate.base import truth_targets
+from smartpix.schema import TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES

@@ -19,7 +19,7 @@ from seeding.kernels import CURVATURE_PER_TESLA
 from seeding.references import window
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
-from smartpix.estimate.mdn import truth_targets
+from smartpix.estimate.base import truth_targets
 from smartpix.geometry import Detector, Layers
 from smartpix.schema import PARAMETERS
 from tracking import metrics

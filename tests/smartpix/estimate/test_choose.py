@@ -9,8 +9,9 @@ import pytest
 from smartpix.chip.fixed_point import adc_codes, evaluate
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import choose
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
-from smartpix.estimate.mdn import MdnEstimator, MdnNetwork, estimate
+from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.export.clusters import load_fixed
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events

@@ -12,22 +12,14 @@ from hypothesis import strategies as st
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import mdn as module
+from smartpix.estimate.base import Estimate, estimate, sensor_of, truth_targets, window_center
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import (
-    Estimate,
-    MdnEstimator,
-    MdnNetwork,
-    estimate,
-    sensor_of,
-    truth_targets,
-    window_center,
-)
+from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.quality import quality
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.networks.modules import NetworkOptions, build
 from smartpix.schema import TARGET_SCALE, InputError
-from smartpix.train.loop import TrainMdnOptions, train_mdn
 from tests.helpers import REPOSITORY, SENSOR, detector_of, embedded_detector, module_row, part_of
 
 SAMPLE = REPOSITORY / "data" / "sample.root"
@@ -217,22 +209,6 @@ def test_estimates_do_not_depend_on_the_company_or_the_order(estimator, clusters
     np.testing.assert_allclose(shuffled.cholesky, together.cholesky[order], rtol=1e-4, atol=1e-7)
     alone = estimator.predict(flat.take(np.array([17])), two_regions())
     np.testing.assert_allclose(alone.mean[0], together.mean[17], atol=1e-6)
-
-
-def test_fit_trains_the_regions_there_are_and_gives_what_it_saved(barrel_file, tmp_path):
-    options, lines = TrainMdnOptions(epochs=2, batch_size=64), []
-    fitted = MdnEstimator.fit([barrel_file], tmp_path, options, lines.append)
-    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["mdn-barrel.json", "mdn-barrel.safetensors"]
-    assert set(fitted.networks) == {"barrel"}
-    assert fitted.slices == (0, 19)
-    # The same by the function of one region.
-    train_mdn([barrel_file], "barrel", tmp_path / "own.safetensors", options, lambda line: None)
-    again = MdnEstimator({"barrel": MdnNetwork.load(str(tmp_path / "own.safetensors"))})
-    opened, events = next(iterate(barrel_file, stop=1))
-    one, two = (estimate(events["clusters"][0], opened.header, e) for e in (fitted, again))
-    np.testing.assert_array_equal(one.mean, two.mean)
-    np.testing.assert_array_equal(one.cholesky, two.cholesky)
 
 
 def test_each_region_has_its_own_network(estimator, clusters):

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from smartpix.clusters import FlatClusters, flatten
-from smartpix.estimate.mdn import sensor_of, truth_targets
+from smartpix.estimate.base import sensor_of, truth_targets
 from smartpix.estimate.shape import (
     FEATURES,
     ShapeEstimator,

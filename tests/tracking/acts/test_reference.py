@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seeding.hits import make_hits
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate

@@ -10,8 +10,8 @@ from seeding.acts_reference import algorithm_of, run_timed, space_points
 from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import find_seeds
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
-from smartpix.estimate.mdn import estimate
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate
 from smartpix.layers import layer_pairs

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from smartpix.clusters import flatten
-from smartpix.estimate.mdn import MdnEstimator, MdnNetwork, truth_targets
+from smartpix.estimate.base import truth_targets
+from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.quality import quality
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header, iterate, open_events

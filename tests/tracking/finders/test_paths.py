@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seeding.edges import Edges
 from seeding.hits import Hits
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from tests.seeding import toys

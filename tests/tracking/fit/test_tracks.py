@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
-from smartpix.estimate.mdn import Estimate
+from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
 from tests.helpers import one_module_detector
 from tests.seeding import toys

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from smartpix.estimate.mdn import truth_targets
+from smartpix.estimate.base import truth_targets
 from smartpix.io.events import event_numbers, iterate
 from smartpix.io.write import write_events
 from smartpix.schema import InputError

@@ -25,8 +25,8 @@ from torch_geometric.data import Data
 
 from seeding.hits import make_hits
 from seeding.seeds import SeedOptions, find_seeds
+from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
-from smartpix.estimate.mdn import estimate
 from smartpix.files import as_paths
 from smartpix.io.events import iterate, open_events
 from smartpix.layers import layer_pairs

@@ -1,0 +1,214 @@
+"""What estimates are, whoever makes them: their interface, their frame, their truth, and the sensors they are for.
+
+The two implementations are :mod:`smartpix.estimate.mdn` and :mod:`smartpix.estimate.shape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.clusters import FlatClusters, flatten
+from smartpix.geometry import Detector
+from smartpix.io.events import Header
+from smartpix.mirror import SIGNS, mirrored
+from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
+
+__all__ = [
+    "Estimate",
+    "Estimator",
+    "estimate",
+    "same_sensor",
+    "sensor_of",
+    "sensor_words",
+    "truth_targets",
+    "window_center",
+]
+
+Floats = npt.NDArray[np.float64]
+
+ALIKE = 0.02
+"""Relative difference of pitches, thickness or field below which weights serve another sensor too."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Gaussian estimates of N clusters in their sensor frames.
+
+    Attributes:
+        mean: (N, 4) x and y of the midplane crossing in mm from the module centre, cot alpha, cot beta.
+        cholesky: (N, 4, 4) lower-triangular factor M of the covariance M M^T.
+        flagged: (N,) the cluster does not fit the network's window or has charges that are not finite: its
+            covariance is inflated. None flagged if left out.
+    """
+
+    mean: Floats
+    cholesky: Floats
+    flagged: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        if len(self.flagged) == 0:
+            object.__setattr__(self, "flagged", np.zeros(len(self.mean), dtype=bool))
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Estimate:
+        """Some of the estimates, in the order of ``rows``."""
+        return Estimate(self.mean[rows], self.cholesky[rows], self.flagged[rows])
+
+    def covariance(self) -> Floats:
+        """(N, 4, 4)."""
+        return np.asarray(self.cholesky @ np.swapaxes(self.cholesky, 1, 2))
+
+    def sigma(self) -> Floats:
+        """(N, 4) standard deviations: the row norms of the factor."""
+        return np.asarray(np.linalg.norm(self.cholesky, axis=2))
+
+
+class Estimator(Protocol):
+    """Anything that turns clusters into estimates."""
+
+    @property
+    def slices(self) -> Sequence[int]:
+        """Time slices it needs."""
+        ...
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of its training, by region."""
+        ...
+
+    def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
+        """Estimates of all clusters, in their order."""
+        ...
+
+
+def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estimate:
+    """Estimates of cluster records (one event's, or flattened).
+
+    In a field of the opposite sign to the training's they are those of the clusters' mirror images
+    (:mod:`smartpix.mirror`).
+
+    Raises:
+        InputError: no cluster records, or on modules or pixels that the detector does not have, or an
+            estimate is not finite (damaged weights, or charges and positions that the estimator does not
+            flag).
+    """
+    if isinstance(estimator, str):
+        raise InputError(
+            f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')"
+        )
+    flat, detector = flatten(clusters, estimator.slices), header.detector
+    if len(flat):
+        _check_on(detector, "module_index", flat.module, len(detector))
+        _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
+        _check_on(detector, "pixels' column", flat.column, int(detector.n_columns.max()))
+    if header.field * _trained_in(estimator) < 0:
+        seen, shift = mirrored(flat, detector)
+        result = estimator.predict(seen, detector)
+        mean = result.mean * SIGNS
+        mean[:, 1] += shift
+        result = Estimate(mean, result.cholesky * np.outer(SIGNS, SIGNS), result.flagged)
+    else:
+        result = estimator.predict(flat, detector)
+    if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
+        if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
+            raise InputError(
+                "clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters"
+            )
+        raise InputError(
+            "estimates: the network gives values that are not finite; its weights are damaged, train or copy "
+            "them again"
+        )
+    return result
+
+
+def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= limit:
+        raise InputError(
+            f"clusters: {name} goes from {low} to {high}, and the detector of {len(detector)} modules has 0 "
+            f"to "
+            f"{limit - 1}; clusters and header must be of the same file"
+        )
+
+
+def _trained_in(estimator: Estimator) -> float:
+    """Field (T) of the clusters that an estimator was trained on; 0 where nothing tells it."""
+    return next((float(d["sensor"]["field"]) for d in estimator.descriptions.values() if "sensor" in d), 0.0)
+
+
+def truth_targets(
+    clusters: ak.Array, min_share: float = 0.0, event: npt.NDArray[Any] | None = None
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its
+    crossing.
+
+    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The
+    others are what delta rays leave beside it.
+
+    Args:
+        clusters: of one event, or of several, flattened.
+        event: (N,) number of each cluster's event, where there are several.
+    """
+    main = ak.firsts(clusters["truth"])
+    columns = [ak.to_numpy(ak.fill_none(main[name], np.nan)).astype(np.float64) for name in TARGETS]
+    share = ak.to_numpy(ak.fill_none(main["share"], -1.0)).astype(np.float64)
+    crossing = [
+        ak.to_numpy(ak.fill_none(main[name], -1)).astype(np.int64) for name in ("particle_id", "order")
+    ]
+    crossing.append(np.zeros(len(share), dtype=np.int64) if event is None else event)
+    charge = ak.to_numpy(clusters["charge"]) * share
+    by_crossing = np.lexsort((-charge, *crossing))
+    ids = np.stack(crossing)[:, by_crossing]
+    first = np.ones(len(share), dtype=bool)
+    first[1:] = np.any(ids[:, 1:] != ids[:, :-1], axis=0)
+    largest = np.zeros(len(share), dtype=bool)
+    largest[by_crossing[first]] = True
+    return np.stack(columns, axis=1), largest & (share >= min_share)
+
+
+def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
+    """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row,
+    column).
+    """
+    x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
+    y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
+    return np.stack([x, y], axis=1)
+
+
+def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
+    """Pitch, thickness (mm) and field (T) of barrel and end-cap; a region without modules is left out.
+
+    Raises:
+        InputError: the modules of a region differ, so that one set of weights cannot serve it.
+    """
+    kinds = {}
+    for region, chosen in zip(REGIONS, (detector.barrel, ~detector.barrel), strict=True):
+        if not np.any(chosen):
+            continue
+        values = np.stack([detector.pitch_x, detector.pitch_y, detector.thickness], axis=1)[chosen]
+        if not np.allclose(values, values[0], rtol=1e-4):
+            raise InputError(
+                f"detector table: the {region} has modules of several pitches or thicknesses; split the file"
+            )
+        x, y, t = (round(float(v), 6) for v in values[0])
+        kinds[region] = {"pitch_x": x, "pitch_y": y, "thickness": t, "field": field}
+    return kinds
+
+
+def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    """Whether pitches, thickness and field agree to 2 %."""
+    return all(abs(a[k] - b[k]) <= ALIKE * abs(b[k]) for k in ("pitch_x", "pitch_y", "thickness", "field"))
+
+
+def sensor_words(sensor: Mapping[str, float]) -> str:
+    """A sensor for people: "50 x 12.5 x 100 µm in 3.8 T"."""
+    sizes = " x ".join(f"{1000 * sensor[k]:g}" for k in ("pitch_x", "pitch_y", "thickness"))
+    return f"{sizes} µm in {sensor['field']:g} T"
