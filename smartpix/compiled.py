@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -45,6 +45,8 @@ with warnings.catch_warnings():
 
 __all__ = ["BesideReadOnly", "is_cold", "most_threads", "njit"]
 
+log = logging.getLogger(__name__)
+
 LOCATORS = (
     "UserProvidedCacheLocator", "InTreeCacheLocator", f"{__name__}.BesideReadOnly", "IPythonCacheLocator",
     "ZipCacheLocator",
@@ -64,7 +66,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         except RuntimeError as error:
             if not options.get("cache"):
                 raise
-            _say(
+            _warn(
                 f"compiled kernels are not kept, so that every start compiles anew ({error}); make some "
                 f"folder writable"
             )
@@ -173,7 +175,7 @@ def _folder() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         folder = Path(tempfile.mkdtemp(prefix="smartpix-kernels-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _say(
+    _warn(
         f"compiled kernels are kept in {folder}, since neither the installation nor a home can be written; "
         "NUMBA_CACHE_DIR names another folder"
     )
@@ -181,6 +183,6 @@ def _folder() -> Path:
 
 
 @cache
-def _say(line: str) -> None:
-    """To stderr, once."""
-    print(f"smartpix: {line}", file=sys.stderr)
+def _warn(line: str) -> None:
+    """Log a warning once, though there are many kernels."""
+    log.warning(line)

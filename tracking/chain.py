@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from smartpix.estimate.choose import choose_estimator, readout_untold, trained_o
 from smartpix.io.events import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
-from tracking.cli.output import log
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.graph import candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
@@ -33,6 +33,8 @@ from tracking.inputs import none_usable
 from tracking.options import RunOptions
 
 __all__ = ["STAGES", "Chain", "EventResult", "open_inputs"]
+
+log = logging.getLogger(__name__)
 
 STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
 
@@ -74,7 +76,9 @@ class Chain:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def for_header(cls, header: Header, options: RunOptions, report: Callable[[str], object] = log) -> Chain:
+    def for_header(
+        cls, header: Header, options: RunOptions, report: Callable[[str], object] = log.warning
+    ) -> Chain:
         """Load what the detector and the options ask for; ``report`` is called with warnings.
 
         Raises:
@@ -102,9 +106,9 @@ class Chain:
             for line in training_differs(header, estimator)
         ]
         for line in warnings:
-            report(f"warning: {line}")
+            report(line)
         if is_cold(search):
-            report("compiling the kernels, which is done once and takes a minute or more")
+            log.info("compiling the kernels, which is done once and takes a minute or more")
         pairs = layer_pairs(header.detector, skips=options.cone.skips)
         return cls(
             header=header,

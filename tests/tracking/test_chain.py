@@ -247,14 +247,14 @@ def test_a_file_is_no_header_and_a_name_no_estimator(files, chain):
 
 
 @pytest.mark.parametrize("cold", [True, False])
-def test_whoever_waits_for_the_compiler_is_told_so(files, capsys, monkeypatch, cold):
+def test_whoever_waits_for_the_compiler_is_told_so(files, caplog, monkeypatch, cold):
     asked = []
+    caplog.set_level("INFO", "tracking")
     monkeypatch.setattr(chain_module, "is_cold", lambda *kernels: asked.append(kernels) or cold)
     Chain.for_header(open_events(files["first"]).header, RunOptions())
     assert asked == [(search,)]
-    assert capsys.readouterr().err == (
-        "compiling the kernels, which is done once and takes a minute or more\n" if cold else ""
-    )
+    line = "compiling the kernels, which is done once and takes a minute or more"
+    assert caplog.messages == ([line] if cold else [])
 
 
 def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_particles(

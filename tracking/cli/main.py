@@ -18,7 +18,7 @@ from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
 from tracking.cli.measure import add_bench, add_study
 from tracking.cli.options import chain_flags, chain_options
-from tracking.cli.output import json_flag, log, print_json, print_result
+from tracking.cli.output import json_flag, log, logged, print_json, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
 from tracking.cli.simulate import add_simulate
 from tracking.cli.streams import ReaderGoneError, results_alone, streams
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 bad input (the last line on stderr), 2 wrong
     usage.
     """
-    with streams():
+    with streams(), logged():
         options, wrong = parse(_parser(), arguments)
         if wrong:
             log(f"smartpix: {wrong}")
@@ -180,8 +180,8 @@ def _run(options: argparse.Namespace) -> None:
     check_some(files)
     check_folder(options.output)
     run_options = chain_options(options)
+    from tracking.cli.summary import print_summary
     from tracking.runs.driver import run
-    from tracking.runs.report import print_summary
     from tracking.runs.workers import connect
 
     with connect(options.dask, options.workers) if options.dask else nullcontext() as client:

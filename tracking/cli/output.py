@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tracking.cli.streams import show, silence
 
-__all__ = ["json_flag", "log", "print_json", "print_result"]
+__all__ = ["json_flag", "log", "logged", "print_json", "print_result"]
+
+PACKAGES = ("smartpix", "seeding", "tracking")
+"""Loggers are named after modules, so that these are the parents of all of ours."""
 
 LONG, MOST_LINES = 40, 200
 """Of a list's values, and of all lines: more are not for reading on a screen."""
@@ -67,8 +72,41 @@ def _lines(above: str, value: Any, rows: bool) -> Iterator[tuple[str, str]]:
         yield above, value if isinstance(value, str) else json.dumps(value)
 
 
+@contextmanager
+def logged() -> Iterator[None]:
+    """Show on stderr what the libraries log, from INFO on.
+
+    Without it Python shows warnings and errors alone.
+    """
+    handler = _Lines()
+    before = []
+    for logger in map(logging.getLogger, PACKAGES):
+        before.append((logger, logger.level))
+        logger.addHandler(handler)
+        # A level that the caller chose stays.
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """One line a record, through :func:`log`: stderr may be closed, full, or exchanged since."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # An error names what is left out by itself; a warning reads like any other line.
+        mark = "warning: " if record.levelno == logging.WARNING else ""
+        log(mark + self.format(record))
+
+
 def log(line: str) -> None:
-    """A line of progress, to stderr; where that cannot be written the work goes on without."""
+    """Write a line of a command's progress to stderr; where that cannot be written the work goes on
+    without.
+    """
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

@@ -198,7 +198,7 @@ def _simulation(options: argparse.Namespace, generate: Any) -> tuple[Any, Any]:
 
 def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> None:
     from smartpix.io.write import write_events
-    from tracking.runs.report import progress_bar
+    from tracking.runs.progress import progress_bar
 
     n_clusters = 0
     with progress_bar("simulating", options.events) as step:
@@ -253,7 +253,7 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
     from smartpix.io.parquet import write_clusters
     from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
     from smartpix.simulate.datasets import BATCH, iterate_dataset
-    from tracking.runs.report import progress_bar
+    from tracking.runs.progress import progress_bar
 
     dataset = DatasetOptions(
         options.dataset, sensor_of_type(options.type), options.field, options.radius, pt=tuple(options.pt),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +17,13 @@ from smartpix.io.events import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.staging import staging
 from tracking.chain import Chain, EventResult, open_inputs
-from tracking.cli.output import log
 from tracking.inputs import check_folder, expand, none_usable
 from tracking.metrics import EventTruth
 from tracking.options import RunOptions
 from tracking.runs.advice import advice
 from tracking.runs.join import check_events, check_hits, join_tracks, joined_names
 from tracking.runs.outputs import csv_name, output_writer
-from tracking.runs.report import progress_bar
+from tracking.runs.progress import progress_bar
 from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
 from tracking.runs.totals import Totals
 from tracking.runs.unfinished import (
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = ["EVENTS_PER_UNIT", "run"]
+
+log = logging.getLogger(__name__)
 
 EVENTS_PER_UNIT = 10
 N_STUDY = 3
@@ -112,7 +114,7 @@ def run(
     chain = Chain.for_header(opened[0].header, options)
     output = _folder(output)
     for reason in failed.values():
-        log(f"left out: {reason}")
+        log.error("left out: %s", reason)
     names = {str(file.path.absolute()): str(file.path) for file in opened}
     with alone_in(output):
         unfinished = output / UNFINISHED
@@ -121,7 +123,7 @@ def run(
         parts = begin(unfinished, made_with(options, events_per_unit))
         todo = [unit for unit in units if load_part(parts, unit) is None]
         if len(todo) < len(units):
-            log(f"{len(units) - len(todo)} of {len(units)} units are done already, in {unfinished}")
+            log.info("%d of %d units are done already, in %s", len(units) - len(todo), len(units), unfinished)
         # Those of a file that failed are not begun any more.
         wanted = (unit for unit in todo if names[unit.path] not in failed)
         outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
@@ -136,10 +138,10 @@ def run(
                         # Units go by absolute paths; people by those that they gave.
                         failed[name] = str(outcome).replace(unit.path, name, 1)
                         if len(names) > 1:
-                            log(f"left out: {failed[name]}")
+                            log.error("left out: %s", failed[name])
                     step(len(unit))
         except KeyboardInterrupt:
-            log(f"what is done is kept in {unfinished}; the same command goes on from there")
+            log.info("what is done is kept in %s; the same command goes on from there", unfinished)
             raise
         used = [unit for unit in units if names[unit.path] not in failed]
         files_used = [name for name in names.values() if name not in failed]
@@ -238,7 +240,7 @@ def _write(
             summary["joined"] = join_tracks(beside / "tracks.root", original, beside)
         new = advice(summary, chain.options, len(chain.header.detector.layers))
         for line in new:
-            log(f"warning: {line}")
+            log.warning(line)
         summary["warnings"] = [*chain.warnings, *new]
         if figures:
             _draw(beside, chain, totals, units, shown)

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import stat
@@ -23,7 +24,6 @@ from smartpix.networks.weights import weights_path
 from smartpix.schema import InputError
 from smartpix.staging import staging, sweep
 from smartpix.text import read_json
-from tracking.cli.output import log
 from tracking.options import RunOptions
 from tracking.runs.part import Part, unpacked
 from tracking.runs.units import Unit
@@ -41,6 +41,8 @@ __all__ = [
     "store_written",
     "sums_of_weights",
 ]
+
+log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 OF_A_RUN = b"smartpix run\n"
@@ -199,9 +201,11 @@ def begin(folder: Path, told: Mapping[str, Any]) -> Parts:
                 f"({'; '.join(differs)}). "
                 "Finish that one, write to another folder, or remove this one to start anew"
             )
-        log(
-            f"{folder}: what is done there is of smartpix {old.get('version')}, and is done anew by "
-            f"{new['version']}"
+        log.info(
+            "%s: what is done there is of smartpix %s, and is done anew by %s",
+            folder,
+            old.get("version"),
+            new["version"],
         )
     clear(folder)
     try:
@@ -275,7 +279,7 @@ def load_part(parts: Parts, unit: Unit) -> Part | None:
     try:
         return unpacked(path.read_bytes())
     except (OSError, ValueError) as error:
-        log(f"{path}: {error}; this part is done anew")
+        log.info("%s: %s; this part is done anew", path, error)
         return None
 
 

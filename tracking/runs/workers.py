@@ -20,7 +20,6 @@ from smartpix.io.events import Header
 from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.chain import Chain
-from tracking.cli.output import log
 from tracking.options import RunOptions, from_mapping
 from tracking.runs.unfinished import WEIGHTS, sums_of_weights
 from tracking.runs.units import Outcome, Unit, packed_unit
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = ["connect", "run_on"]
+
+log = logging.getLogger(__name__)
 
 CHAIN = "chain 1"
 PER_WORKER = 2
@@ -106,7 +107,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     from distributed import KilledWorker, as_completed
 
     if not _threads(client):
-        log(f"the scheduler at {client.scheduler_info()['address']} has no workers yet; waiting for them")
+        address = client.scheduler_info()["address"]
+        log.warning("the scheduler at %s has no workers yet; waiting for them", address)
     # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one
     # is running.
     content = described(chain)

@@ -14,7 +14,7 @@ from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
 from tracking.cli.output import log
 from tracking.cli.streams import show, streams
-from tracking.runs.report import print_summary
+from tracking.cli.summary import print_summary
 
 COUNTS = ("events", "hits", "window_edges", "edges", "seeds", "tracks", "vertices", "findable")
 RATES = (

@@ -53,6 +53,12 @@ from tracking.runs.workers import DASK_TRIM, _chain_of, _run_there, connect, des
 distributed = pytest.importorskip("distributed")
 
 
+@pytest.fixture(autouse=True)
+def info(caplog):
+    """What a run logs of its progress is there for tests to read."""
+    caplog.set_level("INFO", "tracking")
+
+
 @pytest.fixture(scope="module")
 def options(weights):
     return RunOptions(gnn=str(weights))
@@ -188,12 +194,12 @@ def test_a_worker_killed_in_the_middle_loses_nothing(copies, options, whole, cli
     assert len(now) == 2
 
 
-def test_a_run_that_was_killed_goes_on_where_it_was(copies, options, whole, client, tmp_path, capsys):
+def test_a_run_that_was_killed_goes_on_where_it_was(copies, options, whole, client, tmp_path, caplog):
     assert call(KILLED, copies, tmp_path, options) == -signal.SIGKILL
     assert not (tmp_path / "tracks.root").exists()
     assert len(parts(tmp_path)) == 9
     run_into(tmp_path, copies, options, client)
-    assert "9 of 24 units are done already" in capsys.readouterr().err
+    assert "9 of 24 units are done already" in caplog.text
     assert results(tmp_path) == whole
     assert not (tmp_path / "unfinished").exists()
 
@@ -243,11 +249,11 @@ def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weigh
     assert len(parts(stopped)) == 10
 
 
-def test_a_part_of_other_options_is_never_taken(copies, options, stopped, capsys):
+def test_a_part_of_other_options_is_never_taken(copies, options, stopped, caplog):
     narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
     (stopped / "unfinished" / "run.json").write_text(json.dumps(made_with(narrow, 1)))
     run_into(stopped, copies, narrow)
-    assert "are done already" not in capsys.readouterr().err
+    assert "are done already" not in caplog.text
 
 
 def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(
@@ -405,7 +411,7 @@ def test_a_result_that_was_changed_since_stops_the_run_before_its_work(
 
 
 def test_what_comes_into_the_way_during_a_run_stays_and_the_work_is_kept(
-    files, options, tmp_path, monkeypatch, capsys
+    files, options, tmp_path, monkeypatch, caplog
 ):
     store = driver.store_part
 
@@ -419,7 +425,7 @@ def test_what_comes_into_the_way_during_a_run_stays_and_the_work_is_kept(
     assert (tmp_path / "tracks.root").read_text() == "mine"
     (tmp_path / "tracks.root").unlink()
     run(files["single"], tmp_path, options, figures=False)
-    assert "1 of 1 units are done already" in capsys.readouterr().err
+    assert "1 of 1 units are done already" in caplog.text
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2, 3, 4])
@@ -456,15 +462,15 @@ def test_a_run_that_was_stopped_while_it_moved_its_results_goes_on(
     assert json.loads((tmp_path / "summary.json").read_text())["files"] == [str(files["second"])]
 
 
-def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, capsys):
+def test_a_file_that_changed_is_done_anew(copies, options, stopped, here, caplog):
     os.utime(copies / "toy-0.root", ns=(1, 1))
     run_into(stopped, copies, options)
-    assert "6 of 24 units are done already" in capsys.readouterr().err
+    assert "6 of 24 units are done already" in caplog.text
     assert results(stopped) == here
 
 
 def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(
-    copies, options, stopped, here, capsys, monkeypatch, tmp_path
+    copies, options, stopped, here, caplog, monkeypatch, tmp_path
 ):
     first, second, *_ = parts(stopped)
     content = first.read_bytes()
@@ -483,7 +489,8 @@ def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(
             patched.setattr(driver, "_write", lambda *arguments: {})
             patched.setattr(driver, "clear", lambda folder: None)
             run_into(stopped, copies, options)
-        err = capsys.readouterr().err
+        err = caplog.text
+        caplog.clear()
         assert f"{second.name}: it" in err
         assert "; this part is done anew" in err
         unpacked(second.read_bytes())
@@ -522,11 +529,11 @@ def test_no_module_of_the_packages_unpickles():
                 assert word not in path.read_text(encoding="utf-8"), (path, word)
 
 
-def test_parts_of_another_version_are_done_anew(copies, options, stopped, here, capsys):
+def test_parts_of_another_version_are_done_anew(copies, options, stopped, here, caplog):
     told = json.loads((stopped / "unfinished" / "run.json").read_text())
     (stopped / "unfinished" / "run.json").write_text(json.dumps(told | {"version": "0.0"}))
     run_into(stopped, copies, options)
-    err = capsys.readouterr().err
+    err = caplog.text
     assert "what is done there is of smartpix 0.0, and is done anew" in err
     assert "done already" not in err
     assert results(stopped) == here
@@ -592,7 +599,7 @@ def damaged(source, path):
 
 @pytest.mark.parametrize("where", ["here", "dask"])
 def test_a_file_damaged_in_the_middle_is_left_out_whole(
-    copies, options, files, here, client, tmp_path, capsys, where
+    copies, options, files, here, client, tmp_path, caplog, where
 ):
     folder = tmp_path / "files"
     shutil.copytree(copies, folder)
@@ -603,7 +610,7 @@ def test_a_file_damaged_in_the_middle_is_left_out_whole(
     assert list(summary["failed"]) == [bad]
     assert summary["failed"][bad].startswith(f"{bad}: events 2 to 2 cannot be read")
     assert summary["files"] == [str(folder / f"toy-{k}.root") for k in (0, 1, 3, 4, 5)]
-    assert f"left out: {bad}" in capsys.readouterr().err
+    assert f"left out: {bad}" in caplog.text
     n_tracks = json.loads(here[0])["n_tracks"]
     assert summary["n_tracks"] * 6 == n_tracks * 5
     assert summary["n_events"] == 20
@@ -613,7 +620,7 @@ def test_a_file_damaged_in_the_middle_is_left_out_whole(
         run(folder / "*.root", tmp_path / "out", options, on, figures=False, events_per_unit=1)["n_tracks"]
         == n_tracks
     )
-    assert "20 of 24 units are done already" in capsys.readouterr().err
+    assert "20 of 24 units are done already" in caplog.text
     assert not (tmp_path / "out" / "unfinished").exists()
 
 

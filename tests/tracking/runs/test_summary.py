@@ -13,7 +13,6 @@ from tracking.metrics import MIN_SHARE
 from tracking.options import RunOptions
 from tracking.runs import totals
 from tracking.runs.driver import run
-from tracking.runs.report import progress_bar
 from tracking.runs.units import run_events
 
 
@@ -232,13 +231,7 @@ def test_bad_input_leaves_nothing_behind(options, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_progress_without_terminal_prints_nothing(capsys):
-    with progress_bar("work", 3) as step:
-        step()
-    assert capsys.readouterr().out == ""
-
-
-def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weights, tmp_path, capsys):
+def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weights, tmp_path, caplog):
     assert toy_run[1]["features_outside"] == 0.0
     arrays, description = load_weights(weights, ARCHITECTURE)
     arrays["edge_high"][0] = 0.01
@@ -247,4 +240,4 @@ def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weight
         [files["toy"]], tmp_path / "out", RunOptions(gnn=str(tmp_path / "narrow.safetensors")), figures=False
     )
     assert summary["features_outside"] > 0.5
-    assert "beyond the range the graph network" in capsys.readouterr().err
+    assert "beyond the range the graph network" in caplog.text

@@ -1,32 +1,15 @@
-"""What is shown to the user: progress and the table of a run."""
+"""The table that ``smartpix run`` prints."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tracking.chain import STAGES
 from tracking.cli.streams import show
 
-__all__ = ["print_summary", "progress_bar"]
-
-
-@contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar on stderr, silent when stderr is no terminal; gives a function that advances it by a number, else
-    by one.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda n=1: progress.advance(task, n)
+__all__ = ["print_summary"]
 
 
 def print_summary(summary: dict[str, Any], output: Path) -> None:
