@@ -1,19 +1,13 @@
-"""Write docs/benchmarks.md, and the README's headline and measured numbers, from benchmarks/results.
+"""Write docs/benchmarks.md from benchmarks/results: python docs/make_benchmarks.py."""
 
-python docs/make_benchmarks.py
-"""
-
-import json
-import re
+import sys
 from pathlib import Path
 
-from seeding.cones import ConeOptions
-from tracking.finders.gnn.graph import WIDE
+sys.path.insert(0, str(Path(__file__).parent))
 
-DOCS = Path(__file__).parent
-README = DOCS.parent / "README.md"
-RESULTS = DOCS.parent / "benchmarks" / "results"
-HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
+from make_numbers import CHAIN, SEARCH, results
+from page_text import table, wrap
+
 METHODS = {
     "cone": "**cones**", "cone-truth": "cones, true directions",
     "cone-shape": "cones, cluster-shape estimates",
@@ -22,25 +16,11 @@ METHODS = {
     "acts-grid": "ACTS GridTriplet, tuned",
     "acts-orthogonal": "ACTS OrthogonalTriplet, tuned",
 }  # fmt: skip
-SEARCH, CHAIN = (f"{100 * options.quantile:.6g} %" for options in (ConeOptions(), WIDE))
-"""What the cones hold of the search alone, and of the graph network's tracks."""
-NUMBER = r"\d+(?:[.,]\d+)*"
 CHAINS = {
     "sample": "embedded sample, pile-up 20",
     "pu200": "pile-up 200, seed 7",
     "trackml": "TrackML extract",
 }
-
-
-def results(name: str) -> dict:
-    """One file of results."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def rows(head: list[str], body: list[list[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def number(value: float | None, form: str) -> str:
@@ -52,54 +32,46 @@ def samples() -> dict[str, dict]:
     """Of the bench of tracks, by what they are."""
     result = results("bench-tracking")
     both = {int(p): r for p, r in result["pileup"].items()} | {200: result}
-    return {f"pile-up {p}": both[p] for p in sorted(both)} | {"20 jets over pile-up 60": result["jets"]}
+    return {f"pile-up {p}": both[p] for p in sorted(both)} | {"20 jets at 60": result["jets"]}
+
+
+def pair(sample: dict, key: str, form: str, factor: float = 1) -> str:
+    """A number of ours and of ACTS's."""
+    return " / ".join(f"{factor * sample[who][key]:{form}}" for who in ("ours", "acts"))
 
 
 def tracks() -> str:
-    """Beside ACTS."""
-    body = []
-    for name, sample in samples().items():
-        ours, acts = sample["ours"], sample["acts"]
-        pair = [
-            (
-                f"{100 * r['resolution_qop_rel']:.2f}",
-                f"{r['resolution_d0_um']:.1f}",
-                f"{r['resolution_z0_um']:.1f}",
-            )
-            for r in (ours, acts)
+    """Beside ACTS: efficiency, fakes, times."""
+    body = [
+        [
+            name,
+            str(sample["n_events"]),
+            f"{sample['ours']['n_findable']:,}",
+            pair(sample, "efficiency", ".4f"),
+            pair(sample, "fake_rate", ".4f"),
+            f"{sample['ratio_time']:.2f}",
+            f"{sample['ratio_time_with_estimates']:.2f}",
         ]
-        q, d, z = (" / ".join(values) for values in zip(*pair, strict=True))
-        body.append(
-            [
-                name,
-                str(sample["n_events"]),
-                f"{ours['n_findable']:,}",
-                f"{ours['efficiency']:.4f} / {acts['efficiency']:.4f}",
-                f"{ours['fake_rate']:.4f} / {acts['fake_rate']:.4f}",
-                f"{ours['duplicate_rate']:.4f} / {acts['duplicate_rate']:.4f}",
-                f"{ours['n_tracks']:,} / {acts['n_tracks']:,}",
-                d,
-                z,
-                q,
-                f"{sample['ratio_time']:.2f}",
-                f"{sample['ratio_time_with_estimates']:.2f}",
-            ]
-        )
-    head = [
-        "sample",
-        "events",
-        "findable",
-        "efficiency, ours / ACTS",
-        "fakes",
-        "duplicates",
-        "tracks",
-        "d0 µm",
-        "z0 µm",
-        "q/p %",
-        "time ratio",
-        "with estimates",
+        for name, sample in samples().items()
     ]
-    return rows(head, body)
+    head = ["sample", "events", "findable", "efficiency", "fakes", "time ratio", "with estimates"]
+    return table(head, body)
+
+
+def resolutions() -> str:
+    """Beside ACTS: numbers of tracks and resolutions."""
+    body = [
+        [
+            name,
+            pair(sample, "n_tracks", ",d"),
+            pair(sample, "duplicate_rate", ".4f"),
+            pair(sample, "resolution_d0_um", ".1f"),
+            pair(sample, "resolution_z0_um", ".1f"),
+            pair(sample, "resolution_qop_rel", ".2f", 100),
+        ]
+        for name, sample in samples().items()
+    ]
+    return table(["sample", "tracks", "duplicates", "d0 µm", "z0 µm", "q/p %"], body)
 
 
 def loose() -> str:
@@ -117,8 +89,8 @@ def loose() -> str:
             ]
             + [f"{sample['acts_loose']['ms'] / sample['acts']['ms']:.2f}"]
         )
-    return rows(
-        ["sample", "efficiency: ours / ACTS / ACTS loose", "fakes", "central fakes", "time of loose / tuned"],
+    return table(
+        ["sample", "efficiency", "fakes", "central fakes", "time of loose / tuned"],
         body,
     )
 
@@ -127,22 +99,17 @@ def fits() -> str:
     """The fit beside ACTS's Kalman fitter."""
     fit = results("bench-tracking")["fit"]
     units = {
-        "d0_um": "d0 µm",
-        "z0_um": "z0 µm",
-        "phi_mrad": "φ mrad",
-        "theta_mrad": "θ mrad",
-        "qop_rel": "q/p",
-    }
-    pulls = ["d0", "z0", "phi", "theta", "qop"]
+        "d0_um": "d0, µm", "z0_um": "z0, µm", "phi_mrad": "φ, mrad", "theta_mrad": "θ, mrad", "qop_rel": "q/p",
+    }  # fmt: skip
     body = [
         [
             title,
-            *(f"{fit[who][f'resolution_{key}']:.4g}" for key in units),
-            *(f"{fit[who][f'pull_{name}']:.3f}" for name in pulls),
+            *(f"{fit[who][f'resolution_{key}']:.4g}" for who in ("ours", "acts")),
+            *(f"{fit[who]['pull_' + key.split('_')[0]]:.3f}" for who in ("ours", "acts")),
         ]
-        for who, title in (("ours", "smartpix"), ("acts", "ACTS"))
+        for key, title in units.items()
     ]
-    return rows(["fit of the same tracks", *units.values(), *(f"pull {name}" for name in pulls)], body)
+    return table(["", "smartpix", "ACTS", "pull, smartpix", "pull, ACTS"], body)
 
 
 def graphs() -> str:
@@ -161,7 +128,7 @@ def graphs() -> str:
                 f"{g['fake_rate']:.4f}",
             ]
         )
-    return rows(
+    return table(
         ["graph", "edges / event", "MB / event", "time / that of the cones", "track efficiency", "fakes"],
         body,
     )
@@ -185,7 +152,7 @@ def searches() -> str:
                 number(m["peak_mb"], ".0f"),
             ]
         )
-    return rows(
+    return table(
         [
             "method",
             "edges",
@@ -218,7 +185,7 @@ def chains() -> str:
         "**track efficiency**": lambda r: f"**{r['track_efficiency']:.4f}**",
         "fakes, duplicates": lambda r: f"{r['fake_rate']:.4f}, {r['duplicate_rate']:.4f}",
         "vertices found": lambda r: number(r["vertex_efficiency"], ".3f"),
-        "ms / event, one thread: estimates, edges and seeds, all": lambda r: ", ".join(
+        "ms / event: estimates, edges and seeds, all": lambda r: ", ".join(
             f"{v:.0f}"
             for v in (
                 r["ms_per_event"]["estimate"],
@@ -228,7 +195,7 @@ def chains() -> str:
         ),
         "peak memory of the process, MB": lambda r: f"{r['peak_mb']:.0f}",
     }
-    return rows(
+    return table(
         ["", *CHAINS.values()],
         [[title, *(entry(r) for r in of.values())] for title, entry in entries.items()],
     )
@@ -257,197 +224,112 @@ def sizes() -> str:
         "time",
         "time of the chain",
     ]
-    return rows(head, body)
+    return table(head, body)
 
 
 def page() -> str:
-    """docs/benchmarks.md."""
+    """docs/benchmarks.md, its lines not wrapped."""
     seeding, tracking, size = (results(name) for name in ("bench-seeding", "bench-tracking", "network-size"))
     stages = ", ".join(
         f"{k} {100 * v / tracking['ours']['ms']:.0f}" for k, v in tracking["ours"]["ms_by_stage"].items()
     )
+    n_findable = next(iter(size["networks"].values()))["n_findable"]
     return f"""# Benchmarks
 
 <!-- Made by docs/make_benchmarks.py from benchmarks/results: run the command again, then this. -->
 
-Tracks beside ACTS were measured on {tracking["date"]}, the rest within a day of it, on a shared machine with two cores. Milliseconds there are only good to tens of per cent; ratios are of two things run in turn in one process on one thread, after a warm-up, and hold better. What each number
-means is [defined](numbers.md) once. Results with all keys are in `benchmarks/results/`, with a list of the commands that remake them.
-Seeds inside ACTS's own chain are measured in [In ACTS](acts.md), two workers against one in [Many files, many machines](scaling.md).
+Tracks beside ACTS were measured on {tracking["date"]}, the rest within a day of it, on a shared machine with two
+cores. Milliseconds there are only good to tens of per cent. Ratios hold better: they are of two things run in
+turn in one process on one thread, after a warm-up. What each number means is [defined](numbers.md) once.
+Results with all keys are in `benchmarks/results/`, with a list of the commands that remake them. Seeds inside
+ACTS's own chain are measured in [In ACTS](acts.md), two workers against one in
+[Many files, many machines](scaling.md).
 
 ## The whole chain
 
-`python benchmarks/chain.py`. The cones there hold {CHAIN} (`cone.quantile`): wider than those of the searches below, {SEARCH}, since the graph network's screen drops what comes in with them. The TrackML extract is the pixel part of an
-event that was simulated and digitised by others, with its own truth; estimates there come from cluster shapes, trained on our simulation of that sensor.
+The command is `python benchmarks/chain.py`. The cones there hold {CHAIN} (`cone.quantile`), more than the
+{SEARCH} of the searches below: the graph network's screen drops what comes in with them. The TrackML extract
+is the pixel part of an event that was simulated and digitised by others, with its own truth. Its estimates
+come from cluster shapes, trained on our simulation of that sensor.
 
 {chains()}
 
 ## The cones beside other searches
 
-`smartpix bench seeding` (needs ACTS): {seeding["n_events"]} events of pile-up 200, {seeding["n_hits"]:,.0f} hits each, every method on the same hits. Inside the clock: from hits with estimates to edges and, for the cones, seeds; for ACTS its
-seeding algorithm alone. The table of cluster lengths is made from the truth of these very events, the best there can be.
+`smartpix bench seeding` (needs ACTS) runs every method on the same hits: {seeding["n_events"]} events of
+pile-up 200, {seeding["n_hits"]:,.0f} hits each. The clock of a search runs from hits with estimates to edges
+and, for the cones, seeds. For ACTS it runs for its seeding algorithm alone. The table of cluster lengths is
+made from the truth of these very events, the best there can be.
 
 {searches()}
 
-Edges of the window / edges in the cones: {seeding["reduction_innermost"]:.1f} for the innermost barrel pair, {seeding["reduction_barrel"]:.1f} over the barrel, {seeding["reduction_all"]:.1f} over all. Against ACTS's faster seeding: {seeding["ratio_seeds_to_acts"]:.2f} times the seeds in
-{seeding["ratio_time_to_acts"]:.2f} times the time. Two threads are {seeding["thread_speedup"]:.2f} x one on events of their own, {seeding["thread_speedup_one_event"]:.2f} x on one event; time grows with hits to the power of {seeding["exponent"]:.2f} (pile-up 20 to 300).
+Edges of the window / edges in the cones are {seeding["reduction_innermost"]:.1f} for the innermost barrel
+pair, {seeding["reduction_barrel"]:.1f} over the barrel and {seeding["reduction_all"]:.1f} over all. Against
+ACTS's faster seeding the cones make {seeding["ratio_seeds_to_acts"]:.2f} times the seeds in
+{seeding["ratio_time_to_acts"]:.2f} times the time. Two threads are {seeding["thread_speedup"]:.2f} times as
+fast as one on events of their own, and {seeding["thread_speedup_one_event"]:.2f} times on one event. Time grows
+with hits to the power of {seeding["exponent"]:.2f} (pile-up 20 to 300).
 
 ![Edge efficiency against reduction](efficiency-reduction.png)
 
 ![Time against the number of hits](time.png)
 
+Which true edges the cones lose:
+
+![Share of true edges lost, by pT, by pseudorapidity and by pair of layers](lost-edges.png)
+
 ## Tracks beside ACTS
 
-`smartpix bench tracking` (needs ACTS): fresh events, the same hits for both; ACTS 48.1 with its own seeding, parameter estimation, combinatorial Kalman filter and ambiguity resolution, tuned for these pixels (`tracking/acts/reference.py` says
-how). Efficiency of findable particles; fakes and duplicates among tracks with at least four layers and pT > 0.5 GeV; resolutions of particles that both found. Inside the clock: from clusters with estimates to fitted tracks; for ACTS from
-measurements and space points to tracks. The last column adds the estimates, for a sensor that does not make them. ACTS takes positions with variances but not their correlation.
+`smartpix bench tracking` (needs ACTS) takes fresh events and the same hits for both. ACTS 48.1 runs its own
+seeding, parameter estimation, combinatorial Kalman filter and ambiguity resolution, tuned for these pixels
+(`tracking/acts/reference.py` says how). ACTS takes positions with variances but not their correlation.
+
+Numbers are ours / ACTS's. The efficiency is that of findable particles. Fakes and duplicates are counted among
+tracks with at least four layers and pT > 0.5 GeV. Our clock runs from clusters with estimates to fitted tracks,
+ACTS's from measurements and space points to tracks. Time ratios are ours
+over ACTS's; the last column adds the estimates, for a sensor that does not make them.
 
 {tracks()}
 
-ACTS with one hole and two shared hits allowed, the most efficient setting found, beside what it costs in fakes (central: of tracks with abs(η) < 2.5, where both look):
+Resolutions are of particles that both found:
+
+{resolutions()}
+
+The next table has ACTS with one hole and two shared hits allowed, the most efficient setting found, and what it
+costs in fakes. Numbers are ours / ACTS's / those of ACTS loose. Central fakes are of tracks with abs(η) < 2.5,
+where both look:
 
 {loose()}
 
-Where our time goes at pile-up 200, in per cent: {stages}.
+Our time at pile-up 200 goes to these stages, in per cent: {stages}.
 
-The fit beside ACTS's Kalman fitter on the same tracks and hits ({tracking["fit"]["ours"]["n_resolution"]:,} tracks of findable particles; widths of pulls are standard deviations):
+The fit stands beside ACTS's Kalman fitter on the same tracks and hits: {tracking["fit"]["ours"]["n_resolution"]:,}
+tracks of findable particles. Widths of pulls are standard deviations:
 
 {fits()}
 
-What the pruning buys: the same chain on all of the reference window's edges, with a network trained on the edges of the same events (`gnn-window`, 40 epochs and not 60). The window does not compare edges with the clusters, so its
-network sees slopes and their errors at each hit, but no pulls; builder and cuts are those tuned for the cones. Time and memory are the point:
+The last table shows what the pruning buys. It has the same chain on all of the reference window's edges, with a
+network trained on the edges of the same events (`gnn-window`, 40 epochs and not 60). The window does not compare edges with the clusters. Its
+network therefore sees slopes and their errors at each hit, but no pulls. Builder and cuts are those tuned for
+the cones. Time and memory are the point:
 
 {graphs()}
 
 ## The size of the graph network
 
-`bash benchmarks/network_size.sh`: networks trained on the same events, run in turn on {size["n_events"]} events of pile-up 200. Loss on events used for nothing else; efficiency of {next(iter(size["networks"].values()))["n_findable"]:,} findable particles, so that differences below 0.001 are
-chance. Times are over those of the shipped network: features, screen and network, and all from clusters with estimates to fitted tracks.
+`bash benchmarks/network_size.sh` runs networks trained on the same events in turn on {size["n_events"]} events of
+pile-up 200. The loss is that of events used for nothing else. The efficiency is that of {n_findable:,} findable
+particles, so differences below 0.001 are chance. Times are over those of the shipped network: first features,
+screen and network, then all from clusters with estimates to fitted tracks.
 
 {sizes()}
 """
 
 
-def headline() -> str:
-    """The README's table."""
-    tracking, seeding = results("bench-tracking"), results("bench-seeding")
-    ours, acts = tracking["ours"], tracking["acts"]
-    cones, window = (seeding["methods"][name] for name in ("cone", "window"))
-    body = [
-        [
-            "edges to look at",
-            SEARCH,
-            f"window: {window['edges']:,.0f}",
-            f"{cones['edges']:,.0f}, with {100 * cones['edge_efficiency_0p9']:.2f} % of the findable "
-            f"particles' edges (window: {100 * window['edge_efficiency_0p9']:.2f} %)",
-        ],
-        [
-            "seeding",
-            SEARCH,
-            f"ACTS, tuned: {seeding['methods']['acts-grid']['seeds']:,.0f} seeds",
-            f"{cones['seeds']:,.0f} seeds in {seeding['ratio_time_to_acts']:.2f} of the time",
-        ],
-        ["track efficiency", CHAIN, f"ACTS, tuned: {acts['efficiency']:.4f}", f"{ours['efficiency']:.4f}"],
-        ["fakes", CHAIN, f"{acts['fake_rate']:.4f}", f"{ours['fake_rate']:.4f}"],
-        [
-            "time from clusters with estimates to fitted tracks",
-            CHAIN,
-            "1",
-            f"{tracking['ratio_time']:.2f} ({tracking['ratio_time_with_estimates']:.2f} with the estimates "
-            f"made on the CPU)",
-        ],
-        [
-            "resolution of d0, z0, q/p",
-            CHAIN,
-            f"{acts['resolution_d0_um']:.0f} µm, {acts['resolution_z0_um']:.0f} µm, "
-            f"{100 * acts['resolution_qop_rel']:.2f} %",
-            f"{ours['resolution_d0_um']:.0f} µm, {ours['resolution_z0_um']:.0f} µm, "
-            f"{100 * ours['resolution_qop_rel']:.2f} %",
-        ],
-    ]
-    table = rows(["pile-up 200, one thread", "cones hold", "reference", "smartpix"], body)
-    return f"""{table}
-
-The rows are of two chains on fresh events. Edges and seeds: the search alone, as `seeding` has it, on {seeding["n_events"]} events (`smartpix bench seeding`).
-Tracks: `smartpix run` with its wider cones, since the graph network's screen drops what comes in with them, on {tracking["n_events"]} events (`smartpix bench tracking`).
-"""
-
-
-def prose() -> dict[str, tuple[str, ...]]:
-    """Sentences of the README with measured numbers, each ``{}`` standing for one, and the numbers."""
-    pull, bench, chip = results("pull"), results("bench-mdn"), results("chain-quantised")
-    acts_clusters, acts_chain, seeding = (
-        results("acts-clusters"),
-        results("acts-chain"),
-        results("bench-seeding"),
-    )
-    barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
-    widths = sorted(barrel["pull_sigma"].values())
-    # The network on sums has its cot alpha told apart.
-    quiet = {
-        (name, target): width
-        for name in ("conv-20t-float", "conv-2t-float", "columns-2t-float", "mlp-2t-float")
-        for target, width in bench[name]["pull_sigma"].items()
-    }
-    sums = quiet.pop(("mlp-2t-float", "cot_alpha"))
-    inside = [f"{100 * endcap['within_1_sigma'][axis]:.0f}" for axis in "xy"]
-    return {
-        "the chain at pile-up 200 keeps {} % of the tracks as before": (
-            f"{100 * chip['8 bits']['track_efficiency']:.1f}",
-        ),
-        "with a reduction of {} instead of {}.": (
-            f"{chip['8 bits']['reduction']:.1f}",
-            f"{chip['float']['reduction']:.1f}",
-        ),
-        "pulls are {} to {} wide": (f"{widths[0]:.2f}", f"{widths[-1]:.2f}"),
-        "the 68 % ellipsoid holds {} (`smartpix study pull`)": (f"{barrel['coverage68']:.2f}",),
-        "the joint test keeps {} % of the findable particles' edges at pile-up 200": (
-            f"{100 * seeding['methods']['cone']['edge_efficiency_0p9']:.1f}",
-        ),
-        "and {} and {} % of them lie within one sigma": (inside[0], inside[1]),
-        "what keeps the reduction over all pairs at {}": (f"{seeding['reduction_all']:.1f}",),
-        "widths up to {}, and {} for cot alpha of the network on row and column sums": (
-            f"{max(quiet.values()):.2f}",
-            f"{sums:.2f}",
-        ),
-        "with the shipped ones {} % of the particles are found": (
-            f"{100 * acts_clusters['shipped']['track_efficiency']:.0f}",
-        ),
-        "with trained ones {} %.": (f"{100 * acts_clusters['own']['track_efficiency']:.1f}",),
-        "cones on them take {} of the time of its own seeding": (
-            f"{acts_clusters['in_acts']['own']['ratio_time']:.1f}",
-        ),
-        "on smart pixels {} ([both]": (f"{acts_chain['ratio_time']:.2f}",),
-    }
-
-
-def readme(text: str) -> str:
-    """The README with its headline and its measured numbers.
-
-    Raises:
-        ValueError: a sentence of :func:`prose` is not in it, or more than once.
-    """
-    text = HEADLINE.sub(lambda found: found[1] + headline() + found[2], text)
-    for sentence, numbers in prose().items():
-        words = [re.escape(part).replace(r"\ ", r"\s+") for part in sentence.split("{}")]
-        pattern = "(" + f"){NUMBER}(".join(words) + ")"
-        if len(re.findall(pattern, text)) != 1:
-            raise ValueError(
-                f"README.md: the sentence '{sentence}' must be there once; change it in "
-                f"docs/make_benchmarks.py too"
-            )
-        text = re.sub(
-            pattern,
-            lambda found, n=(*numbers, ""): "".join(a + b for a, b in zip(found.groups(), n, strict=True)),
-            text,
-        )
-    return text
-
-
 def benchmarks() -> str:
     """The whole page."""
-    return page()
+    return wrap(page())
 
 
 if __name__ == "__main__":
-    (DOCS / "benchmarks.md").write_text(benchmarks(), encoding="utf-8")
-    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    Path(__file__).with_name("benchmarks.md").write_text(benchmarks(), encoding="utf-8")

@@ -2,7 +2,12 @@
 
 import dataclasses
 import inspect
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page_text import wrap
 
 from tracking.options import RunOptions
 
@@ -11,8 +16,8 @@ INTRODUCTION = """\
 
 <!-- Made by docs/make_options.py from the dataclasses: edit there. -->
 
-`smartpix run --options FILE.toml` reads a file with one section per stage; `--set section.key=value` wins over the file; what neither names keeps the
-default below. An unknown key is an error that names the nearest one.
+`smartpix run --options FILE.toml` reads a file with one section per stage. `--set section.key=value` wins over the
+file. What neither names keeps the default below. An unknown key is an error that names the nearest one.
 
 ```toml
 estimates = "auto"
@@ -42,7 +47,7 @@ def options() -> str:
         value = getattr(default, option.name)
         if dataclasses.is_dataclass(value):
             parts.append(section(option.name, value))
-    return "\n".join(parts)
+    return wrap("\n".join(parts))
 
 
 if __name__ == "__main__":

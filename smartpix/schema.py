@@ -100,9 +100,7 @@ CLUSTERS: dict[str, Column] = {
     "sigma_x": Column("f4", "mm", "uncertainty of local_x"),
     "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
     "charge": Column("f4", "e", "sum of the last slice over the pixels"),
-    "truncated": Column(
-        "?", "", "the cluster does not fit the 13 x 21 window of the network, or touches the module's edge"
-    ),
+    "truncated": Column("?", "", "does not fit the network's 13 x 21 window, or touches the module's edge"),
 }
 
 PIXELS: dict[str, Column] = {
@@ -182,10 +180,10 @@ TRACK_HITS: dict[str, Column] = {
     "residual_x": Column("f4", "mm", "measured less fitted x on the module"),
     "residual_y": Column("f4", "mm", "measured less fitted y on the module"),
     "pull_x": Column(
-        "f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"
+        "f4", "", "residual over its standard deviation; 0 where the fit needs the hit"
     ),
     "pull_y": Column(
-        "f4", "", "residual over its standard deviation; 0 where the fit could not do without the hit"
+        "f4", "", "residual over its standard deviation; 0 where the fit needs the hit"
     ),
     "outlier": Column("?", "", "not in the fit; residual and pull are against the track of the others"),
 }

@@ -13,18 +13,20 @@ from tracking.cli.main import _parser
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [
-    line.split("#")[0].strip()
-    for page in (ROOT / "README.md", ROOT / "data" / "README.md")
-    for kind, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(), flags=re.DOTALL)
-    if kind == "sh"
-    for line in text.splitlines()
-    if line.startswith("smartpix ")
-]
+COMMANDS = sorted(
+    {
+        line.split("#")[0].strip()
+        for page in (ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md"))
+        for kind, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(), flags=re.DOTALL)
+        if kind == "sh"
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.startswith("smartpix ")
+    }
+)
 
 
 def test_the_readme_has_commands_and_python():
-    assert len(COMMANDS) >= 6
+    assert len(COMMANDS) >= 30
     assert [kind for kind, _ in BLOCKS].count("python") == 1
 
 

@@ -18,7 +18,7 @@ from smartpix.schema import InputError
 
 __all__ = ["METADATA", "cluster_checksums", "described_checksums", "our_field"]
 
-METADATA, SUMS = b"smartpix", b"smartpix.io.checksums"
+METADATA, SUMS = b"smartpix", b"smartpix.checksums"
 FIELD_ID, FIRST_ID = b"PARQUET:field_id", 0x53500000
 """Parquet's ids of our columns count from here: a table is known for ours even where its metadata are
 gone.

@@ -30,7 +30,7 @@ COLUMNS = {
     "track_id": ("int32", "number of the track in its event, as in `tracks.root`, from 0; -1: on none"),
     "track_score": (
         "float32",
-        "its score; 0 on none. Of a hit on two tracks the one with the higher score counts",
+        "its score; 0 on none. On two tracks the higher score counts",
     ),
 }
 SAME_PLACE = 0.01
