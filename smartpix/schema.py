@@ -179,12 +179,8 @@ TRACK_HITS: dict[str, Column] = {
     "id": Column("i8", "", "`cluster_hit_id`"),
     "residual_x": Column("f4", "mm", "measured less fitted x on the module"),
     "residual_y": Column("f4", "mm", "measured less fitted y on the module"),
-    "pull_x": Column(
-        "f4", "", "residual over its standard deviation; 0 where the fit needs the hit"
-    ),
-    "pull_y": Column(
-        "f4", "", "residual over its standard deviation; 0 where the fit needs the hit"
-    ),
+    "pull_x": Column("f4", "", "residual over its standard deviation; 0 where the fit needs the hit"),
+    "pull_y": Column("f4", "", "residual over its standard deviation; 0 where the fit needs the hit"),
     "outlier": Column("?", "", "not in the fit; residual and pull are against the track of the others"),
 }
 

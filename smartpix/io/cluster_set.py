@@ -30,12 +30,8 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 LABELS: dict[str, Column] = {
-    "x-entry": Column(
-        "f8", "um", "entry into the sensor, from the origin pixel's centre, along the columns"
-    ),
-    "y-entry": Column(
-        "f8", "um", "entry into the sensor, from the origin pixel's centre, along the rows"
-    ),
+    "x-entry": Column("f8", "um", "entry into the sensor, from the origin pixel's centre, along the columns"),
+    "y-entry": Column("f8", "um", "entry into the sensor, from the origin pixel's centre, along the rows"),
     "z-entry": Column("f8", "um", "0: through the far side, the thickness: through the pixel side"),
     "n_x": Column("f8", "GeV", "momentum, sensor frame"),
     "n_y": Column("f8", "GeV", "momentum, sensor frame"),
