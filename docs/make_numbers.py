@@ -493,6 +493,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         )
         for bits in ("5 bits", "4 bits")
     }
+    lost_least = [r["edge_efficiency_0p9"] for s in seeding["sensors"].values() for r in s.values()]
     worker, caller = dask["cpu_s_worker_per_event"], dask["cpu_s_merge_per_event"]
     shipped, own, window = (clusters[key] for key in ("shipped", "own", "window"))
     reductions = {"all": seeding["reduction_all"], "barrel": seeding["reduction_barrel"]}
@@ -577,6 +578,10 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "collected charge ({} to {})": (
                 f"{half['number of slices']['1 (19)']:.3f}",
                 f"{half['number of slices']['2 (0, 19)']:.3f}",
+            ),
+            "the efficiency is {} throughout": (f"{min(lost_least):.3f}",),
+            "more than two buy {} %.": (
+                f"{100 * (1 - half['number of slices']['8'] / half['number of slices']['2 (0, 19)']):.0f}",
             ),
             "the half width is {}. What": (f"{half['threshold [e]']['0, no noise']:.3f}",),
             "parameters buy {} %.": (

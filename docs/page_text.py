@@ -24,7 +24,7 @@ def blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
     """The blocks of a page: kind (``prose``, ``table`` or ``verbatim``), indentation, lines.
 
     ``prose`` is a paragraph or an item of a list; ``verbatim`` is everything that is not text: code,
-    headings, comments, empty lines.
+    headings, comments, directives of the site, empty lines.
     """
     fenced, kind, indent, lines = False, "", "", []
     for line in text.split("\n"):
@@ -32,7 +32,7 @@ def blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
         if fenced or FENCE.match(line):
             fenced = fenced != bool(FENCE.match(line))
             this, starts = "verbatim", True
-        elif not line.strip() or line.lstrip().startswith(("#", "<!--", "!!!")):
+        elif not line.strip() or line.lstrip().startswith(("#", "<!--", "!!!", ":::")):
             this, starts = "verbatim", True
         elif line.lstrip().startswith("|"):
             this, starts = "table", kind != "table"

@@ -118,6 +118,8 @@ def test_the_file_is_laid_out_as_the_public_ones(tmp_path):
         "format": "smartpix clusters", "version": 1, "slices": [0, 3, 19], "shape": [3, 4], "sensor": SENSOR,
         "made_by": {"command": "test"}, "checksums": "crc32",
     }  # fmt: skip
+    # Keys of the format, whatever the modules are called.
+    assert set(table.schema.metadata) == {b"smartpix", b"smartpix.checksums"}
     assert pq.read_metadata(tmp_path / "F.parquet").row_group(0).column(0).compression == "ZSTD"
 
 
