@@ -1,7 +1,6 @@
-"""Write docs/options.md from the option dataclasses: python docs/make_options.py."""
+"""Write docs/options.md from the dataclasses of options: python docs/make_options.py."""
 
 import dataclasses
-import inspect
 import sys
 from pathlib import Path
 
@@ -9,15 +8,28 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from page_text import wrap
 
+from smartpix.export.hls import HlsOptions
+from smartpix.simulate.dataset_options import DatasetOptions
+from smartpix.simulate.options import SimulateOptions
+from smartpix.train.options import TrainMdnOptions
+from tracking.cli.compress import TRAINING
+from tracking.cli.flags import documentation, marked, shown
+from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.options import RunOptions
 
 INTRODUCTION = """\
-# Options of a run
+# Options
 
 <!-- Made by docs/make_options.py from the dataclasses: edit there. -->
 
-`smartpix run --options FILE.toml` reads a file with one section per stage. `--set section.key=value` wins over the
-file. What neither names keeps the default below. An unknown key is an error that names the nearest one.
+Every option has one default, which the commands' `--help`, this page and the classes in Python share.
+
+- `smartpix run --options FILE.toml` reads a file with one section for each stage.
+- `--set section.key=value` sets any option of a command. It wins over the file.
+- Common options have a flag. A flag wins over the file, too.
+- A flag and `--set` for the same option are an error that names both. Of a flag, or a `--set`, that
+  is repeated, the last one counts.
+- An unknown key is an error that names the nearest one.
 
 ```toml
 estimates = "auto"
@@ -28,26 +40,67 @@ min_pt = 0.3  # softer tracks too
 ```
 """
 
+COMMANDS = {
+    "smartpix train gnn": TrainGnnOptions(),
+    "smartpix train mdn": TrainMdnOptions(),
+    "smartpix compress": TRAINING,
+    "smartpix simulate events": SimulateOptions(),
+    "smartpix simulate clusters": DatasetOptions(),
+    "smartpix export": HlsOptions(),
+}
+"""Options that ``--set`` reaches besides those of a run."""
 
-def section(name: str, defaults: object) -> str:
-    """One dataclass: its docstring and its values."""
-    lines = [f"## {f'[{name}]' if name else 'Top level'}", "", "| key | default |", "|---|---|"]
-    for option in dataclasses.fields(defaults):
-        value = getattr(defaults, option.name)
+
+def rows(options: object, above: str = "") -> list[str]:
+    """Rows of a table: those of a dataclass, and of the sections in it."""
+    said = documentation(type(options))
+    lines = []
+    for option in dataclasses.fields(options):
+        value = getattr(options, option.name)
         if not dataclasses.is_dataclass(value):
-            lines.append(f"| `{option.name}` | `{value!r}` |")
-    return "\n".join([*lines, "", "```text", inspect.cleandoc(type(defaults).__doc__ or ""), "```", ""])
+            default = f"`{shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)}`"
+            lines.append(f"| `{above}{option.name}` | {default} | {marked(said[option.name])}. |")
+    return lines
+
+
+def table(options: object, above: str = "") -> list[str]:
+    """A table of one dataclass."""
+    return ["| key | default | meaning |", "|---|---|---|", *rows(options, above), ""]
+
+
+def section(name: str, options: object, level: str) -> list[str]:
+    """A dataclass below its title, and the sections in it."""
+    text = [
+        part
+        for part in (type(options).__doc__ or "").partition("Attributes:")[0].split("\n\n")
+        if part.strip()
+    ]
+    paragraphs = [marked(" ".join(part.split())) for part in text]
+    return [f"{level} {name}", "", *(line for part in paragraphs for line in (part, "")), *table(options)]
+
+
+def inner(options: object) -> list[tuple[str, object]]:
+    """Sections of a dataclass, by name."""
+    values = ((option.name, getattr(options, option.name)) for option in dataclasses.fields(options))
+    return [(name, value) for name, value in values if dataclasses.is_dataclass(value)]
 
 
 def options() -> str:
     """The whole page."""
-    default = RunOptions()
-    parts = [INTRODUCTION, section("", default)]
-    for option in dataclasses.fields(RunOptions):
-        value = getattr(default, option.name)
-        if dataclasses.is_dataclass(value):
-            parts.append(section(option.name, value))
-    return wrap("\n".join(parts))
+    lines = [INTRODUCTION, "## Options of a run", ""]
+    lines += section("Top level", RunOptions(), "###")
+    for name, value in inner(RunOptions()):
+        lines += section(f"[{name}]", value, "###")
+    run = {type(value) for _, value in inner(RunOptions())}
+    lines += ["## Options of other commands", ""]
+    for command, defaults in COMMANDS.items():
+        lines += section(f"`{command}`", defaults, "###")
+        for name, value in inner(defaults):
+            if type(value) in run:
+                lines += [f"`{name}.*`: as [{name}] of a run.", ""]
+            else:
+                lines += table(value, f"{name}.")
+    return wrap("\n".join(lines).rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -36,23 +36,24 @@ WINDOW_RANGES = {"min_pt": (1e-3, 1e6, "GeV"), "max_z0": (1e-3, 1e6, "mm"), "max
 
 @dataclass(frozen=True)
 class ConeOptions:
-    """How wide the cones are, and what the search looks for.
+    """Width of the search cones, and which edges the search keeps.
 
     Attributes:
-        quantile: share of true next hits a cone should hold, and of true edges the joint test should keep.
-            The chain, which sorts edges afterwards, takes 0.9999 (:data:`tracking.finders.gnn.graph.WIDE`).
-        sigma_z0: width of the luminous region in z, mm.
-        sigma_d0: width of the transverse impact parameter, mm: luminous region and scattering in the beam
-            pipe.
-        min_pt: softest transverse momentum the joint test looks for, GeV; all curvatures up to its own are
-            equally likely.
-        curvature_pt: width of the curvature prior of single hits' cones, as the pT (GeV) of a track with that
-            curvature; the joint test of two hits has the edge's own curvature instead.
+        quantile: share of true next hits that a cone holds, and of true edges that the joint test keeps,
+            between 0 and 1. The chain takes 0.9999 (:data:`tracking.finders.gnn.options.WIDE`), since its
+            network sorts edges afterwards.
+        sigma_z0: width of the luminous region along z in mm.
+        sigma_d0: width of the transverse impact parameter in mm, from the luminous region and from
+            scattering in the beam pipe.
+        min_pt: softest transverse momentum that the joint test looks for, in GeV. All curvatures up to
+            its own are equally likely.
+        curvature_pt: width of the curvature prior of a single hit's cone, given as the pT in GeV of a
+            track with that curvature. The joint test of two hits uses the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
-        sigma_scale: factor on the estimates' covariance factor; 1 trusts them.
-        skips: also pairs of layers with one between them that has no hit; a run hands it to
-            :func:`smartpix.layers.layer_pairs`, whose pairs the search takes as they are.
-        max_edges: an event with more edges is refused.
+        sigma_scale: factor on the standard deviations of the estimates; 1 trusts them.
+        skips: search also pairs of layers with one layer between them that has no hit.
+            :func:`smartpix.layers.layer_pairs` makes these pairs.
+        max_edges: largest number of edges of an event; an event with more is refused.
     """
 
     quantile: float = 0.999
@@ -89,9 +90,9 @@ class SeedOptions:
     """Triplets of hits.
 
     Attributes:
-        quantile: share of true pairs of edges to keep in the test of their kink.
-        per_middle: at most so many seeds a middle hit, the best ones.
-        shared: a seed may share so many of its hits with better ones, 0 to 3; 3 keeps all.
+        quantile: share of true pairs of edges that the test of their kink keeps, between 0 and 1.
+        per_middle: largest number of seeds for each middle hit; the best are kept.
+        shared: number of its hits, 0 to 3, that a seed may share with better seeds; 3 keeps all seeds.
     """
 
     quantile: float = 0.99999
@@ -106,10 +107,15 @@ class SeedOptions:
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """Reference window: |dphi| of a track of ``min_pt`` (GeV) from the beam line, and |z0| below ``max_z0``
-    (mm).
+    """Reference window in azimuth and z.
 
-    Without field nothing bends, and the window is empty.
+    A pair of hits is an edge if a track from the beam line could have made it. Without field nothing bends, and
+    the window is empty.
+
+    Attributes:
+        min_pt: softest transverse momentum of such a track in GeV; it limits the difference in azimuth.
+        max_z0: largest distance of its origin from the detector's centre along z in mm.
+        max_edges: largest number of edges of an event; an event with more is refused.
     """
 
     min_pt: float = 0.5

@@ -6,6 +6,7 @@ A table is a mapping ``name -> (dtype, unit, meaning)``; the ROOT branches, the 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +43,7 @@ __all__ = [
     "check_types",
     "nearest",
     "one_line",
+    "one_of",
     "origin_pixel",
     "quoted",
     "require",
@@ -244,18 +246,37 @@ def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, f
         )
 
 
+def one_of(default: str, values: Iterable[str]) -> str:
+    """Default of an option that takes certain words only, as a field of a dataclass.
+
+    :func:`check_types` checks the words; the command line shows and completes them.
+    """
+    return dataclasses.field(default=default, metadata={"values": tuple(values)})
+
+
 def check_types(section: str, options: Any) -> None:
-    """Check that the values of a dataclass of options are of its fields' types; whole numbers do for others,
-    lists for tuples.
+    """Check that the values of a dataclass of options are of its fields' types, and words those of
+    :func:`one_of`.
+
+    Whole numbers do for others, lists for tuples.
 
     Raises:
-        InputError: one is not; names section, option, the type and the value.
+        InputError: one is not; names section, option, the type or the words, and the value.
     """
     for name, wanted in typing.get_type_hints(type(options)).items():
         value = getattr(options, name)
         if not _is_of(wanted, value):
             kind = wanted.__name__ if isinstance(wanted, type) else str(wanted).replace("typing.", "")
             raise InputError(f"{section}: {name} must be of type {kind} and is {one_line(repr(value))}")
+    for option in dataclasses.fields(options):
+        if words := option.metadata.get("values"):
+            value = getattr(options, option.name)
+            if value not in words:
+                hint = nearest(value, words)
+                raise InputError(
+                    f"{section}: {option.name} must be one of {', '.join(words)} and is {quoted(value)}"
+                    + (hint and f".{hint}")
+                )
 
 
 def _is_of(wanted: Any, value: object) -> bool:

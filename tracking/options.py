@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
-from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, quoted
+from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, one_of, quoted
 from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.finders.options import BuildOptions
 from tracking.fit.options import FitOptions, VertexOptions
@@ -30,30 +30,42 @@ class RunOptions:
     """A whole run.
 
     Attributes:
-        estimates: ``auto`` (the MDN where one was trained for the sensor, else cluster shapes), ``mdn``,
-            ``shape``, or ``quantised``: what the chip would send, bit for bit.
-        mdn_barrel, mdn_endcap: the MDN's weights: shipped ones by name, or the path of a .safetensors.
-        shape: the cluster-shape weights likewise; ``auto`` takes the shipped ones that fit the sensor.
-        fixed_barrel, fixed_endcap: the quantised networks' weights, likewise.
-        link_bits: of each of the 14 outputs that the chip sends; 0: all they have.
-        graph: ``cone`` or ``window``: the edges that the graph network scores, and was trained on.
-        gnn: the graph network's weights: shipped by name, or a path.
+        estimates: source of positions and directions: ``auto`` (the MDN where one was trained for the
+            sensor, cluster shapes otherwise), ``mdn``, ``shape`` or ``quantised`` (what the chip would
+            send, bit for bit).
+        mdn_barrel: weights of the barrel's MDN: shipped ones by name, or the path of a .safetensors.
+        mdn_endcap: weights of the end-caps' MDN, by name or path.
+        shape: cluster-shape weights, by name or path; ``auto`` takes the shipped ones that fit the
+            sensor.
+        fixed_barrel: weights of the barrel's quantised network, by name or path.
+        fixed_endcap: weights of the end-caps' quantised network, by name or path.
+        link_bits: bits of each of the 14 outputs that the chip sends, with quantised estimates; 0 sends
+            all they have.
+        graph: edges that the graph network scores and was trained on: ``cone`` or ``window``.
+        gnn: weights of the graph network, by name or path.
         write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``,
             ``tracks.parquet``, ``tracks.csv`` (one an event, with the columns of ACTS).
-        cone: of the graph's edges: :data:`tracking.finders.gnn.graph.WIDE`, which holds more than
-            ``ConeOptions()``; to change one of its options, ``dataclasses.replace(WIDE, min_pt=0.3)``.
-        findable_layers: on so many a particle must have clusters to count as findable (docs/numbers.md).
-        threads: of the estimates, the edges and the seeds; the results do not depend on it.
+        findable_layers: layers on which a particle must have clusters to count as findable
+            (docs/numbers.md).
+        threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
+        cone: cones of the graph's edges: :data:`tracking.finders.gnn.options.WIDE`, which are wider than
+            ``ConeOptions()``. To change one of its options, write ``dataclasses.replace(WIDE,
+            min_pt=0.3)``.
+        window: reference window.
+        seed: triplets of hits.
+        build: track building.
+        fit: track fit.
+        vertex: primary vertices.
     """
 
-    estimates: str = "auto"
+    estimates: str = one_of("auto", ESTIMATES)
     mdn_barrel: str = "mdn-barrel"
     mdn_endcap: str = "mdn-endcap"
     shape: str = "auto"
     fixed_barrel: str = "fixed-barrel"
     fixed_endcap: str = "fixed-endcap"
     link_bits: int = 0
-    graph: str = "cone"
+    graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"
     write: tuple[str, ...] = ()
     findable_layers: int = MIN_LAYERS
@@ -67,14 +79,6 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_types("options", self)
-        check(
-            "options",
-            "estimates",
-            self.estimates,
-            self.estimates in ESTIMATES,
-            f"one of {', '.join(ESTIMATES)}",
-        )
-        check("options", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check(
             "options",
             "write",
@@ -119,7 +123,8 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
         if key not in names:
             raise InputError(f"{where}: unknown option {quoted(above + key)}.{_meant(key, whole, names)}")
         wanted = types[key]
-        if dataclasses.is_dataclass(wanted):
+        # By its value: the type of a network may be one of several.
+        if dataclasses.is_dataclass(getattr(base, key)):
             if not isinstance(value, Mapping):
                 raise InputError(
                     f"{where}: '{key}' is a section; write [{key}] and its options below it, or --set "

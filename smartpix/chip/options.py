@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smartpix.chip.fixed_point import ACTIVATIONS, FixedPoint
 from smartpix.networks.options import CONV_FILTERS, NETWORKS, WIDEST, WIDTHS
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
+from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, one_of, quoted
 from smartpix.simulate.options import ReadoutOptions, adc_levels
 
 __all__ = ["METHODS", "SCOPES", "SURROGATES", "CompressOptions", "QuantizedOptions"]
@@ -18,24 +18,31 @@ SURROGATES = ("step", "smooth")
 
 @dataclass(frozen=True)
 class QuantizedOptions:
-    """What network the chip runs, and with how many bits.
+    """Network of the chip, and its numbers of bits.
 
     Attributes:
-        kind: ``"conv"``, ``"mlp"`` or ``"columns"``.
-        n_slices, n_rows, n_columns: of its input.
-        filters: of the first and second layer of the convolution; of the column network's first; 0: 5 and 5,
-            or 4.
-        hidden: widths of the two dense layers; 0: the kind's own (16, 14 or 21).
-        conv_bits, dense_bits, last_bits: of the weights of the convolutions, of the two hidden dense layers,
-            and of the last one, whose outputs are of different sizes.
-        activation_bits: of the results between layers.
-        activation: ``"tanh"`` (hard: what saturates at 1) or ``"relu"``.
-        output_bits, output_fraction: of the 14 outputs.
-        data_bits: of the ADC, see :func:`smartpix.simulate.readout.adc_levels`.
-        threshold, adc_max: its ends in e.
-        edges: its edges in e, if not those.
-        learn_edges: let the training move them (without negative ones: 2 bits).
-        learn_bits: let it choose each weight's bits, up to those given.
+        kind: ``conv`` (2,029 parameters), ``mlp`` or ``columns``.
+        n_slices: slices of its input.
+        n_rows: rows of its input.
+        n_columns: columns of its input.
+        filters: filters of the first and second layer of conv; those of columns and 0. A 0 takes the
+            kind's own: 5 and 5, or 4.
+        hidden: widths of the two dense layers; 0 takes the kind's own: 14 (columns), 16 (conv) or 21
+            (mlp).
+        conv_bits: bits of the convolutions' weights, 2 to 12.
+        dense_bits: bits of the weights of the two hidden dense layers, 2 to 12.
+        last_bits: bits of the last layer's weights, 2 to 12. Its outputs differ in size, so that it needs
+            more.
+        activation_bits: bits of the results between layers, 2 to 12.
+        activation: ``tanh`` (hard tanh, saturates at 1) or ``relu``.
+        output_bits: bits of each of the 14 outputs, 6 to 20.
+        output_fraction: bits of each output behind the binary point.
+        data_bits: bits of the ADC, 2 to 8 (:func:`smartpix.simulate.options.adc_levels`).
+        threshold: lowest edge of the ADC in e.
+        adc_max: charge in e at which the ADC saturates.
+        edges: edges of the ADC in e; none takes those that threshold, adc_max and data_bits give.
+        learn_edges: let the training move the edges of an ADC of 2 bits, which has no negative ones.
+        learn_bits: let the training choose each weight's bits, up to those given.
     """
 
     kind: str = "conv"
@@ -48,7 +55,7 @@ class QuantizedOptions:
     dense_bits: int = 4
     last_bits: int = 8
     activation_bits: int = 8
-    activation: str = "tanh"
+    activation: str = one_of("tanh", ACTIVATIONS)
     output_bits: int = 16
     output_fraction: int = 11
     data_bits: int = 4
@@ -65,13 +72,6 @@ class QuantizedOptions:
                 f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
                 f"{', '.join(NETWORKS)}"
             )
-        check(
-            "quantize",
-            "activation",
-            self.activation,
-            self.activation in ACTIVATIONS,
-            f"one of {', '.join(ACTIVATIONS)}",
-        )
         limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
             check(
@@ -154,26 +154,26 @@ class CompressOptions:
     """How a network is made smaller.
 
     Attributes:
-        method: ``"l1"`` or ``"l2"``: a penalty on the weights; ``"bdmm"`` or ``"mdmm"``: a share of zeros as
-            a constraint; ``"bits"``: a price on each weight's bits, with bits that are learned (HGQ, arXiv
-            2405.00645); ``"none"``.
-        target: share of weights that shall be exactly zero (bdmm, mdmm).
-        scope: the target holds for all kernels together (``"global"``) or for each (``"layer"``).
-        surrogate: what the constraint counts: ``"step"``: the exact zeros, with the slope of a smooth count;
-            ``"smooth"``: a smooth count, which narrows to the exact one as the training goes on.
-        strength: of the penalty or the price.
-        damping: c of the modified method: c / 2 (target - share)^2.
-        rate: of the multipliers' ascent, per step.
-        approach: share of the training in which the target moves in a straight line from the share at the
-            start to its value. A target far away from the start makes the multipliers climb until the weights
-            have followed, too far to come back soon.
-        keep_zeros: weights that are zero in the network started from stay zero.
+        method: ``none``; ``l1`` or ``l2``, a penalty on the weights; ``bdmm`` or ``mdmm``, a share of
+            zeros as a constraint; ``bits``, a price on each weight's bits, which are learned (HGQ, arXiv
+            2405.00645).
+        target: share of weights that the constraint makes exactly zero, between 0 and 1 (bdmm, mdmm).
+        scope: kernels that the target holds for: ``global`` (all together) or ``layer`` (each).
+        surrogate: zeros that the constraint counts: ``step`` (exact zeros, with the slope of a smooth
+            count) or ``smooth`` (a smooth count that narrows to the exact one during the training).
+        strength: factor of the penalty, or price of a bit (l1, l2, bits).
+        damping: damping c of the modified method, which adds c / 2 (target - share)^2 to the loss (mdmm).
+        rate: rate of the multipliers' ascent in each step (bdmm, mdmm).
+        approach: share of the epochs in which the target moves in a straight line from the share at the
+            start to its value (bdmm, mdmm). If the target were far away at once, the multipliers would
+            climb too far to come back soon.
+        keep_zeros: keep those weights at zero that are zero in the network started from.
     """
 
-    method: str = "none"
+    method: str = one_of("none", METHODS)
     target: float = 0.67
-    scope: str = "global"
-    surrogate: str = "step"
+    scope: str = one_of("global", SCOPES)
+    surrogate: str = one_of("step", SURROGATES)
     strength: float = 1e-3
     damping: float = 800.0
     rate: float = 0.4
@@ -182,16 +182,7 @@ class CompressOptions:
 
     def __post_init__(self) -> None:
         check_types("compress", self)
-        check("compress", "method", self.method, self.method in METHODS, f"one of {', '.join(METHODS)}")
         check("compress", "target", self.target, 0 < self.target < 1, "between 0 and 1")
-        check("compress", "scope", self.scope, self.scope in SCOPES, f"one of {', '.join(SCOPES)}")
-        check(
-            "compress",
-            "surrogate",
-            self.surrogate,
-            self.surrogate in SURROGATES,
-            f"one of {', '.join(SURROGATES)}",
-        )
         for name in ("strength", "damping", "rate"):
             check("compress", name, getattr(self, name), getattr(self, name) > 0, "positive")
         check("compress", "approach", self.approach, 0 <= self.approach < 1, "at least 0 and below 1")

@@ -27,7 +27,7 @@ from smartpix.export.hls_layers import HlsLayer, hls_layers
 from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
 from smartpix.networks.options import N_OUTPUTS
-from smartpix.schema import InputError, check, check_types, nearest, quoted
+from smartpix.schema import InputError, check, check_types, one_of, quoted
 
 __all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]
 
@@ -42,6 +42,7 @@ BACKENDS: Mapping[str, tuple[str, ...]] = {
 """Strategies by backend. hls4ml's others need their vendor's compiler already for the C simulation, and have
 none here.
 """
+STRATEGIES = tuple(dict.fromkeys(strategy for some in BACKENDS.values() for strategy in some))
 IOS = ("parallel", "stream")
 
 NAME = "smartpix"
@@ -64,38 +65,29 @@ class MismatchError(InputError):
 
 @dataclass(frozen=True)
 class HlsOptions:
-    """How the project is made.
+    """How the hls4ml project is made.
 
     Attributes:
-        backend: whose compiler it is for, one of BACKENDS.
-        io: ``"parallel"``: the whole window at once; ``"stream"``: place by place.
-        strategy: ``"latency"``, ``"resource"`` or ``"distributed_arithmetic"`` (adders without multipliers).
-        reuse: how often a multiplier works for one cluster; with 1 in parallel all places of a convolution
-            are made at once. With ``"resource"`` each layer takes the nearest number that divides its work.
-        clock_period: in ns.
-        part: device, in the vendor's spelling; empty: hls4ml's default.
+        backend: compiler that the project is for: ``vitis``, ``vivado``, ``catapult`` or ``quartus``.
+        io: ``parallel`` (the whole window at once) or ``stream`` (place by place).
+        strategy: ``latency``, ``resource`` or ``distributed_arithmetic`` (adders without multipliers);
+            quartus has only resource.
+        reuse: how often a multiplier works for one cluster. With 1 and parallel, all places of a
+            convolution are made at once; with resource, each layer takes the nearest number that divides
+            its work.
+        clock_period: period of the clock in ns.
+        part: device in the vendor's spelling; hls4ml's default if it is empty.
     """
 
-    backend: str = "vitis"
-    io: str = "parallel"
-    strategy: str = "latency"
+    backend: str = one_of("vitis", BACKENDS)
+    io: str = one_of("parallel", IOS)
+    strategy: str = one_of("latency", STRATEGIES)
     reuse: int = 1
     clock_period: float = 5.0
     part: str = ""
 
     def __post_init__(self) -> None:
         check_types("hls", self)
-        strategies = tuple(dict.fromkeys(s for all_of in BACKENDS.values() for s in all_of))
-        for name, value, known in (
-            ("backend", self.backend, BACKENDS),
-            ("io", self.io, IOS),
-            ("strategy", self.strategy, strategies),
-        ):
-            if value not in known:
-                raise InputError(
-                    f"hls: {name} {quoted(value)} is unknown.{nearest(value, known)} There are "
-                    f"{', '.join(known)}"
-                )
         possible = BACKENDS[self.backend]
         if self.strategy not in possible:
             raise InputError(

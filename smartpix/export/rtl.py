@@ -37,17 +37,17 @@ STATIC = ("shift_adder", "mux", "negative")
 
 @dataclass(frozen=True)
 class RtlOptions:
-    """What is made and measured.
+    """What is made of the Verilog and measured.
 
     Attributes:
-        clock_ns: period of the clock; 5 (200 MHz) suits programmable logic, 25 is the LHC's.
-        adders_per_stage: adders and multiplexers one after the other between two registers; 0: one per ns of
-            the clock.
-        simulate: with verilator.
+        clock_ns: period of the clock in ns; 5 (200 MHz) suits programmable logic, 25 is the LHC's.
+        adders_per_stage: adders and multiplexers one after the other between two registers; 0 takes one
+            for each ns of the clock.
+        simulate: simulate with verilator.
         fpga: count look-up tables with yosys.
         cells: map to standard cells with yosys, and find the longest path with opensta.
         family: yosys' name of the programmable logic.
-        liberty: the cells; Debian's qflow-tech-osu018 has these, of 180 nm.
+        liberty: library of cells; Debian's qflow-tech-osu018 has the default one, of 180 nm.
     """
 
     clock_ns: float = 5.0

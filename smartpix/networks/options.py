@@ -45,15 +45,21 @@ CONV_FILTERS = 5
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What network, and how charge enters it.
+    """Network of the estimates, and how charge enters it.
+
+    The input is sign * log2(1 + abs(q) / reference) / compression, with the charge q in e.
 
     Attributes:
-        kind: ``"columns"``, ``"conv"`` or ``"mlp"``.
-        n_slices, n_rows, n_columns: of its input.
-        hidden: width of the dense layers; 0: the kind's own (14, 16 and 21).
-        filters: of the column network; the convolution has 5.
-        batch_norm: normalise each layer's input over the batch while training.
-        reference, compression: the input is sign * log2(1 + |q| / reference) / compression, q in e.
+        kind: ``columns`` (2,178 parameters), ``conv`` (the talk's network of 2,029) or ``mlp`` (2,219, on
+            projections).
+        n_slices: slices of its input.
+        n_rows: rows of its input.
+        n_columns: columns of its input.
+        hidden: width of the dense layers; 0 takes the kind's own: 14 (columns), 16 (conv) or 21 (mlp).
+        filters: filters of the column network. The convolution has 5.
+        batch_norm: normalise each layer's input over the batch during training.
+        reference: charge in e at which the input leaves its linear range.
+        compression: factor that scales the logarithm of the charge.
     """
 
     kind: str = "columns"

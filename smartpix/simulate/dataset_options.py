@@ -9,12 +9,21 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_field, check_types, nearest, quoted
+from smartpix.schema import (
+    N_COLUMNS,
+    N_ROWS,
+    InputError,
+    check,
+    check_field,
+    check_types,
+    one_of,
+)
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.options import N_SLICES, PT_RANGE
 
 __all__ = [
     "DATASETS",
+    "DEFAULT_TYPE",
     "FULL",
     "INDUCTIONS",
     "PIXELAV",
@@ -52,6 +61,9 @@ SENSOR_TYPES: dict[int, Sensor] = {
 thick.
 """
 
+DEFAULT_TYPE = 2
+"""50 x 12.5 x 100 um, that of the talk's networks."""
+
 MOST_LENGTH = {"radius": (10_000, " mm"), "half_width": (1000, " mm"), "max_cot_alpha": (100, "")}
 MOST_PIXELS = 200
 
@@ -80,26 +92,28 @@ INDUCTIONS = {"full": FULL, "pixelav": PIXELAV}
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """How a data set is made.
+    """A data set of single clusters.
 
     Attributes:
-        dataset: ``"2s"``, ``"3s"`` or ``"4s"``.
-        sensor: see :data:`SENSOR_TYPES`.
+        dataset: sample of tracks: ``2s`` (barrel, pT as in collisions), ``3s`` (barrel, flat in pT) or
+            ``4s`` (end-caps, pT as in collisions).
+        sensor: pitch, thickness and voltages (:data:`SENSOR_TYPES`).
         field: solenoid field in T: along x in the barrel, along z in the end-caps.
-        radius: of the barrel layer in mm.
-        half_width: of the module along y in mm.
-        max_cot_alpha: tracks of the barrel are flat in pseudorapidity up to this.
-        pt: range in GeV; flat in 3s, otherwise the limits of the spectrum.
-        eta: range of |pseudorapidity| in the end-caps.
-        n_rows, n_columns: of the pixel array.
-        slices: sampled slices of 200 ps.
-        from_far_side: the particle enters through the far side instead of the pixel side.
-        induction: how far it is followed, ``"pixelav"`` or ``"full"``
-            (:data:`smartpix.simulate.induction.INDUCTIONS`).
+        radius: radius of the barrel layer in mm.
+        half_width: half width of the module along y in mm.
+        max_cot_alpha: largest cot alpha of tracks in the barrel, which are flat in pseudorapidity.
+        pt: range of the transverse momentum in GeV: flat in 3s, the limits of the spectrum otherwise.
+        eta: range of the absolute pseudorapidity in the end-caps.
+        n_rows: rows of the pixel array.
+        n_columns: columns of the pixel array.
+        slices: sampled slices of 200 ps, of 0 to 19 and ascending.
+        from_far_side: let particles enter through the far side instead of the pixel side.
+        induction: pixels on which charge is induced: ``pixelav`` (3 x 3 around a carrier, as in the
+            public sets) or ``full`` (5 x 13).
     """
 
-    dataset: str = "2s"
-    sensor: Sensor = field(default_factory=lambda: SENSOR_TYPES[2])
+    dataset: str = one_of("2s", DATASETS)
+    sensor: Sensor = field(default_factory=lambda: SENSOR_TYPES[DEFAULT_TYPE])
     field: float = 3.8
     radius: float = 30.0
     half_width: float = 8.0
@@ -110,7 +124,7 @@ class DatasetOptions:
     n_columns: int = N_COLUMNS
     slices: tuple[int, ...] = tuple(range(N_SLICES))
     from_far_side: bool = False
-    induction: str = "pixelav"
+    induction: str = one_of("pixelav", INDUCTIONS)
 
     def described(self) -> dict[str, float]:
         """Pitch and thickness in mm and field in T, as files and weights tell them."""
@@ -120,11 +134,6 @@ class DatasetOptions:
 
     def __post_init__(self) -> None:
         check_types("simulate clusters", self)
-        if self.dataset not in DATASETS:
-            raise InputError(
-                f"data set {quoted(self.dataset)} is unknown.{nearest(self.dataset, DATASETS)} There are "
-                + ", ".join(f"{k} ({v})" for k, v in DATASETS.items())
-            )
         where = "simulate clusters"
         low, high = self.pt
         check_field(where, self.field)
@@ -154,13 +163,6 @@ class DatasetOptions:
         for name in ("n_rows", "n_columns"):
             good = 3 <= getattr(self, name) <= MOST_PIXELS
             check(where, name, getattr(self, name), good, f"at least 3 and at most {MOST_PIXELS}")
-        check(
-            where,
-            "induction",
-            self.induction,
-            self.induction in INDUCTIONS,
-            f"one of {', '.join(INDUCTIONS)}",
-        )
         known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
         check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
 

@@ -29,9 +29,12 @@ class Sensor:
     """A planar n-in-p pixel sensor (electrons are collected).
 
     Attributes:
-        pitch_x, pitch_y, thickness: mm.
-        bias: reverse bias in V; depletion: full depletion voltage in V at this thickness.
-        temperature: K.
+        pitch_x: pitch along x in mm.
+        pitch_y: pitch along y in mm.
+        thickness: thickness in mm.
+        bias: reverse bias in V.
+        depletion: full depletion voltage at this thickness in V.
+        temperature: temperature in K.
     """
 
     pitch_x: float = 0.05

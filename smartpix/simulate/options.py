@@ -36,7 +36,13 @@ MOST_CHARGE = 1e7
 
 @dataclass(frozen=True)
 class BeamSpot:
-    """Gaussian width of the luminous region in mm (HL-LHC: arXiv 1705.08830)."""
+    """Gaussian luminous region (HL-LHC: arXiv 1705.08830).
+
+    Attributes:
+        sigma_x: width along x in mm.
+        sigma_y: width along y in mm.
+        sigma_z: width along z in mm.
+    """
 
     sigma_x: float = 0.0125
     sigma_y: float = 0.0125
@@ -52,17 +58,19 @@ class BeamSpot:
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """What is collided and kept.
+    """Particles that are made, and which of them are transported.
 
     Attributes:
-        pileup: collisions per event (exactly).
+        pileup: number of collisions in each event, exactly.
         energy: centre-of-mass energy in GeV.
-        max_eta, min_pt: particles kept for transport (GeV).
-        gun: if > 0, that many charged pions an event instead of collisions.
-        jets: that many collimated groups of charged pions on top of the collisions of each event: each
-            ``jet_pions`` of them within ``jet_radius`` in (eta, phi) of an axis inside abs(eta) <
-            ``JET_ETA``, from one vertex.
-        gun_pt: range of the gun's and the jets' pT in GeV, uniform.
+        max_eta: largest absolute pseudorapidity of a particle that is transported.
+        min_pt: smallest transverse momentum of a particle that is transported, in GeV.
+        gun: number of charged pions in each event instead of collisions; 0 makes collisions.
+        gun_pt: range of the transverse momentum of pions from the gun and in jets, in GeV; it is uniform.
+        jets: number of jets, collimated groups of charged pions, in each event on top of the collisions.
+        jet_pions: number of charged pions in a jet; all come from one vertex.
+        jet_radius: largest distance of a pion from the jet's axis in pseudorapidity and azimuth. The axes
+            lie within an absolute pseudorapidity of ``JET_ETA``.
     """
 
     pileup: int = 200
@@ -105,15 +113,15 @@ class GenerateOptions:
 
 @dataclass(frozen=True)
 class ReadoutOptions:
-    """Front-end of the chip; the same for every sampled slice.
+    """Front-end of the chip, the same for every sampled slice.
 
     Attributes:
         noise: equivalent noise charge in e.
-        threshold: a slice of a pixel below this magnitude (e) reads 0.
+        threshold: charge in e; a slice of a pixel whose magnitude is below it reads 0.
         threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
-        adc_bits: levels of the ADC as a power of two, see :func:`adc_levels`; 0 keeps the analogue charge.
+        adc_bits: bits of the logarithmic ADC, 2 to 8 (:func:`adc_levels`); 0 keeps the analogue charge.
         adc_max: charge in e above which the ADC saturates.
-        slices: sampled slices of 200 ps, 0 to 19, ascending; the last one decides what is a hit.
+        slices: sampled slices of 200 ps, of 0 to 19 and ascending. The last one decides what is a hit.
     """
 
     noise: float = 50.0
@@ -174,12 +182,18 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
 
 @dataclass(frozen=True)
 class SimulateOptions:
-    """Everything that makes a simulated file, besides the detector, the number of events and the seed.
+    """All that makes a simulated file, besides the detector, the number of events and the seed.
+
+    Pitch and thickness of the sensors come from the detector table.
 
     Attributes:
+        generate: particles.
+        beam_spot: luminous region.
+        readout: front-end.
         field: solenoid field along z in T.
-        bias: V per 100 um of thickness; depletion: V at 100 um, grows with the square of the thickness;
-            temperature: K. Pitch and thickness come from the detector table.
+        bias: bias voltage for 100 um of thickness in V.
+        depletion: full depletion voltage at 100 um in V; it grows with the square of the thickness.
+        temperature: temperature of the sensors in K.
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)

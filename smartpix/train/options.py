@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from smartpix.chip.options import CompressOptions, QuantizedOptions
 from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS, NetworkOptions
-from smartpix.schema import check, check_types
+from smartpix.schema import check, check_types, one_of
 
 __all__ = ["AUGMENTATIONS", "SCHEDULES", "TrainMdnOptions"]
 
@@ -16,24 +16,28 @@ SCHEDULES = ("cosine", "constant")
 
 @dataclass(frozen=True)
 class TrainMdnOptions:
-    """Options of the training.
+    """Training of the estimates' networks.
 
     Attributes:
-        network: see :class:`smartpix.networks.options.NetworkOptions`, or for the chip
-            :class:`smartpix.chip.quantize.QuantizedOptions`; the input's shape is taken from the clusters.
+        network: :class:`smartpix.networks.options.NetworkOptions`, or for the chip
+            :class:`smartpix.chip.options.QuantizedOptions`. The clusters give the shape of its input.
         epochs: passes over the training clusters.
-        batch_size, learning_rate: of Adam.
-        schedule: ``"cosine"``: the rate falls to 0.2 % over all epochs; ``"constant"``.
-        patience: stop when the held-out likelihood has not improved for so many epochs, and keep the best; 0:
-            never.
-        augment: any of ``"mirror-x"`` (a symmetry of the barrel and the end-caps), ``"mirror-y"`` (of the
-            end-caps, where the field is along z) and ``"shift"`` (by one pixel in any direction), each at
-            random in every pass.
-        seed: of the initial weights, the order and the augmentation.
-        validation_share: held-out last part of the clusters of every file, see :func:`split`.
-        min_share: clusters of event files need one particle with this share of the charge.
+        batch_size: clusters in a batch.
+        learning_rate: learning rate of Adam.
+        schedule: course of the learning rate: ``cosine`` (it falls to 0.2 % over all epochs) or
+            ``constant``.
+        patience: epochs without progress of the held-out likelihood after which the training stops and
+            keeps the best; 0 never stops.
+        augment: changes made at random to each cluster in every pass: ``mirror-x`` (a symmetry of barrel
+            and end-caps), ``mirror-y`` (of the end-caps, where the field is along z) and ``shift`` (by
+            one pixel).
+        seed: seed of the initial weights, the order and the augmentation.
+        validation_share: share of the clusters of every file, its last ones, that is held out
+            (:func:`smartpix.train.loop.split`).
+        min_share: share of its charge that one particle must have made in a cluster of an event file.
         compress: how a quantised network is made smaller.
-        free: share of the epochs in which a quantised network is not rounded yet, only saturated.
+        free: share of the epochs, the first ones, in which a quantised network saturates but is not
+            rounded yet.
         lesson: share of the loss that comes from the teacher, if there is one.
     """
 
@@ -41,7 +45,7 @@ class TrainMdnOptions:
     epochs: int = 60
     batch_size: int = 512
     learning_rate: float = 5e-3
-    schedule: str = "cosine"
+    schedule: str = one_of("cosine", SCHEDULES)
     patience: int = 0
     augment: tuple[str, ...] = ("mirror-x",)
     seed: int = 1
@@ -62,13 +66,6 @@ class TrainMdnOptions:
                 f"at least 1 and at most {most}",
             )
         check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
-        check(
-            "train mdn",
-            "schedule",
-            self.schedule,
-            self.schedule in SCHEDULES,
-            f"one of {', '.join(SCHEDULES)}",
-        )
         check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check(
             "train mdn",

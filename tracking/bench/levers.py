@@ -120,12 +120,13 @@ LEVERS: dict[str, dict[str, Setting]] = {
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How long each network of a study is trained: the same for all, shorter than for the shipped ones.
+    """How long each network of a study is trained: the same for all, shorter than the shipped ones.
 
     Attributes:
-        clusters: simulated for each sensor; a fifth is held out.
-        epochs, seed: of each training.
-        dataset: of the clusters.
+        clusters: clusters simulated for each sensor; a fifth is held out.
+        epochs: epochs of each training.
+        seed: seed of each training.
+        dataset: sample of tracks: ``2s`` (barrel), ``3s`` (barrel, flat in pT) or ``4s`` (end-caps).
     """
 
     clusters: int = 120_000

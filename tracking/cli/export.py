@@ -6,9 +6,14 @@ import argparse
 import json
 from typing import Any
 
+from smartpix.export.hls import BACKENDS, HlsOptions
+from smartpix.export.rtl import RtlOptions
 from smartpix.schema import check
+from tracking.cli.flags import option_flags
+from tracking.cli.options import asked, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path
+from tracking.options import from_mapping
 
 __all__ = ["add_export"]
 
@@ -31,20 +36,7 @@ def add_export(commands: Any) -> None:
     export.add_argument(
         "-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx"
     )
-    export.add_argument(
-        "--backend", default="vitis", help="vitis, vivado, catapult or quartus (default: %(default)s)"
-    )
-    export.add_argument("--io", default="parallel", help="parallel or stream (default: %(default)s)")
-    export.add_argument("--strategy", metavar="HOW", help=(
-        "latency, resource or distributed_arithmetic (default: latency, or the backend's only one)"
-    ))  # fmt: skip
-    export.add_argument(
-        "--reuse", type=int, default=1, metavar="N", help="of a multiplier per cluster (default: %(default)s)"
-    )
-    export.add_argument("--part", default="", help="device (default: hls4ml's)")
-    export.add_argument(
-        "--clock", type=float, default=5.0, metavar="NS", help="period (default: %(default)s)"
-    )
+    option_flags(export, HlsOptions(), "backend", "io", "strategy", "reuse", "part", clock_period="--clock")
     export.add_argument(
         "--clusters", type=int, default=2000, metavar="N", help="in the test bench (default: %(default)s)"
     )
@@ -61,6 +53,7 @@ def add_export(commands: Any) -> None:
         "--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)"
     )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
+    set_flag(export, "reuse=2")
     json_flag(export)
     export.set_defaults(command_function=_export)
 
@@ -72,19 +65,22 @@ def _export(options: argparse.Namespace) -> None:
     if options.output.suffix in FORMATS:
         print_result(options, export_network(options.weights, options.output))
         return
-    from smartpix.export.hls import BACKENDS, HlsOptions, write_project
-    from smartpix.export.rtl import RtlOptions, write_rtl
+    from smartpix.export.hls import write_project
+    from smartpix.export.rtl import write_rtl
     from smartpix.files import replace_folder_when_done
 
     check("export", "clusters", options.clusters, options.clusters >= 1, "at least 1")
-    strategy = options.strategy or BACKENDS.get(options.backend, ("latency",))[0]
-    hls = HlsOptions(options.backend, options.io, strategy, options.reuse, options.clock, options.part)
-    rtl = RtlOptions(clock_ns=options.clock, fpga=not options.no_synthesis, cells=not options.no_synthesis)
+    values = asked(options)
+    # The backend's first one: not all have the default.
+    values.setdefault("strategy", BACKENDS.get(values.get("backend", HlsOptions.backend), ("latency",))[0])
+    hls: HlsOptions = from_mapping(HlsOptions(), values, "--set")
+    synthesis = not options.no_synthesis
+    rtl = RtlOptions(clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
     network, description = load_fixed(options.weights)
     with replace_folder_when_done(options.output) as new:
         log(f"{options.clusters} clusters for the test bench")
         codes = bench_codes(network, description, options.clusters, options.file, options.seed)
-        log(f"hls4ml: {options.backend}, {options.io}, {strategy}; C simulation")
+        log(f"hls4ml: {hls.backend}, {hls.io}, {hls.strategy}; C simulation")
         result = {"weights": str(options.weights), **write_project(network, new / "hls", codes, hls)}
         if options.rtl:
             result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)

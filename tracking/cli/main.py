@@ -5,28 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 from smartpix.files import refused
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
 from tracking.cli.measure import add_bench, add_study
-from tracking.cli.options import chain_flags, chain_options
-from tracking.cli.output import json_flag, log, logged, print_json, print_result
+from tracking.cli.output import json_flag, log, logged, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
+from tracking.cli.run import add_run
 from tracking.cli.simulate import add_simulate
 from tracking.cli.streams import ReaderGoneError, results_alone, streams
 from tracking.cli.train import add_train
-from tracking.inputs import check_folder, check_some, expand
-from tracking.runs.outputs import EXTRA
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 DESCRIPTION = """\
 Pixel clusters in, tracks out, through calibrated cones: a network reads direction and covariance from each
@@ -49,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     usage.
     """
     with streams(), logged():
-        options, wrong = parse(_parser(), arguments)
+        options, wrong = parse(parser(), arguments)
         if wrong:
             log(f"smartpix: {wrong}")
             return 2
@@ -74,53 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line with all commands."""
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = Parser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
-    parser.add_argument("--version", action="version", version=f"smartpix {version('smartpix')}")
-    commands = subcommands(parser, "commands", "COMMAND")
+    smartpix = Parser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
+    smartpix.add_argument("--version", action="version", version=f"smartpix {version('smartpix')}")
+    commands = subcommands(smartpix, "commands", "COMMAND")
 
-    run = commands.add_parser("run", help="clusters to tracks: the whole chain", description=(
-        "Run the whole chain on event files; without files, on the embedded sample. Writes tracks.root, "
-        "summary.json and figures."
-    ))  # fmt: skip
-    run.add_argument("files", nargs="*", type=named_path, metavar="FILE", help=(
-        "event files (ROOT), or patterns in quotes ('pu200-*.root'); default: the embedded sample"
-    ))  # fmt: skip
-    run.add_argument(
-        "-o",
-        "--output",
-        type=named_path,
-        default=Path("smartpix-out"),
-        help="folder for the results (default: %(default)s)",
-    )
-    chain_flags(run)
-    run.add_argument(
-        "--write",
-        action="append",
-        default=[],
-        choices=EXTRA,
-        help="one more file of results; may be repeated",
-    )
-    run.add_argument("--join", type=named_path, metavar="ORIGINAL", help=(
-        "what the files were converted from: also write track number and score for every hit of it, in its "
-        "order"
-    ))  # fmt: skip
-    run.add_argument("--no-figures", action="store_true", help="write no figures")
-    run.add_argument("--dask", metavar="ADDRESS|local", help=(
-        "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see "
-        "docs/scaling.md"
-    ))  # fmt: skip
-    run.add_argument(
-        "--workers", type=int, metavar="N", help="processes of --dask local (default: one per core)"
-    )
-    run.add_argument(
-        "--events-per-unit", type=int, default=10, metavar="N",
-        help="events that are run, sent and kept together (default: %(default)s)",
-    )  # fmt: skip
-    json_flag(run)
-    run.set_defaults(command_function=_run)
-
+    add_run(commands)
     info = commands.add_parser("info", help="what a file holds", description=(
         "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or "
         "a folder) or weights "
@@ -166,41 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
     json_flag(detector)
     detector.set_defaults(command_function=_detector)
-    return parser
-
-
-def _run(options: argparse.Namespace) -> None:
-    from smartpix.shipped import data_path
-
-    # What is known to be wrong is said before the seconds that the imports take.
-    if options.workers is not None and options.dask != "local":
-        raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
-    check("run", "events_per_unit", options.events_per_unit, options.events_per_unit >= 1, "at least 1")
-    files = expand(options.files or [data_path("sample.root")])
-    check_some(files)
-    check_folder(options.output)
-    run_options = chain_options(options)
-    from tracking.cli.summary import print_summary
-    from tracking.runs.driver import run
-    from tracking.runs.workers import connect
-
-    with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
-        if options.write:
-            run_options = replace(run_options, write=tuple(options.write))
-        summary = run(
-            files, options.output, run_options, client, not options.no_figures, options.events_per_unit,
-            options.join,
-        )  # fmt: skip
-    if options.json:
-        print_json(summary)
-    else:
-        print_summary(summary, options.output)
-    if failed := summary["failed"]:
-        raise InputError(
-            f"{len(failed)} of {len(failed) + len(summary['files'])} files are left out: "
-            f"{', '.join(failed)}; the reasons are in "
-            f"{options.output / 'summary.json'}. The same command does only these when they are repaired"
-        )
+    return smartpix
 
 
 def _info(options: argparse.Namespace) -> None:

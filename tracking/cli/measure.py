@@ -11,7 +11,8 @@ from smartpix.schema import InputError, check
 from tracking.cli.output import json_flag, log, print_json, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.streams import show
-from tracking.cli.train import sensor_flag, set_threads
+from tracking.cli.threads import set_threads
+from tracking.cli.train import sensor_flag
 
 __all__ = ["add_bench", "add_study"]
 

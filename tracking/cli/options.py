@@ -5,19 +5,26 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from smartpix.schema import ESTIMATES, InputError, quoted
+from smartpix.schema import InputError, quoted
 from smartpix.text import parse_toml, read_toml
+from tracking.cli.flags import option_flags
 from tracking.cli.parser import named_path
+from tracking.options import RunOptions, from_mapping
 
-if TYPE_CHECKING:
-    from tracking.options import RunOptions
-
-__all__ = ["chain_flags", "chain_options", "read_options", "set_option"]
+__all__ = ["asked", "chain_flags", "chain_options", "read_options", "set_flag", "set_option"]
 
 HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 """Numbers like .2 and 1., which Python reads and TOML does not."""
+
+
+def set_flag(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add ``--set``."""
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
+        f"any option, e.g. {example}; docs/options.md lists them. A flag and --set for the same option are "
+        "an error"
+    ))  # fmt: skip
 
 
 def chain_flags(parser: argparse.ArgumentParser) -> None:
@@ -26,42 +33,43 @@ def chain_flags(parser: argparse.ArgumentParser) -> None:
         "--options",
         type=named_path,
         metavar="TOML",
-        help="file of options, a section per stage; see docs/options.md",
+        help="file of options, a section for each stage; --set and flags win over it",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one option, e.g. cone.quantile=0.99; wins over the file",
-    )
-    parser.add_argument("--estimates", choices=ESTIMATES, help="where positions and directions come from")
-    parser.add_argument(
-        "--link-bits",
-        type=int,
-        metavar="N",
-        help="bits of each output that the chip sends, with quantised estimates",
-    )
+    set_flag(parser, "cone.quantile=0.99")
+    option_flags(parser, RunOptions(), "estimates", "link_bits")
 
 
 def chain_options(options: argparse.Namespace) -> RunOptions:
-    """What the flags ask for.
+    """What a file of options, ``--set`` and the flags ask for.
 
     Raises:
-        InputError: an unknown option or a value that cannot be.
+        InputError: an unknown option, a value that cannot be, or an option given in two ways.
     """
-    values = read_options(options.options) if options.options else {}
-    for assignment in options.set:
-        set_option(values, assignment)
-    if options.estimates:
-        values["estimates"] = options.estimates
-    if options.link_bits is not None:
-        values["link_bits"] = options.link_bits
-    # Takes seconds; what is no TOML is known before.
-    from tracking.options import RunOptions, from_mapping
-
+    values = asked(options, read_options(options.options) if options.options else {})
     made: RunOptions = from_mapping(RunOptions(), values, str(options.options or "options"))
     return made
+
+
+def asked(options: argparse.Namespace, values: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values of options by section: those of a file, and over them those of ``--set`` and the flags.
+
+    Neither ``--set`` nor a flag wins over the other: which one was meant cannot be known.
+
+    Raises:
+        InputError: a flag and ``--set`` give the same option.
+    """
+    values = {} if values is None else values
+    given: dict[str, tuple[str, Any]] = getattr(options, "given", {})
+    for assignment in options.set:
+        name = set_option(values, assignment)
+        for option, (flag, _) in given.items():
+            if f"{option}.".startswith(f"{name}."):
+                raise InputError(
+                    f"--set {quoted(assignment)} and {flag} both set {option}; leave one of them out"
+                )
+    for option, (_, value) in given.items():
+        _put(values, option, value, option)
+    return values
 
 
 def read_options(path: str | Path) -> dict[str, Any]:
@@ -88,8 +96,11 @@ def read_options(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a TOML file ({error})") from error
 
 
-def set_option(values: dict[str, Any], assignment: str) -> None:
+def set_option(values: dict[str, Any], assignment: str) -> str:
     """Apply ``section.key=value`` (or ``key=value``) to a mapping, the value as TOML writes it.
+
+    Returns:
+        The option's full name.
 
     Raises:
         InputError: no ``=``, or a value that is not TOML.
@@ -106,9 +117,16 @@ def set_option(values: dict[str, Any], assignment: str) -> None:
         # TOML wants digits on both sides of the point.
         if HALF_POINT.fullmatch(value):
             value = float(value)
-    *sections, last = key.strip().split(".")
+    name = key.strip()
+    _put(values, name, value, f"--set {quoted(assignment)}")
+    return name
+
+
+def _put(values: dict[str, Any], name: str, value: object, where: str) -> None:
+    """Put a value into the section that an option's full name says."""
+    *sections, last = name.split(".")
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise InputError(f"--set {quoted(assignment)}: {quoted(section)} is an option, not a section")
+            raise InputError(f"{where}: {quoted(section)} is an option, not a section")
     values[last] = value

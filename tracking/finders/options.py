@@ -14,12 +14,14 @@ class BuildOptions:
     """Track building.
 
     Attributes:
-        min_score: edges below are dropped.
-        min_hits: shortest track, in clusters on distinct layers.
-        share_score: where two particles made one cluster: a path that lacks one to ``min_hits`` takes another
-            track's, if an edge above this ties it to one of its ends; 1: never.
-        overlap_distance: where modules of a layer overlap, a second cluster is taken along if it lies this
-            near (mm) to the track's and an edge above ``overlap_score`` ties it to another of the track's.
+        min_score: score below which an edge is dropped, between 0 and 1.
+        min_hits: fewest clusters of a track, on distinct layers.
+        share_score: score above which an edge lets a path that is one cluster short of ``min_hits`` take
+            another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
+        overlap_distance: largest distance in mm between two clusters of a track on one layer, where
+            modules overlap.
+        overlap_score: score above which an edge ties such a second cluster to another cluster of the
+            track.
     """
 
     min_score: float = 0.03

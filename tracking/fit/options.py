@@ -12,24 +12,25 @@ __all__ = ["FitOptions", "VertexOptions"]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Track fit: the material it believes in, and which hits it takes.
+    """Track fit: the material it assumes, and which hits it takes.
 
-    The defaults are the generic detector's that the simulation uses, as pyacts 48.1.0 tells them
-    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): on every module 0.15 mm of silicon
-    (radiation length 95.7 mm); around every barrel layer, and in the middle of every disk, 1.5 mm of it; a
-    beam pipe of 0.8 mm of beryllium (352.8 mm) at 19 mm. The angles of the simulation's tracks say the same.
+    The defaults are those of the simulation's generic detector. They come from pyacts 48.1.0
+    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): 0.15 mm of silicon (radiation length 95.7
+    mm) on every module, 1.5 mm of it around every barrel layer and in the middle of every disk, and a beam pipe of
+    0.8 mm of beryllium (352.8 mm) at 19 mm. The kinks of simulated tracks agree with them.
 
     Attributes:
         sensor: radiation lengths of a module.
-        support: radiation lengths of a layer's support: a cylinder around a barrel layer's modules, a disk's
-            middle plane.
-        support_gap: how far outside the outermost corner of a barrel layer the support is, mm.
-        pipe, pipe_radius: radiation lengths of the beam pipe, and its radius in mm.
-        outlier_chi2: a hit that is further than this from the track of the others (chi2 of its two
-            coordinates, with angles of all four) is taken out of the fit, the worst first, as long as three
-            stay.
-        angles: also use the estimated cot alpha and cot beta.
-        straight_momentum: GeV, that tracks scatter with where there is no field.
+        support: radiation lengths of a layer's support: a cylinder around a barrel layer, the middle
+            plane of a disk.
+        support_gap: distance of the support from the outermost corner of a barrel layer in mm.
+        pipe: radiation lengths of the beam pipe.
+        pipe_radius: radius of the beam pipe in mm.
+        outlier_chi2: chi2 of a hit beside the track of the others (2 coordinates; with angles, 4) above
+            which it is taken out, the worst first, as long as three hits stay.
+        angles: use the estimated cot alpha and cot beta as well.
+        straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
+            their scattering.
     """
 
     sensor: float = 0.15 / 95.7
@@ -63,16 +64,19 @@ class VertexOptions:
     """Primary vertices.
 
     Attributes:
-        seed_sigma, seed_gap: first round: tracks with z0 known better than this make a vertex if they are not
-            further apart; mm.
-        late_sigma, late_gap: second round, of the tracks that are at no vertex yet; mm.
-        late_tracks: of these that have to be that near, itself among them.
-        min_tracks: at a vertex.
-        merge: neighbouring vertices fewer standard deviations apart are one.
-        attach: standard deviations of z0 that a track may be from its vertex.
-        worst_sigma: tracks with z0 known less well than this are at no vertex; mm.
-        blur: mm, added to the sigma of z0 in quadrature: what the fit does not know, and decays near the
-            vertex.
+        seed_sigma: largest uncertainty of z0 of a track in the first round, in mm.
+        seed_gap: largest distance in z between neighbouring tracks of a vertex in the first round, in mm.
+        late_sigma: largest uncertainty of z0 in the second round, of tracks that are at no vertex yet, in
+            mm.
+        late_gap: largest distance in z between neighbouring tracks of a vertex in the second round, in
+            mm.
+        late_tracks: tracks within that distance, itself included, that a track of the second round needs.
+        min_tracks: smallest number of tracks at a vertex.
+        merge: distance in standard deviations below which neighbouring vertices become one.
+        attach: largest distance of a track's z0 from its vertex in standard deviations.
+        worst_sigma: uncertainty of z0 in mm above which a track belongs to no vertex.
+        blur: uncertainty in mm that is added in quadrature to that of z0, for decays near the vertex and
+            what the fit does not know.
     """
 
     seed_sigma: float = 0.15

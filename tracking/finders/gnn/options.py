@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from seeding.options import ConeOptions, WindowOptions
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
-from smartpix.schema import check, check_types
+from smartpix.schema import check, check_types, one_of
 
 __all__ = ["GRAPHS", "MOST_PASSES", "WIDE", "DegradeOptions", "TrainGnnOptions"]
 
@@ -21,12 +21,12 @@ with them.
 
 @dataclass(frozen=True)
 class DegradeOptions:
-    """What is put into the events.
+    """Faults of the detector that are put into events.
 
     Attributes:
-        dead_modules: largest share of modules without hits; it varies evenly from none to this, from event to
-            event.
-        noise: largest share of hits added that no particle made; likewise.
+        dead_modules: largest share of modules without hits. From event to event it varies evenly from
+            none to this.
+        noise: largest share of hits that no particle made. It varies likewise.
     """
 
     dead_modules: float = 0.02
@@ -42,21 +42,31 @@ class DegradeOptions:
 
 @dataclass(frozen=True)
 class TrainGnnOptions:
-    """Options of the training.
+    """Training of the graph network.
 
     Attributes:
-        epochs: passes over the events, at most; screen_epochs: those of the screen, which come first.
-        learning_rate: of Adam; falls to 1 % along a cosine, for the screen and again for the network.
-        hidden, passes, screen: size of the network.
-        keep: share of true edges the screen keeps.
-        patience: stop when the held-out loss has not improved for so many epochs; the best is kept in any
-            case.
-        seed: of the initial weights, of the order and of what is degraded.
-        validation_share: share of the events that stops the training and calibrates the scores, and again of
-            those the report is made on; the last of every file.
-        estimates, mdn_barrel, mdn_endcap, shape: see :class:`tracking.options.RunOptions`.
-        graph, cone, window: see :class:`tracking.options.RunOptions`.
-        degrade: of the events trained on; those held out are as they are.
+        epochs: largest number of passes over the events.
+        screen_epochs: passes of the screen, which is trained before the network.
+        learning_rate: learning rate of Adam. It falls to 1 % along a cosine, for the screen and again for
+            the network.
+        hidden: width of the network's layers.
+        passes: message passes.
+        screen: width of the screen's layers.
+        keep: share of true edges that the screen keeps.
+        patience: epochs without progress of the held-out loss after which the training stops. The best
+            network is kept in any case.
+        seed: seed of the initial weights, the order and the faults of the detector.
+        validation_share: share of every file's events, the last ones, that stops the training and
+            calibrates the scores; and again the share that the report is made on.
+        estimates: kind of the estimates, as in :class:`tracking.options.RunOptions`: ``auto``, ``mdn`` or
+            ``shape``.
+        mdn_barrel: weights of the barrel's network, by name or path.
+        mdn_endcap: weights of the end-caps' network, by name or path.
+        shape: weights of the cluster-shape estimates, by name or path.
+        graph: edges that are scored: those in the ``cone``, or all in the ``window``.
+        cone: cones of the edges.
+        window: window of the edges.
+        degrade: faults of the events that are trained on. Held-out events stay as they are.
     """
 
     epochs: int = 30
@@ -73,7 +83,7 @@ class TrainGnnOptions:
     mdn_barrel: str = "mdn-barrel"
     mdn_endcap: str = "mdn-endcap"
     shape: str = "auto"
-    graph: str = "cone"
+    graph: str = one_of("cone", GRAPHS)
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     degrade: DegradeOptions = field(default_factory=DegradeOptions)
@@ -90,7 +100,6 @@ class TrainGnnOptions:
                 f"at least 1 and at most {most}",
             )
         check("train gnn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
-        check("train gnn", "graph", self.graph, self.graph in GRAPHS, f"one of {', '.join(GRAPHS)}")
         check(
             "train gnn",
             "seed",
