@@ -51,21 +51,16 @@ COMMANDS = {
 """Options that ``--set`` reaches besides those of a run."""
 
 
-def rows(options: object, above: str = "") -> list[str]:
-    """Rows of a table: those of a dataclass, and of the sections in it."""
+def items(options: object, above: str = "") -> list[str]:
+    """A list of a dataclass's own options: name, default and meaning."""
     said = documentation(type(options))
     lines = []
     for option in dataclasses.fields(options):
         value = getattr(options, option.name)
         if not dataclasses.is_dataclass(value):
-            default = f"`{shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)}`"
-            lines.append(f"| `{above}{option.name}` | {default} | {marked(said[option.name])}. |")
-    return lines
-
-
-def table(options: object, above: str = "") -> list[str]:
-    """A table of one dataclass."""
-    return ["| key | default | meaning |", "|---|---|---|", *rows(options, above), ""]
+            default = shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)
+            lines.append(f"- `{above}{option.name}`, default `{default}`: {marked(said[option.name])}.")
+    return [*lines, ""]
 
 
 def section(name: str, options: object, level: str) -> list[str]:
@@ -76,7 +71,7 @@ def section(name: str, options: object, level: str) -> list[str]:
         if part.strip()
     ]
     paragraphs = [marked(" ".join(part.split())) for part in text]
-    return [f"{level} {name}", "", *(line for part in paragraphs for line in (part, "")), *table(options)]
+    return [f"{level} {name}", "", *(line for part in paragraphs for line in (part, "")), *items(options)]
 
 
 def inner(options: object) -> list[tuple[str, object]]:
@@ -99,7 +94,7 @@ def options() -> str:
             if type(value) in run:
                 lines += [f"`{name}.*`: as [{name}] of a run.", ""]
             else:
-                lines += table(value, f"{name}.")
+                lines += items(value, f"{name}.")
     return wrap("\n".join(lines).rstrip() + "\n")
 
 

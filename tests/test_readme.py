@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking.cli.main import _parser
+from tracking.cli.main import parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,7 +32,7 @@ def test_the_readme_has_commands_and_python():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command):
-    _parser().parse_args(shlex.split(command)[1:])
+    parser().parse_args(shlex.split(command)[1:])
 
 
 def test_the_two_make_targets_exist():

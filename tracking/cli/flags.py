@@ -102,7 +102,7 @@ def plain(text: str) -> str:
 
 def marked(text: str) -> str:
     """A text with the marks of Markdown instead of those of docstrings."""
-    return ROLE.sub(lambda found: f"`{found[1] or found[2]}`", BRACKETS.sub("", text)).replace("|", "\\|")
+    return ROLE.sub(lambda found: f"`{found[1] or found[2]}`", BRACKETS.sub("", text))
 
 
 def shown(value: object) -> str:

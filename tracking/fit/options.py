@@ -15,9 +15,9 @@ class FitOptions:
     """Track fit: the material it assumes, and which hits it takes.
 
     The defaults are those of the simulation's generic detector. They come from pyacts 48.1.0
-    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``): 0.15 mm of silicon (radiation length 95.7
-    mm) on every module, 1.5 mm of it around every barrel layer and in the middle of every disk, and a beam pipe of
-    0.8 mm of beryllium (352.8 mm) at 19 mm. The kinks of simulated tracks agree with them.
+    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``). Every module has 0.15 mm of silicon
+    (radiation length 95.7 mm). Around every barrel layer and in the middle of every disk there is 1.5 mm of it.
+    The beam pipe is 0.8 mm of beryllium (352.8 mm) at 19 mm. The kinks of simulated tracks agree with them.
 
     Attributes:
         sensor: radiation lengths of a module.
