@@ -15,7 +15,7 @@ from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.finders.options import BuildOptions
 from tracking.fit.options import FitOptions, VertexOptions
 
-__all__ = ["EXTRA", "MIN_LAYERS", "RunOptions", "from_mapping"]
+__all__ = ["EXTRA", "MIN_LAYERS", "RunOptions", "from_mapping", "full_names"]
 
 EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
 """What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
@@ -140,7 +140,7 @@ def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
     """Options of any section that are called so; else the nearest of the section; else those called nearly
     so.
     """
-    full = {name: name.rpartition(".")[2] for name in _full_names(whole)}
+    full = {name: name.rpartition(".")[2] for name in full_names(whole)}
     if key not in full.values():
         if hint := nearest(key, names):
             return hint
@@ -150,11 +150,12 @@ def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
     return f" There are {', '.join(names)}; docs/options.md says what they are"
 
 
-def _full_names(options: Any, above: str = "") -> Iterator[str]:
+def full_names(options: Any, above: str = "") -> Iterator[str]:
+    """Names of all options of a dataclass, those of sections with the section and a dot in front."""
     for f in dataclasses.fields(options):
         value = getattr(options, f.name)
         if dataclasses.is_dataclass(value):
-            yield from _full_names(value, f"{above}{f.name}.")
+            yield from full_names(value, f"{above}{f.name}.")
         else:
             yield above + f.name
 

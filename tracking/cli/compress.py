@@ -71,7 +71,7 @@ def add_compress(commands: Any) -> None:
         training, TRAINING, "epochs", "free", "batch_size", "learning_rate", "augment", seed="--train-seed"
     )
     threads_flag(training)
-    set_flag(compress, "validation_share=0.1")
+    set_flag(compress, TRAINING, "validation_share=0.1")
     json_flag(compress)
     compress.set_defaults(command_function=_compress)
 

@@ -53,7 +53,7 @@ def add_export(commands: Any) -> None:
         "--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)"
     )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
-    set_flag(export, "reuse=2")
+    set_flag(export, HlsOptions(), "reuse=2")
     json_flag(export)
     export.set_defaults(command_function=_export)
 

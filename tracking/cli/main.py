@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from smartpix.files import refused
 from smartpix.schema import InputError
+from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
 from tracking.cli.display import add_display
@@ -123,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
     json_flag(detector)
     detector.set_defaults(command_function=_detector)
+    add_completion(commands, smartpix)
     return smartpix
 
 

@@ -11,7 +11,7 @@ from smartpix.schema import InputError, quoted
 from smartpix.text import parse_toml, read_toml
 from tracking.cli.flags import option_flags
 from tracking.cli.parser import named_path
-from tracking.options import RunOptions, from_mapping
+from tracking.options import RunOptions, from_mapping, full_names
 
 __all__ = ["asked", "chain_flags", "chain_options", "read_options", "set_flag", "set_option"]
 
@@ -19,12 +19,14 @@ HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNOREC
 """Numbers like .2 and 1., which Python reads and TOML does not."""
 
 
-def set_flag(parser: argparse.ArgumentParser, example: str) -> None:
-    """Add ``--set``."""
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
+def set_flag(parser: argparse.ArgumentParser, defaults: Any, example: str) -> None:
+    """Add ``--set`` for the options of a dataclass."""
+    flag: Any = parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
         f"any option, e.g. {example}; docs/options.md lists them. A flag and --set for the same option are "
         "an error"
     ))  # fmt: skip
+    # For shells, which complete them.
+    flag.values = tuple(f"{name}=" for name in full_names(defaults))
 
 
 def chain_flags(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,7 @@ def chain_flags(parser: argparse.ArgumentParser) -> None:
         metavar="TOML",
         help="file of options, a section for each stage; --set and flags win over it",
     )
-    set_flag(parser, "cone.quantile=0.99")
+    set_flag(parser, RunOptions(), "cone.quantile=0.99")
     option_flags(parser, RunOptions(), "estimates", "link_bits")
 
 

@@ -75,7 +75,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--rntuple", action="store_true", help="write an RNTuple instead of a TTree")
     parser.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
-    set_flag(parser, "temperature=253")
+    set_flag(parser, EVENTS, "temperature=253")
     json_flag(parser)
 
 

@@ -41,7 +41,7 @@ def add_simulate_clusters(kinds: Any) -> None:
     )  # fmt: skip
     option_flags(clusters, defaults, "slices", "field", "radius", "pt", "from_far_side", "induction")
     clusters.add_argument("-o", "--output", type=named_path, required=True, metavar="F.parquet")
-    set_flag(clusters, "max_cot_alpha=4")
+    set_flag(clusters, DatasetOptions(), "max_cot_alpha=4")
     json_flag(clusters)
     clusters.set_defaults(command_function=_simulate_clusters)
 

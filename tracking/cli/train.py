@@ -72,7 +72,7 @@ def _add_train_mdn(kinds: Any) -> None:
         seed="--train-seed",
     )  # fmt: skip
     threads_flag(training)
-    set_flag(mdn, "validation_share=0.1")
+    set_flag(mdn, TrainMdnOptions(), "validation_share=0.1")
     json_flag(mdn)
     mdn.set_defaults(command_function=_train_mdn)
 

@@ -57,7 +57,7 @@ def add_train_gnn(kinds: Any) -> None:
         training, defaults, "epochs", "screen_epochs", "patience", "learning_rate", seed="--train-seed"
     )
     threads_flag(training)
-    set_flag(gnn, "degrade.noise=0.05 or cone.quantile=0.999")
+    set_flag(gnn, TrainGnnOptions(), "degrade.noise=0.05 or cone.quantile=0.999")
     json_flag(gnn)
     gnn.set_defaults(command_function=_train_gnn)
 

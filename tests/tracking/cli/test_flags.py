@@ -55,7 +55,7 @@ def parser():
     made = argparse.ArgumentParser(prog="x")
     option_flags(made, Outer(), "count", "on", "ends", "many", kind="--sort")
     option_flags(made, Inner(), "width", section="inner.")
-    set_flag(made, "count=1")
+    set_flag(made, Outer(), "count=1")
     return made
 
 
