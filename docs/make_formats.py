@@ -13,6 +13,7 @@ from smartpix import schema
 from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.convert.acts_geometry import BARCODE
 from smartpix.convert.acts_root import PARTICLES
+from smartpix.convert.formats import BUILT_IN
 from smartpix.convert.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
 from smartpix.detector_checks import AXES_TOLERANCE, ID_LIMITS, LARGEST_COORDINATE, MOST_PIXELS
 from smartpix.io.cluster_set import LABELS, LAYOUTS
@@ -32,6 +33,8 @@ from smartpix.io.physics_checks import (
 from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
 from tracking.runs.join import COLUMNS
 from tracking.runs.outputs import ACTS_COLUMNS
+
+EXAMPLE = (Path(__file__).parents[1] / "examples" / "json_format.py").read_text()
 
 INTRODUCTION = f"""\
 # File formats
@@ -142,9 +145,7 @@ folder or zip archive of CSV tables. One event is named by the beginning of its 
 
 | format | known by |
 |---|---|
-| `trackml` | `event*-hits.csv` |
-| `acts-csv` | `event*-measurements.csv` |
-| `acts-root` | `measurements.root` |
+{chr(10).join(f"| `{name}` | `{format.known_by}` |" for name, format in BUILT_IN.items())}
 | `smartpix` | the trees of an event file |
 
 What is read:
@@ -200,6 +201,28 @@ that it is made from.
   `smartpix train shape events.root -o own.safetensors` on events of the same digitisation that have truth. Then
   run `smartpix run other.root --set shape=own.safetensors`. [In ACTS](acts.md#on-actss-own-clusters) says what
   this brings. `--set graph=window --set gnn=gnn-window` does without directions, on all of the window's edges.
+
+### A format of your own
+
+A package adds a format with one module: `find(path)` recognises a path, `read(found, options)` opens
+it, and a `Format` names both. The package names this object in its `pyproject.toml`; once it is
+installed, `smartpix convert` asks it after the built-in formats. This is all of it, from
+`examples/json_format.py`:
+
+```python
+{EXAMPLE}```
+
+Formats are asked in the order `{"`, `".join(BUILT_IN)}`, then those of packages by name, then our own
+event files. Every format is asked for every path: `find` should look at names or first bytes alone,
+and the module should import heavy packages inside its functions. A path that two formats recognise
+is refused, unless the format is named: `smartpix convert toy INPUT`. A package that cannot be imported
+is one error with its name.
+
+What `read` gives is checked as that of the built-in formats is: ids, channels, positions, charges and
+truth ([`HitTables`](api/smartpix.md), [`Crossed`](api/smartpix.md) for the truth). Bad input should
+raise `smartpix.schema.InputError` with the file, what was expected and what was found. A format inside
+smartpix is the same module in `smartpix/convert/`, with one entry in the table of
+`smartpix/convert/formats.py`.
 
 ### Back onto these files
 

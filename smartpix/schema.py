@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ __all__ = [
     "TRACK_HITS",
     "TRUTH",
     "Column",
+    "Container",
     "InputError",
     "check",
     "check_field",
@@ -49,6 +50,9 @@ __all__ = [
     "require",
     "whole_ids",
 ]
+
+Container = Literal["ttree", "rntuple"]
+"""How ROOT holds the events of a file."""
 
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""

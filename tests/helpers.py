@@ -179,3 +179,14 @@ def bound_by_permissions(command):
 def mark_of_the_dead() -> bytes:
     """The mark of a staging folder whose maker is dead: its number was given again, to this process."""
     return staging._content(dataclasses.replace(staging._this_process(), started="0"))
+
+
+def install(folder, package, modules, group, entries):
+    """Put a package with entry points into a folder, as its installation leaves it on ``sys.path``."""
+    about = folder / f"{package.replace('-', '_')}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    for name, code in modules.items():
+        (folder / name).write_text(code)

@@ -1,6 +1,6 @@
 """Event files from foreign formats: one module per format, each of which recognises a path and reads it.
 
-:mod:`smartpix.convert.formats` asks them in turn.
+:mod:`smartpix.convert.format` says what a format is, :mod:`smartpix.convert.formats` asks them in turn.
 """
 
 from typing import TYPE_CHECKING
@@ -11,15 +11,25 @@ if TYPE_CHECKING:
     from smartpix.convert.acts_csv import read_acts_event
     from smartpix.convert.acts_geometry import acts_detector
     from smartpix.convert.acts_root import open_acts_root, read_acts_root_event
-    from smartpix.convert.formats import ConvertOptions, Found, convert, detect, hits_of_event
+    from smartpix.convert.format import ConvertOptions, Format, Found, Source
+    from smartpix.convert.formats import convert, detect, find_format, format_names, hits_of_event
+    from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Unmatched
     from smartpix.convert.trackml import read_trackml_detector, read_trackml_event
 
 __all__ = [
+    "Cells",
     "ConvertOptions",
+    "Crossed",
+    "Format",
     "Found",
+    "HitTables",
+    "Source",
+    "Unmatched",
     "acts_detector",
     "convert",
     "detect",
+    "find_format",
+    "format_names",
     "hits_of_event",
     "open_acts_root",
     "read_acts_event",
@@ -33,6 +43,8 @@ __getattr__ = public_names(
     acts_csv="read_acts_event",
     acts_geometry="acts_detector",
     acts_root="open_acts_root read_acts_root_event",
-    formats="ConvertOptions Found convert detect hits_of_event",
+    format="ConvertOptions Format Found Source",
+    formats="convert detect find_format format_names hits_of_event",
+    hit_tables="Cells Crossed HitTables Unmatched",
     trackml="read_trackml_detector read_trackml_event",
 )

@@ -1,4 +1,4 @@
-"""ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its Csv...Writer classes
+"""Format ``acts-csv``, ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its Csv...Writer classes
 write them.
 """
 
@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.convert.acts_geometry import check_positions, geometry_ids, in_detector, local_of, pack_barcode
+from smartpix.convert.acts_geometry import (
+    acts_detector,
+    check_positions,
+    geometry_ids,
+    in_detector,
+    local_of,
+    pack_barcode,
+)
+from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
+from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import (
     Cells,
     Columns,
@@ -24,7 +33,7 @@ from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
-__all__ = ["acts_has_truth", "read_acts_event"]
+__all__ = ["FORMAT", "find", "read", "read_acts_event"]
 
 EXPECTED = "the columns of ACTS's CSV writers"
 PARTICLES = ("particles_simulated", "particles_initial", "particles")
@@ -39,25 +48,41 @@ PARTICLE = {"particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py"
 PARTS = tuple(f"particle_id_{part}" for part in ("pv", "sv", "part", "gen", "subpart"))
 
 
-def acts_has_truth(folder: Path, prefixes: list[str]) -> bool:
-    """Whether the events have simulated hits, their map to measurements, and particles.
+def find(path: Path) -> Found | None:
+    """Events with a table of measurements.
 
     Raises:
-        InputError: some have them and some have not.
+        InputError: two events have the same number, or an archive cannot be read.
     """
-    parts = [
-        [f"{p}-{kind}" for kind in group]
-        for p in prefixes
-        for group in (["hits"], ["measurement-simhit-map"], PARTICLES)
-    ]
-    missing = [group[-1] for group in parts if all(find_csv(folder, stem) is None for stem in group)]
-    if missing and len(missing) < len(parts):
-        raise InputError(
-            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give hits, measurement-simhit-map and "
-            f"particles for every "
-            "event, or for none"
-        )
-    return not missing
+    folder, events = event_tables(path)
+    prefixes = [prefix for prefix, tables in events.items() if "measurements" in tables]
+    return Found(FORMAT, folder, sorted_prefixes(prefixes, folder)) if prefixes else None
+
+
+def read(found: Found, options: ConvertOptions) -> Source:
+    """The events' detector and whether they have truth; the events when they are asked for.
+
+    Raises:
+        InputError: nothing tells the pixels, or truth of some of the events alone.
+    """
+    detector = acts_detector(found.path, options.detector)
+    tables = {
+        "hits": ("hits",),
+        "measurement-simhit-map": ("measurement-simhit-map",),
+        "particles": PARTICLES,
+    }
+    names = "hits, measurement-simhit-map and particles"
+    truth = options.truth and all_or_none(found.path, found.prefixes, tables, names)
+    prefixes = {event_number(prefix): prefix for prefix in found.prefixes}
+    return Source(
+        detector,
+        tuple(prefixes),
+        lambda number: read_acts_event(found.path, prefixes[number], detector, truth),
+        truth,
+    )
+
+
+FORMAT = Format("acts-csv", "ACTS events (CSV)", "event*-measurements.csv", find, read, INPUTS)
 
 
 def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bool) -> HitTables:

@@ -114,17 +114,19 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
         )
 
 
-def acts_detector(folder: Path, given: Path | None) -> Detector:
+def acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
     """The pixel modules for a folder of ACTS's files.
 
     Args:
-        given: a module table (CSV, docs/formats.md), or ACTS's geometric digitisation (JSON), which gives the
-            ``detectors.csv`` in the folder its pixels; None: what the folder holds, either a ``*digi*.json``
-            or a table with pitches.
+        given: a detector, which is taken as it is; a module table (CSV, docs/formats.md); or ACTS's geometric
+            digitisation (JSON), which gives the ``detectors.csv`` in the folder its pixels. None: what the
+            folder holds, either a ``*digi*.json`` or a table with pitches.
 
     Raises:
         InputError: nothing that tells the pixels, or files that do not fit together.
     """
+    if isinstance(given, Detector):
+        return given
     if given is not None and given.suffix != ".json":
         return read_detector(given)
     path = find_csv(folder, "detectors")

@@ -1,4 +1,4 @@
-"""ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those
+"""Format ``acts-root``, ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those
 of :data:`PARTICLES`.
 
 Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and
@@ -8,22 +8,35 @@ RootParticleWriter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.convert.acts_geometry import check_positions, in_detector, local_of, pack_barcode
+from smartpix.archives import find_file, is_archive, is_folder
+from smartpix.convert.acts_geometry import acts_detector, check_positions, in_detector, local_of
+from smartpix.convert.acts_root_truth import (
+    HIT_BRANCHES,
+    OF_HIT,
+    OF_MEASUREMENT,
+    PARTICLE_BRANCHES,
+    check_particles_named,
+    match,
+    particles_of_measurements,
+    read_hits,
+    read_particles,
+)
+from smartpix.convert.csv_events import INPUTS, is_table
+from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Unmatched, check_ids
+from smartpix.convert.root_columns import flat_branch, jagged_branch, same_lengths
 from smartpix.geometry import Detector
-from smartpix.io.events import read_branches
-from smartpix.schema import InputError, require
-from smartpix.tables import checked_column
+from smartpix.io.events import is_root_file, read_branches, trees_of
+from smartpix.schema import InputError
 
-__all__ = ["ActsRootFolder", "flat_branch", "open_acts_root", "read_acts_root_event"]
+__all__ = ["FORMAT", "ActsRootFolder", "find", "open_acts_root", "read", "read_acts_root_event"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,11 +44,6 @@ Floats = npt.NDArray[np.float64]
 MODULE = ("volume_id", "layer_id", "surface_id")
 CHANNELS = ("channel_loc0", "channel_loc1", "channel_value")
 GLOBAL = ("rec_gx", "rec_gy", "rec_gz")
-PARTS = ("vertex_primary", "vertex_secondary", "particle", "generation", "sub_particle")
-OF_MEASUREMENT = tuple(f"particles_{part}" for part in PARTS)
-OF_HIT = tuple(f"barcode_{part}" for part in PARTS)
-# Before they had a branch for each part, some versions wrote lists of the five.
-LISTED_OF_MEASUREMENT, LISTED_OF_HIT = "particles", "barcode"
 PARTICLES = ("particles_simulation", "particles_initial", "particles")
 """The particles that the simulation carried are taken first, as of the CSV files: its secondaries are among
 them.
@@ -43,8 +51,7 @@ them.
 EXPECTED = "the branches of ACTS's ROOT writers"
 JOINED = (
     "two jobs whose event numbers repeat were joined (hadd), and would become one event: convert the files "
-    "of each job by "
-    "themselves, or number their events anew"
+    "of each job by themselves, or number their events anew"
 )
 
 
@@ -67,46 +74,51 @@ class ActsRootFolder:
     has_truth: bool
 
 
-def flat_branch(values: ak.Array, dtype: str, where: str, name: str) -> npt.NDArray[Any]:
-    """A branch with one number an entry, as an array of the wanted type.
+def find(path: Path) -> Found | None:
+    """A folder with ``measurements.root``, or this file or the ``clusters.root`` beside it.
 
     Raises:
-        InputError: it holds something else.
+        InputError: the files are in an archive, or have other names.
     """
-    if not isinstance(values.layout, ak.contents.NumpyArray) or values.ndim != 1:
+    if is_folder(path) and not is_table(path):
+        if find_file(path, "measurements.root") is None:
+            return None
+        if is_archive(path):
+            raise InputError(
+                f"{path}: holds measurements.root; ROOT files are compressed: unpack the archive and give the "
+                f"folder"
+            )
+        return Found(FORMAT, path)
+    if not is_root_file(path) or not {"measurements", "clusters"} & set(trees_of(path)):
+        return None
+    if path.name not in ("measurements.root", "clusters.root"):
         raise InputError(
-            f"{where}: branch '{name}' must hold one number an entry and is of type {values.type}"
+            f"{path}: holds ACTS's measurements; call it measurements.root, in a folder with the rest"
         )
-    return checked_column(ak.to_numpy(values), dtype, where, name)
+    return Found(FORMAT, path.parent)
 
 
-def _jagged(values: ak.Array, dtype: str, where: str, name: str) -> tuple[npt.NDArray[Any], Ints]:
-    """A branch with lists of numbers: all of them one after the other, and how many each entry has."""
-    if values.ndim != 2 or not isinstance(ak.flatten(values).layout, ak.contents.NumpyArray):
-        raise InputError(
-            f"{where}: branch '{name}' must hold a list of numbers an entry and is of type {values.type}"
-        )
-    return flat_branch(ak.flatten(values), dtype, where, name), ak.to_numpy(ak.num(values)).astype(np.int64)
+def read(found: Found, options: ConvertOptions) -> Source:
+    """The events' detector and whether they have truth; the events when they are asked for.
+
+    Raises:
+        InputError: as :func:`open_acts_root`, or nothing tells the pixels.
+    """
+    opened = open_acts_root(found.path)
+    opened = replace(opened, has_truth=opened.has_truth and options.truth)
+    detector = acts_detector(found.path, options.detector)
+    return Source(
+        detector,
+        opened.events,
+        lambda number: read_acts_root_event(opened, number, detector),
+        opened.has_truth,
+    )
 
 
-def _listed_barcodes(values: ak.Array, where: str, name: str) -> Ints:
-    flat, counts = _jagged(values, "i8", where, name)
-    if np.any(counts != len(PARTS)):
-        raise InputError(
-            f"{where}: branch '{name}' must hold lists of {len(PARTS)} numbers ({', '.join(PARTS)})"
-        )
-    return pack_barcode(list(flat.reshape(-1, len(PARTS)).T), where)
-
-
-def _same_lengths(
-    lists: Iterable[tuple[npt.NDArray[Any], Ints]], where: str
-) -> tuple[list[npt.NDArray[Any]], Ints]:
-    flats, counts = zip(*lists, strict=True)
-    if any(not np.array_equal(counts[0], other) for other in counts[1:]):
-        raise InputError(
-            f"{where}: lists that belong together have different lengths; make or copy the file again"
-        )
-    return list(flats), counts[0]
+FORMAT = Format(
+    "acts-root", "ACTS events (ROOT)", "measurements.root", find, read,
+    (*INPUTS, "measurements.root", "clusters.root", "hits.root", "particles*.root"),
+)  # fmt: skip
 
 
 def open_acts_root(folder: str | Path) -> ActsRootFolder:
@@ -119,9 +131,7 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
     path = folder / "measurements.root"
     rows = {"measurements": _event_ranges(path, "measurements", "event_nr")}
     stop = min(1, sum(b - a for a, b in rows["measurements"].values()))
-    found = read_branches(
-        path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT, LISTED_OF_MEASUREMENT), stop=stop
-    )
+    found = read_branches(path, "measurements", (), EXPECTED, (*CHANNELS, *OF_MEASUREMENT), stop=stop)
     channels_in = "measurements"
     if not set(CHANNELS) <= set(found):
         channels_in = "clusters"
@@ -138,9 +148,8 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
         raise InputError(
             f"{folder}: {missing} is missing; truth needs hits and particles: give both files or neither"
         )
-    if has_truth and LISTED_OF_MEASUREMENT not in found:
-        fix = "Nothing else says whose measurements they are; to convert without truth, move hits.root and the particles away."
-        require(list(found), OF_MEASUREMENT, str(path), fix)
+    if has_truth:
+        check_particles_named(list(found), str(path))
     if particles_in is not None:
         rows["hits"] = _event_ranges(folder / "hits.root", "hits", "event_id")
         rows[particles_in] = _event_ranges(
@@ -192,7 +201,7 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     more = (
         "measurement_id",
         *GLOBAL,
-        *((*OF_MEASUREMENT, LISTED_OF_MEASUREMENT) if opened.has_truth else ()),
+        *(OF_MEASUREMENT if opened.has_truth else ()),
     )
     if opened.channels_in == "measurements":
         more += CHANNELS
@@ -255,108 +264,28 @@ def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
 
 def _cells(table: Mapping[str, ak.Array], ids: Ints, where: str) -> Cells:
     kinds = zip(CHANNELS, ("i4", "i4", "f8"), strict=True)
-    (ch0, ch1, value), counts = _same_lengths(
-        (_jagged(table[n], dtype, where, n) for n, dtype in kinds), where
+    (ch0, ch1, value), counts = same_lengths(
+        (jagged_branch(table[n], dtype, where, n) for n, dtype in kinds), where
     )
     return Cells(np.repeat(ids, counts), ch0, ch1, value, where)
-
-
-def _repeated(values: Ints) -> list[Ints]:
-    """Places of each value that is there more than once."""
-    order = np.argsort(values, kind="stable")
-    groups = np.split(order, np.flatnonzero(values[order][1:] != values[order][:-1]) + 1)
-    return [group for group in groups if len(group) > 1]
 
 
 def _truth(
     opened: ActsRootFolder, event: int, detector: Detector, table: Mapping[str, ak.Array], ids: Ints,
     module: npt.NDArray[np.int32], position: Floats,
 ) -> Crossed:  # fmt: skip
-    """Of the particles of each measurement, the simulated hits on its module, the nearest one where there are
-    several.
-    """
-    where = str(opened.folder / "measurements.root")
-    if LISTED_OF_MEASUREMENT in table:
-        listed = table[LISTED_OF_MEASUREMENT]
-        if listed.ndim != 3:
-            raise InputError(
-                f"{where}: '{LISTED_OF_MEASUREMENT}' must hold lists of particles and is of type "
-                f"{listed.type}"
-            )
-        counts = ak.to_numpy(ak.num(listed)).astype(np.int64)
-        who = _listed_barcodes(ak.flatten(listed), where, LISTED_OF_MEASUREMENT)
-    else:
-        parts, counts = _same_lengths((_jagged(table[n], "i8", where, n) for n in OF_MEASUREMENT), where)
-        who = pack_barcode(parts, where)
-    row = np.repeat(np.arange(len(ids)), counts)
-
-    space, moved = ("tx", "ty", "tz"), ("tpx", "tpy", "tpz")
-    branches, of_hits = _of_event(
-        opened,
-        "hits",
-        event,
-        ("volume_id", "layer_id", "sensitive_id", *space, *moved, "index"),
-        (*OF_HIT, LISTED_OF_HIT),
-    )
-    listed = branches.pop(LISTED_OF_HIT, None)
-    # Hits in strips need no good numbers.
-    ours = in_detector(detector, flat_branch(branches["volume_id"], "i8", of_hits, "volume_id"))
-    branches, listed = {n: v[ours] for n, v in branches.items()}, None if listed is None else listed[ours]
-    numbers = {
-        n: flat_branch(branches[n], "f8" if n in (*space, *moved) else "i8", of_hits, n) for n in branches
-    }
-    if listed is None:
-        require(list(branches), OF_HIT, of_hits, f"Expected {EXPECTED}.")
-        numbers["who"] = pack_barcode([numbers[n] for n in OF_HIT], of_hits)
-    else:
-        numbers["who"] = _listed_barcodes(listed, of_hits, LISTED_OF_HIT)
-    hit_module = detector.find_modules(*(numbers[n] for n in ("volume_id", "layer_id", "sensitive_id")))
-    hit_who = numbers["who"]
-    point = np.stack([numbers[n] for n in space], axis=1)
-
-    names, number = np.unique(np.concatenate([hit_who, who]), return_inverse=True)
-    key = number * max(len(detector), 1) + np.concatenate([hit_module, module[row]])
-    hit_key, wanted = key[: len(hit_who)], key[len(hit_who) :]
-    by_key = np.argsort(hit_key, kind="stable")
-    low, high = (np.searchsorted(hit_key[by_key], wanted, side) for side in ("left", "right"))
-    if np.any(low == high):
-        i = int(np.argmax(low == high))
-        raise InputError(
-            f"{of_hits}: event {event} has no hit of particle {names[number[len(hit_who) + i]]} on the "
-            f"module of measurement "
-            f"{ids[row[i]]}; the files are not of the same events"
-        )
-    chosen, nearest = by_key[low], np.full(len(wanted), np.inf)
-    for k in range(int((high - low).max(initial=0))):
-        there = low + k < high
-        candidate = by_key[np.where(there, low + k, low)]
-        distance = np.where(there, np.linalg.norm(point[candidate] - position[row], axis=1), np.inf)
-        chosen, nearest = np.where(distance < nearest, candidate, chosen), np.minimum(distance, nearest)
-    # A particle is listed once for each of its crossings: the next nearest for the next.
-    pair = key[len(hit_who) :] * max(len(ids), 1) + row
-    for again in _repeated(pair):
-        there = by_key[low[again[0]] : high[again[0]]]
-        if len(there) < len(again):
-            raise InputError(
-                f"{of_hits}: event {event} has {len(there)} hits of particle {who[again[0]]} on the module "
-                f"of measurement "
-                f"{ids[row[again[0]]]}, which lists it {len(again)} times; the files are not of the same "
-                f"events"
-            )
-        distance = np.linalg.norm(point[there] - position[row[again[0]]], axis=1)
-        chosen[again] = there[np.argsort(distance, kind="stable")[: len(again)]]
-
-    starts = ("vx", "vy", "vz", "px", "py", "pz")
-    branches, of_particles = _of_event(
-        opened, opened.particles_in, event, ("particle_type", "q", *starts, *PARTS)
-    )
-    whole = ("particle_type", *PARTS)
-    lists = (_jagged(branches[n], "i8" if n in whole else "f8", of_particles, n) for n in branches)
-    columns = dict(zip(branches, _same_lengths(lists, of_particles)[0], strict=True))
-    particle_id = pack_barcode([columns[n] for n in PARTS], of_particles)
-    particles = {"particle_id": particle_id, "pdg_id": columns["particle_type"], "charge": columns["q"]}
+    """Crossings that made the measurements ``ids``, and the particles."""
+    particle, row = particles_of_measurements(table, str(opened.folder / "measurements.root"))
+    branches, where = _of_event(opened, "hits", event, HIT_BRANCHES, OF_HIT)
+    hits = read_hits(branches, detector, where)
+    made_by = match(hits, particle, ids, row, module, position, event)
+    branches, of_particles = _of_event(opened, opened.particles_in, event, PARTICLE_BRANCHES)
     return Crossed(
-        hit_id=ids[row], particle_id=who, point=point[chosen],
-        momentum=np.stack([numbers[n] for n in moved], axis=1)[chosen], order=numbers["index"][chosen],
-        particles=particles | {n: columns[n] for n in starts}, where=(of_hits, of_particles),
-    )  # fmt: skip
+        hit_id=ids[row],
+        particle_id=particle,
+        point=hits.point[made_by],
+        momentum=hits.momentum[made_by],
+        order=hits.order[made_by],
+        particles=read_particles(branches, of_particles),
+        where=(where, of_particles),
+    )

@@ -1,4 +1,6 @@
-"""TrackML challenge events (arXiv 1904.06778): hits, cells, particles, truth and detectors.csv."""
+"""Format ``trackml``, events of the TrackML challenge (arXiv 1904.06778): hits, cells, particles, truth and
+detectors.csv.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from smartpix import schema
+from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
+from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Ints, Unmatched, check_ids
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
-__all__ = ["FIELD", "read_trackml_detector", "read_trackml_event", "trackml_has_truth", "trackml_volumes"]
+__all__ = [
+    "FIELD", "FORMAT", "find", "read", "read_trackml_detector", "read_trackml_event", "trackml_volumes"
+]  # fmt: skip
 
 FIELD = 2.0
 """Solenoid field in T; the simulation's falls off by a few per cent towards the ends (measured from the
@@ -36,20 +42,48 @@ PARTICLES = {
 }  # fmt: skip
 
 
-def trackml_has_truth(folder: Path, prefixes: list[str]) -> bool:
-    """Whether the events have truth.
+def find(path: Path) -> Found | None:
+    """Events with a table of hits; where measurements stand beside them, the hits are ACTS's simulated ones.
 
     Raises:
-        InputError: some have it and some have not.
+        InputError: two events have the same number, or an archive cannot be read.
     """
-    parts = [f"{p}-{kind}" for p in prefixes for kind in ("truth", "particles")]
-    missing = [part for part in parts if find_csv(folder, part) is None]
-    if missing and len(missing) < len(parts):
-        raise InputError(
-            f"{folder}: '{missing[0]}.csv' (or .csv.gz) is missing; give truth and particles for every "
-            f"event, or for none"
-        )
-    return not missing
+    folder, events = event_tables(path)
+    prefixes = [
+        prefix for prefix, tables in events.items() if "hits" in tables and "measurements" not in tables
+    ]
+    return Found(FORMAT, folder, sorted_prefixes(prefixes, folder)) if prefixes else None
+
+
+def read(found: Found, options: ConvertOptions) -> Source:
+    """The events' detector and whether they have truth; the events when they are asked for.
+
+    Raises:
+        InputError: no detectors.csv, or one that cannot be used; truth of some of the events alone.
+    """
+    if isinstance(options.detector, Detector):
+        detector, volumes = options.detector, None
+    else:
+        table = options.detector or find_csv(found.path, "detectors")
+        if table is None:
+            raise InputError(
+                f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies "
+                f"elsewhere, give it with --detector"
+            )
+        detector, volumes = read_trackml_detector(table), trackml_volumes(table)
+    tables = {"truth": ("truth",), "particles": ("particles",)}
+    truth = options.truth and all_or_none(found.path, found.prefixes, tables, "truth and particles")
+    prefixes = {event_number(prefix): prefix for prefix in found.prefixes}
+    return Source(
+        detector,
+        tuple(prefixes),
+        lambda number: read_trackml_event(found.path, prefixes[number], detector, truth, volumes),
+        truth,
+        FIELD,
+    )
+
+
+FORMAT = Format("trackml", "TrackML events (CSV)", "event*-hits.csv", find, read, INPUTS)
 
 
 def read_trackml_detector(path: Path) -> Detector:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import awkward as ak
 import cramjam
@@ -30,7 +30,7 @@ from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
-from smartpix.schema import InputError
+from smartpix.schema import Container, InputError
 from smartpix.text import parse_json
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "EventFile",
     "Header",
     "event_numbers",
+    "is_root_file",
     "iterate",
     "open_events",
     "read_branches",
@@ -46,7 +47,6 @@ __all__ = [
 
 FORMAT_VERSION = 1
 TREE = "events"
-Container = Literal["ttree", "rntuple"]
 
 # What reading a damaged file raises inside uproot and the decompressors.
 _DAMAGED = (
@@ -261,6 +261,18 @@ def _check_numbers(path: str, size: int, changed: int) -> None:
     with _opened(Path(path)) as file, _reading(Path(path)):
         found = ak.to_packed(file[TREE].arrays(["event"])["event"])
     check_numbers(typed_branches({"event": found}, {"event": "i8"}, path)["event"].numbers, path)
+
+
+def is_root_file(path: Path) -> bool:
+    """Whether a path is a file that begins as ROOT files do."""
+    try:
+        # A pipe would wait for a writer.
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(4) == b"root"
+    except OSError:
+        return False
 
 
 def trees_of(path: str | Path) -> dict[str, int]:

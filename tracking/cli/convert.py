@@ -45,13 +45,14 @@ def add_convert(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from smartpix.convert.formats import KINDS, ConvertOptions, convert, detect
+    from smartpix.convert.formats import ConvertOptions, convert, detect, format_names
     from smartpix.schema import InputError
 
     *kind, path = options.input
+    known = format_names()
     # A format has neither dot nor slash; a folder may be called as one that is mistyped.
-    if len(kind) > 1 or any(k not in KINDS and ("." in k or "/" in k or Path(k).exists()) for k in kind):
-        given = len(kind) + (kind[0] not in KINDS)
+    if len(kind) > 1 or any(k not in known and ("." in k or "/" in k or Path(k).exists()) for k in kind):
+        given = len(kind) + (kind[0] not in known)
         raise InputError(
             f"convert: takes one input, after its format or without, and these are {given} "
             f"({', '.join(options.input)}); convert "

@@ -16,9 +16,9 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.convert.acts_root import flat_branch
 from smartpix.convert.formats import Found, hits_of_event
 from smartpix.convert.hit_tables import rows_of
+from smartpix.convert.root_columns import flat_branch
 from smartpix.io.events import EventFile, event_numbers, iterate, read_branches
 from smartpix.io.write import table_writer
 from smartpix.schema import InputError
@@ -126,8 +126,13 @@ def check_events(events: Sequence[int], original: Found) -> None:
     """Check that the original files have the events.
 
     Raises:
-        InputError: they lack one.
+        InputError: they lack one, or they are of a format that tracks cannot be joined to.
     """
+    if original.format is not None and original.kind not in (*TABLES, "acts-root"):
+        raise InputError(
+            f"{original.path}: holds {original.title}, which tracks cannot be joined to; join the event file "
+            f"that was converted from them"
+        )
     if original.kind in TABLES:
         there = [int(prefix.removeprefix("event")) for prefix in original.prefixes]
     elif original.kind == "acts-root":

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 import uproot
 
-from smartpix.convert.formats import KINDS, ConvertOptions, detect
+from smartpix.convert.formats import ConvertOptions, detect, format_names
 from smartpix.geometry import read_detector, write_detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.parquet import describe_clusters, read_clusters, write_clusters
@@ -143,7 +143,7 @@ def test_two_kinds_in_a_folder_have_to_be_told_apart(trackml, tmp_path):
 def test_what_is_no_event_is_said(ours, trackml, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        InputError, match=r"empty: holds no event\*-hits\.csv \(TrackML\), event\*-measurements"
+        InputError, match=r"empty: holds no event\*-hits\.csv \(trackml\), event\*-measurements"
     ):
         detect(tmp_path / "empty")
     for path in (tmp_path / "nothing", trackml / "event000000002", tmp_path / "no" / "event000000001"):
@@ -151,7 +151,7 @@ def test_what_is_no_event_is_said(ours, trackml, tmp_path):
             detect(path)
     with pytest.raises(InputError, match=r"is unknown\. Did you mean 'trackml'\? Known: trackml, acts-csv"):
         detect(trackml, "track-ml")
-    for kind in KINDS.keys() - {"trackml"}:
+    for kind in {*format_names()} - {"trackml"}:
         with pytest.raises(InputError, match=r"trackml: holds no .* were asked for"):
             detect(trackml, kind)
     with pytest.raises(InputError, match="holds an event file of smartpix"):

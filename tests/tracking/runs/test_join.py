@@ -9,7 +9,7 @@ import pyarrow.csv
 import pytest
 import uproot
 
-from smartpix.convert.formats import detect
+from smartpix.convert import Format, Found, detect
 from smartpix.io.events import iterate
 from smartpix.io.write import table_writer, write_events
 from smartpix.schema import InputError
@@ -17,7 +17,7 @@ from tests.acts_files import read_rows, write_acts, write_acts_root
 from tests.helpers import REPOSITORY, convert_folder
 from tests.smartpix.convert.test_trackml import HITS, write_event
 from tracking.cli.main import main
-from tracking.runs.join import join_tracks
+from tracking.runs.join import check_events, join_tracks
 
 TABLE = REPOSITORY / "data" / "detector.csv"
 TYPES = {"event": "int64", "track": 'var * {"n_hits": int32, "score": float32}', "hit": 'var * {"id": int64}'}
@@ -250,3 +250,11 @@ def test_an_event_without_tracks_is_joined_too(tmp_path):
     folder = write_event(tmp_path / "events")
     join_tracks(tracks_file(tmp_path / "tracks.root", {1: []}), detect(folder), tmp_path)
     assert set(table(tmp_path / "event000000001-hits-tracks.csv")["track_id"]) == {-1}
+
+
+def test_a_format_of_another_package_is_said_to_be_none_to_join(tmp_path):
+    toy = Format("toy", "toy events (JSON)", "*.json", lambda path: None, lambda found, options: None)
+    with pytest.raises(
+        InputError, match=r"holds toy events \(JSON\), which tracks cannot be joined to; join the"
+    ):
+        check_events([1], Found(toy, tmp_path, ("a",)))
