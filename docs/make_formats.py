@@ -16,10 +16,10 @@ from smartpix.convert.acts_root import PARTICLES
 from smartpix.convert.formats import BUILT_IN
 from smartpix.convert.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
 from smartpix.detector_checks import AXES_TOLERANCE, ID_LIMITS, LARGEST_COORDINATE, MOST_PIXELS
+from smartpix.io.cluster_metadata import SENSOR_AND_FIELD
 from smartpix.io.cluster_set import LABELS, LAYOUTS
 from smartpix.io.event_checks import POSITION_TOLERANCE
 from smartpix.io.events import FORMAT_VERSION
-from smartpix.io.parquet import SENSOR
 from smartpix.io.physics_checks import (
     BESIDE_PIXELS,
     BESIDE_THICKNESS,
@@ -325,7 +325,7 @@ which made the public sets; it was not checked on a public 16 x 16 file.
 
 **Metadata.** smartpix writes a JSON object under the key `smartpix` of the parquet schema. It has `slices` (their
 numbers; there may be fewer than 20), `shape` (rows, columns), `sensor` and `made_by`. The sensor has
-{", ".join(f"`{name}` in {unit}" for name, unit in SENSOR.items())}. The public files have none.
+{", ".join(f"`{name}` in {unit}" for name, unit in SENSOR_AND_FIELD.items())}. The public files have none.
 
 **Checksums.** Under the key `smartpix.checksums` smartpix writes the CRC-32 (that of zlib) of the metadata and of
 every column of each row group. It checks what it reads, in some 7 % of the time of reading (a

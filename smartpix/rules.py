@@ -11,8 +11,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from smartpix.schema import InputError, nearest
+from smartpix.text import parse_json
 
-__all__ = ["Rule", "check_json", "entries", "fields", "flag", "items", "optional", "real", "text", "whole"]
+__all__ = [
+    "Rule", "check_json", "entries", "fields", "flag", "items", "nullable", "optional", "parse_checked", "real",
+    "text", "whole",
+]  # fmt: skip
 
 Rule = Callable[[Any, str], None]
 
@@ -34,6 +38,20 @@ def check_json(content: object, rule: Rule, file: object, fix: str) -> None:
         raise InputError(f"{file}: {error}; {fix}") from error
 
 
+def parse_checked(text: str | bytes, rule: Rule, file: object, fix: str) -> Any:
+    """The content of JSON text that follows a rule.
+
+    Raises:
+        InputError: as :func:`check_json`, or it is no JSON.
+    """
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{file}: not readable as JSON ({error}); {fix}") from error
+    check_json(content, rule, file, fix)
+    return content
+
+
 def _fail(where: str, expected: str, found: object) -> NoReturn:
     try:
         shown = "missing" if found is _MISSING else json.dumps(found)
@@ -52,6 +70,16 @@ def optional(rule: Rule) -> Rule:
 
     def check(value: Any, where: str) -> None:
         if value is not _MISSING:
+            rule(value, where)
+
+    return check
+
+
+def nullable(rule: Rule) -> Rule:
+    """The value may be null."""
+
+    def check(value: Any, where: str) -> None:
+        if value is not None:
             rule(value, where)
 
     return check
@@ -99,17 +127,26 @@ def flag(value: Any, where: str) -> None:
         _fail(where, "true or false", value)
 
 
-def items(rule: Rule, low: int = 0, high: int | None = None, *, rising: bool = False) -> Rule:
-    """A list of ``low`` to ``high`` items; ``rising``: each larger than the one before."""
-    numbers = f"{low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
+def items(
+    rule: Rule, low: int = 0, high: int | None = None, *, rising: bool = False, different: bool = False
+) -> Rule:
+    """A list of ``low`` to ``high`` items; ``rising``: each larger than the one before; ``different``: none
+    twice.
+    """
+    numbers = (
+        f" of {low}" if low == high else f" of at least {low}" if high is None else f" of {low} to {high}"
+    )
+    expected = "a list" if low == 0 and high is None else f"a list{numbers} items"
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, list) or len(value) < low or (high is not None and len(value) > high):
-            _fail(where, f"a list of {numbers} items", value)
+            _fail(where, expected, value)
         for k, item in enumerate(value):
             rule(item, f"{where}[{k}]")
         if rising and any(a >= b for a, b in zip(value, value[1:], strict=False)):
             _fail(where, "a list of rising numbers", value)
+        if different and len(set(value)) < len(value):
+            _fail(where, "a list of different items", value)
 
     return check
 
@@ -119,7 +156,7 @@ def fields(rules: Mapping[str, Rule], more: bool = False) -> Rule:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            _fail(where, f"an object with {', '.join(rules)}", value)
+            _fail(where, f"an object with {', '.join(rules)}" if rules else "an object", value)
         inner = f"{where}." if where else ""
         for name, rule in rules.items():
             rule(value.get(name, _MISSING), f"{inner}{name}")

@@ -16,12 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.io.event_checks import Branch
+from smartpix.rules import whole
 from smartpix.schema import InputError, require
 from smartpix.text import parse_json
 
-__all__ = ["ALGORITHM", "DAMAGED", "check_events", "check_text", "checksum", "event_checksums", "of_table"]
+__all__ = [
+    "ALGORITHM",
+    "CRC",
+    "DAMAGED",
+    "check_events",
+    "check_text",
+    "checksum",
+    "event_checksums",
+    "of_table",
+]
 
 ALGORITHM = "crc32"
+CRC = whole(0, 2**32 - 1)
 DAMAGED = "the file is damaged, copy or make it again"
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from smartpix.io.checksums import DAMAGED, check_text, checksum
+from smartpix.io.checksums import CRC, DAMAGED, checksum
+from smartpix.rules import fields, items, parse_checked, text, whole
 from smartpix.schema import InputError
 
 __all__ = ["METADATA", "cluster_checksums", "described_checksums", "our_field"]
@@ -24,6 +25,10 @@ FIELD_ID, FIRST_ID = b"PARQUET:field_id", 0x53500000
 gone.
 """
 
+_SUMS = fields(
+    {"metadata": CRC, "columns": items(text()), "rows": items(whole(0, 2**63 - 1)), "sums": items(text())},
+    more=True,
+)
 CHANGED = f"{DAMAGED} (or, if another program changed it, write it with smartpix.io.parquet.write_clusters)"
 
 
@@ -41,8 +46,8 @@ def described_checksums(
         metadata: the entry of the metadata; columns: (C,) names; rows: (G,) of each row group; sums: (G, C).
     """
     packed = [base64.b64encode(np.array(group, dtype="<u4").tobytes()).decode() for group in sums]
-    told = {"metadata": checksum(metadata), "columns": list(columns), "rows": list(rows), "sums": packed}
-    return {SUMS: json.dumps(told).encode()}
+    content = {"metadata": checksum(metadata), "columns": list(columns), "rows": list(rows), "sums": packed}
+    return {SUMS: json.dumps(content).encode()}
 
 
 def cluster_checksums(path: Path, file: Any, meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
@@ -65,25 +70,25 @@ def cluster_checksums(path: Path, file: Any, meta: Mapping[str, Any]) -> dict[st
         return None
     if SUMS not in entries or METADATA not in entries:
         raise InputError(f"{path}: its checksums are gone; {CHANGED}")
-    told = check_text(entries[SUMS], str(path), ("metadata", "columns", "rows", "sums"))
+    written = parse_checked(entries[SUMS], _SUMS, f"{path}: checksums", DAMAGED)
     footer = file.metadata
     names = list(file.schema_arrow.names)
     rows = [int(footer.row_group(k).num_rows) for k in range(footer.num_row_groups)]
     kinds = [str(kind) for kind in file.schema_arrow.types]
     expected = ["float" if name.isdecimal() else "double" for name in names]
     if (
-        told["metadata"] != checksum(entries[METADATA])
-        or (told["columns"], told["rows"]) != (names, rows)
+        written["metadata"] != checksum(entries[METADATA])
+        or (written["columns"], written["rows"]) != (names, rows)
         or kinds != expected
     ):
         raise InputError(f"{path}: its metadata or columns are not what was written (checksum); {CHANGED}")
     try:
         table = [
-            np.frombuffer(base64.b64decode(text, validate=True), dtype="<u4").tolist()
-            for text in told["sums"]
+            np.frombuffer(base64.b64decode(packed, validate=True), dtype="<u4").tolist()
+            for packed in written["sums"]
         ]
         by_column = list(zip(*table, strict=True)) if table else [()] * len(names)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: its checksums are not what was written; {DAMAGED}") from error
     if len(table) != len(rows) or len(by_column) != len(names):
         raise InputError(f"{path}: its checksums are not those of its columns; {DAMAGED}")

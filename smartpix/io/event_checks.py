@@ -215,13 +215,7 @@ def _check_clusters(
     counts = columns["cluster_n_pixels"]
     clusters.refuse(counts < 1, "cluster_n_pixels must be at least 1, every cluster has pixels,", counts)
     _check_counts("cluster_n_pixels", counts, clusters, pixels)
-    owner = np.repeat(module, counts)
-    for name, limit in (("row", detector.n_rows), ("column", detector.n_columns)):
-        index = columns[f"pixel_{name}"]
-        what = f"pixel_{name} must lie on its module (detector table and pixels do not belong together)"
-        pixels.refuse((index < 0) | (index >= limit[owner]), what, index)
-    if len(counts):
-        check_pixels(columns, clusters, pixels, detector)
+    check_pixels(columns, clusters, pixels, detector)
 
 
 def _check_counts(name: str, counts: npt.NDArray[Any], clusters: Group, inside: Group) -> None:

@@ -4,7 +4,19 @@ import math
 
 import pytest
 
-from smartpix.rules import check_json, entries, fields, flag, items, optional, real, text, whole
+from smartpix.rules import (
+    check_json,
+    entries,
+    fields,
+    flag,
+    items,
+    nullable,
+    optional,
+    parse_checked,
+    real,
+    text,
+    whole,
+)
 from smartpix.schema import InputError
 
 FILE = fields(
@@ -79,3 +91,28 @@ def test_every_key_is_needed_and_the_whole_must_be_an_object():
     for content in (None, [], 3):
         with pytest.raises(InputError, match=r"f\.json: the content must be an object with n, x"):
             check_json(content, FILE, "f.json", "make it again")
+
+
+def test_a_value_may_be_null_and_items_different():
+    rule = fields({"a": nullable(whole(0, 3)), "b": items(whole(0, 9), different=True)})
+    for content in ({"a": None, "b": []}, {"a": 2, "b": [3, 1]}):
+        check_json(content, rule, "f.json", "make it again")
+    for content, message in (
+        ({"a": 4, "b": []}, r"'a' must be a whole number from 0 to 3 and is 4"),
+        ({"b": []}, "'a' must be a whole number from 0 to 3 and is missing"),
+        ({"a": None, "b": [1, 2, 1]}, r"'b' must be a list of different items and is \[1, 2, 1\]"),
+        ({"a": None, "b": 1}, "'b' must be a list and is 1"),
+    ):
+        with pytest.raises(InputError, match=f"^f.json: {message}; make it again$"):
+            check_json(content, rule, "f.json", "make it again")
+
+
+def test_text_is_parsed_and_checked():
+    assert parse_checked(b'{"a": 1}', fields({"a": whole(0, 3)}), "f.json", "make it again") == {"a": 1}
+    for text_, message in (
+        ("{", r"not readable as JSON \(.*\)"),
+        ('{"a": 1, "a": 1}', r"not readable as JSON \('a' is there twice\)"),
+        ("[]", "the content must be an object with a and is \\[\\]"),
+    ):
+        with pytest.raises(InputError, match=f"^f.json: {message}; make it again$"):
+            parse_checked(text_, fields({"a": whole(0, 3)}), "f.json", "make it again")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from smartpix.io import parquet
+from smartpix.io import cluster_write
 from smartpix.io.checksums import check_events, checksum, event_checksums
 from smartpix.io.event_checks import branch_types, typed_branches
 from smartpix.io.events import Header, event_numbers, iterate, open_events
@@ -176,7 +176,7 @@ def test_values_count_and_not_how_they_lie_in_memory():
 
 @pytest.mark.parametrize("column", ["0", "17", "cotAlpha", "number_eh_pairs"])
 def test_a_column_of_clusters_that_changed_is_refused_with_its_rows(tmp_path, monkeypatch, column):
-    monkeypatch.setattr(parquet, "ROW_GROUP", 4)
+    monkeypatch.setattr(cluster_write, "ROW_GROUP", 4)
     write_clusters(tmp_path / "F.parquet", cluster_set(10), {}, SENSOR)
     table = pq.read_table(tmp_path / "F.parquet")
     values = table[column].to_numpy().copy()
@@ -194,3 +194,24 @@ def test_a_column_of_clusters_that_changed_is_refused_with_its_rows(tmp_path, mo
         with pytest.raises(InputError, match="is not what was written"):
             read_clusters(tmp_path / "F.parquet", start=7, stop=8)
         assert len(read_clusters(tmp_path / "F.parquet", start=8)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"columns": "x"}, "checksums: 'columns' must be a list"),
+        ({"rows": [10, None]}, r"checksums: 'rows\[1\]' must be a whole number from 0"),
+        ({"sums": {"a": 1}}, "checksums: 'sums' must be a list"),
+        ({"sums": [3]}, r"checksums: 'sums\[0\]' must be a text"),
+        ({"metadata": -1}, "checksums: 'metadata' must be a whole number from 0 to 4294967295"),
+        ({"sums": ["%"]}, "its checksums are not what was written"),
+    ],
+)
+def test_checksums_of_a_table_that_cannot_be_are_refused(tmp_path, change, message):
+    write_clusters(tmp_path / "F.parquet", cluster_set(10), {})
+    table = pq.read_table(tmp_path / "F.parquet")
+    written = json.loads(table.schema.metadata[b"smartpix.checksums"])
+    entries = {**table.schema.metadata, b"smartpix.checksums": json.dumps(written | change).encode()}
+    pq.write_table(table.replace_schema_metadata(entries), tmp_path / "F.parquet")
+    with pytest.raises(InputError, match=rf"F\.parquet: {message}"):
+        read_clusters(tmp_path / "F.parquet")

@@ -425,12 +425,12 @@ def test_whatever_uproot_raises_on_damage_is_an_input_error(good, monkeypatch, e
 @pytest.mark.parametrize(
     "name",
     [
-        "io.check_events",
-        "io._nest",
-        "io.typed_branches",
-        "io._metadata",
+        "io.events.check_events",
+        "io.events._nest",
+        "io.events.typed_branches",
+        "io.events._metadata",
         "io.checksums.check_events",
-        "io.check_numbers",
+        "io.events.check_numbers",
     ],
 )
 @pytest.mark.parametrize("error", [AttributeError, TypeError, KeyError])

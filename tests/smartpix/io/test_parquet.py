@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix.io import parquet
+from smartpix.io import cluster_write, parquet
 from smartpix.io.cluster_set import LABELS, ClusterSet
 from smartpix.io.parquet import describe_clusters, is_cluster_file, read_clusters, write_clusters
 from smartpix.schema import InputError
@@ -68,7 +68,10 @@ def assert_same(found, expected, slices=None, rows=slice(None)):
 def test_round_trip_keeps_everything(tmp_path_factory, sizes, slices, shape, row_group, columns):
     path = tmp_path_factory.mktemp("round") / "F.parquet"
     parts = [cluster_set(n, seed=k, slices=slices, shape=shape) for k, n in enumerate(sizes)]
-    with mock.patch.object(parquet, "ROW_GROUP", row_group), mock.patch.object(parquet, "COLUMNS", columns):
+    with (
+        mock.patch.object(cluster_write, "ROW_GROUP", row_group),
+        mock.patch.object(parquet, "COLUMNS", columns),
+    ):
         assert write_clusters(path, iter(parts), {"seed": 7}, SENSOR) == sum(sizes)
         found = read_clusters(path, min_rows=0)
     assert_same(found, joined(parts))
@@ -81,7 +84,7 @@ def test_round_trip_keeps_everything(tmp_path_factory, sizes, slices, shape, row
 
 
 def test_the_bytes_depend_on_the_clusters_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "ROW_GROUP", 10)
+    monkeypatch.setattr(cluster_write, "ROW_GROUP", 10)
     whole = cluster_set(47)
     contents = []
     for k, size in enumerate((47, 1, 10, 13)):
@@ -158,7 +161,7 @@ def three_files(tmp_path_factory):
     """9, 1 and 11 rows, in row groups of 4."""
     folder = tmp_path_factory.mktemp("three")
     parts = [cluster_set(n, seed=n, slices=(0, 2, 5, 19)) for n in (9, 1, 11)]
-    with mock.patch.object(parquet, "ROW_GROUP", 4):
+    with mock.patch.object(cluster_write, "ROW_GROUP", 4):
         for k, part in enumerate(parts):
             write_clusters(folder / f"{k}.parquet", part, {}, SENSOR)
     return [folder / f"{k}.parquet" for k in range(3)], joined(parts)
@@ -347,7 +350,7 @@ def test_memory_for_two_of_twenty_slices_is_that_of_two(tmp_path, monkeypatch):
 
 
 def test_memory_for_writing_does_not_grow_with_the_set(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "ROW_GROUP", 200)
+    monkeypatch.setattr(cluster_write, "ROW_GROUP", 200)
     made = []
     most = 0
 
@@ -487,7 +490,7 @@ def test_missing_integers_are_no_numbers(tmp_path):
 def test_a_thickness_that_cannot_be(tmp_path, thickness):
     path = save_table(tmp_path / "F.parquet", cluster_set(2))
     refused("thickness must be positive (mm)", paths=path, shape=SMALL, thickness=thickness)
-    with pytest.raises(InputError, match=r"G\.parquet: sensor: thickness must be a positive number"):
+    with pytest.raises(InputError, match=r"G\.parquet: 'sensor\.thickness' must be a finite number above 0"):
         write_clusters(tmp_path / "G.parquet", cluster_set(2), {}, SENSOR | {"thickness": thickness})
     assert not (tmp_path / "G.parquet").exists()
 
@@ -607,18 +610,21 @@ GOOD = {
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("{", "no JSON"),
-        ("[]", "version 1"),
+        ("{", "not readable as JSON"),
+        ("[]", "the content must be an object"),
         ({"format": "smartpix clusters", "version": 1}, "'slices'"),
         (GOOD | {"version": 2}, "version 1"),
-        *((GOOD | {"slices": value}, "slices must be") for value in ([], "01", [0, 0], [0, -1], [True])),
-        *((GOOD | {"shape": value}, "shape must be") for value in ([12], [3, 0], [3.0, 4.0], None)),
-        (GOOD | {"made_by": 3}, "made_by must be"),
-        (GOOD | {"sensor": 3}, "sensor must be"),
+        *((GOOD | {"slices": value}, "'slices") for value in ([], "01", [0, 0], [0, -1], [True])),
+        *((GOOD | {"shape": value}, "'shape") for value in ([12], [3, 0], [3.0, 4.0], None)),
+        (GOOD | {"made_by": 3}, "'made_by' must be an object"),
+        (GOOD | {"sensor": 3}, "'sensor' must be an object with pitch_x"),
         (GOOD | {"sensor": {}}, "pitch_x"),
-        (GOOD | {"sensor": SENSOR | {"thickness": -0.1}}, "thickness must be"),
+        (GOOD | {"sensor": SENSOR | {"thickness": -0.1}}, "'sensor.thickness' must be"),
         *(
-            (GOOD | {"sensor": SENSOR | {"field": b}}, "sensor: field must be a number of T")
+            (
+                GOOD | {"sensor": SENSOR | {"field": b}},
+                "'sensor.field' must be a finite number from -20 to 20",
+            )
             for b in (None, 38.0, -20.1)
         ),
         (
@@ -641,7 +647,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path):
     for clusters, word in ((iter(()), "there are no clusters"), ([good, bad], "from cluster 3 on")):
         with pytest.raises(InputError, match=rf"F\.parquet: {word}"):
             write_clusters(tmp_path / "F.parquet", clusters, {})
-    with pytest.raises(InputError, match="'thickness' is missing"):
+    with pytest.raises(InputError, match=r"'sensor\.thickness' must be .* is missing; give pitch_x"):
         write_clusters(tmp_path / "F.parquet", good, {}, {"pitch_x": 0.05, "pitch_y": 0.0125, "field": 3.8})
     with pytest.raises(InputError, match="is a folder"):
         write_clusters(tmp_path, good, {})
