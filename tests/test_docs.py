@@ -33,7 +33,7 @@ numbers = maker("make_numbers")
 page_text = maker("page_text")
 
 
-@pytest.mark.parametrize("name", ["formats", "options", "benchmarks"])
+@pytest.mark.parametrize("name", ["formats", "options", "benchmarks", "cite"])
 def test_generated_page_is_current(name):
     written = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     assert written == getattr(maker(f"make_{name}"), name)(), f"run: python docs/make_{name}.py"

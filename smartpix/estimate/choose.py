@@ -16,7 +16,7 @@ from smartpix.schema import ESTIMATES, InputError, nearest, quoted
 from smartpix.shipped import data_path
 from smartpix.simulate.readout import check_adc
 
-__all__ = ["choose_estimator", "readout_untold", "trained_on_others", "training_differs"]
+__all__ = ["choose_estimator", "kind_of", "readout_untold", "trained_on_others", "training_differs"]
 
 OF_ACTS = "smartpix convert acts"
 """How files of ACTS's clusters say that they were made."""
@@ -107,6 +107,13 @@ def choose_estimator(
         f"{_words(sensor, header.slices)}; "
         f"there are {'; '.join(known)}. Train one: `smartpix train shape` on a simulated file of that sensor"
     )
+
+
+def kind_of(estimator: Estimator) -> str:
+    """Kind of an estimator that was chosen: ``mdn``, ``quantised`` or ``shape``."""
+    if not isinstance(estimator, MdnEstimator):
+        return "shape"
+    return "quantised" if all(network.on_chip for network in estimator.networks.values()) else "mdn"
 
 
 def _words(sensors: Mapping[str, Mapping[str, float]], slices: Sequence[int]) -> str:

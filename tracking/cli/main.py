@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from importlib.metadata import version
+from typing import Any
 
 from smartpix.files import refused
 from smartpix.schema import InputError
+from tracking.citations import lines
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
@@ -20,7 +22,7 @@ from tracking.cli.output import json_flag, log, logged, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
 from tracking.cli.run import add_run
 from tracking.cli.simulate import add_simulate
-from tracking.cli.streams import ReaderGoneError, results_alone, streams
+from tracking.cli.streams import ReaderGoneError, results_alone, show, streams
 from tracking.cli.train import add_train
 
 __all__ = ["main", "parser"]
@@ -71,11 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Cite(argparse.Action):
+    """Print the references, as ``--version`` prints the version."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, nargs=0)
+
+    def __call__(self, parser: argparse.ArgumentParser, *others: object) -> None:
+        show("\n".join(lines()))
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line with all commands."""
     formatter = argparse.RawDescriptionHelpFormatter
     smartpix = Parser("smartpix", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=formatter)
     smartpix.add_argument("--version", action="version", version=f"smartpix {version('smartpix')}")
+    smartpix.add_argument("--cite", action=_Cite, help="print what to cite, and exit")
     commands = subcommands(smartpix, "commands", "COMMAND")
 
     add_run(commands)

@@ -72,4 +72,5 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     lines = [captured.get().rstrip("\n")]
     if "joined" in summary:
         lines.append(f"per hit of your files: {', '.join(summary['joined']['files'])}")
+    lines += ["to cite:", *(f"  {line}" for line in summary.get("cite", ()))]
     show("\n".join([*lines, f"results in {output}/"]))
