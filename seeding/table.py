@@ -15,6 +15,7 @@ from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, NEAREST, envelopes, fill
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
+from smartpix.physics import HIGHLAND
 
 __all__ = [
     "LARGEST",
@@ -123,7 +124,7 @@ def scattering_constant(field: float, radiation_length: float) -> float:
     With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any
     incidence.
     """
-    return (0.0136 / max_curvature(field, 1.0)) ** 2 * radiation_length
+    return (HIGHLAND / max_curvature(field, 1.0)) ** 2 * radiation_length
 
 
 def hit_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import awkward as ak
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from smartpix.compiled import njit
 from smartpix.geometry import Detector
-from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, InputError, origin_pixel, require
+from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, TRUTH, InputError, origin_pixel, require
 
 __all__ = [
     "FlatClusters",
@@ -77,61 +77,21 @@ def cluster_records(
         position: (C, 3) global positions to keep instead of the centroid's, mm.
     """
     order = np.lexsort((pixels.column, pixels.row, pixels.cluster))
-    number = pixels.cluster[order]
-    row, column, charge = pixels.row[order], pixels.column[order], pixels.charge[order]
-    n = int(number[-1]) + 1 if len(number) else 0
-    counts = np.bincount(number, minlength=n)
+    pixels = Pixels(*(getattr(pixels, column.name)[order] for column in fields(Pixels)))
+    n = int(pixels.cluster[-1]) + 1 if len(order) else 0
+    counts = np.bincount(pixels.cluster, minlength=n)
     first = np.cumsum(counts) - counts
-    module = pixels.module[order][first] if n else np.zeros(0, dtype=np.int32)
-    last = np.maximum(charge[:, -1].astype(np.float64), 0.0)
-    total = np.bincount(number, last, n)
-    local = np.zeros((n, 2))
-    sigma = np.zeros((n, 2))
-    for axis, (index, pitch, half) in enumerate(
-        ((column, detector.pitch_x, detector.half_x), (row, detector.pitch_y, detector.half_y))
-    ):
-        center = (index + 0.5) * pitch[module[number]] - half[module[number]]
-        local[:, axis] = (
-            np.bincount(number, last * center, n) / np.where(total > 0, total, 1.0) - shift[module, axis]
-        )
-        # One pixel: pitch / sqrt(12). More: the end pixels' charges fluctuate, which moves the centre with
-        # the length. On the embedded sample 68 % of the pulls lie within 0.7 in the barrel and 1.1 in the
-        # end-caps.
-        size = (
-            np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1
-            if n
-            else np.zeros(0, dtype=int)
-        )
-        sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
+    module = pixels.module[first] if n else np.zeros(0, dtype=np.int32)
+    local, sigma, total = _centroids(detector, pixels, first, module, shift)
     points = detector.to_global(module, local) if position is None else position
     if position is not None:
         local = detector.to_local(module, position)[:, :2]
-    rows_out, columns_out = window_origin(first, counts, row, column)
-    outside = (
-        (row < rows_out[number])
-        | (row >= rows_out[number] + N_ROWS)
-        | (column < columns_out[number])
-        | (column >= columns_out[number] + N_COLUMNS)
-    )
-    # What a track left beyond the module's edge is missing.
-    of = module[number]
-    outside |= (
-        (row == 0) | (row == detector.n_rows[of] - 1) | (column == 0) | (column == detector.n_columns[of] - 1)
-    )
-    content: dict[str, npt.NDArray[Any]] = {"row": row.astype(np.int16), "column": column.astype(np.int16)}
+    content: dict[str, npt.NDArray[Any]] = {
+        "row": pixels.row.astype(np.int16),
+        "column": pixels.column.astype(np.int16),
+    }
     for k, s in enumerate(slices):
-        content[f"charge_{s:02d}"] = charge[:, k].astype(np.float32)
-    if truth is None:
-        none, real = np.zeros(0, dtype=np.int64), np.zeros(0)
-        truth = Truth(none, none, real, np.zeros(0, dtype=np.int32), real, real, real, real, real)
-    by_cluster = np.lexsort((-truth.share, truth.cluster))
-    made_by = {
-        name: getattr(truth, name)[by_cluster].astype(dtype)
-        for name, dtype in (
-            ("particle_id", np.int64), ("share", np.float32), ("order", np.int32), ("x", np.float32),
-            ("y", np.float32), ("cot_alpha", np.float32), ("cot_beta", np.float32), ("pt", np.float32),
-        )
-    }  # fmt: skip
+        content[f"charge_{s:02d}"] = pixels.charge[:, k].astype(np.float32)
     ids = detector.columns
     return ak.zip(
         {
@@ -148,12 +108,75 @@ def cluster_records(
             "sigma_x": sigma[:, 0].astype(np.float32),
             "sigma_y": sigma[:, 1].astype(np.float32),
             "charge": total.astype(np.float32),
-            "truncated": np.bincount(number, outside, n) > 0,
+            "truncated": _truncated(detector, pixels, first, counts, module),
             "pixels": ak.unflatten(ak.zip(content), counts),
-            "truth": ak.unflatten(ak.zip(made_by), np.bincount(truth.cluster, minlength=n)),
+            "truth": _truth_records(truth, n),
         },
         depth_limit=1,
     )
+
+
+def _centroids(
+    detector: Detector, pixels: Pixels, first: Ints, module: npt.NDArray[np.int32], shift: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Local positions (C, 2) and their sigmas in mm, and charges (C,) in e.
+
+    Args:
+        pixels: sorted by cluster; first: (C,) the first of each cluster; module: (C,) of each cluster.
+        shift: as for :func:`cluster_records`.
+    """
+    n = len(first)
+    # A negative charge is noise or undershoot: it would pull the centroid beyond the pixels.
+    last = np.maximum(pixels.charge[:, -1].astype(np.float64), 0.0)
+    total = np.asarray(np.bincount(pixels.cluster, last, n), dtype=np.float64)
+    local, sigma = np.zeros((n, 2)), np.zeros((n, 2))
+    for axis, (index, pitch, half) in enumerate(
+        (
+            (pixels.column, detector.pitch_x, detector.half_x),
+            (pixels.row, detector.pitch_y, detector.half_y),
+        )
+    ):
+        module_of_pixel = module[pixels.cluster]
+        center = (index + 0.5) * pitch[module_of_pixel] - half[module_of_pixel]
+        moment = np.bincount(pixels.cluster, last * center, n)
+        local[:, axis] = moment / np.where(total > 0, total, 1.0) - shift[module, axis]
+        # One pixel: pitch / sqrt(12). More: the end pixels' charges fluctuate, which moves the centre with
+        # the length. On the embedded sample 68 % of the pulls lie within 0.7 in the barrel and 1.1 in the
+        # end-caps.
+        size = (
+            np.maximum.reduceat(index, first) - np.minimum.reduceat(index, first) + 1
+            if n
+            else np.zeros(0, dtype=int)
+        )
+        sigma[:, axis] = pitch[module] * np.where(size == 1, 0.289, np.maximum(0.15, 0.06 * size))
+    return local, sigma, total
+
+
+def _truncated(
+    detector: Detector, pixels: Pixels, first: Ints, counts: Ints, module: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """(C,) whether a cluster does not fit the network's window, or touches its module's edge, beyond which
+    what the track left is missing.
+    """
+    row, column, cluster = pixels.row, pixels.column, pixels.cluster
+    row0, column0 = (origin[cluster] for origin in window_origin(first, counts, row, column))
+    outside = (row < row0) | (row >= row0 + N_ROWS) | (column < column0) | (column >= column0 + N_COLUMNS)
+    last_row, last_column = (n[module[cluster]] - 1 for n in (detector.n_rows, detector.n_columns))
+    outside |= (row == 0) | (row == last_row) | (column == 0) | (column == last_column)
+    return np.asarray(np.bincount(cluster, outside, len(first)) > 0)
+
+
+def _truth_records(truth: Truth | None, n_clusters: int) -> ak.Array:
+    """Lists of the truth of each cluster, the largest share first."""
+    if truth is None:
+        no_ids, no_values = np.zeros(0, dtype=np.int64), np.zeros(0)
+        truth = Truth(
+            no_ids, no_ids, no_values, np.zeros(0, dtype=np.int32), no_values, no_values, no_values,
+            no_values, no_values,
+        )  # fmt: skip
+    order = np.lexsort((-truth.share, truth.cluster))
+    columns = {name: getattr(truth, name)[order].astype(column.dtype) for name, column in TRUTH.items()}
+    return ak.unflatten(ak.zip(columns), np.bincount(truth.cluster, minlength=n_clusters))
 
 
 def one_event(event: int, clusters: ak.Array, particles: ak.Array | None) -> ak.Array:

@@ -9,7 +9,7 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from smartpix.convert.acts_csv import read_acts_event
-    from smartpix.convert.acts_geometry import acts_detector
+    from smartpix.convert.acts_geometry import read_acts_detector
     from smartpix.convert.acts_root import open_acts_root, read_acts_root_event
     from smartpix.convert.format import ConvertOptions, Format, Found, Source
     from smartpix.convert.formats import convert, detect, find_format, format_names, hits_of_event
@@ -25,13 +25,13 @@ __all__ = [
     "HitTables",
     "Source",
     "Unmatched",
-    "acts_detector",
     "convert",
     "detect",
     "find_format",
     "format_names",
     "hits_of_event",
     "open_acts_root",
+    "read_acts_detector",
     "read_acts_event",
     "read_acts_root_event",
     "read_trackml_detector",
@@ -41,7 +41,7 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     acts_csv="read_acts_event",
-    acts_geometry="acts_detector",
+    acts_geometry="read_acts_detector",
     acts_root="open_acts_root read_acts_root_event",
     format="ConvertOptions Format Found Source",
     formats="convert detect find_format format_names hits_of_event",

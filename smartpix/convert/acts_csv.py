@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.convert.acts_geometry import (
-    acts_detector,
     check_positions,
     geometry_ids,
     in_detector,
     local_of,
     pack_barcode,
+    read_acts_detector,
 )
 from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
 from smartpix.convert.format import ConvertOptions, Format, Found, Source
@@ -65,7 +65,7 @@ def read(found: Found, options: ConvertOptions) -> Source:
     Raises:
         InputError: nothing tells the pixels, or truth of some of the events alone.
     """
-    detector = acts_detector(found.path, options.detector)
+    detector = read_acts_detector(found.path, options.detector)
     tables = {
         "hits": ("hits",),
         "measurement-simhit-map": ("measurement-simhit-map",),

@@ -20,12 +20,12 @@ from smartpix.text import parse_json
 
 __all__ = [
     "BARCODE",
-    "acts_detector",
     "check_positions",
     "geometry_ids",
     "in_detector",
     "local_of",
     "pack_barcode",
+    "read_acts_detector",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ bits.
 """
 LARGEST_PITCH = 0.5
 """In mm, of both sides: longer ones are strips and left out."""
-SAME_PLACE = 0.01
+POSITION_AGREEMENT = 0.01
 """Largest distance in mm between a measurement in the file and the same local position on the table's
 module.
 """
@@ -105,7 +105,7 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
         InputError: they are not.
     """
     distance = np.linalg.norm(file - table, axis=1)
-    if np.any(distance > SAME_PLACE):
+    if np.any(distance > POSITION_AGREEMENT):
         i = int(np.argmax(distance))
         raise InputError(
             f"{where}: row {rows[i]} lies {distance[i]:.3g} mm from where the detector table puts its local "
@@ -114,7 +114,7 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
         )
 
 
-def acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
+def read_acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
     """The pixel modules for a folder of ACTS's files.
 
     Args:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.archives import find_file, is_archive, is_folder
-from smartpix.convert.acts_geometry import acts_detector, check_positions, in_detector, local_of
+from smartpix.convert.acts_geometry import check_positions, in_detector, local_of, read_acts_detector
 from smartpix.convert.acts_root_truth import (
     HIT_BRANCHES,
     OF_HIT,
@@ -106,7 +106,7 @@ def read(found: Found, options: ConvertOptions) -> Source:
     """
     opened = open_acts_root(found.path)
     opened = replace(opened, has_truth=opened.has_truth and options.truth)
-    detector = acts_detector(found.path, options.detector)
+    detector = read_acts_detector(found.path, options.detector)
     return Source(
         detector,
         opened.events,

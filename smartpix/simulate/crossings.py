@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from smartpix.geometry import Detector
-from smartpix.simulate.generate import PION_MASS, Particles
+from smartpix.physics import PION_MASS
+from smartpix.simulate.generate import Particles
 from smartpix.simulate.transport import Crossings
 
 __all__ = ["broad_crossings"]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.io.cluster_set import ClusterSet
+from smartpix.physics import PION_MASS
 from smartpix.schema import (
     check,
     origin_pixel,
@@ -21,7 +22,6 @@ from smartpix.simulate.dataset_options import (
     DatasetOptions,
     bend,
 )
-from smartpix.simulate.generate import PION_MASS
 from smartpix.simulate.response import induced_charge
 
 __all__ = [

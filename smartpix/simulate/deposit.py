@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "BETA_GAMMA", "ELECTRON_MASS", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX", "collision_rates",
+    "BETA_GAMMA", "ELECTRON_MASS", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX",
     "collision_spectrum",
     "collision_tables", "delta_range",
 ]  # fmt: skip
@@ -149,13 +149,6 @@ def collision_tables() -> tuple[Floats, Floats, Floats]:
             LARGEST_EXPONENT * k - np.log(RARE), -np.log(np.maximum(tail, 1e-9)), energy[: last + 1]
         )
     return rates, common, rare
-
-
-def collision_rates(beta_gamma: npt.ArrayLike) -> Floats:
-    """Collisions per micrometre at any beta * gamma."""
-    return np.asarray(
-        np.interp(np.log(np.asarray(beta_gamma, dtype=np.float64)), np.log(BETA_GAMMA), collision_tables()[0])
-    )
 
 
 def delta_range(energy: npt.ArrayLike) -> Floats:

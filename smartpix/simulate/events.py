@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,6 +23,8 @@ from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateO
 from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
 from smartpix.simulate.transport import Crossings, check_generic, transport
+
+Floats = npt.NDArray[np.float64]
 
 __all__ = ["SimulateOptions", "header", "need_extras", "simulate", "simulate_crossings", "simulate_event"]
 
@@ -134,89 +136,137 @@ def simulate_event(
     crossings: Crossings, detector: Detector, options: SimulateOptions, event: int, seed: int
 ) -> ak.Array:
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
+    # One stream of random numbers goes through the steps: their order makes the event.
     rng = np.random.default_rng([seed, event, 3])
     local = detector.to_local(crossings.module, crossings.point)
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
-    magnetic = _field_in_sensors(detector, options)
-    parts: list[tuple[npt.NDArray[Any], ...]] = []
-    shift = np.zeros((len(detector), 2))
-    for (sensor, b), modules in _sensor_groups(detector, magnetic, options).items():
-        shift[modules] = drift_tables(sensor, b).lorentz_shift()
-        of_group = np.zeros(len(detector), dtype=bool)
-        of_group[modules] = True
-        hits = np.flatnonzero(of_group[crossings.module])
-        if len(hits) == 0:
-            continue
-        half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
-        crossing, row, column, charge, _ = induced_charge(
-            local[hits, :2], direction[hits], crossings.beta[hits], half, sensor, b,
-            options.readout.slices, int(rng.integers(2**31)),
-        )  # fmt: skip
-        parts.append((hits[crossing], row, column, charge))
-    n_slices = len(options.readout.slices)
-    if parts:
-        crossing, row, column, charge = (np.concatenate(p) for p in zip(*parts, strict=True))
-    else:
-        crossing = row = column = np.zeros(0, dtype=np.int32)
-        charge = np.zeros((0, n_slices), dtype=np.float32)
-
-    # Sum over particles on each pixel.
-    width, height = int(detector.n_columns.max()), int(detector.n_rows.max())
-    key = (crossings.module[crossing].astype(np.int64) * height + row) * width + column
-    noise_keys = _noise_pixels(detector, options.readout, width, height, rng)
-    pixels, inverse = np.unique(np.concatenate([key, noise_keys]), return_inverse=True)
-    total = np.zeros((len(pixels), n_slices), dtype=np.float32)
-    np.add.at(total, inverse[: len(key)], charge)
-    read = digitise(total, options.readout, rng)
-    forced = inverse[len(key) :]
-    quiet = forced[read[forced, -1] == 0]
-    smallest = np.full((1, n_slices), options.readout.threshold, dtype=np.float32)
-    read[quiet, -1] = digitise(smallest, _noiseless(options.readout), rng)[0, -1]
-
-    fired = np.any(read != 0, axis=1)
-    module = (pixels // (width * height)).astype(np.int32)
-    pixel_row = (pixels // width % height).astype(np.int32)
-    pixel_column = (pixels % width).astype(np.int32)
-    label = np.full(len(pixels), -1, dtype=np.int64)
-    label[fired] = label_clusters(module[fired], pixel_row[fired], pixel_column[fired])
-    # A cluster needs a hit: a pixel over threshold at the end of the charge collection.
-    n_labels = int(label.max()) + 1 if len(label) else 0
-    hit = np.zeros(n_labels, dtype=bool)
-    hit[label[fired & (read[:, -1] > 0)]] = True
-    number = np.where(hit, np.cumsum(hit) - 1, -1)
-    label = np.where(label >= 0, number[label], -1) if n_labels else label
-
-    # Truth: charge of each crossing in each cluster.
-    of_cluster = label[inverse[: len(key)]]
-    inside = of_cluster >= 0
-    pair = of_cluster[inside] * (len(crossings.module) + 1) + crossing[inside]
-    pairs, where = np.unique(pair, return_inverse=True)
-    amount = np.bincount(where, np.maximum(charge[inside, -1], 0), len(pairs))
-    who = (pairs % (len(crossings.module) + 1)).astype(np.int64)
-    keep = amount > 0
-    chosen = label >= 0
+    signals, shift = _sensor_response(crossings, local, direction, detector, options, rng)
+    pixels, pixel_of_signal = _read_out(signals, crossings.module, detector, options.readout, rng)
+    cluster_of_signal = pixels.cluster[pixel_of_signal]
     particle_id = np.arange(1, len(crossings.particles.pdg_id) + 1, dtype=np.int64)
-    cluster_of_truth = (pairs // (len(crossings.module) + 1))[keep]
-    in_cluster = np.bincount(cluster_of_truth, amount[keep], int(hit.sum()))
-    who = who[keep]
+    cluster, crossing, share = _shares(cluster_of_signal, signals, len(crossings.module))
+    in_cluster = pixels.cluster >= 0
     clusters = cluster_records(
         detector,
-        Pixels(label[chosen], module[chosen], pixel_row[chosen], pixel_column[chosen], read[chosen]),
+        Pixels(*(getattr(pixels, column.name)[in_cluster] for column in fields(Pixels))),
         Truth(
-            cluster=cluster_of_truth,
-            particle_id=particle_id[crossings.particle[who]],
-            share=amount[keep] / in_cluster[cluster_of_truth],
-            order=crossings.order[who],
-            x=local[who, 0],
-            y=local[who, 1],
-            cot_alpha=direction[who, 0] / direction[who, 2],
-            cot_beta=direction[who, 1] / direction[who, 2],
-            pt=np.hypot(crossings.momentum[who, 0], crossings.momentum[who, 1]),
+            cluster=cluster,
+            particle_id=particle_id[crossings.particle[crossing]],
+            share=share,
+            order=crossings.order[crossing],
+            x=local[crossing, 0],
+            y=local[crossing, 1],
+            cot_alpha=direction[crossing, 0] / direction[crossing, 2],
+            cot_beta=direction[crossing, 1] / direction[crossing, 2],
+            pt=np.hypot(crossings.momentum[crossing, 0], crossings.momentum[crossing, 1]),
         ),
         options.readout.slices,
         shift,
     )
     return one_event(event, clusters, _particle_records(crossings.particles, particle_id))
+
+
+@dataclass(frozen=True)
+class _Signals:
+    """Charge (K, S) in e that crossings (K,) induce in pixels."""
+
+    crossing: npt.NDArray[Any]
+    row: npt.NDArray[Any]
+    column: npt.NDArray[Any]
+    charge: npt.NDArray[np.float32]
+
+
+def _sensor_response(
+    crossings: Crossings, local: Floats, direction: Floats, detector: Detector, options: SimulateOptions,
+    rng: np.random.Generator,
+) -> tuple[_Signals, Floats]:  # fmt: skip
+    """Signals of all crossings, and (M, 2) the mean Lorentz displacement on each module in mm."""
+    magnetic = _field_in_sensors(detector, options)
+    slices = options.readout.slices
+    parts = []
+    shift = np.zeros((len(detector), 2))
+    for (sensor, b), modules in _sensor_groups(detector, magnetic, options).items():
+        shift[modules] = drift_tables(sensor, b).lorentz_shift()
+        in_group = np.zeros(len(detector), dtype=bool)
+        in_group[modules] = True
+        hits = np.flatnonzero(in_group[crossings.module])
+        if len(hits) == 0:
+            continue
+        half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
+        crossing, row, column, charge, _ = induced_charge(
+            local[hits, :2], direction[hits], crossings.beta[hits], half, sensor, b, slices,
+            int(rng.integers(2**31)),
+        )  # fmt: skip
+        parts.append((hits[crossing], row, column, charge))
+    if not parts:
+        empty = np.zeros(0, dtype=np.int32)
+        return _Signals(empty, empty, empty, np.zeros((0, len(slices)), dtype=np.float32)), shift
+    return _Signals(*(np.concatenate(columns) for columns in zip(*parts, strict=True))), shift
+
+
+def _read_out(
+    signals: _Signals, module: npt.NDArray[np.int32], detector: Detector, readout: ReadoutOptions,
+    rng: np.random.Generator,
+) -> tuple[Pixels, npt.NDArray[np.int64]]:  # fmt: skip
+    """All pixels with a signal or noise over the threshold, cluster -1 where they are in none; and (K,) the
+    pixel of each signal.
+
+    Args:
+        module: of each crossing.
+    """
+    # Sum over particles on each pixel.
+    width, height = int(detector.n_columns.max()), int(detector.n_rows.max())
+    key = (module[signals.crossing].astype(np.int64) * height + signals.row) * width + signals.column
+    noise_keys = _noise_pixels(detector, readout, width, height, rng)
+    keys, inverse = np.unique(np.concatenate([key, noise_keys]), return_inverse=True)
+    total = np.zeros((len(keys), len(readout.slices)), dtype=np.float32)
+    np.add.at(total, inverse[: len(key)], signals.charge)
+    charge = digitise(total, readout, rng)
+    # A pixel drawn as one that noise lifts over the threshold is read, if with the smallest charge there is.
+    forced = inverse[len(key) :]
+    quiet = forced[charge[forced, -1] == 0]
+    smallest = np.full((1, len(readout.slices)), readout.threshold, dtype=np.float32)
+    charge[quiet, -1] = digitise(smallest, _noiseless(readout), rng)[0, -1]
+    place = (
+        (keys // (width * height)).astype(np.int32),
+        (keys // width % height).astype(np.int32),
+        (keys % width).astype(np.int32),
+    )
+    return Pixels(_cluster_numbers(*place, charge), *place, charge), inverse[: len(key)]
+
+
+def _cluster_numbers(
+    module: npt.NDArray[np.int32],
+    row: npt.NDArray[np.int32],
+    column: npt.NDArray[np.int32],
+    charge: npt.NDArray[np.float32],
+) -> npt.NDArray[np.int64]:
+    """(P,) number of each pixel's cluster, -1 for pixels in none."""
+    fired = np.any(charge != 0, axis=1)
+    label = np.full(len(module), -1, dtype=np.int64)
+    label[fired] = label_clusters(module[fired], row[fired], column[fired])
+    # A cluster needs a hit: a pixel over threshold at the end of the charge collection.
+    n_labels = int(label.max()) + 1 if len(label) else 0
+    hit = np.zeros(n_labels, dtype=bool)
+    hit[label[fired & (charge[:, -1] > 0)]] = True
+    number = np.where(hit, np.cumsum(hit) - 1, -1)
+    return np.where(label >= 0, number[label], -1) if n_labels else label
+
+
+def _shares(
+    cluster: npt.NDArray[np.int64], signals: _Signals, n_crossings: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """Cluster, crossing and share (T,) of all crossings that left charge in clusters; ``cluster``: (K,) of
+    each signal.
+    """
+    inside = cluster >= 0
+    pair = cluster[inside] * (n_crossings + 1) + signals.crossing[inside]
+    pairs, where = np.unique(pair, return_inverse=True)
+    amount = np.bincount(where, np.maximum(signals.charge[inside, -1], 0), len(pairs))
+    pairs, amount = pairs[amount > 0], amount[amount > 0]
+    clusters = pairs // (n_crossings + 1)
+    in_cluster = np.bincount(clusters, amount)
+    return clusters, (pairs % (n_crossings + 1)).astype(np.int64), amount / in_cluster[clusters]
 
 
 def _noiseless(readout: ReadoutOptions) -> ReadoutOptions:

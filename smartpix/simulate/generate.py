@@ -10,12 +10,10 @@ import numpy.typing as npt
 from smartpix.simulate.options import BeamSpot, GenerateOptions
 from smartpix.simulate.pythia import produce
 
-__all__ = ["PION_MASS", "BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
+__all__ = ["BeamSpot", "GenerateOptions", "Particles", "collisions", "gun", "jets", "together"]
 
 Floats = npt.NDArray[np.float64]
 
-PION_MASS = 0.13957
-"""GeV, of charged pions."""
 JET_ETA = 2.4
 
 

@@ -25,6 +25,8 @@ AT_PLACE = 1e-3
 """Difference of positions (mm) and axes that is none."""
 P_MIN = 0.05
 """Fatras drops particles below this momentum (GeV)."""
+GENERATED, SIMULATED_HITS = "particles_generated", "simhits"
+"""Names in ACTS's event store."""
 
 
 @dataclass(frozen=True)
@@ -144,16 +146,42 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
     acts = import_acts()
     ex = acts.examples
     unit = acts.UnitConstants
-    volumes = {int(v) for v in np.unique(detector.columns["volume_id"])}
     collected: list[Crossings] = []
+    # numThreads=1 keeps the events in order.
+    sequencer = ex.Sequencer(events=len(events), numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
+    geometry = ex.GenericDetector(ex.GenericDetector.Config(logLevel=acts.logging.WARNING))
+    sequencer.addReader(_particle_source(acts, events))
+    sequencer.addAlgorithm(
+        ex.FatrasSimulation(
+            level=acts.logging.WARNING,
+            inputParticles=GENERATED,
+            outputParticles="particles_simulated",
+            outputSimHits=SIMULATED_HITS,
+            randomNumbers=ex.RandomNumbers(seed=seed),
+            trackingGeometry=geometry.trackingGeometry(),
+            magneticField=acts.ConstantBField(acts.Vector3(0, 0, field * unit.T)),
+            generateHitsOnSensitive=True,
+            emScattering=True,
+            emEnergyLossIonisation=True,
+            emEnergyLossRadiation=True,
+            emPhotonConversion=True,
+            pMin=P_MIN * unit.GeV,
+        )
+    )
+    sequencer.addAlgorithm(_hit_collector(acts, events, detector, collected))
+    sequencer.run()
+    return collected
+
+
+def _particle_source(acts: Any, events: Sequence[Particles]) -> Any:
+    """A reader of ACTS that hands our particles to the event store."""
+    ex, unit = acts.examples, acts.UnitConstants
 
     class Feed(ex.IReader):  # type: ignore[misc, name-defined]
-        """Hands our particles to the event store."""
-
         def __init__(self) -> None:
             ex.IReader.__init__(self, "Feed", acts.logging.WARNING)
             self.handle = ex.WriteDataHandle(self, ex.SimParticleContainer, "OutputParticles")
-            self.handle.initialize("particles_generated")
+            self.handle.initialize(GENERATED)
 
         def availableEvents(self) -> tuple[int, int]:  # noqa: N802 (ACTS calls it so)
             return (0, len(events))
@@ -173,13 +201,21 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
             self.handle(context, container)
             return ex.ProcessCode.SUCCESS
 
-    class Collect(ex.IAlgorithm):  # type: ignore[misc, name-defined]
-        """Takes the crossings out of the event store."""
+    return Feed()
 
+
+def _hit_collector(
+    acts: Any, events: Sequence[Particles], detector: Detector, collected: list[Crossings]
+) -> Any:
+    """An algorithm of ACTS that takes the crossings out of the event store into ``collected``."""
+    ex, unit = acts.examples, acts.UnitConstants
+    volumes = {int(v) for v in np.unique(detector.columns["volume_id"])}
+
+    class Collect(ex.IAlgorithm):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             ex.IAlgorithm.__init__(self, "Collect", acts.logging.WARNING)
             self.handle = ex.ReadDataHandle(self, ex.SimHitContainer, "InputHits")
-            self.handle.initialize("simhits")
+            self.handle.initialize(SIMULATED_HITS)
 
         def execute(self, context: Any) -> Any:
             rows = []
@@ -195,47 +231,28 @@ def transport(events: Sequence[Particles], detector: Detector, field: float, see
                     + (point[0], point[1], point[2])
                     + tuple(0.5 * (before[k] + after[k]) / unit.GeV for k in range(4))
                 )
-            event = events[context.eventNumber]
             table = np.array(rows, dtype=np.float64).reshape(-1, 12)
-            # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000)
-            # are left out.
-            table = table[table[:, 3] >= 0]
-            # A stable order makes the file a function of the seed alone.
-            table = table[np.lexsort((table[:, 4], table[:, 3]))]
-            collected.append(
-                Crossings(
-                    module=detector.find_modules(table[:, 0], table[:, 1], table[:, 2]),
-                    particle=table[:, 3].astype(np.int32),
-                    order=table[:, 4].astype(np.int32),
-                    point=table[:, 5:8],
-                    momentum=table[:, 8:11],
-                    beta=np.linalg.norm(table[:, 8:11], axis=1) / table[:, 11],
-                    particles=event,
-                )
-            )
+            collected.append(_crossings(table, events[context.eventNumber], detector))
             return ex.ProcessCode.SUCCESS
 
-    # numThreads=1 keeps the events in order.
-    sequencer = ex.Sequencer(events=len(events), numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
-    geometry = ex.GenericDetector(ex.GenericDetector.Config(logLevel=acts.logging.WARNING))
-    sequencer.addReader(Feed())
-    sequencer.addAlgorithm(
-        ex.FatrasSimulation(
-            level=acts.logging.WARNING,
-            inputParticles="particles_generated",
-            outputParticles="particles_simulated",
-            outputSimHits="simhits",
-            randomNumbers=ex.RandomNumbers(seed=seed),
-            trackingGeometry=geometry.trackingGeometry(),
-            magneticField=acts.ConstantBField(acts.Vector3(0, 0, field * unit.T)),
-            generateHitsOnSensitive=True,
-            emScattering=True,
-            emEnergyLossIonisation=True,
-            emEnergyLossRadiation=True,
-            emPhotonConversion=True,
-            pMin=P_MIN * unit.GeV,
-        )
+    return Collect()
+
+
+def _crossings(table: npt.NDArray[np.float64], particles: Particles, detector: Detector) -> Crossings:
+    """Crossings of one event from the columns (N, 12) volume, layer, module, particle, order, point (3),
+    momentum (3) and energy.
+    """
+    # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000) are
+    # left out.
+    table = table[table[:, 3] >= 0]
+    # A stable order makes the file a function of the seed alone.
+    table = table[np.lexsort((table[:, 4], table[:, 3]))]
+    return Crossings(
+        module=detector.find_modules(table[:, 0], table[:, 1], table[:, 2]),
+        particle=table[:, 3].astype(np.int32),
+        order=table[:, 4].astype(np.int32),
+        point=table[:, 5:8],
+        momentum=table[:, 8:11],
+        beta=np.linalg.norm(table[:, 8:11], axis=1) / table[:, 11],
+        particles=particles,
     )
-    sequencer.addAlgorithm(Collect())
-    sequencer.run()
-    return collected

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.simulate.generate import PION_MASS
+from smartpix.physics import PION_MASS
 from tracking.fit.helix import (
     FAST,
     advance,

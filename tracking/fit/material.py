@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from smartpix.compiled import njit
+from smartpix.physics import HIGHLAND
 from tracking.fit.helix import FAST, dot
 
 __all__ = ["scatter", "scatter_between", "theta2_behind"]
 
-HIGHLAND = 0.0136
-"""GeV."""
 FLATTEST = 50.0
 """Largest path through a surface, in its thicknesses."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from smartpix.physics import SILICON_RADIATION_LENGTH
 from smartpix.schema import check, check_types
 
 __all__ = ["FitOptions", "VertexOptions"]
@@ -33,8 +34,8 @@ class FitOptions:
             their scattering.
     """
 
-    sensor: float = 0.15 / 95.7
-    support: float = 1.5 / 95.7
+    sensor: float = 0.15 / SILICON_RADIATION_LENGTH
+    support: float = 1.5 / SILICON_RADIATION_LENGTH
     support_gap: float = 1.07
     pipe: float = 0.8 / 352.8
     pipe_radius: float = 19.0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix.convert.acts_geometry import BARCODE, acts_detector, geometry_ids, pack_barcode
+from smartpix.convert.acts_geometry import BARCODE, geometry_ids, pack_barcode, read_acts_detector
 from smartpix.schema import InputError
 from tests.acts_files import digitisation
 
@@ -69,7 +69,7 @@ def folder(tmp_path):
 
 
 def test_pixels_come_from_the_digitisation_and_the_rest_from_the_table(folder):
-    detector = acts_detector(folder, None)
+    detector = read_acts_detector(folder, None)
     columns = {n: np.asarray(v).tolist() for n, v in detector.columns.items()}
     assert columns["volume_id"] == [8, 7]
     assert columns["module_minhu"] == [8.4, 6.0]
@@ -87,13 +87,13 @@ def test_the_entry_for_the_least_part_of_the_detector_counts(folder):
     thicker["value"]["geometric"]["thickness"] = 0.3
     for entries, thickness in (([thick], 0.2), ([thicker, thick], 0.3)):
         (folder / "digi.json").write_text(json.dumps(content | {"entries": [*entries, *content["entries"]]}))
-        assert acts_detector(folder, None).thickness.tolist() == pytest.approx([thickness, 0.1])
+        assert read_acts_detector(folder, None).thickness.tolist() == pytest.approx([thickness, 0.1])
 
 
 def test_long_pixels_are_strips(folder):
     digitisation(folder / "digi.json", pitch_v=0.6)
     with pytest.raises(InputError, match="describes pixels for no module"):
-        acts_detector(folder, None)
+        read_acts_detector(folder, None)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_long_pixels_are_strips(folder):
 def test_other_shapes_and_sizes_are_refused(folder, bounds, message):
     (folder / "detectors.csv").write_text("\n".join([HEAD, module(8, 1, *bounds)]) + "\n")
     with pytest.raises(InputError, match=message):
-        acts_detector(folder, None)
+        read_acts_detector(folder, None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_digitisation_that_makes_no_sense_is_refused(folder, change, message):
         entry["value"]["geometric"]["segmentation"]["binningdata"][0] |= change
     (folder / "digi.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
-        acts_detector(folder, None)
+        read_acts_detector(folder, None)
 
 
 def test_entries_for_more_than_modules_are_refused(folder):
@@ -131,4 +131,4 @@ def test_entries_for_more_than_modules_are_refused(folder):
     content["entries"][0]["extra"] = 1
     (folder / "digi.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="for more than volume, layer and sensitive"):
-        acts_detector(folder, None)
+        read_acts_detector(folder, None)

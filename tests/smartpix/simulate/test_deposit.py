@@ -14,7 +14,6 @@ from smartpix.simulate.deposit import (
     RARE,
     T_MAX,
     XI,
-    collision_rates,
     collision_spectrum,
     collision_tables,
     delta_range,
@@ -24,6 +23,11 @@ from tests.smartpix.simulate.published import Straggling, beta2
 
 ENERGY = np.geomspace(2.0, T_MAX, 6000)
 MINIMUM, PLATEAU = 3.6, 1000.0
+
+
+def collision_rates(beta_gamma):
+    """Collisions per micrometre, between the points of the table as the response takes them."""
+    return np.interp(np.log(beta_gamma), np.log(BETA_GAMMA), collision_tables()[0])
 
 
 def moment(beta_gamma, power):
