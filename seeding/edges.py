@@ -25,6 +25,7 @@ from seeding.table import (
 from seeding.threads import in_parts
 from smartpix.geometry import Detector, Layers
 from smartpix.layers import LayerPairs
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError, check, check_field
 
 __all__ = ["Edges", "check_same_event", "check_search", "find_edges", "search_all"]
@@ -37,6 +38,7 @@ SINGULAR = 1e-12
 """Smallest determinant of a covariance, over the product of its diagonal."""
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Edges:
     """Edges of one event.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
 __all__ = ["Hits", "check_hits", "make_hits"]
@@ -17,6 +18,7 @@ __all__ = ["Hits", "check_hits", "make_hits"]
 Floats = npt.NDArray[np.float64]
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Hits:
     """Hits of one event; N rows, all contiguous.

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from smartpix import schema
 from smartpix.detector_checks import check_detector, module_keys
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
 __all__ = ["Detector", "Layers", "read_detector", "write_detector"]
@@ -64,6 +65,7 @@ class Layers:
         return f"E{'+' if self.z[index] > 0 else '-'}{1 + int(np.sum(same & side & nearer))}"
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Detector:
     """Pixel modules, one row per module; columns as in TrackML's ``detectors.csv``.

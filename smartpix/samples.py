@@ -19,6 +19,7 @@ from smartpix.files import as_paths
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.events import EventFile, iterate
 from smartpix.io.parquet import Table, is_cluster_file, list_tables, read_clusters
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError, origin_pixel
 from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise
@@ -34,6 +35,7 @@ TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
 """Pixels of one image that touch, corners included; images do not."""
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Samples:
     """N clusters as the chip reads them, with their truth.

@@ -22,6 +22,7 @@ from smartpix.estimate.base import Estimator, estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
 from smartpix.io.events import EventFile, Header, open_events
 from smartpix.layers import LayerPairs, layer_pairs
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.graph import candidate_edges, make_features
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class EventResult:
     """Everything the chain made of one event.
@@ -61,6 +63,7 @@ class EventResult:
     ms: dict[str, float]
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Chain:
     """The chain, set up for files of one detector: estimator, network, layer pairs, options; warnings of what

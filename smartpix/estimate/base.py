@@ -17,6 +17,7 @@ from smartpix.clusters import FlatClusters, flatten
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import SIGNS, mirrored
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
 
 __all__ = [
@@ -36,6 +37,7 @@ ALIKE = 0.02
 """Relative difference of pitches, thickness or field below which weights serve another sensor too."""
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Estimate:
     """Gaussian estimates of N clusters in their sensor frames.

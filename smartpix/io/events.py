@@ -30,6 +30,7 @@ from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import Container, InputError
 from smartpix.text import parse_json
 
@@ -92,6 +93,7 @@ class Header:
         schema.check_field("header", self.field)
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class EventFile:
     """An opened file: its path, header, number of events, kind of container, and whether it has truth.

@@ -13,6 +13,7 @@ from seeding.hits import Hits
 from seeding.kernels import group_by
 from smartpix.compiled import njit
 from smartpix.layers import LayerPairs
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 from tracking.finders.options import BuildOptions
 
@@ -28,6 +29,7 @@ LENGTH_BONUS = 0.1
 than that, the one with more clusters is taken, since a particle leaves no layer out for so small a gain."""
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Tracks:
     """Tracks of one event.

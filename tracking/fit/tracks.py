@@ -14,6 +14,7 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.geometry import Detector
+from smartpix.notebook import one_line_and_table
 from tracking.finders.paths import Tracks
 from tracking.fit.kalman import USED, fit_all
 from tracking.fit.options import FitOptions
@@ -23,6 +24,7 @@ __all__ = ["FitOptions", "Helices", "fit_tracks"]
 Floats = npt.NDArray[np.float64]
 
 
+@one_line_and_table
 @dataclass(frozen=True)
 class Helices:
     """Fitted parameters of T tracks with K hits in all, at the closest approach to the z axis.
