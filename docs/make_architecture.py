@@ -126,20 +126,21 @@ def picture_graph(graph: Graph) -> Graph:
 
 def mermaid(graph: Graph) -> str:
     """A picture of the rooms: an arrow goes to what is imported, unless something between imports it too."""
-    lines = ["```mermaid", "flowchart BT"]
-    for package in PACKAGES:
+    lines = ["```mermaid", "flowchart TD", "  seeding[seeding]"]
+    for package in ("smartpix", "tracking"):
         names = [
-            n for n in graph if n.split(".")[0] == package or (n == FOUNDATIONS and package == "smartpix")
+            n for n in graph if n.startswith(f"{package}.") or (n == FOUNDATIONS and package == "smartpix")
         ]
         lines.append(f"  subgraph {package}")
         for name in sorted(names):
-            label = "schema, geometry, ..." if name == FOUNDATIONS else name.removeprefix(package + ".")
+            label = "schema, geometry, ..." if name == FOUNDATIONS else name.removeprefix(f"{package}.")
             lines.append(f"    {name.replace('.', '_')}[{label}]")
         lines.append("  end")
     for name in sorted(graph):
         for target in sorted(graph[name]):
-            between = (other for other in graph[name] - {target} if name not in reached(graph, other))
-            if not any(target in reached(graph, other) for other in between):
+            # Inside a circle nothing is between: each imports the other.
+            between = (o for o in graph[name] - {target} if target in reached(graph, o))
+            if all(o in reached(graph, target) or name in reached(graph, o) for o in between):
                 lines.append(f"  {name.replace('.', '_')} --> {target.replace('.', '_')}")
     return "\n".join([*lines, "```"])
 

@@ -33,16 +33,65 @@ numbers = maker("make_numbers")
 page_text = maker("page_text")
 
 
-@pytest.mark.parametrize("name", ["formats", "options", "benchmarks", "cite"])
+@pytest.mark.parametrize("name", ["formats", "options", "benchmarks", "cite", "architecture"])
 def test_generated_page_is_current(name):
     written = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     assert written == getattr(maker(f"make_{name}"), name)(), f"run: python docs/make_{name}.py"
+
+
+@pytest.mark.parametrize("package", ["smartpix", "seeding", "tracking"])
+def test_pages_of_the_api_list_the_public_names(package):
+    made = maker("make_api").api(package)
+    assert (DOCS / "api" / f"{package}.md").read_text(encoding="utf-8") == made, (
+        "run: python docs/make_api.py"
+    )
+    assert made.count(":::") > 5
 
 
 @pytest.mark.parametrize("page", numbers.sentences())
 def test_tables_and_numbers_of_a_page_are_those_of_the_results(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert page_text.wrap(numbers.current(page, text)) == text, "run: python docs/make_numbers.py"
+
+
+def test_files_and_names_of_the_architecture_exist():
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:smartpix|seeding|tracking|examples|benchmarks|docs)/[\w/.]+)`", text))
+    assert len(paths) > 60
+    short = {f"tracking/{path}" for path in re.findall(r"`(finders/[\w/.]+)`", text)}
+    assert {path for path in paths | short if not (ROOT / path).exists()} == set()
+
+
+def test_the_map_sees_imports_in_functions_and_circles(tmp_path, monkeypatch):
+    made = maker("make_architecture")
+    for name, code in {
+        "smartpix/__init__": "from smartpix.low import f",
+        "smartpix/low": "",
+        "smartpix/room/__init__": '"""A room. More."""',
+        "smartpix/room/a": "import smartpix.low",
+        "smartpix/room/inner/__init__": "from smartpix.room import a",
+        "smartpix/above": "def f():\n    from smartpix.room.a import g",
+        "seeding/__init__": "",
+        "seeding/b": "from smartpix import above",
+        "tracking/__init__": "",
+        "tracking/one/__init__": "from seeding.b import x",
+        "tracking/two": "from tracking.one import y",
+        "tracking/one/c": "from tracking import two",
+    }.items():
+        (tmp_path / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(code or "x = 1")
+    monkeypatch.setattr(made, "ROOT", tmp_path)
+    graph = made.import_graph()
+    assert graph == {
+        "smartpix.low": set(), "smartpix.room": {"smartpix.low"}, "smartpix.above": {"smartpix.room"},
+        "seeding": {"smartpix.above"}, "tracking.one": {"seeding", "tracking.two"},
+        "tracking.two": {"tracking.one"},
+    }  # fmt: skip
+    assert made.circles(graph) == [["tracking.one", "tracking.two"]]
+    assert made.layers(graph)[:4] == [["smartpix.low"], ["smartpix.room"], ["smartpix.above"], ["seeding"]]
+    assert "Circles that are still there:\n\n- `tracking.one`, `tracking.two`." in made.drawing()
+    assert "tracking_one --> seeding" in made.drawing()
+    assert "smartpix_above --> foundations" not in made.drawing()
 
 
 def test_every_page_with_a_measured_table_is_compared():
@@ -84,7 +133,21 @@ UNMEASURED = {
         "6.4 x 64 + 3.1 x 36",
         "2.5 ms",
     ),
-}
+    "docs/chip.md": (
+        "all but 0.1 %", "HGQ2 0.2", "2405.00645", "within 5 %", "MDMM at 67 %", "50, 67 and 80 % within 0.5 %",
+        "At 67 %", "0.81 / 1.23 / 1.46", "0.52 / 0.78 / 0.94", "0.39 / 0.60 / 0.72", "> 0.9 and > 0.5 GeV",
+    ),
+    "docs/sensor.md": (
+        "16.7 eV", "3.68 eV", "0.115", "outermost 2 %", "2.5 pixels", "12.5 µm", "0.1-10 GeV", "1.4 < η < 3.0",
+        "50 x 12.5", "0.3 q B R", "3.8 T", "68 % half", "below 0.005",
+    ),
+    "docs/scaling.md": (),
+    "docs/faq.md": ("more than 2 %", "pT > 0.9", "abs(η) < 2.5", "0.05 by default"),
+    "docs/how-to-choose.md": (
+        "of 99.9 % at", "50 x 12.5 x 100", "3.8 T", "below 0.001", "to 99.9 %, the chain to 99.99 %", ": 99.9 %",
+        "keep 99.99 %", "99 % loses", "below 97 %",
+    ),
+}  # fmt: skip
 """By page, what has a decimal point or a per cent sign and is no measurement of ours."""
 
 
