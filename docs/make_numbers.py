@@ -456,7 +456,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     pull, bench, quantised = results("pull"), results("bench-mdn"), results("chain-quantised")
     clusters, chain, seeding = results("acts-clusters"), results("acts-chain"), results("bench-seeding")
     lever, dask, exported = results("levers")["levers"], results("dask"), results("bench-export")
-    fronts = results("front")["networks"]
+    fronts, tracking = results("front")["networks"], results("bench-tracking")
     barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
     widths = sorted(barrel["pull_sigma"].values())
     # The network on sums has its cot alpha in a phrase of its own.
@@ -515,6 +515,9 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "With the shipped ones {} % of the particles are found": (
                 f"{100 * shipped['track_efficiency']:.0f}",
             ),
+            "on the TrackML extract the reduction is {}, so": (
+                f"{results('chain-trackml')['reduction']:.2f}",
+            ),
             "with trained ones {} %.": (f"{100 * own['track_efficiency']:.1f}",),
             "takes {} of the time of ACTS's own": (f"{clusters['in_acts']['own']['ratio_time']:.1f}",),
             "on smart pixels it takes {} ([both]": (f"{chain['ratio_time']:.2f}",),
@@ -541,6 +544,18 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
                 f"{own['n_findable'] / clusters['n_events']:,.0f}",
             ),
             "trained on {} such events": (str(clusters["n_train"]),),
+            "own seeding gives {} seeds for each track": (
+                spelled(round(chain["acts"]["n_seeds"] / chain["ours_fitted"]["n_seeds"])),
+            ),
+            "{} times those of pile-up 200": (
+                spelled(
+                    round(
+                        own["n_findable"]
+                        / clusters["n_events"]
+                        / (tracking["ours"]["n_findable"] / tracking["n_events"])
+                    )
+                ),
+            ),
             "reaches a track efficiency of {} with them": (f"{shipped['track_efficiency']:.3f}",),
             "it reaches {} in {} % of the window's edges, and with the window {}.": (
                 f"{own['track_efficiency']:.3f}",
@@ -622,7 +637,7 @@ def choices() -> dict[str, tuple[str, ...]]:
     """Numbers of docs/how-to-choose.md."""
     clusters, seeding = results("acts-clusters"), results("bench-seeding")["methods"]
     chips, exported = results("chain-quantised"), results("bench-export")
-    reduction = [results(f"chain-{name}")["reduction"] for name in ("sample", "pu200")]
+    reduction = [results(f"chain-{name}")["reduction"] for name in ("sample", "pu200", "trackml")]
     wide, narrow = seeding["cone-sigma-2"], seeding["cone"]
     gain = wide["edge_efficiency_0p9"] - narrow["edge_efficiency_0p9"]
     return {
@@ -630,9 +645,10 @@ def choices() -> dict[str, tuple[str, ...]]:
         "is {} with cones on the shipped estimates, {} with the window, and {} with": tuple(
             f"{clusters[key]['track_efficiency']:.3f}" for key in ("shipped", "window", "own")
         ),
-        "hold {} times fewer edges than the window at pile-up 20, {} times fewer": tuple(
-            f"{r:.2f}" for r in reduction
+        "The window has {} times the edges of the cones at pile-up 20 and {} times": tuple(
+            f"{r:.2f}" for r in reduction[:2]
         ),
+        "On the TrackML extract it has {} times": (f"{reduction[2]:.2f}",),
         "needs {} look-up tables": (f"{exported['smallest']['luts']:,}",),
         "`fixed-2s-talk` needs {} ([costs]": (f"{exported['talk']['luts']:,}",),
         "made on the CPU takes {} of its time": (
