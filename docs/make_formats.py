@@ -174,25 +174,24 @@ that it is made from.
   volumes 12 to 14 and 16 to 18.
 - **Filtered tables.** Cells and rows of the truth may belong to hits that were filtered out, and hits may lack
   truth. They are counted (`n_cells_unused`, `n_truth_unused`, `n_hits_without_truth`), and a warning says so. A row
-  of noise is a row of the truth. Refused are ids below 1 (ACTS: below 0), rows that are there twice, and a truth
-  without rows.
+  of noise is a row of the truth. Ids below 1 (ACTS:
+  below 0), rows that are there twice, and a truth without rows are refused.
 - **Values** that cannot be are refused. Cells above {MOST_CHARGE:g} e are; charges in e need `--electrons 1`. So are
   charges, momenta and starts of particles beyond
   {", ".join(dict.fromkeys(f"{m:g} {u}" for m, u, _ in LARGEST_OF_PARTICLES.values()))}, and TrackML's hits of
   particles with q = 0.
-- **Positions** have to agree with modules and cells. Refused are hits more than {OFF_PLANE} mm off the plane of
-  their module. Refused are hits beside the outermost centres of their cells by more than one pixel or, where that
-  is more, {LORENTZ} of the sensor's thickness (Lorentz drift). Refused are global positions of ACTS that are not
-  where the table has the local ones. Refused are crossings of the truth more than {OVER_EDGE} mm outside the sensor
-  of their hit.
+- **Positions** have to agree with modules and cells; others are refused. A hit lies at most {OFF_PLANE} mm off the
+  plane of its module. It lies at most one pixel beside the outermost centres of its cells or, where that is more,
+  {LORENTZ} of the sensor's thickness (Lorentz drift). Global positions of ACTS lie where the table has the local
+  ones. Crossings of the truth lie at most {OVER_EDGE} mm outside the sensor of their hit.
 - **Ids.** `cluster_hit_id` is the file's `hit_id` or `measurement_id`. In ROOT files without one it is the number
   of the entry in its event, from 0. Event numbers are the files' own. A `particle_id` in five parts becomes
   {" + ".join(f"{n} ({b} bits)" for n, b in BARCODE.items())}, highest first, as ACTS packed it before. Ids that
   come as floats are taken up to 2^53. Beyond, one float stands for several ids (a left join of pandas makes such
   columns), and they are refused.
-- **One event stays one event.** Refused are two jobs whose event numbers repeat (joined with `hadd`), tables put
-  one after the other, and a hit, particle or crossing that is there twice. Convert the files of each job by
-  themselves.
+- **One event stays one event.** Three things are refused: two jobs whose event numbers repeat (joined with
+  `hadd`), tables put one after the other, and a hit, particle or crossing that is there twice. Convert the files of
+  each job by themselves.
 - **Charge** is the cell's value times `--electrons` (default {ELECTRONS_PER_MM:,.0f}: values are path lengths in
   mm), in slice 19. `--field` is TrackML's 2 T where it is not given; of ACTS's files it must be.
 - **Share** of a particle in a cluster is that of its path through the thickness.
