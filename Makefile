@@ -6,7 +6,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 TESTS := -m pytest -q --numprocesses 2 --dist loadfile
 
-.PHONY: demo test tools bare bounds lint docs hooks coverage lowest data clean
+.PHONY: demo test tools bare bounds lint docs hooks coverage lowest data changelog release clean
 
 demo: .venv/core
 	$(BIN)/smartpix run --output smartpix-out
@@ -57,6 +57,14 @@ lowest: .venv-lowest/dev
 data: .venv/dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash data/make.sh
 
+# The entries of changelog.d/ into CHANGELOG.md, below the version of pyproject.toml.
+changelog:
+	@$(PYTHON) docs/make_changelog.py
+
+# Wheel and sdist in dist/, each installed into an empty environment and run there, and the text of the tag. Uploads nothing.
+release: .venv/dev
+	@$(BIN)/python -m tests.release
+
 # Debian's python3 comes without venv and pip. Stamps are written by the shell alone: `:` needs no program.
 CHECK_PYTHON = @command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was not found; on Debian: apt install python3-venv" >&2; exit 1; }; \
   $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -77,7 +85,7 @@ CHECK_PYTHON = @command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was
 	@: > $@
 
 .venv/dev: .venv/bin/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask,docs]'
+	$(INSTALL) --editable '.[dev,acts,hls,onnx,dask,docs,release]'
 	@: > $@; : > .venv/core
 
 .venv-lowest/dev: pyproject.toml constraints-lowest.txt

@@ -34,7 +34,7 @@ from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
 from tracking.runs.join import COLUMNS
 from tracking.runs.outputs import ACTS_COLUMNS
 
-EXAMPLE = (Path(__file__).parents[1] / "examples" / "json_format.py").read_text()
+EXAMPLE = (Path(__file__).parents[1] / "examples" / "json_format.py").read_text(encoding="utf-8")
 
 INTRODUCTION = f"""\
 # File formats

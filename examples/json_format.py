@@ -40,7 +40,7 @@ def read(found, options):
     def read_event(number):
         path = found.path / found.prefixes[number]
         try:
-            hits = json.loads(path.read_text())
+            hits = json.loads(path.read_text(encoding="utf-8"))
             module = detector.find_modules(*np.array([hit["module"] for hit in hits]).T)
             position = np.array([hit["position"] for hit in hits], dtype=float)
             cells = [(k, *cell) for k, hit in enumerate(hits) for cell in hit["cells"]]

@@ -25,7 +25,7 @@ from tests.programs import PROGRAMS, is_there
 SHARED = "../shared"
 """Data of others, which may not be in the repository; each test of them has a counterpart that needs none."""
 
-MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hls4ml", "mkdocs",
+MODULES = ("acts", "acts.examples.uproot", "chromo", "da4ml", "distributed", "hatchling", "hls4ml", "mkdocs",
 "mkdocstrings", "onnx",
            "onnxruntime", "selenium.webdriver")  # fmt: skip
 """Of the extras, for ``pytest.importorskip``; `make test` installs all of them."""

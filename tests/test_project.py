@@ -47,7 +47,7 @@ def test_what_make_calls_is_there():
     assert set(extras[-1].split(",")) == set(TESTED)
     assert all(set(e.split(",")) <= set(PROJECT["optional-dependencies"]) for e in extras)
     contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    for target in ("test", "tools", "bare", "hooks", "coverage", "lowest"):
+    for target in ("test", "tools", "bare", "hooks", "coverage", "lowest", "changelog", "release"):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
         assert f"make {target}" in contributing, target
 

@@ -17,7 +17,7 @@ def bash(*words):
         f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}\n"
         '_smartpix; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run(["/bin/bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -56,7 +56,7 @@ def test_scripts_of_zsh_and_fish_are_whole():
     assert zsh.startswith("#compdef smartpix\n")
     # The part of its syntax that is used here is bash's but for one expansion.
     text = zsh.replace("${=found}", "$found")
-    subprocess.run(["bash", "-n"], input=text, encoding="utf-8", check=True, capture_output=True)
+    subprocess.run(["/bin/bash", "-n"], input=text, encoding="utf-8", check=True, capture_output=True)
     for line in script(parser(), "fish").splitlines()[1:]:
         assert shlex.split(line.replace("\\'", ""))[:3] == ["complete", "-c", "smartpix"]
 
