@@ -8,27 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
 from seeding.cones import ConeOptions
 from seeding.hits import Hits, check_hits
-from seeding.kernels import SHARPEST, search
-from seeding.table import (
-    LARGEST,
-    Grid,
-    HitTable,
-    hit_table,
-    layer_grid,
-    max_curvature,
-    scattering_constant,
-    search_bounds,
-    work_items,
-)
+from seeding.kernels import search
+from seeding.table import LARGEST, hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
 from smartpix.geometry import Detector, Layers
 from smartpix.layers import LayerPairs
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError, check, check_field
 
-__all__ = ["Edges", "check_same_event", "check_search", "find_edges", "search_all"]
+__all__ = ["Edges", "check_same_event", "check_search", "cone_settings", "find_edges", "search_all"]
 
 Single = npt.NDArray[np.float32]
 
@@ -118,23 +109,22 @@ def find_edges(
     """
     check_search(hits, detector, pairs, field, threads)
     grid = layer_grid(detector)
-    cut, curvature = options.joint_cut(), max_curvature(field, options.min_pt)
-    scattering = scattering_constant(field, options.radiation_length)
-    table = hit_table(
-        hits, grid, options.sigma_scale, options.sigma_z0, options.sigma_d0, curvature, scattering, cut,
-        threads,
-    )  # fmt: skip
+    settings = cone_settings(options, field)
+    table = hit_table(hits, grid, settings, threads)
     return search_all(
-        table,
-        grid,
-        pairs,
-        detector,
-        cut,
-        options.sigma_z0,
-        options.sigma_d0,
-        curvature,
-        options.max_edges,
-        threads,
+        table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads
+    )
+
+
+def cone_settings(options: ConeOptions, field: float) -> SearchSettings:
+    """What the compiled search takes of the options, in a field along z in T."""
+    return SearchSettings(
+        sigma_scale=options.sigma_scale,
+        sigma_z0=options.sigma_z0,
+        sigma_d0=options.sigma_d0,
+        max_curvature=max_curvature(field, options.min_pt),
+        scattering=scattering_constant(field, options.radiation_length),
+        cut=options.joint_cut(),
     )
 
 
@@ -199,29 +189,20 @@ def _check_pairs(pairs: LayerPairs, layers: Layers) -> None:
 
 
 def search_all(
-    table: HitTable, grid: Grid, pairs: LayerPairs, detector: Detector, cut: float, sigma_z0: float,
-    sigma_d0: float,
-    curvature: float, limit: int, threads: int,
-) -> Edges:  # fmt: skip
+    table: HitTable, grid: Grid, searches: LayerSearches, settings: SearchSettings, limit: int, threads: int
+) -> Edges:
     """Edges from every hit of the table to every layer that follows its own; see :func:`find_edges`.
 
     Raises:
         InputError: more edges than ``limit``.
     """
-    items, bounds = work_items(table, pairs), search_bounds(pairs, detector)
 
     def part(first: int, last: int) -> Any:
-        source, target, pair, values, *counts = search(
-            first, last, items, pairs.inner, pairs.outer, bounds, table.first, table.hits, table.axes,
-            table.cell_start,
-            grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, table.envelope,
-            np.float32(table.margin), np.float32(table.innermost), np.float32(cut), np.float32(1 / sigma_z0),
-            np.float32(curvature), np.float32(0.5 / max(sigma_d0, SHARPEST)), limit,
-        )  # fmt: skip
+        source, target, pair, values, *counts = search(first, last, searches, grid, table, settings, limit)
         columns = [values[:, k].copy() for k in range(4)]
         return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], counts
 
-    parts = in_parts(part, int(items[-1]), threads)
+    parts = in_parts(part, int(searches.items[-1]), threads)
     looked, tested, n_edges = (sum(counts[k] for _, counts in parts) for k in range(3))
     if n_edges > limit:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import awkward as ak
 import numpy as np
@@ -28,8 +29,6 @@ class Hits:
         module, layer: (N,) rows of the detector's modules and layers.
         position: (N, 3) global, mm, from the estimates' x and y.
         estimate: of the clusters.
-        cot: (N, 2) estimated cot alpha and cot beta.
-        cot_covariance: (N, 3) their covariance: aa, ab, bb.
         axes: (N, 9) the module's sensor axes, x, y, z one after the other.
     """
 
@@ -38,20 +37,11 @@ class Hits:
     layer: npt.NDArray[np.int32]
     position: Floats
     estimate: Estimate
-    cot: Floats
-    cot_covariance: Floats
     axes: Floats
 
     def __post_init__(self) -> None:
         n = len(self.hit_id)
-        widths = {
-            "module": (),
-            "layer": (),
-            "position": (3,),
-            "cot": (2,),
-            "cot_covariance": (3,),
-            "axes": (9,),
-        }
+        widths = {"module": (), "layer": (), "position": (3,), "axes": (9,)}
         shapes = {name: (getattr(self, name).shape, (n, *width)) for name, width in widths.items()}
         shapes["estimate.mean"] = (self.estimate.mean.shape, (n, 4))
         shapes["estimate.cholesky"] = (self.estimate.cholesky.shape, (n, 4, 4))
@@ -64,6 +54,21 @@ class Hits:
     def __len__(self) -> int:
         return len(self.hit_id)
 
+    # Kept once asked for, and contiguous: compiled loops read both several times an event.
+    @cached_property
+    def cot(self) -> Floats:
+        """(N, 2) estimated cot alpha and cot beta."""
+        return np.ascontiguousarray(self.estimate.mean[:, 2:])
+
+    @cached_property
+    def cot_covariance(self) -> Floats:
+        """(N, 3) covariance of cot alpha and cot beta: aa, ab, bb."""
+        # The rows of the factor that belong to the slopes; the whole 4 x 4 product would take longer than all
+        # the rest.
+        alpha, beta = self.estimate.cholesky[:, 2], self.estimate.cholesky[:, 3]
+        pairs = ((alpha, alpha), (alpha, beta), (beta, beta))
+        return np.stack([np.einsum("nk,nk->n", a, b) for a, b in pairs], axis=1)
+
     @property
     def upright(self) -> npt.NDArray[np.bool_]:
         """(N,) the module stands along the beam, as on a cylinder; otherwise it lies across it, as on a
@@ -73,7 +78,7 @@ class Hits:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Hits:
         """Some of the hits, in the order of ``rows``."""
-        names = ("hit_id", "module", "layer", "position", "cot", "cot_covariance", "axes")
+        names = ("hit_id", "module", "layer", "position", "axes")
         columns = {name: np.ascontiguousarray(getattr(self, name)[rows]) for name in names}
         return Hits(estimate=self.estimate.take(rows), **columns)
 
@@ -122,18 +127,11 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
     module = ak.to_numpy(clusters["module_index"])
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = np.clip(estimate.mean[:, :2], -half, half)
-    # The rows of the factor that belong to the slopes; the whole 4 x 4 product would take longer than all the
-    # rest.
-    alpha, beta = estimate.cholesky[:, 2], estimate.cholesky[:, 3]
     return Hits(
         hit_id=ak.to_numpy(clusters["hit_id"]),
         module=module,
         layer=detector.layer_index[module],
         position=detector.to_global(module, local),
         estimate=estimate,
-        cot=np.ascontiguousarray(estimate.mean[:, 2:]),
-        cot_covariance=np.stack(
-            [np.einsum("nk,nk->n", a, b) for a, b in ((alpha, alpha), (alpha, beta), (beta, beta))], axis=1
-        ),
         axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
     )

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
+from seeding.arrays import Grid, HitTable, SearchSettings
 from seeding.edges import STEEPEST, Edges, check_search, search_all
 from seeding.hits import Hits
 from seeding.kernels import AHEAD, HIGH, LOW, MOST_BENT, NEAREST, OVERLAP, WA, WB
 from seeding.options import WindowOptions
-from seeding.table import Grid, HitTable, hit_table, is_straight, layer_grid, max_curvature, search_bounds
+from seeding.table import hit_table, is_straight, layer_grid, layer_searches, max_curvature, search_bounds
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
@@ -31,11 +32,16 @@ LENIENT = 1e-3
 """Relative width by which the slopes of a cluster's length are taken wider."""
 
 
+def _settings(field: float, options: WindowOptions) -> SearchSettings:
+    """With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1."""
+    return SearchSettings(1.0, options.max_z0, TINY, max_curvature(field, options.min_pt), 0.0, 1.0)
+
+
 def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitTable:
     """The hits without what their clusters tell of the direction."""
-    nothing = replace(hits, cot_covariance=np.tile([UNKNOWN**2, 0.0, UNKNOWN**2], (len(hits), 1)))
-    curvature = max_curvature(field, options.min_pt)
-    table = hit_table(nothing, grid, 1.0, options.max_z0, TINY, curvature, 0.0, 1.0)
+    nothing = np.tile(np.diag([0.0, 0.0, UNKNOWN, UNKNOWN]), (len(hits), 1, 1))
+    blind = replace(hits, estimate=replace(hits.estimate, cholesky=nothing))
+    table = hit_table(blind, grid, _settings(field, options))
     table.hits[:, WA : WB + 1] = 0
     return table
 
@@ -49,14 +55,11 @@ def _search(
     options: WindowOptions,
     threads: int,
 ) -> Edges:
-    curvature = max_curvature(field, options.min_pt)
     if is_straight(field):
         nothing = np.zeros(0, dtype=np.int32)
         pairs = LayerPairs(nothing, nothing, nothing)
-    # With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1.
-    return search_all(
-        table, grid, pairs, detector, 1.0, options.max_z0, TINY, curvature, options.max_edges, threads
-    )
+    searches = layer_searches(table, pairs, detector)
+    return search_all(table, grid, searches, _settings(field, options), options.max_edges, threads)
 
 
 def window(

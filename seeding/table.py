@@ -4,14 +4,13 @@ precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, NEAREST, envelopes, fill_table, find_cells, sort_cells
+from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, NEAREST
+from seeding.table_kernels import envelopes, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
@@ -19,15 +18,13 @@ from smartpix.physics import HIGHLAND
 
 __all__ = [
     "LARGEST",
-    "Grid",
-    "HitTable",
     "hit_table",
     "is_straight",
     "layer_grid",
+    "layer_searches",
     "max_curvature",
     "scattering_constant",
     "search_bounds",
-    "work_items",
 ]
 
 GRID_Z, GRID_R = 8.0, 6.0
@@ -42,23 +39,6 @@ GAP_MARGIN = 0.8
 """A track may pass this far (mm) from the gap between two rings: their modules lie at different z."""
 
 Singles = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Cells of every layer, along z (barrel) or r (disks) and phi.
-
-    Attributes:
-        barrel: (L,) kind of each layer; low, width, n_along: (L,) its first edge, cell size in mm and number
-            of cells.
-        first_cell: (L + 1,) number of each layer's first cell.
-    """
-
-    barrel: npt.NDArray[np.bool_]
-    low: Singles
-    width: Singles
-    n_along: npt.NDArray[np.int64]
-    first_cell: npt.NDArray[np.int64]
 
 
 def layer_grid(detector: Detector) -> Grid:
@@ -82,32 +62,6 @@ def layer_grid(detector: Detector) -> Grid:
     )
 
 
-@dataclass(frozen=True)
-class HitTable:
-    """Hits sorted by cell.
-
-    Attributes:
-        order: (N,) row of each in the event's hits.
-        cell_start: (cells + 1,) where each cell begins.
-        first: (L + 1,) where each layer begins.
-        hits: (N, 16) a cache line for each hit, see :func:`seeding.kernels.fill_table`.
-        axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
-        envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where
-            it has none.
-        margin: what rounding may move a coordinate by, in mm.
-        innermost: radius of the innermost hit in mm.
-    """
-
-    order: npt.NDArray[np.int32]
-    cell_start: npt.NDArray[np.int32]
-    first: npt.NDArray[np.int32]
-    hits: Singles
-    axes: Singles
-    envelope: Singles
-    margin: float
-    innermost: float
-
-
 def is_straight(field: float) -> bool:
     """Whether a field (T) is too weak to bend tracks: their curvature then says nothing of their momentum."""
     return abs(field) < WEAKEST
@@ -127,49 +81,26 @@ def scattering_constant(field: float, radiation_length: float) -> float:
     return (HIGHLAND / max_curvature(field, 1.0)) ** 2 * radiation_length
 
 
-def hit_table(
-    hits: Hits, grid: Grid, sigma_scale: float, sigma_z0: float, sigma_d0: float, curvature: float,
-    scattering: float, cut: float,
-    threads: int = 1,
-) -> HitTable:  # fmt: skip
-    """Sort and prepare an event's hits.
-
-    Args:
-        sigma_scale: factor on the estimates' sigmas.
-        sigma_z0, sigma_d0: widths of the luminous region along the beam and of the impact parameter, mm.
-        curvature: largest looked for, 1/mm, at which multiple scattering is counted.
-        scattering: of :func:`scattering_constant`.
-        cut: largest chi2 an edge may have; sets how steep or flat an edge from a hit can be.
-    """
+def hit_table(hits: Hits, grid: Grid, settings: SearchSettings, threads: int = 1) -> HitTable:
+    """Sort and prepare an event's hits."""
     n = len(hits)
     radius, phi = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
     cell = np.empty(n, dtype=np.int32)
-    cells = (
-        hits.position,
-        hits.layer,
-        grid.barrel,
-        grid.low,
-        grid.width,
-        grid.n_along,
-        grid.first_cell,
-        radius,
-        phi,
-        cell,
-    )
+    cells = (hits.position, hits.layer, grid, radius, phi, cell)
     in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
     order, start = sort_cells(cell, grid.first_cell[-1])
     innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
     table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
     columns = (
-        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, sigma_scale**2,
-        sigma_z0, sigma_d0,
-        curvature, scattering, cut, innermost, table, axes,
+        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, settings, innermost,
+        table, axes,
     )  # fmt: skip
     in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
     first = start[grid.first_cell]
     # A few steps of single precision at the largest coordinate.
     margin = max(0.01, 1e-6 * float(np.abs(hits.position).max(initial=0.0)))
-    return HitTable(order, start, first, table, axes, envelopes(first, table, margin), margin, innermost)
+    envelope = envelopes(first, table, margin)
+    return HitTable(order, start, first, table, axes, envelope, np.float32(margin), np.float32(innermost))
 
 
 def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:
@@ -187,9 +118,8 @@ def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:
     return bounds
 
 
-def work_items(table: HitTable, pairs: LayerPairs) -> npt.NDArray[Any]:
-    """(P + 1,) sums of the pairs' numbers of source hits: where each pair's searches begin in a list of all
-    of them.
-    """
+def layer_searches(table: HitTable, pairs: LayerPairs, detector: Detector) -> LayerSearches:
+    """The list of all searches: one from each hit of a pair's inner layer."""
     sources = table.first[pairs.inner + 1] - table.first[pairs.inner]
-    return np.concatenate([[0], np.cumsum(sources)])
+    items = np.concatenate([[0], np.cumsum(sources)])
+    return LayerSearches(items, pairs.inner, pairs.outer, search_bounds(pairs, detector))

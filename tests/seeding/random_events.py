@@ -112,10 +112,12 @@ def random_hits(rng, detector, n_tracks=14, n_noise=20, sigma=(0.1, 0.03), d0=0.
     along = detector.direction_to_local(module, direction)
     cot = np.clip(along[:, :2] / along[:, 2:], -50, 50) + rng.normal(size=(n, 2)) * width
     mean = np.column_stack([np.zeros((n, 2)), cot])
+    factor = toys.slope_factor(
+        np.stack([width[:, 0] ** 2, correlation * width[:, 0] * width[:, 1], width[:, 1] ** 2], axis=1)
+    )
+    factor[:, 0, 0], factor[:, 1, 1] = 0.01, 0.005
     return Hits(
         hit_id=np.arange(n), module=module, layer=detector.layer_index[module], position=position,
-        estimate=Estimate(mean, np.tile(np.diag([0.01, 0.005, 0.1, 0.03]), (n, 1, 1))), cot=cot,
-        cot_covariance=np.stack([width[:, 0] ** 2, correlation * width[:, 0] * width[:, 1], width[:,
-        1] ** 2], axis=1),
+        estimate=Estimate(mean, factor),
         axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
     )  # fmt: skip

@@ -9,7 +9,6 @@ from scipy import stats
 from seeding import options
 from seeding.cones import ConeOptions, make_cones
 from seeding.edges import find_edges
-from seeding.parameters import seed_parameters
 from seeding.references import WindowOptions, window
 from seeding.seeds import SeedOptions, find_seeds
 from seeding.table import MOST_CELLS, layer_grid, scattering_constant
@@ -286,7 +285,8 @@ def test_narrower_cones_keep_a_subset(hits):
 
 def test_sigma_scale_is_a_factor_on_the_estimates_sigmas(hits):
     scaled = found(hits, dataclasses.replace(CONE, sigma_scale=2.0))
-    wider = found(dataclasses.replace(hits, cot_covariance=hits.cot_covariance * 4))
+    doubled = dataclasses.replace(hits.estimate, cholesky=hits.estimate.cholesky * 2)
+    wider = found(dataclasses.replace(hits, estimate=doubled))
     assert pair_set(scaled) == pair_set(wider)
     np.testing.assert_allclose(scaled.chi2, wider.chi2, rtol=1e-6)
 
@@ -354,19 +354,23 @@ def test_without_field_straight_tracks_make_edges():
     assert len(true & pair_set(edges)) > 0.97 * len(true)
 
 
-@pytest.mark.parametrize("name", ["position", "cot", "cot_covariance"])
+@pytest.mark.parametrize("name", ["position", "mean", "cholesky"])
 def test_a_hit_that_is_not_finite_is_named(hits, name):
-    values = getattr(hits, name).copy()
-    values[7, 0] = np.nan
+    holder = hits if name == "position" else hits.estimate
+    values = getattr(holder, name).copy()
+    values[7, 2] = np.nan
+    changed = dataclasses.replace(holder, **{name: values})
     with pytest.raises(InputError, match=r"edges: hit 7 \(row 7; 1 such hits\).*finite"):
-        found(dataclasses.replace(hits, **{name: values}))
+        found(changed if name == "position" else dataclasses.replace(hits, estimate=changed))
 
 
 def test_a_covariance_without_inverse_a_bad_field_and_no_thread_are_refused(hits):
-    flat = hits.cot_covariance.copy()
-    flat[3] = [0.04, 0.02, 0.01]
+    cholesky = hits.estimate.cholesky.copy()
+    # Cot beta is half of cot alpha, exactly.
+    cholesky[3, 2:] = [[0.0, 0.0, 0.2, 0.0], [0.0, 0.0, 0.1, 0.0]]
+    flat = dataclasses.replace(hits.estimate, cholesky=cholesky)
     with pytest.raises(InputError, match=r"row 3.*positive definite"):
-        found(dataclasses.replace(hits, cot_covariance=flat))
+        found(dataclasses.replace(hits, estimate=flat))
     for field in (float("nan"), "3.8"):
         with pytest.raises(InputError, match="edges: field must be a number of T"):
             found(hits, field=field)
@@ -406,11 +410,14 @@ def test_a_mirrored_event_in_the_opposite_field_has_the_same_edges(field):
     mirror = np.array([1.0, -1.0, 1.0])
     # The modules' x and z mirrored; y the other way, so that the frames stay right-handed.
     axes = hits.axes.reshape(-1, 3, 3) * mirror * np.array([1.0, -1.0, 1.0])[:, None]
-    sign = np.array([1.0, -1.0])
+    sign = np.array([1.0, 1.0, 1.0, -1.0])
+    estimate = dataclasses.replace(
+        hits.estimate, mean=hits.estimate.mean * sign, cholesky=hits.estimate.cholesky * sign[:, None]
+    )
     other = dataclasses.replace(
         hits, position=np.ascontiguousarray(hits.position * mirror),
         axes=np.ascontiguousarray(axes.reshape(-1, 9)),
-        cot=hits.cot * sign, cot_covariance=hits.cot_covariance * np.array([1.0, -1.0, 1.0]),
+        estimate=estimate,
     )  # fmt: skip
     edges, mirrored = found(hits, field=field), found(other, field=-field)
     assert pair_set(edges) == pair_set(mirrored)
@@ -514,10 +521,12 @@ def test_a_beam_along_the_axis_makes_no_edges_to_speak_of(hits):
             np.column_stack([radius * np.cos(phi), radius * np.sin(phi), np.full(n, layers.z[k])])
         )
     rows = np.array(module)
+    some = hits.take(np.arange(len(rows)) % len(hits))
+    flat = np.column_stack([some.estimate.mean[:, :2], rng.normal(0, 0.01, (len(rows), 2))])
     beam = dataclasses.replace(
-        hits.take(np.arange(len(rows)) % len(hits)), module=rows.astype(np.int32),
+        some, module=rows.astype(np.int32),
         layer=toys.detector().layer_index[rows],
-        position=np.concatenate(position), cot=rng.normal(0, 0.01, (len(rows), 2)),
+        position=np.concatenate(position), estimate=dataclasses.replace(some.estimate, mean=flat),
         axes=np.ascontiguousarray(np.swapaxes(toys.detector().axes[rows], 1, 2).reshape(-1, 9)),
     )  # fmt: skip
     assert share_of_hits(found(beam)) < 0.1
@@ -590,8 +599,6 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
     )
     assert np.all(np.isfinite(made.chi2))
     assert np.all((made.support >= 0) & (made.support <= 50))
-    for values in dataclasses.astuple(seed_parameters(few, made, field, cone)):
-        assert np.all(np.isfinite(values))
     made_cones = make_cones(few, field, cone)
     assert np.all(np.isfinite(made_cones.covariance))
     window_edges = window(

@@ -81,6 +81,21 @@ def test_compiled_loops_get_contiguous_arrays(modules):
         assert getattr(hits, name).dtype == np.float64
 
 
+def test_slopes_are_those_of_the_estimate_that_hits_were_given_last(modules):
+    hits = make_hits(clusters_of(modules, np.arange(50)), estimate_of(50), toys.detector())
+    before = hits.cot, hits.cot_covariance
+    estimate = dataclasses.replace(
+        hits.estimate, mean=hits.estimate.mean + 1, cholesky=2 * hits.estimate.cholesky
+    )
+    for changed in (dataclasses.replace(hits, estimate=estimate), hits.take(np.arange(50)[::-1])):
+        np.testing.assert_array_equal(changed.cot, changed.estimate.mean[:, 2:])
+        np.testing.assert_allclose(
+            changed.cot_covariance[:, 2], changed.estimate.covariance()[:, 3, 3], rtol=1e-12
+        )
+        assert not np.array_equal(changed.cot, before[0])
+        assert not np.array_equal(changed.cot_covariance, before[1])
+
+
 def test_no_clusters_give_no_hits():
     hits = make_hits(clusters_of([], []), estimate_of(0), toys.detector())
     assert len(hits) == 0
@@ -88,7 +103,7 @@ def test_no_clusters_give_no_hits():
     assert hits.axes.shape == (0, 9)
 
 
-@pytest.mark.parametrize("name", ["module", "layer", "position", "cot", "cot_covariance", "axes", "estimate"])
+@pytest.mark.parametrize("name", ["module", "layer", "position", "axes", "estimate"])
 def test_columns_of_another_length_are_refused(modules, name):
     hits = make_hits(clusters_of(modules, np.arange(50)), estimate_of(50), toys.detector())
     value = getattr(hits, name)

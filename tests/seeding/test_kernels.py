@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from seeding import kernels
+from seeding import kernels, table_kernels
 from seeding.cones import ConeOptions
-from seeding.table import hit_table, layer_grid, max_curvature, search_bounds, work_items
+from seeding.edges import cone_settings
+from seeding.table import hit_table, layer_grid, layer_searches
 from tests.seeding import toys
 
 examples = settings(max_examples=100, deadline=None)
@@ -24,11 +25,8 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
     position = np.column_stack([r * np.cos(phi), r * np.sin(phi), z])
     radius, azimuth, place = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
     for part in ((0, n // 2), (n // 2, n)):
-        kernels.find_cells(
-            *part, position, layer, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell, radius,
-            azimuth, place,
-        )  # fmt: skip
-    order, start = kernels.sort_cells(place, grid.first_cell[-1])
+        table_kernels.find_cells(*part, position, layer, grid, radius, azimuth, place)
+    order, start = table_kernels.sort_cells(place, grid.first_cell[-1])
     np.testing.assert_allclose(radius, r, rtol=1e-6)
     np.testing.assert_allclose(np.cos(azimuth - phi), 1, atol=1e-9)
     assert sorted(order.tolist()) == list(range(n))
@@ -72,7 +70,7 @@ def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_a
         # u (z . d) = x . d, linear in the slope c of d = (cos, sin, c).
         normal = frame[0] - u * frame[2]
         solved.append(-(normal @ across) / normal[2])
-    low, high = kernels.slope_range(cot_alpha, half, reach, frame.reshape(1, 9), 0)
+    low, high = table_kernels.slope_range(cot_alpha, half, reach, frame.reshape(1, 9), 0)
     poles = [frame[0, 2] - u * frame[2, 2] for u in (cot_alpha - half, cot_alpha + half)]
     if poles[0] * poles[1] < 0:
         # Directions along the module's x lie within: nothing is known.
@@ -84,7 +82,7 @@ def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_a
 
 def test_slope_range_of_an_upright_module_is_its_cot_alpha():
     frame = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]).reshape(1, 9)
-    np.testing.assert_allclose(kernels.slope_range(1.5, 0.25, 0.0, frame, 0), [1.25, 1.75])
+    np.testing.assert_allclose(table_kernels.slope_range(1.5, 0.25, 0.0, frame, 0), [1.25, 1.75])
 
 
 @examples
@@ -115,28 +113,20 @@ def test_the_search_reads_within_its_arrays(rows, options):
     chosen = {"20": np.arange(20), "outermost": outermost, "all": np.arange(n)}
     hits = hits.take(np.array(chosen[rows] if isinstance(rows, str) else rows, dtype=int))
     grid, cone = layer_grid(toys.detector()), ConeOptions(**options)
-    cut, curvature = cone.joint_cut(), max_curvature(toys.FIELD, cone.min_pt)
-    table = hit_table(hits, grid, 1.0, cone.sigma_z0, cone.sigma_d0, curvature, 0.0, cut)
-    items, pairs = work_items(table, toys.pairs()), toys.pairs()
+    settings = cone_settings(cone, toys.FIELD)._replace(scattering=0.0)
+    table = hit_table(hits, grid, settings)
+    searches = layer_searches(table, toys.pairs(), toys.detector())
     # A negative index would be taken from the end without a word.
-    start = table.cell_start.view(Bounded)
+    bounded = table._replace(cell_start=table.cell_start.view(Bounded))
 
-    def searched(function, first, last, start):
-        return function(
-            first, last, items, pairs.inner, pairs.outer, search_bounds(pairs, toys.detector()), table.first,
-            table.hits,
-            table.axes, start, grid.barrel, grid.low, grid.width, grid.n_along, grid.first_cell,
-            table.envelope,
-            np.float32(table.margin), np.float32(table.innermost), np.float32(cut),
-            np.float32(1 / cone.sigma_z0),
-            np.float32(curvature), np.float32(0.5 / cone.sigma_d0), 1000,
-        )  # fmt: skip
+    def searched(function, first, last, table):
+        return function(first, last, searches, grid, table, settings, 1000)
 
-    n_items = int(items[-1])
+    n_items = int(searches.items[-1])
     for first, last in ((0, n_items), (0, n_items // 2), (n_items // 2, n_items), (n_items, n_items)):
         with np.errstate(all="ignore"):
-            by_python = searched(kernels.search.py_func, first, last, start)
-        compiled = searched(kernels.search, first, last, table.cell_start)
+            by_python = searched(kernels.search.py_func, first, last, bounded)
+        compiled = searched(kernels.search, first, last, table)
         for a, b in zip(by_python[:3], compiled[:3], strict=True):
             np.testing.assert_array_equal(a, b)
         assert by_python[4] == compiled[4]

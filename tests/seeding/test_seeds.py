@@ -207,8 +207,7 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
     n_hits = 3 * n
     hits = dataclasses.replace(
         hits, hit_id=np.arange(n_hits), module=np.zeros(n_hits, np.int32), layer=np.zeros(n_hits, np.int32),
-        position=np.array(points), cot=np.zeros((n_hits, 2)), cot_covariance=np.zeros((n_hits, 3)),
-        axes=axes, estimate=estimate,
+        position=np.array(points), axes=axes, estimate=estimate,
     )  # fmt: skip
     edges = edges_of(hits, source, source + 1, curvatures, slopes)
     chi2 = support(hits, edges)[::2, 1]

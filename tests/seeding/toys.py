@@ -162,17 +162,23 @@ def toy_hits(toy, seed=0, sigma=SIGMA, correlation=0.4, position=True):
     if not position:
         noise[:, :2] = 0
     mean = mean + noise
-    covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
     return Hits(
         hit_id=np.arange(n, dtype=np.int64),
         module=toy.module.astype(np.int32),
         layer=toy.layer,
         position=geometry.to_global(toy.module, mean[:, :2]) if n else np.zeros((0, 3)),
         estimate=Estimate(mean, cholesky),
-        cot=mean[:, 2:].copy(),
-        cot_covariance=np.stack([covariance[:, 2, 2], covariance[:, 2, 3], covariance[:, 3, 3]], axis=1),
         axes=np.ascontiguousarray(np.swapaxes(geometry.axes[toy.module], 1, 2).reshape(-1, 9)),
     )
+
+
+def slope_factor(covariance):
+    """(N, 4, 4) factors whose slopes have the covariance (N, 3) aa, ab, bb; positions are exact."""
+    aa, ab, bb = np.asarray(covariance).T
+    factor = np.zeros((len(aa), 4, 4))
+    factor[:, 2, 2], factor[:, 3, 2] = np.sqrt(aa), ab / np.sqrt(aa)
+    factor[:, 3, 3] = np.sqrt(bb - ab**2 / aa)
+    return factor
 
 
 def rotated(hits, angle):

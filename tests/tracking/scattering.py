@@ -239,14 +239,11 @@ def hits_of(course, local, slopes, rng, sigma, error):
         )
         + noise
     )
-    covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
     hits = Hits(
         hit_id=np.arange(size), module=np.zeros(size, dtype=np.int32), layer=np.tile(np.arange(n_hits,
         dtype=np.int32), n),
         position=center + np.einsum("ki,kij->kj", mean[:, :2], axes[:, :2]), estimate=Estimate(mean,
         cholesky),
-        cot=mean[:, 2:].copy(), cot_covariance=np.stack([covariance[:, 2, 2], covariance[:, 2, 3],
-        covariance[:, 3, 3]], axis=1),
         axes=np.ascontiguousarray(axes.reshape(size, 9)),
     )  # fmt: skip
     return hits, Tracks(np.arange(size), n_hits * np.arange(n + 1), np.ones(n, dtype=np.float32))

@@ -103,19 +103,11 @@ def with_directions(
     """Hits of which some (``rows``) have other slopes (R, 2), with uncorrelated errors ``sigma`` of cot alpha
     and cot beta.
     """
-    mean, cholesky, covariance = (
-        hits.estimate.mean.copy(),
-        hits.estimate.cholesky.copy(),
-        hits.cot_covariance.copy(),
-    )
+    mean, cholesky = hits.estimate.mean.copy(), hits.estimate.cholesky.copy()
     mean[rows, 2:] = slopes
     cholesky[rows, 2:, :] = 0
     cholesky[rows, 2, 2], cholesky[rows, 3, 3] = sigma
-    covariance[rows] = [sigma[0] ** 2, 0.0, sigma[1] ** 2]
-    return replace(
-        hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged), cot=np.ascontiguousarray(mean[:, 2:]),
-        cot_covariance=covariance,
-    )  # fmt: skip
+    return replace(hits, estimate=Estimate(mean, cholesky, hits.estimate.flagged))
 
 
 def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float = 1.0) -> tuple[Edges, Seeds]:
