@@ -1,0 +1,69 @@
+"""What every quality number means, defined once: :mod:`tracking.metrics.truth`, ``edges``, ``tracks``,
+``counts``.
+
+Definitions:
+    made: a particle made a cluster if at least 10 % of the cluster's true charge is the particle's.
+    accepted: a charged particle of pT > 0.9 GeV and |eta| < 2.5, wherever it was produced.
+    findable: an accepted particle that made clusters on at least 4 distinct pixel layers. For detectors with
+        fewer layers the number is an option.
+    efficiency: the share of particles that have a matched track. The technical efficiency is that of findable
+        particles, the physics efficiency that of accepted ones.
+    true edge: an ordered pair of clusters on two layers. The same particle made both, and crossed nothing in
+        between.
+    matched track: more than half of the track's clusters are the particle's, and at least half of the
+        particle's clusters are on the track (double majority).
+    fake: a track that matches no particle. duplicate: a further track of the same particle.
+"""
+
+from typing import TYPE_CHECKING
+
+from smartpix.lazy import public_names
+
+if TYPE_CHECKING:
+    from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
+    from tracking.metrics.edges import EdgeScore, edge_labels, edge_rows, score_edges, seed_efficiency
+    from tracking.metrics.tracks import TrackScore, match_tracks, score_tracks
+    from tracking.metrics.truth import (
+        MAX_ETA,
+        MIN_LAYERS,
+        MIN_PT,
+        MIN_SHARE,
+        EventTruth,
+        event_truth,
+        nearest_distance,
+        pileup_of,
+        pseudorapidity,
+    )
+
+__all__ = [
+    "BINS",
+    "MAX_ETA",
+    "MIN_LAYERS",
+    "MIN_PT",
+    "MIN_SHARE",
+    "TRACK_BINS",
+    "EdgeScore",
+    "EventTruth",
+    "TrackScore",
+    "clopper_pearson",
+    "edge_labels",
+    "edge_rows",
+    "efficiency_counts",
+    "event_truth",
+    "match_tracks",
+    "nearest_distance",
+    "pileup_of",
+    "pseudorapidity",
+    "score_edges",
+    "score_tracks",
+    "seed_efficiency",
+    "track_counts",
+]
+
+__getattr__ = public_names(
+    __name__,
+    counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
+    edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency",
+    tracks="TrackScore match_tracks score_tracks",
+    truth="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE EventTruth event_truth nearest_distance pileup_of pseudorapidity",
+)

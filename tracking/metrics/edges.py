@@ -1,0 +1,91 @@
+"""Edges and seeds against truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tracking.metrics.truth import EventTruth, makers_of_hits
+
+__all__ = ["EdgeScore", "edge_labels", "edge_rows", "score_edges", "seed_efficiency"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def edge_labels(
+    truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """(E,) True for edges that are true edges."""
+    return np.asarray(edge_rows(truth, source, target) >= 0)
+
+
+def edge_rows(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> Ints:
+    """(E,) row of each edge among the true ones, -1 for those that are not."""
+    if len(truth.edges) == 0:
+        return np.full(len(source), -1, dtype=np.int64)
+    width = int(max(truth.edges.max(), source.max(initial=0), target.max(initial=0))) + 1
+    known = truth.edges[:, 0] * width + truth.edges[:, 1]  # sorted, since edges are
+    wanted = source.astype(np.int64) * width + target
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[place] == wanted, place, -1)
+
+
+@dataclass(frozen=True)
+class EdgeScore:
+    """Counts of one event; sums of these over events give the rates.
+
+    Attributes:
+        n_edges, n_true: kept, and true among them.
+        n_wanted, n_found: true edges of findable particles, and those kept.
+        n_wanted_0p5, n_found_0p5: the same for pT > 0.5 GeV, any particle.
+    """
+
+    n_edges: int
+    n_true: int
+    n_wanted: int
+    n_found: int
+    n_wanted_0p5: int
+    n_found_0p5: int
+
+
+def score_edges(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> EdgeScore:
+    """Score the edges of one event."""
+    rows = edge_rows(truth, source, target)
+    found = np.zeros(len(truth.edges), dtype=bool)
+    found[rows[rows >= 0]] = True
+    soft = truth.edge_pt > 0.5
+    return EdgeScore(
+        n_edges=len(source),
+        n_true=int(np.sum(rows >= 0)),
+        n_wanted=int(truth.edge_findable.sum()),
+        n_found=int(np.sum(found & truth.edge_findable)),
+        n_wanted_0p5=int(soft.sum()),
+        n_found_0p5=int(np.sum(found & soft)),
+    )
+
+
+def seed_efficiency(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """(P,) particles with a seed (S, 3) whose three hits are all theirs."""
+    found = np.zeros(len(truth.particle_id), dtype=bool)
+    if len(seeds) == 0 or len(truth.hit) == 0:
+        return found
+    start, count = makers_of_hits(truth, int(max(truth.hit.max(), seeds.max())) + 1)
+    # A cluster has one to a few makers: try each of the first hit's.
+    for k in range(int(count.max())):
+        has = count[seeds[:, 0]] > k
+        who = truth.particle[start[seeds[has, 0]] + k]
+        good = _made(truth, start, count, seeds[has, 1], who) & _made(truth, start, count, seeds[has, 2], who)
+        found[who[good]] = True
+    return found
+
+
+def _made(
+    truth: EventTruth, start: Ints, count: Ints, hit: npt.NDArray[np.int32], who: Ints
+) -> npt.NDArray[np.bool_]:
+    out = np.zeros(len(hit), dtype=bool)
+    for k in range(int(count.max(initial=0))):
+        has = count[hit] > k
+        out[has] |= truth.particle[start[hit[has]] + k] == who[has]
+    return out

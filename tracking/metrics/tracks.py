@@ -1,0 +1,68 @@
+"""Tracks against truth: double majority, duplicates, fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tracking.metrics.truth import EventTruth, makers_of_hits
+
+__all__ = ["TrackScore", "match_tracks", "score_tracks"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """Matching of one event's tracks.
+
+    Attributes:
+        particle: (T,) row of the matched particle, -1 for fakes.
+        hit_fraction: (T,) share of the track's clusters the best particle made.
+        duplicate: (T,) matched, and not the first track of its particle.
+        found: (P,) particles with a matched track.
+    """
+
+    particle: Ints
+    hit_fraction: Floats
+    duplicate: npt.NDArray[np.bool_]
+    found: npt.NDArray[np.bool_]
+
+
+def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tuple[Ints, Floats]:
+    """Double-majority match of tracks given as cluster rows: particle rows (-1: fake) and hit fractions."""
+    particle, fraction = np.full(len(tracks), -1, dtype=np.int64), np.zeros(len(tracks))
+    if not tracks or len(truth.hit) == 0:
+        return particle, fraction
+    size, rows = np.array([len(t) for t in tracks]), np.concatenate(tracks)
+    start, count = makers_of_hits(truth, int(max(truth.hit.max(), rows.max())) + 1)
+    n = count[rows]
+    maker = truth.particle[np.repeat(start[rows] - (np.cumsum(n) - n), n) + np.arange(n.sum())]
+    # Of every track its makers, by the hits they share with it, then by row.
+    key = np.repeat(np.repeat(np.arange(len(tracks)), size), n) * len(truth.n_hits) + maker
+    unique, shared = np.unique(key, return_counts=True)
+    order = np.argsort(-shared, kind="stable")
+    order = order[np.argsort(unique[order] // len(truth.n_hits), kind="stable")]
+    on_track, who = np.divmod(unique[order], len(truth.n_hits))
+    shared = shared[order]
+    track, best = np.unique(on_track, return_index=True)
+    fraction[track] = shared[best] / size[track]
+    good = np.flatnonzero((shared > 0.5 * size[on_track]) & (shared >= 0.5 * truth.n_hits[who]))
+    track, best = np.unique(on_track[good], return_index=True)
+    particle[track] = who[good][best]
+    return particle, fraction
+
+
+def score_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> TrackScore:
+    """Match the tracks of one event and find fakes and duplicates."""
+    particle, fraction = match_tracks(truth, tracks)
+    duplicate = np.zeros(len(tracks), dtype=bool)
+    found = np.zeros(len(truth.particle_id), dtype=bool)
+    for t, who in enumerate(particle):
+        if who >= 0:
+            duplicate[t] = found[who]
+            found[who] = True
+    return TrackScore(particle, fraction, duplicate, found)

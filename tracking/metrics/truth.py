@@ -1,0 +1,218 @@
+"""Truth of an event: particles, what they made, who is findable, and the true edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from tracking.options import MIN_LAYERS
+
+__all__ = [
+    "MAX_ETA",
+    "MIN_LAYERS",
+    "MIN_PT",
+    "MIN_SHARE",
+    "EventTruth",
+    "event_truth",
+    "makers_of_hits",
+    "nearest_distance",
+    "pileup_of",
+    "pseudorapidity",
+]
+
+MIN_SHARE = 0.1
+"""A particle made a cluster if at least this share of the true charge is its own: delta rays are not tracks."""
+MIN_PT, MAX_ETA = 0.9, 2.5
+"""Of a findable particle: pT in GeV, and |eta|."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def pseudorapidity(px: npt.ArrayLike, py: npt.ArrayLike, pz: npt.ArrayLike) -> Floats:
+    """Pseudorapidity of momenta, asinh(pz / pT); infinite along the beam."""
+    pt = np.hypot(np.asarray(px, dtype=np.float64), np.asarray(py, dtype=np.float64))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.arcsinh(np.asarray(pz, dtype=np.float64) / pt))
+
+
+@dataclass(frozen=True)
+class EventTruth:
+    """Truth of one event.
+
+    Attributes:
+        particle_id: (P,) sorted ids; pt (GeV), eta, phi: (P,) at production.
+        vertex, momentum: (P, 3) at production, mm and GeV; charge: (P,) e.
+        n_hits, n_layers: (P,) clusters and distinct layers of each.
+        accepted, findable: (P,) bool.
+        distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers,
+            of any pT; infinite where there is none.
+        hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
+        min_layers: on which a particle must have clusters to be findable.
+        main: (N,) row of the particle with the largest share of each cluster, -1 where none has MIN_SHARE.
+        edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the
+            stiffest, if several);
+        edge_pt: (E,) its pT; edge_findable: (E,) whether a findable one did.
+        pileup: collisions in the event, None if unknown.
+    """
+
+    particle_id: Ints
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    vertex: Floats
+    momentum: Floats
+    charge: Floats
+    n_hits: Ints
+    n_layers: Ints
+    accepted: npt.NDArray[np.bool_]
+    findable: npt.NDArray[np.bool_]
+    distance: Floats
+    hit: Ints
+    particle: Ints
+    main: Ints
+    edges: Ints
+    edge_particle: Ints
+    edge_pt: Floats
+    edge_findable: npt.NDArray[np.bool_]
+    pileup: int | None = None
+    min_layers: int = MIN_LAYERS
+
+
+def event_truth(
+    clusters: ak.Array,
+    particles: ak.Array,
+    layer: npt.NDArray[np.int32],
+    pileup: int | None = None,
+    min_layers: int = MIN_LAYERS,
+) -> EventTruth:
+    """Truth of one event's cluster and particle records.
+
+    Args:
+        layer: (N,) layer of each cluster.
+        pileup: collisions in the event, see :func:`pileup_of`.
+        min_layers: on which a particle must have clusters to be findable.
+    """
+    truth = clusters["truth"]
+    counts = ak.to_numpy(ak.num(truth, axis=1))
+    hit = np.repeat(np.arange(len(counts)), counts)
+    flat = ak.flatten(truth, axis=1)
+    share, order = ak.to_numpy(flat["share"]), ak.to_numpy(flat["order"]).astype(np.int64)
+    ids = ak.to_numpy(particles["particle_id"])
+    sort = np.argsort(ids, kind="stable")
+    ids = ids[sort]
+    wanted = ak.to_numpy(flat["particle_id"])
+    place = np.minimum(np.searchsorted(ids, wanted), max(len(ids) - 1, 0))
+    known = (ids[place] == wanted) if len(ids) else np.zeros(len(wanted), dtype=bool)
+    keep = known & (share >= MIN_SHARE)
+    hit, particle, order, share = hit[keep], place[keep], order[keep], share[keep]
+    main = np.full(len(counts), -1, dtype=np.int64)
+    rising = np.argsort(share, kind="stable")
+    main[hit[rising]] = particle[rising]
+
+    columns = {
+        n: ak.to_numpy(particles[n])[sort].astype(np.float64)
+        for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")
+    }
+    vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
+    pt = np.hypot(momentum[:, 0], momentum[:, 1])
+    eta, phi = pseudorapidity(*momentum.T), np.arctan2(momentum[:, 1], momentum[:, 0])
+    # A particle may cross a cluster twice: once counts.
+    made = np.unique(np.stack([particle, hit], axis=1), axis=0)
+    n_hits = np.bincount(made[:, 0], minlength=len(ids))
+    on_layer = np.unique(np.stack([particle, layer[hit].astype(np.int64)], axis=1), axis=0)
+    n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
+    charged, seen = columns["charge"] != 0, n_layers >= min_layers
+    accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
+    findable = accepted & seen
+    edges, made_by = _true_edges(hit, particle, order, layer)
+    key = edges[:, 0] * (len(counts) + 1) + edges[:, 1]
+    unique, first = np.unique(key, return_inverse=True)
+    edge_particle = np.zeros(len(unique), dtype=np.int64)
+    rising = np.argsort(pt[made_by], kind="stable")
+    edge_particle[first[rising]] = made_by[rising]
+    edge_findable = np.zeros(len(unique), dtype=bool)
+    np.logical_or.at(edge_findable, first, findable[made_by])
+    by_hit = np.lexsort((made[:, 0], made[:, 1]))
+    return EventTruth(
+        particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=vertex, momentum=momentum, charge=columns["charge"],
+        n_hits=n_hits, n_layers=n_layers, accepted=accepted, findable=findable,
+        distance=nearest_distance(eta, phi, charged & seen),
+        hit=made[by_hit, 1], particle=made[by_hit, 0], main=main,
+        edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
+        edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
+        min_layers=min_layers,
+    )  # fmt: skip
+
+
+def pileup_of(made_by: Mapping[str, Any]) -> int | None:
+    """Collisions in each event of a file, from its header's ``made_by``; None if it does not say or a gun
+    made it.
+    """
+    options = made_by.get("options")
+    generate = options.get("generate") if isinstance(options, Mapping) else None
+    if not isinstance(generate, Mapping) or generate.get("gun"):
+        return None
+    n = generate.get("pileup")
+    return n if isinstance(n, int) else None
+
+
+def nearest_distance(eta: Floats, phi: Floats, others: npt.NDArray[np.bool_]) -> Floats:
+    """(P,) distance sqrt(d eta^2 + d phi^2) of each particle to the nearest one of the others but itself.
+
+    Args:
+        eta, phi: (P,) directions.
+        others: (P,) which particles to look for.
+
+    Returns:
+        Infinity where there is none, and for particles along the beam.
+    """
+    distance = np.full(len(eta), np.inf)
+    good = np.isfinite(eta) & np.isfinite(phi)
+    chosen = good & others
+    if not np.any(chosen):
+        return distance
+    turn = 2 * np.pi
+    around = phi % turn
+    around[around >= turn] = 0.0  # the rounded remainder of a small negative angle
+    points = np.stack([eta, around], axis=1)
+    tree = cKDTree(points[chosen], boxsize=np.array([0.0, turn]))
+    # The nearest one to a particle of the tree is itself.
+    found = np.asarray(tree.query(points[good], k=2)[0])
+    distance[good] = np.where(chosen[good], found[:, 1], found[:, 0])
+    return distance
+
+
+def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
+    """(E, 2) cluster rows and (E,) particle rows of consecutive crossings on two layers."""
+    sort = np.lexsort((order, particle))
+    hit, particle, order = hit[sort], particle[sort], order[sort]
+    if len(hit) == 0:
+        return np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    on = layer[hit]
+    new_run = np.concatenate([[True], (particle[1:] != particle[:-1]) | (on[1:] != on[:-1])])
+    first = np.flatnonzero(new_run)
+    last = np.concatenate([first[1:], [len(hit)]]) - 1
+    # A run follows the one before if it is the same particle's and no crossing is missing in between.
+    follows = (particle[first[1:]] == particle[first[:-1]]) & (order[first[1:]] - order[last[:-1]] <= 1)
+    pairs, who = [], []
+    size = last - first + 1
+    widest = int(size.max())
+    for a in range(widest):
+        for b in range(widest):
+            ok = follows & (size[:-1] > a) & (size[1:] > b)
+            pairs.append(np.stack([hit[first[:-1][ok] + a], hit[first[1:][ok] + b]], axis=1))
+            who.append(particle[first[1:][ok]])
+    return np.concatenate(pairs), np.concatenate(who)
+
+
+def makers_of_hits(truth: EventTruth, n_hits: int) -> tuple[Ints, Ints]:
+    """(N,) where each hit's rows begin in ``truth.hit`` and ``truth.particle``, and how many there are."""
+    count = np.bincount(truth.hit, minlength=n_hits)
+    return np.cumsum(count) - count, count
