@@ -5,26 +5,23 @@ right.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from smartpix.clusters import pixel_lists
 from smartpix.estimate.mdn import MdnNetwork
 from smartpix.estimate.quality import quality
-from smartpix.export.clusters import NOISE, bench_codes, load_fixed
+from smartpix.export.clusters import bench_codes, load_fixed
 from smartpix.export.hls import HlsOptions, write_project
 from smartpix.export.rtl import RtlOptions, write_rtl
-from smartpix.samples import Samples, from_clusters
+from smartpix.samples import Samples
 from smartpix.schema import InputError, check, nearest, quoted
-from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, simulate_dataset
-from smartpix.simulate.readout import ReadoutOptions
+from tracking.bench.clock import time_in_turn
+from tracking.bench.clusters import TEST_SEED, chip_samples
 
-__all__ = ["FLOAT", "NETWORKS", "PUBLISHED_AREAS", "bench_export", "table"]
+__all__ = ["FLOAT", "NETWORKS", "PUBLISHED_AREAS", "bench_export", "export_table"]
 
 Report = Callable[[str], None]
 
@@ -43,8 +40,6 @@ TARGETS = ("x_um", "y_um", "alpha_deg", "beta_deg")
 IN_COT = ("cot_alpha", "cot_beta")
 """Beside the angles in degrees: a half width depends on the unit."""
 CSIM_CLUSTERS, RTL_CLUSTERS = 10_000, 2_000
-TEST_SEED = 9001
-CHIP = ReadoutOptions(noise=NOISE, threshold=300.0, adc_bits=0)
 PUBLISHED_AREAS = {
     "2D conv": (0.81, 1.23, 1.46), "slim MLP": (0.52, 0.78, 0.94), "1D conv": (0.39, 0.60, 0.72),
 }  # fmt: skip
@@ -87,7 +82,7 @@ def bench_export(
             )
     check("bench export", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
     report(f"simulating {n_clusters} clusters")
-    samples = test_samples(n_clusters)
+    samples = chip_samples(n_clusters)
     reference = measured(FLOAT, samples)
     result: dict[str, Any] = {"float": {"weights": FLOAT, "quality": reference}}
     for name in names:
@@ -132,27 +127,10 @@ def speed(weights: str, name: str, samples: Samples) -> dict[str, float]:
     """
     lists = pixel_lists(samples.images)
     networks = {"fixed": MdnNetwork.load(weights).fused, "float": MdnNetwork.load(FLOATS[name]).fused}
-    times: dict[str, list[float]] = {which: [] for which in networks}
-    for repeat in range(REPEATS + 1):
-        for which, fused in networks.items():
-            started = time.perf_counter()
-            fused.pixels(*lists)
-            if repeat:
-                times[which].append(time.perf_counter() - started)
-    rate = {which: len(samples) / float(np.median(t)) for which, t in times.items()}
+    runs = {which: partial(fused.pixels, *lists) for which, fused in networks.items()}
+    times, _ = time_in_turn(runs, REPEATS)
+    rate = {which: len(samples) / seconds for which, seconds in times.items()}
     return {"clusters_per_second": rate["fixed"], "float_clusters_per_second": rate["float"]}
-
-
-def test_samples(n: int) -> Samples:
-    """Clusters of data set 2s, type 2, with noise and threshold, that no network was trained on."""
-    options = DatasetOptions(sensor=SENSOR_TYPES[2], slices=(0, 19))
-    return from_clusters(
-        simulate_dataset(options, n, TEST_SEED),
-        CHIP,
-        options.described(),
-        {"readout": asdict(CHIP)},
-        TEST_SEED,
-    )
 
 
 def measured(weights: str | Path, samples: Samples) -> dict[str, Any]:
@@ -169,7 +147,7 @@ def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, fl
     }
 
 
-def table(result: Mapping[str, Any]) -> str:
+def export_table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_export`, as lines of text."""
     whole = (
         "parameters",

@@ -14,9 +14,10 @@ from smartpix.chip.fixed_point import FixedNetwork
 from smartpix.export.clusters import load_fixed
 from smartpix.export.logic import estimate_luts
 from smartpix.schema import InputError, check
-from tracking.bench.export import PUBLISHED_AREAS, TARGETS, measured, ratios, test_samples
+from tracking.bench.clusters import chip_samples
+from tracking.bench.export import PUBLISHED_AREAS, TARGETS, measured, ratios
 
-__all__ = ["front_of", "front_study", "table"]
+__all__ = ["front_of", "front_study", "front_table"]
 
 Report = Callable[[str], None]
 
@@ -29,7 +30,7 @@ def front_study(
     Args:
         weights: shipped ones by name, or paths.
         base: what the half widths are compared with.
-        n_clusters: see :func:`tracking.bench.export.test_samples`.
+        n_clusters: see :func:`tracking.bench.clusters.chip_samples`.
         report: called with a line per network.
 
     Returns:
@@ -47,7 +48,7 @@ def front_study(
     if len({Path(name).stem for name in names}) < len(names):
         raise InputError(f"study front: {names} have names in common; give each a name of its own")
     report(f"simulating {n_clusters} clusters")
-    samples = test_samples(n_clusters)
+    samples = chip_samples(n_clusters)
     networks: dict[str, dict[str, Any]] = {}
     reference: Mapping[str, Any] = {}
     for name in names:
@@ -104,7 +105,7 @@ def setting(compress: Mapping[str, Any]) -> str:
     return f"{compress['strength']:g}"
 
 
-def table(result: Mapping[str, Any]) -> str:
+def front_table(result: Mapping[str, Any]) -> str:
     """As lines of text, fewest look-up tables first; a star for those on the front."""
     head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>9s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
     lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}"]

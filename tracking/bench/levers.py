@@ -37,7 +37,8 @@ from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import N_SLICES
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train.loop import TrainMdnOptions, train_on
-from tracking.bench.mdn import CHIP, TEST_SEED, VARIANTS
+from tracking.bench.clusters import CHIP, TEST_SEED
+from tracking.bench.mdn import VARIANTS
 
 __all__ = ["LEVERS", "Setting", "StudyOptions", "angle_pt_study", "lever_study", "pull_study"]
 

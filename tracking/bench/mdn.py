@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,17 +17,16 @@ from smartpix.estimate.quality import degrees, quality, residual_widths, weighte
 from smartpix.io.parquet import list_tables, read_clusters
 from smartpix.samples import Samples, check_region, from_clusters, known_sensor
 from smartpix.schema import InputError, check, nearest, quoted
-from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
+from smartpix.simulate.datasets import REGION, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
+from tracking.bench.clock import time_in_turn
+from tracking.bench.clusters import CHIP, CHIP_4_BITS, TEST_CLUSTERS, TEST_SEED
 
-__all__ = ["VARIANTS", "Variant", "bench_mdn", "network_speed", "table"]
+__all__ = ["VARIANTS", "Variant", "bench_mdn", "mdn_table", "network_speed"]
 
 Floats = npt.NDArray[np.float64]
 Report = Callable[[str], None]
 
-TEST_SEED = 9001
-"""Of the test clusters; the trainings in data/make.sh use others."""
-SENSOR_TYPE = 2
 REPEATS = 7
 
 
@@ -50,8 +48,6 @@ class Variant:
 
 
 _SOURCE = "smart-pix/smart-pixels-ml, pull request 46, summary plots; 50 x 12.5 x 100 um"
-CHIP = ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=0)
-"""Realistic noise and threshold, before the ADC."""
 
 
 def _published(
@@ -72,7 +68,7 @@ VARIANTS: dict[str, Variant] = {
         (0.00, 2.22, 2.48)),
     ),
     "conv-2t-4bit": Variant(
-        "mdn-2s-conv-2t-4bit", ReadoutOptions(noise=50.0, threshold=300.0, adc_bits=4),
+        "mdn-2s-conv-2t-4bit", CHIP_4_BITS,
         {
             "name": "2D conv, 2,029 parameters, 4-bit input", "source": "the smart-pixel talk",
             "standard_deviation": {"x_um": 11.6, "y_um": 2.94, "cot_alpha": 0.53, "cot_beta": 0.077},
@@ -91,8 +87,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "columns-2t-float": Variant("mdn-2s-columns-2t-float", None),
     "columns-2t-chip": Variant("mdn-2s-columns-2t-chip", CHIP),
-    "columns-2t-4bit": Variant("mdn-2s-columns-2t-4bit", ReadoutOptions(noise=50.0, threshold=300.0,
-    adc_bits=4)),
+    "columns-2t-4bit": Variant("mdn-2s-columns-2t-4bit", CHIP_4_BITS),
 }  # fmt: skip
 """Variants by name; the first five have a published counterpart."""
 
@@ -136,8 +131,7 @@ def bench_mdn(
                 f"{', '.join(VARIANTS)}"
             )
     check("bench mdn", "n_clusters", n_clusters, n_clusters >= 1000, "at least 1000")
-    options = DatasetOptions(sensor=SENSOR_TYPES[SENSOR_TYPE])
-    trained = options.described()
+    trained = TEST_CLUSTERS.described()
     networks = {name: MdnNetwork.load(VARIANTS[name].weights) for name in variants}
     if file is None:
         if sensor is not None:
@@ -145,10 +139,10 @@ def bench_mdn(
                 "bench mdn: --type says what sensor the clusters of a file are of; give the --file as well"
             )
         report(f"simulating {n_clusters} clusters")
-        clusters = simulate_dataset(options, n_clusters, TEST_SEED)
+        clusters = simulate_dataset(TEST_CLUSTERS, n_clusters, TEST_SEED)
     else:
         tables = list_tables(file)
-        check_region(tables, REGION[options.dataset])
+        check_region(tables, REGION[TEST_CLUSTERS.dataset])
         told = known_sensor(tables, sensor)
         if not same_sensor(told, trained):
             raise InputError(
@@ -222,15 +216,8 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
         shape = cluster_shapes(*lists[:4], lists[4][:, -1].astype(np.float64))
         return network.finish(network.fused.pixels(*lists), shape)
 
-    times: dict[str, list[float]] = {}
-    outputs: dict[str, npt.NDArray[Any]] = {}
     try:
-        for repeat in range(REPEATS + 1):
-            for name, run in (("torch", with_torch), ("fused", fused), ("estimates", estimates)):
-                started = time.perf_counter()
-                outputs[name] = run()
-                if repeat:
-                    times.setdefault(name, []).append(time.perf_counter() - started)
+        times, outputs = time_in_turn({"torch": with_torch, "fused": fused, "estimates": estimates}, REPEATS)
     finally:
         torch.set_num_threads(before)
     images = torch.from_numpy(fill_windows(*lists, n_rows=options.n_rows, n_columns=options.n_columns))
@@ -239,7 +226,7 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
         exact = torch.cat(
             [module(encode(part.double(), options)) for part in torch.split(images, 4096)]
         ).numpy()
-    rate = {name: len(samples) / float(np.median(t)) for name, t in times.items()}
+    rate = {name: len(samples) / seconds for name, seconds in times.items()}
     return {
         "clusters_per_second": rate["fused"],
         "torch_clusters_per_second": rate["torch"],
@@ -255,7 +242,7 @@ def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     return float((np.abs(a - b) / np.maximum(np.abs(b), 1.0)).max())
 
 
-def table(results: Mapping[str, Any]) -> str:
+def mdn_table(results: Mapping[str, Any]) -> str:
     """68 % half widths and more of :func:`bench_mdn` as lines of text, published counterparts in brackets.
 
     All are of complete clusters; ``cut`` is the share of the truncated ones.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from smartpix.simulate.events import need_extras
 from smartpix.simulate.generate import GenerateOptions
+from tracking.bench.clock import time_in_turn
 from tracking.bench.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
@@ -33,7 +33,7 @@ __all__ = [
     "bench_seeding",
     "measure",
     "network_cost",
-    "table",
+    "seeding_table",
     "thread_speedup",
     "time_exponent",
 ]
@@ -118,19 +118,6 @@ def _status(name: str) -> float:
     raise OSError(f"/proc/self/status has no {name}")
 
 
-def _timed(runs: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Median ms of several calls run in turn, after a warm-up, and what each gave last."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    results: dict[str, Any] = {}
-    for repeat in range(REPEATS + 1):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            results[name] = run()
-            if repeat:
-                times[name].append(1e3 * (time.perf_counter() - started))
-    return {name: float(np.median(values)) for name, values in times.items()}, results
-
-
 def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable) -> dict[str, Callable[[], Any]]:
     """What is timed, by name: hits in, edges and (None but for the cones) seeds out."""
     where = (sample.detector, sample.pairs, sample.field, WindowOptions())
@@ -181,14 +168,14 @@ def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
     for k, event in enumerate(sample.events):
         report(f"event {k + 1} of {n}")
         runs = _methods(sample, event, lengths)
-        times, results = _timed(runs)
+        times, results = time_in_turn(runs, REPEATS)
         for name, (edges, seeds) in results.items():
             mine = counts.setdefault(name, _Counts())
             source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
             mine.edges_of(event.truth, source, target)
             if seeds is not None:
                 mine.seeds_of(event.truth, seeds.hits)
-            mine.ms += times[name]
+            mine.ms += 1e3 * times[name]
             if k == 0:
                 mine.peak_mb = _peak_mb(runs[name])
             if name in by_pair:
@@ -254,12 +241,11 @@ def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda of: edges_and_seeds(sample, of), hits))
 
-    times, _ = _timed({str(t): partial(shared, t) for t in (1, threads)})
+    times, _ = time_in_turn({str(t): partial(shared, t) for t in (1, threads)}, REPEATS)
     inside_one = []
     for event in sample.events:
-        each, _ = _timed(
-            {str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)}
-        )
+        runs = {str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)}
+        each, _ = time_in_turn(runs, REPEATS)
         inside_one.append(each["1"] / each[str(threads)])
     return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
@@ -271,8 +257,9 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
     points = []
     for sample in samples:
         for event in sample.events:
-            times, _ = _timed({"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)})
-            points.append({"hits": float(len(event.length)), "ms": times["cone"]})
+            runs = {"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)}
+            times, _ = time_in_turn(runs, REPEATS)
+            points.append({"hits": float(len(event.length)), "ms": 1e3 * times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
 
@@ -289,12 +276,14 @@ def network_cost(sample: Sample) -> dict[str, float]:
     hits = event.hits["mdn"]
     edges, seeds = edges_and_seeds(sample, hits)
     network = fuse_network(load_network("gnn"))
-    times, _ = _timed({
-        "gnn": lambda: network.scores(make_features(hits, edges, seeds.support, sample.detector,
-        sample.field), edges),
-    })  # fmt: skip
+
+    def scored() -> Any:
+        features = make_features(hits, edges, seeds.support, sample.detector, sample.field)
+        return network.scores(features, edges)
+
+    times, _ = time_in_turn({"gnn": scored}, REPEATS)
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
-    per_edge = times["gnn"] / len(edges)
+    per_edge = 1e3 * times["gnn"] / len(edges)
     return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}
 
 
@@ -352,7 +341,7 @@ def measure(
     return result
 
 
-def table(result: Mapping[str, Any]) -> str:
+def seeding_table(result: Mapping[str, Any]) -> str:
     """The methods of :func:`bench_seeding` as lines of text."""
     heads = (
         ("edges", 10),

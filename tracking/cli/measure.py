@@ -175,7 +175,7 @@ def add_study(commands: Any) -> None:
 
 
 def _bench_mdn(options: argparse.Namespace) -> None:
-    from tracking.bench.mdn import VARIANTS, bench_mdn, table
+    from tracking.bench.mdn import VARIANTS, bench_mdn, mdn_table
 
     check("bench mdn", "threads", options.threads, options.threads >= 1, "at least 1")
     result = bench_mdn(
@@ -186,14 +186,14 @@ def _bench_mdn(options: argparse.Namespace) -> None:
         log,
         sensor_flag(options.type),
     )
-    _print(options, result, table(result))
+    _print(options, result, mdn_table(result))
 
 
 def _bench_export(options: argparse.Namespace) -> None:
-    from tracking.bench.export import bench_export, table
+    from tracking.bench.export import bench_export, export_table
 
     result = bench_export(options.networks, options.clusters, clock_ns=options.clock, report=log)
-    _print(options, result, table(result))
+    _print(options, result, export_table(result))
 
 
 def _bench_tracking(options: argparse.Namespace) -> None:
@@ -218,7 +218,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _bench_seeding(options: argparse.Namespace) -> None:
-    from tracking.bench.seeding import measure, table
+    from tracking.bench.seeding import measure, seeding_table
     from tracking.bench.seeding_plots import plot_front, plot_lost, plot_time
 
     check("bench seeding", "events", options.events, options.events >= 1, "at least 1")
@@ -232,7 +232,7 @@ def _bench_seeding(options: argparse.Namespace) -> None:
         if result["time_points"] is not None:
             plot_time(folder / "time.png", result)
         _write_json(folder / "bench-seeding.json", result)
-    _print(options, result, table(result))
+    _print(options, result, seeding_table(result))
 
 
 def _study_levers(options: argparse.Namespace) -> None:
@@ -281,7 +281,7 @@ def _study_angle_pt(options: argparse.Namespace) -> None:
 
 
 def _study_front(options: argparse.Namespace) -> None:
-    from tracking.bench.front import front_study, table
+    from tracking.bench.front import front_study, front_table
     from tracking.bench.front_plots import plot_front, plot_history, plot_weights
 
     folder = _folder(options.output)
@@ -292,7 +292,7 @@ def _study_front(options: argparse.Namespace) -> None:
         if network["method"] in ("bdmm", "mdmm"):
             plot_history(folder / f"history-{name}.png", result, name)
             plot_weights(folder / f"weights-{name}.png", result, (result["base"], name))
-    _print(options, result, f"{table(result)}\nwritten to {folder}")
+    _print(options, result, f"{front_table(result)}\nwritten to {folder}")
 
 
 def _folder(path: Path) -> Path:

@@ -34,6 +34,7 @@ from tests.helpers import (
 from tests.tracking.cli.test_main import refused
 from tracking.bench import levers as studies
 from tracking.bench import mdn
+from tracking.bench.clusters import TEST_SEED
 from tracking.bench.levers import LEVERS, Setting, StudyOptions, angle_pt_study, lever_study, pull_study
 from tracking.cli.main import main
 
@@ -330,9 +331,9 @@ def small_angles(monkeypatch, tiny_variants):
 
 def test_bend_is_that_of_a_straight_loop(small_angles):
     found = angle_pt_study("columns-tiny", 1500)
-    clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 1500, mdn.TEST_SEED + 1)
+    clusters = simulate_dataset(DatasetOptions(slices=(0, 19)), 1500, TEST_SEED + 1)
     variant = small_angles["columns-tiny"]
-    samples = from_clusters(clusters, variant.readout, DatasetOptions().described(), {}, mdn.TEST_SEED)
+    samples = from_clusters(clusters, variant.readout, DatasetOptions().described(), {}, TEST_SEED)
     mean, _ = MdnNetwork.load(variant.weights).predict_images(samples.images)
     rows = []
     for i in np.flatnonzero(~samples.truncated):

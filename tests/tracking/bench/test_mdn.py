@@ -23,7 +23,8 @@ from tests.helpers import SENSOR
 from tests.smartpix.clusters import save_table
 from tests.tracking.conftest import BENCH_READOUT
 from tracking.bench import mdn as bench
-from tracking.bench.mdn import VARIANTS, bench_mdn, network_speed, table
+from tracking.bench.clusters import TEST_SEED
+from tracking.bench.mdn import VARIANTS, bench_mdn, mdn_table, network_speed
 
 COLUMNS = {"x_um", "y_um", "alpha_deg", "beta_deg", "cot_alpha", "cot_beta"}
 TARGETS = {"x", "y", "cot_alpha", "cot_beta"}
@@ -82,7 +83,7 @@ def test_numbers_are_those_of_the_clusters_with_the_variants_readout(result, tin
         clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
     )
     for name, variant in tiny_variants.items():
-        samples = from_clusters(chosen, variant.readout, SENSOR, {}, bench.TEST_SEED)
+        samples = from_clusters(chosen, variant.readout, SENSOR, {}, TEST_SEED)
         network = MdnNetwork.load(variant.weights)
         wanted = quality(
             *network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated
@@ -96,7 +97,7 @@ def test_all_clusters_count_the_truncated_ones_as_well(result, tiny_variants, cl
         clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
     )
     for name, variant in tiny_variants.items():
-        samples = from_clusters(chosen, variant.readout, SENSOR, {}, bench.TEST_SEED)
+        samples = from_clusters(chosen, variant.readout, SENSOR, {}, TEST_SEED)
         assert samples.truncated.sum() > 5
         mean, _ = MdnNetwork.load(variant.weights).predict_images(samples.images)
         found = result[name]["all_clusters"]
@@ -119,7 +120,7 @@ def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampl
     chosen = ClusterSet(
         clusters_2s.charge[:1000], {k: v[:1000] for k, v in clusters_2s.labels.items()}, clusters_2s.slices
     )
-    samples = from_clusters(chosen, BENCH_READOUT, SENSOR, {}, bench.TEST_SEED)
+    samples = from_clusters(chosen, BENCH_READOUT, SENSOR, {}, TEST_SEED)
     mean, _ = MdnNetwork.load(tiny_variants["columns-tiny"].weights).predict_images(samples.images)
     good = ~samples.truncated
     true, found = samples.targets[good, 2], mean[good, 2]
@@ -227,7 +228,7 @@ def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(
     monkeypatch.setattr(bench, "REPEATS", 1)
     monkeypatch.setattr(bench, "simulate_dataset", simulated)
     bench_mdn(["mlp-tiny"], 1200, report=lambda line: None)
-    assert asked == [(DatasetOptions("2s", SENSOR_TYPES[2]), 1200, bench.TEST_SEED)]
+    assert asked == [(DatasetOptions("2s", SENSOR_TYPES[2]), 1200, TEST_SEED)]
     assert len(asked[0][0].slices) == 20
 
 
@@ -246,7 +247,7 @@ def test_unknown_variant_few_clusters_and_missing_weights_are_refused(tiny_varia
 
 
 def test_table_has_a_line_for_each_variant_with_published_numbers_in_brackets(result):
-    lines = table(result).splitlines()
+    lines = mdn_table(result).splitlines()
     assert len(lines) == 1 + len(result)
     assert all(name in lines[0] for name in COLUMNS)
     for line, (name, r) in zip(lines[1:], result.items(), strict=True):
@@ -309,7 +310,7 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
         assert {k: trained[k] for k in ("noise", "threshold", "adc_bits", "adc_max")} == {
             k: getattr(variant.readout, k) for k in ("noise", "threshold", "adc_bits", "adc_max")
         }
-    assert description["data"].get("seed") != bench.TEST_SEED
+    assert description["data"].get("seed") != TEST_SEED
     assert np.all(
         np.isfinite(
             MdnNetwork.load(variant.weights).predict_images(

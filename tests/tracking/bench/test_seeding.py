@@ -73,7 +73,7 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
     ratio = methods["cone"]["seeds"] / methods["acts-grid"]["seeds"]
     assert result["ratio_seeds_to_acts"] == pytest.approx(ratio)
     assert result["ratio_time_to_acts"] == pytest.approx(methods["cone"]["ms"] / methods["acts-grid"]["ms"])
-    assert "cone-truth" in seeding.table(result)
+    assert "cone-truth" in seeding.seeding_table(result)
 
 
 def test_lost_edges_and_kept_ones_are_all(sample):
@@ -122,7 +122,9 @@ def test_a_better_sensor_reduces_more(sample):
 
 def test_an_exponent_is_that_of_the_times(sample, monkeypatch):
     sizes = iter([len(e.length) for e in sample.events])
-    monkeypatch.setattr(seeding, "_timed", lambda runs: ({"cone": 2.0 * next(sizes) ** 1.3}, {}))
+    monkeypatch.setattr(
+        seeding, "time_in_turn", lambda runs, repeats: ({"cone": 2.0 * next(sizes) ** 1.3}, {})
+    )
     exponent, points = seeding.time_exponent([sample])
     assert exponent == pytest.approx(1.3)
     assert [p["hits"] for p in points] == [len(e.length) for e in sample.events]

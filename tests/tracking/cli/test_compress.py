@@ -19,7 +19,7 @@ from tests.left_out import needs
 from tests.programs import bare_path
 from tests.tracking.cli.test_main import refused
 from tracking.bench import export as bench
-from tracking.bench.export import bench_export, ratios, table
+from tracking.bench.export import bench_export, export_table, ratios
 from tracking.bench.front import front_of, front_study
 from tracking.cli.main import main
 
@@ -296,7 +296,7 @@ def test_bench_export_has_the_promised_keys_and_names_what_is_missing(with_small
         facts["quality"]["half_width_68"]["x_um"] / result["float"]["quality"]["half_width_68"]["x_um"]
     )
     json.dumps(result)
-    text = table(result)
+    text = export_table(result)
     assert "rtl_mismatches" in text
     assert "verilator: 'verilator' was not found; on Debian: apt install verilator" in text
     with pytest.raises(InputError, match="Did you mean 'talk'"):

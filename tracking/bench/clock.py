@@ -1,0 +1,33 @@
+"""The one clock of the benchmarks: several calls in turn, after a warm-up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["time_in_turn"]
+
+
+def time_in_turn(
+    runs: Mapping[str, Callable[[], Any]], repeats: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Median wall time in s of each call, and what it returned last.
+
+    A machine that is busy for a while slows all of them alike, since they take turns.
+
+    Args:
+        runs: calls without arguments, by name.
+        repeats: timed calls of each. One more goes before them, for compilation and caches.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    results: dict[str, Any] = {}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            results[name] = run()
+            if repeat:
+                times[name].append(time.perf_counter() - started)
+    return {name: float(np.median(values)) for name, values in times.items()}, results
