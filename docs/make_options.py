@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from page_text import wrap
 
 from smartpix.export.hls import HlsOptions
+from smartpix.schema import ranges_of
 from smartpix.simulate.dataset_options import DatasetOptions
 from smartpix.simulate.options import SimulateOptions
 from smartpix.train.options import TrainMdnOptions
@@ -53,13 +54,18 @@ COMMANDS = {
 
 def items(options: object, above: str = "") -> list[str]:
     """A list of a dataclass's own options: name, default and meaning."""
-    said = documentation(type(options))
+    said, ranges = documentation(type(options)), ranges_of(options)
     lines = []
     for option in dataclasses.fields(options):
         value = getattr(options, option.name)
         if not dataclasses.is_dataclass(value):
             default = shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)
-            lines.append(f"- `{above}{option.name}`, default `{default}`: {marked(said[option.name])}.")
+            allowed = ""
+            if option.name in ranges:
+                least, most, unit = ranges[option.name]
+                allowed = f" ({least:.10g} to {most:.10g} {unit}".rstrip() + ")"
+            name = f"`{above}{option.name}`"
+            lines.append(f"- {name}, default `{default}`{allowed}: {marked(said[option.name])}.")
     return [*lines, ""]
 
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
+from seeding.acts import algorithm_of, run_timed
+from seeding.acts_reference import ALGORITHMS, seeder
 from seeding.hits import Hits, make_hits
 from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smartpix.schema import check, check_ranges, check_types
+from smartpix.schema import check, check_ranges, check_types, ranged
 
 __all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
 
@@ -15,23 +15,6 @@ MOST_EDGES = 2**31 - 1
 
 N_JOINT = 5
 """Degrees of freedom of the joint test: two slopes at each end, and z0."""
-
-CONE_RANGES = {
-    "sigma_z0": (1e-3, 1e6, "mm"),
-    "sigma_d0": (0.0, 1e6, "mm"),
-    "min_pt": (1e-3, 1e6, "GeV"),
-    "curvature_pt": (1e-3, 1e6, "GeV"),
-    "radiation_length": (0.0, 100.0, ""),
-    "sigma_scale": (1e-2, 1e2, ""),
-    "max_edges": (1, MOST_EDGES, ""),
-}
-"""Least and largest value of each option, and its unit: wider than any use, and nothing overflows within."""
-
-SEED_RANGES = {"per_middle": (1, 1000, ""), "shared": (0, 3, "")}
-"""Least and largest value of each option, and its unit."""
-
-WINDOW_RANGES = {"min_pt": (1e-3, 1e6, "GeV"), "max_z0": (1e-3, 1e6, "mm"), "max_edges": (1, MOST_EDGES, "")}
-"""Least and largest value of each option, and its unit."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +40,20 @@ class ConeOptions:
     """
 
     quantile: float = 0.999
-    sigma_z0: float = 50.0
-    sigma_d0: float = 0.05
-    min_pt: float = 0.48
-    curvature_pt: float = 0.2
-    radiation_length: float = 0.03
-    sigma_scale: float = 1.0
+    # Ranges are wider than any use, and nothing overflows within.
+    sigma_z0: float = ranged(50.0, 1e-3, 1e6, "mm")
+    sigma_d0: float = ranged(0.05, 0.0, 1e6, "mm")
+    min_pt: float = ranged(0.48, 1e-3, 1e6, "GeV")
+    curvature_pt: float = ranged(0.2, 1e-3, 1e6, "GeV")
+    radiation_length: float = ranged(0.03, 0.0, 100.0)
+    sigma_scale: float = ranged(1.0, 1e-2, 1e2)
     skips: bool = False
-    max_edges: int = 20_000_000
+    max_edges: int = ranged(20_000_000, 1, MOST_EDGES)
 
     def __post_init__(self) -> None:
         check_types("cone", self)
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        check_ranges("cone", self, CONE_RANGES)
+        check_ranges("cone", self)
 
     def gate(self) -> float:
         """Half width of a cone in standard deviations: both coordinates of the target layer."""
@@ -96,13 +80,13 @@ class SeedOptions:
     """
 
     quantile: float = 0.99999
-    per_middle: int = 1
-    shared: int = 1
+    per_middle: int = ranged(1, 1, 1000)
+    shared: int = ranged(1, 0, 3)
 
     def __post_init__(self) -> None:
         check_types("seed", self)
         check("seed", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
-        check_ranges("seed", self, SEED_RANGES)
+        check_ranges("seed", self)
 
 
 @dataclass(frozen=True)
@@ -118,10 +102,10 @@ class WindowOptions:
         max_edges: largest number of edges of an event; an event with more is refused.
     """
 
-    min_pt: float = 0.5
-    max_z0: float = 150.0
-    max_edges: int = 50_000_000
+    min_pt: float = ranged(0.5, 1e-3, 1e6, "GeV")
+    max_z0: float = ranged(150.0, 1e-3, 1e6, "mm")
+    max_edges: int = ranged(50_000_000, 1, MOST_EDGES)
 
     def __post_init__(self) -> None:
         check_types("window", self)
-        check_ranges("window", self, WINDOW_RANGES)
+        check_ranges("window", self)

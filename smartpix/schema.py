@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +47,15 @@ __all__ = [
     "one_of",
     "origin_pixel",
     "quoted",
+    "ranged",
+    "ranges_of",
     "require",
     "whole_ids",
 ]
 
 Container = Literal["ttree", "rntuple"]
 """How ROOT holds the events of a file."""
+Number = TypeVar("Number", int, float)
 
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
@@ -237,13 +240,29 @@ def check_field(section: str, field: object) -> None:
     check(section, "field", field, good, f"a number of T from -{STRONGEST_FIELD:g} to {STRONGEST_FIELD:g}")
 
 
-def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, float, str]]) -> None:
-    """Check options against their least and largest values, given by name together with a unit.
+def ranged(default: Number, least: float, most: float, unit: str = "") -> Number:
+    """Default of an option in a dataclass, with the range that :func:`check_ranges` holds it to."""
+    return dataclasses.field(default=default, metadata={"range": (least, most, unit)})
+
+
+def ranges_of(options: Any) -> dict[str, tuple[float, float, str]]:
+    """Least and largest value and unit of the options that :func:`ranged` gave a range; of a dataclass or one
+    of its instances.
+    """
+    return {
+        option.name: option.metadata["range"]
+        for option in dataclasses.fields(options)
+        if "range" in option.metadata
+    }
+
+
+def check_ranges(section: str, options: Any) -> None:
+    """Check options against the ranges that their fields were given with :func:`ranged`.
 
     Raises:
         InputError: one is beyond, or not a number.
     """
-    for name, (least, most, unit) in ranges.items():
+    for name, (least, most, unit) in ranges_of(options).items():
         value = getattr(options, name)
         check(
             section, name, value, least <= value <= most, f"from {least:.10g} to {most:.10g} {unit}".rstrip()

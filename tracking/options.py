@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
-from smartpix.schema import ESTIMATES, InputError, check, check_types, nearest, one_line, one_of, quoted
+from smartpix.schema import (
+    ESTIMATES,
+    InputError,
+    check,
+    check_ranges,
+    check_types,
+    nearest,
+    one_line,
+    one_of,
+    quoted,
+    ranged,
+)
 from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.finders.options import BuildOptions
 from tracking.fit.options import FitOptions, VertexOptions
@@ -68,8 +79,8 @@ class RunOptions:
     graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"
     write: tuple[str, ...] = ()
-    findable_layers: int = MIN_LAYERS
-    threads: int = 1
+    findable_layers: int = ranged(MIN_LAYERS, 2, 100)
+    threads: int = ranged(1, 1, 1024)
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)
@@ -79,25 +90,13 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_types("options", self)
-        check(
-            "options",
-            "write",
-            self.write,
-            isinstance(self.write, (list, tuple)),
-            f"a list of {', '.join(EXTRA)}",
-        )
+        files = ", ".join(EXTRA)
+        check("options", "write", self.write, isinstance(self.write, (list, tuple)), f"a list of {files}")
         # A list could not be hashed, as the options are.
         object.__setattr__(self, "write", tuple(self.write))
         for name in self.write:
-            check("options", "write", name, name in EXTRA, f"of {', '.join(EXTRA)}")
-        check(
-            "options",
-            "findable_layers",
-            self.findable_layers,
-            2 <= self.findable_layers <= 100,
-            "from 2 to 100",
-        )
-        check("options", "threads", self.threads, 1 <= self.threads <= 1024, "at least 1 and at most 1024")
+            check("options", "write", name, name in EXTRA, f"of {files}")
+        check_ranges("options", self)
 
     def weights(self) -> dict[str, Any]:
         """What :func:`smartpix.estimate.choose.choose_estimator` takes besides the file and the kind."""

@@ -1,11 +1,9 @@
-import itertools
 import sys
 
 import numpy as np
 import pytest
 
-from seeding.acts_reference import acts_seeds, algorithm_of, run_timed
-from smartpix.extras import import_acts
+from seeding.acts_reference import acts_seeds
 from smartpix.schema import InputError
 from tests.seeding import toys
 
@@ -34,31 +32,6 @@ def test_cuts_reach_acts():
     assert len(acts_seeds(hits, toys.FIELD, minPt=5.0).seeds[0]) < 0.2 * len(
         acts_seeds(hits, toys.FIELD).seeds[0]
     )
-
-
-def test_a_clock_of_ones_own_is_read_around_each_algorithm():
-    pytest.importorskip("acts")
-    acts = import_acts()
-    ticks, seen = itertools.count(), []
-
-    def of(name, passes):
-        def execute(event):
-            seen.append((name, event))
-            for _ in range(passes):
-                next(ticks)
-            return ()
-
-        return algorithm_of(acts, name, execute)
-
-    spent = run_timed(
-        acts,
-        3,
-        [of("One", 0)],
-        add_more=lambda s: s.addAlgorithm(of("Five", 4)),
-        clock=lambda: float(next(ticks)),
-    )
-    assert spent == {"One": 1e3, "Five": 5e3}
-    assert sorted(seen) == [(name, event) for name in ("Five", "One") for event in range(3)]
 
 
 def test_unknown_algorithms_and_a_missing_acts_are_said_so(monkeypatch):

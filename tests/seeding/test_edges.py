@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seeding import options
 from seeding.cones import ConeOptions, make_cones
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
@@ -14,7 +13,7 @@ from seeding.seeds import SeedOptions, find_seeds
 from seeding.table import MOST_CELLS, layer_grid, scattering_constant
 from smartpix.geometry import Detector
 from smartpix.layers import layer_pairs
-from smartpix.schema import STRONGEST_FIELD, InputError
+from smartpix.schema import STRONGEST_FIELD, InputError, ranges_of
 from tests.seeding import toys
 
 # No scattering: the independent joint test has none.
@@ -551,12 +550,11 @@ def test_a_module_far_away_costs_neither_memory_nor_edges(hits, centre):
     assert layer_grid(toys.detector()).first_cell[-1] < MOST_CELLS
 
 
-RANGES_OF = [
-    (ConeOptions, options.CONE_RANGES),
-    (WindowOptions, options.WINDOW_RANGES),
-    (SeedOptions, options.SEED_RANGES),
+OPTIONS = [
+    (kind, name, *bounds)
+    for kind in (ConeOptions, WindowOptions, SeedOptions)
+    for name, bounds in ranges_of(kind).items()
 ]
-OPTIONS = [(kind, name, *bounds) for kind, ranges in RANGES_OF for name, bounds in ranges.items()]
 
 
 @pytest.mark.parametrize(("kind", "name", "least", "most", "unit"), OPTIONS)
@@ -580,28 +578,26 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
     """Results stay finite and in order, whatever ends the options have; to many seeds and few edges too."""
     few = toys.toy_hits(toys.toy_event(8, seed=39), 39)
 
-    def ends(ranges):
+    def ends(kind):
         return {
             name: data.draw(st.sampled_from([low, high]))
-            for name, (low, high, _) in ranges.items()
+            for name, (low, high, _) in ranges_of(kind).items()
             if name != "max_edges"
         }
 
     quantiles = st.sampled_from([1e-300, 0.5, 1 - 2.0**-53])
-    cone = ConeOptions(quantile=data.draw(quantiles), **ends(options.CONE_RANGES))
+    cone = ConeOptions(quantile=data.draw(quantiles), **ends(ConeOptions))
     field = data.draw(st.sampled_from([-STRONGEST_FIELD, 0.0, 1e-3, STRONGEST_FIELD]))
     edges = found(few, cone, field)
     for values in (edges.chi2, edges.curvature, edges.cot_theta, edges.z0, edges.pulls):
         assert np.all(np.isfinite(values))
     assert np.all(edges.chi2 <= np.float32(cone.joint_cut()) * 1.00001)
     made = find_seeds(
-        few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(options.SEED_RANGES))
+        few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(SeedOptions))
     )
     assert np.all(np.isfinite(made.chi2))
     assert np.all((made.support >= 0) & (made.support <= 50))
     made_cones = make_cones(few, field, cone)
     assert np.all(np.isfinite(made_cones.covariance))
-    window_edges = window(
-        few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(options.WINDOW_RANGES))
-    )
+    window_edges = window(few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(WindowOptions)))
     assert np.all(np.isfinite(window_edges.z0))

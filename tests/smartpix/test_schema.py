@@ -140,3 +140,27 @@ def test_ids_as_whole_numbers_are_kept_to_the_last(kind):
 def test_what_is_no_id_is_refused(values, dtype, message):
     with pytest.raises(InputError, match=f"^F, event 3: column 'id' .*{message}"):
         whole_ids(values, dtype, "F, event 3", "id")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranged:
+    """Options of which one has a range."""
+
+    length: float = schema.ranged(2.0, 0.5, 1e6, "mm")
+    turns: int = schema.ranged(3, 1, 7)
+    name: str = "x"
+
+
+def test_defaults_and_ranges_of_options_are_one_table():
+    assert Ranged() == Ranged(2.0, 3, "x")
+    expected = {"length": (0.5, 1e6, "mm"), "turns": (1, 7, "")}
+    assert schema.ranges_of(Ranged) == schema.ranges_of(Ranged()) == expected
+    for values in ({"length": 0.5}, {"length": 1e6}, {"turns": 1}, {"turns": 7}):
+        schema.check_ranges("some", Ranged(**values))
+    for values, words in (
+        ({"length": 0.4}, "some: length must be from 0.5 to 1000000 mm and is 0.4"),
+        ({"length": float("nan")}, "some: length must be from 0.5 to 1000000 mm and is nan"),
+        ({"turns": 8}, "some: turns must be from 1 to 7 and is 8"),
+    ):
+        with pytest.raises(InputError, match=f"^{re.escape(words)}$"):
+            schema.check_ranges("some", Ranged(**values))

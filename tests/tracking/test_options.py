@@ -250,12 +250,12 @@ def test_values_of_the_wrong_type_are_named(make, words):
     [
         {"threads": 10**6}, {"findable_layers": 1}, {"fit": {"sensor": 15.0}}, {"fit": {"pipe_radius": 19_000.0}},
         {"fit": {"support_gap": -1.0}}, {"fit": {"straight_momentum": float("inf")}}, {"fit": {"outlier_chi2": float("nan")}},
-        {"build": {"overlap_distance": float("inf")}}, {"build": {"min_hits": 10**9}}, {"vertex": {"seed_sigma": 1e6}},
+        {"build": {"overlap_distance": float("inf")}}, {"build": {"min_hits": 10**9}}, {"vertex": {"blur": 1e6}},
         {"vertex": {"attach": float("nan")}}, {"vertex": {"merge": float("inf")}},
     ],
 )  # fmt: skip
 def test_values_far_beyond_physics_are_refused_with_their_range(values):
     ((name, value),) = values.items()
     option = next(iter(value)) if isinstance(value, dict) else name
-    with pytest.raises(InputError, match=f"{option} must be .*(mm|most|lengths|positive|more|from 2)"):
+    with pytest.raises(InputError, match=f"{option} must be from .* to "):
         from_mapping(RunOptions(), values, "options")

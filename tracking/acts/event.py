@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import algorithm_of, space_points
+from seeding.acts import algorithm_of, space_points
 from seeding.hits import Hits
 from smartpix.geometry import Detector
 from smartpix.schema import InputError

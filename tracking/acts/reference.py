@@ -19,7 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import ALGORITHMS, algorithm_of, run_timed, seeder
+from seeding.acts import algorithm_of, run_timed
+from seeding.acts_reference import ALGORITHMS, seeder
 from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector

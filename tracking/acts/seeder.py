@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seeding.acts_reference import algorithm_of
+from seeding.acts import algorithm_of
 from seeding.hits import Hits
 from seeding.seeds import find_seeds
 from seeding.table import max_curvature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import check, check_types
+from smartpix.schema import check, check_ranges, check_types, ranged
 
 __all__ = ["BuildOptions"]
 
@@ -25,21 +25,12 @@ class BuildOptions:
     """
 
     min_score: float = 0.03
-    min_hits: int = 4
-    share_score: float = 0.2
-    overlap_distance: float = 10.0
-    overlap_score: float = 0.5
+    min_hits: int = ranged(4, 2, 100)
+    share_score: float = ranged(0.2, 0.0, 1.0)
+    overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
+    overlap_score: float = ranged(0.5, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_types("build", self)
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
-        check("build", "min_hits", self.min_hits, 2 <= self.min_hits <= 100, "at least 2 and at most 100")
-        check("build", "share_score", self.share_score, 0 <= self.share_score <= 1, "between 0 and 1")
-        check(
-            "build",
-            "overlap_distance",
-            self.overlap_distance,
-            0 <= self.overlap_distance <= 1000,
-            "from 0 to 1000 mm",
-        )
-        check("build", "overlap_score", self.overlap_score, 0 <= self.overlap_score <= 1, "between 0 and 1")
+        check_ranges("build", self)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from smartpix.physics import SILICON_RADIATION_LENGTH
-from smartpix.schema import check, check_types
+from smartpix.schema import check_ranges, check_types, ranged
 
 __all__ = ["FitOptions", "VertexOptions"]
 
@@ -34,74 +34,39 @@ class FitOptions:
             their scattering.
     """
 
-    sensor: float = 0.15 / SILICON_RADIATION_LENGTH
-    support: float = 1.5 / SILICON_RADIATION_LENGTH
-    support_gap: float = 1.07
-    pipe: float = 0.8 / 352.8
-    pipe_radius: float = 19.0
-    outlier_chi2: float = 30.0
+    sensor: float = ranged(0.15 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
+    support: float = ranged(1.5 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
+    support_gap: float = ranged(1.07, 0.0, 1000.0, "mm")
+    pipe: float = ranged(0.8 / 352.8, 0.0, 10.0, "radiation lengths")
+    pipe_radius: float = ranged(19.0, 0.0, 1000.0, "mm")
+    outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
-    straight_momentum: float = 1.0
+    straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
 
     def __post_init__(self) -> None:
         check_types("fit", self)
-        for name in ("sensor", "support", "pipe"):
-            check(
-                "fit",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= 10,
-                "from 0 to 10 radiation lengths",
-            )
-        for name in ("support_gap", "pipe_radius"):
-            check("fit", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm")
-        check("fit", "outlier_chi2", self.outlier_chi2, self.outlier_chi2 > 0, "positive")
-        momentum = self.straight_momentum
-        check("fit", "straight_momentum", momentum, 0 < momentum <= 1e5, "positive and at most 100,000 GeV")
+        check_ranges("fit", self)
 
 
 @dataclass(frozen=True)
 class VertexOptions:
-    """Primary vertices.
+    """Primary vertices, see :func:`tracking.fit.vertices.find_vertices`.
 
     Attributes:
-        seed_sigma: largest uncertainty of z0 of a track in the first round, in mm.
-        seed_gap: largest distance in z between neighbouring tracks of a vertex in the first round, in mm.
-        late_sigma: largest uncertainty of z0 in the second round, of tracks that are at no vertex yet, in
-            mm.
-        late_gap: largest distance in z between neighbouring tracks of a vertex in the second round, in
-            mm.
-        late_tracks: tracks within that distance, itself included, that a track of the second round needs.
+        late_tracks: tracks with a poorly known z0, itself included, that a vertex of such tracks needs.
         min_tracks: smallest number of tracks at a vertex.
         merge: distance in standard deviations below which neighbouring vertices become one.
         attach: largest distance of a track's z0 from its vertex in standard deviations.
-        worst_sigma: uncertainty of z0 in mm above which a track belongs to no vertex.
         blur: uncertainty in mm that is added in quadrature to that of z0, for decays near the vertex and
             what the fit does not know.
     """
 
-    seed_sigma: float = 0.15
-    seed_gap: float = 0.05
-    late_sigma: float = 0.5
-    late_gap: float = 0.3
-    late_tracks: int = 3
-    min_tracks: int = 2
-    merge: float = 4.0
-    attach: float = 3.0
-    worst_sigma: float = 1.0
-    blur: float = 0.01
+    late_tracks: int = ranged(3, 1, 1000)
+    min_tracks: int = ranged(2, 1, 1000)
+    merge: float = ranged(4.0, 0.0, 1000.0, "standard deviations")
+    attach: float = ranged(3.0, 1e-6, 1000.0, "standard deviations")
+    blur: float = ranged(0.01, 1e-9, 1000.0, "mm")
 
     def __post_init__(self) -> None:
         check_types("vertices", self)
-        for name in ("seed_sigma", "seed_gap", "late_sigma", "late_gap", "worst_sigma", "blur"):
-            check(
-                "vertices",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1000,
-                "positive and at most 1000 mm",
-            )
-        check("vertices", "attach", self.attach, 0 < self.attach < math.inf, "positive")
-        for name in ("late_tracks", "min_tracks"):
-            check("vertices", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        check("vertices", "merge", self.merge, 0 <= self.merge < math.inf, "0 or more")
+        check_ranges("vertices", self)

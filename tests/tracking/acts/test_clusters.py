@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from seeding.acts_reference import algorithm_of, run_timed
+from seeding.acts import algorithm_of, run_timed
 from seeding.cones import ConeOptions
 from smartpix.extras import import_acts
 from smartpix.schema import InputError

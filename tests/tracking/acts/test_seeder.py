@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from seeding.acts_reference import algorithm_of, run_timed, space_points
+from seeding.acts import algorithm_of, run_timed, space_points
 from seeding.edges import find_edges
 from seeding.hits import make_hits
 from seeding.seeds import find_seeds

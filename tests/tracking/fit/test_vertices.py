@@ -95,7 +95,7 @@ def test_numbers_that_are_not_finite_are_at_no_vertex():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"seed_gap": 0.0}, {"late_tracks": 0}, {"merge": -1.0}, {"blur": float("nan")}]
+    "bad", [{"attach": 0.0}, {"late_tracks": 0}, {"merge": -1.0}, {"blur": float("nan")}]
 )
 def test_options_out_of_range_are_refused(bad):
     with pytest.raises(InputError, match=f"vertices: {next(iter(bad))} must be"):
