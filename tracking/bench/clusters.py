@@ -9,7 +9,7 @@ from smartpix.samples import Samples, from_clusters
 from smartpix.simulate.datasets import SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 
-__all__ = ["CHIP", "CHIP_4_BITS", "TEST_CLUSTERS", "TEST_SEED", "chip_samples"]
+__all__ = ["CHIP", "CHIP_2_BITS", "CHIP_4_BITS", "TEST_CLUSTERS", "TEST_SEED", "chip_samples"]
 
 TEST_SEED = 9001
 """The trainings in data/make.sh use others."""
@@ -19,6 +19,8 @@ CHIP = ReadoutOptions(noise=NOISE, threshold=300.0, adc_bits=0)
 """Realistic noise and threshold (e), before the ADC."""
 CHIP_4_BITS = ReadoutOptions(noise=NOISE, threshold=300.0, adc_bits=4)
 """The same with the ADC of the talk's network."""
+CHIP_2_BITS = ReadoutOptions(noise=NOISE, threshold=340.0, adc_bits=2, adc_max=3600.0)
+"""Two bits as the published networks have them: a higher threshold, and a coarser scale."""
 
 
 def chip_samples(n: int) -> Samples:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import N_SLICES
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train.loop import TrainMdnOptions, train_on
-from tracking.bench.clusters import CHIP, TEST_SEED
+from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_SEED
 from tracking.bench.mdn import VARIANTS
 
 __all__ = ["LEVERS", "Setting", "StudyOptions", "angle_pt_study", "lever_study", "pull_study"]
@@ -59,14 +59,6 @@ class Setting:
     readout: ReadoutOptions = CHIP
     network: NetworkOptions = field(default_factory=NetworkOptions)
     induction: str = "pixelav"
-
-
-def _readout(
-    noise: float = 50.0, threshold: float = 300.0, bits: int = 0, dispersion: float = 0.0
-) -> ReadoutOptions:
-    if bits == 2:
-        return ReadoutOptions(noise, 340.0, dispersion, bits, adc_max=3600.0)
-    return ReadoutOptions(noise, threshold, dispersion, bits)
 
 
 def _thick(micrometres: float) -> Sensor:
@@ -94,13 +86,13 @@ LEVERS: dict[str, dict[str, Setting]] = {
         "8": Setting(slices=(0, 1, 2, 3, 4, 6, 9, 19)),
         "20": Setting(slices=tuple(range(N_SLICES))),
     },
-    "noise [e]": {f"{n}": Setting(readout=_readout(noise=n)) for n in (0, 20, 40, 50, 60)},
-    "threshold [e]": {f"{t}": Setting(readout=_readout(threshold=t)) for t in (0, 100, 200, 300, 400, 600)}
-    | {"300, dispersion 100": Setting(readout=_readout(dispersion=100.0)),
-    "0, no noise": Setting(readout=_readout(0.0, 0.0))},
+    "noise [e]": {f"{n}": Setting(readout=replace(CHIP, noise=n)) for n in (0, 20, 40, 50, 60)},
+    "threshold [e]": {f"{t}": Setting(readout=replace(CHIP, threshold=t)) for t in (0, 100, 200, 300, 400, 600)}
+    | {"300, dispersion 100": Setting(readout=replace(CHIP, threshold_dispersion=100.0)),
+    "0, no noise": Setting(readout=replace(CHIP, noise=0.0, threshold=0.0))},
     "input bits": {
-        "float": Setting(), "4": Setting(readout=_readout(bits=4)), "3": Setting(readout=_readout(bits=3)),
-        "2": Setting(readout=_readout(bits=2)),
+        "float": Setting(), "4": Setting(readout=CHIP_4_BITS), "3": Setting(readout=replace(CHIP, adc_bits=3)),
+        "2": Setting(readout=CHIP_2_BITS),
     },
     "thickness [um]": {f"{t}": Setting(sensor=_thick(t)) for t in (50, 100, 150, 200)},
     "geometry": {_geometry(k): Setting(sensor=s) for k, s in SENSOR_TYPES.items()},

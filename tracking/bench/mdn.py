@@ -20,7 +20,7 @@ from smartpix.schema import InputError, check, nearest, quoted
 from smartpix.simulate.datasets import REGION, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from tracking.bench.clock import time_in_turn
-from tracking.bench.clusters import CHIP, CHIP_4_BITS, TEST_CLUSTERS, TEST_SEED
+from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_CLUSTERS, TEST_SEED
 
 __all__ = ["VARIANTS", "Variant", "bench_mdn", "mdn_table", "network_speed"]
 
@@ -81,7 +81,7 @@ VARIANTS: dict[str, Variant] = {
         (-0.26, 1.51, 1.75)),
     ),
     "mlp-2t-2bit": Variant(
-        "mdn-2s-mlp-2t-2bit", ReadoutOptions(noise=50.0, threshold=340.0, adc_bits=2, adc_max=3600.0),
+        "mdn-2s-mlp-2t-2bit", CHIP_2_BITS,
         _published("full MLP, 2-bit input", (-0.12, 7.08, 7.22), (0.00, 1.69, 1.81), (-0.68, 0.97, 1.93),
         (0.40, 2.01, 1.90)),
     ),
