@@ -135,59 +135,61 @@ def same(one: dict[str, bytes], two: dict[str, bytes]) -> bool:
 def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dict[str, Any]:
     """Kill one command again and again."""
     command = COMMANDS[name]
-    whole = Round(parent, f"{name}-whole")
+    undisturbed = Round(parent, f"{name}-whole")
     for _ in range(2):
-        whole.drop()
-        whole = Round(parent, f"{name}-whole")
+        undisturbed.drop()
+        undisturbed = Round(parent, f"{name}-whole")
         began = time.monotonic()
-        if (said := whole.finish(command)) is not None:
+        if (said := undisturbed.finish(command)) is not None:
             raise SystemExit(f"{name}: failed undisturbed: {said}")
         seconds = time.monotonic() - began
-    wanted, known = whole.files(), whole.names()
-    told: dict[str, Any] = {
+    wanted, known = undisturbed.files(), undisturbed.names()
+    counts: dict[str, Any] = {
         "command": "smartpix " + " ".join(Path(word).name if word == str(SAMPLE) else word for word in command),
         "seconds": round(seconds, 2), "kills": 0, "too_late": 0, "restarts_equal": 0, "leftovers": [],
         "processes_left": 0,
         "failures": [],
     }  # fmt: skip
     for k in range(rounds):
-        here = Round(parent, f"{name}-{k}")
+        killed = Round(parent, f"{name}-{k}")
         moment = moments.uniform(0.0, seconds)
-        process = here.begin(command)
+        process = killed.begin(command)
         time.sleep(moment)
-        told["too_late"] += process.poll() is not None
+        counts["too_late"] += process.poll() is not None
         if k % 2:
             # Its session has the number of its first process.
-            for one in here.living():
+            for one in killed.living():
                 if one.pid != process.pid:
                     one.kill()
         process.send_signal(signal.SIGKILL)
         process.wait()
-        told["kills"] += 1
-        orphans = here.left()
-        said = here.finish(command)
-        if said is None and same(wanted, here.files()):
-            told["restarts_equal"] += 1
+        counts["kills"] += 1
+        orphans = killed.left()
+        said = killed.finish(command)
+        if said is None and same(wanted, killed.files()):
+            counts["restarts_equal"] += 1
         else:
             different = [
-                n for n, content in here.files().items() if Path(n).name != TIMES and wanted.get(n) != content
+                n
+                for n, content in killed.files().items()
+                if Path(n).name != TIMES and wanted.get(n) != content
             ]
-            told["failures"].append(
+            counts["failures"].append(
                 {"round": k, "moment": round(moment, 2), "said": said, "different": different}
             )
-        told["leftovers"] += sorted(here.names() - known)
-        orphans += [one for one in here.left() if one not in orphans]
-        told["processes_left"] += len(orphans)
+        counts["leftovers"] += sorted(killed.names() - known)
+        orphans += [one for one in killed.left() if one not in orphans]
+        counts["processes_left"] += len(orphans)
         for one in orphans:
             one.kill()
-        here.drop()
+        killed.drop()
         print(
-            f"{name} {k + 1}/{rounds}: killed at {moment:.2f} of {seconds:.2f} s, {told['restarts_equal']} "
+            f"{name} {k + 1}/{rounds}: killed at {moment:.2f} of {seconds:.2f} s, {counts['restarts_equal']} "
             f"equal",
             file=sys.stderr,
         )
-    whole.drop()
-    return told
+    undisturbed.drop()
+    return counts
 
 
 def main() -> None:
@@ -225,25 +227,25 @@ def main() -> None:
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
-        told = {
+        counts = {
             name: measure(parent, name, options.rounds, random.Random(f"{options.seed} {name}"))
             for name in chosen
         }
     sums = {
-        what: sum(one[what] for one in told.values())
+        what: sum(one[what] for one in counts.values())
         for what in ("kills", "restarts_equal", "processes_left")
     }
-    sums["leftovers"] = sum(len(one["leftovers"]) for one in told.values())
+    sums["leftovers"] = sum(len(one["leftovers"]) for one in counts.values())
     result = {
         "rounds": options.rounds, "seed": options.seed, "cores": os.cpu_count(),
         "python": platform.python_version(), **sums,
-        "commands": told,
+        "commands": counts,
     }  # fmt: skip
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if options.json:
         print(json.dumps(result))
     else:
-        for name, one in told.items():
+        for name, one in counts.items():
             print(f"{name:10s} {one['kills']} kills, {one['restarts_equal']} restarts equal, "
                   f"{len(one['leftovers'])} leftovers, {one['processes_left']} processes left")  # fmt: skip
 

@@ -290,18 +290,18 @@ def to_cylinder(cones: Cones, radius: npt.ArrayLike) -> Prediction:
     s = r - np.hypot(cones.position[:, 0], cones.position[:, 1])
     for _ in range(STEPS):
         point, tangent, _ = _advance(cones, s)
-        here = np.hypot(point[:, 0], point[:, 1])
-        speed = (point[:, 0] * tangent[:, 0] + point[:, 1] * tangent[:, 1]) / np.maximum(here, 1e-9)
-        s = s + np.clip((r - here) / _away_from_zero(speed), -100, 100)
+        distance = np.hypot(point[:, 0], point[:, 1])
+        speed = (point[:, 0] * tangent[:, 0] + point[:, 1] * tangent[:, 1]) / np.maximum(distance, 1e-9)
+        s = s + np.clip((r - distance) / _away_from_zero(speed), -100, 100)
     point, _, _ = _advance(cones, s)
-    here = np.maximum(np.hypot(point[:, 0], point[:, 1]), 1e-9)
-    zero, one = np.zeros_like(here), np.ones_like(here)
-    normal = np.stack([point[:, 0] / here, point[:, 1] / here, zero], axis=1)
+    distance = np.maximum(np.hypot(point[:, 0], point[:, 1]), 1e-9)
+    zero, one = np.zeros_like(distance), np.ones_like(distance)
+    normal = np.stack([point[:, 0] / distance, point[:, 1] / distance, zero], axis=1)
     rows = np.stack(
         [np.stack([-normal[:, 1], normal[:, 0], zero], axis=1), np.stack([zero, zero, one], axis=1)], axis=1
     )
     local = np.stack([r * np.arctan2(point[:, 1], point[:, 0]), point[:, 2]], axis=1)
-    return _predict(cones, s, normal, rows, local, (np.abs(here - r) < 1e-6) & (s > 0), 2 * np.pi * r)
+    return _predict(cones, s, normal, rows, local, (np.abs(distance - r) < 1e-6) & (s > 0), 2 * np.pi * r)
 
 
 def _away_from_zero(values: Floats) -> Floats:

@@ -99,10 +99,10 @@ def length_table(
     low, high = np.zeros((2, longest + 1)), np.full((2, longest + 1), np.inf)
     for row, region in enumerate((barrel, ~barrel)):
         for n in range(longest + 1):
-            here = region & (length == n if n < longest else length >= n) & np.isfinite(cot_alpha)
-            if here.sum() >= 50:
+            chosen = region & (length == n if n < longest else length >= n) & np.isfinite(cot_alpha)
+            if chosen.sum() >= 50:
                 low[row, n], high[row, n] = np.quantile(
-                    np.abs(cot_alpha[here]), [(1 - quantile) / 2, (1 + quantile) / 2]
+                    np.abs(cot_alpha[chosen]), [(1 - quantile) / 2, (1 + quantile) / 2]
                 )
     return LengthTable(low, high)
 
@@ -227,17 +227,17 @@ def _disk_range(
     low, high = np.full(len(z), np.inf), np.full(len(z), -np.inf)
     for z_of, ends in ((z, disk), (-z, -disk)):
         near, far = np.maximum(ends.min() - z_of, 0), ends.max() - z_of
-        there = (far >= 0) & (z_of + max_z0 > 0)
+        reachable = (far >= 0) & (z_of + max_z0 > 0)
         least, most = (
             1 + near / np.maximum(z_of + max_z0, 1e-9),
             1 + np.maximum(far, 0) / np.maximum(z_of - max_z0, 1e-9),
         )
         low, high = (
-            np.where(there, np.minimum(low, least), low),
-            np.where(there, np.maximum(high, most), high),
+            np.where(reachable, np.minimum(low, least), low),
+            np.where(reachable, np.maximum(high, most), high),
         )
-    some = high >= low
-    low, high = np.where(some, low, 1.0), np.where(some, high, 1e-9)
+    possible = high >= low
+    low, high = np.where(possible, low, 1.0), np.where(possible, high, 1e-9)
     return np.log(radius * low / longer), np.log(radius * high)
 
 

@@ -88,11 +88,11 @@ def bench_export(
     for name in names:
         weights = NETWORKS[name]
         network, description = load_fixed(weights)
-        own = measured(weights, samples)
+        resolved = measured(weights, samples)
         facts: dict[str, Any] = {
             "weights": weights, "kind": network.kind, "parameters": network.parameters,
-            "nonzero_weights": network.nonzero_weights, "hw68_ratio_to_float": ratios(own, reference),
-            "quality": own,
+            "nonzero_weights": network.nonzero_weights, "hw68_ratio_to_float": ratios(resolved, reference),
+            "quality": resolved,
             "csim_mismatches": 0, "csim_clusters": csim_clusters, "hls": {},
         }  # fmt: skip
         report(f"{name}: clusters per second, beside the same network in floating point")
@@ -149,7 +149,7 @@ def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, fl
 
 def export_table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_export`, as lines of text."""
-    whole = (
+    integers = (
         "parameters",
         "nonzero_weights",
         "csim_mismatches",
@@ -159,7 +159,7 @@ def export_table(result: Mapping[str, Any]) -> str:
         "latency_cycles",
         "ii_cycles",
     )
-    rows = dict.fromkeys(whole, "{:d}") | {
+    rows = dict.fromkeys(integers, "{:d}") | {
         "cell_area_mm2": "{:.3f}", "cell_area_mm2_28nm": "{:.4f}", "latency_ns": "{:.0f}",
         "longest_path_ns": "{:.2f}",
     }  # fmt: skip
@@ -174,9 +174,9 @@ def export_table(result: Mapping[str, Any]) -> str:
     areas = ", ".join(f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in PUBLISHED_AREAS.items())
     lines.append(f"published areas (HLS / synthesis / place and route, no unit given): {areas}")
     for name in names:
-        own, reference = result[name]["quality"], result["float"]["quality"]
+        fixed, reference = result[name]["quality"], result["float"]["quality"]
         lines.append(
-            f"{name}: coverage68 {own['coverage68']:.3f}; nll {own['nll']:.2f} (float {reference['nll']:.2f})"
+            f"{name}: coverage68 {fixed['coverage68']:.3f}; nll {fixed['nll']:.2f} (float {reference['nll']:.2f})"
         )
         lines += [f"  {tool}: {text}" for tool, text in result[name]["missing"].items()]
     return "\n".join(lines)

@@ -54,17 +54,18 @@ def front_study(
     for name in names:
         report(f"{name}: resolution and look-up tables")
         network, description = load_fixed(name)
-        own = measured(name, samples)
-        reference = reference or own
+        resolved = measured(name, samples)
+        reference = reference or resolved
         compress = description["options"]["compress"]
-        ratio = ratios(own, reference)
+        ratio = ratios(resolved, reference)
         worst = max(ratio[target] for target in TARGETS)
         networks[Path(name).stem] = {
             "kind": network.kind, "method": compress["method"], "setting": setting(compress),
             "parameters": network.parameters,
             "nonzero_weights": network.nonzero_weights, "zeros": zeros(network),
             "da4ml_luts": estimate_luts(network),
-            "nll": own["nll"], "coverage68": own["coverage68"], "hw68_ratio_to_base": ratio, "worst": worst,
+            "nll": resolved["nll"], "coverage68": resolved["coverage68"],
+            "hw68_ratio_to_base": ratio, "worst": worst,
             "by_epoch": description["metrics"]["by_epoch"],
             "weights": {
                 layer: _counted(whole * 2.0 ** -network.formats[layer].fraction) for layer,

@@ -60,8 +60,8 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
         # No unit is given for the published areas: only how they compare with one another can be shown.
         areas = {name: area[1] for name, area in result["published_areas"].items()}
         largest = max(areas.values())
-        told = "\n".join(f"{name}: {area / largest:.2f}" for name, area in areas.items())
-        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{told}",
+        lines = "\n".join(f"{name}: {area / largest:.2f}" for name, area in areas.items())
+        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{lines}",
         transform=axes[0].transAxes, fontsize=9,
                      ha="right", va="top", color=GREY)  # fmt: skip
         axes[1].legend(fontsize=9, loc="upper right")

@@ -269,12 +269,12 @@ def _check_fits(opened: EventFile, estimators: Mapping[str, MdnEstimator | Shape
                 f"{opened.path}: lacks the slices {sorted(missing)} that the estimates need; simulate with "
                 f"them"
             )
-        for region, here in sensors.items():
+        for region, sensor in sensors.items():
             trained = estimator.descriptions.get(region, {}).get("sensor")
-            if trained is None or not same_sensor(trained, here):
+            if trained is None or not same_sensor(trained, sensor):
                 other = "another region" if trained is None else sensor_words(trained)
                 raise InputError(
-                    f"{opened.path}: the {region} is of the sensor {sensor_words(here)} and the {name} "
+                    f"{opened.path}: the {region} is of the sensor {sensor_words(sensor)} and the {name} "
                     f"weights are for {other}; "
                     "give files of what the weights are for"
                 )

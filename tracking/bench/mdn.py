@@ -143,14 +143,14 @@ def bench_mdn(
     else:
         tables = list_tables(file)
         check_region(tables, REGION[TEST_CLUSTERS.dataset])
-        told = known_sensor(tables, sensor)
-        if not same_sensor(told, trained):
+        known = known_sensor(tables, sensor)
+        if not same_sensor(known, trained):
             raise InputError(
-                f"{file}: is of the sensor {sensor_words(told)}, and the networks of this benchmark are for "
+                f"{file}: is of the sensor {sensor_words(known)}, and the networks of this benchmark are for "
                 f"{sensor_words(trained)}"
             )
         used = sorted({s for network in networks.values() for s in network.description["slices"]})
-        clusters = read_clusters(file, used, stop=n_clusters, thickness=told["thickness"])
+        clusters = read_clusters(file, used, stop=n_clusters, thickness=known["thickness"])
     results = {}
     for name in variants:
         variant, network = VARIANTS[name], networks[name]

@@ -170,26 +170,26 @@ def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
         runs = _methods(sample, event, lengths)
         times, results = time_in_turn(runs, REPEATS)
         for name, (edges, seeds) in results.items():
-            mine = counts.setdefault(name, _Counts())
+            sums = counts.setdefault(name, _Counts())
             source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
-            mine.edges_of(event.truth, source, target)
+            sums.edges_of(event.truth, source, target)
             if seeds is not None:
-                mine.seeds_of(event.truth, seeds.hits)
-            mine.ms += 1e3 * times[name]
+                sums.seeds_of(event.truth, seeds.hits)
+            sums.ms += 1e3 * times[name]
             if k == 0:
-                mine.peak_mb = _peak_mb(runs[name])
+                sums.peak_mb = _peak_mb(runs[name])
             if name in by_pair:
                 by_pair[name] += _by_pair(event, sample.pairs, edges)
         for name in ALGORITHMS:
-            mine = counts.setdefault(name, _Counts(peak_mb=float("nan")))
-            once, again = (
+            sums = counts.setdefault(name, _Counts(peak_mb=float("nan")))
+            once, repeated = (
                 acts_seeds([next(iter(event.hits.values()))] * m, sample.field, name)
                 for m in (1, 1 + REPEATS)
             )
-            mine.seeds_of(event.truth, once.seeds[0])
+            sums.seeds_of(event.truth, once.seeds[0])
             # The first pass warms up, as for the others.
-            mine.ms += (again.ms * (1 + REPEATS) - once.ms) / REPEATS
-    methods = {name: mine.result(n) for name, mine in counts.items()}
+            sums.ms += (repeated.ms * (1 + REPEATS) - once.ms) / REPEATS
+    methods = {name: sums.result(n) for name, sums in counts.items()}
     layers, pairs = sample.detector.layers, sample.pairs
     both_barrel = layers.barrel[pairs.inner] & layers.barrel[pairs.outer]
     innermost = both_barrel & (layers.radius[pairs.inner] == layers.radius[layers.barrel].min())

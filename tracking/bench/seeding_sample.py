@@ -85,12 +85,12 @@ def load_events(
             name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()
         }
         target, has = truth_targets(clusters)
-        some = next(iter(hits.values()))
+        measured = next(iter(hits.values()))
         known = np.flatnonzero(has & np.isfinite(target).all(axis=1))
-        hits["truth"] = with_directions(some, known, target[known, 2:], TRUTH_SIGMA)
+        hits["truth"] = with_directions(measured, known, target[known, 2:], TRUTH_SIGMA)
         columns = clusters["pixels", "column"]
         length = ak.to_numpy(ak.max(columns, axis=1) - ak.min(columns, axis=1)).astype(np.int64) + 1
-        truth = event_truth(clusters, records[0]["particles"], some.layer)
+        truth = event_truth(clusters, records[0]["particles"], measured.layer)
         events.append(BenchEvent(hits, truth, length, np.where(has, target[:, 2], np.nan)))
     if not events:
         raise InputError(f"{files[0]}: has no events")

@@ -75,9 +75,9 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
             "bins": bins.tolist(), "all": np.histogram(values, bins)[0].tolist(),
             "lost": np.histogram(values[missing], bins)[0].tolist(),
         }  # fmt: skip
-    names, of = np.unique(np.array(pair), return_inverse=True)
+    names, number = np.unique(np.array(pair), return_inverse=True)
     out["layers"] = {
-        name: {"all": int(np.sum(of == k)), "lost": int(np.sum(missing & (of == k)))}
+        name: {"all": int(np.sum(number == k)), "lost": int(np.sum(missing & (number == k)))}
         for k, name in enumerate(names.tolist())
     }
     return out
@@ -144,8 +144,8 @@ def coverage(sample: Sample) -> dict[str, Any]:
             prediction = to_plane(
                 make_cones(start, sample.field, options), sample.detector.center[end.module], axes
             )
-            own = end.estimate.covariance()[:, :2, :2]
-            held.append(inside(prediction, end.estimate.mean[:, :2], own, options))
+            error = end.estimate.covariance()[:, :2, :2]
+            held.append(inside(prediction, end.estimate.mean[:, :2], error, options))
             pts.append(pt)
             step = end.position - start.position
             etas.append(np.abs(np.arcsinh(step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-3))))

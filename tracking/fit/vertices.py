@@ -199,12 +199,12 @@ def score_vertices(vertices: Vertices, particle: Ints, truth: EventTruth) -> Ver
     leading[pairs[0, most]], n_leading[pairs[0, most]] = pairs[1, most], shared[most]
     good = np.flatnonzero(n_leading >= 2)
     good = good[np.argsort(-n_leading[good], kind="stable")]
-    of, first = np.unique(leading[good], return_index=True)
+    origin, first = np.unique(leading[good], return_index=True)
     best = good[first]
-    residual = vertices.z[best] - points[of, 2]
-    near = true[of] & (np.abs(residual) < MAX_DISTANCE)
+    residual = vertices.z[best] - points[origin, 2]
+    near = true[origin] & (np.abs(residual) < MAX_DISTANCE)
     found = np.zeros(len(points), dtype=bool)
-    found[of[near]] = True
+    found[origin[near]] = True
     return VertexScore(
         n_findable=n_findable[true], found=found[true], residual=residual[near],
         sigma=vertices.sigma[best][near],

@@ -101,18 +101,18 @@ def fuse_network(network: InteractionNetwork) -> FusedInteractionNetwork:
         )
         return w1, b1, w2, b2
 
-    both = {part: (a[f"{part}_mean"], a[f"{part}_std"]) for part in ("node", "edge")}
-    stacked = [np.concatenate([both["node"][k], both["node"][k], both["edge"][k]]) for k in range(2)]
+    scaling = {part: (a[f"{part}_mean"], a[f"{part}_std"]) for part in ("node", "edge")}
+    stacked = [np.concatenate([scaling["node"][k], scaling["node"][k], scaling["edge"][k]]) for k in range(2)]
     w1, b1, w2, b2 = layers("screen_blocks", *stacked)
     c1, d1, c2, d2 = layers("classify")
     factor, shift = a["calibration"]
     passes = len(network.edge_blocks)
     return FusedInteractionNetwork(
         screen_nodes=_single(padded(np.concatenate([w1[:n], w1[n : 2 * n]], axis=1))),
-        screen=(_single(padded(w1[2 * n :][: len(both["edge"][0])])), b1, w2, b2),
+        screen=(_single(padded(w1[2 * n :][: len(scaling["edge"][0])])), b1, w2, b2),
         cut=float(a["cut"]),
-        encode_node=layers("encode_node", *both["node"]),
-        encode_edge=layers("encode_edge", *both["edge"]),
+        encode_node=layers("encode_node", *scaling["node"]),
+        encode_edge=layers("encode_edge", *scaling["edge"]),
         edge_blocks=blocks("edge_blocks", passes),
         node_blocks=blocks("node_blocks", passes),
         classify=(c1, d1, _single(c2 * factor), _single(d2 * factor + shift)),

@@ -49,17 +49,17 @@ def run_screen(
     """
     n_nodes, n_edges, width = node.shape[1], edge.shape[1], len(b1)
     inputs = np.zeros((w_nodes.shape[0], BLOCK), dtype=np.float32)
-    both = np.empty((2 * width, BLOCK), dtype=np.float32)
+    of_ends = np.empty((2 * width, BLOCK), dtype=np.float32)
     ends = np.empty((n_nodes, 2 * width), dtype=np.float32)
     nothing = np.zeros(2 * width, dtype=np.float32)
     for low in range(0, n_nodes, BLOCK):
         size = min(BLOCK, n_nodes - low)
         for k in range(node.shape[0]):
             inputs[k, :size] = node[k, low : low + size]
-        layer(inputs, w_nodes, nothing, both)
+        layer(inputs, w_nodes, nothing, of_ends)
         for b in range(size):
             for k in range(2 * width):
-                ends[low + b, k] = both[k, b]
+                ends[low + b, k] = of_ends[k, b]
     kept, n_kept = np.empty(n_edges, dtype=np.int64), 0
     inputs = np.zeros((w1.shape[0], BLOCK), dtype=np.float32)
     hidden = np.zeros((w2.shape[0], BLOCK), dtype=np.float32)
@@ -141,10 +141,10 @@ def run_network(
                     e[low + b, k] += out[k, b]
                     arriving[t, k] += e[low + b, k]
                     leaving[s, k] += e[low + b, k]
-        own = np.arange(n_nodes)
+        every = np.arange(n_nodes)
         for low in range(0, n_nodes, BLOCK):
             size = min(BLOCK, n_nodes - low)
-            _gather(h, own, arriving, own, leaving, low, size, inputs)
+            _gather(h, every, arriving, every, leaving, low, size, inputs)
             _block(inputs, qw1[step], qb1[step], qw2[step], qb2[step], hidden, out)
             for b in range(size):
                 for k in range(width):

@@ -247,18 +247,19 @@ def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> 
     rows = edge_rows(truth, edges.source, edges.target)
     # One row more stands for no particle.
     particle = np.where(truth.main >= 0, truth.main, len(truth.particle_id))
-    of = {
+    by_particle = {
         "particle_id": truth.particle_id, "pt": truth.pt, "eta": truth.eta,
         "n_hits": truth.n_hits, "n_layers_hit": truth.n_layers,
         "reconstructable": truth.n_layers >= MIN_LAYERS_RECONSTRUCTABLE, "findable": truth.findable,
     }  # fmt: skip
-    of = {n: np.append(v, v.dtype.type(0)) for n, v in of.items()}
+    by_particle = {n: np.append(v, v.dtype.type(0)) for n, v in by_particle.items()}
     if naming == "gnn_tracking":
-        return {"y": (rows >= 0).astype(np.float32), **{n: v[particle] for n, v in of.items()}}
+        return {"y": (rows >= 0).astype(np.float32), **{n: v[particle] for n, v in by_particle.items()}}
     made_by, back = truth.edge_particle, np.full(len(truth.edges), -1, dtype=np.int64)
     back[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
     return {
-        "edge_y": rows >= 0, "hit_particle_id": of["particle_id"][particle], "track_edges": truth.edges.T,
+        "edge_y": rows >= 0, "hit_particle_id": by_particle["particle_id"][particle],
+        "track_edges": truth.edges.T,
         "track_particle_id": truth.particle_id[made_by], "track_particle_pt": truth.pt[made_by],
         "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by],
         "track_to_edge_map": back,
