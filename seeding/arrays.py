@@ -1,7 +1,7 @@
 """What the compiled loops of a search share, as named tuples.
 
-Numba takes a named tuple apart at compile time, so that a field costs as much as an argument would; it takes no
-dataclass.
+Numba takes a named tuple apart at compile time, so that a field costs as much as an argument would. It takes
+no dataclass.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 
 __all__ = [
     "AHEAD",
@@ -72,8 +72,6 @@ MOST_TURN = 1.0
 AHEAD = np.float32(0.5 * math.pi + 1e-4)
 """Azimuth between two hits of an edge, at most: its target lies beyond the tangent at its source."""
 PI = np.float32(math.pi)
-FAST = {"contract", "arcp", "nsz", "reassoc"}
-"""Liberties with rounding, none with what is not finite."""
 
 
 @njit(cache=True, nogil=True)
@@ -149,7 +147,7 @@ def disk_range(zi: Any, ri: Any, z_min: Any, z_max: Any, same: Any, stretch: Any
         near, reach, low, high = -reach, -near, -high, -low
     if high <= 0:
         return FAR, -FAR
-    # A path is up to ``stretch`` longer than the radius it gains; a flat slope reaches no radius in particular.
+    # A path is up to ``stretch`` longer than the radius it gains. A flat slope reaches every radius.
     return ri + near / high / stretch, ri + reach / low if low > np.float32(1e-3) else FAR
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seeding.kernels import FAST
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 
 __all__ = ["connect", "edge_terms", "hit_terms", "spread_out"]
 

@@ -73,7 +73,10 @@ def max_curvature(field: float, min_pt: float) -> float:
 
 
 def scattering_constant(field: float, radiation_length: float) -> float:
-    """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's 13.6 MeV without its logarithm (PDG).
+    """theta0^2 = constant * curvature^2 / (1 + cot^2 theta): Highland's formula without its logarithm.
+
+    The logarithm lowers the angle by 13 % at 3 % of a radiation length. The search must not lose edges,
+    and takes the wider angle; the fit has the logarithm (:mod:`tracking.fit.material`).
 
     With p = pT sqrt(1 + cot^2) and pT = 0.3 B / curvature, for a layer of ``radiation_length`` at any
     incidence.

@@ -10,7 +10,6 @@ import numpy as np
 from seeding.arrays import Grid, SearchSettings
 from seeding.kernels import (
     FAR,
-    FAST,
     HIGH,
     LOW,
     MOST_TURN,
@@ -30,7 +29,7 @@ from seeding.kernels import (
     Y,
     Z,
 )  # fmt: skip
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 
 __all__ = ["envelopes", "fill_table", "find_cells", "slope_range", "sort_cells"]
 

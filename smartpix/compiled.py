@@ -43,7 +43,12 @@ with warnings.catch_warnings():
     except RuntimeWarning as error:
         raise InputError(f"{str(error).splitlines()[0]:.200} Set it right, or unset it") from None
 
-__all__ = ["BesideReadOnly", "is_cold", "most_threads", "njit"]
+__all__ = ["FAST", "BesideReadOnly", "is_cold", "most_threads", "njit"]
+
+FAST = {"contract", "arcp", "nsz", "reassoc"}
+"""For ``fastmath``: liberties with rounding, none with what is not finite. A loop with these still tells
+whether a number is one.
+"""
 
 log = logging.getLogger(__name__)
 

@@ -176,7 +176,8 @@ def export_table(result: Mapping[str, Any]) -> str:
     for name in names:
         fixed, reference = result[name]["quality"], result["float"]["quality"]
         lines.append(
-            f"{name}: coverage68 {fixed['coverage68']:.3f}; nll {fixed['nll']:.2f} (float {reference['nll']:.2f})"
+            f"{name}: coverage68 {fixed['coverage68']:.3f}; nll {fixed['nll']:.2f} "
+            f"(float {reference['nll']:.2f})"
         )
         lines += [f"  {tool}: {text}" for tool, text in result[name]["missing"].items()]
     return "\n".join(lines)

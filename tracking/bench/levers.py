@@ -87,12 +87,13 @@ LEVERS: dict[str, dict[str, Setting]] = {
         "20": Setting(slices=tuple(range(N_SLICES))),
     },
     "noise [e]": {f"{n}": Setting(readout=replace(CHIP, noise=n)) for n in (0, 20, 40, 50, 60)},
-    "threshold [e]": {f"{t}": Setting(readout=replace(CHIP, threshold=t)) for t in (0, 100, 200, 300, 400, 600)}
-    | {"300, dispersion 100": Setting(readout=replace(CHIP, threshold_dispersion=100.0)),
+    "threshold [e]": {
+        f"{t}": Setting(readout=replace(CHIP, threshold=t)) for t in (0, 100, 200, 300, 400, 600)
+    } | {"300, dispersion 100": Setting(readout=replace(CHIP, threshold_dispersion=100.0)),
     "0, no noise": Setting(readout=replace(CHIP, noise=0.0, threshold=0.0))},
     "input bits": {
-        "float": Setting(), "4": Setting(readout=CHIP_4_BITS), "3": Setting(readout=replace(CHIP, adc_bits=3)),
-        "2": Setting(readout=CHIP_2_BITS),
+        "float": Setting(), "4": Setting(readout=CHIP_4_BITS),
+        "3": Setting(readout=replace(CHIP, adc_bits=3)), "2": Setting(readout=CHIP_2_BITS),
     },
     "thickness [um]": {f"{t}": Setting(sensor=_thick(t)) for t in (50, 100, 150, 200)},
     "geometry": {_geometry(k): Setting(sensor=s) for k, s in SENSOR_TYPES.items()},

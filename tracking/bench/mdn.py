@@ -261,7 +261,7 @@ def mdn_table(results: Mapping[str, Any]) -> str:
         ]
         central = r["half_width_68_central"].get("cot_alpha", float("nan"))
         lines.append(
-            f"{name:18s}{''.join(cells)}{central:13.3f}{r['nll']:9.2f}{r['coverage68']:9.3f}{r['truncated']:7.1%}"
-            f"{r['clusters_per_second'] / 1e6:5.2f}{r['speedup']:9.1f}"
+            f"{name:18s}{''.join(cells)}{central:13.3f}{r['nll']:9.2f}{r['coverage68']:9.3f}"
+            f"{r['truncated']:7.1%}{r['clusters_per_second'] / 1e6:5.2f}{r['speedup']:9.1f}"
         )
     return "\n".join(lines)

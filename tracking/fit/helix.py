@@ -1,10 +1,12 @@
 """Helices in a field along z between planes, with analytic Jacobians: compiled, all of scalars and small
 arrays.
 
-Along the helix s is the path in space and w = -q * field the turn for each mm of it, whatever the direction.
-A state on a plane
-is (u, v, a, b, q): position in the plane (mm), slopes along its two axes against its normal, charge over
-    momentum (1/GeV).
+Along the helix s is the path in space, and w = -q * field is the turn for each mm of it, whatever the
+direction. A state on a plane is (u, v, a, b, q). u and v are the position in the plane in mm, a and b the
+slopes along its two axes against its normal, and q is the charge over the momentum in 1/GeV.
+
+Small matrices are tuples or are written out: Numba keeps their elements in registers, where loops over arrays
+would read and write memory.
 """
 
 from __future__ import annotations
@@ -12,17 +14,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 
 __all__ = [
-    "FAST", "advance", "at_axis", "axis", "closest_approach", "direction", "dot", "dot5", "mirror",
+    "advance", "at_axis", "axis", "closest_approach", "direction", "dot", "dot5", "mirror",
     "path_on_circle", "reach",
     "rows_of", "start_circle", "start_line", "times", "to_plane",
 ]  # fmt: skip
 
-FAST = {"contract", "arcp", "nsz", "reassoc"}
-"""Liberties with rounding, none with what is not finite."""
 STEPS = 10
+"""Newton steps to a plane; two or three do, unless the helix hardly reaches it."""
 FLAT = 0.5
 """Turns (rad) below which sine and cosine are series."""
 
@@ -113,6 +114,7 @@ def reach(r: Any, t: Any, w: float, s: float, center: Any, normal: Any) -> Any:
     for _ in range(STEPS):
         point, tangent = advance(r, t, w, s)
         speed = dot(normal, tangent)
+        # Along the plane there is no crossing. "not >" also holds for what is no number.
         if not abs(speed) > 1e-6:
             return s, False
         step = (
@@ -123,6 +125,7 @@ def reach(r: Any, t: Any, w: float, s: float, center: Any, normal: Any) -> Any:
         s += step
         # The next step would be the square of this one by the radius of curvature.
         if abs(step) < 1e-3:
+            # After half a turn the track comes back: that crossing is another one.
             return s, abs(w * s) < math.pi
         if not abs(s) < 1e5:
             return s, False
@@ -206,6 +209,7 @@ def to_plane(
         )
     delta = (point[0] - center[0], point[1] - center[1], point[2] - center[2])
     x[0], x[1], x[2], x[3] = dot(fx, delta), dot(fy, delta), a, b
+    # The deviations go by the same Jacobian as their covariance: all is linear about one helix.
     old = (off[0], off[1], off[2], off[3], off[4])
     off[0], off[1], off[2], off[3] = dot5(f0, old), dot5(f1, old), dot5(f2, old), dot5(f3, old)
     m = rows_of(p)
@@ -232,6 +236,7 @@ def closest_approach(r: Any, t: Any, w: float) -> Any:
     across_beam = math.hypot(t[0], t[1])
     cos, sin, k = t[0] / across_beam, t[1] / across_beam, w / across_beam
     along, across = r[0] * cos + r[1] * sin, r[1] * cos - r[0] * sin
+    # Seen from the centre of the circle: the angle between this point and the one closest to the axis.
     turn = math.atan2(k * along, 1 + k * across)
     path = turn / k if abs(turn) > 1e-9 else along / (1 + k * across)
     return -path / across_beam, math.atan2(t[1], t[0]) - turn
@@ -258,6 +263,7 @@ def start_circle(position: Any, cholesky: Any, rows: Any, first: int, last: int,
             continue
         h = rows[k]
         x, y, z = position[h, 0], position[h, 1], position[h, 2]
+        # y of a module runs along r-phi: its error is the one across the track.
         weight = 1 / (cholesky[h, 1, 0] ** 2 + cholesky[h, 1, 1] ** 2 + 1e-12)
         w += weight
         mx += weight * x
@@ -305,6 +311,7 @@ def start_circle(position: Any, cholesky: Any, rows: Any, first: int, last: int,
             continue
         h = rows[k]
         s, z = path_on_circle(point, cos, sin, curvature, position[h, 0], position[h, 1]), position[h, 2]
+        # Unweighted: x measures z on the barrel and r on the disks, and this is a start only.
         sw += 1
         ss += s
         sz += z

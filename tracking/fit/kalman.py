@@ -3,8 +3,9 @@ Callers validate.
 
 The state at a hit is that of :mod:`tracking.fit.helix` on its module, counted from the measured position.
 
-The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards. A hit's coordinates are
-made independent by their Cholesky factor and enter one after the other.
+The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards, and ends where the
+parameters are wanted. A hit's coordinates are made independent by their Cholesky factor and enter one after
+the other, so that no matrix is inverted.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 from smartpix.physics import PION_MASS
 from tracking.fit.helix import (
-    FAST,
     advance,
     at_axis,
     axis,
@@ -98,6 +98,7 @@ def _update(
         residual, weight = measured - seen, 1 / variance
         innovation[k, i], weights[k, i] = residual * weight, weight
         chi2 += residual * residual * weight
+        # The short form of the update; Joseph's costs twice as much, and doubles have digits to spare.
         for j in range(5):
             g = v[j] * weight
             gain[k, i, j] = g
@@ -124,6 +125,7 @@ def _sort(work: Any, position: Any, rows: Any, first: int, last: int, status: An
             s = path_on_circle(point, cos, sin, curvature, position[h, 0], position[h, 1]) / across_beam
         else:
             s = (position[h, 2] - point[2]) * t[2]
+        # Insertion: there are few hits, and most come in their order.
         i = n
         while i > 0 and work.path[i - 1] < s:
             work.path[i], work.order[i] = work.path[i - 1], work.order[i - 1]
@@ -154,6 +156,7 @@ def _begin(work: Any, position: Any, axes: Any, cholesky: Any, h: int, start: An
     x[4] = -w / strength if strength != 0 else 0.0
     work.off[:] = 0.0
     p[:] = 0.0
+    # The hits made the start. Its covariance is a prior that says nothing, or they would count twice.
     slopes = SLOPE_PRIOR * SLOPE_PRIOR * (1 + x[2] * x[2] + x[3] * x[3])
     p[0, 0] = POSITION_PRIOR**2 * (cholesky[h, 0, 0] ** 2 + MIN_SIGMA**2)
     p[1, 1] = POSITION_PRIOR**2 * (cholesky[h, 1, 0] ** 2 + cholesky[h, 1, 1] ** 2 + MIN_SIGMA**2)
@@ -209,6 +212,7 @@ def _filter(
             chi2 += _update(x, off, p, whitening, gain, innovation, weight, k, size, cot, h)
         ex, ey, normal = axis(axes, h, 0), axis(axes, h, 1), axis(axes, h, 2)
         if k + 1 == n:
+            # All hits are in: what follows is carried along the fitted helix, not along the start.
             for i in range(5):
                 x[i] += off[i]
                 off[i] = 0.0
@@ -307,6 +311,7 @@ def fit_all(
                 parameters[t] = 0.0
                 parameters[t, 3] = math.pi / 2
                 covariance[t] = 0.0
+                # Finite and wide: whoever weights with it leaves the track out by itself.
                 for i in range(5):
                     covariance[t, i, i] = LOST[i] ** 2 if i < 4 or strength != 0 else 0.0
                 chi2[t], n_used[t] = 0.0, 0
@@ -329,6 +334,7 @@ def fit_all(
             worst, which = smooth(work, n, cholesky, rows, status, size, residual, pull)
             if size > 2:
                 worst, which = worst_of_four(work, n, status)
+            # One at a time: a hit far off pulls the track away from the good ones.
             if worst > cut and used > 3 and size * (used - 1) > least:
                 status[which] = OUTLIER
                 continue

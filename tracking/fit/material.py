@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
 from smartpix.physics import HIGHLAND
-from tracking.fit.helix import FAST, dot
+from tracking.fit.helix import dot
 
 __all__ = ["scatter", "scatter_between", "theta2_behind"]
 
 FLATTEST = 50.0
-"""Largest path through a surface, in its thicknesses."""
+"""Largest path through a surface, in its thicknesses. Along a surface the path would have no end."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -24,6 +24,7 @@ def theta2_behind(thickness: float, momentum2: float, beta2: float) -> float:
     """
     if thickness <= 0:
         return 0.0
+    # The logarithm turns negative in layers thinner than the formula holds for.
     factor = max(1 + 0.038 * math.log(thickness / beta2), 0.0)
     return HIGHLAND * HIGHLAND * momentum2 * thickness * factor * factor
 
@@ -76,6 +77,7 @@ def scatter_between(
             a, b, c, d = ra, rb, za, zb
         else:
             a, b, c, d = za, zb, ra, rb
+        # Crossed if its ends lie on either side. A track that turns within a gap is not followed.
         if (a < at) == (b < at):
             continue
         part = (at - a) / (b - a)

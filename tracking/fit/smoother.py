@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from smartpix.compiled import njit
-from tracking.fit.helix import FAST, dot5, mirror, rows_of, times
+from smartpix.compiled import FAST, njit
+from tracking.fit.helix import dot5, mirror, rows_of, times
 
 __all__ = ["OUTLIER", "UNUSABLE", "USED", "row", "smooth", "worst_of_four"]
 
@@ -43,6 +43,7 @@ def _back_update(
     """
     later = after = (0.0, 0.0, 0.0, 0.0, 0.0)
     first = second = c00 = c01 = c11 = 0.0
+    # Last in, first out: the coordinates in the reverse of the filter's order.
     for back in range(size):
         i = size - 1 - back
         gain = row(gains, k, i)
@@ -93,6 +94,7 @@ def smooth(
     and the hit.
     """
     r, n, kept, predicted = work.r, work.n, work.rows, work.predicted
+    # Beyond the last hit nothing is known that the filter did not know.
     r[:] = 0.0
     n[:] = 0.0
     worst, which = -1.0, -1
@@ -112,6 +114,7 @@ def smooth(
             if chi2 > worst:
                 worst, which = chi2, place
         else:
+            # An outlier is not in the track: prediction and smoothing are of the others already.
             x, y, rest = row(kept, k, 0), row(kept, k, 1), rows_of(n)
             state = (r[0], r[1], r[2], r[3], r[4])
             ex, ey = predicted[k, 0] - dot5(x, state), predicted[k, 1] - dot5(y, state)
@@ -178,6 +181,7 @@ def _of_four(b: Any, c: Any) -> float:
     without the hit.
     """
     chi2 = 0.0
+    # Elimination with the largest variance first, which is stable without square roots.
     for _ in range(4):
         i = 0
         for j in range(1, 4):

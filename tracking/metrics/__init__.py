@@ -65,5 +65,6 @@ __getattr__ = public_names(
     counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
     edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency",
     tracks="TrackScore match_tracks score_tracks",
-    truth="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE EventTruth event_truth nearest_distance pileup_of pseudorapidity",
+    truth="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE EventTruth event_truth nearest_distance pileup_of "
+    "pseudorapidity",
 )

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 MIN_SHARE = 0.1
-"""A particle made a cluster if at least this share of the true charge is its own: delta rays are not tracks."""
+"""A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
 MIN_PT, MAX_ETA = 0.9, 2.5
 """Of a findable particle: pT in GeV, and |eta|."""
 
