@@ -362,7 +362,8 @@ def seeding_table(result: Mapping[str, Any]) -> str:
         lines.append(
             f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
             f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}"
-            f"{cell(m['seeds'], ',.0f', 8)}{cell(m['seed_efficiency'], '.4f', 9)}{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
+            f"{cell(m['seeds'], ',.0f', 8)}{cell(m['seed_efficiency'], '.4f', 9)}"
+            f"{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
         )
     for name in (
         "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
