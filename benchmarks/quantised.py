@@ -1,4 +1,4 @@
-"""What the chip would send, in the chain: floating point beside whole numbers, with fewer and fewer bits on
+"""The chain on what the chip would send: floating point beside whole numbers, with fewer and fewer bits on
 the link.
 
     python benchmarks/quantised.py [FILE]

@@ -42,7 +42,7 @@ wider cuts on impact and luminous region only cost time.
 
 @dataclass(frozen=True)
 class ActsSeeds:
-    """What ACTS found.
+    """Seeds that ACTS found, and their time.
 
     Attributes:
         seeds: of each event (S, 3) rows of its hits, inner first.

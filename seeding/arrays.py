@@ -1,4 +1,4 @@
-"""What the compiled loops of a search share, as named tuples.
+"""The arrays and numbers that the compiled loops of a search share, as named tuples.
 
 Numba takes a named tuple apart at compile time, so that a field costs as much as an argument would. It takes
 no dataclass.
@@ -74,7 +74,7 @@ class LayerSearches(NamedTuple):
 
 
 class SearchSettings(NamedTuple):
-    """What a search believes of tracks, and how unlikely an edge may be.
+    """Priors of a search, and how unlikely an edge may be.
 
     Attributes:
         sigma_scale: factor on the estimates' sigmas.

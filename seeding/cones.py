@@ -1,13 +1,14 @@
-"""Where each hit's particle goes next: estimate and priors to a helix with covariance, carried to a surface.
+"""Cones of single hits: the helix that an estimate and priors give, carried to the next surface.
 
-A hit's estimate (x, y, cot alpha, cot beta with its 4 x 4 covariance) goes through its module's pose to the
-helix parameters
-(x, y, psi, cot theta, k): position on the module in its own frame, azimuth of the direction, slope dz/ds and
-signed curvature. The curvature starts from a prior; the luminous region enters as a measurement of the impact
-parameter d0 and of z0 with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444); cones for
-displaced or soft tracks have wider ones. Multiple scattering in the hit's layer is added, and the helix is
-carried to the target with its analytic Jacobian. The cone is
-the ellipse there that holds the asked share: a chi2 quantile with 2 degrees of freedom.
+A hit's estimate is x, y, cot alpha and cot beta with their 4 x 4 covariance. The module's pose turns it into
+the helix parameters (x, y, psi, cot theta, k): the position on the module in its own frame, the azimuth of
+the direction, the slope dz/ds and the signed curvature.
+
+The curvature starts from a prior. The luminous region enters as a measurement of the impact parameter d0 and
+of z0 with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444). Cones for displaced or soft
+tracks have wider ones. Multiple scattering in the hit's layer is added, and the helix is carried to the target
+with its analytic Jacobian. The cone is the ellipse there that holds the asked share: a chi2 quantile with 2
+degrees of freedom.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def make_cones(hits: Hits, field: float, options: ConeOptions) -> Cones:
     """
     n = len(hits)
     axes = hits.axes.reshape(n, 3, 3)
-    # The filter works on the slopes themselves, in which the estimate is Gaussian: on a disk cot theta is 1 /
-    # cot alpha.
+    # The filter works on the slopes themselves, in which the estimate is Gaussian. On a disk cot theta is
+    # 1 / cot alpha, which is not.
     prior = np.zeros((n, 5))
     prior[:, 2:4] = hits.estimate.mean[:, 2:]
     spread = np.zeros((n, 5, 5))

@@ -26,7 +26,7 @@ Single = npt.NDArray[np.float32]
 STEEPEST = 1e6
 """Largest slope of an estimate, and largest sigma of one."""
 SINGULAR = 1e-12
-"""Smallest determinant of a covariance, over the product of its diagonal."""
+"""Smallest determinant of a covariance, over the product of its diagonal: single precision has 7 digits."""
 
 
 @one_line_and_table
@@ -89,10 +89,10 @@ def find_edges(
     """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
     The circle through the beam line and both hits gives curvature and slope of an edge, far better than
-    either cluster does; each cluster's slopes are then compared with the edge's in its own frame and with its
-    own covariance. z0 is a measurement with the width of the luminous region. Curvatures are equally likely
-    up to that of ``min_pt``; beyond, the width that the impact parameter gives the curvature decides. What
-    multiple scattering and the impact parameter do to the direction is part of the covariances.
+    either cluster does. Each cluster's slopes are compared with the edge's, in the cluster's own frame and
+    with its own covariance. z0 is a measurement with the width of the luminous region. Curvatures are equally
+    likely up to that of ``min_pt``. Beyond it the width decides that the impact parameter gives the
+    curvature. The covariances include what multiple scattering and the impact parameter do to the direction.
 
     Args:
         pairs: from :func:`smartpix.layers.layer_pairs`.
@@ -117,7 +117,7 @@ def find_edges(
 
 
 def cone_settings(options: ConeOptions, field: float) -> SearchSettings:
-    """What the compiled search takes of the options, in a field along z in T."""
+    """The options as the compiled search takes them, in a field along z in T."""
     return SearchSettings(
         sigma_scale=options.sigma_scale,
         sigma_z0=options.sigma_z0,

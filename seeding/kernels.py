@@ -4,9 +4,9 @@ Geometry used throughout: a helix through the beam line, signed curvature k (1/m
 positive). At radius r the azimuth has turned by asin(k r / 2) from the start, the path in the transverse
 plane is 2 asin(k r / 2) / k.
 
-What limits the search is memory traffic and mispredicted branches, not arithmetic (docs/speed.md): all that
-the first tests of a candidate need lies in one cache line, candidates of a source lie side by side, and each
-test leaves fewer for the next. The small functions here cost nothing: the compiler puts them where they are
+Memory traffic and mispredicted branches limit the search, not arithmetic (docs/speed.md). All that the first
+tests of a candidate need lies in one cache line, candidates of a source lie side by side, and each test leaves
+fewer for the next. The small functions here cost nothing: the compiler puts them where they are
 called.
 """
 
@@ -110,8 +110,8 @@ def arc_ratio(u: Any, u2: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def gap_slopes(gaps: Any, p: int, zi: Any, ri: Any, stretch: Any, low: Any, high: Any) -> Any:
-    """Of a range of slopes those that lead through a pair's gap; the lowest is above the highest where none
-    does.
+    """The part of a range of slopes that leads through a pair's gap; if there is none, the lowest is above
+    the highest.
     """
     ahead, inner_edge, outer_edge = gaps[p, 0] - zi, gaps[p, 1] - ri, gaps[p, 2] - ri
     if outer_edge <= 0 or ahead == 0:
@@ -193,9 +193,9 @@ def search(
 ) -> Any:  # fmt: skip
     """Edges of some of the searches.
 
-    The slopes a hit allows (from its own cot alpha and from z0) and the largest curvature give a box on the
-    target layer; of the hits in the cells under it those are kept whose joint chi2 with the source passes.
-    The box is wide enough for everything that passes.
+    The slopes that a hit allows, from its own cot alpha and from z0, and the largest curvature give a box on
+    the target layer. Of the hits in the cells under it those are kept whose joint chi2 with the source
+    passes. The box is wide enough for everything that passes.
 
     Args:
         first_item, last_item: which searches, in the list of all.

@@ -1,5 +1,6 @@
-"""What the cones are compared with: searches that know less of each hit, in the same compiled loop or in a
-k-d tree.
+"""References that the cones are compared with: searches that know less of each hit.
+
+They run in the same compiled loop, or in a k-d tree, so that a comparison is of methods and not of programs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 TINY = 1e-3
 """Impact parameter (mm) that takes the place of 0 where the window's edge is sharp."""
 UNKNOWN = 1e6
-"""Sigma of slopes nothing is known of."""
+"""Sigma of slopes of which nothing is known."""
 LENIENT = 1e-3
 """Relative width by which the slopes of a cluster's length are taken wider."""
 
@@ -78,8 +79,8 @@ def window(
 
 @dataclass(frozen=True)
 class LengthTable:
-    """Which |cot alpha| a cluster of so many columns may have: the idea of cluster-shape filters and of
-    ACTS's GBTS.
+    """Range of |cot alpha| by a cluster's number of columns: the idea of cluster-shape filters and of ACTS's
+    GBTS.
 
     Attributes:
         low, high: (2, L) for the barrel and the end-caps, by length; longer clusters count as the longest.
@@ -95,6 +96,7 @@ def length_table(
     """Table from clusters of known direction (N,): between the quantiles that leave out ``1 - quantile``
     altogether.
     """
+    # Longer clusters are rare, and too few for quantiles.
     longest = 40
     low, high = np.zeros((2, longest + 1)), np.full((2, longest + 1), np.inf)
     for row, region in enumerate((barrel, ~barrel)):
@@ -154,8 +156,8 @@ def tree_window(
     """The window's edges (E, 2) from a k-d tree for each layer (SciPy), as a user without a grid would look
     them up.
 
-    A track from |z0| < ``max_z0`` meets a cylinder within a range of z / r and a disk within a range of log
-    r; a box around that in the tree, then the window's own test in NumPy.
+    A track from |z0| < ``max_z0`` meets a cylinder within a range of z / r, and a disk within a range of log
+    r. The tree gives the hits in a box around that range, and NumPy makes the window's own test.
 
     Raises:
         InputError: hits, layer pairs or field that cannot be.

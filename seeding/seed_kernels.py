@@ -1,4 +1,4 @@
-"""Compiled loops over pairs of edges that share a hit: kinks, support, seeds."""
+"""The compiled loops over pairs of edges that share a hit: kinks, support, seeds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from smartpix.compiled import FAST, njit
 __all__ = ["connect", "edge_terms", "hit_terms", "spread_out"]
 
 NOTHING = np.float32(1e-14)
+"""Variance of a curvature (1/mm^2) that keeps a division by 0 away where nothing scatters."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -54,10 +55,11 @@ def connect(
 ) -> Any:  # fmt: skip
     """Pairs of edges that share one of some hits and agree: at most ``per_middle`` a hit, best first.
 
-    The kink's chi2 has 2 degrees of freedom. Each edge's circle goes through the beam line, so with hits at
-    r1 < r2 < r3 a kick at the first moves the curvatures apart by (1 - r1 / r3) / r2 and at the second by 1 /
-    r3 (times 2 theta), and an impact parameter by 2 d0 / r2 (1 / r1 - 1 / r3). The slopes differ by the kick
-    at the middle hit and by the three hits' uncertainty along the beam, of which the middle one enters both.
+    The kink's chi2 has 2 degrees of freedom. Each edge's circle goes through the beam line. With hits at
+    r1 < r2 < r3, a kick by theta at the first moves the curvatures apart by 2 theta (1 - r1 / r3) / r2, and
+    one at the second by 2 theta / r3. An impact parameter does so by 2 d0 / r2 (1 / r1 - 1 / r3). The slopes
+    differ by the kick at the middle hit and by the three hits' uncertainty along the beam. The middle hit's
+    enters both slopes.
 
     Args:
         arriving, arriving_start, leaving, leaving_start: edges by the hit they end and begin at.
@@ -131,8 +133,8 @@ def connect(
 
 @njit(cache=True, nogil=True)
 def spread_out(hits: Any, n_hits: int, shared: int) -> Any:
-    """Of seeds (S, 3), best first, those that share at most ``shared`` hits with the ones kept before: their
-    numbers.
+    """Numbers of the seeds that share at most ``shared`` hits with those kept before, of seeds (S, 3), best
+    first.
     """
     used = np.zeros(n_hits, np.bool_)
     kept = np.empty(len(hits), np.int64)

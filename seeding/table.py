@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 GRID_Z, GRID_R = 8.0, 6.0
-"""Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells."""
+"""Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells.
+
+Smaller cells hold fewer candidates in vain and cost more jumps between them; these were fastest.
+"""
 MOST_CELLS = 2**22
 """Of the whole grid, shared by its layers; those of a larger detector have wider cells. 16 MB an event."""
 LARGEST = 1e6
@@ -68,7 +71,7 @@ def is_straight(field: float) -> bool:
 
 
 def max_curvature(field: float, min_pt: float) -> float:
-    """Of a track of ``min_pt`` (GeV) in a field (T), 1/mm; without field as good as none, in ``WEAKEST``."""
+    """Curvature (1/mm) of a track of ``min_pt`` (GeV) in a field (T); at least that in ``WEAKEST``."""
     return max(abs(field), WEAKEST) * CURVATURE_PER_TESLA / min_pt
 
 

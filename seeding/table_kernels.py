@@ -68,11 +68,11 @@ def sort_cells(cell: Any, n_cells: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def slope_range(a: float, half: float, reach: float, f: Any, s: int) -> Any:
-    """Which dz/ds (s along the transverse path) give a cot alpha within ``half`` of ``a``, for directions
-    within ``reach`` (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
+    """Range of the slope dz/ds that gives a cot alpha within ``half`` of ``a``, for directions within
+    ``reach`` (sine) of the radius; f (N, 9) are axes along radius, azimuth and beam.
 
-    cot alpha = (x_r ct + x_p st + x_z c) / (z_r ct + z_p st + z_z c), solved for c; nothing is known where a
-    direction along the module lies within the range.
+    With the slope c, cot alpha = (x_r ct + x_p st + x_z c) / (z_r ct + z_p st + z_z c); this is solved for c.
+    Nothing is known where a direction along the module lies within the range.
     """
     low, high = 1e9, -1e9
     cosine = math.sqrt(1 - reach * reach)
@@ -95,14 +95,18 @@ def fill_table(
     first: int, last: int, order: Any, position: Any, radius: Any, phi: Any, axes: Any, cot: Any,
     covariance: Any, settings: SearchSettings, innermost: float, table: Any, f: Any,
 ) -> None:  # fmt: skip
-    """What the search needs of some of the hits, in its order.
+    """Prepare some of the hits for the search, in its order.
 
-    Fills ``table`` (N, 16): x, y, z, r, phi; cot alpha and cot beta; one over the sigma of cot alpha, the
-    slope of cot beta by cot alpha in their covariance and one over the sigma of cot beta at known cot alpha;
-    the lowest and highest slope dz/ds of an edge that can pass; one over the sigmas of cot alpha and cot
-    beta; two unused. And ``f``
-    (N, 9): axes along radius, azimuth and beam. The covariance holds multiple scattering in the hit's layer
-    and the spread of the direction that the impact parameter brings, sigma_d0 / r and at most ``MOST_TURN``.
+    The covariance includes multiple scattering in the hit's layer. It also includes the spread of the
+    direction by the impact parameter, sigma_d0 / r and at most ``MOST_TURN``.
+
+    Fills ``f`` (N, 9), the axes along radius, azimuth and beam, and ``table`` (N, 16), in this order:
+        x, y, z, r, phi;
+        cot alpha and cot beta;
+        1 / sigma of cot alpha, the slope of cot beta by cot alpha in their covariance, and 1 / sigma of cot
+        beta at known cot alpha;
+        the lowest and highest slope dz/ds of an edge that can pass;
+        1 / sigma of cot alpha and of cot beta; two unused.
 
     Args:
         covariance: (N, 3) of (cot alpha, cot beta): aa, ab, bb.

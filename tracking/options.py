@@ -99,7 +99,7 @@ class RunOptions:
         check_ranges("options", self)
 
     def weights(self) -> dict[str, Any]:
-        """What :func:`smartpix.estimate.choose.choose_estimator` takes besides the file and the kind."""
+        """Arguments of :func:`smartpix.estimate.choose.choose_estimator` besides the file and the kind."""
         names = ("mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap", "link_bits")
         return {name: getattr(self, name) for name in names}
 
@@ -114,7 +114,7 @@ def from_mapping(base: Any, values: Mapping[str, Any], where: str) -> Any:
 
 
 def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, above: str) -> Any:
-    """The same of the section ``above`` (with its dot) of the whole options."""
+    """As :func:`from_mapping`, for the section ``above`` (with its dot) of the whole options."""
     types = typing.get_type_hints(type(base))
     names = [f.name for f in dataclasses.fields(base)]
     arguments = {}

@@ -1,4 +1,4 @@
-"""Behind ``smartpix bench export``: what the chip's networks cost and resolve, and that every exported bit is
+"""``smartpix bench export``: what the chip's networks cost and resolve, and whether every exported bit is
 right.
 """
 
@@ -148,7 +148,7 @@ def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, fl
 
 
 def export_table(result: Mapping[str, Any]) -> str:
-    """Of :func:`bench_export`, as lines of text."""
+    """The results of :func:`bench_export` as lines of text."""
     integers = (
         "parameters",
         "nonzero_weights",

@@ -1,5 +1,5 @@
-"""What compression costs: resolution against size of any number of quantised networks, on clusters none was
-trained on.
+"""The cost of compression: resolution against size of quantised networks, on clusters that none was trained
+on.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def zeros(network: FixedNetwork) -> dict[str, float]:
 
 
 def setting(compress: Mapping[str, Any]) -> str:
-    """What was asked of the method."""
+    """Strength or target that the method was given."""
     if compress["method"] == "none":
         return ""
     if compress["method"] in ("bdmm", "mdmm"):
@@ -107,7 +107,7 @@ def setting(compress: Mapping[str, Any]) -> str:
 
 
 def front_table(result: Mapping[str, Any]) -> str:
-    """As lines of text, fewest look-up tables first; a star for those on the front."""
+    """The networks as lines of text, fewest look-up tables first; a star marks those on the front."""
     head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>9s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
     lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}"]
     for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["da4ml_luts"]):

@@ -1,5 +1,5 @@
-"""Behind ``smartpix bench seeding``: the cones against windows, a k-d tree, cluster lengths and ACTS, on the
-same hits.
+"""``smartpix bench seeding``: the cones beside windows, a k-d tree, cluster lengths and ACTS, on the same
+hits.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _status(name: str) -> float:
 
 
 def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable) -> dict[str, Callable[[], Any]]:
-    """What is timed, by name: hits in, edges and (None but for the cones) seeds out."""
+    """The searches that are timed, by name. Each gives edges, and the cones give seeds as well."""
     where = (sample.detector, sample.pairs, sample.field, WindowOptions())
     plain = next(iter(event.hits.values()))
     runs: dict[str, Callable[[], Any]] = {}

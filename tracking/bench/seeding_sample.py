@@ -111,7 +111,7 @@ def with_directions(
 
 
 def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float = 1.0) -> tuple[Edges, Seeds]:
-    """What the cones make of an event's hits, with the estimates' sigmas times ``scale``."""
+    """Edges and seeds of the cones, with the estimates' sigmas times ``scale``."""
     options = ConeOptions(sigma_scale=scale)
     edges = find_edges(hits, sample.detector, sample.pairs, sample.field, options, threads)
     return edges, find_seeds(hits, edges, sample.field, options, SeedOptions(), threads)

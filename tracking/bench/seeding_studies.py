@@ -1,6 +1,4 @@
-"""Studies of ``smartpix bench seeding``: what the quantile does, where edges are lost, coverage, other
-sensors.
-"""
+"""Studies of ``smartpix bench seeding``: the quantile, where edges are lost, coverage, other sensors."""
 
 from __future__ import annotations
 
@@ -84,8 +82,7 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
 
 
 def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What other sensors and readouts would do to the barrel's edges: true directions blurred by their
-    measured resolutions.
+    """Edges in the barrel with other sensors and readouts: true directions, blurred by measured resolutions.
 
     Args:
         levers: ``"levers"`` of ``smartpix study levers``: half widths of cot alpha and cot beta by lever and

@@ -72,9 +72,9 @@ def fit_tracks(
     random plane: its projections have the same variance, but a narrower core and longer tails, and so have
         the pulls of soft tracks.
 
-    All results are finite. A track whose hits do not fix a helix (fewer than three different positions)
-    starts from the line through them, and what they do not fix stays as wide as it started: 0.3 rad, 10 /
-    GeV. A hit that is not finite, or whose module the track does not reach, is an outlier with residual 0. A
+    All results are finite. A track of fewer than three different positions does not fix a helix. It starts
+    from the line through them, and what they do not fix stays as wide as it started: 0.3 rad, 10 / GeV. A
+    hit that is not finite, or whose module the track does not reach, is an outlier with residual 0. A
     track without any other hit gets the parameters 0, theta pi / 2, and wide errors. Of a curling track half
     a turn either way from the closest approach is looked at.
 

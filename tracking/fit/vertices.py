@@ -145,9 +145,9 @@ class VertexScore:
     """The vertices of one event against truth.
 
     A true vertex is a production point within 1 mm of the z axis with at least 3 findable particles. A vertex
-    belongs to the production point that most of its tracks are from; it is false if that are fewer than two
-    tracks, and split if another vertex has more tracks from that point. A true vertex is found if a vertex
-    that is neither belongs to it and is within 0.5 mm.
+    belongs to the production point that most of its tracks are from. It is false if fewer than two tracks are
+    from there, and split if another vertex has more tracks from that point. A true vertex is found if a
+    vertex within 0.5 mm belongs to it that is neither false nor split.
 
     Attributes:
         n_findable: (W,) findable particles of the true vertices; found: (W,) bool.

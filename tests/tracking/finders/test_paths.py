@@ -20,7 +20,7 @@ def hits_on(layers, position=None, module=None):
     return Hits(
         np.arange(n), np.arange(n, dtype=np.int32) if module is None else np.array(module, dtype=np.int32),
         np.array(layers, dtype=np.int32), position,
-        Estimate(np.zeros((n, 4)), np.zeros((n, 4, 4))), np.zeros((n, 2)), np.zeros((n, 3)), np.zeros((n, 9)),
+        Estimate(np.zeros((n, 4)), np.zeros((n, 4, 4))), np.zeros((n, 9)),
     )  # fmt: skip
 
 

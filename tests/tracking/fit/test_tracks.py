@@ -45,7 +45,7 @@ def hits_of(points: np.ndarray) -> tuple[Hits, Detector]:
     cholesky = np.tile(np.diag([0.007, 0.003, 0.2, 0.05]), (n, 1, 1))
     hits = Hits(
         np.arange(n), np.zeros(n, dtype=np.int32), np.arange(n, dtype=np.int32), points,
-        Estimate(np.zeros((n, 4)), cholesky), np.zeros((n, 2)), np.ones((n, 3)), upright_axes(points),
+        Estimate(np.zeros((n, 4)), cholesky), upright_axes(points),
     )  # fmt: skip
     return hits, one_module_detector()
 

@@ -90,7 +90,7 @@ def candidate_edges(
 
 @dataclass(frozen=True)
 class Features:
-    """What the network knows of N hits and E edges, single precision.
+    """Input of the network: N hits and E edges, in single precision.
 
     Attributes:
         node: (9, N) as in NODE_FEATURES; edge: (12, E) as in EDGE_FEATURES. Everything is finite.
