@@ -1,5 +1,4 @@
-"""What every quality number means, defined once: :mod:`tracking.metrics.truth`, ``edges``, ``tracks``,
-``counts``.
+"""The one definition of every quality number: truth, edges, tracks, and histograms of them.
 
 Definitions:
     made: a particle made a cluster if at least 10 % of the cluster's true charge is the particle's.
