@@ -28,8 +28,10 @@ __all__ = [
 
 MIN_SHARE = 0.1
 """A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
-MIN_PT, MAX_ETA = 0.9, 2.5
-"""Of a findable particle: pT in GeV, and |eta|."""
+MIN_PT = 0.9
+"""Least pT of a findable particle in GeV."""
+MAX_ETA = 2.5
+"""Largest |eta| of a findable particle."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
