@@ -35,6 +35,7 @@ from smartpix.io.events import open_events
 from tracking import RunOptions, run
 from tracking.chain import Chain
 from tracking.runs.outputs import output_writer
+from tracking.runs.sources import Sources
 from tracking.runs.totals import Totals
 from tracking.runs.unfinished import Parts, load_part, store_part
 from tracking.runs.units import packed, plan_units, run_unit
@@ -102,10 +103,11 @@ def alone(file: str) -> dict[str, float]:
     opened = open_events(file)
     (unit,) = plan_units([opened], opened.n_events)
     chain = Chain.for_header(opened.header, RunOptions())
-    run_unit(chain, unit)
-    start = cpu_seconds()
-    content = packed(run_unit(chain, unit))
-    done = cpu_seconds()
+    with Sources() as sources:
+        run_unit(chain, unit, sources)
+        start = cpu_seconds()
+        content = packed(run_unit(chain, unit, sources))
+        done = cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
         parts = Parts(Path(folder), "")
         store_part(parts, unit, content)

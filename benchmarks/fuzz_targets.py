@@ -541,6 +541,7 @@ def options_text(folder: Path) -> Attempt:
 def kept_parts(folder: Path) -> Attempt:
     """Bytes of the finished parts of a run that was stopped."""
     from tracking.runs.part import packed, unpacked
+    from tracking.runs.sources import Sources
     from tracking.runs.units import plan_units, run_unit
 
     path = folder / "e.root"
@@ -550,7 +551,8 @@ def kept_parts(folder: Path) -> Attempt:
         header, replace(RunOptions(), write=("edges.root", "tracks.parquet", "tracks.csv"))
     )
     opened = open_events(path)
-    content = packed(run_unit(chain, plan_units([opened], 10)[0]))
+    with Sources() as sources:
+        content = packed(run_unit(chain, plan_units([opened], 10)[0], sources))
 
     def attempt(rng: Random, folder: Path) -> None:
         changed = bytes_changed(content, rng)

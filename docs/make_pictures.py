@@ -14,7 +14,7 @@ from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
 from tracking.bench.tracks import Event, load
 from tracking.options import RunOptions
-from tracking.runs.figures import BLUE, GREY, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
 
 OPTIONS = ConeOptions()
 WIDE_OPEN = ConeOptions(quantile=1 - 1e-15)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import uproot
 
 from smartpix import schema, staging
 from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.geometry import Detector, read_detector
+from smartpix.io.events import iterate, open_events
+from smartpix.io.write import write_events
 from smartpix.simulate.generate import Particles
 from smartpix.simulate.transport import Crossings
 
@@ -190,3 +193,20 @@ def install(folder, package, modules, group, entries):
     (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
     for name, code in modules.items():
         (folder / name).write_text(code)
+
+
+def damaged(source, path):
+    """A copy of an event file whose third event cannot be read."""
+    parted = path.with_suffix(".parted")
+    write_events(
+        parted,
+        open_events(source).header,
+        (events for _, events in iterate(source, step=1)),
+        events_per_chunk=1,
+    )
+    with uproot.open(parted) as file:
+        seek = int(file["events"]["cluster_x"].member("fBasketSeek")[2])
+    content = bytearray(parted.read_bytes())
+    content[seek : seek + 60] = bytes(60)
+    path.write_bytes(bytes(content))
+    parted.unlink()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -20,7 +19,7 @@ from seeding.seeds import Seeds, find_seeds
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator, estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
-from smartpix.io.events import EventFile, Header, open_events
+from smartpix.io.events import Header
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
@@ -30,10 +29,9 @@ from tracking.finders.gnn.network import load_network
 from tracking.finders.paths import Tracks, build_tracks, layer_ranks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
-from tracking.inputs import none_usable
 from tracking.options import RunOptions
 
-__all__ = ["STAGES", "Chain", "EventResult", "open_inputs"]
+__all__ = ["STAGES", "Chain", "EventResult"]
 
 log = logging.getLogger(__name__)
 
@@ -162,42 +160,3 @@ class _Clock:
         now = time.perf_counter()
         self.ms[name] = 1e3 * (now - self._last)
         self._last = now
-
-
-def open_inputs(files: Sequence[str | Path]) -> tuple[list[EventFile], dict[str, str]]:
-    """Open and check all files of a run.
-
-    Returns:
-        Those that can be used, and of the others the path and what is wrong.
-
-    Raises:
-        InputError: none can be used, or the files are of different detectors or fields.
-    """
-    opened, failed = [], {}
-    for path in files:
-        try:
-            opened.append(open_events(path))
-        except InputError as error:
-            failed[str(path)] = str(error)
-    if not opened:
-        raise none_usable(failed)
-    first = opened[0].header
-    for other in opened[1:]:
-        same = other.header.field == first.field and all(
-            np.array_equal(other.header.detector.columns[n], first.detector.columns[n])
-            for n in first.detector.columns
-        )
-        if not same:
-            raise InputError(
-                f"{other.path}: has another detector or field than {opened[0].path}; run them one by one"
-            )
-        if other.has_truth != opened[0].has_truth:
-            raise InputError(
-                f"{other.path} and {opened[0].path}: one has truth and the other none; run them one by one"
-            )
-        if other.header.slices != first.slices:
-            raise InputError(
-                f"{other.path}: has slices {other.header.slices} and {opened[0].path} {first.slices}; run "
-                f"them one by one"
-            )
-    return opened, failed

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,14 @@ from smartpix.text import parse_json
 __all__ = [
     "FORMAT_VERSION",
     "EventFile",
+    "EventReader",
     "Header",
     "event_numbers",
     "is_root_file",
     "iterate",
     "open_events",
     "read_branches",
+    "reading_events",
     "trees_of",
 ]
 
@@ -166,26 +167,67 @@ def open_events(path: str | Path) -> EventFile:
     Raises:
         InputError: the file is missing, damaged, of another layout or another version.
     """
+    with reading_events(path) as reader:
+        return reader.file
+
+
+@dataclass(frozen=True)
+class EventReader:
+    """The events of a file that stays open, so that it is opened and checked once however often it is read.
+
+    Attributes:
+        file: what the file says about itself.
+    """
+
+    file: EventFile
+    _tree: Any
+
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """(N,) the events' numbers in the order of the file."""
+        stop = self.file.n_events
+        return _checked_branches(self.file, self._tree, {"event": "i8"}, 0, stop)["event"].numbers
+
+    def events(self, step: int = 10, start: int = 0, stop: int | None = None) -> Iterator[ak.Array]:
+        """Entries ``start`` to ``stop``, at most ``step`` at a time, as :func:`iterate` yields them."""
+        last = self.file.n_events if stop is None else min(stop, self.file.n_events)
+        for low in range(start, last, step):
+            yield _read(self.file, self._tree, low, min(low + step, last))
+
+
+@contextmanager
+def reading_events(path: str | Path) -> Iterator[EventReader]:
+    """Open a file, check it as :func:`open_events` does, and keep it open for reading.
+
+    Raises:
+        InputError: as :func:`open_events`.
+    """
     path = Path(path)
     with _opened(path) as file:
-        trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
-        if TREE not in trees or "metadata" not in trees or "detector" not in trees:
-            entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
-            raise InputError(
-                f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
-                f"{sorted(entries)}. "
-                "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are "
-                "converted with "
-                "`smartpix convert DIR -o F.root`"
-            )
-        with _reading(path):
-            text = str(file["metadata"])
-            parsed = parse_json(text)
-            tree = file[TREE]
-            n_events = int(tree.num_entries)
-            names = list(tree.keys())
-            table = file["detector"].arrays(list(schema.DETECTOR), library="np")
-            sums = str(file["checksums"]) if "checksums" in trees else None
+        yield EventReader(_checked(path, file), file[TREE])
+
+
+def _checked(path: Path, file: Any) -> EventFile:
+    """What an opened ROOT file says about itself, after its trees, branches, version and checksums were
+    checked.
+    """
+    trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
+    if TREE not in trees or "metadata" not in trees or "detector" not in trees:
+        entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
+        raise InputError(
+            f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
+            f"{sorted(entries)}. "
+            "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are "
+            "converted with "
+            "`smartpix convert DIR -o F.root`"
+        )
+    with _reading(path):
+        text = str(file["metadata"])
+        parsed = parse_json(text)
+        tree = file[TREE]
+        n_events = int(tree.num_entries)
+        names = list(tree.keys())
+        table = file["detector"].arrays(list(schema.DETECTOR), library="np")
+        sums = str(file["checksums"]) if "checksums" in trees else None
     meta = _metadata(path, parsed)
     times = repetitions(table)
     if times > 1:
@@ -207,8 +249,7 @@ def open_events(path: str | Path) -> EventFile:
         fix = "A file has all truth branches or none; docs/formats.md lists them."
         schema.require(names, branch_types(slices, truth=True), str(path), fix)
     if not columns:
-        stat = path.stat()
-        _check_numbers(str(path), stat.st_size, stat.st_mtime_ns)
+        _check_numbers(path, tree)
     return EventFile(
         path=path,
         header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
@@ -254,15 +295,22 @@ def _checked_sums(
     return tuple(map(str, told["columns"]))
 
 
-@lru_cache(maxsize=64)
-def _check_numbers(path: str, size: int, changed: int) -> None:
+_numbered: set[tuple[str, int, int]] = set()
+"""Path, size and time of change of files whose events are known to have numbers of their own."""
+
+
+def _check_numbers(path: Path, tree: Any) -> None:
     """Check, once for a file of this size and time of change, that its events have numbers of their own.
 
     Files with checksums need it not: their numbers were checked as they were written.
     """
-    with _opened(Path(path)) as file, _reading(Path(path)):
-        found = ak.to_packed(file[TREE].arrays(["event"])["event"])
-    check_numbers(typed_branches({"event": found}, {"event": "i8"}, path)["event"].numbers, path)
+    stat = path.stat()
+    if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
+        return
+    with _reading(path):
+        found = ak.to_packed(tree.arrays(["event"])["event"])
+    check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
+    _numbered.add(known)
 
 
 def is_root_file(path: Path) -> bool:
@@ -347,9 +395,8 @@ def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:
     Raises:
         InputError: as :func:`open_events`.
     """
-    opened = open_events(path)
-    with _opened(opened.path) as file:
-        return _checked_branches(opened, file[TREE], {"event": "i8"}, 0, opened.n_events)["event"].numbers
+    with reading_events(path) as reader:
+        return reader.numbers()
 
 
 def iterate(
@@ -379,17 +426,11 @@ def iterate(
         )
     seen = 0
     for path in as_paths(files):
-        opened = open_events(path)
-        first = max(start - seen, 0)
-        last = opened.n_events if stop is None else min(stop - seen, opened.n_events)
-        seen += opened.n_events
-        if last <= first:
-            continue
-        with _opened(opened.path) as file:
-            tree = file[TREE]
-            for low in range(first, last, step):
-                high = min(low + step, last)
-                yield opened, _read(opened, tree, low, high)
+        with reading_events(path) as reader:
+            last = None if stop is None else max(stop - seen, 0)
+            for events in reader.events(step, max(start - seen, 0), last):
+                yield reader.file, events
+            seen += reader.file.n_events
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:

@@ -15,7 +15,7 @@ from smartpix.simulate.generate import GenerateOptions
 from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
-from tracking.chain import STAGES, Chain, open_inputs
+from tracking.chain import STAGES, Chain
 from tracking.finders.paths import BuildOptions
 from tracking.options import RunOptions
 from tracking.runs.totals import Totals
@@ -66,7 +66,9 @@ def test_tracks_are_mostly_the_toys_particles(files, chain):
 def test_helices_of_matched_tracks_are_the_particles(files, chain):
     _, results = totals_of(chain, files["toy"])
     off = []
-    for result, record, truth, score in results:
+    for event in results:
+        record, truth, score = event.record, event.truth, event.score
+        result = event.result
         momentum = {p["particle_id"]: p for p in record["particles"].tolist()}
         for t, who in enumerate(score.particle):
             if who < 0 or score.hit_fraction[t] < 1:
@@ -109,12 +111,13 @@ def test_the_same_event_gives_the_same_result(files, chain):
 def test_totals_are_sums_over_events(files, chain):
     totals, results = totals_of(chain, files["toy"])
     assert totals.n_events == len(results) == 4
-    assert totals.n_hits == sum(len(r.hits) for r, *_ in results)
-    assert totals.n_edges == sum(len(r.edges) for r, *_ in results)
-    assert totals.n_tracks == sum(len(r.tracks) for r, *_ in results)
-    assert totals.n_seeds == sum(len(r.seeds) for r, *_ in results)
-    assert totals.n_findable == sum(t.findable.sum() for _, _, t, _ in results)
-    assert totals.n_found == sum((s.found & t.findable).sum() for _, _, t, s in results)
+    assert totals.n_hits == sum(len(e.result.hits) for e in results)
+    assert totals.n_edges == sum(len(e.result.edges) for e in results)
+    assert totals.n_tracks == sum(len(e.result.tracks) for e in results)
+    assert totals.n_seeds == sum(len(e.result.seeds) for e in results)
+    assert totals.n_window == sum(e.n_window for e in results)
+    assert totals.n_findable == sum(e.truth.findable.sum() for e in results)
+    assert totals.n_found == sum((e.score.found & e.truth.findable).sum() for e in results)
     summary = totals.summary()
     assert summary["track_efficiency"] == totals.n_found / totals.n_findable
     assert summary["reduction"] == totals.n_window / totals.n_edges
@@ -124,7 +127,8 @@ def test_totals_are_sums_over_events(files, chain):
 def test_edge_rates_are_those_of_loops_over_the_truth(files, chain):
     totals, results = totals_of(chain, files["first"])
     wanted = found = good = 0
-    for result, _, truth, _ in results:
+    for event in results:
+        result, truth = event.result, event.truth
         kept = set(zip(result.edges.source.tolist(), result.edges.target.tolist(), strict=True))
         true = [tuple(e) for e in truth.edges.tolist()]
         wanted += int(truth.edge_findable.sum())
@@ -153,22 +157,17 @@ def test_build_options_reach_the_tracks(files, chain):
         chain, options=dataclasses.replace(chain.options, build=BuildOptions(min_hits=6))
     )
     _, results = totals_of(longer, files["first"])
-    sizes = np.concatenate([np.diff(r.tracks.start) for r, *_ in results])
+    sizes = np.concatenate([np.diff(r.tracks.start) for r in (event.result for event in results)])
     assert len(sizes) > 0
     assert sizes.min() >= 6
 
 
 def test_without_truth_there_are_no_truth_keys(files, chain):
     totals, results = totals_of(chain, files["bare"])
-    assert all(truth is None and score is None for _, _, truth, score in results)
+    assert all(event.truth is None and event.score is None for event in results)
     summary = totals.summary()
     assert summary["n_tracks"] > 0
     assert not [k for k in summary if "efficiency" in k or "purity" in k or "rate" in k or "findable" in k]
-
-
-def test_files_with_and_without_truth_do_not_go_together(files):
-    with pytest.raises(InputError, match="one has truth and the other none"):
-        open_inputs([files["first"], files["bare"]])
 
 
 @pytest.mark.parametrize("name", ["none", "hollow"])
@@ -186,25 +185,6 @@ def test_rates_without_denominator_are_none(files, chain, name):
     ):
         assert summary[key] is None
     assert summary["n_findable"] == summary["n_tracks"] == 0
-
-
-def test_files_of_another_field_do_not_mix(files):
-    with pytest.raises(InputError, match="another detector or field"):
-        open_inputs([files["toy"], files["field"]])
-    opened, failed = open_inputs([files["first"], files["second"]])
-    assert [f.path for f in opened] == [files["first"], files["second"]]
-    assert failed == {}
-
-
-def test_files_that_cannot_be_opened_are_named_beside_the_others(files, tmp_path):
-    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
-    opened, failed = open_inputs([tmp_path / "bad.root", files["first"]])
-    assert [f.path for f in opened] == [files["first"]]
-    assert list(failed) == [str(tmp_path / "bad.root")]
-    with pytest.raises(InputError, match=r"bad\.root: not a readable ROOT file"):
-        open_inputs([tmp_path / "bad.root"])
-    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*bad"):
-        open_inputs([tmp_path / "bad.root", tmp_path / "missing.root"])
 
 
 def test_unknown_estimates_and_weights_are_refused(files, options):

@@ -1,4 +1,4 @@
-"""Figures of the compression study; colours and style as in :mod:`tracking.runs.figures`."""
+"""Figures of the compression study; colours and style as in :mod:`tracking.show.style`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracking.runs.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
 
 __all__ = ["plot_front", "plot_history", "plot_weights"]
 

@@ -1,4 +1,4 @@
-"""Figures of the studies; colours and style as in :mod:`tracking.runs.figures`."""
+"""Figures of the studies; colours and style as in :mod:`tracking.show.style`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from smartpix.estimate.quality import half_width
 from smartpix.schema import REGIONS, TARGETS
-from tracking.runs.figures import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure
+from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure
 
 __all__ = ["plot_angle_pt", "plot_levers", "plot_pulls", "plot_targets"]
 

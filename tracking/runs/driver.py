@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import awkward as ak
-import numpy as np
-
-from smartpix.convert.formats import Found, detect
 from smartpix.files import check_writable, sha256_of, store_text, writing
-from smartpix.io.events import EventFile, event_numbers
 from smartpix.schema import InputError
 from smartpix.staging import staging
-from tracking.chain import Chain, EventResult, open_inputs
-from tracking.inputs import check_folder, expand, none_usable
-from tracking.metrics import EventTruth
+from tracking.inputs import check_folder, none_usable
 from tracking.options import RunOptions
 from tracking.runs.advice import advice
-from tracking.runs.join import check_events, check_hits, join_tracks, joined_names
-from tracking.runs.outputs import csv_name, output_writer
+from tracking.runs.join import join_tracks
+from tracking.runs.kept_events import KeptEvents
+from tracking.runs.lock import run_lock
+from tracking.runs.merge import Merge
+from tracking.runs.plan import Plan, plan_run
 from tracking.runs.progress import progress_bar
 from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
-from tracking.runs.totals import Totals
+from tracking.runs.sources import Sources
 from tracking.runs.unfinished import (
     WRITTEN,
     Parts,
-    alone_in,
-    begin,
-    clear,
+    dependencies,
+    is_stored,
     load_part,
-    made_with,
+    open_parts,
+    remove_parts,
     store_part,
     store_written,
 )
-from tracking.runs.units import Unit, plan_units, run_events, run_here
+from tracking.runs.units import Unit, run_here
 from tracking.runs.workers import run_on
 
 if TYPE_CHECKING:
@@ -48,8 +43,6 @@ __all__ = ["EVENTS_PER_UNIT", "run"]
 log = logging.getLogger(__name__)
 
 EVENTS_PER_UNIT = 10
-N_STUDY = 3
-"""Events of the cone study."""
 UNFINISHED = "unfinished"
 
 
@@ -65,12 +58,15 @@ def run(
     """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures
     into a folder.
 
-    The work is done in units of some events and merged in their order, so that the results do not depend on
-    who did it, but for the times. Every finished unit is kept in ``output/unfinished``: the same call after
-    an interruption does only the rest. A file that cannot be used, or is damaged in the middle, is left out
-    whole and named in the summary; what is done of the others is kept then, so that the same call does only
-    the repaired file. Results of an earlier run into the folder are replaced or removed; nothing else in it
-    is, and nothing is run where it has the name of a result.
+    The work is done in units of some events, which are merged in their order. Except for timings, results do
+    not depend on which process ran a unit. Every finished unit is kept in ``output/unfinished``: the same
+    call after an interruption does only the rest.
+
+    A file that cannot be used, or is damaged in the middle, is left out whole and named in the summary. Then
+    the units of the others are kept, so that the same call does only the repaired file.
+
+    Results of an earlier run into the folder are replaced or removed, and nothing else in it. The run does
+    not begin where something else has the name of a result.
 
     Args:
         files: paths or patterns (``"pu200-*.root"``).
@@ -94,105 +90,46 @@ def run(
             that is writing into it, or a file there that has the name of a result and is none, or was changed
             since.
     """
-    options = RunOptions() if options is None else options
+    options = _checked_options(options, client)
+    with Sources() as sources:
+        plan = plan_run(sources, files, options, figures, events_per_unit, join)
+        output = _folder(output)
+        for reason in plan.refused.values():
+            log.error("left out: %s", reason)
+        with run_lock(output):
+            unfinished = output / UNFINISHED
+            before = written_before(output / SUMMARY, output / TIMES, unfinished / WRITTEN)
+            check_in_the_way(output, plan.written(), before)
+            parts = open_parts(unfinished, dependencies(options, events_per_unit))
+            # All is written beside and moved at the end, so that results of two runs never mix.
+            with writing(output / SUMMARY), staging(output) as folder:
+                results, kept = folder / "results", KeptEvents()
+                with Merge(plan, parts, results) as merge:
+                    failed = _run_units(plan, sources, parts, merge, kept, client)
+                    merge.finish(failed)
+                summary = _summarise(plan, merge, failed, results)
+                if figures:
+                    _draw(plan, sources, merge, kept, results)
+                _publish(output, results, summary, merge, parts, before)
+            if not failed:
+                remove_parts(unfinished)
+            return summary
+
+
+def _checked_options(options: RunOptions | None, client: Client | None) -> RunOptions:
+    if options is None:
+        options = RunOptions()
     if not isinstance(options, RunOptions):
         raise InputError(f"run: options must be RunOptions(...) and are {options!r}")
     if isinstance(client, str):
         raise InputError(
             f"run: client must be one of dask.distributed and is '{client}'; give Client('{client}')"
         )
-    original = None if join is None else detect(join)
-    opened, failed = open_inputs(expand(files))
-    numbers: list[int] = []
-    if original is not None or "tracks.csv" in options.write:
-        numbers = _numbers(opened)
-        if original is not None:
-            check_events(numbers, original)
-            for file in opened:
-                check_hits(file, original)
-    units = plan_units(opened, events_per_unit)
-    chain = Chain.for_header(opened[0].header, options)
-    output = _folder(output)
-    for reason in failed.values():
-        log.error("left out: %s", reason)
-    names = {str(file.path.absolute()): str(file.path) for file in opened}
-    with alone_in(output):
-        unfinished = output / UNFINISHED
-        before = written_before(output / SUMMARY, output / TIMES, unfinished / WRITTEN)
-        check_in_the_way(output, _names(options, figures, opened[0].has_truth, numbers, original), before)
-        parts = begin(unfinished, made_with(options, events_per_unit))
-        todo = [unit for unit in units if load_part(parts, unit) is None]
-        if len(todo) < len(units):
-            log.info("%d of %d units are done already, in %s", len(units) - len(todo), len(units), unfinished)
-        # Those of a file that failed are not begun any more.
-        wanted = (unit for unit in todo if names[unit.path] not in failed)
-        outcomes = run_here(chain, wanted) if client is None else run_on(client, chain, wanted)
-        try:
-            with progress_bar("tracking", sum(map(len, units))) as step:
-                step(sum(map(len, units)) - sum(map(len, todo)))
-                for unit, outcome in outcomes:
-                    name = names[unit.path]
-                    if not isinstance(outcome, InputError):
-                        store_part(parts, unit, outcome)
-                    elif name not in failed:
-                        # Units go by absolute paths; people by those that they gave.
-                        failed[name] = str(outcome).replace(unit.path, name, 1)
-                        if len(names) > 1:
-                            log.error("left out: %s", failed[name])
-                    step(len(unit))
-        except KeyboardInterrupt:
-            log.info("what is done is kept in %s; the same command goes on from there", unfinished)
-            raise
-        used = [unit for unit in units if names[unit.path] not in failed]
-        files_used = [name for name in names.values() if name not in failed]
-        if not files_used:
-            raise none_usable(failed)
-        summary = _write(
-            output, before, parts, chain, used, files_used, failed, opened[0].has_truth, figures, original
-        )
-        if not failed:
-            clear(unfinished)
-        return summary
-
-
-def _numbers(files: Sequence[EventFile]) -> list[int]:
-    """Numbers of all events, each there once."""
-    seen: dict[int, Path] = {}
-    for file in files:
-        try:
-            numbers = event_numbers(file.path).tolist()
-        except InputError:
-            # It is left out, with the reason, when it is run.
-            continue
-        for number in numbers:
-            if number in seen:
-                where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
-                raise InputError(
-                    f"{file.path}: event {number} is {where}, and --join and tracks.csv know events by their "
-                    f"number alone; "
-                    "run the files one by one, into folders of their own, or without these"
-                )
-            seen[number] = file.path
-    return list(seen)
-
-
-def _names(
-    options: RunOptions, figures: bool, has_truth: bool, numbers: Sequence[int], original: Found | None
-) -> set[str]:
-    """Names of the files that a run can write."""
-    names = {"tracks.root", SUMMARY, TIMES, *options.write} - {"tracks.csv"}
-    if "tracks.csv" in options.write:
-        names.update(map(csv_name, numbers))
-    if figures:
-        from tracking.runs.figures import FIGURES, FIGURES_OF_TRUTH
-
-        names.update(FIGURES, FIGURES_OF_TRUTH if has_truth else ())
-    if original is not None:
-        names.update(joined_names(original, numbers))
-    return names
+    return options
 
 
 def _folder(output: str | Path) -> Path:
+    """The output folder, made if it is not there."""
     output = Path(output)
     check_folder(output)
     try:
@@ -205,79 +142,113 @@ def _folder(output: str | Path) -> Path:
     return output
 
 
-def _write(
-    output: Path, before: Mapping[str, set[str]], parts: Parts, chain: Chain, units: Sequence[Unit],
-    files: list[str],
-    failed: dict[str, str], has_truth: bool, figures: bool, original: Found | None,
-) -> dict[str, Any]:  # fmt: skip
-    """Merge the parts of the units in their order and write the results; gives the summary."""
-    options = asdict(chain.options)
-    totals = Totals(truth=has_truth)
-    number = {str(Path(name).absolute()): k for k, name in enumerate(files)}
-    shown: tuple[Unit, int] | None = None
-    has_tracks = False
-    # Everything is written beside and moved at the end, so that results of two runs never mix.
-    with writing(output / SUMMARY), staging(output) as folder:
-        beside = folder / "results"
-        beside.mkdir()
-        metadata = {"files": files, "options": options}
-        with output_writer(beside, chain.options.write, has_truth, metadata) as write:
-            for unit in units:
+def _run_units(
+    plan: Plan, sources: Sources, parts: Parts, merge: Merge, kept: KeptEvents, client: Client | None
+) -> dict[str, str]:
+    """Run the units whose parts are not there yet, keep their parts, and merge what comes in its turn.
+
+    Returns:
+        What is wrong with the files that cannot be used, by path.
+
+    Raises:
+        InputError: no file can be used.
+    """
+    failed = dict(plan.refused)
+    n_done = sum(is_stored(parts, unit) for unit in plan.units)
+    if n_done:
+        log.info("%d of %d units are done already, in %s", n_done, len(plan.units), parts.folder)
+    with progress_bar("tracking", sum(map(len, plan.units))) as step:
+
+        def units_to_run() -> Iterator[Unit]:
+            for unit in plan.units:
+                # Those of a file that failed are not begun any more.
+                if plan.names[unit.path] in failed:
+                    continue
                 part = load_part(parts, unit)
                 if part is None:
-                    raise InputError(
-                        f"{parts.folder}: was changed while the run went on; the same command does the rest "
-                        f"anew"
-                    )
-                totals.merge(part.totals)
-                write(part.outputs, number[unit.path])
-                if not has_tracks:
-                    filled = np.flatnonzero(ak.num(part.outputs["tracks.root"]["track"]))
-                    has_tracks = len(filled) > 0
-                    shown = unit, int(filled[0]) if has_tracks else len(unit) - 1
-        summary = {"files": files, "failed": failed, **totals.summary()}
-        if original is not None:
-            summary["joined"] = join_tracks(beside / "tracks.root", original, beside)
-        new = advice(summary, chain.options, len(chain.header.detector.layers))
-        for line in new:
-            log.warning(line)
-        summary["warnings"] = [*chain.warnings, *new]
-        if figures:
-            _draw(beside, chain, totals, units, shown)
-        sums = {path.name: sha256_of(path) for path in sorted(beside.iterdir())}
-        # Either of the two tells the next run what is ours, should the other be moved away.
-        store_text(beside / TIMES, signed(TIMES, {"ms_per_event": summary["ms_per_event"], "sha256": sums}))
-        results = sorted(beside.iterdir())
-        summary["written"] = sorted([*(path.name for path in results), SUMMARY])
-        # Without the times, so that the same command gives the same bytes.
-        told = {name: value for name, value in summary.items() if name != "ms_per_event"} | {
-            "options": options
-        }
-        told["sha256"] = sums
-        store_text(beside / SUMMARY, signed(SUMMARY, told))
-        # What came into the way while the run went on; its parts are kept.
-        check_in_the_way(output, summary["written"], before)
-        store_written(parts, {name: sha256_of(beside / name) for name in summary["written"]})
-        for path in results:
-            path.replace(output / path.name)
-        for name in old_results(output, before) - set(summary["written"]):
-            (output / name).unlink()
-        # Last, since the old one knows the old files.
-        (beside / SUMMARY).replace(output / SUMMARY)
+                    yield unit
+                else:
+                    merge.take(unit, part)
+                    step(len(unit))
+
+        if client is None:
+            outcomes = run_here(plan.chain, units_to_run(), sources, kept.watch if plan.figures else None)
+        else:
+            outcomes = run_on(client, plan.chain, units_to_run())
+        try:
+            for unit, outcome in outcomes:
+                if isinstance(outcome, InputError):
+                    _leave_out(plan, unit, outcome, failed)
+                    kept.leave_out(unit.path)
+                else:
+                    store_part(parts, unit, outcome if isinstance(outcome, bytes) else outcome.content)
+                    merge.take(unit, outcome if isinstance(outcome, bytes) else outcome.part)
+                step(len(unit))
+        except KeyboardInterrupt:
+            log.info("what is done is kept in %s; the same command goes on from there", parts.folder)
+            raise
+    if not plan.files_but(failed):
+        raise none_usable(failed)
+    return failed
+
+
+def _leave_out(plan: Plan, unit: Unit, error: InputError, failed: dict[str, str]) -> None:
+    """Note what is wrong with a unit's file, once."""
+    name = plan.names[unit.path]
+    if name in failed:
+        return
+    # Units go by absolute paths; people by those that they gave.
+    failed[name] = str(error).replace(unit.path, name, 1)
+    if len(plan.names) > 1:
+        log.error("left out: %s", failed[name])
+
+
+def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """The summary of the run, after the results were joined to what the files were converted from."""
+    summary = {"files": merge.files, "failed": dict(failed), **merge.merged.totals.summary()}
+    if plan.original is not None:
+        summary["joined"] = join_tracks(folder / "tracks.root", plan.original, folder, merge.record)
+    warnings = advice(summary, plan.options, len(plan.chain.header.detector.layers))
+    for line in warnings:
+        log.warning(line)
+    summary["warnings"] = [*plan.chain.warnings, *warnings]
     return summary
 
 
-def _draw(
-    folder: Path, chain: Chain, totals: Totals, units: Sequence[Unit], shown: tuple[Unit, int] | None
+def _draw(plan: Plan, sources: Sources, merge: Merge, kept: KeptEvents, folder: Path) -> None:
+    """Write the figures."""
+    from tracking.runs.figures import write_figures
+
+    place = merge.merged.shown
+    shown = None if place is None else kept.event(plan, sources, place)
+    study = kept.study(plan, sources, merge.units)
+    write_figures(folder, plan.chain, merge.merged.totals, shown, study)
+
+
+def _publish(
+    output: Path,
+    folder: Path,
+    summary: dict[str, Any],
+    merge: Merge,
+    parts: Parts,
+    before: Mapping[str, set[str]],
 ) -> None:
-    """Write the figures: of all events from the sums, of a few from running them again."""
-    from tracking.runs import figures
-
-    def again(unit: Unit, entry: int) -> tuple[EventResult, EventTruth | None]:
-        start = unit.start + entry
-        result, _, truth, _ = next(run_events(chain, unit.path, Totals(), start, start + 1))
-        return result, truth
-
-    first = [(unit, entry) for unit in units[:N_STUDY] for entry in range(len(unit))][:N_STUDY]
-    study = [(result, truth) for result, truth in (again(*place) for place in first) if truth is not None]
-    figures.write_figures(folder, chain, totals, again(*shown) if shown else None, study)
+    """Sign the results with their checksums and move them to their places."""
+    sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    # Either of the two tells the next run what is ours, should the other be moved away.
+    store_text(folder / TIMES, signed(TIMES, {"ms_per_event": summary["ms_per_event"], "sha256": sums}))
+    results = sorted(folder.iterdir())
+    summary["written"] = sorted([*(path.name for path in results), SUMMARY])
+    # Without the times, so that the same command gives the same bytes.
+    content = {name: value for name, value in summary.items() if name != "ms_per_event"}
+    content |= {"options": merge.record["options"], "provenance": merge.record, "sha256": sums}
+    store_text(folder / SUMMARY, signed(SUMMARY, content))
+    # What came into the way while the run went on; its parts are kept.
+    check_in_the_way(output, summary["written"], before)
+    store_written(parts, {name: sha256_of(folder / name) for name in summary["written"]})
+    for path in results:
+        path.replace(output / path.name)
+    for name in old_results(output, before) - set(summary["written"]):
+        (output / name).unlink()
+    # Last, since the old one knows the old files.
+    (folder / SUMMARY).replace(output / SUMMARY)

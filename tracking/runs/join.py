@@ -19,7 +19,7 @@ import numpy.typing as npt
 from smartpix.convert.formats import Found, hits_of_event
 from smartpix.convert.hit_tables import rows_of
 from smartpix.convert.root_columns import flat_branch
-from smartpix.io.events import EventFile, event_numbers, iterate, read_branches
+from smartpix.io.events import EventReader, event_numbers, read_branches
 from smartpix.io.write import table_writer
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, read_csv, write_csv
@@ -42,13 +42,16 @@ Ints = npt.NDArray[np.int64]
 Assigned = tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]
 
 
-def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict[str, Any]:
+def join_tracks(
+    tracks: str | Path, original: Found, folder: str | Path, record: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the track of every hit of the original files, in their order.
 
     Args:
         tracks: ``tracks.root`` of a run.
         original: what its event files were converted from, or one of these event files itself.
         folder: to write into.
+        record: the provenance of the tracks (:mod:`smartpix.provenance`), for the metadata of ROOT files.
 
     Returns:
         ``files`` written, ``n_hits`` in them and ``n_on_tracks`` of these.
@@ -66,11 +69,12 @@ def join_tracks(tracks: str | Path, original: Found, folder: str | Path) -> dict
             f"{original.path}: event {numbers[times > 1][0]} is there more than once in the results; run and "
             f"join file by file"
         )
+    metadata = {"made_by": "smartpix run --join", "provenance": dict(record or {})}
     if original.kind in TABLES:
         return _join_csv(tracks, events, original, folder)
     if original.kind == "acts-root":
-        return _join_acts_root(tracks, events, original, folder)
-    return _join_events(tracks, events, original, folder)
+        return _join_acts_root(tracks, events, original, folder, metadata)
+    return _join_events(tracks, events, original, folder, metadata)
 
 
 def joined_names(original: Found, events: Sequence[int]) -> list[str]:
@@ -144,7 +148,7 @@ def check_events(events: Sequence[int], original: Found) -> None:
     _missing(events, there, original)
 
 
-def check_hits(file: EventFile, original: Found) -> None:
+def check_hits(reader: EventReader, original: Found) -> None:
     """Check on a file's first event with clusters that the original files have these hits where they are.
 
     Numbers of events and hits are alike in many samples; places are not.
@@ -152,10 +156,9 @@ def check_hits(file: EventFile, original: Found) -> None:
     Raises:
         InputError: they do not.
     """
+    file = reader.file
     try:
-        first = next(
-            (events[0] for _, events in iterate(file.path, step=1) if len(events["clusters"][0])), None
-        )
+        first = next((events[0] for events in reader.events(step=1) if len(events["clusters"][0])), None)
     except InputError:
         # It is left out, with the reason, when it is run.
         return
@@ -206,7 +209,9 @@ def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict
     return {"files": files, "n_hits": n_hits, "n_on_tracks": n_on_tracks}
 
 
-def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
+def _join_acts_root(
+    tracks: Path, events: Ints, original: Found, folder: Path, metadata: Mapping[str, Any]
+) -> dict[str, Any]:
     """measurements.root and, where it is there, spacepoints.root, by the measurements they are made of."""
     path = original.path / "measurements.root"
     branches = read_branches(path, "measurements", ["event_nr"], EXPECTED, ["measurement_id"])
@@ -219,7 +224,8 @@ def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -
     _missing(events.tolist(), np.unique(event).tolist() if len(event) else [], original)
     entries = {int(e): _of_entry(tracks, k) for k, e in enumerate(events)}
     number, score = _assign_rows(entries, event, ids, str(path))
-    _write_rows(folder, "measurements", {"event_nr": event, "measurement_id": ids}, number, score)
+    rows = {"event_nr": event, "measurement_id": ids}
+    _write_rows(folder, "measurements", rows, number, score, metadata)
     files, n_on_tracks = ["measurements-tracks.root"], int(np.sum(number >= 0))
     points = original.path / "spacepoints.root"
     if points.is_file():
@@ -227,7 +233,8 @@ def _join_acts_root(tracks: Path, events: Ints, original: Found, folder: Path) -
         branches = read_branches(points, "spacepoints", names, "the branches of ACTS's RootSpacePointWriter")
         of, made_of = (flat_branch(branches[n], "i8", str(points), n) for n in names)
         number, score = _assign_rows(entries, of, made_of, str(points), partly=True)
-        _write_rows(folder, "spacepoints", {"event_id": of, "measurement_id": made_of}, number, score)
+        rows = {"event_id": of, "measurement_id": made_of}
+        _write_rows(folder, "spacepoints", rows, number, score, metadata)
         files.append("spacepoints-tracks.root")
     return {"files": files, "n_hits": len(ids), "n_on_tracks": n_on_tracks}
 
@@ -270,15 +277,16 @@ def _write_rows(
     keys: Mapping[str, Ints],
     number: npt.NDArray[np.int32],
     score: npt.NDArray[np.float32],
+    metadata: Mapping[str, Any],
 ) -> None:
     types = dict.fromkeys(keys, "int64") | {n: kind for n, (kind, _) in COLUMNS.items()}
-    with table_writer(
-        folder / f"{tree}-tracks.root", tree, types, {"made_by": "smartpix run --join"}
-    ) as writer:
+    with table_writer(folder / f"{tree}-tracks.root", tree, types, metadata) as writer:
         writer.extend({**keys, "track_id": number, "track_score": score})
 
 
-def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
+def _join_events(
+    tracks: Path, events: Ints, original: Found, folder: Path, metadata: Mapping[str, Any]
+) -> dict[str, Any]:
     """An event file: its clusters, one entry an event."""
     stem = original.path.stem
     branches = read_branches(original.path, "events", ["event"], EXPECTED)
@@ -306,9 +314,7 @@ def _join_events(tracks: Path, events: Ints, original: Found, folder: Path) -> d
             records = ak.zip({"hit_id": ids, "track_id": number, "track_score": score})
             yield {"event": np.array([event]), "cluster": ak.unflatten(records, [len(ids)])}
 
-    with table_writer(
-        folder / f"{stem}-tracks.root", "events", types, {"made_by": "smartpix run --join"}
-    ) as writer:
+    with table_writer(folder / f"{stem}-tracks.root", "events", types, metadata) as writer:
         for row in rows():
             writer.extend(row)
     return {"files": [f"{stem}-tracks.root"], "n_hits": n_hits, "n_on_tracks": n_on_tracks}

@@ -1,5 +1,6 @@
-"""What one unit of a run gave, and its form on disk and on the way between processes: :mod:`smartpix.packed`,
-no pickle.
+"""The results of one unit of a run, and their form on disk and between processes.
+
+The form is that of :mod:`smartpix.packed`: unlike a pickle, a file of it cannot run code.
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ from tracking.runs.totals import Totals
 __all__ = ["KIND", "Part", "packed", "unpacked"]
 
 KIND = "part 1"
-"""With the number of the layout; one more whenever it or what a number means changes."""
+"""With the number of the layout. It grows whenever the layout or the meaning of a number changes, so that older
+parts are made again."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one unit gave: its sums, and what goes into the files of results."""
+    """The results of one unit: its sums, and what goes into the files of results."""
 
     totals: Totals
     outputs: Outputs
 
 
 def packed(part: Part) -> bytes:
-    """A part as it is sent and kept: packed once, by whoever ran the unit."""
-    totals = {f.name: _told(getattr(part.totals, f.name)) for f in fields(Totals)}
+    """A part as it is sent and kept. The process that ran the unit packs it, once."""
+    totals = {f.name: _tree(getattr(part.totals, f.name)) for f in fields(Totals)}
     outputs = {
-        file: {name: _column(values) for name, values in columns.items()}
+        file: {name: _packed_column(values) for name, values in columns.items()}
         for file, columns in part.outputs.items()
     }
     return pack({"totals": totals, "outputs": outputs}, KIND)
@@ -52,7 +54,7 @@ def unpacked(content: bytes) -> Part:
     tree = unpack(content, KIND)
     try:
         outputs = {
-            file: {name: _column_again(told) for name, told in columns.items()}
+            file: {name: _unpacked_column(column) for name, column in columns.items()}
             for file, columns in tree["outputs"].items()
         }
         if not {"tracks.root"} <= outputs.keys() <= {"tracks.root", *EXTRA}:
@@ -62,67 +64,70 @@ def unpacked(content: bytes) -> Part:
         raise ValueError(f"its layout is another ({type(error).__name__}: {error})") from error
 
 
-# --- sums
+# --- sums: what smartpix.packed takes are arrays, texts and numbers, in lists and dictionaries
 
 
-def _told(value: Any) -> Any:
+def _tree(value: Any) -> Any:
     if isinstance(value, hist.Hist):
-        return {"axes": [_axis(axis) for axis in value.axes], "counts": np.asarray(value.view(flow=True))}
+        axes = [_axis_description(axis) for axis in value.axes]
+        return {"axes": axes, "counts": np.asarray(value.view(flow=True))}
     if isinstance(value, TrackResiduals):
         return asdict(value)
     if isinstance(value, dict):
-        return {name: _told(inner) for name, inner in value.items()}
-    return [_told(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _tree(inner) for name, inner in value.items()}
+    return [_tree(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _totals(told: Mapping[str, Any]) -> Totals:
-    plain = Totals()
-    found: dict[str, Any] = {}
+def _totals(tree: Mapping[str, Any]) -> Totals:
+    """The sums, each of the type and shape that it has in a new :class:`Totals`."""
+    empty = Totals()
+    sums: dict[str, Any] = {}
     for name in (f.name for f in fields(Totals)):
-        value, usual = told[name], getattr(plain, name)
+        value, default = tree[name], getattr(empty, name)
         if name in ("efficiency", "tracks"):
-            found[name] = {variable: _histogram(inner) for variable, inner in value.items()}
+            sums[name] = {variable: _histogram(inner) for variable, inner in value.items()}
         elif name in ("vertex_efficiency", "pulls"):
-            found[name] = None if value is None else _histogram(value)
+            sums[name] = None if value is None else _histogram(value)
         elif name == "ms":
-            found[name] = {stage: float(ms) for stage, ms in value.items()}
+            sums[name] = {stage: float(ms) for stage, ms in value.items()}
         elif name == "track_residuals":
-            found[name] = [_residuals_of_tracks(inner) for inner in value]
+            sums[name] = [_track_residuals(inner) for inner in value]
         elif name == "residuals":
-            found[name] = [_residuals(inner) for inner in value]
+            sums[name] = [_residuals(inner) for inner in value]
         elif name == "vertex_residuals":
-            found[name] = [_shaped(inner, (len(inner), 2)) for inner in value]
-        elif isinstance(usual, np.ndarray):
-            found[name] = _shaped(value, usual.shape)
-        elif type(value) is type(usual):
-            found[name] = value
+            sums[name] = [_shaped(inner, (len(inner), 2)) for inner in value]
+        elif isinstance(default, np.ndarray):
+            sums[name] = _shaped(value, default.shape)
+        elif type(value) is type(default):
+            sums[name] = value
         else:
             raise TypeError(f"{name} is {value!r:.40}")
-    if len(told) != len(found):
+    if len(tree) != len(sums):
         raise ValueError("it has other sums")
-    return Totals(**found)
+    return Totals(**sums)
 
 
 def _shaped(array: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The array, if it is one of this shape."""
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise TypeError(f"no array of shape {shape}")
     return array
 
 
-def _residuals_of_tracks(told: Mapping[str, Any]) -> TrackResiduals:
-    n = len(told["pt"])
+def _track_residuals(tree: Mapping[str, Any]) -> TrackResiduals:
+    n = len(tree["pt"])
     shapes = {"pt": (n,), "eta": (n,), "residual": (n, 5), "pull": (n, 5)}
-    return TrackResiduals(**{name: _shaped(told[name], shape) for name, shape in shapes.items()})
+    return TrackResiduals(**{name: _shaped(tree[name], shape) for name, shape in shapes.items()})
 
 
-def _residuals(told: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+def _residuals(tree: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
     names = ("barrel", *TARGETS, *(f"sigma_{name}" for name in TARGETS))
-    n = len(told["barrel"])
-    return {name: _shaped(told[name], (n,)) for name in names}
+    n = len(tree["barrel"])
+    return {name: _shaped(tree[name], (n,)) for name in names}
 
 
-def _axis(axis: Any) -> list[Any]:
-    """Kind, name and what makes it; for the kinds that :mod:`tracking.metrics` and its like fill."""
+def _axis_description(axis: Any) -> list[Any]:
+    """Kind, name and arguments of an axis, of the kinds that :mod:`tracking.metrics` and its like fill."""
     match type(axis).__name__:
         case "Variable":
             return ["Variable", axis.name, [float(edge) for edge in axis.edges]]
@@ -137,25 +142,26 @@ def _axis(axis: Any) -> list[Any]:
     raise TypeError(f"an axis of kind {type(axis).__name__} cannot be packed")
 
 
-def _axis_again(kind: str, name: str, made_of: list[Any]) -> Any:
+def _described_axis(kind: str, name: str, arguments: list[Any]) -> Any:
+    # Named one by one: the kind comes from a file, and must not choose what is called.
     if kind in ("Variable", "StrCategory"):
-        return getattr(hist.axis, kind)(made_of, name=name)
+        return getattr(hist.axis, kind)(arguments, name=name)
     if kind in ("Regular", "Integer", "Boolean"):
-        return getattr(hist.axis, kind)(*made_of, name=name)
+        return getattr(hist.axis, kind)(*arguments, name=name)
     raise ValueError(f"an axis of kind {kind}")
 
 
-def _histogram(told: Mapping[str, Any]) -> hist.Hist:
-    histogram = hist.Hist(*(_axis_again(*axis) for axis in told["axes"]), storage=hist.storage.Int64())
+def _histogram(tree: Mapping[str, Any]) -> hist.Hist:
+    histogram = hist.Hist(*(_described_axis(*axis) for axis in tree["axes"]), storage=hist.storage.Int64())
     view = histogram.view(flow=True)
-    view[...] = _shaped(told["counts"], view.shape)
+    view[...] = _shaped(tree["counts"], view.shape)
     return histogram
 
 
 # --- what goes into files: columns, jagged records of entries, rows of lists, texts
 
 
-def _column(values: Any) -> Any:
+def _packed_column(values: Any) -> Any:
     if isinstance(values, ak.Array):
         flat = ak.flatten(values)
         return {
@@ -169,12 +175,12 @@ def _column(values: Any) -> Any:
     return values
 
 
-def _column_again(told: Any) -> Any:
-    if isinstance(told, (np.ndarray, str)):
-        return told
-    n = told["n"]
-    if "fields" in told:
-        return ak.unflatten(ak.zip(told["fields"]), n)
-    if n.sum() != len(told["values"]):
+def _unpacked_column(column: Any) -> Any:
+    if isinstance(column, (np.ndarray, str)):
+        return column
+    n = column["n"]
+    if "fields" in column:
+        return ak.unflatten(ak.zip(column["fields"]), n)
+    if n.sum() != len(column["values"]):
         raise ValueError("rows of another length")
-    return np.split(told["values"], np.cumsum(n)[:-1]) if len(n) else []
+    return np.split(column["values"], np.cumsum(n)[:-1]) if len(n) else []

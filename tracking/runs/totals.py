@@ -12,7 +12,7 @@ import hist
 import numpy as np
 import numpy.typing as npt
 
-from seeding.references import window
+from seeding.edges import Edges
 from seeding.table import is_straight
 from smartpix.estimate.base import truth_targets
 from smartpix.schema import TARGETS
@@ -85,14 +85,18 @@ class Totals:
     vertex_residuals: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
     def add(
-        self, chain: Chain, result: EventResult, record: ak.Record,
-        truth: metrics.EventTruth | None, tracks: metrics.TrackScore | None,
-    ) -> None:  # fmt: skip
-        """Add one event: its result, its record and, where there is truth, its truth and the tracks'
-        score.
+        self,
+        chain: Chain,
+        result: EventResult,
+        record: ak.Record,
+        reference: Edges,
+        truth: metrics.EventTruth | None,
+        tracks: metrics.TrackScore | None,
+    ) -> None:
+        """Add one event: its result, its record, the edges of the reference window and, where there is truth,
+        its truth and the tracks' score.
         """
-        header, options = chain.header, chain.options
-        reference = window(result.hits, header.detector, chain.pairs, header.field, options.window)
+        header = chain.header
         self.n_events += 1
         self.n_hits += len(result.hits)
         self.n_edges += len(result.edges)

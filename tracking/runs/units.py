@@ -1,35 +1,50 @@
 """The work of a run in units: ranges of a file's entries that are run, kept and merged as a whole.
 
-Whoever runs them, in whatever order, the units merged in their order give the same numbers: one process runs
-them in turn.
+The units merged in their order give the same numbers, whichever processes ran them and in whatever order.
+One process runs them in turn.
 """
 
 from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import awkward as ak
 
-from smartpix.io.events import EventFile, iterate
+from seeding.edges import Edges
+from seeding.references import window
+from smartpix.io.events import EventFile, EventReader, reading_events
 from smartpix.schema import InputError, check, one_line
 from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.options import RunOptions
 from tracking.runs.outputs import joined_outputs, outputs_of
 from tracking.runs.part import Part, packed
+from tracking.runs.sources import Sources
 from tracking.runs.totals import Totals
 
-__all__ = ["Outcome", "Unit", "packed_unit", "plan_units", "run_events", "run_here", "run_unit"]
+__all__ = [
+    "FinishedUnit",
+    "Outcome",
+    "ScoredEvent",
+    "Unit",
+    "finished_unit",
+    "plan_units",
+    "run_events",
+    "run_here",
+    "run_unit",
+    "scored_events",
+]
 
 READ = 10
 """Events read at a time."""
 PACKAGES = ("smartpix", "seeding", "tracking")
 
 _warm: set[tuple[RunOptions, type]] = set()
+"""Chains that ran once in this process, so that compilation is in no event's times."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,36 @@ class Unit:
         return self.stop - self.start
 
 
-Outcome = tuple[Unit, bytes | InputError]
-"""Of a unit: its packed part, or what is wrong with its file."""
+@dataclass(frozen=True)
+class ScoredEvent:
+    """What a run knows of one event.
+
+    Attributes:
+        n_window: edges of the reference window.
+        truth, score: None without truth.
+    """
+
+    result: EventResult
+    record: ak.Record
+    n_window: int
+    truth: metrics.EventTruth | None
+    score: metrics.TrackScore | None
+
+
+Watch = Callable[[Unit, int, ScoredEvent], None]
+"""Called with every event that this process ran: its unit, its place in the unit, and what is known of it."""
+
+
+@dataclass(frozen=True)
+class FinishedUnit:
+    """The part of a unit: packed, as it is kept, and as it is where this process made it."""
+
+    content: bytes
+    part: Part
+
+
+Outcome = tuple[Unit, FinishedUnit | bytes | InputError]
+"""Of a unit: its part, packed alone where another process made it, or what is wrong with its file."""
 
 
 def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
@@ -82,21 +125,31 @@ def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
 
 def run_events(
     chain: Chain, path: str | Path, totals: Totals, start: int = 0, stop: int | None = None
-) -> Iterator[tuple[EventResult, ak.Record, metrics.EventTruth | None, metrics.TrackScore | None]]:
-    """Run the chain over events of a file and add them up.
+) -> Iterator[ScoredEvent]:
+    """Run the chain over events of a file and add them to ``totals``.
 
-    Yields:
-        For every event the result, its record, its truth and the tracks' score (None without truth).
+    Raises:
+        InputError: the file cannot be used.
     """
+    with reading_events(path) as reader:
+        yield from scored_events(chain, reader, totals, start, stop)
+
+
+def scored_events(
+    chain: Chain, reader: EventReader, totals: Totals, start: int = 0, stop: int | None = None
+) -> Iterator[ScoredEvent]:
+    """As :func:`run_events`, from a file that is open."""
     kind = (chain.options, type(chain.estimator))
-    for file, events in iterate(path, READ, start, stop):
+    file = reader.file
+    pileup = metrics.pileup_of(file.header.made_by)
+    for events in reader.events(READ, start, stop):
         totals.truth = file.has_truth
-        pileup = metrics.pileup_of(file.header.made_by)
         for record in events:
             if kind not in _warm and len(record["clusters"]):
                 chain.warm_up(record["clusters"])
                 _warm.add(kind)
             result = chain.event(int(record["event"]), record["clusters"])
+            reference = _reference(chain, result)
             truth = score = None
             if file.has_truth:
                 layers = chain.options.findable_layers
@@ -104,12 +157,24 @@ def run_events(
                     record["clusters"], record["particles"], result.hits.layer, pileup, layers
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
-            totals.add(chain, result, record, truth, score)
-            yield result, record, truth, score
+            totals.add(chain, result, record, reference, truth, score)
+            yield ScoredEvent(result, record, len(reference), truth, score)
 
 
-def run_unit(chain: Chain, unit: Unit) -> Part:
+def _reference(chain: Chain, result: EventResult) -> Edges:
+    """The edges of the reference window, which the chain has searched already where they are its graph."""
+    header, options = chain.header, chain.options
+    if options.graph == "window":
+        return result.edges
+    return window(result.hits, header.detector, chain.pairs, header.field, options.window)
+
+
+def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = None) -> Part:
     """Run the chain over the entries of a unit.
+
+    Args:
+        sources: to read from.
+        watch: called with every event.
 
     Raises:
         InputError: the file is damaged, is not there or is not the one that was planned with.
@@ -117,23 +182,25 @@ def run_unit(chain: Chain, unit: Unit) -> Part:
     path = Path(unit.path)
     if path.is_file() and ((stat := path.stat()).st_size, stat.st_mtime_ns) != (unit.size, unit.changed):
         raise InputError(f"{path}: has changed since the run began; run it again")
-    totals = Totals()
-    outputs = [
-        outputs_of(result, truth, score, chain.options.write)
-        for result, _, truth, score in run_events(chain, path, totals, unit.start, unit.stop)
-    ]
+    totals, outputs = Totals(), []
+    events = scored_events(chain, sources.reader(path), totals, unit.start, unit.stop)
+    for entry, event in enumerate(events):
+        outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write))
+        if watch is not None:
+            watch(unit, entry, event)
     return Part(totals, joined_outputs(outputs))
 
 
-def packed_unit(chain: Chain, unit: Unit) -> bytes:
-    """The part of a unit, packed.
+def finished_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = None) -> FinishedUnit:
+    """As :func:`run_unit`, with its part packed.
 
     Raises:
         InputError: as :func:`run_unit`, or whatever else goes wrong with these events, and where: files after
             this one are still to be run.
     """
     try:
-        return packed(run_unit(chain, unit))
+        part = run_unit(chain, unit, sources, watch)
+        return FinishedUnit(packed(part), part)
     except InputError:
         raise
     except MemoryError as error:
@@ -161,10 +228,12 @@ def _place(error: BaseException) -> str:
     return ours[-1]
 
 
-def run_here(chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
+def run_here(
+    chain: Chain, units: Iterable[Unit], sources: Sources, watch: Watch | None = None
+) -> Iterator[Outcome]:
     """Run the units in turn."""
     for unit in units:
         try:
-            yield unit, packed_unit(chain, unit)
+            yield unit, finished_unit(chain, unit, sources, watch)
         except InputError as error:
             yield unit, error

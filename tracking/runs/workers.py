@@ -21,8 +21,9 @@ from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.chain import Chain
 from tracking.options import RunOptions, from_mapping
-from tracking.runs.unfinished import WEIGHTS, sums_of_weights
-from tracking.runs.units import Outcome, Unit, packed_unit
+from tracking.provenance import WEIGHTS, sums_of_weights
+from tracking.runs.sources import Sources
+from tracking.runs.units import Outcome, Unit, finished_unit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -202,7 +203,8 @@ def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
             f"{unit.path}: is not there on {machine}; the workers need the files under the same path"
         )
     _keep_memory()
-    return packed_unit(_chain_of(content), unit)
+    with Sources() as sources:
+        return finished_unit(_chain_of(content), unit, sources).content
 
 
 def _keep_memory() -> None:

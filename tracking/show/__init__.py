@@ -1,4 +1,4 @@
-"""One event as a page that a browser shows."""
+"""One event as a page that a browser shows, and what all figures share."""
 
 from typing import TYPE_CHECKING
 

@@ -16,6 +16,7 @@ from smartpix.io.events import event_numbers, iterate
 from smartpix.schema import InputError
 from tracking.chain import Chain
 from tracking.options import RunOptions
+from tracking.provenance import chain_provenance
 from tracking.show.content import event_content, pack
 
 __all__ = ["display_event"]
@@ -47,8 +48,10 @@ def display_event(
     chain = Chain.for_header(file.header, options)
     result = chain.event(number, events[0]["clusters"])
     content = event_content(chain, result, events[0], file.has_truth)
+    record = chain_provenance("smartpix display", [path], options)
+    whole = {"file": file.path.name, **content, "provenance": record}
     with replace_when_done(target) as beside:
-        beside.write_text(page({"file": file.path.name, **content}), encoding="utf-8")
+        beside.write_text(page(whole), encoding="utf-8")
     return {
         "file": str(target),
         "events": str(path),

@@ -30,12 +30,11 @@ import pytest
 import uproot
 
 import tracking
-from smartpix.io.events import iterate, open_events
-from smartpix.io.write import write_events
+from smartpix.io.events import open_events
 from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from smartpix.staging import MARK, sweep
-from tests.helpers import REPOSITORY, mark_of_the_dead
+from tests.helpers import REPOSITORY, damaged, mark_of_the_dead
 from tests.left_out import needs
 from tracking import chain as chain_module
 from tracking.chain import Chain
@@ -44,10 +43,12 @@ from tracking.inputs import expand
 from tracking.options import RunOptions
 from tracking.runs import driver, unfinished, units
 from tracking.runs.driver import run
+from tracking.runs.lock import LOCK_CONTENT, run_lock
 from tracking.runs.outputs import EXTRA
 from tracking.runs.part import KIND, packed, unpacked
 from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
-from tracking.runs.unfinished import OF_A_RUN, alone_in, begin, made_with, store_part
+from tracking.runs.sources import Sources
+from tracking.runs.unfinished import dependencies, open_parts, store_part
 from tracking.runs.workers import DASK_TRIM, _chain_of, _run_there, connect, described
 
 distributed = pytest.importorskip("distributed")
@@ -223,7 +224,9 @@ def stopped(copies, options, tmp_path, monkeypatch):
 
 def test_a_run_that_was_interrupted_does_the_rest_alone(copies, options, stopped, here, monkeypatch):
     run_unit, done = units.run_unit, []
-    monkeypatch.setattr(units, "run_unit", lambda chain, unit: done.append(unit) or run_unit(chain, unit))
+    monkeypatch.setattr(
+        units, "run_unit", lambda chain, unit, *more: done.append(unit) or run_unit(chain, unit, *more)
+    )
     run_into(stopped, copies, options)
     assert len(done) == 14
     assert results(stopped) == here
@@ -251,7 +254,7 @@ def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weigh
 
 def test_a_part_of_other_options_is_never_taken(copies, options, stopped, caplog):
     narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
-    (stopped / "unfinished" / "run.json").write_text(json.dumps(made_with(narrow, 1)))
+    (stopped / "unfinished" / "run.json").write_text(json.dumps(dependencies(narrow, 1)))
     run_into(stopped, copies, narrow)
     assert "are done already" not in caplog.text
 
@@ -450,7 +453,7 @@ def test_a_run_that_was_stopped_while_it_moved_its_results_goes_on(
             with pytest.raises(KeyboardInterrupt):
                 run(files["second"], tmp_path, options, figures=False)
         else:
-            patched.setattr(driver, "clear", lambda folder: None)
+            patched.setattr(driver, "remove_parts", lambda folder: None)
             run(files["second"], tmp_path, options, figures=False)
     run(files["second"], tmp_path, options, figures=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -486,8 +489,8 @@ def test_a_part_that_is_damaged_or_of_another_layout_is_done_anew(
     ):  # fmt: skip
         second.write_bytes(damage)
         with monkeypatch.context() as patched:
-            patched.setattr(driver, "_write", lambda *arguments: {})
-            patched.setattr(driver, "clear", lambda folder: None)
+            patched.setattr(driver, "_publish", lambda *arguments: None)
+            patched.setattr(driver, "remove_parts", lambda folder: None)
             run_into(stopped, copies, options)
         err = caplog.text
         caplog.clear()
@@ -554,7 +557,8 @@ def test_parts_come_back_to_the_last_bit(files, options, name, extra):
     opened = open_events(files[name])
     chain = Chain.for_header(opened.header, options)
     for unit in units.plan_units([opened], 3):
-        part = units.run_unit(chain, unit)
+        with Sources() as sources:
+            part = units.run_unit(chain, unit, sources)
         again = unpacked(packed(part))
         assert packed(again) == packed(part)
         for field in dataclasses.fields(part.totals):
@@ -578,23 +582,6 @@ def test_parts_come_back_to_the_last_bit(files, options, name, extra):
                     assert values == other
                 else:
                     assert (values.dtype, values.tobytes()) == (other.dtype, other.tobytes())
-
-
-def damaged(source, path):
-    """A copy of an event file whose third event cannot be read."""
-    parted = path.with_suffix(".parted")
-    write_events(
-        parted,
-        open_events(source).header,
-        (events for _, events in iterate(source, step=1)),
-        events_per_chunk=1,
-    )
-    with uproot.open(parted) as file:
-        seek = int(file["events"]["cluster_x"].member("fBasketSeek")[2])
-    content = bytearray(parted.read_bytes())
-    content[seek : seek + 60] = bytes(60)
-    path.write_bytes(bytes(content))
-    parted.unlink()
 
 
 @pytest.mark.parametrize("where", ["here", "dask"])
@@ -637,10 +624,12 @@ def test_all_files_damaged_is_an_error(files, options, tmp_path):
 def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     chain = Chain.for_header(open_events(files["toy"]).header, options)
-    with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
-        units.run_unit(chain, dataclasses.replace(unit, size=unit.size + 1))
-    with pytest.raises(InputError, match=r"toy\.root: has changed since the run began"):
-        units.run_unit(chain, dataclasses.replace(unit, changed=unit.changed - 1))
+    for changed in ({"size": unit.size + 1}, {"changed": unit.changed - 1}):
+        with (
+            Sources() as sources,
+            pytest.raises(InputError, match=r"toy\.root: has changed since the run began"),
+        ):
+            units.run_unit(chain, dataclasses.replace(unit, **changed), sources)
 
 
 def test_workers_without_the_file_or_of_another_version_are_named(files, options):
@@ -829,23 +818,23 @@ def test_a_lock_that_no_run_made_stays_as_it_is(files, options, tmp_path, how):
 
 
 def test_the_lock_of_a_killed_run_is_taken_and_removed(files, options, tmp_path):
-    (tmp_path / ".lock").write_bytes(OF_A_RUN)
+    (tmp_path / ".lock").write_bytes(LOCK_CONTENT)
     run(files["single"], tmp_path, options, figures=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.json", "times.json", "tracks.root"]
 
 
 def test_a_lock_that_was_removed_since_it_was_opened_is_not_held(tmp_path, monkeypatch):
     """The run that held it has ended, and a third one may have made another."""
-    (tmp_path / ".lock").write_bytes(OF_A_RUN)
+    (tmp_path / ".lock").write_bytes(LOCK_CONTENT)
     flock = fcntl.flock
 
     def ended(*arguments):
         (tmp_path / ".lock").rename(tmp_path / "gone")
-        (tmp_path / ".lock").write_bytes(OF_A_RUN)
+        (tmp_path / ".lock").write_bytes(LOCK_CONTENT)
         return flock(*arguments)
 
     monkeypatch.setattr(fcntl, "flock", ended)
-    with pytest.raises(InputError, match="another run is writing into this folder"), alone_in(tmp_path):
+    with pytest.raises(InputError, match="another run is writing into this folder"), run_lock(tmp_path):
         pass
     assert (tmp_path / ".lock").exists()
 
@@ -876,7 +865,7 @@ def test_a_lock_that_cannot_be_had_tells_why(tmp_path, monkeypatch, name, code, 
         return called(path, *more, **options)
 
     monkeypatch.setattr(os, name, refuse)
-    with pytest.raises(InputError, match=words), alone_in(tmp_path):
+    with pytest.raises(InputError, match=words), run_lock(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -887,12 +876,12 @@ def test_what_dead_runs_left_is_swept_once_and_not_with_every_part(files, option
         monkeypatch.setattr(module, "sweep", lambda parent: swept.append(parent) or sweep(parent))
     planned = units.plan_units([open_events(files["toy"])], 1)
     folder = tmp_path / "unfinished"
-    begin(folder, made_with(options, 1))
+    open_parts(folder, dependencies(options, 1))
     swept.clear()
     # Taken up again.
-    store_part(begin(folder, made_with(options, 1)), planned[0], b"smartpix part ")
+    store_part(open_parts(folder, dependencies(options, 1)), planned[0], b"smartpix part ")
     swept.clear()
-    made = begin(folder, made_with(options, 1))
+    made = open_parts(folder, dependencies(options, 1))
     for unit in planned:
         store_part(made, unit, b"")
     assert swept == [folder]
@@ -924,18 +913,18 @@ def test_a_run_that_was_killed_while_it_cleared_its_parts_is_taken_up(
 
 
 def test_a_unit_that_kills_its_workers_is_a_failure_of_its_file(options, files, client, tmp_path):
-    def die(chain, unit):
+    def die(*arguments):
         os._exit(1)
 
     def poison():
         from tracking.runs import workers
 
-        workers.packed_unit = die
+        workers.finished_unit = die
 
     def heal():
         from tracking.runs import units, workers
 
-        workers.packed_unit = units.packed_unit
+        workers.finished_unit = units.finished_unit
 
     def allow(n, dask_scheduler=None):
         before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
@@ -1008,7 +997,8 @@ def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
     again = _chain_of(described(chain))
     assert again.options == dataclasses.replace(narrow, gnn=options.gnn)
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
-    one, two = units.run_unit(chain, unit), units.run_unit(again, unit)
+    with Sources() as sources:
+        one, two = units.run_unit(chain, unit, sources), units.run_unit(again, unit, sources)
     one.totals.ms = two.totals.ms = {}
     assert packed(one) == packed(two)
 
@@ -1035,10 +1025,10 @@ def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(
     """Whatever the error is: no reader knows all kinds of damage."""
     run_unit = units.run_unit
 
-    def broken(chain, unit):
+    def broken(chain, unit, *more):
         if unit.path.endswith("toy-2.root"):
             raise KeyError("cluster_x")
-        return run_unit(chain, unit)
+        return run_unit(chain, unit, *more)
 
     monkeypatch.setattr(units, "run_unit", broken)
     summary = run(copies / "*.root", tmp_path / "out", options, figures=False)
@@ -1068,8 +1058,8 @@ def test_a_fault_of_ours_is_not_called_damage_and_says_where_it_is(files, error,
     chain = Chain.for_header(open_events(files["toy"]).header, RunOptions(graph="window", gnn="gnn-window"))
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     monkeypatch.setattr("tracking.chain.fit_tracks", fit)
-    with pytest.raises(InputError) as told:
-        units.packed_unit(chain, unit)
+    with Sources() as sources, pytest.raises(InputError) as told:
+        units.finished_unit(chain, unit, sources)
     line = str(told.value)
     assert words in line
     assert "\n" not in line

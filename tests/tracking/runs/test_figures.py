@@ -7,20 +7,15 @@ from matplotlib.collections import EventCollection
 from matplotlib.container import ErrorbarContainer
 
 from tracking.options import RunOptions
-from tracking.runs import figures
+from tracking.runs import event_figures, figures, rate_figures, residual_figures
 from tracking.runs.driver import run
-from tracking.runs.figures import bin_centers
+from tracking.show import style
 
 OF_TRACKS = {"track-pulls.png", "track-resolutions.png"}
 FIGURES = OF_TRACKS | {
     "residuals.png", "pulls.png", "efficiency.png", "fakes.png", "vertices.png", "cone-study.png",
     "event-display.png"
 }  # fmt: skip
-
-
-def test_bins_are_drawn_at_the_middle_of_their_own_kind():
-    np.testing.assert_allclose(bin_centers(np.array([0.0, 2.0, 4.0])), [1, 3])
-    np.testing.assert_allclose(bin_centers(np.array([1.0, 4.0, 16.0])), [2, 8])
 
 
 def figures_of(folder):
@@ -36,7 +31,7 @@ def drawn(files, three_vertices, weights, tmp_path_factory):
     """Of a run on six events: axes by figure, the summary, and what the figures were made of."""
     folder, axes, made_of = tmp_path_factory.mktemp("figures"), {}, []
     with pytest.MonkeyPatch.context() as patch:
-        real, real_figures = figures.figure, figures.write_figures
+        real, real_figures = style.figure, figures.write_figures
 
         @contextmanager
         def figure(path, *arguments, **options):
@@ -48,12 +43,13 @@ def drawn(files, three_vertices, weights, tmp_path_factory):
             made_of.extend(arguments)
             real_figures(*arguments)
 
-        patch.setattr(figures, "figure", figure)
+        for module in (event_figures, rate_figures, residual_figures):
+            patch.setattr(module, "figure", figure)
         patch.setattr(figures, "write_figures", write_figures)
         summary = run([three_vertices["true"], files["toy"]], folder, RunOptions(gnn=str(weights)))
     assert figures_of(folder) == FIGURES
     _, _, totals, shown, _ = made_of
-    return axes, summary, totals, shown
+    return axes, summary, totals, (shown.result, shown.truth)
 
 
 def points(axis, label=None):

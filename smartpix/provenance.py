@@ -1,0 +1,52 @@
+"""Where an output comes from: one record for every kind of file that is written.
+
+The record says nothing of when and where it was made, so that the same command gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from smartpix.files import sha256_of
+
+__all__ = ["PACKAGES", "provenance"]
+
+PACKAGES = ("smartpix", "awkward", "numba", "numpy", "torch", "uproot")
+"""The packages whose version may change a number, or how a file holds it."""
+
+
+def provenance(
+    command: str,
+    inputs: Iterable[str | Path],
+    options: Mapping[str, Any],
+    weights: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The record of an output, of what JSON can hold.
+
+    Args:
+        command: the command that makes it, as on the command line: ``"smartpix run"``.
+        inputs: files that it is made from.
+        options: all of them, defaults too.
+        weights: by name, the sha256 of weights and of their JSON.
+
+    Returns:
+        ``command``, ``versions`` of Python and :data:`PACKAGES`, ``inputs`` (sha256 by path as it was given),
+        ``weights`` and ``options``.
+    """
+    return {
+        "command": command,
+        "versions": _versions(),
+        "inputs": {str(path): sha256_of(Path(path)) for path in inputs},
+        "weights": dict(weights or {}),
+        "options": dict(options),
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -1,0 +1,69 @@
+"""Every file of a run is opened once and closed at the end."""
+
+import pytest
+
+from smartpix.io import events
+from smartpix.schema import InputError
+from tracking.options import RunOptions
+from tracking.runs import sources as module
+from tracking.runs.driver import run
+from tracking.runs.sources import Sources, open_inputs
+
+
+@pytest.fixture
+def sources():
+    with Sources() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Names of the files that are opened, one after another."""
+    real, names = events.uproot.open, []
+    monkeypatch.setattr(
+        events.uproot,
+        "open",
+        lambda path, *more, **options: names.append(path.name) or real(path, *more, **options),
+    )
+    return names
+
+
+def test_a_run_opens_every_file_once(files, weights, opened, tmp_path):
+    """Also where it is of several units, has figures, and its events are known by their numbers."""
+    options = RunOptions(gnn=str(weights), write=("tracks.csv",))
+    run([files["first"], files["second"]], tmp_path, options, events_per_unit=1)
+    assert sorted(opened) == [files["first"].name, files["second"].name]
+
+
+def test_a_file_is_opened_again_where_too_many_are_open(files, opened, monkeypatch):
+    monkeypatch.setattr(module, "MOST_OPEN", 1)
+    with Sources() as sources:
+        one = sources.reader(files["first"])
+        assert sources.reader(files["first"]) is one
+        assert len(sources.reader(files["second"]).numbers()) == 2
+        assert len(sources.reader(files["first"]).numbers()) == 2
+    assert opened == [files["first"].name, files["second"].name, files["first"].name]
+
+
+def test_files_with_and_without_truth_do_not_go_together(files, sources):
+    with pytest.raises(InputError, match="one has truth and the other none"):
+        open_inputs(sources, [files["first"], files["bare"]])
+
+
+def test_files_of_another_field_do_not_mix(files, sources):
+    with pytest.raises(InputError, match="another detector or field"):
+        open_inputs(sources, [files["toy"], files["field"]])
+    opened, failed = open_inputs(sources, [files["first"], files["second"]])
+    assert [f.path for f in opened] == [files["first"], files["second"]]
+    assert failed == {}
+
+
+def test_files_that_cannot_be_opened_are_named_beside_the_others(files, sources, tmp_path):
+    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
+    opened, failed = open_inputs(sources, [tmp_path / "bad.root", files["first"]])
+    assert [f.path for f in opened] == [files["first"]]
+    assert list(failed) == [str(tmp_path / "bad.root")]
+    with pytest.raises(InputError, match=r"bad\.root: not a readable ROOT file"):
+        open_inputs(sources, [tmp_path / "bad.root"])
+    with pytest.raises(InputError, match=r"none of the 2 files can be used; the first: .*bad"):
+        open_inputs(sources, [tmp_path / "bad.root", tmp_path / "missing.root"])

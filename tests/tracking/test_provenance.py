@@ -1,0 +1,76 @@
+"""Every output tells what it was made from: in itself, or with its checksum in the summary beside it."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+
+import pyarrow.parquet as pq
+import pytest
+import uproot
+
+from tests.tracking.show.test_display import data_of
+from tracking.options import RunOptions
+from tracking.provenance import chain_provenance, sums_of_weights
+from tracking.runs.driver import run
+from tracking.runs.outputs import EXTRA
+from tracking.show.display import display_event
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def options(weights):
+    return RunOptions(gnn=str(weights), write=EXTRA)
+
+
+def plain(value):
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value))
+
+
+def record_in(path):
+    if path.suffix == ".root":
+        with uproot.open(path) as file:
+            return json.loads(str(file["metadata"]))["provenance"]
+    if path.suffix == ".parquet":
+        return json.loads(pq.read_schema(path).metadata[b"smartpix"])["provenance"]
+    return json.loads(path.read_text())["provenance"]
+
+
+def test_a_record_has_inputs_weights_options_and_versions(files, weights, options):
+    record = chain_provenance("smartpix run", [files["first"]], options)
+    assert record["command"] == "smartpix run"
+    assert record["inputs"] == {str(files["first"]): sha256(files["first"])}
+    assert record["weights"]["gnn"] == [sha256(weights), sha256(weights.with_suffix(".json"))]
+    assert record["options"] == asdict(options)
+    assert record["versions"]["smartpix"] == version("smartpix")
+    assert {"python", "numpy", "numba", "torch"} <= record["versions"].keys()
+    assert "shape" not in sums_of_weights(options)
+
+
+def test_every_result_of_a_run_has_the_record_or_its_checksum_beside_it(files, options, tmp_path):
+    summary = run([files["first"], files["second"]], tmp_path, options, join=files["toy"])
+    record = plain(chain_provenance("smartpix run", [files["first"], files["second"]], options))
+    told = json.loads((tmp_path / "summary.json").read_text())
+    with_record = {
+        "tracks.root",
+        "edges.root",
+        "edges.parquet",
+        "tracks.parquet",
+        "summary.json",
+        "toy-tracks.root",
+    }
+    for name in with_record:
+        assert record_in(tmp_path / name) == record, name
+    for name in set(summary["written"]) - {"summary.json"}:
+        assert told["sha256"][name] == sha256(tmp_path / name), name
+    assert any(name.endswith("_smartpix.csv") for name in told["sha256"])
+
+
+def test_a_page_has_the_record(files, options, tmp_path):
+    display_event(files["first"], None, tmp_path / "x.html", options)
+    record = chain_provenance("smartpix display", [files["first"]], options)
+    assert data_of(tmp_path / "x.html")["provenance"] == plain(record)

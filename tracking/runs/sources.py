@@ -1,0 +1,110 @@
+"""The event files of a run, opened once each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from smartpix.io.events import EventFile, EventReader, reading_events
+from smartpix.schema import InputError
+from tracking.inputs import none_usable
+
+__all__ = ["MOST_OPEN", "Sources", "open_inputs"]
+
+MOST_OPEN = 64
+"""Files that stay open together. Systems allow a process 256 and more, and a file of many is opened a second
+time at the most: it is checked before the run, and read in it."""
+
+
+class Sources:
+    """Readers of event files by path, that stay open from one use to the next.
+
+    Of more than ``MOST_OPEN`` files, that one is closed which was not used for longest.
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, tuple[EventReader, ExitStack]] = OrderedDict()
+
+    def __enter__(self) -> Sources:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        while self._open:
+            self._close_oldest()
+
+    def reader(self, path: str | Path) -> EventReader:
+        """The reader of a file, which is opened if it is not open.
+
+        Raises:
+            InputError: as :func:`smartpix.io.events.open_events`.
+        """
+        path = Path(path)
+        key = path.absolute()
+        if key not in self._open:
+            with ExitStack() as stack:
+                reader = stack.enter_context(reading_events(path))
+                self._open[key] = reader, stack.pop_all()
+            if len(self._open) > MOST_OPEN:
+                self._close_oldest()
+        self._open.move_to_end(key)
+        return self._open[key][0]
+
+    def _close_oldest(self) -> None:
+        _, (_, stack) = self._open.popitem(last=False)
+        stack.close()
+
+
+def open_inputs(sources: Sources, files: Sequence[str | Path]) -> tuple[list[EventFile], dict[str, str]]:
+    """Open and check all files of a run.
+
+    Returns:
+        Those that can be used, and of the others the path and what is wrong.
+
+    Raises:
+        InputError: none can be used, or the files are of different detectors or fields.
+    """
+    opened, failed = [], {}
+    for path in files:
+        try:
+            opened.append(sources.reader(path).file)
+        except InputError as error:
+            failed[str(path)] = str(error)
+    if not opened:
+        raise none_usable(failed)
+    for other in opened[1:]:
+        _check_alike(opened[0], other)
+    return opened, failed
+
+
+def _check_alike(first: EventFile, other: EventFile) -> None:
+    """Check that one chain can run both files.
+
+    Raises:
+        InputError: it cannot.
+    """
+    one, two = first.header, other.header
+    same = two.field == one.field and all(
+        np.array_equal(two.detector.columns[n], one.detector.columns[n]) for n in one.detector.columns
+    )
+    if not same:
+        raise InputError(
+            f"{other.path}: has another detector or field than {first.path}; run them one by one"
+        )
+    if other.has_truth != first.has_truth:
+        raise InputError(
+            f"{other.path} and {first.path}: one has truth and the other none; run them one by one"
+        )
+    if two.slices != one.slices:
+        raise InputError(
+            f"{other.path}: has slices {two.slices} and {first.path} {one.slices}; run them one by one"
+        )
