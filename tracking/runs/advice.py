@@ -25,7 +25,7 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
         summary: of :meth:`tracking.runs.totals.Totals.summary`.
         n_layers: of the detector.
     """
-    told = []
+    lines = []
     if summary["n_events"] == 0:
         return [
             "there are no events in what was given, so that all numbers are empty; look at how the files "
@@ -33,7 +33,7 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
         ]
     few = n_layers < options.build.min_hits
     if few:
-        told.append(
+        lines.append(
             f"a track takes {options.build.min_hits} hits on different layers and the detector has "
             f"{n_layers}, so that none "
             f"can be found; set build.min_hits={n_layers} (--set)"
@@ -48,13 +48,13 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
             else f"charged, pT > {MIN_PT} GeV, |eta| < {MAX_ETA}, clusters on at least {layers} layers (findable_layers); look "
             "at the unit of the particles' momenta (GeV) and at the layers of the detector"
         )
-        told.append(f"no particle counts as findable, so that there are no efficiencies: {why}")
+        lines.append(f"no particle counts as findable, so that there are no efficiencies: {why}")
     lost = (
         n_findable is not None and efficiency is not None and n_findable >= FEW_FINDABLE and efficiency < LOST
     )
     if not few and summary["n_hits"] >= FEW_HITS and (summary["n_tracks"] == 0 or lost):
         cone = options.cone
-        told.append(
+        lines.append(
             f"nearly nothing is found in {summary['n_hits']} hits. Particles must come from the beam line, "
             f"within "
             f"{cone.sigma_d0:g} mm (cone.sigma_d0) and {cone.sigma_z0:g} mm of z = 0 (cone.sigma_z0), with "
@@ -64,10 +64,10 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
             "unit (T), the positions' (mm), and the detector's axes"
         )
     if summary["features_outside"] > OUTSIDE:
-        told.append(
+        lines.append(
             f"{summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph "
             f"network "
             f"'{options.gnn}' was trained in, so its scores may be off; train one on such events (smartpix "
             f"train gnn)"
         )
-    return told
+    return lines

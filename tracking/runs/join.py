@@ -1,9 +1,9 @@
-"""A run's tracks back onto the files that its events were converted from: number and score of the track of
-every hit.
+"""The tracks of a run joined to the files that its events were converted from.
 
-The files stay as they are. Beside the results stands, for every event of CSV files, ``<table>-tracks.csv``
-and, for ROOT files, ``<file>-tracks.root`` with a tree of the same name and entry order, so that it can be
-made a friend of theirs.
+Every hit of these files gets the number and the score of its track. The files stay as they are. Beside the
+results stands, for every event of CSV files, ``<table>-tracks.csv`` and, for ROOT files,
+``<file>-tracks.root`` with a tree of the same name and entry order, so that it can be made a friend of
+theirs.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ TABLES = {"trackml": ("hits", "hit_id"), "acts-csv": ("measurements", "measureme
 
 Ints = npt.NDArray[np.int64]
 Assigned = tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]
+"""Sorted ids of the hits on tracks of one event, with the numbers and scores of their tracks."""
+READ = 100
+"""Entries read at a time, since every reading opens the file."""
 
 
 def join_tracks(
@@ -88,11 +91,30 @@ def joined_names(original: Found, events: Sequence[int]) -> list[str]:
     return [f"{original.path.stem}-tracks.root"]
 
 
-def _of_entry(tracks: Path, entry: int) -> Assigned:
-    """Sorted ids of the hits on tracks of one event, with their tracks' numbers and scores."""
-    names = ("track_n_hits", "track_score", "hit_id")
-    branches = read_branches(tracks, "tracks", names, EXPECTED, start=entry, stop=entry + 1)
-    n_hits, score, ids = (ak.to_numpy(branches[n][0]) for n in names)
+class _Entries:
+    """Entries of branches, quick in any order that mostly rises."""
+
+    def __init__(self, path: Path, tree: str, names: Sequence[str]) -> None:
+        self._source = path, tree, names
+        self._start = -READ
+        self._branches: dict[str, ak.Array] = {}
+
+    def __getitem__(self, entry: int) -> list[npt.NDArray[Any]]:
+        """The branches of one entry."""
+        path, tree, names = self._source
+        if not 0 <= entry - self._start < READ:
+            self._start = entry
+            self._branches = read_branches(path, tree, names, EXPECTED, start=entry, stop=entry + READ)
+        return [ak.to_numpy(self._branches[name][entry - self._start]) for name in names]
+
+
+def _track_entries(tracks: Path) -> _Entries:
+    return _Entries(tracks, "tracks", ("track_n_hits", "track_score", "hit_id"))
+
+
+def _assigned(tracks: _Entries, entry: int) -> Assigned:
+    """The hits on tracks of one event; of a hit on two tracks, the one with the higher score."""
+    n_hits, score, ids = tracks[entry]
     number = np.repeat(np.arange(len(n_hits), dtype=np.int32), n_hits)
     order = np.lexsort((-score[number], ids))
     ids, number = ids[order], number[order]
@@ -100,9 +122,11 @@ def _of_entry(tracks: Path, entry: int) -> Assigned:
     return ids[first], number[first], score[number[first]]
 
 
-def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Track numbers and scores of the hits ``ids``."""
-    known, number, score = found
+def _assign(
+    assigned: Assigned, ids: Ints, where: str
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Track numbers and scores of the hits ``ids``; -1 and 0 of those on no track."""
+    known, number, score = assigned
     rows = rows_of(known, ids)
     lost = np.setdiff1d(known, ids)
     if len(lost):
@@ -110,7 +134,7 @@ def _assign(found: Assigned, ids: Ints, where: str) -> tuple[npt.NDArray[np.int3
             f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was "
             f"converted"
         )
-    # Row -1 is the last one, of no track.
+    # A hit that is not known has row -1, which is the last one.
     numbers, scores = np.append(number, np.int32(-1)), np.append(score, np.float32(0))
     return numbers[rows].astype(np.int32), scores[rows].astype(np.float32)
 
@@ -196,13 +220,14 @@ def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict
     table, name = TABLES[original.kind]
     prefixes = {int(p.removeprefix("event")): p for p in original.prefixes}
     _missing(events.tolist(), list(prefixes), original)
+    of_entries = _track_entries(tracks)
     files, n_hits, n_on_tracks = [], 0, 0
     for entry, event in enumerate(events.tolist()):
         stem = f"{prefixes[event]}-{table}"
         path = csv_of(original.path, stem)
         ids = read_csv(path, {name: "i8"}, "the table that was converted")[name]
         _check_once(ids, str(path))
-        number, score = _assign(_of_entry(tracks, entry), ids, str(path))
+        number, score = _assign(_assigned(of_entries, entry), ids, str(path))
         write_csv(folder / f"{stem}-tracks.csv", {name: ids, "track_id": number, "track_score": score})
         files.append(f"{stem}-tracks.csv")
         n_hits, n_on_tracks = n_hits + len(ids), n_on_tracks + int(np.sum(number >= 0))
@@ -222,21 +247,23 @@ def _join_acts_root(
         else _number_in_event(event)
     )
     _missing(events.tolist(), np.unique(event).tolist() if len(event) else [], original)
-    entries = {int(e): _of_entry(tracks, k) for k, e in enumerate(events)}
+    of_entries = _track_entries(tracks)
+    entries = {int(e): _assigned(of_entries, k) for k, e in enumerate(events)}
     number, score = _assign_rows(entries, event, ids, str(path))
     rows = {"event_nr": event, "measurement_id": ids}
     _write_rows(folder, "measurements", rows, number, score, metadata)
-    files, n_on_tracks = ["measurements-tracks.root"], int(np.sum(number >= 0))
+    files = ["measurements-tracks.root"]
+    n_hits, n_on_tracks = len(ids), int(np.sum(number >= 0))
     points = original.path / "spacepoints.root"
     if points.is_file():
         names = ("event_id", "measurement_id")
         branches = read_branches(points, "spacepoints", names, "the branches of ACTS's RootSpacePointWriter")
-        of, made_of = (flat_branch(branches[n], "i8", str(points), n) for n in names)
-        number, score = _assign_rows(entries, of, made_of, str(points), partly=True)
-        rows = {"event_id": of, "measurement_id": made_of}
+        event, ids = (flat_branch(branches[n], "i8", str(points), n) for n in names)
+        number, score = _assign_rows(entries, event, ids, str(points), partly=True)
+        rows = {"event_id": event, "measurement_id": ids}
         _write_rows(folder, "spacepoints", rows, number, score, metadata)
         files.append("spacepoints-tracks.root")
-    return {"files": files, "n_hits": len(ids), "n_on_tracks": n_on_tracks}
+    return {"files": files, "n_hits": n_hits, "n_on_tracks": n_on_tracks}
 
 
 def _number_in_event(event: Ints) -> Ints:
@@ -249,25 +276,30 @@ def _number_in_event(event: Ints) -> Ints:
     return np.arange(len(event)) - np.repeat(first, np.diff(np.append(first, len(event))))
 
 
-def _only(found: Assigned, ids: Ints) -> Assigned:
-    keep = np.isin(found[0], ids)
-    return found[0][keep], found[1][keep], found[2][keep]
+def _among(assigned: Assigned, ids: Ints) -> Assigned:
+    """Those of the hits that are among ``ids``."""
+    known, number, score = assigned
+    keep = np.isin(known, ids)
+    return known[keep], number[keep], score[keep]
 
 
 def _assign_rows(
     entries: Mapping[int, Assigned], event: Ints, ids: Ints, where: str, partly: bool = False
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Of rows of many events; ``partly``: not every measurement has one, as not every one is a space
-    point.
+    """Track numbers and scores of rows of many events.
+
+    Args:
+        partly: whether a measurement on a track may have no row, since not every one is a space point.
     """
     number, score = np.full(len(ids), -1, dtype=np.int32), np.zeros(len(ids), dtype=np.float32)
     by_event = np.argsort(event, kind="stable")
-    for e, found in entries.items():
+    for e, assigned in entries.items():
         rows = by_event[slice(*np.searchsorted(event, [e, e + 1], sorter=by_event))]
         if not partly:
             _check_once(ids[rows], f"{where}: event {e}")
-        of_event = _only(found, ids[rows]) if partly else found
-        number[rows], score[rows] = _assign(of_event, ids[rows], f"{where}: event {e}")
+        if partly:
+            assigned = _among(assigned, ids[rows])
+        number[rows], score[rows] = _assign(assigned, ids[rows], f"{where}: event {e}")
     return number, score
 
 
@@ -300,16 +332,17 @@ def _join_events(
         + "}",
     }
     n_hits = n_on_tracks = 0
+    of_entries = _track_entries(tracks)
+    hit_ids = _Entries(original.path, "events", ("cluster_hit_id",))
+    none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal n_hits, n_on_tracks
         for k, event in enumerate(there.tolist()):
-            part = read_branches(original.path, "events", ["cluster_hit_id"], EXPECTED, start=k, stop=k + 1)
-            ids = ak.to_numpy(part["cluster_hit_id"][0])
+            (ids,) = hit_ids[k]
             _check_once(ids, f"{original.path}: event {event}")
-            none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
-            found = _of_entry(tracks, entry_of[event]) if event in entry_of else none
-            number, score = _assign(found, ids, f"{original.path}: event {event}")
+            assigned = _assigned(of_entries, entry_of[event]) if event in entry_of else none
+            number, score = _assign(assigned, ids, f"{original.path}: event {event}")
             n_hits, n_on_tracks = n_hits + len(ids), n_on_tracks + int(np.sum(number >= 0))
             records = ak.zip({"hit_id": ids, "track_id": number, "track_score": score})
             yield {"event": np.array([event]), "cluster": ak.unflatten(records, [len(ids)])}

@@ -20,19 +20,19 @@ __all__ = ["SUMMARY", "TIMES", "check_in_the_way", "old_results", "signed", "wri
 
 SUMMARY = "summary.json"
 TIMES = "times.json"
-"""Of one run on one machine: all other files are the same whenever the same command is given."""
+"""The timings. All other files are the same whenever the same command is given."""
 SUMS = "sha256"
 
 
-def signed(name: str, told: Mapping[str, Any]) -> str:
-    """A JSON file's text that has, under ``sha256``, its own name with the sum of the text without it."""
-    sums = {other: value for other, value in told.get(SUMS, {}).items() if other != name}
-    own = hashlib.sha256(_text({**told, SUMS: sums}).encode()).hexdigest()
-    return _text({**told, SUMS: {**sums, name: own}})
+def signed(name: str, content: Mapping[str, Any]) -> str:
+    """The text of a JSON file with its own name under ``sha256``, and there the sum of the text without it."""
+    others = {other: value for other, value in content.get(SUMS, {}).items() if other != name}
+    signature = hashlib.sha256(_text({**content, SUMS: others}).encode()).hexdigest()
+    return _text({**content, SUMS: {**others, name: signature}})
 
 
-def _text(told: Mapping[str, Any]) -> str:
-    return json.dumps(told, indent=1) + "\n"
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
 def written_before(*lists: Path) -> dict[str, set[str]]:
@@ -45,8 +45,8 @@ def written_before(*lists: Path) -> dict[str, set[str]]:
             sums = read_json(path)[SUMS].items() if _is_file(path) else ()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        for name, told in sums:
-            known.setdefault(name, set()).add(str(told))
+        for name, value in sums:
+            known.setdefault(name, set()).add(str(value))
     return known
 
 
@@ -82,8 +82,8 @@ def _is_result(path: Path, known: Mapping[str, set[str]]) -> bool:
 
 def _is_signed(path: Path) -> bool:
     try:
-        text, told = read_text(path), read_json(path)
-        return path.name in told[SUMS] and text == signed(path.name, told)
+        text, content = read_text(path), read_json(path)
+        return path.name in content[SUMS] and text == signed(path.name, content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 

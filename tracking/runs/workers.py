@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 CHAIN = "chain 1"
 PER_WORKER = 2
-"""Units at a worker: one that runs and one that waits, so that nothing large queues up at the scheduler."""
+"""Units at a worker: one runs and one waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
 LOOPBACK = "127.0.0.1"
 PATIENCE = 10
@@ -112,7 +112,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
         log.warning("the scheduler at %s has no workers yet; waiting for them", address)
     # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one
     # is running.
-    content = described(chain)
+    content = packed_chain(chain)
     waiting = iter(units)
     running: dict[str, tuple[Future[bytes], Unit]] = {}
     ready = as_completed()
@@ -120,7 +120,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
         while True:
             wanted = PER_WORKER * max(1, _threads(client))
             while len(running) < wanted and (unit := next(waiting, None)) is not None:
-                future = client.submit(_run_there, content, unit, version("smartpix"), pure=False)
+                future = client.submit(_run_on_worker, content, unit, version("smartpix"), pure=False)
                 running[future.key] = future, unit
                 ready.add(future)
             if not running:
@@ -152,21 +152,25 @@ def _threads(client: Client) -> int:
         raise InputError(GONE) from error
 
 
-def described(chain: Chain) -> bytes:
-    """What a chain is made of: the file's header, the options, and which weights."""
+def packed_chain(chain: Chain) -> bytes:
+    """All that a chain is made from, to be set up on a worker: the header of the files, the options, and the
+    checksums of the weights.
+    """
     header = chain.header
-    given = {name: getattr(chain.options, name) for name in WEIGHTS}
+    names = {name: getattr(chain.options, name) for name in WEIGHTS}
     paths: dict[str, Any] = {
-        name: str(Path(v).absolute()) for name, v in given.items() if Path(v).suffix == ".safetensors"
+        name: str(Path(v).absolute()) for name, v in names.items() if Path(v).suffix == ".safetensors"
     }
     options = replace(chain.options, **paths)
-    told = {"field": header.field, "slices": list(header.slices), "made_by": dict(header.made_by)}
-    told |= {
+    content = {
+        "field": header.field,
+        "slices": list(header.slices),
+        "made_by": dict(header.made_by),
         "detector": dict(header.detector.columns),
         "options": asdict(options),
         "weights": sums_of_weights(options),
     }
-    return pack(told, CHAIN)
+    return pack(content, CHAIN)
 
 
 @lru_cache(maxsize=1)
@@ -176,22 +180,28 @@ def _chain_of(content: bytes) -> Chain:
     Raises:
         InputError: the weights here are others.
     """
-    told = unpack(content, CHAIN)
-    options = from_mapping(RunOptions(), told["options"], "options")
+    made_from = unpack(content, CHAIN)
+    options = from_mapping(RunOptions(), made_from["options"], "options")
     here = sums_of_weights(options)
-    for name, sums in told["weights"].items():
+    for name, sums in made_from["weights"].items():
         if here[name] != sums:
             raise InputError(
                 f"{getattr(options, name)}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"
             )
-    header = Header(Detector(told["detector"]), told["field"], tuple(told["slices"]), told["made_by"])
-    # What it warns of was said by the process that began the run.
+    detector, slices = Detector(made_from["detector"]), tuple(made_from["slices"])
+    header = Header(detector, made_from["field"], slices, made_from["made_by"])
+    # The process that began the run has shown the warnings.
     return Chain.for_header(header, options, report=lambda line: None)
 
 
-def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
-    """Runs on the worker."""
+def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:
+    """Run a unit in a worker's process; gives its packed part.
+
+    Args:
+        content: of :func:`packed_chain`.
+        expected: the version of smartpix that began the run.
+    """
     machine = socket.gethostname()
     if (found := version("smartpix")) != expected:
         raise InputError(
@@ -208,12 +218,11 @@ def _run_there(content: bytes, unit: Unit, expected: str) -> bytes:
 
 
 def _keep_memory() -> None:
-    """Let this process keep the memory of arrays it frees, as one does that dask did not start.
+    """Let this process keep the memory of arrays it frees, as processes do that dask did not start.
 
-    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``, by which glibc gives back every freed array at once and gets
-    it anew, page by
-    page, for the next: half as much time again for a run. A value that the user has chosen stays, and so do
-        other C libraries.
+    Dask's nanny sets ``MALLOC_TRIM_THRESHOLD_``. By it glibc gives every freed array back to the system and
+    gets the memory anew, page by page, for the next one: a run then takes half as long again. A value that
+    the user has chosen stays. Other C libraries stay as they are.
     """
     if os.environ.get("MALLOC_TRIM_THRESHOLD_") == DASK_TRIM and hasattr(
         libc := ctypes.CDLL(None), "mallopt"

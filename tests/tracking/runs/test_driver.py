@@ -49,7 +49,7 @@ from tracking.runs.part import KIND, packed, unpacked
 from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results, signed, written_before
 from tracking.runs.sources import Sources
 from tracking.runs.unfinished import dependencies, open_parts, store_part
-from tracking.runs.workers import DASK_TRIM, _chain_of, _run_there, connect, described
+from tracking.runs.workers import DASK_TRIM, _chain_of, _run_on_worker, connect, packed_chain
 
 distributed = pytest.importorskip("distributed")
 
@@ -635,9 +635,9 @@ def test_a_file_that_changes_during_the_run_is_left_out(copies, options, files):
 def test_workers_without_the_file_or_of_another_version_are_named(files, options):
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     with pytest.raises(InputError, match=r"elsewhere\.root: is not there on .*under the same path"):
-        _run_there(None, dataclasses.replace(unit, path="/elsewhere.root"), version("smartpix"))
+        _run_on_worker(None, dataclasses.replace(unit, path="/elsewhere.root"), version("smartpix"))
     with pytest.raises(InputError, match=r"has smartpix .* and 0\.0 started the run"):
-        _run_there(None, unit, "0.0")
+        _run_on_worker(None, unit, "0.0")
 
 
 def test_units_cover_every_entry_once_in_order(files):
@@ -738,11 +738,13 @@ def page_faults():
 def test_workers_keep_freed_memory(client, files, options):
     """Where dask has them give it back, by the value that is known of it."""
     unit = units.plan_units([open_events(files["single"])], 1)[0]
-    content = described(Chain.for_header(open_events(files["single"]).header, options))
+    content = packed_chain(Chain.for_header(open_events(files["single"]).header, options))
     set_by_dask = client.run(lambda: os.environ["MALLOC_TRIM_THRESHOLD_"])
     assert set(set_by_dask.values()) == {DASK_TRIM}
     for worker in set_by_dask:
-        client.submit(_run_there, content, unit, version("smartpix"), workers=[worker], pure=False).result()
+        client.submit(
+            _run_on_worker, content, unit, version("smartpix"), workers=[worker], pure=False
+        ).result()
         assert client.submit(page_faults, workers=[worker], pure=False).result() < 1000
 
 
@@ -980,10 +982,10 @@ def test_weights_that_differ_on_a_worker_are_named(files, options, weights, tmp_
         shutil.copy(weights.with_suffix(ending), tmp_path / f"w{ending}")
     header = open_events(files["single"]).header
     unit = units.plan_units([open_events(files["single"])], 1)[0]
-    content = described(Chain.for_header(header, RunOptions(gnn=str(tmp_path / "w.safetensors"))))
+    content = packed_chain(Chain.for_header(header, RunOptions(gnn=str(tmp_path / "w.safetensors"))))
     (tmp_path / "w.json").write_text((tmp_path / "w.json").read_text() + " ")
     with pytest.raises(InputError, match=r"w\.safetensors: is not there on .*, or is another one"):
-        _run_there(content, unit, version("smartpix"))
+        _run_on_worker(content, unit, version("smartpix"))
 
 
 def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
@@ -994,7 +996,7 @@ def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
         options, gnn=Path(options.gnn).name, write=EXTRA, cone=dataclasses.replace(options.cone, quantile=0.9)
     )
     chain = Chain.for_header(open_events(files["toy"]).header, narrow)
-    again = _chain_of(described(chain))
+    again = _chain_of(packed_chain(chain))
     assert again.options == dataclasses.replace(narrow, gnn=options.gnn)
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     with Sources() as sources:
@@ -1014,7 +1016,7 @@ def test_a_worker_says_no_warnings_again_and_its_stderr_stays(files, options, ca
     chain = Chain.for_header(open_events(files["toy"]).header, options)
     monkeypatch.setattr("tracking.runs.workers.Chain", Told)
     _chain_of.cache_clear()
-    _chain_of(described(chain))
+    _chain_of(packed_chain(chain))
     out, err = capsys.readouterr()
     assert (out, err) == ("", "of another thread\n")
 

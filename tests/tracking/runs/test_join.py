@@ -17,6 +17,7 @@ from tests.acts_files import read_rows, write_acts, write_acts_root
 from tests.helpers import REPOSITORY, convert_folder
 from tests.smartpix.convert.test_trackml import HITS, write_event
 from tracking.cli.main import main
+from tracking.runs import join
 from tracking.runs.join import check_events, join_tracks
 
 TABLE = REPOSITORY / "data" / "detector.csv"
@@ -167,6 +168,21 @@ def test_a_run_on_an_event_file_comes_back_to_it(files, weights, tmp_path, run, 
         assert on.keys() == found[event].keys()
         n_on += len(on)
     assert n_on > 100
+
+
+def test_entries_are_read_many_at_a_time_and_are_the_same(files, weights, tmp_path, run, monkeypatch):
+    assert run(files["toy"], "--set", f"gnn={weights}", "--write", "edges.root")[0] == 0
+    original, tracks = detect(files["toy"]), tmp_path / "out" / "tracks.root"
+    real, reads, joined = join.read_branches, [], []
+    monkeypatch.setattr(join, "read_branches", lambda *a, **more: reads.append(a) or real(*a, **more))
+    for read in (1, 3, 100):
+        monkeypatch.setattr(join, "READ", read)
+        reads.clear()
+        join_tracks(tracks, original, tmp_path)
+        joined.append((tmp_path / "toy-tracks.root").read_bytes())
+    assert joined[0] == joined[1] == joined[2]
+    # The numbers of the events on both sides, tracks, and ids of hits.
+    assert len(reads) == 4
 
 
 def reverse_ids(path):
