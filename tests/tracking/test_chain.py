@@ -255,7 +255,8 @@ def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_
     for name, path in (("usual", files["first"]), ("opposite", tmp_path / "negative.root")):
         totals, results = totals_of(Chain.for_header(open_events(path).header, options), path)
         found[name] = totals.summary()["track_efficiency"]
-        for result, _, truth, score in results:
+        for event in results:
+            result, truth, score = event.result, event.truth, event.score
             good = score.particle >= 0
             assert np.mean(np.sign(result.helices.qop[good]) == truth.charge[score.particle[good]]) > 0.97
     assert found["opposite"] >= found["usual"] - 0.05 > 0.7

@@ -159,6 +159,7 @@ def test_summary_file_holds_the_summary_and_the_options(toy_run):
     folder, summary = toy_run
     saved = json.loads((folder / "summary.json").read_text())
     options = saved.pop("options")
+    assert saved.pop("provenance")["options"] == options
     assert list(saved.pop("sha256")) == ["tracks.root", "summary.json"]
     times = json.loads((folder / "times.json").read_text())
     assert list(times.pop("sha256")) == ["tracks.root", "times.json"]
