@@ -30,6 +30,7 @@ from smartpix.io.physics_checks import (
     MOST_ELECTRONS,
     OVER_EDGE,
 )
+from smartpix.provenance import PACKAGES
 from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
 from tracking.runs.join import COLUMNS
 from tracking.runs.outputs import ACTS_COLUMNS
@@ -131,7 +132,7 @@ The tree `tracks` has one entry per event:
 - the branches of `hit_`: the hits of all tracks one after the other, inner first;
 - `n_track` and `n_hit`, the counters that ROOT needs.
 
-`metadata` holds files and options. Parameters are at the z axis, with the signs of ACTS and ATLAS: the point of
+`metadata` holds files, options and [provenance](#provenance). Parameters are at the z axis, with the signs of ACTS and ATLAS: the point of
 closest approach is `d0 * (-sin phi, cos phi)`.
 """
 
@@ -340,6 +341,26 @@ and labels that differ in number.
 """
 
 
+PROVENANCE = f"""
+## Provenance
+
+Whatever the chain makes tells where it comes from, in one record under the name `provenance`:
+
+| key | content |
+|---|---|
+| `command` | the command that made the output |
+| `versions` | of Python, {", ".join(PACKAGES)} |
+| `inputs` | the sha256 of each input file, by its path as it was given |
+| `weights` | by option, the sha256 of the weights and of their JSON |
+| `options` | all options, defaults too |
+
+The record is in the JSON string `metadata` of ROOT files, and in the JSON under the key `smartpix` of the parquet
+schema. It is also in `summary.json` and in the data of a display's page. CSV files and pictures have no place for
+it. Their own sha256 are under `sha256` in the `summary.json` beside them. The record has no time of day and no
+name of a machine, so the same command gives the same bytes.
+"""
+
+
 def table(prefix: str, columns: dict[str, schema.Column], head: str = "branch") -> str:
     """A Markdown table of one group of branches."""
     lines = [f"| {head} | type | unit | meaning |", "|---|---|---|---|"]
@@ -365,6 +386,7 @@ def formats() -> str:
     parts.append(
         f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}"
     )
+    parts.append(PROVENANCE.strip() + "\n")
     return wrap("\n".join(parts))
 
 
