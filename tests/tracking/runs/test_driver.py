@@ -786,14 +786,14 @@ def test_what_others_put_beside_the_parts_stays(copies, options, stopped):
     (folder / "notes.txt").write_text("mine")
     (folder / ".git").mkdir()
     (folder / "mine.part").write_text("of something else")
-    (folder / f"{part.name[:-7]}00.part").write_text("of nothing")
+    # Of no unit: another key.
+    nothing = f"{part.name[:-7]}{'ff' if part.name[-7:-5] == '00' else '00'}.part"
+    (folder / nothing).write_text("of nothing")
     (folder / ".smartpix-0badf00d").mkdir()
     (folder / ".smartpix-0badf00d" / MARK).write_bytes(mark_of_the_dead())
     (folder / ".smartpix-0badf00d" / "half").write_text("of what a killed run was writing")
     run_into(stopped, copies, options)
-    assert sorted(p.name for p in folder.iterdir()) == sorted(
-        [".git", "notes.txt", "mine.part", f"{part.name[:-7]}00.part"]
-    )
+    assert sorted(p.name for p in folder.iterdir()) == sorted([".git", "notes.txt", "mine.part", nothing])
 
 
 @pytest.mark.parametrize("how", ["link", "hard link", "file", "empty", "folder", "pipe", "gone"])
