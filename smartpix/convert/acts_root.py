@@ -33,7 +33,7 @@ from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Unmatched, check_ids
 from smartpix.convert.root_columns import flat_branch, jagged_branch, same_lengths
 from smartpix.geometry import Detector
-from smartpix.io.events import is_root_file, read_branches, trees_of
+from smartpix.io.root_files import is_root_file, read_branches, trees_of
 from smartpix.schema import InputError
 
 __all__ = ["FORMAT", "ActsRootFolder", "find", "open_acts_root", "read", "read_acts_root_event"]

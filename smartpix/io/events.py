@@ -1,4 +1,4 @@
-"""Event files in ROOT: layout and reading. Only this module and :mod:`smartpix.io.write` touch uproot.
+"""Event files in ROOT: layout and reading. Only the modules of this room touch uproot.
 
 One tree ``events``, one entry per event, flat jagged branches ``cluster_*``, ``pixel_*``, ``truth_*``,
 ``particle_*``; a tree ``detector`` with one entry per module; a string ``metadata`` (JSON: format version,
@@ -8,8 +8,6 @@ Branch by branch: docs/formats.md, from the tables in :mod:`smartpix.schema`.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import cramjam
 import numpy as np
 import numpy.typing as npt
-import uproot
 
 from smartpix import schema
 from smartpix.detector_checks import repetitions
@@ -30,6 +26,7 @@ from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
 from smartpix.notebook import one_line_and_table
+from smartpix.io.root_files import reading, root_file
 from smartpix.schema import Container, InputError
 from smartpix.text import parse_json
 
@@ -39,39 +36,13 @@ __all__ = [
     "EventReader",
     "Header",
     "event_numbers",
-    "is_root_file",
     "iterate",
     "open_events",
-    "read_branches",
     "reading_events",
-    "trees_of",
 ]
 
 FORMAT_VERSION = 1
 TREE = "events"
-
-# What reading a damaged file raises inside uproot and the decompressors.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    NameError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AssertionError,
-    NotImplementedError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    EOFError,
-    StopIteration,
-    struct.error,
-    zlib.error,
-    cramjam.DecompressionError,
-    uproot.DeserializationError,
-    uproot.interpretation.identify.UnknownInterpretation,
-)
 
 
 @dataclass(frozen=True)
@@ -110,55 +81,6 @@ class EventFile:
     container: Container
     has_truth: bool
     checksums: tuple[str, ...] = ()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(
-            f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o "
-            f"F.root`)"
-        )
-    if path.suffix == ".safetensors":
-        raise InputError(
-            f"{path}: holds weights, and an event file (ROOT) is needed; `smartpix info {path.name}` shows "
-            f"weights"
-        )
-    try:
-        with path.open("rb") as stream:
-            table = stream.read(4) == b"PAR1"
-        file = None if table else uproot.open(path)
-    except _DAMAGED as error:
-        raise InputError(
-            f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another "
-            f"kind. "
-            "Copy or make it again"
-        ) from error
-    if file is None:
-        raise InputError(
-            f"{path}: is a parquet table (clusters of a data set), and events in a ROOT file are needed; "
-            "data sets are for `smartpix train mdn` and `smartpix bench mdn --file`"
-        )
-    with file:
-        expected, found = file.file.fEND, path.stat().st_size
-        if expected > found:
-            raise InputError(f"{path}: cut off, {found} of {expected} bytes are there; copy or make it again")
-        yield file
-
-
-@contextmanager
-def _reading(path: Path, what: str = "") -> Iterator[None]:
-    """Whatever reading a damaged file raises, as one error."""
-    try:
-        yield
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        what = f"{what} cannot be read, " if what else ""
-        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise InputError(f"{path}: {what}damaged or cut off ({cause}); make or copy it again") from error
 
 
 def open_events(path: str | Path) -> EventFile:
@@ -202,7 +124,7 @@ def reading_events(path: str | Path) -> Iterator[EventReader]:
         InputError: as :func:`open_events`.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with root_file(path) as file:
         yield EventReader(_checked(path, file), file[TREE])
 
 
@@ -220,7 +142,7 @@ def _checked(path: Path, file: Any) -> EventFile:
             "converted with "
             "`smartpix convert DIR -o F.root`"
         )
-    with _reading(path):
+    with reading(path):
         text = str(file["metadata"])
         parsed = parse_json(text)
         tree = file[TREE]
@@ -307,64 +229,10 @@ def _check_numbers(path: Path, tree: Any) -> None:
     stat = path.stat()
     if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
         return
-    with _reading(path):
+    with reading(path):
         found = ak.to_packed(tree.arrays(["event"])["event"])
     check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
     _numbered.add(known)
-
-
-def is_root_file(path: Path) -> bool:
-    """Whether a path is a file that begins as ROOT files do."""
-    try:
-        # A pipe would wait for a writer.
-        if not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return stream.read(4) == b"root"
-    except OSError:
-        return False
-
-
-def trees_of(path: str | Path) -> dict[str, int]:
-    """Names of the trees (TTree and RNTuple) of a ROOT file and their numbers of entries.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    path = Path(path)
-    with _opened(path) as file, _reading(path):
-        kinds = file.classnames(recursive=False, cycle=False)
-        names = [name for name, kind in kinds.items() if kind in ("TTree", "ROOT::RNTuple")]
-        return {name: int(file[name].num_entries) for name in names}
-
-
-def read_branches(
-    path: str | Path,
-    tree: str,
-    wanted: Iterable[str],
-    expected: str,
-    optional: Iterable[str] = (),
-    start: int = 0,
-    stop: int | None = None,
-) -> dict[str, ak.Array]:
-    """Branches of a tree that others wrote, entries ``start`` to ``stop``.
-
-    Args:
-        expected: what to name in errors; optional: more branches, taken where they are there.
-
-    Raises:
-        InputError: the file is missing or damaged, or the tree or a branch is missing.
-    """
-    path = Path(path)
-    trees = trees_of(path)
-    if tree not in trees:
-        raise InputError(f"{path}: has the trees {sorted(trees)} and not '{tree}'; expected {expected}")
-    with _opened(path) as file, _reading(path, f"'{tree}'"):
-        names = list(file[tree].keys(recursive=False))
-        schema.require(names, wanted, str(path), f"Expected {expected}.")
-        chosen = [*wanted, *(n for n in optional if n in names)]
-        arrays = file[tree].arrays(chosen, entry_start=start, entry_stop=stop)
-        return {n: ak.to_packed(arrays[n]) for n in chosen}
 
 
 def _metadata(path: Path, meta: Any) -> dict[str, Any]:
@@ -455,7 +323,7 @@ def _checked_branches(
 
 def _arrays(path: Path, tree: Any, names: Iterable[str], low: int, high: int) -> dict[str, ak.Array]:
     """Branches of some entries as they are in the file."""
-    with _reading(path, f"events {low} to {high - 1}"):
+    with reading(path, f"events {low} to {high - 1}"):
         found = tree.arrays(list(names), entry_start=low, entry_stop=high)
         # Packed here, as that fails where lists go beyond what they are of.
         return {name: ak.to_packed(found[name]) for name in found.fields}

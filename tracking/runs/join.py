@@ -19,7 +19,8 @@ import numpy.typing as npt
 from smartpix.convert.formats import Found, hits_of_event
 from smartpix.convert.hit_tables import rows_of
 from smartpix.convert.root_columns import flat_branch
-from smartpix.io.events import EventReader, event_numbers, read_branches
+from smartpix.io.events import EventReader, event_numbers
+from smartpix.io.root_files import read_branches
 from smartpix.io.write import table_writer
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, read_csv, write_csv

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smartpix.io import events
+from smartpix.io import root_files
 from smartpix.schema import InputError
 from tracking.options import RunOptions
 from tracking.runs import sources as module
@@ -19,9 +19,9 @@ def sources():
 @pytest.fixture
 def opened(monkeypatch):
     """Names of the files that are opened, one after another."""
-    real, names = events.uproot.open, []
+    real, names = root_files.uproot.open, []
     monkeypatch.setattr(
-        events.uproot,
+        root_files.uproot,
         "open",
         lambda path, *more, **options: names.append(path.name) or real(path, *more, **options),
     )
