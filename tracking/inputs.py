@@ -1,5 +1,6 @@
-"""The files that a command line or a call names: patterns, and mistakes that are known before anything heavy
-is imported.
+"""The files that a command line or a call names: patterns, and the mistakes in them.
+
+Nothing heavy is imported, so that a command tells such a mistake at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from smartpix.files import as_paths
 from smartpix.schema import InputError
 
-__all__ = ["check_folder", "check_some", "expand", "none_usable"]
+__all__ = ["check_folder", "check_one_usable", "expand", "none_usable"]
 
 
 def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -41,11 +42,11 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
-def check_some(paths: Sequence[Path]) -> None:
-    """Check that one of the paths is a file; the chain checks the rest, and leaves out what it cannot use.
+def check_one_usable(paths: Sequence[Path]) -> None:
+    """Check that one of the paths is a file. The run checks the rest, and leaves out what it cannot use.
 
     Raises:
-        InputError: none is.
+        InputError: none is one.
     """
     if any(path.is_file() for path in paths):
         return

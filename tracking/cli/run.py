@@ -12,7 +12,7 @@ from tracking.cli.flags import Option, option_help
 from tracking.cli.options import chain_flags, chain_options
 from tracking.cli.output import json_flag, print_json
 from tracking.cli.parser import named_path
-from tracking.inputs import check_folder, check_some, expand
+from tracking.inputs import check_folder, check_one_usable, expand
 from tracking.options import EXTRA, RunOptions
 
 __all__ = ["add_run"]
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError("--workers: are those of `--dask local`; leave it out, or add that")
     check("run", "events_per_unit", options.events_per_unit, options.events_per_unit >= 1, "at least 1")
     files = expand(options.files or [data_path("sample.root")])
-    check_some(files)
+    check_one_usable(files)
     check_folder(options.output)
     run_options = chain_options(options)
     from tracking.cli.summary import print_summary

@@ -173,12 +173,21 @@ def event_display(path: Path, chain: Chain, result: EventResult) -> None:
             xy.fill(
                 np.concatenate([grid * np.cos(low[:, 0] / grid), (grid * np.cos(high[:, 0] / grid))[::-1]]),
                 np.concatenate([grid * np.sin(low[:, 0] / grid), (grid * np.sin(high[:, 0] / grid))[::-1]]),
-                color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
-            )  # fmt: skip
+                color=ORANGE,
+                alpha=0.35,
+                lw=0,
+                zorder=3,
+                label=label,
+            )
             rz.fill(
-                np.concatenate([low[:, 1], high[::-1, 1]]), np.concatenate([grid, grid[::-1]]),
-                color=ORANGE, alpha=0.35, lw=0, zorder=3, label=label,
-            )  # fmt: skip
+                np.concatenate([low[:, 1], high[::-1, 1]]),
+                np.concatenate([grid, grid[::-1]]),
+                color=ORANGE,
+                alpha=0.35,
+                lw=0,
+                zorder=3,
+                label=label,
+            )
         if len(result.vertices):
             rz.eventplot(
                 result.vertices.z,

@@ -186,9 +186,11 @@ def _hit_columns(result: EventResult) -> Columns:
 def _edge_columns(result: EventResult, truth: EventTruth | None) -> Columns:
     edges, ids = result.edges, result.hits.hit_id
     columns: dict[str, Any] = {
-        "source": ids[edges.source], "target": ids[edges.target], "score": result.scores,
+        "source": ids[edges.source],
+        "target": ids[edges.target],
+        "score": result.scores,
         **{n: getattr(edges, n) for n in ("chi2", "curvature", "cot_theta", "z0")},
-    }  # fmt: skip
+    }
     if truth is not None:
         from tracking.metrics import edge_labels
 

@@ -22,15 +22,20 @@ def efficiency(path: Path, totals: Totals) -> None:
     """Track efficiency against all variables, with 68 % Clopper-Pearson intervals."""
     styles: dict[str, dict[str, Any]] = {
         "technical": {
-            "fmt": "o", "ms": 6, "color": BLUE,
+            "fmt": "o",
+            "ms": 6,
+            "color": BLUE,
             "label": "technical: findable particles, with\nclusters on at least 4 layers",
         },
         "physics": {
-            "fmt": "s", "ms": 9, "color": ORANGE, "mfc": "none",
+            "fmt": "s",
+            "ms": 9,
+            "color": ORANGE,
+            "mfc": "none",
             "label": "physics: all charged particles with\n"
             r"$p_T$ > 0.9 GeV, $|\eta|$ < 2.5",
         },
-    }  # fmt: skip
+    }
     with figure(path, nrows=2, ncols=3, figsize=(17, 9.5)) as (_, axes):
         axes = list(axes.flat)
         for axis, (name, label) in zip(axes, VARIABLES.items(), strict=False):
@@ -60,9 +65,13 @@ def efficiency(path: Path, totals: Totals) -> None:
         axes[0].text(0.95, 0.05, "cut of the other panels", color=GREY, fontsize=12, transform=at_the_cut)
         axes[5].axis("off")
         axes[5].legend(
-            *axes[0].get_legend_handles_labels(), loc="upper center", fontsize=14,
-            title="Matched particles / all of them", title_fontsize=14, labelspacing=1.2,
-        )  # fmt: skip
+            *axes[0].get_legend_handles_labels(),
+            loc="upper center",
+            fontsize=14,
+            title="Matched particles / all of them",
+            title_fontsize=14,
+            labelspacing=1.2,
+        )
         note = "68 % Clopper-Pearson intervals\noutermost bins of the lower panels: or beyond"
         axes[5].text(0.5, 0.15, note, ha="center", transform=axes[5].transAxes, fontsize=12, color=GREY)
 

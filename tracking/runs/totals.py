@@ -237,7 +237,7 @@ def _vertex_histogram() -> hist.Hist:
         hist.axis.Integer(MIN_FINDABLE, MOST_FINDABLE + 1, name="n_findable"),
         hist.axis.Boolean(name="found"),
         storage=hist.storage.Int64(),
-    )  # fmt: skip
+    )
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -69,12 +69,16 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
             raise InputError(f"workers: must be at least 1 and is {workers}")
         with (
             LocalCluster(
-                n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True,
+                n_workers=workers or os.cpu_count(),
+                threads_per_worker=1,
+                processes=True,
                 silence_logs=logging.CRITICAL,
-                host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", worker_dashboard_address=f"{LOOPBACK}:0",
+                host=LOOPBACK,
+                dashboard_address=f"{LOOPBACK}:0",
+                worker_dashboard_address=f"{LOOPBACK}:0",
             ) as cluster,
             Client(cluster) as client,
-        ):  # fmt: skip
+        ):
             yield client
         return
     # What goes wrong later is said once, by run_on.

@@ -1,5 +1,5 @@
-"""What the event display's page holds: one event's hits, pixels, cones, edges, tracks and vertices as packed
-columns.
+"""The content of an event display's page: hits, pixels, cones, edges, tracks and vertices of one event, as
+packed columns.
 """
 
 from __future__ import annotations
@@ -64,40 +64,56 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
     # Of a hit that tracks share, the best of them.
     for t in np.argsort(tracks.score, kind="stable"):
         of_track[tracks.hits[tracks.start[t] : tracks.start[t + 1]]] = t
+    # A browser would take minutes for more.
+    none = searched.take(np.zeros(0, dtype=np.int64))
+    drawn = searched if len(searched) <= MOST_WINDOW else none
     vertices = result.vertices
     content: dict[str, Any] = {
-        "event": result.event, "field": header.field, "slices": list(header.slices),
+        "event": result.event,
+        "field": header.field,
+        "slices": list(header.slices),
         "quantile": options.cone.quantile,
-        "gate": options.cone.gate(), "min_score": options.build.min_score, "graph": options.graph,
+        "gate": options.cone.gate(),
+        "min_score": options.build.min_score,
+        "graph": options.graph,
         "counts": {
-            "n_hits": len(hits), "n_window_edges": len(searched), "n_edges": len(edges),
-            "n_kept_edges": int(np.sum(result.scores >= options.build.min_score)), "n_tracks": len(tracks),
+            "n_hits": len(hits),
+            "n_window_edges": len(searched),
+            "n_edges": len(edges),
+            "n_kept_edges": int(np.sum(result.scores >= options.build.min_score)),
+            "n_tracks": len(tracks),
             "n_vertices": len(vertices),
         },
-        "layers": _layers(detector), "modules": _modules(detector, hits), "hits": _hits(detector, hits,
-        record, of_track),
-        "pixels": _pixels(record["clusters"], header.slices), "cones": cone_rings(chain, hits),
+        "layers": _layers(detector),
+        "modules": _modules(detector, hits),
+        "hits": _hits(detector, hits, record, of_track),
+        "pixels": _pixels(record["clusters"], header.slices),
+        "cones": cone_rings(chain, hits),
         "edges": _edges(edges, header.field) | {"chi2": edges.chi2, "score": result.scores},
-        "window": _edges(searched if len(searched) <= MOST_WINDOW else searched.take(np.zeros(0,
-        dtype=np.int64)), header.field),
+        "window": _edges(drawn, header.field),
         "tracks": _tracks(result, header.field) | {"vertex": vertices.label.astype(np.int32)},
-        "vertices": {"z": vertices.z, "sigma": vertices.sigma,
-        "n_tracks": vertices.n_tracks.astype(np.int32)},
-    }  # fmt: skip
+        "vertices": {
+            "z": vertices.z,
+            "sigma": vertices.sigma,
+            "n_tracks": vertices.n_tracks.astype(np.int32),
+        },
+    }
     if truth is not None and score is not None:
         content["counts"] |= {
-            "n_findable": int(truth.findable.sum()), "n_found": int(np.sum(score.found & truth.findable)),
+            "n_findable": int(truth.findable.sum()),
+            "n_found": int(np.sum(score.found & truth.findable)),
             "n_fake": int(np.sum(score.particle < 0)),
-        }  # fmt: skip
+        }
         content["truth"] = _truth(record["clusters"])
-        for name, of in (("edges", edges), ("window", searched)):
+        for name, graph in (("edges", edges), ("window", searched)):
             if len(content[name]["source"]):
-                content[name]["true"] = metrics.edge_labels(truth, of.source, of.target).astype(np.uint8)
+                labels = metrics.edge_labels(truth, graph.source, graph.target)
+                content[name]["true"] = labels.astype(np.uint8)
         content["tracks"] |= {
             "particle_id": np.append(truth.particle_id, 0)[score.particle],
             "hit_fraction": score.hit_fraction,
             "true_pt": np.append(truth.pt, np.nan)[score.particle],
-        }  # fmt: skip
+        }
     return content
 
 
@@ -141,13 +157,17 @@ def _hits(detector: Detector, hits: Hits, record: ak.Record, of_track: npt.NDArr
     factor = hits.estimate.cholesky / np.where(sigma > 0, sigma, 1.0)[:, :, None]
     clusters = record["clusters"]
     return {
-        "hit_id": hits.hit_id, "module": np.unique(hits.module,
-        return_inverse=True)[1].astype(np.int32).reshape(-1),
-        "layer": hits.layer, "track": of_track, "position": hits.position, "mean": hits.estimate.mean,
+        "hit_id": hits.hit_id,
+        "module": np.unique(hits.module, return_inverse=True)[1].astype(np.int32).reshape(-1),
+        "layer": hits.layer,
+        "track": of_track,
+        "position": hits.position,
+        "mean": hits.estimate.mean,
         "sigma": sigma,
         "correlation": np.einsum("npk,npk->np", factor[:, rows], factor[:, columns]),
-        "flagged": hits.estimate.flagged, "charge": ak.to_numpy(clusters["charge"]),
-    }  # fmt: skip
+        "flagged": hits.estimate.flagged,
+        "charge": ak.to_numpy(clusters["charge"]),
+    }
 
 
 def _pixels(clusters: ak.Array, slices: Sequence[int]) -> Columns:
@@ -178,10 +198,12 @@ def _truth(clusters: ak.Array) -> Columns:
     main = ak.firsts(clusters["truth"])
     share, pt = (ak.to_numpy(ak.fill_none(main[n], np.nan)).astype(np.float64) for n in ("share", "pt"))
     return {
-        "particle_id": ak.to_numpy(ak.fill_none(main["particle_id"], 0)), "share": share, "pt": pt,
+        "particle_id": ak.to_numpy(ak.fill_none(main["particle_id"], 0)),
+        "share": share,
+        "pt": pt,
         "target": truth_targets(clusters)[0],
         "n_particles": ak.to_numpy(ak.num(clusters["truth"])).astype(np.int32),
-    }  # fmt: skip
+    }
 
 
 def _tracks(result: EventResult, field: float) -> Columns:
@@ -205,12 +227,18 @@ def _tracks(result: EventResult, field: float) -> Columns:
         slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)
         pt_sigma = np.sqrt(np.einsum("ti,tij,tj->t", slope, helices.covariance[:, 3:, 3:], slope))
     return {
-        **{name: getattr(helices, name) for name in PARAMETERS}, "sigma": helices.sigma(), "pt": pt,
+        **{name: getattr(helices, name) for name in PARAMETERS},
+        "sigma": helices.sigma(),
+        "pt": pt,
         "pt_sigma": pt_sigma,
         "chi2": helices.chi2,
-        "ndf": helices.ndf.astype(np.int32), "score": tracks.score, "start": tracks.start.astype(np.int32),
-        "hits": tracks.hits.astype(np.int32), "outlier": helices.outlier, "line": line,
-    }  # fmt: skip
+        "ndf": helices.ndf.astype(np.int32),
+        "score": tracks.score,
+        "start": tracks.start.astype(np.int32),
+        "hits": tracks.hits.astype(np.int32),
+        "outlier": helices.outlier,
+        "line": line,
+    }
 
 
 def cone_rings(chain: Chain, hits: Hits) -> Columns:
@@ -240,12 +268,15 @@ def cone_rings(chain: Chain, hits: Hits) -> Columns:
         at = [to_cylinder(cones, s) if barrel else to_plane(cones, *_plane(s)) for s in surface.T]
         met = np.all([p.reached for p in at], axis=0) & _meets(at[-1], layers, outer)
         covariance = np.stack([p.covariance for p in at], axis=1)[met]
-        parts.append({
-            "hit": rows[met].astype(np.int32), "layer": np.full(met.sum(), outer, dtype=np.int32),
-            "surface": surface[met],
-            "local": np.stack([p.local for p in at], axis=1)[met],
-            "covariance": covariance[:, :, [0, 0, 1], [0, 1, 1]],
-        })  # fmt: skip
+        parts.append(
+            {
+                "hit": rows[met].astype(np.int32),
+                "layer": np.full(met.sum(), outer, dtype=np.int32),
+                "surface": surface[met],
+                "local": np.stack([p.local for p in at], axis=1)[met],
+                "covariance": covariance[:, :, [0, 0, 1], [0, 1, 1]],
+            }
+        )
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     order = np.argsort(joined["hit"], kind="stable")
     return {name: column[order] for name, column in joined.items()}
