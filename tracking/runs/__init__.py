@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from tracking.runs.driver import run
     from tracking.runs.join import join_tracks
     from tracking.runs.totals import Totals
-    from tracking.runs.units import Unit, plan_units, run_events
+    from tracking.runs.units import ScoredEvent, Unit, plan_units, run_events
 
-__all__ = ["Totals", "Unit", "join_tracks", "plan_units", "run", "run_events"]
+__all__ = ["ScoredEvent", "Totals", "Unit", "join_tracks", "plan_units", "run", "run_events"]
 
 __getattr__ = public_names(
     __name__,
     driver="run",
     join="join_tracks",
     totals="Totals",
-    units="Unit plan_units run_events",
+    units="ScoredEvent Unit plan_units run_events",
 )
