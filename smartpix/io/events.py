@@ -25,8 +25,8 @@ from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
-from smartpix.notebook import one_line_and_table
 from smartpix.io.root_files import reading, root_file
+from smartpix.notebook import one_line_and_table
 from smartpix.schema import Container, InputError
 from smartpix.text import parse_json
 
