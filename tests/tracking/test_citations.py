@@ -1,5 +1,6 @@
 """The table of references, and which of them a run lists."""
 
+import json
 import re
 
 import pytest
@@ -52,6 +53,15 @@ def test_a_run_cites_what_its_estimates_use(estimates, parts):
 def test_the_kind_is_that_of_the_estimator_that_was_chosen(asked, used):
     header = open_events(data_path("sample.root")).header
     assert kind_of(choose_estimator(header, asked)) == used
+
+
+def test_a_run_prints_and_keeps_what_to_cite(capsys, files, tmp_path, weights):
+    arguments = ["run", files["first"], "-o", tmp_path, "--no-figures", "--set", f"gnn={weights}"]
+    assert main([*map(str, arguments)]) == 0
+    cited = json.loads((tmp_path / "summary.json").read_text())["cite"]
+    header = open_events(files["first"]).header
+    assert cited == cited_by_run(kind_of(choose_estimator(header)))
+    assert "to cite:\n" + "".join(f"  {line}\n" for line in cited) in capsys.readouterr().out
 
 
 def test_the_command_prints_all(capsys):

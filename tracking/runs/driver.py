@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartpix.estimate.choose import kind_of
 from smartpix.files import check_writable, sha256_of, store_text, writing
 from smartpix.schema import InputError
 from smartpix.staging import staging
+from tracking.citations import cited_by_run
 from tracking.inputs import check_folder, none_usable
 from tracking.options import RunOptions
 from tracking.runs.advice import advice
@@ -212,6 +214,7 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     for line in warnings:
         log.warning(line)
     summary["warnings"] = [*plan.chain.warnings, *warnings]
+    summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))
     return summary
 
 
