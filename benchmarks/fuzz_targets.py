@@ -33,7 +33,7 @@ from fuzz_changes import (
 )
 
 from smartpix.chip.compress import CompressOptions
-from smartpix.chip.quantize import QuantizedOptions
+from smartpix.chip.options import QuantizedOptions
 from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.describe import describe_file
 from smartpix.estimate.mdn import MdnNetwork
@@ -50,7 +50,7 @@ from smartpix.simulate.datasets import DatasetOptions
 from smartpix.simulate.events import SimulateOptions
 from smartpix.simulate.generate import GenerateOptions
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train.loop import TrainMdnOptions
+from smartpix.train.options import TrainMdnOptions
 from tests.acts_files import write_acts, write_acts_root
 from tests.helpers import SENSOR, embedded_detector, one_module_detector, part_of, random_events
 from tests.smartpix.convert.test_trackml import write_event

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from smartpix.networks.modules import NETWORKS, NetworkOptions
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import KINDS
 from smartpix.networks.weights import load_weights, save_weights
 from smartpix.samples import from_clusters
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train.loop import TrainMdnOptions, train_on
+from smartpix.train.loop import train_on
+from smartpix.train.options import TrainMdnOptions
 from tests.acts_files import write_acts
 from tests.helpers import SENSOR
 
@@ -46,10 +48,10 @@ def samples(clusters_2s):
 def mdn_weights(tmp_path_factory, samples):
     """Weights by kind of network, trained for a few seconds only."""
     folder = tmp_path_factory.mktemp("mdn")
-    for kind in NETWORKS:
+    for kind in KINDS:
         options = TrainMdnOptions(NetworkOptions(kind), epochs=8, batch_size=128)
         train_on(samples, "barrel", folder / f"{kind}.safetensors", options, lambda line: None)
-    return {kind: folder / f"{kind}.safetensors" for kind in NETWORKS}
+    return {kind: folder / f"{kind}.safetensors" for kind in KINDS}
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     )
     from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
     from smartpix.chip.options import CompressOptions, QuantizedOptions
-    from smartpix.chip.quantize import QuantizedMdn, to_fixed
+    from smartpix.chip.quantize import QuantizedMdn
+    from smartpix.chip.transfer import to_fixed
 
 __all__ = [
     "CompressOptions",
@@ -40,5 +41,6 @@ __getattr__ = public_names(
     fixed_point="FixedNetwork FixedPoint evaluate from_arrays link_format to_arrays",
     fused="FusedFixedNetwork fuse_fixed",
     options="CompressOptions QuantizedOptions",
-    quantize="QuantizedMdn to_fixed",
+    quantize="QuantizedMdn",
+    transfer="to_fixed",
 )

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smartpix.chip.kernel import Kernel
 from smartpix.chip.options import METHODS, CompressOptions
-from smartpix.chip.quantize import Kernel, QuantizedMdn, zero_shares
+from smartpix.chip.quantize import QuantizedMdn, zero_shares
 
 __all__ = ["METHODS", "CompressOptions", "Constraint"]
 
@@ -102,14 +103,13 @@ def price(model: QuantizedMdn) -> Tensor:
     multiplies (EBOPs of HGQ), where a sum of codes counts as a code."""
     o = model.options
     total = torch.zeros(())
-    for name, times in model.positions().items():
-        kernel = model.kernels()[name]
-        first = name in ("depthwise", "pointwise", "columns") or (name == "dense1" and o.kind == "mlp")
-        incoming = o.data.bits if first else o.between.bits
+    for layer in model.plan.layers:
+        kernel = model.kernels()[layer.name]
+        incoming = (o.data if model.plan.sees_codes(layer.name) else o.between).bits
         with torch.no_grad():
             size = kernel.rounded().abs()
             # Bits above the point; a zero has none at all.
             above = torch.where(size > 0, torch.floor(torch.log2(size.clamp(min=1e-9))) + 1, -99.0)
         fraction = kernel.learned if kernel.learned is not None else kernel.fraction
-        total = total + (above + fraction).clamp(min=0).sum() * (times * incoming / 1000)
+        total = total + (above + fraction).clamp(min=0).sum() * (layer.positions * incoming / 1000)
     return total

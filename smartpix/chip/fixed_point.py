@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.networks.options import N_OUTPUTS, NETWORKS, SPAN
-from smartpix.schema import InputError, nearest, quoted
+from smartpix.networks.plan import IMAGE, POOL, SPAN, WINDOW, Plan, check_kind, layer_names, result_names
+from smartpix.schema import InputError, quoted
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,12 +36,6 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 
 ACTIVATIONS = ("tanh", "relu")
-KERNELS = {
-    "conv": ("depthwise", "pointwise", "mix", "dense1", "dense2", "dense3"),
-    "mlp": ("dense1", "dense2", "dense3"),
-    "columns": ("columns", "dense1", "dense2", "dense3"),
-}
-"""Layers with weights, in the order of the data."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +68,17 @@ class FixedNetwork:
     """A quantised network.
 
     Attributes:
-        kind: ``"conv"``, ``"mlp"`` or ``"columns"``, see :mod:`smartpix.networks.modules`.
+        kind: of :data:`smartpix.networks.plan.KINDS`.
         shape: slices, rows, columns of the input.
         edges: (K,) ascending, in e: a charge's code is the number of positive edges it reaches, or minus the
             number of negative edges it is below or at.
         input: format of the codes.
         activation: of all layers but the last.
-        weights: whole numbers by layer: conv: depthwise (S, 3, 3), pointwise (F, S), mix (G, F); columns:
-            columns (F, S, R, 3); all: dense1 (H1, inputs), dense2 (H2, H1), dense3 (14, H2). The inputs of
-            dense1 are those of the torch modules.
+        weights: whole numbers by layer, in the shapes of the plan.
         biases: (outputs,) whole numbers in the unit of the layer's sums; depthwise has none.
         formats: of the weights, by layer.
-        outputs: of each layer's result, by layer; the depthwise sums are passed on as they are; ``"pool"``:
-            of conv's averages.
+        outputs: of each rounded result; the depthwise sums are passed on as they are; ``"pool"``: of the
+            convolution's averages.
     """
 
     kind: str
@@ -99,16 +92,19 @@ class FixedNetwork:
     outputs: Mapping[str, FixedPoint]
 
     def __post_init__(self) -> None:
-        if self.kind not in NETWORKS:
-            raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
-                f"{', '.join(NETWORKS)}"
-            )
+        check_kind(self.kind)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Its layers and their shapes, by the numbers of outputs that the weights have."""
+        n = {name: weight.shape[0] if weight.ndim else 0 for name, weight in self.weights.items()}
+        filters = (n.get("pointwise", n.get("columns", 0)), n.get("mix", 0))
+        return Plan(self.kind, self.shape, filters, (n["dense1"], n["dense2"]))
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Layers with weights, in the order of the data."""
-        return KERNELS[self.kind]
+        return self.plan.names
 
     @property
     def parameters(self) -> int:
@@ -124,22 +120,17 @@ class FixedNetwork:
         """Fraction of the sums of a layer, the unit of its biases: of its finest input plus that of its
         weights.
         """
-        weight = self.formats[layer].fraction
-        if layer == "pointwise":
-            return self.sum_fraction("depthwise") + weight
-        return self.input_fraction(layer) + weight
+        return self.input_fraction(layer) + self.formats[layer].fraction
 
     def input_fraction(self, layer: str) -> int:
         """Fraction of what goes into a layer (of the finest of it)."""
-        if layer in ("depthwise", "columns"):
+        return max(self._fraction(seen) for seen in self.plan.layer(layer).inputs)
+
+    def _fraction(self, result: str) -> int:
+        if result == IMAGE:
             return self.input.fraction
-        if layer == "mix":
-            return self.outputs["pointwise"].fraction
-        if layer == "dense1":
-            before = {"conv": "pool", "mlp": "", "columns": "columns"}[self.kind]
-            fractions = [self.outputs[before].fraction] if before else []
-            return max(fractions + ([] if self.kind == "conv" else [self.input.fraction]))
-        return self.outputs[{"dense2": "dense1", "dense3": "dense2"}[layer]].fraction
+        # What has no format is passed on as it is.
+        return self.outputs[result].fraction if result in self.outputs else self.sum_fraction(result)
 
 
 def adc_codes(charge: npt.NDArray[Any], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
@@ -209,20 +200,16 @@ def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
             f"network: takes codes of (slices, rows, columns) = {network.shape}, these are {codes.shape[1:]}"
         )
     x = codes.astype(np.int64)
-    if network.kind == "conv":
-        x = _pooled(network, x)
-    else:
-        sums = x.sum(axis=3).reshape(len(x), -1)
-        if network.kind == "mlp":
-            x = np.concatenate([x.sum(axis=2).reshape(len(x), -1), sums], axis=1)
-        else:
-            seen = np.lib.stride_tricks.sliding_window_view(x, 3, axis=3)
-            hidden = np.einsum("nsrck,fsrk->nfc", seen, network.weights["columns"], optimize=True)
-            hidden = _activated(network, "columns", hidden, axis=1)
-            # Both in the finer of their units.
-            finest = network.input_fraction("dense1")
-            hidden = hidden.reshape(len(x), -1) << (finest - network.outputs["columns"].fraction)
-            x = np.concatenate([hidden, sums << (finest - network.input.fraction)], axis=1)
+    plan, finest = network.plan, network.input_fraction("dense1")
+    seen = []
+    # All that dense1 sees is in the finest of its units.
+    if plan.front != "none":
+        front = {"convolution": _convolution, "columns": _columns}[plan.front](network, x)
+        seen.append(front.reshape(len(x), -1) << (finest - network.outputs[plan.front_result].fraction))
+    for wanted, axis in ((plan.column_sums, 2), (plan.row_sums, 3)):
+        if wanted:
+            seen.append(x.sum(axis=axis).reshape(len(x), -1) << (finest - network.input.fraction))
+    x = np.concatenate(seen, axis=1)
     for layer in ("dense1", "dense2", "dense3"):
         x = _activated(network, layer, x @ network.weights[layer].T, axis=1)
     return x
@@ -236,21 +223,28 @@ def _activated(network: FixedNetwork, layer: str, sums: Ints, axis: int) -> Ints
     )
 
 
-def _pooled(network: FixedNetwork, x: Ints) -> Ints:
-    """Averages over 3 x 3 places, flattened (N, G * rows * columns)."""
-    seen = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+def _columns(network: FixedNetwork, x: Ints) -> Ints:
+    """Results (N, F, C - 2) of the filters over neighbouring columns."""
+    seen = np.lib.stride_tricks.sliding_window_view(x, SPAN, axis=3)
+    sums = np.einsum("nsrck,fsrk->nfc", seen, network.weights["columns"], optimize=True)
+    return _activated(network, "columns", sums, axis=1)
+
+
+def _convolution(network: FixedNetwork, x: Ints) -> Ints:
+    """Averages over 3 x 3 places (N, G, rows, columns)."""
+    seen = np.lib.stride_tricks.sliding_window_view(x, (WINDOW, WINDOW), axis=(2, 3))
     depth = np.einsum("nsrcij,sij->nsrc", seen, network.weights["depthwise"], optimize=True)
     hidden = _activated(
         network, "pointwise", np.einsum("nsrc,fs->nfrc", depth, network.weights["pointwise"]), axis=1
     )
     mixed = _activated(network, "mix", np.einsum("nfrc,gf->ngrc", hidden, network.weights["mix"]), axis=1)
-    n, filters, rows, columns = mixed.shape
-    rows, columns = rows // 3, columns // 3
-    total = mixed[:, :, : 3 * rows, : 3 * columns].reshape(n, filters, rows, 3, columns, 3).sum(axis=(3, 5))
+    filters, rows, columns = network.plan.map
+    used = mixed[:, :, : POOL * rows, : POOL * columns]
+    total = used.reshape(len(x), filters, rows, POOL, columns, POOL).sum(axis=(3, 5))
     out, given = network.outputs["pool"], network.outputs["mix"]
     # (total * 2^-f) / 9 cut off at the pool's fraction; one more division would round twice.
     more = max(out.fraction - given.fraction, 0)
-    return out.cut((total << more) // 9, given.fraction + more).reshape(n, -1)
+    return out.cut((total << more) // POOL**2, given.fraction + more)
 
 
 def to_arrays(network: FixedNetwork) -> dict[str, npt.NDArray[Any]]:
@@ -285,12 +279,11 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     fix = "the weights are damaged or of another version, copy or train them again"
     try:
         kind, shape = str(told["kind"]), tuple(int(n) for n in told["shape"])
-        layers = KERNELS[kind]
+        layers = layer_names(kind)
         formats = {k: FixedPoint(**told["formats"][k]) for k in layers}
-        results = [k for k in layers if k != "depthwise"] + (["pool"] if kind == "conv" else [])
-        outputs = {k: FixedPoint(**told["outputs"][k]) for k in results}
+        outputs = {k: FixedPoint(**told["outputs"][k]) for k in result_names(kind)}
         weights = {k: np.asarray(arrays[f"{k}.weight"], dtype=np.int64) for k in layers}
-        biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k != "depthwise"}
+        biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k in outputs}
         edges = np.asarray(arrays["edges"], dtype=np.float64)
         network = FixedNetwork(
             kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]),
@@ -299,14 +292,18 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
         )  # fmt: skip
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{name}: '{error}' is missing from the network or wrong; {fix}") from error
-    for layer, wanted in _wanted(network).items():
-        if weights[layer].shape != wanted:
-            raise InputError(f"{name}: '{layer}.weight' is {weights[layer].shape}, expected {wanted}; {fix}")
-        form = formats[layer]
-        if weights[layer].size and (weights[layer].min() < form.low or weights[layer].max() > form.high):
-            raise InputError(f"{name}: '{layer}.weight' is beyond its {form.bits} bits; {fix}")
-        if layer != "depthwise" and biases[layer].shape != wanted[:1]:
-            raise InputError(f"{name}: '{layer}.bias' is {biases[layer].shape}, expected {wanted[:1]}; {fix}")
+    for layer in network.plan.layers:
+        weight, form = weights[layer.name], formats[layer.name]
+        if weight.shape != layer.shape:
+            raise InputError(
+                f"{name}: '{layer.name}.weight' is {weight.shape}, expected {layer.shape}; {fix}"
+            )
+        if weight.size and (weight.min() < form.low or weight.max() > form.high):
+            raise InputError(f"{name}: '{layer.name}.weight' is beyond its {form.bits} bits; {fix}")
+        if layer.bias and biases[layer.name].shape != layer.shape[:1]:
+            raise InputError(
+                f"{name}: '{layer.name}.bias' is {biases[layer.name].shape}, expected {layer.shape[:1]}; {fix}"
+            )
     if len(arrays) != len(weights) + len(biases) + 1:
         raise InputError(
             f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}"
@@ -316,21 +313,3 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     if network.activation not in ACTIVATIONS:
         raise InputError(f"{name}: activation {quoted(network.activation)} is unknown; {fix}")
     return network
-
-
-def _wanted(network: FixedNetwork) -> dict[str, tuple[int, ...]]:
-    """Shapes of the weights, given how many outputs each layer has."""
-    s, r, c = network.shape
-    n = {k: len(w) for k, w in network.weights.items()}
-    if network.kind == "conv":
-        wanted = {"depthwise": (s, 3, 3), "pointwise": (n["pointwise"], s), "mix": (n["mix"], n["pointwise"])}
-        inputs = n["mix"] * ((r - 2) // 3) * ((c - 2) // 3)
-    elif network.kind == "columns":
-        wanted = {"columns": (n["columns"], s, r, SPAN)}
-        inputs = n["columns"] * (c - SPAN + 1) + s * r
-    else:
-        wanted, inputs = {}, s * (r + c)
-    return wanted | {
-        "dense1": (n["dense1"], inputs), "dense2": (n["dense2"], n["dense1"]), "dense3": (N_OUTPUTS,
-        n["dense2"]),
-    }  # fmt: skip

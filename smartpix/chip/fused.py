@@ -16,7 +16,8 @@ import numpy.typing as npt
 from smartpix.chip.fixed_point import FixedNetwork, LinkFormat
 from smartpix.chip.fused_kernels import run_fixed
 from smartpix.clusters import pixel_lists
-from smartpix.networks.fused import KINDS, padded, runs
+from smartpix.networks.fused import by_place, padded, runs
+from smartpix.networks.plan import IMAGE, POOL
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -35,7 +36,7 @@ class FusedFixedNetwork:
         network: what it is.
         link: formats of the 14 outputs on the link; None: as the last layer gives them.
         first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.networks.fused.FusedNetwork`, but
-            conv's ``first`` is the depthwise kernel alone.
+            the convolution's ``first`` is the depthwise kernel alone.
         pointwise: what follows it.
         cuts: see :func:`smartpix.chip.fused_kernels.run_fixed`.
     """
@@ -101,8 +102,7 @@ class FusedFixedNetwork:
         return np.asarray(
             run_fixed(
                 first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape,
-                KINDS[self.network.kind],
-                *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias,
+                self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias,
                 self.dense, self.cuts,
             )
         )  # fmt: skip
@@ -132,14 +132,13 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
     """
     w = network.weights
     b = {layer: _cut_bias(network, layer) for layer in network.biases}
-    r, c = network.shape[1:]
+    plan = network.plan
     first: npt.NDArray[np.int64] = np.zeros((1, 1, 1), dtype=np.int64)
     first_bias = np.zeros(0, dtype=np.int64)
     pointwise, mix = np.zeros((2, 0, 0), dtype=np.int64)
     mix_bias = np.zeros(0, dtype=np.int64)
     cuts = np.zeros((7, 3))
-    dense1 = w["dense1"]
-    if network.kind == "conv":
+    if plan.front == "convolution":
         first, first_bias, mix_bias = w["depthwise"], b["pointwise"], b["mix"]
         pointwise, mix = padded(w["pointwise"].T), padded(w["mix"].T)
         pool, mixed = network.outputs["pool"], network.outputs["mix"]
@@ -147,21 +146,15 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
         cuts[0], cuts[1] = _cut_of(network, "pointwise"), _cut_of(network, "mix")
         cuts[4, 0] = 2.0**more
         cuts[5] = (2.0 ** (pool.fraction - mixed.fraction - more), pool.low, pool.high)
-        # The kernel keeps the pooled map by place and then filter.
-        by_place = dense1.reshape(len(dense1), len(b["mix"]), (r - 2) // 3, (c - 2) // 3)
-        dense1 = by_place.transpose(0, 2, 3, 1).reshape(len(dense1), -1)
-    elif network.kind == "columns":
+    elif plan.front == "columns":
         first, first_bias = runs(w["columns"].transpose(1, 2, 3, 0)), b["columns"]
         cuts[0] = _cut_of(network, "columns")
-        n_filters, places = len(first_bias), c - w["columns"].shape[3] + 1
-        by_filter = dense1[:, : n_filters * places].reshape(len(dense1), n_filters, places)
-        reordered = by_filter.transpose(0, 2, 1).reshape(len(dense1), -1)
-        # The kernel leaves columns and row sums in their own units, the weights make up for it.
-        finest = network.input_fraction("dense1")
-        hidden = reordered << (finest - network.outputs["columns"].fraction)
-        dense1 = np.concatenate(
-            [hidden, dense1[:, n_filters * places :] << (finest - network.input.fraction)], axis=1
-        )
+    # The kernel leaves what dense1 sees in its own units, the weights make up for it.
+    dense1, n, finest = by_place(w["dense1"], plan), plan.n_front, network.input_fraction("dense1")
+    front_shift = finest - network.outputs[plan.front_result].fraction if plan.front_result else 0
+    # Without sums the codes may be finer than all that dense1 sees.
+    sums_shift = max(finest - network.input.fraction, 0)
+    dense1 = np.concatenate([dense1[:, :n] << front_shift, dense1[:, n:] << sums_shift], axis=1)
     for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
         cuts[row] = _cut_of(network, layer)
     layers = []
@@ -208,39 +201,36 @@ def _largest_sum(network: FixedNetwork) -> float:
     In double precision, since whole registers would run over without a word.
     """
     code = max(int(np.sum(network.edges < 0)), int(np.sum(network.edges >= 0)))
-    largest = 0.0
-    seen = np.zeros(0)
-    for layer in network.layers:
-        weight = np.abs(network.weights[layer]).astype(np.float64)
-        if layer == "depthwise":
-            seen = code * weight.sum(axis=(1, 2))
-            largest = float(seen.max())
+    plan, largest = network.plan, 0.0
+    unrounded: dict[str, Any] = {}
+    for layer in plan.layers:
+        weight = np.abs(network.weights[layer.name]).astype(np.float64)
+        flat = weight.reshape(len(weight), -1)
+        if not layer.bias:
+            unrounded[layer.name] = code * flat.sum(axis=1)
+            largest = max(largest, float(unrounded[layer.name].max()))
             continue
-        if layer in ("columns", "dense1"):
-            # Of dense1 the inputs: results of the layer before, or sums over up to a whole row or column of
-            # codes.
-            sums = code * max(network.shape[1:]) if network.kind != "conv" else 0
-            most = sums
-            if layer == "dense1":
-                before = {"conv": "pool", "columns": "columns"}.get(network.kind)
-                finest = network.input_fraction("dense1")
-                most = sums << max(finest - network.input.fraction, 0)
-                if before is not None:
-                    form = network.outputs[before]
-                    most = max(most, max(-form.low, form.high) << (finest - form.fraction))
-            total = weight.reshape(len(weight), -1).sum(axis=1) * (code if layer == "columns" else most)
-        elif layer == "pointwise":
-            total = weight @ seen
-        else:
-            form = network.outputs[{"mix": "pointwise", "dense2": "dense1", "dense3": "dense2"}[layer]]
-            total = weight.sum(axis=1) * max(-form.low, form.high)
-        total = (total + np.abs(_cut_bias(network, layer))) / 2.0 ** _units(network, layer)
+        finest, most = network.input_fraction(layer.name), 0
+        for seen in layer.inputs:
+            if seen == IMAGE:
+                # Dense layers see sums over up to a whole row or column of codes.
+                size = code * (max(network.shape[1:]) if weight.ndim == 2 else 1)
+                fraction = network.input.fraction
+            elif seen in unrounded:
+                continue
+            else:
+                form = network.outputs[seen]
+                size, fraction = max(-form.low, form.high), form.fraction
+            most = max(most, size << (finest - fraction))
+        total = flat.sum(axis=1) * most
+        for seen in layer.inputs:
+            total = total + (weight @ unrounded[seen] if seen in unrounded else 0)
+        total = (total + np.abs(_cut_bias(network, layer.name))) / 2.0 ** _units(network, layer.name)
         largest = max(largest, float(total.max()))
-    if network.kind == "conv":
+    if plan.front == "convolution":
         mixed, pool = network.outputs["mix"], network.outputs["pool"]
-        largest = max(
-            largest, 9.0 * max(-mixed.low, mixed.high) * 2.0 ** max(pool.fraction - mixed.fraction, 0)
-        )
+        more = max(pool.fraction - mixed.fraction, 0)
+        largest = max(largest, float(POOL**2) * max(-mixed.low, mixed.high) * 2.0**more)
     return largest
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.networks.fused_kernels import BLOCK, layer, projections
+from smartpix.networks.fused_kernels import BLOCK, COLUMNS, CONVOLUTION, layer, projections
+from smartpix.networks.plan import POOL, WINDOW
 
 __all__ = ["run_fixed"]
 
-NINE, ONE, ZERO = np.float32(9.0), np.float32(1.0), np.float32(0.0)
+NINE, ONE, ZERO = np.float32(POOL**2), np.float32(1.0), np.float32(0.0)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -29,20 +30,9 @@ def _cut(x: Any, to: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _columns(
-    n: int,
-    where: Any,
-    code: Any,
-    n_rows: int,
-    n_columns: int,
-    first: Any,
-    bias: Any,
-    cuts: Any,
-    x: Any,
-    line: Any,
+    n: int, where: Any, code: Any, n_columns: int, first: Any, bias: Any, cuts: Any, x: Any, line: Any
 ) -> None:
-    """Fill x with the activated columns and the row sums; see
-    :func:`smartpix.networks.fused_kernels._columns`.
-    """
+    """Fill x with the activated columns; see :func:`smartpix.networks.fused_kernels._columns`."""
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
     flat = (n_columns - span + 1) * n_filters
@@ -50,7 +40,6 @@ def _columns(
     for p in range(n_columns + span - 1):
         for f in range(n_filters):
             line[p * n_filters + f] = bias[f]
-    x[flat : flat + n_slices * n_rows] = 0
     whole = length & ~3
     for i in range(n):
         r, at = where[i, 0], where[i, 1] * n_filters
@@ -58,22 +47,20 @@ def _columns(
             v = code[i, s]
             if v == 0:
                 continue
-            x[flat + s * n_rows + r] += v
             # Groups of four: a loop of known length is one instruction.
             for g in range(0, whole, 4):
                 for f in range(4):
                     line[at + g + f] += v * first[s, r, g + f]
             for f in range(whole, length):
                 line[at + f] += v * first[s, r, f]
-    x[:flat] = line[before : before + flat]
-    _cut(x[:flat], cuts[0])
+    x[:] = line[before : before + flat]
+    _cut(x, cuts[0])
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _convolution(
-    image: Any, depthwise: Any, pointwise: Any, bias: Any, mix: Any, mix_bias: Any, cuts: Any, x: Any,
-    depth: Any, hidden: Any,
-    mixed: Any,
+    image: Any, pooled_rows: int, pooled_columns: int, depthwise: Any, pointwise: Any, bias: Any, mix: Any,
+    mix_bias: Any, cuts: Any, x: Any, depth: Any, hidden: Any, mixed: Any,
 ) -> None:  # fmt: skip
     """Fill x (inputs, BLOCK) with the pooled maps of codes (S, R, C, BLOCK): all inner loops run over
     clusters.
@@ -82,17 +69,15 @@ def _convolution(
     following each cluster's pixels, as :func:`smartpix.networks.fused_kernels._convolution` does, is not.
     There the tanh, dear and not needed here, decides.
     """
-    n_slices, n_rows, n_columns = image.shape[:3]
-    n_mixed = len(mix_bias)
-    pooled_rows, pooled_columns = (n_rows - 2) // 3, (n_columns - 2) // 3
+    n_slices, n_mixed = image.shape[0], len(mix_bias)
     n = pooled_rows * pooled_columns * n_mixed
     x[:n] = ZERO
-    for r in range(3 * pooled_rows):
-        for c in range(3 * pooled_columns):
+    for r in range(POOL * pooled_rows):
+        for c in range(POOL * pooled_columns):
             for s in range(n_slices):
                 for b in range(BLOCK):
                     depth[s, b] = ZERO
-                for i in range(3):
+                for i in range(WINDOW):
                     w0, w1, w2 = depthwise[s, i, 0], depthwise[s, i, 1], depthwise[s, i, 2]
                     for b in range(BLOCK):
                         depth[s, b] += (
@@ -104,7 +89,7 @@ def _convolution(
             _cut(hidden.reshape(-1), cuts[0])
             layer(hidden, mix, mix_bias, mixed)
             _cut(mixed.reshape(-1), cuts[1])
-            at = ((r // 3) * pooled_columns + c // 3) * n_mixed
+            at = ((r // POOL) * pooled_columns + c // POOL) * n_mixed
             for g in range(n_mixed):
                 for b in range(BLOCK):
                     x[at + g, b] += mixed[g, b]
@@ -133,20 +118,22 @@ def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_fixed(
-    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int, below: Any,
-    above: Any, first: Any,
-    pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, cuts: Any,
+    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, layout: Any,
+    below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, cuts: Any,
 ) -> Any:  # fmt: skip
     """Lists of pixels (charge in e) to outputs (N, 14).
 
     Args:
+        layout: see :attr:`smartpix.networks.plan.Plan.layout`.
         below, above: negative edges, descending, and positive ones, ascending (e, single precision).
         cuts: (7, 3): of the first layer, the second, and both hidden dense layers: scale, lowest, highest;
             then the scale before the division by nine; then of the averages, and of the outputs.
     """
     n_slices, n_rows, n_columns = shape
+    front, map_rows, map_columns, of_columns, of_rows = layout
     total = len(start)
     kind_of = dense[0].dtype
+    n_front = map_rows * map_columns * (len(mix_bias) if front == CONVOLUTION else len(first_bias))
     out = np.empty((total, len(dense[5])), dtype=kind_of)
     n_inputs = dense[0].shape[0]
     rows = np.zeros((BLOCK, n_inputs), dtype=kind_of)
@@ -156,7 +143,7 @@ def run_fixed(
     h2 = np.zeros((dense[4].shape[0], BLOCK), dtype=kind_of)
     h3 = np.empty((len(dense[5]), BLOCK), dtype=kind_of)
     line = np.empty((n_columns + 2) * max(len(first_bias), 1), dtype=kind_of)
-    image = np.zeros((n_slices, n_rows, n_columns, BLOCK if kind == 0 else 0), dtype=kind_of)
+    image = np.zeros((n_slices, n_rows, n_columns, BLOCK if front == CONVOLUTION else 0), dtype=kind_of)
     depth = np.zeros((pointwise.shape[0], BLOCK), dtype=kind_of)
     hidden = np.zeros((mix.shape[0], BLOCK), dtype=kind_of)
     mixed = np.empty((len(mix_bias), BLOCK), dtype=kind_of)
@@ -179,33 +166,56 @@ def run_fixed(
                     n += 1
             begin[k - low + 1] = n
         _code(value[:n].reshape(-1), below, above, code[:n].reshape(-1))
-        if kind == 0:
+        if front == CONVOLUTION:
             image[:] = ZERO
             for b in range(high - low):
                 for i in range(begin[b], begin[b + 1]):
                     for s in range(n_slices):
                         image[s, where[i, 0], where[i, 1], b] = code[i, s]
-            _convolution(image, first, pointwise, first_bias, mix, mix_bias, cuts, x, depth, hidden, mixed)
-        else:
+            _convolution(
+                image,
+                map_rows,
+                map_columns,
+                first,
+                pointwise,
+                first_bias,
+                mix,
+                mix_bias,
+                cuts,
+                x,
+                depth,
+                hidden,
+                mixed,
+            )
+        if front == COLUMNS or of_columns or of_rows:
             for b in range(high - low):
                 pixels = slice(begin[b], begin[b + 1])
                 n = begin[b + 1] - begin[b]
-                if kind == 1:
-                    projections(n, where[pixels], code[pixels], n_slices, n_rows, n_columns, rows[b])
-                else:
+                if front == COLUMNS:
                     _columns(
+                        n,
+                        where[pixels],
+                        code[pixels],
+                        n_columns,
+                        first,
+                        first_bias,
+                        cuts,
+                        rows[b, :n_front],
+                        line,
+                    )
+                if of_columns or of_rows:
+                    projections(
                         n,
                         where[pixels],
                         code[pixels],
                         n_rows,
                         n_columns,
-                        first,
-                        first_bias,
-                        cuts,
-                        rows[b],
-                        line,
+                        of_columns,
+                        of_rows,
+                        rows[b, n_front:],
                     )
-            for i in range(n_inputs):
+            # The convolution has filled its part for all clusters at once.
+            for i in range(n_front if front == CONVOLUTION else 0, n_inputs):
                 for b in range(BLOCK):
                     x[i, b] = rows[b, i]
         layer(x, dense[0], dense[1], h1)

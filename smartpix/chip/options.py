@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smartpix.chip.fixed_point import ACTIVATIONS, FixedPoint
-from smartpix.networks.options import CONV_FILTERS, NETWORKS, WIDEST, WIDTHS
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, one_of, quoted
+from smartpix.networks.options import WIDEST
+from smartpix.networks.plan import KINDS, Plan, check_kind
+from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types, one_of
 from smartpix.simulate.options import ReadoutOptions, adc_levels
 
 __all__ = ["METHODS", "SCOPES", "SURROGATES", "CompressOptions", "QuantizedOptions"]
@@ -67,11 +68,8 @@ class QuantizedOptions:
 
     def __post_init__(self) -> None:
         check_types("quantize", self)
-        if self.kind not in NETWORKS:
-            raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
-                f"{', '.join(NETWORKS)}"
-            )
+        check_kind(self.kind)
+        kind = KINDS[self.kind]
         limits = dict.fromkeys(("conv_bits", "dense_bits", "last_bits", "activation_bits"), (2, 12))
         for name, (low, high) in (limits | {"output_bits": (6, 20), "data_bits": (2, 8)}).items():
             check(
@@ -91,8 +89,7 @@ class QuantizedOptions:
                 f"two whole numbers up to {WIDEST}, 0 for the network's own",
             )
         # What a kind does not have is not asked for.
-        absent = {"conv": (), "columns": (1,), "mlp": (0, 1)}[self.kind]
-        good = not any(self.filters[k] for k in absent)
+        good = not any(self.filters[kind.filter_layers :])
         check("quantize", "filters", self.filters, good, f"0 where the network {self.kind} has none")
         check(
             "quantize",
@@ -108,12 +105,12 @@ class QuantizedOptions:
             0 < self.threshold < self.adc_max,
             "positive and below adc_max",
         )
-        own = {"conv": (CONV_FILTERS, CONV_FILTERS), "columns": (4, 0), "mlp": (0, 0)}[self.kind]
-        width = WIDTHS[self.kind]
         object.__setattr__(
-            self, "filters", tuple(n or default for n, default in zip(self.filters, own, strict=True))
+            self,
+            "filters",
+            tuple(n or default for n, default in zip(self.filters, kind.filters, strict=True)),
         )
-        object.__setattr__(self, "hidden", tuple(n or width for n in self.hidden))
+        object.__setattr__(self, "hidden", tuple(n or kind.width for n in self.hidden))
         if not self.edges:
             readout = ReadoutOptions(threshold=self.threshold, adc_max=self.adc_max, adc_bits=self.data_bits)
             object.__setattr__(self, "edges", tuple(float(e) for e in adc_levels(readout)[0]))
@@ -126,6 +123,22 @@ class QuantizedOptions:
         )
         good = list(self.edges) == sorted(self.edges) and (not self.learn_edges or self.edges[0] > 0)
         check("quantize", "edges", self.edges, good, "ascending, and positive if they are learned")
+
+    @property
+    def plan(self) -> Plan:
+        """The network's layers and their shapes."""
+        shape = (self.n_slices, self.n_rows, self.n_columns)
+        return Plan(self.kind, shape, self.filters, self.hidden)
+
+    def weight_bits(self, layer: str) -> int:
+        """Bits of a layer's weights."""
+        return {"dense1": self.dense_bits, "dense2": self.dense_bits, "dense3": self.last_bits}.get(
+            layer, self.conv_bits
+        )
+
+    def result(self, name: str) -> FixedPoint:
+        """Format of a rounded result."""
+        return self.output if name == "dense3" else self.between
 
     @property
     def data(self) -> FixedPoint:

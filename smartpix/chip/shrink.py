@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork
 
-__all__ = ["shrink", "widths"]
+__all__ = ["shrink"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,30 +24,15 @@ def shrink(network: FixedNetwork) -> FixedNetwork:
     before = -1
     while before != network.parameters:
         before = network.parameters
-        for layer in network.layers[:-1]:
-            if layer != "depthwise":
-                network = _without_dead(network, layer)
+        for layer in network.plan.layers[:-1]:
+            if layer.bias:
+                network = _without_dead(network, layer.name)
     return network
-
-
-def widths(network: FixedNetwork) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Filters of the first and second layer (0 where there is none) and widths of the two hidden dense
-    layers.
-    """
-    n = {k: len(w) for k, w in network.weights.items()}
-    filters = (n.get("pointwise", n.get("columns", 0)), n.get("mix", 0))
-    return filters, (n["dense1"], n["dense2"])
 
 
 def _without_dead(network: FixedNetwork, layer: str) -> FixedNetwork:
     weight, bias = network.weights[layer], network.biases[layer]
-    after = {
-        "pointwise": "mix",
-        "mix": "dense1",
-        "columns": "dense1",
-        "dense1": "dense2",
-        "dense2": "dense3",
-    }[layer]
+    after = network.plan.listener(layer)
     listens = _listens(network, layer, after)
     deaf = ~_by_output(weight).any(axis=1)
     if layer == "pointwise":
@@ -75,11 +60,10 @@ def _inputs(network: FixedNetwork, layer: str, after: str) -> tuple[Ints, int]:
     elsewhere.
     """
     weight, n = network.weights[after], len(network.weights[layer])
-    if after != "dense1":
-        return weight[:, :, None], 0
-    r, c = network.shape[1:]
-    places = (c - 2) if layer == "columns" else ((r - 2) // 3) * ((c - 2) // 3)
-    return weight[:, : n * places].reshape(len(weight), n, places), weight.shape[1] - n * places
+    plan = network.plan
+    # Each filter of the front has a whole map; of dense layers each unit is one number.
+    n_inputs = plan.n_front if after == "dense1" else n
+    return weight[:, :n_inputs].reshape(len(weight), n, n_inputs // n), weight.shape[1] - n_inputs
 
 
 def _listens(network: FixedNetwork, layer: str, after: str) -> npt.NDArray[np.bool_]:
@@ -90,11 +74,11 @@ def _heard(network: FixedNetwork, layer: str, after: str, said: Ints) -> Ints:
     """What constant outputs of a layer add to the sums of the one after, in their unit."""
     weight, _ = _inputs(network, layer, after)
     fraction = network.outputs[layer].fraction
-    if layer == "mix":
+    if layer not in network.plan.layer(after).inputs:
         # Through the average, which of equal numbers is that number.
         said = network.outputs["pool"].cut(said, fraction)
         fraction = network.outputs["pool"].fraction
-    up = network.sum_fraction(after) - network.formats[after].fraction - fraction
+    up = network.input_fraction(after) - fraction
     return np.asarray((weight * said[None, :, None]).sum(axis=(1, 2)) << up)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import ACTIVATIONS, KERNELS, FixedNetwork, from_arrays
-from smartpix.chip.shrink import widths
+from smartpix.chip.fixed_point import ACTIVATIONS, FixedNetwork, from_arrays
 from smartpix.estimate.calibrate import AXES, PREDICTED
 from smartpix.networks.fused import check_arrays, check_shapes
-from smartpix.networks.options import LARGEST_IMAGE, MOST_LAYERS, MOST_SLICES, N_OUTPUTS, NETWORKS, WIDEST
+from smartpix.networks.options import LARGEST_IMAGE, MOST_LAYERS, MOST_SLICES, WIDEST
+from smartpix.networks.plan import KINDS, N_OUTPUTS, layer_names, result_names
 from smartpix.networks.weights import REPAIR, load_weights
 from smartpix.rules import Rule, check_json, entries, fields, flag, items, optional, real, text, whole
 from smartpix.schema import REGIONS, STRONGEST_FIELD, TARGETS, InputError
@@ -45,9 +45,16 @@ IMAGES = {
     "n_rows": whole(5, LARGEST_IMAGE),
     "n_columns": whole(5, LARGEST_IMAGE),
 }
+
+
+def _kind(value: Any, where: str) -> None:
+    """A kind of network that there is now: others may have been added to the table."""
+    text(*KINDS)(value, where)
+
+
 FLOAT_NETWORK = fields(
     {
-        "kind": text(*NETWORKS), **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST),
+        "kind": _kind, **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST),
         "batch_norm": flag,
         "reference": CHARGE, "compression": CHARGE,
     }
@@ -63,7 +70,7 @@ BITS = (
 )
 FIXED_NETWORK = fields(
     {
-        "kind": text(*NETWORKS), **IMAGES, "filters": WIDTHS, "hidden": WIDTHS, **dict.fromkeys(BITS,
+        "kind": _kind, **IMAGES, "filters": WIDTHS, "hidden": WIDTHS, **dict.fromkeys(BITS,
         whole(0, 40)),
         "activation": text(*ACTIVATIONS), "threshold": CHARGE, "adc_max": CHARGE, "edges": items(real(), 1,
         255, rising=True),
@@ -122,9 +129,6 @@ SHAPE = fields(
 
 
 def _fixed(kind: str) -> Rule:
-    results = [layer for layer in KERNELS[kind] if layer != "depthwise"] + (
-        ["pool"] if kind == "conv" else []
-    )
     output = real(-LARGEST_OUTPUT, LARGEST_OUTPUT)
 
     def interval(value: Any, where: str) -> None:
@@ -140,8 +144,8 @@ def _fixed(kind: str) -> Rule:
             {
                 "kind": text(kind), "shape": items(whole(1, LARGEST_IMAGE), 3, 3),
                 "activation": text(*ACTIVATIONS), "input": FORMAT,
-                "formats": fields(dict.fromkeys(KERNELS[kind], FORMAT)),
-                "outputs": fields(dict.fromkeys(results, FORMAT)),
+                "formats": fields(dict.fromkeys(layer_names(kind), FORMAT)),
+                "outputs": fields(dict.fromkeys(result_names(kind), FORMAT)),
             }
         ),
     )  # fmt: skip
@@ -160,7 +164,7 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
             not fit; names the key.
     """
     arrays, description = load_weights(
-        name, *(f"{sort}-{kind}" for sort in sorts for kind in NETWORKS), remedy=remedy
+        name, *(f"{sort}-{kind}" for sort in sorts for kind in KINDS), remedy=remedy
     )
     sort, kind = str(description["architecture"]).split("-")
     file = Path(name).with_suffix(".json")
@@ -192,9 +196,8 @@ def _check_fixed(
     network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str
 ) -> None:
     """Check that a network is as large as its description's ``network`` says, and of whole numbers."""
-    filters, hidden = widths(network)
-    first = {"conv": 2, "columns": 1, "mlp": 0}[network.kind]
-    found = (network.shape, filters[:first], hidden, network.edges.shape, network.activation)
+    plan, first = network.plan, KINDS[network.kind].filter_layers
+    found = (network.shape, plan.filters[:first], plan.hidden, network.edges.shape, network.activation)
     wanted = (
         tuple(told[k] for k in IMAGES), tuple(told["filters"])[:first], tuple(told["hidden"]),
         (len(told["edges"]),),

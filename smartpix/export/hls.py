@@ -26,7 +26,7 @@ from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, evaluate
 from smartpix.export.hls_layers import HlsLayer, hls_layers
 from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
-from smartpix.networks.options import N_OUTPUTS
+from smartpix.networks.plan import N_OUTPUTS
 from smartpix.schema import InputError, check, check_types, one_of, quoted
 
 __all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]

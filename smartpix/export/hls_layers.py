@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, ninth
+from smartpix.networks.plan import POOL, WINDOW
 
 __all__ = ["HlsLayer", "hls_layers"]
 
@@ -73,59 +74,90 @@ def hls_layers(network: FixedNetwork) -> list[HlsLayer]:
     """
     slices, rows, columns = network.shape
     first = _input("clusters", (rows, columns, slices), network.input)
-    if network.kind == "conv":
-        layers = [first, *_conv(network, first)]
-        last = layers[-1]
-        # The network's inputs are (filter, row, column), hls4ml's (row, column, filter).
-        r, c, g = last.shape
-        weight = network.weights["dense1"].reshape(-1, g, r, c).transpose(0, 2, 3, 1)
-        layers += _dense(network, "dense1", last, weight.reshape(len(weight), -1))
-    else:
-        layers = [first, *_branches(network, first)]
+    layers = [first, *_first_dense(network, first)]
     layers += _dense(network, "dense2", layers[-1], network.weights["dense2"])
     layers += _dense(network, "dense3", layers[-1], network.weights["dense3"])
     return layers
 
 
-def _conv(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
-    """Separable convolution, 1 x 1 convolution and 3 x 3 average."""
+def _convolution_front(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
+    """Separable convolution, 1 x 1 convolution and average over 3 x 3 places."""
     slices = network.shape[0]
-    kernel = np.zeros((3, 3, slices, slices), dtype=np.int64)
+    kernel = np.zeros((WINDOW, WINDOW, slices, slices), dtype=np.int64)
     for s in range(slices):
         kernel[:, :, s, s] = network.weights["depthwise"][s]
     depthwise = _convolution("depthwise", first, kernel, network.formats["depthwise"])
     pointwise = _cut_convolution(network, "pointwise", depthwise, network.weights["pointwise"].T[None, None])
     mix = _cut_convolution(network, "mix", pointwise, network.weights["mix"].T[None, None])
-    total = _convolution("pool_sum", mix, _ones(3, 3, mix.shape[2]), ONES, stride=3)
+    total = _convolution("pool_sum", mix, _ones(POOL, POOL, mix.shape[2]), ONES, stride=POOL)
     return [depthwise, pointwise, mix, total, _average(network, mix, total)]
 
 
-def _branches(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
-    """Sums of the rows beside sums of the columns or their filters, and the dense layer that sees both."""
+def _columns_front(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
+    """Filters over all rows of neighbouring columns."""
+    kernel = network.weights["columns"].transpose(2, 3, 1, 0)
+    return [_cut_convolution(network, "columns", first, kernel)]
+
+
+def _first_dense(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
+    """All that the first dense layer sees, and the layer itself: for each branch its part of the weights, and
+    the sums of the parts added.
+    """
     slices, rows, columns = network.shape
-    row_sums = _convolution("row_sums", first, _ones(1, columns, slices), ONES)
-    if network.kind == "mlp":
-        seen = _convolution("column_sums", first, _ones(rows, 1, slices), ONES)
-    else:
-        seen = _cut_convolution(network, "columns", first, network.weights["columns"].transpose(2, 3, 1, 0))
-    weight = network.weights["dense1"]
-    n_seen = seen.shape[1] * seen.shape[2]
-    of_columns = (
-        weight[:, :n_seen].reshape(-1, seen.shape[2], seen.shape[1]).swapaxes(1, 2).reshape(-1, n_seen)
+    plan = network.plan
+    branches: list[tuple[str, HlsLayer]] = []
+    layers: list[HlsLayer] = []
+    if plan.front != "none":
+        front = {"convolution": _convolution_front, "columns": _columns_front}[plan.front]
+        layers += front(network, first)
+        branches.append(("columns" if plan.front == "columns" else "places", layers[-1]))
+    if plan.column_sums:
+        name = "columns" if plan.front == "none" else "column_sums"
+        branches.append((name, _convolution("column_sums", first, _ones(rows, 1, slices), ONES)))
+        layers.append(branches[-1][1])
+    if plan.row_sums:
+        branches.append(("rows", _convolution("row_sums", first, _ones(1, columns, slices), ONES)))
+        layers.append(branches[-1][1])
+    weight, start = network.weights["dense1"], 0
+    parts = []
+    for name, seen in branches:
+        r, c, channels = seen.shape
+        n = r * c * channels
+        # The network's inputs are (channel, row, column), hls4ml's (row, column, channel).
+        part = weight[:, start : start + n].reshape(-1, channels, r, c).transpose(0, 2, 3, 1)
+        parts.append((name, seen, part.reshape(len(weight), n)))
+        start += n
+    if len(parts) == 1:
+        return [*layers, *_dense(network, "dense1", *parts[0][1:])]
+    return [*layers, *_added(network, parts)]
+
+
+def _added(network: FixedNetwork, parts: list[tuple[str, HlsLayer, Ints]]) -> list[HlsLayer]:
+    """The first dense layer in parts, the bias in the first one; hls4ml adds two at a time."""
+    form, out = network.formats["dense1"], network.outputs["dense1"]
+    layers: list[HlsLayer] = []
+    sums: list[HlsLayer] = []
+    for k, (name, seen, weight) in enumerate(parts):
+        bias = (network.biases["dense1"], network.sum_fraction("dense1")) if k == 0 else (None, 0)
+        layers += _sums(f"dense1_{name}", seen, weight, form, *bias)
+        sums.append(layers[-1])
+    total = sums[0]
+    for k, more in enumerate(sums[1:], start=1):
+        last = k == len(sums) - 1
+        total = _sum_of_two("dense1" if last else f"dense1_sum{k}", total, more)
+        layers.append(_cut(total, out) if last else total)
+    return layers
+
+
+def _sum_of_two(name: str, a: HlsLayer, b: HlsLayer) -> HlsLayer:
+    """Exact sum of two layers' results."""
+    fraction = max(a.result.fraction, b.result.fraction)
+    low, high = (
+        sum(end << (fraction - layer.result.fraction) for end, layer in ends)
+        for ends in (((a.low, a), (b.low, b)), ((a.high, a), (b.high, b)))
     )
-    of_rows = weight[:, n_seen:].reshape(-1, slices, rows).swapaxes(1, 2).reshape(-1, slices * rows)
-    bias, fraction = network.biases["dense1"], network.sum_fraction("dense1")
-    form = network.formats["dense1"]
-    parts = (
-        _sums("dense1_columns", seen, of_columns, form, bias, fraction),
-        _sums("dense1_rows", row_sums, of_rows, form),
-    )
-    out = network.outputs["dense1"]
-    names = (parts[0][-1].name, parts[1][-1].name)
-    both = HlsLayer(
-        "Merge", "dense1", names, (len(weight),), out, out.low, out.high, {}, {"op": "add"}, cut=True
-    )
-    return [seen, row_sums, *parts[0], *parts[1], both]
+    form = _holding(low, high, fraction)
+    return HlsLayer("Merge", name, (a.name, b.name), a.shape, form, low, high, {}, {"op": "add"})
 
 
 def _input(name: str, shape: tuple[int, ...], form: FixedPoint) -> HlsLayer:

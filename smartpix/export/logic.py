@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, Ints, ninth
 from smartpix.extras import missing_package
+from smartpix.networks.plan import POOL, SPAN, WINDOW
 from smartpix.schema import InputError
 
 __all__ = ["code_range", "estimate_luts", "trace"]
@@ -107,57 +108,59 @@ class _Tracer:
 
     def outputs(self, codes: Wires) -> Wires:
         """Of codes (S, R, C)."""
-        network = self.network
-        if network.kind == "conv":
-            x = self.pooled(codes)
-        else:
-            sums = self.linear(np.ones((1, codes.shape[2]), np.int64), codes).reshape(-1)
-            if network.kind == "mlp":
-                columns = self.linear(np.ones((1, codes.shape[1]), np.int64), codes.swapaxes(1, 2)).reshape(
-                    -1
-                )
-                x = np.concatenate([columns, sums])
-            else:
-                kernel = network.weights["columns"]
-                seen = np.lib.stride_tricks.sliding_window_view(codes, 3, axis=2).transpose(2, 0, 1, 3)
-                hidden = self.linear(kernel.reshape(len(kernel), -1), seen.reshape(len(seen), -1))
-                hidden = self.activated("columns", hidden).T.reshape(-1)
-                finest = network.input_fraction("dense1")
-                shifts = finest - network.outputs["columns"].fraction, finest - network.input.fraction
-                x = np.concatenate([hidden * 2.0 ** shifts[0], sums * 2.0 ** shifts[1]])
+        network, plan = self.network, self.network.plan
+        finest = network.input_fraction("dense1")
+        seen = []
+        if plan.front != "none":
+            front = {"convolution": self.convolution, "columns": self.columns}[plan.front](codes)
+            seen.append(front * 2.0 ** (finest - network.outputs[plan.front_result].fraction))
+        for wanted, lines in ((plan.column_sums, codes.swapaxes(1, 2)), (plan.row_sums, codes)):
+            if wanted:
+                sums = self.linear(np.ones((1, lines.shape[2]), np.int64), lines).reshape(-1)
+                seen.append(sums * 2.0 ** (finest - network.input.fraction))
+        x = np.concatenate(seen)
         for layer in ("dense1", "dense2", "dense3"):
             x = self.activated(layer, self.linear(network.weights[layer], x))
         return x
 
-    def pooled(self, codes: Wires) -> Wires:
+    def columns(self, codes: Wires) -> Wires:
+        """Results of the filters over neighbouring columns, (F * columns,)."""
+        kernel = self.network.weights["columns"]
+        seen = np.lib.stride_tricks.sliding_window_view(codes, SPAN, axis=2).transpose(2, 0, 1, 3)
+        hidden = self.linear(kernel.reshape(len(kernel), -1), seen.reshape(len(seen), -1))
+        return self.activated("columns", hidden).T.reshape(-1)
+
+    def convolution(self, codes: Wires) -> Wires:
         """Averages over 3 x 3 places of the convolution, (G * rows * columns,)."""
         network = self.network
-        rows, columns = (codes.shape[1] - 2) // 3, (codes.shape[2] - 2) // 3
-        # The places beyond the last whole 3 x 3 are not used.
-        seen = np.lib.stride_tricks.sliding_window_view(codes, (3, 3), axis=(1, 2))[
-            :, : 3 * rows, : 3 * columns
+        _, rows, columns = network.plan.map
+        # The places beyond the last whole average are not used.
+        seen = np.lib.stride_tricks.sliding_window_view(codes, (WINDOW, WINDOW), axis=(1, 2))[
+            :, : POOL * rows, : POOL * columns
         ]
         kernels = network.weights["depthwise"]
         depth = np.stack(
             [
-                self.linear(k.reshape(1, 9), s.reshape(*s.shape[:2], 9))[..., 0]
+                self.linear(k.reshape(1, -1), s.reshape(*s.shape[:2], -1))[..., 0]
                 for k, s in zip(kernels, seen, strict=True)
             ],
             axis=-1,
         )
         mixed = self.activated("pointwise", self.linear(network.weights["pointwise"], depth))
         mixed = self.activated("mix", self.linear(network.weights["mix"], mixed))
-        # (G, rows, columns, 9)
+        # (G, rows, columns, places of an average)
         nine = (
-            mixed.reshape(rows, 3, columns, 3, -1)
+            mixed.reshape(rows, POOL, columns, POOL, -1)
             .transpose(4, 0, 2, 1, 3)
-            .reshape(mixed.shape[-1], rows, columns, 9)
+            .reshape(mixed.shape[-1], rows, columns, POOL**2)
         )
         out, given = network.outputs["pool"], network.outputs["mix"]
         more = max(out.fraction - given.fraction, 0)
-        multiplier, shift = ninth(9 * max(abs(given.low), given.high) << more)
+        multiplier, shift = ninth(POOL**2 * max(abs(given.low), given.high) << more)
         # Cutting off after the ninth and again at the pool's fraction is cutting off once.
-        scaled = self.linear(np.array([[multiplier << more]]), self.linear(np.ones((1, 9), np.int64), nine))
+        scaled = self.linear(
+            np.array([[multiplier << more]]), self.linear(np.ones((1, POOL**2), np.int64), nine)
+        )
         return _cut(out, scaled.reshape(-1) + multiplier // 2, given.fraction + more + shift)
 
     def activated(self, layer: str, sums: Wires) -> Wires:

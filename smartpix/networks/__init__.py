@@ -1,4 +1,4 @@
-"""The chip's networks in floating point: their description, torch modules, fused loops and weights."""
+"""The chip's networks in floating point: their plan, torch modules, fused loops and weights."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,16 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from smartpix.networks.fused import FusedNetwork, fuse
     from smartpix.networks.modules import build, encode, negative_log_likelihood
-    from smartpix.networks.options import NETWORKS, NetworkOptions
+    from smartpix.networks.options import NetworkOptions
+    from smartpix.networks.plan import KINDS, Kind, Plan
     from smartpix.networks.weights import load_weights, save_weights, weights_path
 
 __all__ = [
-    "NETWORKS",
+    "KINDS",
     "FusedNetwork",
+    "Kind",
     "NetworkOptions",
+    "Plan",
     "build",
     "encode",
     "fuse",
@@ -27,6 +30,7 @@ __getattr__ = public_names(
     __name__,
     fused="FusedNetwork fuse",
     modules="build encode negative_log_likelihood",
-    options="NETWORKS NetworkOptions",
+    options="NetworkOptions",
+    plan="KINDS Kind Plan",
     weights="load_weights save_weights weights_path",
 )

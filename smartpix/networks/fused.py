@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.networks.fused_kernels import run, tanh_terms
-from smartpix.networks.options import CONV_FILTERS, N_OUTPUTS, SPAN, NetworkOptions
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import Plan
 from smartpix.schema import InputError
 
-__all__ = ["KINDS", "FusedNetwork", "check_arrays", "check_shapes", "fuse", "padded", "runs"]
+__all__ = ["FusedNetwork", "by_place", "check_arrays", "check_shapes", "fuse", "padded", "runs"]
 
 Singles = npt.NDArray[np.float32]
-
-KINDS = {"conv": 0, "mlp": 1, "columns": 2}
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,15 @@ class FusedNetwork:
     """Weights in the order in which the kernels read them.
 
     Attributes:
-        kind: 0 convolution, 1 projections, 2 columns.
-        shape: slices, rows, columns of the input.
+        plan: of the network.
         reference, compression: of the input, see :class:`smartpix.networks.options.NetworkOptions`.
         first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to
             the places from C' - 1 before its own to its own; first_bias: (F,).
-        mix, mix_bias: (F, F) and (F,) of the convolution network's second layer.
+        mix, mix_bias: (F, F) and (F,) of the convolution's second layer.
         dense: (inputs, width) weights and biases of the three dense layers.
     """
 
-    kind: int
-    shape: tuple[int, int, int]
+    plan: Plan
     reference: float
     compression: float
     first: Singles
@@ -49,6 +46,11 @@ class FusedNetwork:
     mix: Singles
     mix_bias: Singles
     dense: tuple[Singles, Singles, Singles, Singles, Singles, Singles]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows, columns of the input."""
+        return self.plan.shape
 
     def images(self, images: npt.NDArray[np.float32]) -> Singles:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
@@ -83,7 +85,7 @@ class FusedNetwork:
     def _run(self, *clusters: npt.NDArray[Any]) -> Singles:
         return np.asarray(
             run(
-                *clusters, self.shape, self.kind, np.float32(1 / self.reference),
+                *clusters, self.shape, self.plan.layout, np.float32(1 / self.reference),
                 np.float32(1 / self.compression), self.first,
                 self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
             )
@@ -97,29 +99,19 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         arrays: of the torch module, by name.
         network: fields of :class:`smartpix.networks.options.NetworkOptions`.
     """
+    plan = NetworkOptions(**network).plan
     a = {k: np.asarray(v, dtype=np.float64) for k, v in arrays.items()}
-    kind = str(network["kind"])
-    s, r, c = (int(network[k]) for k in ("n_slices", "n_rows", "n_columns"))
+    first, first_bias = np.zeros((1, 1, 1)), np.zeros(1)
     mix, mix_bias = np.zeros((1, 1)), np.zeros(1)
-    if kind == "conv":
+    if plan.front == "convolution":
         weight = np.einsum("fs,sij->sijf", a["pointwise.weight"][:, :, 0, 0], a["depthwise.weight"][:, 0])
         first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
-        # The kernel keeps the pooled map by place and then filter.
-        first = runs(first)
-        n_rows, n_columns = (r - 2) // 3, (c - 2) // 3
-        pooled = a["dense1.weight"].reshape(-1, CONV_FILTERS, n_rows, n_columns)
-        dense1 = pooled.transpose(2, 3, 1, 0).reshape(n_rows * n_columns * CONV_FILTERS, -1)
-    elif kind == "columns":
+    elif plan.front == "columns":
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
-        first, n_filters, places = runs(first), first.shape[3], c - first.shape[2] + 1
-        dense1 = a["dense1.weight"]
-        by_filter = dense1[:, : n_filters * places].reshape(-1, n_filters, places)
-        by_place = by_filter.transpose(2, 1, 0).reshape(n_filters * places, -1)
-        dense1 = np.concatenate([by_place, dense1[:, n_filters * places :].T])
-    else:
-        first, first_bias = np.zeros((1, 1, 1)), np.zeros(1)
-        dense1 = a["dense1.weight"].T
+    if plan.front != "none":
+        first = runs(first)
+    dense1 = by_place(a["dense1.weight"], plan).T
     layers = []
     for k, weight in ((1, dense1), (2, a["dense2.weight"].T), (3, a["dense3.weight"].T)):
         folded, bias = _fold(weight, a[f"dense{k}.bias"], a, f"norm{k}")
@@ -129,10 +121,19 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         return np.ascontiguousarray(values, dtype=np.float32)
 
     return FusedNetwork(
-        KINDS[kind], (s, r, c), float(network["reference"]), float(network["compression"]), single(first),
-        single(first_bias),
+        plan, float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
         single(mix), single(mix_bias), tuple(single(v) for v in layers),  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def by_place(weight: Any, plan: Plan) -> Any:
+    """Weights (outputs, inputs) of the first dense layer with the front's inputs by place and then filter.
+
+    Files and torch have them by filter and then place. The kernels fill their maps place by place.
+    """
+    filters, n = plan.map[0], plan.n_front
+    front = weight[:, :n].reshape(len(weight), filters, n // max(filters, 1)).swapaxes(1, 2)
+    return np.concatenate([front.reshape(len(weight), n), weight[:, n:]], axis=1)
 
 
 def runs(weight: Any) -> Any:
@@ -146,36 +147,13 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
     Raises:
         InputError: one is missing, superfluous, of another shape or not finite.
     """
-    options = NetworkOptions(**network)
-    s, r, c, hidden, filters = (
-        options.n_slices,
-        options.n_rows,
-        options.n_columns,
-        options.width,
-        options.filters,
-    )
-    kind = options.kind
-    wanted: dict[str, tuple[int, ...]] = {}
-    if kind == "conv":
-        n_first, n_inputs = CONV_FILTERS, CONV_FILTERS * ((r - 2) // 3) * ((c - 2) // 3)
-        wanted |= {
-            "depthwise.weight": (s, 1, 3, 3),
-            "pointwise.weight": (n_first, s, 1, 1),
-            "pointwise.bias": (n_first,),
-        }
-        wanted |= {"mix.weight": (n_first, n_first, 1, 1), "mix.bias": (n_first,)}
-    elif kind == "columns":
-        n_first, n_inputs = filters, filters * (c - SPAN + 1) + s * r
-        wanted |= {"columns.weight": (filters, s, r, SPAN), "columns.bias": (filters,)}
-    else:
-        n_first, n_inputs = 0, s * (r + c)
-    for k, (n_in, n_out) in enumerate(((n_inputs, hidden), (hidden, hidden), (hidden, N_OUTPUTS)), start=1):
-        wanted |= {f"dense{k}.weight": (n_out, n_in), f"dense{k}.bias": (n_out,)}
-    if network["batch_norm"]:
-        for norm, width in (("norm0", n_first), ("norm1", hidden), ("norm2", hidden)):
-            if width:
-                wanted |= {f"{norm}.{p}": (width,) for p in ("weight", "bias", "running_mean", "running_var")}
-                wanted[f"{norm}.num_batches_tracked"] = ()
+    plan = NetworkOptions(**network).plan
+    wanted = plan.torch_shapes
+    for layer in plan.layers if network["batch_norm"] else ():
+        if layer.norm:
+            width = layer.shape[:1]
+            wanted |= {f"{layer.norm}.{p}": width for p in ("weight", "bias", "running_mean", "running_var")}
+            wanted[f"{layer.norm}.num_batches_tracked"] = ()
     check_shapes(arrays, wanted, name)
     for key, values in arrays.items():
         if key.endswith("running_var") and not np.all(values >= 0):

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.compiled import njit
-from smartpix.networks.options import CONV_FILTERS
+from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, WINDOW
 
-__all__ = ["BLOCK", "layer", "projections", "run", "tanh_terms"]
+__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "layer", "projections", "run", "tanh_terms"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -23,8 +23,9 @@ LOG_TERMS = tuple(np.float32(2 / np.log(2) / k) for k in (1, 3, 5, 7, 9))
 """log2 m = sum of them times ((m - 1) / (m + 1))^k: good to 1e-9 between 2/3 and 4/3."""
 TWO_THIRDS = np.int32(0x3F2AAAAB)
 """Bits of 2/3 in single precision."""
-CONV_RUN = 3 * CONV_FILTERS
-ONE, ZERO, NINTH = np.float32(1.0), np.float32(0.0), np.float32(1.0 / 9.0)
+CONV_RUN = WINDOW * CONV_FILTERS
+CONVOLUTION, COLUMNS = FRONTS.index("convolution"), FRONTS.index("columns")
+ONE, ZERO, NINTH = np.float32(1.0), np.float32(0.0), np.float32(1.0 / POOL**2)
 
 
 @lru_cache(maxsize=1)
@@ -114,20 +115,9 @@ def _encode(charge: Any, scale: Any, factor: Any) -> None:
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _columns(
-    n: int,
-    where: Any,
-    value: Any,
-    n_rows: int,
-    n_columns: int,
-    first: Any,
-    bias: Any,
-    x: Any,
-    terms: Any,
-    line: Any,
+    n: int, where: Any, value: Any, n_columns: int, first: Any, bias: Any, x: Any, terms: Any, line: Any
 ) -> None:
-    """Fill x with the activated columns and the row sums; ``line`` is room for the columns with those beyond
-    both edges.
-    """
+    """Fill x with the activated columns; ``line`` is room for them with those beyond both edges."""
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
     flat = (n_columns - span + 1) * n_filters
@@ -135,7 +125,6 @@ def _columns(
     for p in range(n_columns + span - 1):
         for f in range(n_filters):
             line[p * n_filters + f] = bias[f]
-    x[flat : flat + n_slices * n_rows] = ZERO
     whole = length & ~3
     for i in range(n):
         r, at = where[i, 0], where[i, 1] * n_filters
@@ -143,32 +132,36 @@ def _columns(
             v = value[i, s]
             if v == ZERO:
                 continue
-            x[flat + s * n_rows + r] += v
             # Groups of four: a loop of known length is one instruction.
             for g in range(0, whole, 4):
                 for f in range(4):
                     line[at + g + f] += v * first[s, r, g + f]
             for f in range(whole, length):
                 line[at + f] += v * first[s, r, f]
-    x[:flat] = line[before : before + flat]
-    _tanh(x[:flat], terms)
+    x[:] = line[before : before + flat]
+    _tanh(x, terms)
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def projections(n: int, where: Any, value: Any, n_slices: int, n_rows: int, n_columns: int, x: Any) -> None:
-    """Fill x with the column sums and then the row sums of each slice."""
+def projections(
+    n: int, where: Any, value: Any, n_rows: int, n_columns: int, of_columns: int, of_rows: int, x: Any
+) -> None:
+    """Fill x with the sums of each slice over each column, over each row, or first one and then the other."""
+    n_slices = value.shape[1]
+    rows = n_slices * n_columns * of_columns
     x[:] = ZERO
     for i in range(n):
         for s in range(n_slices):
-            x[s * n_columns + where[i, 1]] += value[i, s]
-            x[n_slices * n_columns + s * n_rows + where[i, 0]] += value[i, s]
+            if of_columns:
+                x[s * n_columns + where[i, 1]] += value[i, s]
+            if of_rows:
+                x[rows + s * n_rows + where[i, 0]] += value[i, s]
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _convolution(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, mix: Any,
-    mix_bias: Any, x: Any,
-    terms: Any, maps: Any, hidden: Any, mixed: Any, quiet: Any,
+    n: int, where: Any, value: Any, n_rows: int, pooled_rows: int, pooled_columns: int, first: Any,
+    bias: Any, mix: Any, mix_bias: Any, x: Any, terms: Any, maps: Any, hidden: Any, mixed: Any, quiet: Any,
 ) -> None:  # fmt: skip
     """Fill x with the pooled map; places no fired pixel reaches have the constant output ``quiet``.
 
@@ -176,9 +169,8 @@ def _convolution(
     the layers.
     """
     n_slices = first.shape[0]
-    pooled_rows, pooled_columns = (n_rows - 2) // 3, (n_columns - 2) // 3
-    used_rows, used_columns = 3 * pooled_rows, 3 * pooled_columns
-    low_r, high_r, low_c, high_c = n_rows, 0, n_columns, 0
+    used_rows, used_columns = POOL * pooled_rows, POOL * pooled_columns
+    low_r, high_r, low_c, high_c = used_rows, 0, used_columns, 0
     for i in range(n):
         low_r, high_r = min(low_r, where[i, 0] - 2), max(high_r, where[i, 0] + 1)
         low_c, high_c = min(low_c, where[i, 1] - 2), max(high_c, where[i, 1] + 1)
@@ -194,7 +186,7 @@ def _convolution(
             v = value[i, s]
             if v == ZERO:
                 continue
-            for dr in range(3):
+            for dr in range(WINDOW):
                 r = where[i, 0] - dr
                 if 0 <= r < used_rows:
                     for f in range(CONV_RUN):
@@ -221,7 +213,7 @@ def _convolution(
     _tanh(mixed[:size].reshape(-1), terms)
     for r in range(low_r, high_r):
         for c in range(width):
-            at = ((r // 3) * pooled_columns + (low_c + c) // 3) * CONV_FILTERS
+            at = ((r // POOL) * pooled_columns + (low_c + c) // POOL) * CONV_FILTERS
             for g in range(CONV_FILTERS):
                 x[at + g] += (mixed[(r - low_r) * width + c, g] - quiet[g]) * NINTH
 
@@ -241,12 +233,16 @@ def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def run(
-    images: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, kind: int,
-    scale: Any, factor: Any,
-    first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any,
+    images: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, layout: Any,
+    scale: Any, factor: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any,
 ) -> Any:  # fmt: skip
-    """Images (N, S, R, C), or with N = 0 the lists of pixels, to raw outputs."""
+    """Images (N, S, R, C), or with N = 0 the lists of pixels, to raw outputs.
+
+    ``layout`` is :attr:`smartpix.networks.plan.Plan.layout`.
+    """
     n_slices, n_rows, n_columns = shape
+    front, map_rows, map_columns, of_columns, of_rows = layout
+    n_front = map_rows * map_columns * len(first_bias)
     total = len(images) if len(images) else len(start)
     out = np.empty((total, len(dense[5])), dtype=np.float32)
     n_inputs = dense[0].shape[0]
@@ -259,7 +255,7 @@ def run(
     maps = np.zeros((n_rows, (n_columns + 2) * len(first_bias)), dtype=np.float32)
     hidden = np.empty((n_rows * n_columns, len(mix_bias)), dtype=np.float32)
     mixed = np.empty((n_rows * n_columns, len(mix_bias)), dtype=np.float32)
-    quiet = _quiet(first_bias, mix, mix_bias, terms) if kind == 0 else first_bias
+    quiet = _quiet(first_bias, mix, mix_bias, terms) if front == CONVOLUTION else first_bias
     where = np.empty((n_rows * n_columns, 2), dtype=np.int64)
     value = np.empty((n_rows * n_columns, n_slices), dtype=np.float32)
     for low in range(0, total, BLOCK):
@@ -293,27 +289,28 @@ def run(
                         n += 1
             _encode(value[:n].reshape(-1), scale, factor)
             inputs = rows[k - low]
-            if kind == 0:
+            if front == CONVOLUTION:
                 _convolution(
                     n,
                     where,
                     value,
                     n_rows,
-                    n_columns,
+                    map_rows,
+                    map_columns,
                     first,
                     first_bias,
                     mix,
                     mix_bias,
-                    inputs,
+                    inputs[:n_front],
                     terms,
                     maps,
                     hidden,
                     mixed,
                     quiet,
                 )
-            elif kind == 1:
-                projections(n, where, value, n_slices, n_rows, n_columns, inputs)
-            else:
-                _columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, terms, maps[0])
+            elif front == COLUMNS:
+                _columns(n, where, value, n_columns, first, first_bias, inputs[:n_front], terms, maps[0])
+            if of_columns or of_rows:
+                projections(n, where, value, n_rows, n_columns, of_columns, of_rows, inputs[n_front:])
         _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
     return out

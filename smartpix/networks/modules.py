@@ -1,13 +1,16 @@
 """Mixture density networks: a cluster's images to position, angles and their covariance.
 
-Three networks small enough for the chip. ``conv`` is the smart-pixel talk's with 2,029 parameters (arXiv
-2602.15946 for
-the field): separable 3 x 3 convolution 2 -> 5 (33), 1 x 1 convolution (30), 3 x 3 average pooling, dense
-90-16-16-14 (1456, 272, 238). ``mlp`` sees the row and column sums only. ``columns`` (2,178) looks at three
-neighbouring columns over all
-rows at a time: a track's depth, which the Lorentz drift turns into a row, is read column by column, and that
-slope is cot alpha. The loss is the exact negative log-likelihood, without the published clipping of
-probabilities, so that clusters far off keep their gradient.
+The kinds of :mod:`smartpix.networks.plan` are small enough for the chip, with two slices and usual sizes:
+
+- ``conv`` is the smart-pixel talk's, with 2,029 parameters (arXiv 2602.15946 for the field). It has a separable
+  3 x 3 convolution 2 -> 5 (33), a 1 x 1 convolution (30), 3 x 3 average pooling and dense layers 90-16-16-14
+  (1456, 272, 238).
+- ``mlp`` (2,219) sees the row and column sums only.
+- ``columns`` (2,178) looks at three neighbouring columns over all rows at a time. The Lorentz drift turns a
+  track's depth into a row; read column by column, that slope is cot alpha.
+
+The loss is the exact negative log-likelihood. It is not clipped as the published one is, so that clusters far
+off keep their gradient.
 """
 
 from __future__ import annotations
@@ -17,13 +20,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from smartpix.networks.options import CONV_FILTERS, N_OUTPUTS, NETWORKS, SPAN, NetworkOptions
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import POOL, Layer
 from smartpix.schema import SMALLEST_SIGMA
 
 __all__ = [
-    "NETWORKS", "ColumnMdn", "ConvMdn", "NetworkOptions", "ProjectionMdn", "build", "encode",
-    "expected_negative_log_likelihood",
-    "negative_log_likelihood",
+    "Mdn", "NetworkOptions", "build", "encode", "expected_negative_log_likelihood", "negative_log_likelihood",
 ]  # fmt: skip
 
 _DIAGONAL = (1, 3, 5, 7)
@@ -35,105 +37,76 @@ def encode(charge: Tensor, network: NetworkOptions) -> Tensor:
     return torch.sign(charge) * torch.log2(1 + charge.abs() / network.reference) / network.compression
 
 
-def build(network: NetworkOptions) -> ConvMdn | ProjectionMdn | ColumnMdn:
+def build(network: NetworkOptions) -> Mdn:
     """The network with fresh random weights."""
-    if network.kind == "conv":
-        return ConvMdn(network)
-    return ProjectionMdn(network) if network.kind == "mlp" else ColumnMdn(network)
+    return Mdn(network)
 
 
-def _norm(network: NetworkOptions, width: int, images: bool = False) -> nn.Module:
-    if not network.batch_norm:
-        return nn.Identity()
-    return nn.BatchNorm2d(width) if images else nn.BatchNorm1d(width)
-
-
-class ConvMdn(nn.Module):
-    """The talk's convolutional network.
+class Mdn(nn.Module):
+    """A network by its plan, in floating point.
 
     Shapes:
         input: (N, S, R, C), encoded slices; rows along y, columns along x.
         output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in
-        scaled units); covariance = M M^T with the softplus of the diagonal, see
-        :func:`negative_log_likelihood`. The same for all networks.
+            scaled units). The covariance is M M^T with the softplus of the diagonal, see
+            :func:`negative_log_likelihood`.
     """
+
+    depthwise: nn.Module
+    pointwise: nn.Module
+    mix: nn.Module
+    columns: nn.Module
+    dense1: nn.Module
+    dense2: nn.Module
+    dense3: nn.Module
+    norm0: nn.Module
+    norm1: nn.Module
+    norm2: nn.Module
 
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        s, hidden = network.n_slices, network.width
-        self.depthwise = nn.Conv2d(s, s, 3, groups=s, bias=False)
-        self.pointwise = nn.Conv2d(s, CONV_FILTERS, 1)
-        self.norm0 = _norm(network, CONV_FILTERS, images=True)
-        self.mix = nn.Conv2d(CONV_FILTERS, CONV_FILTERS, 1)
-        self.pool = nn.AvgPool2d(3)
-        self.dense1 = nn.Linear(
-            CONV_FILTERS * ((network.n_rows - 2) // 3) * ((network.n_columns - 2) // 3), hidden
-        )
-        self.norm1 = _norm(network, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.norm2 = _norm(network, hidden)
-        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
+        self.plan = network.plan
+        for layer in self.plan.layers:
+            module = _layer(layer)
+            self.add_module(layer.name, module)
+            if layer.norm:
+                images = isinstance(module, nn.Conv2d)
+                self.add_module(layer.norm, _norm(network.batch_norm, layer.shape[0], images))
 
     def forward(self, image: Tensor) -> Tensor:
         """Raw outputs (N, 14)."""
+        front = {"none": lambda image: [], "convolution": self._convolution, "columns": self._columns}
+        seen = front[self.plan.front](image)
+        # Axes are (cluster, slice, row, column): summed over the rows, a column is left.
+        seen += [image.sum(2).flatten(1)] if self.plan.column_sums else []
+        seen += [image.sum(3).flatten(1)] if self.plan.row_sums else []
+        h = torch.cat(seen, dim=1)
+        h = torch.tanh(self.norm1(self.dense1(h)))
+        h = torch.tanh(self.norm2(self.dense2(h)))
+        out: Tensor = self.dense3(h)
+        return out
+
+    def _convolution(self, image: Tensor) -> list[Tensor]:
         h = torch.tanh(self.norm0(self.pointwise(self.depthwise(image))))
-        h = self.pool(torch.tanh(self.mix(h))).flatten(1)
-        h = torch.tanh(self.norm1(self.dense1(h)))
-        h = torch.tanh(self.norm2(self.dense2(h)))
-        out: Tensor = self.dense3(h)
-        return out
+        return [nn.functional.avg_pool2d(torch.tanh(self.mix(h)), POOL).flatten(1)]
+
+    def _columns(self, image: Tensor) -> list[Tensor]:
+        return [torch.tanh(self.norm0(self.columns(image))).flatten(1)]
 
 
-class ProjectionMdn(nn.Module):
-    """A multilayer perceptron on the column sums and row sums of each slice; 2,219 parameters for two slices.
-
-    Shapes: as :class:`ConvMdn`.
-    """
-
-    def __init__(self, network: NetworkOptions) -> None:
-        super().__init__()
-        hidden = network.width
-        self.dense1 = nn.Linear(network.n_slices * (network.n_rows + network.n_columns), hidden)
-        self.norm1 = _norm(network, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.norm2 = _norm(network, hidden)
-        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Raw outputs (N, 14)."""
-        h = torch.cat([image.sum(2).flatten(1), image.sum(3).flatten(1)], dim=1)
-        h = torch.tanh(self.norm1(self.dense1(h)))
-        h = torch.tanh(self.norm2(self.dense2(h)))
-        out: Tensor = self.dense3(h)
-        return out
+def _layer(layer: Layer) -> nn.Module:
+    """A layer with fresh weights."""
+    n_out, n_in, *window = layer.torch_shape
+    if not window:
+        return nn.Linear(n_in, n_out)
+    n_rows, n_columns = window
+    return nn.Conv2d(n_in * layer.groups, n_out, (n_rows, n_columns), groups=layer.groups, bias=layer.bias)
 
 
-class ColumnMdn(nn.Module):
-    """Filters over all rows of neighbouring columns, with the row sums, into a multilayer perceptron.
-
-    Shapes: as :class:`ConvMdn`.
-    """
-
-    def __init__(self, network: NetworkOptions) -> None:
-        super().__init__()
-        hidden = network.width
-        self.columns = nn.Conv2d(network.n_slices, network.filters, (network.n_rows, SPAN))
-        self.norm0 = _norm(network, network.filters, images=True)
-        n_flat = network.filters * (network.n_columns - SPAN + 1) + network.n_slices * network.n_rows
-        self.dense1 = nn.Linear(n_flat, hidden)
-        self.norm1 = _norm(network, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.norm2 = _norm(network, hidden)
-        self.dense3 = nn.Linear(hidden, N_OUTPUTS)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Raw outputs (N, 14)."""
-        h = torch.tanh(self.norm0(self.columns(image)))
-        h = torch.cat([h.flatten(1), image.sum(3).flatten(1)], dim=1)
-        h = torch.tanh(self.norm1(self.dense1(h)))
-        h = torch.tanh(self.norm2(self.dense2(h)))
-        out: Tensor = self.dense3(h)
-        return out
+def _norm(batch_norm: bool, width: int, images: bool) -> nn.Module:
+    if not batch_norm:
+        return nn.Identity()
+    return nn.BatchNorm2d(width) if images else nn.BatchNorm1d(width)
 
 
 def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:

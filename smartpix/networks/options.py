@@ -1,30 +1,23 @@
-"""What networks there are: their kinds, sizes and input. Used by the torch modules and the fused kernels
-alike, without torch.
-"""
+"""Options of the networks in floating point, and the limits of all options of trainings. Without torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import N_COLUMNS, N_ROWS, InputError, check, check_types, nearest, quoted
+from smartpix.networks.plan import KINDS, Plan, check_kind
+from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types
 
 __all__ = [
-    "CONV_FILTERS",
     "LARGEST_BATCH",
     "LARGEST_IMAGE",
     "LARGEST_SEED",
     "MOST_EPOCHS",
     "MOST_LAYERS",
     "MOST_SLICES",
-    "NETWORKS",
-    "N_OUTPUTS",
-    "SPAN",
     "WIDEST",
     "NetworkOptions",
 ]
 
-WIDTHS = {"columns": 14, "conv": 16, "mlp": 21}
-"""Width of the dense layers by kind, unless another is asked for."""
 WIDEST = 1000
 """Units or filters of a layer: far above any network here, and its weights still fit into memory."""
 MOST_LAYERS = 20
@@ -36,11 +29,6 @@ LARGEST_BATCH = 10_000_000
 """Far above any training here."""
 LARGEST_SEED = 2**32 - 1
 """That NumPy, torch and scikit-learn all take."""
-NETWORKS = tuple(WIDTHS)
-N_OUTPUTS = 14
-SPAN = 3
-"""Columns that a filter of the column network sees."""
-CONV_FILTERS = 5
 
 
 @dataclass(frozen=True)
@@ -75,15 +63,20 @@ class NetworkOptions:
     @property
     def width(self) -> int:
         """Of the dense layers."""
-        return self.hidden or WIDTHS[self.kind]
+        return self.hidden or KINDS[self.kind].width
+
+    @property
+    def plan(self) -> Plan:
+        """The network's layers and their shapes."""
+        kind = KINDS[self.kind]
+        # The convolution's loops are compiled for one number of filters.
+        filters = (self.filters, 0) if kind.front == "columns" else kind.filters
+        shape = (self.n_slices, self.n_rows, self.n_columns)
+        return Plan(self.kind, shape, filters, (self.width, self.width))
 
     def __post_init__(self) -> None:
         check_types("network", self)
-        if self.kind not in NETWORKS:
-            raise InputError(
-                f"network {quoted(self.kind)} is unknown.{nearest(self.kind, NETWORKS)} There are "
-                f"{', '.join(NETWORKS)}"
-            )
+        check_kind(self.kind)
         limits = {
             "n_slices": (1, MOST_SLICES), "n_rows": (5, LARGEST_IMAGE), "n_columns": (5, LARGEST_IMAGE),
             "hidden": (0, WIDEST),

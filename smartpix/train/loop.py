@@ -15,19 +15,17 @@ import torch
 
 from smartpix.chip.compress import Constraint
 from smartpix.chip.fixed_point import adc_codes, describe, to_arrays
-from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, encode_codes, to_fixed, zero_shares
+from smartpix.chip.kernel import encode_codes
+from smartpix.chip.options import QuantizedOptions
+from smartpix.chip.quantize import QuantizedMdn, zero_shares
+from smartpix.chip.transfer import to_fixed
 from smartpix.estimate.calibrate import fit_calibration, fit_length
 from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.estimate.quality import quality
 from smartpix.files import as_paths
 from smartpix.io.parquet import is_cluster_file
-from smartpix.networks.modules import (
-    NetworkOptions,
-    build,
-    encode,
-    expected_negative_log_likelihood,
-    negative_log_likelihood,
-)
+from smartpix.networks.modules import build, encode, expected_negative_log_likelihood, negative_log_likelihood
+from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.samples import Samples, load_samples
 from smartpix.schema import TARGET_SCALE, InputError, origin_pixel, quoted

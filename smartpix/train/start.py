@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 
 from smartpix.chip.fixed_point import FixedNetwork, from_arrays
-from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, from_fixed, from_float
-from smartpix.chip.shrink import shrink, widths
+from smartpix.chip.options import QuantizedOptions
+from smartpix.chip.quantize import QuantizedMdn
+from smartpix.chip.shrink import shrink
+from smartpix.chip.transfer import from_fixed, from_float
 from smartpix.estimate.descriptions import load_network_weights
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_arrays
@@ -52,7 +54,7 @@ def start_from(name: str | Path, without_dead: bool = False) -> Start:
     options |= {"edges": tuple(float(e) for e in network.edges)}
     if without_dead:
         network = shrink(network)
-        options["filters"], options["hidden"] = widths(network)
+        options["filters"], options["hidden"] = network.plan.filters, network.plan.hidden
     return Start(
         str(name), {}, {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}, network
     )

@@ -12,7 +12,7 @@ from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.generate import BeamSpot
-from smartpix.train.loop import TrainMdnOptions
+from smartpix.train.options import TrainMdnOptions
 from tests.helpers import REPOSITORY
 from tracking.acts.seeder import SeederOptions
 from tracking.cli.options import read_options, set_option

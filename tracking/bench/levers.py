@@ -21,8 +21,7 @@ from smartpix.estimate.quality import half_width, quality
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.events import EventFile, iterate, open_events
-from smartpix.networks.modules import NetworkOptions
-from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS
+from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, NetworkOptions
 from smartpix.samples import from_clusters
 from smartpix.schema import REGIONS, InputError, check, check_types, nearest, quoted
 from smartpix.simulate.datasets import (
@@ -36,7 +35,8 @@ from smartpix.simulate.datasets import (
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import N_SLICES
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train.loop import TrainMdnOptions, train_on
+from smartpix.train.loop import train_on
+from smartpix.train.options import TrainMdnOptions
 from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_SEED
 from tracking.bench.mdn import VARIANTS
 

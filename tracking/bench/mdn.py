@@ -193,7 +193,8 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
     import torch
 
     from smartpix.clusters import fill_windows, pixel_lists
-    from smartpix.networks.modules import NetworkOptions, build, encode
+    from smartpix.networks.modules import build, encode
+    from smartpix.networks.options import NetworkOptions
 
     options = NetworkOptions(**network.description["network"])
     module = build(options)

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from smartpix.chip.compress import CompressOptions, Constraint, price
-from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, to_fixed, zero_shares
+from smartpix.chip.options import QuantizedOptions
+from smartpix.chip.quantize import QuantizedMdn, zero_shares
+from smartpix.chip.transfer import to_fixed
 from smartpix.schema import InputError
 
 SMALL = QuantizedOptions("mlp", hidden=(12, 10), n_rows=6, n_columns=8)

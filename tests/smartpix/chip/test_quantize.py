@@ -6,18 +6,12 @@ import pytest
 import torch
 
 from smartpix.chip.fixed_point import FixedPoint, evaluate
-from smartpix.chip.quantize import (
-    Kernel,
-    QuantizedMdn,
-    QuantizedOptions,
-    cut,
-    encode_codes,
-    from_fixed,
-    from_float,
-    to_fixed,
-    zero_shares,
-)
-from smartpix.networks.modules import NetworkOptions, build
+from smartpix.chip.kernel import Kernel, cut, encode_codes
+from smartpix.chip.options import QuantizedOptions
+from smartpix.chip.quantize import QuantizedMdn, zero_shares
+from smartpix.chip.transfer import from_fixed, from_float, to_fixed
+from smartpix.networks.modules import build
+from smartpix.networks.options import NetworkOptions
 from smartpix.schema import InputError
 from tests.smartpix.chip.fixed_networks import random_codes
 

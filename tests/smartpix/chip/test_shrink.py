@@ -6,10 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix.chip.fixed_point import evaluate
-from smartpix.chip.shrink import shrink, widths
+from smartpix.chip.shrink import shrink
 from tests.smartpix.chip.fixed_networks import random_codes, random_network
 
 KINDS = ["conv", "mlp", "columns"]
+
+
+def widths(network):
+    return network.plan.filters, network.plan.hidden
 
 
 @settings(max_examples=60, deadline=None)

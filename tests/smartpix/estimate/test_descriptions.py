@@ -18,7 +18,8 @@ from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.shape import ShapeEstimator, _forward
 from smartpix.export.clusters import load_fixed
 from smartpix.io.events import Header
-from smartpix.networks.modules import NetworkOptions, build
+from smartpix.networks.modules import build
+from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_weights, save_description, save_weights
 from smartpix.schema import InputError
 from smartpix.shipped import data_path

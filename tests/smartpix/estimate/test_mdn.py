@@ -18,7 +18,8 @@ from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.quality import quality
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
-from smartpix.networks.modules import NetworkOptions, build
+from smartpix.networks.modules import build
+from smartpix.networks.options import NetworkOptions
 from smartpix.schema import TARGET_SCALE, InputError
 from tests.helpers import REPOSITORY, SENSOR, detector_of, embedded_detector, module_row, part_of
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix.clusters import fill_windows
-from smartpix.networks.fused import KINDS, check_arrays, fuse
-from smartpix.networks.modules import NETWORKS, NetworkOptions, build, encode, negative_log_likelihood
+from smartpix.networks.fused import check_arrays, fuse
+from smartpix.networks.modules import build, encode, negative_log_likelihood
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import KINDS
 from smartpix.schema import InputError
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -23,7 +25,7 @@ SHAPES = [{}, {"n_slices": 1}, {"n_slices": 3}, {"n_slices": 20}, {"n_rows": 16,
           "compression": 7.0}]  # fmt: skip
 OPTIONS = [
     NetworkOptions(kind, batch_norm=norm, **more)
-    for kind in NETWORKS
+    for kind in KINDS
     for norm in (False, True)
     for more in SHAPES
 ]
@@ -109,10 +111,6 @@ def pixel_lists(images, rng=None):
     return first[:-1], np.diff(first), np.array(row, dtype=np.int64), np.array(column, dtype=np.int64), charge
 
 
-def test_every_kind_of_network_has_kernels():
-    assert set(KINDS) == set(NETWORKS)
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=name_of)
 def test_kernels_are_the_torch_module(options):
     images = np.concatenate([sparse_images(options, 131, 3), edge_cases(options)])
@@ -126,7 +124,7 @@ def test_kernels_are_the_torch_module(options):
     np.testing.assert_array_equal(images, before)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_batch_normalisation_of_the_comparison_is_not_trivial(kind):
     """Else the comparison would not see whether it is folded in."""
     state = trained(NetworkOptions(kind, batch_norm=True))[0].state_dict()
@@ -136,7 +134,7 @@ def test_batch_normalisation_of_the_comparison_is_not_trivial(kind):
         assert (state[f"{name}.weight"] - 1).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 128, 130])
 def test_a_cluster_does_not_depend_on_how_many_there_are(kind, n):
     options = NetworkOptions(kind)
@@ -151,7 +149,7 @@ def test_a_cluster_does_not_depend_on_how_many_there_are(kind, n):
     np.testing.assert_allclose(fused.images(images[order])[:n], whole[order][:n], atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_order_of_the_pixels_does_not_matter(kind):
     options = NetworkOptions(kind)
     images = sparse_images(options, 40, 6)
@@ -160,7 +158,7 @@ def test_order_of_the_pixels_does_not_matter(kind):
     np.testing.assert_allclose(shuffled, fused.images(images), atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "place", [(-1, 5), (13, 5), (5, -1), (5, 21), (-1, -1), (13, 21), (-2000, 0), (0, 2000)]
 )
@@ -183,7 +181,7 @@ def test_pixels_outside_the_window_are_left_out(kind, place):
 
 
 def test_a_cluster_without_pixels_is_an_empty_image():
-    for kind in NETWORKS:
+    for kind in KINDS:
         fused = trained(NetworkOptions(kind))[1]
         none = np.zeros(0, dtype=np.int64)
         lists = (
@@ -200,7 +198,7 @@ def test_a_cluster_without_pixels_is_an_empty_image():
 
 @QUICK
 @given(
-    st.sampled_from(NETWORKS),
+    st.sampled_from(tuple(KINDS)),
     st.integers(0, 12),
     st.integers(0, 20),
     st.floats(-1e5, 1e5, width=32),
@@ -213,7 +211,7 @@ def test_one_pixel_anywhere_with_any_charge(kind, row, column, charge, last):
     np.testing.assert_allclose(trained(options)[1].images(image), with_torch(options, image), atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_other_number_types_and_memory_layouts_are_taken(kind):
     options = NetworkOptions(kind)
     images = sparse_images(options, 20, 8)
@@ -255,7 +253,7 @@ def test_weights_of_every_network_pass_the_check(options):
     check_arrays({k: v.numpy() for k, v in build(options).state_dict().items()}, asdict(options), "w")
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_every_missing_misshapen_or_damaged_array_is_named(kind, batch_norm):
     arrays, network = arrays_of(kind, batch_norm=batch_norm)
@@ -272,7 +270,7 @@ def test_every_missing_misshapen_or_damaged_array_is_named(kind, batch_norm):
                     check_arrays(arrays | {name: damaged}, network, "w")
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_superfluous_arrays_are_named(kind):
     arrays, network = arrays_of(kind)
     with pytest.raises(InputError, match=r"w: 'dense4\.weight' is \(2,\), expected no such array"):
@@ -286,7 +284,7 @@ def test_superfluous_arrays_are_named(kind):
     "change", [{"n_slices": 3}, {"n_rows": 16}, {"n_columns": 16}, {"hidden": 15}, {"filters": 5}]
 )
 def test_weights_of_other_options_are_refused(change):
-    for kind in NETWORKS:
+    for kind in KINDS:
         if kind == "columns" or "filters" not in change:
             with pytest.raises(InputError, match="the weights do not fit"):
                 check_arrays(arrays_of(kind)[0], asdict(NetworkOptions(kind, **change)), "w")

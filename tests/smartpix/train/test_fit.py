@@ -6,7 +6,8 @@ from smartpix.estimate.base import estimate
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.io.events import iterate
 from smartpix.train.fit import fit_mdn
-from smartpix.train.loop import TrainMdnOptions, train_mdn
+from smartpix.train.loop import train_mdn
+from smartpix.train.options import TrainMdnOptions
 
 
 def test_fit_trains_the_regions_there_are_and_gives_what_it_saved(barrel_file, tmp_path):

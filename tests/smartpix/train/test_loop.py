@@ -10,18 +10,22 @@ import torch
 
 from smartpix.chip.compress import CompressOptions
 from smartpix.chip.fixed_point import adc_codes, describe, evaluate, to_arrays
-from smartpix.chip.quantize import QuantizedMdn, QuantizedOptions, to_fixed
+from smartpix.chip.options import QuantizedOptions
+from smartpix.chip.quantize import QuantizedMdn
+from smartpix.chip.transfer import to_fixed
 from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork
 from smartpix.estimate.quality import quality
 from smartpix.io.parquet import write_clusters
-from smartpix.networks.modules import NetworkOptions, build
+from smartpix.networks.modules import build
+from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_weights, save_weights
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import loop as train
-from smartpix.train.loop import AUGMENTATIONS, TrainMdnOptions, calibrate_and_test, split, train_mdn, train_on
+from smartpix.train.loop import calibrate_and_test, split, train_mdn, train_on
+from smartpix.train.options import AUGMENTATIONS, TrainMdnOptions
 from tests.helpers import SENSOR
 from tests.smartpix.test_samples import handmade_file
 

@@ -8,7 +8,7 @@ from smartpix.samples import from_clusters
 from smartpix.schema import SMALLEST_SIGMA
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import loop as train
-from smartpix.train.loop import AUGMENTATIONS
+from smartpix.train.options import AUGMENTATIONS
 from smartpix.train.teach import lesson_of
 from tests.helpers import SENSOR
 from tests.smartpix.train.test_loop import PIXEL, Always, some_batch

@@ -16,7 +16,7 @@ from smartpix.estimate.quality import quality
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.write import write_events
-from smartpix.networks.modules import NetworkOptions
+from smartpix.networks.options import NetworkOptions
 from smartpix.samples import from_clusters
 from smartpix.schema import InputError
 from smartpix.shipped import data_path

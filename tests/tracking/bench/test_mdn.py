@@ -13,7 +13,9 @@ from smartpix.estimate.mdn import MdnNetwork
 from smartpix.estimate.quality import quality
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.parquet import write_clusters
-from smartpix.networks.modules import NETWORKS, NetworkOptions, build
+from smartpix.networks.modules import build
+from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import KINDS
 from smartpix.networks.weights import load_weights
 from smartpix.samples import from_clusters
 from smartpix.schema import InputError
@@ -323,7 +325,7 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
 # Speed
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_fused_kernels_and_torch_agree_in_the_timed_runs(samples, monkeypatch, kind, batch_norm):
     monkeypatch.setattr(bench, "REPEATS", 2)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from smartpix.chip.fixed_point import adc_codes, evaluate
-from smartpix.chip.shrink import widths
 from smartpix.estimate.mdn import MdnNetwork
 from smartpix.export.clusters import bench_codes, load_fixed
 from smartpix.io.parquet import write_clusters
@@ -25,6 +24,10 @@ from tracking.cli.main import main
 
 QUICK = ("--region", "barrel", "--epochs", 2, "--batch-size", 256)
 needs_compiler = needs("g++")
+
+
+def widths(network):
+    return network.plan.filters, network.plan.hidden
 
 
 @pytest.fixture

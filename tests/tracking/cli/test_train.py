@@ -7,12 +7,13 @@ import pytest
 
 from smartpix.estimate.mdn import MdnNetwork
 from smartpix.io.parquet import write_clusters
-from smartpix.networks.modules import NetworkOptions
+from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_weights
 from smartpix.samples import from_clusters
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import loop as train
-from smartpix.train.loop import TrainMdnOptions, train_on
+from smartpix.train.loop import train_on
+from smartpix.train.options import TrainMdnOptions
 from tests.helpers import SENSOR
 from tests.smartpix.clusters import cluster_set
 from tests.tracking.cli.test_main import refused
