@@ -176,8 +176,8 @@ def from_clusters(
         images[part], shift[part], truncated[part] = _centred(charge, level, connected)
     targets = clusters.targets()
     targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
-    told = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
-    return Samples(images, targets, truncated, dict(sensor), clusters.slices, told)
+    described = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
+    return Samples(images, targets, truncated, dict(sensor), clusters.slices, described)
 
 
 def _centred(
@@ -193,8 +193,8 @@ def _centred(
     if connected:
         largest = np.where(fired, np.abs(charge).max(axis=1), 0).reshape(len(charge), -1).argmax(axis=1)
         labels, _ = ndimage.label(fired, TOUCHING)
-        own = labels.reshape(len(charge), -1)[np.arange(len(charge)), largest]
-        fired &= labels == own[:, None, None]
+        cluster = labels.reshape(len(charge), -1)[np.arange(len(charge)), largest]
+        fired &= labels == cluster[:, None, None]
     moved = []
     border = np.zeros(len(charge), dtype=bool)
     for axis in (2, 1):
@@ -211,9 +211,9 @@ def _centred(
     n_rows, n_columns = charge.shape[2:]
     out = np.zeros_like(charge)
     for c, r in set(zip(columns.tolist(), rows.tolist(), strict=True)):
-        of = np.flatnonzero((columns == c) & (rows == r))
-        out[of, :, max(r, 0) : n_rows + min(r, 0), max(c, 0) : n_columns + min(c, 0)] = charge[
-            of, :, max(-r, 0) : n_rows - max(r, 0), max(-c, 0) : n_columns - max(c, 0)
+        moved_alike = np.flatnonzero((columns == c) & (rows == r))
+        out[moved_alike, :, max(r, 0) : n_rows + min(r, 0), max(c, 0) : n_columns + min(c, 0)] = charge[
+            moved_alike, :, max(-r, 0) : n_rows - max(r, 0), max(-c, 0) : n_columns - max(c, 0)
         ]
     return out, np.stack([columns, rows], axis=1).astype(np.float64), border
 
@@ -246,19 +246,18 @@ def _from_events(
                 f"{opened.path}: the detector has no {region} modules; give files of one that has, or train "
                 f"the other region"
             )
-        here = sensors[region]
-        if given is not None and not same_sensor(given, here):
+        file_sensor = sensors[region]
+        if given is not None and not same_sensor(given, file_sensor):
             raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(here)}, not {sensor_words(given)}; leave out "
-                f"--type"
+                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, not {sensor_words(given)}; "
+                "leave out --type"
             )
-        if sensor and sensor != here:
+        if sensor and sensor != file_sensor:
             raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(here)}, and the files before it are of "
-                f"{sensor_words(sensor)}; "
-                "train on one sensor at a time"
+                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, and the files before it are "
+                f"of {sensor_words(sensor)}; train on one sensor at a time"
             )
-        sensor = here
+        sensor = file_sensor
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
         target, has = truth_targets(clusters, min_share, event)

@@ -1,10 +1,11 @@
 """Making a quantised network smaller while it trains: zeros by penalty or by constraint, and bits by their
 price.
 
-A penalty (L1, L2) trades the likelihood against size and needs its strength found by trial. A constraint has
-a target: the basic differential multiplier method climbs in a multiplier for as long as the target is missed,
-the modified one adds damping, so that it settles (Platt and Barr, NIPS 1987). The multiplier may take either
-sign, or it could not come back after it went too far. Zeros are exact ones after rounding, over all kernels.
+A penalty (L1, L2) trades the likelihood against size, and its strength is found by trial. A constraint has a
+target. The basic differential multiplier method climbs in a multiplier as long as the target is missed; the
+modified one adds damping, so that it settles (Platt and Barr, NIPS 1987). The multiplier may take either
+sign: otherwise it could not come back after it went too far. Zeros are exact ones after rounding, over all
+kernels.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Constraint:
         """Go on from a checkpoint."""
         self.multipliers = state.clone()
 
-    def told(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Shares of zeros by layer and the multipliers, for the history."""
         return {
             "zeros": {k: round(v, 4) for k, v in zero_shares(self.model).items()},

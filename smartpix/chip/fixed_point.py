@@ -1,9 +1,10 @@
 """Networks of whole numbers: what the chip computes, bit for bit.
 
-The one definition that the training imitates, the fused kernels run, and the exported C++ and Verilog are
-compared with. Every number is a whole one times a power of two; sums are exact; after a layer the result is
-cut off (rounded towards minus infinity, ap_fixed's AP_TRN) and saturates (AP_SAT). The activation is that
-cut: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised networks, ``"relu"`` keeps the positive numbers.
+This is the one definition. The training imitates it, the fused kernels run it, and the exported C++ and
+Verilog are compared with it. Every number is a whole one times a power of two, and sums are exact. After a
+layer the result is cut off (rounded towards minus infinity, ap_fixed's AP_TRN) and saturates (AP_SAT). That
+cut is the activation: ``"tanh"`` keeps [-1, 1), the hard tanh of quantised networks; ``"relu"`` keeps the
+positive numbers.
 """
 
 from __future__ import annotations
@@ -269,7 +270,9 @@ def describe(network: FixedNetwork) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str) -> FixedNetwork:
+def from_arrays(
+    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], name: str
+) -> FixedNetwork:
     """The network of :func:`to_arrays` and :func:`describe`.
 
     Raises:
@@ -278,32 +281,31 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any],
     """
     fix = "the weights are damaged or of another version, copy or train them again"
     try:
-        kind, shape = str(told["kind"]), tuple(int(n) for n in told["shape"])
+        kind, shape = str(description["kind"]), tuple(int(n) for n in description["shape"])
         layers = layer_names(kind)
-        formats = {k: FixedPoint(**told["formats"][k]) for k in layers}
-        outputs = {k: FixedPoint(**told["outputs"][k]) for k in result_names(kind)}
+        formats = {k: FixedPoint(**description["formats"][k]) for k in layers}
+        outputs = {k: FixedPoint(**description["outputs"][k]) for k in result_names(kind)}
         weights = {k: np.asarray(arrays[f"{k}.weight"], dtype=np.int64) for k in layers}
         biases = {k: np.asarray(arrays[f"{k}.bias"], dtype=np.int64) for k in layers if k in outputs}
         edges = np.asarray(arrays["edges"], dtype=np.float64)
         network = FixedNetwork(
-            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**told["input"]),
-            str(told["activation"]), weights, biases,
+            kind, (shape[0], shape[1], shape[2]), edges, FixedPoint(**description["input"]),
+            str(description["activation"]), weights, biases,
             formats, outputs,
         )  # fmt: skip
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{name}: '{error}' is missing from the network or wrong; {fix}") from error
     for layer in network.plan.layers:
-        weight, form = weights[layer.name], formats[layer.name]
+        weight, form, outputs_shape = weights[layer.name], formats[layer.name], layer.shape[:1]
         if weight.shape != layer.shape:
             raise InputError(
                 f"{name}: '{layer.name}.weight' is {weight.shape}, expected {layer.shape}; {fix}"
             )
         if weight.size and (weight.min() < form.low or weight.max() > form.high):
             raise InputError(f"{name}: '{layer.name}.weight' is beyond its {form.bits} bits; {fix}")
-        if layer.bias and biases[layer.name].shape != layer.shape[:1]:
-            raise InputError(
-                f"{name}: '{layer.name}.bias' is {biases[layer.name].shape}, expected {layer.shape[:1]}; {fix}"
-            )
+        if layer.bias and biases[layer.name].shape != outputs_shape:
+            found = biases[layer.name].shape
+            raise InputError(f"{name}: '{layer.name}.bias' is {found}, expected {outputs_shape}; {fix}")
     if len(arrays) != len(weights) + len(biases) + 1:
         raise InputError(
             f"{name}: has {len(arrays)} arrays and {len(weights) + len(biases) + 1} are expected; {fix}"

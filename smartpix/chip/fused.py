@@ -102,7 +102,8 @@ class FusedFixedNetwork:
         return np.asarray(
             run_fixed(
                 first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape,
-                self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias, self.mix, self.mix_bias,
+                self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias,
+                self.mix, self.mix_bias,
                 self.dense, self.cuts,
             )
         )  # fmt: skip

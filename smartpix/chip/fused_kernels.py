@@ -119,7 +119,8 @@ def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_fixed(
     start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, layout: Any,
-    below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, cuts: Any,
+    below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
+    dense: Any, cuts: Any,
 ) -> Any:  # fmt: skip
     """Lists of pixels (charge in e) to outputs (N, 14).
 

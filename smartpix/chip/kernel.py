@@ -100,8 +100,8 @@ class Kernel(nn.Module):
         # Each weight at its own fraction; the error falls by half with each bit, which is the gradient of the
         # bits (arXiv 2405.00645, equation 15).
         bits = torch.minimum(self.learned, self.fraction)
-        own = 2.0 ** (bits + (bits.round() - bits).detach())
-        error = inside - (inside * own).round() / own
+        grid = 2.0 ** (bits + (bits.round() - bits).detach())
+        error = inside - (inside * grid).round() / grid
         error = error.detach() * (1 - math.log(2.0) * (bits - bits.detach()))
         # Rounded up to the end of a coarser grid, a weight would lie beyond the format.
         rounded: Tensor = torch.minimum(inside - error, (top - 1) / scale)

@@ -1,7 +1,7 @@
 """Quantisation-aware training: torch modules that compute what the chip will, with gradients.
 
-Each weight, bias and result is rounded as in :mod:`smartpix.chip.fixed_point`. On the way back rounding passes
-gradients unchanged, and saturation blocks them (straight-through, Bengio et al., arXiv 1308.3432).
+Each weight, bias and result is rounded as in :mod:`smartpix.chip.fixed_point`. On the way back rounding
+passes gradients unchanged, and saturation blocks them (straight-through, Bengio et al., arXiv 1308.3432).
 :mod:`smartpix.chip.transfer` brings weights in and the network of whole numbers out.
 """
 

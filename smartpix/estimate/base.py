@@ -1,4 +1,4 @@
-"""What estimates are, whoever makes them: their interface, their frame, their truth, and the sensors they are for.
+"""Estimates, whoever makes them: the interface, the frame, the truth, and the sensors they are for.
 
 The two implementations are :mod:`smartpix.estimate.mdn` and :mod:`smartpix.estimate.shape`.
 """
@@ -98,9 +98,9 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
     (:mod:`smartpix.mirror`).
 
     Raises:
-        InputError: no cluster records, or on modules or pixels that the detector does not have, or an
-            estimate is not finite (damaged weights, or charges and positions that the estimator does not
-            flag).
+        InputError: these are no cluster records, or they are on modules or pixels that the detector does not
+            have. Or an estimate is not finite: the weights are damaged, or charges or positions that the
+            estimator does not flag.
     """
     if isinstance(estimator, str):
         raise InputError(
@@ -152,8 +152,8 @@ def truth_targets(
     """True (x, y, cot alpha, cot beta) of each cluster's main particle, (N, 4), and which clusters show its
     crossing.
 
-    Those are the largest cluster of each crossing, if one particle made ``min_share`` of its charge. The
-    others are what delta rays leave beside it.
+    A cluster shows a crossing if it is the crossing's largest and one particle made ``min_share`` of its
+    charge. The others are what delta rays leave beside it.
 
     Args:
         clusters: of one event, or of several, flattened.

@@ -1,10 +1,10 @@
 """Calibration of a trained network's covariance on held-out clusters.
 
-A network trained on the likelihood has pulls of unit width on the whole, not in every region, and tails where
-a delta ray made a cluster longer or richer than its angle explains. Here each target's pull is brought to
-mean 0 and width 1 along
-six axes, all known without the truth: the predicted cot alpha and cot beta, the predicted sigma of the target
-itself, and charge, columns and rows compared with what the predicted angles let expect.
+A network trained on the likelihood has pulls of unit width on the whole, but not in every region. Its pulls
+have tails where a delta ray made a cluster longer or richer than its angle explains. Here each target's pull
+is brought to mean 0 and width 1 along six axes, all known without the truth. They are the predicted cot
+alpha and cot beta, the predicted sigma of the target itself, and charge, columns and rows compared with what
+the predicted angles let expect.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ FEWEST_LONG = 100
 TAIL = 6.0
 """Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
 TOWARDS_COVERAGE = 0.55
-"""With tails left, pulls of unit width leave ellipsoids that hold more than they say: how far to go from the
-first to the second (in the logarithm of the sigmas)."""
+"""How far to go from unit width to right coverage, in the logarithm of the sigmas.
+
+Tails are left, so that pulls of unit width make ellipsoids that hold more than they say.
+"""
 
 
 AXES, PREDICTED = 6, 3
@@ -63,12 +65,12 @@ def cluster_shapes(
         row, column: (K,); charge: (K,) of the last slice in e.
     """
     out = np.zeros((len(first), 3))
-    some = np.flatnonzero(counts)
-    if len(some):
-        at = first[some]
-        out[some, 0] = np.add.reduceat(np.maximum(charge, 0.0), at)
+    filled = np.flatnonzero(counts)
+    if len(filled):
+        at = first[filled]
+        out[filled, 0] = np.add.reduceat(np.maximum(charge, 0.0), at)
         for k, index in ((1, column), (2, row)):
-            out[some, k] = np.maximum.reduceat(index, at) - np.minimum.reduceat(index, at) + 1
+            out[filled, k] = np.maximum.reduceat(index, at) - np.minimum.reduceat(index, at) + 1
     return out
 
 
@@ -133,31 +135,36 @@ def fit_calibration(
     for target in range(4):
         axes = _axes(mean, sigma, target, shape, cells)
         groups = [_bins(values) if len(mean) >= FEWEST else [np.arange(len(mean))] for values in axes]
-        own: list[dict[str, Any]] = []
+        corrections: list[dict[str, Any]] = []
         for axis, values in enumerate(axes):
             at = [float(np.median(values[g])) for g in groups[axis]]
-            own.append({"axis": axis, "at": at, "shift": np.zeros(len(at)), "log_scale": np.zeros(len(at))})
+            corrections.append(
+                {"axis": axis, "at": at, "shift": np.zeros(len(at)), "log_scale": np.zeros(len(at))}
+            )
         residual = (targets[:, target] - mean[:, target]) / sigma[:, target]
         # Knots must rise; an axis whose values are all the same has nothing to correct.
-        useful = [t for t in own if len(t["at"]) > 1 and np.all(np.diff(t["at"]) > 0)]
+        useful = [t for t in corrections if len(t["at"]) > 1 and np.all(np.diff(t["at"]) > 0)]
         for table in useful * ROUNDS:
-            shift, log_scale = _corrections(axes, own)
+            shift, log_scale = _corrections(axes, corrections)
             pull = (residual - shift) / np.exp(log_scale)
-            here = groups[table["axis"]]
-            table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in here]
-            table["log_scale"] += [np.log(_width(pull[g])) for g in here]
-        shift, log_scale = _corrections(axes, own)
+            members = groups[table["axis"]]
+            table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in members]
+            table["log_scale"] += [np.log(_width(pull[g])) for g in members]
+        shift, log_scale = _corrections(axes, corrections)
         pull = (residual - shift) / np.exp(log_scale)
-        own[0]["shift"] += float(_clipped(residual - shift).mean())
-        own[0]["log_scale"] += np.log(_width(pull))
-        tables.append(own)
+        corrections[0]["shift"] += float(_clipped(residual - shift).mean())
+        corrections[0]["log_scale"] += np.log(_width(pull))
+        tables.append(corrections)
     distance = mahalanobis(*apply_calibration(mean, cholesky, tables, shape, cells), targets)
     factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
-    for own in tables:
-        own[0]["log_scale"] += TOWARDS_COVERAGE * factor
+    for corrections in tables:
+        corrections[0]["log_scale"] += TOWARDS_COVERAGE * factor
     return [
-        [{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()} for table in own]
-        for own in tables
+        [
+            {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()}
+            for table in corrections
+        ]
+        for corrections in tables
     ]
 
 
@@ -167,7 +174,7 @@ def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
     """
     edges = np.unique(np.quantile(values, EDGES[1:-1]))
     place = np.searchsorted(edges, values, side="left")
-    return [here for k in range(len(edges) + 1) if len(here := np.flatnonzero(place == k))]
+    return [members for k in range(len(edges) + 1) if len(members := np.flatnonzero(place == k))]
 
 
 def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
@@ -190,15 +197,15 @@ def apply_calibration(
     """Calibrated means (N, 4) and Cholesky factors (N, 4, 4); correlations stay as they are."""
     sigma = np.linalg.norm(cholesky, axis=2)
     out_mean, out_cholesky = mean.copy(), cholesky.copy()
-    for target, own in enumerate(tables):
-        shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), own)
+    for target, corrections in enumerate(tables):
+        shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), corrections)
         out_mean[:, target] += shift * sigma[:, target]
         out_cholesky[:, target] *= np.exp(log_scale)[:, None]
     return out_mean, out_cholesky
 
 
 def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -> dict[str, float] | None:
-    """What the length of clusters that are longer than the window tells of their cot alpha.
+    """The relation of length and cot alpha of clusters that are longer than the window.
 
     Args:
         columns: (N,) they span; cot_alpha: (N,) true; cell: the sensor's thickness in pitches along x.

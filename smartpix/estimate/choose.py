@@ -1,5 +1,6 @@
-"""Which estimates serve a file: those that were trained for its sensor and slices, and how their training
-differs otherwise.
+"""The choice of estimates for a file: they must be trained for its sensor and slices.
+
+Other differences between file and training are reported.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ CONDITIONS = {
     "adc_bits": "ADC of {:g} bits (0: analogue)", "adc_max": "ADC up to {:g} e", "bias": "bias {:g} V",
     "depletion": "depletion {:g} V", "temperature": "{:g} K",
 }  # fmt: skip
-"""What clusters of one sensor differ in, and how it is told."""
+"""Conditions in which clusters of one sensor may differ, and their words in messages."""
 OF_ADC = ("adc_bits", "adc_max")
 ALIKE = 0.02
-"""Relative difference that is none."""
+"""Relative difference of a condition up to which it counts as the same."""
 
 
 def choose_estimator(
@@ -118,13 +119,15 @@ def kind_of(estimator: Estimator) -> str:
 
 def _words(sensors: Mapping[str, Mapping[str, float]], slices: Sequence[int]) -> str:
     """Sensors by region, and slices, for people."""
-    told = {region: sensor_words(sensor) for region, sensor in sensors.items()}
-    alike = len(set(told.values())) == 1 and len(told) > 1
+    texts = {region: sensor_words(sensor) for region, sensor in sensors.items()}
+    alike = len(set(texts.values())) == 1 and len(texts) > 1
     words = (
-        next(iter(told.values())) if alike else ", ".join(f"{region} {text}" for region, text in told.items())
+        next(iter(texts.values()))
+        if alike
+        else ", ".join(f"{region} {text}" for region, text in texts.items())
     )
-    *some, last = map(str, slices)
-    return f"{words}, slice{'s' if some else ''} {', '.join(some)}{' and ' if some else ''}{last}"
+    *others, last = map(str, slices)
+    return f"{words}, slice{'s' if others else ''} {', '.join(others)}{' and ' if others else ''}{last}"
 
 
 def trained_on_others(header: Header, estimator: Estimator) -> bool:
@@ -150,25 +153,28 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -
     Returns:
         A line for each of the estimates' weights that differ, with the numbers.
     """
-    here = _conditions(header.made_by)
+    in_file = _conditions(header.made_by)
     regions: dict[str, list[str]] = {}
     for region in sensor_of(header.detector, header.field):
         description = estimator.descriptions[region]
         trained = _conditions(description.get("data", {}))
         # Networks of whole numbers digitise what is not, with their own ADC.
         skipped = OF_ADC if "fixed" in description else ()
-        if not trained.get("adc_bits") or not here.get("adc_bits"):
+        if not trained.get("adc_bits") or not in_file.get("adc_bits"):
             skipped = (*skipped, "adc_max")
         differs = [
             k for k in CONDITIONS
-            if k in here and k in trained and k not in skipped and abs(here[k] - trained[k]) > ALIKE * abs(trained[k])
+            if k in in_file and k in trained and k not in skipped
+            and abs(in_file[k] - trained[k]) > ALIKE * abs(trained[k])
         ]  # fmt: skip
         if differs:
-            told = [", ".join(CONDITIONS[k].format(values[k]) for k in differs) for values in (trained, here)]
+            texts = [
+                ", ".join(CONDITIONS[k].format(values[k]) for k in differs) for values in (trained, in_file)
+            ]
             regions.setdefault(
-                f"{estimator.names[region]} was trained with {told[0]}; the file has {told[1]}", []
+                f"{estimator.names[region]} was trained with {texts[0]}; the file has {texts[1]}", []
             ).append(region)
-    return [f"{line} ({' and '.join(of)})" for line, of in regions.items()]
+    return [f"{line} ({' and '.join(names)})" for line, names in regions.items()]
 
 
 def readout_untold(header: Header) -> list[str]:
@@ -210,7 +216,7 @@ def _conditions(made_by: Mapping[str, Any]) -> dict[str, float]:
     if "readout" in made_by and readout is None:
         # Clusters of data sets as they are.
         readout = {"noise": 0.0, "threshold": 0.0, "threshold_dispersion": 0.0, "adc_bits": 0}
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for part in (options, sensor, readout):
-        told |= part if isinstance(part, Mapping) else {}
-    return {k: told[k] for k in CONDITIONS if _is_number(told.get(k))}
+        found |= part if isinstance(part, Mapping) else {}
+    return {k: found[k] for k in CONDITIONS if _is_number(found.get(k))}

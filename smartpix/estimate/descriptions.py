@@ -1,7 +1,7 @@
-"""What the estimates' weights must be: their JSON is checked in full before anything is made of it, then the
-arrays against it.
+"""Checks of the estimates' weights: first the JSON in full, then the arrays against it.
 
-Of the graph network: :func:`tracking.finders.gnn.network.load_network`.
+Nothing is made of weights before both checks. The graph network has its own:
+:func:`tracking.finders.gnn.network.load_network`.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _calibration(axes: int) -> Rule:
 
     def tables(value: Any, where: str) -> None:
         items(table, axes, axes)(value, where)
-        for k, own in enumerate(value):
-            whole(k, k)(own["axis"], f"{where}[{k}].axis")
+        for k, entry in enumerate(value):
+            whole(k, k)(entry["axis"], f"{where}[{k}].axis")
 
     return items(tables, len(TARGETS), len(TARGETS))
 
@@ -193,15 +193,15 @@ def load_fixed_weights(name: str | Path, remedy: str) -> tuple[FixedNetwork, dic
 
 
 def _check_fixed(
-    network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], told: Mapping[str, Any], name: str
+    network: FixedNetwork, arrays: Mapping[str, npt.NDArray[Any]], declared: Mapping[str, Any], name: str
 ) -> None:
     """Check that a network is as large as its description's ``network`` says, and of whole numbers."""
     plan, first = network.plan, KINDS[network.kind].filter_layers
     found = (network.shape, plan.filters[:first], plan.hidden, network.edges.shape, network.activation)
     wanted = (
-        tuple(told[k] for k in IMAGES), tuple(told["filters"])[:first], tuple(told["hidden"]),
-        (len(told["edges"]),),
-        told["activation"],
+        tuple(declared[k] for k in IMAGES), tuple(declared["filters"])[:first], tuple(declared["hidden"]),
+        (len(declared["edges"]),),
+        declared["activation"],
     )  # fmt: skip
     if found != wanted:
         what = "shape, filters, widths, edges and activation"

@@ -56,7 +56,9 @@ class MdnNetwork:
         """
         if "fixed" in description:
             link = (
-                tuple(LinkFormat(**told) for told in description["link"]) if "link" in description else None
+                tuple(LinkFormat(**fields) for fields in description["link"])
+                if "link" in description
+                else None
             )
             return cls(
                 fuse_fixed(fixed_from_arrays(arrays, description["fixed"], name), link),
@@ -99,7 +101,7 @@ class MdnNetwork:
 
     @property
     def on_chip(self) -> bool:
-        """Whether it is a network of whole numbers, of whose clusters the host has the outputs alone."""
+        """Whether it is a network of whole numbers. The host then has a cluster's outputs and no pixels."""
         return isinstance(self.fused, FusedFixedNetwork)
 
     @property
@@ -146,14 +148,13 @@ class MdnNetwork:
         truncated: npt.NDArray[np.bool_] | None = None,
         bad: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Floats, Floats]:
-        """Raw outputs (N, 14) and shapes (N, 3) of the clusters to estimates: positive diagonal, units,
-        calibration.
+        """Estimates from raw outputs (N, 14) and shapes (N, 3): positive diagonal, units, calibration.
 
-        Of a chip's clusters there are no shapes: the host has the 14 outputs and whether the cluster was
+        A chip's clusters have no shapes, since the host gets the 14 outputs and whether the cluster was
         truncated. What the link cuts off the means is added to the covariance.
 
-        The covariance is wide for ``truncated`` clusters, and for ``bad`` ones all that can be. Of clusters
-        longer than the window the length tells cot alpha, where the training saw such clusters.
+        The covariance is wide for ``truncated`` clusters, and as wide as can be for ``bad`` ones. If the
+        training saw clusters longer than the window, cot alpha of such clusters follows from their length.
         """
         scale = np.array(TARGET_SCALE)
         out = raw.astype(np.float64)

@@ -249,8 +249,8 @@ def train_shape(
                 f"{n_held:,}, and at "
                 f"least {FEWEST} are needed both for that and to train on"
             )
-        own, metrics[region] = _train_region(x, size_class, y, n_held, options)
-        arrays |= {f"{region}.{name}": values for name, values in own.items()}
+        trained, metrics[region] = _train_region(x, size_class, y, n_held, options)
+        arrays |= {f"{region}.{name}": values for name, values in trained.items()}
     description = {
         "architecture": ARCHITECTURE, "sensor": sensor, "slices": [last], "options": asdict(options),
         "data": dict(header.made_by), "metrics": metrics,

@@ -77,8 +77,8 @@ def bench_codes(
                     f"{table.images}: is of the sensor {sensor_words(table.sensor)}, and the network is for "
                     f"{sensor_words(sensor)}; give clusters of that sensor"
                 )
-        told = known_sensor(tables, sensor)
-        clusters = read_clusters(file, slices, stop=n, thickness=told["thickness"], min_rows=n)
+        known_of_file = known_sensor(tables, sensor)
+        clusters = read_clusters(file, slices, stop=n, thickness=known_of_file["thickness"], min_rows=n)
     lowest = float(min(e for e in network.edges if e > 0))
     samples = from_clusters(
         clusters, ReadoutOptions(noise=NOISE, threshold=lowest, adc_bits=0), sensor, {}, seed

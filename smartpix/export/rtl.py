@@ -1,10 +1,15 @@
 """A network of whole numbers as pipelined Verilog, simulated against the plain reference and measured without
 vendor tools.
 
-The folder: ``smartpix.v`` the top module with evenly spaced numbers in its ports, ``network*.v`` the stages
-between registers, ``shift_adder.v``, ``mux.v`` and ``negative.v`` da4ml's modules (LGPL-3.0), ``testbench.v``
-with ``codes.hex`` and ``expected.hex``, the logs of the tools and ``report.json``. A cluster goes in at every
-edge of the clock.
+The folder has:
+
+- ``smartpix.v``: the top module, with evenly spaced numbers in its ports;
+- ``network*.v``: the stages between registers;
+- ``shift_adder.v``, ``mux.v``, ``negative.v``: da4ml's modules (LGPL-3.0);
+- ``testbench.v`` with ``codes.hex`` and ``expected.hex``;
+- the logs of the tools and ``report.json``.
+
+A cluster goes in at every edge of the clock.
 """
 
 from __future__ import annotations

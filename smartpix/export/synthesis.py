@@ -43,7 +43,10 @@ CELL_ASSUMPTIONS = [
     f"28 nm: the area at 180 nm times ({NANOMETRES[1]}/{NANOMETRES[0]})^2, the ideal shrink; a real library "
     f"differs",
 ]
-TIMING_ASSUMPTION = "longest path: from register to register at 180 nm, typical corner, no wires, with setup, by opensta; not scaled to 28 nm"
+TIMING_ASSUMPTION = (
+    "longest path: from register to register at 180 nm, typical corner, no wires, with setup, by opensta; "
+    "not scaled to 28 nm"
+)
 
 PACKAGES = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta"}
 HELPERS = {"verilator": ("make", "g++")}

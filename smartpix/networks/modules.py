@@ -2,15 +2,15 @@
 
 The kinds of :mod:`smartpix.networks.plan` are small enough for the chip, with two slices and usual sizes:
 
-- ``conv`` is the smart-pixel talk's, with 2,029 parameters (arXiv 2602.15946 for the field). It has a separable
-  3 x 3 convolution 2 -> 5 (33), a 1 x 1 convolution (30), 3 x 3 average pooling and dense layers 90-16-16-14
-  (1456, 272, 238).
+- ``conv`` is the smart-pixel talk's, with 2,029 parameters (arXiv 2602.15946 for the field). It has a
+  separable 3 x 3 convolution 2 -> 5 (33), a 1 x 1 convolution (30) and 3 x 3 average pooling. Its dense
+  layers are 90-16-16-14 (1456, 272, 238).
 - ``mlp`` (2,219) sees the row and column sums only.
 - ``columns`` (2,178) looks at three neighbouring columns over all rows at a time. The Lorentz drift turns a
   track's depth into a row; read column by column, that slope is cot alpha.
 
-The loss is the exact negative log-likelihood. It is not clipped as the published one is, so that clusters far
-off keep their gradient.
+The loss is the exact negative log-likelihood. It is not clipped as the published one is, so that clusters
+far off keep their gradient.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from functools import cached_property
 from smartpix.schema import InputError, nearest, quoted
 
 __all__ = [
-    "CONV_FILTERS", "FRONTS", "IMAGE", "KINDS", "N_OUTPUTS", "POOL", "SPAN", "WINDOW", "Kind", "Layer", "Plan",
+    "CONV_FILTERS", "FRONTS", "IMAGE", "KINDS", "N_OUTPUTS", "POOL", "SPAN", "WINDOW", "Kind", "Layer",
+    "Plan",
     "check_kind", "layer_names", "result_names",
 ]  # fmt: skip
 
@@ -155,8 +156,9 @@ class Plan:
 
     @property
     def n_inputs(self) -> int:
-        """Numbers that the dense layers see: the front's result, then the sums by slice over each column, then
-        over each row.
+        """Numbers that the dense layers see.
+
+        They are the front's result, then by slice the sums over each column, then those over each row.
         """
         slices, rows, columns = self.shape
         return self.n_front + slices * (columns * self.column_sums + rows * self.row_sums)

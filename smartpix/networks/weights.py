@@ -1,6 +1,4 @@
-"""Trained weights on disk: safetensors with a JSON beside them that says what they are and how they were
-made.
-"""
+"""Trained weights on disk: safetensors, and beside them a JSON that says what they are."""
 
 from __future__ import annotations
 
@@ -89,17 +87,21 @@ def save_description(path: str | Path, description: Mapping[str, Any]) -> None:
         path: of the weights (.safetensors).
     """
     path = Path(path)
-    told = {k: v for k, v in description.items() if k != "checksum"} | {"sha256": _sha256(path.read_bytes())}
+    signed = {k: v for k, v in description.items() if k != "checksum"} | {
+        "sha256": _sha256(path.read_bytes())
+    }
     with replace_when_done(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(told | {"checksum": checksum(told)}, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(signed | {"checksum": checksum(signed)}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def checksum(description: Mapping[str, Any]) -> str:
     """Sha256 of a description in its canonical form (sorted keys, no spaces, ASCII), without ``checksum``
     itself.
     """
-    told = {k: v for k, v in description.items() if k != "checksum"}
-    return _sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
+    unsigned = {k: v for k, v in description.items() if k != "checksum"}
+    return _sha256(json.dumps(unsigned, sort_keys=True, separators=(",", ":")).encode())
 
 
 def load_weights(
@@ -190,8 +192,9 @@ def _sha256(content: bytes) -> str:
 
 
 def _commit() -> str:
-    """Of the checkout that this package is in, with "-dirty" if its files differ from it; "unknown" for an
-    installed package.
+    """The commit of the checkout that this package is in; "unknown" for an installed package.
+
+    It ends in "-dirty" if files of the checkout differ from the commit.
 
     Changes in ``data/`` do not count: remaking the weights one after another changes them.
     """

@@ -30,7 +30,7 @@ class Start:
     Attributes:
         name: of the weights.
         arrays: of a float network, by name; empty for a quantised one.
-        told: fields of its options.
+        options: fields of its options.
         network: the quantised network, if it is one.
     """
 
@@ -41,7 +41,7 @@ class Start:
 
 
 def start_from(name: str | Path, without_dead: bool = False) -> Start:
-    """Load weights to go on from; ``without_dead``: of a quantised network, what does nothing is taken out.
+    """Load weights to go on from; ``without_dead`` takes out of a quantised network what does nothing.
 
     Raises:
         InputError: missing or damaged weights.
@@ -79,7 +79,7 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
     arrays, description = load_network_weights(start.name, "mdn")
     found, wanted = description["network"], asdict(network)
     if differs := [k for k in wanted if found[k] != wanted[k]]:
-        words = [", ".join(f"{k} {told[k]}" for k in differs) for told in (found, wanted)]
+        words = [", ".join(f"{k} {fields[k]}" for k in differs) for fields in (found, wanted)]
         raise InputError(
             f"{start.name}: holds a network with {words[0]}, and {words[1]} was asked for; ask for what it "
             f"holds"

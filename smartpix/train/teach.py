@@ -1,4 +1,4 @@
-"""What a float network with more to see teaches a smaller one: means and covariances of the same clusters."""
+"""Teachers: a float network that sees more gives a smaller one its estimates of the same clusters."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ class Lesson:
 def lesson_of(
     teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = print
 ) -> Lesson:
-    """Ask a float network about the clusters of data sets, as they are without noise and threshold, in its
-    own slices.
+    """Ask a float network about the clusters of data sets.
+
+    It sees them in its own slices, without noise and threshold.
 
     Raises:
         InputError: event files, which have no more than was read out, slices that are not there, or a network
@@ -64,8 +65,12 @@ def lesson_of(
             f"{files[0]}: a teacher needs data sets (parquet), which have clusters before the readout"
         )
     network = MdnNetwork.load(str(teacher))
-    told = network.description
-    if network.on_chip or told["region"] != region or not same_sensor(told["sensor"], samples.sensor):
+    description = network.description
+    if (
+        network.on_chip
+        or description["region"] != region
+        or not same_sensor(description["sensor"], samples.sensor)
+    ):
         raise InputError(
             f"{teacher}: cannot teach {region} clusters of {sensor_words(samples.sensor)}; give a float "
             f"network of that region "

@@ -141,7 +141,7 @@ def test_a_state_is_taken_up_again():
     other = Constraint(model, CompressOptions("mdmm"))
     other.take_up(one.state())
     assert float(other.loss(0.3).detach()) == float(one.loss(0.3).detach())
-    assert one.told()["multipliers"] == other.told()["multipliers"] != [0.0]
+    assert one.record()["multipliers"] == other.record()["multipliers"] != [0.0]
 
 
 @pytest.mark.parametrize(

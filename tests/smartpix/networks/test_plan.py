@@ -1,6 +1,7 @@
 """A kind of network is one entry of a table: what runs the three there are runs others, bit for bit."""
 
 import ast
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -170,6 +171,18 @@ def test_codes_that_are_summed_count_as_codes():
 def test_unknown_kinds_are_named_with_the_known_ones():
     with pytest.raises(InputError, match=r"network 'colums' is unknown\. Did you mean 'columns'\?"):
         NetworkOptions("colums")
+
+
+def test_the_example_of_the_documentation_runs(capsys):
+    page = (Path(smartpix.__file__).parents[1] / "docs" / "chip.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    before = dict(KINDS)
+    try:
+        exec(code, {})
+    finally:
+        KINDS.clear()
+        KINDS.update(before)
+    assert capsys.readouterr().out.startswith("1601 Mdn(")
 
 
 def test_no_other_module_decides_by_the_kind():

@@ -23,8 +23,12 @@ from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
+from smartpix.train import calibrate, inputs
+from smartpix.train import epoch as one_pass
 from smartpix.train import loop as train
-from smartpix.train.loop import calibrate_and_test, split, train_mdn, train_on
+from smartpix.train.calibrate import calibrate_and_test
+from smartpix.train.inputs import split
+from smartpix.train.loop import train_mdn, train_on
 from smartpix.train.options import AUGMENTATIONS, TrainMdnOptions
 from tests.helpers import SENSOR
 from tests.smartpix.test_samples import handmade_file
@@ -175,7 +179,7 @@ def learning_rates(monkeypatch):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("warm_up", [1, 10])
 def test_learning_rate_follows_its_schedule(tmp_path, few, monkeypatch, learning_rates, schedule, warm_up):
-    monkeypatch.setattr(train, "WARM_UP", warm_up)
+    monkeypatch.setattr(one_pass, "WARM_UP", warm_up)
     options = TrainMdnOptions(epochs=4, batch_size=100, learning_rate=1e-3, schedule=schedule)
     result = train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
     steps = 4 * (result["n_train"] // 100)
@@ -195,7 +199,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, few, monkeypatch):
         seen.append({k: v.clone().numpy() for k, v in model.state_dict().items()})
         return values[len(seen) - 1]
 
-    monkeypatch.setattr(train, "_nll", held_out)
+    monkeypatch.setattr(train, "held_out_loss", held_out)
     options = TrainMdnOptions(NetworkOptions(batch_norm=True), epochs=50, batch_size=256, patience=3)
     result = train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
     assert (result["epochs"], result["history"]) == (6, [3.0, 2.0, 1.0, 1.5, 1.0001, 9.0])
@@ -207,7 +211,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, few, monkeypatch):
 
 def test_stopped_training_that_was_interrupted_does_not_go_on(tmp_path, few, monkeypatch):
     values = iter([1.0, 2.0, 3.0])
-    monkeypatch.setattr(train, "_nll", lambda model, x, y: next(values))
+    monkeypatch.setattr(train, "held_out_loss", lambda model, x, y: next(values))
     options = TrainMdnOptions(epochs=50, batch_size=256, patience=2)
     path = tmp_path / "w.safetensors"
     with pytest.raises(PowerCutError):
@@ -223,14 +227,14 @@ def test_without_patience_the_last_epoch_is_kept(tmp_path, few, monkeypatch):
         seen.append({k: v.clone().numpy() for k, v in model.state_dict().items()})
         return float(len(seen))
 
-    monkeypatch.setattr(train, "_nll", held_out)
+    monkeypatch.setattr(train, "held_out_loss", held_out)
     train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent)
     arrays, _ = weights_of(tmp_path / "w.safetensors")
     assert all(np.array_equal(arrays[k], v) for k, v in seen[2].items())
 
 
 def test_training_that_diverges_is_an_input_error(tmp_path, few, monkeypatch):
-    monkeypatch.setattr(train, "_nll", lambda model, x, y: float("nan"))
+    monkeypatch.setattr(train, "held_out_loss", lambda model, x, y: float("nan"))
     with pytest.raises(InputError):
         train_on(few, "barrel", tmp_path / "w.safetensors", dataclasses.replace(QUICK, patience=1), silent)
 
@@ -258,7 +262,7 @@ def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
     Always(monkeypatch, yes=True)
     image, target = some_batch(shape=shape)
     before = image.clone(), target.clone()
-    got, labels = train._augment(image, target, PIXEL, (name,), None)
+    got, labels = inputs.augment(image, target, PIXEL, (name,), None)
     # About the pixel whose centre is the labels' origin: (6, 10) of 13 x 21, (7, 7) of 16 x 16. What has no
     # counterpart is 0.
     middle = {(13, 21): (6, 10), (16, 16): (7, 7)}[shape]
@@ -274,7 +278,7 @@ def test_mirror_turns_image_and_signs(monkeypatch, name, shape):
         [True, False, True, False] if name == "mirror-x" else [False, True, False, True]
     ):
         assert torch.equal(labels[:, k], -target[:, k] if turned else target[:, k])
-    twice = train._augment(got, labels, PIXEL, (name,), None)
+    twice = inputs.augment(got, labels, PIXEL, (name,), None)
     kept = (slice(None), slice(None), slice(2 * middle[0] + 1), slice(2 * middle[1] + 1))
     assert torch.equal(twice[0][kept], image[kept])
     assert torch.equal(twice[1], target)
@@ -288,7 +292,7 @@ def test_shift_moves_image_and_crossing_by_one_pixel_and_nothing_comes_back(monk
     Always(monkeypatch, yes=True, shift=(right, down))
     image, target = some_batch()
     before = image.clone(), target.clone()
-    got, labels = train._augment(image, target, PIXEL, ("shift",), None)
+    got, labels = inputs.augment(image, target, PIXEL, ("shift",), None)
     for r in range(13):
         for c in range(21):
             row, column = r - down, c - right
@@ -305,13 +309,13 @@ def test_augmentations_come_at_random_and_only_those_asked_for():
     image, target = some_batch()
     for how in ((), ("mirror-x",), ("mirror-y",), ("shift",), AUGMENTATIONS):
         generator = torch.Generator().manual_seed(1)
-        results = [train._augment(image, target, PIXEL, how, generator)[1] for _ in range(600)]
+        results = [inputs.augment(image, target, PIXEL, how, generator)[1] for _ in range(600)]
         different = {tuple(labels[0].tolist()) for labels in results}
         assert len(different) == {(): 1, ("shift",): 9}.get(how, 2 if len(how) == 1 else 36)
     # A mirror stands with even chances.
     generator = torch.Generator().manual_seed(2)
     turned = sum(
-        float(train._augment(image, target, PIXEL, ("mirror-x",), generator)[1][0, 0]) != target[0, 0]
+        float(inputs.augment(image, target, PIXEL, ("mirror-x",), generator)[1][0, 0]) != target[0, 0]
         for _ in range(400)
     )
     assert 150 < turned < 250
@@ -339,14 +343,14 @@ def test_augmented_clusters_are_still_those_of_their_labels(samples, how):
     before = distance(image, target)
     generator = torch.Generator().manual_seed(1)
     for _ in range(12):
-        new_image, new_target = train._augment(image, target, PIXEL, (how,), generator)
+        new_image, new_target = inputs.augment(image, target, PIXEL, (how,), generator)
         sign = torch.sign(new_target[0, 2:] / target[0, 2:])
         torch.testing.assert_close(distance(new_image, new_target), before * sign, atol=1e-5, rtol=1e-4)
 
 
 def test_pixel_of_the_sensor_is_the_step_of_the_shift():
-    np.testing.assert_allclose(train._pixel_steps(SENSOR), PIXEL.numpy(), rtol=1e-6)
-    np.testing.assert_allclose(train._pixel_steps(SENSOR | {"pitch_y": 0.025}), [2 / 3, 4 / 3])
+    np.testing.assert_allclose(inputs.pixel_steps(SENSOR), PIXEL.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(inputs.pixel_steps(SENSOR | {"pitch_y": 0.025}), [2 / 3, 4 / 3])
 
 
 # What a training gives
@@ -496,7 +500,7 @@ def test_training_on_two_files_holds_out_some_of_both(tmp_path, few, monkeypatch
     """The second half has targets of its own; the report is on both."""
     seen = []
     monkeypatch.setattr(
-        train,
+        calibrate,
         "quality",
         lambda mean, cholesky, targets, truncated: seen.append(targets) or {"n": len(targets)},
     )
@@ -596,7 +600,7 @@ def test_training_from_weights_goes_on_from_them(tmp_path, few, trained):
 
 
 def test_training_from_weights_begins_with_exactly_those(tmp_path, few, monkeypatch):
-    monkeypatch.setattr(train, "_rate", lambda options, step, steps: 0.0)
+    monkeypatch.setattr(one_pass, "learning_rate", lambda options, step, steps: 0.0)
     save_start(tmp_path / "start.safetensors", NetworkOptions(), seed=9)
     train_on(few, "barrel", tmp_path / "w.safetensors", QUICK, silent, start=tmp_path / "start.safetensors")
     one, two = (weights_of(tmp_path / f"{n}.safetensors")[0] for n in ("start", "w"))
@@ -743,9 +747,9 @@ def test_wild_clusters_weigh_less_but_keep_a_gradient():
     target = torch.zeros((3, 4))
     target[:, 0] = torch.tensor([0.5, 20.0, 400.0])
     raw.requires_grad_(True)
-    plain = train.negative_log_likelihood(raw, target).detach().numpy()
-    assert plain[0] < train.LARGE_LOSS < plain[1] < plain[2]
-    loss = train._loss(raw, target)
+    plain = one_pass.negative_log_likelihood(raw, target).detach().numpy()
+    assert plain[0] < one_pass.LARGE_LOSS < plain[1] < plain[2]
+    loss = one_pass.cluster_losses(raw, target)
     wanted = [plain[0], *(20 * (1 + np.log(plain[1:] / 20)))]
     np.testing.assert_allclose(loss.detach().numpy(), wanted, rtol=1e-5)
     loss.sum().backward()
@@ -858,7 +862,7 @@ def test_best_epoch_of_a_quantised_training_is_one_with_rounding(few, tmp_path, 
         seen.append(to_fixed(model).weights["dense1"].copy())
         return values[len(seen) - 1]
 
-    monkeypatch.setattr(train, "_nll", held_out)
+    monkeypatch.setattr(train, "held_out_loss", held_out)
     options = TrainMdnOptions(QuantizedOptions("mlp", hidden=(6, 5)), epochs=5, batch_size=256, free=0.4)
     train_on(few, "barrel", tmp_path / "w.safetensors", options, silent)
     saved = load_weights(tmp_path / "w.safetensors", "fixed-mlp")[0]["dense1.weight"]

@@ -7,7 +7,7 @@ from smartpix.io.parquet import write_clusters
 from smartpix.samples import from_clusters
 from smartpix.schema import SMALLEST_SIGMA
 from smartpix.simulate.readout import ReadoutOptions
-from smartpix.train import loop as train
+from smartpix.train import epoch, inputs
 from smartpix.train.options import AUGMENTATIONS
 from smartpix.train.teach import lesson_of
 from tests.helpers import SENSOR
@@ -47,7 +47,7 @@ def test_loss_shares_truth_and_lesson(share):
     """
     rng = np.random.default_rng(3)
     raw, target = rng.normal(0, 0.5, (5, 14)).astype(np.float32), with_lesson()
-    found = train._loss(torch.from_numpy(raw), target, share).numpy()
+    found = epoch.cluster_losses(torch.from_numpy(raw), target, share).numpy()
     for k in range(5):
         factor = np.diag(np.logaddexp(0, raw[k, 1:8:2].astype(float)) + SMALLEST_SIGMA)
         factor[np.tril_indices(4, -1)] = raw[k, 8:]
@@ -68,10 +68,10 @@ def test_what_a_teacher_says_is_augmented_with_the_truth(monkeypatch, how):
     image, _ = some_batch()
     both = with_lesson()
     before = both.clone()
-    got = train._augment(image, both, PIXEL, (how,), None)[1]
+    got = inputs.augment(image, both, PIXEL, (how,), None)[1]
     for part in (0, 1):
         torch.testing.assert_close(
-            got[..., part], train._augment(image, both[..., part], PIXEL, (how,), None)[1]
+            got[..., part], inputs.augment(image, both[..., part], PIXEL, (how,), None)[1]
         )
     sign = {"mirror-x": [-1.0, 1, -1, 1], "mirror-y": [1.0, -1, 1, -1], "shift": [1.0, 1, 1, 1]}[how]
     covariance = got[..., 2:] @ got[..., 2:].mT

@@ -1,0 +1,81 @@
+"""What comes after a training: calibration on clusters held out, and the test on others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.estimate.calibrate import fit_calibration, fit_length
+from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
+from smartpix.estimate.quality import quality
+from smartpix.samples import Samples
+
+__all__ = ["calibrate_and_test"]
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+RARE = 5e-4
+"""Share of outputs that may saturate on the link, at either end."""
+FEWEST_TRUNCATED = 100
+"""Truncated clusters from which the factor on their sigmas is measured."""
+SMALLEST_INFLATION = 1.5
+
+
+def calibrate_and_test(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    description: Mapping[str, Any],
+    samples: Samples,
+    tuning: Rows,
+    test: Rows,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Calibrate trained weights on some clusters they were not trained on, test them on others.
+
+    Args:
+        arrays, description: of the network; an older calibration is replaced.
+        tuning, test: rows of the samples, see :func:`smartpix.train.inputs.split`.
+
+    Returns:
+        The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are
+        known, ``length``; and :func:`smartpix.estimate.quality.quality` of the test.
+    """
+    description = {
+        k: v
+        for k, v in description.items()
+        if k not in ("calibration", "truncated_scale", "length", "metrics", "output_range")
+    }
+    raw = MdnNetwork.from_arrays(arrays, description)
+    complete = tuning[~samples.truncated[tuning]]
+    images = samples.images[complete]
+    if "fixed" in description:
+        outputs = raw.fused.images(images)
+        ends = np.percentile(outputs, (100 * RARE, 100 * (1 - RARE)), axis=0)
+        description["output_range"] = [[float(low), float(high)] for low, high in ends.T]
+    mean, cholesky = raw.predict_images(images)
+    # Of a chip's cluster the host has the outputs, not the pixels.
+    shapes = None if "fixed" in description else shapes_of_images(images)
+    description["calibration"] = fit_calibration(mean, cholesky, samples.targets[complete], shapes, raw.cells)
+    calibrated = MdnNetwork.from_arrays(arrays, description)
+    held = np.concatenate([tuning, test])
+    cut = held[samples.truncated[held]]
+    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[cut], samples.targets[cut])
+    long = np.flatnonzero(samples.columns > samples.images.shape[3])
+    length = fit_length(samples.columns[long], samples.targets[long, 2], raw.cells[0])
+    if length is not None and shapes is not None:
+        description["length"] = length
+    mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
+    return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
+
+
+def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
+    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of
+    them.
+    """
+    if len(images) < FEWEST_TRUNCATED:
+        return [TRUNCATED_SCALE] * 4
+    mean, cholesky = network.predict_images(images)
+    pull = np.abs(targets - mean) / np.linalg.norm(cholesky, axis=2)
+    return [float(v) for v in np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION)]
