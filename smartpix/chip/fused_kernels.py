@@ -30,9 +30,13 @@ def _cut(x: Any, to: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _columns(
-    n: int, where: Any, code: Any, n_columns: int, first: Any, bias: Any, cuts: Any, x: Any, line: Any
-) -> None:
-    """Fill x with the activated columns; see :func:`smartpix.networks.fused_kernels._columns`."""
+    n: int, where: Any, code: Any, n_rows: int, n_columns: int, first: Any, bias: Any, cuts: Any,
+    x: Any, sums: Any, line: Any,
+) -> None:  # fmt: skip
+    """Fill the start of x with the activated columns, and ``sums`` with the row sums.
+
+    See :func:`smartpix.networks.fused_kernels._columns`.
+    """
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
     flat = (n_columns - span + 1) * n_filters
@@ -40,6 +44,7 @@ def _columns(
     for p in range(n_columns + span - 1):
         for f in range(n_filters):
             line[p * n_filters + f] = bias[f]
+    sums[:] = 0
     whole = length & ~3
     for i in range(n):
         r, at = where[i, 0], where[i, 1] * n_filters
@@ -47,14 +52,15 @@ def _columns(
             v = code[i, s]
             if v == 0:
                 continue
+            sums[s * n_rows + r] += v
             # Groups of four: a loop of known length is one instruction.
             for g in range(0, whole, 4):
                 for f in range(4):
                     line[at + g + f] += v * first[s, r, g + f]
             for f in range(whole, length):
                 line[at + f] += v * first[s, r, f]
-    x[:] = line[before : before + flat]
-    _cut(x, cuts[0])
+    x[:flat] = line[before : before + flat]
+    _cut(x[:flat], cuts[0])
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -135,6 +141,8 @@ def run_fixed(
     total = len(start)
     kind_of = dense[0].dtype
     n_front = map_rows * map_columns * (len(mix_bias) if front == CONVOLUTION else len(first_bias))
+    rows_at = n_front + n_slices * n_columns * of_columns
+    unwanted = np.empty(n_slices * n_rows, dtype=kind_of)
     out = np.empty((total, len(dense[5])), dtype=kind_of)
     n_inputs = dense[0].shape[0]
     rows = np.zeros((BLOCK, n_inputs), dtype=kind_of)
@@ -192,29 +200,17 @@ def run_fixed(
             for b in range(high - low):
                 pixels = slice(begin[b], begin[b + 1])
                 n = begin[b + 1] - begin[b]
-                if front == COLUMNS:
-                    _columns(
-                        n,
-                        where[pixels],
-                        code[pixels],
-                        n_columns,
-                        first,
-                        first_bias,
-                        cuts,
-                        rows[b, :n_front],
-                        line,
-                    )
-                if of_columns or of_rows:
+                if of_columns or (of_rows and front != COLUMNS):
                     projections(
-                        n,
-                        where[pixels],
-                        code[pixels],
-                        n_rows,
-                        n_columns,
-                        of_columns,
-                        of_rows,
+                        n, where[pixels], code[pixels], n_rows, n_columns, of_columns, of_rows,
                         rows[b, n_front:],
-                    )
+                    )  # fmt: skip
+                if front == COLUMNS:
+                    sums = rows[b, rows_at : rows_at + len(unwanted)] if of_rows else unwanted
+                    _columns(
+                        n, where[pixels], code[pixels], n_rows, n_columns, first, first_bias, cuts, rows[b],
+                        sums, line,
+                    )  # fmt: skip
             # The convolution has filled its part for all clusters at once.
             for i in range(n_front if front == CONVOLUTION else 0, n_inputs):
                 for b in range(BLOCK):
