@@ -117,13 +117,17 @@ def test_what_does_nothing_can_be_taken_out(kind):
     np.testing.assert_array_equal(evaluate(small, codes), evaluate(network, codes))
 
 
-def test_adders_are_the_whole_numbers(kind):
+@pytest.mark.parametrize("name", ["lines", "rows", "strips"])
+def test_adders_are_the_whole_numbers(monkeypatch, name):
+    """Not of a convolution with sums: da4ml's interpreter takes constants for 0 where the unit of a wire is
+    2^-34 of the codes', which it is behind so many layers.
+    """
     pytest.importorskip("da4ml")
     from smartpix.export.logic import trace
 
-    network = to_fixed(
-        quantised(kind, filters=(2, 0) if KINDS[kind].front == "columns" else (0, 0), hidden=(3, 3))
-    )
+    monkeypatch.setitem(KINDS, name, NEW_KINDS[name])
+    filters = (2, 0) if KINDS[name].front == "columns" else (0, 0)
+    network = to_fixed(quantised(name, filters=filters, hidden=(3, 3)))
     codes = random_codes(100, SHAPE, share=0.3)
     found = trace(network).predict(codes.reshape(len(codes), -1).astype(float))
     np.testing.assert_array_equal(found, evaluate(network, codes))
