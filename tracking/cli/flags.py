@@ -110,8 +110,8 @@ def shown(value: object) -> str:
     if isinstance(value, bool) or value in ("", ()):
         return ""
     if isinstance(value, tuple):
-        some = [shown(v) for v in value]
-        return " ".join(some if len(some) <= LONG else [some[0], some[1], "...", some[-1]])
+        texts = [shown(v) for v in value]
+        return " ".join(texts if len(texts) <= LONG else [*texts[:2], "...", texts[-1]])
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -155,6 +156,26 @@ def test_every_flag_has_help_and_every_default_of_an_option_comes_from_its_datac
                 assert action.help, (path, action.option_strings)
             if isinstance(action, Option):
                 assert action.default is argparse.SUPPRESS
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "name", "parameters"),
+    [
+        ("run", "tracking.runs.driver", "run", {"events_per_unit": "events_per_unit"}),
+        ("bench mdn", "tracking.bench.mdn", "bench_mdn", {"clusters": "n_clusters", "threads": "threads"}),
+        ("bench export", "tracking.bench.export", "bench_export", {"clusters": "n_clusters", "clock": "clock_ns"}),
+        ("study front", "tracking.bench.front", "front_study", {"clusters": "n_clusters"}),
+        ("study levers", "tracking.bench.levers", "StudyOptions", {n: n for n in ("clusters", "epochs", "dataset")}),
+        ("detector", "smartpix.simulate.transport", "generic_detector",
+         {n: n for n in ("pitch_u", "pitch_v", "thickness", "endcap_thickness")}),
+    ],
+)  # fmt: skip
+def test_defaults_of_heavy_functions_are_those_of_the_flags(command, module, name, parameters):
+    """Their modules take seconds to import, so that the command line repeats these few numbers."""
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    flags = {" ".join(path): made for path, made in commands(whole_parser())}[command]
+    for flag, parameter in parameters.items():
+        assert flags.get_default(flag) == signature.parameters[parameter].default, flag
 
 
 @pytest.mark.parametrize(
