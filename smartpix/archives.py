@@ -44,6 +44,7 @@ _DAMAGED = (
 
 def is_archive(path: Path) -> bool:
     """Whether it is a zip archive that is there, by its name."""
+    # By name and not by content: a .csv.zip is one table, and looking inside each file would take long.
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
@@ -95,12 +96,13 @@ def read_bytes(path: Path) -> bytes:
         content = _plain(path)
         ending = path.suffix.lower()
         if ending == ".zip":
+            # A zip file within an archive: its bytes are here already, so nothing is unpacked to disk.
             with zipfile.ZipFile(pa.BufferReader(content)) as archive:
                 names = list(_checked(archive, path).values())
                 if len(names) != 1:
                     raise InputError(
                         f"{path}: holds {len(names)} files, and one table is expected; give the folder, or "
-                        f"the file"
+                        "the file"
                     )
                 return _member(archive, names[0], path)
         if ending in PACKED:
@@ -120,8 +122,7 @@ def read_bytes(path: Path) -> bytes:
 def _unreadable(path: Path, error: BaseException) -> InputError:
     return InputError(
         f"{path}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]}); it may be "
-        f"cut off, damaged or "
-        "encrypted. Copy or make it again"
+        "cut off, damaged or encrypted. Copy or make it again"
     )
 
 
@@ -153,7 +154,7 @@ def _bounded(stream: Any, packed: int, path: Path) -> bytes:
         if size > most:
             raise InputError(
                 f"{path}: {packed} bytes unpack to more than {most // 1_000_000} MB, which no table does; do "
-                f"not use it"
+                "not use it"
             )
     return b"".join(parts)
 
@@ -178,6 +179,7 @@ def _members(archive: Path) -> Mapping[str, str]:
     return _members_once(archive, state.st_mtime_ns, state.st_size)
 
 
+# Time and size are part of the key: an archive that was made again is read again.
 @lru_cache(maxsize=4)
 def _members_once(archive: Path, _changed: int, _size: int) -> Mapping[str, str]:
     with _opened(archive) as opened:
@@ -203,7 +205,7 @@ def _checked(opened: zipfile.ZipFile, archive: Path) -> dict[str, str]:
         if place.name in members:
             raise InputError(
                 f"{archive}: holds '{members[place.name]}' and '{info.filename}'; keep one, or unpack it and "
-                f"give the folder"
+                "give the folder"
             )
         members[place.name] = info.filename
     return members

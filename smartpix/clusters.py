@@ -277,7 +277,7 @@ def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:
     if len(counts) and counts.min() < 1:
         raise InputError(
             f"clusters: hit_id {clusters['hit_id'][int(np.argmin(counts))]} has no pixels; every cluster "
-            f"needs one"
+            "needs one"
         )
     flat = ak.flatten(pixels, axis=1)
     return FlatClusters(

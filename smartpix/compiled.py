@@ -31,8 +31,7 @@ THREADS = "NUMBA_NUM_THREADS"
 if THREADS in os.environ and not re.fullmatch("0*[1-9][0-9]{0,3}", os.environ[THREADS].strip(), re.ASCII):
     raise InputError(
         f"{THREADS}: the environment variable must be a whole number from 1 to 9999 and is "
-        f"{os.environ[THREADS]!r:.60}; "
-        "set it so, or unset it"
+        f"{os.environ[THREADS]!r:.60}; set it so, or unset it"
     )
 with warnings.catch_warnings():
     warnings.filterwarnings("error", "Environment variable 'NUMBA_", RuntimeWarning)
@@ -73,7 +72,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
                 raise
             _warn(
                 f"compiled kernels are not kept, so that every start compiles anew ({error}); make some "
-                f"folder writable"
+                "folder writable"
             )
             return numba.njit(**options | {"cache": False})(function)
         finally:
@@ -94,7 +93,7 @@ def is_cold(*kernels: Any) -> bool:
     kind.
 
     What cannot be looked up is taken for ready: the answer decides about a line of the log, and on Numba's
-        private parts.
+    private parts.
     """
     if config.DISABLE_JIT:
         return False

@@ -83,12 +83,13 @@ def check_detector(columns: Mapping[str, npt.NDArray[Any]], where: str) -> None:
         if values.shape != shape:
             raise InputError(
                 f"{where}: {name} has the shape {values.shape} and volume_id {shape}; give one number per "
-                f"module in every column"
+                "module in every column"
             )
         if values.dtype.kind not in "iuf":
             raise InputError(f"{where}: column '{name}' must hold numbers and is of type {values.dtype}")
     if shape == (0,):
         raise InputError(f"{where}: has no modules; give at least one")
+    # Ids before sizes: errors about sizes name the module by its ids.
     for name in ID_LIMITS:
         whole_ids(np.asarray(columns[name]), "i8", where, name)
     table = _Table({name: np.asarray(columns[name], dtype=np.float64) for name in schema.DETECTOR}, where)
@@ -100,12 +101,16 @@ def check_detector(columns: Mapping[str, npt.NDArray[Any]], where: str) -> None:
     _check_axes(table)
     half = {"u": np.maximum(table["module_minhu"], table["module_maxhu"]), "v": table["module_hv"]}
     for axis in "xyz":
+        # Of the corner that is farthest along the axis: signs do not matter to the limit.
         reach = np.abs(table[f"c{axis}"]) + sum(np.abs(table[f"rot_{axis}{a}"]) * half[a] for a in "uv")
-        beyond = f"and puts a corner beyond {LARGEST_COORDINATE:g} mm, where single precision is coarser than 1 um; give mm"
+        beyond = (
+            f"and puts a corner beyond {LARGEST_COORDINATE:g} mm, where single precision is coarser than 1 um; "
+            f"give mm"
+        )
         table.refuse(reach > LARGEST_COORDINATE, f"c{axis}", beyond)
-    again = np.ones(shape, dtype=bool)
-    again[np.unique(module_keys(*(table[name] for name in ID_LIMITS)), return_index=True)[1]] = False
-    table.refuse(again, "module_id", "like one before it; a module is there once, drop one of the rows")
+    repeated = np.ones(shape, dtype=bool)
+    repeated[np.unique(module_keys(*(table[name] for name in ID_LIMITS)), return_index=True)[1]] = False
+    table.refuse(repeated, "module_id", "like one before it; a module is there once, drop one of the rows")
 
 
 def _check_sizes(table: _Table) -> None:
@@ -144,16 +149,16 @@ def _check_axes(table: _Table) -> None:
         )
     axes = {a: np.stack([table[f"rot_{g}{a}"] for g in "xyz"], axis=1) for a in "uvw"}
     for a in "uvw":
-        off = np.abs(np.sum(axes[a] ** 2, axis=1) - 1) > AXES_TOLERANCE
+        wrong = np.abs(np.sum(axes[a] ** 2, axis=1) - 1) > AXES_TOLERANCE
         table.refuse(
-            off,
+            wrong,
             f"rot_x{a}, rot_y{a}, rot_z{a}",
             f"and must be of length 1 (its square within {AXES_TOLERANCE:g})",
         )
     for a, b in ("uv", "uw", "vw"):
-        off = np.abs(np.sum(axes[a] * axes[b], axis=1)) > AXES_TOLERANCE
+        wrong = np.abs(np.sum(axes[a] * axes[b], axis=1)) > AXES_TOLERANCE
         what = f"and must be at right angles to {b} (within {AXES_TOLERANCE:g})"
-        table.refuse(off, f"rot_x{a}, rot_y{a}, rot_z{a}", what)
+        table.refuse(wrong, f"rot_x{a}, rot_y{a}, rot_z{a}", what)
     mirrored = np.sum(np.cross(axes["u"], axes["v"]) * axes["w"], axis=1) < 0
     table.refuse(
         mirrored,
@@ -174,8 +179,8 @@ def repetitions(columns: Mapping[str, npt.NDArray[Any]]) -> int:
     1: not at all.
     """
     ids = np.stack([columns[name] for name in ID_LIMITS], axis=1)
-    again = np.flatnonzero(np.all(ids[1:] == ids[:1], axis=1)) + 1
-    size = int(again[0]) if len(again) else len(ids)
+    repeats = np.flatnonzero(np.all(ids[1:] == ids[:1], axis=1)) + 1
+    size = int(repeats[0]) if len(repeats) else len(ids)
     if size == 0 or len(ids) % size:
         return 1
     parts = (np.asarray(values).reshape(-1, size) for values in columns.values())

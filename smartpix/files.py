@@ -69,7 +69,7 @@ def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
             same = "" if Path(given) == path else f", by another name: {given}"
             raise InputError(
                 f"{path}: is an input{same}, and would be replaced by what is made from it; give another "
-                f"output"
+                "output"
             )
 
 

@@ -99,12 +99,15 @@ class Detector:
     @cached_property
     def barrel(self) -> npt.NDArray[np.bool_]:
         """(M,) True where the module's normal is closer to the transverse plane than to the beam."""
+        # Tilted modules of inclined barrels are no disks: 45 degrees part the two.
         return np.asarray(np.abs(self._float("rot_zw")) < np.sqrt(0.5))
 
     @cached_property
     def v_sign(self) -> Floats:
         """(M,) sign of the sensor frame's x axis on the module's v axis."""
         v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
+        # Tables of ACTS and TrackML turn v either way. x runs along +z in the barrel and outwards on disks,
+        # so that modules of one kind see the field, and drift, alike.
         radial = np.sum(v[:, :2] * self.center[:, :2], axis=1)
         return np.where(np.where(self.barrel, v[:, 2], radial) >= 0, 1.0, -1.0)
 
@@ -119,6 +122,7 @@ class Detector:
         """(M, 3, 3) sensor axes as columns: ``global = center + axes @ (x, y, z)``."""
         v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
         w = np.stack([self._float(f"rot_{g}w") for g in "xyz"], axis=1)
+        # z points away from the interaction point: from the axis in the barrel, along the beam on disks.
         reference = self.center.copy()
         reference[self.barrel, 2] = 0.0
         reference[~self.barrel, :2] = 0.0
@@ -247,8 +251,8 @@ class Detector:
             i = int(np.argmax(bad))
             ids = [int(np.asarray(a)[i]) for a in (volume_id, layer_id, module_id)]
             raise InputError(
-                f"detector table: no module with volume_id, layer_id, module_id = {ids} "
-                f"({int(bad.sum())} such hits); the hits belong to another detector table"
+                f"detector table: no module with volume_id, layer_id, module_id = {ids} ({int(bad.sum())} "
+                "such hits); the hits belong to another detector table"
             )
         return rows.astype(np.int32)
 

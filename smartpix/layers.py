@@ -63,6 +63,7 @@ def layer_pairs(
     """
     layers = detector.layers
     if max_eta is None:
+        # The flattest ray that still meets a disk at half its outer radius, from the farthest start.
         far = (np.abs(layers.z) + z0_max)[~layers.barrel] / (0.5 * layers.r_max[~layers.barrel])
         max_eta = max(4.2, float(np.arcsinh(far.max(initial=0.0))))
     eta = np.linspace(-max_eta, max_eta, 1401)
@@ -70,6 +71,7 @@ def layer_pairs(
     gaps = np.flatnonzero(layers.gap_high > layers.gap_low).tolist()
     direct = np.zeros((len(layers), len(layers)), dtype=np.int64)
     past = {gap: direct.copy() for gap in gaps}
+    # Widened, as a track bends, and narrowed, as a module at the edge may be missed.
     for slack in (1.0, -1.0):
         for crossed, radius in _crossings(layers, z0, cot, slack):
             direct += _followers(crossed, radius)
@@ -82,6 +84,7 @@ def layer_pairs(
                 missed = crossed[through]
                 missed[:, gap] = False
                 past[gap] += _followers(missed, radius[through])
+    # Pairs of most rays come first, so that of two pairs that contradict each other the rarer one is left out.
     order = _Order(len(layers))
     found = {pair: -1 for pair in _most_first(direct) if order.add(*pair)}
     neighbours = list(found)
@@ -128,18 +131,18 @@ def _crossings(
 ) -> Iterator[tuple[npt.NDArray[np.bool_], Floats]]:
     """Which rays (N,) cross which layers, (n, L), and at what radius in mm; some of them at a time."""
     for first in range(0, len(z0), RAYS):
-        some = slice(first, first + RAYS)
-        crossed = np.zeros((len(z0[some]), len(layers)), dtype=bool)
+        block = slice(first, first + RAYS)
+        crossed = np.zeros((len(z0[block]), len(layers)), dtype=bool)
         radius = np.full(crossed.shape, np.inf)
         for i in range(len(layers)):
             if layers.barrel[i]:
                 r = np.full(len(crossed), layers.radius[i])
-                z = z0[some] + cot[some] * r
+                z = z0[block] + cot[block] * r
                 edge = slack * (1.0 + 0.01 * (layers.z_max[i] - layers.z_min[i]))
                 inside = (z > layers.z_min[i] - edge) & (z < layers.z_max[i] + edge)
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    r = (layers.z[i] - z0[some]) / cot[some]
+                    r = (layers.z[i] - z0[block]) / cot[block]
                 edge = slack * (1.0 + 0.01 * layers.r_max[i])
                 # A ray that starts beyond a disk goes away from it.
                 inside = (r > max(layers.r_min[i] - edge, 0.0)) & (r < layers.r_max[i] + edge)

@@ -17,7 +17,7 @@ def public_names(package: str, **modules: str) -> Callable[[str], Any]:
     use.
 
     Type checkers do not run it: the package imports the same names under ``TYPE_CHECKING``, and a test
-        compares the two.
+    compares the two.
     """
     home = {name: module for module, names in modules.items() for name in names.split()}
 

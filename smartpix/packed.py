@@ -34,8 +34,8 @@ def pack(tree: Any, kind: str) -> bytes:
     from safetensors.numpy import save
 
     arrays: dict[str, npt.NDArray[Any]] = {}
-    told = json.dumps(_taken_apart(tree, arrays), separators=(",", ":"))
-    content = save(arrays, {TREE: told})
+    tree_text = json.dumps(_taken_apart(tree, arrays), separators=(",", ":"))
+    content = save(arrays, {TREE: tree_text})
     return _head(kind) + hashlib.sha256(content).digest() + content
 
 
@@ -58,8 +58,8 @@ def unpack(content: bytes, kind: str) -> Any:
     try:
         # Of safetensors: the length of the JSON in front of the arrays, and that.
         length = int.from_bytes(rest[:8], "little")
-        told = json.loads(json.loads(rest[8 : 8 + length])["__metadata__"][TREE])
-        return _put_together(told, load(rest))
+        tree = json.loads(json.loads(rest[8 : 8 + length])["__metadata__"][TREE])
+        return _put_together(tree, load(rest))
     except (
         SafetensorError,
         ValueError,
@@ -94,13 +94,13 @@ def _taken_apart(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
     raise TypeError(f"{type(value).__name__} is none of what can be packed")
 
 
-def _put_together(told: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    if isinstance(told, dict):
-        ((kind, inner),) = told.items()
+def _put_together(tree: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    if isinstance(tree, dict):
+        ((kind, inner),) = tree.items()
         if kind == "array":
             # Of its own memory, not a view of the bytes, which cannot be written.
             return np.array(arrays[inner])
         return {key: _put_together(value, arrays) for key, value in inner.items()}
-    if isinstance(told, list):
-        return [_put_together(value, arrays) for value in told]
-    return told
+    if isinstance(tree, list):
+        return [_put_together(value, arrays) for value in tree]
+    return tree

@@ -14,6 +14,6 @@ __all__ = ["HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH"]
 PION_MASS = 0.13957
 """GeV, of charged pions (PDG). Tracks are taken for pions where nothing says what they are."""
 HIGHLAND = 0.0136
-"""GeV: the scale of the angle of multiple scattering (PDG, Passage of Particles Through Matter, eq. 34.16)."""
+"""GeV: scale of the angle of multiple scattering (PDG, Passage of Particles Through Matter, eq. 34.16)."""
 SILICON_RADIATION_LENGTH = 95.7
 """mm, as in the material of ACTS's generic detector, through which events are simulated (PDG: 93.7 mm)."""

@@ -14,8 +14,8 @@ from smartpix.schema import InputError, nearest
 from smartpix.text import parse_json
 
 __all__ = [
-    "Rule", "check_json", "entries", "fields", "flag", "items", "nullable", "optional", "parse_checked", "real",
-    "text", "whole",
+    "Rule", "check_json", "entries", "fields", "flag", "items", "nullable", "optional", "parse_checked",
+    "real", "text", "whole",
 ]  # fmt: skip
 
 Rule = Callable[[Any, str], None]
@@ -89,6 +89,7 @@ def whole(low: int, high: int) -> Rule:
     """A whole number from ``low`` to ``high``."""
 
     def check(value: Any, where: str) -> None:
+        # Python takes true for 1.
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             _fail(where, f"a whole number from {low} to {high}", value)
 

@@ -371,7 +371,7 @@ def whole_ids(
     if values.dtype.kind not in "iuf":
         raise InputError(
             f"{where}: column '{name}' must hold whole numbers and is of type {values.dtype}; write it as "
-            f"int64"
+            "int64"
         )
     limits = np.iinfo(dtype)
     kind = np.dtype(dtype)
@@ -385,8 +385,7 @@ def whole_ids(
             (
                 np.abs(values) >= exact,
                 f"a {values.dtype} does not tell from its neighbours (from {exact} on); ids have been "
-                f"merged, "
-                "as by a left join of pandas. Write the column as whole numbers",
+                "merged, as by a left join of pandas. Write the column as whole numbers",
             ),
         ]
         # Channels and codes of 32 bits are no ids: one that is too large for them is damaged and not merged.

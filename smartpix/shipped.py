@@ -15,13 +15,13 @@ def data_path(name: str) -> Path:
     Raises:
         InputError: the installation lacks it.
     """
-    here = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent
     known: list[str] = []
-    for folder in (here / "data", here.parent / "data"):
+    for folder in (package / "data", package.parent / "data"):
         if (folder / name).exists():
             return folder / name
         known += [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
     raise InputError(
-        f"data file '{name}' is not in this installation ({here}).{nearest(name, known)} If it should be, "
-        f"install smartpix again"
+        f"data file '{name}' is not in this installation ({package}).{nearest(name, known)} If it should be, "
+        "install smartpix again"
     )

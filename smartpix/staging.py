@@ -84,12 +84,12 @@ def _maker_of(mark: int) -> Maker | None:
 
 def _is_dead(maker: Maker) -> bool:
     """Whether this machine can tell that it is, but for the lock."""
-    here = _this_process()
-    if (maker.host, maker.machine) != (here.host, here.machine):
+    this_process = _this_process()
+    if (maker.host, maker.machine) != (this_process.host, this_process.machine):
         return False
-    if maker.boot != here.boot:
+    if maker.boot != this_process.boot:
         # Without an id there may be two machines of this name.
-        return here.machine != ""
+        return this_process.machine != ""
     return maker.started == "" or _started(maker.pid) != maker.started
 
 

@@ -98,7 +98,7 @@ class CsvTable:
             if column.null_count:
                 raise InputError(
                     f"{self.path}: column '{name}' has {column.null_count} empty cells; fill or drop these "
-                    f"rows"
+                    "rows"
                 )
             values = _exact(column) if types[name] == "u8" else np.asarray(column)
             taken[name] = checked_column(
@@ -161,6 +161,7 @@ def _head(content: bytes, path: Path, expected: str) -> list[str]:
         raise InputError(
             f"{path}: not a readable CSV table; it may be in UTF-16: save it in UTF-8. Expected {expected}"
         )
+    # The head is read by Python's csv, as Arrow would take a table of one column for well formed.
     lines = content.lstrip(b"\r\n")[:LONGEST_LINE].splitlines() or [b""]
     try:
         names = next(csv.reader([lines[0].decode("utf-8-sig", "replace")]), [])

@@ -85,7 +85,11 @@ def _too_deep(content: Any) -> bool:
     level = [content]
     for _ in range(DEEPEST):
         inner = [value for value in level if isinstance(value, (dict, list))]
-        level = [value for some in inner for value in (some.values() if isinstance(some, dict) else some)]
+        level = [
+            value
+            for container in inner
+            for value in (container.values() if isinstance(container, dict) else container)
+        ]
     return any(isinstance(value, (dict, list)) for value in level)
 
 

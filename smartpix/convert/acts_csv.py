@@ -1,5 +1,5 @@
-"""Format ``acts-csv``, ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its Csv...Writer classes
-write them.
+"""Format ``acts-csv``, ACTS's CSV files: measurements, cells, simulated hits and particles of events, as its
+Csv...Writer classes write them.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
     geometry, all_ids = of_all["geometry_id"], of_all["measurement_id"]
     check_ids(all_ids, 0, str(table.path), "measurement_id")
     # What is left out needs no good numbers.
-    ours = np.flatnonzero(in_detector(detector, geometry_ids(geometry)[0]))
-    columns = table.take({**MEASUREMENTS, **dict.fromkeys(GLOBAL, "f8")}, ours)
-    where, ids, geometry = str(table.path), columns["measurement_id"], geometry[ours]
+    in_pixels = np.flatnonzero(in_detector(detector, geometry_ids(geometry)[0]))
+    columns = table.take({**MEASUREMENTS, **dict.fromkeys(GLOBAL, "f8")}, in_pixels)
+    where, ids, geometry = str(table.path), columns["measurement_id"], geometry[in_pixels]
     module = detector.find_modules(*geometry_ids(geometry))
     position = local_of(detector, module, columns["local0"], columns["local1"])
     if all(n in columns for n in GLOBAL):
-        check_positions(np.stack([columns[n] for n in GLOBAL], axis=1), position, where, ours)
+        check_positions(np.stack([columns[n] for n in GLOBAL], axis=1), position, where, in_pixels)
     cells, n_cells_unused = _cells(csv_of(folder, f"{prefix}-cells"), ids, geometry, all_ids)
     truth, n_truth_unused, n_hits_without_truth = (
         _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
@@ -135,13 +135,13 @@ def _cells(path: Path, hit_ids: Ints, geometry: npt.NDArray[np.uint64], all_ids:
     columns, number = table.take({**CELLS, "geometry_id": "u8"}, rows), number[rows]
     if "geometry_id" in columns:
         by_id = np.argsort(hit_ids, kind="stable")
-        on = geometry[by_id][rows_of(hit_ids[by_id], number)]
-        if np.any(on != columns["geometry_id"]):
-            k = int(np.argmax(on != columns["geometry_id"]))
+        measured_on = geometry[by_id][rows_of(hit_ids[by_id], number)]
+        if np.any(measured_on != columns["geometry_id"]):
+            k = int(np.argmax(measured_on != columns["geometry_id"]))
             raise InputError(
                 f"{path}: row {rows[k]} has a cell of measurement {number[k]} on the module "
-                f"{columns['geometry_id'][k]}, and the "
-                f"measurement is on {on[k]}; the files are not of the same event"
+                f"{columns['geometry_id'][k]}, and the measurement is on {measured_on[k]}; the files are not "
+                "of the same event"
             )
     return Cells(number, columns["channel0"], columns["channel1"], columns["value"], str(path)), n_unused
 
@@ -172,8 +172,7 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     if len(links["measurement_id"]) == 0 and len(all_ids):
         raise InputError(
             f"{path}: has no rows, and the event has {len(all_ids)} measurements; to convert without truth, "
-            f"move the files of "
-            "simulated hits, their map and particles away"
+            "move the files of simulated hits, their map and particles away"
         )
     n_unused = int(np.sum(~np.isin(links["measurement_id"], all_ids)))
     n_without = int(np.sum(~np.isin(hit_ids, links["measurement_id"])))
@@ -181,12 +180,13 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     if np.any(lost):
         raise InputError(
             f"{path}: has the hit_id {int(links['hit_id'][lost][0])} and {hits.path} has {len(hits)} rows; "
-            f"they are not of the "
-            "same event"
+            "they are not of the same event"
         )
     links = {n: v[np.isin(links["measurement_id"], hit_ids)] for n, v in links.items()}
+    # A link's hit_id is the row of the simulated hit; a row is read once, however many hits it made.
     rows, row = np.unique(links["hit_id"], return_inverse=True)
     columns = hits.take({**CROSSINGS, **numbers}, rows)
+    # One table of particles is enough, and the first is the most complete.
     kind = next(k for k in PARTICLES if find_csv(folder, f"{prefix}-{k}") is not None)
     of_particles = csv_of(folder, f"{prefix}-{kind}")
     table = read_csv(of_particles, PARTICLE, EXPECTED, numbers)

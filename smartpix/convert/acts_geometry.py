@@ -109,8 +109,7 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
         i = int(np.argmax(distance))
         raise InputError(
             f"{where}: row {rows[i]} lies {distance[i]:.3g} mm from where the detector table puts its local "
-            f"position; "
-            "the table is of another geometry"
+            "position; the table is of another geometry"
         )
 
 
@@ -146,9 +145,8 @@ def read_acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
         return read_detector(path)
     raise InputError(
         f"{folder}: nothing says how large the pixels are; give --detector with ACTS's geometric "
-        f"digitisation (JSON) for the "
-        "detectors.csv of the folder, or with a module table (CSV; `smartpix detector` makes that of the "
-        "generic detector)"
+        "digitisation (JSON) for the detectors.csv of the folder, or with a module table (CSV; `smartpix "
+        "detector` makes that of the generic detector)"
     )
 
 
@@ -165,7 +163,7 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
     for row, (volume, layer, module) in enumerate(
         np.stack(list(opened.take(names).values()), axis=1).tolist()
     ):
-        of = next(
+        pixel = next(
             (
                 p
                 for key in ((volume, layer, module), (volume, layer, 0), (volume, 0, 0))
@@ -173,16 +171,16 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
             ),
             None,
         )
-        if module > 0 and of is not None and max(of["pitch_u"], of["pitch_v"]) <= LARGEST_PITCH:
-            found[row] = of
+        if module > 0 and pixel is not None and max(pixel["pitch_u"], pixel["pitch_v"]) <= LARGEST_PITCH:
+            found[row] = pixel
     # Others are left out and need no good numbers.
     columns = opened.take(wanted, np.array(list(found), dtype=np.int64))
     sizes = []
-    for k, of in enumerate(found.values()):
+    for k, pixel in enumerate(found.values()):
         ids = [int(columns[n][k]) for n in names]
         bounds = [float(columns[f"bound_param{i}"][k]) for i in range(4)]
         sizes.append(
-            _sizes(int(columns["bounds_type"][k]), bounds, of, f"{path}: module {ids}", digitisation)
+            _sizes(int(columns["bounds_type"][k]), bounds, pixel, f"{path}: module {ids}", digitisation)
         )
     if not sizes:
         raise InputError(
@@ -203,13 +201,13 @@ def _sizes(
     else:
         raise InputError(
             f"{where} is no centred rectangle or trapezoid (bounds_type {kind}); give a module table with "
-            f"--detector"
+            "--detector"
         )
     if max(abs(max(low_u, high_u) - pixels["half_u"]), abs(half_v - pixels["half_v"])) > 1e-3:
         raise InputError(
             f"{where} has half lengths {max(low_u, high_u):g} and {half_v:g} mm and its pixels in "
-            f"{digitisation} fill "
-            f"{pixels['half_u']:g} and {pixels['half_v']:g} mm; both must be of the same detector"
+            f"{digitisation} fill {pixels['half_u']:g} and {pixels['half_v']:g} mm; both must be of the same "
+            "detector"
         )
     sizes = {
         "module_t": pixels["thickness"] / 2,
@@ -238,7 +236,7 @@ def _read_digitisation(path: Path) -> dict[tuple[int, int, int], dict[str, float
             if any(entry.get(name) for name in ("boundary", "approach", "extra", "passive")):
                 raise InputError(
                     f"{path}: an entry is for more than volume, layer and sensitive; give a module table "
-                    f"(CSV) instead"
+                    "(CSV) instead"
                 )
             key = (int(entry["volume"]), int(entry.get("layer", 0)), int(entry.get("sensitive", 0)))
             geometric = entry["value"].get("geometric")

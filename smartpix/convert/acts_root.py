@@ -1,5 +1,5 @@
-"""Format ``acts-root``, ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels), ``hits.root`` and those
-of :data:`PARTICLES`.
+"""Format ``acts-root``, ACTS's ROOT files: ``measurements.root`` (or ``clusters.root`` for the channels),
+``hits.root`` and those of :data:`PARTICLES`.
 
 Trees and branches are those of its RootMeasurementWriter, RootClusterWriter, RootSimHitWriter and
 RootParticleWriter.
@@ -85,8 +85,8 @@ def find(path: Path) -> Found | None:
             return None
         if is_archive(path):
             raise InputError(
-                f"{path}: holds measurements.root; ROOT files are compressed: unpack the archive and give the "
-                f"folder"
+                f"{path}: holds measurements.root; ROOT files are compressed: unpack the archive and give "
+                "the folder"
             )
         return Found(FORMAT, path)
     if not is_root_file(path) or not {"measurements", "clusters"} & set(trees_of(path)):
@@ -138,7 +138,7 @@ def open_acts_root(folder: str | Path) -> ActsRootFolder:
         if not (folder / "clusters.root").is_file():
             raise InputError(
                 f"{path}: has no {', '.join(CHANNELS)}, and there is no clusters.root beside it; let ACTS "
-                f"write the channels"
+                "write the channels"
             )
         rows["clusters"] = _event_ranges(folder / "clusters.root", "clusters", "event_nr")
     particles_in = next((name for name in PARTICLES if (folder / f"{name}.root").is_file()), None)
@@ -173,8 +173,8 @@ def _event_ranges(path: Path, tree: str, name: str, one_entry: bool = False) -> 
         event = int(numbers[times > 1][0])
         # Sorting would hide it, so it is not advised alone.
         raise InputError(
-            f"{path}: the entries of event {event} are in {int(times[times > 1][0])} places: {JOINED}. "
-            f"Only where all entries are of one job and were shuffled: sort them by {name}"
+            f"{path}: the entries of event {event} are in {int(times[times > 1][0])} places: {JOINED}. Only "
+            f"where all entries are of one job and were shuffled: sort them by {name}"
         )
     return ranges
 
@@ -213,18 +213,18 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     )
     check_ids(ids, 0, where, "measurement_id")
     all_ids, n_cells_unused = ids, 0
-    on = [flat_branch(table[n], "i8", where, n) for n in MODULE]
+    module_ids = [flat_branch(table[n], "i8", where, n) for n in MODULE]
     if "measurement_id" not in table:
-        _check_modules_together(on, where, event)
-    ours = in_detector(detector, on[0])
-    table = {n: v[ours] for n, v in table.items()}
-    ids, (volume, layer, surface) = ids[ours], [n[ours] for n in on]
+        _check_modules_together(module_ids, where, event)
+    in_pixels = in_detector(detector, module_ids[0])
+    table = {n: v[in_pixels] for n, v in table.items()}
+    ids, (volume, layer, surface) = ids[in_pixels], [n[in_pixels] for n in module_ids]
     module = detector.find_modules(volume, layer, surface)
     loc0, loc1 = (flat_branch(table[n], "f8", where, n) for n in ("rec_loc0", "rec_loc1"))
     position = local_of(detector, module, loc0, loc1)
     if all(n in table for n in GLOBAL):
         given = np.stack([flat_branch(table[n], "f8", where, n) for n in GLOBAL], axis=1)
-        entries = opened.ranges["measurements"].get(event, (0, 0))[0] + np.flatnonzero(ours)
+        entries = opened.ranges["measurements"].get(event, (0, 0))[0] + np.flatnonzero(in_pixels)
         check_positions(given, position, where, entries)
     if opened.channels_in == "measurements":
         cells = _cells(table, ids, where)
@@ -234,31 +234,30 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
         check_ids(number, 0, path, "cluster_id")
         n_cells_unused = int(ak.sum(ak.num(channels["channel_value"])[~np.isin(number, all_ids)]))
         # Channels of strips need no good numbers.
-        mine = np.isin(number, ids)
-        cells = _cells({n: v[mine] for n, v in channels.items()}, number[mine], path)
+        matched = np.isin(number, ids)
+        cells = _cells({n: v[matched] for n, v in channels.items()}, number[matched], path)
     truth = _truth(opened, event, detector, table, ids, module, position) if opened.has_truth else None
     # Simulated hits that no measurement lists are those that the digitisation lost.
     n_without = 0 if truth is None else int(np.sum(~np.isin(ids, truth.hit_id)))
     unmatched = Unmatched(n_cells_unused, n_hits_without_truth=n_without)
-    return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~ours)), unmatched)
+    return HitTables(event, ids, module, position, cells, truth, where, int(np.sum(~in_pixels)), unmatched)
 
 
-def _check_modules_together(on: Sequence[Ints], where: str, event: int) -> None:
+def _check_modules_together(module_ids: Sequence[Ints], where: str, event: int) -> None:
     """Check measurements without ids, by which joined events would be known: ACTS writes those of a module
     together.
     """
-    key = np.stack(on, axis=1)
+    key = np.stack(module_ids, axis=1)
     new = (
         np.concatenate([[True], np.any(key[1:] != key[:-1], axis=1)]) if len(key) else np.zeros(0, dtype=bool)
     )
     modules, times = np.unique(key[new], axis=0, return_counts=True)
     if np.any(times > 1):
-        again = modules[times > 1][0].tolist()
+        scattered = modules[times > 1][0].tolist()
         raise InputError(
-            f"{where}: the measurements of event {event} on volume, layer, surface {again} are in more "
-            f"places than one, and "
-            f"there is no 'measurement_id': {JOINED}. Only where they were shuffled: add the branch "
-            f"measurement_id"
+            f"{where}: the measurements of event {event} on volume, layer, surface {scattered} are in more "
+            f"places than one, and there is no 'measurement_id': {JOINED}. Only where they were shuffled: "
+            "add the branch measurement_id"
         )
 
 

@@ -85,8 +85,8 @@ def check_particles_named(names: Sequence[str], where: str) -> None:
     """
     if LISTED_OF_MEASUREMENT not in names:
         fix = (
-            "Nothing else says whose measurements they are; to convert without truth, move hits.root and the "
-            "particles away."
+            "Nothing else says whose measurements they are; to convert without truth, move hits.root and "
+            "the particles away."
         )
         require(names, PARTS_OF_MEASUREMENT, where, fix)
 
@@ -120,8 +120,8 @@ def read_hits(branches: Mapping[str, ak.Array], detector: Detector, where: str) 
         InputError: branches hold something else, or a module is not in the table.
     """
     # Hits in strips need no good numbers.
-    ours = in_detector(detector, flat_branch(branches["volume_id"], "i8", where, "volume_id"))
-    branches = {name: values[ours] for name, values in branches.items()}
+    in_pixels = in_detector(detector, flat_branch(branches["volume_id"], "i8", where, "volume_id"))
+    branches = {name: values[in_pixels] for name, values in branches.items()}
     numbers = {
         name: flat_branch(values, "f8" if name in (*POINT, *MOMENTUM) else "i8", where, name)
         for name, values in branches.items()
@@ -189,23 +189,23 @@ def match(
     chosen: Ints = by_key[low]
     nearest = np.full(len(wanted), np.inf)
     for k in range(int((high - low).max(initial=0))):
-        there = low + k < high
-        candidate = by_key[np.where(there, low + k, low)]
-        distance = np.where(there, np.linalg.norm(hits.point[candidate] - position[row], axis=1), np.inf)
+        candidates = low + k < high
+        candidate = by_key[np.where(candidates, low + k, low)]
+        distance = np.where(candidates, np.linalg.norm(hits.point[candidate] - position[row], axis=1), np.inf)
         chosen, nearest = np.where(distance < nearest, candidate, chosen), np.minimum(distance, nearest)
     # A particle that crosses a module several times is listed once for each crossing: the next nearest for
     # the next.
     for listed in _repeated(wanted * max(len(ids), 1) + row):
         first = listed[0]
-        there = by_key[low[first] : high[first]]
-        if len(there) < len(listed):
+        candidates = by_key[low[first] : high[first]]
+        if len(candidates) < len(listed):
             raise InputError(
-                f"{hits.where}: event {event} has {len(there)} hits of particle {particle[first]} on the "
+                f"{hits.where}: event {event} has {len(candidates)} hits of particle {particle[first]} on the "
                 f"module of measurement {ids[row[first]]}, which lists it {len(listed)} times; the files are "
-                f"not of the same events"
+                "not of the same events"
             )
-        distance = np.linalg.norm(hits.point[there] - position[row[first]], axis=1)
-        chosen[listed] = there[np.argsort(distance, kind="stable")[: len(listed)]]
+        distance = np.linalg.norm(hits.point[candidates] - position[row[first]], axis=1)
+        chosen[listed] = candidates[np.argsort(distance, kind="stable")[: len(listed)]]
     return chosen
 
 

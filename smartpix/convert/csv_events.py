@@ -68,7 +68,7 @@ def sorted_prefixes(prefixes: Iterable[str], folder: Path) -> tuple[str, ...]:
         if number in by_number:
             raise InputError(
                 f"{folder}: '{by_number[number]}' and '{prefix}' have the same number; give the events other "
-                f"numbers"
+                "numbers"
             )
         by_number[number] = prefix
     return tuple(by_number[n] for n in sorted(by_number))

@@ -91,6 +91,7 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
     if wanted is not None and (found := wanted.find(path)) is not None:
         return found
     formats = [format for name in format_names() if (format := find_format(name)) is not None]
+    # All formats are asked, even after one has answered: two answers are an error and not a choice of ours.
     kinds = {found.kind: found for format in formats if (found := format.find(path)) is not None}
     if not kinds:
         kinds = {EVENT_FILE: _event_file(path, kind, formats)}
@@ -117,8 +118,8 @@ def _event_file(path: Path, kind: str | None, formats: list[Format]) -> Found:
     if is_cluster_file(path):
         raise InputError(
             f"{path}: holds single clusters (parquet), without events, modules or positions in a detector; "
-            f"no event file can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench "
-            f"mdn --file` read them as they are"
+            "no event file can be made of them. `smartpix info`, `smartpix train mdn` and `smartpix bench "
+            "mdn --file` read them as they are"
         )
     table = is_table(path)
     if path.is_file() and not is_folder(path) and not table:
@@ -127,7 +128,7 @@ def _event_file(path: Path, kind: str | None, formats: list[Format]) -> Found:
     if not is_folder(path) or table:
         raise InputError(
             f"{path}: no such file or event; give a folder with {files}, the beginning of one event's "
-            f"tables, or an event file"
+            "tables, or an event file"
         )
     if kind is None:
         raise InputError(f"{path}: holds no {files}; give the folder that these files are in")
@@ -151,6 +152,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
             or an output that is one of them.
     """
     table = [options.detector] if isinstance(options.detector, Path) else []
+    # First of all: a conversion that would replace its input must not even begin.
     check_writable(output, [*_read_by(found), *table])
     if found.format is None:
         return change_container(found.path, output, options)
@@ -165,6 +167,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
     }  # fmt: skip
+    # Events are written as they are read, so that what they hold is counted on the way.
     counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0, **asdict(Unmatched())}
 
     def events() -> Iterator[ak.Array]:

@@ -173,19 +173,17 @@ def check_ids(ids: Ints, least: int, where: str, name: str) -> None:
         k = int(np.argmax(ids < least))
         raise InputError(
             f"{where}: column '{name}' has the value {ids[k]} in row {k} ({int(np.sum(ids < least))} such "
-            f"rows), and ids start "
-            f"at {least}; mend or drop the row"
+            f"rows), and ids start at {least}; mend or drop the row"
         )
 
 
 def _check_unique(ids: Ints, kind: str, where: str) -> None:
-    again = np.flatnonzero(ids[1:] == ids[:-1])
-    if len(again):
+    repeated = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(repeated):
         raise InputError(
-            f"{where}: {kind} {ids[again[0]]} is there more than once ({len(again)} such rows); ids must be "
-            f"unique in an event. "
-            "Two events may have been put together as one (tables one after the other, hadd of jobs whose "
-            "event numbers repeat)"
+            f"{where}: {kind} {ids[repeated[0]]} is there more than once ({len(repeated)} such rows); ids "
+            "must be unique in an event. Two events may have been put together as one (tables one after the "
+            "other, hadd of jobs whose event numbers repeat)"
         )
 
 
@@ -193,52 +191,55 @@ def _pixels(
     cells: Cells, ids: Ints, module: npt.NDArray[np.int32], detector: Detector, electrons: float
 ) -> Pixels:
     number = rows_of(ids, cells.hit_id)
-    ours = number >= 0
-    number, ch0, ch1, value = number[ours], cells.ch0[ours], cells.ch1[ours], cells.value[ours]
+    matched = number >= 0
+    number, ch0, ch1, value = number[matched], cells.ch0[matched], cells.ch1[matched], cells.value[matched]
     without = np.setdiff1d(np.arange(len(ids)), number)
     if len(without):
         raise InputError(
             f"{cells.where}: hit {ids[without[0]]} has no cell ({len(without)} such hits); every hit needs "
-            f"at least one"
+            "at least one"
         )
-    on = module[number]
-    inside = (ch0 >= 0) & (ch0 < detector.n_rows[on]) & (ch1 >= 0) & (ch1 < detector.n_columns[on])
+    cell_module = module[number]
+    inside = (
+        (ch0 >= 0)
+        & (ch0 < detector.n_rows[cell_module])
+        & (ch1 >= 0)
+        & (ch1 < detector.n_columns[cell_module])
+    )
     if not np.all(inside):
         i = int(np.argmin(inside))
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has channel ({ch0[i]}, {ch1[i]}) off its module of "
-            f"{detector.n_rows[on[i]]} x {detector.n_columns[on[i]]} pixels; cells and detector table do not "
-            f"match"
+            f"{detector.n_rows[cell_module[i]]} x {detector.n_columns[cell_module[i]]} pixels; cells and "
+            "detector table do not match"
         )
     if np.any(value < 0):
         i = int(np.argmax(value < 0))
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}; values are charges or "
-            f"path lengths"
+            "path lengths"
         )
     charge = value * electrons
     if np.any(charge > MOST_CHARGE):
         i = int(np.argmax(charge))
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has a cell of value {value[i]:g}, which is a charge of "
-            f"{charge[i]:.3g} e, and "
-            f"{MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such cells); if values are "
-            f"charges in e, give "
-            "--electrons 1"
+            f"{charge[i]:.3g} e, and {MOST_CHARGE:g} e are allowed ({int(np.sum(charge > MOST_CHARGE))} such "
+            "cells); if values are charges in e, give --electrons 1"
         )
     # Channels count along u and v; rows and columns along y and x of the sensor frame, which may run the
     # other way.
-    row = np.where(detector.u_sign[on] > 0, ch0, detector.n_rows[on] - 1 - ch0)
-    column = np.where(detector.v_sign[on] > 0, ch1, detector.n_columns[on] - 1 - ch1)
+    row = np.where(detector.u_sign[cell_module] > 0, ch0, detector.n_rows[cell_module] - 1 - ch0)
+    column = np.where(detector.v_sign[cell_module] > 0, ch1, detector.n_columns[cell_module] - 1 - ch1)
+    # One number for hit, row and column: a side of a module has at most 32,767 pixels.
     key = (number * 100_000 + row) * 100_000 + column
     order = np.lexsort((value, key))
-    again = (key[order][1:] == key[order][:-1]) & (value[order][1:] == value[order][:-1])
-    if np.any(again):
-        i = int(order[np.argmax(again)])
+    repeated = (key[order][1:] == key[order][:-1]) & (value[order][1:] == value[order][:-1])
+    if np.any(repeated):
+        i = int(order[np.argmax(repeated)])
         raise InputError(
             f"{cells.where}: hit {ids[number[i]]} has the cell ({ch0[i]}, {ch1[i]}) of value {value[i]:g} "
-            f"more than once "
-            f"({int(again.sum())} such rows); drop the copies"
+            f"more than once ({int(repeated.sum())} such rows); drop the copies"
         )
     # TrackML lists a cell that is crossed twice so, with other values: it is one pixel with both charges.
     unique, first, inverse = np.unique(key, return_index=True, return_inverse=True)
@@ -262,15 +263,14 @@ def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels
     module = pixels.module[first]
     local = detector.to_local(module, position)
     fix = "positions, cells and detector table must be of one detector and one event"
-    off = np.abs(local[:, 2])
+    height = np.abs(local[:, 2])
     # Event files allow less for a thin sensor; half their tolerance is for rounding.
     most = np.minimum(OFF_PLANE, detector.thickness[module] / 2 + POSITION_TOLERANCE / 2)
-    if np.any(off > most):
-        i = int(np.argmax(off - most))
+    if np.any(height > most):
+        i = int(np.argmax(height - most))
         raise InputError(
-            f"{tables.where}: hit {ids[i]} lies {off[i]:.3g} mm off the plane of its module, and "
-            f"{most[i]:.3g} mm are allowed "
-            f"({int(np.sum(off > most))} such hits); {fix}"
+            f"{tables.where}: hit {ids[i]} lies {height[i]:.3g} mm off the plane of its module, and "
+            f"{most[i]:.3g} mm are allowed ({int(np.sum(height > most))} such hits); {fix}"
         )
     for axis, (index, pitch, half) in enumerate(
         ((pixels.column, detector.pitch_x, detector.half_x), (pixels.row, detector.pitch_y, detector.half_y))
@@ -283,23 +283,23 @@ def _check_places(tables: HitTables, ids: Ints, position: Floats, pixels: Pixels
             i = int(np.argmax(away - allowed))
             raise InputError(
                 f"{tables.where}: hit {ids[i]} lies {away[i]:.3g} mm beside its cells in "
-                f"{tables.cells.where}, and "
-                f"{allowed[i]:.3g} mm are allowed ({int(np.sum(away > allowed))} such hits); {fix}"
+                f"{tables.cells.where}, and {allowed[i]:.3g} mm are allowed ({int(np.sum(away > allowed))} "
+                f"such hits); {fix}"
             )
 
 
 def _check_crossings(
-    crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, off: Floats
+    crossed: Crossed, number: Ints, ids: Ints, particle: Ints, point: Floats, beside: Floats
 ) -> None:
     """Check that crossings (T,) of the hits ``number`` are different ones, and on their sensors but for
     ``off`` mm.
     """
-    if np.any(off > OVER_EDGE):
-        i = int(np.argmax(off))
+    if np.any(beside > OVER_EDGE):
+        i = int(np.argmax(beside))
         raise InputError(
-            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {off[i]:.3g} mm off the hit's "
-            f"sensor "
-            f"({int(np.sum(off > OVER_EDGE))} such crossings); truth and hits must be of one event"
+            f"{crossed.where[0]}: the particle of hit {ids[number[i]]} crossed {beside[i]:.3g} mm off the "
+            f"hit's sensor ({int(np.sum(beside > OVER_EDGE))} such crossings); truth and hits must be of one "
+            "event"
         )
     order = np.lexsort((*point.T, particle, number))
     same = (number[order][1:] == number[order][:-1]) & (particle[order][1:] == particle[order][:-1])
@@ -322,8 +322,7 @@ def _check_particles(crossed: Crossed) -> None:
                 i = int(np.argmax(np.abs(values)))
                 raise InputError(
                     f"{where}: particle {particle[i]} has a {name} of {values[i]:g} {unit}, and {most:g} "
-                    f"{unit} are more than "
-                    f"any {whose}; the value is damaged or in another unit"
+                    f"{unit} are more than any {whose}; the value is damaged or in another unit"
                 )
 
 
@@ -333,21 +332,20 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
     _check_unique(table[by_id], "particle", crossed.where[1])
     _check_particles(crossed)
     number = rows_of(ids, crossed.hit_id)
-    ours = number >= 0
-    number, particle = number[ours], crossed.particle_id[ours]
-    point, momentum = crossed.point[ours], crossed.momentum[ours]
-    who = rows_of(table[by_id], particle)
-    if np.any(who < 0):
-        lost = particle[who < 0]
+    matched = number >= 0
+    number, particle = number[matched], crossed.particle_id[matched]
+    point, momentum = crossed.point[matched], crossed.momentum[matched]
+    particle_row = rows_of(table[by_id], particle)
+    if np.any(particle_row < 0):
+        lost = particle[particle_row < 0]
         raise InputError(
             f"{crossed.where[0]}: has hits of particle {lost[0]}, which {crossed.where[1]} lacks "
-            f"({len(lost)} such hits); "
-            "the files must be of the same events"
+            f"({len(lost)} such hits); the files must be of the same events"
         )
-    on = module[number]
-    local, direction = detector.to_local(on, point), detector.direction_to_local(on, momentum)
+    hit_module = module[number]
+    local, direction = detector.to_local(hit_module, point), detector.direction_to_local(hit_module, momentum)
     outside = np.abs(local) - np.stack(
-        [detector.half_x[on], detector.half_y[on], detector.thickness[on] / 2], axis=1
+        [detector.half_x[hit_module], detector.half_y[hit_module], detector.thickness[hit_module] / 2], axis=1
     )
     _check_crossings(crossed, number, ids, particle, point, outside.max(axis=1, initial=-np.inf))
     along = np.abs(direction[:, 2]) <= 1e-9 * np.linalg.norm(direction, axis=1)
@@ -355,14 +353,14 @@ def _truth(crossed: Crossed, ids: Ints, module: npt.NDArray[np.int32], detector:
         i = int(np.argmax(along))
         raise InputError(
             f"{crossed.where[0]}: hit {ids[number[i]]} has the momentum {momentum[i].tolist()} GeV, which is "
-            f"zero or along its "
-            "sensor; drop such crossings"
+            "zero or along its sensor; drop such crossings"
         )
     if crossed.order is None:
-        start = np.stack([crossed.particles[n] for n in ("vx", "vy", "vz")], axis=1)[by_id][who]
+        # Without a running number, distance from the start orders crossings of all but the softest loopers.
+        start = np.stack([crossed.particles[n] for n in ("vx", "vy", "vz")], axis=1)[by_id][particle_row]
         order = _ranks(particle, np.linalg.norm(point - start, axis=1))
     else:
-        order = crossed.order[ours].astype(np.int32)
+        order = crossed.order[matched].astype(np.int32)
     # A particle leaves charge as it goes through the thickness: the longer its path, the more.
     path = np.linalg.norm(direction, axis=1) / np.abs(direction[:, 2])
     in_cluster = np.bincount(number, path, len(ids))

@@ -68,7 +68,7 @@ def read(found: Found, options: ConvertOptions) -> Source:
         if table is None:
             raise InputError(
                 f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies "
-                f"elsewhere, give it with --detector"
+                "elsewhere, give it with --detector"
             )
         detector, volumes = read_trackml_detector(table), trackml_volumes(table)
     tables = {"truth": ("truth",), "particles": ("particles",)}
@@ -101,6 +101,7 @@ def read_trackml_detector(path: Path) -> Detector:
     if len(pixel) == 0:
         raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
     columns = table.take(types, pixel)
+    # Tilts decide between disks and barrel: rot_zw is the cosine of the normal with the beam.
     columns["module_t"] = np.where(
         np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"]
     )
@@ -138,9 +139,8 @@ def read_trackml_event(
         k = int(np.argmin(known))
         raise InputError(
             f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~known))} such "
-            f"hits), which is none of "
-            f"the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, or give the "
-            f"detectors.csv of these events"
+            f"hits), which is none of the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, "
+            "or give the detectors.csv of these events"
         )
     # What is left out needs no good numbers.
     pixel = np.flatnonzero(np.isin(volume, PIXEL_VOLUMES))
@@ -171,27 +171,28 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     without a row.
     """
     truth = open_csv(csv_of(folder, f"{prefix}-truth"), CROSSINGS, EXPECTED)
-    who = truth.take({"hit_id": "i8", "particle_id": "i8"})
-    check_ids(who["hit_id"], 1, str(truth.path), "hit_id")
+    ids = truth.take({"hit_id": "i8", "particle_id": "i8"})
+    check_ids(ids["hit_id"], 1, str(truth.path), "hit_id")
     if len(truth) == 0 and len(all_ids):
         raise InputError(
             f"{truth.path}: has no rows, and the event has {len(all_ids)} hits; to convert without truth, "
-            f"move the files of "
-            "truth and particles away"
+            "move the files of truth and particles away"
         )
+    # Particle 0 is noise: a row of the truth, and no crossing.
     columns = truth.take(
-        CROSSINGS, np.flatnonzero((who["particle_id"] != 0) & np.isin(who["hit_id"], hit_ids))
+        CROSSINGS, np.flatnonzero((ids["particle_id"] != 0) & np.isin(ids["hit_id"], hit_ids))
     )
     path = csv_of(folder, f"{prefix}-particles")
     table = read_csv(path, PARTICLES, EXPECTED)
     check_ids(table["particle_id"], 1, str(path), "particle_id")
+    # Generators list neutral particles, too; hits of one mean a charge that was lost.
     neutral = np.isin(columns["particle_id"], table["particle_id"][table["q"] == 0])
     if np.any(neutral):
         k = int(np.argmax(neutral))
         raise InputError(
             f"{path}: particle {columns['particle_id'][k]} has the charge q = 0 and makes hit "
-            f"{columns['hit_id'][k]} in "
-            f"{truth.path} ({int(neutral.sum())} such hits); neutral particles make no hits: mend q"
+            f"{columns['hit_id'][k]} in {truth.path} ({int(neutral.sum())} such hits); neutral particles "
+            "make no hits: mend q"
         )
     crossed = Crossed(
         hit_id=columns["hit_id"],
@@ -203,6 +204,6 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         where=(str(truth.path), str(path)),
     )
     n_unused, n_without = (
-        int(np.sum(~np.isin(a, b))) for a, b in ((who["hit_id"], all_ids), (hit_ids, who["hit_id"]))
+        int(np.sum(~np.isin(a, b))) for a, b in ((ids["hit_id"], all_ids), (hit_ids, ids["hit_id"]))
     )
     return crossed, n_unused, n_without

@@ -65,8 +65,8 @@ def cluster_checksums(path: Path, file: Any, meta: Mapping[str, Any]) -> dict[st
     """
     entries = file.metadata.metadata or {}
     first = (file.schema_arrow.field(0).metadata or {}) if len(file.schema_arrow) else {}
-    ours = first.get(FIELD_ID) == str(FIRST_ID).encode()
-    if SUMS not in entries and not ours and "checksums" not in meta:
+    written_by_us = first.get(FIELD_ID) == str(FIRST_ID).encode()
+    if SUMS not in entries and not written_by_us and "checksums" not in meta:
         return None
     if SUMS not in entries or METADATA not in entries:
         raise InputError(f"{path}: its checksums are gone; {CHANGED}")

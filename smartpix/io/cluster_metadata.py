@@ -73,8 +73,8 @@ def read_metadata(path: Path, content: bytes | None) -> dict[str, Any]:
     meta = parse_checked(content, fields({}, more=True), where, fix)
     if (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):
         raise InputError(
-            f"{path}: its 'smartpix' metadata are not '{FORMAT}' of version {VERSION}; "
-            "write the file again (tracks and edges of a run hold no clusters)"
+            f"{path}: its 'smartpix' metadata are not '{FORMAT}' of version {VERSION}; write the file again "
+            "(tracks and edges of a run hold no clusters)"
         )
     check_json(meta, _CONTENT, where, fix)
     sensor = meta["sensor"]

@@ -129,7 +129,10 @@ def check_labels(present: Sequence[str], thickness: float | None, where: str) ->
             continue
         lacking = [column for column in inputs if column not in present and column not in _SLOPES]
         if lacking:
-            fix = f"It could be computed, but '{lacking[0]}' is missing as well; take the labels from the same data set."
+            fix = (
+                f"It could be computed, but '{lacking[0]}' is missing as well; take the labels from the same "
+                f"data set."
+            )
             require(misspelt, (name,), where, fix)
         if name in _CROSSINGS and thickness is None:
             fix = f"To have it computed from {', '.join(inputs)}, give the thickness of the sensor in mm."
@@ -152,6 +155,7 @@ def complete_labels(
         InputError: momentum and cotangents of a row contradict each other, or the crossings of entry and
             midplane do.
     """
+    # Slopes before crossings, which are computed from them.
     full = dict(labels)
     for name, (across, along) in _SLOPES.items():
         if across not in full or along not in full:
@@ -159,15 +163,14 @@ def complete_labels(
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = full[across] / full[along]
             label = full.setdefault(name, slope)
+            # Relative and absolute at once: slopes go from 0 to several hundred.
             wrong = ~np.isfinite(slope) | (np.abs(label - slope) > TOLERANCE * (1 + np.abs(slope)))
         if wrong.any():
             row = int(wrong.argmax())
             raise InputError(
                 f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g} and {across} / "
-                f"{along} = "
-                f"{full[across][row]:.6g} / {full[along][row]:.6g} ({int(wrong.sum())} such rows); its "
-                f"columns are likely of "
-                "different clusters, make the file again"
+                f"{along} = {full[across][row]:.6g} / {full[along][row]:.6g} ({int(wrong.sum())} such rows); "
+                "its columns are likely of different clusters, make the file again"
             )
     for name, (entry, height, slope_name) in _CROSSINGS.items():
         if thickness is None or not {entry, height, slope_name} <= set(full):
@@ -180,10 +183,9 @@ def complete_labels(
             row = int(wrong.argmax())
             raise InputError(
                 f"{where}: row {first_row + row} (the first is 0) has {name} {label[row]:.6g}, and by "
-                f"{entry}, {slope_name}, "
-                f"{height} and a thickness of {1e3 * thickness:g} um it is {crossing[row]:.6g} "
-                f"({int(wrong.sum())} such rows); "
-                "the thickness or sensor type given is likely another, or columns are of different clusters"
+                f"{entry}, {slope_name}, {height} and a thickness of {1e3 * thickness:g} um it is "
+                f"{crossing[row]:.6g} ({int(wrong.sum())} such rows); the thickness or sensor type given is "
+                "likely another, or columns are of different clusters"
             )
     return {name: full[name] for name in LABELS if name in full}
 
@@ -208,8 +210,7 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
         if part.charge.ndim != 4 or len(part.slices) != part.charge.shape[1]:
             raise InputError(
                 f"{where}: charge must be of the shape (clusters, {len(part.slices)} slices, rows, columns) "
-                f"and is of "
-                f"{part.charge.shape}"
+                f"and is of {part.charge.shape}"
             )
         described, expected = ((s.slices, s.charge.shape[1:], sorted(s.labels)) for s in (part, first))
         if described != expected:
@@ -222,7 +223,7 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
             if name != "charge" and values.shape != (len(part),):
                 raise InputError(
                     f"{where}: label '{name}' has the shape {values.shape} for {len(part)} clusters; give "
-                    f"one each"
+                    "one each"
                 )
             bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
             if len(bad):

@@ -78,8 +78,7 @@ def list_tables(paths: Paths, shape: tuple[int, int] | None = None) -> list[Tabl
         if source.shape != sources[0].shape:
             raise InputError(
                 f"{source.images}: has images of {_by(source.shape)} pixels and {sources[0].images} of "
-                f"{_by(sources[0].shape)}; "
-                "give files of one data set"
+                f"{_by(sources[0].shape)}; give files of one data set"
             )
         if known is not None and source.sensor is not None and source.sensor != known.sensor:
             raise InputError(
@@ -97,6 +96,7 @@ def _files(paths: Paths) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
+            # Hidden files are not the user's: macOS and Spark leave them beside tables.
             inside = [p for p in path.glob("*.parquet") if p.is_file() and p.name[0] not in "._"]
             usable = [p for p in inside if not p.name.startswith("recon2D")]
             if not usable:
@@ -118,8 +118,7 @@ def _files(paths: Paths) -> list[Path]:
             images = _renamed(path, "labels", "recon3D").name
             raise InputError(
                 f"{path}: {images} is not among the files, and labels alone are no clusters; give the "
-                f"recon3D* file, its "
-                "labels are found beside it"
+                "recon3D* file, its labels are found beside it"
             )
     return [path for path in found if not path.name.startswith("labels")]
 
@@ -150,7 +149,7 @@ def opened(path: Path) -> Iterator[Any]:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise InputError(
             f"{path}: not a readable parquet file ({reason}); it may be cut off or of another kind. Copy or "
-            f"make it again"
+            "make it again"
         ) from error
 
 
@@ -169,8 +168,7 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
         if n_labels != n_clusters:
             raise InputError(
                 f"{labels}: has {n_labels} rows and {path.name} has {n_clusters}; one of them is cut off or "
-                f"filtered, make both "
-                "again"
+                "filtered, make both again"
             )
     elif path.name.startswith("recon3D") and not set(others) & set(LABELS):
         raise InputError(f"{path}: its labels are missing; put {labels.name} beside it")
@@ -202,8 +200,7 @@ def _columns(path: Path, columns: Any) -> tuple[int, tuple[str, ...]]:
     if missing:
         raise InputError(
             f"{path}: image column '{missing[0]}' is missing ({len(numbers)} image columns up to "
-            f"'{max(numbers)}' are there); "
-            "write the file again with all of them"
+            f"'{max(numbers)}' are there); write the file again with all of them"
         )
     return len(numbers), tuple(name for name in names if not _IMAGE.fullmatch(name))
 
@@ -216,8 +213,8 @@ def _layout(
     """
     if n_images == 0:
         raise InputError(
-            f"{path}: has no image columns '0', '1', ...; it has {', '.join(others[:6])}. "
-            "Give a table with images (those of a run hold none)"
+            f"{path}: has no image columns '0', '1', ...; it has {', '.join(others[:6])}. Give a table with "
+            "images (those of a run hold none)"
         )
     if meta:
         pixels, slices = meta["shape"], meta["slices"]
@@ -229,8 +226,7 @@ def _layout(
         if n_images != expected:
             raise InputError(
                 f"{path}: has {n_images} image columns and by its metadata must have {expected} (slices "
-                f"{span(slices)} of "
-                f"{_by(pixels)} pixels); write it again with all of them"
+                f"{span(slices)} of {_by(pixels)} pixels); write it again with all of them"
             )
         return pixels, slices
     if shape is not None:
@@ -244,15 +240,15 @@ def _layout(
         if n_images % math.prod(shape):
             raise InputError(
                 f"{path}: has {n_images} image columns, which are no whole number of slices of {_by(shape)} "
-                f"pixels"
+                "pixels"
             )
         return (shape[0], shape[1]), tuple(range(n_images // math.prod(shape)))
+    # The number of columns alone: the public sets have no metadata.
     if n_images not in LAYOUTS:
         known = ", ".join(f"{n}: {s} slices of {r} x {c} pixels" for n, (s, r, c) in LAYOUTS.items())
         raise InputError(
             f"{path}: has {n_images} image columns and thus none of the known layouts ({known}); if none are "
-            f"missing, give the "
-            "shape of the array: shape=(rows, columns)"
+            "missing, give the shape of the array: shape=(rows, columns)"
         )
     n_slices, n_rows, n_columns = LAYOUTS[n_images]
     return (n_rows, n_columns), tuple(range(n_slices))

@@ -65,15 +65,20 @@ def typed_branches(arrays: Mapping[str, ak.Array], types: Mapping[str, str], whe
     Raises:
         InputError: a branch holds something else, or numbers that its type cannot.
     """
-    made: dict[str, Branch] = {}
+    branches: dict[str, Branch] = {}
     for name, dtype in types.items():
         numbers, starts = _flat(arrays[name], name, where)
         if numbers.dtype != np.dtype(dtype):
             numbers = _typed(
-                numbers, dtype, where, name, starts, made["event"].numbers if "event" in made else None
+                numbers,
+                dtype,
+                where,
+                name,
+                starts,
+                branches["event"].numbers if "event" in branches else None,
             )
-        made[name] = Branch(numbers, starts)
-    return made
+        branches[name] = Branch(numbers, starts)
+    return branches
 
 
 def _flat(values: ak.Array, name: str, where: str) -> tuple[npt.NDArray[Any], Ints]:
@@ -91,8 +96,10 @@ def _flat(values: ak.Array, name: str, where: str) -> tuple[npt.NDArray[Any], In
         isinstance(content, (ak.contents.NumpyArray, ak.contents.EmptyArray)) and content.purelist_depth == 1
     )
     if is_list == one_each or not is_number:
-        what = "one number" if one_each else "a list of numbers"
-        raise InputError(f"{where}: branch '{name}' must hold {what} an event and is of type {values.type}")
+        requirement = "one number" if one_each else "a list of numbers"
+        raise InputError(
+            f"{where}: branch '{name}' must hold {requirement} an event and is of type {values.type}"
+        )
     starts = np.arange(len(values) + 1) if one_each else np.asarray(layout.offsets.data, dtype=np.int64)
     return np.asarray(ak.to_numpy(content)), starts
 
@@ -133,14 +140,13 @@ def check_numbers(events: Ints, where: str) -> None:
         InputError: one is there twice.
     """
     order = np.argsort(events, kind="stable")
-    again = np.flatnonzero(np.diff(events[order]) == 0)
-    if len(again):
-        a, b = order[again[0]], order[again[0] + 1]
+    repeated = np.flatnonzero(np.diff(events[order]) == 0)
+    if len(repeated):
+        a, b = order[repeated[0]], order[repeated[0] + 1]
         raise InputError(
             f"{where}: event {events[a]} is there twice, as the entries {a} and {b}; files of jobs that "
-            f"number alike were "
-            "joined (hadd), or an event was written twice. Give the files one by one (commands take "
-            "several), or number anew"
+            "number alike were joined (hadd), or an event was written twice. Give the files one by one "
+            "(commands take several), or number anew"
         )
 
 
@@ -187,14 +193,19 @@ def _check_clusters(
 ) -> None:
     clusters, pixels = groups["cluster"], groups["pixel"]
     module = columns["cluster_module_index"]
-    off = (module < 0) | (module >= len(detector))
+    outside = (module < 0) | (module >= len(detector))
     clusters.refuse(
-        off, f"cluster_module_index must be a row of the detector table, 0 to {len(detector) - 1},", module
+        outside,
+        f"cluster_module_index must be a row of the detector table, 0 to {len(detector) - 1},",
+        module,
     )
     for name in ("volume_id", "layer_id", "module_id"):
         differs = columns[f"cluster_{name}"] != np.asarray(detector.columns[name])[module]
-        what = f"cluster_{name} must be the detector table's at cluster_module_index (write the table the clusters belong to)"
-        clusters.refuse(differs, what, columns[f"cluster_{name}"])
+        requirement = (
+            f"cluster_{name} must be the detector table's at cluster_module_index (write the table the "
+            f"clusters belong to)"
+        )
+        clusters.refuse(differs, requirement, columns[f"cluster_{name}"])
     clusters.refuse_repeated("cluster_hit_id", columns["cluster_hit_id"])
     for name in ("sigma_x", "sigma_y"):
         sigma = columns[f"cluster_{name}"]
@@ -205,13 +216,13 @@ def _check_clusters(
     local = detector.to_local(module, point)
     for axis, name in enumerate(("local_x", "local_y")):
         distance = np.abs(local[:, axis] - columns[f"cluster_{name}"])
-        what = (
+        requirement = (
             f"cluster_{name} must be where cluster_x, _y, _z lie on the module, to {POSITION_TOLERANCE:g} mm,"
         )
-        clusters.refuse(distance > POSITION_TOLERANCE, what, distance, off="that place")
+        clusters.refuse(distance > POSITION_TOLERANCE, requirement, distance, off="that place")
     height = np.abs(local[:, 2]) - detector.thickness[module] / 2
-    what = "the position cluster_x, _y, _z must lie in the module's thickness"
-    clusters.refuse(height > POSITION_TOLERANCE, what, height, off="its surface")
+    requirement = "the position cluster_x, _y, _z must lie in the module's thickness"
+    clusters.refuse(height > POSITION_TOLERANCE, requirement, height, off="its surface")
     counts = columns["cluster_n_pixels"]
     clusters.refuse(counts < 1, "cluster_n_pixels must be at least 1, every cluster has pixels,", counts)
     _check_counts("cluster_n_pixels", counts, clusters, pixels)
@@ -225,8 +236,7 @@ def _check_counts(name: str, counts: npt.NDArray[Any], clusters: Group, inside: 
         k = int(np.argmax(total != inside.counts))
         raise InputError(
             f"{clusters.where}: event {clusters.event[k]}: {name} adds up to {total[k]} and there are "
-            f"{inside.counts[k]} "
-            f"entries; the file was written inconsistently"
+            f"{inside.counts[k]} entries; the file was written inconsistently"
         )
 
 
@@ -237,14 +247,15 @@ def _check_truth(
     counts = columns["cluster_n_truth"]
     clusters.refuse(counts < 0, "cluster_n_truth must not be negative", counts)
     _check_counts("cluster_n_truth", counts, clusters, truth)
-    known, who = columns["particle_particle_id"], columns["truth_particle_id"]
+    known, truth_ids = columns["particle_particle_id"], columns["truth_particle_id"]
     particles.refuse(known <= 0, "particle_particle_id must be above 0", known)
     particles.refuse_repeated("particle_particle_id", known)
     share = columns["truth_share"]
     truth.refuse((share < 0) | (share > 1 + SHARE_TOLERANCE), "truth_share must be from 0 to 1", share)
-    names, number = np.unique(np.concatenate([known, who]), return_inverse=True)
+    # Ids may take all of 64 bits: ranks of ids fit into one number with the event, ids do not.
+    names, number = np.unique(np.concatenate([known, truth_ids]), return_inverse=True)
     key = np.concatenate([particles.owner, truth.owner]) * (len(names) + 1) + number
     lost = ~np.isin(key[len(known) :], key[: len(known)])
-    truth.refuse(lost, "truth_particle_id must be among the event's particle_particle_id", who)
+    truth.refuse(lost, "truth_particle_id must be among the event's particle_particle_id", truth_ids)
     check_crossings(columns, truth, detector)
     check_particles(columns, particles)

@@ -33,16 +33,28 @@ class Group:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     def refuse(
-        self, bad: npt.NDArray[np.bool_], what: str, values: npt.NDArray[Any] | None = None, off: str = ""
+        self,
+        bad: npt.NDArray[np.bool_],
+        requirement: str,
+        values: npt.NDArray[Any] | None = None,
+        off: str = "",
     ) -> None:
-        """Raise an error that names the first event with a bad number, if there is one; ``off``: what values
-        are mm off.
+        """Raise an error that names the first event with a bad number, if there is one.
+
+        Args:
+            bad: (K,) of each number.
+            requirement: that it breaks, as ``"truth_order must not be negative"``.
+            values: (K,) to show.
+            off: what the values are distances from in mm.
+
+        Raises:
+            InputError: there is one.
         """
         if np.any(bad):
             k = int(np.argmax(bad))
-            told = "" if values is None else f" and is {values[k]:.9g}{f' mm off {off}' if off else ''}"
+            found = "" if values is None else f" and is {values[k]:.9g}{f' mm off {off}' if off else ''}"
             more = f" ({int(bad.sum())} such entries)" if bad.sum() > 1 else ""
-            raise InputError(f"{self.where}: event {self.event[self.owner[k]]}: {what}{told}{more}")
+            raise InputError(f"{self.where}: event {self.event[self.owner[k]]}: {requirement}{found}{more}")
 
     def refuse_repeated(self, name: str, ids: Ints) -> None:
         """The same for ids that are there twice in an event."""
@@ -50,9 +62,9 @@ class Group:
         if np.all((ids[1:] > ids[:-1]) | ~same):
             return  # they rise, as ours do, and need no sorting
         order = np.lexsort((ids, self.owner))
-        again = np.zeros(len(ids), dtype=bool)
-        again[order[1:]] = (ids[order[1:]] == ids[order[:-1]]) & (
+        repeated = np.zeros(len(ids), dtype=bool)
+        repeated[order[1:]] = (ids[order[1:]] == ids[order[:-1]]) & (
             self.owner[order[1:]] == self.owner[order[:-1]]
         )
-        first = ids[int(np.argmax(again))] if np.any(again) else 0
-        self.refuse(again, f"{name} {first} is there more than once; ids must be unique in an event")
+        first = ids[int(np.argmax(repeated))] if np.any(repeated) else 0
+        self.refuse(repeated, f"{name} {first} is there more than once; ids must be unique in an event")

@@ -98,8 +98,7 @@ def read_clusters(
         more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
         raise InputError(
             f"{sources[0].images}{more}: {n_clusters} of {seen} clusters are chosen (start {start}, stop "
-            f"{stop}) and at least "
-            f"{min_rows} are needed; give larger files"
+            f"{stop}) and at least {min_rows} are needed; give larger files"
         )
 
     tables = [
@@ -129,8 +128,9 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
 
     Returns:
         ``n_files``, ``n_clusters``, ``slices``, ``n_rows`` and ``n_columns`` of the array, ``sensor`` (as in
-        :data:`~smartpix.io.cluster_metadata.SENSOR_AND_FIELD`, None if a file does not say), ``labels`` that all files have, ``made_by`` (None if a
-        file does not say or they differ), ``checksums`` (``none`` if a file has none).
+        :data:`~smartpix.io.cluster_metadata.SENSOR_AND_FIELD`, None if a file does not say), ``labels`` that
+        all files have, ``made_by`` (None if a file does not say or they differ), ``checksums`` (``none`` if a
+        file has none).
 
     Raises:
         InputError: as :func:`read_clusters`, as far as the footers tell.
@@ -205,7 +205,7 @@ def _read_labels(source: Table, low: int, high: int, thickness: float | None) ->
         if thickness is not None and not math.isclose(thickness, known):
             raise InputError(
                 f"{source.images}: is of a sensor {known} mm thick, not {thickness} mm; leave the thickness "
-                f"out"
+                "out"
             )
         thickness = known
     check_labels(source.others, thickness, str(source.labels))

@@ -1,8 +1,8 @@
 """What pixels, crossings and particles of event files must be: pixels of one cluster belong together,
 quantities are physical.
 
-The limits are wide: they tell slips of units, of signs and of bytes from events, and refuse no event that a
-    detector could see.
+The limits are wide. They find slips of units, of signs and of bytes, and refuse no event that a detector
+could see.
 """
 
 from __future__ import annotations
@@ -88,8 +88,10 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
         low, high = np.minimum.reduceat(index, first), np.maximum.reduceat(index, first)
         ends[name] = low, high
         if np.any((low < 0) | (high >= limit[module])):
-            what = f"pixel_{name} must lie on its module (detector table and pixels do not belong together)"
-            pixels.refuse((index < 0) | (index >= np.repeat(limit[module], counts)), what, index)
+            requirement = (
+                f"pixel_{name} must lie on its module (detector table and pixels do not belong together)"
+            )
+            pixels.refuse((index < 0) | (index >= np.repeat(limit[module], counts)), requirement, index)
     _refuse_twice(columns, pixels, first, counts)
     slack = BESIDE_THICKNESS * detector.thickness[module]
     for local, (name, _, pitch, half) in zip(("local_y", "local_x"), axes, strict=True):
@@ -97,11 +99,11 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
         _refuse_apart(name, columns[f"pixel_{name}"], counts, high - low > LARGEST_GAP, pixels)
         place = columns[f"cluster_{local}"].astype(np.float64) + half[module]
         away = np.maximum((low + 0.5) * pitch[module] - place, place - (high + 0.5) * pitch[module])
-        what = (
+        requirement = (
             f"cluster_{local} must lie within {BESIDE_PIXELS} pixels and {BESIDE_THICKNESS:g} of the "
             f"sensor's thickness of its pixels (pixel_{name})"
         )
-        clusters.refuse(away > BESIDE_PIXELS * pitch[module] + slack, what, away, off="them")
+        clusters.refuse(away > BESIDE_PIXELS * pitch[module] + slack, requirement, away, off="them")
     _check_charges(columns, first, clusters, pixels)
 
 
@@ -112,8 +114,8 @@ def _check_charges(columns: Columns, first: Ints, clusters: Group, pixels: Group
         values = columns[name]
         # Two passes without a copy: all charges are good in all but damaged files.
         if values.max() > MOST_ELECTRONS or values.min() < -MOST_ELECTRONS:
-            what = f"{name} must be from {-MOST_ELECTRONS:g} to {MOST_ELECTRONS:g} e"
-            pixels.refuse(np.abs(values) > MOST_ELECTRONS, what, values)
+            requirement = f"{name} must be from {-MOST_ELECTRONS:g} to {MOST_ELECTRONS:g} e"
+            pixels.refuse(np.abs(values) > MOST_ELECTRONS, requirement, values)
     # Of negative charges some programs take all into the cluster's, others none (as smartpix does).
     last, charge = columns[names[-1]], columns["cluster_charge"].astype(np.float64)
     everything = np.add.reduceat(last, first, dtype=np.float64)
@@ -141,11 +143,11 @@ def _refuse_twice(columns: Columns, pixels: Group, first: Ints, counts: Ints) ->
     owner = np.repeat(np.arange(len(counts)), counts)
     key = (owner << 32) + (row.astype(np.int64) << 16) + column
     order = np.argsort(key, kind="stable")
-    again = np.zeros(len(key), dtype=bool)
-    again[order[1:]] = key[order[1:]] == key[order[:-1]]
-    k = int(np.argmax(again))
+    repeated = np.zeros(len(key), dtype=bool)
+    repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
+    k = int(np.argmax(repeated))
     pixels.refuse(
-        again,
+        repeated,
         f"pixel_row, pixel_column {row[k]}, {column[k]} are there twice in a cluster; list a pixel once",
     )
 
@@ -171,11 +173,11 @@ def _refuse_apart(
         return
     gap = np.zeros(len(values), dtype=np.int64)
     gap[chosen[1:]] = steps
-    what = (
+    requirement = (
         f"pixel_{name} must be within {LARGEST_GAP} of another pixel's of its cluster (its pixels belong "
-        f"together); the distance"
+        "together); the distance"
     )
-    pixels.refuse(gap > LARGEST_GAP, what, gap)
+    pixels.refuse(gap > LARGEST_GAP, requirement, gap)
 
 
 def check_crossings(columns: Columns, truth: Group, detector: Detector) -> None:
@@ -190,11 +192,16 @@ def check_crossings(columns: Columns, truth: Group, detector: Detector) -> None:
     module = np.repeat(columns["cluster_module_index"], columns["cluster_n_truth"])
     for axis, angle, half in (("x", "cot_alpha", detector.half_x), ("y", "cot_beta", detector.half_y)):
         slope = np.abs(columns[f"truth_{angle}"].astype(np.float64))
-        what = f"truth_{angle} must be from {-LARGEST_COT:g} to {LARGEST_COT:g}"
-        truth.refuse(slope > LARGEST_COT, what, columns[f"truth_{angle}"])
-        off = np.abs(columns[f"truth_{axis}"].astype(np.float64)) - half[module]
-        what = f"truth_{axis} must lie on the module, to {OVER_EDGE} mm and half of the thickness times the slope,"
-        truth.refuse(off > OVER_EDGE + detector.thickness[module] / 2 * slope, what, off, off="its edge")
+        requirement = f"truth_{angle} must be from {-LARGEST_COT:g} to {LARGEST_COT:g}"
+        truth.refuse(slope > LARGEST_COT, requirement, columns[f"truth_{angle}"])
+        beside = np.abs(columns[f"truth_{axis}"].astype(np.float64)) - half[module]
+        requirement = (
+            f"truth_{axis} must lie on the module, to {OVER_EDGE} mm and half of the thickness times the "
+            f"slope,"
+        )
+        truth.refuse(
+            beside > OVER_EDGE + detector.thickness[module] / 2 * slope, requirement, beside, off="its edge"
+        )
     pt = columns["truth_pt"]
     truth.refuse(
         (pt < 0) | (pt > LARGEST_MOMENTUM), f"truth_pt must be from 0 to {LARGEST_MOMENTUM:g} GeV", pt
@@ -210,5 +217,5 @@ def check_particles(columns: Columns, particles: Group) -> None:
     """
     for name, (limit, unit, _) in LARGEST_OF_PARTICLES.items():
         values = columns[f"particle_{name}"]
-        what = f"particle_{name} must be from {-limit:.10g} to {limit:.10g} {unit}"
-        particles.refuse(np.abs(values) > limit, what, values)
+        requirement = f"particle_{name} must be from {-limit:.10g} to {limit:.10g} {unit}"
+        particles.refuse(np.abs(values) > limit, requirement, values)

@@ -126,9 +126,9 @@ def write_events(
         if container == "ttree":
             records = {
                 prefix: "var * {"
-                + ", ".join(f'"{rest}": {np.dtype(types[name])}' for rest, name in of.items())
+                + ", ".join(f'"{rest}": {np.dtype(types[name])}' for rest, name in names.items())
                 + "}"
-                for prefix, of in groups.items()
+                for prefix, names in groups.items()
             }
             kinds = {
                 name: ak.types.from_datashape(kind, highlevel=False)
@@ -145,7 +145,7 @@ def write_events(
                 "checksum": ak.from_regular(ak.Array(checksums.event_checksums(flat))),
             }
             if container == "ttree":
-                tree.extend(sums | {prefix: _records(flat, of) for prefix, of in groups.items()})
+                tree.extend(sums | {prefix: _records(flat, names) for prefix, names in groups.items()})
             else:
                 lists = {
                     name: ak.unflatten(flat[name].numbers, flat[name].counts)
@@ -156,17 +156,18 @@ def write_events(
                     tree = file.mkrntuple(TREE, {"event": None, **lists, **sums})
                 else:
                     tree.extend(lists | sums)
+        # An RNTuple takes its types from the first events: of none, from what they would be.
         if tree is None:
             file.mkrntuple(
                 TREE, {n: _empty_of(kind) for n, kind in (branches | {"checksum": "var * uint32"}).items()}
             )
-        told = {
+        sums_of_header = {
             "columns": list(types),
             "n_events": len(numbers),
             "metadata": checksums.checksum(json.dumps(meta).encode()),
             "detector": checksums.of_table(detector),
         }
-        file["checksums"] = json.dumps(told)
+        file["checksums"] = json.dumps(sums_of_header)
     return len(numbers)
 
 
@@ -183,8 +184,7 @@ def _take_numbers(numbers: dict[int, int], more: Sequence[int], where: str) -> N
         if number in numbers:
             raise InputError(
                 f"{where}: event {number} would be there twice, as the entries {numbers[number]} and "
-                f"{len(numbers)}; give every "
-                "event of a file a number of its own"
+                f"{len(numbers)}; give every event of a file a number of its own"
             )
         numbers[number] = len(numbers)
 

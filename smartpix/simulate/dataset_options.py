@@ -151,7 +151,7 @@ class DatasetOptions:
         check(
             where, "pt", self.pt, least < low < high <= PT_RANGE[1],
             f"two rising values above {least:.3f} GeV (which curl up before) and up to {PT_RANGE[1]:g} GeV "
-            f"(1 GeV = 1000 MeV)",
+            "(1 GeV = 1000 MeV)",
         )  # fmt: skip
         check(
             where,

@@ -54,7 +54,7 @@ class Sensor:
         if self.bias <= self.depletion:
             raise InputError(
                 f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise "
-                f"the bias"
+                "the bias"
             )
 
 
@@ -101,6 +101,7 @@ def mobility(field: npt.ArrayLike, temperature: float, electrons: bool) -> Float
 
     Source: C. Jacoboni et al., Solid-State Electronics 20 (1977) 77.
     """
+    # Parameters of the fit in the source, which gives v_max in cm/s and the critical field in V/cm.
     t = temperature
     if electrons:
         v_max, critical, power = 1.53e9 * t**-0.87, 1.01 * t**1.55, 0.0257 * t**0.66
@@ -116,9 +117,11 @@ def _velocity(
     """|v_z|, v_x, v_y in mm/ns and mobility, for E = -field along z.
 
     Source: K. Seeger, Semiconductor Physics; v = mu [qE + mu r E x B + q mu^2 r^2 (E.B) B] / (1 + mu^2 r^2
-        B^2).
+    B^2).
     """
     mu = mobility(field, temperature, electrons)
+    # What bends carriers is the Hall mobility, which scattering makes larger or smaller than the drift
+    # mobility by this factor.
     hall = HALL_ELECTRON if electrons else HALL_HOLE
     charge = -1.0 if electrons else 1.0
     b = np.asarray(magnetic)
@@ -148,6 +151,8 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         steps = 0.5 * (rate[1:] + rate[:-1]) * (z[1] - z[0])
         return np.concatenate([[0.0], np.cumsum(steps)])
 
+    # Electrons are counted from the far side, holes from the pixel side: a carrier made at depth z has the rest
+    # of its way ahead, which is a difference of two entries.
     vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor.temperature, True)
     vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor.temperature, False)
     diffusion = BOLTZMANN_OVER_E * sensor.temperature * mu_e * 1e-7  # cm^2/s -> mm^2/ns

@@ -318,8 +318,7 @@ def _noise_pixels(
         raise InputError(
             f"readout: noise {readout.noise} e, threshold {readout.threshold} e and its dispersion "
             f"{readout.threshold_dispersion} e would fire {expected:.2g} empty pixels an event; raise the "
-            f"threshold to at least "
-            "4.5 x noise and dispersion added in quadrature"
+            "threshold to at least 4.5 x noise and dispersion added in quadrature"
         )
     count = int(rng.poisson(expected))
     module = rng.choice(len(detector), count, p=n_pixels / n_pixels.sum())

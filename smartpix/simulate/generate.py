@@ -47,10 +47,12 @@ def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator
     n = options.jets
     axis_eta, axis_phi = rng.uniform(-JET_ETA, JET_ETA, n), rng.uniform(-np.pi, np.pi, n)
     vertex = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3))
-    of = np.repeat(np.arange(n), options.jet_pions)
-    away, around = options.jet_radius * np.sqrt(rng.random(len(of))), rng.uniform(-np.pi, np.pi, len(of))
-    eta, phi = axis_eta[of] + away * np.cos(around), axis_phi[of] + away * np.sin(around)
-    return _pions(rng.uniform(*options.gun_pt, len(of)), eta, phi, options.pileup + 1 + of, vertex[of], rng)
+    jet = np.repeat(np.arange(n), options.jet_pions)
+    away, around = options.jet_radius * np.sqrt(rng.random(len(jet))), rng.uniform(-np.pi, np.pi, len(jet))
+    eta, phi = axis_eta[jet] + away * np.cos(around), axis_phi[jet] + away * np.sin(around)
+    return _pions(
+        rng.uniform(*options.gun_pt, len(jet)), eta, phi, options.pileup + 1 + jet, vertex[jet], rng
+    )
 
 
 def _pions(

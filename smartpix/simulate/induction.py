@@ -48,7 +48,7 @@ def weighting_potential(
     """Weighting potential of one pixel, closed form with mirror charges.
 
     Source: W. Riegler and G. Aglieri Rinella, NIM A 767 (2014) 267, eq. for a rectangular pixel in a plane
-        condenser.
+    condenser.
 
     Args:
         x, y: from the pixel's centre, mm.

@@ -68,16 +68,16 @@ def produce(request: Mapping[str, float], n_events: int, seed: int) -> list[Char
             child.kill()
             raise
     try:
-        told = unpack(answer, KIND)
+        produced = unpack(answer, KIND)
     except ValueError as error:
         raise InputError(
             f"simulate: the process that makes the collisions ended with code {child.returncode}; what it "
-            f"says is above. "
-            "If it was killed, there may be too little memory: ask for less pile-up or fewer events"
+            "says is above. If it was killed, there may be too little memory: ask for less pile-up or fewer "
+            "events"
         ) from error
-    if "error" in told:
-        raise InputError(told["error"])
-    return [tuple(event) for event in told["events"]]
+    if "error" in produced:
+        raise InputError(produced["error"])
+    return [tuple(event) for event in produced["events"]]
 
 
 def serve() -> None:
@@ -94,11 +94,11 @@ def serve() -> None:
     out, quiet = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     try:
-        told: dict[str, Any] = {"events": _collide(**json.loads(line))}
+        answer: dict[str, Any] = {"events": _collide(**json.loads(line))}
     except InputError as error:
-        told = {"error": str(error)}
+        answer = {"error": str(error)}
     with os.fdopen(out, "wb") as stream:
-        stream.write(pack(told, KIND))
+        stream.write(pack(answer, KIND))
 
 
 def _end_with_parent() -> None:
@@ -125,8 +125,8 @@ def _collide(
     # The generator's kinematics are exact in GeV; its vertices (weak decays within the collision) are in mm.
     model = Pythia6(CenterOfMass(energy * GeV, "p", "p"), seed=seed)
     stream = model(n_events * pileup)
-    none = np.zeros(0)
-    nothing = none.astype(np.int32), none.astype(np.int32), none, np.zeros((0, 3)), np.zeros((0, 3))
+    empty = np.zeros(0)
+    nothing = empty.astype(np.int32), empty.astype(np.int32), empty, np.zeros((0, 3)), np.zeros((0, 3))
     events: list[Charged] = []
     for _ in range(n_events):
         columns: list[Charged] = []

@@ -126,15 +126,14 @@ def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where:
         InputError: they had other edges.
     """
     options = made_by.get("options")
-    told = made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
-    if not isinstance(told, Mapping) or not told.get("adc_bits"):
+    readout = made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
+    if not isinstance(readout, Mapping) or not readout.get("adc_bits"):
         return
-    given = {k: told[k] for k in ("threshold", "adc_bits", "adc_max") if k in told}
+    given = {k: readout[k] for k in ("threshold", "adc_bits", "adc_max") if k in readout}
     found, _ = adc_levels(ReadoutOptions(**given))
     if len(found) != len(edges) or not np.allclose(found, edges, rtol=1e-3):
         raise InputError(
             f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the "
-            f"network's ADC has "
-            f"{np.round(edges).tolist()}; simulate with the network's (or with --adc-bits 0), or train a "
-            f"network for these"
+            f"network's ADC has {np.round(edges).tolist()}; simulate with the network's (or with --adc-bits "
+            "0), or train a network for these"
         )

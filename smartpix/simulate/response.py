@@ -244,8 +244,8 @@ def _ionise(
         parts = min(max(n // GROUP, 1), MOST_PARTS)
         for j in range(parts):
             # The range grows as E^1.75, so the pairs crowd at the end of the path.
-            here = length * (1.0 - (1.0 - (j + 0.5) / parts) ** 1.75)
-            xj, yj, zj = x + dx * here, y + dy * here, z + dz * here
+            along = length * (1.0 - (1.0 - (j + 0.5) / parts) ** 1.75)
+            xj, yj, zj = x + dx * along, y + dy * along, z + dz * along
             if abs(zj) > 0.5 * thickness or (ends_at_array and (abs(xj) > half[0] or abs(yj) > half[1])):
                 break
             if used == len(groups):

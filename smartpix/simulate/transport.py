@@ -111,18 +111,17 @@ def check_generic(detector: Detector) -> None:
     generic = generic_detector(volumes=sorted({*PIXEL_VOLUMES, *ids[:, 0].tolist()}))
     known = {tuple(row): k for k, row in enumerate(_ids(generic).tolist())}
     rows = np.array([known.get(tuple(row), -1) for row in ids.tolist()])
-    off = rows < 0
+    misplaced = rows < 0
     for name in ("center", "axes", "half_x", "half_y"):
         apart = np.abs(getattr(detector, name) - getattr(generic, name)[rows]).reshape(len(rows), -1)
-        off |= apart.max(axis=1) > AT_PLACE
-    if off.any():
-        volume, layer, module = ids[np.argmax(off)].tolist()
+        misplaced |= apart.max(axis=1) > AT_PLACE
+    if misplaced.any():
+        volume, layer, module = ids[np.argmax(misplaced)].tolist()
         raise InputError(
             f"detector table: module {module} of layer {layer} in volume {volume} is not one of ACTS's "
-            f"generic detector "
-            f"({off.sum()} of {len(off)} are not), and particles are transported through that alone. "
-            f"`smartpix detector` makes "
-            "its table; `smartpix simulate crossings` takes any detector"
+            f"generic detector ({misplaced.sum()} of {len(misplaced)} are not), and particles are "
+            "transported through that alone. `smartpix detector` makes its table; `smartpix simulate "
+            "crossings` takes any detector"
         )
 
 
