@@ -70,7 +70,7 @@ A file holds
 **Checksums** are CRC-32 (that of zlib). The branch `checksum` (uint32) has one for each column of an event.
 Whatever is read is checked, and a byte that changed is an error. Files of other programs need none: they leave
 `checksums` out of `metadata`, and `smartpix info` says `checksums: none` of them. On the embedded
-sample checksums take some 3 % of the time in which events are read, and checks of the content some 36 %. This is
+sample checksums take some 3 % of the time in which events are read, and checks of the content some 22 %. This is
 from a profile of `smartpix.io.events.iterate`; no results file holds it.
 
 **What is read is checked**, whoever wrote it:
