@@ -9,7 +9,7 @@ older ones, have none.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,13 @@ import numpy.typing as npt
 
 from smartpix.io.event_checks import Branch
 from smartpix.rules import whole
-from smartpix.schema import InputError, require
-from smartpix.text import parse_json
+from smartpix.schema import InputError
 
 __all__ = [
     "ALGORITHM",
     "CRC",
     "DAMAGED",
     "check_events",
-    "check_text",
     "checksum",
     "event_checksums",
     "of_table",
@@ -82,19 +80,3 @@ def check_events(columns: Mapping[str, Branch], found: Branch, names: Sequence[s
 def of_table(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, int]:
     """Checksums of the columns of a table."""
     return {name: checksum(values) for name, values in columns.items()}
-
-
-def check_text(text: str | bytes, where: str, wanted: Iterable[str]) -> dict[str, Any]:
-    """The content of a JSON object with checksums, which has all entries that are wanted.
-
-    Raises:
-        InputError: it has not.
-    """
-    try:
-        content = parse_json(text)
-    except ValueError as error:
-        raise InputError(f"{where}: the checksums are no JSON; {DAMAGED}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: the checksums are no JSON object; {DAMAGED}")
-    require(list(content), wanted, f"{where}: checksums", f"{DAMAGED[0].upper()}{DAMAGED[1:]}.")
-    return content

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix import schema
-from smartpix.detector_checks import repetitions
 from smartpix.files import as_paths
-from smartpix.geometry import Detector
 from smartpix.io import checksums
-from smartpix.io.event_checks import Branch, branch_types, check_events, check_numbers, typed_branches
+from smartpix.io.event_checks import Branch, branch_types, check_events, typed_branches
+from smartpix.io.event_header import FORMAT_VERSION, TREE, EventFile, Header, check_header
 from smartpix.io.root_files import reading, root_file
-from smartpix.notebook import one_line_and_table
-from smartpix.schema import Container, InputError
-from smartpix.text import parse_json
+from smartpix.schema import InputError
 
 __all__ = [
     "FORMAT_VERSION",
@@ -40,47 +36,6 @@ __all__ = [
     "open_events",
     "reading_events",
 ]
-
-FORMAT_VERSION = 1
-TREE = "events"
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says about all its events.
-
-    Attributes:
-        detector: module table.
-        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
-        slices: time slices (of 200 ps) the pixels carry.
-        made_by: how the file was made.
-    """
-
-    detector: Detector
-    field: float
-    slices: tuple[int, ...]
-    made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        schema.check_field("header", self.field)
-
-
-@one_line_and_table
-@dataclass(frozen=True)
-class EventFile:
-    """An opened file: its path, header, number of events, kind of container, and whether it has truth.
-
-    Attributes:
-        checksums: names of the columns that the branch ``checksum`` is of; none where the file has no
-            checksums.
-    """
-
-    path: Path
-    header: Header
-    n_events: int
-    container: Container
-    has_truth: bool
-    checksums: tuple[str, ...] = ()
 
 
 def open_events(path: str | Path) -> EventFile:
@@ -125,136 +80,7 @@ def reading_events(path: str | Path) -> Iterator[EventReader]:
     """
     path = Path(path)
     with root_file(path) as file:
-        yield EventReader(_checked(path, file), file[TREE])
-
-
-def _checked(path: Path, file: Any) -> EventFile:
-    """What an opened ROOT file says about itself, after its trees, branches, version and checksums were
-    checked.
-    """
-    trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
-    if TREE not in trees or "metadata" not in trees or "detector" not in trees:
-        entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
-        raise InputError(
-            f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
-            f"{sorted(entries)}. "
-            "It holds no events of smartpix (tracks of a run, perhaps); events of TrackML and ACTS are "
-            "converted with "
-            "`smartpix convert DIR -o F.root`"
-        )
-    with reading(path):
-        text = str(file["metadata"])
-        parsed = parse_json(text)
-        tree = file[TREE]
-        n_events = int(tree.num_entries)
-        names = list(tree.keys())
-        table = file["detector"].arrays(list(schema.DETECTOR), library="np")
-        sums = str(file["checksums"]) if "checksums" in trees else None
-    meta = _metadata(path, parsed)
-    times = repetitions(table)
-    if times > 1:
-        raise InputError(
-            f"{path}: holds the detector table {times} times, so several files were joined (hadd), and the "
-            f"numbers of their "
-            "events may repeat. Give the files themselves, commands take several"
-        )
-    columns = (
-        _checked_sums(path, sums, text, table, n_events, names)
-        if sums is not None or "checksums" in meta
-        else ()
-    )
-    detector = Detector(table, f"{path}: detector")
-    slices = tuple(meta["slices"])
-    schema.require(names, branch_types(slices, truth=False), str(path), "docs/formats.md lists the branches.")
-    has_truth = any(name.startswith(("truth_", "particle_")) for name in names)
-    if has_truth:
-        fix = "A file has all truth branches or none; docs/formats.md lists them."
-        schema.require(names, branch_types(slices, truth=True), str(path), fix)
-    if not columns:
-        _check_numbers(path, tree)
-    return EventFile(
-        path=path,
-        header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
-        n_events=n_events,
-        container="ttree" if trees[TREE] == "TTree" else "rntuple",
-        has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
-        checksums=columns,
-    )
-
-
-def _checked_sums(
-    path: Path,
-    sums: str | None,
-    text: str,
-    table: Mapping[str, npt.NDArray[Any]],
-    n_events: int,
-    names: Sequence[str],
-) -> tuple[str, ...]:
-    """Columns that the branch ``checksum`` is of, after metadata and detector table were found to be what was
-    written.
-    """
-    if sums is None or "checksum" not in names:
-        raise InputError(
-            f"{path}: its checksums are gone; it is damaged, or was written again by another program, which "
-            f"must then leave "
-            "'checksums' out of the metadata"
-        )
-    told = checksums.check_text(sums, str(path), ("columns", "n_events", "metadata", "detector"))
-    if told["n_events"] != n_events:
-        raise InputError(
-            f"{path}: has {n_events} events and was written with {told['n_events']}; files were joined "
-            f"(hadd) or events left "
-            "out. Give the files that were written, commands take several"
-        )
-    if told["metadata"] != checksums.checksum(text.encode()):
-        raise InputError(f"{path}: the metadata are not what was written (checksum); {checksums.DAMAGED}")
-    if told["detector"] != checksums.of_table(table):
-        raise InputError(
-            f"{path}: the detector table is not what was written (checksum); {checksums.DAMAGED}"
-        )
-    if not isinstance(told["columns"], list) or not set(map(str, told["columns"])) <= set(names):
-        raise InputError(f"{path}: the columns that the checksums are of are not there; {checksums.DAMAGED}")
-    return tuple(map(str, told["columns"]))
-
-
-_numbered: set[tuple[str, int, int]] = set()
-"""Path, size and time of change of files whose events are known to have numbers of their own."""
-
-
-def _check_numbers(path: Path, tree: Any) -> None:
-    """Check, once for a file of this size and time of change, that its events have numbers of their own.
-
-    Files with checksums need it not: their numbers were checked as they were written.
-    """
-    stat = path.stat()
-    if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
-        return
-    with reading(path):
-        found = ak.to_packed(tree.arrays(["event"])["event"])
-    check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
-    _numbered.add(known)
-
-
-def _metadata(path: Path, meta: Any) -> dict[str, Any]:
-    """The checked content of the ``metadata`` string."""
-    if not isinstance(meta, dict):
-        raise InputError(f"{path}: 'metadata' holds no JSON object; the file was not written by smartpix")
-    if meta.get("version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert "
-            f"or simulate it again"
-        )
-    schema.require(list(meta), ("field", "slices", "made_by"), f"{path}: metadata", "Write the file again.")
-    schema.check_field(f"{path}: metadata", meta["field"])
-    if not isinstance(meta["made_by"], dict):
-        raise InputError(f"{path}: metadata: 'made_by' must be an object; write the file again")
-    slices = meta["slices"]
-    if not isinstance(slices, list) or not slices or not all(isinstance(s, int) for s in slices):
-        raise InputError(
-            f"{path}: metadata: 'slices' must be a list of slice numbers and is {slices!r}; write the file "
-            f"again"
-        )
-    return meta
+        yield EventReader(check_header(path, file), file[TREE])
 
 
 def event_numbers(path: str | Path) -> npt.NDArray[np.int64]:

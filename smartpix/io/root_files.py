@@ -54,12 +54,12 @@ def root_file(path: Path) -> Iterator[Any]:
     if path.is_dir():
         raise InputError(
             f"{path}: is a folder; give a ROOT file (folders of TrackML or ACTS: `smartpix convert {path} -o "
-            f"F.root`)"
+            "F.root`)"
         )
     if path.suffix == ".safetensors":
         raise InputError(
             f"{path}: holds weights, and an event file (ROOT) is needed; `smartpix info {path.name}` shows "
-            f"weights"
+            "weights"
         )
     try:
         with path.open("rb") as stream:
@@ -68,8 +68,7 @@ def root_file(path: Path) -> Iterator[Any]:
     except DAMAGED as error:
         raise InputError(
             f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another "
-            f"kind. "
-            "Copy or make it again"
+            "kind. Copy or make it again"
         ) from error
     if file is None:
         raise InputError(

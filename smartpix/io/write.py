@@ -22,7 +22,7 @@ from smartpix import schema
 from smartpix.files import replace_when_done
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, typed_branches
-from smartpix.io.events import FORMAT_VERSION, TREE, Header
+from smartpix.io.event_header import FORMAT_VERSION, TREE, Header
 from smartpix.schema import Container, InputError, quoted
 
 __all__ = ["table_writer", "write_events"]

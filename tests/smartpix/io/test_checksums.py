@@ -135,9 +135,9 @@ CHANGES = {
     ),
     "no columns": (
         {"sums": lambda s: {k: v for k, v in s.items() if k != "columns"}},
-        "'columns' is missing",
+        "checksums: 'columns' must be a list and is missing",
     ),
-    "a list": ({"sums": lambda s: [1]}, "the checksums are no JSON object"),
+    "a list": ({"sums": lambda s: [1]}, "checksums: the content must be an object with columns, n_events"),
     "fewer": (
         {"branches": lambda b: b | {"checksum": b["checksum"][:, 1:]}},
         "must hold 38 numbers an event",

@@ -1,0 +1,201 @@
+"""What an event file says about all its events: metadata, detector table, checksums, and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy.typing as npt
+
+from smartpix import schema
+from smartpix.detector_checks import repetitions
+from smartpix.geometry import Detector
+from smartpix.io import checksums
+from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
+from smartpix.io.root_files import reading
+from smartpix.notebook import one_line_and_table
+from smartpix.rules import check_json, entries, fields, items, parse_checked, real, text, whole
+from smartpix.schema import STRONGEST_FIELD, Container, InputError
+
+__all__ = ["FORMAT_VERSION", "TREE", "EventFile", "Header", "check_header"]
+
+FORMAT_VERSION = 1
+TREE = "events"
+LAST_SLICE = 999
+"""Far above the slices of any sensor; a number beyond is damage."""
+
+_METADATA = fields(
+    {
+        "field": real(-STRONGEST_FIELD, STRONGEST_FIELD),
+        "slices": items(whole(0, LAST_SLICE), 1, different=True),
+        "made_by": fields({}, more=True),
+    },
+    more=True,
+)
+_CHECKSUMS = fields(
+    {
+        "columns": items(text()), "n_events": whole(0, 2**63 - 1), "metadata": checksums.CRC,
+        "detector": entries(schema.DETECTOR, checksums.CRC),
+    },
+    more=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about all its events.
+
+    Attributes:
+        detector: module table.
+        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
+        slices: time slices (of 200 ps) the pixels carry.
+        made_by: how the file was made.
+    """
+
+    detector: Detector
+    field: float
+    slices: tuple[int, ...]
+    made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        schema.check_field("header", self.field)
+
+
+@one_line_and_table
+@dataclass(frozen=True)
+class EventFile:
+    """An opened file: its path, header, number of events, kind of container, and whether it has truth.
+
+    Attributes:
+        checksums: names of the columns that the branch ``checksum`` is of; none where the file has no
+            checksums.
+    """
+
+    path: Path
+    header: Header
+    n_events: int
+    container: Container
+    has_truth: bool
+    checksums: tuple[str, ...] = ()
+
+
+def check_header(path: Path, file: Any) -> EventFile:
+    """What an opened ROOT file says about itself, after its trees, branches, version and checksums were
+    checked.
+
+    Raises:
+        InputError: the file is damaged, of another layout or another version.
+    """
+    trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
+    if TREE not in trees or "metadata" not in trees or "detector" not in trees:
+        entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
+        raise InputError(
+            f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
+            f"{sorted(entries)}. It holds no events of smartpix (tracks of a run, perhaps); events of "
+            "TrackML and ACTS are converted with `smartpix convert DIR -o F.root`"
+        )
+    with reading(path):
+        described = str(file["metadata"])
+        tree = file[TREE]
+        n_events = int(tree.num_entries)
+        names = list(tree.keys())
+        table = file["detector"].arrays(list(schema.DETECTOR), library="np")
+        sums = str(file["checksums"]) if "checksums" in trees else None
+    meta = _metadata(path, described)
+    times = repetitions(table)
+    if times > 1:
+        raise InputError(
+            f"{path}: holds the detector table {times} times, so several files were joined (hadd), and the "
+            "numbers of their events may repeat. Give the files themselves, commands take several"
+        )
+    columns = (
+        _checked_sums(path, sums, described, table, n_events, names)
+        if sums is not None or "checksums" in meta
+        else ()
+    )
+    detector = Detector(table, f"{path}: detector")
+    slices = tuple(meta["slices"])
+    schema.require(names, branch_types(slices, truth=False), str(path), "docs/formats.md lists the branches.")
+    has_truth = any(name.startswith(("truth_", "particle_")) for name in names)
+    if has_truth:
+        fix = "A file has all truth branches or none; docs/formats.md lists them."
+        schema.require(names, branch_types(slices, truth=True), str(path), fix)
+    if not columns:
+        _check_numbers(path, tree)
+    return EventFile(
+        path=path,
+        header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
+        n_events=n_events,
+        container="ttree" if trees[TREE] == "TTree" else "rntuple",
+        has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
+        checksums=columns,
+    )
+
+
+def _checked_sums(
+    path: Path,
+    sums: str | None,
+    described: str,
+    table: Mapping[str, npt.NDArray[Any]],
+    n_events: int,
+    names: Sequence[str],
+) -> tuple[str, ...]:
+    """Columns that the branch ``checksum`` is of, after metadata and detector table were found to be what was
+    written.
+    """
+    if sums is None or "checksum" not in names:
+        raise InputError(
+            f"{path}: its checksums are gone; it is damaged, or was written again by another program, which "
+            "must then leave 'checksums' out of the metadata"
+        )
+    written = parse_checked(sums, _CHECKSUMS, f"{path}: checksums", checksums.DAMAGED)
+    if written["n_events"] != n_events:
+        raise InputError(
+            f"{path}: has {n_events} events and was written with {written['n_events']}; files were joined "
+            "(hadd) or events left out. Give the files that were written, commands take several"
+        )
+    if written["metadata"] != checksums.checksum(described.encode()):
+        raise InputError(f"{path}: the metadata are not what was written (checksum); {checksums.DAMAGED}")
+    if written["detector"] != checksums.of_table(table):
+        raise InputError(
+            f"{path}: the detector table is not what was written (checksum); {checksums.DAMAGED}"
+        )
+    if not set(written["columns"]) <= set(names):
+        raise InputError(f"{path}: the columns that the checksums are of are not there; {checksums.DAMAGED}")
+    return tuple(written["columns"])
+
+
+_numbered: set[tuple[str, int, int]] = set()
+"""Path, size and time of change of files whose events are known to have numbers of their own."""
+
+
+def _check_numbers(path: Path, tree: Any) -> None:
+    """Check, once for a file of this size and time of change, that its events have numbers of their own.
+
+    Files with checksums need it not: their numbers were checked as they were written.
+    """
+    stat = path.stat()
+    if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
+        return
+    with reading(path):
+        found = ak.to_packed(tree.arrays(["event"])["event"])
+    check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
+    _numbered.add(known)
+
+
+def _metadata(path: Path, content: str) -> dict[str, Any]:
+    """The checked content of the ``metadata`` string."""
+    where, fix = f"{path}: metadata", "write the file again"
+    meta = parse_checked(content, fields({}, more=True), where, fix)
+    # The version comes first: other versions may have other entries.
+    if meta.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {meta.get('version')} and this smartpix reads {FORMAT_VERSION}; convert "
+            "or simulate it again"
+        )
+    check_json(meta, _METADATA, where, fix)
+    return dict(meta)
