@@ -45,8 +45,8 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
             f"that takes clusters on {layers} layers and the detector has {n_layers}; set "
             f"findable_layers={n_layers} (--set)"
             if n_layers < layers
-            else f"charged, pT > {MIN_PT} GeV, |eta| < {MAX_ETA}, clusters on at least {layers} layers (findable_layers); look "
-            "at the unit of the particles' momenta (GeV) and at the layers of the detector"
+            else f"charged, pT > {MIN_PT} GeV, |eta| < {MAX_ETA}, clusters on at least {layers} layers "
+            "(findable_layers); look at the unit of the particles' momenta (GeV) and at the layers of the detector"
         )
         lines.append(f"no particle counts as findable, so that there are no efficiencies: {why}")
     lost = (

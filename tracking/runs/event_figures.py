@@ -42,7 +42,10 @@ def vertices(path: Path, totals: Totals, result: EventResult, truth: EventTruth)
         if len(residual):
             histogram = hist.Hist.new.Reg(60, -150, 150).Int64().fill(1e3 * residual)
             mplhep.histplot(histogram, ax=width, color=BLUE, histtype="fill", alpha=0.35, flow="none")
-            text = f"68 % within {1e3 * half_width(residual):.1f} µm\nand {half_width(residual / sigma):.2f} of their sigma"
+            text = (
+                f"68 % within {1e3 * half_width(residual):.1f} µm\n"
+                f"and {half_width(residual / sigma):.2f} of their sigma"
+            )
             width.text(0.04, 0.95, text, va="top", transform=width.transAxes, fontsize=13)
             width.set_ylim(0, 1.3 * histogram.values().max())
             width.set_xlim(-150, 150)

@@ -32,6 +32,7 @@ class KeptEvents:
     def watch(self, unit: Unit, entry: int, event: ScoredEvent) -> None:
         """Look at an event that goes by."""
         place = unit, entry
+        # No more than the figures need: an event brings all its hits and edges along.
         if len(self._study) < N_STUDY:
             self._study[place] = event
         if self._shown is None or not len(self._shown[1].result.tracks):

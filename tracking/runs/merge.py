@@ -87,6 +87,7 @@ class Merge:
     def take(self, unit: Unit, part: Part | bytes) -> None:
         """Add a unit, packed or not, if it is its turn, and those that waited for it."""
         self._waiting.add(unit)
+        # After a file failed, its unit never comes, so that nothing more is added here.
         while (following := self._following()) in self._waiting:
             self._waiting.remove(following)
             if following != unit:
@@ -115,6 +116,7 @@ class Merge:
         part = load_part(self._parts, unit)
         if part is None:
             raise InputError(
-                f"{self._parts.folder}: was changed while the run went on; the same command does the rest anew"
+                f"{self._parts.folder}: was changed while the run went on; "
+                f"the same command does the rest anew"
             )
         return part

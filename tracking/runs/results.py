@@ -25,7 +25,10 @@ SUMS = "sha256"
 
 
 def signed(name: str, content: Mapping[str, Any]) -> str:
-    """The text of a JSON file with its own name under ``sha256``, and there the sum of the text without it."""
+    """The text of a JSON file with its own name under ``sha256``.
+
+    Its sum is that of the text without it.
+    """
     others = {other: value for other, value in content.get(SUMS, {}).items() if other != name}
     signature = hashlib.sha256(_text({**content, SUMS: others}).encode()).hexdigest()
     return _text({**content, SUMS: {**others, name: signature}})

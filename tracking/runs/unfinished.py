@@ -44,8 +44,8 @@ RUN = "run.json"
 PART = re.compile(r"[0-9a-f]{12}-[0-9a-f]{24}\.part")
 PART_MAGIC = b"smartpix part "
 WRITTEN = "written.json"
-"""The sha256 of all results, from the moment before they are moved into their places. The next run knows by it
-what a killed run moved.
+"""The sha256 of all results, from the moment before they are moved into their places. The next run knows by
+it what a killed run moved.
 """
 WRITTEN_MAGIC = b'{"results of a smartpix run": '
 

@@ -200,6 +200,7 @@ def finished_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | Non
     """
     try:
         part = run_unit(chain, unit, sources, watch)
+        # Packed here too, so that a fault in it names the events.
         return FinishedUnit(packed(part), part)
     except InputError:
         raise
