@@ -55,6 +55,11 @@ def test_tables_and_numbers_of_a_page_are_those_of_the_results(page):
     assert page_text.wrap(numbers.current(page, text)) == text, "run: python docs/make_numbers.py"
 
 
+def test_no_room_imports_another_in_a_circle():
+    made = maker("make_architecture")
+    assert made.circles(made.import_graph()) == []
+
+
 NO_MODULES = {"smartpix.formats", "smartpix.finders", "smartpix.checksums"}
 """Dotted names that are groups of entry points and keys of files."""
 

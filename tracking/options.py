@@ -25,15 +25,14 @@ from smartpix.schema import (
 from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.finders.options import BuildOptions
 from tracking.fit.options import FitOptions, VertexOptions
+from tracking.metrics.findable import MIN_LAYERS
 
-__all__ = ["EXTRA", "MIN_LAYERS", "RunOptions", "from_mapping", "full_names"]
+__all__ = ["EXTRA", "RunOptions", "from_mapping", "full_names"]
 
 EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
 """What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
 CsvTrackWriter writes them.
 """
-MIN_LAYERS = 4
-"""Layers on which a findable particle has clusters (:mod:`tracking.metrics`)."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,9 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
     from tracking.metrics.edges import EdgeScore, edge_labels, edge_rows, score_edges, seed_efficiency
+    from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
     from tracking.metrics.tracks import TrackScore, match_tracks, score_tracks
     from tracking.metrics.truth import (
-        MAX_ETA,
-        MIN_LAYERS,
-        MIN_PT,
-        MIN_SHARE,
         EventTruth,
         event_truth,
         nearest_distance,
@@ -62,8 +59,8 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
+    findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
     edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency",
     tracks="TrackScore match_tracks score_tracks",
-    truth="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE EventTruth event_truth nearest_distance pileup_of "
-    "pseudorapidity",
+    truth="EventTruth event_truth nearest_distance pileup_of pseudorapidity",
 )

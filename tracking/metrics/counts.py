@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta as beta_distribution
 
+from tracking.metrics.findable import MAX_ETA
 from tracking.metrics.tracks import TrackScore
-from tracking.metrics.truth import MAX_ETA, EventTruth, pseudorapidity
+from tracking.metrics.truth import EventTruth, pseudorapidity
 
 __all__ = ["BINS", "TRACK_BINS", "clopper_pearson", "efficiency_counts", "track_counts"]
 

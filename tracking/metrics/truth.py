@@ -11,13 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from tracking.options import MIN_LAYERS
+from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
 
 __all__ = [
-    "MAX_ETA",
-    "MIN_LAYERS",
-    "MIN_PT",
-    "MIN_SHARE",
     "EventTruth",
     "event_truth",
     "makers_of_hits",
@@ -25,13 +21,6 @@ __all__ = [
     "pileup_of",
     "pseudorapidity",
 ]
-
-MIN_SHARE = 0.1
-"""A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
-MIN_PT = 0.9
-"""Least pT of a findable particle in GeV."""
-MAX_ETA = 2.5
-"""Largest |eta| of a findable particle."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
