@@ -1,4 +1,4 @@
-"""``smartpix convert``: files of others to event files."""
+"""``smartpix convert``: foreign formats to event files."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ def add_convert(commands: Any) -> None:
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
         "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT "
-        "file; the format "
-        "(trackml, acts-csv, acts-root, smartpix) is found out where it is not given"
+        "file. The command finds out the format (trackml, acts-csv, acts-root, smartpix) if it is not given"
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
-        "module table (CSV); for ACTS also its geometric digitisation (JSON), which gives detectors.csv in "
-        "the folder its pixels"
+        "module table (CSV); for ACTS also its geometric digitisation (JSON), which says the pixels of the "
+        "modules in the folder's detectors.csv"
     ))  # fmt: skip
     convert.add_argument(
-        "--field", type=float, metavar="T", help="solenoid field; ACTS's files do not tell it (TrackML: 2 T)"
+        "--field",
+        type=float,
+        metavar="T",
+        help="solenoid field in T; ACTS's files do not hold it (TrackML: 2)",
     )
     convert.add_argument("--electrons", type=float, metavar="E", help=(
-        "charge of a cell of value 1 (default: 73000, for values that are path lengths in mm; 1 for charges "
-        "in e)"
+        "charge in e of a cell of value 1 (default: 73000, for values that are path lengths in mm); give 1 "
+        "if values are charges in e"
     ))  # fmt: skip
     convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
-        "of the events in the file (default: ttree; of an event file the one that it has not)"
+        "container of the events (default: ttree; for an event file, the one that it does not have)"
     ))  # fmt: skip
     json_flag(convert)
     convert.set_defaults(command_function=_convert)

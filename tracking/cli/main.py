@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
         type=named_path,
         nargs="?",
         metavar="FILE",
-        help="or weights by name; default: the embedded sample",
+        help="a file, or weights by name; default: the embedded sample",
     )
     json_flag(info)
     info.set_defaults(command_function=_info)
@@ -124,16 +124,31 @@ def parser() -> argparse.ArgumentParser:
         "pyacts)."
     ))  # fmt: skip
     detector.add_argument(
-        "--pitch-u", type=float, default=0.0125, metavar="MM", help="pitch along r-phi (default: %(default)s)"
+        "--pitch-u",
+        type=float,
+        default=0.0125,
+        metavar="MM",
+        help="pitch along r-phi in mm (default: %(default)s)",
     )
     detector.add_argument(
-        "--pitch-v", type=float, default=0.05, metavar="MM", help="pitch along z or r (default: %(default)s)"
+        "--pitch-v",
+        type=float,
+        default=0.05,
+        metavar="MM",
+        help="pitch along z or r in mm (default: %(default)s)",
     )
     detector.add_argument(
-        "--thickness", type=float, default=0.1, metavar="MM", help="of the sensor (default: %(default)s)"
+        "--thickness",
+        type=float,
+        default=0.1,
+        metavar="MM",
+        help="thickness of the sensors in mm (default: %(default)s)",
     )
     detector.add_argument(
-        "--endcap-thickness", type=float, metavar="MM", help="of the sensors on the disks, if they differ"
+        "--endcap-thickness",
+        type=float,
+        metavar="MM",
+        help="thickness of the sensors on the disks, if it differs",
     )
     detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
     json_flag(detector)

@@ -1,5 +1,6 @@
-"""Standard output and error of a command: they take every character, may be closed, full or cut off by
-``head``.
+"""Standard output and error of a command.
+
+They take every character. They may be closed or full, and ``head`` may cut them off.
 """
 
 from __future__ import annotations
