@@ -89,7 +89,7 @@ def git(*arguments: str) -> bytes:
     """What git prints, in this repository."""
     done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
     if done.returncode:
-        raise SystemExit(done.stderr.decode().strip())
+        raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.decode().strip()}")
     return done.stdout
 
 
