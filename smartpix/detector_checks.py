@@ -104,8 +104,8 @@ def check_detector(columns: Mapping[str, npt.NDArray[Any]], where: str) -> None:
         # Of the corner that is farthest along the axis: signs do not matter to the limit.
         reach = np.abs(table[f"c{axis}"]) + sum(np.abs(table[f"rot_{axis}{a}"]) * half[a] for a in "uv")
         beyond = (
-            f"and puts a corner beyond {LARGEST_COORDINATE:g} mm, where single precision is coarser than 1 um; "
-            f"give mm"
+            f"and puts a corner beyond {LARGEST_COORDINATE:g} mm, where single precision is coarser than "
+            f"1 um; give mm"
         )
         table.refuse(reach > LARGEST_COORDINATE, f"c{axis}", beyond)
     repeated = np.ones(shape, dtype=bool)

@@ -84,7 +84,7 @@ def layer_pairs(
                 missed = crossed[through]
                 missed[:, gap] = False
                 past[gap] += _followers(missed, radius[through])
-    # Pairs of most rays come first, so that of two pairs that contradict each other the rarer one is left out.
+    # Pairs of most rays come first: of two pairs that contradict each other the rarer one is left out.
     order = _Order(len(layers))
     found = {pair: -1 for pair in _most_first(direct) if order.add(*pair)}
     neighbours = list(found)

@@ -200,8 +200,8 @@ def match(
         candidates = by_key[low[first] : high[first]]
         if len(candidates) < len(listed):
             raise InputError(
-                f"{hits.where}: event {event} has {len(candidates)} hits of particle {particle[first]} on the "
-                f"module of measurement {ids[row[first]]}, which lists it {len(listed)} times; the files are "
+                f"{hits.where}: event {event} has {len(candidates)} hits of particle {particle[first]} on "
+                f"the module of measurement {ids[row[first]]}, which lists it {len(listed)} times; the files are "
                 "not of the same events"
             )
         distance = np.linalg.norm(hits.point[candidates] - position[row[first]], axis=1)

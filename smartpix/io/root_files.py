@@ -1,4 +1,4 @@
-"""Any ROOT file: how it is opened, the branches of trees that others wrote, and errors where it is damaged."""
+"""Any ROOT file: how it is opened, branches of trees that others wrote, and errors where it is damaged."""
 
 from __future__ import annotations
 

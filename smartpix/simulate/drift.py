@@ -151,8 +151,8 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
         steps = 0.5 * (rate[1:] + rate[:-1]) * (z[1] - z[0])
         return np.concatenate([[0.0], np.cumsum(steps)])
 
-    # Electrons are counted from the far side, holes from the pixel side: a carrier made at depth z has the rest
-    # of its way ahead, which is a difference of two entries.
+    # Electrons are counted from the far side, holes from the pixel side: a carrier made at depth z has the
+    # rest of its way ahead, which is a difference of two entries.
     vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor.temperature, True)
     vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor.temperature, False)
     diffusion = BOLTZMANN_OVER_E * sensor.temperature * mu_e * 1e-7  # cm^2/s -> mm^2/ns
