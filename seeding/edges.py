@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
 from seeding.cones import ConeOptions
-from seeding.hits import Hits, check_hits
+from seeding.hits import Hits, check_modules
 from seeding.kernels import search
 from seeding.table import LARGEST, hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
@@ -151,7 +151,7 @@ def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float
     """
     check_field("edges", field)
     check("edges", "threads", threads, threads >= 1, "at least 1")
-    check_hits(hits, detector, "edges")
+    check_modules(hits, detector, "edges")
     _check_pairs(pairs, detector.layers)
     aa, ab, bb = hits.cot_covariance.T
     good = (np.abs(hits.position) <= LARGEST).all(axis=1) & (np.abs(hits.cot) <= STEEPEST).all(axis=1)

@@ -14,7 +14,7 @@ from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
-__all__ = ["Hits", "check_hits", "make_hits"]
+__all__ = ["Hits", "check_modules", "make_hits"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class Hits:
         return Hits(estimate=self.estimate.take(rows), **columns)
 
 
-def check_hits(hits: Hits, detector: Detector, where: str) -> None:
+def check_modules(hits: Hits, detector: Detector, where: str) -> None:
     """Check that hits can be of this detector; compiled code would read beyond the end of its tables.
 
     Raises:

@@ -25,7 +25,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-SAME_PLACE = 1e-3
+SAME_MODULE = 1e-3
 """Largest difference in mm between a module of the table and ACTS's."""
 
 
@@ -104,7 +104,7 @@ def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
             np.abs(
                 np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]
             ).max()
-            > SAME_PLACE
+            > SAME_MODULE
             for corner, point in zip(corners, points, strict=True)
         ):
             name = [identifier.volume, identifier.layer, identifier.sensitive]

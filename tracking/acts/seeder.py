@@ -21,7 +21,7 @@ from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError, check, check_types
-from tracking.acts.event import SAME_PLACE, as_tracks, proto_tracks
+from tracking.acts.event import SAME_MODULE, as_tracks, proto_tracks
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.graph import candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
@@ -211,7 +211,7 @@ def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
         InputError: a source link names no hit, or one that lies elsewhere.
     """
     at = np.column_stack([points.x, points.y, points.z]).astype(np.float64)
-    if len(at) == len(hits) and np.abs(at - hits.position).max(initial=0.0) < SAME_PLACE:
+    if len(at) == len(hits) and np.abs(at - hits.position).max(initial=0.0) < SAME_MODULE:
         return None
     link = acts.examples.IndexSourceLink.fromSourceLink
     rows = np.fromiter((link(next(iter(point.sourceLinks))).index() for point in points), np.int64, len(at))

@@ -10,7 +10,7 @@ from tracking.options import RunOptions
 
 __all__ = ["advice"]
 
-OUTSIDE = 0.02
+MANY_OUTSIDE = 0.02
 """Share of a feature's values beyond the training's range that is worth a warning."""
 FEW_HITS, FEW_FINDABLE, LOST = 20, 5, 0.1
 """Fewer hits or findable particles say nothing; fewer than this share of these found is a mistake
@@ -63,7 +63,7 @@ def advice(summary: Mapping[str, Any], options: RunOptions, n_layers: int) -> li
             f"the field's sign and "
             "unit (T), the positions' (mm), and the detector's axes"
         )
-    if summary["features_outside"] > OUTSIDE:
+    if summary["features_outside"] > MANY_OUTSIDE:
         lines.append(
             f"{summary['features_outside']:.1%} of the values of a feature lie beyond the range the graph "
             f"network "

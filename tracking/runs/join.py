@@ -34,7 +34,7 @@ COLUMNS = {
         "its score; 0 on none. On two tracks the higher score counts",
     ),
 }
-SAME_PLACE = 0.01
+SAME_HIT = 0.01
 """Largest distance in mm of a hit from itself, after rounding to single precision."""
 EXPECTED = "the results of `smartpix run`"
 TABLES = {"trackml": ("hits", "hit_id"), "acts-csv": ("measurements", "measurement_id")}
@@ -200,7 +200,7 @@ def check_hits(reader: EventReader, original: Found) -> None:
     away = np.linalg.norm(
         place[order][row] - np.column_stack([ak.to_numpy(clusters[n]) for n in "xyz"]), axis=1
     )
-    if away.max() > SAME_PLACE:
+    if away.max() > SAME_HIT:
         k = int(np.argmax(away))
         raise InputError(
             f"{original.path}: hit {ids[k]} of event {event} is {away[k]:.3g} mm from where {file.path} has "

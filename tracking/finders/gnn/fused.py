@@ -59,14 +59,13 @@ class FusedInteractionNetwork:
             edges.source,
             edges.target,
             self.screen_nodes,
-            *self.screen,
+            self.screen,
             np.float32(self.cut),
         )
         if len(kept):
             out[kept] = run_network(
-                features.node, features.edge, edges.source, edges.target, kept, *self.encode_node,
-                *self.encode_edge,
-                *self.edge_blocks, *self.node_blocks, *self.classify,
+                features.node, features.edge, edges.source, edges.target, kept, self.encode_node,
+                self.encode_edge, self.edge_blocks, self.node_blocks, self.classify,
             )  # fmt: skip
         return out
 

@@ -1,5 +1,6 @@
-"""Kernels of :mod:`tracking.finders.gnn.fused` (Numba): edges and hits go through the layers in blocks, inner
-loops run over a block.
+"""Kernels of :mod:`tracking.finders.gnn.fused` (Numba): edges and hits go through the layers in blocks.
+
+Inner loops run over a block: it stays in the cache, and a vector instruction takes several of its edges.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _block(inputs: Any, w1: Any, b1: Any, w2: Any, b2: Any, hidden: Any, out: Any) -> None:
-    """Two layers, (features, BLOCK) to (features, BLOCK); ``hidden`` has rows of zeros where ``w2`` is
-    padded.
+def _block(inputs: Any, layers: Any, hidden: Any, out: Any) -> None:
+    """Two layers, (features, BLOCK) to (features, BLOCK); ``hidden`` has rows of zeros where the second
+    layer's weights are padded.
     """
+    w1, b1, w2, b2 = layers
     layer(inputs, w1, b1, hidden)
     for k in range(len(b1)):
         for b in range(BLOCK):
@@ -29,24 +31,15 @@ def _block(inputs: Any, w1: Any, b1: Any, w2: Any, b2: Any, hidden: Any, out: An
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def run_screen(
-    node: Any,
-    edge: Any,
-    source: Any,
-    target: Any,
-    w_nodes: Any,
-    w1: Any,
-    b1: Any,
-    w2: Any,
-    b2: Any,
-    cut: float,
-) -> Any:
+def run_screen(node: Any, edge: Any, source: Any, target: Any, w_nodes: Any, layers: Any, cut: float) -> Any:
     """Numbers of the edges whose logit is not below ``cut``.
 
     Args:
         node: (features, N); edge: (features, E).
-        w_nodes: both ends' part of the first layer, which is worked out once a hit.
+        w_nodes: both ends' part of the first layer, which is worked out once a hit: a hit has tens of edges.
+        layers: weights and biases of the edges' part of the first layer, and of the second.
     """
+    w1, b1, w2, b2 = layers
     n_nodes, n_edges, width = node.shape[1], edge.shape[1], len(b1)
     inputs = np.zeros((w_nodes.shape[0], BLOCK), dtype=np.float32)
     of_ends = np.empty((2 * width, BLOCK), dtype=np.float32)
@@ -82,8 +75,9 @@ def run_screen(
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _encode(features: Any, rows: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+def _encode(features: Any, rows: Any, layers: Any) -> Any:
     """(len(rows), width) of some columns of (features, ...)."""
+    w1, _, w2, b2 = layers
     width = len(b2)
     inputs = np.zeros((w1.shape[0], BLOCK), dtype=np.float32)
     hidden = np.zeros((w2.shape[0], BLOCK), dtype=np.float32)
@@ -94,7 +88,7 @@ def _encode(features: Any, rows: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any
         for k in range(features.shape[0]):
             for b in range(size):
                 inputs[k, b] = features[k, rows[low + b]]
-        _block(inputs, w1, b1, w2, b2, hidden, out)
+        _block(inputs, layers, hidden, out)
         for b in range(size):
             for k in range(width):
                 encoded[low + b, k] = out[k, b]
@@ -103,17 +97,17 @@ def _encode(features: Any, rows: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_network(
-    node: Any, edge: Any, source: Any, target: Any, kept: Any,
-    nw1: Any, nb1: Any, nw2: Any, nb2: Any, ew1: Any, eb1: Any, ew2: Any, eb2: Any,
-    pw1: Any, pb1: Any, pw2: Any, pb2: Any, qw1: Any, qb1: Any, qw2: Any, qb2: Any,
-    cw1: Any, cb1: Any, cw2: Any, cb2: Any,
+    node: Any, edge: Any, source: Any, target: Any, kept: Any, encode_node: Any, encode_edge: Any,
+    edge_blocks: Any, node_blocks: Any, classify: Any,
 ) -> Any:  # fmt: skip
     """Scores of the edges ``kept``, in a graph of these and their hits alone.
 
-    Weights and biases of two layers each: of the hits' and the edges' encoders, of the blocks of edges and of
-        hits (one more
-    axis in front: the passes), of the classifier.
+    Args:
+        encode_node, encode_edge, edge_blocks, node_blocks, classify: weights and biases of two layers each,
+            w1, b1, w2, b2. The blocks have one more axis in front: the passes.
     """
+    pw1, pb1, pw2, pb2 = edge_blocks
+    qw1, qb1, qw2, qb2 = node_blocks
     # Hits with an edge, in their order.
     place = np.full(node.shape[1], -1, dtype=np.int64)
     for e in kept:
@@ -121,11 +115,11 @@ def run_network(
     rows = np.flatnonzero(place == 0)
     for k in range(len(rows)):
         place[rows[k]] = k
-    n_nodes, n_edges, width = len(rows), len(kept), nb2.shape[0]
+    n_nodes, n_edges, width = len(rows), len(kept), encode_node[3].shape[0]
     a, z = np.empty(n_edges, dtype=np.int64), np.empty(n_edges, dtype=np.int64)
     for k in range(n_edges):
         a[k], z[k] = place[source[kept[k]]], place[target[kept[k]]]
-    h, e = _encode(node, rows, nw1, nb1, nw2, nb2), _encode(edge, kept, ew1, eb1, ew2, eb2)
+    h, e = _encode(node, rows, encode_node), _encode(edge, kept, encode_edge)
     inputs = np.zeros((pw1.shape[1], BLOCK), dtype=np.float32)
     hidden = np.zeros((pw2.shape[1], BLOCK), dtype=np.float32)
     out = np.empty((width, BLOCK), dtype=np.float32)
@@ -134,7 +128,7 @@ def run_network(
         for low in range(0, n_edges, BLOCK):
             size = min(BLOCK, n_edges - low)
             _gather(h, a, h, z, e, low, size, inputs)
-            _block(inputs, pw1[step], pb1[step], pw2[step], pb2[step], hidden, out)
+            _block(inputs, (pw1[step], pb1[step], pw2[step], pb2[step]), hidden, out)
             for b in range(size):
                 s, t = a[low + b], z[low + b]
                 for k in range(width):
@@ -145,7 +139,7 @@ def run_network(
         for low in range(0, n_nodes, BLOCK):
             size = min(BLOCK, n_nodes - low)
             _gather(h, every, arriving, every, leaving, low, size, inputs)
-            _block(inputs, qw1[step], qb1[step], qw2[step], qb2[step], hidden, out)
+            _block(inputs, (qw1[step], qb1[step], qw2[step], qb2[step]), hidden, out)
             for b in range(size):
                 for k in range(width):
                     h[low + b, k] += out[k, b]
@@ -153,7 +147,7 @@ def run_network(
     for low in range(0, n_edges, BLOCK):
         size = min(BLOCK, n_edges - low)
         _gather(h, a, h, z, e, low, size, inputs)
-        _block(inputs, cw1, cb1, cw2, cb2, hidden, out[:1])
+        _block(inputs, classify, hidden, out[:1])
         for b in range(size):
             scores[low + b] = ONE / (ONE + np.exp(-out[0, b]))
     return scores

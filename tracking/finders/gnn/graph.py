@@ -13,7 +13,7 @@ import torch
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, check_same_event, find_edges
-from seeding.hits import Hits, check_hits
+from seeding.hits import Hits, check_modules
 from seeding.references import WindowOptions, window
 from seeding.table import is_straight, max_curvature
 from smartpix.compiled import njit
@@ -112,7 +112,7 @@ def make_features(
     Raises:
         InputError: the edges are not of these hits, or the support not of these edges.
     """
-    check_hits(hits, detector, "features")
+    check_modules(hits, detector, "features")
     check_same_event(hits, edges, "features")
     if support.shape != (len(edges), 2):
         raise InputError(
