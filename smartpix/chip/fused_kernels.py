@@ -198,19 +198,15 @@ def run_fixed(
             )
         if front == COLUMNS or of_columns or of_rows:
             for b in range(high - low):
-                pixels = slice(begin[b], begin[b + 1])
                 n = begin[b + 1] - begin[b]
+                places, codes = where[begin[b] : begin[b + 1]], code[begin[b] : begin[b + 1]]
                 if of_columns or (of_rows and front != COLUMNS):
-                    projections(
-                        n, where[pixels], code[pixels], n_rows, n_columns, of_columns, of_rows,
-                        rows[b, n_front:],
-                    )  # fmt: skip
+                    projections(n, places, codes, n_rows, n_columns, of_columns, of_rows, rows[b, n_front:])
                 if front == COLUMNS:
                     sums = rows[b, rows_at : rows_at + len(unwanted)] if of_rows else unwanted
                     _columns(
-                        n, where[pixels], code[pixels], n_rows, n_columns, first, first_bias, cuts, rows[b],
-                        sums, line,
-                    )  # fmt: skip
+                        n, places, codes, n_rows, n_columns, first, first_bias, cuts, rows[b], sums, line
+                    )
             # The convolution has filled its part for all clusters at once.
             for i in range(n_front if front == CONVOLUTION else 0, n_inputs):
                 for b in range(BLOCK):
