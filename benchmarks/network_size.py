@@ -14,11 +14,10 @@ import json
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
+from tracking.bench.finding import find_in_turn, load_sample, median_ms
+from tracking.bench.judgement import judge, rates
 from tracking.bench.seeding_sample import simulated
-from tracking.bench.tracks import judged, load, rates, run_chain
-from tracking.chain import Chain
+from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.network import load_network
 from tracking.options import RunOptions
 
@@ -30,17 +29,16 @@ def main(weights: list[str], events: str | None) -> None:
     """Measure the networks of some weights."""
     with tempfile.TemporaryDirectory() as folder:
         path = events or simulated(200, N_EVENTS, SEED, Path(folder))
-        chain, sample = load(path, N_EVENTS, RunOptions())
-        chains = {Path(w).stem: Chain.for_header(chain.header, RunOptions(gnn=w)) for w in weights}
-        for one in chains.values():
-            run_chain(one, sample[:1])
-        runs = {name: [] for name in chains}
-        for _ in range(REPEATS):
-            for name, one in chains.items():
-                runs[name].append(run_chain(one, sample))
-    result = {"n_events": len(sample), "networks": {}}
+        sample = load_sample(path, N_EVENTS)
+        header = sample.header
+        finders = {
+            Path(w).stem: GraphFinder.for_detector(header.detector, header.field, RunOptions(gnn=w))
+            for w in weights
+        }
+        runs = find_in_turn(finders, sample, print, REPEATS)
+    result = {"n_events": len(sample.events), "networks": {}}
     for (name, some), path in zip(runs.items(), weights, strict=True):
-        network, made = load_network(path), rates(judged(sample, some[0][0]))
+        network, made = load_network(path), rates(judge(sample.events, some[0].tracks))
         description = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
         result["networks"][name] = {
             **{key: description["options"][key] for key in ("hidden", "passes", "screen", "epochs")},
@@ -49,10 +47,8 @@ def main(weights: list[str], events: str | None) -> None:
                 key: made[key]
                 for key in ("efficiency", "fake_rate", "duplicate_rate", "n_findable", "n_tracks")
             },
-            "ms_graph": float(np.median([run[1]["graph"] for run in some])),
-            "ms_after_estimates": float(
-                np.median([sum(v for k, v in run[1].items() if k != "estimate") for run in some])
-            ),
+            "ms_graph": median_ms(some)["graph"],
+            "ms_after_estimates": sum(median_ms(some).values()),
         }
         assert sum(p.numel() for p in network.parameters()) == description["metrics"]["parameters"]
     (ROOT / "benchmarks" / "results" / "network-size.json").write_text(

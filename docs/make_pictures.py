@@ -12,8 +12,7 @@ from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
-from tracking.bench.tracks import Event, load
-from tracking.options import RunOptions
+from tracking.bench.finding import Event, load_sample
 from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
 
 OPTIONS = ConeOptions()
@@ -35,8 +34,8 @@ def source_of(event: Event) -> tuple[int, int]:
 
 def draw(path: Path, events: str) -> None:
     """Both panels."""
-    chain, sample = load(events, 1, RunOptions())
-    event, detector, field = sample[0], chain.header.detector, chain.header.field
+    sample = load_sample(events, 1)
+    event, detector, field = sample.events[0], sample.header.detector, sample.header.field
     source, true = source_of(event)
     hits, pairs = event.hits, layer_pairs(detector)
     searched = window(hits, detector, pairs, field, WindowOptions())

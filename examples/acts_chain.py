@@ -34,18 +34,13 @@ from smartpix.schema import check
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate
 from smartpix.simulate.generate import GenerateOptions
-from tracking.acts.event import (
-    ActsDetector,
-    acts_detector,
-    as_tracks,
-    fitting_algorithm,
-    measurement_sources,
-    track_parameters,
-    track_rows,
-)
+from tracking.acts.event import fitted_tracks, fitting_algorithm, measurement_sources
 from tracking.acts.reference import LOOSE, TUNED, ActsOptions
 from tracking.acts.seeder import ESTIMATES, SEEDER, SeederOptions, cone_seeder
-from tracking.bench.tracks import Event, Found, judged, rates
+from tracking.acts.setup import ActsSetup, acts_setup
+from tracking.bench.finding import Event
+from tracking.bench.judgement import judge, rates
+from tracking.finders.tracks import Tracks
 from tracking.metrics import event_truth
 
 WITH_CONES = LOOSE
@@ -76,7 +71,7 @@ class Way:
 class Outcome:
     """Of all events: tracks, mean ms by stage, seeds."""
 
-    found: list[Found]
+    found: list[Tracks]
     ms: dict[str, float]
     n_seeds: int
 
@@ -109,13 +104,13 @@ def own_seeding(acts: Any, field: float) -> Callable[..., str]:
     return add
 
 
-def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], way: Way) -> Outcome:
+def reconstruct(acts: Any, head: Header, place: ActsSetup, events: Sequence[Event], way: Way) -> Outcome:
     """ACTS's chain from measurements to tracks."""
     from acts.examples import reconstruction as chain
 
     examples, options = acts.examples, way.options
     hits = [event.hits for event in events]
-    found: list[Found] = []
+    found: list[Tracks] = []
     n_seeds: list[int] = []
 
     def no_truth(event: int) -> tuple[Any, ...]:
@@ -129,9 +124,7 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
 
     def take(event: int, seeds: Any, tracks: Any) -> tuple[()]:
         n_seeds.append(len(seeds))
-        found.append(
-            Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks))
-        )
+        found.append(fitted_tracks(acts, tracks, hits[event]))
         return ()
 
     def add(s: Any) -> None:
@@ -185,21 +178,19 @@ def reconstruct(acts: Any, head: Header, place: ActsDetector, events: Sequence[E
 
 
 def fit(
-    acts: Any, head: Header, place: ActsDetector, events: Sequence[Event], propose: Callable[..., str]
+    acts: Any, head: Header, place: ActsSetup, events: Sequence[Event], propose: Callable[..., str]
 ) -> Outcome:
     """The graph network's tracks, fitted by ACTS: seeds and proto tracks, parameters from the seeds, Kalman
     filter.
     """
     examples, level = acts.examples, acts.logging.FATAL
     hits = [event.hits for event in events]
-    found: list[Found] = []
+    found: list[Tracks] = []
     n_seeds: list[int] = []
 
     def take(event: int, seeds: Any, tracks: Any) -> tuple[()]:
         n_seeds.append(len(seeds))
-        found.append(
-            Found(as_tracks([track_rows(acts, t, hits[event]) for t in tracks]), track_parameters(tracks))
-        )
+        found.append(fitted_tracks(acts, tracks, hits[event]))
         return ()
 
     def add(s: Any) -> None:
@@ -257,7 +248,7 @@ def compared(
     for name, of_way in outcomes.items():
         first = of_way[0]
         result[name] = {f"{stage}_ms": float(np.median([o.ms[stage] for o in of_way])) for stage in first.ms}
-        result[name] |= {"n_seeds": first.n_seeds} | rates(judged(events, first.found))
+        result[name] |= {"n_seeds": first.n_seeds} | rates(judge(events, first.found))
     return result
 
 
@@ -283,7 +274,7 @@ def run(
     acts = import_acts()
     report(f"simulating {n_events} events of pile-up {pileup}")
     head, events, ms_estimates = simulate_events(n_events, pileup, seed)
-    place = acts_detector(acts, head.detector, head.field)
+    place = acts_setup(acts, head.detector, head.field)
 
     def hits(event: int) -> Hits:
         # Made again, so that what comes after the estimates is in the time.

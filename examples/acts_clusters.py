@@ -34,10 +34,10 @@ from smartpix.estimate.shape import ShapeEstimator
 from smartpix.extras import import_acts
 from smartpix.io.events import Header, iterate
 from tracking.acts.clusters import length_hits
-from tracking.acts.event import acts_detector
 from tracking.acts.reference import TUNED
 from tracking.acts.seeder import ESTIMATES, SEEDER, cone_seeder
-from tracking.bench.tracks import Event
+from tracking.acts.setup import acts_setup
+from tracking.bench.finding import Event
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
 
@@ -137,7 +137,7 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
     estimator = choose_estimator(head, "shape", shape=str(own))
     clusters = [record["clusters"] for _, record in records]
     estimates = [estimate(c, head, estimator) for c in clusters]
-    place = acts_detector(acts, head.detector, head.field)
+    place = acts_setup(acts, head.detector, head.field)
     makers: dict[str, Callable[[int], Hits]] = {
         "own": lambda k: make_hits(clusters[k], estimates[k], head.detector),
         "lengths": lambda k: of_lengths(clusters[k], head),

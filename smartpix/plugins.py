@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from smartpix.schema import InputError, one_line
 
-__all__ = ["load_plugin", "plugins"]
+__all__ = ["entry_words", "load_plugin", "plugins"]
 
 T = TypeVar("T")
 
@@ -46,8 +46,7 @@ def load_plugin(entry: EntryPoint, kind: type[T]) -> T:
     Raises:
         InputError: it cannot be imported, or is something else.
     """
-    where = f"package {_package(entry)}: its entry point '{entry.name} = {entry.value}' ({entry.group})"
-    fix = "mend or uninstall the package"
+    where, fix = entry_words(entry), "mend or uninstall the package"
     try:
         value = entry.load()
     # Whatever the package raises as it is imported: it is another's code, and one line must name it.
@@ -59,6 +58,11 @@ def load_plugin(entry: EntryPoint, kind: type[T]) -> T:
     if (name := getattr(value, "name", entry.name)) != entry.name:
         raise InputError(f"{where} must be named '{entry.name}' and is named '{name}'; {fix}")
     return value
+
+
+def entry_words(entry: EntryPoint) -> str:
+    """What messages call an entry point: its package, its name and value, its group."""
+    return f"package {_package(entry)}: its entry point '{entry.name} = {entry.value}' ({entry.group})"
 
 
 def _package(entry: EntryPoint) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import awkward as ak
 import numpy as np
@@ -15,27 +15,33 @@ import torch
 from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.kernels import search
-from seeding.seeds import Seeds, find_seeds
+from seeding.seeds import Seeds
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator, estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
+from smartpix.estimate.mdn import MdnEstimator
+from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
-from smartpix.layers import LayerPairs, layer_pairs
+from smartpix.layers import LayerPairs
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
+from tracking.finders.clock import StageClock
+from tracking.finders.gnn import finder as graph_finder
+from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
-from tracking.finders.gnn.graph import candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
-from tracking.finders.paths import Tracks, build_tracks, layer_ranks
+from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
 
-__all__ = ["STAGES", "Chain", "EventResult"]
+__all__ = ["STAGES", "WINDOW", "Chain", "EventResult", "chain_finder", "window_finder"]
 
 log = logging.getLogger(__name__)
 
-STAGES = ("estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex")
+STAGES = ("estimate", "hits", *graph_finder.STAGES, "fit", "vertex")
+WINDOW = RunOptions(graph="window", gnn="gnn-window")
+"""The chain on the edges of the reference window, with the network that was trained on these."""
 
 
 @one_line_and_table
@@ -64,16 +70,17 @@ class EventResult:
 @one_line_and_table
 @dataclass(frozen=True)
 class Chain:
-    """The chain, set up for files of one detector: estimator, network, layer pairs, options; warnings of what
-    does not fit.
+    """The chain, set up for files of one detector.
+
+    Attributes:
+        estimator: of the clusters' positions and directions; network: of the edges' scores.
+        warnings: of what does not fit the files.
     """
 
     header: Header
     options: RunOptions
     estimator: Estimator
     network: FusedInteractionNetwork
-    pairs: LayerPairs
-    ranks: npt.NDArray[np.int32]
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -92,71 +99,71 @@ class Chain:
             )
         torch.set_num_threads(options.threads)
         estimator = choose_estimator(header, options.estimates, **options.weights())
-        warnings = readout_untold(header)
-        if options.graph == "cone" and trained_on_others(header, estimator):
-            warnings.append(
-                "these are clusters of ACTS's own digitisation and the estimates were trained on others, so "
-                "that cones "
-                "are off; train estimates on events of yours that have truth (smartpix train shape), or do "
-                "without "
-                "(--set graph=window --set gnn=gnn-window)"
-            )
-        warnings += [
-            f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate "
-            f"alike"
-            for line in training_differs(header, estimator)
-        ]
+        warnings = _warnings(header, options, estimator)
         for line in warnings:
             report(line)
         if is_cold(search):
             log.info("compiling the kernels, which is done once and takes a minute or more")
-        pairs = layer_pairs(header.detector, skips=options.cone.skips)
-        return cls(
-            header=header,
-            options=options,
-            estimator=estimator,
-            network=fuse_network(load_network(options.gnn, options.graph)),
-            pairs=pairs,
-            ranks=layer_ranks(len(header.detector.layers), pairs),
-            warnings=tuple(warnings),
-        )
+        network = fuse_network(load_network(options.gnn, options.graph))
+        return cls(header, options, estimator, network, tuple(warnings))
+
+    # Made of the other fields, so that a chain with one of them replaced has a finder of its own.
+    @cached_property
+    def finder(self) -> GraphFinder:
+        """From hits to tracks."""
+        return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
+
+    @property
+    def pairs(self) -> LayerPairs:
+        """Layers that follow each other."""
+        return self.finder.search.pairs
 
     def event(self, event: int, clusters: ak.Array) -> EventResult:
         """Reconstruct one event from its cluster records."""
-        detector, field_, options = self.header.detector, self.header.field, self.options
-        clock = _Clock()
+        detector, options = self.header.detector, self.options
+        clock = StageClock()
         estimates = estimate(clusters, self.header, self.estimator)
         clock.lap("estimate")
         hits = make_hits(clusters, estimates, detector)
         clock.lap("hits")
-        edges = candidate_edges(
-            hits, detector, self.pairs, field_, options.graph, options.cone, options.window, options.threads
-        )
-        clock.lap("cone")
-        seeds = find_seeds(hits, edges, field_, options.cone, options.seed, options.threads)
-        clock.lap("seed")
-        features = make_features(hits, edges, seeds.support, detector, field_)
-        scores, outside = self.network.scores(features, edges), self.network.outside(features)
-        clock.lap("graph")
-        tracks = build_tracks(hits, edges, scores, self.ranks, options.build)
-        clock.lap("build")
-        helices = fit_tracks(hits, tracks, detector, field_, options.fit)
+        found = self.finder.find(hits)
+        # The finder keeps its own time, stage by stage.
+        clock.adopt(found.tracks.ms)
+        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit)
         clock.lap("fit")
         vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
         clock.lap("vertex")
-        return EventResult(event, hits, edges, seeds, scores, tracks, helices, vertices, outside, clock.ms)
+        return EventResult(
+            event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
+            found.outside, clock.ms,
+        )  # fmt: skip
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
         self.event(0, clusters)
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-        self._last = time.perf_counter()
+def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | ShapeEstimator) -> list[str]:
+    """What makes the estimates wrong for the files of a header, a line each."""
+    lines = readout_untold(header)
+    # The window's edges do not use the directions, so that these may be off.
+    if options.graph == "cone" and trained_on_others(header, estimator):
+        lines.append(
+            "these are clusters of ACTS's own digitisation and the estimates were trained on others, so that "
+            "cones are off; train estimates on events of yours that have truth (smartpix train shape), or do "
+            "without (--set graph=window --set gnn=gnn-window)"
+        )
+    return lines + [
+        f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate alike"
+        for line in training_differs(header, estimator)
+    ]
 
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.ms[name] = 1e3 * (now - self._last)
-        self._last = now
+
+def chain_finder(header: Header) -> GraphFinder:
+    """The chain's finder as it is by default: the entry ``chain`` of :mod:`tracking.finders.finder`."""
+    return GraphFinder.for_detector(header.detector, header.field, RunOptions())
+
+
+def window_finder(header: Header) -> GraphFinder:
+    """The same with the window's edges in the cones' place: the entry ``window``."""
+    return GraphFinder.for_detector(header.detector, header.field, WINDOW)

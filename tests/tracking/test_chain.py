@@ -196,7 +196,7 @@ def test_unknown_estimates_and_weights_are_refused(files, options):
 
 
 def test_the_chain_ranks_the_layers_of_its_detector(chain):
-    assert np.all(chain.ranks[chain.pairs.inner] < chain.ranks[chain.pairs.outer])
+    assert np.all(chain.finder.ranks[chain.pairs.inner] < chain.finder.ranks[chain.pairs.outer])
     for name in ("inner", "outer", "skipped"):
         np.testing.assert_array_equal(getattr(chain.pairs, name), getattr(toys.pairs(), name))
 

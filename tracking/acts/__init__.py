@@ -7,25 +7,29 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from tracking.acts.clusters import cluster_hits
     from tracking.acts.event import (
-        acts_detector,
-        as_tracks,
+        fitted_tracks,
         fitting_algorithm,
         measurement_sources,
         point_source,
+        proto_tracks,
         track_rows,
     )
-    from tracking.acts.reference import ActsOptions, acts_fits, acts_tracks
-    from tracking.acts.seeder import SeederOptions, cone_seeder, proto_tracks, seed_container, track_triplets
+    from tracking.acts.fits import acts_fits
+    from tracking.acts.reference import ActsFinder, ActsOptions, acts_tracks
+    from tracking.acts.seeder import SeederOptions, cone_seeder, seed_container, track_triplets
+    from tracking.acts.setup import ActsSetup, acts_setup
 
 __all__ = [
+    "ActsFinder",
     "ActsOptions",
+    "ActsSetup",
     "SeederOptions",
-    "acts_detector",
     "acts_fits",
+    "acts_setup",
     "acts_tracks",
-    "as_tracks",
     "cluster_hits",
     "cone_seeder",
+    "fitted_tracks",
     "fitting_algorithm",
     "measurement_sources",
     "point_source",
@@ -38,7 +42,9 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     clusters="cluster_hits",
-    event="acts_detector as_tracks fitting_algorithm measurement_sources point_source track_rows",
-    reference="ActsOptions acts_fits acts_tracks",
-    seeder="SeederOptions cone_seeder proto_tracks seed_container track_triplets",
+    event="fitted_tracks fitting_algorithm measurement_sources point_source proto_tracks track_rows",
+    fits="acts_fits",
+    reference="ActsFinder ActsOptions acts_tracks",
+    seeder="SeederOptions cone_seeder seed_container track_triplets",
+    setup="ActsSetup acts_setup",
 )

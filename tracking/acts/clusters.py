@@ -22,7 +22,7 @@ from smartpix.estimate.base import Estimate
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
-from tracking.acts.event import module_ids
+from tracking.acts.setup import module_ids
 from tracking.finders.gnn.graph import WIDE
 
 __all__ = ["cluster_hits", "length_hits", "length_slopes"]

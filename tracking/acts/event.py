@@ -1,6 +1,4 @@
-"""Our detector and hits as ACTS takes them, and its tracks as ours: for the plug-in, the reference and the
-fits.
-"""
+"""Our hits as ACTS takes them, and its tracks as ours: for the plug-in, the reference and the fits."""
 
 from __future__ import annotations
 
@@ -15,18 +13,22 @@ import numpy.typing as npt
 from seeding.acts import algorithm_of, space_points
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.schema import InputError
-from tracking.finders.paths import Tracks
+from tracking.acts.setup import ActsSetup
+from tracking.finders.tracks import Tracks
 
 __all__ = [
-    "ActsDetector", "ActsParameters", "acts_detector", "as_tracks", "fitting_algorithm", "local_measurements",
-    "measurement_sources", "module_ids", "point_source", "proto_tracks", "track_parameters", "track_rows",
-]  # fmt: skip
+    "ActsParameters",
+    "fitted_tracks",
+    "fitting_algorithm",
+    "local_measurements",
+    "measurement_sources",
+    "point_source",
+    "proto_tracks",
+    "track_parameters",
+    "track_rows",
+]
 
 Floats = npt.NDArray[np.float64]
-
-SAME_MODULE = 1e-3
-"""Largest difference in mm between a module of the table and ACTS's."""
 
 
 @dataclass(frozen=True)
@@ -51,79 +53,6 @@ class ActsParameters:
     ndf: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class ActsDetector:
-    """ACTS's generic detector for a module table.
-
-    Attributes:
-        generic: ACTS's detector, which owns the modules; geometry: its tracking geometry; field: ACTS's.
-        ids: (M,) geometry id of each module of the table.
-    """
-
-    generic: Any
-    geometry: Any
-    field: Any
-    ids: list[Any]
-
-
-def module_ids(acts: Any, detector: Detector) -> list[Any]:
-    """(M,) ACTS's geometry id of each module of a table."""
-    columns = [
-        np.asarray(detector.columns[name]).astype(int).tolist()
-        for name in ("volume_id", "layer_id", "module_id")
-    ]
-    return [acts.GeometryIdentifier(volume=v, layer=k, sensitive=m) for v, k, m in zip(*columns, strict=True)]
-
-
-def acts_detector(acts: Any, detector: Detector, field: float) -> ActsDetector:
-    """ACTS's generic detector with our modules on it.
-
-    Args:
-        detector: ACTS's generic detector with any sensor; field: along z in T, not 0.
-
-    Raises:
-        InputError: no field, or modules that ACTS's generic detector has not.
-    """
-    if field == 0:
-        raise InputError("ACTS: the field is 0, and its parameters of a seed need one")
-    examples = acts.examples
-    generic = examples.GenericDetector(examples.GenericDetector.Config(logLevel=acts.logging.WARNING))
-    geometry = generic.trackingGeometry()
-    surfaces: dict[int, Any] = {}
-    geometry.visitSurfaces(lambda surface: surfaces.setdefault(surface.geometryId.value, surface))
-    ids = module_ids(acts, detector)
-    # ACTS's local axes are the table's u and v: three corners of a module must be the same points in both.
-    context, forward = acts.GeometryContext.dangerouslyDefaultConstruct(), acts.Vector3(0, 0, 1)
-    corners = [
-        np.column_stack([u * detector.half_y, v * detector.half_x]) for u, v in ((1, 1), (-1, 1), (1, -1))
-    ]
-    points = [_to_global(detector, corner) for corner in corners]
-    for k, identifier in enumerate(ids):
-        surface = surfaces.get(identifier.value)
-        if surface is None or any(
-            np.abs(
-                np.array([*surface.localToGlobal(context, acts.Vector2(*corner[k]), forward)]) - point[k]
-            ).max()
-            > SAME_MODULE
-            for corner, point in zip(corners, points, strict=True)
-        ):
-            name = [identifier.volume, identifier.layer, identifier.sensitive]
-            raise InputError(
-                f"ACTS: module {name} (volume, layer, module) is not where ACTS's generic detector has it; "
-                f"`smartpix detector` "
-                "writes a table of that detector"
-            )
-    return ActsDetector(
-        generic, geometry, acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T)), ids
-    )
-
-
-def _to_global(detector: Detector, corner: Floats) -> Floats:
-    """Points (M, 2) along each module's u and v in the global frame (M, 3), mm."""
-    local = np.column_stack([detector.v_sign * corner[:, 1], detector.u_sign * corner[:, 0]])
-    return detector.to_global(np.arange(len(detector)), local)
-
-
 def local_measurements(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
     """Positions (N, 2) along the modules' u and v in mm, which are ACTS's local axes, and their variances (N,
     2).
@@ -135,9 +64,7 @@ def local_measurements(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
     ]
 
 
-def measurement_sources(
-    acts: Any, events: Sequence[Hits], detector: Detector, setup: ActsDetector
-) -> list[Any]:
+def measurement_sources(acts: Any, events: Sequence[Hits], detector: Detector, setup: ActsSetup) -> list[Any]:
     """Algorithms that put ``measurements`` and ``measurement_subset`` (all of them) on the white board.
 
     Measurement k is row k of the event's hits.
@@ -170,7 +97,7 @@ def measurement_sources(
     ]
 
 
-def point_source(acts: Any, events: Sequence[Hits], setup: ActsDetector) -> Any:
+def point_source(acts: Any, events: Sequence[Hits], setup: ActsSetup) -> Any:
     """An algorithm that puts space points of all hits, in their order, on the white board as ``points``."""
     link = acts.examples.IndexSourceLink
 
@@ -195,7 +122,7 @@ def proto_tracks(acts: Any, tracks: Tracks) -> Any:
 
 
 def fitting_algorithm(
-    acts: Any, setup: ActsDetector, proto_tracks_key: str, parameters_key: str, output: str = "fitted"
+    acts: Any, setup: ActsSetup, proto_tracks_key: str, parameters_key: str, output: str = "fitted"
 ) -> Any:
     """ACTS's Kalman filter and smoother on proto tracks of ``measurements``: scattering and energy loss of
     pions, at the z axis.
@@ -238,9 +165,7 @@ def track_parameters(tracks: Any) -> ActsParameters:
     return ActsParameters(d0, z0, phi, theta, qop, covariance, chi2, ndf)
 
 
-def as_tracks(rows: list[npt.NDArray[np.int64]]) -> Tracks:
-    """Tracks of given rows of hits, with scores of 1."""
-    start = np.cumsum([0, *(len(r) for r in rows)])
-    return Tracks(
-        np.concatenate([np.zeros(0, dtype=np.int64), *rows]), start, np.ones(len(rows), dtype=np.float32)
-    )
+def fitted_tracks(acts: Any, tracks: Any, hits: Hits) -> Tracks:
+    """A container of ACTS's tracks as ours, with their parameters and scores of 1."""
+    rows = [track_rows(acts, track, hits) for track in tracks]
+    return Tracks.from_rows(rows, parameters=track_parameters(tracks))

@@ -1,47 +1,33 @@
-"""ACTS's whole reconstruction on the same hits, through pyacts: the reference the tracks are measured
-against.
+"""ACTS's whole reconstruction on the same hits, through pyacts: the reference that tracks are compared with.
 
-Seeding, parameters from seeds, combinatorial Kalman filter, greedy ambiguity resolution; and ACTS's Kalman
-fitter on tracks that were found elsewhere. Needs ``smartpix[acts]`` and hits on ACTS's generic detector.
+Seeding, parameters from seeds, combinatorial Kalman filter, greedy ambiguity resolution. Needs
+``smartpix[acts]`` and hits on ACTS's generic detector.
 """
 
 from __future__ import annotations
 
-import csv
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from seeding.acts import algorithm_of, run_timed
 from seeding.acts_reference import ALGORITHMS, seeder
 from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
-from smartpix.schema import PARAMETERS, InputError, check, check_types
-from tracking.acts.event import (
-    ActsDetector,
-    ActsParameters,
-    acts_detector,
-    as_tracks,
-    fitting_algorithm,
-    measurement_sources,
-    point_source,
-    proto_tracks,
-    track_parameters,
-    track_rows,
-)  # fmt: skip
-from tracking.finders.paths import Tracks
+from smartpix.schema import InputError, check, check_types
+from tracking.acts.event import fitted_tracks, measurement_sources, point_source
+from tracking.acts.setup import ActsSetup, acts_setup
+from tracking.finders.finder import FinderInput
+from tracking.finders.tracks import Tracks
 
-__all__ = ["LOOSE", "TUNED", "ActsFits", "ActsOptions", "ActsTracks", "acts_fits", "acts_tracks"]
+if TYPE_CHECKING:
+    from smartpix.io.events import Header
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["LOOSE", "TUNED", "ActsFinder", "ActsOptions", "acts_tracks", "loose_finder", "tuned_finder"]
 
 STAGES = {
     "seeding": ALGORITHMS["acts-grid"],
@@ -49,8 +35,6 @@ STAGES = {
     "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
 }
-START_SIGMA = (10.0, 10.0, 0.1, 0.1, 1.0)
-"""Widths of d0, z0 (mm), phi, theta, qop (1/GeV) that fits start with: far wider than what the hits say."""
 
 
 @dataclass(frozen=True)
@@ -117,65 +101,74 @@ LOOSE = replace(TUNED, max_holes=1, shared_hits=2)
 """
 
 
-class Parameters(Protocol):
-    """Anything that has the parameters of T tracks, such as :class:`tracking.fit.tracks.Helices`."""
-
-    @property
-    def d0(self) -> Floats:
-        """(T,) mm."""
-        ...
-
-    @property
-    def z0(self) -> Floats:
-        """(T,) mm."""
-        ...
-
-    @property
-    def phi(self) -> Floats:
-        """(T,) rad."""
-        ...
-
-    @property
-    def theta(self) -> Floats:
-        """(T,) rad."""
-        ...
-
-    @property
-    def qop(self) -> Floats:
-        """(T,) 1/GeV."""
-        ...
-
-
 @dataclass(frozen=True)
-class ActsTracks:
-    """What ACTS found; of each event one entry.
+class ActsFinder:
+    """ACTS's chain as a finder (:class:`tracking.finders.finder.Finder`), on one thread.
+
+    Measurements are the estimates' x and y with their variances; pyacts takes no correlation of the two.
 
     Attributes:
-        tracks: rows of the event's hits, inner first; the scores are 1.
-        parameters: of the tracks.
-        ms: mean time per event: ``seeding``, ``parameters``, ``ckf``, ``ambiguity`` and their sum ``total``,
-            as ACTS's sequencer measures them.
+        detector: of the hits; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
+        options: of the chain after the seeding; seeding: cuts instead of those of
+            :data:`seeding.acts_reference.TUNED`.
     """
 
-    tracks: list[Tracks]
-    parameters: list[ActsParameters]
-    ms: dict[str, float]
+    detector: Detector
+    field: float
+    setup: ActsSetup
+    options: ActsOptions = TUNED
+    seeding: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
+    @classmethod
+    def for_detector(
+        cls,
+        detector: Detector,
+        field: float,
+        options: ActsOptions = TUNED,
+        seeding: Mapping[str, Any] = MappingProxyType({}),
+    ) -> ActsFinder:
+        """The finder for ACTS's generic detector with any sensor, in a field along z in T.
 
-@dataclass(frozen=True)
-class ActsFits:
-    """ACTS's fits of given tracks; of each event one entry, with a row for every track.
+        Raises:
+            InputError: ACTS is not installed, no field, or modules that ACTS's generic detector has not.
+        """
+        return cls(detector, field, acts_setup(import_acts(), detector, field), options, seeding)
 
-    Attributes:
-        parameters: of the tracks; NaN where the fit failed, with ndf 0.
-        n_fitted: (T,) hits the fit used, 0 where it failed; it leaves out those on modules that it does not
-            cross.
-        ms: mean time of the fit per event.
-    """
+    def __call__(self, event: FinderInput) -> Tracks:
+        """Tracks of one event, with ACTS's parameters and the time of its own algorithms."""
+        return self.find([event.hits])[0]
 
-    parameters: list[ActsParameters]
-    n_fitted: list[npt.NDArray[np.int64]]
-    ms: float
+    def find(self, events: Sequence[Hits]) -> list[Tracks]:
+        """Tracks of events, as ACTS fits them, with scores of 1.
+
+        Their time is the mean of an event in ``seeding``, ``parameters``, ``ckf`` and ``ambiguity``, as
+        ACTS's sequencer measures it; filling the measurements from Python is not in it.
+
+        Raises:
+            InputError: no events.
+        """
+        if not len(events):
+            raise InputError("ACTS reference: no events")
+        acts = import_acts()
+        found: list[Tracks] = []
+
+        def take(event: int, tracks: Any) -> tuple[()]:
+            found.append(fitted_tracks(acts, tracks, events[event]))
+            return ()
+
+        spent = run_timed(
+            acts,
+            len(events),
+            [
+                *measurement_sources(acts, events, self.detector, self.setup),
+                point_source(acts, events, self.setup),
+                seeder(acts, self.field, "acts-grid", self.seeding),
+                *_followers(acts, self.setup, self.options),
+                algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
+            ],
+        )
+        ms = {stage: spent[name] for stage, name in STAGES.items()}
+        return [replace(tracks, ms=ms) for tracks in found]
 
 
 def acts_tracks(
@@ -184,116 +177,26 @@ def acts_tracks(
     field: float,
     options: ActsOptions = TUNED,
     seeding: Mapping[str, Any] = MappingProxyType({}),
-) -> ActsTracks:
-    """Reconstruct events with ACTS, on one thread.
-
-    Measurements are the estimates' x and y with their variances; pyacts takes no correlation of the two.
-
-    Args:
-        detector: of the hits, ACTS's generic detector with any sensor; field: along z in T, not 0.
-        options: of the chain after the seeding; seeding: cuts instead of those of
-            :data:`seeding.acts_reference.TUNED`.
+) -> list[Tracks]:
+    """Reconstruct events with ACTS: :meth:`ActsFinder.find` of a finder made for them.
 
     Raises:
-        InputError: ACTS is not installed, no events, no field, or modules that ACTS's generic detector has
-            not.
+        InputError: as :meth:`ActsFinder.for_detector` and :meth:`ActsFinder.find`.
     """
-    acts = import_acts()
-    setup = _setup(acts, events, detector, field)
-    found: list[Tracks] = []
-    parameters: list[ActsParameters] = []
-
-    def take(event: int, tracks: Any) -> tuple[()]:
-        found.append(as_tracks([track_rows(acts, track, events[event]) for track in tracks]))
-        parameters.append(track_parameters(tracks))
-        return ()
-
-    spent = run_timed(
-        acts,
-        len(events),
-        [
-            *measurement_sources(acts, events, detector, setup),
-            point_source(acts, events, setup),
-            seeder(acts, field, "acts-grid", seeding),
-            *_finders(acts, setup, options),
-            algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
-        ],
-    )
-    ms = {stage: spent[name] for stage, name in STAGES.items()}
-    return ActsTracks(found, parameters, {**ms, "total": sum(ms.values())})
+    return ActsFinder.for_detector(detector, field, options, seeding).find(events)
 
 
-def acts_fits(
-    events: Sequence[Hits],
-    tracks: Sequence[Tracks],
-    start: Sequence[Parameters],
-    detector: Detector,
-    field: float,
-) -> ActsFits:
-    """Fit given tracks with ACTS's Kalman filter and smoother: multiple scattering and energy loss of pions,
-    on one thread.
-
-    Args:
-        tracks: of each event; start: parameters of each event's tracks near which the fit starts, such as
-            :class:`tracking.fit.tracks.Helices`; only their values count, they get the widths of
-                ``START_SIGMA``.
-        detector, field: as for :func:`acts_tracks`.
-
-    Raises:
-        InputError: ACTS is not installed, no events, no field, modules that ACTS's generic detector has not,
-            or tracks and parameters that are not of the same number as events and tracks.
-    """
-    acts = import_acts()
-    setup = _setup(acts, events, detector, field)
-    if [len(t) for t in tracks] != [len(s.d0) for s in start] or len(tracks) != len(events):
-        raise InputError(
-            f"ACTS reference: {len(events)} events, tracks of {len(tracks)} and parameters of {len(start)}, "
-            f"or numbers of tracks "
-            "that differ; give one of each for every event, and parameters of every track"
-        )
-    examples, level = acts.examples, acts.logging.FATAL
-    parameters: list[ActsParameters] = []
-    n_fitted: list[npt.NDArray[np.int64]] = []
-
-    def propose(event: int) -> tuple[Any]:
-        return (proto_tracks(acts, tracks[event]),)
-
-    def take(event: int, fitted: Any) -> tuple[()]:
-        rows = [track_rows(acts, track, events[event]) for track in fitted]
-        place = _places(rows, tracks[event].rows())
-        parameters.append(_spread(track_parameters(fitted), place, len(tracks[event])))
-        n_fitted.append(np.bincount(place, [len(r) for r in rows], len(tracks[event])).astype(np.int64))
-        return ()
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Python cannot fill a container of parameters, so they take the way through files; reading is not in
-        # the time.
-        for event, values in enumerate(start):
-            _write_start(Path(folder) / f"event{event:09d}-start.csv", values)
-        reader = examples.CsvTrackParameterReader(
-            level=level, inputDir=folder, inputStem="start", outputTrackParameters="parameters"
-        )
-        spent = run_timed(
-            acts,
-            len(events),
-            [
-                *measurement_sources(acts, events, detector, setup),
-                algorithm_of(acts, "Propose", propose, writes=[("proposed", examples.ProtoTrackContainer)]),
-                fitting_algorithm(acts, setup, "proposed", "parameters"),
-                algorithm_of(acts, "Sink", take, reads=[("fitted", examples.ConstTrackContainer)]),
-            ],
-            [reader],
-        )  # fmt: skip
-    return ActsFits(parameters, n_fitted, spent["TrackFittingAlgorithm"])
+def tuned_finder(header: Header) -> ActsFinder:
+    """ACTS as :data:`TUNED`: the entry ``acts-tuned`` of :mod:`tracking.finders.finder`."""
+    return ActsFinder.for_detector(header.detector, header.field, TUNED)
 
 
-def _setup(acts: Any, events: Sequence[Hits], detector: Detector, field: float) -> ActsDetector:
-    if not len(events):
-        raise InputError("ACTS reference: no events")
-    return acts_detector(acts, detector, field)
+def loose_finder(header: Header) -> ActsFinder:
+    """ACTS as :data:`LOOSE`: the entry ``acts-loose``."""
+    return ActsFinder.for_detector(header.detector, header.field, LOOSE)
 
 
-def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
+def _followers(acts: Any, setup: ActsSetup, options: ActsOptions) -> list[Any]:
     """Parameters of ``seeds``, Kalman filter on ``measurement_subset``, ambiguity resolution into
     ``resolved``.
     """
@@ -337,41 +240,3 @@ def _finders(acts: Any, setup: ActsDetector, options: ActsOptions) -> list[Any]:
             nMeasurementsMin=options.min_hits,
         ),
     ]  # fmt: skip
-
-
-def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Which of the given tracks each fitted one is: ACTS keeps their order and leaves out those that
-    failed.
-    """
-    places, k = [], 0
-    for rows in fitted:
-        while not np.isin(rows, given[k]).all():
-            k += 1
-        places.append(k)
-        k += 1
-    return np.array(places, dtype=np.int64)
-
-
-def _spread(values: ActsParameters, place: npt.NDArray[np.int64], n: int) -> ActsParameters:
-    """Parameters of ``n`` tracks of which those at ``place`` are known."""
-    spread = {}
-    for column in fields(values):
-        known = getattr(values, column.name)
-        spread[column.name] = np.full(
-            (n, *known.shape[1:]), 0 if known.dtype.kind == "i" else np.nan, dtype=known.dtype
-        )
-        spread[column.name][place] = known
-    return ActsParameters(**spread)
-
-
-def _write_start(path: Path, start: Parameters) -> None:
-    """Write a table of ACTS's CsvTrackParameterReader."""
-    values = np.column_stack([getattr(start, name) for name in PARAMETERS])
-    variances = np.broadcast_to(np.square(START_SIGMA), values.shape)
-    pairs = [f"cov_{a}{b}" for a in PARAMETERS for b in PARAMETERS if a != b]
-    header = ["trackId", *PARAMETERS, *(f"var_{name}" for name in PARAMETERS), *pairs]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(header)
-        for k, row in enumerate(np.column_stack([values, variances]).tolist()):
-            table.writerow([k, *row, *[0.0] * len(pairs)])

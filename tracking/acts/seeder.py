@@ -15,17 +15,14 @@ import numpy.typing as npt
 
 from seeding.acts import algorithm_of
 from seeding.hits import Hits
-from seeding.seeds import find_seeds
 from seeding.table import max_curvature
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
-from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError, check, check_types
-from tracking.acts.event import SAME_MODULE, as_tracks, proto_tracks
-from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
-from tracking.finders.gnn.graph import candidate_edges, make_features
-from tracking.finders.gnn.network import load_network
-from tracking.finders.paths import Tracks, build_tracks, layer_ranks
+from tracking.acts.event import proto_tracks
+from tracking.acts.setup import POSITION_TOLERANCE
+from tracking.finders.gnn.finder import GraphFinder, GraphSearch
+from tracking.finders.tracks import Tracks
 from tracking.options import RunOptions, from_mapping
 
 __all__ = [
@@ -44,8 +41,10 @@ Ints = npt.NDArray[np.int64]
 ESTIMATES, SEEDER = "ConeEstimates", "ConeSeeder"
 """Names of the algorithms in ACTS's sequencer and its ``timing.csv``: making the hits, and hits to seeds."""
 SEEDS = ("cones", "tracks")
-FAR = 1.0
-"""Farther than this (mm) a space point is not the hit its source link names."""
+LINK_TOLERANCE = 1.0
+"""Farther than this (mm) a space point is not the hit its source link names. It is wide, since ACTS's
+measurements need not lie exactly where the estimates do.
+"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def cone_seeder(
             raise InputError(
                 f"cone_seeder: proto tracks '{proto_track_key}' need seeds 'tracks' and not '{chosen.seeds}'"
             )
-        finder = _Finder.make(detector, field, chosen)
+        seeder = _Seeder.make(detector, field, chosen)
         waiting: dict[int, Hits] = {}
 
         def prepare(event: int, *read: Any) -> tuple[()]:
@@ -126,14 +125,14 @@ def cone_seeder(
         def find(event: int, points: Any) -> tuple[Any, ...]:
             of_event = waiting.pop(event)
             rows = hits_of_points(acts, points, of_event)
-            triplets, found = finder.triplets(
+            triplets, found = seeder.triplets(
                 of_event if rows is None else of_event.take(rows), one_a_track=bool(proto_track_key)
             )
             made = (seed_container(acts, points, triplets),)
             if not proto_track_key:
                 return made
             measurements = found if rows is None else [rows[track] for track in found]
-            return (*made, proto_tracks(acts, as_tracks(measurements)))
+            return (*made, proto_tracks(acts, Tracks.from_rows(measurements)))
 
         writes = [(outputSeeds, acts.SeedContainer)]
         if proto_track_key:
@@ -148,37 +147,27 @@ def cone_seeder(
 
 
 @dataclass(frozen=True)
-class _Finder:
-    """What is the same for all events."""
+class _Seeder:
+    """What is the same for all events; ``finder`` is None for seeds of cones, which need no network."""
 
-    detector: Detector
-    field: float
     options: SeederOptions
-    pairs: LayerPairs
-    network: FusedInteractionNetwork | None
-    ranks: npt.NDArray[np.int32]
+    search: GraphSearch
+    finder: GraphFinder | None
 
     @classmethod
-    def make(cls, detector: Detector, field: float, options: SeederOptions) -> _Finder:
+    def make(cls, detector: Detector, field: float, options: SeederOptions) -> _Seeder:
         run = options.run
-        pairs = layer_pairs(detector, skips=run.cone.skips)
-        network = fuse_network(load_network(run.gnn, run.graph)) if options.seeds == "tracks" else None
-        return cls(detector, field, options, pairs, network, layer_ranks(len(detector.layers), pairs))
+        if options.seeds == "tracks":
+            finder = GraphFinder.for_detector(detector, field, run)
+            return cls(options, finder.search, finder)
+        return cls(options, GraphSearch.for_detector(detector, field, run, run.seed, run.threads), None)
 
     def triplets(self, hits: Hits, one_a_track: bool) -> tuple[Ints, list[Ints]]:
         """Seeds (S, 3), rows of the hits, and with ``one_a_track`` the hits of the track of each."""
-        run = self.options.run
-        edges = candidate_edges(
-            hits, self.detector, self.pairs, self.field, run.graph, run.cone, run.window, run.threads
-        )
-        seeds = find_seeds(hits, edges, self.field, run.cone, run.seed, run.threads)
-        if self.network is None:
-            triplets = seeds.hits.astype(np.int64)
+        if self.finder is None:
+            triplets = self.search.seeds(hits, self.search.edges(hits)).hits.astype(np.int64)
             return triplets[self._accepted(hits.position[triplets])], []
-        scores = self.network.scores(
-            make_features(hits, edges, seeds.support, self.detector, self.field), edges
-        )
-        tracks = build_tracks(hits, edges, scores, self.ranks, run.build)
+        tracks = self.finder.find(hits).tracks
         triplets, track = track_triplets(tracks, hits.layer)
         good = self._accepted(hits.position[triplets])
         triplets, track = triplets[good], track[good]
@@ -199,7 +188,7 @@ class _Finder:
         )
         radius = np.hypot(x, y)
         rise, run = np.abs(points[:, 2, 2] - points[:, 0, 2]), np.abs(radius[:, 2] - radius[:, 0])
-        soft = 2 * np.abs(area) > max_curvature(self.field, max(self.options.min_pt, 1e-6)) * sides
+        soft = 2 * np.abs(area) > max_curvature(self.search.field, max(self.options.min_pt, 1e-6)) * sides
         return np.asarray(~soft & (rise < self.options.max_cot_theta * run))
 
 
@@ -211,14 +200,14 @@ def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
         InputError: a source link names no hit, or one that lies elsewhere.
     """
     at = np.column_stack([points.x, points.y, points.z]).astype(np.float64)
-    if len(at) == len(hits) and np.abs(at - hits.position).max(initial=0.0) < SAME_MODULE:
+    if len(at) == len(hits) and np.abs(at - hits.position).max(initial=0.0) < POSITION_TOLERANCE:
         return None
     link = acts.examples.IndexSourceLink.fromSourceLink
     rows = np.fromiter((link(next(iter(point.sourceLinks))).index() for point in points), np.int64, len(at))
     away = np.inf
     if rows.max(initial=-1) < len(hits):
         away = np.linalg.norm(at - hits.position[rows], axis=1).max(initial=0.0)
-    if away > FAR:
+    if away > LINK_TOLERANCE:
         raise InputError(
             f"cone_seeder: space points do not lie where the {len(hits)} hits of their source links do "
             f"({away:.3g} mm off); hits "

@@ -26,7 +26,9 @@ from smartpix.simulate.generate import GenerateOptions
 from tracking.bench.clock import time_in_turn
 from tracking.bench.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
+from tracking.finders.gnn.finder import GraphFinder
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
+from tracking.options import RunOptions
 
 __all__ = [
     "SIGMA_SCALES",
@@ -268,20 +270,11 @@ def network_cost(sample: Sample) -> dict[str, float]:
     """Microseconds of graph and scores per edge of the first event's cones, and what the window's further
     edges would cost.
     """
-    from tracking.finders.gnn.fused import fuse_network
-    from tracking.finders.gnn.graph import make_features
-    from tracking.finders.gnn.network import load_network
-
     event = sample.events[0]
     hits = event.hits["mdn"]
+    finder = GraphFinder.for_detector(sample.detector, sample.field, RunOptions())
     edges, seeds = edges_and_seeds(sample, hits)
-    network = fuse_network(load_network("gnn"))
-
-    def scored() -> Any:
-        features = make_features(hits, edges, seeds.support, sample.detector, sample.field)
-        return network.scores(features, edges)
-
-    times, _ = time_in_turn({"gnn": scored}, REPEATS)
+    times, _ = time_in_turn({"gnn": lambda: finder.scores(hits, edges, seeds)}, REPEATS)
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
     per_edge = 1e3 * times["gnn"] / len(edges)
     return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import ConeOptions
-from seeding.edges import Edges, find_edges
+from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
-from seeding.seeds import SeedOptions, Seeds, find_seeds
+from seeding.seeds import Seeds
 from smartpix.estimate.base import Estimate, estimate, truth_targets
 from smartpix.estimate.choose import choose_estimator
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
+from tracking.finders.gnn.finder import GraphSearch
 from tracking.metrics import EventTruth, event_truth
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Sample:
     pairs: LayerPairs
     events: Sequence[BenchEvent]
 
+    def search(self, cone: ConeOptions, threads: int = 1) -> GraphSearch:
+        """The search for edges and seeds on these events."""
+        return GraphSearch(self.detector, self.field, self.pairs, cone=cone, threads=threads)
+
 
 def load_events(
     files: Sequence[str | Path], limit: int, estimators: Sequence[str] = ("mdn", "shape")
@@ -85,6 +90,7 @@ def load_events(
             name: make_hits(clusters, estimate(clusters, header, e), detector) for name, e in chosen.items()
         }
         target, has = truth_targets(clusters)
+        # Rows and positions are those of any estimator; the true directions replace its own.
         measured = next(iter(hits.values()))
         known = np.flatnonzero(has & np.isfinite(target).all(axis=1))
         hits["truth"] = with_directions(measured, known, target[known, 2:], TRUTH_SIGMA)
@@ -112,9 +118,9 @@ def with_directions(
 
 def edges_and_seeds(sample: Sample, hits: Hits, threads: int = 1, scale: float = 1.0) -> tuple[Edges, Seeds]:
     """Edges and seeds of the cones, with the estimates' sigmas times ``scale``."""
-    options = ConeOptions(sigma_scale=scale)
-    edges = find_edges(hits, sample.detector, sample.pairs, sample.field, options, threads)
-    return edges, find_seeds(hits, edges, sample.field, options, SeedOptions(), threads)
+    search = sample.search(ConeOptions(sigma_scale=scale), threads)
+    edges = search.edges(hits)
+    return edges, search.seeds(hits, edges)
 
 
 def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:

@@ -99,6 +99,9 @@ def add_bench(commands: Any) -> None:
         "--events", type=int, default=10, metavar="N", help="of pile-up 200 (default: %(default)s)"
     )
     tracks.add_argument("--no-jets", action="store_true", help="without the jets over pile-up 60")
+    tracks.add_argument("--finders", type=_names, default=[], metavar="A,B", help=(
+        "measure these beside each other instead: chain, window, acts-tuned, acts-loose, or those of other packages"
+    ))  # fmt: skip
     tracks.add_argument("--seed", type=int, default=8001, help="of the events (default: %(default)s)")
     json_flag(tracks)
     tracks.set_defaults(command_function=_bench_tracking)
@@ -200,8 +203,15 @@ def _bench_tracking(options: argparse.Namespace) -> None:
     from tracking.bench.tracks import bench_tracking, table
 
     set_threads(1)
-    result = bench_tracking(options.pileup, options.events, options.seed, not options.no_jets, log)
+    result = bench_tracking(
+        options.pileup, options.events, options.seed, not options.no_jets, log, options.finders
+    )
     _print(options, result, table(result))
+
+
+def _names(text: str) -> list[str]:
+    """Names with commas between."""
+    return [part.strip() for part in text.split(",")]
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,6 +1,8 @@
-"""Finders: from an event's edges to tracks.
+"""Finders: from an event's hits to its tracks.
 
-:mod:`tracking.finders.paths` builds tracks from scored edges; :mod:`tracking.finders.gnn` scores them.
+:mod:`tracking.finders.finder` is the door: what a finder is, and the table of those that there are.
+:mod:`tracking.finders.gnn` has ours: candidate edges, their scores by a graph network, and the tracks that
+:mod:`tracking.finders.paths` builds of them.
 """
 
 from typing import TYPE_CHECKING
@@ -8,13 +10,27 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
+    from tracking.finders.finder import Finder, FinderInput, finder_names, make_finder
     from tracking.finders.options import BuildOptions
-    from tracking.finders.paths import Tracks, build_tracks, layer_ranks
+    from tracking.finders.paths import build_tracks, layer_ranks
+    from tracking.finders.tracks import Parameters, Tracks
 
-__all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
+__all__ = [
+    "BuildOptions",
+    "Finder",
+    "FinderInput",
+    "Parameters",
+    "Tracks",
+    "build_tracks",
+    "finder_names",
+    "layer_ranks",
+    "make_finder",
+]
 
 __getattr__ = public_names(
     __name__,
+    finder="Finder FinderInput finder_names make_finder",
     options="BuildOptions",
-    paths="Tracks build_tracks layer_ranks",
+    paths="build_tracks layer_ranks",
+    tracks="Parameters Tracks",
 )

@@ -18,17 +18,11 @@ from smartpix.layers import layer_pairs
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
-from tracking.acts.event import (
-    acts_detector,
-    as_tracks,
-    fitting_algorithm,
-    measurement_sources,
-    track_parameters,
-    track_rows,
-)
+from tracking.acts.event import fitting_algorithm, measurement_sources, track_parameters, track_rows
 from tracking.acts.seeder import SeederOptions, cone_seeder, hits_of_points, seed_container, track_triplets
+from tracking.acts.setup import acts_setup
 from tracking.chain import Chain
-from tracking.finders.paths import Tracks
+from tracking.finders.tracks import Tracks
 from tracking.options import RunOptions
 
 pytest.importorskip("acts")
@@ -54,7 +48,7 @@ def seeds_through_acts(tmp_path, header, hits, options=None, volumes=(7, 8, 9), 
     from acts.examples import reconstruction
 
     acts = import_acts()
-    examples, place = acts.examples, acts_detector(acts, header.detector, header.field)
+    examples, place = acts.examples, acts_setup(acts, header.detector, header.field)
     selection = tmp_path / "selection.json"
     selection.write_text(json.dumps([{"volume": v} for v in volumes]))
     found = []
@@ -151,7 +145,7 @@ def test_options_come_with_the_seeder_or_with_its_config(sample, tmp_path):
 def test_points_find_their_hits(sample):
     header, _, hits = sample
     acts = import_acts()
-    place = acts_detector(acts, header.detector, header.field)
+    place = acts_setup(acts, header.detector, header.field)
 
     def points(rows, numbers):
         some = hits.take(rows)
@@ -190,7 +184,7 @@ def test_triplets_of_tracks():
     triplets, track = track_triplets(tracks, layer)
     assert triplets.tolist() == [[10, 13, 14], [21, 22, 23], [12, 13, 14]]
     assert track.tolist() == [0, 1, 0]
-    assert [len(part) for part in track_triplets(as_tracks([]), layer)] == [0, 0]
+    assert [len(part) for part in track_triplets(Tracks.from_rows([]), layer)] == [0, 0]
 
 
 def test_tracks_go_to_the_fitter_in_memory(sample):
@@ -202,7 +196,7 @@ def test_tracks_go_to_the_fitter_in_memory(sample):
     examples, level = acts.examples, acts.logging.FATAL
     result = Chain.for_header(header, RunOptions()).event(0, clusters)
     ours = {tuple(sorted(rows.tolist())): k for k, rows in enumerate(result.tracks.rows())}
-    place = acts_detector(acts, header.detector, header.field)
+    place = acts_setup(acts, header.detector, header.field)
     where = {"trackingGeometry": place.geometry, "magneticField": place.field}
     selection = [acts.GeometryIdentifier(volume=v) for v in (7, 8, 9)]
     tracks, pulls = [], []
@@ -303,7 +297,7 @@ def test_the_lines_of_the_page_plug_it_in(tmp_path):
     acts = import_acts()
     page = (REPOSITORY / "docs" / "acts.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     generic = acts.examples.GenericDetector(
         acts.examples.GenericDetector.Config(logLevel=acts.logging.WARNING)
     )
@@ -315,7 +309,7 @@ def test_the_lines_of_the_page_plug_it_in(tmp_path):
         ("clusters", examples.ClusterContainer), ("particles_selected", examples.SimParticleContainer),
         ("measurement_particles_map", examples.MeasurementParticlesMap),
     ]  # fmt: skip
-    for block in blocks:
+    for block in (*blocks[:2], blocks[0] + blocks[2]):
         s = examples.Sequencer(events=1, numThreads=1, logLevel=acts.logging.WARNING, trackFpes=False)
         s.addAlgorithm(algorithm_of(acts, "Before", tuple, writes=before))
         names = {"acts": acts, "s": s, "geometry": generic.trackingGeometry(), "selection": selection}
@@ -323,3 +317,4 @@ def test_the_lines_of_the_page_plug_it_in(tmp_path):
         exec(compile(block.replace("F.root", str(data_path("sample.root"))), "docs/acts.md", "exec"), names)
         if "hits" in names:
             assert len(names["hits"](0)) > 1000
+        assert "tracks" not in names or len(names["tracks"]) > 100

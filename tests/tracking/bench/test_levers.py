@@ -79,9 +79,9 @@ def levers():
         return train_on(samples, region, *more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(levers, "LEVERS", TINY)
-        patch.setattr(levers, "simulate_dataset", simulated)
-        patch.setattr(levers, "train_on", recorded)
+        patch.setattr(studies, "LEVERS", TINY)
+        patch.setattr(studies, "simulate_dataset", simulated)
+        patch.setattr(studies, "train_on", recorded)
         result = lever_study(list(TINY), StudyOptions(5000, 1), lines.append)
     return made, trained, lines, result
 
@@ -139,8 +139,8 @@ def test_settings_of_other_sensors_get_samples_of_their_own(monkeypatch):
         trained.append((setting.sensor, setting.induction))
         return metrics
 
-    monkeypatch.setattr(levers, "simulate_dataset", simulated)
-    monkeypatch.setattr(levers, "_train", not_trained)
+    monkeypatch.setattr(studies, "simulate_dataset", simulated)
+    monkeypatch.setattr(studies, "_train", not_trained)
     lever_study(["geometry", "which two slices", "induction followed to"], StudyOptions(), lambda line: None)
     # One after the other, never one twice: only one is in memory.
     assert len(made) == len(set(made)) == 8
@@ -179,7 +179,7 @@ def test_study_of_levers_from_the_command_line(study, levers, monkeypatch, tmp_p
         report("trained")
         return {"options": {}, "levers": shown}
 
-    monkeypatch.setattr(levers, "lever_study", recorded)
+    monkeypatch.setattr(studies, "lever_study", recorded)
     code, out, err = study(name, "--clusters", 6000, "--epochs", 2, "--json")
     assert code == 0
     assert out.count("\n") == 1
@@ -314,7 +314,7 @@ def test_study_pull_from_the_command_line(study, crossings, pulls, tmp_path):
 
 def test_study_pull_takes_the_embedded_sample_by_default(study, pulls, monkeypatch):
     asked = []
-    monkeypatch.setattr(levers, "pull_study", lambda *arguments: asked.append(arguments) or pulls)
+    monkeypatch.setattr(studies, "pull_study", lambda *arguments: asked.append(arguments) or pulls)
     assert study("pull")[0] == 0
     assert asked == [([data_path("sample.root")], *WEIGHTS)]
 
@@ -325,7 +325,7 @@ def test_study_pull_takes_the_embedded_sample_by_default(study, pulls, monkeypat
 @pytest.fixture
 def small_angles(monkeypatch, tiny_variants):
     monkeypatch.setattr(mdn, "VARIANTS", tiny_variants)
-    monkeypatch.setattr(levers, "VARIANTS", tiny_variants)
+    monkeypatch.setattr(studies, "VARIANTS", tiny_variants)
     return tiny_variants
 
 

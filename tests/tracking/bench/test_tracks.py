@@ -1,3 +1,5 @@
+import dataclasses
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -6,41 +8,17 @@ import pytest
 
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tracking.acts.reference import ActsFits, ActsTracks
+from tracking.acts.fits import ActsFits
+from tracking.bench import judgement
 from tracking.bench import tracks as bench
+from tracking.bench.finding import load_sample, run_finder
+from tracking.bench.judgement import Judgement
+from tracking.cli.main import main
+from tracking.finders.finder import make_finder
+from tracking.finders.tracks import Tracks
+from tracking.fit.resolution import RESOLUTIONS
 from tracking.options import RunOptions
 from tracking.runs.driver import run
-
-
-@pytest.fixture(scope="module")
-def result():
-    """Two events of the sample; ACTS is stood in for by our own tracks without every fifth, in fixed
-    times.
-    """
-    path = data_path("sample.root")
-    chain, events = bench.load(path, 2, RunOptions())
-    found, *_ = bench.run_chain(chain, events)
-
-    def stand_in(hits, detector, field, options=None):
-        tracks, parameters = [], []
-        for one in found:
-            rows = [r for k, r in enumerate(one.tracks.rows()) if k % 5]
-            keep = np.arange(len(one.tracks)) % 5 > 0
-            start = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
-            tracks.append(type(one.tracks)(np.concatenate(rows), start, one.tracks.score[keep]))
-            p = one.parameters
-            parameters.append(
-                Parameters(*(getattr(p, n)[keep] for n in ("d0", "z0", "phi", "theta", "qop", "covariance")))
-            )
-        return ActsTracks(tracks, parameters, {"seeding": 100.0, "ckf": 300.0, "total": 400.0})
-
-    def fitted(hits, tracks, start, detector, field):
-        return ActsFits(list(start), [np.diff(t.start) for t in tracks], 1.0)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "acts_tracks", stand_in)
-        patch.setattr(bench, "acts_fits", fitted)
-        return bench.measure(path, 2, with_parts=True, report=lambda line: None), found, events
 
 
 class Parameters:
@@ -48,14 +26,58 @@ class Parameters:
         self.d0, self.z0, self.phi, self.theta, self.qop, self.covariance = columns
 
 
+def stand_in(tracks):
+    """A finder in ACTS's place: given tracks without every fifth, with their parameters, in fixed times."""
+    waiting = itertools.cycle(tracks)
+
+    def find(event):
+        made = next(waiting)
+        keep = np.arange(len(made)) % 5 > 0
+        names = ("d0", "z0", "phi", "theta", "qop", "covariance")
+        kept = Tracks.from_rows(
+            [rows for k, rows in enumerate(made.rows()) if keep[k]],
+            parameters=Parameters(*(getattr(made.parameters, name)[keep] for name in names)),
+        )
+        return dataclasses.replace(kept, ms={"seeding": 100.0, "ckf": 300.0})
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return load_sample(data_path("sample.root"), 2)
+
+
+@pytest.fixture(scope="module")
+def finders(sample):
+    """Ours, and stand-ins in ACTS's place."""
+    ours = {name: make_finder(name, sample.header) for name in ("chain", "window")}
+    found = run_finder("chain", ours["chain"], sample).tracks
+    # The first event goes through every finder once more, to warm it up.
+    theirs = [found[0], *found]
+    return ours | {name: stand_in([*theirs, *found, *found]) for name in ("acts-tuned", "acts-loose")}
+
+
+@pytest.fixture(scope="module")
+def result(sample, finders):
+    """Two events of the sample."""
+    found = run_finder("chain", finders["chain"], sample).tracks
+
+    def fitted(hits, tracks, start, detector, field):
+        return ActsFits(list(start), [np.diff(t.start) for t in tracks], 1.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judgement, "acts_fits", fitted)
+        measured = bench.beside_acts(sample, finders, with_parts=True, report=lambda line: None)
+        return measured, found, sample.events
+
+
 def test_rates_are_those_of_the_run_but_for_soft_tracks(result, tmp_path):
     measured, found, events = result
     summary = run([data_path("sample.root")], tmp_path / "all", RunOptions(), figures=False)
     assert measured["ours"]["efficiency"] == pytest.approx(summary["track_efficiency"], abs=0.02)
-    pt = [np.abs(np.sin(f.parameters.theta) / f.parameters.qop) for f in found]
-    layers = [
-        [len(set(e.hits.layer[r])) for r in f.tracks.rows()] for e, f in zip(events, found, strict=True)
-    ]
+    pt = [np.abs(np.sin(t.parameters.theta) / t.parameters.qop) for t in found]
+    layers = [[len(set(e.hits.layer[r])) for r in t.rows()] for e, t in zip(events, found, strict=True)]
     assert measured["ours"]["n_tracks"] == sum(
         int(p > 0.5 and n >= 4)
         for ps, ns in zip(pt, layers, strict=True)
@@ -74,7 +96,8 @@ def test_fakes_are_counted_over_all_tracks_and_over_central_ones():
     # The last track does not count.
     rows, theta = np.arange(5), 2 * np.arctan(np.exp(-eta))
     score.particle, score.duplicate = particle[:5], score.duplicate[:5]
-    rates = bench.rates([bench.Judged(SimpleNamespace(theta=theta), rows, score, truth)])
+    judged = Judgement(SimpleNamespace(theta=theta), rows, score, truth)
+    rates = judgement.rates([judged])
     assert (rates["fake_rate"], rates["n_tracks"], rates["efficiency"]) == (3 / 5, 5, 1.0)
     assert rates["fake_rate_central"] == 1 / 3
 
@@ -97,10 +120,11 @@ def test_fits_are_of_the_same_tracks(result):
 
 def test_the_fit_is_as_good_as_that_of_acts():
     pytest.importorskip("acts")
-    chain, events = bench.load(data_path("sample.root"), 10, RunOptions())
-    found, *_ = bench.run_chain(chain, events)
-    header = chain.header
-    compared = bench.compare_fits(events, found, bench.judged(events, found), header.detector, header.field)
+    sample = load_sample(data_path("sample.root"), 10)
+    events, header = sample.events, sample.header
+    found = run_finder("chain", make_finder("chain", header), sample).tracks
+    judged = judgement.judge(events, found)
+    compared = judgement.compare_fits(events, found, judged, header.detector, header.field)
     assert compared["ours"]["n_resolution"] == compared["acts"]["n_resolution"] > 600
     for key, value in compared["ours"].items():
         if key.startswith("resolution"):
@@ -130,15 +154,81 @@ def test_times_and_graphs(result):
 def test_nothing_found_is_no_number(result):
     measured, _, events = result
     none = np.zeros(0)
-    nothing = bench.Found(
-        type(result[1][0].tracks)(none.astype(int), np.zeros(1, dtype=int), none.astype(np.float32)),
-        Parameters(none, none, none, none, none, np.zeros((0, 5, 5))),
-    )
-    judged = bench.judged(events[:1], [nothing])
-    assert bench.rates(judged)["efficiency"] == 0.0
-    quality = bench.resolutions(judged, [judged[0].matched()], measured["field"])
+    parameters = Parameters(none, none, none, none, none, np.zeros((0, 5, 5)))
+    judged = judgement.judge(events[:1], [Tracks.from_rows([], parameters=parameters)])
+    assert judgement.rates(judged)["efficiency"] == 0.0
+    quality = judgement.resolutions(judged, [judged[0].matched()], measured["field"])
     assert quality["n_resolution"] == 0
     assert {value for key, value in quality.items() if key != "n_resolution"} == {None}
+
+
+def test_tracks_without_parameters_are_not_judged(result):
+    _, found, events = result
+    with pytest.raises(InputError, match="give tracks with fitted parameters"):
+        judgement.judge(events, [dataclasses.replace(tracks, parameters=None) for tracks in found])
+
+
+KEYS = {
+    "n_events", "n_hits", "field", "ms_estimate", "ours", "acts", "acts_loose", "ratio_time",
+    "ratio_time_with_estimates",
+}  # fmt: skip
+NUMBERS = {
+    "efficiency", "n_findable", "fake_rate", "fake_rate_central", "duplicate_rate", "n_tracks", "n_resolution",
+    "ms", "ms_by_stage", "us_per_track", *(f"resolution_{key}" for key, _ in RESOLUTIONS.values()),
+    *(f"{kind}_{name}" for kind in ("pull", "pull_half_width") for name in RESOLUTIONS),
+}  # fmt: skip
+"""What scripts read from ``bench tracking --json``."""
+
+
+def test_keys_of_the_results_stay(result):
+    measured = result[0]
+    assert set(measured) == KEYS | {"fit", "cone_graph", "window_graph"}
+    assert set(measured["ours"]) == set(measured["acts"]) == NUMBERS
+    assert set(measured["acts_loose"]) == {
+        "efficiency", "n_findable", "fake_rate", "fake_rate_central", "duplicate_rate", "n_tracks", "ms",
+    }  # fmt: skip
+    graph = {"edges", "mb", "efficiency", "fake_rate", "ms", "ms_by_stage"}
+    assert set(measured["cone_graph"]) == set(measured["window_graph"]) == graph
+
+
+def test_finders_that_are_picked_are_measured_beside_each_other(sample, finders, result):
+    measured, *_ = result
+
+    def every_other(event):
+        rows = finders["chain"](event).rows()
+        return Tracks.from_rows(rows[::2])
+
+    some = {"chain": finders["chain"], "mine": every_other}
+    picked = bench.compare_finders(sample, some, report=lambda line: None)
+    assert set(picked) == {"n_events", "n_hits", "field", "ms_estimate", "finders"}
+    chain, mine = picked["finders"]["chain"], picked["finders"]["mine"]
+    assert set(chain) == set(mine) == NUMBERS
+    assert {k: chain[k] for k in ("efficiency", "n_tracks")} == {
+        k: measured["ours"][k] for k in ("efficiency", "n_tracks")
+    }
+    assert 0.3 < mine["efficiency"] / chain["efficiency"] < 0.7
+    # Resolutions are of the particles that both found.
+    assert mine["n_resolution"] == chain["n_resolution"] < 0.7 * measured["ours"]["n_resolution"]
+    assert set(mine["ms_by_stage"]) == {"hits", "find", "fit"}
+    assert sum(mine["ms_by_stage"].values()) == pytest.approx(mine["ms"])
+    text = bench.table(picked | {"pileup": {"20": picked}})
+    assert text.count(f"{mine['efficiency']:.4f}") == 2
+    assert "ms by stage, mine" in text
+
+
+def test_the_command_measures_the_finders_that_it_names(monkeypatch, capsys):
+    pytest.importorskip("acts")
+    monkeypatch.setattr(bench, "simulated", lambda pileup, n, seed, folder, **more: data_path("sample.root"))
+    flags = ["--finders", "window, chain", "--events", "1", "--pileup", "200", "--no-jets", "--json"]
+    assert main(["bench", "tracking", *flags]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["finders"]) == ["window", "chain"]
+    assert {"seed", "date", "pileup"} < set(result)
+
+
+def test_an_unknown_finder_is_told_before_the_simulation():
+    with pytest.raises(InputError, match=r"finder 'tou' is unknown\. There are chain, window, "):
+        bench.bench_tracking([200], 1, 1, finders=["chain", "tou"])
 
 
 def test_events_that_were_trained_on_are_refused():

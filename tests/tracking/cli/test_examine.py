@@ -113,11 +113,11 @@ def test_a_cache_that_cannot_be_written_is_a_problem(monkeypatch, tmp_path):
 
 
 def test_kernels_that_miss_tracks_fail_the_self_test(monkeypatch):
-    from tracking import chain
+    from tracking.finders.gnn import finder
 
-    build = chain.build_tracks
+    build = finder.build_tracks
     monkeypatch.setattr(
-        chain, "build_tracks", lambda hits, edges, scores, *others: build(hits, edges, 0 * scores, *others)
+        finder, "build_tracks", lambda hits, edges, scores, *others: build(hits, edges, 0 * scores, *others)
     )
     told = examine.self_test()
     assert told["checks"] == {

@@ -14,9 +14,11 @@ from smartpix.networks.weights import load_weights, save_weights
 from smartpix.schema import InputError
 from tracking import metrics
 from tracking.finders.gnn.degrade import DegradeOptions
+from tracking.finders.gnn.epochs import mean_loss
+from tracking.finders.gnn.evaluate import calibrate
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.finders.gnn.network import InteractionNetwork, load_network, score
-from tracking.finders.gnn.train import Graphs, TrainGnnOptions, _calibrate, _loss, load_graphs, train_gnn
+from tracking.finders.gnn.train import Graphs, TrainGnnOptions, load_graphs, train_gnn
 
 OPTIONS = TrainGnnOptions(
     epochs=3,
@@ -256,7 +258,7 @@ def test_edges_of_one_kind_are_refused_before_the_first_epoch(
             g.y[:] = kind
         return Graphs(kept[:2], kept[2:3], kept[3:])
 
-    monkeypatch.setattr("tracking.finders.gnn.train.load_graphs", one_kind)
+    monkeypatch.setattr("tracking.finders.gnn.training_graphs.load_graphs", one_kind)
     n = sum(len(g.y) for g in (graphs[:2] if part == "train" else graphs[2:3]))
     lines = []
     with pytest.raises(
@@ -275,7 +277,7 @@ def test_held_out_loss_is_the_mean_of_both_kinds_means():
     graph = Data(
         x=None, edge_index=None, edge_attr=torch.from_numpy(logits), y=torch.from_numpy(y.astype(float))
     )
-    found = _loss(InteractionNetwork(4, 1, 4), lambda x, edges, features: features, [graph])
+    found = mean_loss(InteractionNetwork(4, 1, 4), lambda x, edges, features: features, [graph])
     each = np.where(y, np.logaddexp(0, -logits), np.logaddexp(0, logits))
     assert found == pytest.approx(0.5 * each[y].mean() + 0.5 * each[~y].mean(), rel=1e-6)
 
@@ -291,7 +293,7 @@ def test_calibration_sees_one_thread_whatever_is_set(files, graphs, monkeypatch)
     monkeypatch.setattr(LogisticRegression, "fit", watched)
     torch.manual_seed(1)
     with threadpool_limits(limits=2):
-        _calibrate(InteractionNetwork(4, 1, 4), graphs[:2])
+        calibrate(InteractionNetwork(4, 1, 4), graphs[:2])
     assert used == [{1}]
 
 

@@ -1,0 +1,154 @@
+"""Events, and what finders make of them: in turn in one process, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+
+from seeding.hits import Hits, make_hits
+from smartpix.estimate.base import Estimator, estimate
+from smartpix.estimate.choose import choose_estimator
+from smartpix.io.events import Header, iterate, open_events
+from smartpix.schema import InputError
+from tracking.finders.clock import StageClock
+from tracking.finders.finder import Finder, FinderInput, checked_tracks
+from tracking.finders.tracks import Tracks
+from tracking.fit.tracks import FitOptions, fit_tracks
+from tracking.metrics import EventTruth, event_truth
+
+__all__ = [
+    "REPEATS",
+    "Event",
+    "FinderRun",
+    "Sample",
+    "estimate_ms",
+    "find_in_turn",
+    "load_sample",
+    "median_ms",
+    "run_finder",
+]
+
+REPEATS = 3
+"""Runs of every finder, of which the median is taken."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: its clusters, the hits made of them, and its truth."""
+
+    clusters: ak.Array
+    hits: Hits
+    truth: EventTruth
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of one file; the estimator made their hits."""
+
+    header: Header
+    estimator: Estimator
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True)
+class FinderRun:
+    """What a finder made of all events: tracks with parameters, and the mean time by stage in ms."""
+
+    tracks: Sequence[Tracks]
+    ms: Mapping[str, float]
+
+
+def load_sample(path: str | Path, limit: int) -> Sample:
+    """The first events of a file, with the estimates that the chain takes by default.
+
+    Raises:
+        InputError: no truth, no events, or no estimates for the sensor.
+    """
+    opened = open_events(path)
+    if not opened.has_truth:
+        raise InputError(f"{path}: has no truth to measure against; give simulated files")
+    header = opened.header
+    estimator = choose_estimator(header)
+    events = []
+    for _, records in iterate(path, step=1, stop=limit):
+        clusters = records[0]["clusters"]
+        hits = make_hits(clusters, estimate(clusters, header, estimator), header.detector)
+        events.append(Event(clusters, hits, event_truth(clusters, records[0]["particles"], hits.layer)))
+    if not events:
+        raise InputError(f"{path}: has no events")
+    return Sample(header, estimator, events)
+
+
+def run_finder(name: str, finder: Finder, sample: Sample) -> FinderRun:
+    """All events through one finder.
+
+    Its time goes from clusters with estimates to tracks with parameters: making the hits, finding, and the
+    chain's fit. Of a finder that fits its tracks itself (ACTS's) only its own time counts, which goes from
+    measurements to tracks with parameters.
+
+    Raises:
+        InputError: the finder gives something else than tracks of the event.
+    """
+    detector, field = sample.header.detector, sample.header.field
+    found: list[Tracks] = []
+    total: dict[str, float] = {}
+    for event in sample.events:
+        clock = StageClock()
+        # Made again, so that its time is known and no finder keeps anything of another one.
+        hits = make_hits(event.clusters, event.hits.estimate, detector)
+        clock.lap("hits")
+        seen = FinderInput(event.clusters, hits, detector, field)
+        clock.lap("blind")
+        tracks = finder(seen)
+        clock.lap("find")
+        tracks = checked_tracks(tracks, seen, name)
+        clock.lap("check")
+        stages = dict(tracks.ms) or {"find": clock.ms["find"]}
+        if tracks.parameters is None:
+            fitted = fit_tracks(hits, tracks, detector, field, FitOptions())
+            clock.lap("fit")
+            tracks = replace(tracks, parameters=fitted)
+            stages = {"hits": clock.ms["hits"], **stages, "fit": clock.ms["fit"]}
+        found.append(tracks)
+        for stage, ms in stages.items():
+            total[stage] = total.get(stage, 0.0) + ms / len(sample.events)
+    return FinderRun(found, total)
+
+
+def find_in_turn(
+    finders: Mapping[str, Finder], sample: Sample, report: Callable[[str], None], repeats: int = REPEATS
+) -> dict[str, list[FinderRun]]:
+    """Runs of each finder, in turn, so that what else the machine does hits all alike.
+
+    The first event goes through each of them before, so that nothing is compiled inside the clock.
+    """
+    first = Sample(sample.header, sample.estimator, sample.events[:1])
+    for name, finder in finders.items():
+        run_finder(name, finder, first)
+    runs: dict[str, list[FinderRun]] = {name: [] for name in finders}
+    for repeat in range(repeats):
+        report(f"{len(sample.events)} events, run {repeat + 1} of {repeats}")
+        for name, finder in finders.items():
+            runs[name].append(run_finder(name, finder, sample))
+    return runs
+
+
+def estimate_ms(sample: Sample) -> float:
+    """What the estimates of an event take, in ms: the median of :data:`REPEATS` means."""
+    means = []
+    for _ in range(REPEATS):
+        clock = StageClock()
+        for event in sample.events:
+            estimate(event.clusters, sample.header, sample.estimator)
+        clock.lap("estimate")
+        means.append(clock.ms["estimate"] / len(sample.events))
+    return float(np.median(means))
+
+
+def median_ms(runs: Sequence[FinderRun]) -> dict[str, float]:
+    """Median over runs of the mean time of an event, by stage."""
+    return {stage: float(np.median([run.ms.get(stage, 0.0) for run in runs])) for stage in runs[0].ms}

@@ -1,0 +1,192 @@
+"""The door for finders: one event in, tracks out; and the table of those that there are.
+
+A finder is a function, or anything that can be called like one, from a :class:`FinderInput` to
+:class:`tracking.finders.tracks.Tracks`. A *maker* sets one up for the detector and field of a file. Makers
+have names: ours are in :data:`FINDERS`, and other packages add theirs through the entry point group
+``smartpix.finders``. ``examples/toy_finder.py`` is one in full.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from smartpix.plugins import entry_words, load_plugin, plugins
+from smartpix.schema import InputError, nearest, one_line, quoted
+from tracking.finders.tracks import Tracks
+
+if TYPE_CHECKING:
+    # Who only lists the finders needs none of these, and importing them takes seconds.
+    import awkward as ak
+
+    from seeding.hits import Hits
+    from smartpix.geometry import Detector
+    from smartpix.io.events import Header
+
+__all__ = [
+    "FINDERS",
+    "GROUP",
+    "Finder",
+    "FinderInput",
+    "FinderMaker",
+    "checked_tracks",
+    "finder_maker",
+    "finder_names",
+    "make_finder",
+]
+
+GROUP = "smartpix.finders"
+"""Entry points of other packages: a name, and a function that makes a finder for a header."""
+FINDERS = {
+    "chain": "tracking.chain:chain_finder",
+    "window": "tracking.chain:window_finder",
+    "acts-tuned": "tracking.acts.reference:tuned_finder",
+    "acts-loose": "tracking.acts.reference:loose_finder",
+}
+"""Our finders, each with its maker. Names as text, as entry points have them: an import here would be a
+circle, since the makers' modules import this one."""
+
+
+@dataclass(frozen=True)
+class FinderInput:
+    """What a finder knows of one event; never its truth.
+
+    Attributes:
+        clusters: (N,) records as of event files; a field ``truth`` is left out.
+        hits: (N,) of these clusters, with position, direction and covariance.
+        detector: of the hits; field: along z in T.
+    """
+
+    clusters: ak.Array
+    hits: Hits
+    detector: Detector
+    field: float
+
+    def __post_init__(self) -> None:
+        if len(self.clusters) != len(self.hits):
+            raise InputError(
+                f"finder: there are {len(self.clusters)} clusters and {len(self.hits)} hits; give both "
+                f"of the same event"
+            )
+        # Simulated files have the truth in the clusters, where a finder could read it by mistake.
+        known = [name for name in self.clusters.fields if name != "truth"]
+        object.__setattr__(self, "clusters", self.clusters[known])
+
+
+class Finder(Protocol):
+    """Anything that finds the tracks of an event."""
+
+    def __call__(self, event: FinderInput, /) -> Tracks:
+        """Tracks of one event. Rows of the hits, inner first."""
+        ...
+
+
+FinderMaker = Callable[["Header"], Finder]
+"""Sets a finder up for the detector and field of a file: loads weights, makes tables."""
+
+
+def finder_names() -> list[str]:
+    """Names of all finders: ours, then those of other packages. No finder is imported."""
+    return [*FINDERS, *_others()]
+
+
+def finder_maker(name: str) -> FinderMaker:
+    """What sets up the finder of a name; its module is imported here.
+
+    Raises:
+        InputError: an unknown name, or an entry point that cannot be loaded or is no function.
+    """
+    others = _others()
+    if name in others:
+        maker = load_plugin(others[name], object)
+        if not callable(maker):
+            raise InputError(
+                f"{entry_words(others[name])} must be a function that makes a finder for a header and is a "
+                f"{type(maker).__name__}; mend or uninstall the package"
+            )
+        return partial(_made_by, others[name], maker)
+    if name not in FINDERS:
+        names = [*FINDERS, *others]
+        raise InputError(
+            f"finder {quoted(name)} is unknown.{nearest(name, names)} There are {', '.join(names)}; another "
+            f"package adds one through the entry point group '{GROUP}'"
+        )
+    module, _, function = FINDERS[name].partition(":")
+    ours: FinderMaker = getattr(importlib.import_module(module), function)
+    return ours
+
+
+def make_finder(name: str, header: Header) -> Finder:
+    """The finder of a name, set up for the files of a header.
+
+    Raises:
+        InputError: as :func:`finder_maker`; the maker of another package fails or gives no finder; or what
+            the finder itself does not take, such as a detector that ACTS does not know.
+    """
+    return finder_maker(name)(header)
+
+
+def checked_tracks(tracks: Tracks, event: FinderInput, name: str) -> Tracks:
+    """What a finder gave for an event, once it is sure that these are tracks of its hits.
+
+    Compiled code reads the rows afterwards, and would read beyond the end of the hits.
+
+    Args:
+        name: of the finder, for the message.
+
+    Raises:
+        InputError: no ``Tracks``, rows beyond the hits, or bounds of the tracks that do not ascend from 0 to
+            the number of rows.
+    """
+    where, fix = f"finder {quoted(name)}", "mend the finder (Tracks.from_rows makes tracks of lists of rows)"
+    if not isinstance(tracks, Tracks):
+        raise InputError(f"{where}: must give Tracks and gives a {type(tracks).__name__}; {fix}")
+    hits, start = np.asarray(tracks.hits), np.asarray(tracks.start)
+    if hits.dtype.kind != "i" or start.dtype.kind != "i":
+        raise InputError(
+            f"{where}: rows and bounds must be whole numbers; found {hits.dtype}, {start.dtype}; {fix}"
+        )
+    if len(hits) and not (hits.min() >= 0 and hits.max() < len(event.hits)):
+        raise InputError(
+            f"{where}: the event has {len(event.hits)} hits, and its tracks have rows from {hits.min()} to "
+            f"{hits.max()}; {fix}"
+        )
+    if not len(start) or start[0] != 0 or start[-1] != len(hits) or np.any(np.diff(start) < 0):
+        raise InputError(f"{where}: start must ascend from 0 to the {len(hits)} rows; {fix}")
+    if len(tracks.score) != len(start) - 1:
+        raise InputError(f"{where}: {len(start) - 1} tracks and {len(tracks.score)} scores; {fix}")
+    if tracks.parameters is not None and len(tracks.parameters.qop) != len(tracks):
+        raise InputError(
+            f"{where}: {len(tracks)} tracks and parameters of {len(tracks.parameters.qop)}; {fix}"
+        )
+    return tracks
+
+
+def _others() -> dict[str, EntryPoint]:
+    return plugins(GROUP, tuple(FINDERS))
+
+
+def _made_by(entry: EntryPoint, maker: FinderMaker, header: Header) -> Finder:
+    """The finder of another package, or one line that names the package."""
+    try:
+        finder = maker(header)
+    except InputError:
+        raise
+    # It is another's code, and may raise anything.
+    except Exception as error:
+        cause = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(
+            f"{entry_words(entry)} cannot make a finder ({cause}); mend or uninstall the package"
+        ) from error
+    if not callable(finder):
+        raise InputError(
+            f"{entry_words(entry)} must make a finder, which is called with an event, and makes a "
+            f"{type(finder).__name__}; mend or uninstall the package"
+        )
+    return finder

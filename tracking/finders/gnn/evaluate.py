@@ -1,0 +1,57 @@
+"""After the training: scores that are probabilities, and what the network is worth on events used for nothing
+else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
+from torch_geometric.data import Data
+
+from tracking.finders.gnn.epochs import all_logits
+from tracking.finders.gnn.network import InteractionNetwork, score
+
+__all__ = ["calibrate", "evaluate"]
+
+
+def calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
+    """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers
+    (1999).
+    """
+    logits, label = all_logits(network, network.forward, graphs)
+    if 0 < float(label.mean()) < 1:
+        # The weights say how many threads torch had; those of NumPy's and SciPy's libraries must not matter.
+        with threadpool_limits(limits=1):
+            fitted = LogisticRegression(C=np.inf).fit(
+                logits.numpy()[:, None].astype(np.float64), label.numpy()
+            )
+        network.calibration.copy_(torch.tensor([fitted.coef_[0, 0], fitted.intercept_[0]]))
+
+
+def evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
+    """The metrics of :func:`tracking.finders.gnn.train.train_gnn` that need scores."""
+    scores = np.concatenate([score(network, g) for g in graphs]).astype(np.float64)
+    label = torch.cat([g.y for g in graphs]).numpy() > 0
+    kept = np.concatenate(
+        [(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut).numpy() for g in graphs]
+    )
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    return {
+        "loss": float(-np.mean(np.where(label, np.log(clipped), np.log1p(-clipped)))),
+        "auc": float(roc_auc_score(label, scores)) if label.any() and not label.all() else None,
+        "calibration_error": _calibration_error(scores[kept], label[kept]),
+        "screen_kept": float(kept.mean()),
+        "screen_true_kept": float(kept[label].mean()) if label.any() else None,
+    }
+
+
+def _calibration_error(scores: npt.NDArray[np.float64], label: npt.NDArray[np.bool_]) -> float:
+    bins = np.array_split(np.argsort(scores, kind="stable"), 20)
+    return float(sum(abs(scores[b].sum() - label[b].sum()) for b in bins) / max(len(scores), 1))

@@ -1,0 +1,195 @@
+"""The finder of the graph network: hits to candidate edges, features, scores and tracks. Nobody else strings
+these steps together: the chain, the plug-in for ACTS, the training and the benchmarks take them from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seeding.edges import Edges
+from seeding.hits import Hits
+from seeding.options import ConeOptions, SeedOptions, WindowOptions
+from seeding.seeds import Seeds, find_seeds
+from smartpix.geometry import Detector
+from smartpix.layers import LayerPairs, layer_pairs
+from tracking.finders.clock import StageClock
+from tracking.finders.finder import FinderInput
+from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
+from tracking.finders.gnn.graph import Features, candidate_edges, make_features
+from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.options import WIDE
+from tracking.finders.options import BuildOptions
+from tracking.finders.paths import build_tracks, layer_ranks
+from tracking.finders.tracks import Tracks
+
+__all__ = ["STAGES", "FinderOptions", "GraphFinder", "GraphSearch", "GraphTracks", "SearchOptions"]
+
+STAGES = ("cone", "seed", "graph", "build")
+"""The finder's steps: edges, seeds, features and scores, tracks."""
+
+
+class SearchOptions(Protocol):
+    """Options of the edges; :class:`tracking.finders.gnn.options.TrainGnnOptions` has them."""
+
+    @property
+    def graph(self) -> str:
+        """``cone`` or ``window``."""
+        ...
+
+    @property
+    def cone(self) -> ConeOptions:
+        """Of the cones."""
+        ...
+
+    @property
+    def window(self) -> WindowOptions:
+        """Of the window."""
+        ...
+
+
+class FinderOptions(SearchOptions, Protocol):
+    """Options of the whole finder; :class:`tracking.options.RunOptions` has them."""
+
+    @property
+    def gnn(self) -> str:
+        """Weights: a shipped name, or a path."""
+        ...
+
+    @property
+    def seed(self) -> SeedOptions:
+        """Of the pairs of edges."""
+        ...
+
+    @property
+    def build(self) -> BuildOptions:
+        """Of the tracks."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Of edges and seeds."""
+        ...
+
+
+@dataclass(frozen=True)
+class GraphSearch:
+    """Hits to the graph that the network scores.
+
+    Attributes:
+        detector: of the hits; field: along z in T; pairs: layers that follow each other.
+        graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
+        threads: of the edges and the seeds; the results do not depend on it.
+    """
+
+    detector: Detector
+    field: float
+    pairs: LayerPairs
+    graph: str = "cone"
+    cone: ConeOptions = WIDE
+    window: WindowOptions = dataclass_field(default_factory=WindowOptions)
+    seed: SeedOptions = dataclass_field(default_factory=SeedOptions)
+    threads: int = 1
+
+    @classmethod
+    def for_detector(
+        cls, detector: Detector, field: float, options: SearchOptions, seed: SeedOptions, threads: int = 1
+    ) -> GraphSearch:
+        """The search that options ask for, with the detector's pairs of layers."""
+        pairs = layer_pairs(detector, skips=options.cone.skips)
+        return cls(detector, field, pairs, options.graph, options.cone, options.window, seed, threads)
+
+    def edges(self, hits: Hits) -> Edges:
+        """Candidate edges of one event.
+
+        Raises:
+            InputError: as :func:`tracking.finders.gnn.graph.candidate_edges`.
+        """
+        return candidate_edges(
+            hits, self.detector, self.pairs, self.field, self.graph, self.cone, self.window, self.threads
+        )
+
+    def seeds(self, hits: Hits, edges: Edges) -> Seeds:
+        """Pairs of these edges that agree, and the support that each edge has from its best pairs."""
+        return find_seeds(hits, edges, self.field, self.cone, self.seed, self.threads)
+
+    def features(self, hits: Hits, edges: Edges, seeds: Seeds) -> Features:
+        """What the network knows of hits and edges."""
+        return make_features(hits, edges, seeds.support, self.detector, self.field)
+
+
+@dataclass(frozen=True)
+class GraphTracks:
+    """What the finder made of one event, step by step.
+
+    Attributes:
+        scores: (E,) of the edges, 0 for those that the network's screen drops.
+        outside: (21,) of each feature, how many values are beyond the range that the network was trained in.
+        tracks: with the wall time of each of :data:`STAGES`.
+    """
+
+    edges: Edges
+    seeds: Seeds
+    scores: npt.NDArray[np.float32]
+    outside: npt.NDArray[np.int64]
+    tracks: Tracks
+
+
+@dataclass(frozen=True)
+class GraphFinder:
+    """A finder: candidate edges, their scores, and the tracks of largest score.
+
+    Attributes:
+        ranks: (L,) of the layers, of :func:`tracking.finders.paths.layer_ranks`.
+    """
+
+    search: GraphSearch
+    network: FusedInteractionNetwork
+    ranks: npt.NDArray[np.int32]
+    build: BuildOptions = dataclass_field(default_factory=BuildOptions)
+
+    @classmethod
+    def for_detector(
+        cls,
+        detector: Detector,
+        field: float,
+        options: FinderOptions,
+        network: FusedInteractionNetwork | None = None,
+    ) -> GraphFinder:
+        """The finder that options ask for.
+
+        Args:
+            network: of ``options.gnn``, where it is loaded already.
+
+        Raises:
+            InputError: weights that cannot be used, or that are of another graph.
+        """
+        search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
+        network = network or fuse_network(load_network(options.gnn, options.graph))
+        return cls(search, network, layer_ranks(len(detector.layers), search.pairs), options.build)
+
+    def __call__(self, event: FinderInput) -> Tracks:
+        """Tracks of one event."""
+        return self.find(event.hits).tracks
+
+    def scores(self, hits: Hits, edges: Edges, seeds: Seeds) -> npt.NDArray[np.float32]:
+        """(E,) scores of edges alone."""
+        return self.network.scores(self.search.features(hits, edges, seeds), edges)
+
+    def find(self, hits: Hits) -> GraphTracks:
+        """Tracks of one event's hits, with all that was made on the way."""
+        clock = StageClock()
+        edges = self.search.edges(hits)
+        clock.lap("cone")
+        seeds = self.search.seeds(hits, edges)
+        clock.lap("seed")
+        features = self.search.features(hits, edges, seeds)
+        scores, outside = self.network.scores(features, edges), self.network.outside(features)
+        clock.lap("graph")
+        tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
+        clock.lap("build")
+        return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms))

@@ -1,0 +1,113 @@
+"""Labelled graphs of events, to train the graph network on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+from torch_geometric.data import Data
+
+from seeding.hits import make_hits
+from seeding.seeds import SeedOptions
+from smartpix.estimate.base import estimate
+from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
+from smartpix.io.events import iterate, open_events
+from smartpix.schema import InputError
+from tracking.finders.gnn.degrade import degraded
+from tracking.finders.gnn.finder import GraphSearch
+from tracking.finders.gnn.graph import make_graph
+from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.metrics import edge_labels, event_truth
+
+__all__ = ["Graphs", "graphs_of_files", "load_graphs", "n_edges"]
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Labelled graphs of events: to train on, to stop by and calibrate with, and to report."""
+
+    train: list[Data] = field(default_factory=list)
+    validation: list[Data] = field(default_factory=list)
+    test: list[Data] = field(default_factory=list)
+
+
+def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print) -> Graphs:
+    """Labelled graphs of a file's events; ``report`` is called with warnings.
+
+    Raises:
+        InputError: the file has no truth, or no estimates fit its sensor.
+    """
+    opened = open_events(path)
+    if not opened.has_truth:
+        raise InputError(f"{path}: has no truth to train on; give simulated files")
+    detector = opened.header.detector
+    estimator = choose_estimator(
+        opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape
+    )
+    for line in readout_untold(opened.header):
+        report(f"warning: {path}: {line}")
+    for line in training_differs(opened.header, estimator):
+        report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
+    search = GraphSearch.for_detector(detector, opened.header.field, options, SeedOptions())
+    n_held = max(int(options.validation_share * opened.n_events), 1)
+    graphs = Graphs()
+    for k, (_, events) in enumerate(iterate(path, step=1)):
+        record = events[0]
+        hits = make_hits(record["clusters"], estimate(record["clusters"], opened.header, estimator), detector)
+        truth = event_truth(record["clusters"], record["particles"], hits.layer)
+        from_end = opened.n_events - 1 - k
+        part = (
+            graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
+        )
+        rows = np.arange(len(hits))
+        if part is graphs.train:
+            hits, rows = degraded(
+                hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)])
+            )
+        edges = search.edges(hits)
+        if len(edges) == 0:
+            continue
+        features = search.features(hits, edges, search.seeds(hits, edges))
+        source, target = rows[edges.source], rows[edges.target]
+        labels = (source >= 0) & (target >= 0)
+        labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
+        part.append(make_graph(features, edges, labels))
+    return graphs
+
+
+def graphs_of_files(
+    files: Sequence[Path], options: TrainGnnOptions, report: Callable[[str], None] = print
+) -> Graphs:
+    """Labelled graphs of all events of some files; ``report`` is called with warnings and a line per file.
+
+    Raises:
+        InputError: as :func:`load_graphs`; too few events, or edges of one kind only.
+    """
+    loaded = []
+    for path in files:
+        loaded.append(load_graphs(path, options, report))
+        parts = [getattr(loaded[-1], f.name) for f in fields(Graphs)]
+        report(
+            f"{path}: {' + '.join(str(len(p)) for p in parts)} graphs, {sum(n_edges(p) for p in parts)} edges"
+        )
+    graphs = Graphs(*([g for part in loaded for g in getattr(part, f.name)] for f in fields(Graphs)))
+    names = ", ".join(map(str, files))
+    if not graphs.train or not graphs.validation or not graphs.test:
+        raise InputError(
+            f"{names}: too few events to train on; one of the files needs at least 3 with tracks"
+        )
+    for purpose, part in (("train", graphs.train), ("stop", graphs.validation)):
+        true = int(sum(float(g.y.sum()) for g in part))
+        if not 0 < true < n_edges(part):
+            raise InputError(
+                f"{names}: {true} of the {n_edges(part)} edges to {purpose} by are true, and edges of both "
+                f"kinds are needed; give more events, or wider cones"
+            )
+    return graphs
+
+
+def n_edges(graphs: Sequence[Data]) -> int:
+    """Edges of graphs together."""
+    return sum(int(g.num_edges or 0) for g in graphs)

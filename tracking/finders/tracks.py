@@ -1,0 +1,98 @@
+"""Tracks of one event, as every finder gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from smartpix.notebook import one_line_and_table
+
+__all__ = ["Parameters", "Tracks"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Parameters(Protocol):
+    """Fitted parameters of T tracks at the closest approach to the z axis, such as
+    :class:`tracking.fit.tracks.Helices`.
+    """
+
+    @property
+    def d0(self) -> Floats:
+        """(T,) mm."""
+        ...
+
+    @property
+    def z0(self) -> Floats:
+        """(T,) mm."""
+        ...
+
+    @property
+    def phi(self) -> Floats:
+        """(T,) rad."""
+        ...
+
+    @property
+    def theta(self) -> Floats:
+        """(T,) rad."""
+        ...
+
+    @property
+    def qop(self) -> Floats:
+        """(T,) 1/GeV."""
+        ...
+
+    @property
+    def covariance(self) -> Floats:
+        """(T, 5, 5) of these five, in this order."""
+        ...
+
+
+@one_line_and_table
+@dataclass(frozen=True)
+class Tracks:
+    """Tracks of one event.
+
+    Attributes:
+        hits: (K,) cluster rows, track after track, inner first; start: (T + 1,) where each begins.
+        score: (T,) mean edge score; 1 from finders that have none.
+        parameters: from a finder that fits its own tracks, as ACTS's Kalman filter does; None: nobody has
+            fitted them yet.
+        ms: from a finder that keeps its own time: milliseconds by stage; empty: it keeps none.
+    """
+
+    hits: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
+    parameters: Parameters | None = None
+    ms: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Sequence[npt.NDArray[np.integer[Any]] | Sequence[int]],
+        score: npt.ArrayLike | None = None,
+        parameters: Parameters | None = None,
+    ) -> Tracks:
+        """Tracks of given cluster rows.
+
+        Args:
+            rows: of each track, inner first.
+            score: (T,) between 0 and 1; None: 1 for each.
+            parameters: of these tracks, where they are fitted.
+        """
+        parts = [np.zeros(0, dtype=np.int64), *(np.asarray(part, dtype=np.int64) for part in rows)]
+        start = np.cumsum([0, *(len(part) for part in parts[1:])], dtype=np.int64)
+        scores = np.ones(len(rows)) if score is None else score
+        return cls(np.concatenate(parts), start, np.asarray(scores, dtype=np.float32), parameters)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def rows(self) -> list[npt.NDArray[np.int64]]:
+        """The tracks' cluster rows, one array each."""
+        return [self.hits[a:b] for a, b in zip(self.start[:-1], self.start[1:], strict=True)]
