@@ -226,7 +226,8 @@ def test_the_command_measures_the_finders_that_it_names(monkeypatch, capsys):
     assert {"seed", "date", "pileup"} < set(result)
 
 
-def test_an_unknown_finder_is_told_before_the_simulation():
+def test_an_unknown_finder_is_told_before_the_simulation(monkeypatch):
+    monkeypatch.setattr(bench, "simulated", None)
     with pytest.raises(InputError, match=r"finder 'tou' is unknown\. There are chain, window, "):
         bench.bench_tracking([200], 1, 1, finders=["chain", "tou"])
 
