@@ -29,6 +29,8 @@ STAGING = ".smartpix-"
 MARK = ".made-by-smartpix"
 """In a staging folder: who made it; its lock: that the maker lives."""
 MAGIC = b"smartpix staging folder\n"
+ATTEMPTS = 20
+"""To make a folder that others remove or name alike."""
 """What a mark begins with; a file of that name with other content is not ours."""
 OLD, NEW = "old", "new"
 
@@ -120,22 +122,23 @@ def staging(parent: Path, *, swept: bool = False) -> Iterator[Path]:
 
 
 def _staging_folder(parent: Path) -> tuple[Path, int]:
-    while True:
+    for attempts_left in reversed(range(ATTEMPTS)):
         folder = parent / f"{STAGING}{secrets.token_hex(4)}"
         try:
             folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        try:
             lock = os.open(
                 folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
-        except FileExistsError:
-            continue
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ESTALE) or not parent.is_dir():
-                with suppress(OSError):
-                    folder.rmdir()
-                raise
-            # Another process removed it as an empty one, in the moment before it had its mark.
-            continue
+            # Another process may have removed it as an empty one, in the moment before it had its mark.
+            if error.errno in (errno.ENOENT, errno.ESTALE) and attempts_left:
+                continue
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         try:
             # Locked before it tells anything: without its content nobody takes it for dead.
             _hold(lock)
@@ -147,6 +150,7 @@ def _staging_folder(parent: Path) -> tuple[Path, int]:
             _close(lock, folder)
             raise
         return folder, lock
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(parent / STAGING))
 
 
 def _hold(file: int) -> bool:

@@ -4,6 +4,7 @@ detectors.csv.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,11 @@ truth).
 
 PIXEL_VOLUMES = (7, 8, 9)
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
+log = logging.getLogger(__name__)
+
 EXPECTED = "the columns of the TrackML challenge"
+CHALLENGE_T = 0.15
+"""module_t of every pixel module in the challenge's own detector table, mm."""
 MODULE = {"volume_id": "i8", "layer_id": "i8", "module_id": "i8"}
 POSITION = {"x": "f8", "y": "f8", "z": "f8"}
 CELLS = {"hit_id": "i8", "ch0": "i4", "ch1": "i4", "value": "f8"}
@@ -36,10 +41,9 @@ CROSSINGS = {
     "particle_id": "i8",
     **dict.fromkeys(("tx", "ty", "tz", "tpx", "tpy", "tpz"), "f8"),
 }
-PARTICLES = {
-    "particle_id": "i8", "particle_type": "i4", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"),
-    "f8")
-}  # fmt: skip
+PARTICLES = {"particle_id": "i8", **dict.fromkeys(("vx", "vy", "vz", "px", "py", "pz", "q"), "f8")}
+PARTICLE_TYPE = {"particle_type": "i4"}
+"""Only the second release (Codalab) tells it."""
 
 
 def find(path: Path) -> Found | None:
@@ -89,7 +93,8 @@ FORMAT = Format("trackml", "TrackML events (CSV)", "event*-hits.csv", find, read
 def read_trackml_detector(path: Path) -> Detector:
     """Pixel modules of TrackML's detectors.csv.
 
-    The file's module_t is half the thickness on the disks and, as the cells show, all of it in the barrel.
+    module_t is half the thickness. The challenge's own table gives 0.15 mm for every pixel module; in its
+    barrel that is, as the cells show, all of the thickness.
 
     Raises:
         InputError: as :func:`smartpix.geometry.read_csv`, or no module in the pixel volumes.
@@ -101,10 +106,10 @@ def read_trackml_detector(path: Path) -> Detector:
     if len(pixel) == 0:
         raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
     columns = table.take(types, pixel)
-    # Tilts decide between disks and barrel: rot_zw is the cosine of the normal with the beam.
-    columns["module_t"] = np.where(
-        np.abs(columns["rot_zw"]) < 0.5, columns["module_t"] / 2, columns["module_t"]
-    )
+    if np.all(columns["module_t"] == CHALLENGE_T):
+        log.info("%s: the challenge's table; %g mm are all of the barrel's thickness", path, CHALLENGE_T)
+        # Tilts decide between disks and barrel: rot_zw is the cosine of the normal with the beam.
+        columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, CHALLENGE_T / 2, CHALLENGE_T)
     return Detector(columns, str(path))
 
 
@@ -183,7 +188,8 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         CROSSINGS, np.flatnonzero((ids["particle_id"] != 0) & np.isin(ids["hit_id"], hit_ids))
     )
     path = csv_of(folder, f"{prefix}-particles")
-    table = read_csv(path, PARTICLES, EXPECTED)
+    table = read_csv(path, PARTICLES, EXPECTED, PARTICLE_TYPE)
+    pdg_id = table.pop("particle_type", np.zeros(len(table["particle_id"]), dtype=np.int32))
     check_ids(table["particle_id"], 1, str(path), "particle_id")
     # Generators list neutral particles, too; hits of one mean a charge that was lost.
     neutral = np.isin(columns["particle_id"], table["particle_id"][table["q"] == 0])
@@ -200,7 +206,7 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         point=np.stack([columns[f"t{a}"] for a in "xyz"], axis=1),
         momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1),
         order=None,
-        particles={"pdg_id": table.pop("particle_type"), "charge": table.pop("q"), **table},
+        particles={"pdg_id": pdg_id, "charge": table.pop("q"), **table},
         where=(str(truth.path), str(path)),
     )
     n_unused, n_without = (

@@ -613,3 +613,31 @@ def test_the_list_of_a_folder_is_complete(tmp_path):
     fill(tmp_path / "p")
     told = json.loads((tmp_path / "p" / MANIFEST).read_text())
     assert list(told["sha256"]) == ["sub/a.txt"]
+
+
+def test_a_folder_that_is_gone_ends_the_attempts(tmp_path, monkeypatch):
+    """As where the working directory was removed: it is there for stat and takes no new folder."""
+    attempts = []
+
+    def gone(path, *_, **__):
+        attempts.append(path)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(of_staging.Path, "mkdir", gone)
+    with pytest.raises(FileNotFoundError), of_staging.staging(tmp_path):
+        pass
+    assert len(attempts) == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ESTALE])
+def test_a_staging_folder_that_is_always_removed_at_once_ends_the_attempts(tmp_path, monkeypatch, code):
+    opened = os.open
+
+    def removed(path, *rest, **kept):
+        if str(path).endswith(of_staging.MARK):
+            raise OSError(code, os.strerror(code), str(path))
+        return opened(path, *rest, **kept)
+
+    monkeypatch.setattr(of_staging.os, "open", removed)
+    with pytest.raises(OSError, match=os.strerror(code)), of_staging.staging(tmp_path, swept=True):
+        pass

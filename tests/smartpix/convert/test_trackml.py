@@ -211,12 +211,34 @@ def test_particles_keep_their_own_columns(folder, output):
     assert particles[PARTICLE]["vz"] == pytest.approx(0.3)
 
 
-def test_thickness_of_the_barrel_is_the_files_and_of_the_disks_twice_it(folder, output):
+def test_thickness_is_twice_the_files(folder, output):
     opened, _ = converted(folder, output)
     detector = opened.header.detector
-    np.testing.assert_allclose(detector.thickness[detector.barrel], 0.3)
-    np.testing.assert_allclose(detector.thickness[~detector.barrel], 0.6)
+    np.testing.assert_allclose(detector.thickness, 0.6)
     assert set(detector.columns["volume_id"]) == {7, 8, 9}
+
+
+def test_barrel_of_the_challenges_own_table_is_as_thick_as_the_file_says(folder, caplog):
+    """All of its pixel modules have 0.15 mm; a table of other thicknesses, or of several, is taken as it is."""
+    table = folder / "detectors.csv"
+    caplog.set_level("INFO")
+    csv(table, [{**row, "module_t": 0.15} for row in modules()])
+    detector = read_trackml_detector(table)
+    np.testing.assert_allclose(detector.thickness[detector.barrel], 0.15)
+    np.testing.assert_allclose(detector.thickness[~detector.barrel], 0.3)
+    assert "the challenge's table" in caplog.text
+    csv(table, [{**row, "module_t": 0.15 if k else 0.05} for k, row in enumerate(modules())])
+    np.testing.assert_allclose(np.sort(read_trackml_detector(table).thickness), [0.1, 0.3, 0.3, 0.3, 0.3])
+
+
+def test_particles_without_a_type_are_those_of_the_first_release(folder, output):
+    path = folder / "event000000001-particles.csv"
+    head, *lines = path.read_text().splitlines()
+    column = head.split(",").index("particle_type")
+    rows = [line.split(",") for line in (head, *lines)]
+    path.write_text("\n".join(",".join(row[:column] + row[column + 1 :]) for row in rows) + "\n")
+    _, events = converted(folder, output)
+    assert set(ak.to_list(events["particles"][0].pdg_id)) == {0}
 
 
 def test_compressed_files_give_the_same_events(folder, output):
@@ -278,7 +300,7 @@ def test_folder_without_events_or_no_folder_says_what_to_give(tmp_path, output):
         ("event000000001-hits.csv", "module_id", "modul_id"),
         ("event000000001-cells.csv", "value", "values"),
         ("event000000001-truth.csv", "tpx", "tpxx"),
-        ("event000000001-particles.csv", "particle_type", "particle_typ"),
+        ("event000000001-particles.csv", "particle_id", "particle_ids"),
     ],
 )
 def test_missing_column_names_file_and_near_miss(folder, output, file, old, new):
@@ -425,9 +447,8 @@ def moved(folder, hit_id, along, by):
     path.write_text("\n".join([head, *lines]) + "\n")
 
 
-# Pixels are 0.05 mm along u and 0.05625 mm along v, the thickness 0.3 mm in the barrel and 0.6 mm on the
-# disks: 0.075 and 0.15 mm beyond the outermost centres of the cells. Hit 5 has two pixels along u with three
-# quarters of the charge in the upper one.
+# Pixels are 0.05 mm along u and 0.05625 mm along v, the thickness 0.6 mm: 0.15 mm beyond the outermost
+# centres of the cells. Hit 5 has two pixels along u with three quarters of the charge in the upper one.
 @pytest.mark.parametrize(
     ("hit_id", "along", "good", "bad", "message"),
     [
@@ -442,13 +463,13 @@ def moved(folder, hit_id, along, by):
         (
             5,
             "u",
-            0.0125 + 0.074,
-            0.0125 + 0.077,
-            r"hit 5 lies 0\.077 mm beside its cells in .*cells\.csv, and 0\.075 mm are",
+            0.0125 + 0.149,
+            0.0125 + 0.152,
+            r"hit 5 lies 0\.152 mm beside its cells in .*cells\.csv, and 0\.15 mm are",
         ),
-        (5, "u", -0.0375 - 0.074, -0.0375 - 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
-        (5, "v", 0.074, 0.077, r"hit 5 lies 0\.077 mm beside its cells"),
-        (2, "v", -0.074, -0.3, r"hit 2 lies 0\.3 mm beside its cells"),
+        (5, "u", -0.0375 - 0.149, -0.0375 - 0.152, r"hit 5 lies 0\.152 mm beside its cells"),
+        (5, "v", 0.149, 0.152, r"hit 5 lies 0\.152 mm beside its cells"),
+        (2, "v", -0.149, -0.3, r"hit 2 lies 0\.3 mm beside its cells"),
         (7, "v", 0.149, 0.152, r"hit 7 lies 0\.152 mm beside its cells in .*, and 0\.15 mm are allowed"),
     ],
 )
@@ -470,7 +491,7 @@ def test_positions_that_contradict_module_or_cells_are_refused(
 def test_positions_off_the_plane_of_a_thin_sensor_are_refused_before_they_are_written(folder, output):
     """Event files allow 0.002 mm beyond the surface, here at 0.001 mm from the plane."""
     table = folder / "detectors.csv"
-    csv(table, [{**row, "module_t": 0.002} for row in modules()])
+    csv(table, [{**row, "module_t": 0.001} for row in modules()])
     before = (folder / "event000000001-hits.csv").read_text()
     moved(folder, 5, "w", 0.0018)
     assert len(converted(folder, output)[1]) == 1
