@@ -1,8 +1,11 @@
-"""Which package may import which, and what importing the light ones may not pull in."""
+"""Which package may import which, that nothing imports in a circle, and what light imports may not pull in."""
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -11,16 +14,42 @@ from tests.helpers import REPOSITORY
 FORBIDDEN = {"smartpix": {"seeding", "tracking"}, "seeding": {"tracking"}, "tracking": set()}
 
 
+def module_name(path):
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for package in FORBIDDEN for path in (REPOSITORY / package).rglob("*.py")}
+
+
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules that a file imports, also inside functions and for type checkers."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level <= len(path.relative_to(REPOSITORY).parts) - 1, (
-                f"{path} imports from beyond its package"
-            )
-            if node.level == 0:
-                yield node.module
+            assert node.level == 0, f"{path}: imports are absolute"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
+
+
+def room(module):
+    """A package's folder is a room; a module beside rooms is one of its own."""
+    return (
+        module
+        if MODULES[module].name == "__init__.py" or module.count(".") < 2
+        else module.rpartition(".")[0]
+    )
+
+
+def arrows(place):
+    """Who imports whom, without what a package's ``__init__`` lists for its users."""
+    found = {}
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            targets = {place(name) for name in imported(path) if name in MODULES}
+            found.setdefault(place(module), set()).update(targets - {place(module)})
+    return found
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
@@ -36,22 +65,63 @@ def test_packages_import_downwards_only(package):
     assert wrong == []
 
 
-@pytest.mark.parametrize("statement", ["import smartpix, seeding", "import seeding.edges"])
+@pytest.mark.parametrize("place", [lambda module: module, room], ids=["modules", "rooms"])
+def test_nothing_imports_in_a_circle(place):
+    graph = arrows(place)
+    assert len(graph) > 30
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_a_circle_would_be_found():
+    graph = arrows(room)
+    graph["smartpix.schema"] = {"smartpix.io"}
+    with pytest.raises(CycleError):
+        tuple(TopologicalSorter(graph).static_order())
+
+
+PACKAGES = sorted(name for name, path in MODULES.items() if path.name == "__init__.py")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names_of_a_package_are_told_once_to_everybody(package):
+    """To users (``__all__``), to type checkers and at run time the same; none hides a module."""
+    module = importlib.import_module(package)
+    assert module.__doc__, package
+    tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
+    typed = {
+        alias.asname or alias.name
+        for node in tree.body if isinstance(node, ast.If)
+        for line in node.body if isinstance(line, ast.ImportFrom)
+        for alias in line.names
+    }  # fmt: skip
+    public = set(getattr(module, "__all__", []))
+    assert typed == public
+    assert public & {found.name for found in pkgutil.iter_modules(module.__path__)} == set()
+    for name in public:
+        assert getattr(module, name) is not None
+    if public:
+        with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'none'"):
+            module.none  # noqa: B018
+
+
+@pytest.mark.parametrize("statement", ["import smartpix, seeding", "import seeding.edges", "import tracking"])
 def test_light_imports_stay_light(statement):
     code = f"import sys; {statement}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     modules = set(out.stdout.split())
-    assert "seeding" in modules
+    assert modules & {"smartpix", "seeding"}
     assert modules & {"torch", "matplotlib", "acts", "hls4ml"} == set()
 
 
 def test_options_are_read_without_what_takes_seconds_to_import():
     """The command line makes its flags from them, so that a mistake is told at once."""
-    paths = sorted(path for package in FORBIDDEN for path in (REPOSITORY / package).rglob("*options.py"))
-    assert len(paths) > 8
-    names = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in paths]
+    names = sorted(name for name in MODULES if name.endswith("options"))
+    assert len(names) > 8
     code = f"import sys, {', '.join(names)}; print(*sys.modules)"
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
