@@ -118,10 +118,13 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
 
 
 def _simulate_events(options: argparse.Namespace) -> None:
-    if getattr(options, "given", {}).get("generate.gun", ("", 1))[1] == 0:
+    given = getattr(options, "given", {})
+    if given.get("generate.gun", ("", 1))[1] == 0:
         raise InputError(
             "simulate: --gun 0 makes no pions; give at least 1, or leave --gun out for collisions"
         )
+    if "generate.gun" in given and given.get("generate.pileup", ("", 0))[1]:
+        raise InputError("simulate: --gun makes events of pions alone; leave --gun or --pileup out")
     detector, simulation = _simulation(options, EVENTS)
     from smartpix.simulate.events import header, simulate
 

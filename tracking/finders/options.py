@@ -15,7 +15,7 @@ class BuildOptions:
 
     Attributes:
         min_score: score below which an edge is dropped, between 0 and 1.
-        min_hits: fewest clusters of a track, on distinct layers.
+        min_hits: fewest clusters of a track, on distinct layers; three points make a helix.
         share_score: score above which an edge lets a path that is one cluster short of ``min_hits`` take
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
         overlap_distance: largest distance in mm between two clusters of a track on one layer, where
@@ -25,7 +25,7 @@ class BuildOptions:
     """
 
     min_score: float = 0.03
-    min_hits: int = ranged(4, 2, 100)
+    min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     overlap_score: float = ranged(0.5, 0.0, 1.0)

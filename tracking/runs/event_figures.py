@@ -93,7 +93,8 @@ def cone_study(path: Path, chain: Chain, study: Sequence[ScoredEvent], totals: T
         if wanted and kept:
             reduction.append(searched / kept)
             rate.append(found / wanted)
-    if not rate:
+    # Without a field there is no window to compare with.
+    if not rate or not searched:
         return
     with figure(path, figsize=(8, 6)) as (_, axis):
         axis.plot(reduction, rate, "o-", color=BLUE, label="cones, first events")

@@ -1,3 +1,4 @@
+import dataclasses
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
@@ -27,7 +28,7 @@ def figures_of(folder):
 
 
 @pytest.fixture(scope="module")
-def drawn(files, three_vertices, weights, tmp_path_factory):
+def made(files, three_vertices, weights, tmp_path_factory):
     """Of a run on six events: axes by figure, the summary, and what the figures were made of."""
     folder, axes, made_of = tmp_path_factory.mktemp("figures"), {}, []
     with pytest.MonkeyPatch.context() as patch:
@@ -48,7 +49,13 @@ def drawn(files, three_vertices, weights, tmp_path_factory):
         patch.setattr(figures, "write_figures", write_figures)
         summary = run([three_vertices["true"], files["toy"]], folder, RunOptions(gnn=str(weights)))
     assert figures_of(folder) == FIGURES
-    _, _, totals, shown, _ = made_of
+    return axes, summary, made_of
+
+
+@pytest.fixture(scope="module")
+def drawn(made):
+    """Of the run: axes by figure, the summary, the sums and the event that is shown."""
+    axes, summary, (_, _, totals, shown, _) = made
     return axes, summary, totals, (shown.result, shown.truth)
 
 
@@ -135,6 +142,15 @@ def test_cone_study_has_the_runs_own_point_and_falls_with_the_reduction(drawn):
     reduction, rate = by_label["cones, first events"]
     assert np.all(np.diff(reduction) < 0)
     assert np.all(np.diff(rate) >= 0)
+
+
+def test_without_a_window_there_is_no_cone_study(made, tmp_path):
+    """At 0 T there is none; the figure of nothing had a logarithmic axis and a warning."""
+    _, _, (_, chain, totals, _, study) = made
+    event_figures.cone_study(tmp_path / "of.png", chain, study, totals)
+    none = [dataclasses.replace(event, n_window=0) for event in study]
+    event_figures.cone_study(tmp_path / "none.png", chain, none, totals)
+    assert [path.name for path in tmp_path.iterdir()] == ["of.png"]
 
 
 def test_event_display_has_all_hits_tracks_and_vertices(drawn):
