@@ -8,7 +8,6 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy.typing as npt
 
 from smartpix import schema
@@ -16,7 +15,7 @@ from smartpix.detector_checks import repetitions
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
-from smartpix.io.root_files import reading
+from smartpix.io.root_files import read_entries, reading
 from smartpix.notebook import one_line_and_table
 from smartpix.rules import check_json, entries, fields, items, parse_checked, real, text, whole
 from smartpix.schema import STRONGEST_FIELD, Container, InputError
@@ -92,10 +91,10 @@ def check_header(path: Path, file: Any) -> EventFile:
     """
     trees = {name.split(";")[0]: kind for name, kind in file.classnames().items()}
     if TREE not in trees or "metadata" not in trees or "detector" not in trees:
-        entries = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
+        found = [n for n, kind in trees.items() if kind in ("TTree", "ROOT::RNTuple")]
         raise InputError(
             f"{path}: expected the tree '{TREE}' with 'detector' and 'metadata' and found the trees "
-            f"{sorted(entries)}. It holds no events of smartpix (tracks of a run, perhaps); events of "
+            f"{sorted(found)}. It holds no events of smartpix (tracks of a run, perhaps); events of "
             "TrackML and ACTS are converted with `smartpix convert DIR -o F.root`"
         )
     with reading(path):
@@ -182,7 +181,7 @@ def _check_numbers(path: Path, tree: Any) -> None:
     if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
         return
     with reading(path):
-        found = ak.to_packed(tree.arrays(["event"])["event"])
+        found = read_entries(path, tree, ["event"], 0, int(tree.num_entries))["event"]
     check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
     _numbered.add(known)
 

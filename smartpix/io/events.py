@@ -23,7 +23,7 @@ from smartpix.files import as_paths
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, check_events, typed_branches
 from smartpix.io.event_header import FORMAT_VERSION, TREE, EventFile, Header, check_header
-from smartpix.io.root_files import reading, root_file
+from smartpix.io.root_files import read_entries, reading, root_file
 from smartpix.schema import InputError
 
 __all__ = [
@@ -150,9 +150,7 @@ def _checked_branches(
 def _arrays(path: Path, tree: Any, names: Iterable[str], low: int, high: int) -> dict[str, ak.Array]:
     """Branches of some entries as they are in the file."""
     with reading(path, f"events {low} to {high - 1}"):
-        found = tree.arrays(list(names), entry_start=low, entry_stop=high)
-        # Packed here, as that fails where lists go beyond what they are of.
-        return {name: ak.to_packed(found[name]) for name in found.fields}
+        return read_entries(path, tree, names, low, high)
 
 
 def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:

@@ -16,7 +16,7 @@ import uproot
 from smartpix import schema
 from smartpix.schema import InputError
 
-__all__ = ["is_root_file", "read_branches", "reading", "root_file", "trees_of"]
+__all__ = ["is_root_file", "read_branches", "read_entries", "reading", "root_file", "trees_of"]
 
 DAMAGED = (
     OSError,
@@ -149,5 +149,22 @@ def read_branches(
         names = list(file[tree].keys(recursive=False))
         schema.require(names, wanted, str(path), f"Expected {expected}.")
         chosen = [*wanted, *(n for n in optional if n in names)]
-        arrays = file[tree].arrays(chosen, entry_start=start, entry_stop=stop)
-        return {n: ak.to_packed(arrays[n]) for n in chosen}
+        return read_entries(path, file[tree], chosen, start, trees[tree] if stop is None else stop)
+
+
+def read_entries(path: Path, tree: Any, names: Iterable[str], start: int, stop: int) -> dict[str, ak.Array]:
+    """Branches of an open tree (TTree or RNTuple), entries ``start`` to ``stop`` of those there are.
+
+    Raises:
+        InputError: fewer came than the tree counts: damage to an index gives an empty array, no error.
+    """
+    names = list(names)
+    wanted = max(min(stop, int(tree.num_entries)) - start, 0)
+    found = tree.arrays(names, entry_start=start, entry_stop=stop)
+    if len(found) != wanted:
+        raise InputError(
+            f"{path}: of the {wanted} entries from {start} on, {len(found)} can be read; damaged, make or copy "
+            "it again"
+        )
+    # Packed here, as that fails where lists go beyond what they are of.
+    return {name: ak.to_packed(found[name]) for name in names}

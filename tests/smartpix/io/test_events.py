@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from smartpix import schema
 from smartpix.files import replace_when_done
+from smartpix.io import root_files
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.write import table_writer, write_events
 from smartpix.schema import InputError
@@ -478,3 +479,25 @@ def test_a_parquet_table_is_said_to_be_one(tmp_path):
     path.write_bytes(b"PAR1" + bytes(100))
     with pytest.raises(InputError, match=r"clusters\.parquet: is a parquet table .*ROOT file are needed"):
         open_events(path)
+
+
+class TreeOfThree:
+    """A tree of which fewer entries may come than it counts."""
+
+    num_entries = 3
+
+    def __init__(self, come):
+        self.come = come
+
+    def arrays(self, names, entry_start, entry_stop):
+        return ak.Array({name: np.arange(3)[entry_start:entry_stop][: self.come] for name in names})
+
+
+def test_entries_that_do_not_come_are_told(tmp_path):
+    """One byte of an RNTuple's list of pages gave no events, with the right number of entries in the header."""
+    path = tmp_path / "few.root"
+    for start, stop, wanted in ((0, 3, 3), (1, 9, 2), (3, 5, 0)):
+        found = root_files.read_entries(path, TreeOfThree(3), ["event"], start, stop)["event"]
+        assert len(found) == wanted
+    with pytest.raises(InputError, match=r"few\.root: of the 2 entries from 1 on, 0 can be read; damaged"):
+        root_files.read_entries(path, TreeOfThree(0), ["event"], 1, 3)
