@@ -41,7 +41,7 @@ def load_plugin(entry: EntryPoint, kind: type[T]) -> T:
     """The object that an entry point names.
 
     Args:
-        kind: what it must be; its attribute ``name`` must be the entry point's.
+        kind: what it must be, and its attribute ``name`` the entry point's; ``object`` takes anything.
 
     Raises:
         InputError: it cannot be imported, or is something else.
@@ -55,7 +55,7 @@ def load_plugin(entry: EntryPoint, kind: type[T]) -> T:
         raise InputError(f"{where} cannot be loaded ({cause}); {fix}") from error
     if not isinstance(value, kind):
         raise InputError(f"{where} must be a {kind.__name__} and is a {type(value).__name__}; {fix}")
-    if (name := getattr(value, "name", entry.name)) != entry.name:
+    if kind is not object and (name := getattr(value, "name", entry.name)) != entry.name:
         raise InputError(f"{where} must be named '{entry.name}' and is named '{name}'; {fix}")
     return value
 
