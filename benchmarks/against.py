@@ -78,7 +78,7 @@ def unpack(revision: str, folder: Path) -> Path:
     if not tree.exists():
         # Under another name until all is there, so that an interruption leaves no half of a tree.
         with tempfile.TemporaryDirectory(dir=folder) as half:
-            with tarfile.open(fileobj=io.BytesIO(git("archive", commit))) as archive:
+            with tarfile.TarFile(fileobj=io.BytesIO(git("archive", commit))) as archive:
                 archive.extractall(half, filter="data")
             Path(half).rename(tree)
             Path(half).mkdir()

@@ -202,7 +202,9 @@ def test_every_kernel_of_the_packages_can_be_kept_elsewhere(tmp_path):
         for path in (tmp_path / package).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             if re.search(r"^@njit", source, flags=re.MULTILINE):
-                assert "import njit" in source
+                assert re.search(
+                    r"^from smartpix\.compiled import [\w, ]*\bnjit\b", source, flags=re.MULTILINE
+                ), path
                 assert "from numba import" not in source
                 modules.append(".".join(path.relative_to(tmp_path).with_suffix("").parts))
                 (path.parent / "__pycache__").touch()
