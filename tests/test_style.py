@@ -81,3 +81,14 @@ def test_public_names_are_documented(name):
     tree = TREES[name]
     assert ast.get_docstring(tree)
     assert [node.name for node in public(tree.body) if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("name", SOURCE)
+def test_libraries_log_and_do_not_print(name):
+    """Only the command line writes to the streams."""
+    printing = [
+        node
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Name) and node.id == "print" and isinstance(node.ctx, ast.Load)
+    ]
+    assert not printing or name.startswith("tracking/cli/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from smartpix.io.events import open_events
 from smartpix.train.loop import train_mdn
 from smartpix.train.options import TrainMdnOptions
 
+log = logging.getLogger(__name__)
+
 __all__ = ["fit_mdn"]
 
 
@@ -18,7 +21,7 @@ def fit_mdn(
     files: Sequence[str | Path],
     folder: str | Path,
     options: TrainMdnOptions | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = log.info,
 ) -> MdnEstimator:
     """Train a network for each region of the files' detector, save them, and load them.
 

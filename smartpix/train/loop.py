@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ from smartpix.train.inputs import encoded, pixel_steps, split
 from smartpix.train.options import TrainMdnOptions
 from smartpix.train.start import Start, go_on, start_from
 from smartpix.train.teach import Lesson, lesson_of
+
+log = logging.getLogger(__name__)
 
 __all__ = ["train_mdn", "train_on"]
 
@@ -67,7 +70,7 @@ def train_mdn(
     region: str,
     output: str | Path,
     options: TrainMdnOptions,
-    report: Report = print,
+    report: Report = log.info,
     *,
     slices: Sequence[int] | None = None,
     readout: ReadoutOptions | None = None,
@@ -114,7 +117,7 @@ def train_on(
     region: str,
     output: str | Path,
     options: TrainMdnOptions,
-    report: Report = print,
+    report: Report = log.info,
     start: str | Path | Start | None = None,
     lesson: Lesson | None = None,
 ) -> dict[str, Any]:

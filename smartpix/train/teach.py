@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from smartpix.estimate.mdn import MdnNetwork
 from smartpix.io.parquet import is_cluster_file, read_clusters
 from smartpix.samples import Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Lesson", "lesson_of"]
 
@@ -50,7 +53,7 @@ class Lesson:
 
 
 def lesson_of(
-    teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = print
+    teacher: str | Path, files: Sequence[str | Path], samples: Samples, region: str, report: Report = log.info
 ) -> Lesson:
     """Ask a float network about the clusters of data sets.
 

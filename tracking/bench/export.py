@@ -4,6 +4,7 @@ right.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -20,6 +21,8 @@ from smartpix.samples import Samples
 from smartpix.schema import InputError, check, nearest, quoted
 from tracking.bench.clock import time_in_turn
 from tracking.bench.clusters import TEST_SEED, chip_samples
+
+log = logging.getLogger(__name__)
 
 __all__ = ["FLOAT", "NETWORKS", "PUBLISHED_AREAS", "bench_export", "export_table"]
 
@@ -52,7 +55,7 @@ def bench_export(
     csim_clusters: int = CSIM_CLUSTERS,
     rtl_clusters: int = RTL_CLUSTERS,
     clock_ns: float = 5.0,
-    report: Report = print,
+    report: Report = log.info,
 ) -> dict[str, Any]:
     """Resolution, size, speed and exactness of the quantised networks.
 

@@ -4,6 +4,7 @@ on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from smartpix.schema import InputError, check
 from tracking.bench.clusters import chip_samples
 from tracking.bench.export import PUBLISHED_AREAS, TARGETS, measured, ratios
 
+log = logging.getLogger(__name__)
+
 __all__ = ["front_of", "front_study", "front_table"]
 
 Report = Callable[[str], None]
 
 
 def front_study(
-    weights: Sequence[str], base: str, n_clusters: int = 50_000, report: Report = print
+    weights: Sequence[str], base: str, n_clusters: int = 50_000, report: Report = log.info
 ) -> dict[str, Any]:
     """Resolution, zeros and look-up tables of quantised networks.
 

@@ -4,6 +4,7 @@ beta against pT.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -39,6 +40,8 @@ from smartpix.train.loop import train_on
 from smartpix.train.options import TrainMdnOptions
 from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_SEED
 from tracking.bench.mdn import VARIANTS
+
+log = logging.getLogger(__name__)
 
 __all__ = ["LEVERS", "Setting", "StudyOptions", "angle_pt_study", "lever_study", "pull_study"]
 
@@ -147,7 +150,7 @@ class StudyOptions:
         )
 
 
-def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = print) -> dict[str, Any]:
+def lever_study(levers: Sequence[str], options: StudyOptions, report: Report = log.info) -> dict[str, Any]:
     """Train the column network (or the one named) at each setting of some levers.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from smartpix.simulate.datasets import REGION, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from tracking.bench.clock import time_in_turn
 from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_CLUSTERS, TEST_SEED
+
+log = logging.getLogger(__name__)
 
 __all__ = ["VARIANTS", "Variant", "bench_mdn", "mdn_table", "network_speed"]
 
@@ -97,7 +100,7 @@ def bench_mdn(
     n_clusters: int = 50_000,
     file: str | Path | None = None,
     threads: int = 1,
-    report: Report = print,
+    report: Report = log.info,
     sensor: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Quality and speed of the shipped networks on clusters none was trained on.

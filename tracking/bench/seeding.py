@@ -5,6 +5,7 @@ hits.
 from __future__ import annotations
 
 import ctypes
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ from tracking.bench.seeding_studies import coverage, front, lost_edges, read_lev
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
 from tracking.options import RunOptions
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "SIGMA_SCALES",
@@ -140,7 +143,7 @@ def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
     return search(*arguments), None
 
 
-def bench_seeding(sample: Sample, report: Report = print) -> dict[str, Any]:
+def bench_seeding(sample: Sample, report: Report = log.info) -> dict[str, Any]:
     """Every method on the same hits, event by event, in one process on one thread, each after a warm-up.
 
     Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds;
@@ -282,7 +285,7 @@ def network_cost(sample: Sample) -> dict[str, float]:
 
 def measure(
     files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int,
-    levers: str | Path | None = None, report: Report = print,
+    levers: str | Path | None = None, report: Report = log.info,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything behind ``smartpix bench seeding``.
 

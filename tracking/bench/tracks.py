@@ -4,6 +4,7 @@ ACTS's.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -28,6 +29,8 @@ from tracking.finders.gnn.network import load_network
 from tracking.fit.resolution import RESOLUTIONS
 from tracking.options import RunOptions
 
+log = logging.getLogger(__name__)
+
 __all__ = ["JETS", "bench_tracking", "beside_acts", "compare_finders", "table"]
 
 Report = Callable[[str], None]
@@ -39,7 +42,9 @@ BESIDE_ACTS = ("chain", "acts-tuned", "acts-loose")
 """Finders of every sample by default; the main one has the window's too."""
 
 
-def compare_finders(sample: Sample, finders: Mapping[str, Finder], report: Report = print) -> dict[str, Any]:
+def compare_finders(
+    sample: Sample, finders: Mapping[str, Finder], report: Report = log.info
+) -> dict[str, Any]:
     """Any finders on the events of a sample.
 
     Returns:
@@ -54,7 +59,7 @@ def compare_finders(sample: Sample, finders: Mapping[str, Finder], report: Repor
 
 
 def beside_acts(
-    sample: Sample, finders: Mapping[str, Finder], with_parts: bool = False, report: Report = print
+    sample: Sample, finders: Mapping[str, Finder], with_parts: bool = False, report: Report = log.info
 ) -> dict[str, Any]:
     """The chain and ACTS on the events of a sample.
 
@@ -150,7 +155,7 @@ def bench_tracking(
     n_events: int,
     seed: int,
     with_jets: bool = True,
-    report: Report = print,
+    report: Report = log.info,
     finders: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything behind ``smartpix bench tracking``: events of every pile-up are simulated with a seed

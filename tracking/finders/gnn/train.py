@@ -6,6 +6,7 @@ probabilities.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, load_graphs, n_edges
 
+log = logging.getLogger(__name__)
+
 __all__ = ["Graphs", "TrainGnnOptions", "load_graphs", "train_gnn"]
 
 
@@ -33,7 +36,7 @@ def train_gnn(
     files: str | Path | Sequence[str | Path],
     output: str | Path,
     options: TrainGnnOptions,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = log.info,
 ) -> dict[str, Any]:
     """Train on event files and save the weights.
 

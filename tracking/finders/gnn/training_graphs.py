@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -21,6 +22,8 @@ from tracking.finders.gnn.graph import make_graph
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.metrics import edge_labels, event_truth
 
+log = logging.getLogger(__name__)
+
 __all__ = ["Graphs", "graphs_of_files", "load_graphs", "n_edges"]
 
 
@@ -33,7 +36,9 @@ class Graphs:
     test: list[Data] = field(default_factory=list)
 
 
-def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = print) -> Graphs:
+def load_graphs(
+    path: str | Path, options: TrainGnnOptions, report: Callable[[str], None] = log.info
+) -> Graphs:
     """Labelled graphs of a file's events; ``report`` is called with warnings.
 
     Raises:
@@ -78,7 +83,7 @@ def load_graphs(path: str | Path, options: TrainGnnOptions, report: Callable[[st
 
 
 def graphs_of_files(
-    files: Sequence[Path], options: TrainGnnOptions, report: Callable[[str], None] = print
+    files: Sequence[Path], options: TrainGnnOptions, report: Callable[[str], None] = log.info
 ) -> Graphs:
     """Labelled graphs of all events of some files; ``report`` is called with warnings and a line per file.
 
