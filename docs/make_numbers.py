@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from page_text import table, wrap
 
 from seeding.cones import ConeOptions
+from smartpix.networks.plan import KINDS
 from tracking.finders.gnn.graph import WIDE
 
 ROOT = Path(__file__).parents[1]
@@ -368,7 +369,7 @@ def choose_graph() -> str:
 def choose_network() -> str:
     """The three kinds of networks."""
     body = []
-    for kind in ("columns", "conv", "mlp"):
+    for kind in KINDS:
         r = results("bench-mdn")[f"{kind}-2t-float"]
         half = r["half_width_68"]
         body.append(

@@ -21,10 +21,13 @@ from smartpix.detector_checks import check_detector, module_keys
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
-__all__ = ["Detector", "Layers", "read_detector", "write_detector"]
+__all__ = ["PIXEL_VOLUMES", "Detector", "Layers", "read_detector", "write_detector"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+
+PIXEL_VOLUMES = (7, 8, 9)
+"""Of the generic (TrackML) detector: negative end-cap, barrel, positive end-cap."""
 
 
 @dataclass(frozen=True)

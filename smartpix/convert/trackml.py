@@ -13,7 +13,7 @@ from smartpix import schema
 from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
 from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Ints, Unmatched, check_ids
-from smartpix.geometry import Detector
+from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
 
@@ -26,7 +26,6 @@ FIELD = 2.0
 truth).
 """
 
-PIXEL_VOLUMES = (7, 8, 9)
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
 log = logging.getLogger(__name__)
 

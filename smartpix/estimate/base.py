@@ -21,6 +21,7 @@ from smartpix.notebook import one_line_and_table
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
 
 __all__ = [
+    "ALIKE",
     "Estimate",
     "Estimator",
     "estimate",
@@ -34,7 +35,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 ALIKE = 0.02
-"""Relative difference of pitches, thickness or field below which weights serve another sensor too."""
+"""Relative difference of a sensor, or of a condition of its readout, up to which it counts as the same."""
 
 
 @one_line_and_table

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smartpix.chip.fused import FusedFixedNetwork
-from smartpix.estimate.base import Estimator, same_sensor, sensor_of, sensor_words
+from smartpix.estimate.base import ALIKE, Estimator, same_sensor, sensor_of, sensor_words
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
@@ -28,8 +28,6 @@ CONDITIONS = {
 }  # fmt: skip
 """Conditions in which clusters of one sensor may differ, and their words in messages."""
 OF_ADC = ("adc_bits", "adc_max")
-ALIKE = 0.02
-"""Relative difference of a condition up to which it counts as the same."""
 
 
 def choose_estimator(

@@ -10,11 +10,13 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from smartpix.io.cluster_set import ClusterSet
+    from smartpix.io.event_header import FORMAT_VERSION
     from smartpix.io.events import EventFile, Header, event_numbers, iterate, open_events
     from smartpix.io.parquet import Table, list_tables, read_clusters, write_clusters
     from smartpix.io.write import write_events
 
 __all__ = [
+    "FORMAT_VERSION",
     "ClusterSet",
     "EventFile",
     "Header",
@@ -31,6 +33,7 @@ __all__ = [
 __getattr__ = public_names(
     __name__,
     cluster_set="ClusterSet",
+    event_header="FORMAT_VERSION",
     events="EventFile Header event_numbers iterate open_events",
     parquet="Table list_tables read_clusters write_clusters",
     write="write_events",

@@ -12,14 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.extras import import_acts
-from smartpix.geometry import Detector
+from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import DETECTOR, InputError
 from smartpix.simulate.generate import Particles
 
-__all__ = ["PIXEL_VOLUMES", "Crossings", "check_generic", "generic_detector", "transport"]
-
-PIXEL_VOLUMES = (7, 8, 9)
-"""Pixel volumes of the generic detector: negative end-cap, barrel, positive end-cap."""
+__all__ = ["Crossings", "check_generic", "generic_detector", "transport"]
 
 AT_PLACE = 1e-3
 """Difference of positions (mm) and axes that is none."""

@@ -17,7 +17,7 @@ from seeding.acts import algorithm_of, run_timed
 from seeding.acts_reference import ALGORITHMS, seeder
 from seeding.hits import Hits
 from smartpix.extras import import_acts
-from smartpix.geometry import Detector
+from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError, check, check_types
 from tracking.acts.event import fitted_tracks, measurement_sources, point_source
 from tracking.acts.setup import ActsSetup, acts_setup
@@ -72,7 +72,7 @@ class ActsOptions:
     sigma_qopt: float = 0.03
     sigma_pt: float = 0.05
     record_material: bool = False
-    volumes: tuple[int, ...] = (7, 8, 9)
+    volumes: tuple[int, ...] = PIXEL_VOLUMES
 
     def __post_init__(self) -> None:
         check_types("acts", self)

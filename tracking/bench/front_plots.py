@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from smartpix.networks.plan import KINDS
 from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
 
 __all__ = ["plot_front", "plot_history", "plot_weights"]
@@ -17,8 +19,8 @@ METHODS = {
     "bdmm": (PURPLE, "D", "BDMM"), "mdmm": (BLUE, "s", "MDMM"), "bits": (GREEN, "P", "learned bits"),
 }  # fmt: skip
 """Colour, marker and name."""
-KINDS = {"conv": "full", "mlp": "none", "columns": "left"}
-"""How the marker is filled."""
+FILLS = ("left", "full", "none", "right", "top", "bottom")
+"""How the markers of each kind of network are filled, in the order of the kinds."""
 LAYERS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
 
 
@@ -37,7 +39,7 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
                 axis.plot(
                     *np.array(front).T, color=GREY, lw=1, drawstyle="steps-post", zorder=1, label="front"
                 )
-            for kind, fill in KINDS.items():
+            for kind, fill in zip(KINDS, cycle(FILLS), strict=False):
                 for method, (colour, marker, name) in METHODS.items():
                     points = [
                         (r[key], r["worst"])
