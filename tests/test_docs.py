@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -84,7 +85,7 @@ def test_files_and_names_in_a_page_exist(page):
     spans = " ".join(re.findall(r"`([^`]+)`", text))
     folders = "smartpix|seeding|tracking|examples|benchmarks|docs|tests|data"
     paths = re.findall(rf"(?<![\w/.-])((?:{folders})/[\w/.-]*)(?![\w/.*{{-])", spans)
-    results = {"benchmarks/results/kill.json", "benchmarks/results/fuzz.json"}  # not kept
+    results = {"benchmarks/results/kill.json"}  # not kept
     assert {path for path in paths if not (ROOT / path).exists()} - results == set()
     names = (
         set(re.findall(r"(?<![\w./-])((?:smartpix|seeding|tracking)(?:\.[A-Za-z_]\w*)+)", spans)) - NO_MODULES
@@ -316,3 +317,12 @@ def test_the_training_example_of_the_notebooks_page_runs(tmp_path, monkeypatch):
     assert set(found["mdn"].networks) == {"barrel", "endcap"}
     assert len(found["result"]) > 1000
     assert {path.stem for path in Path("weights").glob("*.safetensors")} == {"mdn-barrel", "mdn-endcap"}
+
+
+def test_numbers_of_the_fuzz_session_are_its_results():
+    results = json.loads((ROOT / "benchmarks" / "results" / "fuzz.json").read_text(encoding="utf-8"))
+    assert results["inputs"] == results["input_errors"] + results["accepted"] >= 20_000
+    assert [results[k] for k in ("other", "crashes", "hangs", "silent")] == [0, 0, 0, 0]
+    page = " ".join((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split())
+    inputs, refused, accepted = (f"{results[k]:,}" for k in ("inputs", "input_errors", "accepted"))
+    assert f"Of {inputs} inputs {refused} were refused in one line and {accepted} accepted" in page
