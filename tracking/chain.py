@@ -15,6 +15,7 @@ import torch
 from seeding.edges import Edges
 from seeding.hits import Hits, make_hits
 from seeding.kernels import search
+from seeding.references import window
 from seeding.seeds import Seeds
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator, estimate
@@ -137,6 +138,14 @@ class Chain:
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
             found.outside, clock.ms,
         )  # fmt: skip
+
+    def reference_edges(self, result: EventResult) -> Edges:
+        """The edges of the reference window in an event, searched only where they are not its graph's."""
+        if self.options.graph == "window":
+            return result.edges
+        # Not through the finder, which refuses a window without field as its graph: here it is empty.
+        header, options = self.header, self.options
+        return window(result.hits, header.detector, self.pairs, header.field, options.window, options.threads)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.networks.fused_kernels import BLOCK, COLUMNS, CONVOLUTION, layer, projections
+from smartpix.networks.fused_kernels import BLOCK, COLUMNS, CONVOLUTION, columns, layer, projections
 from smartpix.networks.plan import POOL, WINDOW
 
 __all__ = ["run_fixed"]
@@ -26,41 +26,6 @@ def _cut(x: Any, to: Any) -> None:
     scale, low, high = to[0], to[1], to[2]
     for i in range(len(x)):
         x[i] = min(max(np.floor(x[i] * scale), low), high)
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _columns(
-    n: int, where: Any, code: Any, n_rows: int, n_columns: int, first: Any, bias: Any, cuts: Any,
-    x: Any, sums: Any, line: Any,
-) -> None:  # fmt: skip
-    """Fill the start of x with the activated columns, and ``sums`` with the row sums.
-
-    See :func:`smartpix.networks.fused_kernels._columns`.
-    """
-    n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
-    span = length // n_filters
-    flat = (n_columns - span + 1) * n_filters
-    before = (span - 1) * n_filters
-    for p in range(n_columns + span - 1):
-        for f in range(n_filters):
-            line[p * n_filters + f] = bias[f]
-    sums[:] = 0
-    whole = length & ~3
-    for i in range(n):
-        r, at = where[i, 0], where[i, 1] * n_filters
-        for s in range(n_slices):
-            v = code[i, s]
-            if v == 0:
-                continue
-            sums[s * n_rows + r] += v
-            # Groups of four: a loop of known length is one instruction.
-            for g in range(0, whole, 4):
-                for f in range(4):
-                    line[at + g + f] += v * first[s, r, g + f]
-            for f in range(whole, length):
-                line[at + f] += v * first[s, r, f]
-    x[:flat] = line[before : before + flat]
-    _cut(x[:flat], cuts[0])
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -204,9 +169,10 @@ def run_fixed(
                     projections(n, places, codes, n_rows, n_columns, of_columns, of_rows, rows[b, n_front:])
                 if front == COLUMNS:
                     sums = rows[b, rows_at : rows_at + len(unwanted)] if of_rows else unwanted
-                    _columns(
-                        n, places, codes, n_rows, n_columns, first, first_bias, cuts, rows[b], sums, line
+                    filled = columns(
+                        n, places, codes, n_rows, n_columns, first, first_bias, rows[b], sums, line
                     )
+                    _cut(rows[b, :filled], cuts[0])
             # The convolution has filled its part for all clusters at once.
             for i in range(n_front if front == CONVOLUTION else 0, n_inputs):
                 for b in range(BLOCK):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from smartpix.compiled import njit
 from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, WINDOW
 
-__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "layer", "projections", "run", "tanh_terms"]
+__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "columns", "layer", "projections", "run", "tanh_terms"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -114,14 +114,16 @@ def _encode(charge: Any, scale: Any, factor: Any) -> None:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _columns(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any,
-    x: Any, sums: Any, terms: Any, line: Any,
-) -> None:  # fmt: skip
-    """Fill the start of x with the activated columns, and ``sums`` with the row sums, wanted or not.
+def columns(
+    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, sums: Any,
+    line: Any,
+) -> Any:  # fmt: skip
+    """Fill the start of x with the columns' sums before their activation, and ``sums`` with the row sums,
+    wanted or not; returns how many of x are filled.
 
-    Both come from one pass over the pixels: a second one takes a tenth of the network's time, and asking at
-    each pixel half of that. ``line`` is room for the columns with those beyond both edges.
+    Charge or codes, in the type of ``line``. Both sums come from one pass over the pixels: a second one takes
+    a tenth of the network's time, and asking at each pixel half of that. ``line`` is room for the columns
+    with those beyond both edges.
     """
     n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
     span = length // n_filters
@@ -130,13 +132,13 @@ def _columns(
     for p in range(n_columns + span - 1):
         for f in range(n_filters):
             line[p * n_filters + f] = bias[f]
-    sums[:] = ZERO
+    sums[:] = 0
     whole = length & ~3
     for i in range(n):
         r, at = where[i, 0], where[i, 1] * n_filters
         for s in range(n_slices):
             v = value[i, s]
-            if v == ZERO:
+            if v == 0:
                 continue
             sums[s * n_rows + r] += v
             # Groups of four: a loop of known length is one instruction.
@@ -146,7 +148,7 @@ def _columns(
             for f in range(whole, length):
                 line[at + f] += v * first[s, r, f]
     x[:flat] = line[before : before + flat]
-    _tanh(x[:flat], terms)
+    return flat
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
@@ -321,6 +323,7 @@ def run(
                 projections(n, where, value, n_rows, n_columns, of_columns, of_rows, inputs[n_front:])
             if front == COLUMNS:
                 sums = inputs[rows_at : rows_at + len(unwanted)] if of_rows else unwanted
-                _columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, sums, terms, maps[0])
+                filled = columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, sums, maps[0])
+                _tanh(inputs[:filled], terms)
         _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
     return out

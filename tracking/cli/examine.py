@@ -175,9 +175,8 @@ def self_test() -> dict[str, Any]:
         findable particles are found; ``seconds`` of the compilation (or loading) and ``ms`` of the event
         after it.
     """
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
-    from seeding.edges import find_edges
     from smartpix.io.events import iterate
     from tracking.chain import Chain
     from tracking.metrics import event_truth, score_tracks
@@ -191,9 +190,7 @@ def self_test() -> dict[str, Any]:
     warm = time.perf_counter()
     result = chain.event(0, clusters)
     done = time.perf_counter()
-    again = find_edges(
-        result.hits, file.header.detector, chain.pairs, file.header.field, options.cone, threads=2
-    )
+    again = replace(chain.finder.search, threads=2).edges(result.hits)
     same = all(np.array_equal(getattr(again, f.name), getattr(result.edges, f.name)) for f in fields(again))
     helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))

@@ -10,8 +10,7 @@ import hist
 import mplhep
 import numpy as np
 
-from seeding.cones import ConeOptions, make_cones, to_cylinder
-from seeding.edges import find_edges
+from seeding.cones import make_cones, to_cylinder
 from smartpix.estimate.quality import half_width
 from tracking.chain import Chain, EventResult
 from tracking.fit.vertices import MIN_FINDABLE, true_vertices
@@ -81,13 +80,12 @@ def cone_study(path: Path, chain: Chain, study: Sequence[ScoredEvent], totals: T
     reduction, rate = [], []
     searched = sum(event.n_window for event in study)
     for quantile in QUANTILES:
-        options: ConeOptions = dataclasses.replace(chain.options.cone, quantile=quantile)
+        cone = dataclasses.replace(chain.options.cone, quantile=quantile)
+        search = dataclasses.replace(chain.finder.search, graph="cone", cone=cone)
         kept = wanted = found = 0
         for event in study:
             assert event.truth is not None
-            edges = find_edges(
-                event.result.hits, chain.header.detector, chain.pairs, chain.header.field, options
-            )
+            edges = search.edges(event.result.hits)
             score = score_edges(event.truth, edges.source, edges.target)
             kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
         if wanted and kept:

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import awkward as ak
 
-from seeding.edges import Edges
-from seeding.references import window
 from smartpix.io.events import EventFile, EventReader, reading_events
 from smartpix.schema import InputError, check, one_line
 from tracking import metrics
@@ -149,7 +147,7 @@ def scored_events(
                 chain.warm_up(record["clusters"])
                 _warm.add(kind)
             result = chain.event(int(record["event"]), record["clusters"])
-            reference = _reference(chain, result)
+            reference = chain.reference_edges(result)
             truth = score = None
             if file.has_truth:
                 layers = chain.options.findable_layers
@@ -159,14 +157,6 @@ def scored_events(
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, reference, truth, score)
             yield ScoredEvent(result, record, len(reference), truth, score)
-
-
-def _reference(chain: Chain, result: EventResult) -> Edges:
-    """The edges of the reference window, which the chain has searched already where they are its graph."""
-    header, options = chain.header, chain.options
-    if options.graph == "window":
-        return result.edges
-    return window(result.hits, header.detector, chain.pairs, header.field, options.window)
 
 
 def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = None) -> Part:

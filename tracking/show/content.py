@@ -16,7 +16,6 @@ from seeding.cones import Prediction, make_cones, to_cylinder, to_plane
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
-from seeding.references import window
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.estimate.base import truth_targets
@@ -59,7 +58,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             record["clusters"], record["particles"], hits.layer, min_layers=options.findable_layers
         )
         score = metrics.score_tracks(truth, tracks.rows())
-    searched = window(hits, detector, chain.pairs, header.field, options.window, options.threads)
+    searched = chain.reference_edges(result)
     of_track = np.full(len(hits), -1, dtype=np.int32)
     # Of a hit that tracks share, the best of them.
     for t in np.argsort(tracks.score, kind="stable"):
