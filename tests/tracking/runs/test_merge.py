@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.helpers import damaged
+from tracking import chain
 from tracking.chain import Chain
 from tracking.options import RunOptions
 from tracking.runs import driver, merge, unfinished, units
@@ -46,7 +47,7 @@ def counted(monkeypatch, module, name):
 def test_one_process_runs_every_event_once_and_reads_nothing_back(copies, options, tmp_path, monkeypatch):
     warmed = counted(monkeypatch, Chain, "warm_up")
     events = counted(monkeypatch, Chain, "event")
-    searched = counted(monkeypatch, units, "window")
+    searched = counted(monkeypatch, chain, "window")
     packed = counted(monkeypatch, units, "packed")
     unpacked = [counted(monkeypatch, module, "unpacked") for module in (merge, unfinished)]
     summary = run(copies / "*.root", tmp_path, options, events_per_unit=1)
@@ -56,7 +57,7 @@ def test_one_process_runs_every_event_once_and_reads_nothing_back(copies, option
 
 
 def test_the_window_is_not_searched_again_where_it_is_the_graph(copies, tmp_path, monkeypatch):
-    searched = counted(monkeypatch, units, "window")
+    searched = counted(monkeypatch, chain, "window")
     options = RunOptions(graph="window", gnn="gnn-window")
     summary = run(copies / "*.root", tmp_path, options, figures=False)
     assert summary["n_window_edges"] == summary["n_edges"] > 0
