@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
+    from tracking.finder_table import finder_names, make_finder
     from tracking.options import RunOptions
     from tracking.runs.driver import run
 
-__all__ = ["RunOptions", "run"]
+__all__ = ["RunOptions", "finder_names", "make_finder", "run"]
 
-__getattr__ = public_names(__name__, options="RunOptions", **{"runs.driver": "run"})
+__getattr__ = public_names(
+    __name__, finder_table="finder_names make_finder", options="RunOptions", **{"runs.driver": "run"}
+)

@@ -169,7 +169,7 @@ def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | Sha
 
 
 def chain_finder(header: Header) -> GraphFinder:
-    """The chain's finder as it is by default: the entry ``chain`` of :mod:`tracking.finders.finder`."""
+    """The chain's finder as it is by default: the entry ``chain`` of :mod:`tracking.finder_table`."""
     return GraphFinder.for_detector(header.detector, header.field, RunOptions())
 
 

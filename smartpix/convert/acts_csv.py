@@ -18,7 +18,7 @@ from smartpix.convert.acts_geometry import (
     read_acts_detector,
 )
 from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
-from smartpix.convert.format import ConvertOptions, Format, Found, Source
+from smartpix.convert.format import ConvertOptions, Format, Found, JoinedTable, Source
 from smartpix.convert.hit_tables import (
     Cells,
     Columns,
@@ -82,7 +82,10 @@ def read(found: Found, options: ConvertOptions) -> Source:
     )
 
 
-FORMAT = Format("acts-csv", "ACTS events (CSV)", "event*-measurements.csv", find, read, INPUTS)
+FORMAT = Format(
+    "acts-csv", "ACTS events (CSV)", "event*-measurements.csv", find, read, INPUTS,
+    JoinedTable("measurements", "measurement_id"),
+)  # fmt: skip
 
 
 def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bool) -> HitTables:
@@ -111,7 +114,7 @@ def read_acts_event(folder: Path, prefix: str, detector: Detector, has_truth: bo
         _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
     )
     return HitTables(
-        event=int(prefix.removeprefix("event")),
+        event=event_number(prefix),
         hit_id=ids,
         module=module,
         position=position,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # At run time the reader of a format imports it, with Awkward; the description of a format does not.
     from smartpix.convert.hit_tables import HitTables
 
-__all__ = ["EVENT_FILE", "ConvertOptions", "Format", "Found", "Source"]
+__all__ = ["EVENT_FILE", "ConvertOptions", "Format", "Found", "JoinedTable", "Source"]
 
 EVENT_FILE = "smartpix"
 """What the command line calls our own event files, beside the foreign formats."""
@@ -72,6 +72,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class JoinedTable:
+    """The CSV table ``eventNUMBER-name.csv`` with a row for each hit of an event.
+
+    Attributes:
+        name: what the names of the tables end with.
+        id: the column with the ids of the hits, which become ``hit_id``.
+    """
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Format:
     """A foreign format.
 
@@ -86,6 +99,8 @@ class Format:
         read: opens what ``find`` gave.
         inputs: patterns of the names of the files that are read from a folder. The output of a conversion may
             replace none of these.
+        table: the table of hits that stands beside each event's other tables, if events are tables of CSV;
+            ``smartpix run --join`` then writes the tracks of its rows. None: tracks cannot be joined.
     """
 
     name: str
@@ -94,6 +109,7 @@ class Format:
     find: Callable[[Path], Found | None]
     read: Callable[[Found, ConvertOptions], Source]
     inputs: tuple[str, ...] = ("*",)
+    table: JoinedTable | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from smartpix import schema
 from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
-from smartpix.convert.format import ConvertOptions, Format, Found, Source
+from smartpix.convert.format import ConvertOptions, Format, Found, JoinedTable, Source
 from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Ints, Unmatched, check_ids
 from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError
@@ -86,7 +86,9 @@ def read(found: Found, options: ConvertOptions) -> Source:
     )
 
 
-FORMAT = Format("trackml", "TrackML events (CSV)", "event*-hits.csv", find, read, INPUTS)
+FORMAT = Format(
+    "trackml", "TrackML events (CSV)", "event*-hits.csv", find, read, INPUTS, JoinedTable("hits", "hit_id")
+)
 
 
 def read_trackml_detector(path: Path) -> Detector:
@@ -158,7 +160,7 @@ def read_trackml_event(
         _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
     )
     return HitTables(
-        event=int(prefix.removeprefix("event")),
+        event=event_number(prefix),
         hit_id=ids,
         module=detector.find_modules(*(of_hits[n] for n in MODULE)),
         position=np.stack([of_hits[a] for a in POSITION], axis=1),

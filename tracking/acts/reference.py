@@ -187,7 +187,7 @@ def acts_tracks(
 
 
 def tuned_finder(header: Header) -> ActsFinder:
-    """ACTS as :data:`TUNED`: the entry ``acts-tuned`` of :mod:`tracking.finders.finder`."""
+    """ACTS as :data:`TUNED`: the entry ``acts-tuned`` of :mod:`tracking.finder_table`."""
     return ActsFinder.for_detector(header.detector, header.field, TUNED)
 
 

@@ -22,7 +22,8 @@ from tracking.bench.finding import FinderRun, Sample, estimate_ms, find_in_turn,
 from tracking.bench.judgement import Judgement, compare_fits, judge, rates, resolutions
 from tracking.bench.seeding_sample import simulated
 from tracking.chain import WINDOW
-from tracking.finders.finder import Finder, finder_maker
+from tracking.finder_table import finder_maker
+from tracking.finders.finder import Finder
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.graph import EDGE_FEATURES
 from tracking.finders.gnn.network import load_network
@@ -165,7 +166,7 @@ def bench_tracking(
         pileups: :data:`MAIN` among them has ``n_events`` events and the window's graph, the others a third as
             many.
         with_jets: also :data:`JETS` jets of 10 pions over pile-up 60.
-        finders: names of :func:`tracking.finders.finder.finder_names`; none: the chain beside ACTS.
+        finders: names of :func:`tracking.finder_table.finder_names`; none: the chain beside ACTS.
 
     Returns:
         :func:`beside_acts` of the main sample, ``pileup``: of each of the others by its number, and ``jets``.
@@ -184,7 +185,8 @@ def bench_tracking(
     # What is missing is better said before the simulation, which takes minutes and needs ACTS as well.
     makers = {name: finder_maker(name) for name in finders or (*BESIDE_ACTS, "window")}
     import_acts()
-    load_network(WINDOW.gnn, WINDOW.graph)
+    if "window" in makers:
+        load_network(WINDOW.gnn, WINDOW.graph)
     with tempfile.TemporaryDirectory() as folder:
 
         def measured(pileup: int, n: int, **more: Any) -> dict[str, Any]:

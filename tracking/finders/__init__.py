@@ -1,6 +1,6 @@
 """Finders: from an event's hits to its tracks.
 
-:mod:`tracking.finders.finder` is the door: what a finder is, and the table of those that there are.
+:mod:`tracking.finders.finder` is the door: what a finder is. :mod:`tracking.finder_table` has all of them.
 :mod:`tracking.finders.gnn` has ours: candidate edges, their scores by a graph network, and the tracks that
 :mod:`tracking.finders.paths` builds of them.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.finders.finder import Finder, FinderInput, finder_names, make_finder
+    from tracking.finders.finder import Finder, FinderInput
     from tracking.finders.options import BuildOptions
     from tracking.finders.paths import build_tracks, layer_ranks
     from tracking.finders.tracks import Parameters, Tracks
@@ -22,14 +22,12 @@ __all__ = [
     "Parameters",
     "Tracks",
     "build_tracks",
-    "finder_names",
     "layer_ranks",
-    "make_finder",
 ]
 
 __getattr__ = public_names(
     __name__,
-    finder="Finder FinderInput finder_names make_finder",
+    finder="Finder FinderInput",
     options="BuildOptions",
     paths="build_tracks layer_ranks",
     tracks="Parameters Tracks",

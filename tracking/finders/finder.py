@@ -1,24 +1,19 @@
-"""The door for finders: one event in, tracks out; and the table of those that there are.
+"""The door for finders: one event in, tracks out.
 
 A finder is a function, or anything that can be called like one, from a :class:`FinderInput` to
-:class:`tracking.finders.tracks.Tracks`. A *maker* sets one up for the detector and field of a file. Makers
-have names: ours are in :data:`FINDERS`, and other packages add theirs through the entry point group
-``smartpix.finders``. ``examples/toy_finder.py`` is one in full.
+:class:`tracking.finders.tracks.Tracks`. A *maker* sets one up for the detector and field of a file;
+:mod:`tracking.finder_table` has those that there are. ``examples/toy_finder.py`` is one in full.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from smartpix.plugins import entry_words, load_plugin, plugins
-from smartpix.schema import InputError, nearest, one_line, quoted
+from smartpix.schema import InputError, quoted
 from tracking.finders.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -29,28 +24,7 @@ if TYPE_CHECKING:
     from smartpix.geometry import Detector
     from smartpix.io.events import Header
 
-__all__ = [
-    "FINDERS",
-    "GROUP",
-    "Finder",
-    "FinderInput",
-    "FinderMaker",
-    "checked_tracks",
-    "finder_maker",
-    "finder_names",
-    "make_finder",
-]
-
-GROUP = "smartpix.finders"
-"""Entry points of other packages: a name, and a function that makes a finder for a header."""
-FINDERS = {
-    "chain": "tracking.chain:chain_finder",
-    "window": "tracking.chain:window_finder",
-    "acts-tuned": "tracking.acts.reference:tuned_finder",
-    "acts-loose": "tracking.acts.reference:loose_finder",
-}
-"""Our finders, each with its maker. Names as text, as entry points have them: an import here would be a
-circle, since the makers' modules import this one."""
+__all__ = ["Finder", "FinderInput", "FinderMaker", "checked_tracks"]
 
 
 @dataclass(frozen=True)
@@ -91,47 +65,6 @@ FinderMaker = Callable[["Header"], Finder]
 """Sets a finder up for the detector and field of a file: loads weights, makes tables."""
 
 
-def finder_names() -> list[str]:
-    """Names of all finders: ours, then those of other packages. No finder is imported."""
-    return [*FINDERS, *_others()]
-
-
-def finder_maker(name: str) -> FinderMaker:
-    """What sets up the finder of a name; its module is imported here.
-
-    Raises:
-        InputError: an unknown name, or an entry point that cannot be loaded or is no function.
-    """
-    others = _others()
-    if name in others:
-        maker = load_plugin(others[name], object)
-        if not callable(maker):
-            raise InputError(
-                f"{entry_words(others[name])} must be a function that makes a finder for a header and is a "
-                f"{type(maker).__name__}; mend or uninstall the package"
-            )
-        return partial(_made_by, others[name], maker)
-    if name not in FINDERS:
-        names = [*FINDERS, *others]
-        raise InputError(
-            f"finder {quoted(name)} is unknown.{nearest(name, names)} There are {', '.join(names)}; another "
-            f"package adds one through the entry point group '{GROUP}'"
-        )
-    module, _, function = FINDERS[name].partition(":")
-    ours: FinderMaker = getattr(importlib.import_module(module), function)
-    return ours
-
-
-def make_finder(name: str, header: Header) -> Finder:
-    """The finder of a name, set up for the files of a header.
-
-    Raises:
-        InputError: as :func:`finder_maker`; the maker of another package fails or gives no finder; or what
-            the finder itself does not take, such as a detector that ACTS does not know.
-    """
-    return finder_maker(name)(header)
-
-
 def checked_tracks(tracks: Tracks, event: FinderInput, name: str) -> Tracks:
     """What a finder gave for an event, once it is sure that these are tracks of its hits.
 
@@ -166,27 +99,3 @@ def checked_tracks(tracks: Tracks, event: FinderInput, name: str) -> Tracks:
             f"{where}: {len(tracks)} tracks and parameters of {len(tracks.parameters.qop)}; {fix}"
         )
     return tracks
-
-
-def _others() -> dict[str, EntryPoint]:
-    return plugins(GROUP, tuple(FINDERS))
-
-
-def _made_by(entry: EntryPoint, maker: FinderMaker, header: Header) -> Finder:
-    """The finder of another package, or one line that names the package."""
-    try:
-        finder = maker(header)
-    except InputError:
-        raise
-    # It is another's code, and may raise anything.
-    except Exception as error:
-        cause = one_line(f"{type(error).__name__}: {error}")
-        raise InputError(
-            f"{entry_words(entry)} cannot make a finder ({cause}); mend or uninstall the package"
-        ) from error
-    if not callable(finder):
-        raise InputError(
-            f"{entry_words(entry)} must make a finder, which is called with an event, and makes a "
-            f"{type(finder).__name__}; mend or uninstall the package"
-        )
-    return finder

@@ -16,7 +16,10 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.convert.formats import Found, hits_of_event
+from smartpix.convert import acts_root
+from smartpix.convert.csv_events import event_number
+from smartpix.convert.format import Found, JoinedTable
+from smartpix.convert.formats import hits_of_event
 from smartpix.convert.hit_tables import rows_of
 from smartpix.convert.root_columns import flat_branch
 from smartpix.io.events import EventReader, event_numbers
@@ -37,7 +40,6 @@ COLUMNS = {
 SAME_HIT = 0.01
 """Largest distance in mm of a hit from itself, after rounding to single precision."""
 EXPECTED = "the results of `smartpix run`"
-TABLES = {"trackml": ("hits", "hit_id"), "acts-csv": ("measurements", "measurement_id")}
 
 Ints = npt.NDArray[np.int64]
 Assigned = tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]
@@ -74,20 +76,20 @@ def join_tracks(
             f"join file by file"
         )
     metadata = {"made_by": "smartpix run --join", "provenance": dict(record or {})}
-    if original.kind in TABLES:
-        return _join_csv(tracks, events, original, folder)
-    if original.kind == "acts-root":
+    if original.format is not None and original.format.table is not None:
+        return _join_csv(tracks, events, original, original.format.table, folder)
+    if original.format is acts_root.FORMAT:
         return _join_acts_root(tracks, events, original, folder, metadata)
     return _join_events(tracks, events, original, folder, metadata)
 
 
 def joined_names(original: Found, events: Sequence[int]) -> list[str]:
     """Names of the files that :func:`join_tracks` writes of these events."""
-    if original.kind in TABLES:
-        wanted = set(events)
-        prefixes = [p for p in original.prefixes if int(p.removeprefix("event")) in wanted]
-        return [f"{prefix}-{TABLES[original.kind][0]}-tracks.csv" for prefix in prefixes]
-    if original.kind == "acts-root":
+    if original.format is not None and original.format.table is not None:
+        prefixes = _prefixes(original)
+        table = original.format.table.name
+        return [f"{prefixes[event]}-{table}-tracks.csv" for event in sorted({*events} & {*prefixes})]
+    if original.format is acts_root.FORMAT:
         return ["measurements-tracks.root", "spacepoints-tracks.root"]
     return [f"{original.path.stem}-tracks.root"]
 
@@ -157,19 +159,19 @@ def check_events(events: Sequence[int], original: Found) -> None:
     Raises:
         InputError: they lack one, or they are of a format that tracks cannot be joined to.
     """
-    if original.format is not None and original.kind not in (*TABLES, "acts-root"):
-        raise InputError(
-            f"{original.path}: holds {original.title}, which tracks cannot be joined to; join the event file "
-            f"that was converted from them"
-        )
-    if original.kind in TABLES:
-        there = [int(prefix.removeprefix("event")) for prefix in original.prefixes]
-    elif original.kind == "acts-root":
+    if original.format is None:
+        there = event_numbers(original.path).tolist()
+    elif original.format.table is not None:
+        there = list(_prefixes(original))
+    elif original.format is acts_root.FORMAT:
         path = original.path / "measurements.root"
         branch = read_branches(path, "measurements", ["event_nr"], EXPECTED)["event_nr"]
         there = np.unique(flat_branch(branch, "i8", str(path), "event_nr")).tolist()
     else:
-        there = event_numbers(original.path).tolist()
+        raise InputError(
+            f"{original.path}: holds {original.title}, which tracks cannot be joined to; join the event file "
+            f"that was converted from them"
+        )
     _missing(events, there, original)
 
 
@@ -217,14 +219,20 @@ def _missing(events: Sequence[int], there: Sequence[int], original: Found) -> No
         )
 
 
-def _join_csv(tracks: Path, events: Ints, original: Found, folder: Path) -> dict[str, Any]:
-    table, name = TABLES[original.kind]
-    prefixes = {int(p.removeprefix("event")): p for p in original.prefixes}
+def _prefixes(original: Found) -> dict[int, str]:
+    """Beginnings of the names of the events' tables, by the events' numbers."""
+    return {event_number(prefix): prefix for prefix in original.prefixes}
+
+
+def _join_csv(
+    tracks: Path, events: Ints, original: Found, table: JoinedTable, folder: Path
+) -> dict[str, Any]:
+    name, prefixes = table.id, _prefixes(original)
     _missing(events.tolist(), list(prefixes), original)
     of_entries = _track_entries(tracks)
     files, n_hits, n_on_tracks = [], 0, 0
     for entry, event in enumerate(events.tolist()):
-        stem = f"{prefixes[event]}-{table}"
+        stem = f"{prefixes[event]}-{table.name}"
         path = csv_of(original.path, stem)
         ids = read_csv(path, {name: "i8"}, "the table that was converted")[name]
         _check_once(ids, str(path))

@@ -14,7 +14,7 @@ from tracking.bench import tracks as bench
 from tracking.bench.finding import load_sample, run_finder
 from tracking.bench.judgement import Judgement
 from tracking.cli.main import main
-from tracking.finders.finder import make_finder
+from tracking.finder_table import make_finder
 from tracking.finders.tracks import Tracks
 from tracking.fit.resolution import RESOLUTIONS
 from tracking.options import RunOptions

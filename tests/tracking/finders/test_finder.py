@@ -1,8 +1,6 @@
-"""The door for finders: what goes in, what comes out, and the table of those that there are."""
+"""The door for finders: what goes in and what comes out."""
 
 import dataclasses
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,82 +9,25 @@ import pytest
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tests.helpers import REPOSITORY
-from tracking.acts.reference import LOOSE, TUNED
-from tracking.bench.finding import load_sample, run_finder
-from tracking.bench.judgement import judge, rates
 from tracking.chain import Chain
-from tracking.finders.finder import FINDERS, FinderInput, checked_tracks, finder_names, make_finder
+from tracking.finders.finder import FinderInput, checked_tracks
 from tracking.finders.tracks import Tracks
 from tracking.options import RunOptions
 
 SAMPLE = data_path("sample.root")
-TOY = REPOSITORY / "examples" / "toy_finder.py"
 
 
 @pytest.fixture(scope="module")
 def event():
-    """Of the embedded sample: the header, what the chain made of an event, and a finder's input."""
+    """Of the embedded sample: a finder's input."""
     opened, records = next(iter(iterate(SAMPLE, step=1)))
     header, clusters = opened.header, records[0]["clusters"]
-    result = Chain.for_header(header, RunOptions()).event(0, clusters)
-    return header, result, FinderInput(clusters, result.hits, header.detector, header.field)
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """Installs a package of one module with one entry point, as pip would leave it, for this test."""
-    modules = set(sys.modules)
-
-    def install(entry, code="", name="their-finders"):
-        folder = tmp_path / name
-        info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[smartpix.finders]\n{entry}\n")
-        (folder / f"{name.replace('-', '_')}.py").write_text(code)
-        monkeypatch.syspath_prepend(folder)
-
-    yield install
-    for module in set(sys.modules) - modules:
-        if module.startswith("their_") or module == "toy_finder":
-            del sys.modules[module]
-
-
-def same_tracks(one, other):
-    return all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("hits", "start", "score")
-    )
-
-
-def test_the_chain_and_its_entry_give_the_same_tracks(event):
-    header, result, seen = event
-    assert same_tracks(make_finder("chain", header)(seen), result.tracks)
-    assert len(result.tracks) > 50
-    assert set(result.tracks.ms) == {"cone", "seed", "graph", "build"}
-
-
-def test_the_window_is_a_finder_of_its_own(event):
-    header, result, seen = event
-    tracks = make_finder("window", header)(seen)
-    assert len(tracks) > 50
-    assert not same_tracks(tracks, result.tracks)
-
-
-def test_acts_is_a_finder_that_fits_its_tracks(event):
-    pytest.importorskip("acts")
-    header, result, seen = event
-    for name, options in (("acts-tuned", TUNED), ("acts-loose", LOOSE)):
-        finder = make_finder(name, header)
-        assert finder.options == options
-        tracks = finder(seen)
-        assert len(tracks) > 0.5 * len(result.tracks)
-        assert len(tracks.parameters.qop) == len(tracks)
-        assert set(tracks.ms) == {"seeding", "parameters", "ckf", "ambiguity"}
+    hits = Chain.for_header(header, RunOptions()).event(0, clusters).hits
+    return FinderInput(clusters, hits, header.detector, header.field)
 
 
 def test_a_finder_sees_no_truth(event):
-    _, _, seen = event
+    seen = event
     records = next(iter(iterate(SAMPLE, step=1)))[1]
     clusters = records[0]["clusters"]
     assert "truth" in clusters.fields
@@ -94,83 +35,6 @@ def test_a_finder_sees_no_truth(event):
     assert len(seen.clusters) == len(seen.hits)
     with pytest.raises(InputError, match=r"clusters and .* hits; give both of the same event"):
         dataclasses.replace(seen, clusters=seen.clusters[1:])
-
-
-def test_an_unknown_name_lists_what_there_is(event, package):
-    package("mine = their_finders:make")
-    with pytest.raises(InputError, match=r"finder 'chian' is unknown. Did you mean 'chain'") as caught:
-        make_finder("chian", event[0])
-    assert "chain, window, acts-tuned, acts-loose, mine" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_names_are_told_without_importing_a_finder(package):
-    package("mine = their_finders:make", "raise SystemError")
-    code = (
-        "import sys; from tracking.finders.finder import finder_names; print(*finder_names());"
-        "print(*{'torch', 'awkward', 'numba', 'uproot', 'tracking.chain', 'their_finders'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True,
-        env={"PYTHONPATH": ":".join([str(REPOSITORY), *sys.path])},
-    )  # fmt: skip
-    assert done.stdout == " ".join([*FINDERS, "mine"]) + "\n\n"
-
-
-def test_a_finder_of_another_package(event, package):
-    header, _, seen = event
-    package(
-        "mine = their_finders:make",
-        "from tracking.finders import Tracks\n"
-        "def make(header):\n"
-        "    layers = len(header.detector.layers)\n"
-        "    return lambda event: Tracks.from_rows([range(layers)])\n",
-    )
-    assert finder_names() == [*FINDERS, "mine"]
-    assert make_finder("mine", header)(seen).hits.tolist() == list(range(len(header.detector.layers)))
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        ("import no_such_module", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')"),
-        ("1 / 0", "cannot be loaded (ZeroDivisionError: division by zero)"),
-        ("other = 1", "cannot be loaded (AttributeError: "),
-        ("make = 1", "must be a function that makes a finder for a header and is a int"),
-        ("def make(header): return header.nothing", "cannot make a finder (AttributeError: "),
-        (
-            "def make(header): return None",
-            "must make a finder, which is called with an event, and makes a NoneType",
-        ),
-    ],
-)
-def test_a_package_that_cannot_be_used_is_named(event, package, code, words):
-    package("mine = their_finders:make", code)
-    with pytest.raises(InputError) as caught:
-        make_finder("mine", event[0])
-    for part in (
-        "package their-finders",
-        "entry point 'mine = their_finders:make' (smartpix.finders)",
-        words,
-    ):
-        assert part in str(caught.value)
-    assert "\n" not in str(caught.value)
-    make_finder("window", event[0])
-
-
-def test_a_package_may_say_what_it_does_not_take(event, package):
-    package(
-        "mine = their_finders:make",
-        "from smartpix.schema import InputError\ndef make(header): raise InputError('mine: no field')",
-    )
-    with pytest.raises(InputError, match=r"^mine: no field$"):
-        make_finder("mine", event[0])
-
-
-def test_two_finders_of_one_name_are_refused(event, package):
-    package("chain = their_finders:make")
-    with pytest.raises(InputError, match="package their-finders: its entry point 'chain'"):
-        make_finder("chain", event[0])
 
 
 def tracks_with(**changes):
@@ -193,7 +57,7 @@ def tracks_with(**changes):
 )
 def test_what_is_no_tracks_of_the_event_is_refused(event, tracks, words):
     with pytest.raises(InputError) as caught:
-        checked_tracks(tracks, event[2], "mine")
+        checked_tracks(tracks, event, "mine")
     assert words in str(caught.value)
     assert "finder 'mine'" in str(caught.value)
 
@@ -205,19 +69,3 @@ def test_tracks_of_rows():
     assert tracks.score.tolist() == [0.5, 1, 0.25]
     assert len(Tracks.from_rows([])) == 0
     assert Tracks.from_rows([[1]]).score.tolist() == [1]
-
-
-def test_the_toy_is_found_and_judged_beside_the_chain(package, monkeypatch):
-    text = TOY.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 60
-    assert '[project.entry-points."smartpix.finders"]\n    toy = "toy_finder:make_finder"' in text
-    package("toy = toy_finder:make_finder")
-    monkeypatch.syspath_prepend(TOY.parent)
-    sample = load_sample(SAMPLE, 3)
-    finders = {name: make_finder(name, sample.header) for name in ("toy", "chain")}
-    runs = {name: run_finder(name, finder, sample) for name, finder in finders.items()}
-    toy, chain = (rates(judge(sample.events, run.tracks)) for run in runs.values())
-    assert 0.75 < toy["efficiency"] < chain["efficiency"]
-    assert chain["fake_rate"] < toy["fake_rate"] < 0.1
-    assert set(runs["toy"].ms) == {"hits", "find", "fit"}
-    assert set(runs["chain"].ms) == {"hits", "cone", "seed", "graph", "build", "fit"}

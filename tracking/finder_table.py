@@ -1,0 +1,119 @@
+"""All finders by name: ours, and those of other packages.
+
+Ours are in :data:`FINDERS`; other packages add theirs through the entry point group ``smartpix.finders``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING
+
+from smartpix.plugins import entry_words, load_plugin, plugins
+from smartpix.schema import InputError, nearest, one_line, quoted
+from tracking.finders.finder import Finder, FinderMaker
+
+if TYPE_CHECKING:
+    from smartpix.io.events import Header
+
+__all__ = ["FINDERS", "GROUP", "finder_maker", "finder_names", "make_finder"]
+
+GROUP = "smartpix.finders"
+"""Entry points of other packages: a name, and a function that makes a finder for a header."""
+
+
+# Who only lists the names needs none of these modules, and importing them takes seconds.
+def _chain(header: Header) -> Finder:
+    from tracking.chain import chain_finder
+
+    return chain_finder(header)
+
+
+def _window(header: Header) -> Finder:
+    from tracking.chain import window_finder
+
+    return window_finder(header)
+
+
+def _acts_tuned(header: Header) -> Finder:
+    from tracking.acts.reference import tuned_finder
+
+    return tuned_finder(header)
+
+
+def _acts_loose(header: Header) -> Finder:
+    from tracking.acts.reference import loose_finder
+
+    return loose_finder(header)
+
+
+FINDERS: dict[str, FinderMaker] = {
+    "chain": _chain,
+    "window": _window,
+    "acts-tuned": _acts_tuned,
+    "acts-loose": _acts_loose,
+}
+"""Our finders, each with its maker."""
+
+
+def finder_names() -> list[str]:
+    """Names of all finders: ours, then those of other packages. No finder is imported."""
+    return [*FINDERS, *_others()]
+
+
+def finder_maker(name: str) -> FinderMaker:
+    """What sets up the finder of a name; that of another package is imported here.
+
+    Raises:
+        InputError: an unknown name, or an entry point that cannot be loaded or is no function.
+    """
+    others = _others()
+    if name in others:
+        maker = load_plugin(others[name], object)
+        if not callable(maker):
+            raise InputError(
+                f"{entry_words(others[name])} must be a function that makes a finder for a header and is a "
+                f"{type(maker).__name__}; mend or uninstall the package"
+            )
+        return partial(_made_by, others[name], maker)
+    if name not in FINDERS:
+        names = [*FINDERS, *others]
+        raise InputError(
+            f"finder {quoted(name)} is unknown.{nearest(name, names)} There are {', '.join(names)}; another "
+            f"package adds one through the entry point group '{GROUP}'"
+        )
+    return FINDERS[name]
+
+
+def make_finder(name: str, header: Header) -> Finder:
+    """The finder of a name, set up for the files of a header.
+
+    Raises:
+        InputError: as :func:`finder_maker`; the maker of another package fails or gives no finder; or what
+            the finder itself does not take, such as a detector that ACTS does not know.
+    """
+    return finder_maker(name)(header)
+
+
+def _others() -> dict[str, EntryPoint]:
+    return plugins(GROUP, tuple(FINDERS))
+
+
+def _made_by(entry: EntryPoint, maker: FinderMaker, header: Header) -> Finder:
+    """The finder of another package, or one line that names the package."""
+    try:
+        finder = maker(header)
+    except InputError:
+        raise
+    # It is another's code, and may raise anything.
+    except Exception as error:
+        cause = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(
+            f"{entry_words(entry)} cannot make a finder ({cause}); mend or uninstall the package"
+        ) from error
+    if not callable(finder):
+        raise InputError(
+            f"{entry_words(entry)} must make a finder, which is called with an event, and makes a "
+            f"{type(finder).__name__}; mend or uninstall the package"
+        )
+    return finder
