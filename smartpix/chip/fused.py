@@ -16,7 +16,7 @@ import numpy.typing as npt
 from smartpix.chip.fixed_point import FixedNetwork, LinkFormat
 from smartpix.chip.fused_kernels import run_fixed
 from smartpix.clusters import pixel_lists
-from smartpix.networks.fused import by_place, padded, runs
+from smartpix.networks.fused import by_place, check_images, check_slices, padded, runs
 from smartpix.networks.plan import IMAGE, POOL
 from smartpix.schema import InputError
 
@@ -63,11 +63,7 @@ class FusedFixedNetwork:
 
     def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
-        if images.shape[1:] != self.shape:
-            raise InputError(
-                f"network: takes images of (slices, rows, columns) = {self.shape}, these are "
-                f"{images.shape[1:]}"
-            )
+        check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
     def pixels(
@@ -97,8 +93,7 @@ class FusedFixedNetwork:
     def _outputs(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Whole outputs, in floating point."""
         first, counts, row, column, charge = lists
-        if charge.shape[1] != self.shape[0]:
-            raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
+        check_slices(charge, self.shape)
         return np.asarray(
             run_fixed(
                 first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape,

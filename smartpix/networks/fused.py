@@ -20,7 +20,17 @@ from smartpix.networks.options import NetworkOptions
 from smartpix.networks.plan import Plan
 from smartpix.schema import InputError
 
-__all__ = ["FusedNetwork", "by_place", "check_arrays", "check_shapes", "fuse", "padded", "runs"]
+__all__ = [
+    "FusedNetwork",
+    "by_place",
+    "check_arrays",
+    "check_images",
+    "check_shapes",
+    "check_slices",
+    "fuse",
+    "padded",
+    "runs",
+]
 
 Singles = npt.NDArray[np.float32]
 
@@ -54,11 +64,7 @@ class FusedNetwork:
 
     def images(self, images: npt.NDArray[np.float32]) -> Singles:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
-        if images.shape[1:] != self.shape:
-            raise InputError(
-                f"network: takes images of (slices, rows, columns) = {self.shape}, these are "
-                f"{images.shape[1:]}"
-            )
+        check_images(images, self.shape)
         none, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, self.shape[0]), dtype=np.float32)
         return self._run(np.ascontiguousarray(images, dtype=np.float32), none, none, none, none, nothing)
 
@@ -77,8 +83,7 @@ class FusedNetwork:
             row, column: (K,) within the window; pixels outside are left out.
             charge: (K, S) in e.
         """
-        if charge.shape[1] != self.shape[0]:
-            raise InputError(f"network: takes {self.shape[0]} slices and there are {charge.shape[1]}")
+        check_slices(charge, self.shape)
         none = np.zeros((0, *self.shape), dtype=np.float32)
         return self._run(none, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32))
 
@@ -90,6 +95,28 @@ class FusedNetwork:
                 self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
             )
         )  # fmt: skip
+
+
+def check_images(images: npt.NDArray[Any], shape: tuple[int, int, int]) -> None:
+    """Check that images (N, S, R, C) have a network's slices, rows and columns.
+
+    Raises:
+        InputError: they have not.
+    """
+    if images.shape[1:] != shape:
+        raise InputError(
+            f"network: takes images of (slices, rows, columns) = {shape}, these are {images.shape[1:]}"
+        )
+
+
+def check_slices(charge: npt.NDArray[Any], shape: tuple[int, int, int]) -> None:
+    """Check that pixels' charge (K, S) has a network's slices.
+
+    Raises:
+        InputError: it has not.
+    """
+    if charge.shape[1] != shape[0]:
+        raise InputError(f"network: takes {shape[0]} slices and there are {charge.shape[1]}")
 
 
 def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> FusedNetwork:

@@ -12,7 +12,7 @@ import numpy as np
 
 from smartpix.estimate.quality import half_width
 from smartpix.schema import REGIONS, TARGETS
-from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure
+from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure, unit_gaussian
 
 __all__ = ["plot_angle_pt", "plot_levers", "plot_pulls", "plot_targets"]
 
@@ -119,14 +119,7 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
                         label=f"{NAMES[estimator]}: {width}",
                     )
                 if pulls:
-                    grid = np.linspace(-reach, reach, 200)
-                    axis.plot(
-                        grid,
-                        np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi),
-                        color=GREY,
-                        ls="--",
-                        label="unit Gaussian",
-                    )
+                    unit_gaussian(axis, reach)
                 what = (
                     f"(truth - estimate) / sigma of {LABELS[name]}"
                     if pulls

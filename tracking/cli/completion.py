@@ -74,9 +74,9 @@ def words_of(parser: argparse.ArgumentParser, command: str = "") -> Iterator[Wor
         yield from words_of(inner, name)
 
 
-def _cases(all_words: list[Words]) -> tuple[str, str, str]:
-    """Lines of ``case``, which bash and zsh share: words that lead to a command, that follow it, that follow
-    a flag of it.
+def _cases(all_words: list[Words]) -> tuple[str, str]:
+    """What bash and zsh share: the words that lead to a command, and the lines that set ``found`` to what
+    follows a command or a flag of it.
     """
     paths = " | ".join(f'"{words.command}"' for words in all_words if words.command)
     after = "\n".join(
@@ -89,11 +89,18 @@ def _cases(all_words: list[Words]) -> tuple[str, str, str]:
         for flag, (_, known) in words.flags.items()
         if known is not None
     )
-    return paths, after, values
+    found = f"""\
+    case "$command" in
+{after}
+    esac
+    case "$command $before" in
+{values}
+    esac"""
+    return paths, found
 
 
 def _bash(all_words: list[Words]) -> str:
-    paths, after, values = _cases(all_words)
+    paths, found = _cases(all_words)
     return f"""\
 # Completion of smartpix for bash.
 _smartpix() {{
@@ -110,12 +117,7 @@ _smartpix() {{
             {paths}) command="$next" ;;
         esac
     done
-    case "$command" in
-{after}
-    esac
-    case "$command $before" in
-{values}
-    esac
+{found}
     COMPREPLY=($(compgen -W "$found" -- "$word"))
     # A key that waits for its value.
     case "${{COMPREPLY[*]}}" in
@@ -126,7 +128,7 @@ complete -o default -F _smartpix smartpix"""
 
 
 def _zsh(all_words: list[Words]) -> str:
-    paths, after, values = _cases(all_words)
+    paths, found = _cases(all_words)
     return f"""\
 #compdef smartpix
 # Completion of smartpix for zsh.
@@ -138,12 +140,7 @@ _smartpix() {{
             {paths}) command="$next" ;;
         esac
     done
-    case "$command" in
-{after}
-    esac
-    case "$command $before" in
-{values}
-    esac
+{found}
     compadd -- ${{=found}} || _files
 }}
 compdef _smartpix smartpix"""

@@ -16,7 +16,16 @@ from smartpix.estimate.quality import half_width
 from smartpix.schema import PARAMETERS, TARGETS
 from tracking.fit.resolution import PULL_RANGE, joined, pull_width, resolution
 from tracking.runs.totals import Totals
-from tracking.show.style import BLUE, GREY, LABELS, ORANGE, UNITS, VARIABLES, bin_centers, figure
+from tracking.show.style import (
+    BLUE,
+    LABELS,
+    ORANGE,
+    UNITS,
+    VARIABLES,
+    bin_centers,
+    figure,
+    unit_gaussian,
+)
 
 __all__ = ["residuals", "track_pulls", "track_resolutions"]
 
@@ -54,14 +63,7 @@ def residuals(
                     flow="none",
                 )
             if kind == "pull":
-                grid = np.linspace(-reach, reach, 200)
-                axis.plot(
-                    grid,
-                    np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi),
-                    color=GREY,
-                    ls="--",
-                    label="unit Gaussian",
-                )
+                unit_gaussian(axis, reach)
                 axis.set_xlabel(f"(estimate - truth) / sigma of {LABELS[name]}")
             else:
                 axis.set_xlabel(
@@ -93,10 +95,9 @@ def track_pulls(path: Path, totals: Totals) -> None:
             mplhep.histplot(
                 histogram, ax=axis, color=BLUE, histtype="fill", alpha=0.35, flow="none", label="tracks"
             )
-            grid = np.linspace(-PULL_RANGE, PULL_RANGE, 200)
-            scale = histogram.sum(flow=True) * histogram.axes[0].widths[0] / np.sqrt(2 * np.pi)
-            axis.plot(grid, scale * np.exp(-(grid**2) / 2), color=GREY, ls="--", label="unit Gaussian")
-            axis.set_ylim(0, 1.45 * max(histogram.values().max(), scale))
+            area = histogram.sum(flow=True) * histogram.axes[0].widths[0]
+            unit_gaussian(axis, PULL_RANGE, area)
+            axis.set_ylim(0, 1.45 * max(histogram.values().max(), area / np.sqrt(2 * np.pi)))
             text = f"mean {round(found[0], 2) + 0.0:.2f}, width {found[1]:.2f}\n68 % within {width:.2f}"
             axis.text(0.04, 0.95, text, va="top", transform=axis.transAxes, fontsize=13)
         axes[5].axis("off")

@@ -32,6 +32,7 @@ __all__ = [
     "bin_centers",
     "figure",
     "rate_points",
+    "unit_gaussian",
 ]
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#808080", "#D55E00"
@@ -68,6 +69,13 @@ def figure(
         yield whole, whole.subplots(**options)
         with replace_when_done(path) as beside:
             whole.savefig(beside, dpi=130)
+
+
+def unit_gaussian(axis: Any, reach: float, area: float = 1.0) -> None:
+    """Draw what pulls should follow: a Gaussian of unit width and some area, from -reach to reach."""
+    grid = np.linspace(-reach, reach, 200)
+    shape = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi)
+    axis.plot(grid, area * shape, color=GREY, ls="--", label="unit Gaussian")
 
 
 def rate_points(
