@@ -170,7 +170,8 @@ def reconstruct(acts: Any, head: Header, place: ActsSetup, events: Sequence[Even
     with tempfile.TemporaryDirectory() as folder:
         selection = Path(folder) / "space-points.json"
         selection.write_text(json.dumps([{"volume": volume} for volume in options.volumes]), encoding="utf-8")
-        spent = run_timed(acts, len(events), sources, add_more=add, clock=time.process_time)
+        times = run_timed(acts, len(events), sources, add_more=add, clock=time.process_time)
+    spent = {name: float(of_events.mean()) for name, of_events in times.items()}
     ms = {"seeding": sum(spent[name] for name in way.algorithms)} | {
         stage: spent[name] for stage, name in STAGES.items()
     }
@@ -215,13 +216,14 @@ def fit(
         reads = [("seeds", acts.SeedContainer), ("fitted", examples.ConstTrackContainer)]
         s.addAlgorithm(algorithm_of(acts, "Sink", take, reads=reads))
 
-    spent = run_timed(
+    times = run_timed(
         acts,
         len(events),
         measurement_sources(acts, hits, head.detector, place),
         add_more=add,
         clock=time.process_time,
     )
+    spent = {name: float(of_events.mean()) for name, of_events in times.items()}
     ms = {
         "seeding": spent[ESTIMATES] + spent[SEEDER],
         "parameters": spent[STAGES["parameters"]],

@@ -13,7 +13,8 @@ def test_seeds_of_acts_are_rows_of_the_same_hits():
     events = [toys.toy_event(n, seed=71 + n, pt=(0.8, 5.0)) for n in (60, 0, 40) if n]
     hits = [toys.toy_hits(toy, 71) for toy in events]
     found = acts_seeds(hits, toys.FIELD)
-    assert found.ms > 0
+    assert found.ms.shape == (len(events),)
+    assert np.all(found.ms > 0)
     for toy, seeds in zip(events, found.seeds, strict=True):
         assert seeds.dtype == np.int32
         of = toy.particle[seeds]

@@ -116,7 +116,7 @@ def acts_fits(
             ],
             [reader],
         )  # fmt: skip
-    return ActsFits(parameters, n_fitted, spent["TrackFittingAlgorithm"])
+    return ActsFits(parameters, n_fitted, float(spent["TrackFittingAlgorithm"].mean()))
 
 
 def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -167,8 +167,10 @@ class ActsFinder:
                 algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
             ],
         )
-        ms = {stage: spent[name] for stage, name in STAGES.items()}
-        return [replace(tracks, ms=ms) for tracks in found]
+        return [
+            replace(tracks, ms={stage: float(spent[name][k]) for stage, name in STAGES.items()})
+            for k, tracks in enumerate(found)
+        ]
 
 
 def acts_tracks(
