@@ -106,11 +106,12 @@ def run_fixed(
     total = len(start)
     kind_of = dense[0].dtype
     n_front = map_rows * map_columns * (len(mix_bias) if front == CONVOLUTION else len(first_bias))
-    rows_at = n_front + n_slices * n_columns * of_columns
-    unwanted = np.empty(n_slices * n_rows, dtype=kind_of)
     out = np.empty((total, len(dense[5])), dtype=kind_of)
     n_inputs = dense[0].shape[0]
-    rows = np.zeros((BLOCK, n_inputs), dtype=kind_of)
+    # The row sums have a fixed place: among the inputs or, where the network does not read them, behind.
+    sums_at = n_front + n_slices * n_columns * of_columns if of_rows else n_inputs
+    sums_end = sums_at + n_slices * n_rows
+    rows = np.zeros((BLOCK, max(n_inputs, sums_end)), dtype=kind_of)
     # Rows of zeros where the next layer's weights are padded.
     x = np.zeros((n_inputs, BLOCK), dtype=kind_of)
     h1 = np.zeros((dense[2].shape[0], BLOCK), dtype=kind_of)
@@ -166,9 +167,11 @@ def run_fixed(
                 n = begin[b + 1] - begin[b]
                 places, codes = where[begin[b] : begin[b + 1]], code[begin[b] : begin[b + 1]]
                 if of_columns or (of_rows and front != COLUMNS):
-                    projections(n, places, codes, n_rows, n_columns, of_columns, of_rows, rows[b, n_front:])
+                    projections(
+                        n, places, codes, n_rows, n_columns, of_columns, of_rows, rows[b, n_front:n_inputs]
+                    )
                 if front == COLUMNS:
-                    sums = rows[b, rows_at : rows_at + len(unwanted)] if of_rows else unwanted
+                    sums = rows[b, sums_at:sums_end]
                     filled = columns(
                         n, places, codes, n_rows, n_columns, first, first_bias, rows[b], sums, line
                     )

@@ -82,7 +82,7 @@ def _dense(rows: Any, n: int, dense: Any, x: Any, h1: Any, h2: Any, h3: Any, ter
     """Dense layers of the first n rows (BLOCK, inputs) into out (n, 14); the rest is room for what lies
     between.
     """
-    for i in range(rows.shape[1]):
+    for i in range(x.shape[0]):
         for b in range(BLOCK):
             x[i, b] = rows[b, i]
     layer(x, dense[0], dense[1], h1)
@@ -252,12 +252,13 @@ def run(
     n_slices, n_rows, n_columns = shape
     front, map_rows, map_columns, of_columns, of_rows = layout
     n_front = map_rows * map_columns * len(first_bias)
-    rows_at = n_front + n_slices * n_columns * of_columns
-    unwanted = np.empty(n_slices * n_rows, dtype=np.float32)
     total = len(images) if len(images) else len(start)
     out = np.empty((total, len(dense[5])), dtype=np.float32)
     n_inputs = dense[0].shape[0]
-    rows = np.zeros((BLOCK, n_inputs), dtype=np.float32)
+    # The row sums have a fixed place: among the inputs or, where the network does not read them, behind.
+    sums_at = n_front + n_slices * n_columns * of_columns if of_rows else n_inputs
+    sums_end = sums_at + n_slices * n_rows
+    rows = np.zeros((BLOCK, max(n_inputs, sums_end)), dtype=np.float32)
     x = np.empty((n_inputs, BLOCK), dtype=np.float32)
     # Rows of zeros where the next layer's weights are padded.
     h1 = np.zeros((dense[2].shape[0], BLOCK), dtype=np.float32)
@@ -320,9 +321,9 @@ def run(
                     quiet,
                 )
             if of_columns or (of_rows and front != COLUMNS):
-                projections(n, where, value, n_rows, n_columns, of_columns, of_rows, inputs[n_front:])
+                projections(n, where, value, n_rows, n_columns, of_columns, of_rows, inputs[n_front:n_inputs])
             if front == COLUMNS:
-                sums = inputs[rows_at : rows_at + len(unwanted)] if of_rows else unwanted
+                sums = inputs[sums_at:sums_end]
                 filled = columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, sums, maps[0])
                 _tanh(inputs[:filled], terms)
         _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
