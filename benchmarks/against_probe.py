@@ -1,9 +1,11 @@
 """One side of benchmarks/against.py: the chain of the tree on PYTHONPATH, on some files, as often as asked.
 
-    PYTHONPATH=TREE python benchmarks/against_probe.py EVENTS FILE...
+    PYTHONPATH=TREE python benchmarks/against_probe.py EVENTS SETTINGS FILE...
 
-Prints one JSON object after a round of warm-up, with sums of what the chain made, and one with times for each
-line of standard input. It must run with every revision: names that have moved have a fallback.
+SETTINGS is a JSON object: options of a run, by the name of the setting. Prints one JSON object after a round
+of warm-up in each, with sums of what the chain made. Each line of standard input then names a setting, and is
+answered by a JSON object with the times of a round. It must run with every revision: names that have moved
+have a fallback.
 """
 
 import dataclasses
@@ -44,14 +46,14 @@ def numbers(value: object) -> Iterator[tuple[str, bytes]]:
             yield name, repr((array.dtype.str, array.shape)).encode() + array.tobytes()
 
 
-def one_round(files: list[str], most: int) -> tuple[dict[str, float], dict[str, str]]:
+def one_round(files: list[str], most: int, options: RunOptions) -> tuple[dict[str, float], dict[str, str]]:
     """Processor time in ms by stage, and a sum of each of the chain's results, of all events together."""
     ms: dict[str, float] = {}
     sums: dict[str, hashlib._Hash] = {}
     begin = time.process_time()
     read = [(file, event) for file, events in iterate(files, stop=most) for event in events]
     ms["read"] = 1e3 * (time.process_time() - begin)
-    chain = Chain.for_header(read[0][0].header, RunOptions(), report=lambda line: None)
+    chain = Chain.for_header(read[0][0].header, options, report=lambda line: None)
     for _, event in read:
         begin = time.process_time()
         result = chain.event(int(event["event"]), event["clusters"])
@@ -63,14 +65,15 @@ def one_round(files: list[str], most: int) -> tuple[dict[str, float], dict[str, 
     return ms, {name: value.hexdigest() for name, value in sums.items()}
 
 
-def main(most: int, files: list[str]) -> None:
+def main(most: int, settings: dict[str, dict[str, str]], files: list[str]) -> None:
     """Answer rounds until standard input ends."""
-    _, sums = one_round(files, most)
+    options = {name: RunOptions(**given) for name, given in settings.items()}
+    sums = {name: one_round(files, most, of_setting)[1] for name, of_setting in options.items()}
     home = str(sys.modules[Chain.__module__].__file__)
     print(json.dumps({"home": home, "sums": sums}), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(one_round(files, most)[0]), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(one_round(files, most, options[line.strip()])[0]), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:])
