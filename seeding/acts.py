@@ -77,6 +77,8 @@ def _point_rows(hits: Hits) -> npt.NDArray[np.float64]:
     """(N, 6) x, y, z, r, and the variances along z (barrel) and r (disks), mm and mm2."""
     r = np.hypot(hits.position[:, 0], hits.position[:, 1])
     variance = hits.estimate.sigma()[:, 0] ** 2
+    # x runs along the beam in the barrel and along the radius on the disks. ACTS's seeding takes no error
+    # across them.
     return np.column_stack(
         [hits.position, r, np.where(hits.upright, variance, 0.0), np.where(hits.upright, 0.0, variance)]
     )

@@ -153,6 +153,7 @@ def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float
     check("edges", "threads", threads, threads >= 1, "at least 1")
     check_modules(hits, detector, "edges")
     _check_pairs(pairs, detector.layers)
+    # What is no number fails every comparison below: one test finds all.
     aa, ab, bb = hits.cot_covariance.T
     good = (np.abs(hits.position) <= LARGEST).all(axis=1) & (np.abs(hits.cot) <= STEEPEST).all(axis=1)
     good &= (aa > 0) & (aa * bb - ab * ab > SINGULAR * aa * bb) & (aa + bb <= STEEPEST**2)
@@ -200,6 +201,7 @@ def search_all(
     def part(first: int, last: int) -> Any:
         source, target, pair, values, *counts = search(first, last, searches, grid, table, settings, limit)
         columns = [values[:, k].copy() for k in range(4)]
+        # Here and not at the end, so that threads share this work too.
         return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], counts
 
     parts = in_parts(part, int(searches.items[-1]), threads)

@@ -125,6 +125,8 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
             f"same event"
         )
     module = ak.to_numpy(clusters["module_index"])
+    # The particle crossed the module that it fired. Where the estimate says otherwise, the module's edge is
+    # the nearest place that can be true.
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = np.clip(estimate.mean[:, :2], -half, half)
     return Hits(

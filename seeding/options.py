@@ -13,6 +13,7 @@ __all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
 MOST_EDGES = 2**31 - 1
 """Rows of edges are int32."""
 
+# The curvature is no sixth: up to that of min_pt all are equally likely, and its term is 0 there.
 N_JOINT = 5
 """Degrees of freedom of the joint test: two slopes at each end, and z0."""
 
@@ -41,13 +42,20 @@ class ConeOptions:
 
     quantile: float = 0.999
     # Ranges are wider than any use, and nothing overflows within.
+    # sigma_z0 is that of the HL-LHC (smartpix.simulate.options.BeamSpot). Of d0 the luminous region makes
+    # 0.0125 mm, and scattering of 0.5 GeV in the beam pipe at 19 mm another 0.025; twice that leaves room for
+    # tails.
     sigma_z0: float = ranged(50.0, 1e-3, 1e6, "mm")
     sigma_d0: float = ranged(0.05, 0.0, 1e6, "mm")
+    # A little below 0.5 GeV, from where true edges are counted (tracking.metrics).
     min_pt: float = ranged(0.48, 1e-3, 1e6, "GeV")
     curvature_pt: float = ranged(0.2, 1e-3, 1e6, "GeV")
+    # A module with its support has 0.017 at normal incidence (tracking.fit.options); 0.03 is the path through
+    # it at a pseudorapidity of 1.2.
     radiation_length: float = ranged(0.03, 0.0, 100.0)
     sigma_scale: float = ranged(1.0, 1e-2, 1e2)
     skips: bool = False
+    # An edge takes 44 bytes: 0.9 GB are the sign of a wrong option, not of an event.
     max_edges: int = ranged(20_000_000, 1, MOST_EDGES)
 
     def __post_init__(self) -> None:
@@ -80,6 +88,7 @@ class SeedOptions:
     """
 
     quantile: float = 0.99999
+    # As ACTS's maxSeedsPerSpM: hardly any hit belongs to two particles.
     per_middle: int = ranged(1, 1, 1000)
     shared: int = ranged(1, 0, 3)
 
@@ -103,6 +112,7 @@ class WindowOptions:
     """
 
     min_pt: float = ranged(0.5, 1e-3, 1e6, "GeV")
+    # Three widths of the luminous region.
     max_z0: float = ranged(150.0, 1e-3, 1e6, "mm")
     max_edges: int = ranged(50_000_000, 1, MOST_EDGES)
 

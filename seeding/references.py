@@ -43,6 +43,8 @@ def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitT
     nothing = np.tile(np.diag([0.0, 0.0, UNKNOWN, UNKNOWN]), (len(hits), 1, 1))
     blind = replace(hits, estimate=replace(hits.estimate, cholesky=nothing))
     table = hit_table(blind, grid, _settings(field, options))
+    # Weights of 0 take the slopes out of the chi2 and leave the loop as it is: methods are compared, not
+    # programs.
     table.hits[:, WA : WB + 1] = 0
     return table
 
@@ -102,6 +104,7 @@ def length_table(
     for row, region in enumerate((barrel, ~barrel)):
         for n in range(longest + 1):
             chosen = region & (length == n if n < longest else length >= n) & np.isfinite(cot_alpha)
+            # With fewer, the quantiles at 0.15 % would be single clusters. No bound is the safe one then.
             if chosen.sum() >= 50:
                 low[row, n], high[row, n] = np.quantile(
                     np.abs(cot_alpha[chosen]), [(1 - quantile) / 2, (1 + quantile) / 2]
@@ -190,6 +193,7 @@ def tree_window(
         reach = 0.5 * (high - low) + 1e-9
         usable = np.flatnonzero(reach > 0)
         unit = np.median(reach[usable]) if len(usable) else 1.0
+        # Each axis in units of its own reach, so that one radius serves both; the azimuth is periodic.
         tree = KDTree(
             np.column_stack([np.mod(phi[b], 2 * np.pi) / turn, across / unit]),
             boxsize=np.array([2 * np.pi / turn, 0.0]),

@@ -25,6 +25,7 @@ def hit_terms(
     in z.
     """
     for h in range(first, last):
+        # Nearer to the axis, inside every beam pipe, the impact parameter's 1 / r would have no bound.
         radius[h] = max(np.sqrt(position[h, 0] ** 2 + position[h, 1] ** 2), 1.0)
         along[h, 0] = cholesky[h, 0, 0] if upright[h] else 0.0
         along[h, 1] = 0.0 if upright[h] else cholesky[h, 0, 0]
@@ -39,6 +40,7 @@ def edge_terms(
     """
     for e in range(first, last):
         i, j = source[e], target[e]
+        # Two hits of one layer may have nearly the same radius.
         inverse = 1 / max(radius[j] - radius[i], 1.0)
         c = abs(cot_theta[e])
         out[e, 0] = (along[i, 0] + along[i, 1] * c) * inverse
@@ -86,11 +88,13 @@ def connect(
             for q in range(leaving_start[h], leaving_start[h + 1]):
                 f = leaving[q]
                 dc = c_e - cot_theta[f]
+                # Both edges measure the momentum, which sets the scattering; a kink changes the mean least.
                 k = np.float32(0.5) * (k_e + curvature[f])
                 c2 = c_e * c_e
                 # theta0^2 (1 + cot^2)
                 kick = scattering * (softest * softest if softest > 0 else k * k)
                 from_middle_too, from_last = terms[f, 0], terms[f, 1]
+                # Added, not in quadrature: a shift of the middle hit raises one slope and lowers the other.
                 along = from_middle + from_middle_too
                 vc = kick * (1 + c2) + from_first * from_first + along * along + from_last * from_last
                 slope = dc * dc / vc

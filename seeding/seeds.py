@@ -20,6 +20,7 @@ from seeding.threads import in_parts
 
 __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 
+# Well beyond the cut on a kink, 23 at the default quantile, and small enough for a feature of the network.
 MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
 
@@ -101,6 +102,7 @@ def find_seeds(
 
     parts = in_parts(part, n, threads)
     pairs, quality = (np.concatenate([p[k] for p in parts]) for k in range(2))
+    # Stable, so that seeds of equal chi2 keep their order on any machine.
     order = np.argsort(quality, kind="stable")
     inner, outer = pairs[order, 0], pairs[order, 1]
     triplets = np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1)

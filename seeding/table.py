@@ -94,6 +94,7 @@ def hit_table(hits: Hits, grid: Grid, settings: SearchSettings, threads: int = 1
     cell = np.empty(n, dtype=np.int32)
     cells = (hits.position, hits.layer, grid, radius, phi, cell)
     in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
+    # Within a cell the event's order stays, so that results repeat.
     order, start = sort_cells(cell, grid.first_cell[-1])
     innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
     table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)

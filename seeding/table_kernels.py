@@ -117,6 +117,8 @@ def fill_table(
     for s in range(first, last):
         i = order[s]
         r = radius[i]
+        # Axes in the frame of the hit's own azimuth: there an edge's direction is the sine and cosine of its
+        # turn, and no pair needs a rotation.
         ux, uy = position[i, 0] / r, position[i, 1] / r
         for k in range(0, 9, 3):
             f[s, k] = axes[i, k] * ux + axes[i, k + 1] * uy
@@ -125,6 +127,7 @@ def fill_table(
         a, b = cot[i, 0], cot[i, 1]
         c = position[i, 2] / r
         # A kick by theta in either direction across (a, b, 1), seen in the slopes.
+        # Of the softest track, since weights are made once for each hit, before an edge tells the momentum.
         kick = settings.scattering * curvature * curvature / (1 + c * c) * (1 + a * a + b * b)
         # Derivatives of the slopes by the azimuth of the direction, along the ray from the origin.
         z = f[s, 6] + f[s, 8] * c
@@ -133,6 +136,7 @@ def fill_table(
         turn = min(sigma_d0 / r, MOST_TURN)
         at = (f[s, 1] - (f[s, 0] + f[s, 2] * c) / z * f[s, 7]) / z * turn
         bt = (f[s, 4] - (f[s, 3] + f[s, 5] * c) / z * f[s, 7]) / z * turn
+        # Two independent angles across a track as slopes: E. J. Wolin and L. L. Ho, NIM A 329 (1993) 493.
         aa = covariance[i, 0] * scale + kick * (1 + a * a)
         ab = covariance[i, 1] * scale + kick * a * b
         bb = covariance[i, 2] * scale + kick * (1 + b * b)

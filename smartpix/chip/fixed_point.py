@@ -36,6 +36,7 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 
+# Neither needs a table: the saturation of a result's format is the activation.
 ACTIVATIONS = ("tanh", "relu")
 
 
@@ -60,6 +61,7 @@ class FixedPoint:
     def cut(self, k: Ints, fraction: int) -> Ints:
         """Numbers of another ``fraction`` in this format: cut off towards minus infinity, saturated."""
         step = fraction - self.fraction
+        # Rounding to nearest would need an adder at every result; cutting off is a choice of wires.
         moved = k >> step if step >= 0 else k << -step
         return np.asarray(np.clip(moved, self.low, self.high))
 
@@ -162,6 +164,7 @@ class LinkFormat:
 
     def receive(self, sent: Ints, fraction: int) -> npt.NDArray[np.float64]:
         """The middle of the step, of what was cut off from units of 2^-``fraction``."""
+        # What was cut off lies evenly over the step, so that its middle has no bias.
         middle = 0.5 if fraction > self.fraction else 0.0
         return np.asarray((sent + self.offset + middle) * 2.0**-self.fraction)
 

@@ -177,6 +177,7 @@ def _units(network: FixedNetwork, layer: str) -> npt.NDArray[np.int64]:
     can be kept in.
     """
     most = max(network.sum_fraction(layer) - network.outputs[layer].fraction, 0)
+    # The lowest bit set in any weight is the largest power of two that divides all.
     merged = np.bitwise_or.reduce(
         np.abs(network.weights[layer]).reshape(len(network.biases[layer]), -1), axis=1
     ) | (1 << most)

@@ -17,6 +17,7 @@ def cut(x: Tensor, to: FixedPoint, rounding: bool = True) -> Tensor:
     rounding: saturated.
     """
     scale = 2.0**to.fraction
+    # The top step is as wide as the others: up to high + 1 all is cut down to high, and passes gradients.
     inside = x.clamp(to.low / scale, (to.high + 1) / scale)
     if not rounding:
         return inside
@@ -46,6 +47,7 @@ class Kernel(nn.Module):
     ) -> None:
         super().__init__()
         fan_in = math.prod(shape[1:])
+        # As torch's own layers begin.
         bound = 1 / math.sqrt(fan_in)
         self.bits = bits
         self.rounding = True
@@ -67,6 +69,7 @@ class Kernel(nn.Module):
         top = 2.0 ** (self.bits - 1)
         errors = []
         for fraction in candidates:
+            # To nearest, unlike results: weights are rounded once and off the chip, where it costs nothing.
             rounded = (weight * 2.0**fraction).round().clamp(-top, top - 1) / 2.0**fraction
             errors.append((weight - rounded).square().flatten(1).sum(1))
         stacked = torch.stack(errors)

@@ -67,6 +67,7 @@ class QuantizedMdn(nn.Module):
         self.rounding = epoch >= free
         for kernel in self.kernels().values():
             kernel.rounding = self.rounding
+            # A new unit rounds all weights of its output anew; what follows is for the weights to settle.
             if epoch < max(STILL * epochs, free):
                 kernel.fit_format()
 
@@ -93,6 +94,7 @@ class QuantizedMdn(nn.Module):
         ratio = torch.log(charge[fired])[:, None] - edges.log()
         soft = torch.sigmoid(ratio / EDGE_WIDTH).sum(1)
         code = hard.clone()
+        # The value of the exact code with the slope of the soft one.
         code[fired] = hard[fired] + (soft - soft.detach())
         return code / 2.0**self.options.data.fraction
 

@@ -22,6 +22,7 @@ def shrink(network: FixedNetwork) -> FixedNetwork:
     What always says the same goes into the biases of the layer after it. One of each layer stays.
     """
     before = -1
+    # A unit taken out may have been the only listener of one before it.
     while before != network.parameters:
         before = network.parameters
         for layer in network.plan.layers[:-1]:
@@ -35,6 +36,7 @@ def _without_dead(network: FixedNetwork, layer: str) -> FixedNetwork:
     after = network.plan.listener(layer)
     listens = _listens(network, layer, after)
     deaf = ~_by_output(weight).any(axis=1)
+    # A slice whose depthwise weights are all 0 adds nothing, whatever pointwise makes of it.
     if layer == "pointwise":
         deaf = ~(weight * network.weights["depthwise"].any(axis=(1, 2))).any(axis=1)
     drop = ~listens | deaf

@@ -32,7 +32,9 @@ Floats = npt.NDArray[np.float64]
 
 EDGES = (0.0, 0.005, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.995, 1.0)
 """Quantiles between the bins along an axis: narrow ones for the tails."""
+# The axes are correlated, so that a correction along one moves the others. They are fitted in turn.
 ROUNDS = 4
+# At 2,000 the outermost bins, 0.5 % each, hold ten clusters.
 FEWEST = 2000
 """Clusters below which only the overall shift and width are corrected."""
 FEWEST_LONG = 100
@@ -85,6 +87,8 @@ def _axes(
     slope2 = 1 + mean[:, 2] ** 2 + mean[:, 3] ** 2
     return [
         *predicted,
+        # Charge goes as the path in silicon, sqrt(1 + cot^2 alpha + cot^2 beta), and the size as the slopes.
+        # What is left tells of delta rays.
         np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
         shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
         shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
@@ -148,6 +152,7 @@ def fit_calibration(
             shift, log_scale = _corrections(axes, corrections)
             pull = (residual - shift) / np.exp(log_scale)
             members = groups[table["axis"]]
+            # Shifts are in units of the network's own sigma, so that means of scaled pulls are scaled back.
             table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in members]
             table["log_scale"] += [np.log(_width(pull[g])) for g in members]
         shift, log_scale = _corrections(axes, corrections)
@@ -156,6 +161,7 @@ def fit_calibration(
         corrections[0]["log_scale"] += np.log(_width(pull))
         tables.append(corrections)
     distance = mahalanobis(*apply_calibration(mean, cholesky, tables, shape, cells), targets)
+    # Half: the distance is a square, and the correction is of sigmas.
     factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
     for corrections in tables:
         corrections[0]["log_scale"] += TOWARDS_COVERAGE * factor
@@ -200,6 +206,7 @@ def apply_calibration(
     for target, corrections in enumerate(tables):
         shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), corrections)
         out_mean[:, target] += shift * sigma[:, target]
+        # A row of M is one target's: scaled as a whole, it changes that sigma and no correlation in M M^T.
         out_cholesky[:, target] *= np.exp(log_scale)[:, None]
     return out_mean, out_cholesky
 
@@ -226,6 +233,8 @@ def apply_length(
     """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network
     found.
     """
+    # Within its window the network sees no end of such a cluster. The length gives the size of the slope, but
+    # not its sign.
     mean[long, 2] = np.where(mean[long, 2] < 0, -1.0, 1.0) * (columns[long] - fit["offset"]) / cell
     # Independent of the rest, whose own widths stay.
     cholesky[long, 3, 3] = np.hypot(cholesky[long, 3, 3], cholesky[long, 3, 2])

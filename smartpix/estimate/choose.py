@@ -158,6 +158,7 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -
         trained = _conditions(description.get("data", {}))
         # Networks of whole numbers digitise what is not, with their own ADC.
         skipped = OF_ADC if "fixed" in description else ()
+        # Analogue charge has no largest level.
         if not trained.get("adc_bits") or not in_file.get("adc_bits"):
             skipped = (*skipped, "adc_max")
         differs = [

@@ -162,6 +162,7 @@ class MdnNetwork:
         cholesky: Floats = np.zeros((len(out), 4, 4))
         diagonal = np.arange(4)
         with np.errstate(invalid="ignore"):  # damaged weights: the caller names them
+            # The softplus of the training's likelihood, in a form that does not overflow.
             cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
         rows, columns = np.tril_indices(4, -1)
         cholesky[:, rows, columns] = out[:, 8:]
@@ -179,6 +180,7 @@ class MdnNetwork:
             long = shape[:, 1] > self.fused.shape[2]
             apply_length(mean, cholesky, long, shape[:, 1], self.cells[0], length)
         if isinstance(self.fused, FusedFixedNetwork) and self.fused.link is not None:
+            # The variance of an even distribution over one step.
             added = (self.fused.link_steps()[0:8:2] * scale) ** 2 / 12
             cholesky = np.asarray(np.linalg.cholesky(cholesky @ np.swapaxes(cholesky, 1, 2) + np.diag(added)))
         # Nothing is known: the middle of the window, with the spread of all that occurs.

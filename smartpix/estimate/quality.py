@@ -22,6 +22,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
+# One and two standard deviations of a Gaussian, in per cent.
 CORE, WIDE = 68.27, 95.45
 CHI2_4 = {"coverage68": 4.7195, "coverage95": 9.7156}
 """Quantiles of chi square with 4 degrees of freedom for 68.27 and 95.45 %."""
@@ -123,6 +124,7 @@ def quality(
     result: dict[str, Any] = {
         "n": len(mean),
         "truncated": share,
+        # From mm to the public scales: the density is multiplied by the product of the units.
         "nll": float(negative_log_density(mean, cholesky, targets).mean() - np.log(TARGET_SCALE).sum()),
         **residual_widths(mean, targets),
         **_pulls(pull, distance),

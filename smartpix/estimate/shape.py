@@ -66,11 +66,14 @@ def shape_features(clusters: FlatClusters) -> tuple[Floats, npt.NDArray[np.int64
         features[:, 3 + axis] = width
         features[:, 7 + 2 * axis] = np.bincount(owner, charge * (index == low[owner]), n) / total
         features[:, 8 + 2 * axis] = np.bincount(owner, charge * (index == high[owner]), n) / total
+        # Clusters of one column have no width: the floor keeps 0 / 0 away.
         features[:, 11 + axis] = np.bincount(owner, charge * d**3, n) / total / np.maximum(width, 0.1) ** 3
     covariance = np.bincount(owner, charge * centered[0] * centered[1], n) / total
+    # The logarithm shortens the Landau tail, which would stretch the standardisation.
     features[:, 2] = np.log10(total)
     features[:, 5] = covariance / np.maximum(features[:, 3] * features[:, 4], 0.05)
     features[:, 6] = covariance
+    # The residuals' spread follows the size above all: a slope of one column is hardly known.
     size_class = (np.minimum(sizes[0], MAX_COLUMNS) - 1) * MAX_ROWS + np.minimum(sizes[1], MAX_ROWS) - 1
     return features, size_class
 
@@ -314,12 +317,16 @@ def _class_factors(residual: Floats, size_class: npt.NDArray[np.int64]) -> Float
     """Cholesky factors (32, 4, 4) of the residuals' second moments; classes with under 200 clusters take the
     pooled one.
     """
+    # About 0, not about the mean: what the regressor is off by on average is an error, too.
     pooled = residual.T @ residual / len(residual)
     factors = np.tile(
-        np.linalg.cholesky(pooled + np.diag([1e-8, 1e-9, 1e-6, 1e-6])), (MAX_COLUMNS * MAX_ROWS, 1, 1)
+        # A little variance more (of 0.1 um, 0.03 um and 0.001), without which equal residuals have no factor.
+        np.linalg.cholesky(pooled + np.diag([1e-8, 1e-9, 1e-6, 1e-6])),
+        (MAX_COLUMNS * MAX_ROWS, 1, 1),
     )
     for k in range(MAX_COLUMNS * MAX_ROWS):
         part = residual[size_class == k]
+        # Of 200 residuals a variance is known to 10 %.
         if len(part) >= 200:
             factors[k] = np.linalg.cholesky(part.T @ part / len(part) + np.diag([1e-8, 1e-9, 1e-6, 1e-6]))
     return factors

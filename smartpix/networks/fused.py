@@ -131,6 +131,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     first, first_bias = np.zeros((1, 1, 1)), np.zeros(1)
     mix, mix_bias = np.zeros((1, 1)), np.zeros(1)
     if plan.front == "convolution":
+        # Nothing lies between depthwise and pointwise: together they are one convolution.
         weight = np.einsum("fs,sij->sijf", a["pointwise.weight"][:, :, 0, 0], a["depthwise.weight"][:, 0])
         first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
@@ -223,6 +224,7 @@ def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple
     """
     if f"{norm}.weight" not in arrays:
         return weight, bias
+    # The small number is torch's default.
     scale = arrays[f"{norm}.weight"] / np.sqrt(arrays[f"{norm}.running_var"] + 1e-5)
     return weight * scale, (bias - arrays[f"{norm}.running_mean"]) * scale + arrays[f"{norm}.bias"]
 

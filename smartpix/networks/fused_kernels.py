@@ -15,6 +15,7 @@ __all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "columns", "layer", "projections",
 
 Singles = npt.NDArray[np.float32]
 
+# 1 - tanh(8) is 2e-7, about what single precision rounds by.
 TANH_REACH = np.float32(8.0)
 TANH_TERMS = 6
 BLOCK = 64
@@ -45,6 +46,8 @@ def tanh_terms() -> Singles:
         matrix = np.hstack([u[:, None] * powers, -y[:, None] * powers[:, 1:]]) * weight[:, None]
         solved = np.linalg.lstsq(matrix, y * weight, rcond=None)[0]
         p, q[1:] = solved[:TANH_TERMS], solved[TANH_TERMS:]
+        # Multiplied by its denominator the fit is linear, but weighted with it. The last round's denominator
+        # takes the weight out again (C. Sanathanan and J. Koerner, IEEE Trans. Autom. Control 8 (1963) 56).
         weight = 1 / np.abs(powers @ q)
     return np.concatenate([p, q]).astype(np.float32)
 
@@ -70,6 +73,7 @@ def layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
     for j in range(len(bias)):
         for b in range(BLOCK):
             out[j, b] = bias[j]
+    # Four inputs at a time: a sum is read and written once for four products.
     for i in range(0, weight.shape[0], 4):
         for j in range(len(bias)):
             w0, w1, w2, w3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]

@@ -81,6 +81,7 @@ class Mdn(nn.Module):
         seen += [image.sum(2).flatten(1)] if self.plan.column_sums else []
         seen += [image.sum(3).flatten(1)] if self.plan.row_sums else []
         h = torch.cat(seen, dim=1)
+        # tanh and not ReLU: on the chip the saturation of a result takes its place, without a table.
         h = torch.tanh(self.norm1(self.dense1(h)))
         h = torch.tanh(self.norm2(self.dense2(h)))
         out: Tensor = self.dense3(h)
@@ -135,11 +136,13 @@ def expected_negative_log_likelihood(raw: Tensor, mean: Tensor, factor: Tensor) 
 
 
 def _positive(raw: Tensor) -> Tensor:
+    # Without a floor a few clusters known too well could drive the likelihood to infinity.
     return nn.functional.softplus(raw[:, _DIAGONAL]) + SMALLEST_SIGMA
 
 
 def _whiten(raw: Tensor, diagonal: Tensor, columns: Tensor) -> Tensor:
     """M^-1 times columns (N, 4, K), by forward substitution."""
+    # Forward substitution inverts no matrix and keeps all gradients.
     off = raw[:, 8:, None]
     d = diagonal[..., None]
     z0 = columns[:, 0] / d[:, 0]

@@ -57,6 +57,8 @@ class NetworkOptions:
     hidden: int = 0
     filters: int = 4
     batch_norm: bool = False
+    # The threshold of the readout: the published choice of 1 e spends most of its range on charge that is
+    # never read. Divided by 3, the ADC's largest charge of 16,000 e comes to 1.9.
     reference: float = 300.0
     compression: float = 3.0
 

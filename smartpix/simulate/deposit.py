@@ -56,6 +56,8 @@ JOIN = 30_000.0
 BETA_GAMMA = np.geomspace(0.3, 3000.0, 41)
 """Grid of beta * gamma of the tables; the spectrum no longer changes beyond."""
 N_QUANTILES = 1024
+# The rarest 1/64 of the collisions has a table of its own, in the logarithm: these are the delta rays, and
+# evenly spaced quantiles would give them 16 points. It ends at 1/64 exp(-11), 3e-7 of the collisions.
 RARE = 1 / 64
 LARGEST_EXPONENT = 11.0
 
@@ -118,7 +120,9 @@ def collision_spectrum(energy: Floats, beta_gamma: float) -> Floats:
     inverse = np.interp(energy, grid, real) - 1j * loss
     distant = loss * np.log(np.maximum(2 * ELECTRON_MASS * beta2 / energy, 1.0))
     transverse = ((inverse - beta2) * np.log(1 - beta2 / inverse)).imag
+    # Rutherford scattering of a heavy particle without spin, such as a pion.
     close = np.interp(energy, grid, integral) / energy**2 * np.maximum(1 - beta2 * energy / t_kin, 0.0)
+    # A rate cannot be negative, which the rough model of the shells does not guarantee for the sum.
     rate = XI / beta2 * ((distant + np.maximum(transverse, -distant)) / strength + close)
     return np.asarray(np.where(energy < t_kin, rate, 0.0))
 

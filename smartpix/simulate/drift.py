@@ -93,6 +93,7 @@ class DriftTables:
 
     def lorentz_shift(self) -> Floats:
         """(2,) mean lateral displacement of the collected electrons of a track, in mm."""
+        # A track leaves its charge evenly over the depth, hence the plain mean.
         return np.asarray(self.shift_e[-1] - self.shift_e.mean(axis=0))
 
 
@@ -155,6 +156,7 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
     # rest of its way ahead, which is a difference of two entries.
     vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor.temperature, True)
     vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor.temperature, False)
+    # Einstein's relation. Of the electrons alone: they decide which pixel collects the charge.
     diffusion = BOLTZMANN_OVER_E * sensor.temperature * mu_e * 1e-7  # cm^2/s -> mm^2/ns
     return DriftTables(
         z=z,

@@ -88,6 +88,7 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
         count = min(BATCH, n_events - first)
         seeds = np.random.SeedSequence([seed, first]).generate_state(2)
         if options.generate.gun > 0:
+            # The last number tells streams apart: 2 gun, 3 response, 4 crossings, 5 jets.
             rng = np.random.default_rng([seed, first, 2])
             particles = [gun(options.generate, options.beam_spot, rng) for _ in range(count)]
         else:
@@ -262,6 +263,7 @@ def _shares(
     inside = cluster >= 0
     pair = cluster[inside] * (n_crossings + 1) + signals.crossing[inside]
     pairs, where = np.unique(pair, return_inverse=True)
+    # Negative lobes are induced by charge that goes elsewhere, and are no share of this cluster.
     amount = np.bincount(where, np.maximum(signals.charge[inside, -1], 0), len(pairs))
     pairs, amount = pairs[amount > 0], amount[amount > 0]
     clusters = pairs // (n_crossings + 1)
@@ -288,6 +290,7 @@ def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) 
 def _field_in_sensors(detector: Detector, options: SimulateOptions) -> npt.NDArray[np.float64]:
     """(M, 3) field in each module's sensor frame, rounded so that equal modules share their tables."""
     along = np.tile([0.0, 0.0, options.field], (len(detector), 1))
+    # Adding 0 makes -0 and 0 one.
     return np.asarray(np.round(detector.direction_to_local(np.arange(len(detector)), along), 6) + 0.0)
 
 
@@ -299,6 +302,7 @@ def _sensor_groups(
     kinds, kind = np.unique(np.concatenate([table, magnetic], axis=1), axis=0, return_inverse=True)
     groups = {}
     for i, row in enumerate(kinds):
+        # The same doping, which depletes with the square of the thickness, and the same mean field.
         depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
         sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature)

@@ -37,6 +37,7 @@ Floats = npt.NDArray[np.float64]
 SLICE_NS = 0.2
 
 
+# Cells of 3.1 x 0.8 um and steps of 2 um in depth: about as fine as the diffusion, 2 um.
 CELLS_X, CELLS_Y = 16, 16
 """Starting cells per pitch."""
 DEPTH_STEP = 0.002  # mm
@@ -155,6 +156,7 @@ def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
     x = np.arange((induction.columns + 1) * PER_PITCH + 2) * sensor.pitch_x / PER_PITCH
     y = np.arange((induction.rows + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
     depth = sensor.thickness * (np.arange(DEPTH_POINTS) / (DEPTH_POINTS - 1)) ** 2
+    # The closed form divides by the distance.
     depth[0] = 1e-6 * sensor.thickness
     # Mirrored pixels farther away than two thicknesses add nothing: the potential falls as exp(-pi r /
     # thickness).
@@ -202,6 +204,7 @@ def _fill(
             for carrier in range(2):
                 x1, y1, z1 = paths[carrier, iz, s, 0], paths[carrier, iz, s, 1], paths[carrier, iz, s, 2]
                 collected = z1 >= top * (1.0 - 1e-9) if carrier == 0 else z1 <= -top * (1.0 - 1e-9)
+                # A hole on the far side induces nothing any more: the weighting potential is 0 there.
                 if carrier == 1 and collected:
                     continue
                 for iy in range(CELLS_Y):

@@ -180,6 +180,7 @@ def _pairs(energy: float, normal: Any, state: Any) -> int:
     if mean <= 0.0:
         return 0
     spread = math.sqrt(FANO * mean) * normal[int(_uniform(state) * N_NORMAL)]
+    # A random number before cutting off keeps the mean right, also where an energy makes less than one pair.
     return max(int(math.floor(mean + spread + _uniform(state))), 0)
 
 
@@ -224,6 +225,7 @@ def _ionise(
         loss = min(_transfer(common[row], rare[row], state), t_kin)
         at = _uniform(state)
         if loss < DELTA_RAY:
+            # A softer electron stays within 0.2 um, less than the diffusion: only its step counts.
             soft[int(at * n_steps)] += loss
             continue
         z = reach * (2 * at - 1)
@@ -294,6 +296,8 @@ def _diffuse(
         at = (groups[g, 2] / thickness + 0.5) * (n_depth - 1)
         for k in range(alone + 1):
             if k == 0:
+                # 1 / p and 1 / p^2 of the plastic number, p^3 = p + 1: what the golden ratio is in one
+                # dimension.
                 u = (u + 0.7548776662466927) % 1.0
                 v = (v + 0.5698402909980532) % 1.0
                 across, along = u, 0.5 * TAIL + (1.0 - TAIL) * v

@@ -225,6 +225,7 @@ def _hit_collector(
                 rows.append(
                     (ids.volume, ids.layer, ids.sensitive, code.particle - 1 if primary else -1, hit.index)
                     + (point[0], point[1], point[2])
+                    # The direction at the midplane: half of the module's scattering is before it.
                     + tuple(0.5 * (before[k] + after[k]) / unit.GeV for k in range(4))
                 )
             table = np.array(rows, dtype=np.float64).reshape(-1, 12)

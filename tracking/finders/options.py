@@ -24,6 +24,8 @@ class BuildOptions:
             track.
     """
 
+    # Far below one half: a true edge with a weak score is needed to join two strong parts of a track, and
+    # alone it makes none.
     min_score: float = 0.03
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)

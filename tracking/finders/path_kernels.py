@@ -24,6 +24,7 @@ edge. A cluster that has a much better edge elsewhere belongs to another track.
 @njit(cache=True, nogil=True)
 def _root(parent: Any, h: int) -> int:
     while parent[h] != h:
+        # Halving the path on the way up keeps later walks short.
         parent[h] = parent[parent[h]]
         h = parent[h]
     return h
@@ -38,6 +39,7 @@ def _components(n_hits: int, source: Any, target: Any) -> Any:
     for e in range(len(source)):
         a, b = _root(parent, source[e]), _root(parent, target[e])
         if a != b:
+            # The first hit names its component, whatever the order of the edges.
             parent[max(a, b)] = min(a, b)
     root = np.empty(n_hits, dtype=np.int64)
     for h in range(n_hits):

@@ -68,6 +68,7 @@ def build_tracks(
     source, target = place[edges.source[keep]], place[edges.target[keep]]
     by_target = np.lexsort((source, target))
     kept = scores[keep][by_target].astype(np.float64)
+    # A score that single precision rounds to 1 has no finite log-odds.
     clipped = np.clip(kept, 1e-6, 1 - 1e-6)
     # Counted from the odds of min_score, every edge above it adds to a path, so that a weak true edge does
     # not cut it.

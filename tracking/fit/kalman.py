@@ -197,6 +197,7 @@ def _filter(
     if not reached:
         return 0.0, 0
     # 1 / (beta p)^2 and beta^2, of the start's momentum: a pion.
+    # Not of the state on its way: after two or three hits that may be anything, since its prior is wide.
     q = abs(x[4]) if strength != 0 else 1 / momentum
     inverse = 1 + (q * PION_MASS) ** 2
     momentum2, beta2 = q * q * inverse, 1 / inverse
@@ -219,6 +220,8 @@ def _filter(
             if _lost(x):
                 return 0.0, k
         t, length = direction(ex, ey, normal, x[2], x[3], sign)
+        # Behind the hit, on the way in: the angle that the module's own material gave comes after its
+        # position. A module is thin, so that its kick moves no point in it.
         theta2 = theta2_behind(sensor * length, momentum2, beta2)
         if theta2 > 0:
             scatter(x, p, theta2, 0.0, 0.0)
@@ -335,6 +338,7 @@ def fit_all(
             if size > 2:
                 worst, which = worst_of_four(work, n, status)
             # One at a time: a hit far off pulls the track away from the good ones.
+            # The hits that stay must still fix more numbers than there are parameters.
             if worst > cut and used > 3 and size * (used - 1) > least:
                 status[which] = OUTLIER
                 continue

@@ -39,6 +39,7 @@ class FitOptions:
     support_gap: float = ranged(1.07, 0.0, 1000.0, "mm")
     pipe: float = ranged(0.8 / 352.8, 0.0, 10.0, "radiation lengths")
     pipe_radius: float = ranged(19.0, 0.0, 1000.0, "mm")
+    # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")

@@ -122,6 +122,7 @@ def residuals_and_pulls(
     """
     true = true_parameters(truth.vertex[particle], truth.momentum[particle], truth.charge[particle], field)
     residual = np.stack([getattr(fitted, name)[tracks] for name in PARAMETERS], axis=1) - true
+    # Across the cut at pi.
     residual[:, 2] = np.arctan2(np.sin(residual[:, 2]), np.cos(residual[:, 2]))
     sigma = np.sqrt(np.diagonal(fitted.covariance[tracks], axis1=1, axis2=2))
     residual[sigma == 0] = np.nan

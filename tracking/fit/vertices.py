@@ -94,6 +94,7 @@ def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = 
         rows, cluster = rows[cluster >= 0], cluster[cluster >= 0]
         total = np.append(total, _sums(cluster, weight[rows]))
         moment = np.append(moment, _sums(cluster, (weight * z)[rows]))
+        # Tracks that are attached move their vertex; the second time they are attached to where it is then.
         for _ in range(2):
             total, moment = _merged(total, moment, options.merge)
             label = _attached(z, sigma, moment / total, options.attach)
@@ -136,6 +137,7 @@ def _attached(z: Floats, sigma: Floats, vertex: Floats, within: float) -> Ints:
     """(T,) nearest of the sorted vertices, -1 if it is further than that many sigmas."""
     if len(vertex) == 0:
         return np.full(len(z), -1, dtype=np.int64)
+    # Halfway between neighbours: with vertices in order this is the nearest, without all distances.
     nearest = np.searchsorted((vertex[1:] + vertex[:-1]) / 2, z)
     return np.where(np.isfinite(sigma) & (np.abs(z - vertex[nearest]) < within * sigma), nearest, -1)
 

@@ -25,6 +25,7 @@ def degraded(
     """
     dead = rng.random(len(detector.layer_index)) < rng.uniform(0, options.dead_modules)
     rows = np.flatnonzero(~dead[hits.module])
+    # Copies look like real clusters, so that the network cannot tell them by their shape.
     copied = rng.choice(rows, int(rng.uniform(0, options.noise) * len(rows))) if len(rows) else rows
     together = hits.take(np.concatenate([rows, copied]))
     added = np.arange(len(rows), len(rows) + len(copied))

@@ -43,6 +43,7 @@ def standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
     for part, values in (("node", [g.x for g in graphs]), ("edge", [g.edge_attr for g in graphs])):
         stacked = torch.cat(values)
         getattr(network, f"{part}_mean").copy_(stacked.mean(0))
+        # The floor is for features that never vary, as "barrel" without end-caps.
         getattr(network, f"{part}_std").copy_(stacked.std(0).clamp_min(1e-3))
         low, high = np.quantile(stacked.numpy(), [OUTSIDE, 1 - OUTSIDE], axis=0)
         getattr(network, f"{part}_low").copy_(torch.from_numpy(low))
@@ -77,6 +78,7 @@ def train_epoch(
     options: TrainGnnOptions,
 ) -> float:
     """Mean loss of an epoch; both classes have the same weight in all."""
+    # One share for all graphs, so that an edge weighs the same in every event.
     share = float(torch.cat([g.y for g in graphs]).mean())
     order = np.random.default_rng([options.seed, epoch.number]).permutation(len(graphs))
     network.train()

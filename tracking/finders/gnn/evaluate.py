@@ -29,6 +29,7 @@ def calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
     if 0 < float(label.mean()) < 1:
         # The weights say how many threads torch had; those of NumPy's and SciPy's libraries must not matter.
         with threadpool_limits(limits=1):
+            # No penalty: two numbers from so many edges need none.
             fitted = LogisticRegression(C=np.inf).fit(
                 logits.numpy()[:, None].astype(np.float64), label.numpy()
             )

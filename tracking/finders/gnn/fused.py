@@ -82,6 +82,7 @@ class FusedInteractionNetwork:
 
 def fuse_network(network: InteractionNetwork) -> FusedInteractionNetwork:
     """Fold standardisation and calibration into the layers beside them."""
+    # In double precision, and rounded once at the end.
     a = {k: v.double().numpy() for k, v in network.state_dict().items()}
     n = len(a["node_mean"])
 

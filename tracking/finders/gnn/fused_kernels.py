@@ -109,6 +109,7 @@ def run_network(
     pw1, pb1, pw2, pb2 = edge_blocks
     qw1, qb1, qw2, qb2 = node_blocks
     # Hits with an edge, in their order.
+    # The screen leaves few edges, and many hits with none: those are not encoded.
     place = np.full(node.shape[1], -1, dtype=np.int64)
     for e in kept:
         place[source[e]] = place[target[e]] = 0

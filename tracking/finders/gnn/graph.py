@@ -43,6 +43,8 @@ __all__ = [
 
 HALF, TEN = np.float32(0.5), np.float32(10.0)
 
+# No azimuth and no module: physics is the same all round the beam. asinh is linear for small slopes and a
+# logarithm for steep ones; log1p does the same for what has no upper bound.
 NODE_FEATURES = (
     "r / 100 mm", "z / 1000 mm", "barrel", "asinh cot alpha", "asinh cot beta", "log10 sigma cot alpha",
     "log10 sigma cot beta",
@@ -133,6 +135,7 @@ def make_features(
     _edges(
         node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta,
         edges.z0, support,
+        # In units of the curvature of 1 GeV, so that weights do not depend on the field.
         np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0)), edge,
     )  # fmt: skip
     return Features(node, edge)

@@ -108,6 +108,7 @@ class InteractionNetwork(nn.Module):
         h, e = self.encode_node(node), self.encode_edge(edge)
         for edge_block, node_block in zip(self.edge_blocks, self.node_blocks, strict=True):
             e = e + edge_block(torch.cat([h[source], h[target], e], dim=1))
+            # Apart, since a hit of a track has one edge on either side.
             arriving, leaving = (
                 torch.zeros_like(h).scatter_add(0, end[:, None].expand_as(e), e) for end in (target, source)
             )

@@ -75,6 +75,7 @@ class TrainGnnOptions:
     hidden: int = 16
     passes: int = 2
     screen: int = 16
+    # A track has several edges, and each that the screen drops may cost it.
     keep: float = 0.9995
     patience: int = 10
     seed: int = 1

@@ -64,6 +64,7 @@ def load_graphs(
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
         from_end = opened.n_events - 1 - k
         part = (
+            # The last events of each file, always the same: no event of the report is ever trained on.
             graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
         )
         rows = np.arange(len(hits))
