@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_numbers import CHAIN, SEARCH, results
+from measured.results import CHAIN, SEARCH, results
 from page_text import table, wrap
 
 METHODS = {

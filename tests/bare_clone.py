@@ -1,4 +1,4 @@
-"""`make bare`: the two commands of the README in a fresh clone, where only python3, git, make and g++ are
+"""`make bare`: `make demo` and `make test` of the README in a fresh clone, where only python3, git, make and g++ are
 found.
 """
 

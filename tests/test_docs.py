@@ -32,6 +32,7 @@ def maker(name):
 
 
 numbers = maker("make_numbers")
+measured = importlib.import_module("measured.results")
 page_text = maker("page_text")
 
 
@@ -126,6 +127,15 @@ def test_the_map_sees_imports_in_functions_and_circles(tmp_path, monkeypatch):
     assert "smartpix_above --> foundations" not in made.drawing()
 
 
+def test_a_rate_comes_with_its_exact_interval():
+    """Of none of n the upper bound is 1 - tail^(1 / n) by the binomial distribution itself."""
+    tail = (1 - 0.6827) / 2
+    assert measured.with_interval(0.0, 1949) == f"0.0000 (0.0000-{1 - tail ** (1 / 1949):.4f})"
+    assert measured.with_interval(1.0, 10) == f"1.0000 ({tail ** (1 / 10):.4f}-1.0000)"
+    with pytest.raises(ValueError, match="no rate of 10"):
+        measured.with_interval(0.55, 10)
+
+
 def test_every_page_with_a_measured_table_is_compared():
     found = {str(p.relative_to(ROOT)) for p in PAGES if numbers.TABLE.search(p.read_text(encoding="utf-8"))}
     assert len(found) >= 4
@@ -150,7 +160,7 @@ def test_a_number_that_is_changed_by_hand_comes_back(page):
 
 UNMEASURED = {
     "README.md": ("Python 3.11", "ACTS 48.1"),
-    "docs/limits.md": ("the 68 % ellipsoid", "abs(η) of 2.5", "at 99.9 %"),
+    "docs/limits.md": ("the 68 % ellipsoid", "68 % intervals", "abs(η) of 2.5", "at 99.9 %"),
     "docs/acts.md": (
         "pyacts 48.1",
         "0.5 GeV",

@@ -41,7 +41,7 @@ def test_the_two_make_targets_exist():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_python_example_is_ten_lines_and_runs(tmp_path, monkeypatch):
+def test_python_example_is_short_and_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = [text for kind, text in BLOCKS if kind == "python"]
     lines = [line for line in code.splitlines() if line.strip() and not line.startswith(("from ", "import "))]

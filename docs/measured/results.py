@@ -1,0 +1,42 @@
+"""Files of results, and what all that is made of them shares."""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from seeding.cones import ConeOptions
+from tracking.finders.gnn.graph import WIDE
+from tracking.metrics import clopper_pearson
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+SEARCH, CHAIN = (f"{100 * options.quantile:.6g} %" for options in (ConeOptions(), WIDE))
+"""What the cones hold of the search alone, and of the graph network's tracks."""
+WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+TARGETS = {"x_um": "x", "y_um": "y", "alpha_deg": "alpha", "beta_deg": "beta"}
+
+
+@functools.cache
+def results(name: str) -> dict:
+    """One file of results."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def with_interval(rate: float, total: int) -> str:
+    """A rate of ``total`` with its 68 % Clopper-Pearson interval.
+
+    Raises:
+        ValueError: the rate is not that of a whole number.
+    """
+    passed = round(rate * total)
+    if abs(passed - rate * total) > 1e-6 * total:
+        raise ValueError(f"{rate} is no rate of {total}")
+    low, high = clopper_pearson(np.array([passed]), np.array([total]))
+    return f"{rate:.4f} ({low[0]:.4f}-{high[0]:.4f})"
+
+
+def spelled(number: int) -> str:
+    """A small number as a word."""
+    return WORDS[number]
