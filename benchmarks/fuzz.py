@@ -44,7 +44,7 @@ KINDS = ("input_errors", "accepted", "other", "silent")
 
 def attempt_one(target: str, seed: int, number: int, attempts: dict[str, Any], home: Path) -> tuple[str, str]:
     """Read one damaged input: what came of it, of :data:`KINDS`, and the last line of what went wrong."""
-    from fuzz_targets import SilentError
+    from fuzz_attempts import SilentError
 
     from smartpix.schema import InputError
 

@@ -15,7 +15,8 @@ from tests.helpers import REPOSITORY
 sys.path.append(str(REPOSITORY / "benchmarks"))
 import fuzz
 import fuzz_changes
-from fuzz_targets import TARGETS, SilentError
+from fuzz_attempts import SilentError
+from fuzz_targets import TARGETS
 
 KEYS = {"inputs", "input_errors", "accepted", "other", "crashes", "hangs", "silent"}
 
