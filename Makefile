@@ -26,7 +26,7 @@ bare:
 # The tests of the compiled loops, with every index checked; these loops have a cache of their own.
 KERNEL_TESTS := $(addprefix tests/seeding/test_,kernels.py brute_force.py) tests/smartpix/test_clusters.py \
   tests/smartpix/networks/test_fused.py tests/smartpix/chip/test_fused.py \
-  $(addprefix tests/smartpix/simulate/test_,readout.py induction.py response.py) \
+  $(addprefix tests/smartpix/simulate/test_,readout.py induction.py response.py response_ionisation.py) \
   $(addprefix tests/tracking/finders/,gnn/test_fused.py gnn/test_graph.py test_paths.py) tests/tracking/fit/test_kalman.py
 bounds: .venv/dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/numba-bounds OMP_NUM_THREADS=1 \

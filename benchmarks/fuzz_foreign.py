@@ -24,7 +24,7 @@ from smartpix.geometry import read_detector, write_detector
 from smartpix.io.events import iterate, open_events
 from tests.acts_files import write_acts, write_acts_root
 from tests.helpers import embedded_detector, part_of
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 
 
 def converted(source: Path, output: Path, field: float | None) -> None:

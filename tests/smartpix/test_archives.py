@@ -17,7 +17,7 @@ from smartpix.convert.formats import detect
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from tests.helpers import convert_folder
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 from tracking.runs.join import join_tracks
 
 

@@ -30,7 +30,7 @@ from tests.helpers import (
     part_of,
     random_events,
 )
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 from tests.smartpix.io.test_events import rewritten
 from tests.smartpix.test_archives import PACK, zipped_folder
 

@@ -25,7 +25,7 @@ from smartpix.schema import InputError
 from smartpix.tables import parquet_writer
 from tests.helpers import REPOSITORY, SENSOR, convert_folder, one_module_detector, random_events
 from tests.left_out import require
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 
 HEADER = Header(one_module_detector(), 3.8, (0, 19), {"command": "tests", "seed": 4})
 

@@ -21,7 +21,7 @@ from smartpix.geometry import write_detector
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from tests.helpers import REPOSITORY, install, one_module_detector
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 
 TOY = (REPOSITORY / "examples" / "json_format.py").read_text()
 DETECTOR = one_module_detector()

@@ -13,7 +13,7 @@ from smartpix.io.parquet import describe_clusters, read_clusters
 from smartpix.shipped import data_path
 from smartpix.simulate import datasets
 from tests.helpers import REPOSITORY
-from tests.smartpix.convert.test_trackml import write_event
+from tests.smartpix.convert.trackml_files import write_event
 from tracking.bench import seeding_sample
 from tracking.cli.main import main
 from tracking.finders.gnn import train

@@ -15,7 +15,7 @@ from smartpix.io.write import table_writer, write_events
 from smartpix.schema import InputError
 from tests.acts_files import read_rows, write_acts, write_acts_root
 from tests.helpers import REPOSITORY, convert_folder
-from tests.smartpix.convert.test_trackml import HITS, write_event
+from tests.smartpix.convert.trackml_files import HITS, write_event
 from tracking.cli.main import main
 from tracking.runs import join
 from tracking.runs.join import check_events, join_tracks
