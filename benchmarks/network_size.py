@@ -14,9 +14,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from tracking.bench.finding import find_in_turn, load_sample, median_ms
+from tracking.bench.events import load_sample, simulated
+from tracking.bench.finding import find_in_turn, median_ms
 from tracking.bench.judgement import judge, rates
-from tracking.bench.seeding_sample import simulated
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.network import load_network
 from tracking.options import RunOptions

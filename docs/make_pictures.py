@@ -12,7 +12,7 @@ from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
-from tracking.bench.finding import Event, load_sample
+from tracking.bench.events import Event, load_sample
 from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
 
 OPTIONS = ConeOptions()

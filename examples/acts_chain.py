@@ -38,10 +38,9 @@ from tracking.acts.event import fitted_tracks, fitting_algorithm, measurement_so
 from tracking.acts.reference import LOOSE, TUNED, ActsOptions
 from tracking.acts.seeder import ESTIMATES, SEEDER, SeederOptions, cone_seeder
 from tracking.acts.setup import ActsSetup, acts_setup
-from tracking.bench.finding import Event
+from tracking.bench.events import Event, make_event
 from tracking.bench.judgement import judge, rates
 from tracking.finders.tracks import Tracks
-from tracking.metrics import event_truth
 
 WITH_CONES = LOOSE
 """Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a
@@ -81,16 +80,14 @@ def simulate_events(n_events: int, pileup: int, seed: int) -> tuple[Header, list
     options = SimulateOptions(generate=GenerateOptions(pileup=pileup))
     head = header(read_detector(data_path("detector.csv")), options, n_events, seed)
     estimator = choose_estimator(head)
-    events, spent = [], []
-    for record in simulate(head.detector, options, n_events, seed):
-        clusters = record[0]["clusters"]
-        if not events:
-            estimate(clusters, head, estimator)
+    records = simulate(head.detector, options, n_events, seed)
+    events = [make_event(record[0], head, estimator) for record in records]
+    spent = []
+    # Once more for the clock: the first event has compiled what the estimates need.
+    for event in events:
         begin = time.process_time()
-        estimates = estimate(clusters, head, estimator)
+        estimate(event.clusters, head, estimator)
         spent.append(1e3 * (time.process_time() - begin))
-        hits = make_hits(clusters, estimates, head.detector)
-        events.append(Event(clusters, hits, event_truth(clusters, record[0]["particles"], hits.layer)))
     return head, events, float(np.median(spent))
 
 

@@ -37,7 +37,7 @@ from tracking.acts.clusters import length_hits
 from tracking.acts.reference import TUNED
 from tracking.acts.seeder import ESTIMATES, SEEDER, cone_seeder
 from tracking.acts.setup import acts_setup
-from tracking.bench.finding import Event
+from tracking.bench.events import Event
 from tracking.metrics import event_truth
 from tracking.options import RunOptions
 

@@ -11,7 +11,7 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from seeding.cones import make_cones
     from seeding.edges import Edges, find_edges
-    from seeding.hits import Hits, make_hits
+    from seeding.hits import Hits, estimated_hits, make_hits
     from seeding.options import ConeOptions, SeedOptions, WindowOptions
     from seeding.references import window
     from seeding.seeds import Seeds, find_seeds
@@ -23,6 +23,7 @@ __all__ = [
     "SeedOptions",
     "Seeds",
     "WindowOptions",
+    "estimated_hits",
     "find_edges",
     "find_seeds",
     "make_cones",
@@ -34,7 +35,7 @@ __getattr__ = public_names(
     __name__,
     cones="make_cones",
     edges="Edges find_edges",
-    hits="Hits make_hits",
+    hits="Hits estimated_hits make_hits",
     options="ConeOptions SeedOptions WindowOptions",
     references="window",
     seeds="Seeds find_seeds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,12 +10,14 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.estimate.base import Estimate
+from smartpix.estimate.base import Estimate, Estimator
+from smartpix.estimate.base import estimate as estimates_of
 from smartpix.geometry import Detector
+from smartpix.io.events import Header
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
-__all__ = ["Hits", "check_modules", "make_hits"]
+__all__ = ["Hits", "check_modules", "estimated_hits", "make_hits"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -137,3 +140,26 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
         estimate=estimate,
         axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
     )
+
+
+def estimated_hits(
+    clusters: ak.Array,
+    header: Header,
+    estimator: Estimator,
+    lap: Callable[[str], object] = lambda step: None,
+) -> Hits:
+    """Hits of one event's cluster records, with the estimates of an estimator.
+
+    Args:
+        header: of the file that the clusters are of.
+        lap: called with ``estimate`` and with ``hits``, at the end of each of these steps. A clock's ``lap``
+            takes their times.
+
+    Raises:
+        InputError: as :func:`smartpix.estimate.base.estimate`.
+    """
+    estimates = estimates_of(clusters, header, estimator)
+    lap("estimate")
+    hits = make_hits(clusters, estimates, header.detector)
+    lap("hits")
+    return hits

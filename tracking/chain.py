@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 
 from seeding.edges import Edges
-from seeding.hits import Hits, make_hits
+from seeding.hits import Hits, estimated_hits
 from seeding.kernels import search
 from seeding.references import window
 from seeding.seeds import Seeds
 from smartpix.compiled import is_cold
-from smartpix.estimate.base import Estimator, estimate
+from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
@@ -123,10 +123,7 @@ class Chain:
         """Reconstruct one event from its cluster records."""
         detector, options = self.header.detector, self.options
         clock = StageClock()
-        estimates = estimate(clusters, self.header, self.estimator)
-        clock.lap("estimate")
-        hits = make_hits(clusters, estimates, detector)
-        clock.lap("hits")
+        hits = estimated_hits(clusters, self.header, self.estimator, clock.lap)
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)

@@ -4,9 +4,13 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from seeding.hits import make_hits
+from seeding.hits import estimated_hits, make_hits
 from smartpix.estimate.base import Estimate
+from smartpix.estimate.base import estimate as estimates_of
+from smartpix.estimate.choose import choose_estimator
+from smartpix.io.events import iterate
 from smartpix.schema import InputError
+from smartpix.shipped import data_path
 from tests.seeding import toys
 
 
@@ -122,3 +126,14 @@ def test_factors_of_other_estimates_are_refused(modules):
 def test_estimates_of_other_clusters_are_refused(modules):
     with pytest.raises(InputError, match="hits: there are 50 clusters and 49 estimates"):
         make_hits(clusters_of(modules, np.arange(50)), estimate_of(49), toys.detector())
+
+
+def test_hits_are_of_the_estimates_and_both_steps_are_told():
+    opened, records = next(iter(iterate(data_path("sample.root"), step=1)))
+    header, clusters = opened.header, records[0]["clusters"]
+    estimator, steps = choose_estimator(header), []
+    hits = estimated_hits(clusters, header, estimator, steps.append)
+    expected = make_hits(clusters, estimates_of(clusters, header, estimator), header.detector)
+    assert steps == ["estimate", "hits"]
+    np.testing.assert_array_equal(hits.position, expected.position)
+    np.testing.assert_array_equal(hits.estimate.cholesky, expected.estimate.cholesky)

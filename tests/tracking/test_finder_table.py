@@ -11,7 +11,8 @@ from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
 from tracking.acts.reference import LOOSE, TUNED
-from tracking.bench.finding import load_sample, run_finder
+from tracking.bench.events import load_sample
+from tracking.bench.finding import run_finder
 from tracking.bench.judgement import judge, rates
 from tracking.chain import Chain
 from tracking.finder_table import FINDERS, finder_names, make_finder

@@ -1,33 +1,25 @@
-"""Events, and what finders make of them: in turn in one process, on one thread."""
+"""What finders make of the events of a sample: in turn in one process, on one thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import awkward as ak
 import numpy as np
 
-from seeding.hits import Hits, make_hits
-from smartpix.estimate.base import Estimator, estimate
-from smartpix.estimate.choose import choose_estimator
-from smartpix.io.events import Header, iterate, open_events
-from smartpix.schema import InputError
+from seeding.hits import make_hits
+from smartpix.estimate.base import estimate
+from tracking.bench.events import Sample
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder, FinderInput, checked_tracks
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions, fit_tracks
-from tracking.metrics import EventTruth, event_truth
 
 __all__ = [
     "REPEATS",
-    "Event",
     "FinderRun",
-    "Sample",
     "estimate_ms",
     "find_in_turn",
-    "load_sample",
     "median_ms",
     "run_finder",
 ]
@@ -37,50 +29,11 @@ REPEATS = 3
 
 
 @dataclass(frozen=True)
-class Event:
-    """One event: its clusters, the hits made of them, and its truth."""
-
-    clusters: ak.Array
-    hits: Hits
-    truth: EventTruth
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Events of one file; the estimator made their hits."""
-
-    header: Header
-    estimator: Estimator
-    events: Sequence[Event]
-
-
-@dataclass(frozen=True)
 class FinderRun:
     """What a finder made of all events: tracks with parameters, and the mean time by stage in ms."""
 
     tracks: Sequence[Tracks]
     ms: Mapping[str, float]
-
-
-def load_sample(path: str | Path, limit: int) -> Sample:
-    """The first events of a file, with the estimates that the chain takes by default.
-
-    Raises:
-        InputError: no truth, no events, or no estimates for the sensor.
-    """
-    opened = open_events(path)
-    if not opened.has_truth:
-        raise InputError(f"{path}: has no truth to measure against; give simulated files")
-    header = opened.header
-    estimator = choose_estimator(header)
-    events = []
-    for _, records in iterate(path, step=1, stop=limit):
-        clusters = records[0]["clusters"]
-        hits = make_hits(clusters, estimate(clusters, header, estimator), header.detector)
-        events.append(Event(clusters, hits, event_truth(clusters, records[0]["particles"], hits.layer)))
-    if not events:
-        raise InputError(f"{path}: has no events")
-    return Sample(header, estimator, events)
 
 
 def run_finder(name: str, finder: Finder, sample: Sample) -> FinderRun:

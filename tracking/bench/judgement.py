@@ -12,7 +12,7 @@ import numpy.typing as npt
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from tracking.acts.fits import acts_fits
-from tracking.bench.finding import Event
+from tracking.bench.events import Event
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.resolution import RESOLUTIONS, pull_width, residuals_and_pulls, resolution
 from tracking.fit.tracks import Helices

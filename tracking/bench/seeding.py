@@ -25,7 +25,8 @@ from smartpix.schema import InputError
 from smartpix.simulate.events import need_extras
 from smartpix.simulate.generate import GenerateOptions
 from tracking.bench.clock import time_in_turn
-from tracking.bench.seeding_sample import BenchEvent, Sample, edges_and_seeds, load_events, simulated
+from tracking.bench.events import simulated
+from tracking.bench.seeding_sample import SeedingEvent, SeedingSample, edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
@@ -123,7 +124,9 @@ def _status(name: str) -> float:
     raise OSError(f"/proc/self/status has no {name}")
 
 
-def _methods(sample: Sample, event: BenchEvent, lengths: LengthTable) -> dict[str, Callable[[], Any]]:
+def _methods(
+    sample: SeedingSample, event: SeedingEvent, lengths: LengthTable
+) -> dict[str, Callable[[], Any]]:
     """The searches that are timed, by name. Each gives edges, and the cones give seeds as well."""
     where = (sample.detector, sample.pairs, sample.field, WindowOptions())
     plain = next(iter(event.hits.values()))
@@ -143,7 +146,7 @@ def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
     return search(*arguments), None
 
 
-def bench_seeding(sample: Sample, report: Report = log.info) -> dict[str, Any]:
+def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str, Any]:
     """Every method on the same hits, event by event, in one process on one thread, each after a warm-up.
 
     Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds;
@@ -223,13 +226,13 @@ def bench_seeding(sample: Sample, report: Report = log.info) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _by_pair(event: BenchEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[np.int64]:
+def _by_pair(event: SeedingEvent, pairs: LayerPairs, edges: Edges) -> npt.NDArray[np.int64]:
     """(2, P) edges, and true ones among them."""
     labels = edge_labels(event.truth, edges.source, edges.target)
     return np.stack([np.bincount(rows, minlength=len(pairs)) for rows in (edges.pair, edges.pair[labels])])
 
 
-def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
+def thread_speedup(sample: SeedingSample, threads: int) -> dict[str, float]:
     """Time of cones and seeds on one thread over that on several, in turn in one process, median of several.
 
     Returns:
@@ -251,7 +254,7 @@ def thread_speedup(sample: Sample, threads: int) -> dict[str, float]:
     return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
 
-def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, float]]]:
+def time_exponent(samples: Sequence[SeedingSample]) -> tuple[float, list[dict[str, float]]]:
     """Exponent of the time of cones and seeds against the number of hits, fitted over samples; and the
     points.
     """
@@ -265,7 +268,7 @@ def time_exponent(samples: Sequence[Sample]) -> tuple[float, list[dict[str, floa
     return float(np.polyfit(x, y, 1)[0]), points
 
 
-def network_cost(sample: Sample) -> dict[str, float]:
+def network_cost(sample: SeedingSample) -> dict[str, float]:
     """Microseconds of graph and scores per edge of the first event's cones, and what the window's further
     edges would cost.
     """
@@ -311,7 +314,7 @@ def measure(
             pileup = min(pileups, key=lambda p: abs(p - 200))
             report(f"simulating {n_events} events of pile-up {pileup}")
             files = [simulated(pileup, n_events, seed, folder)]
-        sample = load_events(files, n_events)
+        sample = load_seeding_sample(files, n_events)
         result = bench_seeding(sample, report)
         speedup = (
             thread_speedup(sample, threads[-1]) if len(threads) > 1 else {"events": None, "one_event": None}
@@ -320,7 +323,7 @@ def measure(
         result["exponent"] = result["time_points"] = None
         if len(pileups) > 1:
             report(f"simulating one event each of pile-up {', '.join(map(str, pileups))}")
-            others = [load_events([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
+            others = [load_seeding_sample([simulated(p, 1, seed + 1, folder)], 1, ("mdn",)) for p in pileups]
             result["exponent"], result["time_points"] = time_exponent(others)
         report("quantiles, coverage, cost of the graph network")
         result["front"], result["lost"], result["coverage"] = (

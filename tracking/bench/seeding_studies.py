@@ -14,7 +14,7 @@ from seeding.references import WindowOptions, window
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from smartpix.text import read_json
-from tracking.bench.seeding_sample import Sample, edges_and_seeds, with_directions
+from tracking.bench.seeding_sample import SeedingSample, edges_and_seeds, with_directions
 from tracking.metrics import edge_rows, score_edges
 
 __all__ = ["coverage", "front", "lost_edges", "read_levers", "sensors"]
@@ -23,7 +23,7 @@ QUANTILES = (0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
 COVERAGES = (0.9, 0.99, 0.997)
 
 
-def front(sample: Sample) -> dict[str, list[dict[str, float]]]:
+def front(sample: SeedingSample) -> dict[str, list[dict[str, float]]]:
     """Edges per event and edge efficiency of findable particles as the quantile moves, by estimator."""
     points: dict[str, list[dict[str, float]]] = {}
     for name in sample.events[0].hits:
@@ -44,7 +44,7 @@ def front(sample: Sample) -> dict[str, list[dict[str, float]]]:
     return points
 
 
-def lost_edges(sample: Sample) -> dict[str, Any]:
+def lost_edges(sample: SeedingSample) -> dict[str, Any]:
     """True edges of pT > 0.5 GeV, ``all`` and ``lost`` ones, in ``bins`` of ``pt`` and ``eta`` and by pair of
     ``layers``.
     """
@@ -81,7 +81,7 @@ def lost_edges(sample: Sample) -> dict[str, Any]:
     return out
 
 
-def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def sensors(sample: SeedingSample, levers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Edges in the barrel with other sensors and readouts: true directions, blurred by measured resolutions.
 
     Args:
@@ -116,7 +116,7 @@ def sensors(sample: Sample, levers: Mapping[str, Any]) -> dict[str, dict[str, An
     return out
 
 
-def coverage(sample: Sample) -> dict[str, Any]:
+def coverage(sample: SeedingSample) -> dict[str, Any]:
     """Share of true next hits (pT > 0.5 GeV) inside the cones of single hits, for the shares asked for.
 
     The target is the plane of the module that was hit, with the target's own position error.

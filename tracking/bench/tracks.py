@@ -18,9 +18,9 @@ import numpy.typing as npt
 from smartpix.extras import import_acts
 from smartpix.networks.weights import describe_weights
 from smartpix.schema import InputError, check
-from tracking.bench.finding import FinderRun, Sample, estimate_ms, find_in_turn, load_sample, median_ms
+from tracking.bench.events import Sample, load_sample, simulated
+from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
 from tracking.bench.judgement import Judgement, compare_fits, judge, rates, resolutions
-from tracking.bench.seeding_sample import simulated
 from tracking.chain import WINDOW
 from tracking.finder_table import finder_maker
 from tracking.finders.finder import Finder

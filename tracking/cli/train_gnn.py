@@ -91,7 +91,7 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
     """
     from smartpix.simulate.events import need_extras
     from smartpix.simulate.generate import GenerateOptions
-    from tracking.bench.seeding_sample import is_simulated, simulated
+    from tracking.bench.events import is_simulated, simulated
 
     check("train gnn", "events", options.events, options.events >= 3, "at least 3")
     for pileup in options.pileup:

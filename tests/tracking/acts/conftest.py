@@ -2,8 +2,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from seeding.hits import make_hits
-from smartpix.estimate.base import estimate
+from seeding.hits import estimated_hits
 from smartpix.estimate.choose import choose_estimator
 from smartpix.io.events import iterate
 from smartpix.shipped import data_path
@@ -19,8 +18,7 @@ def sample():
     hits, truths, particles = [], [], []
     for opened, events in iterate(data_path("sample.root"), step=1, stop=N_EVENTS):
         header, record = opened.header, events[0]
-        estimates = estimate(record["clusters"], header, choose_estimator(header))
-        hits.append(make_hits(record["clusters"], estimates, header.detector))
+        hits.append(estimated_hits(record["clusters"], header, choose_estimator(header)))
         truths.append(metrics.event_truth(record["clusters"], record["particles"], hits[-1].layer))
         particles.append(
             record["particles"][np.argsort(ak.to_numpy(record["particles"]["particle_id"]), kind="stable")]

@@ -8,9 +8,8 @@ import pytest
 
 from seeding.acts import algorithm_of, run_timed, space_points
 from seeding.edges import find_edges
-from seeding.hits import make_hits
+from seeding.hits import estimated_hits
 from seeding.seeds import find_seeds
-from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate
@@ -34,11 +33,7 @@ def sample():
     """Header, clusters and hits of an event of pile-up 20."""
     for opened, events in iterate(data_path("sample.root"), step=1, stop=1):
         clusters, header = events[0]["clusters"], opened.header
-    return (
-        header,
-        clusters,
-        make_hits(clusters, estimate(clusters, header, choose_estimator(header)), header.detector),
-    )
+    return header, clusters, estimated_hits(clusters, header, choose_estimator(header))
 
 
 def seeds_through_acts(tmp_path, header, hits, options=None, volumes=(7, 8, 9), **more):

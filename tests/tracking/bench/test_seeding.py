@@ -9,14 +9,14 @@ from seeding.references import WindowOptions, window
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import seeding, seeding_studies
-from tracking.bench.seeding_sample import load_events
+from tracking.bench.seeding_sample import load_seeding_sample
 from tracking.cli.main import main
 from tracking.metrics import edge_rows
 
 
 @pytest.fixture(scope="module")
 def sample():
-    return load_events([data_path("sample.root")], 2)
+    return load_seeding_sample([data_path("sample.root")], 2)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_cones_hold_the_share_they_are_asked_for():
     """In the middle of the barrel to the binomial error and a hundredth for delta rays; elsewhere the priors
     hold more.
     """
-    result = seeding_studies.coverage(load_events([data_path("sample.root")], 10, ("mdn",)))
+    result = seeding_studies.coverage(load_seeding_sample([data_path("sample.root")], 10, ("mdn",)))
     for name, held in result.items():
         quantile = float(name)
         central = next(b for b in held["eta"] if b["bin"] == "0-1")

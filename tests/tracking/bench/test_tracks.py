@@ -11,7 +11,8 @@ from smartpix.shipped import data_path
 from tracking.acts.fits import ActsFits
 from tracking.bench import judgement
 from tracking.bench import tracks as bench
-from tracking.bench.finding import load_sample, run_finder
+from tracking.bench.events import load_sample
+from tracking.bench.finding import run_finder
 from tracking.bench.judgement import Judgement
 from tracking.cli.main import main
 from tracking.finder_table import make_finder

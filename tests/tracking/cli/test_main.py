@@ -14,7 +14,7 @@ from smartpix.shipped import data_path
 from smartpix.simulate import datasets
 from tests.helpers import REPOSITORY
 from tests.smartpix.convert.trackml_files import write_event
-from tracking.bench import seeding_sample
+from tracking.bench import events as bench_events
 from tracking.cli.main import main
 from tracking.finders.gnn import train
 from tracking.finders.gnn.train import TrainGnnOptions
@@ -414,9 +414,9 @@ def test_train_gnn_takes_and_deletes_no_events_but_its_own(capsys, monkeypatch, 
     def of_others():
         shutil.copy(files["toy"], path)
         yield
-        seeding_sample.simulated(1, 3, 7, folder)  # of another seed
+        bench_events.simulated(1, 3, 7, folder)  # of another seed
         yield
-        seeding_sample.simulated(1, 2, 6, folder)  # too few
+        bench_events.simulated(1, 2, 6, folder)  # too few
         yield
 
     for _ in of_others():
@@ -430,9 +430,9 @@ def test_train_gnn_takes_and_deletes_no_events_but_its_own(capsys, monkeypatch, 
         )
         assert path.read_bytes() == before
     assert trained == []
-    seeding_sample.simulated(1, 3, 6, folder)
+    bench_events.simulated(1, 3, 6, folder)
     before = path.read_bytes()
-    monkeypatch.setattr(seeding_sample, "simulated", None)
+    monkeypatch.setattr(bench_events, "simulated", None)
     assert main(arguments) == 0, capsys.readouterr().err
     assert trained == [[before]]
     assert list(tmp_path.iterdir()) == []

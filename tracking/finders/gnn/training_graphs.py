@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from torch_geometric.data import Data
 
-from seeding.hits import make_hits
+from seeding.hits import estimated_hits
 from seeding.seeds import SeedOptions
-from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
@@ -60,7 +59,7 @@ def load_graphs(
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
         record = events[0]
-        hits = make_hits(record["clusters"], estimate(record["clusters"], opened.header, estimator), detector)
+        hits = estimated_hits(record["clusters"], opened.header, estimator)
         truth = event_truth(record["clusters"], record["particles"], hits.layer)
         from_end = opened.n_events - 1 - k
         part = (

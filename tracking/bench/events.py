@@ -1,0 +1,129 @@
+"""Simulated events that finders and searches are measured on, with their truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import awkward as ak
+
+from seeding.hits import Hits, estimated_hits
+from smartpix.estimate.base import Estimator
+from smartpix.estimate.choose import choose_estimator
+from smartpix.geometry import Detector
+from smartpix.io.events import Header, iterate, open_events
+from smartpix.schema import InputError
+from tracking.metrics import EventTruth, event_truth
+
+if TYPE_CHECKING:
+    from smartpix.simulate.events import SimulateOptions
+
+__all__ = [
+    "Event",
+    "Sample",
+    "is_simulated",
+    "load_sample",
+    "make_event",
+    "records_with_truth",
+    "simulated",
+    "simulated_header",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: its clusters, the hits made of them, and its truth."""
+
+    clusters: ak.Array
+    hits: Hits
+    truth: EventTruth
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of one file; the estimator made their hits."""
+
+    header: Header
+    estimator: Estimator
+    events: Sequence[Event]
+
+
+def make_event(record: ak.Record, header: Header, estimator: Estimator) -> Event:
+    """An event of its record in a file, with the hits that an estimator makes of it."""
+    hits = estimated_hits(record["clusters"], header, estimator)
+    return Event(record["clusters"], hits, event_truth(record["clusters"], record["particles"], hits.layer))
+
+
+def records_with_truth(files: Sequence[str | Path], limit: int) -> Iterator[ak.Record]:
+    """Records of the first events of simulated files.
+
+    Raises:
+        InputError: no truth, or no events.
+    """
+    n_events = 0
+    for opened, records in iterate(list(files), step=1):
+        if not opened.has_truth:
+            raise InputError(f"{opened.path}: has no truth to measure against; give simulated files")
+        if n_events == limit:
+            break
+        n_events += 1
+        yield records[0]
+    if not n_events:
+        raise InputError(f"{files[0]}: has no events")
+
+
+def load_sample(path: str | Path, limit: int) -> Sample:
+    """The first events of a file, with the estimates that the chain takes by default.
+
+    Raises:
+        InputError: no truth, no events, or no estimates for the sensor.
+    """
+    header = open_events(path).header
+    estimator = choose_estimator(header)
+    events = [make_event(record, header, estimator) for record in records_with_truth([path], limit)]
+    return Sample(header, estimator, events)
+
+
+def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:
+    """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs
+    ``smartpix[acts]``.
+    """
+    from smartpix.io.write import write_events
+    from smartpix.simulate.events import simulate
+
+    detector, options = _simulation(pileup, jets)
+    path = folder / f"pileup-{pileup}-{jets}.root"
+    header = simulated_header(pileup, n_events, seed, jets)
+    write_events(path, header, simulate(detector, options, n_events, seed))
+    return path
+
+
+def simulated_header(pileup: int, n_events: int, seed: int, jets: int = 0) -> Header:
+    """The header of the file that :func:`simulated` makes. Nothing is simulated for it."""
+    from smartpix.simulate.events import header
+
+    return header(*_simulation(pileup, jets), n_events, seed)
+
+
+def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 0) -> bool:
+    """Whether a file is what :func:`simulated` makes, by what it says of its making and its number of events.
+
+    Raises:
+        InputError: it is no event file, or damaged.
+    """
+    file, wanted = open_events(path), simulated_header(pileup, n_events, seed, jets)
+    # As JSON has it, without tuples.
+    return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(wanted.made_by))
+
+
+def _simulation(pileup: int, jets: int) -> tuple[Detector, SimulateOptions]:
+    from smartpix.geometry import read_detector
+    from smartpix.shipped import data_path
+    from smartpix.simulate.events import SimulateOptions
+    from smartpix.simulate.generate import GenerateOptions
+
+    options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
+    return read_detector(data_path("detector.csv")), options
