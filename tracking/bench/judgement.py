@@ -15,7 +15,7 @@ from tracking.acts.fits import acts_fits
 from tracking.bench.events import Event
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.resolution import RESOLUTIONS, pull_width, residuals_and_pulls, resolution
-from tracking.fit.tracks import Helices
+from tracking.fit.tracks import FitOptions, fit_tracks
 from tracking.metrics import MAX_ETA, MIN_LAYERS, EventTruth, TrackScore, score_tracks
 
 __all__ = ["Judgement", "compare_fits", "judge", "rates", "resolutions"]
@@ -120,18 +120,24 @@ def compare_fits(
     """The chain's fit beside ACTS's Kalman fitter on the same tracks and hits.
 
     Args:
-        found: tracks of each event, with our fit's parameters.
+        found: tracks of each event; judgements: of these.
 
     Returns:
         ``ours`` and ``acts``: ``resolution_*`` and ``pull_*`` of the particles whose track both fitted, all
             its hits in it.
     """
-    ours = [tracks.parameters for tracks in found if isinstance(tracks.parameters, Helices)]
-    fits = acts_fits([event.hits for event in events], found, ours, detector, field)
-    theirs, whole = [], []
+    hits = [event.hits for event in events]
+    # Not the parameters that the tracks come with: a finder may have fitted them itself.
+    fitted_by_us = [
+        fit_tracks(of_event, tracks, detector, field, FitOptions())
+        for of_event, tracks in zip(hits, found, strict=True)
+    ]
+    fits = acts_fits(hits, found, fitted_by_us, detector, field)
+    ours, theirs, whole = [], [], []
     for judgement, tracks, fitted, values, n_fitted in zip(
-        judgements, found, ours, fits.parameters, fits.n_fitted, strict=True
+        judgements, found, fitted_by_us, fits.parameters, fits.n_fitted, strict=True
     ):
+        ours.append(replace(judgement, parameters=fitted))
         theirs.append(replace(judgement, parameters=values))
         complete = np.zeros(len(judgement.truth.findable), dtype=bool)
         # ACTS's fitter takes out no outlier.
@@ -141,4 +147,4 @@ def compare_fits(
         ]
         complete[judgement.score.particle[good]] = True
         whole.append(complete & judgement.matched())
-    return {"ours": resolutions(judgements, whole, field), "acts": resolutions(theirs, whole, field)}
+    return {"ours": resolutions(ours, whole, field), "acts": resolutions(theirs, whole, field)}

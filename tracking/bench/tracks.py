@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,31 +16,51 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.extras import import_acts
-from smartpix.networks.weights import describe_weights
-from smartpix.schema import InputError, check
-from tracking.bench.events import Sample, load_sample, simulated
+from smartpix.schema import InputError, check, quoted
+from tracking.bench.events import Sample, load_sample, simulated, simulated_header
 from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
 from tracking.bench.judgement import Judgement, compare_fits, judge, rates, resolutions
-from tracking.chain import WINDOW
 from tracking.finder_table import finder_maker
-from tracking.finders.finder import Finder
-from tracking.finders.gnn.finder import GraphFinder
-from tracking.finders.gnn.graph import EDGE_FEATURES
-from tracking.finders.gnn.network import load_network
+from tracking.finders.finder import Finder, training_seeds
+from tracking.finders.tracks import Tracks
 from tracking.fit.resolution import RESOLUTIONS
-from tracking.options import RunOptions
 
 log = logging.getLogger(__name__)
 
-__all__ = ["JETS", "bench_tracking", "beside_acts", "compare_finders", "table"]
+__all__ = ["JETS", "Roles", "bench_tracking", "beside_acts", "compare_finders", "table"]
 
 Report = Callable[[str], None]
 
 MAIN = 200
 """Pile-up of the sample that the first keys are of."""
 JETS, JET_PILEUP = 20, 60
-BESIDE_ACTS = ("chain", "acts-tuned", "acts-loose")
-"""Finders of every sample by default; the main one has the window's too."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who plays which part in :func:`beside_acts`: names of finders.
+
+    Attributes:
+        ours: beside the reference.
+        acts: the reference: ACTS with cuts that suit it best.
+        acts_loose: ACTS with looser cuts, of which only rates and time are told.
+        window: ours on the window's graph; None: it is not measured, nor what fit and graph do by themselves.
+    """
+
+    ours: str = "chain"
+    acts: str = "acts-tuned"
+    acts_loose: str = "acts-loose"
+    window: str | None = None
+
+    def names(self) -> list[str]:
+        """Of all finders that are needed."""
+        return [self.ours, self.acts, self.acts_loose, *([self.window] if self.window else [])]
+
+
+BESIDE_ACTS = Roles()
+"""Of every sample by default."""
+MAIN_ROLES = replace(BESIDE_ACTS, window="window")
+"""Of the main one, which is large enough to compare graphs and fits."""
 
 
 def compare_finders(
@@ -60,13 +80,14 @@ def compare_finders(
 
 
 def beside_acts(
-    sample: Sample, finders: Mapping[str, Finder], with_parts: bool = False, report: Report = log.info
+    sample: Sample, finders: Mapping[str, Finder], roles: Roles = BESIDE_ACTS, report: Report = log.info
 ) -> dict[str, Any]:
     """The chain and ACTS on the events of a sample.
 
     Args:
-        finders: ``chain``, ``acts-tuned`` and ``acts-loose``; with parts also ``window``.
-        with_parts: also what the fit and the cones do in the other's place.
+        finders: by name, those that ``roles`` names.
+        roles: which of them plays which; with a window also what the fit and the cones do in the other's
+            place.
 
     Returns:
         ``ours`` and ``acts``: ``efficiency`` of findable particles; of tracks with at least four hits and pT
@@ -77,29 +98,32 @@ def beside_acts(
         half widths), ``pull_*`` (standard deviations of those within 5) and ``pull_half_width_*``.
         ``ratio_time``; ``ms_estimate``: what the estimates take where the chip does not make them, and
         ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS with
-        :data:`tracking.acts.reference.LOOSE`. If asked ``window_graph``: ``edges``, ``mb``, ``ms``,
+        :data:`tracking.acts.reference.LOOSE`. With a window ``window_graph``: ``edges``, ``mb``, ``ms``,
         ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
         these, and ``fit``: of :func:`tracking.bench.judgement.compare_fits`.
+
+    Raises:
+        InputError: graphs are compared, and a finder tells nothing of its graph.
     """
     runs = find_in_turn(finders, sample, report)
     judgements = {name: judge(sample.events, made[0].tracks) for name, made in runs.items()}
-    common = _found_by([judgements["chain"], judgements["acts-tuned"]])
+    common = _found_by([judgements[roles.ours], judgements[roles.acts]])
     result = _sample_numbers(sample)
-    for key, name in (("ours", "chain"), ("acts", "acts-tuned")):
+    for key, name in (("ours", roles.ours), ("acts", roles.acts)):
         result[key] = _numbers(judgements[name], runs[name], common, sample)
-    loose = sum(median_ms(runs["acts-loose"]).values())
-    result["acts_loose"] = rates(judgements["acts-loose"]) | {"ms": loose}
+    loose = sum(median_ms(runs[roles.acts_loose]).values())
+    result["acts_loose"] = rates(judgements[roles.acts_loose]) | {"ms": loose}
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     with_estimates = result["ours"]["ms"] + result["ms_estimate"]
     result["ratio_time_with_estimates"] = with_estimates / result["acts"]["ms"]
-    if with_parts:
+    if roles.window:
         detector, field = sample.header.detector, sample.header.field
         result["fit"] = compare_fits(
-            sample.events, runs["chain"][0].tracks, judgements["chain"], detector, field
+            sample.events, runs[roles.ours][0].tracks, judgements[roles.ours], detector, field
         )
-        for key, name in (("cone_graph", "chain"), ("window_graph", "window")):
+        for key, name in (("cone_graph", roles.ours), ("window_graph", roles.window)):
             found = rates(judgements[name])
-            result[key] = _graph_size(finders[name], sample)
+            result[key] = _graph_size(name, runs[name][0].tracks)
             result[key] |= {which: found[which] for which in ("efficiency", "fake_rate")}
             result[key] |= _times(median_ms(runs[name]))
     return result
@@ -137,18 +161,20 @@ def _times(by_stage: Mapping[str, float]) -> dict[str, Any]:
     return {"ms": sum(by_stage.values()), "ms_by_stage": dict(by_stage)}
 
 
-def _graph_size(finder: Finder, sample: Sample) -> dict[str, Any]:
-    """Edges of an event, and their size with the features that the network reads."""
-    assert isinstance(finder, GraphFinder)
-    n_edges = n_bytes = 0
-    for event in sample.events:
-        edges = finder.search.edges(event.hits)
-        columns = (getattr(edges, column.name) for column in fields(edges))
-        n_edges += len(edges)
-        n_bytes += sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
-    # Features are in single precision.
-    n_bytes += 4 * len(EDGE_FEATURES) * n_edges
-    return {"edges": n_edges // len(sample.events), "mb": n_bytes // len(sample.events) / 1e6}
+def _graph_size(name: str, found: Sequence[Tracks]) -> dict[str, Any]:
+    """Edges of an event, and their size with the features that the network reads.
+
+    Args:
+        name: of the finder, for the message; found: its tracks of each event.
+    """
+    graphs = [tracks.graph for tracks in found if tracks.graph is not None]
+    if len(graphs) < len(found):
+        raise InputError(
+            f"bench tracking: graphs are compared, and the tracks of the finder {quoted(name)} come without "
+            f"the size of one; give a finder that sets Tracks.graph"
+        )
+    n_edges, n_bytes = sum(graph.n_edges for graph in graphs), sum(graph.n_bytes for graph in graphs)
+    return {"edges": n_edges // len(found), "mb": n_bytes // len(found) / 1e6}
 
 
 def bench_tracking(
@@ -183,23 +209,23 @@ def bench_tracking(
         )
     few = max(n_events // 3, 1)
     # What is missing is better said before the simulation, which takes minutes and needs ACTS as well.
-    makers = {name: finder_maker(name) for name in finders or (*BESIDE_ACTS, "window")}
+    makers = {name: finder_maker(name) for name in finders or MAIN_ROLES.names()}
     import_acts()
-    if "window" in makers:
-        load_network(WINDOW.gnn, WINDOW.graph)
+    # The header is known before the events are: all samples have its detector and field.
+    planned = simulated_header(MAIN, n_events, seed)
+    trained_on = {name: training_seeds(make(planned)) for name, make in makers.items()}
     with tempfile.TemporaryDirectory() as folder:
 
         def measured(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
             sample_seed = seed + pileup + len(more)
-            _check_fresh(sample_seed)
+            _check_fresh(sample_seed, trained_on)
             sample = load_sample(simulated(pileup, n, sample_seed, Path(folder), **more), n)
-            is_main = pileup == MAIN
-            names = list(finders) or [name for name in makers if is_main or name in BESIDE_ACTS]
-            made = {name: makers[name](sample.header) for name in names}
+            roles = MAIN_ROLES if pileup == MAIN else BESIDE_ACTS
+            made = {name: makers[name](sample.header) for name in finders or roles.names()}
             if finders:
                 return compare_finders(sample, made, report)
-            return beside_acts(sample, made, with_parts=is_main, report=report)
+            return beside_acts(sample, made, roles, report)
 
         result = {"seed": seed, "date": date.today().isoformat()} | measured(MAIN, n_events)
         result["pileup"] = {str(p): measured(p, few) for p in pileups if p != MAIN}
@@ -208,11 +234,12 @@ def bench_tracking(
     return result
 
 
-def _check_fresh(seed: int) -> None:
-    for name in {RunOptions().gnn, WINDOW.gnn}:
-        if seed in {made.get("seed") for made in describe_weights(name)["data"]}:
+def _check_fresh(seed: int, trained_on: Mapping[str, frozenset[int]]) -> None:
+    for name, seeds in trained_on.items():
+        if seed in seeds:
             raise InputError(
-                f"bench tracking: '{name}' was trained on events of seed {seed}; give another --seed"
+                f"bench tracking: the finder {quoted(name)} was trained on events of seed {seed}; give "
+                f"another --seed"
             )
 
 

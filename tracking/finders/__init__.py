@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from tracking.finders.finder import Finder, FinderInput
     from tracking.finders.options import BuildOptions
     from tracking.finders.paths import build_tracks, layer_ranks
-    from tracking.finders.tracks import Parameters, Tracks
+    from tracking.finders.tracks import GraphSize, Parameters, Tracks
 
 __all__ = [
     "BuildOptions",
     "Finder",
     "FinderInput",
+    "GraphSize",
     "Parameters",
     "Tracks",
     "build_tracks",
@@ -30,5 +31,5 @@ __getattr__ = public_names(
     finder="Finder FinderInput",
     options="BuildOptions",
     paths="build_tracks layer_ranks",
-    tracks="Parameters Tracks",
+    tracks="GraphSize Parameters Tracks",
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from smartpix.geometry import Detector
     from smartpix.io.events import Header
 
-__all__ = ["Finder", "FinderInput", "FinderMaker", "checked_tracks"]
+__all__ = ["Finder", "FinderInput", "FinderMaker", "checked_tracks", "training_seeds"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class FinderInput:
 
 
 class Finder(Protocol):
-    """Anything that finds the tracks of an event."""
+    """Anything that finds the tracks of an event.
+
+    One that was trained may have an attribute ``training_seeds``, see :func:`training_seeds`.
+    """
 
     def __call__(self, event: FinderInput, /) -> Tracks:
         """Tracks of one event. Rows of the hits, inner first."""
@@ -63,6 +66,14 @@ class Finder(Protocol):
 
 FinderMaker = Callable[["Header"], Finder]
 """Sets a finder up for the detector and field of a file: loads weights, makes tables."""
+
+
+def training_seeds(finder: Finder) -> frozenset[int]:
+    """Seeds of the simulated events that a finder was trained on, from its attribute ``training_seeds``.
+
+    None where it has no such attribute: most finders are not trained.
+    """
+    return frozenset(getattr(finder, "training_seeds", ()))
 
 
 def checked_tracks(tracks: Tracks, event: FinderInput, name: str) -> Tracks:

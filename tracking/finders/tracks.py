@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from smartpix.notebook import one_line_and_table
 
-__all__ = ["Parameters", "Tracks"]
+__all__ = ["GraphSize", "Parameters", "Tracks"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,6 +52,18 @@ class Parameters(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class GraphSize:
+    """How large the graph is of which a finder made an event's tracks.
+
+    Attributes:
+        n_edges: candidate edges; n_bytes: of memory that these take with their features.
+    """
+
+    n_edges: int
+    n_bytes: int
+
+
 @one_line_and_table
 @dataclass(frozen=True)
 class Tracks:
@@ -63,6 +75,7 @@ class Tracks:
         parameters: from a finder that fits its own tracks, as ACTS's Kalman filter does; None: nobody has
             fitted them yet.
         ms: from a finder that keeps its own time: milliseconds by stage; empty: it keeps none.
+        graph: from a finder that searches a graph; None: it searches none.
     """
 
     hits: npt.NDArray[np.int64]
@@ -70,6 +83,7 @@ class Tracks:
     score: npt.NDArray[np.float32]
     parameters: Parameters | None = None
     ms: Mapping[str, float] = field(default_factory=dict)
+    graph: GraphSize | None = None
 
     @classmethod
     def from_rows(

@@ -16,6 +16,8 @@ from tracking.bench.finding import run_finder
 from tracking.bench.judgement import Judgement
 from tracking.cli.main import main
 from tracking.finder_table import make_finder
+from tracking.finders.finder import training_seeds
+from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.tracks import Tracks
 from tracking.fit.resolution import RESOLUTIONS
 from tracking.options import RunOptions
@@ -69,7 +71,7 @@ def result(sample, finders):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judgement, "acts_fits", fitted)
-        measured = bench.beside_acts(sample, finders, with_parts=True, report=lambda line: None)
+        measured = bench.beside_acts(sample, finders, bench.MAIN_ROLES, report=lambda line: None)
         return measured, found, sample.events
 
 
@@ -192,6 +194,37 @@ def test_keys_of_the_results_stay(result):
     assert set(measured["cone_graph"]) == set(measured["window_graph"]) == graph
 
 
+def test_any_finders_take_the_roles(sample, finders, result):
+    """Names are in the roles alone, and the keys say the roles."""
+    measured, found, _ = result
+    theirs = [found[0], *found]
+    roles = bench.Roles("mine", "exact", "quick")
+    others = {"mine": finders["chain"], "exact": stand_in([*theirs, *found, *found]),
+              "quick": stand_in([*theirs, *found, *found])}  # fmt: skip
+    compared = bench.beside_acts(sample, others, roles, report=lambda line: None)
+    assert set(compared) == KEYS
+    for who in ("ours", "acts", "acts_loose"):
+        assert compared[who]["efficiency"] == measured[who]["efficiency"]
+
+
+def test_graphs_are_compared_of_finders_that_tell_their_size(sample, result):
+    measured, found, events = result
+    edges = GraphFinder.for_detector(sample.header.detector, sample.header.field, RunOptions()).search.edges
+    sizes = [len(edges(event.hits)) for event in events]
+    assert [tracks.graph.n_edges for tracks in found] == sizes
+    assert measured["cone_graph"]["edges"] == sum(sizes) // len(sizes)
+    # An edge takes its own columns and 12 features.
+    assert 48 * sizes[0] < found[0].graph.n_bytes < 200 * sizes[0]
+    without = [dataclasses.replace(tracks, graph=None) for tracks in found]
+    with pytest.raises(InputError, match="the finder 'toy' come without the size of one"):
+        bench._graph_size("toy", without)
+
+
+def test_a_finder_that_was_trained_says_on_what(finders):
+    assert 2003 in training_seeds(finders["chain"]) & training_seeds(finders["window"])
+    assert training_seeds(finders["acts-tuned"]) == frozenset()
+
+
 def test_finders_that_are_picked_are_measured_beside_each_other(sample, finders, result):
     measured, *_ = result
 
@@ -235,7 +268,9 @@ def test_an_unknown_finder_is_told_before_the_simulation(monkeypatch):
 
 def test_events_that_were_trained_on_are_refused():
     pytest.importorskip("acts")
-    with pytest.raises(InputError, match="was trained on events of seed 2003; give another --seed"):
+    with pytest.raises(
+        InputError, match="finder 'chain' was trained on events of seed 2003; give another --seed"
+    ):
         bench.bench_tracking([200], 1, 1803)
 
 

@@ -4,7 +4,7 @@ these steps together: the chain, the plug-in for ACTS, the training and the benc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from dataclasses import field as dataclass_field
 from typing import Protocol
 
@@ -17,15 +17,16 @@ from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from seeding.seeds import Seeds, find_seeds
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
+from smartpix.networks.weights import describe_weights
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
-from tracking.finders.gnn.graph import Features, candidate_edges, make_features
+from tracking.finders.gnn.graph import EDGE_FEATURES, Features, candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
-from tracking.finders.tracks import Tracks
+from tracking.finders.tracks import GraphSize, Tracks
 
 __all__ = ["STAGES", "FinderOptions", "GraphFinder", "GraphSearch", "GraphTracks", "SearchOptions"]
 
@@ -145,12 +146,14 @@ class GraphFinder:
 
     Attributes:
         ranks: (L,) of the layers, of :func:`tracking.finders.paths.layer_ranks`.
+        weights: the network's: a shipped name, or a path; empty: they are in no file.
     """
 
     search: GraphSearch
     network: FusedInteractionNetwork
     ranks: npt.NDArray[np.int32]
     build: BuildOptions = dataclass_field(default_factory=BuildOptions)
+    weights: str = ""
 
     @classmethod
     def for_detector(
@@ -170,7 +173,19 @@ class GraphFinder:
         """
         search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
         network = network or fuse_network(load_network(options.gnn, options.graph))
-        return cls(search, network, layer_ranks(len(detector.layers), search.pairs), options.build)
+        return cls(
+            search, network, layer_ranks(len(detector.layers), search.pairs), options.build, options.gnn
+        )
+
+    @property
+    def training_seeds(self) -> frozenset[int]:
+        """Of the simulated events that the network was trained on, as far as its weights tell.
+
+        Raises:
+            InputError: the weights' files are missing or damaged.
+        """
+        data = describe_weights(self.weights)["data"] if self.weights else []
+        return frozenset(made["seed"] for made in data if "seed" in made)
 
     def __call__(self, event: FinderInput) -> Tracks:
         """Tracks of one event."""
@@ -192,4 +207,12 @@ class GraphFinder:
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
         clock.lap("build")
-        return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms))
+        return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms, graph=_size(edges)))
+
+
+def _size(edges: Edges) -> GraphSize:
+    """Of the graph that the network reads."""
+    columns = (getattr(edges, column.name) for column in fields(edges))
+    n_bytes = sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
+    # Features are in single precision.
+    return GraphSize(len(edges), n_bytes + 4 * len(EDGE_FEATURES) * len(edges))
