@@ -61,7 +61,7 @@ class GenerateOptions:
     """Particles that are made, and which of them are transported.
 
     Attributes:
-        pileup: number of collisions in each event, exactly.
+        pileup: number of collisions in each event, exactly; it must be 0 with a gun.
         energy: centre-of-mass energy in GeV.
         max_eta: largest absolute pseudorapidity of a particle that is transported.
         min_pt: smallest transverse momentum of a particle that is transported, in GeV.
@@ -87,13 +87,10 @@ class GenerateOptions:
         check_types("simulate", self)
         for name, most in MOST_PARTICLES.items():
             check("simulate", name, getattr(self, name), 0 <= getattr(self, name) <= most, f"0 to {most}")
-        check(
-            "simulate",
-            "jets",
-            self.jets,
-            self.gun == 0 or self.jets == 0,
-            "0 with a gun; jets lie over collisions",
-        )
+        # A gun's events have no collisions: what is asked for besides would be dropped without a word.
+        for name in ("pileup", "jets"):
+            value = getattr(self, name)
+            check("simulate", name, value, self.gun == 0 or value == 0, "0 with a gun; leave one of them out")
         check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
         low, high = PT_RANGE
         check(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["add_simulate"]
 
 EVENTS = SimulateOptions()
-CROSSINGS = replace(EVENTS, generate=replace(EVENTS.generate, pileup=0))
+WITHOUT_PILEUP = replace(EVENTS, generate=replace(EVENTS.generate, pileup=0))
 
 
 def add_simulate(commands: Any) -> None:
@@ -81,7 +81,11 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
 
 def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple[Detector, SimulateOptions]:
     """Detector and options of a simulation from the flags."""
-    simulation: SimulateOptions = from_mapping(defaults, asked(options), "--set")
+    values = asked(options)
+    generate = values.get("generate")
+    # Beside a gun the default is no pile-up; pile-up that is asked for is refused by the options.
+    base = WITHOUT_PILEUP if isinstance(generate, dict) and generate.get("gun") else defaults
+    simulation: SimulateOptions = from_mapping(base, values, "--set")
     from smartpix.files import check_writable
     from smartpix.geometry import read_detector
     from smartpix.shipped import data_path
@@ -118,13 +122,10 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
 
 
 def _simulate_events(options: argparse.Namespace) -> None:
-    given = getattr(options, "given", {})
-    if given.get("generate.gun", ("", 1))[1] == 0:
+    if getattr(options, "given", {}).get("generate.gun", ("", 1))[1] == 0:
         raise InputError(
             "simulate: --gun 0 makes no pions; give at least 1, or leave --gun out for collisions"
         )
-    if "generate.gun" in given and given.get("generate.pileup", ("", 0))[1]:
-        raise InputError("simulate: --gun makes events of pions alone; leave --gun or --pileup out")
     detector, simulation = _simulation(options, EVENTS)
     from smartpix.simulate.events import header, simulate
 
@@ -133,7 +134,7 @@ def _simulate_events(options: argparse.Namespace) -> None:
 
 
 def _simulate_crossings(options: argparse.Namespace) -> None:
-    detector, simulation = _simulation(options, CROSSINGS)
+    detector, simulation = _simulation(options, WITHOUT_PILEUP)
     from smartpix.simulate.events import header, simulate_crossings
 
     events = simulate_crossings(detector, simulation, options.events, options.per_event, options.seed)

@@ -276,7 +276,7 @@ def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, 
         simulate_crossings(detector, SimulateOptions(), n_events, per_event, seed)
     if name != "per_event":
         with pytest.raises(InputError, match=f"simulate: {name} must be"):
-            simulate(detector, SimulateOptions(generate=GenerateOptions(gun=1)), n_events, seed)
+            simulate(detector, SimulateOptions(generate=GenerateOptions(pileup=0, gun=1)), n_events, seed)
 
 
 def test_without_particles_there_is_nothing_to_simulate():
@@ -298,12 +298,12 @@ def test_what_events_need_is_asked_for_before_they_are_begun(monkeypatch):
     pytest.importorskip("acts")
     with pytest.raises(InputError, match=r"chromo.*pip install 'smartpix\[acts\]'"):
         simulate(embedded_detector(), SimulateOptions(), 1, 1)
-    need_extras(GenerateOptions(gun=1))
+    need_extras(GenerateOptions(pileup=0, gun=1))
 
 
 def test_another_detector_than_the_generic_one_is_refused_before_the_first_event():
     pytest.importorskip("acts")
-    gun = SimulateOptions(generate=GenerateOptions(gun=1))
+    gun = SimulateOptions(generate=GenerateOptions(pileup=0, gun=1))
     with pytest.raises(
         InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*smartpix simulate crossings"
     ):
@@ -320,7 +320,7 @@ def test_another_detector_than_the_generic_one_is_refused_before_the_first_event
 
 def test_gun_events_through_the_whole_chain():
     pytest.importorskip("acts")
-    options = SimulateOptions(generate=GenerateOptions(gun=40, max_eta=2.0))
+    options = SimulateOptions(generate=GenerateOptions(pileup=0, gun=40, max_eta=2.0))
     detector = embedded_detector()
     events = ak.concatenate(list(simulate(detector, options, 2, 5)))
     again = ak.concatenate(list(simulate(detector, options, 2, 5)))

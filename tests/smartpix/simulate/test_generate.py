@@ -9,7 +9,7 @@ from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, gu
 
 
 def test_gun_is_uniform_in_its_ranges_and_charges_balance():
-    options = GenerateOptions(gun=20_000, gun_pt=(1.0, 4.0), max_eta=2.5)
+    options = GenerateOptions(pileup=0, gun=20_000, gun_pt=(1.0, 4.0), max_eta=2.5)
     particles = gun(options, BeamSpot(0.1, 0.2, 30.0), np.random.default_rng(1))
     px, py, pz = particles.momentum.T
     pt = np.hypot(px, py)
@@ -62,14 +62,15 @@ def test_jets_are_narrow_and_each_from_one_vertex():
     # Two points spread evenly over a disk of radius R are 128 R / (45 pi) apart on average.
     assert apart.sum() / (300 * 90) == pytest.approx(0.05 * 128 / (45 * np.pi), rel=0.03)
     assert np.all(np.ptp(found.vertex.reshape(300, 10, 3), axis=1) == 0)
-    both = together(found, gun(GenerateOptions(gun=5), BeamSpot(), np.random.default_rng(2)))
+    both = together(found, gun(GenerateOptions(pileup=0, gun=5), BeamSpot(), np.random.default_rng(2)))
     assert both.momentum.shape == (3005, 3)
     assert both.pdg_id[:3000].tolist() == found.pdg_id.tolist()
 
 
-def test_jets_do_not_go_with_a_gun():
-    with pytest.raises(InputError, match="jets"):
-        GenerateOptions(gun=5, jets=1)
+@pytest.mark.parametrize("others", [{"pileup": 0, "jets": 1}, {"pileup": 10}, {}])
+def test_collisions_and_jets_do_not_go_with_a_gun(others):
+    with pytest.raises(InputError, match=r"(pileup|jets) must be 0 with a gun"):
+        GenerateOptions(gun=5, **others)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.smartpix.convert.trackml_files import write_event
 from tracking.bench import events as bench_events
 from tracking.cli.main import main
 from tracking.finders.gnn import train
-from tracking.finders.gnn.train import TrainGnnOptions
+from tracking.finders.gnn.options import TrainGnnOptions
 
 KEYS = {
     "n_events", "n_hits", "n_edges", "reduction", "edge_efficiency", "edge_purity", "n_findable",
@@ -718,7 +718,10 @@ def test_info_tells_what_clusters_files_and_folders_hold(capsys, simulate_cluste
         (["crossings", "--per-event", "0"], "per_event must be 1 to"), (["crossings", "--field", "38"], "from -20 to 20"),
         (["events", "--gun", "1", "--gun-pt", "500", "10000"], "1 GeV = 1000 MeV"),
         (["events", "--pileup", "-1"], "pileup must be"), (["events", "--gun", "-1"], "gun must be"),
-        (["events", "--gun", "20", "--pileup", "10"], "leave --gun or --pileup out"),
+        (["events", "--gun", "20", "--pileup", "10"], "pileup must be 0 with a gun"),
+        (["events", "--gun", "20", "--set", "generate.pileup=10"], "pileup must be 0 with a gun"),
+        (["events", "--set", "generate.gun=20", "--set", "generate.pileup=10"], "pileup must be 0 with a gun"),
+        (["events", "--set", "generate={gun = 20, pileup = 10}"], "pileup must be 0 with a gun"),
         (["events", "--gun", "0"], "--gun 0 makes no pions; give at least 1, or leave --gun out for collisions"),
         (["events", "--threshold", "-3"], "threshold must be"), (["events", "--bias", "0"], "bias must be"),
         (["crossings", "--detector", "F.root"], "F.root: is an input"),

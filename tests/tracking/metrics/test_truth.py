@@ -127,7 +127,7 @@ def test_pileup_comes_from_how_the_file_was_made():
 
     assert metrics.pileup_of(made(pileup=60, gun=0)) == 60
     assert metrics.pileup_of(made(pileup=0)) == 0
-    # A gun's file holds the default of pile-up, too.
+    # Files of a gun from before 0.2.0 hold the default of pile-up, too.
     assert metrics.pileup_of(made(pileup=200, gun=10)) is None
     for unknown in ({}, {"options": None}, {"options": {"generate": 3}}, made(), made(pileup="many")):
         assert metrics.pileup_of(unknown) is None
