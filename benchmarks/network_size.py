@@ -22,7 +22,7 @@ from tracking.finders.gnn.network import load_network
 from tracking.options import RunOptions
 
 ROOT = Path(__file__).resolve().parents[1]
-N_EVENTS, SEED, REPEATS = 8, 606, 5
+N_EVENTS, SEED, FINDER_REPEATS = 8, 606, 5
 
 
 def main(weights: list[str], events: str | None) -> None:
@@ -35,7 +35,7 @@ def main(weights: list[str], events: str | None) -> None:
             Path(w).stem: GraphFinder.for_detector(header.detector, header.field, RunOptions(gnn=w))
             for w in weights
         }
-        runs = find_in_turn(finders, sample, print, REPEATS)
+        runs = find_in_turn(finders, sample, print, FINDER_REPEATS)
     result = {"n_events": len(sample.events), "networks": {}}
     for (name, some), path in zip(runs.items(), weights, strict=True):
         network, made = load_network(path), rates(judge(sample.events, some[0].tracks))

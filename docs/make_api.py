@@ -8,8 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_architecture import PACKAGES, ROOT, import_graph, layers, module_name, summary
+from make_architecture import ROOT, import_graph, layers, module_name, summary
 from page_text import wrap
+
+from smartpix.provenance import PACKAGES
 
 API = Path(__file__).with_name("api")
 TITLES = {

@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from page_text import wrap
 
+from smartpix.provenance import PACKAGES
+
 PAGE = Path(__file__).with_name("architecture.md")
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("smartpix", "seeding", "tracking")
 START, END = "<!-- map: docs/make_architecture.py -->\n", "<!-- /map -->"
 FOUNDATIONS = "foundations"
 

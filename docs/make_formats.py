@@ -30,7 +30,7 @@ from smartpix.io.physics_checks import (
     MOST_ELECTRONS,
     OVER_EDGE,
 )
-from smartpix.provenance import PACKAGES
+from smartpix.provenance import VERSIONED
 from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
 from tracking.runs.join import COLUMNS
 from tracking.runs.outputs import ACTS_COLUMNS
@@ -349,7 +349,7 @@ Whatever the chain makes tells where it comes from, in one record under the name
 | key | content |
 |---|---|
 | `command` | the command that made the output |
-| `versions` | of Python, {", ".join(PACKAGES)} |
+| `versions` | of Python, {", ".join(VERSIONED)} |
 | `inputs` | the sha256 of each input file, by its path as it was given |
 | `weights` | by option, the sha256 of the weights and of their JSON |
 | `options` | all options, defaults too |

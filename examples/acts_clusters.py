@@ -43,7 +43,7 @@ from tracking.options import RunOptions
 
 FIELD, N_PIONS = 3.8, 36
 N_TRAIN = 4
-REPEATS = 3
+CHAIN_REPEATS = 3
 PIXEL_VOLUMES, STRIP_VOLUMES = (7, 8, 9), (12, 13, 14, 16, 17, 18)
 KEYS = (
     "n_hits", "n_edges", "n_window_edges", "edge_efficiency", "n_findable", "seed_efficiency",
@@ -154,7 +154,7 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
             "acts": Way(own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],), TUNED),
         }
         chains = {key: partial(reconstruct, acts, head, place, way=way) for key, way in ways.items()}
-        out[name] = compared(chains, events, REPEATS)
+        out[name] = compared(chains, events, CHAIN_REPEATS)
         clock = {
             key: sum(out[name][key][f"{stage}_ms"] for stage in ("seeding", "parameters", "ckf"))
             for key in ways

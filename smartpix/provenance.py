@@ -14,9 +14,12 @@ from typing import Any
 
 from smartpix.files import sha256_of
 
-__all__ = ["PACKAGES", "provenance"]
+__all__ = ["PACKAGES", "VERSIONED", "provenance"]
 
-PACKAGES = ("smartpix", "awkward", "numba", "numpy", "torch", "uproot")
+PACKAGES = ("smartpix", "seeding", "tracking")
+"""The packages of this distribution; loggers and frames of ours begin with one of them."""
+
+VERSIONED = ("smartpix", "awkward", "numba", "numpy", "torch", "uproot")
 """The packages whose version may change a number, or how a file holds it."""
 
 
@@ -35,7 +38,7 @@ def provenance(
         weights: by name, the sha256 of weights and of their JSON.
 
     Returns:
-        ``command``, ``versions`` of Python and :data:`PACKAGES`, ``inputs`` (sha256 by path as it was given),
+        ``command``, ``versions`` of Python and :data:`VERSIONED`, ``inputs`` (sha256 by path as it was given),
         ``weights`` and ``options``.
     """
     return {
@@ -49,4 +52,4 @@ def provenance(
 
 @cache
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}

@@ -68,8 +68,8 @@ def test_no_test_calls_a_program_that_a_bare_system_may_lack():
 
 
 def test_the_product_names_the_same_packages():
-    assert set(synthesis.PACKAGES.values()) < set(PROGRAMS)
-    for command, package in synthesis.PACKAGES.items():
+    assert set(synthesis.DEBIAN_PACKAGES.values()) < set(PROGRAMS)
+    for command, package in synthesis.DEBIAN_PACKAGES.items():
         assert PROGRAMS[package] == (command,)
     assert PROGRAMS["qflow-tech-osu018"] == (synthesis.LIBERTY,)
 

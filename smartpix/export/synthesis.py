@@ -48,7 +48,7 @@ TIMING_ASSUMPTION = (
     "not scaled to 28 nm"
 )
 
-PACKAGES = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta"}
+DEBIAN_PACKAGES = {"verilator": "verilator", "yosys": "yosys", "sta": "opensta"}
 HELPERS = {"verilator": ("make", "g++")}
 
 
@@ -59,7 +59,7 @@ def missing(tool: str, file: str | None = None) -> dict[str, str]:
     fixes = {}
     for name in (tool, *HELPERS.get(tool, ())):
         if shutil.which(name) is None and tool not in fixes:
-            fixes[tool] = f"'{name}' was not found; on Debian: apt install {PACKAGES.get(name, name)}"
+            fixes[tool] = f"'{name}' was not found; on Debian: apt install {DEBIAN_PACKAGES.get(name, name)}"
     if file is not None and not Path(file).is_file():
         fixes["liberty"] = f"'{file}' was not found; on Debian: apt install qflow-tech-osu018"
     return fixes

@@ -14,7 +14,7 @@ from smartpix.networks.modules import expected_negative_log_likelihood, negative
 from smartpix.train.inputs import augment
 from smartpix.train.options import TrainMdnOptions
 
-__all__ = ["cluster_losses", "held_out_loss", "learning_rate", "one_epoch", "stopped"]
+__all__ = ["cluster_losses", "descend", "held_out_loss", "learning_rate", "one_epoch", "stopped"]
 
 LARGE_LOSS = 20.0
 """A cluster's loss grows only with its logarithm from here on: a wild one must not undo the others' work, yet
@@ -25,7 +25,7 @@ WARM_UP = 200
 LOWEST_RATE = 0.002
 """Share of the learning rate at the end of the cosine."""
 LARGEST_GRADIENT = 5.0
-"""Norm to which larger gradients are cut, so that one batch cannot throw the weights off."""
+"""Norm to which larger gradients are cut, so that one batch or event cannot throw the weights off."""
 HELD_OUT_BATCH = 8192
 
 
@@ -53,13 +53,18 @@ def one_epoch(
         total += float(loss.detach())
         if constrained is not None:
             loss = loss + constrained.loss((epoch + b / n_batches) / options.epochs)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
-        optimizer.step()
+        descend(model, optimizer, loss)
         if constrained is not None:
             constrained.ascend()
     return total / n_batches
+
+
+def descend(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step of the optimizer down the gradient of a loss, which is cut to :data:`LARGEST_GRADIENT`."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
+    optimizer.step()
 
 
 def cluster_losses(raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from seeding.hits import Hits
 from smartpix.estimate.base import Estimate
 from tests.seeding import toys
-from tracking.finders.paths import Tracks
+from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions
 
 MASS = 0.13957

@@ -16,7 +16,7 @@ from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
 from tracking.chain import STAGES, Chain
-from tracking.finders.paths import BuildOptions
+from tracking.finders.options import BuildOptions
 from tracking.options import RunOptions
 from tracking.runs.totals import Totals
 from tracking.runs.units import run_events

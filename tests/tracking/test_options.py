@@ -16,8 +16,8 @@ from smartpix.train.options import TrainMdnOptions
 from tests.helpers import REPOSITORY
 from tracking.acts.seeder import SeederOptions
 from tracking.cli.options import read_options, set_option
-from tracking.finders.gnn.train import TrainGnnOptions
-from tracking.finders.paths import BuildOptions
+from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.options import BuildOptions
 from tracking.fit.tracks import FitOptions
 from tracking.fit.vertices import VertexOptions
 from tracking.options import RunOptions, from_mapping

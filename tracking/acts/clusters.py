@@ -23,7 +23,7 @@ from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from tracking.acts.setup import module_ids
-from tracking.finders.gnn.graph import WIDE
+from tracking.finders.gnn.options import WIDE
 
 __all__ = ["cluster_hits", "length_hits", "length_slopes"]
 

@@ -31,7 +31,6 @@ __all__ = [
     "SEEDS",
     "SeederOptions",
     "cone_seeder",
-    "proto_tracks",
     "seed_container",
     "track_triplets",
 ]

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["time_in_turn"]
+__all__ = ["NETWORK_REPEATS", "time_in_turn"]
+
+NETWORK_REPEATS = 7
+"""Passes of a network over clusters, which take some ms: their median moves by a per cent or two."""
 
 
 def time_in_turn(

@@ -19,7 +19,7 @@ from smartpix.export.hls import HlsOptions, write_project
 from smartpix.export.rtl import RtlOptions, write_rtl
 from smartpix.samples import Samples
 from smartpix.schema import InputError, check, nearest, quoted
-from tracking.bench.clock import time_in_turn
+from tracking.bench.clock import NETWORK_REPEATS, time_in_turn
 from tracking.bench.clusters import TEST_SEED, chip_samples
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ digitised.
 """
 FLOATS = {"talk": "mdn-2s-conv-2t-4bit", "smallest": "mdn-2s-columns-2t-4bit"}
 """Networks of the same kind in floating point, for the speed."""
-REPEATS = 7
 TARGETS = ("x_um", "y_um", "alpha_deg", "beta_deg")
 IN_COT = ("cot_alpha", "cot_beta")
 """Beside the angles in degrees: a half width depends on the unit."""
@@ -131,7 +130,7 @@ def speed(weights: str, name: str, samples: Samples) -> dict[str, float]:
     lists = pixel_lists(samples.images)
     networks = {"fixed": MdnNetwork.load(weights).fused, "float": MdnNetwork.load(FLOATS[name]).fused}
     runs = {which: partial(fused.pixels, *lists) for which, fused in networks.items()}
-    times, _ = time_in_turn(runs, REPEATS)
+    times, _ = time_in_turn(runs, NETWORK_REPEATS)
     rate = {which: len(samples) / seconds for which, seconds in times.items()}
     return {"clusters_per_second": rate["fixed"], "float_clusters_per_second": rate["float"]}
 

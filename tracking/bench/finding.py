@@ -16,7 +16,7 @@ from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions, fit_tracks
 
 __all__ = [
-    "REPEATS",
+    "FINDER_REPEATS",
     "FinderRun",
     "estimate_ms",
     "find_in_turn",
@@ -24,7 +24,7 @@ __all__ = [
     "run_finder",
 ]
 
-REPEATS = 3
+FINDER_REPEATS = 3
 """Runs of every finder, of which the median is taken."""
 
 
@@ -73,7 +73,10 @@ def run_finder(name: str, finder: Finder, sample: Sample) -> FinderRun:
 
 
 def find_in_turn(
-    finders: Mapping[str, Finder], sample: Sample, report: Callable[[str], None], repeats: int = REPEATS
+    finders: Mapping[str, Finder],
+    sample: Sample,
+    report: Callable[[str], None],
+    repeats: int = FINDER_REPEATS,
 ) -> dict[str, list[FinderRun]]:
     """Runs of each finder, in turn, so that what else the machine does hits all alike.
 
@@ -91,9 +94,9 @@ def find_in_turn(
 
 
 def estimate_ms(sample: Sample) -> float:
-    """What the estimates of an event take, in ms: the median of :data:`REPEATS` means."""
+    """What the estimates of an event take, in ms: the median of :data:`FINDER_REPEATS` means."""
     means = []
-    for _ in range(REPEATS):
+    for _ in range(FINDER_REPEATS):
         clock = StageClock()
         for event in sample.events:
             estimate(event.clusters, sample.header, sample.estimator)

@@ -20,7 +20,7 @@ from smartpix.samples import Samples, check_region, from_clusters, known_sensor
 from smartpix.schema import InputError, check, nearest, quoted
 from smartpix.simulate.datasets import REGION, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
-from tracking.bench.clock import time_in_turn
+from tracking.bench.clock import NETWORK_REPEATS, time_in_turn
 from tracking.bench.clusters import CHIP, CHIP_2_BITS, CHIP_4_BITS, TEST_CLUSTERS, TEST_SEED
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,6 @@ __all__ = ["VARIANTS", "Variant", "bench_mdn", "mdn_table", "network_speed"]
 
 Floats = npt.NDArray[np.float64]
 Report = Callable[[str], None]
-
-REPEATS = 7
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,9 @@ def network_speed(network: MdnNetwork, samples: Samples, threads: int) -> dict[s
         return network.finish(network.fused.pixels(*lists), shape)
 
     try:
-        times, outputs = time_in_turn({"torch": with_torch, "fused": fused, "estimates": estimates}, REPEATS)
+        times, outputs = time_in_turn(
+            {"torch": with_torch, "fused": fused, "estimates": estimates}, NETWORK_REPEATS
+        )
     finally:
         torch.set_num_threads(before)
     images = torch.from_numpy(fill_windows(*lists, n_rows=options.n_rows, n_columns=options.n_columns))

@@ -47,7 +47,7 @@ __all__ = [
 Report = Callable[[str], None]
 
 SIGMA_SCALES = (0.5, 2.0)
-REPEATS = 5
+SEARCH_REPEATS = 5
 EVENTS_PER_THREAD = 2
 
 
@@ -175,7 +175,7 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
     for k, event in enumerate(sample.events):
         report(f"event {k + 1} of {n}")
         runs = _methods(sample, event, lengths)
-        times, results = time_in_turn(runs, REPEATS)
+        times, results = time_in_turn(runs, SEARCH_REPEATS)
         for name, (edges, seeds) in results.items():
             sums = counts.setdefault(name, _Counts())
             source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
@@ -189,7 +189,7 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
                 by_pair[name] += _by_pair(event, sample.pairs, edges)
         for name in ALGORITHMS:
             sums = counts.setdefault(name, _Counts(peak_mb=float("nan")))
-            passes = acts_seeds([next(iter(event.hits.values()))] * (1 + REPEATS), sample.field, name)
+            passes = acts_seeds([next(iter(event.hits.values()))] * (1 + SEARCH_REPEATS), sample.field, name)
             sums.seeds_of(event.truth, passes.seeds[0])
             # The first pass warms up, as for the others.
             sums.ms += float(np.median(passes.ms[1:]))
@@ -245,11 +245,11 @@ def thread_speedup(sample: SeedingSample, threads: int) -> dict[str, float]:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda of: edges_and_seeds(sample, of), hits))
 
-    times, _ = time_in_turn({str(t): partial(shared, t) for t in (1, threads)}, REPEATS)
+    times, _ = time_in_turn({str(t): partial(shared, t) for t in (1, threads)}, SEARCH_REPEATS)
     inside_one = []
     for event in sample.events:
         runs = {str(t): partial(edges_and_seeds, sample, event.hits["mdn"], t) for t in (1, threads)}
-        each, _ = time_in_turn(runs, REPEATS)
+        each, _ = time_in_turn(runs, SEARCH_REPEATS)
         inside_one.append(each["1"] / each[str(threads)])
     return {"events": times["1"] / times[str(threads)], "one_event": float(np.median(inside_one))}
 
@@ -262,7 +262,7 @@ def time_exponent(samples: Sequence[SeedingSample]) -> tuple[float, list[dict[st
     for sample in samples:
         for event in sample.events:
             runs = {"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)}
-            times, _ = time_in_turn(runs, REPEATS)
+            times, _ = time_in_turn(runs, SEARCH_REPEATS)
             points.append({"hits": float(len(event.length)), "ms": 1e3 * times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
@@ -276,7 +276,7 @@ def network_cost(sample: SeedingSample) -> dict[str, float]:
     hits = event.hits["mdn"]
     finder = GraphFinder.for_detector(sample.detector, sample.field, RunOptions())
     edges, seeds = edges_and_seeds(sample, hits)
-    times, _ = time_in_turn({"gnn": lambda: finder.scores(hits, edges, seeds)}, REPEATS)
+    times, _ = time_in_turn({"gnn": lambda: finder.scores(hits, edges, seeds)}, SEARCH_REPEATS)
     more = len(window(hits, sample.detector, sample.pairs, sample.field, WindowOptions())) - len(edges)
     per_edge = 1e3 * times["gnn"] / len(edges)
     return {"us_per_edge": 1e3 * per_edge, "edges_saved": float(more), "ms_saved": per_edge * more}

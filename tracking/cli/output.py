@@ -11,12 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from smartpix.provenance import PACKAGES
 from tracking.cli.streams import show, silence
 
 __all__ = ["json_flag", "log", "logged", "print_json", "print_result"]
-
-PACKAGES = ("smartpix", "seeding", "tracking")
-"""Loggers are named after modules, so that these are the parents of all of ours."""
 
 LONG, MOST_LINES = 40, 200
 """Of a list's values, and of all lines: more are not for reading on a screen."""
@@ -80,6 +78,7 @@ def logged() -> Iterator[None]:
     """
     handler = _Lines()
     before = []
+    # Loggers are named after modules, so that those of the packages are the parents of all of ours.
     for logger in map(logging.getLogger, PACKAGES):
         before.append((logger, logger.level))
         logger.addHandler(handler)

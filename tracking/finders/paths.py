@@ -13,7 +13,7 @@ from tracking.finders.options import BuildOptions
 from tracking.finders.path_kernels import extract_paths
 from tracking.finders.tracks import Tracks
 
-__all__ = ["BuildOptions", "Tracks", "build_tracks", "layer_ranks"]
+__all__ = ["build_tracks", "layer_ranks"]
 
 LENGTH_BONUS = 0.1
 """Log-odds that every edge of a path is worth besides its score's: of two paths whose sums differ by less

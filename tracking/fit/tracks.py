@@ -15,7 +15,7 @@ from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table
-from tracking.finders.paths import Tracks
+from tracking.finders.tracks import Tracks
 from tracking.fit.kalman import USED, fit_all
 from tracking.fit.options import FitOptions
 

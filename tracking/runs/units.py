@@ -15,6 +15,7 @@ from pathlib import Path
 import awkward as ak
 
 from smartpix.io.events import EventFile, EventReader, reading_events
+from smartpix.provenance import PACKAGES
 from smartpix.schema import InputError, check, one_line
 from tracking import metrics
 from tracking.chain import Chain, EventResult
@@ -39,7 +40,6 @@ __all__ = [
 
 READ = 10
 """Events read at a time."""
-PACKAGES = ("smartpix", "seeding", "tracking")
 
 _warm: set[tuple[RunOptions, type]] = set()
 """Chains that ran once in this process, so that compilation is in no event's times."""

@@ -37,7 +37,7 @@ def result(tiny_variants, bench_file):
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "VARIANTS", tiny_variants)
-        patch.setattr(bench, "REPEATS", 2)
+        patch.setattr(bench, "NETWORK_REPEATS", 2)
         found = bench_mdn(list(tiny_variants), 1000, bench_file, report=lines.append)
     assert len(lines) == len(tiny_variants)
     return found
@@ -140,7 +140,7 @@ def test_half_width_of_alpha_for_clusters_flat_in_cot_alpha_is_that_of_a_resampl
 
 def test_slices_are_found_by_their_numbers(tiny_variants, clusters_2s, tmp_path, monkeypatch, result):
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
-    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 1)
     noise = np.random.default_rng(1).normal(0, 900, (1000, 1, 13, 21)).round(1).astype(np.float32)
     charge = np.concatenate([clusters_2s.charge[:1000, 1:], noise, clusters_2s.charge[:1000, :1]], axis=1)
     labels = {k: v[:1000] for k, v in clusters_2s.labels.items()}
@@ -182,7 +182,7 @@ def test_data_set_of_another_sensor_is_refused(tiny_variants, fifty, tmp_path, m
 def test_data_set_that_does_not_say_its_sensor_needs_it(tiny_variants, fifty, tmp_path, monkeypatch):
     """As the public files, which have neither metadata nor, some of them, midplane labels."""
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
-    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 1)
     empty = ClusterSet(np.zeros((50, 18, 13, 21), np.float32), fifty.labels, tuple(range(1, 19)))
     charge = np.concatenate([fifty.charge[:, :1], empty.charge, fifty.charge[:, 1:]], axis=1)
     bare = {k: v for k, v in fifty.labels.items() if not k.endswith("-midplane")}
@@ -227,7 +227,7 @@ def test_without_a_file_clusters_are_simulated_with_a_seed_of_their_own(
         return ClusterSet(clusters_2s.charge[:n], labels, clusters_2s.slices)
 
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
-    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 1)
     monkeypatch.setattr(bench, "simulate_dataset", simulated)
     bench_mdn(["mlp-tiny"], 1200, report=lambda line: None)
     assert asked == [(DatasetOptions("2s", SENSOR_TYPES[2]), 1200, TEST_SEED)]
@@ -328,7 +328,7 @@ def test_shipped_weights_of_a_variant_are_what_its_name_says(name):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_fused_kernels_and_torch_agree_in_the_timed_runs(samples, monkeypatch, kind, batch_norm):
-    monkeypatch.setattr(bench, "REPEATS", 2)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 2)
     options = NetworkOptions(kind, batch_norm=batch_norm)
     torch.manual_seed(1)
     model = build(options)
@@ -349,7 +349,7 @@ def test_fused_kernels_and_torch_agree_in_the_timed_runs(samples, monkeypatch, k
 
 
 def test_a_difference_between_the_two_is_reported(samples, monkeypatch, mdn_weights):
-    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 1)
     network = MdnNetwork.load(str(mdn_weights["mlp"]))
     other = network.arrays | {"dense3.bias": network.arrays["dense3.bias"] + np.float32(0.01)}
     few = dataclasses.replace(samples, images=samples.images[:100])

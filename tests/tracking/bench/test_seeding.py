@@ -22,12 +22,12 @@ def sample():
 @pytest.fixture(scope="module")
 def result(sample, tmp_path_factory):
     pytest.importorskip("acts")
-    before = seeding.REPEATS
-    seeding.REPEATS = 1
+    before = seeding.SEARCH_REPEATS
+    seeding.SEARCH_REPEATS = 1
     try:
         return seeding.bench_seeding(sample, lambda _: None)
     finally:
-        seeding.REPEATS = before
+        seeding.SEARCH_REPEATS = before
 
 
 def test_numbers_of_the_cones_are_those_of_straight_loops(sample, result):
@@ -132,7 +132,7 @@ def test_an_exponent_is_that_of_the_times(sample, monkeypatch):
 
 def test_command_prints_one_object_and_writes_figures(tmp_path, capsys, monkeypatch):
     pytest.importorskip("acts")
-    monkeypatch.setattr(seeding, "REPEATS", 1)
+    monkeypatch.setattr(seeding, "SEARCH_REPEATS", 1)
     made = []
     # Both pile-ups are one file here: no power can be fitted to one number of hits.
     monkeypatch.setattr(

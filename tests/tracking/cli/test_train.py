@@ -229,7 +229,7 @@ def test_an_interrupted_training_is_taken_up_by_the_same_command_only(train_mdn,
 def bench_mdn(capsys, monkeypatch, tiny_variants):
     """Runs ``smartpix bench mdn`` with small networks: exit code, stdout, stderr."""
     monkeypatch.setattr(bench, "VARIANTS", tiny_variants)
-    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "NETWORK_REPEATS", 1)
 
     def call(*arguments):
         code = main(["bench", "mdn", *map(str, arguments)])

@@ -11,7 +11,8 @@ from smartpix.estimate.base import Estimate
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from tests.seeding import toys
-from tracking.finders.paths import BuildOptions, build_tracks, layer_ranks
+from tracking.finders.options import BuildOptions
+from tracking.finders.paths import build_tracks, layer_ranks
 
 
 def hits_on(layers, position=None, module=None):

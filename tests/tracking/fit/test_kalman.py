@@ -24,7 +24,7 @@ from tests.tracking.scattering import (
     pulls,
     simulate,
 )
-from tracking.finders.paths import Tracks
+from tracking.finders.tracks import Tracks
 from tracking.fit.helix import advance, reach, start_circle, to_plane
 from tracking.fit.kalman import LOST
 from tracking.fit.tracks import FitOptions, fit_tracks

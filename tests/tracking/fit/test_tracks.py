@@ -11,7 +11,7 @@ from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
 from tests.helpers import one_module_detector
 from tests.seeding import toys
-from tracking.finders.paths import Tracks
+from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions, fit_tracks
 
 FIELD = 3.8

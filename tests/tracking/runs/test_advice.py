@@ -14,7 +14,7 @@ from tests.helpers import crossings_at
 from tests.seeding import toys
 from tracking.chain import Chain
 from tracking.cli.main import main
-from tracking.finders.paths import BuildOptions
+from tracking.finders.options import BuildOptions
 from tracking.options import RunOptions
 from tracking.runs.advice import advice
 from tracking.runs.driver import run

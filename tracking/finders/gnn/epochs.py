@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch_geometric.data import Data
 
+from smartpix.train.epoch import descend
 from tracking.finders.gnn.network import InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
 
@@ -32,8 +33,6 @@ Answer = Callable[..., Tensor]
 """The part of a network that learns: its screen, or the whole. Nodes, pairs and edges in, logits out."""
 OUTSIDE = 1e-4
 """Share of a feature's values beyond each end of the range that is stored."""
-LARGEST_GRADIENT = 5.0
-"""Gradients of a larger norm are scaled down to it, so that one odd event does not throw the weights far."""
 LAST_RATE = 0.01
 """Share of the learning rate that is left at the end of the cosine."""
 
@@ -89,10 +88,7 @@ def train_epoch(
         graph = graphs[k]
         logits = answer(graph.x, graph.edge_index, graph.edge_attr)
         loss = binary_cross_entropy_with_logits(logits, graph.y, _weight(graph.y, share))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-        optimizer.step()
+        descend(network, optimizer, loss)
         total += float(loss.detach())
     return total / len(order)
 

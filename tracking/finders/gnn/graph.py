@@ -20,7 +20,6 @@ from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
-from tracking.finders.gnn.options import GRAPHS, WIDE
 from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
@@ -28,11 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EDGE_FEATURES",
-    "GRAPHS",
     "NODE_FEATURES",
     "PYG_EDGE_FEATURES",
     "PYG_NODE_FEATURES",
-    "WIDE",
     "Features",
     "candidate_edges",
     "make_features",

@@ -18,8 +18,8 @@ from smartpix.networks.options import WIDEST
 from smartpix.networks.weights import REPAIR, load_arrays, load_weights
 from smartpix.rules import check_json, fields, items, text, whole
 from smartpix.schema import InputError
-from tracking.finders.gnn.graph import EDGE_FEATURES, GRAPHS, NODE_FEATURES
-from tracking.finders.gnn.options import MOST_PASSES
+from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
+from tracking.finders.gnn.options import GRAPHS, MOST_PASSES
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data

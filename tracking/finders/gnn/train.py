@@ -25,11 +25,11 @@ from tracking.finders.gnn.epochs import Epoch, mean_loss, screen_cut, screened, 
 from tracking.finders.gnn.evaluate import calibrate, evaluate
 from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
-from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, load_graphs, n_edges
+from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Graphs", "TrainGnnOptions", "load_graphs", "train_gnn"]
+__all__ = ["train_gnn"]
 
 
 def train_gnn(

@@ -18,7 +18,9 @@ from tracking.finders.gnn.epochs import mean_loss
 from tracking.finders.gnn.evaluate import calibrate
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.finders.gnn.network import InteractionNetwork, load_network, score
-from tracking.finders.gnn.train import Graphs, TrainGnnOptions, load_graphs, train_gnn
+from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.gnn.train import train_gnn
+from tracking.finders.gnn.training_graphs import Graphs, load_graphs
 
 OPTIONS = TrainGnnOptions(
     epochs=3,
