@@ -30,6 +30,7 @@ from seeding.hits import Hits, make_hits
 from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator
+from smartpix.estimate.options import EstimateWeights
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.extras import import_acts
 from smartpix.io.events import Header, iterate
@@ -134,7 +135,7 @@ def in_acts(file: Path, own: Path) -> dict[str, Any]:
     acts = import_acts()
     records = [(opened.header, events[0]) for opened, events in iterate(file, step=1)]
     head = records[0][0]
-    estimator = choose_estimator(head, "shape", shape=str(own))
+    estimator = choose_estimator(head, "shape", EstimateWeights(shape=str(own)))
     clusters = [record["clusters"] for _, record in records]
     estimates = [estimate(c, head, estimator) for c in clusters]
     place = acts_setup(acts, head.detector, head.field)

@@ -64,4 +64,5 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         ),
         "thickness_mm": sorted({round(float(t), 6) for t in detector.thickness}),
         "made_by": dict(opened.header.made_by),
+        "provenance": dict(opened.header.origin) or None,
     }

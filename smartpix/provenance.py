@@ -1,5 +1,8 @@
 """Where an output comes from: one record for every kind of file that is written.
 
+What is made with the chain has the whole record (:func:`provenance`). Event files, cluster tables and weights
+say their command and options themselves; they have the rest of it (:func:`origin`).
+
 The record says nothing of when and where it was made, so that the same command gives the same bytes.
 """
 
@@ -14,7 +17,7 @@ from typing import Any
 
 from smartpix.files import sha256_of
 
-__all__ = ["PACKAGES", "VERSIONED", "provenance"]
+__all__ = ["PACKAGES", "VERSIONED", "by_path", "origin", "provenance"]
 
 PACKAGES = ("smartpix", "seeding", "tracking")
 """The packages of this distribution; loggers and frames of ours begin with one of them."""
@@ -43,11 +46,25 @@ def provenance(
     """
     return {
         "command": command,
-        "versions": _versions(),
-        "inputs": {str(path): sha256_of(Path(path)) for path in inputs},
+        **origin(by_path(inputs)),
         "weights": dict(weights or {}),
         "options": dict(options),
     }
+
+
+def origin(inputs: Mapping[str, Path] | None = None) -> dict[str, Any]:
+    """With which ``versions`` and of which ``inputs`` an output is made, as in :func:`provenance`.
+
+    Args:
+        inputs: files that it is made from, by the names they get in the record.
+    """
+    sums = {name: sha256_of(path) for name, path in (inputs or {}).items()}
+    return {"versions": _versions(), "inputs": sums}
+
+
+def by_path(files: Iterable[str | Path]) -> dict[str, Path]:
+    """Inputs for :func:`origin`, each named by its path as it was given."""
+    return {str(path): Path(path) for path in files}
 
 
 @cache

@@ -24,7 +24,7 @@ from smartpix.schema import InputError, origin_pixel
 from smartpix.simulate.datasets import REGION
 from smartpix.simulate.readout import ReadoutOptions, digitise
 
-__all__ = ["Samples", "check_region", "from_clusters", "known_sensor", "load_samples"]
+__all__ = ["AS_THEY_ARE", "Reading", "Samples", "check_region", "from_clusters", "load_samples", "one_sensor"]
 
 Floats = npt.NDArray[np.float64]
 CHUNK = 5_000
@@ -51,6 +51,7 @@ class Samples:
         parts: numbers of clusters of the files they are from, in this order; empty: of one.
         columns: (N,) columns the whole clusters span, in and beyond the window; empty: nothing is known
             beyond it.
+        files: that they are from; empty: they were made in memory.
     """
 
     images: npt.NDArray[np.float32]
@@ -61,28 +62,43 @@ class Samples:
     made_by: Mapping[str, Any]
     parts: tuple[int, ...] = ()
     columns: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How clusters are read from files.
+
+    Attributes:
+        slices: which; None: the first and last of event files, 0 and 19 of data sets.
+        readout: for data sets; None leaves them as they are.
+        sensor: pitch_x, pitch_y, thickness (mm) and field (T); needed for data sets whose files do not say.
+    """
+
+    slices: Sequence[int] | None = None
+    readout: ReadoutOptions | None = None
+    sensor: Mapping[str, float] | None = None
+
+
+AS_THEY_ARE = Reading()
+
+
 def load_samples(
     files: str | Path | Sequence[str | Path],
     region: str,
-    slices: Sequence[int] | None = None,
-    readout: ReadoutOptions | None = None,
+    reading: Reading = AS_THEY_ARE,
     min_share: float = 0.95,
-    sensor: Mapping[str, float] | None = None,
 ) -> Samples:
     """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read
     out here).
 
     Args:
         region: ``"barrel"`` or ``"endcap"``; of event files, which modules.
-        slices: which; None: the first and last of event files, 0 and 19 of data sets.
-        readout: for data sets; None leaves them as they are.
+        reading: slices, readout and sensor.
         min_share: clusters of event files need one particle with this share of the charge.
-        sensor: pitch_x, pitch_y, thickness (mm) and field (T); needed for data sets whose files do not say.
 
     Raises:
         InputError: files of both kinds, of different sensors, of another one than given or of the other
@@ -96,36 +112,40 @@ def load_samples(
         )
     if kinds == {True}:
         tables = list_tables(list(files))
-        known = known_sensor(tables, sensor)
+        sensor = one_sensor(tables, reading.sensor)
         check_region(tables, region)
         made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
-        clusters = read_clusters(list(files), tuple(slices or (0, 19)), thickness=known["thickness"])
-        samples = from_clusters(clusters, readout, known, made_by or {"files": [str(f) for f in files]})
-        return replace(samples, parts=tuple(table.n_clusters for table in tables))
-    if readout is not None:
+        slices = tuple(reading.slices or (0, 19))
+        clusters = read_clusters(list(files), slices, thickness=sensor["thickness"])
+        made_by = made_by or {"files": [str(f) for f in files]}
+        samples = from_clusters(clusters, reading.readout, sensor, made_by)
+        # Images and labels may be files of their own.
+        paths = dict.fromkeys(path for table in tables for path in (table.images, table.labels))
+        return replace(samples, parts=tuple(table.n_clusters for table in tables), files=tuple(paths))
+    if reading.readout is not None:
         raise InputError(
             f"{files[0]}: event files are read out already; leave out the noise, threshold and bits"
         )
-    return _from_events(files, region, slices, min_share, sensor)
+    return replace(_from_events(files, region, reading, min_share), files=tuple(files))
 
 
-def known_sensor(tables: Sequence[Table], given: Mapping[str, float] | None) -> Mapping[str, float]:
-    """The sensor of data sets: what they say, or what is given if not all of them do.
+def one_sensor(tables: Sequence[Table], sensor: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The sensor of data sets: what they say, or the one given if not all of them do.
 
     Raises:
         InputError: one says another than is given, or one does not say and none is given.
     """
     for table in tables:
-        if table.sensor is None and given is None:
+        if table.sensor is None and sensor is None:
             raise InputError(
                 f"{table.images}: does not say what sensor its clusters are of; name it with --type"
             )
-        if table.sensor is not None and given is not None and not same_sensor(given, table.sensor):
+        if table.sensor is not None and sensor is not None and not same_sensor(sensor, table.sensor):
             raise InputError(
-                f"{table.images}: is of the sensor {sensor_words(table.sensor)}, not {sensor_words(given)}; "
+                f"{table.images}: is of the sensor {sensor_words(table.sensor)}, not {sensor_words(sensor)}; "
                 f"leave out --type"
             )
-    return next(sensor for sensor in (*(table.sensor for table in tables), given) if sensor is not None)
+    return next(s for s in (*(table.sensor for table in tables), sensor) if s is not None)
 
 
 def check_region(tables: Sequence[Table], region: str) -> None:
@@ -218,28 +238,23 @@ def _centred(
     return out, np.stack([columns, rows], axis=1).astype(np.float64), border
 
 
-def _from_events(
-    files: Sequence[str | Path],
-    region: str,
-    slices: Sequence[int] | None,
-    min_share: float,
-    given: Mapping[str, float] | None,
-) -> Samples:
+def _from_events(files: Sequence[str | Path], region: str, reading: Reading, min_share: float) -> Samples:
     images, targets, truncated, columns = [], [], [], []
     parts: list[int] = []
     previous: EventFile | None = None
     sensor: dict[str, float] = {}
     made_by: Mapping[str, Any] = {}
+    slices = reading.slices
     for opened, events in iterate(list(files), step=5):
         if not opened.has_truth:
             raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
         header = opened.header
-        wanted = tuple(slices or (header.slices[0], header.slices[-1]))
-        if not set(wanted) <= set(header.slices):
+        # Of the first file where none are asked for, and of all that follow the same.
+        slices, made_by = tuple(slices or (header.slices[0], header.slices[-1])), header.made_by
+        if not set(slices) <= set(header.slices):
             raise InputError(
-                f"{opened.path}: has slices {list(header.slices)} and {list(wanted)} were asked for"
+                f"{opened.path}: has slices {list(header.slices)} and {list(slices)} were asked for"
             )
-        slices, made_by = wanted, header.made_by
         sensors = sensor_of(header.detector, header.field)
         if region not in sensors:
             raise InputError(
@@ -247,9 +262,10 @@ def _from_events(
                 f"the other region"
             )
         file_sensor = sensors[region]
-        if given is not None and not same_sensor(given, file_sensor):
+        if reading.sensor is not None and not same_sensor(reading.sensor, file_sensor):
             raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, not {sensor_words(given)}; "
+                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, not "
+                f"{sensor_words(reading.sensor)}; "
                 "leave out --type"
             )
         if sensor and sensor != file_sensor:
@@ -265,7 +281,7 @@ def _from_events(
         clusters, target = clusters[chosen], target[chosen]
         if len(clusters) == 0:
             continue
-        flat = flatten(clusters, wanted)
+        flat = flatten(clusters, slices)
         image, origin = windows(flat)
         target[:, :2] -= window_center(origin, flat.module, header.detector)
         images.append(image)

@@ -99,7 +99,7 @@ class Chain:
                 f"{header!r:.80}"
             )
         torch.set_num_threads(options.threads)
-        estimator = choose_estimator(header, options.estimates, **options.weights())
+        estimator = choose_estimator(header, options.estimates, options.weights(), options.link_bits)
         warnings = _warnings(header, options, estimator)
         for line in warnings:
             report(line)

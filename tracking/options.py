@@ -6,10 +6,11 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
+from smartpix.estimate.options import SHIPPED, EstimateWeights
 from smartpix.schema import (
     ESTIMATES,
     InputError,
@@ -69,11 +70,11 @@ class RunOptions:
     """
 
     estimates: str = one_of("auto", ESTIMATES)
-    mdn_barrel: str = "mdn-barrel"
-    mdn_endcap: str = "mdn-endcap"
-    shape: str = "auto"
-    fixed_barrel: str = "fixed-barrel"
-    fixed_endcap: str = "fixed-endcap"
+    mdn_barrel: str = SHIPPED.mdn_barrel
+    mdn_endcap: str = SHIPPED.mdn_endcap
+    shape: str = SHIPPED.shape
+    fixed_barrel: str = SHIPPED.fixed_barrel
+    fixed_endcap: str = SHIPPED.fixed_endcap
     link_bits: int = 0
     graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"
@@ -97,10 +98,9 @@ class RunOptions:
             check("options", "write", name, name in EXTRA, f"of {files}")
         check_ranges("options", self)
 
-    def weights(self) -> dict[str, Any]:
-        """Arguments of :func:`smartpix.estimate.choose.choose_estimator` besides the file and the kind."""
-        names = ("mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap", "link_bits")
-        return {name: getattr(self, name) for name in names}
+    def weights(self) -> EstimateWeights:
+        """The weights of the estimates."""
+        return EstimateWeights(**{name: getattr(self, name) for name in asdict(SHIPPED)})
 
 
 def from_mapping(base: Any, values: Mapping[str, Any], where: str) -> Any:

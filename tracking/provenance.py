@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from smartpix.estimate.options import SHIPPED
 from smartpix.files import sha256_of
 from smartpix.networks.weights import weights_path
 from smartpix.provenance import provenance
@@ -14,7 +15,7 @@ from tracking.options import RunOptions
 
 __all__ = ["WEIGHTS", "chain_provenance", "sums_of_weights"]
 
-WEIGHTS = ("gnn", "mdn_barrel", "mdn_endcap", "shape", "fixed_barrel", "fixed_endcap")
+WEIGHTS = ("gnn", *asdict(SHIPPED))
 """The options that name weights."""
 
 

@@ -28,6 +28,7 @@ from smartpix.io.events import Header, open_events
 from smartpix.io.parquet import is_cluster_file
 from smartpix.io.write import write_events
 from smartpix.plugins import load_plugin, plugins
+from smartpix.provenance import origin
 from smartpix.schema import InputError, nearest, quoted
 
 __all__ = [
@@ -182,7 +183,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
             yield event
 
     container = options.container or "ttree"
-    write_events(output, Header(source.detector, field, SLICES, made_by), events(), container)
+    header = Header(source.detector, field, SLICES, made_by, _origin(found, table))
+    write_events(output, header, events(), container)
     return {
         "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth,
         "n_modules": len(source.detector), "field_T": field, "container": container,
@@ -193,7 +195,20 @@ def _read_by(found: Found) -> list[Path]:
     """The files behind what was found."""
     if found.format is None or found.path.is_file():
         return [found.path]
-    return [path for pattern in found.format.inputs for path in found.path.glob(pattern)]
+    paths = (path for pattern in found.format.inputs for path in sorted(found.path.glob(pattern)))
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
+
+
+def _origin(found: Found, table: list[Path]) -> dict[str, Any]:
+    """Versions, and the inputs by their names alone: a folder that moves gives the same bytes.
+
+    Of a folder with many events, the tables of those that are converted count.
+    """
+    paths = [
+        path for path in _read_by(found)
+        if not (found.prefixes and is_table(path)) or path.name.partition("-")[0] in found.prefixes
+    ]  # fmt: skip
+    return origin({path.name: path for path in [*paths, *table]})
 
 
 def hits_of_event(

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from smartpix.estimate.calibrate import apply_calibration, fit_calibration
     from smartpix.estimate.choose import choose_estimator
     from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
+    from smartpix.estimate.options import EstimateWeights
     from smartpix.estimate.quality import residual_widths
     from smartpix.estimate.shape import ShapeEstimator, TrainShapeOptions, shape_features, train_shape
 
 __all__ = [
     "Estimate",
+    "EstimateWeights",
     "Estimator",
     "MdnEstimator",
     "MdnNetwork",
@@ -48,6 +50,7 @@ __getattr__ = public_names(
     calibrate="apply_calibration fit_calibration",
     choose="choose_estimator",
     mdn="MdnEstimator MdnNetwork",
+    options="EstimateWeights",
     quality="residual_widths",
     shape="ShapeEstimator TrainShapeOptions shape_features train_shape",
 )

@@ -11,6 +11,7 @@ from typing import Any
 from smartpix.chip.fused import FusedFixedNetwork
 from smartpix.estimate.base import ALIKE, Estimator, same_sensor, sensor_of, sensor_words
 from smartpix.estimate.mdn import MdnEstimator
+from smartpix.estimate.options import SHIPPED, EstimateWeights
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.schema import ESTIMATES, InputError, nearest, quoted
@@ -33,11 +34,7 @@ OF_ADC = ("adc_bits", "adc_max")
 def choose_estimator(
     header: Header,
     kind: str = "auto",
-    mdn_barrel: str = "mdn-barrel",
-    mdn_endcap: str = "mdn-endcap",
-    shape: str = "auto",
-    fixed_barrel: str = "fixed-barrel",
-    fixed_endcap: str = "fixed-endcap",
+    weights: EstimateWeights = SHIPPED,
     link_bits: int = 0,
 ) -> MdnEstimator | ShapeEstimator:
     """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was
@@ -46,11 +43,8 @@ def choose_estimator(
     Args:
         header: of the file.
         kind: which.
-        mdn_barrel, mdn_endcap: shipped weights by name, or others by path.
-        shape: likewise; ``"auto"`` takes the shipped ones that fit the sensor.
-        fixed_barrel, fixed_endcap: of the quantised networks, which give what the chip would send, bit for
-            bit.
-        link_bits: of each of its 14 outputs on the link; 0: all they have.
+        weights: of all kinds; those of the chosen one are loaded.
+        link_bits: of each of the 14 outputs of a quantised network on the link; 0: all they have.
 
     Raises:
         InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
@@ -67,7 +61,7 @@ def choose_estimator(
     sensor = sensor_of(header.detector, header.field)
     candidates: list[MdnEstimator | ShapeEstimator] = []
     if kind == "quantised":
-        quantised = MdnEstimator.load(fixed_barrel, fixed_endcap, link_bits)
+        quantised = MdnEstimator.load(weights.fixed_barrel, weights.fixed_endcap, link_bits)
         for network in quantised.networks.values():
             if not network.on_chip:
                 raise InputError(
@@ -75,12 +69,12 @@ def choose_estimator(
                 )
         candidates.append(quantised)
     if kind in ("auto", "mdn"):
-        candidates.append(MdnEstimator.load(mdn_barrel, mdn_endcap))
+        candidates.append(MdnEstimator.load(weights.mdn_barrel, weights.mdn_endcap))
     if kind in ("auto", "shape"):
         names = (
             [p.stem for p in sorted(data_path("weights").glob("shape-*.json"))]
-            if shape == "auto"
-            else [shape]
+            if weights.shape == "auto"
+            else [weights.shape]
         )
         candidates += [ShapeEstimator.load(name) for name in names]
     known = []

@@ -26,6 +26,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, MOST_LAYERS, WIDEST
 from smartpix.networks.weights import check_output, save_weights
+from smartpix.provenance import by_path, origin
 from smartpix.schema import REGIONS, TARGETS, InputError, check, check_types
 
 __all__ = ["ARCHITECTURE", "FEATURES", "ShapeEstimator", "TrainShapeOptions", "shape_features", "train_shape"]
@@ -256,7 +257,7 @@ def train_shape(
         arrays |= {f"{region}.{name}": values for name, values in trained.items()}
     description = {
         "architecture": ARCHITECTURE, "sensor": sensor, "slices": [last], "options": asdict(options),
-        "data": dict(header.made_by), "metrics": metrics,
+        "data": dict(header.made_by), "metrics": metrics, "provenance": origin(by_path(files)),
     }  # fmt: skip
     save_weights(output, arrays, description)
     return metrics

@@ -13,7 +13,7 @@ from smartpix.chip.fixed_point import FixedNetwork, adc_codes
 from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.descriptions import load_fixed_weights
 from smartpix.io.parquet import list_tables, read_clusters
-from smartpix.samples import check_region, from_clusters, known_sensor
+from smartpix.samples import check_region, from_clusters, one_sensor
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.drift import Sensor
@@ -77,7 +77,7 @@ def bench_codes(
                     f"{table.images}: is of the sensor {sensor_words(table.sensor)}, and the network is for "
                     f"{sensor_words(sensor)}; give clusters of that sensor"
                 )
-        known_of_file = known_sensor(tables, sensor)
+        known_of_file = one_sensor(tables, sensor)
         clusters = read_clusters(file, slices, stop=n, thickness=known_of_file["thickness"], min_rows=n)
     lowest = float(min(e for e in network.edges if e > 0))
     samples = from_clusters(

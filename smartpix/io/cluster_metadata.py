@@ -9,7 +9,8 @@ from typing import Any
 
 from smartpix.io.checksums import ALGORITHM
 from smartpix.io.cluster_set import ClusterSet
-from smartpix.rules import check_json, fields, items, nullable, parse_checked, real, whole
+from smartpix.provenance import origin
+from smartpix.rules import check_json, fields, items, nullable, optional, parse_checked, real, whole
 from smartpix.schema import STRONGEST_FIELD, InputError
 
 __all__ = ["SENSOR_AND_FIELD", "checked_sensor", "metadata_text", "read_metadata"]
@@ -35,6 +36,7 @@ _CONTENT = fields(
         "shape": items(whole(1, MOST), 2, 2),
         "sensor": nullable(_SENSOR),
         "made_by": fields({}, more=True),
+        "provenance": optional(fields({}, more=True)),
     },
     more=True,
 )
@@ -55,22 +57,23 @@ def metadata_text(first: ClusterSet, sensor: Mapping[str, float] | None, made_by
         "shape": list(first.charge.shape[2:]),
         "sensor": None if sensor is None else dict(sensor),
         "made_by": dict(made_by),
+        "provenance": origin(),
         "checksums": ALGORITHM,
     }
     return json.dumps(content)
 
 
-def read_metadata(path: Path, content: bytes | None) -> dict[str, Any]:
-    """Checked content of our metadata: slices, shape, sensor, made_by and, where there are some, checksums;
+def read_metadata(path: Path, raw: bytes | None) -> dict[str, Any]:
+    """Checked content of our metadata: slices, shape, sensor, made_by and, where there are some, provenance and checksums;
     empty for files of others.
 
     Raises:
         InputError: they are damaged or of another version.
     """
-    if content is None:
+    if raw is None:
         return {}
     where, fix = f"{path}: metadata", "write the file again"
-    meta = parse_checked(content, fields({}, more=True), where, fix)
+    meta = parse_checked(raw, fields({}, more=True), where, fix)
     if (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):
         raise InputError(
             f"{path}: its 'smartpix' metadata are not '{FORMAT}' of version {VERSION}; write the file again "
@@ -78,13 +81,13 @@ def read_metadata(path: Path, content: bytes | None) -> dict[str, Any]:
         )
     check_json(meta, _CONTENT, where, fix)
     sensor = meta["sensor"]
-    known = {
+    content = {
         "slices": tuple(meta["slices"]),
         "shape": tuple(meta["shape"]),
         "sensor": None if sensor is None else _numbers(sensor),
         "made_by": meta["made_by"],
     }
-    return known | ({"checksums": meta["checksums"]} if "checksums" in meta else {})
+    return content | {key: meta[key] for key in ("provenance", "checksums") if key in meta}
 
 
 def checked_sensor(path: Path, sensor: Mapping[str, float]) -> dict[str, float]:

@@ -42,6 +42,7 @@ class Table:
         slices: their numbers; shape: rows and columns of the array.
         sensor: as in :data:`smartpix.io.cluster_metadata.SENSOR_AND_FIELD`; made_by: how it was made. None if
             the file does not say.
+        origin: versions that wrote it (:func:`smartpix.provenance.origin`); None if the file does not say.
         checksums: of the columns, one for each row group; None where the file has none.
     """
 
@@ -53,6 +54,7 @@ class Table:
     shape: tuple[int, int]
     sensor: dict[str, float] | None
     made_by: dict[str, Any] | None
+    origin: dict[str, Any] | None
     checksums: dict[str, tuple[int, ...]] | None = None
 
 
@@ -176,8 +178,9 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
         labels = path
     pixels, slices = _layout(path, n_images, others, meta, shape)
     return Table(
-        path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"), sums
-    )
+        path, labels, n_clusters, others, slices, pixels, meta.get("sensor"), meta.get("made_by"),
+        meta.get("provenance"), sums,
+    )  # fmt: skip
 
 
 def _columns(path: Path, columns: Any) -> tuple[int, tuple[str, ...]]:

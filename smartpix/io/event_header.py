@@ -17,7 +17,7 @@ from smartpix.io import checksums
 from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
 from smartpix.io.root_files import read_entries, reading
 from smartpix.notebook import one_line_and_table
-from smartpix.rules import check_json, entries, fields, items, parse_checked, real, text, whole
+from smartpix.rules import check_json, entries, fields, items, optional, parse_checked, real, text, whole
 from smartpix.schema import STRONGEST_FIELD, Container, InputError
 
 __all__ = ["FORMAT_VERSION", "TREE", "EventFile", "Header", "check_header"]
@@ -32,6 +32,7 @@ _METADATA = fields(
         "field": real(-STRONGEST_FIELD, STRONGEST_FIELD),
         "slices": items(whole(0, LAST_SLICE), 1, different=True),
         "made_by": fields({}, more=True),
+        "provenance": optional(fields({}, more=True)),
     },
     more=True,
 )
@@ -53,12 +54,15 @@ class Header:
         field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
+        origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`); empty: of a file that
+            does not say, or of one to be written, which gets the versions of today.
     """
 
     detector: Detector
     field: float
     slices: tuple[int, ...]
     made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    origin: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
@@ -127,7 +131,7 @@ def check_header(path: Path, file: Any) -> EventFile:
         _check_numbers(path, tree)
     return EventFile(
         path=path,
-        header=Header(detector, float(meta["field"]), slices, meta["made_by"]),
+        header=Header(detector, float(meta["field"]), slices, meta["made_by"], meta.get("provenance", {})),
         n_events=n_events,
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),

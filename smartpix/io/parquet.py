@@ -129,7 +129,7 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
     Returns:
         ``n_files``, ``n_clusters``, ``slices``, ``n_rows`` and ``n_columns`` of the array, ``sensor`` (as in
         :data:`~smartpix.io.cluster_metadata.SENSOR_AND_FIELD`, None if a file does not say), ``labels`` that
-        all files have, ``made_by`` (None if a file does not say or they differ), ``checksums`` (``none`` if a
+        all files have, ``made_by`` and ``provenance`` (None if a file does not say or they differ), ``checksums`` (``none`` if a
         file has none).
 
     Raises:
@@ -146,6 +146,7 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
         "sensor": first.sensor if all(source.sensor == first.sensor for source in sources) else None,
         "labels": [name for name in LABELS if all(name in source.others for source in sources)],
         "made_by": first.made_by if all(source.made_by == first.made_by for source in sources) else None,
+        "provenance": first.origin if all(source.origin == first.origin for source in sources) else None,
         "checksums": ALGORITHM if all(source.checksums is not None for source in sources) else "none",
     }
 

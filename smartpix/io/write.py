@@ -23,6 +23,7 @@ from smartpix.files import replace_when_done
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, typed_branches
 from smartpix.io.event_header import FORMAT_VERSION, TREE, Header
+from smartpix.provenance import origin
 from smartpix.schema import Container, InputError, quoted
 
 __all__ = ["table_writer", "write_events"]
@@ -107,6 +108,7 @@ def write_events(
         "field": header.field,
         "slices": list(header.slices),
         "made_by": dict(header.made_by),
+        "provenance": dict(header.origin) or origin(),
         "checksums": checksums.ALGORITHM,
     }
     types = branch_types(header.slices, truth=True)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.files import check_writable, replace_when_done
+from smartpix.provenance import origin
 from smartpix.schema import InputError, quoted
 from smartpix.shipped import data_path
 from smartpix.text import read_json
@@ -62,7 +63,8 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
     """Write weights and, with the same name but for the ending, their JSON, each whole or not at all.
 
     The JSON has the description, the sha256 of the weights, by which the two are known to belong together,
-    the git commit, and a checksum of itself.
+    the git commit, the versions that made them (:func:`smartpix.provenance.origin`, unless it is in the
+    description, with inputs), and a checksum of itself.
 
     Raises:
         InputError: as :func:`check_output`, or the disk is full.
@@ -75,7 +77,7 @@ def save_weights(path: str | Path, arrays: Arrays, description: Mapping[str, Any
     content = save({k: np.array(v, order="C") for k, v in arrays.items()})
     with replace_when_done(path) as beside:
         beside.write_bytes(content)
-    save_description(path, {**description, "commit": _commit()})
+    save_description(path, {"provenance": origin(), **description, "commit": _commit()})
 
 
 def save_description(path: str | Path, description: Mapping[str, Any]) -> None:

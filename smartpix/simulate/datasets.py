@@ -22,7 +22,7 @@ from smartpix.simulate.dataset_options import (
     DatasetOptions,
     bend,
 )
-from smartpix.simulate.response import induced_charge
+from smartpix.simulate.response import Passages, SignalPrecision, induced_charge
 
 __all__ = [
     "DATASETS",
@@ -40,6 +40,8 @@ Lengths = TypeVar("Lengths", float, Floats)
 
 
 BATCH = 2000
+SMALLEST = 0.05
+"""e. Charges are rounded to 0.1 e, so that smaller ones are zero."""
 MOST_CLUSTERS = 1_000_000_000
 
 
@@ -153,10 +155,10 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
             p = np.abs(pt) / np.hypot(direction[:, 0], direction[:, 1])
         else:
             p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
+        beta, half_size = p / np.hypot(p, PION_MASS), np.tile(half, (count, 1))
         crossing, row, column, signal, pairs = induced_charge(
-            crossed, direction, p / np.hypot(p, PION_MASS), np.tile(half, (count, 1)), sensor, magnetic,
-            options.slices, int(rng.integers(2**31)), INDUCTIONS[options.induction], ends_at_array=False,
-            smallest=0.05,
+            Passages(crossed, direction, beta, half_size, ends_at_array=False), sensor, magnetic,
+            options.slices, int(rng.integers(2**31)), SignalPrecision(INDUCTIONS[options.induction], SMALLEST),
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
         charge[crossing, :, row, column] = np.round(signal, 1)

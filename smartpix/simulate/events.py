@@ -21,7 +21,7 @@ from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import Particles, collisions, gun, jets, together
 from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
 from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
-from smartpix.simulate.response import induced_charge
+from smartpix.simulate.response import Passages, induced_charge
 from smartpix.simulate.transport import Crossings, check_generic, transport
 
 Floats = npt.NDArray[np.float64]
@@ -194,10 +194,10 @@ def _sensor_response(
         if len(hits) == 0:
             continue
         half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
+        passages = Passages(local[hits, :2], direction[hits], crossings.beta[hits], half)
         crossing, row, column, charge, _ = induced_charge(
-            local[hits, :2], direction[hits], crossings.beta[hits], half, sensor, b, slices,
-            int(rng.integers(2**31)),
-        )  # fmt: skip
+            passages, sensor, b, slices, int(rng.integers(2**31))
+        )
         parts.append((hits[crossing], row, column, charge))
     if not parts:
         empty = np.zeros(0, dtype=np.int32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +31,7 @@ from smartpix.simulate.deposit import (
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import CELLS_X, CELLS_Y, FULL, SLICE_NS, Induction, response_table
 
-__all__ = ["induced_charge"]
+__all__ = ["Passages", "SignalPrecision", "induced_charge"]
 
 STEP = 2.0
 """Path length in um over which soft collisions are added up."""
@@ -49,18 +50,50 @@ LONGEST = 20.0
 Floats = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Passages:
+    """Particles that pass through pixel arrays.
+
+    Attributes:
+        position: (N, 2) crossing of the midplane in the sensor frame, mm from the centre of the pixel array.
+        direction: (N, 3) direction of flight in the sensor frame, any length, z component not 0 and of either
+            sign.
+        beta: (N,) v / c.
+        half_size: (N, 2) half lengths of the pixel array along x and y, mm.
+        ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through
+            the side; otherwise it goes on and only the pixels end (the public data sets).
+    """
+
+    position: Floats
+    direction: Floats
+    beta: Floats
+    half_size: Floats
+    ends_at_array: bool = True
+
+
+@dataclass(frozen=True)
+class SignalPrecision:
+    """How finely the signals are followed.
+
+    Attributes:
+        induction: neighbours and periods.
+        smallest: pixels whose signal never exceeds this many electrons are not kept.
+    """
+
+    induction: Induction = FULL
+    smallest: float = 5.0
+
+
+FINE = SignalPrecision()
+
+
 def induced_charge(
-    position: Floats,
-    direction: Floats,
-    beta: Floats,
-    half_size: Floats,
+    passages: Passages,
     sensor: Sensor,
     magnetic: tuple[float, float, float],
     slices: Sequence[int],
     seed: int,
-    induction: Induction = FULL,
-    ends_at_array: bool = True,
-    smallest: float = 5.0,
+    precision: SignalPrecision = FINE,
 ) -> tuple[
     npt.NDArray[np.int32],
     npt.NDArray[np.int32],
@@ -71,18 +104,10 @@ def induced_charge(
     """Noise-free induced charge of N crossings.
 
     Args:
-        position: (N, 2) crossing of the midplane in the sensor frame, mm from the centre of the pixel array.
-        direction: (N, 3) direction of flight in the sensor frame, any length, z component not 0 and of either
-            sign.
-        beta: (N,) v / c.
-        half_size: (N, 2) half lengths of the pixel array along x and y, mm.
         magnetic: field in the sensor frame, T.
         slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
         seed: of the straggling and the diffusion.
-        induction: how far it is followed.
-        ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through
-            the side; otherwise it goes on and only the pixels end (the public data sets).
-        smallest: pixels whose signal never exceeds this many electrons are not kept.
+        precision: how finely signals are followed.
 
     Returns:
         crossing, row, column: (K,) int32 each; charge: (K, S) float32 in electrons; pairs: (N,) electron-hole
@@ -91,19 +116,18 @@ def induced_charge(
     # Once the slowest carrier has arrived nothing changes: later slices are copies of the first quiet one.
     times = np.array([(s + 1) * SLICE_NS for s in slices])
     quiet = int(np.searchsorted(times, drift_tables(sensor, magnetic).longest()))
-    table = response_table(sensor, magnetic, tuple(slices[: quiet + 1]), induction)
+    table = response_table(sensor, magnetic, tuple(slices[: quiet + 1]), precision.induction)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
     shape = table.values.shape
-    beta_gamma = np.clip(
-        beta / np.sqrt(np.maximum(1 - np.asarray(beta) ** 2, 1e-12)), BETA_GAMMA[0], BETA_GAMMA[-1]
-    )
+    beta, half_size = np.asarray(passages.beta), passages.half_size
+    beta_gamma = np.clip(beta / np.sqrt(np.maximum(1 - beta**2, 1e-12)), BETA_GAMMA[0], BETA_GAMMA[-1])
     crossing, row, column, charge, pairs = _induce(
-        np.ascontiguousarray(position, dtype=np.float64),
-        np.ascontiguousarray(direction, dtype=np.float64),
+        np.ascontiguousarray(passages.position, dtype=np.float64),
+        np.ascontiguousarray(passages.direction, dtype=np.float64),
         beta_gamma,
         np.ascontiguousarray(half_size, dtype=np.float64),
         np.rint(2 * half_size / pitch).astype(np.int32),
-        ends_at_array,
+        passages.ends_at_array,
         sensor.thickness,
         pitch,
         table.values.reshape(*shape[:4], shape[4] * shape[5]),
@@ -113,7 +137,7 @@ def induced_charge(
         *collision_tables(),
         _range_table(),
         _normal_table(),
-        smallest,
+        precision.smallest,
         seed,
     )
     copies = np.minimum(np.arange(len(slices)), shape[5] - 1)

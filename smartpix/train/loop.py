@@ -24,9 +24,10 @@ from smartpix.io.parquet import is_cluster_file
 from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import check_output, save_weights
-from smartpix.samples import Samples, load_samples
+from smartpix.provenance import by_path, origin
+from smartpix.samples import AS_THEY_ARE, Reading, Samples, load_samples
 from smartpix.schema import REGIONS, InputError, quoted
-from smartpix.simulate.readout import ReadoutOptions, check_adc
+from smartpix.simulate.readout import check_adc
 from smartpix.train.calibrate import calibrate_and_test
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import held_out_loss, one_epoch, stopped
@@ -72,10 +73,8 @@ def train_mdn(
     options: TrainMdnOptions,
     report: Report = log.info,
     *,
-    slices: Sequence[int] | None = None,
-    readout: ReadoutOptions | None = None,
+    reading: Reading = AS_THEY_ARE,
     start: str | Path | Start | None = None,
-    sensor: Mapping[str, float] | None = None,
     teacher: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train on files, calibrate on held-out clusters, and save the weights.
@@ -85,7 +84,7 @@ def train_mdn(
         region: ``"barrel"`` or ``"endcap"``.
         output: weights to write (.safetensors).
         report: called with a line per epoch.
-        slices, readout, sensor: as for :func:`smartpix.samples.load_samples`.
+        reading: slices, readout and sensor.
         start: weights of the same network to start from (another sensor, simpler events); of the same kind
             and sizes in floating point, for a quantised one.
         teacher: weights of a float network, with any slices, that sees the clusters of data sets without
@@ -101,7 +100,7 @@ def train_mdn(
         raise InputError(f"region {quoted(region)} is unknown; use {' or '.join(REGIONS)}")
     check_output(output)
     files = as_paths(files)
-    samples = load_samples(files, region, slices, readout, options.min_share, sensor=sensor)
+    samples = load_samples(files, region, reading, options.min_share)
     if isinstance(options.network, QuantizedOptions):
         if options.network.learn_edges and not all(is_cluster_file(f) for f in files):
             raise InputError(
@@ -170,7 +169,7 @@ def train_on(
         "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
         "start": None if begun is None else Path(begun.name).name,
         "teacher": None if lesson is None else lesson.teacher,
-        "threads": torch.get_num_threads(), **facts,
+        "threads": torch.get_num_threads(), "provenance": origin(by_path(samples.files)), **facts,
     }  # fmt: skip
     description, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
     metrics |= {

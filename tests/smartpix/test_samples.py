@@ -12,7 +12,7 @@ from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.events import Header
 from smartpix.io.parquet import write_clusters
 from smartpix.io.write import write_events
-from smartpix.samples import from_clusters, load_samples
+from smartpix.samples import Reading, from_clusters, load_samples
 from smartpix.schema import InputError
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions
@@ -48,7 +48,7 @@ def parquet(tmp_path_factory):
 def test_data_set_is_read_with_its_slices_and_read_out(parquet, asked, slices):
     folder, clusters = parquet
     readout = ReadoutOptions(noise=20.0, threshold=700.0, adc_bits=3)
-    found = load_samples([folder / "known.parquet"], "barrel", asked, readout)
+    found = load_samples([folder / "known.parquet"], "barrel", Reading(slices=asked, readout=readout))
     chosen = ClusterSet(np.ascontiguousarray(clusters.charge[:, list(slices)]), clusters.labels, slices)
     wanted = from_clusters(chosen, readout, SENSOR, {})
     np.testing.assert_array_equal(found.images, wanted.images)
@@ -81,7 +81,7 @@ def test_data_set_of_an_unknown_sensor_needs_one(parquet):
     with pytest.raises(InputError, match=r"unknown\.parquet: does not say what sensor .* --type"):
         load_samples([parquet[0] / "unknown.parquet"], "barrel")
     thick = SENSOR | {"pitch_x": 0.1}
-    found = load_samples([parquet[0] / "unknown.parquet"], "barrel", sensor=thick)
+    found = load_samples([parquet[0] / "unknown.parquet"], "barrel", Reading(sensor=thick))
     assert found.sensor == thick
     np.testing.assert_array_equal(found.images, load_samples([parquet[0] / "known.parquet"], "barrel").images)
 
@@ -91,14 +91,14 @@ def test_data_sets_of_which_one_does_not_say_its_sensor_need_it(parquet, names):
     files = [parquet[0] / f"{name}.parquet" for name in names]
     with pytest.raises(InputError, match="does not say what sensor"):
         load_samples(files, "barrel")
-    assert load_samples(files, "barrel", sensor=SENSOR).sensor == SENSOR
+    assert load_samples(files, "barrel", Reading(sensor=SENSOR)).sensor == SENSOR
 
 
 def test_crossings_that_are_missing_are_worked_out_with_the_thickness_of_the_given_sensor(parquet, tmp_path):
     clusters = parquet[1]
     labels = {k: v for k, v in clusters.labels.items() if k not in ("x-midplane", "y-midplane")}
     save_table(tmp_path / "bare.parquet", ClusterSet(clusters.charge, labels, clusters.slices))
-    found = load_samples([tmp_path / "bare.parquet"], "barrel", sensor=SENSOR)
+    found = load_samples([tmp_path / "bare.parquet"], "barrel", Reading(sensor=SENSOR))
     np.testing.assert_allclose(
         found.targets, load_samples([parquet[0] / "known.parquet"], "barrel").targets, atol=1e-9
     )
@@ -123,8 +123,8 @@ def test_slices_that_a_data_set_lacks_are_refused(parquet):
     with pytest.raises(InputError, match="19"):
         load_samples([parquet[0] / "two.parquet"], "barrel")
     with pytest.raises(InputError, match="20"):
-        load_samples([parquet[0] / "known.parquet"], "barrel", (0, 20))
-    assert load_samples([parquet[0] / "two.parquet"], "barrel", (0, 7)).slices == (0, 7)
+        load_samples([parquet[0] / "known.parquet"], "barrel", Reading((0, 20)))
+    assert load_samples([parquet[0] / "two.parquet"], "barrel", Reading((0, 7))).slices == (0, 7)
 
 
 def test_samples_say_how_many_clusters_each_file_has(parquet, tmp_path):
@@ -145,13 +145,13 @@ def test_sensor_given_that_is_not_the_files_is_refused(parquet, tmp_path):
     message = rf"known\.parquet: {words}"
     for names in (("known",), ("unknown", "known"), ("known", "unknown")):
         with pytest.raises(InputError, match=message):
-            load_samples([folder / f"{name}.parquet" for name in names], "barrel", sensor=other)
+            load_samples([folder / f"{name}.parquet" for name in names], "barrel", Reading(sensor=other))
     with pytest.raises(InputError, match="leave out --type"):
-        load_samples([folder / "known.parquet"], "barrel", sensor=SENSOR | {"field": 2.0})
+        load_samples([folder / "known.parquet"], "barrel", Reading(sensor=SENSOR | {"field": 2.0}))
     path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)])
     with pytest.raises(InputError, match=rf"f\.root: {words}"):
-        load_samples([path], "barrel", sensor=other)
-    assert load_samples([path], "barrel", sensor=SENSOR).sensor == SENSOR
+        load_samples([path], "barrel", Reading(sensor=other))
+    assert load_samples([path], "barrel", Reading(sensor=SENSOR)).sensor == SENSOR
 
 
 @pytest.mark.parametrize(("dataset", "region"), [("2s", "barrel"), ("3s", "barrel"), ("4s", "endcap")])
@@ -247,11 +247,11 @@ def test_of_several_clusters_of_one_crossing_the_largest_counts(tmp_path):
 def test_slices_of_event_files(tmp_path):
     path = handmade_file(tmp_path / "f.root", [(9, 9)], [(0, 0)], slices=(2, 5, 9))
     assert load_samples([path], "barrel").slices == (2, 9)
-    found = load_samples([path], "barrel", (5,))
+    found = load_samples([path], "barrel", Reading((5,)))
     assert found.slices == (5,)
     assert found.images[0, 0, 6, 10] == 1800
     with pytest.raises(InputError, match=r"has slices \[2, 5, 9\] and \[0, 19\] were asked for"):
-        load_samples([path], "barrel", (0, 19))
+        load_samples([path], "barrel", Reading((0, 19)))
 
 
 def test_samples_of_several_files_follow_one_another(tmp_path):
@@ -284,7 +284,7 @@ def test_only_the_modules_of_the_region_count(tmp_path, module_rows):
 def test_event_files_are_read_out_already(tmp_path):
     path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)])
     with pytest.raises(InputError, match=r"f\.root: event files are read out already"):
-        load_samples([path], "barrel", readout=ReadoutOptions())
+        load_samples([path], "barrel", Reading(readout=ReadoutOptions()))
 
 
 def test_event_files_and_data_sets_cannot_be_mixed(tmp_path, parquet):

@@ -16,7 +16,7 @@ from smartpix.estimate.calibrate import cluster_shapes
 from smartpix.estimate.mdn import MdnNetwork
 from smartpix.estimate.quality import degrees, quality, residual_widths, weighted_half_width
 from smartpix.io.parquet import list_tables, read_clusters
-from smartpix.samples import Samples, check_region, from_clusters, known_sensor
+from smartpix.samples import Samples, check_region, from_clusters, one_sensor
 from smartpix.schema import InputError, check, nearest, quoted
 from smartpix.simulate.datasets import REGION, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
@@ -144,14 +144,14 @@ def bench_mdn(
     else:
         tables = list_tables(file)
         check_region(tables, REGION[TEST_CLUSTERS.dataset])
-        known = known_sensor(tables, sensor)
-        if not same_sensor(known, trained):
+        file_sensor = one_sensor(tables, sensor)
+        if not same_sensor(file_sensor, trained):
             raise InputError(
-                f"{file}: is of the sensor {sensor_words(known)}, and the networks of this benchmark are for "
+                f"{file}: is of the sensor {sensor_words(file_sensor)}, and the networks of this benchmark are for "
                 f"{sensor_words(trained)}"
             )
         used = sorted({s for network in networks.values() for s in network.description["slices"]})
-        clusters = read_clusters(file, used, stop=n_clusters, thickness=known["thickness"])
+        clusters = read_clusters(file, used, stop=n_clusters, thickness=file_sensor["thickness"])
     results = {}
     for name in variants:
         variant, network = VARIANTS[name], networks[name]

@@ -80,6 +80,7 @@ def _compress(options: argparse.Namespace) -> None:
     values = asked(options)
     _check_used(values, options)
     check_kept(options.output, options.start, options.teacher)
+    from smartpix.samples import Reading
     from smartpix.train.loop import train_mdn
     from smartpix.train.start import start_from
 
@@ -96,9 +97,9 @@ def _compress(options: argparse.Namespace) -> None:
         values.setdefault("free", 0.0)
     training: TrainMdnOptions = from_mapping(replace(TRAINING, network=network), values, "--set")
     result = train_mdn(
-        options.files, options.region, options.output, training, log, slices=options.slices,
-        readout=_readout(options, network, noise), start=start, sensor=sensor_flag(options.type),
-        teacher=options.teacher,
+        options.files, options.region, options.output, training, log,
+        reading=Reading(options.slices, _readout(options, network, noise), sensor_flag(options.type)),
+        start=start, teacher=options.teacher,
     )  # fmt: skip
     _warn(training.compress, result)
     # What a reader of lines wants; the history by epoch is for programs.

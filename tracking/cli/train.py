@@ -119,13 +119,13 @@ def _train_mdn(options: argparse.Namespace) -> None:
     if readout is not None:
         readout = from_mapping(UNREAD, readout, "--set")
     check_kept(options.output, options.start)
+    from smartpix.samples import Reading
     from smartpix.train.loop import train_mdn
 
     set_threads(options.threads)
     result = train_mdn(
         options.files, options.region, options.output, training, log,
-        slices=options.slices, readout=readout, start=options.start,
-        sensor=sensor_flag(options.type),
+        reading=Reading(options.slices, readout, sensor_flag(options.type)), start=options.start,
     )  # fmt: skip
     print_result(options, result)
 

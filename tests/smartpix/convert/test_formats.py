@@ -17,6 +17,7 @@ import pytest
 import uproot
 
 from smartpix.convert.formats import ConvertOptions, detect, format_names
+from smartpix.files import sha256_of
 from smartpix.geometry import read_detector, write_detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.parquet import describe_clusters, read_clusters, write_clusters
@@ -72,6 +73,16 @@ def test_formatsors_csv_may_lie_elsewhere(trackml, tmp_path):
     assert ak.to_list(next(iterate(tmp_path / "e.root"))[1]) == ak.to_list(
         next(iterate(tmp_path / "with.root"))[1]
     )
+
+
+def test_an_output_has_the_checksums_of_what_it_was_made_of(trackml, tmp_path):
+    prefix = sorted(path.name.partition("-")[0] for path in trackml.glob("event*-hits.csv"))[0]
+    convert_folder(trackml / prefix, tmp_path / "e.root")
+    record = open_events(tmp_path / "e.root").header.origin
+    # Tables of other events do not count.
+    paths = [trackml / "detectors.csv", *trackml.glob(f"{prefix}-*.csv")]
+    assert record["inputs"] == {path.name: sha256_of(path) for path in paths}
+    assert len(paths) > 3
 
 
 def test_an_event_file_is_found_and_its_container_turned(ours, tmp_path):

@@ -12,6 +12,7 @@ from smartpix.estimate import choose
 from smartpix.estimate.base import estimate
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
+from smartpix.estimate.options import EstimateWeights
 from smartpix.export.clusters import load_fixed
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
@@ -31,7 +32,7 @@ def changed(detector, **columns):
 
 @pytest.fixture
 def pair(mdn_weights, endcap_weights):
-    return {"mdn_barrel": str(mdn_weights["columns"]), "mdn_endcap": str(endcap_weights["conv"])}
+    return EstimateWeights(str(mdn_weights["columns"]), str(endcap_weights["conv"]))
 
 
 @pytest.mark.parametrize("kind", ["auto", "mdn"])
@@ -39,7 +40,7 @@ def test_network_serves_the_sensor_it_was_trained_for(pair, kind):
     for chosen in (slice(None), slice(0, 5)):
         for field in (3.8, -3.8):
             estimator = choose_estimator(
-                Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, **pair
+                Header(part_of(embedded_detector(), chosen), field, (0, 5, 19)), kind, pair
             )
             assert isinstance(estimator, MdnEstimator)
             assert tuple(estimator.slices) == (0, 19)
@@ -54,7 +55,7 @@ def test_network_is_not_given_to_another_sensor_field_or_readout(pair, column, f
     with pytest.raises(
         InputError, match=r"no mdn trained for the sensor, .*columns\.safetensors with .*`smartpix train"
     ) as error:
-        choose_estimator(header, "mdn", **pair)
+        choose_estimator(header, "mdn", pair)
     assert "{" not in str(error.value)
     assert "for 50 x 12.5 x 100 µm in 3.8 T, slices 0 and 19. Train" in str(error.value)
 
@@ -78,15 +79,15 @@ def test_sensors_and_slices_are_told_in_words():
 def test_weights_of_the_other_region_are_refused_and_named(kind):
     header = Header(embedded_detector(), 3.8, (0, 19))
     name = {"mdn": "mdn", "quantised": "fixed"}[kind]
-    swapped = {f"{name}_barrel": f"{name}-endcap", f"{name}_endcap": f"{name}-barrel"}
+    swapped = EstimateWeights(**{f"{name}_barrel": f"{name}-endcap", f"{name}_endcap": f"{name}-barrel"})
     with pytest.raises(
         InputError, match=f"{name}-endcap: was trained on clusters of the endcap and is given for the barrel"
     ):
-        choose_estimator(header, kind, **swapped)
+        choose_estimator(header, kind, swapped)
     with pytest.raises(
         InputError, match=f"{name}-barrel: was trained on clusters of the barrel and is given for the endcap"
     ):
-        choose_estimator(header, kind, **{f"{name}_endcap": f"{name}-barrel"})
+        choose_estimator(header, kind, EstimateWeights(**{f"{name}_endcap": f"{name}-barrel"}))
 
 
 def readout(**changes):
@@ -193,7 +194,7 @@ def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold
     arrays, description = load_weights("mdn-barrel", "mdn-columns")
     data = {"command": "smartpix simulate clusters", "options": {"sensor": {"bias": 100.0}}, "readout": None}
     save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": data})
-    estimator = choose_estimator(readout(bias=120.0), "mdn", str(tmp_path / "w.safetensors"))
+    estimator = choose_estimator(readout(bias=120.0), "mdn", EstimateWeights(str(tmp_path / "w.safetensors")))
     told = "noise 0 e, threshold 0 e, ADC of 0 bits (0: analogue), bias 100 V"
     found = "noise 50 e, threshold 300 e, ADC of 4 bits (0: analogue), bias 120 V"
     lines = training_differs(readout(bias=120.0), estimator)
@@ -236,15 +237,14 @@ def test_quantised_estimates_are_what_the_chip_sends():
 def test_link_bits_need_a_chip(pair):
     header = Header(embedded_detector(), 3.8, (0, 19))
     with pytest.raises(InputError, match="which no chip sends; use quantised"):
-        choose_estimator(header, "mdn", **pair, link_bits=8)
+        choose_estimator(header, "mdn", pair, link_bits=8)
     with pytest.raises(InputError, match="link_bits must be 0, or 2 to 16 and is 40"):
         choose_estimator(header, "quantised", link_bits=40)
+    floats = EstimateWeights(fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
     with pytest.raises(InputError, match="mdn-barrel is of floating point"):
-        choose_estimator(header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap")
+        choose_estimator(header, "quantised", floats)
     with pytest.raises(InputError, match="floating-point estimates are not sent"):
-        choose_estimator(
-            header, "quantised", fixed_barrel="mdn-barrel", fixed_endcap="mdn-endcap", link_bits=8
-        )
+        choose_estimator(header, "quantised", floats, link_bits=8)
 
 
 def test_charges_of_another_adc_are_refused():
@@ -276,7 +276,7 @@ def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_pat
     arrays, description = load_weights("shape-50x12.5x100", "shape-mlp-v1")
     save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}})
     header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
-    estimator = choose_estimator(header, "shape", shape=str(tmp_path / "w.safetensors"))
+    estimator = choose_estimator(header, "shape", EstimateWeights(shape=str(tmp_path / "w.safetensors")))
     assert trained_on_others(header, estimator) == others
     simulated = {**estimator.descriptions["endcap"], "data": {"command": SIMULATED}}
     mixed = dataclasses.replace(estimator, descriptions={**estimator.descriptions, "endcap": simulated})

@@ -15,6 +15,7 @@ from safetensors.numpy import load
 
 from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
+from smartpix.estimate.options import EstimateWeights
 from smartpix.estimate.shape import ShapeEstimator, _forward
 from smartpix.export.clusters import load_fixed
 from smartpix.io.events import Header
@@ -80,11 +81,11 @@ def test_arrays_of_other_shapes_under_the_right_name_are_refused(tmp_path, mdn_w
 def test_description_that_lacks_a_field_is_an_input_error(tmp_path, mdn_weights, endcap_weights, field):
     arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
     save_weights(tmp_path / "w.safetensors", arrays, {k: v for k, v in description.items() if k != field})
-    pair = str(tmp_path / "w.safetensors"), str(endcap_weights["columns"])
+    pair = EstimateWeights(str(tmp_path / "w.safetensors"), str(endcap_weights["columns"]))
     with pytest.raises(
         InputError, match=rf"w\.json: '{field}.*' must be .* and is missing; copy both files again"
     ):
-        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", *pair)
+        choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), "mdn", pair)
 
 
 @pytest.mark.parametrize("field", [20.5, -50.0])

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from smartpix.io import cluster_write, parquet
 from smartpix.io.cluster_set import LABELS, ClusterSet
 from smartpix.io.parquet import describe_clusters, is_cluster_file, read_clusters, write_clusters
+from smartpix.provenance import origin
 from smartpix.schema import InputError
 from smartpix.simulate import datasets
 from smartpix.simulate.datasets import DatasetOptions, iterate_dataset, simulate_dataset
@@ -79,7 +80,7 @@ def test_round_trip_keeps_everything(tmp_path_factory, sizes, slices, shape, row
     assert told == {
         "n_files": 1, "n_clusters": sum(sizes), "slices": list(slices), "n_rows": shape[0],
         "n_columns": shape[1],
-        "sensor": SENSOR, "labels": list(LABELS), "made_by": {"seed": 7}, "checksums": "crc32",
+        "sensor": SENSOR, "labels": list(LABELS), "made_by": {"seed": 7}, "provenance": origin(), "checksums": "crc32",
     }  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def test_the_file_is_laid_out_as_the_public_ones(tmp_path):
         np.testing.assert_array_equal(table[name].to_numpy(), values, err_msg=name)
     assert json.loads(table.schema.metadata[b"smartpix"]) == {
         "format": "smartpix clusters", "version": 1, "slices": [0, 3, 19], "shape": [3, 4], "sensor": SENSOR,
-        "made_by": {"command": "test"}, "checksums": "crc32",
+        "made_by": {"command": "test"}, "provenance": origin(), "checksums": "crc32",
     }  # fmt: skip
     # Keys of the format, whatever the modules are called.
     assert set(table.schema.metadata) == {b"smartpix", b"smartpix.checksums"}

@@ -19,7 +19,7 @@ from smartpix.io.parquet import write_clusters
 from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_weights, save_weights
-from smartpix.samples import Samples, from_clusters
+from smartpix.samples import Reading, Samples, from_clusters
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
@@ -652,7 +652,12 @@ def test_training_on_a_data_set_is_training_on_its_clusters(tmp_path, clusters_2
     readout = ReadoutOptions(noise=40.0, threshold=400.0, adc_bits=3)
     options = dataclasses.replace(QUICK, epochs=1)
     one = train_mdn(
-        [tmp_path / "c.parquet"], "barrel", tmp_path / "a.safetensors", options, silent, readout=readout
+        [tmp_path / "c.parquet"],
+        "barrel",
+        tmp_path / "a.safetensors",
+        options,
+        silent,
+        reading=Reading(readout=readout),
     )
     two = train_on(
         from_clusters(clusters_2s, readout, SENSOR, {}), "barrel", tmp_path / "b.safetensors", options, silent

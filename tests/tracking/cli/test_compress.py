@@ -10,7 +10,7 @@ from smartpix.estimate.mdn import MdnNetwork
 from smartpix.export.clusters import bench_codes, load_fixed
 from smartpix.io.parquet import write_clusters
 from smartpix.networks.weights import load_weights, save_weights
-from smartpix.samples import load_samples
+from smartpix.samples import Reading, load_samples
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
@@ -58,7 +58,7 @@ def test_what_it_writes_is_the_network_of_whole_numbers(small, bench_file):
     assert widths(network) == ((0, 0), (6, 5))
     assert network.parameters == description["metrics"]["parameters"] == 68 * 6 + 6 + 35 + 14 * 6
     assert description["metrics"]["nonzero_weights"] == network.nonzero_weights
-    samples = load_samples([bench_file], "barrel", None, ReadoutOptions(50.0, 300.0, adc_bits=0))
+    samples = load_samples([bench_file], "barrel", Reading(readout=ReadoutOptions(50.0, 300.0, adc_bits=0)))
     mean, cholesky = MdnNetwork.load(str(small)).predict_images(samples.images)
     raw = evaluate(network, adc_codes(samples.images, network.edges)) / 2.0**11
     assert np.isfinite(mean).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seeding.options import ConeOptions, WindowOptions
+from smartpix.estimate.options import SHIPPED
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
 from smartpix.schema import check, check_types, one_of
 
@@ -81,9 +82,9 @@ class TrainGnnOptions:
     seed: int = 1
     validation_share: float = 0.15
     estimates: str = "auto"
-    mdn_barrel: str = "mdn-barrel"
-    mdn_endcap: str = "mdn-endcap"
-    shape: str = "auto"
+    mdn_barrel: str = SHIPPED.mdn_barrel
+    mdn_endcap: str = SHIPPED.mdn_endcap
+    shape: str = SHIPPED.shape
     graph: str = one_of("cone", GRAPHS)
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)

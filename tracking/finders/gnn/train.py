@@ -19,6 +19,7 @@ import torch
 from smartpix.files import as_paths
 from smartpix.io.events import open_events
 from smartpix.networks.weights import check_output, save_weights
+from smartpix.provenance import by_path, origin
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from tracking.finders.gnn.epochs import Epoch, mean_loss, screen_cut, screened, standardise, train_epoch
@@ -84,6 +85,7 @@ def train_gnn(
             "data": [dict(open_events(f).header.made_by) for f in files],
             "metrics": metrics,
             "threads": torch.get_num_threads(),
+            "provenance": origin(by_path(files)),
         },
     )
     checkpoint.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from seeding.hits import estimated_hits
 from seeding.seeds import SeedOptions
 from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
+from smartpix.estimate.options import EstimateWeights
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from tracking.finders.gnn.degrade import degraded
@@ -47,9 +48,8 @@ def load_graphs(
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
     detector = opened.header.detector
-    estimator = choose_estimator(
-        opened.header, options.estimates, options.mdn_barrel, options.mdn_endcap, options.shape
-    )
+    weights = EstimateWeights(options.mdn_barrel, options.mdn_endcap, options.shape)
+    estimator = choose_estimator(opened.header, options.estimates, weights)
     for line in readout_untold(opened.header):
         report(f"warning: {path}: {line}")
     for line in training_differs(opened.header, estimator):
