@@ -77,21 +77,14 @@ class FusedFixedNetwork:
         """Raw outputs (N, 14) of clusters given as lists of pixels, as
         :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
         """
-        return self.on_link(self._outputs(first, counts, row, column, charge))
+        return self.on_link(self.whole(first, counts, row, column, charge))
 
-    def integers(
-        self,
-        first: npt.NDArray[np.int64],
-        counts: npt.NDArray[np.int64],
-        row: npt.NDArray[np.int64],
-        column: npt.NDArray[np.int64],
-        charge: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.int64]:
-        """Whole outputs (N, 14) in the format of the last layer."""
-        return self._outputs(first, counts, row, column, charge).astype(np.int64)
+    def whole(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Whole outputs (N, 14) in the format of the last layer, kept in floating point.
 
-    def _outputs(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Whole outputs, in floating point."""
+        Args:
+            lists: as :meth:`pixels` takes them.
+        """
         first, counts, row, column, charge = lists
         check_slices(charge, self.shape)
         return np.asarray(
@@ -105,19 +98,19 @@ class FusedFixedNetwork:
 
     def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What arrives of whole outputs (N, 14): each in the middle of its step on the link."""
-        given = self.network.outputs["dense3"]
+        last = self.network.outputs["dense3"]
         if self.link is None:
-            return np.asarray(outputs * outputs.dtype.type(2.0**-given.fraction))
+            return np.asarray(outputs * outputs.dtype.type(2.0**-last.fraction))
         whole = outputs.astype(np.int64)
         arrived = [
-            to.receive(to.send(whole[:, k], given.fraction), given.fraction) for k, to in enumerate(self.link)
+            to.receive(to.send(whole[:, k], last.fraction), last.fraction) for k, to in enumerate(self.link)
         ]
         return np.stack(arrived, axis=1)
 
     def link_steps(self) -> npt.NDArray[np.float64]:
         """(14,) what the link cuts the outputs to; 0 where it cuts off nothing."""
-        given = self.network.outputs["dense3"].fraction
-        return np.array([2.0**-to.fraction if to.fraction < given else 0.0 for to in self.link or ()])
+        last = self.network.outputs["dense3"].fraction
+        return np.array([2.0**-to.fraction if to.fraction < last else 0.0 for to in self.link or ()])
 
 
 def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None) -> FusedFixedNetwork:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from seeding.acts import algorithm_of, space_points
 from seeding.hits import Hits
 from smartpix.geometry import Detector
 from tracking.acts.setup import ActsSetup
-from tracking.finders.tracks import Tracks
+from tracking.finders.tracks import Parameters, Tracks
 
 __all__ = [
-    "ActsParameters",
     "fitted_tracks",
     "fitting_algorithm",
     "local_measurements",
@@ -29,28 +27,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ActsParameters:
-    """Parameters of T tracks at the closest approach to the z axis, as in
-    :class:`tracking.fit.tracks.Helices`.
-
-    Attributes:
-        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin
-            phi, cos phi).
-        covariance: (T, 5, 5) in that order.
-        chi2, ndf: (T,) of the hits on the track.
-    """
-
-    d0: Floats
-    z0: Floats
-    phi: Floats
-    theta: Floats
-    qop: Floats
-    covariance: Floats
-    chi2: Floats
-    ndf: npt.NDArray[np.int64]
 
 
 def local_measurements(hits: Hits, detector: Detector) -> tuple[Floats, Floats]:
@@ -156,13 +132,13 @@ def track_rows(acts: Any, track: Any, hits: Hits) -> npt.NDArray[np.int64]:
     return rows[np.argsort(np.linalg.norm(hits.position[rows], axis=1), kind="stable")]
 
 
-def track_parameters(tracks: Any) -> ActsParameters:
+def track_parameters(tracks: Any) -> Parameters:
     """Of a container of ACTS's tracks."""
     columns = np.array(tracks.parameters, dtype=np.float64).reshape(-1, 6).T
     covariance = np.array(tracks.covariance, dtype=np.float64).reshape(-1, 6, 6)[:, :5, :5]
     chi2, ndf = np.array(tracks.chi2, dtype=np.float64), np.array(tracks.ndf, dtype=np.int64)
     d0, z0, phi, theta, qop = columns[:5]
-    return ActsParameters(d0, z0, phi, theta, qop, covariance, chi2, ndf)
+    return Parameters(d0, z0, phi, theta, qop, covariance, chi2, ndf)
 
 
 def fitted_tracks(acts: Any, tracks: Any, hits: Hits) -> Tracks:

@@ -20,7 +20,6 @@ from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import PARAMETERS, InputError
 from tracking.acts.event import (
-    ActsParameters,
     fitting_algorithm,
     measurement_sources,
     proto_tracks,
@@ -48,7 +47,7 @@ class ActsFits:
         ms: mean time of the fit per event.
     """
 
-    parameters: list[ActsParameters]
+    parameters: list[Parameters]
     n_fitted: list[npt.NDArray[np.int64]]
     ms: float
 
@@ -84,7 +83,7 @@ def acts_fits(
             "that differ; give one of each for every event, and parameters of every track"
         )
     examples, level = acts.examples, acts.logging.FATAL
-    parameters: list[ActsParameters] = []
+    parameters: list[Parameters] = []
     n_fitted: list[npt.NDArray[np.int64]] = []
 
     def propose(event: int) -> tuple[Any]:
@@ -119,29 +118,31 @@ def acts_fits(
     return ActsFits(parameters, n_fitted, float(spent["TrackFittingAlgorithm"].mean()))
 
 
-def _places(fitted: list[npt.NDArray[np.int64]], given: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+def _places(
+    fitted: list[npt.NDArray[np.int64]], tracks: list[npt.NDArray[np.int64]]
+) -> npt.NDArray[np.int64]:
     """Which of the given tracks each fitted one is: ACTS keeps their order and leaves out those that
     failed.
     """
     places, k = [], 0
     for rows in fitted:
-        while not np.isin(rows, given[k]).all():
+        while not np.isin(rows, tracks[k]).all():
             k += 1
         places.append(k)
         k += 1
     return np.array(places, dtype=np.int64)
 
 
-def _spread(values: ActsParameters, place: npt.NDArray[np.int64], n: int) -> ActsParameters:
+def _spread(values: Parameters, place: npt.NDArray[np.int64], n: int) -> Parameters:
     """Parameters of ``n`` tracks of which those at ``place`` are known."""
     spread = {}
     for column in fields(values):
-        known = getattr(values, column.name)
+        fitted = getattr(values, column.name)
         spread[column.name] = np.full(
-            (n, *known.shape[1:]), 0 if known.dtype.kind == "i" else np.nan, dtype=known.dtype
+            (n, *fitted.shape[1:]), 0 if fitted.dtype.kind == "i" else np.nan, dtype=fitted.dtype
         )
-        spread[column.name][place] = known
-    return ActsParameters(**spread)
+        spread[column.name][place] = fitted
+    return Parameters(**spread)
 
 
 def _write_start(path: Path, start: Parameters) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,40 +16,28 @@ __all__ = ["GraphSize", "Parameters", "Tracks"]
 Floats = npt.NDArray[np.float64]
 
 
-class Parameters(Protocol):
-    """Fitted parameters of T tracks at the closest approach to the z axis, such as
-    :class:`tracking.fit.tracks.Helices`.
+@dataclass(frozen=True)
+class Parameters:
+    """Fitted parameters of T tracks at the closest approach to the z axis.
+
+    Attributes:
+        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin
+            phi, cos phi), as in ACTS and ATLAS.
+        covariance: (T, 5, 5) in that order.
+        chi2, ndf: (T,) of the hits in the fit.
     """
 
-    @property
-    def d0(self) -> Floats:
-        """(T,) mm."""
-        ...
+    d0: Floats
+    z0: Floats
+    phi: Floats
+    theta: Floats
+    qop: Floats
+    covariance: Floats
+    chi2: Floats
+    ndf: npt.NDArray[np.int64]
 
-    @property
-    def z0(self) -> Floats:
-        """(T,) mm."""
-        ...
-
-    @property
-    def phi(self) -> Floats:
-        """(T,) rad."""
-        ...
-
-    @property
-    def theta(self) -> Floats:
-        """(T,) rad."""
-        ...
-
-    @property
-    def qop(self) -> Floats:
-        """(T,) 1/GeV."""
-        ...
-
-    @property
-    def covariance(self) -> Floats:
-        """(T, 5, 5) of these five, in this order."""
-        ...
+    def __len__(self) -> int:
+        return len(self.d0)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table
-from tracking.finders.tracks import Tracks
+from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.kalman import USED, fit_all
 from tracking.fit.options import FitOptions
 
@@ -26,33 +26,19 @@ Floats = npt.NDArray[np.float64]
 
 @one_line_and_table
 @dataclass(frozen=True)
-class Helices:
-    """Fitted parameters of T tracks with K hits in all, at the closest approach to the z axis.
+class Helices(Parameters):
+    """Fitted parameters of T tracks with K hits in all, and what the fit says of each hit.
 
     Attributes:
-        d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV.
-        covariance: (T, 5, 5) in that order.
-        chi2, ndf: (T,) of the hits in the fit.
         residual: (K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits;
             pull: over their standard deviations, 0 where the fit could not do without the hit. Those of
             outliers are against the track of the others.
         outlier: (K,) not in the fit.
     """
 
-    d0: Floats
-    z0: Floats
-    phi: Floats
-    theta: Floats
-    qop: Floats
-    covariance: Floats
-    chi2: Floats
-    ndf: npt.NDArray[np.int64]
     residual: Floats
     pull: Floats
     outlier: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.d0)
 
     def sigma(self) -> Floats:
         """(T, 5) standard deviations of d0, z0, phi, theta, qop."""

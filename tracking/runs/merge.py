@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -50,7 +50,7 @@ class Merged:
         self.n_units += 1
 
 
-class Merge:
+class Merge(AbstractContextManager["Merge"]):
     """Writes the results of units into a folder, in the units' order, as they come.
 
     A unit that comes before its turn is read back from its part later. A file that fails is left out whole,
@@ -73,16 +73,8 @@ class Merge:
         numbers = {str(Path(name).absolute()): k for k, name in enumerate(self.files)}
         self.merged = Merged(Totals(truth=plan.has_truth), self._stack.enter_context(writer), numbers)
 
-    def __enter__(self) -> Merge:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
     def take(self, unit: Unit, part: Part | bytes) -> None:
         """Add a unit, packed or not, if it is its turn, and those that waited for it."""

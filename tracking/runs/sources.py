@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ MOST_OPEN = 64
 time at the most: it is checked before the run, and read in it."""
 
 
-class Sources:
+class Sources(AbstractContextManager["Sources"]):
     """Readers of event files by path, that stay open from one use to the next.
 
     Of more than ``MOST_OPEN`` files, that one is closed which was not used for longest.
@@ -30,15 +30,7 @@ class Sources:
     def __init__(self) -> None:
         self._open: OrderedDict[Path, tuple[EventReader, ExitStack]] = OrderedDict()
 
-    def __enter__(self) -> Sources:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         while self._open:
             self._close_oldest()
 

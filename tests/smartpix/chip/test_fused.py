@@ -35,7 +35,7 @@ def test_the_kernels_give_the_reference_bit_for_bit(
 ):
     network = random_network(kind, activation, seed, shape, filters, mixed, hidden, density=0.7)
     codes = random_codes(70, shape, seed, share)
-    out = fuse_fixed(network).integers(*pixel_lists(charges(codes)))
+    out = fuse_fixed(network).whole(*pixel_lists(charges(codes)))
     np.testing.assert_array_equal(out, evaluate(network, codes))
 
 
@@ -51,7 +51,7 @@ def test_results_finer_and_coarser_than_the_sums(fraction):
     network = dataclasses.replace(network, biases=scale)
     codes = random_codes(100)
     np.testing.assert_array_equal(
-        fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes)
+        fuse_fixed(network).whole(*pixel_lists(charges(codes))), evaluate(network, codes)
     )
 
 
@@ -61,7 +61,7 @@ def test_averages_in_any_format(pool):
     network = dataclasses.replace(network, outputs=dict(network.outputs) | {"pool": pool})
     codes = random_codes(100)
     np.testing.assert_array_equal(
-        fuse_fixed(network).integers(*pixel_lists(charges(codes))), evaluate(network, codes)
+        fuse_fixed(network).whole(*pixel_lists(charges(codes))), evaluate(network, codes)
     )
 
 
@@ -70,13 +70,13 @@ def test_pixels_outside_the_window_and_below_every_edge_do_not_count():
     codes = random_codes(30)
     first, counts, row, column, charge = pixel_lists(charges(codes))
     fused = fuse_fixed(network)
-    inside = fused.integers(first, counts, row, column, charge)
+    inside = fused.whole(first, counts, row, column, charge)
     # The same with two more pixels at the end of each list: one outside, one of 299 e.
     n = len(counts)
     place = np.repeat(first + counts, 2)
     more = [np.insert(v, place, np.tile(new, n)) for v, new in ((row, [40, 3]), (column, [3, 4]))]
     extra = np.insert(charge, place, np.tile([[9000.0] * 2, [299.0] * 2], (n, 1)).astype(np.float32), axis=0)
-    np.testing.assert_array_equal(fused.integers(first + 2 * np.arange(n), counts + 2, *more, extra), inside)
+    np.testing.assert_array_equal(fused.whole(first + 2 * np.arange(n), counts + 2, *more, extra), inside)
 
 
 def test_no_clusters_and_a_cluster_without_pixels():
@@ -128,7 +128,7 @@ def test_large_sums_are_kept_in_double_precision(kind):
     fused = fuse_fixed(network)
     assert fused.dense[0].dtype == np.float64
     codes = random_codes(50)
-    np.testing.assert_array_equal(fused.integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+    np.testing.assert_array_equal(fused.whole(*pixel_lists(charges(codes))), evaluate(network, codes))
 
 
 @pytest.mark.parametrize("layer", ["dense1", "dense3"])
@@ -143,7 +143,7 @@ def test_coarse_weights_beside_a_fine_bias_stay_in_single_precision(layer):
     network = dataclasses.replace(network, formats=formats, outputs=outputs, weights=weights, biases=biases)
     fused, codes = fuse_fixed(network), random_codes(200)
     assert fused.dense[0].dtype == np.float32
-    np.testing.assert_array_equal(fused.integers(*pixel_lists(charges(codes))), evaluate(network, codes))
+    np.testing.assert_array_equal(fused.whole(*pixel_lists(charges(codes))), evaluate(network, codes))
 
 
 def test_sums_beyond_whole_numbers_are_refused():
@@ -168,5 +168,5 @@ def test_charges_on_an_edge_have_the_references_code():
     images[np.arange(len(edges)), 1, 6, 10] = edges.astype(np.float32)
     images[:, 1, 6, 11] = 5000.0
     np.testing.assert_array_equal(
-        fuse_fixed(network).integers(*pixel_lists(images)), evaluate(network, adc_codes(images, edges))
+        fuse_fixed(network).whole(*pixel_lists(images)), evaluate(network, adc_codes(images, edges))
     )

@@ -91,7 +91,7 @@ def test_training_whole_numbers_and_fused_loops_are_the_same_to_the_bit(kind, ac
     with torch.no_grad():
         trained = model(encode_codes(torch.from_numpy(codes), model.options.data)).double().numpy()
     np.testing.assert_array_equal(trained * 2.0**model.options.output_fraction, whole)
-    np.testing.assert_array_equal(fuse_fixed(network).integers(*pixel_lists(images)), whole)
+    np.testing.assert_array_equal(fuse_fixed(network).whole(*pixel_lists(images)), whole)
     again = from_arrays(to_arrays(network), describe(network), "w")
     np.testing.assert_array_equal(evaluate(again, codes), whole)
 
