@@ -11,18 +11,19 @@ from typing import Any
 from smartpix.files import refused
 from smartpix.schema import InputError
 from tracking.citations import lines
+from tracking.cli.bench import add_bench
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
-from tracking.cli.measure import add_bench, add_study
 from tracking.cli.output import json_flag, log, logged, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
 from tracking.cli.run import add_run
 from tracking.cli.simulate import add_simulate
 from tracking.cli.streams import ReaderGoneError, results_alone, show, streams
+from tracking.cli.study import add_study
 from tracking.cli.train import add_train
 
 __all__ = ["main", "parser"]
