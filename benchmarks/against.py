@@ -189,17 +189,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=11, help="of each tree and setting; default: 11")
     parser.add_argument("--keep", type=Path, help="folder in which the revision and its kernels are kept")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args(arguments)
-    files = [str(Path(file).resolve()) for file in given.files] or [str(SAMPLE)]
-    settings = {name: SETTINGS[name] for name in given.setting or SETTINGS}
-    work = Work(files, given.events, settings)
+    options = parser.parse_args(arguments)
+    files = [str(Path(file).resolve()) for file in options.files] or [str(SAMPLE)]
+    settings = {name: SETTINGS[name] for name in options.setting or SETTINGS}
+    work = Work(files, options.events, settings)
     with tempfile.TemporaryDirectory() as folder:
-        kept = Path(folder) if given.keep is None else given.keep.resolve()
+        kept = Path(folder) if options.keep is None else options.keep.resolve()
         kept.mkdir(parents=True, exist_ok=True)
-        tree = unpack(given.revision, kept)
-        compared = compare(ROOT, tree, work, given.rounds)
-    if given.json:
-        result = {"revision": tree.name, "rounds": given.rounds, "settings": compared}
+        tree = unpack(options.revision, kept)
+        compared = compare(ROOT, tree, work, options.rounds)
+    if options.json:
+        result = {"revision": tree.name, "rounds": options.rounds, "settings": compared}
         print(json.dumps(result, indent=1))
     else:
         show(compared)

@@ -137,7 +137,7 @@ def measure(file: str) -> dict[str, object]:
     wall: dict[int, list[float]] = {1: [], 2: []}
     busiest: dict[int, list[float]] = {1: [], 2: []}
     workers: dict[int, list[float]] = {1: [], 2: []}
-    here: dict[int, list[float]] = {1: [], 2: []}
+    local_seconds: dict[int, list[float]] = {1: [], 2: []}
     memory: list[float] = []
     ceiling: list[float] = []
     load: list[float] = []
@@ -152,7 +152,7 @@ def measure(file: str) -> dict[str, object]:
                 start = time.perf_counter()
                 summary = run(file, f"{folder}/{k}", client=client, figures=False, events_per_unit=UNIT)
                 wall[k].append(time.perf_counter() - start)
-                here[k].append(cpu_seconds() - before_here)
+                local_seconds[k].append(cpu_seconds() - before_here)
                 used = [after - before[worker] for worker, after in client.run(cpu_seconds).items()]
                 busiest[k].append(max(used))
                 workers[k].append(sum(used))
@@ -161,7 +161,7 @@ def measure(file: str) -> dict[str, object]:
             ceiling.append(counting(2) / counting(1))
             load.append(os.getloadavg()[0])
         tracks = (Path(folder) / "1" / "tracks.root").stat().st_size / 1e6 / n_events
-    serial = {k: statistics.median(here[k]) for k in here}
+    serial = {k: statistics.median(local_seconds[k]) for k in local_seconds}
     longest = {k: statistics.median(busiest[k]) for k in busiest}
     ratios = [a / b for a, b in zip(wall[1], wall[2], strict=True)]
     return {

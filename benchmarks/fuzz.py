@@ -81,8 +81,8 @@ def work(pipe: Connection, seed: int) -> None:
     attempts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        while (told := pipe.recv()) is not None:
-            target, number = told
+        while (message := pipe.recv()) is not None:
+            target, number = message
             if target not in attempts:
                 (home / target).mkdir()
                 try:
@@ -107,12 +107,12 @@ class Worker:
         other.close()
         self.task: tuple[str, int] | None = None
         self.since = 0.0
-        self.known: set[str] = set()
+        self.prepared: set[str] = set()
 
     def give(self, task: tuple[str, int]) -> None:
         """Let it read an input."""
         # The first of a target makes good files, for which it gets longer.
-        self.since = time.monotonic() + (0 if task[0] in self.known else PREPARE)
+        self.since = time.monotonic() + (0 if task[0] in self.prepared else PREPARE)
         self.task = task
         self.pipe.send(task)
 
@@ -175,7 +175,7 @@ def run(
                 if kind == "unprepared":
                     raise SystemExit(f"{worker.task[0]}: good files cannot be made or read: {text}")
                 if kind == "ready":
-                    worker.known.add(worker.task[0])
+                    worker.prepared.add(worker.task[0])
                     worker.since = time.monotonic()
                     continue
             elif time.monotonic() - worker.since > hang:
@@ -221,15 +221,15 @@ def main(arguments: list[str] | None = None) -> None:
         "--number", type=int, default=None, help="repeat one input of one target in this process"
     )
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args(arguments)
-    if given.number is not None:
+    options = parser.parse_args(arguments)
+    if options.number is not None:
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            attempts = {given.only[0]: TARGETS[given.only[0]].prepare(home)}
-            print(*attempt_one(given.only[0], given.seed, given.number, attempts, home), sep="\n")
+            attempts = {options.only[0]: TARGETS[options.only[0]].prepare(home)}
+            print(*attempt_one(options.only[0], options.seed, options.number, attempts, home), sep="\n")
         return
-    result = run(60 * given.minutes, given.inputs, given.seed, given.processes, given.only)
-    if given.json:
+    result = run(60 * options.minutes, options.inputs, options.seed, options.processes, options.only)
+    if options.json:
         print(json.dumps(result, indent=1))
     else:
         for name, c in result["targets"].items():

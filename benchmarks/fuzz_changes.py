@@ -123,10 +123,10 @@ def cells_changed(content: bytes, rng: Random) -> bytes:
     return (b"\xef\xbb\xbf" if rng.random() < 0.05 else b"") + text.encode()
 
 
-def _places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def _places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Paths to everything inside a JSON value."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [here, *(place for key, item in inside for place in _places(item, (*here, key)))]
+    return [above, *(place for key, item in inside for place in _places(item, (*above, key)))]
 
 
 def json_changed(value: Any, rng: Random) -> Any:
@@ -216,24 +216,24 @@ def options_changed(kind: type, rng: Random, most: int = 3) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for _ in range(int(rng.integers(1, most + 1))):
         name = pick(rng, [f.name for f in dataclasses.fields(kind)])
-        wanted = types[name]
-        if dataclasses.is_dataclass(wanted):
-            chosen[name] = {**chosen.get(name, {}), **options_changed(typing.cast(type, wanted), rng, 2)}
+        hint = types[name]
+        if dataclasses.is_dataclass(hint):
+            chosen[name] = {**chosen.get(name, {}), **options_changed(typing.cast(type, hint), rng, 2)}
         else:
-            chosen[name] = _value(wanted, rng)
+            chosen[name] = _value(hint, rng)
     return chosen
 
 
-def _value(wanted: Any, rng: Random) -> Any:
+def _value(hint: Any, rng: Random) -> Any:
     makers: dict[Any, Callable[[], Any]] = {
         bool: lambda: bool(rng.random() < 0.5),
         int: lambda: int(pick(rng, NUMBERS)),
         float: lambda: float(pick(rng, REALS) if rng.random() < 0.7 else 10 ** rng.uniform(-6, 6)),
         str: lambda: pick(rng, WORDS),
     }
-    if rng.random() < 0.05 or wanted not in makers:
+    if rng.random() < 0.05 or hint not in makers:
         return pick(rng, VALUES)
-    return makers[wanted]()
+    return makers[hint]()
 
 
 def as_json(value: Any) -> bytes:

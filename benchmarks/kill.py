@@ -143,7 +143,7 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
         if (said := undisturbed.finish(command)) is not None:
             raise SystemExit(f"{name}: failed undisturbed: {said}")
         seconds = time.monotonic() - began
-    wanted, known = undisturbed.files(), undisturbed.names()
+    whole_files, whole_names = undisturbed.files(), undisturbed.names()
     counts: dict[str, Any] = {
         "command": "smartpix " + " ".join(Path(word).name if word == str(SAMPLE) else word for word in command),
         "seconds": round(seconds, 2), "kills": 0, "too_late": 0, "restarts_equal": 0, "leftovers": [],
@@ -166,18 +166,18 @@ def measure(parent: Path, name: str, rounds: int, moments: random.Random) -> dic
         counts["kills"] += 1
         orphans = killed.left()
         said = killed.finish(command)
-        if said is None and same(wanted, killed.files()):
+        if said is None and same(whole_files, killed.files()):
             counts["restarts_equal"] += 1
         else:
             different = [
                 n
                 for n, content in killed.files().items()
-                if Path(n).name != TIMES and wanted.get(n) != content
+                if Path(n).name != TIMES and whole_files.get(n) != content
             ]
             counts["failures"].append(
                 {"round": k, "moment": round(moment, 2), "said": said, "different": different}
             )
-        counts["leftovers"] += sorted(killed.names() - known)
+        counts["leftovers"] += sorted(killed.names() - whole_names)
         orphans += [one for one in killed.left() if one not in orphans]
         counts["processes_left"] += len(orphans)
         for one in orphans:

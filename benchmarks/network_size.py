@@ -37,8 +37,8 @@ def main(weights: list[str], events: str | None) -> None:
         }
         runs = find_in_turn(finders, sample, print, FINDER_REPEATS)
     result = {"n_events": len(sample.events), "networks": {}}
-    for (name, some), path in zip(runs.items(), weights, strict=True):
-        network, made = load_network(path), rates(judge(sample.events, some[0].tracks))
+    for (name, finder_runs), path in zip(runs.items(), weights, strict=True):
+        network, made = load_network(path), rates(judge(sample.events, finder_runs[0].tracks))
         description = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
         result["networks"][name] = {
             **{key: description["options"][key] for key in ("hidden", "passes", "screen", "epochs")},
@@ -47,8 +47,8 @@ def main(weights: list[str], events: str | None) -> None:
                 key: made[key]
                 for key in ("efficiency", "fake_rate", "duplicate_rate", "n_findable", "n_tracks")
             },
-            "ms_graph": median_ms(some)["graph"],
-            "ms_after_estimates": sum(median_ms(some).values()),
+            "ms_graph": median_ms(finder_runs)["graph"],
+            "ms_after_estimates": sum(median_ms(finder_runs).values()),
         }
         assert sum(p.numel() for p in network.parameters()) == description["metrics"]["parameters"]
     (ROOT / "benchmarks" / "results" / "network-size.json").write_text(
@@ -64,5 +64,5 @@ if __name__ == "__main__":
     )
     parser.add_argument("--events")
     parser.add_argument("weights", nargs="+")
-    given = parser.parse_args()
-    main(given.weights, given.events)
+    options = parser.parse_args()
+    main(options.weights, options.events)

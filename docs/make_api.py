@@ -40,8 +40,10 @@ def homes(path: Path) -> dict[str, str]:
 
 def room(path: Path) -> str:
     """A room: its sentence and its public names, those of one module together."""
-    name, known = module_name(path), homes(path)
-    names = sorted((known.get(n, f"{name}.{n}") for n in listed(path)), key=lambda n: n.rpartition(".")[::2])
+    name, home_of = module_name(path), homes(path)
+    names = sorted(
+        (home_of.get(n, f"{name}.{n}") for n in listed(path)), key=lambda n: n.rpartition(".")[::2]
+    )
     return wrap(f"## `{name}`\n\n{summary(name)}.\n\n") + "\n".join(f"::: {n}" for n in names)
 
 

@@ -58,9 +58,9 @@ def import_graph() -> Graph:
         name = module_name(path)
         if name in PACKAGES and name != "seeding":
             continue  # the package itself: its public names, lazily from everywhere below it
-        own = node_of(name, rooms)
+        node = node_of(name, rooms)
         found = imported(ast.parse(path.read_text(encoding="utf-8")), modules)
-        graph.setdefault(own, set()).update(
+        graph.setdefault(node, set()).update(
             node_of(m, rooms)
             for m in found
             if m.split(".")[0] in PACKAGES and m not in ("smartpix", "tracking")

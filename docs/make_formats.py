@@ -344,7 +344,8 @@ and labels that differ in number.
 PROVENANCE = f"""
 ## Provenance
 
-Whatever the chain makes tells where it comes from, in one record under the name `provenance`:
+Every file that smartpix makes tells where it comes from, in one record under the name `provenance`. What is made
+with the chain has all of it:
 
 | key | content |
 |---|---|
@@ -353,6 +354,9 @@ Whatever the chain makes tells where it comes from, in one record under the name
 | `inputs` | the sha256 of each input file, by its path as it was given |
 | `weights` | by option, the sha256 of the weights and of their JSON |
 | `options` | all options, defaults too |
+
+Event files, cluster tables and the JSON of weights have `versions` and `inputs` in it. Their command and options
+stand beside it, in `made_by` or `options`. Files from before 0.2.0 have no such record and are read all the same.
 
 The record is in the JSON string `metadata` of ROOT files, and in the JSON under the key `smartpix` of the parquet
 schema. It is also in `summary.json` and in the data of a display's page. CSV files and pictures have no place for

@@ -26,9 +26,9 @@ def source_of(event: Event) -> tuple[int, int]:
     """
     inner, outer = event.truth.edges.T
     layer, pt = event.hits.layer, event.truth.edge_pt
-    wanted = (layer[inner] == FIRST) & (layer[outer] == FIRST + 1) & (pt > 1) & (pt < 2)
-    wanted &= np.abs(event.hits.position[inner, 2]) < 20
-    k = int(np.flatnonzero(wanted)[0])
+    chosen = (layer[inner] == FIRST) & (layer[outer] == FIRST + 1) & (pt > 1) & (pt < 2)
+    chosen &= np.abs(event.hits.position[inner, 2]) < 20
+    k = int(np.flatnonzero(chosen)[0])
     return int(inner[k]), int(outer[k])
 
 
@@ -70,9 +70,9 @@ def draw(path: Path, events: str) -> None:
         left.set_ylabel(r"$\Delta z$ from the cone's centre [mm]")
         left.legend(fontsize=12, loc="upper right")
         pulls = edges.pulls[of]
-        own = edges.target[of] == true
+        is_true = edges.target[of] == true
         right.plot(*pulls[:, 2:].T, "o", color=GREY, ms=5, label="other clusters of the window")
-        right.plot(*pulls[own, 2:].T, "*", color=RED, ms=14, label="the particle's own")
+        right.plot(*pulls[is_true, 2:].T, "*", color=RED, ms=14, label="the particle's own")
         right.set_xlim(-10, 10)
         right.set_ylim(-10, 10)
         right.set_xlabel(r"cot $\alpha$ of the target cluster less the edge's [$\sigma$]")

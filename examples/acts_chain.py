@@ -282,11 +282,11 @@ def run(
     def cones(seeds: str, **more: Any) -> Callable[..., str]:
         return cone_seeder(hits, head.detector, head.field, SeederOptions(seeds=seeds), **more)
 
-    own = own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],)
+    acts_seeds = own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],)
     ours = (ESTIMATES, SEEDER)
     ways = {
         "ours": Way(cones("cones"), ours, WITH_CONES), "ours_tracks": Way(cones("tracks"), ours, WITH_CONES),
-        "acts": Way(*own, TUNED), "acts_same_options": Way(*own, WITH_CONES),
+        "acts": Way(*acts_seeds, TUNED), "acts_same_options": Way(*acts_seeds, WITH_CONES),
     }  # fmt: skip
     chains: dict[str, Callable[[Sequence[Event]], Outcome]] = {
         name: partial(reconstruct, acts, head, place, way=way) for name, way in ways.items()

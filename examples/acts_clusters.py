@@ -130,12 +130,12 @@ def of_lengths(clusters: ak.Array, head: Header) -> Hits:
     return length_hits(clusters, local, pitch / np.sqrt(12), size, head.detector, head.field)
 
 
-def in_acts(file: Path, own: Path) -> dict[str, Any]:
+def in_acts(file: Path, weights: Path) -> dict[str, Any]:
     """ACTS's chain with its own seeds and with ours, by what the hits are made of."""
     acts = import_acts()
     records = [(opened.header, events[0]) for opened, events in iterate(file, step=1)]
     head = records[0][0]
-    estimator = choose_estimator(head, "shape", EstimateWeights(shape=str(own)))
+    estimator = choose_estimator(head, "shape", EstimateWeights(shape=str(weights)))
     clusters = [record["clusters"] for _, record in records]
     estimates = [estimate(c, head, estimator) for c in clusters]
     place = acts_setup(acts, head.detector, head.field)
@@ -187,19 +187,19 @@ def run(n_events: int, n_vertices: int, seed: int, report: Callable[[str], None]
             simulate(folder / sample, seed, n, n_vertices)
             convert(detect(folder / sample), folder / f"{sample}.root", ConvertOptions(field=FIELD))
             seed += 1
-        own, test = folder / "shape.safetensors", folder / "test.root"
+        weights, test = folder / "shape.safetensors", folder / "test.root"
         report("training estimates")
-        ShapeEstimator.fit([folder / "train.root"], own)
+        ShapeEstimator.fit([folder / "train.root"], weights)
         ways = {
             "shipped": RunOptions(),
-            "own": RunOptions(shape=str(own)),
+            "own": RunOptions(shape=str(weights)),
             "window": RunOptions(graph="window", gnn="gnn-window"),
         }
         for way, options in ways.items():
             summary = tracking.run(test, folder / way, options, figures=False)
             result[way] = {key: summary[key] for key in KEYS}
         report("ACTS's chain")
-        return result | {"in_acts": in_acts(test, own)}
+        return result | {"in_acts": in_acts(test, weights)}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -64,9 +64,9 @@ def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
             f"{path}: is a device or a pipe, which cannot be replaced by a file; give the name of a file"
         )
     _check_folder(path)
-    for given in inputs if path.exists() else ():
-        if Path(given).exists() and path.samefile(given):
-            same = "" if Path(given) == path else f", by another name: {given}"
+    for source in inputs if path.exists() else ():
+        if Path(source).exists() and path.samefile(source):
+            same = "" if Path(source) == path else f", by another name: {source}"
             raise InputError(
                 f"{path}: is an input{same}, and would be replaced by what is made from it; give another "
                 "output"
@@ -148,15 +148,15 @@ def _not_ours(folder: Path) -> str | None:
         return None
     try:
         sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
-        known = {str(name): str(value) for name, value in sums.items()}
+        checksums = {str(name): str(value) for name, value in sums.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "holds something else"
     for name, file in sorted(found.items()):
         if name == MANIFEST:
             continue
-        if name not in known or file.is_symlink() or not file.is_file():
+        if name not in checksums or file.is_symlink() or not file.is_file():
             return f"holds {name}, which smartpix did not write"
-        if sha256_of(file) != known[name]:
+        if sha256_of(file) != checksums[name]:
             return f"holds {name}, which was changed since smartpix wrote it"
     return None
 

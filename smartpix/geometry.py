@@ -244,12 +244,12 @@ class Detector:
         Raises:
             InputError: for ids that the table does not have.
         """
-        known = module_keys(self._float("volume_id"), self._float("layer_id"), self._float("module_id"))
-        wanted = module_keys(volume_id, layer_id, module_id)
-        order = np.argsort(known)
-        place = np.minimum(np.searchsorted(known[order], wanted), len(order) - 1)
+        table_keys = module_keys(self._float("volume_id"), self._float("layer_id"), self._float("module_id"))
+        keys = module_keys(volume_id, layer_id, module_id)
+        order = np.argsort(table_keys)
+        place = np.minimum(np.searchsorted(table_keys[order], keys), len(order) - 1)
         rows = order[place]
-        bad = known[rows] != wanted
+        bad = table_keys[rows] != keys
         if np.any(bad):
             i = int(np.argmax(bad))
             ids = [int(np.asarray(a)[i]) for a in (volume_id, layer_id, module_id)]

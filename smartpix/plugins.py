@@ -25,16 +25,16 @@ def plugins(group: str, built_in: tuple[str, ...] = ()) -> dict[str, EntryPoint]
     Raises:
         InputError: two packages, or a package and smartpix, have the same name.
     """
-    known: dict[str, EntryPoint] = {}
+    entries: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, _package(entry))):
-        if entry.name in built_in or entry.name in known:
-            owner = f"package {_package(known[entry.name])}" if entry.name in known else "smartpix"
+        if entry.name in built_in or entry.name in entries:
+            owner = f"package {_package(entries[entry.name])}" if entry.name in entries else "smartpix"
             raise InputError(
                 f"package {_package(entry)}: its entry point '{entry.name}' ({group}) has the name of one of "
                 f"{owner}; uninstall one of the two packages, or rename the entry point"
             )
-        known[entry.name] = entry
-    return known
+        entries[entry.name] = entry
+    return entries
 
 
 def load_plugin(entry: EntryPoint, kind: type[T]) -> T:

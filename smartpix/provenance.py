@@ -41,8 +41,8 @@ def provenance(
         weights: by name, the sha256 of weights and of their JSON.
 
     Returns:
-        ``command``, ``versions`` of Python and :data:`VERSIONED`, ``inputs`` (sha256 by path as it was given),
-        ``weights`` and ``options``.
+        ``command``, ``versions`` of Python and :data:`VERSIONED`, ``inputs`` (sha256 by path as it was
+        given), ``weights`` and ``options``.
     """
     return {
         "command": command,

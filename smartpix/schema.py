@@ -286,10 +286,10 @@ def check_types(section: str, options: Any) -> None:
     Raises:
         InputError: one is not; names section, option, the type or the words, and the value.
     """
-    for name, wanted in typing.get_type_hints(type(options)).items():
+    for name, hint in typing.get_type_hints(type(options)).items():
         value = getattr(options, name)
-        if not _is_of(wanted, value):
-            kind = wanted.__name__ if isinstance(wanted, type) else str(wanted).replace("typing.", "")
+        if not _is_of(hint, value):
+            kind = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
             raise InputError(f"{section}: {name} must be of type {kind} and is {one_line(repr(value))}")
     for option in dataclasses.fields(options):
         if words := option.metadata.get("values"):
@@ -302,9 +302,9 @@ def check_types(section: str, options: Any) -> None:
                 )
 
 
-def _is_of(wanted: Any, value: object) -> bool:
-    inner = typing.get_args(wanted)
-    origin = typing.get_origin(wanted)
+def _is_of(hint: Any, value: object) -> bool:
+    inner = typing.get_args(hint)
+    origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return value in inner
     if origin is tuple:
@@ -316,8 +316,8 @@ def _is_of(wanted: Any, value: object) -> bool:
         return any(_is_of(kind, value) for kind in inner)
     # Python takes True for a whole number.
     if isinstance(value, bool):
-        return wanted is bool
-    return isinstance(value, (int, float) if wanted is float else wanted)
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def origin_pixel(n: int) -> int:
@@ -330,21 +330,21 @@ def origin_pixel(n: int) -> int:
     return (n - 1) // 2
 
 
-def nearest(name: str, known: Iterable[str], least: float = 0.5) -> str:
+def nearest(name: str, names: Iterable[str], least: float = 0.5) -> str:
     """Return " Did you mean 'x'?" for the closest known name, or "" where none is as similar as ``least`` (0
     to 1).
     """
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=least)
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=least)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def require(present: Sequence[str], wanted: Iterable[str], where: str, fix: str) -> None:
-    """Check that all wanted names are present.
+def require(present: Sequence[str], names: Iterable[str], where: str, fix: str) -> None:
+    """Check that all names are present.
 
     Raises:
         InputError: names the first missing field, its nearest present name and the fix.
     """
-    missing = [name for name in wanted if name not in present]
+    missing = [name for name in names if name not in present]
     if missing:
         raise InputError(
             f"{where}: '{missing[0]}' is missing ({len(missing)} missing in all: "

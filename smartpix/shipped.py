@@ -16,12 +16,12 @@ def data_path(name: str) -> Path:
         InputError: the installation lacks it.
     """
     package = Path(__file__).resolve().parent
-    known: list[str] = []
+    names: list[str] = []
     for folder in (package / "data", package.parent / "data"):
         if (folder / name).exists():
             return folder / name
-        known += [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
+        names += [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
     raise InputError(
-        f"data file '{name}' is not in this installation ({package}).{nearest(name, known)} If it should be, "
+        f"data file '{name}' is not in this installation ({package}).{nearest(name, names)} If it should be, "
         "install smartpix again"
     )

@@ -119,12 +119,12 @@ def _exact(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def open_csv(
-    path: Path, wanted: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None
+    path: Path, columns: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None
 ) -> CsvTable:
     """Read a CSV file: in UTF-8, with a dot in numbers whatever the locale; compressed by its ending.
 
     Args:
-        wanted: columns that must be there, name to NumPy dtype; expected: what to name in errors; optional:
+        columns: those that must be there, name to NumPy dtype; expected: what to name in errors; optional:
             more columns, taken where they are there. Others are left out, whatever is in them.
 
     Raises:
@@ -132,8 +132,8 @@ def open_csv(
     """
     content = read_bytes(path)
     names = _head(content, path, expected)
-    require(names, wanted, str(path), f"Expected {expected}.")
-    types = {n: dtype for n, dtype in {**wanted, **(optional or {})}.items() if n in names}
+    require(names, columns, str(path), f"Expected {expected}.")
+    types = {n: dtype for n, dtype in {**columns, **(optional or {})}.items() if n in names}
     for name in types:
         if names.count(name) > 1:
             raise InputError(f"{path}: column '{name}' is there {names.count(name)} times; keep one")
@@ -177,10 +177,10 @@ def _head(content: bytes, path: Path, expected: str) -> list[str]:
 
 
 def read_csv(
-    path: Path, wanted: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None
+    path: Path, columns: Mapping[str, str], expected: str, optional: Mapping[str, str] | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """All rows of a CSV file: :func:`open_csv` and :meth:`CsvTable.take`."""
-    return open_csv(path, wanted, expected, optional).take({**wanted, **(optional or {})})
+    return open_csv(path, columns, expected, optional).take({**columns, **(optional or {})})
 
 
 def checked_column(

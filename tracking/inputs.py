@@ -22,16 +22,14 @@ def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
         InputError: a pattern matches nothing, a file comes twice, or there is none.
     """
     paths: list[Path] = []
-    for given in as_paths(files):
-        if glob.has_magic(str(given)) and not Path(given).exists():
-            found = sorted(glob.glob(str(given), recursive=True))
+    for file in as_paths(files):
+        if glob.has_magic(str(file)) and not Path(file).exists():
+            found = sorted(glob.glob(str(file), recursive=True))
             if not found:
-                raise InputError(
-                    f"{given}: no file matches; give the path of a file or a pattern of its name"
-                )
+                raise InputError(f"{file}: no file matches; give the path of a file or a pattern of its name")
             paths += map(Path, found)
         else:
-            paths.append(given)
+            paths.append(file)
     if not paths:
         raise InputError("no file was given; name at least one")
     seen: set[Path] = set()

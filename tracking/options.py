@@ -120,7 +120,7 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
     for key, value in values.items():
         if key not in names:
             raise InputError(f"{where}: unknown option {quoted(above + key)}.{_meant(key, whole, names)}")
-        wanted = types[key]
+        hint = types[key]
         # By its value: the type of a network may be one of several.
         if dataclasses.is_dataclass(getattr(base, key)):
             if not isinstance(value, Mapping):
@@ -130,7 +130,7 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
                 )
             arguments[key] = _replaced(getattr(base, key), value, where, whole, f"{above}{key}.")
         else:
-            arguments[key] = _converted(wanted, value, f"{where}: option '{above}{key}'")
+            arguments[key] = _converted(hint, value, f"{where}: option '{above}{key}'")
     return dataclasses.replace(base, **arguments)
 
 
@@ -158,17 +158,17 @@ def full_names(options: Any, above: str = "") -> Iterator[str]:
             yield above + f.name
 
 
-def _converted(wanted: Any, value: Any, where: str) -> Any:
-    if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+def _converted(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if wanted in (int, str, bool) and type(value) is wanted:
+    if hint in (int, str, bool) and type(value) is hint:
         return value
-    origin = typing.get_origin(wanted)
+    origin = typing.get_origin(hint)
     if origin is tuple and isinstance(value, (list, tuple)):
-        inner = typing.get_args(wanted)
+        inner = typing.get_args(hint)
         if len(inner) == 2 and inner[1] is Ellipsis:
             return tuple(_converted(inner[0], v, where) for v in value)
         if len(inner) == len(value):
             return tuple(_converted(t, v, where) for t, v in zip(inner, value, strict=True))
-    name = getattr(wanted, "__name__", str(wanted))
+    name = getattr(hint, "__name__", str(hint))
     raise InputError(f"{where} must be of type {name} and is {one_line(repr(value))}")

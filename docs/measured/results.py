@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from seeding.cones import ConeOptions
-from tracking.finders.gnn.graph import WIDE
+from tracking.finders.gnn.options import WIDE
 from tracking.metrics import clopper_pearson
 
 ROOT = Path(__file__).parents[2]

@@ -9,12 +9,12 @@ def dask() -> str:
     """Two workers against one."""
     r = results("dask")
     low, high = min(r["ratio_by_round"]), max(r["ratio_by_round"])
-    busiest, workers, here = r["cpu_s_busiest"], r["cpu_s_workers"], r["cpu_s_here"]
+    busiest, workers, caller = r["cpu_s_busiest"], r["cpu_s_workers"], r["cpu_s_here"]
     body = [
         ["wall time, s", f"{r['s_one']:.1f}", f"{r['s_two']:.1f}", f"**{r['ratio']:.2f}** ({low:.2f} to {high:.2f})"],
         ["CPU seconds of the (busier) worker", f"{busiest['one']:.2f}", f"{busiest['two']:.2f}", ""],
         ["CPU seconds of all workers", f"{workers['one']:.2f}", f"{workers['two']:.2f}", ""],
-        ["CPU seconds of the caller: scheduler, merging", f"{here['one']:.2f}", f"{here['two']:.2f}", ""],
+        ["CPU seconds of the caller: scheduler, merging", f"{caller['one']:.2f}", f"{caller['two']:.2f}", ""],
         ["busier worker and caller", "", "", f"**{r['ratio_cpu']:.2f}**"],
         ["plain counting, at the same time", "", "", f"{r['ceiling']:.2f}"],
     ]  # fmt: skip

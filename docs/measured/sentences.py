@@ -55,7 +55,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     disks = [r for pair, r in seeding["by_pair"].items() if pair.count("E") == 2]
     disks_edges = sum(r["edges"] for r in disks)
     worker, caller = dask["cpu_s_worker_per_event"], dask["cpu_s_merge_per_event"]
-    shipped, own, window = (clusters[key] for key in ("shipped", "own", "window"))
+    shipped, trained, window = (clusters[key] for key in ("shipped", "own", "window"))
     reductions = {"all": seeding["reduction_all"], "barrel": seeding["reduction_barrel"]}
     kept = f"{100 * seeding['methods']['cone']['edge_efficiency_0p9']:.1f}"
     return {
@@ -99,7 +99,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "on the TrackML extract the reduction is {}, so": (
                 f"{results('chain-trackml')['reduction']:.2f}",
             ),
-            "with trained ones {} %.": (f"{100 * own['track_efficiency']:.1f}",),
+            "with trained ones {} %.": (f"{100 * trained['track_efficiency']:.1f}",),
             "takes {} of the time of ACTS's own": (f"{clusters['in_acts']['own']['ratio_time']:.1f}",),
             "on smart pixels it takes {} ([both]": (f"{chain['ratio_time']:.2f}",),
         },
@@ -121,8 +121,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
                 str(clusters["n_vertices"]),
             ),
             "Each has {} hits and {} findable particles": (
-                f"{own['n_hits'] / clusters['n_events']:,.0f}",
-                f"{own['n_findable'] / clusters['n_events']:,.0f}",
+                f"{trained['n_hits'] / clusters['n_events']:,.0f}",
+                f"{trained['n_findable'] / clusters['n_events']:,.0f}",
             ),
             "trained on {} such events": (str(clusters["n_train"]),),
             "own seeding gives {} seeds for each track": (
@@ -131,7 +131,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "{} times those of pile-up 200": (
                 spelled(
                     round(
-                        own["n_findable"]
+                        trained["n_findable"]
                         / clusters["n_events"]
                         / (tracking["ours"]["n_findable"] / tracking["n_events"])
                     )
@@ -139,8 +139,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             ),
             "reaches a track efficiency of {} with them": (f"{shipped['track_efficiency']:.3f}",),
             "it reaches {} in {} % of the window's edges, and with the window {}.": (
-                f"{own['track_efficiency']:.3f}",
-                f"{100 * own['n_edges'] / own['n_window_edges']:.0f}",
+                f"{trained['track_efficiency']:.3f}",
+                f"{100 * trained['n_edges'] / trained['n_window_edges']:.0f}",
                 f"{window['track_efficiency']:.3f}",
             ),
         },

@@ -210,8 +210,8 @@ def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
     if plan.front != "none":
         front = {"convolution": _convolution, "columns": _columns}[plan.front](network, x)
         seen.append(front.reshape(len(x), -1) << (finest - network.outputs[plan.front_result].fraction))
-    for wanted, axis in ((plan.column_sums, 2), (plan.row_sums, 3)):
-        if wanted:
+    for has_sums, axis in ((plan.column_sums, 2), (plan.row_sums, 3)):
+        if has_sums:
             seen.append(x.sum(axis=axis).reshape(len(x), -1) << (finest - network.input.fraction))
     x = np.concatenate(seen, axis=1)
     for layer in ("dense1", "dense2", "dense3"):
@@ -245,10 +245,10 @@ def _convolution(network: FixedNetwork, x: Ints) -> Ints:
     filters, rows, columns = network.plan.map
     used = mixed[:, :, : POOL * rows, : POOL * columns]
     total = used.reshape(len(x), filters, rows, POOL, columns, POOL).sum(axis=(3, 5))
-    out, given = network.outputs["pool"], network.outputs["mix"]
+    out, last = network.outputs["pool"], network.outputs["mix"]
     # (total * 2^-f) / 9 cut off at the pool's fraction; one more division would round twice.
-    more = max(out.fraction - given.fraction, 0)
-    return out.cut((total << more) // POOL**2, given.fraction + more)
+    more = max(out.fraction - last.fraction, 0)
+    return out.cut((total << more) // POOL**2, last.fraction + more)
 
 
 def to_arrays(network: FixedNetwork) -> dict[str, npt.NDArray[Any]]:

@@ -82,9 +82,9 @@ def from_float(model: QuantizedMdn, arrays: Mapping[str, npt.NDArray[Any]], name
             kernel.fit_format()
 
 
-def _check_size(name: str, layer: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if found != wanted:
-        raise InputError(f"{name}: '{layer}' is {found} and {wanted} was asked for; ask for its widths")
+def _check_size(name: str, layer: str, found: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    if found != shape:
+        raise InputError(f"{name}: '{layer}' is {found} and {shape} was asked for; ask for its widths")
 
 
 def _whole(values: Tensor, fraction: int) -> npt.NDArray[np.int64]:

@@ -113,30 +113,30 @@ def check_positions(file: Floats, table: Floats, where: str, rows: Ints) -> None
         )
 
 
-def read_acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
+def read_acts_detector(folder: Path, source: Path | Detector | None) -> Detector:
     """The pixel modules for a folder of ACTS's files.
 
     Args:
-        given: a detector, which is taken as it is; a module table (CSV, docs/formats.md); or ACTS's geometric
+        source: a detector, taken as it is; a module table (CSV, docs/formats.md); or ACTS's geometric
             digitisation (JSON), which gives the ``detectors.csv`` in the folder its pixels. None: what the
             folder holds, either a ``*digi*.json`` or a table with pitches.
 
     Raises:
         InputError: nothing that tells the pixels, or files that do not fit together.
     """
-    if isinstance(given, Detector):
-        return given
-    if given is not None and given.suffix != ".json":
-        return read_detector(given)
+    if isinstance(source, Detector):
+        return source
+    if source is not None and source.suffix != ".json":
+        return read_detector(source)
     path = find_csv(folder, "detectors")
-    found = [p for p in files_in(folder) if fnmatch(p.name, "*digi*.json")] if given is None else [given]
+    found = [p for p in files_in(folder) if fnmatch(p.name, "*digi*.json")] if source is None else [source]
     if len(found) > 1:
         raise InputError(f"{folder}: holds {len(found)} digitisation files; say which with --detector")
     if path is not None and found:
         return _with_pixels(path, found[0])
-    if given is not None:
+    if source is not None:
         raise InputError(
-            f"{folder}: has no detectors.csv, which {given} gives the pixels for; write it with ACTS's "
+            f"{folder}: has no detectors.csv, which {source} gives the pixels for; write it with ACTS's "
             "CsvTrackingGeometryWriter, or give a module table (CSV) with --detector"
         )
     if path is not None and "bounds_type" not in read_csv(
@@ -151,12 +151,12 @@ def read_acts_detector(folder: Path, given: Path | Detector | None) -> Detector:
 
 
 def _with_pixels(path: Path, digitisation: Path) -> Detector:
-    wanted = (
+    types = (
         {n: DETECTOR[n].dtype for n in GEOMETRY}
         | {"bounds_type": "i4"}
         | {f"bound_param{k}": "f8" for k in range(4)}
     )
-    opened = open_csv(path, wanted, "the columns of ACTS's CsvTrackingGeometryWriter")
+    opened = open_csv(path, types, "the columns of ACTS's CsvTrackingGeometryWriter")
     pixels = _read_digitisation(digitisation)
     names = dict.fromkeys(("volume_id", "layer_id", "module_id"), "i4")
     found: dict[int, dict[str, float]] = {}
@@ -174,7 +174,7 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
         if module > 0 and pixel is not None and max(pixel["pitch_u"], pixel["pitch_v"]) <= LARGEST_PITCH:
             found[row] = pixel
     # Others are left out and need no good numbers.
-    columns = opened.take(wanted, np.array(list(found), dtype=np.int64))
+    columns = opened.take(types, np.array(list(found), dtype=np.int64))
     sizes = []
     for k, pixel in enumerate(found.values()):
         ids = [int(columns[n][k]) for n in names]

@@ -180,13 +180,13 @@ def _event_ranges(path: Path, tree: str, name: str, one_entry: bool = False) -> 
 
 
 def _of_event(
-    opened: ActsRootFolder, file: str, event: int, wanted: Iterable[str], optional: Iterable[str] = ()
+    opened: ActsRootFolder, file: str, event: int, branches: Iterable[str], optional: Iterable[str] = ()
 ) -> tuple[dict[str, ak.Array], str]:
     """Branches of one event, none of its entries where the file does not have it; and the file's path."""
     path = opened.folder / f"{file}.root"
     start, stop = opened.ranges[file].get(event, (0, 0))
     tree = "particles" if file in PARTICLES else file
-    return read_branches(path, tree, wanted, EXPECTED, optional, start, stop), str(path)
+    return read_branches(path, tree, branches, EXPECTED, optional, start, stop), str(path)
 
 
 def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector) -> HitTables:
@@ -223,9 +223,9 @@ def read_acts_root_event(opened: ActsRootFolder, event: int, detector: Detector)
     loc0, loc1 = (flat_branch(table[n], "f8", where, n) for n in ("rec_loc0", "rec_loc1"))
     position = local_of(detector, module, loc0, loc1)
     if all(n in table for n in GLOBAL):
-        given = np.stack([flat_branch(table[n], "f8", where, n) for n in GLOBAL], axis=1)
+        stored = np.stack([flat_branch(table[n], "f8", where, n) for n in GLOBAL], axis=1)
         entries = opened.ranges["measurements"].get(event, (0, 0))[0] + np.flatnonzero(in_pixels)
-        check_positions(given, position, where, entries)
+        check_positions(stored, position, where, entries)
     if opened.channels_in == "measurements":
         cells = _cells(table, ids, where)
     else:

@@ -177,9 +177,9 @@ def match(
     # One number for particle and module, by which hits are looked up.
     n_modules = int(max(hits.module.max(initial=0), module.max(initial=0))) + 1
     key = number * n_modules + np.concatenate([hits.module, module[row]])
-    hit_key, wanted = key[: len(hits.particle)], key[len(hits.particle) :]
+    hit_key, row_key = key[: len(hits.particle)], key[len(hits.particle) :]
     by_key = np.argsort(hit_key, kind="stable")
-    low, high = (np.searchsorted(hit_key[by_key], wanted, side) for side in ("left", "right"))
+    low, high = (np.searchsorted(hit_key[by_key], row_key, side) for side in ("left", "right"))
     if np.any(low == high):
         i = int(np.argmax(low == high))
         raise InputError(
@@ -187,7 +187,7 @@ def match(
             f"the module of measurement {ids[row[i]]}; the files are not of the same events"
         )
     chosen: Ints = by_key[low]
-    nearest = np.full(len(wanted), np.inf)
+    nearest = np.full(len(row_key), np.inf)
     for k in range(int((high - low).max(initial=0))):
         candidates = low + k < high
         candidate = by_key[np.where(candidates, low + k, low)]
@@ -195,7 +195,7 @@ def match(
         chosen, nearest = np.where(distance < nearest, candidate, chosen), np.minimum(distance, nearest)
     # A particle that crosses a module several times is listed once for each crossing: the next nearest for
     # the next.
-    for listed in _repeated(wanted * max(len(ids), 1) + row):
+    for listed in _repeated(row_key * max(len(ids), 1) + row):
         first = listed[0]
         candidates = by_key[low[first] : high[first]]
         if len(candidates) < len(listed):

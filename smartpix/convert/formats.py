@@ -88,8 +88,8 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
             broken.
     """
     path = Path(path)
-    wanted = None if kind is None else find_format(kind)
-    if wanted is not None and (found := wanted.find(path)) is not None:
+    choice = None if kind is None else find_format(kind)
+    if choice is not None and (found := choice.find(path)) is not None:
         return found
     formats = [format for name in format_names() if (format := find_format(name)) is not None]
     # All formats are asked, even after one has answered: two answers are an error and not a choice of ours.
@@ -104,9 +104,9 @@ def detect(path: str | Path, kind: str | None = None) -> Found:
     found = next(iter(kinds.values()))
     if kind is None or kind == found.kind:
         return found
-    title = Found(wanted, path).title
+    title = Found(choice, path).title
     if is_folder(path) and not is_table(path):
-        raise InputError(f"{path}: holds no {_known_by(wanted)}; {title} were asked for")
+        raise InputError(f"{path}: holds no {_known_by(choice)}; {title} were asked for")
     raise InputError(f"{path}: holds {found.title} and not {title}")
 
 
@@ -133,8 +133,8 @@ def _event_file(path: Path, kind: str | None, formats: list[Format]) -> Found:
         )
     if kind is None:
         raise InputError(f"{path}: holds no {files}; give the folder that these files are in")
-    wanted = find_format(kind)
-    raise InputError(f"{path}: holds no {_known_by(wanted)}; {Found(wanted, path).title} were asked for")
+    choice = find_format(kind)
+    raise InputError(f"{path}: holds no {_known_by(choice)}; {Found(choice, path).title} were asked for")
 
 
 def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[str, Any]:

@@ -150,17 +150,17 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
     clusters = cluster_records(
         detector, pixels, truth, SLICES, np.zeros((len(detector), 2)), hit_id=ids, position=position
     )
-    known = {} if tables.truth is None else tables.truth.particles
-    particles = {n: np.asarray(known.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
+    columns = {} if tables.truth is None else tables.truth.particles
+    particles = {n: np.asarray(columns.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
     return one_event(tables.event, clusters, ak.zip(particles))
 
 
-def rows_of(ids: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ints:
-    """Rows of ``wanted`` in the sorted ``ids``; -1 where it is not there."""
+def rows_of(ids: npt.NDArray[Any], keys: npt.NDArray[Any]) -> Ints:
+    """Rows of ``keys`` in the sorted ``ids``; -1 where one is not there."""
     if len(ids) == 0:
-        return np.full(len(wanted), -1, dtype=np.int64)
-    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[place] == wanted, place, -1)
+        return np.full(len(keys), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(ids, keys), len(ids) - 1)
+    return np.where(ids[place] == keys, place, -1)
 
 
 def check_ids(ids: Ints, least: int, where: str, name: str) -> None:

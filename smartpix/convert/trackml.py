@@ -141,10 +141,10 @@ def read_trackml_event(
     of_all = hits.take({"volume_id": "i8", "hit_id": "i8"})
     volume, all_ids = of_all["volume_id"], of_all["hit_id"]
     check_ids(all_ids, 1, str(hits.path), "hit_id")
-    if volumes is not None and not np.all(known := np.isin(volume, list(volumes))):
-        k = int(np.argmin(known))
+    if volumes is not None and not np.all(in_table := np.isin(volume, list(volumes))):
+        k = int(np.argmin(in_table))
         raise InputError(
-            f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~known))} such "
+            f"{hits.path}: hit {all_ids[k]} is in the volume_id {volume[k]} ({int(np.sum(~in_table))} such "
             f"hits), which is none of the detector's ({', '.join(map(str, sorted(volumes)))}); mend the row, "
             "or give the detectors.csv of these events"
         )

@@ -77,14 +77,14 @@ def choose_estimator(
             else [weights.shape]
         )
         candidates += [ShapeEstimator.load(name) for name in names]
-    known = []
+    choices = []
     for candidate in candidates:
         for network in candidate.networks.values() if isinstance(candidate, MdnEstimator) else ():
             if isinstance(network.fused, FusedFixedNetwork):
                 check_adc(header.made_by, network.fused.network.edges, network.name)
         trained = {region: description["sensor"] for region, description in candidate.descriptions.items()}
         names = sorted(set(candidate.names.values()))
-        known.append(f"{' with '.join(names)} for {_words(trained, candidate.slices)}")
+        choices.append(f"{' with '.join(names)} for {_words(trained, candidate.slices)}")
         # In the opposite field, clusters are mirror images.
         fits = any(
             all(
@@ -98,7 +98,8 @@ def choose_estimator(
     raise InputError(
         f"no {'estimates' if kind == 'auto' else kind} trained for the sensor, "
         f"{_words(sensor, header.slices)}; "
-        f"there are {'; '.join(known)}. Train one: `smartpix train shape` on a simulated file of that sensor"
+        f"there are {'; '.join(choices)}. Train one: `smartpix train shape` on a simulated file of that "
+        "sensor"
     )
 
 

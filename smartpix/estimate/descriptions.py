@@ -197,15 +197,21 @@ def _check_fixed(
 ) -> None:
     """Check that a network is as large as its description's ``network`` says, and of whole numbers."""
     plan, first = network.plan, KINDS[network.kind].filter_layers
-    found = (network.shape, plan.filters[:first], plan.hidden, network.edges.shape, network.activation)
-    wanted = (
+    network_sizes = (
+        network.shape,
+        plan.filters[:first],
+        plan.hidden,
+        network.edges.shape,
+        network.activation,
+    )
+    sizes = (
         tuple(declared[k] for k in IMAGES), tuple(declared["filters"])[:first], tuple(declared["hidden"]),
         (len(declared["edges"]),),
         declared["activation"],
     )  # fmt: skip
-    if found != wanted:
+    if network_sizes != sizes:
         what = "shape, filters, widths, edges and activation"
-        raise InputError(f"{name}: has {what} {found}, and its JSON says {wanted}; {REPAIR}")
+        raise InputError(f"{name}: has {what} {network_sizes}, and its JSON says {sizes}; {REPAIR}")
     for key, values in arrays.items():
         if values.dtype.kind != ("f" if key == "edges" else "i"):
             raise InputError(
@@ -228,16 +234,16 @@ def load_shape_weights(name: str | Path, architecture: str, n_features: int, n_c
     arrays, description = load_weights(name, architecture)
     check_json(description, SHAPE, Path(name).with_suffix(".json"), REPAIR)
     layers = [n_features, *description["options"]["hidden"], len(TARGETS)]
-    wanted: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for region in description["sensor"]:
-        wanted |= {f"{region}.feature_{k}": (n_features,) for k in ("mean", "std")}
-        wanted |= {f"{region}.target_{k}": (len(TARGETS),) for k in ("mean", "std")}
-        wanted |= {
+        shapes |= {f"{region}.feature_{k}": (n_features,) for k in ("mean", "std")}
+        shapes |= {f"{region}.target_{k}": (len(TARGETS),) for k in ("mean", "std")}
+        shapes |= {
             f"{region}.weight{k}": pair for k, pair in enumerate(zip(layers, layers[1:], strict=False))
         }
-        wanted |= {f"{region}.bias{k}": (n,) for k, n in enumerate(layers[1:])}
-        wanted[f"{region}.cholesky"] = (n_classes, len(TARGETS), len(TARGETS))
-    check_shapes(arrays, wanted, name)
+        shapes |= {f"{region}.bias{k}": (n,) for k, n in enumerate(layers[1:])}
+        shapes[f"{region}.cholesky"] = (n_classes, len(TARGETS), len(TARGETS))
+    check_shapes(arrays, shapes, name)
     for region in description["sensor"]:
         diagonal = np.diagonal(arrays[f"{region}.cholesky"], axis1=1, axis2=2)
         upper = np.triu(arrays[f"{region}.cholesky"], 1)

@@ -91,9 +91,9 @@ class MdnNetwork:
                 f"use quantised"
             )
         check("estimates", "link_bits", bits, 2 <= bits <= 16, "0, or 2 to 16")
-        given = self.fused.network.outputs["dense3"]
+        last = self.fused.network.outputs["dense3"]
         formats = [
-            link_format(bits, low, high, given.fraction) for low, high in self.description["output_range"]
+            link_format(bits, low, high, last.fraction) for low, high in self.description["output_range"]
         ]
         return MdnNetwork.from_arrays(
             self.arrays, {**self.description, "link": [asdict(f) for f in formats]}, self.name

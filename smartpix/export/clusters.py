@@ -59,14 +59,14 @@ def bench_codes(
     """
     sensor, slices = description["sensor"], tuple(description["slices"])
     if file is None:
-        known = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
-        if not known:
+        types = [t for t, s in SENSOR_TYPES.items() if same_sensor(_described(s, sensor["field"]), sensor)]
+        if not types:
             raise InputError(
                 f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it "
                 f"with --file"
             )
         dataset = next(d for d, region in REGION.items() if region == description["region"])
-        options = DatasetOptions(dataset, SENSOR_TYPES[known[0]], sensor["field"], slices=slices)
+        options = DatasetOptions(dataset, SENSOR_TYPES[types[0]], sensor["field"], slices=slices)
         clusters = simulate_dataset(options, n, seed)
     else:
         tables = list_tables(file)

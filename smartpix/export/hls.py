@@ -42,7 +42,7 @@ BACKENDS: Mapping[str, tuple[str, ...]] = {
 """Strategies by backend. hls4ml's others need their vendor's compiler already for the C simulation, and have
 none here.
 """
-STRATEGIES = tuple(dict.fromkeys(strategy for some in BACKENDS.values() for strategy in some))
+STRATEGIES = tuple(dict.fromkeys(strategy for backend in BACKENDS.values() for strategy in backend))
 IOS = ("parallel", "stream")
 
 NAME = "smartpix"
@@ -167,8 +167,8 @@ def check_project(folder: str | Path) -> int:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: has no {name}; is it a project written by smartpix?")
     expected = np.loadtxt(folder / EXPECTED, ndmin=2)
-    given = _simulate(folder, np.loadtxt(folder / INPUTS, ndmin=2))
-    wrong = given != expected
+    simulation = _simulate(folder, np.loadtxt(folder / INPUTS, ndmin=2))
+    wrong = simulation != expected
     clusters = wrong.any(axis=1)
     if clusters.any():
         i = int(np.argmax(clusters))
@@ -176,7 +176,7 @@ def check_project(folder: str | Path) -> int:
         raise MismatchError(
             f"{folder}: the C simulation differs from the network for {int(clusters.sum())} of "
             f"{len(expected)} clusters; "
-            f"the first is cluster {i}, output {j}: {given[i, j]:.10g} instead of {expected[i, j]:.10g}"
+            f"the first is cluster {i}, output {j}: {simulation[i, j]:.10g} instead of {expected[i, j]:.10g}"
         )
     return 0
 

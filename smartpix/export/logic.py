@@ -114,8 +114,8 @@ class _Tracer:
         if plan.front != "none":
             front = {"convolution": self.convolution, "columns": self.columns}[plan.front](codes)
             seen.append(front * 2.0 ** (finest - network.outputs[plan.front_result].fraction))
-        for wanted, lines in ((plan.column_sums, codes.swapaxes(1, 2)), (plan.row_sums, codes)):
-            if wanted:
+        for has_sums, lines in ((plan.column_sums, codes.swapaxes(1, 2)), (plan.row_sums, codes)):
+            if has_sums:
                 sums = self.linear(np.ones((1, lines.shape[2]), np.int64), lines).reshape(-1)
                 seen.append(sums * 2.0 ** (finest - network.input.fraction))
         x = np.concatenate(seen)
@@ -154,14 +154,14 @@ class _Tracer:
             .transpose(4, 0, 2, 1, 3)
             .reshape(mixed.shape[-1], rows, columns, POOL**2)
         )
-        out, given = network.outputs["pool"], network.outputs["mix"]
-        more = max(out.fraction - given.fraction, 0)
-        multiplier, shift = ninth(POOL**2 * max(abs(given.low), given.high) << more)
+        out, last = network.outputs["pool"], network.outputs["mix"]
+        more = max(out.fraction - last.fraction, 0)
+        multiplier, shift = ninth(POOL**2 * max(abs(last.low), last.high) << more)
         # Cutting off after the ninth and again at the pool's fraction is cutting off once.
         scaled = self.linear(
             np.array([[multiplier << more]]), self.linear(np.ones((1, POOL**2), np.int64), nine)
         )
-        return _cut(out, scaled.reshape(-1) + multiplier // 2, given.fraction + more + shift)
+        return _cut(out, scaled.reshape(-1) + multiplier // 2, last.fraction + more + shift)
 
     def activated(self, layer: str, sums: Wires) -> Wires:
         """Results (..., outputs) of a layer's sums (..., outputs)."""

@@ -64,8 +64,9 @@ def metadata_text(first: ClusterSet, sensor: Mapping[str, float] | None, made_by
 
 
 def read_metadata(path: Path, raw: bytes | None) -> dict[str, Any]:
-    """Checked content of our metadata: slices, shape, sensor, made_by and, where there are some, provenance and checksums;
-    empty for files of others.
+    """Checked content of our metadata; empty for files of others.
+
+    These are slices, shape, sensor and made_by; and provenance and checksums, where there are some.
 
     Raises:
         InputError: they are damaged or of another version.

@@ -204,8 +204,8 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
             first = part
             unknown = [name for name in part.labels if name not in LABELS]
             if unknown:
-                close, known = nearest(unknown[0], LABELS), ", ".join(LABELS)
-                raise InputError(f"{where}: label '{unknown[0]}' is unknown.{close} Known: {known}")
+                close, names = nearest(unknown[0], LABELS), ", ".join(LABELS)
+                raise InputError(f"{where}: label '{unknown[0]}' is unknown.{close} Known: {names}")
             require(list(part.labels), TARGETS, f"{where}: labels", "Networks are trained on all of them.")
         if part.charge.ndim != 4 or len(part.slices) != part.charge.shape[1]:
             raise InputError(

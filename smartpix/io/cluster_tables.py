@@ -75,28 +75,28 @@ def list_tables(paths: Paths, shape: tuple[int, int] | None = None) -> list[Tabl
         InputError: as :func:`read_clusters`, as far as the footers tell.
     """
     sources = [_open_table(file, shape) for file in _files(paths)]
-    known = next((source for source in sources if source.sensor is not None), None)
+    first = next((source for source in sources if source.sensor is not None), None)
     for source in sources:
         if source.shape != sources[0].shape:
             raise InputError(
                 f"{source.images}: has images of {_by(source.shape)} pixels and {sources[0].images} of "
                 f"{_by(sources[0].shape)}; give files of one data set"
             )
-        if known is not None and source.sensor is not None and source.sensor != known.sensor:
+        if first is not None and source.sensor is not None and source.sensor != first.sensor:
             raise InputError(
-                f"{source.images}: is of the sensor {json.dumps(source.sensor)} and {known.images} of "
-                f"{json.dumps(known.sensor)}; give files of one sensor"
+                f"{source.images}: is of the sensor {json.dumps(source.sensor)} and {first.images} of "
+                f"{json.dumps(first.sensor)}; give files of one sensor"
             )
     return sources
 
 
 def _files(paths: Paths) -> list[Path]:
     """Tables and ``recon3D*`` files that are meant by files and folders."""
-    given = [Path(p) for p in ([paths] if isinstance(paths, (str, Path)) else paths)]
-    if not given:
+    roots = [Path(p) for p in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    if not roots:
         raise InputError("clusters: no files are given; give parquet files, or folders of them")
     found: list[Path] = []
-    for path in given:
+    for path in roots:
         if path.is_dir():
             # Hidden files are not the user's: macOS and Spark leave them beside tables.
             inside = [p for p in path.glob("*.parquet") if p.is_file() and p.name[0] not in "._"]
@@ -248,10 +248,10 @@ def _layout(
         return (shape[0], shape[1]), tuple(range(n_images // math.prod(shape)))
     # The number of columns alone: the public sets have no metadata.
     if n_images not in LAYOUTS:
-        known = ", ".join(f"{n}: {s} slices of {r} x {c} pixels" for n, (s, r, c) in LAYOUTS.items())
+        layouts = ", ".join(f"{n}: {s} slices of {r} x {c} pixels" for n, (s, r, c) in LAYOUTS.items())
         raise InputError(
-            f"{path}: has {n_images} image columns and thus none of the known layouts ({known}); if none are "
-            "missing, give the shape of the array: shape=(rows, columns)"
+            f"{path}: has {n_images} image columns and thus none of the known layouts ({layouts}); if none "
+            "are missing, give the shape of the array: shape=(rows, columns)"
         )
     n_slices, n_rows, n_columns = LAYOUTS[n_images]
     return (n_rows, n_columns), tuple(range(n_slices))

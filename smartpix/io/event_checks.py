@@ -247,15 +247,15 @@ def _check_truth(
     counts = columns["cluster_n_truth"]
     clusters.refuse(counts < 0, "cluster_n_truth must not be negative", counts)
     _check_counts("cluster_n_truth", counts, clusters, truth)
-    known, truth_ids = columns["particle_particle_id"], columns["truth_particle_id"]
-    particles.refuse(known <= 0, "particle_particle_id must be above 0", known)
-    particles.refuse_repeated("particle_particle_id", known)
+    particle_ids, truth_ids = columns["particle_particle_id"], columns["truth_particle_id"]
+    particles.refuse(particle_ids <= 0, "particle_particle_id must be above 0", particle_ids)
+    particles.refuse_repeated("particle_particle_id", particle_ids)
     share = columns["truth_share"]
     truth.refuse((share < 0) | (share > 1 + SHARE_TOLERANCE), "truth_share must be from 0 to 1", share)
     # Ids may take all of 64 bits: ranks of ids fit into one number with the event, ids do not.
-    names, number = np.unique(np.concatenate([known, truth_ids]), return_inverse=True)
+    names, number = np.unique(np.concatenate([particle_ids, truth_ids]), return_inverse=True)
     key = np.concatenate([particles.owner, truth.owner]) * (len(names) + 1) + number
-    lost = ~np.isin(key[len(known) :], key[: len(known)])
+    lost = ~np.isin(key[len(particle_ids) :], key[: len(particle_ids)])
     truth.refuse(lost, "truth_particle_id must be among the event's particle_particle_id", truth_ids)
     check_crossings(columns, truth, detector)
     check_particles(columns, particles)

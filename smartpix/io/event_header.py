@@ -54,8 +54,8 @@ class Header:
         field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
-        origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`); empty: of a file that
-            does not say, or of one to be written, which gets the versions of today.
+        origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
+            not say; one that is written gets the versions of today.
     """
 
     detector: Detector
@@ -182,12 +182,12 @@ def _check_numbers(path: Path, tree: Any) -> None:
     Files with checksums need it not: their numbers were checked as they were written.
     """
     stat = path.stat()
-    if (known := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
+    if (identity := (str(path), stat.st_size, stat.st_mtime_ns)) in _numbered:
         return
     with reading(path):
         found = read_entries(path, tree, ["event"], 0, int(tree.num_entries))["event"]
     check_numbers(typed_branches({"event": found}, {"event": "i8"}, str(path))["event"].numbers, str(path))
-    _numbered.add(known)
+    _numbered.add(identity)
 
 
 def _metadata(path: Path, content: str) -> dict[str, Any]:

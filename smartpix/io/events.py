@@ -139,9 +139,9 @@ def _checked_branches(
     """Branches of some entries in the types of the schema, and as they were written where the file has
     checksums.
     """
-    wanted = {**types, "checksum": "u4"} if opened.checksums else types
-    found = _arrays(opened.path, tree, wanted, low, high)
-    flat = typed_branches(found, wanted, str(opened.path))
+    branches = {**types, "checksum": "u4"} if opened.checksums else types
+    found = _arrays(opened.path, tree, branches, low, high)
+    flat = typed_branches(found, branches, str(opened.path))
     if opened.checksums:
         checksums.check_events(flat, flat.pop("checksum"), opened.checksums, str(opened.path))
     return flat

@@ -72,16 +72,16 @@ def read_clusters(
     if thickness is not None:
         check("clusters", "thickness", thickness, 0 < thickness < math.inf, "positive (mm)")
     sources = list_tables(paths, shape)
-    wanted = common_slices(sources) if slices is None else tuple(int(s) for s in slices)
+    numbers = common_slices(sources) if slices is None else tuple(int(s) for s in slices)
     check(
         "clusters",
         "slices",
-        list(wanted),
-        0 < len(wanted) == len(set(wanted)),
+        list(numbers),
+        0 < len(numbers) == len(set(numbers)),
         "one or more different slice numbers",
     )
     for source in sources:
-        missing = sorted(set(wanted) - set(source.slices))
+        missing = sorted(set(numbers) - set(source.slices))
         if missing:
             raise InputError(
                 f"{source.images}: slice {missing[0]} is not there; it has the slices {span(source.slices)}"
@@ -109,14 +109,14 @@ def read_clusters(
         name: np.concatenate([t[name] for t in tables]) for name in LABELS if all(name in t for t in tables)
     }
     n_pixels = math.prod(sources[0].shape)
-    charge = np.empty((n_clusters, len(wanted) * n_pixels), dtype=np.float32)
+    charge = np.empty((n_clusters, len(numbers) * n_pixels), dtype=np.float32)
     row = 0
     for source, (low, high) in zip(sources, ranges, strict=True):
-        first = [source.slices.index(s) * n_pixels for s in wanted]
+        first = [source.slices.index(s) * n_pixels for s in numbers]
         names = [str(k) for f in first for k in range(f, f + n_pixels)]
         _read_columns(source.images, names, low, high, charge[row : row + high - low], source.checksums)
         row += high - low
-    return ClusterSet(charge.reshape(n_clusters, len(wanted), *sources[0].shape), labels, wanted)
+    return ClusterSet(charge.reshape(n_clusters, len(numbers), *sources[0].shape), labels, numbers)
 
 
 def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -129,8 +129,8 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
     Returns:
         ``n_files``, ``n_clusters``, ``slices``, ``n_rows`` and ``n_columns`` of the array, ``sensor`` (as in
         :data:`~smartpix.io.cluster_metadata.SENSOR_AND_FIELD`, None if a file does not say), ``labels`` that
-        all files have, ``made_by`` and ``provenance`` (None if a file does not say or they differ), ``checksums`` (``none`` if a
-        file has none).
+        all files have, ``made_by`` and ``provenance`` (None if a file does not say or they
+        differ), ``checksums`` (``none`` if a file has none).
 
     Raises:
         InputError: as :func:`read_clusters`, as far as the footers tell.
@@ -202,13 +202,13 @@ def _check_finite(path: Path, names: Sequence[str], block: npt.NDArray[Any], fir
 def _read_labels(source: Table, low: int, high: int, thickness: float | None) -> dict[str, Floats]:
     """Labels of some rows, with those that can be computed."""
     if source.sensor is not None:
-        known = source.sensor["thickness"]
-        if thickness is not None and not math.isclose(thickness, known):
+        file_thickness = source.sensor["thickness"]
+        if thickness is not None and not math.isclose(thickness, file_thickness):
             raise InputError(
-                f"{source.images}: is of a sensor {known} mm thick, not {thickness} mm; leave the thickness "
-                "out"
+                f"{source.images}: is of a sensor {file_thickness} mm thick, not {thickness} mm; leave "
+                "the thickness out"
             )
-        thickness = known
+        thickness = file_thickness
     check_labels(source.others, thickness, str(source.labels))
     names = [name for name in LABELS if name in source.others]
     table = np.empty((high - low, len(names)))

@@ -127,7 +127,7 @@ def trees_of(path: str | Path) -> dict[str, int]:
 def read_branches(
     path: str | Path,
     tree: str,
-    wanted: Iterable[str],
+    needs: Iterable[str],
     expected: str,
     optional: Iterable[str] = (),
     start: int = 0,
@@ -147,8 +147,8 @@ def read_branches(
         raise InputError(f"{path}: has the trees {sorted(trees)} and not '{tree}'; expected {expected}")
     with root_file(path) as file, reading(path, f"'{tree}'"):
         names = list(file[tree].keys(recursive=False))
-        schema.require(names, wanted, str(path), f"Expected {expected}.")
-        chosen = [*wanted, *(n for n in optional if n in names)]
+        schema.require(names, needs, str(path), f"Expected {expected}.")
+        chosen = [*needs, *(n for n in optional if n in names)]
         return read_entries(path, file[tree], chosen, start, trees[tree] if stop is None else stop)
 
 
@@ -159,12 +159,12 @@ def read_entries(path: Path, tree: Any, names: Iterable[str], start: int, stop: 
         InputError: fewer came than the tree counts: damage to an index gives an empty array, no error.
     """
     names = list(names)
-    wanted = max(min(stop, int(tree.num_entries)) - start, 0)
+    n_entries = max(min(stop, int(tree.num_entries)) - start, 0)
     found = tree.arrays(names, entry_start=start, entry_stop=stop)
-    if len(found) != wanted:
+    if len(found) != n_entries:
         raise InputError(
-            f"{path}: of the {wanted} entries from {start} on, {len(found)} can be read; damaged, make or copy "
-            "it again"
+            f"{path}: of the {n_entries} entries from {start} on, {len(found)} can be read; damaged, make "
+            "or copy it again"
         )
     # Packed here, as that fails where lists go beyond what they are of.
     return {name: ak.to_packed(found[name]) for name in names}

@@ -176,13 +176,13 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
         InputError: one is missing, superfluous, of another shape or not finite.
     """
     plan = NetworkOptions(**network).plan
-    wanted = plan.torch_shapes
+    shapes = plan.torch_shapes
     for layer in plan.layers if network["batch_norm"] else ():
         if layer.norm:
             width = layer.shape[:1]
-            wanted |= {f"{layer.norm}.{p}": width for p in ("weight", "bias", "running_mean", "running_var")}
-            wanted[f"{layer.norm}.num_batches_tracked"] = ()
-    check_shapes(arrays, wanted, name)
+            shapes |= {f"{layer.norm}.{p}": width for p in ("weight", "bias", "running_mean", "running_var")}
+            shapes[f"{layer.norm}.num_batches_tracked"] = ()
+    check_shapes(arrays, shapes, name)
     for key, values in arrays.items():
         if key.endswith("running_var") and not np.all(values >= 0):
             raise InputError(
@@ -192,17 +192,17 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, A
 
 
 def check_shapes(
-    arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, tuple[int, ...]], name: str | Path
+    arrays: Mapping[str, npt.NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], name: str | Path
 ) -> None:
     """Check names, shapes and types of real arrays; how often a batch was seen is whole.
 
     Raises:
         InputError: one is missing, superfluous, of another shape, not real or not finite.
     """
-    for key in sorted({*wanted, *arrays}):
-        if key not in arrays or key not in wanted or arrays[key].shape != wanted[key]:
+    for key in sorted({*shapes, *arrays}):
+        if key not in arrays or key not in shapes or arrays[key].shape != shapes[key]:
             found = arrays[key].shape if key in arrays else "missing"
-            expected = wanted.get(key, "no such array")
+            expected = shapes.get(key, "no such array")
             raise InputError(
                 f"{name}: '{key}' is {found}, expected {expected}; the weights do not fit, train or copy "
                 f"them again"

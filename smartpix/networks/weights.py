@@ -145,9 +145,9 @@ def _read(name: str | Path) -> tuple[Path, dict[str, npt.NDArray[Any]], dict[str
 
     path = weights_path(str(name))
     beside = path.with_suffix(".json")
-    for wanted in (path, beside):
-        if not wanted.is_file():
-            raise InputError(f"{wanted}: no such file; weights are a .safetensors with a .json beside it")
+    for file in (path, beside):
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; weights are a .safetensors with a .json beside it")
     try:
         description = read_json(beside)
     except (OSError, ValueError) as error:

@@ -163,8 +163,8 @@ class DatasetOptions:
         for name in ("n_rows", "n_columns"):
             good = 3 <= getattr(self, name) <= MOST_PIXELS
             check(where, name, getattr(self, name), good, f"at least 3 and at most {MOST_PIXELS}")
-        known = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
-        check(where, "slices", self.slices, known, f"different ones of 0 to {N_SLICES - 1}, ascending")
+        good = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
+        check(where, "slices", self.slices, good, f"different ones of 0 to {N_SLICES - 1}, ascending")
 
 
 def sensor_of_type(number: int) -> Sensor:

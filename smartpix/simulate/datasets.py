@@ -22,7 +22,8 @@ from smartpix.simulate.dataset_options import (
     DatasetOptions,
     bend,
 )
-from smartpix.simulate.response import Passages, SignalPrecision, induced_charge
+from smartpix.simulate.passages import Passages, SignalPrecision
+from smartpix.simulate.response import induced_charge
 
 __all__ = [
     "DATASETS",
@@ -158,7 +159,8 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
         beta, half_size = p / np.hypot(p, PION_MASS), np.tile(half, (count, 1))
         crossing, row, column, signal, pairs = induced_charge(
             Passages(crossed, direction, beta, half_size, ends_at_array=False), sensor, magnetic,
-            options.slices, int(rng.integers(2**31)), SignalPrecision(INDUCTIONS[options.induction], SMALLEST),
+            options.slices, int(rng.integers(2**31)),
+            SignalPrecision(INDUCTIONS[options.induction], SMALLEST),
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
         charge[crossing, :, row, column] = np.round(signal, 1)

@@ -20,8 +20,9 @@ from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import Particles, collisions, gun, jets, together
 from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.passages import Passages
 from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
-from smartpix.simulate.response import Passages, induced_charge
+from smartpix.simulate.response import induced_charge
 from smartpix.simulate.transport import Crossings, check_generic, transport
 
 Floats = npt.NDArray[np.float64]

@@ -86,8 +86,8 @@ def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, see
     Raises:
         InputError: chromo is not installed, or the process that it runs in died.
     """
-    asked = {name: getattr(options, name) for name in ("pileup", "energy", "max_eta", "min_pt")}
-    produced = produce(asked, n_events, seed)
+    settings = {name: getattr(options, name) for name in ("pileup", "energy", "max_eta", "min_pt")}
+    produced = produce(settings, n_events, seed)
     rng = np.random.default_rng([seed, 1])
     events = []
     for event in produced:

@@ -76,9 +76,9 @@ def _label(key: Any, stride: int) -> Any:
     for i in range(n):
         # Earlier neighbours in (row, column) order: left, and the three of the row before.
         for step in (1, stride - 1, stride, stride + 1):
-            wanted = key[i] - step
-            j = np.searchsorted(key, wanted)
-            if j < n and key[j] == wanted:
+            neighbour = key[i] - step
+            j = np.searchsorted(key, neighbour)
+            if j < n and key[j] == neighbour:
                 a, b = _find(parent, i), _find(parent, j)
                 if a != b:
                     parent[max(a, b)] = min(a, b)
@@ -129,8 +129,8 @@ def check_adc(made_by: Mapping[str, Any], edges: npt.NDArray[np.float64], where:
     readout = made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
     if not isinstance(readout, Mapping) or not readout.get("adc_bits"):
         return
-    given = {k: readout[k] for k in ("threshold", "adc_bits", "adc_max") if k in readout}
-    found, _ = adc_levels(ReadoutOptions(**given))
+    settings = {k: readout[k] for k in ("threshold", "adc_bits", "adc_max") if k in readout}
+    found, _ = adc_levels(ReadoutOptions(**settings))
     if len(found) != len(edges) or not np.allclose(found, edges, rtol=1e-3):
         raise InputError(
             f"{where}: the charges were digitised with the edges {found.round().tolist()} e and the "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,9 +28,10 @@ from smartpix.simulate.deposit import (
     delta_range,
 )
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.induction import CELLS_X, CELLS_Y, FULL, SLICE_NS, Induction, response_table
+from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, response_table
+from smartpix.simulate.passages import FINE, Passages, SignalPrecision
 
-__all__ = ["Passages", "SignalPrecision", "induced_charge"]
+__all__ = ["induced_charge"]
 
 STEP = 2.0
 """Path length in um over which soft collisions are added up."""
@@ -48,43 +48,6 @@ LONGEST = 20.0
 """A grazing track is followed over this length at most, mm."""
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Passages:
-    """Particles that pass through pixel arrays.
-
-    Attributes:
-        position: (N, 2) crossing of the midplane in the sensor frame, mm from the centre of the pixel array.
-        direction: (N, 3) direction of flight in the sensor frame, any length, z component not 0 and of either
-            sign.
-        beta: (N,) v / c.
-        half_size: (N, 2) half lengths of the pixel array along x and y, mm.
-        ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through
-            the side; otherwise it goes on and only the pixels end (the public data sets).
-    """
-
-    position: Floats
-    direction: Floats
-    beta: Floats
-    half_size: Floats
-    ends_at_array: bool = True
-
-
-@dataclass(frozen=True)
-class SignalPrecision:
-    """How finely the signals are followed.
-
-    Attributes:
-        induction: neighbours and periods.
-        smallest: pixels whose signal never exceeds this many electrons are not kept.
-    """
-
-    induction: Induction = FULL
-    smallest: float = 5.0
-
-
-FINE = SignalPrecision()
 
 
 def induced_charge(

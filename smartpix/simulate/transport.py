@@ -106,8 +106,8 @@ def check_generic(detector: Detector) -> None:
     """
     ids = _ids(detector)
     generic = generic_detector(volumes=sorted({*PIXEL_VOLUMES, *ids[:, 0].tolist()}))
-    known = {tuple(row): k for k, row in enumerate(_ids(generic).tolist())}
-    rows = np.array([known.get(tuple(row), -1) for row in ids.tolist()])
+    row_of = {tuple(row): k for k, row in enumerate(_ids(generic).tolist())}
+    rows = np.array([row_of.get(tuple(row), -1) for row in ids.tolist()])
     misplaced = rows < 0
     for name in ("center", "axes", "half_x", "half_y"):
         apart = np.abs(getattr(detector, name) - getattr(generic, name)[rows]).reshape(len(rows), -1)

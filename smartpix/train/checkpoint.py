@@ -71,8 +71,8 @@ def resume(
             raise ValueError("its layout is another")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
-    if found != (wanted := _as_read(made_with)):
-        differs = _differences(found, wanted)
+    if found != (settings := _as_read(made_with)):
+        differs = _differences(found, settings)
         raise InputError(
             f"{path}: was made with other options ({', '.join(differs)}); delete it or give the same options"
         )

@@ -77,9 +77,9 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
             from_float(model, start.arrays, start.name)
         return
     arrays, description = load_network_weights(start.name, "mdn")
-    found, wanted = description["network"], asdict(network)
-    if differs := [k for k in wanted if found[k] != wanted[k]]:
-        words = [", ".join(f"{k} {fields[k]}" for k in differs) for fields in (found, wanted)]
+    found, sizes = description["network"], asdict(network)
+    if differs := [k for k in sizes if found[k] != sizes[k]]:
+        words = [", ".join(f"{k} {fields[k]}" for k in differs) for fields in (found, sizes)]
         raise InputError(
             f"{start.name}: holds a network with {words[0]}, and {words[1]} was asked for; ask for what it "
             f"holds"

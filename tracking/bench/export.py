@@ -141,10 +141,10 @@ def measured(weights: str | Path, samples: Samples) -> dict[str, Any]:
     return quality(mean, cholesky, samples.targets, samples.truncated)
 
 
-def ratios(own: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, float]:
+def ratios(result: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, float]:
     """68 % half widths over those of the reference."""
     return {
-        target: own["half_width_68"][target] / reference["half_width_68"][target]
+        target: result["half_width_68"][target] / reference["half_width_68"][target]
         for target in (*TARGETS, *IN_COT)
     }
 

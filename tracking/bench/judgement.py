@@ -95,9 +95,9 @@ def resolutions(
     there are none.
     """
     parts = []
-    for judgement, wanted in zip(judgements, particles, strict=True):
+    for judgement, choice in zip(judgements, particles, strict=True):
         particle = judgement.score.particle
-        good = (particle >= 0) & ~judgement.score.duplicate & np.append(wanted, False)[particle]
+        good = (particle >= 0) & ~judgement.score.duplicate & np.append(choice, False)[particle]
         rows = judgement.rows[good]
         parts.append(residuals_and_pulls(judgement.parameters, rows, judgement.truth, particle[good], field))
     residual, pull = (np.concatenate([part[k] for part in parts]) for k in range(2))

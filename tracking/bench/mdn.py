@@ -147,8 +147,8 @@ def bench_mdn(
         file_sensor = one_sensor(tables, sensor)
         if not same_sensor(file_sensor, trained):
             raise InputError(
-                f"{file}: is of the sensor {sensor_words(file_sensor)}, and the networks of this benchmark are for "
-                f"{sensor_words(trained)}"
+                f"{file}: is of the sensor {sensor_words(file_sensor)}, and the networks of this benchmark "
+                f"are for {sensor_words(trained)}"
             )
         used = sorted({s for network in networks.values() for s in network.description["slices"]})
         clusters = read_clusters(file, used, stop=n_clusters, thickness=file_sensor["thickness"])

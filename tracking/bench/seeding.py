@@ -57,8 +57,8 @@ class _Counts:
 
     edges: int = 0
     true: int = 0
-    wanted: int = 0
-    found: int = 0
+    n_wanted: int = 0
+    n_found: int = 0
     wanted_soft: int = 0
     found_soft: int = 0
     seeds: int = 0
@@ -73,7 +73,8 @@ class _Counts:
         score = score_edges(truth, source, target)
         self.edges += score.n_edges
         self.true += score.n_true
-        self.wanted, self.found = self.wanted + score.n_wanted, self.found + score.n_found
+        self.n_wanted += score.n_wanted
+        self.n_found += score.n_found
         self.wanted_soft, self.found_soft = (
             self.wanted_soft + score.n_wanted_0p5,
             self.found_soft + score.n_found_0p5,
@@ -90,7 +91,7 @@ class _Counts:
 
         return {
             "edges": self.edges / n_events if self.edges else None,
-            "edge_efficiency_0p9": ratio(self.found, self.wanted),
+            "edge_efficiency_0p9": ratio(self.n_found, self.n_wanted),
             "edge_efficiency_0p5": ratio(self.found_soft, self.wanted_soft),
             "edge_purity": ratio(self.true, self.edges),
             "seeds": self.seeds / n_events if self.findable else None,

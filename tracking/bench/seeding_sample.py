@@ -79,8 +79,8 @@ def load_seeding_sample(
         target, has = truth_targets(clusters)
         # Rows and positions are those of any estimator; the true directions replace its own.
         measured = next(iter(hits.values()))
-        known = np.flatnonzero(has & np.isfinite(target).all(axis=1))
-        hits["truth"] = with_directions(measured, known, target[known, 2:], TRUTH_SIGMA)
+        rows = np.flatnonzero(has & np.isfinite(target).all(axis=1))
+        hits["truth"] = with_directions(measured, rows, target[rows, 2:], TRUTH_SIGMA)
         columns = clusters["pixels", "column"]
         length = ak.to_numpy(ak.max(columns, axis=1) - ak.min(columns, axis=1)).astype(np.int64) + 1
         truth = event_truth(clusters, record["particles"], measured.layer)

@@ -29,16 +29,17 @@ def front(sample: SeedingSample) -> dict[str, list[dict[str, float]]]:
     for name in sample.events[0].hits:
         for quantile in QUANTILES:
             options = ConeOptions(quantile=quantile)
-            kept = found = wanted = 0
+            n_edges = n_found = n_wanted = 0
             for event in sample.events:
                 edges = find_edges(event.hits[name], sample.detector, sample.pairs, sample.field, options)
                 score = score_edges(event.truth, edges.source, edges.target)
-                kept, found, wanted = kept + score.n_edges, found + score.n_found, wanted + score.n_wanted
+                n_edges, n_found = n_edges + score.n_edges, n_found + score.n_found
+                n_wanted += score.n_wanted
             points.setdefault(name, []).append(
                 {
                     "quantile": quantile,
-                    "edges": kept / len(sample.events),
-                    "edge_efficiency_0p9": found / max(wanted, 1),
+                    "edges": n_edges / len(sample.events),
+                    "edge_efficiency_0p9": n_found / max(n_wanted, 1),
                 }
             )
     return points

@@ -62,8 +62,8 @@ def words_of(parser: argparse.ArgumentParser, command: str = "") -> Iterator[Wor
             commands |= {choice.dest: choice.help or "" for choice in action._choices_actions}
             below = [(f"{command} {name}".strip(), inner) for name, inner in action.choices.items()]
             continue
-        known = getattr(action, "values", None) or action.choices or ()
-        values = None if action.nargs == 0 else tuple(word for word in known if SAFE.fullmatch(word))
+        choices = getattr(action, "values", None) or action.choices or ()
+        values = None if action.nargs == 0 else tuple(word for word in choices if SAFE.fullmatch(word))
         if action.option_strings:
             flags |= dict.fromkeys(action.option_strings, (action.help or "", values))
         elif values:
@@ -84,10 +84,10 @@ def _cases(all_words: list[Words]) -> tuple[str, str]:
         for words in all_words
     )
     values = "\n".join(
-        f'        "{words.command} {flag}") found="{" ".join(known)}" ;;'
+        f'        "{words.command} {flag}") found="{" ".join(choices)}" ;;'
         for words in all_words
-        for flag, (_, known) in words.flags.items()
-        if known is not None
+        for flag, (_, choices) in words.flags.items()
+        if choices is not None
     )
     found = f"""\
     case "$command" in
@@ -156,9 +156,9 @@ def _fish(all_words: list[Words]) -> str:
         for name, help_text in words.commands.items():
             lines.append(f"complete -c smartpix {where}-f -a {name} -d {_quoted(help_text)}")
         where = f"-n '{'; and '.join(seen)}' " if seen else "-n __fish_use_subcommand "
-        for flag, (help_text, known) in words.flags.items():
+        for flag, (help_text, choices) in words.flags.items():
             name = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
-            takes = "" if known is None else f" -x -a '{' '.join(known)}'" if known else " -r"
+            takes = "" if choices is None else f" -x -a '{' '.join(choices)}'" if choices else " -r"
             lines.append(f"complete -c smartpix {where}{name}{takes} -d {_quoted(help_text)}")
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions
 from smartpix.train.options import TrainMdnOptions
 from tracking.cli.flags import option_flags
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train import check_kept, data_flags, sensor_flag, weights_flags
@@ -77,7 +77,7 @@ def add_compress(commands: Any) -> None:
 
 
 def _compress(options: argparse.Namespace) -> None:
-    values = asked(options)
+    values = option_values(options)
     _check_used(values, options)
     check_kept(options.output, options.start, options.teacher)
     from smartpix.samples import Reading
@@ -108,21 +108,21 @@ def _compress(options: argparse.Namespace) -> None:
 
 def _network(values: dict[str, Any], start: Start | None) -> QuantizedOptions:
     """The network that is asked for: what is not given is as in the weights started from."""
-    given = values.pop("network", {})
-    known = {} if start is None else dict(start.options)
-    if {"data_bits", "threshold", "adc_max"} & set(given):
-        known.pop("edges", None)
+    changes = values.pop("network", {})
+    base = {} if start is None else dict(start.options)
+    if {"data_bits", "threshold", "adc_max"} & set(changes):
+        base.pop("edges", None)
     if values.get("compress", {}).get("method") == "bits":
-        given["learn_bits"] = True
+        changes["learn_bits"] = True
     # The options fill these in by the kind, which may be another.
     blank = {"edges": (), "filters": (0, 0), "hidden": (0, 0)}
-    bits = (known | given).get("data_bits", QuantizedOptions.data_bits)
-    if given.get("learn_edges") and bits != 2:
+    bits = (base | changes).get("data_bits", QuantizedOptions.data_bits)
+    if changes.get("learn_edges") and bits != 2:
         raise InputError(
             f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2, and it has "
             f"{bits} bits"
         )
-    network: QuantizedOptions = from_mapping(QuantizedOptions(), blank | known | given, "--set")
+    network: QuantizedOptions = from_mapping(QuantizedOptions(), blank | base | changes, "--set")
     return network
 
 

@@ -51,12 +51,12 @@ def _convert(options: argparse.Namespace) -> None:
     from smartpix.schema import InputError
 
     *kind, path = options.input
-    known = format_names()
+    formats = format_names()
     # A format has neither dot nor slash; a folder may be called as one that is mistyped.
-    if len(kind) > 1 or any(k not in known and ("." in k or "/" in k or Path(k).exists()) for k in kind):
-        given = len(kind) + (kind[0] not in known)
+    if len(kind) > 1 or any(k not in formats and ("." in k or "/" in k or Path(k).exists()) for k in kind):
+        n_inputs = len(kind) + (kind[0] not in formats)
         raise InputError(
-            f"convert: takes one input, after its format or without, and these are {given} "
+            f"convert: takes one input, after its format or without, and these are {n_inputs} "
             f"({', '.join(options.input)}); convert "
             "each to an output of its own, or give one folder that holds all events. `smartpix run` takes "
             "several event files"

@@ -190,8 +190,11 @@ def self_test() -> dict[str, Any]:
     warm = time.perf_counter()
     result = chain.event(0, clusters)
     done = time.perf_counter()
-    again = replace(chain.finder.search, threads=2).edges(result.hits)
-    same = all(np.array_equal(getattr(again, f.name), getattr(result.edges, f.name)) for f in fields(again))
+    with_two_threads = replace(chain.finder.search, threads=2).edges(result.hits)
+    same = all(
+        np.array_equal(getattr(with_two_threads, f.name), getattr(result.edges, f.name))
+        for f in fields(with_two_threads)
+    )
     helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
     truth = event_truth(clusters, events[0]["particles"], result.hits.layer)

@@ -10,7 +10,7 @@ from smartpix.export.hls import BACKENDS, HlsOptions
 from smartpix.export.rtl import RtlOptions
 from smartpix.schema import check
 from tracking.cli.flags import option_flags
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path
 from tracking.options import from_mapping
@@ -70,7 +70,7 @@ def _export(options: argparse.Namespace) -> None:
     from smartpix.files import replace_folder_when_done
 
     check("export", "clusters", options.clusters, options.clusters >= 1, "at least 1")
-    values = asked(options)
+    values = option_values(options)
     # The backend's first one: not all have the default.
     values.setdefault("strategy", BACKENDS.get(values.get("backend", HlsOptions.backend), ("latency",))[0])
     hls: HlsOptions = from_mapping(HlsOptions(), values, "--set")

@@ -22,7 +22,7 @@ LONG = 6
 
 
 class Option(argparse.Action):
-    """Keep an option's value and the flag that gave it, by the option's full name, in ``namespace.given``.
+    """Keep an option's value and the flag that gave it, by full name, in ``namespace.flag_values``.
 
     What was not given is not there, so that a value of an options' file or of ``--set`` shows.
     """
@@ -35,14 +35,14 @@ class Option(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: Any = None
     ) -> None:
         """Keep the value; of a flag that may be repeated, with those before."""
-        given: Mapping[str, tuple[str, Any]] = getattr(namespace, "given", {})
+        flag_values: Mapping[str, tuple[str, Any]] = getattr(namespace, "flag_values", {})
         if self.nargs == 0:
             values = True
         elif self.repeated:
-            values = (*given.get(self.dest, ("", ()))[1], values)
+            values = (*flag_values.get(self.dest, ("", ()))[1], values)
         elif isinstance(values, list):
             values = tuple(values)
-        namespace.given = {**given, self.dest: (flag, values)}
+        namespace.flag_values = {**flag_values, self.dest: (flag, values)}
 
 
 def option_flags(

@@ -13,7 +13,7 @@ from tracking.cli.flags import option_flags
 from tracking.cli.parser import named_path
 from tracking.options import RunOptions, from_mapping, full_names
 
-__all__ = ["asked", "chain_flags", "chain_options", "read_options", "set_flag", "set_option"]
+__all__ = ["chain_flags", "chain_options", "option_values", "read_options", "set_flag", "set_option"]
 
 HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 """Numbers like .2 and 1., which Python reads and TOML does not."""
@@ -47,12 +47,12 @@ def chain_options(options: argparse.Namespace) -> RunOptions:
     Raises:
         InputError: an unknown option, a value that cannot be, or an option given in two ways.
     """
-    values = asked(options, read_options(options.options) if options.options else {})
+    values = option_values(options, read_options(options.options) if options.options else {})
     made: RunOptions = from_mapping(RunOptions(), values, str(options.options or "options"))
     return made
 
 
-def asked(options: argparse.Namespace, values: dict[str, Any] | None = None) -> dict[str, Any]:
+def option_values(options: argparse.Namespace, values: dict[str, Any] | None = None) -> dict[str, Any]:
     """Values of options by section: those of a file, and over them those of ``--set`` and the flags.
 
     Neither ``--set`` nor a flag wins over the other: which one was meant cannot be known.
@@ -61,15 +61,15 @@ def asked(options: argparse.Namespace, values: dict[str, Any] | None = None) -> 
         InputError: a flag and ``--set`` give the same option.
     """
     values = {} if values is None else values
-    given: dict[str, tuple[str, Any]] = getattr(options, "given", {})
+    flag_values: dict[str, tuple[str, Any]] = getattr(options, "flag_values", {})
     for assignment in options.set:
         name = set_option(values, assignment)
-        for option, (flag, _) in given.items():
+        for option, (flag, _) in flag_values.items():
             if f"{option}.".startswith(f"{name}."):
                 raise InputError(
                     f"--set {quoted(assignment)} and {flag} both set {option}; leave one of them out"
                 )
-    for option, (_, value) in given.items():
+    for option, (_, value) in flag_values.items():
         _put(values, option, value, option)
     return values
 

@@ -53,10 +53,10 @@ class Parser(argparse.ArgumentParser):
     def meant(self, word: str) -> str:
         """Hint to the nearest flag of a word that looks like one and is none, or ""."""
         word = word.partition("=")[0]
-        known = [flag for action in self._actions for flag in action.option_strings]
-        if not word.startswith("--") or any(flag.startswith(word) for flag in known):
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        if not word.startswith("--") or any(flag.startswith(word) for flag in flags):
             return ""
-        hint = nearest(word, known, least=FLAG_ALIKE)
+        hint = nearest(word, flags, least=FLAG_ALIKE)
         return f". '{word}' is unknown.{hint}" if hint else ""
 
 
@@ -75,8 +75,8 @@ def parse(
     if not unknown:
         return options, None
     command = _named(parser, words)
-    known = [flag for action in command._actions for flag in action.option_strings]
-    hint = nearest(unknown[0].partition("=")[0], known, least=FLAG_ALIKE)
+    flags = [flag for action in command._actions for flag in action.option_strings]
+    hint = nearest(unknown[0].partition("=")[0], flags, least=FLAG_ALIKE)
     return options, f"unknown argument '{unknown[0]}'.{hint} `{command.prog} --help` lists them"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from smartpix.schema import InputError
 from smartpix.simulate.options import SimulateOptions
 from tracking.cli.flags import option_flags
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.simulate_clusters import add_simulate_clusters
@@ -81,7 +81,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
 
 def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple[Detector, SimulateOptions]:
     """Detector and options of a simulation from the flags."""
-    values = asked(options)
+    values = option_values(options)
     generate = values.get("generate")
     # Beside a gun the default is no pile-up; pile-up that is asked for is refused by the options.
     base = WITHOUT_PILEUP if isinstance(generate, dict) and generate.get("gun") else defaults
@@ -122,7 +122,7 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
 
 
 def _simulate_events(options: argparse.Namespace) -> None:
-    if getattr(options, "given", {}).get("generate.gun", ("", 1))[1] == 0:
+    if getattr(options, "flag_values", {}).get("generate.gun", ("", 1))[1] == 0:
         raise InputError(
             "simulate: --gun 0 makes no pions; give at least 1, or leave --gun out for collisions"
         )

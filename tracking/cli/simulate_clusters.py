@@ -10,7 +10,7 @@ from typing import Any
 
 from smartpix.simulate.dataset_options import DEFAULT_TYPE, DatasetOptions, sensor_of_type
 from tracking.cli.flags import option_flags, shown
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, print_result
 from tracking.cli.parser import named_path
 from tracking.options import from_mapping
@@ -47,7 +47,7 @@ def add_simulate_clusters(kinds: Any) -> None:
 
 
 def _simulate_clusters(options: argparse.Namespace) -> None:
-    values = asked(options)
+    values = option_values(options)
     if options.shape is not None:
         values["n_rows"], values["n_columns"] = options.shape
     dataset: DatasetOptions = from_mapping(

@@ -97,14 +97,14 @@ def results_alone() -> Iterator[None]:
         # No file of the system's, in a notebook or a test.
         yield
         return
-    given = sys.stdout
-    with os.fdopen(kept, "w", encoding=given.encoding, errors=given.errors) as _results:
+    stdout = sys.stdout
+    with os.fdopen(kept, "w", encoding=stdout.encoding, errors=stdout.errors) as _results:
         os.dup2(2, number)
         try:
             yield
         finally:
             with suppress(OSError):
-                given.flush()
+                stdout.flush()
             os.dup2(kept, number)
             _results = None
 

@@ -14,7 +14,7 @@ from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
 from smartpix.simulate.options import ReadoutOptions
 from smartpix.train.options import TrainMdnOptions
 from tracking.cli.flags import option_flags
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.threads import set_threads, threads_flag
@@ -112,7 +112,7 @@ def sensor_flag(number: int | None) -> dict[str, float] | None:
 
 
 def _train_mdn(options: argparse.Namespace) -> None:
-    values = asked(options)
+    values = option_values(options)
     # Not part of the training's options: it makes the samples, before.
     readout = values.pop("readout", None)
     training = from_mapping(TrainMdnOptions(), values, "--set")

@@ -10,7 +10,7 @@ from typing import Any
 from smartpix.networks.weights import check_output
 from smartpix.schema import InputError, check
 from tracking.cli.flags import option_flags
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path
 from tracking.cli.threads import set_threads, threads_flag
@@ -65,7 +65,7 @@ def add_train_gnn(kinds: Any) -> None:
 def _train_gnn(options: argparse.Namespace) -> None:
     if bool(options.files) == bool(options.pileup):
         raise InputError("train gnn: give event files, or --pileup to train on events that are simulated now")
-    training: TrainGnnOptions = from_mapping(TrainGnnOptions(), asked(options), "--set")
+    training: TrainGnnOptions = from_mapping(TrainGnnOptions(), option_values(options), "--set")
     check_output(options.output)
     from tracking.finders.gnn.train import train_gnn
 

@@ -49,8 +49,8 @@ class FinderInput:
                 f"of the same event"
             )
         # Simulated files have the truth in the clusters, where a finder could read it by mistake.
-        known = [name for name in self.clusters.fields if name != "truth"]
-        object.__setattr__(self, "clusters", self.clusters[known])
+        fields = [name for name in self.clusters.fields if name != "truth"]
+        object.__setattr__(self, "clusters", self.clusters[fields])
 
 
 class Finder(Protocol):

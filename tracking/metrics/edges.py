@@ -26,10 +26,10 @@ def edge_rows(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDAr
     if len(truth.edges) == 0:
         return np.full(len(source), -1, dtype=np.int64)
     width = int(max(truth.edges.max(), source.max(initial=0), target.max(initial=0))) + 1
-    known = truth.edges[:, 0] * width + truth.edges[:, 1]  # sorted, since edges are
-    wanted = source.astype(np.int64) * width + target
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[place] == wanted, place, -1)
+    true_keys = truth.edges[:, 0] * width + truth.edges[:, 1]  # sorted, since edges are
+    keys = source.astype(np.int64) * width + target
+    place = np.minimum(np.searchsorted(true_keys, keys), len(true_keys) - 1)
+    return np.where(true_keys[place] == keys, place, -1)
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,10 @@ def event_truth(
     ids = ak.to_numpy(particles["particle_id"])
     sort = np.argsort(ids, kind="stable")
     ids = ids[sort]
-    wanted = ak.to_numpy(flat["particle_id"])
-    place = np.minimum(np.searchsorted(ids, wanted), max(len(ids) - 1, 0))
-    known = (ids[place] == wanted) if len(ids) else np.zeros(len(wanted), dtype=bool)
-    keep = known & (share >= MIN_SHARE)
+    row_ids = ak.to_numpy(flat["particle_id"])
+    place = np.minimum(np.searchsorted(ids, row_ids), max(len(ids) - 1, 0))
+    in_list = (ids[place] == row_ids) if len(ids) else np.zeros(len(row_ids), dtype=bool)
+    keep = in_list & (share >= MIN_SHARE)
     hit, particle, order, share = hit[keep], place[keep], order[keep], share[keep]
     main = np.full(len(counts), -1, dtype=np.int64)
     rising = np.argsort(share, kind="stable")

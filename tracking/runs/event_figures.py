@@ -82,15 +82,16 @@ def cone_study(path: Path, chain: Chain, study: Sequence[ScoredEvent], totals: T
     for quantile in QUANTILES:
         cone = dataclasses.replace(chain.options.cone, quantile=quantile)
         search = dataclasses.replace(chain.finder.search, graph="cone", cone=cone)
-        kept = wanted = found = 0
+        n_edges = n_wanted = n_found = 0
         for event in study:
             assert event.truth is not None
             edges = search.edges(event.result.hits)
             score = score_edges(event.truth, edges.source, edges.target)
-            kept, wanted, found = kept + score.n_edges, wanted + score.n_wanted, found + score.n_found
-        if wanted and kept:
-            reduction.append(searched / kept)
-            rate.append(found / wanted)
+            n_edges, n_wanted = n_edges + score.n_edges, n_wanted + score.n_wanted
+            n_found += score.n_found
+        if n_wanted and n_edges:
+            reduction.append(searched / n_edges)
+            rate.append(n_found / n_wanted)
     # Without a field there is no window to compare with.
     if not rate or not searched:
         return

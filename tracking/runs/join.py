@@ -129,9 +129,9 @@ def _assign(
     assigned: Assigned, ids: Ints, where: str
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Track numbers and scores of the hits ``ids``; -1 and 0 of those on no track."""
-    known, number, score = assigned
-    rows = rows_of(known, ids)
-    lost = np.setdiff1d(known, ids)
+    hit_ids, number, score = assigned
+    rows = rows_of(hit_ids, ids)
+    lost = np.setdiff1d(hit_ids, ids)
     if len(lost):
         raise InputError(
             f"{where}: has no hit {lost[0]}, which is on a track ({len(lost)} such hits); join what was "
@@ -144,12 +144,11 @@ def _assign(
 
 def _check_once(ids: Ints, where: str) -> None:
     """Check that no hit is there twice, as where jobs whose event numbers repeat were joined (hadd)."""
-    known, times = np.unique(ids, return_counts=True)
+    hit_ids, times = np.unique(ids, return_counts=True)
     if np.any(times > 1):
         raise InputError(
-            f"{where}: hit {known[times > 1][0]} is there {times.max()} times; two events may have been put "
-            f"together as one "
-            "(hadd, tables one after the other). Join what was converted"
+            f"{where}: hit {hit_ids[times > 1][0]} is there {times.max()} times; two events may have been "
+            "put together as one (hadd, tables one after the other). Join what was converted"
         )
 
 
@@ -287,9 +286,9 @@ def _number_in_event(event: Ints) -> Ints:
 
 def _among(assigned: Assigned, ids: Ints) -> Assigned:
     """Those of the hits that are among ``ids``."""
-    known, number, score = assigned
-    keep = np.isin(known, ids)
-    return known[keep], number[keep], score[keep]
+    hit_ids, number, score = assigned
+    keep = np.isin(hit_ids, ids)
+    return hit_ids[keep], number[keep], score[keep]
 
 
 def _assign_rows(

@@ -42,45 +42,47 @@ def written_before(*lists: Path) -> dict[str, set[str]]:
     """Names and sha256 of the files that runs wrote, of JSON files that have them; one that cannot be read
     has none.
     """
-    known: dict[str, set[str]] = {}
+    checksums: dict[str, set[str]] = {}
     for path in lists:
         try:
             sums = read_json(path)[SUMS].items() if _is_file(path) else ()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         for name, value in sums:
-            known.setdefault(name, set()).add(str(value))
-    return known
+            checksums.setdefault(name, set()).add(str(value))
+    return checksums
 
 
-def old_results(output: Path, known: Mapping[str, set[str]]) -> set[str]:
+def old_results(output: Path, checksums: Mapping[str, set[str]]) -> set[str]:
     """Names of the files there that a run wrote and nobody changed since."""
-    return {name for name in known if Path(name).name == name and _is_result(output / name, known)}
+    return {name for name in checksums if Path(name).name == name and _is_result(output / name, checksums)}
 
 
-def check_in_the_way(output: Path, names: Iterable[str], known: Mapping[str, set[str]]) -> None:
+def check_in_the_way(output: Path, names: Iterable[str], checksums: Mapping[str, set[str]]) -> None:
     """Check that nothing has the name of a result but old results.
 
     Args:
         names: of the files that a run is going to write.
-        known: of :func:`written_before`.
+        checksums: of :func:`written_before`.
 
     Raises:
         InputError: something has, that no run wrote there or that was changed since.
     """
     for name in sorted(names):
         path = output / name
-        if os.path.lexists(path) and not _is_result(path, known):
-            why = "was changed since a run wrote it" if name in known else "was not written by a run"
+        if os.path.lexists(path) and not _is_result(path, checksums):
+            why = "was changed since a run wrote it" if name in checksums else "was not written by a run"
             raise InputError(
                 f"{path}: {why}, so that it is not overwritten; move it, or give another folder with -o"
             )
 
 
-def _is_result(path: Path, known: Mapping[str, set[str]]) -> bool:
+def _is_result(path: Path, checksums: Mapping[str, set[str]]) -> bool:
     if not _is_file(path):
         return False
-    return sha256_of(path) in known.get(path.name, ()) or (path.name in (SUMMARY, TIMES) and _is_signed(path))
+    return sha256_of(path) in checksums.get(path.name, ()) or (
+        path.name in (SUMMARY, TIMES) and _is_signed(path)
+    )
 
 
 def _is_signed(path: Path) -> bool:

@@ -122,8 +122,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     ready = as_completed()
     try:
         while True:
-            wanted = PER_WORKER * max(1, _threads(client))
-            while len(running) < wanted and (unit := next(waiting, None)) is not None:
+            n_units = PER_WORKER * max(1, _threads(client))
+            while len(running) < n_units and (unit := next(waiting, None)) is not None:
                 future = client.submit(_run_on_worker, content, unit, version("smartpix"), pure=False)
                 running[future.key] = future, unit
                 ready.add(future)
@@ -186,9 +186,9 @@ def _chain_of(content: bytes) -> Chain:
     """
     made_from = unpack(content, CHAIN)
     options = from_mapping(RunOptions(), made_from["options"], "options")
-    here = sums_of_weights(options)
+    local_sums = sums_of_weights(options)
     for name, sums in made_from["weights"].items():
-        if here[name] != sums:
+        if local_sums[name] != sums:
             raise InputError(
                 f"{getattr(options, name)}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"

@@ -14,7 +14,7 @@ from smartpix.schema import InputError
 from tests.helpers import REPOSITORY
 from tracking.cli.flags import Option, documentation, option_flags, plain, shown
 from tracking.cli.main import parser as whole_parser
-from tracking.cli.options import asked, set_flag
+from tracking.cli.options import option_values, set_flag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,25 +70,25 @@ def test_help_is_the_docstring_with_the_default_and_the_unit(parser):
 
 
 def test_what_is_given_is_kept_by_the_full_name_and_nothing_else(parser):
-    assert asked(parser.parse_args([])) == {}
+    assert option_values(parser.parse_args([])) == {}
     words = ["--count", "5", "--on", "--ends", "1", "2", "--many", "b", "c", "--sort", "two", "--width", "3"]
-    assert asked(parser.parse_args(words)) == {
+    assert option_values(parser.parse_args(words)) == {
         "count": 5, "on": True, "ends": (1.0, 2.0), "many": ("b", "c"), "kind": "two", "inner": {"width": 3.0},
     }  # fmt: skip
-    assert asked(parser.parse_args(["--many"])) == {"many": ()}
+    assert option_values(parser.parse_args(["--many"])) == {"many": ()}
 
 
 def test_flags_and_set_win_over_the_file(parser):
     options = parser.parse_args(["--count", "5", "--set", "inner.width=4"])
     file = {"count": 1, "extra": 7, "inner": {"width": 1.0}}
-    assert asked(options, file) == {"count": 5, "extra": 7, "inner": {"width": 4}}
+    assert option_values(options, file) == {"count": 5, "extra": 7, "inner": {"width": 4}}
 
 
 @pytest.mark.parametrize("assignment", ["inner.width=4", "inner={width = 4}"])
 def test_an_option_given_by_a_flag_and_by_set_is_an_error_that_names_both(parser, assignment):
     options = parser.parse_args(["--width", "5", "--set", assignment, "--set", "count=1"])
     with pytest.raises(InputError) as error:
-        asked(options)
+        option_values(options)
     assert str(error.value) == f"--set '{assignment}' and --width both set inner.width; leave one of them out"
 
 
@@ -96,7 +96,7 @@ def test_repeated_flags_add_up_and_others_take_the_last():
     made = argparse.ArgumentParser()
     made.add_argument("--write", action=Option, repeated=True)
     option_flags(made, Outer(), "count")
-    assert made.parse_args(["--write", "a", "--count", "1", "--write", "b", "--count", "2"]).given == {
+    assert made.parse_args(["--write", "a", "--count", "1", "--write", "b", "--count", "2"]).flag_values == {
         "write": ("--write", ("a", "b")),
         "count": ("--count", 2),
     }

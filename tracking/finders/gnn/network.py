@@ -136,8 +136,8 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
     size = [int(description["options"][option]) for option in SIZE]
     # Before anything of that size is made.
     with torch.device("meta"):
-        wanted = {k: tuple(v.shape) for k, v in InteractionNetwork(*size).state_dict().items()}
-    check_shapes(arrays, wanted, name)
+        shapes = {k: tuple(v.shape) for k, v in InteractionNetwork(*size).state_dict().items()}
+    check_shapes(arrays, shapes, name)
     for part in ("node", "edge"):
         if not np.all(arrays[f"{part}_std"] > 0) or not np.all(
             arrays[f"{part}_low"] <= arrays[f"{part}_high"]
