@@ -67,7 +67,7 @@ def one_round(files: list[str], most: int, options: RunOptions) -> tuple[dict[st
 
 def main(most: int, settings: dict[str, dict[str, str]], files: list[str]) -> None:
     """Answer rounds until standard input ends."""
-    options = {name: RunOptions(**given) for name, given in settings.items()}
+    options = {name: RunOptions(**values) for name, values in settings.items()}
     sums = {name: one_round(files, most, of_setting)[1] for name, of_setting in options.items()}
     home = str(sys.modules[Chain.__module__].__file__)
     print(json.dumps({"home": home, "sums": sums}), flush=True)

@@ -267,7 +267,7 @@ def checkpoint(folder: Path) -> Attempt:
         more: dict[str, Any] = {}
         epoch = resume(path, made_with, model, optimizer, more)
         state = optimizer.state_dict()
-        moments = {f"{k}.{n}": np.array(v) for k, own in state["state"].items() for n, v in own.items()}
+        moments = {f"{k}.{n}": np.array(v) for k, moment in state["state"].items() for n, v in moment.items()}
         return [
             epoch,
             more,

@@ -34,7 +34,7 @@ from smartpix.train.options import TrainMdnOptions
 from tracking import RunOptions
 from tracking.chain import Chain
 from tracking.cli.options import read_options, set_option
-from tracking.finders.gnn.train import TrainGnnOptions
+from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.options import from_mapping
 
 

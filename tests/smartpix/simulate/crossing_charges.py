@@ -4,6 +4,7 @@ import numpy as np
 
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import Induction
+from smartpix.simulate.passages import Passages, SignalPrecision
 from smartpix.simulate.response import induced_charge
 
 SENSOR = Sensor()
@@ -21,14 +22,13 @@ ALL = tuple(range(20))
 def induce(
     n, cots=(0.0, 0.0), position=(0.0, 0.0), beta=1.0, sensor=SENSOR, b=NONE, slices=(19,), seed=1,
     half=HALF, sense=1,
-    neighbours=(1, 1), period=0, **more,
+    neighbours=(1, 1), period=0, ends_at_array=True, smallest=5.0,
 ):  # fmt: skip
     direction = np.broadcast_to(sense * np.column_stack([np.broadcast_to(cots, (n, 2)), np.ones(n)]), (n, 3))
     place = np.broadcast_to(np.asarray(position, dtype=float), (n, 2))
-    return induced_charge(
-        place, direction, np.full(n, beta), np.tile(half, (n, 1)), sensor, b, slices, seed,
-        Induction(*neighbours, period), **more
-    )  # fmt: skip
+    passages = Passages(place, direction, np.full(n, beta), np.tile(half, (n, 1)), ends_at_array)
+    precision = SignalPrecision(Induction(*neighbours, period), smallest)
+    return induced_charge(passages, sensor, b, slices, seed, precision)
 
 
 def totals(out, n, s=-1):

@@ -9,6 +9,7 @@ from scipy.stats import kstest, norm
 
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.induction import Induction
+from smartpix.simulate.passages import Passages, SignalPrecision
 from smartpix.simulate.response import induced_charge
 from tests.smartpix.simulate import published
 from tests.smartpix.simulate.crossing_charges import (
@@ -273,9 +274,10 @@ def test_either_side_of_incidence_gives_the_same_clusters():
 def test_direction_may_have_any_length():
     one, two = (
         induced_charge(
-            np.zeros((9, 2)), np.tile([0.5, 0.2, 1.0], (9, 1)) * length, np.ones(9), np.tile(HALF, (9, 1)),
-            SENSOR, BARREL,
-            (19,), 4, Induction(1, 1),
+            Passages(
+                np.zeros((9, 2)), np.tile([0.5, 0.2, 1.0], (9, 1)) * length, np.ones(9), np.tile(HALF, (9, 1))
+            ),
+            SENSOR, BARREL, (19,), 4, SignalPrecision(Induction(1, 1)),
         )
         for length in (1.0, 4.0)
     )  # fmt: skip

@@ -5,6 +5,7 @@ import pytest
 
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.induction import Induction
+from smartpix.simulate.passages import Passages, SignalPrecision
 from smartpix.simulate.response import induced_charge
 from tests.left_out import require
 from tests.smartpix.simulate import published
@@ -31,9 +32,11 @@ class PixelAV:
         self.midplane = entry + flight[:2] / flight[2] * (25 - truth["z-entry"])
         n = N_PIXELAV
         out = induced_charge(
-            np.tile(self.midplane / 1e3, (n, 1)), np.tile(flight, (n, 1)), np.ones(n), np.tile(self.HALF, (n,
-            1)), self.SENSOR,
-            (field, 0.0, 0.0), ALL, 1, Induction(1, 1), ends_at_array=False, smallest=0.05,
+            Passages(
+                np.tile(self.midplane / 1e3, (n, 1)), np.tile(flight, (n, 1)), np.ones(n),
+                np.tile(self.HALF, (n, 1)), ends_at_array=False,
+            ),
+            self.SENSOR, (field, 0.0, 0.0), ALL, 1, SignalPrecision(Induction(1, 1), 0.05),
         )  # fmt: skip
         self.electrons = image(out, n, (13, 21))
         self.our_pairs = out[4]
