@@ -114,9 +114,9 @@ def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 
     Raises:
         InputError: it is no event file, or damaged.
     """
-    file, wanted = open_events(path), simulated_header(pileup, n_events, seed, jets)
+    file, head = open_events(path), simulated_header(pileup, n_events, seed, jets)
     # As JSON has it, without tuples.
-    return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(wanted.made_by))
+    return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(head.made_by))
 
 
 def _simulation(pileup: int, jets: int) -> tuple[Detector, SimulateOptions]:
