@@ -218,11 +218,10 @@ def test_a_description_that_cannot_be_checked_is_refused(saved, key):
 def test_the_checksum_is_that_of_the_sorted_description_without_itself(saved):
     description = json.loads(saved.with_suffix(".json").read_text())
     found = description.pop("checksum")
-    canonical = (
-        "{" + ",".join(f"{json.dumps(k)}:{json.dumps(description[k])}" for k in sorted(description)) + "}"
-    )
+    compact = {k: json.dumps(v, separators=(",", ":"), sort_keys=True) for k, v in description.items()}
+    canonical = "{" + ",".join(f"{json.dumps(k)}:{compact[k]}" for k in sorted(compact)) + "}"
     assert description["slices"] == [0, 19]
-    assert found == hashlib.sha256(canonical.replace(", ", ",").encode()).hexdigest()
+    assert found == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def test_a_description_that_was_changed_is_refused_until_it_is_saved_as_such(saved):

@@ -384,7 +384,7 @@ def test_description_says_all_there_is_to_know(trained, samples):
     assert set(description) == {
         "architecture", "network", "region", "sensor", "slices", "options", "data", "start", "teacher",
         "calibration",
-        "truncated_scale", "metrics", "threads", "sha256", "commit", "checksum",
+        "truncated_scale", "metrics", "threads", "sha256", "commit", "checksum", "provenance",
     }  # fmt: skip
     assert description["architecture"] == "mdn-columns"
     assert NetworkOptions(**description["network"]) == options.network

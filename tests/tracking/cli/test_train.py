@@ -9,7 +9,7 @@ from smartpix.estimate.mdn import MdnNetwork
 from smartpix.io.parquet import write_clusters
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_weights
-from smartpix.samples import from_clusters
+from smartpix.samples import Reading, from_clusters
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train import loop as train
 from smartpix.train.loop import train_on
@@ -87,7 +87,7 @@ def test_defaults_are_those_of_the_options(train_mdn, asked, bench_file, tmp_pat
         {
             "files": [bench_file], "region": "endcap", "output": tmp_path / "w.safetensors",
             "options": TrainMdnOptions(),
-            "slices": None, "readout": None, "start": None, "sensor": None,
+            "reading": Reading(), "start": None,
         }
     ]  # fmt: skip
 
@@ -113,10 +113,9 @@ def test_every_flag_reaches_the_training(train_mdn, asked):
         ("shift", "mirror-y"),
         13,
     )
-    assert call["slices"] == [3, 17]
     assert call["start"] == "mdn-barrel"
-    assert call["readout"] == ReadoutOptions(1.0, 2.0, 3.0, 5, 6000.0)
-    assert call["sensor"] == {"pitch_x": 0.1, "pitch_y": 0.025, "thickness": 0.15, "field": 3.8}
+    sensor = {"pitch_x": 0.1, "pitch_y": 0.025, "thickness": 0.15, "field": 3.8}
+    assert call["reading"] == Reading([3, 17], ReadoutOptions(1.0, 2.0, 3.0, 5, 6000.0), sensor)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_every_flag_reaches_the_training(train_mdn, asked):
 )
 def test_readout_is_what_is_asked_for_and_nothing_else(train_mdn, asked, flags, readout):
     assert train_mdn("--region", "barrel", *flags)[0] == 0
-    assert asked[0]["readout"] == readout
+    assert asked[0]["reading"] == Reading(readout=readout)
 
 
 def test_no_augmentation_can_be_asked_for(train_mdn, asked):
