@@ -106,7 +106,10 @@ class Chain:
         if is_cold(search):
             log.info("compiling the kernels, which is done once and takes a minute or more")
         network = fuse_network(load_network(options.gnn, options.graph))
-        return cls(header, options, estimator, network, tuple(warnings))
+        chain = cls(header, options, estimator, network, tuple(warnings))
+        # Set up here and not in the first event, whose time it would be counted in.
+        _ = chain.finder
+        return chain
 
     # Made of the other fields, so that a chain with one of them replaced has a finder of its own.
     @cached_property
