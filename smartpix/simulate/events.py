@@ -18,7 +18,7 @@ from smartpix.io.events import Header
 from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.generate import Particles, collisions, gun, jets, together
+from smartpix.simulate.generate import Particles, collisions, displaced, gun, jets, together
 from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
 from smartpix.simulate.passages import Passages
 from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
@@ -65,9 +65,10 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
     _check_counts(n_events, seed)
     generate = options.generate
     need_extras(generate)
-    if not (generate.pileup or generate.gun or generate.jets):
+    if not (generate.pileup or generate.gun or generate.jets or generate.displaced):
         raise InputError(
-            "simulate: pileup, gun and jets are all 0, so that there are no particles; give one of them"
+            "simulate: pileup, gun, jets and displaced are all 0, so that there are no particles; give one of "
+            "them"
         )
     check_generic(detector)
     return _simulated(detector, options, n_events, seed)
@@ -98,6 +99,11 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
             rng = np.random.default_rng([seed, first, 5])
             particles = [
                 together(event, jets(options.generate, options.beam_spot, rng)) for event in particles
+            ]
+        if options.generate.displaced > 0:
+            rng = np.random.default_rng([seed, first, 6])
+            particles = [
+                together(event, displaced(options.generate, options.beam_spot, rng)) for event in particles
             ]
         crossings = transport(particles, detector, options.field, int(seeds[1]))
         for i, event in enumerate(crossings):

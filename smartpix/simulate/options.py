@@ -27,7 +27,12 @@ PT_RANGE = (0.05, 1000.0)
 collision's.
 """
 
-MOST_PARTICLES = {"pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000}
+D0_RANGE = (1e-4, 200.0)
+"""mm, of impact parameters: below, nothing tells them from 0; beyond, fewer than four layers are left."""
+
+MOST_PARTICLES = {
+    "pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000, "displaced": 1_000_000,
+}  # fmt: skip
 """Beyond, an event does not fit a machine's memory."""
 
 MOST_CHARGE = 1e7
@@ -71,6 +76,16 @@ class GenerateOptions:
         jet_pions: number of charged pions in a jet; all come from one vertex.
         jet_radius: largest distance of a pion from the jet's axis in pseudorapidity and azimuth. The axes
             lie within an absolute pseudorapidity of ``JET_ETA``.
+        jet_flight: mean transverse flight length in mm of a decay within each jet, which makes every second
+            of its pions; 0 makes all of them at the jet's vertex. Hadrons with a b quark fly some 5 mm.
+        displaced: number of charged pions in each event that come from decays in flight, each from one of
+            its own, on top of the collisions; their transverse momentum is that of the gun.
+        displaced_d0: range of their absolute transverse impact parameter in mm, in whose logarithm it is
+            uniform.
+        displaced_radius: largest transverse flight length of such a decay in mm, in which it is uniform; it
+            is at least twice the impact parameter's.
+        secondaries: whether K0s and Lambda of the collisions decay and photons convert in the beam pipe
+            (:mod:`smartpix.simulate.decays`); else neutral particles leave nothing.
     """
 
     pileup: int = 200
@@ -82,6 +97,11 @@ class GenerateOptions:
     jets: int = 0
     jet_pions: int = 10
     jet_radius: float = 0.05
+    jet_flight: float = 0.0
+    displaced: int = 0
+    displaced_d0: tuple[float, float] = (0.01, 10.0)
+    displaced_radius: float = 25.0
+    secondaries: bool = False
 
     def __post_init__(self) -> None:
         check_types("simulate", self)
@@ -92,6 +112,17 @@ class GenerateOptions:
             value = getattr(self, name)
             check("simulate", name, value, self.gun == 0 or value == 0, "0 with a gun; leave one of them out")
         check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
+        check("simulate", "jet_flight", self.jet_flight, 0 <= self.jet_flight <= 100, "from 0 to 100 mm")
+        low, high = D0_RANGE
+        check(
+            "simulate", "displaced_d0", self.displaced_d0,
+            low <= self.displaced_d0[0] <= self.displaced_d0[1] <= high,
+            f"two values in mm from {low:g} to {high:g}, the lower first",
+        )  # fmt: skip
+        check(
+            "simulate", "displaced_radius", self.displaced_radius, 0 < self.displaced_radius <= high,
+            f"positive and at most {high:g} mm",
+        )  # fmt: skip
         low, high = PT_RANGE
         check(
             "simulate", "gun_pt", self.gun_pt, low <= self.gun_pt[0] <= self.gun_pt[1] <= high,

@@ -24,16 +24,16 @@ from smartpix.extras import missing_package
 from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 
-__all__ = ["Charged", "produce", "serve"]
+__all__ = ["Produced", "produce", "serve"]
 
-Charged = tuple[
+Produced = tuple[
     npt.NDArray[np.int32],
     npt.NDArray[np.int32],
     npt.NDArray[np.float64],
     npt.NDArray[np.float64],
     npt.NDArray[np.float64],
 ]
-"""Of one event's N charged particles: (N,) number of the collision from 1, (N,) PDG id, (N,) charge, (N, 3)
+"""Of one event's N particles: (N,) number of the collision from 1, (N,) PDG id, (N,) charge, (N, 3)
 production point in mm from the collision, (N, 3) momentum in GeV."""
 
 KIND = "collisions 1"
@@ -42,11 +42,11 @@ PR_SET_PDEATHSIG = 1
 """Linux, prctl(2): the signal that comes when the parent dies."""
 
 
-def produce(request: Mapping[str, float], n_events: int, seed: int) -> list[Charged]:
-    """Charged particles of events.
+def produce(request: Mapping[str, Any], n_events: int, seed: int) -> list[Produced]:
+    """Charged particles of events, and neutral ones that are asked for.
 
     Args:
-        request: ``pileup``, ``energy`` (GeV), ``max_eta``, ``min_pt`` (GeV).
+        request: ``pileup``, ``energy`` (GeV), ``max_eta``, ``min_pt`` (GeV), and ``neutral``, a list of PDG ids.
 
     Raises:
         InputError: chromo is not installed, or the process died.
@@ -115,8 +115,8 @@ def _watch_parent() -> None:
 
 
 def _collide(
-    pileup: int, energy: float, max_eta: float, min_pt: float, n_events: int, seed: int
-) -> list[Charged]:
+    pileup: int, energy: float, max_eta: float, min_pt: float, neutral: list[int], n_events: int, seed: int
+) -> list[Produced]:
     try:
         from chromo.kinematics import CenterOfMass, GeV
         from chromo.models import Pythia6
@@ -127,14 +127,15 @@ def _collide(
     stream = model(n_events * pileup)
     empty = np.zeros(0)
     nothing = empty.astype(np.int32), empty.astype(np.int32), empty, np.zeros((0, 3)), np.zeros((0, 3))
-    events: list[Charged] = []
+    events: list[Produced] = []
     for _ in range(n_events):
-        columns: list[Charged] = []
+        columns: list[Produced] = []
         for collision in range(pileup):
-            final = next(stream).final_state_charged()
+            final = next(stream).final_state()
             momentum = np.stack([final.px, final.py, final.pz], axis=1)
             pt = np.hypot(momentum[:, 0], momentum[:, 1])
-            keep = (pt > min_pt) & (np.abs(momentum[:, 2]) < pt * np.sinh(max_eta))
+            keep = (final.charge != 0) | np.isin(final.pid, neutral)
+            keep &= (pt > min_pt) & (np.abs(momentum[:, 2]) < pt * np.sinh(max_eta))
             columns.append(
                 (
                     np.full(int(keep.sum()), collision + 1, dtype=np.int32),

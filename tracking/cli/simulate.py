@@ -35,7 +35,7 @@ def add_simulate(commands: Any) -> None:
         "response, readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the "
         "same bytes."
     ))  # fmt: skip
-    option_flags(events, EVENTS.generate, "pileup", "gun", "gun_pt", "jets", section="generate.")
+    option_flags(events, EVENTS.generate, "pileup", "gun", "gun_pt", "jets", "displaced", section="generate.")
     events.add_argument(
         "--events", type=int, default=1, metavar="N", help="number of events (default: %(default)s)"
     )

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from smartpix.schema import InputError
-from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, gun, jets, together
+from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, displaced, gun, jets, together
 
 
 def test_gun_is_uniform_in_its_ranges_and_charges_balance():
@@ -65,6 +65,59 @@ def test_jets_are_narrow_and_each_from_one_vertex():
     both = together(found, gun(GenerateOptions(pileup=0, gun=5), BeamSpot(), np.random.default_rng(2)))
     assert both.momentum.shape == (3005, 3)
     assert both.pdg_id[:3000].tolist() == found.pdg_id.tolist()
+
+
+def test_every_second_pion_of_a_jet_with_a_flight_length_comes_from_one_decay_on_its_axis():
+    options = GenerateOptions(pileup=7, jets=4000, jet_pions=5, jet_flight=5.0)
+    found = jets(options, BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1))
+    start = found.vertex.reshape(4000, 5, 3)
+    assert np.all(start[:, ::2] == 0)
+    np.testing.assert_array_equal(start[:, 1], start[:, 3])
+    assert stats.kstest(np.hypot(*start[:, 1, :2].T), stats.expon(scale=5.0).cdf).pvalue > 1e-3
+    without = jets(GenerateOptions(pileup=7, jets=4000, jet_pions=5), BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1))
+    assert np.all(without.vertex == 0)
+    mean = found.momentum.reshape(4000, 5, 3).sum(axis=1)
+    turn = np.arctan2(mean[:, 1], mean[:, 0]) - np.arctan2(start[:, 1, 1], start[:, 1, 0])
+    assert np.abs(np.angle(np.exp(1j * turn))).max() < 0.1
+
+
+def test_displaced_pions_have_the_impact_parameters_that_were_asked_for():
+    options = GenerateOptions(
+        pileup=7, jets=2, displaced=20_000, gun_pt=(1.0, 4.0), max_eta=2.0, displaced_d0=(0.1, 40.0),
+        displaced_radius=25.0,
+    )  # fmt: skip
+    found = displaced(options, BeamSpot(0.0, 0.0, 30.0), np.random.default_rng(1))
+    (x, y, _), (px, py, pz) = found.vertex.T, found.momentum.T
+    pt = np.hypot(px, py)
+    # The straight line's distance from the beam line.
+    d0 = np.abs(x * py - y * px) / pt
+    assert stats.kstest(np.log(d0), stats.uniform(np.log(0.1), np.log(400)).cdf).pvalue > 1e-3
+    radius = np.hypot(x, y)
+    assert np.all((radius >= d0) & (radius <= np.maximum(25.0, 2 * d0)))
+    # Outwards, on both sides alike.
+    assert np.all(x * px + y * py > 0)
+    assert abs(np.mean(x * py > y * px) - 0.5) < 0.02
+    assert stats.kstest(pt, stats.uniform(1, 3).cdf).pvalue > 1e-3
+    assert stats.kstest(np.arcsinh(pz / pt), stats.uniform(-2, 4).cdf).pvalue > 1e-3
+    assert found.vertex_id.tolist() == list(range(10, 20_010))
+
+
+def test_secondaries_are_added_after_the_charged_particles_of_the_same_collisions():
+    pytest.importorskip("chromo")
+    beam = BeamSpot()
+    (plain,) = collisions(GenerateOptions(pileup=30), beam, 1, 3)
+    (more,) = collisions(GenerateOptions(pileup=30, secondaries=True), beam, 1, 3)
+    n = len(plain.charge)
+    np.testing.assert_array_equal(more.momentum[:n], plain.momentum)
+    assert np.all(np.abs(more.charge) == 1)
+    new = more.pdg_id[n:]
+    assert set(new.tolist()) <= {211, -211, 2212, -2212, 11, -11}
+    # Some three K0s a collision within |eta| < 4, of which 69 % decay to charged pions.
+    assert 30 < np.sum(np.abs(new) == 211) / 2 < 120
+    sign = np.where(np.abs(more.pdg_id) == 11, -1, 1) * np.sign(more.pdg_id)
+    np.testing.assert_array_equal(sign[n:], more.charge[n:])
+    away = more.vertex[n:] - more.vertex[:n][np.searchsorted(more.vertex_id[:n], more.vertex_id[n:])]
+    assert np.median(np.linalg.norm(away, axis=1)) > 5
 
 
 @pytest.mark.parametrize("others", [{"pileup": 0, "jets": 1}, {"pileup": 10}, {}])
