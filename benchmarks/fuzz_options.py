@@ -28,7 +28,7 @@ from smartpix.networks.options import NetworkOptions
 from smartpix.shipped import data_path
 from smartpix.simulate.datasets import DatasetOptions
 from smartpix.simulate.events import SimulateOptions
-from smartpix.simulate.generate import GenerateOptions
+from smartpix.simulate.options import GenerateOptions
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.train.options import TrainMdnOptions
 from tracking import RunOptions

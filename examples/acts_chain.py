@@ -33,7 +33,7 @@ from smartpix.io.events import Header
 from smartpix.schema import check
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate
-from smartpix.simulate.generate import GenerateOptions
+from smartpix.simulate.options import GenerateOptions
 from tracking.acts.event import fitted_tracks, fitting_algorithm, measurement_sources
 from tracking.acts.reference import LOOSE, TUNED, ActsOptions
 from tracking.acts.seeder import ESTIMATES, SEEDER, SeederOptions, cone_seeder

@@ -9,7 +9,7 @@ things, and only the constants here are common.
 
 from __future__ import annotations
 
-__all__ = ["HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH"]
+__all__ = ["HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH", "SPEED_OF_LIGHT"]
 
 PION_MASS = 0.13957
 """GeV, of charged pions (PDG). Tracks are taken for pions where nothing says what they are."""
@@ -17,3 +17,5 @@ HIGHLAND = 0.0136
 """GeV: scale of the angle of multiple scattering (PDG, Passage of Particles Through Matter, eq. 34.16)."""
 SILICON_RADIATION_LENGTH = 95.7
 """mm, as in the material of ACTS's generic detector, through which events are simulated (PDG: 93.7 mm)."""
+SPEED_OF_LIGHT = 299.792458
+"""mm/ns."""

@@ -16,7 +16,7 @@ from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.geometry import Detector, read_detector
 from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
-from smartpix.simulate.generate import Particles
+from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings
 
 
@@ -72,10 +72,18 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
     particles = Particles(
         np.ones(n_particles, dtype=np.int32), np.full(n_particles, 211, dtype=np.int32), np.ones(n_particles),
         np.zeros((n_particles, 3)), np.tile([p, 0.0, 0.0], (n_particles, 1)),
+        np.zeros(n_particles),
     )  # fmt: skip
     beta = np.full(n, p / np.hypot(p, 0.13957))
     return Crossings(
-        module, particle.astype(np.int32), np.zeros(n, dtype=np.int32), point, momentum, beta, particles
+        module,
+        particle.astype(np.int32),
+        np.zeros(n, dtype=np.int32),
+        point,
+        momentum,
+        beta,
+        np.zeros(n),
+        particles,
     )
 
 

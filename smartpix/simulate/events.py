@@ -15,11 +15,14 @@ from smartpix.clusters import Pixels, Truth, cluster_records, one_event
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
+from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.generate import Particles, collisions, displaced, gun, jets, together
+from smartpix.simulate.generate import collisions, displaced, gun, jets
+from smartpix.simulate.induction import SLICE_NS
 from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
 from smartpix.simulate.readout import digitise, label_clusters, noise_pixel_rate
 from smartpix.simulate.response import induced_charge
@@ -136,7 +139,8 @@ def _simulated_crossings(
     detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
 ) -> Iterator[ak.Array]:
     for event in range(n_events):
-        crossings = broad_crossings(detector, per_event, np.random.default_rng([seed, event, 4]))
+        rng = np.random.default_rng([seed, event, 4])
+        crossings = broad_crossings(detector, per_event, rng, options.beam_spot)
         yield simulate_event(crossings, detector, options, event, seed)
 
 
@@ -148,7 +152,8 @@ def simulate_event(
     rng = np.random.default_rng([seed, event, 3])
     local = detector.to_local(crossings.module, crossings.point)
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
-    signals, shift = _sensor_response(crossings, local, direction, detector, options, rng)
+    late = _lateness(crossings, detector, options.readout, rng)
+    signals, shift = _sensor_response(crossings, local, direction, late, detector, options, rng)
     pixels, pixel_of_signal = _read_out(signals, crossings.module, detector, options.readout, rng)
     cluster_of_signal = pixels.cluster[pixel_of_signal]
     particle_id = np.arange(1, len(crossings.particles.pdg_id) + 1, dtype=np.int64)
@@ -184,13 +189,26 @@ class _Signals:
     charge: npt.NDArray[np.float32]
 
 
+def _lateness(
+    crossings: Crossings, detector: Detector, readout: ReadoutOptions, rng: np.random.Generator
+) -> Floats | None:
+    """(N,) how long after 0 of its module's clock each crossing happens, ns; None where each has its own."""
+    if readout.clock == "crossing":
+        return None
+    clock = np.linalg.norm(detector.center, axis=1) / SPEED_OF_LIGHT
+    clock = clock + 1e-3 * readout.jitter * rng.standard_normal(len(detector))
+    return np.asarray(crossings.time - clock[crossings.module])
+
+
 def _sensor_response(
-    crossings: Crossings, local: Floats, direction: Floats, detector: Detector, options: SimulateOptions,
-    rng: np.random.Generator,
+    crossings: Crossings, local: Floats, direction: Floats, late: Floats | None, detector: Detector,
+    options: SimulateOptions, rng: np.random.Generator,
 ) -> tuple[_Signals, Floats]:  # fmt: skip
-    """Signals of all crossings, and (M, 2) the mean Lorentz displacement on each module in mm."""
+    """Signals of all crossings, in the readout's slices and, with slow pixels, in those that these take; and (M,
+    2) the mean Lorentz displacement on each module in mm.
+    """
     magnetic = _field_in_sensors(detector, options)
-    slices = options.readout.slices
+    slices = _slices_taken(options.readout)
     parts = []
     shift = np.zeros((len(detector), 2))
     for (sensor, b), modules in _sensor_groups(detector, magnetic, options).items():
@@ -201,7 +219,13 @@ def _sensor_response(
         if len(hits) == 0:
             continue
         half = np.stack([detector.half_x, detector.half_y], axis=1)[crossings.module[hits]]
-        passages = Passages(local[hits, :2], direction[hits], crossings.beta[hits], half)
+        passages = Passages(
+            local[hits, :2],
+            direction[hits],
+            crossings.beta[hits],
+            half,
+            late=None if late is None else late[hits],
+        )
         crossing, row, column, charge, _ = induced_charge(
             passages, sensor, b, slices, int(rng.integers(2**31))
         )
@@ -210,6 +234,14 @@ def _sensor_response(
         empty = np.zeros(0, dtype=np.int32)
         return _Signals(empty, empty, empty, np.zeros((0, len(slices)), dtype=np.float32)), shift
     return _Signals(*(np.concatenate(columns) for columns in zip(*parts, strict=True))), shift
+
+
+def _slices_taken(readout: ReadoutOptions) -> tuple[float, ...]:
+    """The readout's slices, and after them those that slow pixels take instead."""
+    if readout.slow_pixels == 0:
+        return readout.slices
+    early = 1e-3 * readout.slow_delay / SLICE_NS
+    return (*readout.slices, *(s - early for s in readout.slices))
 
 
 def _read_out(
@@ -225,22 +257,46 @@ def _read_out(
     # Sum over particles on each pixel.
     width, height = int(detector.n_columns.max()), int(detector.n_rows.max())
     key = (module[signals.crossing].astype(np.int64) * height + signals.row) * width + signals.column
-    noise_keys = _noise_pixels(detector, readout, width, height, rng)
+    common = np.zeros((len(detector), len(readout.slices)), dtype=np.float32)
+    if readout.common_mode > 0:
+        common += np.float32(readout.common_mode) * rng.standard_normal(common.shape, dtype=np.float32)
+    noise_keys = _noise_pixels(detector, readout, common[:, -1], width, height, rng)
     keys, inverse = np.unique(np.concatenate([key, noise_keys]), return_inverse=True)
-    total = np.zeros((len(keys), len(readout.slices)), dtype=np.float32)
+    n_slices = len(readout.slices)
+    total = np.zeros((len(keys), signals.charge.shape[1]), dtype=np.float32)
     np.add.at(total, inverse[: len(key)], signals.charge)
-    charge = digitise(total, readout, rng)
+    slow, dead = (
+        _marked(keys, mark, share) for mark, share in ((1, readout.slow_pixels), (2, readout.dead_pixels))
+    )
+    if readout.slow_pixels > 0:
+        total = np.where(slow[:, None], total[:, n_slices:], total[:, :n_slices])
+    charge = digitise(total + common[keys // (width * height)], readout, rng)
     # A pixel drawn as one that noise lifts over the threshold is read, if with the smallest charge there is.
     forced = inverse[len(key) :]
     quiet = forced[charge[forced, -1] == 0]
     smallest = np.full((1, len(readout.slices)), readout.threshold, dtype=np.float32)
     charge[quiet, -1] = digitise(smallest, _noiseless(readout), rng)[0, -1]
+    charge[dead] = 0
     place = (
         (keys // (width * height)).astype(np.int32),
         (keys // width % height).astype(np.int32),
         (keys % width).astype(np.int32),
     )
     return Pixels(_cluster_numbers(*place, charge), *place, charge), inverse[: len(key)]
+
+
+def _marked(keys: npt.NDArray[np.int64], mark: int, share: float) -> npt.NDArray[np.bool_]:
+    """(P,) a share of all pixels, the same ones in every event and file: the hash of their number is small.
+
+    Hash: the mixing step of SplitMix64 (G. L. Steele et al., OOPSLA 2014).
+    """
+    if share == 0:
+        return np.zeros(len(keys), dtype=bool)
+    z = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(mark)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return np.asarray(z / 2.0**64 < share)
 
 
 def _cluster_numbers(
@@ -320,19 +376,31 @@ def _sensor_groups(
 
 
 def _noise_pixels(
-    detector: Detector, readout: ReadoutOptions, width: int, height: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Keys of the pixels that noise alone lifts over the threshold."""
+    detector: Detector, readout: ReadoutOptions, common: npt.NDArray[np.float32], width: int, height: int,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.int64]:  # fmt: skip
+    """Keys of the pixels that noise, with the shift ``common`` (M,) of their module in e, lifts over the
+    threshold.
+    """
     n_pixels = detector.n_rows.astype(np.int64) * detector.n_columns
-    expected = float(n_pixels.sum()) * noise_pixel_rate(readout)
+    weight = n_pixels / n_pixels.sum()
+    if readout.common_mode > 0:
+        # The rate on a grid of shifts, interpolated in its logarithm, which is nearly a parabola.
+        grid = np.linspace(common.min(), common.max(), 101)
+        with np.errstate(divide="ignore"):
+            rates = np.exp(np.interp(common, grid, np.log(noise_pixel_rate(readout, grid))))
+        expected = float((n_pixels * rates).sum())
+        weight = n_pixels * rates / expected if expected > 0 else weight
+    else:
+        expected = float(n_pixels.sum()) * float(noise_pixel_rate(readout))
     if expected > 1e6:
         raise InputError(
             f"readout: noise {readout.noise} e, threshold {readout.threshold} e and its dispersion "
             f"{readout.threshold_dispersion} e would fire {expected:.2g} empty pixels an event; raise the "
-            "threshold to at least 4.5 x noise and dispersion added in quadrature"
+            "threshold to at least 4.5 x noise, dispersion and common mode added in quadrature"
         )
     count = int(rng.poisson(expected))
-    module = rng.choice(len(detector), count, p=n_pixels / n_pixels.sum())
+    module = rng.choice(len(detector), count, p=weight)
     row = (rng.random(count) * detector.n_rows[module]).astype(np.int64)
     column = (rng.random(count) * detector.n_columns[module]).astype(np.int64)
     return (module.astype(np.int64) * height + row) * width + column

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.beam import BeamSpot
+from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.simulate.decays import NEUTRAL, charged_products
-from smartpix.simulate.options import BeamSpot, GenerateOptions
+from smartpix.simulate.options import GenerateOptions
+from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.pythia import produce
 
-__all__ = ["BeamSpot", "GenerateOptions", "Particles", "collisions", "displaced", "gun", "jets", "together"]
+__all__ = ["collision_times", "collisions", "displaced", "gun", "jets", "vertices"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,25 +25,15 @@ place for what starts outside of all volumes.
 """
 
 
-@dataclass(frozen=True)
-class Particles:
-    """Particles of one event at production: (N,) ids and charges, (N, 3) vertex in mm and momentum in GeV."""
-
-    vertex_id: npt.NDArray[np.int32]
-    pdg_id: npt.NDArray[np.int32]
-    charge: Floats
-    vertex: Floats
-    momentum: Floats
-
-
 def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
     """Charged pions, uniform in pT, eta and phi, each from a vertex of its own."""
     n = options.gun
     pt = rng.uniform(*options.gun_pt, n)
     eta = rng.uniform(-options.max_eta, options.max_eta, n)
     phi = rng.uniform(-np.pi, np.pi, n)
-    vertex = _vertices(beam_spot, n, rng)
-    return _pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
+    vertex = vertices(beam_spot, n, rng)
+    pions = _pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
+    return replace(pions, time=collision_times(beam_spot, n, rng))
 
 
 def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
@@ -52,16 +45,17 @@ def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator
     """
     n = options.jets
     axis_eta, axis_phi = rng.uniform(-JET_ETA, JET_ETA, n), rng.uniform(-np.pi, np.pi, n)
-    vertex = _vertices(beam_spot, n, rng)
+    vertex = vertices(beam_spot, n, rng)
     jet = np.repeat(np.arange(n), options.jet_pions)
     away, around = options.jet_radius * np.sqrt(rng.random(len(jet))), rng.uniform(-np.pi, np.pi, len(jet))
     eta, phi = axis_eta[jet] + away * np.cos(around), axis_phi[jet] + away * np.sin(around)
-    start = vertex[jet]
+    start, flight = vertex[jet], np.zeros(len(jet))
     if options.jet_flight > 0:
         decays = np.arange(len(jet)) % options.jet_pions % 2 == 1
         flight = rng.exponential(options.jet_flight, n)[jet] * decays
         start = start + flight[:, None] * _along(axis_phi, axis_eta)[jet]
-    return _pions(rng.uniform(*options.gun_pt, len(jet)), eta, phi, options.pileup + 1 + jet, start, rng)
+    pions = _pions(rng.uniform(*options.gun_pt, len(jet)), eta, phi, options.pileup + 1 + jet, start, rng)
+    return replace(pions, time=collision_times(beam_spot, n, rng)[jet] + _flight_time(flight, axis_eta[jet]))
 
 
 def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
@@ -72,15 +66,16 @@ def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Gene
     d0: it is below 1 % of it.
     """
     n = options.displaced
-    pt = rng.uniform(*options.gun_pt, n)
+    pt = rng.uniform(options.gun_pt[0], options.gun_pt[1], n)
     eta, phi = rng.uniform(-options.max_eta, options.max_eta, n), rng.uniform(-np.pi, np.pi, n)
-    vertex = _vertices(beam_spot, n, rng)
-    d0 = np.exp(rng.uniform(*np.log(options.displaced_d0), n))
+    vertex = vertices(beam_spot, n, rng)
+    d0 = np.exp(rng.uniform(np.log(options.displaced_d0[0]), np.log(options.displaced_d0[1]), n))
     flight = rng.uniform(d0, np.maximum(options.displaced_radius, 2 * d0))
     side = np.where(rng.random(n) < 0.5, -1.0, 1.0)
     start = vertex + flight[:, None] * _along(phi + side * np.arcsin(d0 / flight), eta)
     # After the collisions' vertices and those of the jets.
-    return _pions(pt, eta, phi, options.pileup + options.jets + 1 + np.arange(n), start, rng)
+    pions = _pions(pt, eta, phi, options.pileup + options.jets + 1 + np.arange(n), start, rng)
+    return replace(pions, time=collision_times(beam_spot, n, rng) + _flight_time(flight, eta))
 
 
 def _along(phi: Floats, eta: Floats) -> Floats:
@@ -88,9 +83,22 @@ def _along(phi: Floats, eta: Floats) -> Floats:
     return np.stack([np.cos(phi), np.sin(phi), np.sinh(eta)], axis=1)
 
 
-def _vertices(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Floats:
+def vertices(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Floats:
     """(N, 3) points of the luminous region, mm."""
-    return rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3))
+    spread = rng.normal(0, [beam_spot.sigma_x, beam_spot.sigma_y, beam_spot.sigma_z], (n, 3))
+    spread[:, 0] += beam_spot.slope_x * spread[:, 2]
+    spread[:, 1] += beam_spot.slope_y * spread[:, 2]
+    return np.asarray(spread + [beam_spot.x, beam_spot.y, beam_spot.z])
+
+
+def collision_times(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Floats:
+    """(N,) times of collisions, ns. Without a spread nothing is drawn, and what is drawn later stays as it was."""
+    return rng.normal(0, 1e-3 * beam_spot.sigma_t, n) if beam_spot.sigma_t > 0 else np.zeros(n)
+
+
+def _flight_time(transverse: Floats, eta: Floats) -> Floats:
+    """(N,) ns that what decays needs, at the speed of light, for a transverse length in mm."""
+    return transverse * np.cosh(eta) / SPEED_OF_LIGHT
 
 
 def _pions(
@@ -108,13 +116,7 @@ def _pions(
         charge=charge,
         vertex=vertex,
         momentum=np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1),
-    )
-
-
-def together(first: Particles, second: Particles) -> Particles:
-    """Particles of both."""
-    return Particles(
-        *(np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Particles))
+        time=np.zeros(len(pt)),
     )
 
 
@@ -128,28 +130,27 @@ def collisions(options: GenerateOptions, beam_spot: BeamSpot, n_events: int, see
     produced = produce(request | {"neutral": NEUTRAL if options.secondaries else ()}, n_events, seed)
     rng = np.random.default_rng([seed, 1])
     events = []
-    for event in produced:
-        vertices = _vertices(beam_spot, options.pileup, rng)
+    for k, event in enumerate(produced):
+        points = vertices(beam_spot, options.pileup, rng)
+        times = collision_times(beam_spot, options.pileup, rng)
         particles = Particles(
             vertex_id=event[0],
             pdg_id=event[1],
             charge=event[2],
-            vertex=vertices[event[0] - 1] + event[3],
+            vertex=points[event[0] - 1] + event[3],
             momentum=event[4],
+            time=times[event[0] - 1],
         )
-        events.append(_with_secondaries(particles, rng) if options.secondaries else particles)
+        if options.secondaries:
+            particles = _with_secondaries(particles, np.random.default_rng([seed, 7, k]))
+        events.append(particles)
     return events
 
 
 def _with_secondaries(particles: Particles, rng: np.random.Generator) -> Particles:
     """The charged particles, and after them what the neutral ones became."""
     neutral = particles.charge == 0
-    vertex_id, pdg_id, vertex, momentum = charged_products(
-        *(getattr(particles, name)[neutral] for name in ("vertex_id", "pdg_id", "vertex", "momentum")), rng
-    )
-    inside = (np.hypot(vertex[:, 0], vertex[:, 1]) < FARTHEST[0]) & (np.abs(vertex[:, 2]) < FARTHEST[1])
-    vertex_id, pdg_id, vertex, momentum = (v[inside] for v in (vertex_id, pdg_id, vertex, momentum))
-    # Electrons have a positive id and a negative charge, hadrons that of their id.
-    charge = np.where(np.abs(pdg_id) == 11, -np.sign(pdg_id), np.sign(pdg_id)).astype(np.float64)
-    charged = Particles(*(getattr(particles, f.name)[~neutral] for f in fields(Particles)))
-    return together(charged, Particles(vertex_id, pdg_id, charge, vertex, momentum))
+    products = charged_products(particles.take(neutral), rng)
+    inside = np.hypot(products.vertex[:, 0], products.vertex[:, 1]) < FARTHEST[0]
+    inside &= np.abs(products.vertex[:, 2]) < FARTHEST[1]
+    return together(particles.take(~neutral), products.take(inside))

@@ -41,6 +41,8 @@ SLICE_NS = 0.2
 CELLS_X, CELLS_Y = 16, 16
 """Starting cells per pitch."""
 DEPTH_STEP = 0.002  # mm
+MOST_TABLES = 64
+"""Tables kept, of a few MB each: sensors and fields, times how many slices late particles come."""
 
 
 def weighting_potential(
@@ -96,7 +98,7 @@ class ResponseTable:
     sigma: Floats
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=MOST_TABLES)
 def response_table(
     sensor: Sensor, magnetic: tuple[float, float, float], slices: tuple[int, ...], induction: Induction
 ) -> ResponseTable:
@@ -104,7 +106,7 @@ def response_table(
 
     Args:
         magnetic: field in the sensor frame, T.
-        slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
+        slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each, and 0 in -1.
         induction: how far it is followed.
     """
     drift = drift_tables(sensor, magnetic)
@@ -138,6 +140,8 @@ def response_table(
         dtype=np.float32,
     )
     _fill(values, paths, _potential_table(sensor, induction), pitch, sensor.thickness, first, neighbours)
+    # Where a pair is made its charges cancel; interpolated potentials at the pixels' edges do not quite.
+    values[..., times <= 0] = 0
     variance = drift.variance_e[-1] - np.interp(start, drift.z, drift.variance_e)
     return ResponseTable(values, int(first[1]), int(first[0]), np.sqrt(np.maximum(variance, 0)))
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.schema import InputError, check, check_field, check_types
+from smartpix.beam import BeamSpot
+from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
 
 __all__ = [
     "N_SLICES",
     "PT_RANGE",
-    "BeamSpot",
     "GenerateOptions",
     "ReadoutOptions",
     "SimulateOptions",
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 N_SLICES = 20
+CLOCKS = ("crossing", "bunch")
 
 PT_RANGE = (0.05, 1000.0)
 """GeV, of pions of the gun and of jets: below, the transport drops them; beyond, they are no particles of a
@@ -37,28 +38,6 @@ MOST_PARTICLES = {
 
 MOST_CHARGE = 1e7
 """e. A particle leaves some 8,000 in 100 um; beyond, the unit is another."""
-
-
-@dataclass(frozen=True)
-class BeamSpot:
-    """Gaussian luminous region (HL-LHC: arXiv 1705.08830).
-
-    Attributes:
-        sigma_x: width along x in mm.
-        sigma_y: width along y in mm.
-        sigma_z: width along z in mm.
-    """
-
-    sigma_x: float = 0.0125
-    sigma_y: float = 0.0125
-    sigma_z: float = 50.0
-
-    def __post_init__(self) -> None:
-        check_types("beam spot", self)
-        for name in ("sigma_x", "sigma_y", "sigma_z"):
-            check(
-                "beam spot", name, getattr(self, name), 0 <= getattr(self, name) <= 1000, "from 0 to 1000 mm"
-            )
 
 
 @dataclass(frozen=True)
@@ -144,9 +123,19 @@ class ReadoutOptions:
     """Front-end of the chip, the same for every sampled slice.
 
     Attributes:
+        clock: what the slices are counted from. ``crossing``: each particle's own arrival, an ideal.
+            ``bunch``: the machine's clock, set for each module so that light from the detector's centre
+            arrives at 0; the spread of the collisions, the place of the vertex and slow particles then move
+            the slices.
+        jitter: standard deviation of that clock in ps, drawn for each module and event.
         noise: equivalent noise charge in e.
         threshold: charge in e; a slice of a pixel whose magnitude is below it reads 0.
         threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
+        common_mode: standard deviation in e of a shift that all pixels of a module have in common, drawn for
+            each slice and event.
+        dead_pixels: share of pixels that read nothing, the same ones in every event.
+        slow_pixels: share of pixels whose slices are taken too early, by ``slow_delay``, likewise.
+        slow_delay: by how much, in ps.
         adc_bits: bits of the logarithmic ADC, 2 to 8 (:func:`adc_levels`); 0 keeps the analogue charge.
         adc_max: charge in e above which the ADC saturates.
         slices: sampled slices of 200 ps, of 0 to 19 and ascending. The last one decides what is a hit.
@@ -158,9 +147,21 @@ class ReadoutOptions:
     adc_bits: int = 4
     adc_max: float = 16_000.0
     slices: tuple[int, ...] = (0, 19)
+    clock: str = one_of("crossing", CLOCKS)
+    jitter: float = ranged(0.0, 0.0, 10_000.0, "ps")
+    common_mode: float = ranged(0.0, 0.0, MOST_CHARGE, "e")
+    dead_pixels: float = ranged(0.0, 0.0, 1.0)
+    slow_pixels: float = ranged(0.0, 0.0, 1.0)
+    slow_delay: float = ranged(200.0, 0.0, 4000.0, "ps")
 
     def __post_init__(self) -> None:
         check_types("readout", self)
+        check_ranges("readout", self)
+        if self.jitter and self.clock != "bunch":
+            raise InputError(
+                f"readout: jitter is {self.jitter} ps and the clock is '{self.clock}', which has none; set "
+                f"clock = bunch"
+            )
         for name in ("noise", "threshold", "threshold_dispersion"):
             check(
                 "readout",

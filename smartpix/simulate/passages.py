@@ -26,6 +26,7 @@ class Passages:
         half_size: (N, 2) half lengths of the pixel array along x and y, mm.
         ends_at_array: the silicon ends where the pixels end (a module), so tracks may enter and leave through
             the side; otherwise it goes on and only the pixels end (the public data sets).
+        late: (N,) how long after 0 of the slices' clock each passes, ns; None: all at 0.
     """
 
     position: Floats
@@ -33,6 +34,18 @@ class Passages:
     beta: Floats
     half_size: Floats
     ends_at_array: bool = True
+    late: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.beta)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Passages:
+        """Some of them."""
+        late = None if self.late is None else self.late[rows]
+        return Passages(
+            self.position[rows], self.direction[rows], self.beta[rows], self.half_size[rows],
+            self.ends_at_array, late,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

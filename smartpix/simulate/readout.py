@@ -49,15 +49,21 @@ def digitise(
     return np.where(kept == 0, 0.0, values[level]).astype(np.float32)
 
 
-def noise_pixel_rate(options: ReadoutOptions) -> float:
-    """Probability that noise alone lifts the last slice of a pixel over the threshold."""
+def noise_pixel_rate(options: ReadoutOptions, shift: npt.ArrayLike = 0.0) -> npt.NDArray[np.float64]:
+    """Probability that noise alone lifts the last slice of a pixel over the threshold.
+
+    Args:
+        shift: of the pixels' charge in e, by what a module has in common; of any shape, as the result.
+    """
+    shift = np.asarray(shift, dtype=np.float64)
     if options.noise == 0:
-        return 0.0
+        return np.zeros(shift.shape)
     # Mean over the pixels' thresholds.
     steps = np.linspace(-8, 8, 4001)
     thresholds = np.maximum(options.threshold + options.threshold_dispersion * steps, 0.0)
     weight = norm.pdf(steps)
-    return float((weight * norm.sf(thresholds / options.noise)).sum() / weight.sum())
+    rate = norm.sf((thresholds - shift[..., None]) / options.noise)
+    return np.asarray((weight * rate).sum(axis=-1) / weight.sum())
 
 
 @njit(cache=True)

@@ -28,7 +28,7 @@ from smartpix.simulate.deposit import (
     delta_range,
 )
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.induction import CELLS_X, CELLS_Y, SLICE_NS, response_table
+from smartpix.simulate.induction import CELLS_X, CELLS_Y, N_SLICES, SLICE_NS, response_table
 from smartpix.simulate.passages import FINE, Passages, SignalPrecision
 
 __all__ = ["induced_charge"]
@@ -50,25 +50,29 @@ LONGEST = 20.0
 Floats = npt.NDArray[np.float64]
 
 
-def induced_charge(
-    passages: Passages,
-    sensor: Sensor,
-    magnetic: tuple[float, float, float],
-    slices: Sequence[int],
-    seed: int,
-    precision: SignalPrecision = FINE,
-) -> tuple[
+Induced = tuple[
     npt.NDArray[np.int32],
     npt.NDArray[np.int32],
     npt.NDArray[np.int32],
     npt.NDArray[np.float32],
     npt.NDArray[np.int64],
-]:
+]
+
+
+def induced_charge(
+    passages: Passages,
+    sensor: Sensor,
+    magnetic: tuple[float, float, float],
+    slices: Sequence[float],
+    seed: int,
+    precision: SignalPrecision = FINE,
+) -> Induced:
     """Noise-free induced charge of N crossings.
 
     Args:
         magnetic: field in the sensor frame, T.
-        slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each.
+        slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each. Between two
+            slices, and for passages that are late, the charge is interpolated in time.
         seed: of the straggling and the diffusion.
         precision: how finely signals are followed.
 
@@ -76,6 +80,53 @@ def induced_charge(
         crossing, row, column: (K,) int32 each; charge: (K, S) float32 in electrons; pairs: (N,) electron-hole
             pairs made.
     """
+    on_grid = all(float(s).is_integer() for s in slices)
+    if on_grid and passages.late is None:
+        return _induced_in(passages, sensor, magnetic, [int(s) for s in slices], seed, precision)
+    late = np.zeros(len(passages)) if passages.late is None else passages.late
+    whole = np.floor(-late / SLICE_NS)
+    part = -late / SLICE_NS - whole
+    pairs = np.zeros(len(passages), dtype=np.int64)
+    found: list[Induced] = []
+    # Those that are as late, to a slice, share the response's table.
+    for k, shift in enumerate(np.unique(whole)):
+        rows = np.flatnonzero(whole == shift)
+        at = np.array(slices, dtype=np.float64)[None, :] + shift + part[rows, None]
+        # Before the first slice begins nothing has been induced, after the last one nothing changes.
+        at = np.clip(at, -1, N_SLICES - 1)
+        before = np.unique(np.floor(at).astype(int))
+        needed = sorted({*before.tolist(), *np.minimum(before + 1, N_SLICES - 1).tolist()})
+        crossing, row, column, charge, pairs[rows] = _induced_in(
+            passages.take(rows), sensor, magnetic, needed, seed + k, precision
+        )
+        found.append(
+            (rows[crossing].astype(np.int32), row, column, _between(charge, needed, at[crossing]), pairs)
+        )
+    if not found:
+        empty = np.zeros(0, dtype=np.int32)
+        return empty, empty, empty, np.zeros((0, len(slices)), dtype=np.float32), pairs
+    crossing, row, column, charge = (np.concatenate([part_[c] for part_ in found]) for c in range(4))
+    return crossing, row, column, charge, pairs
+
+
+def _between(charge: npt.NDArray[np.float32], slices: Sequence[int], at: Floats) -> npt.NDArray[np.float32]:
+    """(K, S) charge at times ``at`` (K, S), in slices, of charge (K, T) at whole slices."""
+    place = np.searchsorted(slices, np.floor(at))
+    after = np.minimum(place + 1, len(slices) - 1)
+    part = (at - np.floor(at)).astype(np.float32)
+    rows = np.arange(len(charge))[:, None]
+    return np.asarray((1 - part) * charge[rows, place] + part * charge[rows, after])
+
+
+def _induced_in(
+    passages: Passages,
+    sensor: Sensor,
+    magnetic: tuple[float, float, float],
+    slices: Sequence[int],
+    seed: int,
+    precision: SignalPrecision,
+) -> Induced:
+    """The same for passages at 0, in whole slices; -1 is before the first."""
     # Once the slowest carrier has arrived nothing changes: later slices are copies of the first quiet one.
     times = np.array([(s + 1) * SLICE_NS for s in slices])
     quiet = int(np.searchsorted(times, drift_tables(sensor, magnetic).longest()))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from smartpix.extras import import_acts
 from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import DETECTOR, InputError
-from smartpix.simulate.generate import Particles
+from smartpix.simulate.particles import Particles
 
 __all__ = ["Crossings", "check_generic", "generic_detector", "transport"]
 
@@ -37,6 +37,7 @@ class Crossings:
         point: (N, 3) global crossing of the midplane in mm.
         momentum: (N, 3) in GeV, mean of before and after.
         beta: (N,) v / c.
+        time: (N,) ns, from the mean of the collisions' times.
         particles: the generated particles of the event.
     """
 
@@ -46,6 +47,7 @@ class Crossings:
     point: npt.NDArray[np.float64]
     momentum: npt.NDArray[np.float64]
     beta: npt.NDArray[np.float64]
+    time: npt.NDArray[np.float64]
     particles: Particles
 
 
@@ -190,7 +192,9 @@ def _particle_source(acts: Any, events: Sequence[Particles]) -> Any:
                 barcode.vertexPrimary = int(event.vertex_id[i])
                 barcode.particle = i + 1
                 particle = ex.SimParticle(barcode, acts.PdgParticle(int(event.pdg_id[i])))
-                particle.fourPosition = acts.Vector4(*(float(v) * unit.mm for v in event.vertex[i]), 0.0)
+                particle.fourPosition = acts.Vector4(
+                    *(float(v) * unit.mm for v in event.vertex[i]), float(event.time[i]) * unit.ns
+                )
                 particle.direction = acts.Vector3(*(float(p) for p in event.momentum[i]))
                 particle.absoluteMomentum = float(np.linalg.norm(event.momentum[i])) * unit.GeV
                 container.insert(particle)
@@ -224,11 +228,11 @@ def _hit_collector(
                 primary = code.generation == 0 and code.subParticle == 0
                 rows.append(
                     (ids.volume, ids.layer, ids.sensitive, code.particle - 1 if primary else -1, hit.index)
-                    + (point[0], point[1], point[2])
+                    + (point[0], point[1], point[2], point[3] / unit.ns)
                     # The direction at the midplane: half of the module's scattering is before it.
                     + tuple(0.5 * (before[k] + after[k]) / unit.GeV for k in range(4))
                 )
-            table = np.array(rows, dtype=np.float64).reshape(-1, 12)
+            table = np.array(rows, dtype=np.float64).reshape(-1, 13)
             collected.append(_crossings(table, events[context.eventNumber], detector))
             return ex.ProcessCode.SUCCESS
 
@@ -236,8 +240,8 @@ def _hit_collector(
 
 
 def _crossings(table: npt.NDArray[np.float64], particles: Particles, detector: Detector) -> Crossings:
-    """Crossings of one event from the columns (N, 12) volume, layer, module, particle, order, point (3),
-    momentum (3) and energy.
+    """Crossings of one event from the columns (N, 13) volume, layer, module, particle, order, point (3),
+    time, momentum (3) and energy.
     """
     # Secondaries of Fatras have no entry among the generated particles; their crossings (1 in 10,000) are
     # left out.
@@ -249,7 +253,8 @@ def _crossings(table: npt.NDArray[np.float64], particles: Particles, detector: D
         particle=table[:, 3].astype(np.int32),
         order=table[:, 4].astype(np.int32),
         point=table[:, 5:8],
-        momentum=table[:, 8:11],
-        beta=np.linalg.norm(table[:, 8:11], axis=1) / table[:, 11],
+        momentum=table[:, 9:12],
+        beta=np.linalg.norm(table[:, 9:12], axis=1) / table[:, 12],
+        time=table[:, 8],
         particles=particles,
     )

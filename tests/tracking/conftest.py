@@ -11,7 +11,8 @@ from smartpix.io.parquet import write_clusters
 from smartpix.io.write import write_events
 from smartpix.networks.weights import save_weights
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
-from smartpix.simulate.generate import GenerateOptions, Particles
+from smartpix.simulate.options import GenerateOptions
+from smartpix.simulate.particles import Particles
 from smartpix.simulate.readout import ReadoutOptions
 from smartpix.simulate.transport import Crossings
 from tests.helpers import SENSOR
@@ -32,9 +33,9 @@ def crossings_of(toy):
         module=toy.module.astype(np.int32), particle=toy.particle.astype(np.int32),
         order=toy.order.astype(np.int32),
         point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=(p / np.hypot(p,
-        0.13957))[toy.particle],
+        0.13957))[toy.particle], time=np.zeros(len(toy.module)),
         particles=Particles(np.arange(len(p), dtype=np.int32), (211 * charge).astype(np.int32), charge,
-        toy.start, momentum),
+        toy.start, momentum, np.zeros(len(p))),
     )  # fmt: skip
 
 

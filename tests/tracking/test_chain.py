@@ -11,7 +11,7 @@ from smartpix.io.write import write_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
-from smartpix.simulate.generate import GenerateOptions
+from smartpix.simulate.options import GenerateOptions
 from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module

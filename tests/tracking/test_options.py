@@ -7,11 +7,11 @@ import pytest
 from seeding.cones import ConeOptions
 from seeding.references import WindowOptions
 from seeding.seeds import SeedOptions
+from smartpix.beam import BeamSpot
 from smartpix.estimate.shape import TrainShapeOptions
 from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
 from smartpix.simulate.drift import Sensor
-from smartpix.simulate.generate import BeamSpot
 from smartpix.train.options import TrainMdnOptions
 from tests.helpers import REPOSITORY
 from tracking.acts.seeder import SeederOptions

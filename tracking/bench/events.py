@@ -123,7 +123,7 @@ def _simulation(pileup: int, jets: int) -> tuple[Detector, SimulateOptions]:
     from smartpix.geometry import read_detector
     from smartpix.shipped import data_path
     from smartpix.simulate.events import SimulateOptions
-    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.simulate.options import GenerateOptions
 
     options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
     return read_detector(data_path("detector.csv")), options

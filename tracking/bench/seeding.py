@@ -23,7 +23,7 @@ from seeding.references import LengthTable, WindowOptions, length_table, length_
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
 from smartpix.simulate.events import need_extras
-from smartpix.simulate.generate import GenerateOptions
+from smartpix.simulate.options import GenerateOptions
 from tracking.bench.clock import time_in_turn
 from tracking.bench.events import simulated
 from tracking.bench.seeding_sample import SeedingEvent, SeedingSample, edges_and_seeds, load_seeding_sample

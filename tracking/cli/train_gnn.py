@@ -90,7 +90,7 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
         InputError: too few events or collisions, no ACTS, or another file where one of these belongs.
     """
     from smartpix.simulate.events import need_extras
-    from smartpix.simulate.generate import GenerateOptions
+    from smartpix.simulate.options import GenerateOptions
     from tracking.bench.events import is_simulated, simulated
 
     check("train gnn", "events", options.events, options.events >= 3, "at least 3")

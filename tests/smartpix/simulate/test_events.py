@@ -1,5 +1,7 @@
 """Whole simulated events: merging, truth, Lorentz correction, noise, reproducibility."""
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ from smartpix.simulate.events import (
     simulate_crossings,
     simulate_event,
 )
-from smartpix.simulate.generate import GenerateOptions
-from smartpix.simulate.readout import ReadoutOptions, adc_levels
+from smartpix.simulate.options import GenerateOptions
+from smartpix.simulate.readout import ReadoutOptions, adc_levels, noise_pixel_rate
 from smartpix.simulate.transport import check_generic
 from tests.helpers import crossings_at, embedded_detector, one_module_detector, part_of
 
@@ -331,3 +333,113 @@ def test_gun_events_through_the_whole_chain():
     for event in events:
         ids = ak.to_numpy(ak.flatten(event["clusters"]["truth"]["particle_id"]))
         assert np.mean(np.bincount(ids, minlength=41)[1:] >= 3) > 0.9
+
+
+def clocked(**readout):
+    return SimulateOptions(readout=ReadoutOptions(noise=0.0, **readout))
+
+
+def at_time(detector, places, late, options, seed=1):
+    """An event of crossings of one module that are late by some ns on its clock."""
+    crossings = crossings_at(
+        detector, np.zeros(len(places), dtype=int), places, np.tile([0.3, 0.1], (len(places), 1))
+    )
+    nominal = np.linalg.norm(detector.center[0]) / 299.792458
+    return simulate_event(replace(crossings, time=nominal + late), detector, options, 7, seed)["clusters"][0]
+
+
+def first_slice(clusters):
+    """Mean share of the first slice in the last one's charge."""
+    names = [name for name in ak.fields(clusters["pixels"]) if name.startswith("charge_")]
+    first, last = (float(ak.sum(clusters["pixels"][name])) for name in (names[0], names[-1]))
+    return first / last
+
+
+def test_on_the_machine_s_clock_late_particles_leave_less_in_the_first_slice():
+    detector, places = one_module_detector(), grid(300)
+    analogue = {"adc_bits": 0, "threshold": 0.0, "slices": (3, 19)}
+    own = [first_slice(at_time(detector, places, late, clocked(**analogue))) for late in (0.0, 0.5)]
+    assert own[0] == own[1]
+    on_clock = [
+        first_slice(at_time(detector, places, late, clocked(clock="bunch", **analogue)))
+        for late in (-0.3, 0.0, 0.4, 0.9)
+    ]
+    assert on_clock[0] > on_clock[1] > on_clock[2] > on_clock[3]
+    assert on_clock[3] == 0
+    assert on_clock[1] == pytest.approx(own[0], rel=1e-3)
+
+
+def test_the_clock_s_jitter_differs_from_module_to_module_and_event_to_event():
+    detector, places = one_module_detector(), grid(100)
+    options = clocked(adc_bits=0, threshold=0.0, slices=(3, 19), clock="bunch", jitter=100.0)
+    shares = [first_slice(at_time(detector, places, 0.0, options, seed)) for seed in range(12)]
+    assert np.std(shares) > 0.02
+    steady = [
+        first_slice(
+            at_time(
+                detector, places, 0.0, clocked(adc_bits=0, threshold=0.0, slices=(3, 19), clock="bunch"), seed
+            )
+        )
+        for seed in range(12)
+    ]
+    assert np.std(steady) < 0.2 * np.std(shares)
+    with pytest.raises(InputError, match=r"jitter is 5\.0 ps and the clock is 'crossing'"):
+        ReadoutOptions(jitter=5.0)
+
+
+def fired(detector, options, n=400, seed=1):
+    """Keys of the pixels that fire in an event of many crossings."""
+    crossings = broad_crossings(detector, n, np.random.default_rng(8))
+    clusters = simulate_event(crossings, detector, options, 0, seed)["clusters"][0]
+    module = np.repeat(ak.to_numpy(clusters["module_id"]), ak.to_numpy(ak.num(clusters["pixels"], axis=1)))
+    pixels = ak.flatten(clusters["pixels"], axis=1)
+    return set(zip(module.tolist(), ak.to_list(pixels["row"]), ak.to_list(pixels["column"]), strict=True))
+
+
+def test_dead_pixels_read_nothing_and_are_the_same_ones_in_every_event():
+    detector = part_of(embedded_detector(), [0, 1, 2])
+    whole = fired(detector, QUIET)
+    dead = fired(detector, clocked(dead_pixels=0.3))
+    assert dead < whole
+    assert len(dead) / len(whole) == pytest.approx(0.7, abs=0.05)
+    assert fired(detector, clocked(dead_pixels=1.0)) == set()
+    # The same crossings with other random numbers of the response: what was dead stays dead.
+    again = fired(detector, clocked(dead_pixels=0.3), seed=2)
+    assert not again & (whole - dead)
+
+
+def test_slow_pixels_read_the_charge_of_an_earlier_time():
+    detector, places = one_module_detector(), grid(300)
+    analogue = {"adc_bits": 0, "threshold": 0.0, "slices": (3, 19)}
+    slow, fast, early = (
+        at_time(detector, places, 0.0, clocked(**analogue | more))
+        for more in ({"slow_pixels": 1.0, "slow_delay": 400.0}, {}, {"slices": (1, 17)})
+    )
+    assert first_slice(slow) == pytest.approx(first_slice(early), rel=1e-2)
+    assert first_slice(slow) < 0.8 * first_slice(fast)
+
+
+def test_common_mode_moves_all_pixels_of_a_module_alike():
+    detector = part_of(embedded_detector(), list(range(40)))
+    n_pixels = float((detector.n_rows.astype(float) * detector.n_columns).sum())
+    options = ReadoutOptions(noise=50.0, threshold=250.0, common_mode=40.0)
+    size = int(detector.n_columns.max()) * int(detector.n_rows.max())
+    pulls = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        common = (40.0 * rng.standard_normal(len(detector))).astype(np.float32)
+        keys = simulation._noise_pixels(
+            detector, options, common, int(detector.n_columns.max()), int(detector.n_rows.max()), rng
+        )
+        expected = stats.norm.sf((250.0 - common) / 50.0) * n_pixels / len(detector)
+        found = np.bincount(keys // size, minlength=len(detector))
+        often = expected > 5
+        pulls += ((found - expected) / np.sqrt(np.maximum(expected, 1)))[often].tolist()
+    assert len(pulls) > 50
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(len(pulls))
+    assert 0.7 < np.std(pulls) < 1.3
+    # Over all events it is as if noise and common mode were one.
+    common = 40.0 * np.random.default_rng(1).standard_normal(20_000)
+    assert noise_pixel_rate(options, common).mean() == pytest.approx(
+        stats.norm.sf(250 / np.hypot(50, 40)), rel=0.1
+    )

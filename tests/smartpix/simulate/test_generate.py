@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from smartpix.beam import BeamSpot
 from smartpix.schema import InputError
-from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions, displaced, gun, jets, together
+from smartpix.simulate.generate import collisions, displaced, gun, jets
+from smartpix.simulate.options import GenerateOptions
+from smartpix.simulate.particles import together
 
 
 def test_gun_is_uniform_in_its_ranges_and_charges_balance():
@@ -74,7 +77,9 @@ def test_every_second_pion_of_a_jet_with_a_flight_length_comes_from_one_decay_on
     assert np.all(start[:, ::2] == 0)
     np.testing.assert_array_equal(start[:, 1], start[:, 3])
     assert stats.kstest(np.hypot(*start[:, 1, :2].T), stats.expon(scale=5.0).cdf).pvalue > 1e-3
-    without = jets(GenerateOptions(pileup=7, jets=4000, jet_pions=5), BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1))
+    without = jets(
+        GenerateOptions(pileup=7, jets=4000, jet_pions=5), BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1)
+    )
     assert np.all(without.vertex == 0)
     mean = found.momentum.reshape(4000, 5, 3).sum(axis=1)
     turn = np.arctan2(mean[:, 1], mean[:, 0]) - np.arctan2(start[:, 1, 1], start[:, 1, 0])

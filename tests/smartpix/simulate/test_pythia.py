@@ -16,7 +16,7 @@ from smartpix.simulate.pythia import produce
 from tests.helpers import REPOSITORY
 from tests.left_out import require
 
-REQUEST = {"pileup": 2, "energy": 14000.0, "max_eta": 4.0, "min_pt": 0.1}
+REQUEST = {"pileup": 2, "energy": 14000.0, "max_eta": 4.0, "min_pt": 0.1, "neutral": []}
 
 KINEMATICS = "GeV = 1\ndef CenterOfMass(*arguments): return arguments\n"
 MODELS = """
@@ -25,14 +25,14 @@ import numpy as np
 
 class Final:
     def __init__(self, rng):
-        n = 5
+        n = 7
         self.px, self.py, self.pz, self.vx, self.vy, self.vz = rng.normal(0, 1, (6, n))
-        self.pid, self.charge = np.full(n, 211), np.ones(n)
+        self.pid, self.charge = np.array([211] * 5 + [310, 130]), np.array([1.0] * 5 + [0.0, 0.0])
 
 class Event:
     def __init__(self, rng):
         self.rng = rng
-    def final_state_charged(self):
+    def final_state(self):
         return Final(self.rng)
 
 class Pythia6:
@@ -71,6 +71,9 @@ def test_events_come_back_as_they_were_made(generator, capfd):
     assert set(charge) == {1.0}
     assert not np.array_equal(one[4], two[4])
     assert all(np.array_equal(a, b) for a, b in zip(one, produce(REQUEST, 1, 7)[0], strict=True))
+    more = produce(REQUEST | {"neutral": [310]}, 1, 7)[0]
+    assert set(more[1]) == {211, 310}
+    assert set(more[2][more[1] == 310]) == {0.0}
     # Nothing of what it prints.
     assert capfd.readouterr().out == ""
 
@@ -85,7 +88,9 @@ def test_a_script_without_a_guard_simulates(generator, tmp_path):
     folder = generator()
     script = tmp_path / "script.py"
     script.write_text(
-        "from smartpix.simulate.generate import BeamSpot, GenerateOptions, collisions\n"
+        "from smartpix.beam import BeamSpot\n"
+        "from smartpix.simulate.generate import collisions\n"
+        "from smartpix.simulate.options import GenerateOptions\n"
         "print(len(collisions(GenerateOptions(pileup=3), BeamSpot(), 2, 1)))\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"}

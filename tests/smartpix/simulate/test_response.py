@@ -315,3 +315,60 @@ def test_seed_decides_the_straggling():
     for a, b in zip(induce(20, seed=5), induce(20, seed=5), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(induce(20, seed=5)[4], induce(20, seed=6)[4])
+
+
+def late_passages(n, late):
+    places = spread(n)
+    return Passages(places, np.tile([0.4, 0.1, 1.0], (n, 1)), np.ones(n), np.tile(HALF, (n, 1)), late=late)
+
+
+def test_passages_that_are_late_by_whole_slices_read_the_slices_before():
+    n, slices = 200, (3, 6, 19)
+    late = induced_charge(late_passages(n, np.full(n, 0.4)), SENSOR, BARREL, slices, 5)
+    before = induced_charge(late_passages(n, None), SENSOR, BARREL, (1, 4, 17), 5)
+    # More pixels are kept where more slices are looked at.
+    of_pixel = {}
+    for crossing, row, column, charge in zip(*late[:4], strict=True):
+        of_pixel[crossing, row, column] = charge
+    for crossing, row, column, charge in zip(*before[:4], strict=True):
+        np.testing.assert_allclose(of_pixel.pop((crossing, row, column)), charge, rtol=1e-5, atol=1e-3)
+    assert all(np.abs(charge).max() < 5.0 for charge in of_pixel.values())
+
+
+def test_between_slices_charge_is_the_mean_of_both_and_before_arrival_there_is_none():
+    n = 200
+    half = induced_charge(late_passages(n, np.full(n, 0.3)), SENSOR, BARREL, (3, 19), 5)
+    both = induced_charge(late_passages(n, None), SENSOR, BARREL, (1, 2, 19), 5)
+    # Of both, pixels are kept that have a signal in any slice.
+    summed = [np.bincount(out[0], out[3][:, k], n) for out, k in ((half, 0), (both, 0), (both, 1))]
+    np.testing.assert_allclose(summed[0], (summed[1] + summed[2]) / 2, rtol=1e-3, atol=1.0)
+    late = induced_charge(late_passages(n, np.full(n, 0.9)), SENSOR, BARREL, (3, 19), 5)
+    assert np.all(late[3][:, 0] == 0)
+    # All has been collected long before the last slice.
+    np.testing.assert_allclose(
+        np.bincount(late[0], late[3][:, 1], n), np.bincount(both[0], both[3][:, 2], n), rtol=1e-3, atol=1.0
+    )
+
+
+def test_each_passage_has_its_own_lateness():
+    n = 4000
+    late = np.random.default_rng(3).normal(0, 0.3, n)
+    out = induced_charge(late_passages(n, late), SENSOR, BARREL, (0, 19), 5)
+    assert len(np.unique(out[0])) == n
+    share = np.bincount(out[0], out[3][:, 0], n) / np.bincount(out[0], out[3][:, 1], n)
+    exact = induced_charge(late_passages(n, None), SENSOR, BARREL, ALL, 6)
+    curve = exact[3].sum(axis=0) / exact[3][:, -1].sum()
+    expected = np.interp(0.2 - late, 0.2 * np.arange(21), np.concatenate([[0.0], curve]))
+    assert np.all(share[late > 0.2] == 0)
+    # Single passages scatter by their straggling; their mean in bins does not.
+    for low in (-0.6, -0.4, -0.2, 0.0):
+        inside = (late > low) & (late <= low + 0.2)
+        assert share[inside].mean() == pytest.approx(expected[inside].mean(), abs=0.02)
+
+
+def test_slices_between_those_of_the_table_are_interpolated():
+    n = 200
+    out = induced_charge(late_passages(n, None), SENSOR, BARREL, (1.5, 19.0), 5)
+    both = induced_charge(late_passages(n, None), SENSOR, BARREL, (1, 2, 19), 5)
+    summed = [np.bincount(o[0], o[3][:, k], n) for o, k in ((out, 0), (both, 0), (both, 1))]
+    np.testing.assert_allclose(summed[0], (summed[1] + summed[2]) / 2, rtol=1e-3, atol=1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smartpix.schema import DETECTOR
-from smartpix.simulate.generate import Particles
+from smartpix.simulate.particles import Particles
 from tests.helpers import embedded_detector
 
 pytest.importorskip("acts")
@@ -15,7 +15,7 @@ def pions(pt, charge, phi, eta):
     n = len(pt)
     return Particles(
         np.ones(n, dtype=np.int32), (211 * charge).astype(np.int32), charge.astype(float), np.zeros((n, 3)),
-        np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1),
+        np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1), np.zeros(n),
     )  # fmt: skip
 
 
