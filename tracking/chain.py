@@ -40,7 +40,7 @@ __all__ = ["STAGES", "WINDOW", "Chain", "EventResult", "chain_finder", "window_f
 
 log = logging.getLogger(__name__)
 
-STAGES = ("estimate", "hits", *graph_finder.STAGES, "fit", "vertex")
+STAGES = ("estimate", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
 
@@ -107,7 +107,7 @@ class Chain:
             log.info("compiling the kernels, which is done once and takes a minute or more")
         network = fuse_network(load_network(options.gnn, options.graph))
         chain = cls(header, options, estimator, network, tuple(warnings))
-        # Set up here and not in the first event, whose time it would be counted in.
+        # Here and not in the first event, so that weights of a second pass that are missing are told first.
         _ = chain.finder
         return chain
 

@@ -23,7 +23,7 @@ from smartpix.schema import (
     quoted,
     ranged,
 )
-from tracking.finders.gnn.options import GRAPHS, WIDE
+from tracking.finders.gnn.options import GRAPHS, PASSES, WIDE, DisplacedOptions
 from tracking.finders.options import BuildOptions
 from tracking.fit.options import FitOptions, VertexOptions
 from tracking.metrics.findable import MIN_LAYERS
@@ -54,6 +54,8 @@ class RunOptions:
             all they have.
         graph: edges that the graph network scores and was trained on: ``cone`` or ``window``.
         gnn: weights of the graph network, by name or path.
+        passes: ``prompt``, or ``prompt,displaced``: a second pass over the hits that are left, for tracks
+            far from the beam line.
         write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``,
             ``tracks.parquet``, ``tracks.csv`` (one an event, with the columns of ACTS).
         findable_layers: layers on which a particle must have clusters to count as findable
@@ -65,6 +67,7 @@ class RunOptions:
         window: reference window.
         seed: triplets of hits.
         build: track building.
+        displaced: the second pass.
         fit: track fit.
         vertex: primary vertices.
     """
@@ -78,6 +81,7 @@ class RunOptions:
     link_bits: int = 0
     graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"
+    passes: tuple[str, ...] = PASSES[:1]
     write: tuple[str, ...] = ()
     findable_layers: int = ranged(MIN_LAYERS, 2, 100)
     threads: int = ranged(1, 1, 1024)
@@ -85,6 +89,7 @@ class RunOptions:
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
+    displaced: DisplacedOptions = field(default_factory=DisplacedOptions)
     fit: FitOptions = field(default_factory=FitOptions)
     vertex: VertexOptions = field(default_factory=VertexOptions)
 
@@ -96,7 +101,20 @@ class RunOptions:
         object.__setattr__(self, "write", tuple(self.write))
         for name in self.write:
             check("options", "write", name, name in EXTRA, f"of {files}")
+        # On the command line one word with a comma is as good as two.
+        passes = tuple(name for text in self.passes for name in text.split(","))
+        check("options", "passes", self.passes, passes in (PASSES[:1], PASSES), "prompt or prompt,displaced")
+        object.__setattr__(self, "passes", passes)
         check_ranges("options", self)
+
+    def second_pass(self) -> RunOptions | None:
+        """The options of the second pass, as if it were the only one; None if there is none."""
+        if len(self.passes) == 1:
+            return None
+        later = self.displaced
+        return dataclasses.replace(
+            self, graph="cone", gnn=later.gnn, cone=later.cone, build=later.build, passes=PASSES[:1]
+        )
 
     def weights(self) -> EstimateWeights:
         """The weights of the estimates."""

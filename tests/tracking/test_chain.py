@@ -16,6 +16,8 @@ from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
 from tracking.chain import STAGES, Chain
+from tracking.finders.gnn.finder import SECOND_PASS
+from tracking.finders.gnn.options import DisplacedOptions
 from tracking.finders.options import BuildOptions
 from tracking.options import RunOptions
 from tracking.runs.totals import Totals
@@ -49,7 +51,7 @@ def test_an_event_goes_through_every_stage(files, chain):
     assert len(result.hits) == len(record["clusters"])
     assert len(result.scores) == len(result.edges) > 50
     assert len(result.helices.qop) == len(result.tracks) > 5
-    assert tuple(result.ms) == STAGES
+    assert tuple(result.ms) == tuple(stage for stage in STAGES if stage != SECOND_PASS)
     assert all(v >= 0 for v in result.ms.values())
     used = result.tracks.hits
     assert len(used) == len(set(used.tolist()))
@@ -260,3 +262,52 @@ def test_tracks_in_the_opposite_field_are_as_good_and_have_the_charges_of_their_
             good = score.particle >= 0
             assert np.mean(np.sign(result.helices.qop[good]) == truth.charge[score.particle[good]]) > 0.97
     assert found["opposite"] >= found["usual"] - 0.05 > 0.7
+
+
+def test_the_second_pass_searches_the_hits_that_the_first_one_left(files, chain, weights):
+    """The first pass is made short of tracks: of five clusters at least. The second takes shorter ones."""
+    record = record_of(files["toy"])
+    displaced = DisplacedOptions(gnn=str(weights), cone=chain.options.cone)
+    long = BuildOptions(min_hits=5)
+    first = dataclasses.replace(chain.options, build=long)
+    both = dataclasses.replace(first, passes=("prompt,displaced",), displaced=displaced)
+    assert both.passes == ("prompt", "displaced")
+    alone, result = (
+        Chain.for_header(chain.header, options).event(0, record["clusters"]) for options in (first, both)
+    )
+    n = len(alone.tracks)
+    assert alone.tracks.later is None
+    assert len(result.tracks) > n > 0
+    assert result.tracks.later.tolist() == [False] * n + [True] * (len(result.tracks) - n)
+    for one, two in zip(alone.tracks.rows(), result.tracks.rows(), strict=False):
+        np.testing.assert_array_equal(one, two)
+    found = set(alone.tracks.hits.tolist())
+    later = np.concatenate(result.tracks.rows()[n:])
+    assert not found & set(later.tolist())
+    # What the second pass finds is what a finder with its options finds in those hits.
+    rows = np.array(sorted(set(range(len(result.hits))) - found))
+    own = Chain.for_header(chain.header, both.second_pass()).finder.find(result.hits.take(rows)).tracks
+    for one, two in zip(own.rows(), result.tracks.rows()[n:], strict=True):
+        np.testing.assert_array_equal(rows[one], two)
+    assert result.ms[SECOND_PASS] > 0
+    assert len(result.helices.qop) == len(result.tracks)
+    with pytest.raises(InputError, match="passes must be prompt or prompt,displaced"):
+        RunOptions(passes=("displaced",))
+
+
+def test_a_run_tells_what_the_second_pass_found(files, chain, weights):
+    displaced = DisplacedOptions(gnn=str(weights), cone=chain.options.cone)
+    options = dataclasses.replace(
+        chain.options, build=BuildOptions(min_hits=5), passes=("prompt", "displaced"), displaced=displaced
+    )
+    totals, results = totals_of(Chain.for_header(chain.header, options), files["toy"])
+    summary = totals.summary()
+    assert summary["n_tracks_displaced"] == sum(int(r.tracks.later.sum()) for r in results) > 0
+    assert 0 <= summary["fake_rate_displaced"] < 1
+    assert summary["ms_per_event"][SECOND_PASS] > 0
+    by_d0 = summary["track_efficiency_by_d0"]
+    assert sum(row["n"] for row in by_d0) == summary["n_findable"]
+    assert [row["from"] for row in by_d0[1:]] == [row["to"] for row in by_d0[:-1]]
+    found = sum(row["n"] * (row["efficiency"] or 0.0) for row in by_d0)
+    assert found / summary["n_findable"] == pytest.approx(summary["track_efficiency"])
+    assert "n_tracks_displaced" not in totals_of(chain, files["toy"])[0].summary()

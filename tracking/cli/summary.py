@@ -64,7 +64,9 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         )
     table.add_section()
     for stage in (*STAGES, "total"):
-        table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'].get(stage, 0.0):,.1f}")
+        # There is a second pass only where one was asked for.
+        if stage in summary["ms_per_event"]:
+            table.add_row(f"ms / event: {stage}", f"{summary['ms_per_event'][stage]:,.1f}")
     # Names of files may look like rich's markup.
     console = Console(width=None if sys.stdout.isatty() else 100, markup=False, emoji=False)
     with console.capture() as captured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ class Tracks:
             fitted them yet.
         ms: from a finder that keeps its own time: milliseconds by stage; empty: it keeps none.
         graph: from a finder that searches a graph; None: it searches none.
+        later: (T,) tracks of a second pass, over the hits that the first one left; None: there was one pass.
     """
 
     hits: npt.NDArray[np.int64]
@@ -72,6 +73,7 @@ class Tracks:
     parameters: Parameters | None = None
     ms: Mapping[str, float] = field(default_factory=dict)
     graph: GraphSize | None = None
+    later: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def from_rows(
@@ -94,6 +96,18 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def with_later(self, tracks: Tracks, rows: npt.NDArray[np.int64]) -> Tracks:
+        """These tracks and then those of a second pass, whose hits are ``rows`` of the event's; nobody has
+        fitted either.
+        """
+        return replace(
+            self,
+            hits=np.concatenate([self.hits, rows[tracks.hits]]),
+            start=np.concatenate([self.start, self.start[-1] + tracks.start[1:]]),
+            score=np.concatenate([self.score, tracks.score]),
+            later=np.arange(len(self) + len(tracks)) >= len(self),
+        )
 
     def rows(self) -> list[npt.NDArray[np.int64]]:
         """The tracks' cluster rows, one array each."""

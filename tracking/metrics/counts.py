@@ -22,19 +22,23 @@ BINS = {
     "pileup": np.linspace(-10, 410, 22),
     "distance": np.geomspace(1e-3, 1, 13),
     "radius": np.array([0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 300]),
+    "d0": np.array([0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]),
 }
 """Bins of the efficiency against pT (GeV), eta, collisions in the event, distance to the next particle in
-(eta, phi), and production radius (mm). The outermost bins of the last two hold all that is beyond."""
+(eta, phi), production radius and absolute impact parameter (mm). The outermost bins of the last three hold
+all that is beyond."""
 TRACK_BINS = {"pt": PT_BINS, "eta": np.linspace(-4, 4, 17)}
 """Bins of fakes and duplicates against the fitted pT (GeV) and eta."""
 
 
-def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[str, hist.Hist]:
+def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_], d0: Floats) -> dict[str, hist.Hist]:
     """Particles and found ones of an event against each variable of ``BINS``; of pile-up only where it is
     known.
 
     Args:
         found: (P,) particles with a matched track.
+        d0: (P,) impact parameters of the particles' helices, mm
+            (:func:`tracking.fit.resolution.true_parameters`).
 
     Returns:
         Histograms with three axes: the variable; ``of``, "technical" (findable particles) or "physics"
@@ -45,6 +49,7 @@ def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[s
         "eta": truth.eta,
         "distance": truth.distance,
         "radius": np.hypot(*truth.vertex[:, :2].T),
+        "d0": np.abs(d0),
     }
     if truth.pileup is not None:
         values["pileup"] = np.full(len(truth.pt), float(truth.pileup))
@@ -52,7 +57,7 @@ def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_]) -> dict[s
     counts = {}
     for name, value in values.items():
         edges = BINS[name]
-        if name in ("distance", "radius"):
+        if name in ("distance", "radius", "d0"):
             value = np.clip(value, edges[0], np.nextafter(edges[-1], 0))
         histogram = hist.Hist(
             hist.axis.Variable(edges, name=name), hist.axis.StrCategory(["technical", "physics"], name="of"),

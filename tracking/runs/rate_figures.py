@@ -36,7 +36,7 @@ def efficiency(path: Path, totals: Totals) -> None:
             r"$p_T$ > 0.9 GeV, $|\eta|$ < 2.5",
         },
     }
-    with figure(path, nrows=2, ncols=3, figsize=(17, 9.5)) as (_, axes):
+    with figure(path, nrows=2, ncols=4, figsize=(22, 9.5)) as (_, axes):
         axes = list(axes.flat)
         for axis, (name, label) in zip(axes, VARIABLES.items(), strict=False):
             edges, bottom = BINS[name], 0.85
@@ -51,7 +51,7 @@ def efficiency(path: Path, totals: Totals) -> None:
                 axis.text(
                     0.5, 0.5, "the file does not say", ha="center", transform=axis.transAxes, fontsize=12
                 )
-            if name in ("pt", "distance", "radius"):
+            if name in ("pt", "distance", "radius", "d0"):
                 axis.set_xscale("log")
             if name != "pileup":
                 axis.set_xlim(edges[0], edges[-1])
@@ -63,8 +63,9 @@ def efficiency(path: Path, totals: Totals) -> None:
         # leave them no room.
         at_the_cut = axes[0].get_xaxis_transform()
         axes[0].text(0.95, 0.05, "cut of the other panels", color=GREY, fontsize=12, transform=at_the_cut)
-        axes[5].axis("off")
-        axes[5].legend(
+        axes[-1].axis("off")
+        axes[-2].axis("off")
+        axes[-2].legend(
             *axes[0].get_legend_handles_labels(),
             loc="upper center",
             fontsize=14,
@@ -73,7 +74,7 @@ def efficiency(path: Path, totals: Totals) -> None:
             labelspacing=1.2,
         )
         note = "68 % Clopper-Pearson intervals\noutermost bins of the lower panels: or beyond"
-        axes[5].text(0.5, 0.15, note, ha="center", transform=axes[5].transAxes, fontsize=12, color=GREY)
+        axes[-2].text(0.5, 0.15, note, ha="center", transform=axes[-2].transAxes, fontsize=12, color=GREY)
 
 
 def fakes(path: Path, totals: Totals) -> None:

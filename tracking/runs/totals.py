@@ -18,6 +18,7 @@ from smartpix.estimate.base import truth_targets
 from smartpix.schema import TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
+from tracking.finders.gnn import finder as graph_finder
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
 from tracking.fit.resolution import (
     RESOLUTIONS,
@@ -27,6 +28,7 @@ from tracking.fit.resolution import (
     pull_width,
     resolution,
     track_residuals,
+    true_parameters,
 )
 from tracking.fit.vertices import MIN_FINDABLE, score_vertices
 
@@ -72,6 +74,8 @@ class Totals:
     n_seeded: int = 0
     n_fake: int = 0
     n_duplicate: int = 0
+    n_later: int = 0
+    n_fake_later: int = 0
     ms: dict[str, float] = field(default_factory=dict)
     n_vertices: int = 0
     n_false_vertices: int = 0
@@ -133,8 +137,13 @@ class Totals:
         self.n_duplicate += int(np.sum(tracks.duplicate))
         self.n_accepted += int(truth.accepted.sum())
         self.n_found_accepted += int(np.sum(tracks.found & truth.accepted))
+        later = result.tracks.later
+        if later is not None:
+            self.n_later += int(later.sum())
+            self.n_fake_later += int(np.sum(later & (tracks.particle < 0)))
+        d0 = true_parameters(truth.vertex, truth.momentum, truth.charge, header.field)[:, 0]
         for sum_, histograms in (
-            (self.efficiency, metrics.efficiency_counts(truth, tracks.found)),
+            (self.efficiency, metrics.efficiency_counts(truth, tracks.found, d0)),
             (self.tracks, metrics.track_counts(helices.theta, helices.qop, tracks)),
         ):
             for name, histogram in histograms.items():
@@ -198,6 +207,7 @@ class Totals:
                 "track_efficiency": _ratio(self.n_found, self.n_findable),
                 "fake_rate": _ratio(self.n_fake, self.n_tracks),
                 "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
+                "track_efficiency_by_d0": self._by_d0(),
                 "physics_efficiency": _ratio(self.n_found_accepted, self.n_accepted),
                 **self._resolutions(),
                 "vertex_efficiency": _ratio(
@@ -206,9 +216,26 @@ class Totals:
                 "vertex_false_rate": _ratio(self.n_false_vertices, self.n_vertices),
                 "vertex_split_rate": _ratio(self.n_split_vertices, self.n_vertices),
             }
+        if graph_finder.SECOND_PASS in self.ms:
+            out["n_tracks_displaced"] = self.n_later
+            if self.truth:
+                out["fake_rate_displaced"] = _ratio(self.n_fake_later, self.n_later)
         stages = {name: value / per_event for name, value in self.ms.items()}
         out["ms_per_event"] = {**stages, "total": sum(stages.values())}
         return out
+
+    def _by_d0(self) -> list[dict[str, float | None]]:
+        """Of findable particles, in the bins of :data:`tracking.metrics.BINS`: from, to (mm), their number,
+        the share found.
+        """
+        if "d0" not in self.efficiency:
+            return []
+        edges = metrics.BINS["d0"]
+        counts = self.efficiency["d0"][:, "technical", :].values()
+        return [
+            {"from": float(low), "to": float(high), "n": int(n.sum()), "efficiency": _ratio(n[1], n.sum())}
+            for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
+        ]
 
     def _outside(self) -> float:
         """Largest share, over the features, of values beyond the range of the graph network's training."""

@@ -44,6 +44,7 @@ VARIABLES = {
     "pileup": "collisions in the event",
     "distance": r"distance to the next particle in ($\eta$, $\phi$)",
     "radius": "production radius [mm]",
+    "d0": "impact parameter [mm]",
 }
 
 Floats = npt.NDArray[np.float64]

@@ -33,14 +33,15 @@ def test_efficiency_counts_are_those_of_straight_loops(seed):
     event = event_of(truth, particles, layer)
     truth = metrics.event_truth(*event, pileup=37)
     found = np.random.default_rng([seed, 4]).random(len(truth.pt)) < 0.6
-    counts = metrics.efficiency_counts(truth, found)
+    d0 = np.random.default_rng([seed, 5]).normal(0, 3, len(truth.pt))
+    counts = metrics.efficiency_counts(truth, found, d0)
     assert set(counts) == set(metrics.BINS)
-    inside = {"distance": (1e-3, 0.999), "radius": (0.01, 299)}
+    inside = {"distance": (1e-3, 0.999), "radius": (0.01, 299), "d0": (0.01, 19.9)}
     expected = {name: np.zeros((2, len(edges) - 1, 2), dtype=int) for name, edges in metrics.BINS.items()}
     for row in range(len(truth.pt)):
         values = {
             "pt": truth.pt[row], "eta": truth.eta[row], "pileup": 37,
-            "distance": truth.distance[row], "radius": np.hypot(*truth.vertex[row, :2]),
+            "distance": truth.distance[row], "radius": np.hypot(*truth.vertex[row, :2]), "d0": abs(d0[row]),
         }  # fmt: skip
         for name, value in values.items():
             low, high = inside.get(name, (-np.inf, np.inf))
@@ -66,7 +67,9 @@ def test_efficiency_counts_are_those_of_straight_loops(seed):
 
 def test_pileup_is_left_out_where_it_is_not_known():
     truth = truth_of(*random_event(1))
-    assert "pileup" not in metrics.efficiency_counts(truth, np.zeros(len(truth.pt), dtype=bool))
+    assert "pileup" not in metrics.efficiency_counts(
+        truth, np.zeros(len(truth.pt), dtype=bool), np.zeros(len(truth.pt))
+    )
 
 
 def test_physics_efficiency_is_of_all_charged_particles_whatever_their_layers():

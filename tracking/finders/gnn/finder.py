@@ -32,6 +32,8 @@ __all__ = ["STAGES", "FinderOptions", "GraphFinder", "GraphSearch", "GraphTracks
 
 STAGES = ("cone", "seed", "graph", "build")
 """The finder's steps: edges, seeds, features and scores, tracks."""
+SECOND_PASS = "displaced"
+"""The stage in which the time of a second pass is told, all its steps together."""
 
 
 class SearchOptions(Protocol):
@@ -74,6 +76,10 @@ class FinderOptions(SearchOptions, Protocol):
     @property
     def threads(self) -> int:
         """Of edges and seeds."""
+        ...
+
+    def second_pass(self) -> FinderOptions | None:
+        """Of the pass over the hits that are left; None: there is none."""
         ...
 
 
@@ -142,11 +148,13 @@ class GraphTracks:
 
 @dataclass(frozen=True)
 class GraphFinder:
-    """A finder: candidate edges, their scores, and the tracks of largest score.
+    """A finder: candidate edges, their scores, and the tracks of largest score; and again on what is left, if
+    asked.
 
     Attributes:
         ranks: (L,) of the layers, of :func:`tracking.finders.paths.layer_ranks`.
         weights: the network's: a shipped name, or a path; empty: they are in no file.
+        second: of the hits that are on no track; None: there is one pass.
     """
 
     search: GraphSearch
@@ -154,6 +162,7 @@ class GraphFinder:
     ranks: npt.NDArray[np.int32]
     build: BuildOptions = dataclass_field(default_factory=BuildOptions)
     weights: str = ""
+    second: GraphFinder | None = None
 
     @classmethod
     def for_detector(
@@ -173,9 +182,9 @@ class GraphFinder:
         """
         search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
         network = network or fuse_network(load_network(options.gnn, options.graph))
-        return cls(
-            search, network, layer_ranks(len(detector.layers), search.pairs), options.build, options.gnn
-        )
+        ranks, later = layer_ranks(len(detector.layers), search.pairs), options.second_pass()
+        second = None if later is None else cls.for_detector(detector, field, later)
+        return cls(search, network, ranks, options.build, options.gnn, second)
 
     @property
     def training_seeds(self) -> frozenset[int]:
@@ -185,7 +194,8 @@ class GraphFinder:
             InputError: the weights' files are missing or damaged.
         """
         data = describe_weights(self.weights)["data"] if self.weights else []
-        return frozenset(made["seed"] for made in data if "seed" in made)
+        later = frozenset() if self.second is None else self.second.training_seeds
+        return later | frozenset(made["seed"] for made in data if "seed" in made)
 
     def __call__(self, event: FinderInput) -> Tracks:
         """Tracks of one event."""
@@ -207,6 +217,10 @@ class GraphFinder:
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
         clock.lap("build")
+        if self.second is not None:
+            rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)
+            tracks = tracks.with_later(self.second.find(hits.take(rows)).tracks, rows)
+            clock.lap(SECOND_PASS)
         return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms, graph=_size(edges)))
 
 

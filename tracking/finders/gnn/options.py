@@ -8,8 +8,18 @@ from seeding.options import ConeOptions, WindowOptions
 from smartpix.estimate.options import SHIPPED
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
 from smartpix.schema import check, check_types, one_of
+from tracking.finders.options import BuildOptions
 
-__all__ = ["GRAPHS", "MOST_PASSES", "WIDE", "DegradeOptions", "TrainGnnOptions"]
+__all__ = [
+    "DISPLACED",
+    "GRAPHS",
+    "MOST_PASSES",
+    "PASSES",
+    "WIDE",
+    "DegradeOptions",
+    "DisplacedOptions",
+    "TrainGnnOptions",
+]
 
 MOST_PASSES = 20
 """Far above any network here."""
@@ -18,6 +28,28 @@ WIDE = ConeOptions(quantile=0.9999)
 """Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
 with them.
 """
+
+DISPLACED = ConeOptions(quantile=0.9999, sigma_d0=3.0, min_pt=0.7)
+"""Cones of the second pass: of tracks with impact parameters of up to 10 mm, three of its widths."""
+PASSES = ("prompt", "displaced")
+
+
+@dataclass(frozen=True)
+class DisplacedOptions:
+    """The second pass of a run, over the hits that are on no track of the first.
+
+    Attributes:
+        gnn: weights of its graph network, by name or path.
+        cone: its cones. Their width of the impact parameter takes the beam line's constraint away.
+        build: its tracks.
+    """
+
+    gnn: str = "gnn-displaced"
+    cone: ConeOptions = DISPLACED
+    build: BuildOptions = field(default_factory=BuildOptions)
+
+    def __post_init__(self) -> None:
+        check_types("displaced", self)
 
 
 @dataclass(frozen=True)
@@ -65,6 +97,8 @@ class TrainGnnOptions:
         mdn_endcap: weights of the end-caps' network, by name or path.
         shape: weights of the cluster-shape estimates, by name or path.
         graph: edges that are scored: those in the ``cone``, or all in the ``window``.
+        after: weights of a first pass, by name or path, with the options of a run: the hits of its tracks
+            are left out. Empty: all hits are there.
         cone: cones of the edges.
         window: window of the edges.
         degrade: faults of the events that are trained on. Held-out events stay as they are.
@@ -86,6 +120,7 @@ class TrainGnnOptions:
     mdn_endcap: str = SHIPPED.mdn_endcap
     shape: str = SHIPPED.shape
     graph: str = one_of("cone", GRAPHS)
+    after: str = ""
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     degrade: DegradeOptions = field(default_factory=DegradeOptions)

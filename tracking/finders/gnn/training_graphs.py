@@ -11,15 +11,16 @@ import numpy as np
 from torch_geometric.data import Data
 
 from seeding.hits import estimated_hits
-from seeding.seeds import SeedOptions
+from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
 from smartpix.estimate.options import EstimateWeights
-from smartpix.io.events import iterate, open_events
+from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from tracking.finders.gnn.degrade import degraded
-from tracking.finders.gnn.finder import GraphSearch
+from tracking.finders.gnn.finder import GraphFinder, GraphSearch
 from tracking.finders.gnn.graph import make_graph
-from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.gnn.options import WIDE, TrainGnnOptions
+from tracking.finders.options import BuildOptions
 from tracking.metrics import edge_labels, event_truth
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def load_graphs(
     for line in training_differs(opened.header, estimator):
         report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
     search = GraphSearch.for_detector(detector, opened.header.field, options, SeedOptions())
+    first = _first_pass(opened.header, options)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
@@ -71,6 +73,9 @@ def load_graphs(
             hits, rows = degraded(
                 hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)])
             )
+        if first is not None:
+            left = np.setdiff1d(np.arange(len(hits)), first.find(hits).tracks.hits)
+            hits, rows = hits.take(left), rows[left]
         edges = search.edges(hits)
         if len(edges) == 0:
             continue
@@ -80,6 +85,28 @@ def load_graphs(
         labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
         part.append(make_graph(features, edges, labels))
     return graphs
+
+
+@dataclass(frozen=True)
+class _FirstPass:
+    """Options of the finder whose tracks' hits are left out: those of a run by default, with some weights."""
+
+    gnn: str
+    graph: str = "cone"
+    cone: ConeOptions = WIDE
+    window: WindowOptions = field(default_factory=WindowOptions)
+    seed: SeedOptions = field(default_factory=SeedOptions)
+    build: BuildOptions = field(default_factory=BuildOptions)
+    threads: int = 1
+
+    def second_pass(self) -> None:
+        """There is none."""
+
+
+def _first_pass(header: Header, options: TrainGnnOptions) -> GraphFinder | None:
+    if not options.after:
+        return None
+    return GraphFinder.for_detector(header.detector, header.field, _FirstPass(options.after))
 
 
 def graphs_of_files(

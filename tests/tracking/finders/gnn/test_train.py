@@ -323,3 +323,13 @@ def test_sizes_that_no_memory_or_time_is_enough_for_are_refused(name, most):
     for value in (most + 1, 10**30, -1):
         with pytest.raises(InputError, match=f"train gnn: {name} must be .* at most {most} and is {value}$"):
             TrainGnnOptions(**{name: value})
+
+
+def test_graphs_after_a_first_pass_lack_the_hits_of_its_tracks(files, trained, graphs):
+    folder, *_ = trained
+    options = dataclasses.replace(OPTIONS, after=str(folder / "w.safetensors"))
+    loaded = load_graphs(files["toy"], options)
+    for left, whole in zip(loaded.train + loaded.validation + loaded.test, graphs, strict=True):
+        assert 0 < left.x.shape[0] < whole.x.shape[0]
+        # Their labels stay those of the truth.
+        assert left.y.sum() < whole.y.sum()
