@@ -60,9 +60,15 @@ def test_whole_numbers_are_fine_for_floats():
     [
         ({"estimate": "mdn"}, ["'estimate'", "Did you mean 'estimates'?"]),
         ({"cone": {"quantil": 0.9}}, ["'cone.quantil'", "Did you mean 'quantile'?"]),
-        ({"quantile": 0.9}, ["'quantile'", "Did you mean cone.quantile or seed.quantile?"]),
+        (
+            {"quantile": 0.9},
+            ["'quantile'", "Did you mean cone.quantile or seed.quantile or displaced.cone.quantile?"],
+        ),
         ({"build": {"threads": 2}}, ["'build.threads'", "Did you mean threads?"]),
-        ({"max_edgs": 2}, ["'max_edgs'", "Did you mean cone.max_edges or window.max_edges?"]),
+        (
+            {"max_edgs": 2},
+            ["'max_edgs'", "Did you mean cone.max_edges or window.max_edges or displaced.cone.max_edges?"],
+        ),
         ({"zzz": 1}, ["'zzz'", "There are estimates"]),
     ],
 )

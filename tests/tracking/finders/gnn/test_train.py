@@ -329,7 +329,9 @@ def test_graphs_after_a_first_pass_lack_the_hits_of_its_tracks(files, trained, g
     folder, *_ = trained
     options = dataclasses.replace(OPTIONS, after=str(folder / "w.safetensors"))
     loaded = load_graphs(files["toy"], options)
-    for left, whole in zip(loaded.train + loaded.validation + loaded.test, graphs, strict=True):
-        assert 0 < left.x.shape[0] < whole.x.shape[0]
-        # Their labels stay those of the truth.
-        assert left.y.sum() < whole.y.sum()
+    left = loaded.train + loaded.validation + loaded.test
+    # An event of which nothing is left has no graph.
+    assert 0 < len(left) <= len(graphs)
+    assert 0 < sum(g.x.shape[0] for g in left) < sum(g.x.shape[0] for g in graphs)
+    # Labels stay those of the truth, and most true edges are gone with the tracks.
+    assert sum(float(g.y.sum()) for g in left) < 0.5 * sum(float(g.y.sum()) for g in graphs)
