@@ -15,6 +15,8 @@ class BuildOptions:
 
     Attributes:
         min_score: score below which an edge is dropped, between 0 and 1.
+        min_track_score: mean score of its edges below which a track is dropped. Chance strings weak edges
+            together; a particle's are strong.
         min_hits: fewest clusters of a track, on distinct layers; three points make a helix.
         share_score: score above which an edge lets a path that is one cluster short of ``min_hits`` take
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
@@ -27,6 +29,7 @@ class BuildOptions:
     # Far below one half: a true edge with a weak score is needed to join two strong parts of a track, and
     # alone it makes none.
     min_score: float = 0.03
+    min_track_score: float = ranged(0.5, 0.0, 1.0)
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")

@@ -45,7 +45,8 @@ def build_tracks(
     In every connected component of the edges above ``min_score`` the path with the largest sum of weights is
     taken, with the second clusters where modules overlap; its hits are removed, and so on until no path has
     ``min_hits``. Paths that lack one may then share one with those. The result depends on the scores alone,
-    not on the order of the edges. The weight of an edge is the log-odds of its score less those of
+    not on the order of the edges. Tracks whose mean score is below ``min_track_score`` are left out in the
+    end. The weight of an edge is the log-odds of its score less those of
     ``min_score``, plus :data:`LENGTH_BONUS`.
 
     Args:
@@ -85,5 +86,6 @@ def build_tracks(
     track, rows = np.concatenate([owner[rows], shared[:, 0]]), np.concatenate([rows, order[shared[:, 1]]])
     distance = np.linalg.norm(hits.position[rows], axis=1)
     rows = rows[np.lexsort((distance, rank[rows], track))]
-    sizes = np.bincount(track, minlength=len(score))
-    return Tracks(hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score)
+    sizes, good = np.bincount(track, minlength=len(score)), score >= options.min_track_score
+    rows, sizes = rows[np.repeat(good, sizes)], sizes[good]
+    return Tracks(hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score[good])

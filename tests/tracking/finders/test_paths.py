@@ -194,7 +194,7 @@ def test_random_events_give_disjoint_chains_and_the_best_path_of_all(seed):
         (i, j) for i in range(14) for j in range(14) if layers[j] == layers[i] + 1 and rng.random() < 0.6
     ]
     scored = {p: float(rng.uniform(0.02, 0.98)) for p in pairs}
-    options = BuildOptions(overlap_score=1.0, share_score=1.0)
+    options = BuildOptions(overlap_score=1.0, share_score=1.0, min_track_score=0.0)
     rows, built = tracks_of(layers.tolist(), scored, options)
     used = [h for r in rows for h in r]
     assert len(used) == len(set(used))
@@ -355,3 +355,19 @@ def test_edges_of_another_event_and_scores_of_other_edges_are_refused():
         build_tracks(hits, edges_of([(0, 1)], 5), np.ones(1, dtype=np.float32), RANKS, DEFAULT)
     with pytest.raises(InputError, match="tracks: there are 1 edges and 2 scores"):
         build_tracks(hits, edges_of([(0, 1)], 4), np.ones(2, dtype=np.float32), RANKS, DEFAULT)
+
+
+def test_a_track_of_weak_edges_is_left_out_and_its_neighbour_stays():
+    layers = [0, 1, 2, 3] * 2
+    strong = {(k, k + 1): 0.9 for k in range(3)}
+    weak = {(k, k + 1): score for k, score in zip(range(4, 7), (0.3, 0.4, 0.5), strict=True)}
+    for least, expected in (
+        (0.0, [[0, 1, 2, 3], [4, 5, 6, 7]]),
+        (0.39, [[0, 1, 2, 3], [4, 5, 6, 7]]),
+        (0.41, [[0, 1, 2, 3]]),
+        (0.95, []),
+    ):
+        rows, built = tracks_of(layers, strong | weak, BuildOptions(min_track_score=least))
+        assert sorted(rows) == expected
+        assert len(built.score) == len(expected)
+        assert built.start[-1] == len(built.hits)
