@@ -35,6 +35,8 @@ class Sensor:
         bias: reverse bias in V.
         depletion: full depletion voltage at this thickness in V.
         temperature: temperature in K.
+        lorentz_scale: factor of the carriers' Hall mobilities, and with them of the tangent of the Lorentz
+            angle.
     """
 
     pitch_x: float = 0.05
@@ -43,10 +45,11 @@ class Sensor:
     bias: float = 100.0
     depletion: float = 7.7
     temperature: float = 263.0
+    lorentz_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_types("sensor", self)
-        for name in ("pitch_x", "pitch_y", "thickness", "bias", "temperature"):
+        for name in ("pitch_x", "pitch_y", "thickness", "bias", "temperature", "lorentz_scale"):
             if not getattr(self, name) > 0:
                 raise InputError(f"sensor: {name} must be positive and is {getattr(self, name)}")
         if not self.depletion >= 0:
@@ -113,17 +116,17 @@ def mobility(field: npt.ArrayLike, temperature: float, electrons: bool) -> Float
 
 
 def _velocity(
-    field: Floats, magnetic: tuple[float, float, float], temperature: float, electrons: bool
+    field: Floats, magnetic: tuple[float, float, float], sensor: Sensor, electrons: bool
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """|v_z|, v_x, v_y in mm/ns and mobility, for E = -field along z.
 
     Source: K. Seeger, Semiconductor Physics; v = mu [qE + mu r E x B + q mu^2 r^2 (E.B) B] / (1 + mu^2 r^2
     B^2).
     """
-    mu = mobility(field, temperature, electrons)
+    mu = mobility(field, sensor.temperature, electrons)
     # What bends carriers is the Hall mobility, which scattering makes larger or smaller than the drift
     # mobility by this factor.
-    hall = HALL_ELECTRON if electrons else HALL_HOLE
+    hall = (HALL_ELECTRON if electrons else HALL_HOLE) * sensor.lorentz_scale
     charge = -1.0 if electrons else 1.0
     b = np.asarray(magnetic)
     m = mu * 1e-4 * hall  # m^2/(V s): times T is dimensionless
@@ -154,8 +157,8 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
 
     # Electrons are counted from the far side, holes from the pixel side: a carrier made at depth z has the
     # rest of its way ahead, which is a difference of two entries.
-    vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor.temperature, True)
-    vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor.temperature, False)
+    vz_e, vx_e, vy_e, mu_e = _velocity(field, magnetic, sensor, True)
+    vz_h, vx_h, vy_h, _ = _velocity(field, magnetic, sensor, False)
     # Einstein's relation. Of the electrons alone: they decide which pixel collects the charge.
     diffusion = BOLTZMANN_OVER_E * sensor.temperature * mu_e * 1e-7  # cm^2/s -> mm^2/ns
     return DriftTables(

@@ -18,9 +18,10 @@ from smartpix.io.events import Header
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
+from smartpix.simulate.domains import drawn_conditions
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.generate import collisions, displaced, gun, jets
-from smartpix.simulate.induction import SLICE_NS
+from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
@@ -62,8 +63,8 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         An iterator over arrays of one event each, in the layout of :mod:`smartpix.io.events`.
 
     Raises:
-        InputError: an option is out of range, nothing is to be simulated, the detector is not the generic
-            one, or chromo or pyacts is missing; all before the first event.
+        InputError: an option is out of range or for crossings alone, nothing is to be simulated, the detector
+            is not the generic one, or chromo or pyacts is missing; all before the first event.
     """
     _check_counts(n_events, seed)
     generate = options.generate
@@ -72,6 +73,11 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         raise InputError(
             "simulate: pileup, gun, jets and displaced are all 0, so that there are no particles; give one of "
             "them"
+        )
+    if options.randomise.sigma_t:
+        raise InputError(
+            f"simulate: randomise.sigma_t is {options.randomise.sigma_t}, which only single crossings can "
+            f"draw; leave it out, or use `smartpix simulate crossings`"
         )
     check_generic(detector)
     return _simulated(detector, options, n_events, seed)
@@ -110,7 +116,11 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
             ]
         crossings = transport(particles, detector, options.field, int(seeds[1]))
         for i, event in enumerate(crossings):
-            yield simulate_event(event, detector, options, first + i, seed)
+            conditions = drawn_conditions(options, first + i, seed)
+            yield simulate_event(event, detector, conditions, first + i, seed)
+            if conditions is not options:
+                # No other event has these.
+                forget_tables()
 
 
 def _check_counts(n_events: int, seed: int, per_event: int = 1) -> None:
@@ -140,8 +150,11 @@ def _simulated_crossings(
 ) -> Iterator[ak.Array]:
     for event in range(n_events):
         rng = np.random.default_rng([seed, event, 4])
-        crossings = broad_crossings(detector, per_event, rng, options.beam_spot)
-        yield simulate_event(crossings, detector, options, event, seed)
+        conditions = drawn_conditions(options, event, seed)
+        crossings = broad_crossings(detector, per_event, rng, conditions.beam_spot)
+        yield simulate_event(crossings, detector, conditions, event, seed)
+        if conditions is not options:
+            forget_tables()
 
 
 def simulate_event(
@@ -154,6 +167,8 @@ def simulate_event(
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
     late = _lateness(crossings, detector, options.readout, rng)
     signals, shift = _sensor_response(crossings, local, direction, late, detector, options, rng)
+    if options.charge_scale != 1:
+        signals = replace(signals, charge=np.float32(options.charge_scale) * signals.charge)
     pixels, pixel_of_signal = _read_out(signals, crossings.module, detector, options.readout, rng)
     cluster_of_signal = pixels.cluster[pixel_of_signal]
     particle_id = np.arange(1, len(crossings.particles.pdg_id) + 1, dtype=np.int64)
@@ -196,7 +211,7 @@ def _lateness(
     if readout.clock == "crossing":
         return None
     clock = np.linalg.norm(detector.center, axis=1) / SPEED_OF_LIGHT
-    clock = clock + 1e-3 * readout.jitter * rng.standard_normal(len(detector))
+    clock = clock + 1e-3 * readout.phase + 1e-3 * readout.jitter * rng.standard_normal(len(detector))
     return np.asarray(crossings.time - clock[crossings.module])
 
 
@@ -212,7 +227,8 @@ def _sensor_response(
     parts = []
     shift = np.zeros((len(detector), 2))
     for (sensor, b), modules in _sensor_groups(detector, magnetic, options).items():
-        shift[modules] = drift_tables(sensor, b).lorentz_shift()
+        # Who corrects for the drift knows the nominal one.
+        shift[modules] = drift_tables(replace(sensor, lorentz_scale=1.0), b).lorentz_shift()
         in_group = np.zeros(len(detector), dtype=bool)
         in_group[modules] = True
         hits = np.flatnonzero(in_group[crossings.module])
@@ -274,7 +290,8 @@ def _read_out(
     # A pixel drawn as one that noise lifts over the threshold is read, if with the smallest charge there is.
     forced = inverse[len(key) :]
     quiet = forced[charge[forced, -1] == 0]
-    smallest = np.full((1, len(readout.slices)), readout.threshold, dtype=np.float32)
+    mean_threshold = readout.threshold * readout.threshold_scale
+    smallest = np.full((1, len(readout.slices)), mean_threshold, dtype=np.float32)
     charge[quiet, -1] = digitise(smallest, _noiseless(readout), rng)[0, -1]
     charge[dead] = 0
     place = (
@@ -368,7 +385,7 @@ def _sensor_groups(
         # The same doping, which depletes with the square of the thickness, and the same mean field.
         depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
-        sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature)
+        sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature, options.lorentz_scale)
         groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(
             kind.reshape(-1) == i
         )

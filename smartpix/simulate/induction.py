@@ -43,6 +43,8 @@ CELLS_X, CELLS_Y = 16, 16
 DEPTH_STEP = 0.002  # mm
 MOST_TABLES = 64
 """Tables kept, of a few MB each: sensors and fields, times how many slices late particles come."""
+MOST_SLICES = 32
+"""Single slices kept: those that the tables of one event share."""
 
 
 def weighting_potential(
@@ -109,39 +111,60 @@ def response_table(
         slices: which of the 20 slices of 200 ps; charge is cumulative up to the end of each, and 0 in -1.
         induction: how far it is followed.
     """
+    # Late particles share slices, not tables: each slice is tabulated once.
+    parts = [_slice_table(sensor, magnetic, s, induction) for s in slices]
+    row_low, column_low = min(p.row_low for p in parts), min(p.column_low for p in parts)
+    rows = [slice(p.row_low - row_low, p.row_low - row_low + p.values.shape[3]) for p in parts]
+    columns = [slice(p.column_low - column_low, p.column_low - column_low + p.values.shape[4]) for p in parts]
+    size = (max(r.stop for r in rows), max(c.stop for c in columns), len(slices))
+    values = np.zeros((*parts[0].values.shape[:3], *size), dtype=np.float32)
+    for s, (part, r, c) in enumerate(zip(parts, rows, columns, strict=True)):
+        values[:, :, :, r, c, s] = part.values[..., 0]
+    return ResponseTable(values, row_low, column_low, parts[0].sigma)
+
+
+def forget_tables() -> None:
+    """Give back the memory of tables, which sensors that never come again would fill."""
+    response_table.cache_clear()
+    _slice_table.cache_clear()
+
+
+@lru_cache(maxsize=MOST_SLICES)
+def _slice_table(
+    sensor: Sensor, magnetic: tuple[float, float, float], time_slice: int, induction: Induction
+) -> ResponseTable:
+    """Table of one slice."""
     drift = drift_tables(sensor, magnetic)
     neighbours = np.array([induction.columns, induction.rows])
     n_depth = max(int(round(sensor.thickness / DEPTH_STEP)), 2) + 1
     start = np.linspace(drift.z[0], drift.z[-1], n_depth)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
-    times = np.array([(s + 1) * SLICE_NS for s in slices])
-    paths = np.zeros((2, n_depth, len(times), 3))
+    time = (time_slice + 1) * SLICE_NS
+    paths = np.zeros((2, n_depth, 3))
     for carrier, (tau, shift, sign) in enumerate(
         ((drift.tau_e, drift.shift_e, 1), (drift.tau_h, drift.shift_h, -1))
     ):
         # np.interp wants rising abscissae: holes count from the pixel side.
-        born = np.interp(start, drift.z, tau)
-        at = np.minimum(born[:, None] + times, tau.max())
+        at = np.minimum(np.interp(start, drift.z, tau) + time, tau.max())
         z = np.interp(at, tau[::sign], drift.z[::sign])
-        paths[carrier, :, :, 2] = z
+        paths[carrier, :, 2] = z
         for axis in range(2):
             lateral = shift[:, axis]
-            paths[carrier, :, :, axis] = (
-                np.interp(z, drift.z, lateral) - np.interp(start, drift.z, lateral)[:, None]
-            )
-    low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1, 2)), 0) / pitch).astype(int)
-    high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1, 2)), 0) / pitch).astype(int)
+            paths[carrier, :, axis] = np.interp(z, drift.z, lateral) - np.interp(start, drift.z, lateral)
+    low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1)), 0) / pitch).astype(int)
+    high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1)), 0) / pitch).astype(int)
     # The last cell of a pixel may drift over its edge, the first one not before it: one pixel more on the far
     # side.
     first = low - neighbours
     last = high + neighbours
     values = np.zeros(
-        (n_depth, CELLS_Y, CELLS_X, int(last[1] - first[1]) + 1, int(last[0] - first[0]) + 1, len(times)),
+        (n_depth, CELLS_Y, CELLS_X, int(last[1] - first[1]) + 1, int(last[0] - first[0]) + 1, 1),
         dtype=np.float32,
     )
-    _fill(values, paths, _potential_table(sensor, induction), pitch, sensor.thickness, first, neighbours)
     # Where a pair is made its charges cancel; interpolated potentials at the pixels' edges do not quite.
-    values[..., times <= 0] = 0
+    if time > 0:
+        potential = _potential_table(sensor.pitch_x, sensor.pitch_y, sensor.thickness, induction)
+        _fill(values[..., 0], paths, potential, pitch, sensor.thickness, first, neighbours)
     variance = drift.variance_e[-1] - np.interp(start, drift.z, drift.variance_e)
     return ResponseTable(values, int(first[1]), int(first[0]), np.sqrt(np.maximum(variance, 0)))
 
@@ -151,12 +174,13 @@ DEPTH_POINTS = 81
 
 
 @lru_cache(maxsize=6)
-def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
+def _potential_table(pitch_x: float, pitch_y: float, thickness: float, induction: Induction) -> Floats:
     """Weighting potential for interpolation, (X, Y, K).
 
     Axes: |x| and |y| up to the neighbours' far edges at PER_PITCH points a pitch; the depth below the pixels
-    is quadratic in the index, which resolves the steep part.
+    is quadratic in the index, which resolves the steep part. Voltages and temperature do not matter.
     """
+    sensor = Sensor(pitch_x, pitch_y, thickness, bias=1.0, depletion=0.0)
     x = np.arange((induction.columns + 1) * PER_PITCH + 2) * sensor.pitch_x / PER_PITCH
     y = np.arange((induction.rows + 1) * PER_PITCH + 2) * sensor.pitch_y / PER_PITCH
     depth = sensor.thickness * (np.arange(DEPTH_POINTS) / (DEPTH_POINTS - 1)) ** 2
@@ -179,51 +203,73 @@ def _potential_table(sensor: Sensor, induction: Induction) -> Floats:
 
 
 @njit(cache=True)
-def _potential(table: Any, dx: float, dy: float, depth: float, pitch: Any, thickness: float) -> float:
-    """Trilinear interpolation."""
-    fx = abs(dx) / pitch[0] * PER_PITCH
-    fy = abs(dy) / pitch[1] * PER_PITCH
-    ix, iy = int(fx), int(fy)
-    if ix >= table.shape[0] - 1 or iy >= table.shape[1] - 1:
-        return 0.0
-    fz = math.sqrt(min(max(depth / thickness, 0.0), 1.0)) * (DEPTH_POINTS - 1)
+def _places(
+    cells: int, moved: float, pitch: float, neighbours: int, most: int, place: Any, part: Any
+) -> None:
+    """Where the potential's grid of one axis is read for each cell and neighbour: interval and share in it.
+
+    Args:
+        moved: by how much the carrier is off its cell, mm; most: the grid's intervals.
+        place: (cells, 2 neighbours + 1) is filled, -1 beyond the grid; part: likewise.
+    """
+    for i in range(cells):
+        at = (i + 0.5) / cells * pitch + moved
+        pixel = int(math.floor(at / pitch))
+        for j in range(2 * neighbours + 1):
+            f = abs(at - (pixel - neighbours + j + 0.5) * pitch) / pitch * PER_PITCH
+            k = int(f)
+            place[i, j], part[i, j] = (k, f - k) if k < most else (-1, 0.0)
+
+
+@njit(cache=True)
+def _plane(table: Any, depth: float, plane: Any) -> None:
+    """The potential at one depth (0 to 1), (X, Y)."""
+    fz = math.sqrt(min(max(depth, 0.0), 1.0)) * (DEPTH_POINTS - 1)
     iz = min(int(fz), DEPTH_POINTS - 2)
-    ax, ay, az = fx - ix, fy - iy, fz - iz
-    total = 0.0
-    for i in range(2):
-        wx = ax if i else 1.0 - ax
-        for j in range(2):
-            wy = ay if j else 1.0 - ay
-            total += wx * wy * ((1.0 - az) * table[ix + i, iy + j, iz] + az * table[ix + i, iy + j, iz + 1])
-    return float(total)
+    az = fz - iz
+    for i in range(table.shape[0]):
+        for j in range(table.shape[1]):
+            plane[i, j] = (1.0 - az) * table[i, j, iz] + az * table[i, j, iz + 1]
 
 
 @njit(cache=True)
 def _fill(
     values: Any, paths: Any, table: Any, pitch: Any, thickness: float, first: Any, neighbours: Any
 ) -> None:
+    """Add what electrons and holes induce to values (Z, CELLS_Y, CELLS_X, R, C)."""
     top = 0.5 * thickness
+    n_x, n_y = 2 * neighbours[0] + 1, 2 * neighbours[1] + 1
+    # All cells of one depth are equally deep at the end: the potential is interpolated in depth once for all.
+    plane = np.empty((table.shape[0], table.shape[1]))
+    place_x, part_x = np.empty((CELLS_X, n_x), dtype=np.int64), np.empty((CELLS_X, n_x))
+    place_y, part_y = np.empty((CELLS_Y, n_y), dtype=np.int64), np.empty((CELLS_Y, n_y))
     for iz in range(values.shape[0]):
-        for s in range(values.shape[5]):
-            for carrier in range(2):
-                x1, y1, z1 = paths[carrier, iz, s, 0], paths[carrier, iz, s, 1], paths[carrier, iz, s, 2]
-                collected = z1 >= top * (1.0 - 1e-9) if carrier == 0 else z1 <= -top * (1.0 - 1e-9)
-                # A hole on the far side induces nothing any more: the weighting potential is 0 there.
-                if carrier == 1 and collected:
-                    continue
-                for iy in range(CELLS_Y):
-                    y = (iy + 0.5) / CELLS_Y * pitch[1] + y1
-                    row = int(math.floor(y / pitch[1]))
-                    for ix in range(CELLS_X):
-                        x = (ix + 0.5) / CELLS_X * pitch[0] + x1
-                        column = int(math.floor(x / pitch[0]))
-                        if carrier == 0 and collected:
-                            values[iz, iy, ix, row - first[1], column - first[0], s] += 1.0
+        for carrier in range(2):
+            x1, y1, z1 = paths[carrier, iz, 0], paths[carrier, iz, 1], paths[carrier, iz, 2]
+            collected = z1 >= top * (1.0 - 1e-9) if carrier == 0 else z1 <= -top * (1.0 - 1e-9)
+            # A hole on the far side induces nothing any more: the weighting potential is 0 there.
+            if carrier == 1 and collected:
+                continue
+            sign = 1.0 if carrier == 0 else -1.0
+            _plane(table, (top - z1) / thickness, plane)
+            _places(CELLS_X, x1, pitch[0], neighbours[0], table.shape[0] - 1, place_x, part_x)
+            _places(CELLS_Y, y1, pitch[1], neighbours[1], table.shape[1] - 1, place_y, part_y)
+            for iy in range(CELLS_Y):
+                row = int(math.floor(((iy + 0.5) / CELLS_Y * pitch[1] + y1) / pitch[1])) - first[1]
+                for ix in range(CELLS_X):
+                    column = int(math.floor(((ix + 0.5) / CELLS_X * pitch[0] + x1) / pitch[0])) - first[0]
+                    if carrier == 0 and collected:
+                        values[iz, iy, ix, row, column] += 1.0
+                        continue
+                    target = values[iz, iy, ix]
+                    for r in range(n_y):
+                        y, b = place_y[iy, r], part_y[iy, r]
+                        if y < 0:
                             continue
-                        sign = 1.0 if carrier == 0 else -1.0
-                        for r in range(row - neighbours[1], row + neighbours[1] + 1):
-                            dy = y - (r + 0.5) * pitch[1]
-                            for c in range(column - neighbours[0], column + neighbours[0] + 1):
-                                dx = x - (c + 0.5) * pitch[0]
-                                weight = _potential(table, dx, dy, top - z1, pitch, thickness)
-                                values[iz, iy, ix, r - first[1], c - first[0], s] += sign * weight
+                        for c in range(n_x):
+                            x, a = place_x[ix, c], part_x[ix, c]
+                            if x < 0:
+                                continue
+                            weight = (1.0 - a) * (1.0 - b) * plane[x, y] + (1.0 - a) * b * plane[x, y + 1]
+                            weight += a * (1.0 - b) * plane[x + 1, y] + a * b * plane[x + 1, y + 1]
+                            target[row - neighbours[1] + r, column - neighbours[0] + c] += sign * weight

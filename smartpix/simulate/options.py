@@ -15,6 +15,7 @@ __all__ = [
     "N_SLICES",
     "PT_RANGE",
     "GenerateOptions",
+    "RandomiseOptions",
     "ReadoutOptions",
     "SimulateOptions",
     "adc_levels",
@@ -127,9 +128,11 @@ class ReadoutOptions:
             ``bunch``: the machine's clock, set for each module so that light from the detector's centre
             arrives at 0; the spread of the collisions, the place of the vertex and slow particles then move
             the slices.
+        phase: by how much that clock is late on all modules, in ps.
         jitter: standard deviation of that clock in ps, drawn for each module and event.
         noise: equivalent noise charge in e.
         threshold: charge in e; a slice of a pixel whose magnitude is below it reads 0.
+        threshold_scale: factor of the true thresholds against ``threshold``, where the ADC still starts.
         threshold_dispersion: standard deviation of the threshold from pixel to pixel in e.
         common_mode: standard deviation in e of a shift that all pixels of a module have in common, drawn for
             each slice and event.
@@ -149,6 +152,8 @@ class ReadoutOptions:
     slices: tuple[int, ...] = (0, 19)
     clock: str = one_of("crossing", CLOCKS)
     jitter: float = ranged(0.0, 0.0, 10_000.0, "ps")
+    phase: float = ranged(0.0, -10_000.0, 10_000.0, "ps")
+    threshold_scale: float = ranged(1.0, 0.1, 10.0)
     common_mode: float = ranged(0.0, 0.0, MOST_CHARGE, "e")
     dead_pixels: float = ranged(0.0, 0.0, 1.0)
     slow_pixels: float = ranged(0.0, 0.0, 1.0)
@@ -157,11 +162,13 @@ class ReadoutOptions:
     def __post_init__(self) -> None:
         check_types("readout", self)
         check_ranges("readout", self)
-        if self.jitter and self.clock != "bunch":
-            raise InputError(
-                f"readout: jitter is {self.jitter} ps and the clock is '{self.clock}', which has none; set "
-                f"clock = bunch"
-            )
+        for name in ("jitter", "phase"):
+            value = getattr(self, name)
+            if value and self.clock != "bunch":
+                raise InputError(
+                    f"readout: {name} is {value} ps and the clock is '{self.clock}', which has none; set "
+                    f"clock = bunch"
+                )
         for name in ("noise", "threshold", "threshold_dispersion"):
             check(
                 "readout",
@@ -209,6 +216,42 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
     )
 
 
+MOST_HALF_WIDTH = 0.5
+
+
+@dataclass(frozen=True)
+class RandomiseOptions:
+    """Ranges from which each event draws its conditions, uniformly and independently.
+
+    Estimates that were trained on such events lose little where the truth is off by as much. All are half
+    widths about the condition that is set; 0 draws nothing. Those without a unit are relative.
+
+    Attributes:
+        bias: of the bias voltage.
+        temperature: of the temperature in K.
+        lorentz: of the Hall mobilities, and so of the Lorentz angle.
+        charge: of the charge that pixels see.
+        noise: of the noise.
+        threshold: of the thresholds; the ADC's edges stay.
+        sigma_t: of the spread of the collisions' times.
+        phase: of the clock's phase in ps, on all modules together.
+    """
+
+    bias: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    # 50 % would be beyond where silicon's mobility is known.
+    temperature: float = ranged(0.0, 0.0, 0.2)
+    lorentz: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    charge: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    noise: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    threshold: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    sigma_t: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
+    phase: float = ranged(0.0, 0.0, 2000.0, "ps")
+
+    def __post_init__(self) -> None:
+        check_types("randomise", self)
+        check_ranges("randomise", self)
+
+
 @dataclass(frozen=True)
 class SimulateOptions:
     """All that makes a simulated file, besides the detector, the number of events and the seed.
@@ -219,19 +262,26 @@ class SimulateOptions:
         generate: particles.
         beam_spot: luminous region.
         readout: front-end.
+        randomise: conditions that each event draws for itself.
         field: solenoid field along z in T.
         bias: bias voltage for 100 um of thickness in V.
         depletion: full depletion voltage at 100 um in V; it grows with the square of the thickness.
         temperature: temperature of the sensors in K.
+        lorentz_scale: factor of the carriers' Hall mobilities, and with them of the tangent of the Lorentz
+            angle; the files' ``local_x`` and ``local_y`` are corrected for a factor of 1.
+        charge_scale: factor of the charge that pixels see, before noise.
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
     beam_spot: BeamSpot = field(default_factory=BeamSpot)
     readout: ReadoutOptions = field(default_factory=ReadoutOptions)
+    randomise: RandomiseOptions = field(default_factory=RandomiseOptions)
     field: float = 3.8
     bias: float = 100.0
     depletion: float = 7.7
     temperature: float = 263.0
+    lorentz_scale: float = ranged(1.0, 0.1, 10.0)
+    charge_scale: float = ranged(1.0, 0.1, 10.0)
 
     def __post_init__(self) -> None:
         check_types("simulate", self)
@@ -251,3 +301,9 @@ class SimulateOptions:
             100 <= self.temperature <= 400,
             "from 100 to 400 K (0 C is 273)",
         )
+        check_ranges("simulate", self)
+        if self.randomise.phase and self.readout.clock != "bunch":
+            raise InputError(
+                f"simulate: randomise.phase is {self.randomise.phase} ps and the clock is "
+                f"'{self.readout.clock}', which has no phase; set readout.clock = bunch"
+            )

@@ -28,7 +28,7 @@ def digitise(
         (N, S) float32: 0 below threshold, else the value of the ADC level in e.
     """
     noisy = charge + np.float32(options.noise) * rng.standard_normal(charge.shape, dtype=np.float32)
-    threshold = np.full((len(charge), 1), options.threshold, dtype=np.float32)
+    threshold = np.full((len(charge), 1), options.threshold * options.threshold_scale, dtype=np.float32)
     if options.threshold_dispersion > 0:
         # A pixel keeps its threshold for all slices.
         threshold += np.float32(options.threshold_dispersion) * rng.standard_normal(
@@ -60,7 +60,8 @@ def noise_pixel_rate(options: ReadoutOptions, shift: npt.ArrayLike = 0.0) -> npt
         return np.zeros(shift.shape)
     # Mean over the pixels' thresholds.
     steps = np.linspace(-8, 8, 4001)
-    thresholds = np.maximum(options.threshold + options.threshold_dispersion * steps, 0.0)
+    mean = options.threshold * options.threshold_scale
+    thresholds = np.maximum(mean + options.threshold_dispersion * steps, 0.0)
     weight = norm.pdf(steps)
     rate = norm.sf((thresholds - shift[..., None]) / options.noise)
     return np.asarray((weight * rate).sum(axis=-1) / weight.sum())

@@ -263,3 +263,12 @@ def test_undepleted_sensor_is_refused():
 def test_sensor_sizes_must_be_positive(name, value):
     with pytest.raises(InputError, match=f"{name} must be positive"):
         Sensor(**{name: value})
+
+
+def test_the_lorentz_angle_grows_with_its_scale():
+    def tangent(scale):
+        tables = drift_tables(Sensor(lorentz_scale=scale), (3.8, 0.0, 0.0))
+        return tables.lorentz_shift()[1]
+
+    # For B across E the tangent is the Hall mobility times B, along the whole way.
+    assert tangent(1.1) / tangent(1.0) == pytest.approx(1.1, rel=1e-3)

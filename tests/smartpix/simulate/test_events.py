@@ -443,3 +443,28 @@ def test_common_mode_moves_all_pixels_of_a_module_alike():
     assert noise_pixel_rate(options, common).mean() == pytest.approx(
         stats.norm.sf(250 / np.hypot(50, 40)), rel=0.1
     )
+
+
+def test_charge_and_phase_move_what_every_module_reads():
+    detector, (local, cots) = one_module_detector(), (grid(300), np.zeros((300, 2)))
+    analogue = ReadoutOptions(noise=0.0, adc_bits=0, clock="bunch", slices=(0, 19), threshold=1.0)
+
+    def total(**more):
+        readout = replace(analogue, **more.pop("readout", {}))
+        event = one_event(detector, local, cots, SimulateOptions(readout=readout, **more))
+        pixels = event["clusters"][0]["pixels"]
+        return np.array([ak.sum(pixels[f"charge_{s:02d}"]) for s in (0, 19)])
+
+    plain = total()
+    np.testing.assert_allclose(total(charge_scale=0.8), 0.8 * plain, rtol=0.01)
+    # A late clock lets more charge come in before its first slice ends.
+    assert total(readout={"phase": 100.0})[0] > 1.2 * plain[0]
+    assert total(readout={"phase": 100.0})[1] == pytest.approx(plain[1], rel=0.01)
+
+
+def test_noise_pixels_fire_where_the_true_threshold_is_above_the_adc_s():
+    readout = ReadoutOptions(noise=100.0, threshold=300.0, threshold_scale=1.1)
+    event = one_event(
+        one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), SimulateOptions(readout=readout)
+    )
+    assert len(event["clusters"][0]) > 0

@@ -1,6 +1,7 @@
 """Noise, threshold and ADC; clustering against SciPy's labels."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -228,3 +229,14 @@ def test_large_image_as_scipy():
     row, column = np.nonzero(image)
     labels = label_clusters(np.zeros(len(row), dtype=np.int32), row.astype(np.int32), column.astype(np.int32))
     np.testing.assert_array_equal(labels, scipy_labels(image))
+
+
+def test_the_true_threshold_may_be_off_while_the_adc_stays():
+    options = ReadoutOptions(noise=0.0, threshold=300.0, threshold_scale=1.2)
+    charge = np.array([[350.0], [370.0], [5000.0]], dtype=np.float32)
+    read = digitise(charge, options, np.random.default_rng(1))
+    nominal = digitise(charge, replace(options, threshold_scale=1.0), np.random.default_rng(1))
+    assert read[0] == 0 < nominal[0]
+    np.testing.assert_array_equal(read[1:], nominal[1:])
+    noisy = ReadoutOptions(noise=100.0, threshold=300.0, threshold_scale=1.2)
+    assert noise_pixel_rate(noisy) == pytest.approx(stats.norm.sf(3.6), rel=1e-3)
