@@ -88,4 +88,6 @@ def build_tracks(
     rows = rows[np.lexsort((distance, rank[rows], track))]
     sizes, good = np.bincount(track, minlength=len(score)), score >= options.min_track_score
     rows, sizes = rows[np.repeat(good, sizes)], sizes[good]
-    return Tracks(hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score[good])
+    return Tracks(
+        hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score[good]
+    )
