@@ -35,14 +35,14 @@ from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate
 from smartpix.simulate.options import GenerateOptions
 from tracking.acts.event import fitted_tracks, fitting_algorithm, measurement_sources
-from tracking.acts.reference import LOOSE, TUNED, ActsOptions
+from tracking.acts.reference import WORKING_POINTS, ActsOptions
 from tracking.acts.seeder import ESTIMATES, SEEDER, SeederOptions, cone_seeder
 from tracking.acts.setup import ActsSetup, acts_setup
 from tracking.bench.events import Event, make_event
 from tracking.bench.judgement import judge, rates
 from tracking.finders.tracks import Tracks
 
-WITH_CONES = LOOSE
+WITH_CONES = ActsOptions(stay_on_seed=False, max_holes=1, shared_hits=2)
 """Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a
 hole; pure as they are, tracks may share two hits. ACTS's own seeds pay for these settings with time and
 fakes: ``acts_same_options``.
@@ -196,7 +196,7 @@ def fit(
             examples.SpacePointMaker(
                 level=level, inputMeasurements="measurement_subset", outputSpacePoints="points",
                 trackingGeometry=place.geometry,
-                geometrySelection=[acts.GeometryIdentifier(volume=volume) for volume in TUNED.volumes],
+                geometrySelection=[acts.GeometryIdentifier(volume=volume) for volume in WITH_CONES.volumes],
             )
         )  # fmt: skip
         propose(s=s, spacePoints="points", outputSeeds="seeds")
@@ -286,7 +286,7 @@ def run(
     ours = (ESTIMATES, SEEDER)
     ways = {
         "ours": Way(cones("cones"), ours, WITH_CONES), "ours_tracks": Way(cones("tracks"), ours, WITH_CONES),
-        "acts": Way(*acts_seeds, TUNED), "acts_same_options": Way(*acts_seeds, WITH_CONES),
+        "acts": Way(*acts_seeds, WORKING_POINTS["balanced"].options), "acts_same_options": Way(*acts_seeds, WITH_CONES),
     }  # fmt: skip
     chains: dict[str, Callable[[Sequence[Event]], Outcome]] = {
         name: partial(reconstruct, acts, head, place, way=way) for name, way in ways.items()

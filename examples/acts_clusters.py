@@ -35,7 +35,7 @@ from smartpix.estimate.shape import ShapeEstimator
 from smartpix.extras import import_acts
 from smartpix.io.events import Header, iterate
 from tracking.acts.clusters import length_hits
-from tracking.acts.reference import TUNED
+from tracking.acts.reference import WORKING_POINTS
 from tracking.acts.seeder import ESTIMATES, SEEDER, cone_seeder
 from tracking.acts.setup import acts_setup
 from tracking.bench.events import Event
@@ -152,7 +152,9 @@ def in_acts(file: Path, weights: Path) -> dict[str, Any]:
         ]
         ways = {
             "ours": Way(cone_seeder(maker, head.detector, head.field), (ESTIMATES, SEEDER), WITH_CONES),
-            "acts": Way(own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],), TUNED),
+            "acts": Way(
+                own_seeding(acts, head.field), (ALGORITHMS["acts-grid"],), WORKING_POINTS["balanced"].options
+            ),
         }
         chains = {key: partial(reconstruct, acts, head, place, way=way) for key, way in ways.items()}
         out[name] = compared(chains, events, CHAIN_REPEATS)

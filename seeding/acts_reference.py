@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +17,60 @@ from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.schema import InputError, quoted
 
-__all__ = ["ALGORITHMS", "TUNED", "ActsSeeds", "acts_seeds", "seeder"]
+__all__ = [
+    "ALGORITHMS",
+    "BALANCED",
+    "EFFICIENT",
+    "FASTEST",
+    "WIDE",
+    "WORKING_POINTS",
+    "ActsSeeds",
+    "acts_seeds",
+    "seeder",
+]
 
 ALGORITHMS = {
     "acts-grid": "GridTripletSeedingAlgorithm",
     "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm",
 }
 
-TUNED: Mapping[str, Any] = {
+BALANCED: Mapping[str, Any] = {
     "minPt": 0.5, "impactMax": 1.0, "deltaRMin": 20.0, "deltaRMax": 80.0, "deltaRMinTop": 20.0,
     "deltaRMaxTop": 80.0,
     "deltaRMinBottom": 20.0, "deltaRMaxBottom": 80.0, "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0,
     "zMax": 2000.0,
     "deltaZMin": -350.0, "deltaZMax": 350.0, "collisionRegionMin": -200.0, "collisionRegionMax": 200.0,
     "sigmaScattering": 3.0, "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "cotThetaMax": 10.0,
-    "useVariableMiddleSPRange": True,
+    "useVariableMiddleSPRange": True, "phiBinDeflectionCoverage": 3, "numPhiNeighbors": 2,
+    "zBinEdges": [-2000.0, -800.0, -400.0, -200.0, 0.0, 200.0, 400.0, 800.0, 2000.0],
+    "interactionPointCut": True,
 }  # fmt: skip
-"""Cuts tuned for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's
+"""Cuts for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's
 defaults.
 
-Without the variable range of middle radii seeds of half a per cent of the findable particles are missed;
-wider cuts on impact and luminous region only cost time.
+Its seeds reach down to 0.5 GeV and to slopes of 10, as the cones do. Without the variable range of middle
+radii seeds of half a per cent of the findable particles are missed. The grid's bins halve the time at the same
+seeds: ACTS's defaults look at many more neighbours than a track can bend to.
 """
+
+FASTEST: Mapping[str, Any] = BALANCED
+"""Least time at an efficiency of 0.99."""
+
+EFFICIENT: Mapping[str, Any] = BALANCED
+"""Seeds of most particles."""
+
+WIDE: Mapping[str, Any] = {**BALANCED, "impactMax": 10.0}
+"""For displaced tracks: impact parameters up to 10 mm, ten times those of the other points."""
+
+WORKING_POINTS: Mapping[str, Mapping[str, Any]] = {
+    "fastest": FASTEST, "balanced": BALANCED, "efficient": EFFICIENT, "wide": WIDE,
+}  # fmt: skip
+"""All of these, by name. The first three are on the front that ``benchmarks/tune_acts.py`` finds."""
+
+_GRID_ALONE = {
+    "phiBinDeflectionCoverage", "numPhiNeighbors", "zBinEdges", "useDeltaRinsteadOfTopRadius",
+}  # fmt: skip
+"""Cuts that the search without a grid does not know."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +78,27 @@ class ActsSeeds:
     """Seeds that ACTS found, and their time.
 
     Attributes:
-        seeds: of each event (S, 3) rows of its hits, inner first.
+        seeds: of each event (S, 3) rows of its hits, inner first; quality: (S,) ACTS's, largest for the best.
         ms: (events,) time of the seeding algorithm alone.
     """
 
     seeds: list[npt.NDArray[np.int32]]
+    quality: list[npt.NDArray[np.float64]]
     ms: npt.NDArray[np.float64]
 
 
-def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid", **cuts: Any) -> ActsSeeds:
+def acts_seeds(
+    events: Sequence[Hits],
+    field: float,
+    algorithm: str = "acts-grid",
+    clock: Callable[[], float] = time.perf_counter,
+    **cuts: Any,
+) -> ActsSeeds:
     """Run ACTS's seeding on events, on one thread.
 
     Args:
         field: along z in T.
-        algorithm: of :data:`ALGORITHMS`; cuts: instead of those of :data:`TUNED`.
+        algorithm: of :data:`ALGORITHMS`; clock: as in :func:`seeding.acts.run_timed`; cuts: instead of those of :data:`BALANCED`.
 
     Raises:
         InputError: ACTS is not installed, or unknown algorithm.
@@ -67,6 +107,7 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
         raise InputError(f"ACTS seeding {quoted(algorithm)} is unknown; there are {', '.join(ALGORITHMS)}")
     acts = import_acts()
     found: list[npt.NDArray[np.int32]] = []
+    quality: list[npt.NDArray[np.float64]] = []
 
     def fill(event: int) -> tuple[Any]:
         return (space_points(acts, events[event]),)
@@ -74,6 +115,7 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
     def take(event: int, seeds: Any) -> tuple[()]:
         rows = [seed.spacePointIndices[:3].astype(np.int32) for seed in seeds]
         found.append(np.array(rows, dtype=np.int32).reshape(-1, 3))
+        quality.append(np.array([seed.quality for seed in seeds], dtype=np.float64))
         return ()
 
     elements = [
@@ -81,8 +123,8 @@ def acts_seeds(events: Sequence[Hits], field: float, algorithm: str = "acts-grid
         seeder(acts, field, algorithm, cuts),
         algorithm_of(acts, "Sink", take, reads=[("seeds", acts.SeedContainer)]),
     ]
-    spent = run_timed(acts, len(events), elements)
-    return ActsSeeds(found, spent.get(ALGORITHMS[algorithm], np.zeros(0)))
+    spent = run_timed(acts, len(events), elements, clock=clock)
+    return ActsSeeds(found, quality, spent.get(ALGORITHMS[algorithm], np.zeros(0)))
 
 
 def seeder(
@@ -94,8 +136,10 @@ def seeder(
     seeds: str = "seeds",
 ) -> Any:
     """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of
-    :data:`TUNED`, field in T.
+    :data:`BALANCED`, field in T.
     """
-    options = {**TUNED, **cuts, "bFieldInZ": field * acts.UnitConstants.T}
+    alone = set() if algorithm == "acts-grid" else _GRID_ALONE
+    options = {name: cut for name, cut in {**BALANCED, **cuts}.items() if name not in alone}
+    options["bFieldInZ"] = field * acts.UnitConstants.T
     kind = getattr(acts.examples, ALGORITHMS[algorithm])
     return kind(level=acts.logging.WARNING, inputSpacePoints=points, outputSeeds=seeds, **options)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import awkward as ak
@@ -31,18 +31,32 @@ from tracking.finders.gnn import finder as graph_finder
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.options import WIDE
+from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
 
-__all__ = ["STAGES", "WINDOW", "Chain", "EventResult", "chain_finder", "window_finder"]
+__all__ = ["STAGES", "WINDOW", "WORKING_POINTS", "Chain", "EventResult", "chain_finder", "window_finder"]
 
 log = logging.getLogger(__name__)
 
 STAGES = ("estimate", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
+WORKING_POINTS: Mapping[str, RunOptions] = {
+    "fastest": RunOptions(cone=replace(WIDE, quantile=0.99, min_pt=0.8)),
+    "balanced": RunOptions(),
+    "efficient": RunOptions(
+        cone=replace(WIDE, quantile=0.99999), build=BuildOptions(min_score=0.01, share_score=0.1)
+    ),
+}
+"""The chain at three points of time, efficiency and fakes; ``balanced`` are the defaults.
+
+``fastest`` gives up particles below 0.8 GeV, which no findable one is, and the last per cent of the edges.
+``efficient`` keeps the edges that the defaults drop. All take the same network.
+"""
 
 
 @one_line_and_table
@@ -168,9 +182,11 @@ def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | Sha
     ]
 
 
-def chain_finder(header: Header) -> GraphFinder:
-    """The chain's finder as it is by default: the entry ``chain`` of :mod:`tracking.finder_table`."""
-    return GraphFinder.for_detector(header.detector, header.field, RunOptions())
+def chain_finder(header: Header, name: str = "balanced") -> GraphFinder:
+    """The chain's finder at one of :data:`WORKING_POINTS`: the entries ``chain`` (balanced) and
+    ``chain-NAME`` of :mod:`tracking.finder_table`.
+    """
+    return GraphFinder.for_detector(header.detector, header.field, WORKING_POINTS[name])
 
 
 def window_finder(header: Header) -> GraphFinder:

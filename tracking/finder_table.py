@@ -23,10 +23,10 @@ GROUP = "smartpix.finders"
 
 
 # Who only lists the names needs none of these modules, and importing them takes seconds.
-def _chain(header: Header) -> Finder:
+def _chain(name: str, header: Header) -> Finder:
     from tracking.chain import chain_finder
 
-    return chain_finder(header)
+    return chain_finder(header, name)
 
 
 def _window(header: Header) -> Finder:
@@ -35,23 +35,18 @@ def _window(header: Header) -> Finder:
     return window_finder(header)
 
 
-def _acts_tuned(header: Header) -> Finder:
-    from tracking.acts.reference import tuned_finder
+def _acts(name: str, header: Header) -> Finder:
+    from tracking.acts.reference import point_finder
 
-    return tuned_finder(header)
-
-
-def _acts_loose(header: Header) -> Finder:
-    from tracking.acts.reference import loose_finder
-
-    return loose_finder(header)
+    return point_finder(header, name)
 
 
 FINDERS: dict[str, FinderMaker] = {
-    "chain": _chain,
+    "chain": partial(_chain, "balanced"),
+    "chain-fastest": partial(_chain, "fastest"),
+    "chain-efficient": partial(_chain, "efficient"),
     "window": _window,
-    "acts-tuned": _acts_tuned,
-    "acts-loose": _acts_loose,
+    **{f"acts-{name}": partial(_acts, name) for name in ("fastest", "balanced", "efficient", "wide")},
 }
 """Our finders, each with its maker."""
 

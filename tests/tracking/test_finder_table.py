@@ -10,11 +10,11 @@ from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
-from tracking.acts.reference import LOOSE, TUNED
+from tracking.acts.reference import WORKING_POINTS as ACTS_POINTS
 from tracking.bench.events import load_sample
 from tracking.bench.finding import run_finder
 from tracking.bench.judgement import judge, rates
-from tracking.chain import Chain
+from tracking.chain import WORKING_POINTS, Chain
 from tracking.finder_table import FINDERS, finder_names, make_finder
 from tracking.finders.finder import FinderInput
 from tracking.options import RunOptions
@@ -65,6 +65,14 @@ def test_the_chain_and_its_entry_give_the_same_tracks(event):
     assert set(result.tracks.ms) == {"cone", "seed", "graph", "build"}
 
 
+def test_the_chain_has_points_of_its_own(event):
+    header, result, seen = event
+    for name, point in WORKING_POINTS.items():
+        finder = make_finder("chain" if name == "balanced" else f"chain-{name}", header)
+        assert finder.search.cone == point.cone
+        assert same_tracks(finder(seen), result.tracks) == (name == "balanced")
+
+
 def test_the_window_is_a_finder_of_its_own(event):
     header, result, seen = event
     tracks = make_finder("window", header)(seen)
@@ -75,9 +83,9 @@ def test_the_window_is_a_finder_of_its_own(event):
 def test_acts_is_a_finder_that_fits_its_tracks(event):
     pytest.importorskip("acts")
     header, result, seen = event
-    for name, options in (("acts-tuned", TUNED), ("acts-loose", LOOSE)):
-        finder = make_finder(name, header)
-        assert finder.options == options
+    for name, point in ACTS_POINTS.items():
+        finder = make_finder(f"acts-{name}", header)
+        assert (finder.options, finder.seeding) == (point.options, point.seeding)
         tracks = finder(seen)
         assert len(tracks) > 0.5 * len(result.tracks)
         assert len(tracks.parameters.qop) == len(tracks)
@@ -97,7 +105,7 @@ def test_an_unknown_name_lists_what_there_is(event, package):
     package("mine = their_finders:make")
     with pytest.raises(InputError, match=r"finder 'chian' is unknown. Did you mean 'chain'") as caught:
         make_finder("chian", event[0])
-    assert "chain, window, acts-tuned, acts-loose, mine" in str(caught.value)
+    assert "window, acts-fastest, acts-balanced, acts-efficient, acts-wide, mine" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

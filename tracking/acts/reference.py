@@ -13,6 +13,7 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from seeding import acts_reference
 from seeding.acts import algorithm_of, run_timed
 from seeding.acts_reference import ALGORITHMS, seeder
 from seeding.hits import Hits
@@ -21,13 +22,23 @@ from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError, check, check_types
 from tracking.acts.event import fitted_tracks, measurement_sources, point_source
 from tracking.acts.setup import ActsSetup, acts_setup
+from tracking.finders.clock import stage_time
 from tracking.finders.finder import FinderInput
 from tracking.finders.tracks import Tracks
 
 if TYPE_CHECKING:
     from smartpix.io.events import Header
 
-__all__ = ["LOOSE", "TUNED", "ActsFinder", "ActsOptions", "acts_tracks", "loose_finder", "tuned_finder"]
+__all__ = [
+    "STAGES",
+    "WORKING_POINTS",
+    "ActsFinder",
+    "ActsOptions",
+    "WorkingPoint",
+    "acts_tracks",
+    "chain_algorithms",
+    "point_finder",
+]
 
 STAGES = {
     "seeding": ALGORITHMS["acts-grid"],
@@ -39,7 +50,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class ActsOptions:
-    """Settings of ACTS's chain after the seeding.
+    """Settings of ACTS's chain after the seeding. The defaults are those of the balanced working point.
 
     Attributes:
         chi2: largest chi2 (two coordinates) of a hit on a track; outlier_chi2: up to here it is kept as an
@@ -49,7 +60,7 @@ class ActsOptions:
         deduplicate: leave out seeds whose hits are all on one track already.
         stay_on_seed: take a seed's hits whatever their chi2.
         max_holes: modules that a track may cross without a hit.
-        min_pt: of a track in GeV.
+        min_pt: of a track in GeV; max_d0: its largest distance from the beam line in mm.
         min_hits: shortest track; shared_hits: so many hits a track may share with others in the end.
         sigma_position (mm), sigma_angle (rad), sigma_qopt (1/GeV), sigma_pt (relative): widths of a seed's
         parameters.
@@ -62,9 +73,10 @@ class ActsOptions:
     branches: int = 1
     two_way: bool = True
     deduplicate: bool = True
-    stay_on_seed: bool = False
+    stay_on_seed: bool = True
     max_holes: int = 0
     min_pt: float = 0.0
+    max_d0: float = math.inf
     min_hits: int = 4
     shared_hits: int = 1
     sigma_position: float = 0.1
@@ -76,7 +88,8 @@ class ActsOptions:
 
     def __post_init__(self) -> None:
         check_types("acts", self)
-        for name in ("chi2", "outlier_chi2", "sigma_position", "sigma_angle", "sigma_qopt", "sigma_pt"):
+        positive = "chi2", "outlier_chi2", "max_d0", "sigma_position", "sigma_angle", "sigma_qopt", "sigma_pt"
+        for name in positive:
             check("acts", name, getattr(self, name), getattr(self, name) > 0, "positive")
         for name in ("branches", "min_hits"):
             check("acts", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
@@ -84,20 +97,33 @@ class ActsOptions:
             check("acts", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
 
-TUNED = ActsOptions()
-"""Tuned for speed, efficiency and fakes together at pile-up 200 (3.8 T, MDN estimates).
+_BALANCED = ActsOptions()
 
-One branch, narrow seed parameters, no holes and no states on material made it several times faster than what
-ACTS's examples set, with fewer fakes; the seeding's cuts (:data:`seeding.acts_reference.TUNED`) raised the
-efficiency and saved more. Two branches only cost time; one hole and two shared hits raise the efficiency and,
-several times over, the fakes (:data:`LOOSE`). Outwards only loses tracks, duplicate seeds cost time, and
-inwards first, a pT cut, outliers or refined seed parameters did not
-matter. What both reach: ``smartpix bench tracking``.
-"""
 
-LOOSE = replace(TUNED, max_holes=1, shared_hits=2)
-"""The most efficient setting found: one hole and two shared hits, at many times the fakes of
-:data:`TUNED`.
+@dataclass(frozen=True)
+class WorkingPoint:
+    """Settings of all of ACTS's chain: cuts of the seeding, and options of what follows."""
+
+    seeding: Mapping[str, Any]
+    options: ActsOptions
+
+
+WORKING_POINTS: Mapping[str, WorkingPoint] = {
+    "fastest": WorkingPoint(acts_reference.FASTEST, ActsOptions()),
+    "balanced": WorkingPoint(acts_reference.BALANCED, ActsOptions()),
+    "efficient": WorkingPoint(acts_reference.EFFICIENT, ActsOptions(max_holes=1, shared_hits=2)),
+    "wide": WorkingPoint(acts_reference.WIDE, ActsOptions()),
+}
+"""Points on the front of time, efficiency and fakes at pile-up 200 (3.8 T, MDN estimates), by name.
+
+``benchmarks/tune_acts.py`` searches that front. ``fastest`` takes the least time at an efficiency of 0.99,
+``efficient`` finds most, and ``balanced`` is the reference where one is needed. ``wide`` is no point of the
+front: its seeds have impact parameters up to 10 mm, for displaced tracks. What all reach: ``smartpix bench
+tracking``.
+
+Some of what the search found can be understood. Staying on the seed saves a search at its three layers. Two
+branches only cost time. A hole and shared hits raise the efficiency and, several times over, the fakes. States
+on material cost time and change nothing. Outwards only loses tracks.
 """
 
 
@@ -110,13 +136,13 @@ class ActsFinder:
     Attributes:
         detector: of the hits; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
         options: of the chain after the seeding; seeding: cuts instead of those of
-            :data:`seeding.acts_reference.TUNED`.
+            :data:`seeding.acts_reference.BALANCED`.
     """
 
     detector: Detector
     field: float
     setup: ActsSetup
-    options: ActsOptions = TUNED
+    options: ActsOptions = _BALANCED
     seeding: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
     @classmethod
@@ -124,7 +150,7 @@ class ActsFinder:
         cls,
         detector: Detector,
         field: float,
-        options: ActsOptions = TUNED,
+        options: ActsOptions = _BALANCED,
         seeding: Mapping[str, Any] = MappingProxyType({}),
     ) -> ActsFinder:
         """The finder for ACTS's generic detector with any sensor, in a field along z in T.
@@ -141,8 +167,8 @@ class ActsFinder:
     def find(self, events: Sequence[Hits]) -> list[Tracks]:
         """Tracks of events, as ACTS fits them, with scores of 1.
 
-        Their time is the mean of an event in ``seeding``, ``parameters``, ``ckf`` and ``ambiguity``, as
-        ACTS's sequencer measures it; filling the measurements from Python is not in it.
+        Their time is that of each event in ``seeding``, ``parameters``, ``ckf`` and ``ambiguity``, of ACTS's
+        algorithms alone; filling the measurements from Python is not in it.
 
         Raises:
             InputError: no events.
@@ -162,10 +188,10 @@ class ActsFinder:
             [
                 *measurement_sources(acts, events, self.detector, self.setup),
                 point_source(acts, events, self.setup),
-                seeder(acts, self.field, "acts-grid", self.seeding),
-                *_followers(acts, self.setup, self.options),
+                *chain_algorithms(acts, self.setup, self.field, self.options, self.seeding),
                 algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
             ],
+            clock=stage_time(),
         )
         return [
             replace(tracks, ms={stage: float(spent[name][k]) for stage, name in STAGES.items()})
@@ -177,7 +203,7 @@ def acts_tracks(
     events: Sequence[Hits],
     detector: Detector,
     field: float,
-    options: ActsOptions = TUNED,
+    options: ActsOptions = _BALANCED,
     seeding: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Tracks]:
     """Reconstruct events with ACTS: :meth:`ActsFinder.find` of a finder made for them.
@@ -188,19 +214,27 @@ def acts_tracks(
     return ActsFinder.for_detector(detector, field, options, seeding).find(events)
 
 
-def tuned_finder(header: Header) -> ActsFinder:
-    """ACTS as :data:`TUNED`: the entry ``acts-tuned`` of :mod:`tracking.finder_table`."""
-    return ActsFinder.for_detector(header.detector, header.field, TUNED)
+def point_finder(header: Header, name: str) -> ActsFinder:
+    """ACTS at one of :data:`WORKING_POINTS`: the entries ``acts-NAME`` of :mod:`tracking.finder_table`."""
+    point = WORKING_POINTS[name]
+    return ActsFinder.for_detector(header.detector, header.field, point.options, point.seeding)
 
 
-def loose_finder(header: Header) -> ActsFinder:
-    """ACTS as :data:`LOOSE`: the entry ``acts-loose``."""
-    return ActsFinder.for_detector(header.detector, header.field, LOOSE)
+def chain_algorithms(
+    acts: Any,
+    setup: ActsSetup,
+    field: float,
+    options: ActsOptions,
+    seeding: Mapping[str, Any],
+    prefix: str = "",
+) -> list[Any]:
+    """Seeding, parameters, Kalman filter and ambiguity resolution, in the order in which they run.
 
+    They read ``points``, ``measurements`` and ``measurement_subset`` from the white board and write
+    ``resolved`` and what is between. Several chains in one sequencer share what they read.
 
-def _followers(acts: Any, setup: ActsSetup, options: ActsOptions) -> list[Any]:
-    """Parameters of ``seeds``, Kalman filter on ``measurement_subset``, ambiguity resolution into
-    ``resolved``.
+    Args:
+        field: along z in T; prefix: of the names of all that this chain writes.
     """
     examples, level = acts.examples, acts.logging.WARNING
     place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
@@ -218,19 +252,22 @@ def _followers(acts: Any, setup: ActsSetup, options: ActsOptions) -> list[Any]:
     )
     position, angle = options.sigma_position, options.sigma_angle
     return [
+        seeder(acts, field, "acts-grid", seeding, seeds=f"{prefix}seeds"),
         examples.TrackParamsEstimationAlgorithm(
-            level=level, inputSeeds="seeds", outputSeeds="estimated", outputTrackParameters="parameters",
+            level=level, inputSeeds=f"{prefix}seeds", outputSeeds=f"{prefix}estimated",
+            outputTrackParameters=f"{prefix}parameters",
             initialSigmas=[position, position, angle, angle, 0.0, acts.UnitConstants.ns],
             initialSigmaQoverPt=options.sigma_qopt, initialSigmaPtRel=options.sigma_pt, **place,
         ),
         examples.TrackFindingAlgorithm(
             # Tracks that curl up do not reach the z axis, which is reported as an error each.
             level=acts.logging.FATAL, inputMeasurements="measurement_subset",
-            inputInitialTrackParameters="parameters",
-            inputSeeds="estimated", outputTracks="tracks",
+            inputInitialTrackParameters=f"{prefix}parameters",
+            inputSeeds=f"{prefix}estimated", outputTracks=f"{prefix}tracks",
             measurementSelectorCfg=acts.MeasurementSelector.Config([everywhere]),
             trackSelectorCfg=acts.TrackSelector.Config(
-                pt=(options.min_pt, math.inf), minMeasurements=options.min_hits, maxHoles=options.max_holes
+                pt=(options.min_pt, math.inf), loc0=(-options.max_d0, options.max_d0),
+                minMeasurements=options.min_hits, maxHoles=options.max_holes,
             ),
             twoWay=options.two_way, seedDeduplication=options.deduplicate, stayOnSeed=options.stay_on_seed,
             pixelVolumeIds=options.volumes, constrainToVolumeIds=options.volumes,
@@ -238,7 +275,7 @@ def _followers(acts: Any, setup: ActsSetup, options: ActsOptions) -> list[Any]:
             recordMaterialStates=options.record_material, **functions, **place,
         ),
         examples.GreedyAmbiguityResolutionAlgorithm(
-            level=level, inputTracks="tracks", outputTracks="resolved", maximumSharedHits=options.shared_hits,
-            nMeasurementsMin=options.min_hits,
+            level=level, inputTracks=f"{prefix}tracks", outputTracks=f"{prefix}resolved",
+            maximumSharedHits=options.shared_hits, nMeasurementsMin=options.min_hits,
         ),
     ]  # fmt: skip

@@ -54,7 +54,7 @@ class SeederOptions:
         seeds: ``cones``: pairs of edges, as of :func:`seeding.seeds.find_seeds`; ``tracks``: two triplets of
             every track that the graph network makes, :func:`track_triplets`.
         min_pt: softest seed in GeV; max_cot_theta: steepest one; those of
-            :data:`seeding.acts_reference.TUNED`.
+            :data:`seeding.acts_reference.BALANCED`.
         run: of edges, seeds and, for tracks, of the graph network and the building.
     """
 

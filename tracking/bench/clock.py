@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from tracking.finders.clock import stage_time
 
 __all__ = ["NETWORK_REPEATS", "time_in_turn"]
 
@@ -17,20 +18,22 @@ NETWORK_REPEATS = 7
 def time_in_turn(
     runs: Mapping[str, Callable[[], Any]], repeats: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Median wall time in s of each call, and what it returned last.
+    """Median time in s of each call, and what it returned last.
 
-    A machine that is busy for a while slows all of them alike, since they take turns.
+    A machine that is busy for a while slows all of them alike, since they take turns. It is time of the wall,
+    or of the processor inside :func:`tracking.finders.clock.processor_time`.
 
     Args:
         runs: calls without arguments, by name.
         repeats: timed calls of each. One more goes before them, for compilation and caches.
     """
+    now = stage_time()
     times: dict[str, list[float]] = {name: [] for name in runs}
     results: dict[str, Any] = {}
     for repeat in range(repeats + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = now()
             results[name] = run()
             if repeat:
-                times[name].append(time.perf_counter() - started)
+                times[name].append(now() - started)
     return {name: float(np.median(values)) for name, values in times.items()}, results

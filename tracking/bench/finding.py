@@ -10,7 +10,7 @@ import numpy as np
 from seeding.hits import make_hits
 from smartpix.estimate.base import estimate
 from tracking.bench.events import Sample
-from tracking.finders.clock import StageClock
+from tracking.finders.clock import StageClock, processor_time
 from tracking.finders.finder import Finder, FinderInput, checked_tracks
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions, fit_tracks
@@ -78,7 +78,7 @@ def find_in_turn(
     report: Callable[[str], None],
     repeats: int = FINDER_REPEATS,
 ) -> dict[str, list[FinderRun]]:
-    """Runs of each finder, in turn, so that what else the machine does hits all alike.
+    """Runs of each finder, in turn, so that what else the machine does hits all alike; in processor time.
 
     The first event goes through each of them before, so that nothing is compiled inside the clock.
     """
@@ -89,15 +89,17 @@ def find_in_turn(
     for repeat in range(repeats):
         report(f"{len(sample.events)} events, run {repeat + 1} of {repeats}")
         for name, finder in finders.items():
-            runs[name].append(run_finder(name, finder, sample))
+            with processor_time():
+                runs[name].append(run_finder(name, finder, sample))
     return runs
 
 
 def estimate_ms(sample: Sample) -> float:
-    """What the estimates of an event take, in ms: the median of :data:`FINDER_REPEATS` means."""
+    """What the estimates of an event take, in ms of processor time: the median of :data:`FINDER_REPEATS` means."""
     means = []
     for _ in range(FINDER_REPEATS):
-        clock = StageClock()
+        with processor_time():
+            clock = StageClock()
         for event in sample.events:
             estimate(event.clusters, sample.header, sample.estimator)
         clock.lap("estimate")

@@ -7,9 +7,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,16 @@ from smartpix.simulate.events import need_extras
 from smartpix.simulate.options import GenerateOptions
 from tracking.bench.clock import time_in_turn
 from tracking.bench.events import simulated
+from tracking.bench.generic import generic_ratio, seeding_ms
+from tracking.bench.instructions import instruction_sets
+from tracking.bench.reduction import reductions, regions
+from tracking.bench.seeding_counts import SearchCounts
+from tracking.bench.seeding_points import seeding_points
 from tracking.bench.seeding_sample import SeedingEvent, SeedingSample, edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
+from tracking.finders.clock import processor_time
 from tracking.finders.gnn.finder import GraphFinder
-from tracking.metrics import EventTruth, edge_labels, score_edges, seed_efficiency
+from tracking.metrics import edge_labels
 from tracking.options import RunOptions
 
 log = logging.getLogger(__name__)
@@ -39,7 +45,6 @@ __all__ = [
     "bench_seeding",
     "measure",
     "network_cost",
-    "seeding_table",
     "thread_speedup",
     "time_exponent",
 ]
@@ -49,57 +54,6 @@ Report = Callable[[str], None]
 SIGMA_SCALES = (0.5, 2.0)
 SEARCH_REPEATS = 5
 EVENTS_PER_THREAD = 2
-
-
-@dataclass
-class _Counts:
-    """Sums over events of one method."""
-
-    edges: int = 0
-    true: int = 0
-    n_wanted: int = 0
-    n_found: int = 0
-    wanted_soft: int = 0
-    found_soft: int = 0
-    seeds: int = 0
-    findable: int = 0
-    seeded: int = 0
-    ms: float = 0.0
-    peak_mb: float = 0.0
-
-    def edges_of(
-        self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
-    ) -> None:
-        score = score_edges(truth, source, target)
-        self.edges += score.n_edges
-        self.true += score.n_true
-        self.n_wanted += score.n_wanted
-        self.n_found += score.n_found
-        self.wanted_soft, self.found_soft = (
-            self.wanted_soft + score.n_wanted_0p5,
-            self.found_soft + score.n_found_0p5,
-        )
-
-    def seeds_of(self, truth: EventTruth, seeds: npt.NDArray[np.int32]) -> None:
-        self.seeds += len(seeds)
-        self.findable += int(truth.findable.sum())
-        self.seeded += int(np.sum(seed_efficiency(truth, seeds) & truth.findable))
-
-    def result(self, n_events: int) -> dict[str, float | None]:
-        def ratio(a: float, b: float) -> float | None:
-            return a / b if b else None
-
-        return {
-            "edges": self.edges / n_events if self.edges else None,
-            "edge_efficiency_0p9": ratio(self.n_found, self.n_wanted),
-            "edge_efficiency_0p5": ratio(self.found_soft, self.wanted_soft),
-            "edge_purity": ratio(self.true, self.edges),
-            "seeds": self.seeds / n_events if self.findable else None,
-            "seed_efficiency": ratio(self.seeded, self.findable),
-            "seeds_per_findable": ratio(self.seeds, self.findable),
-            "ms": self.ms / n_events,
-            "peak_mb": self.peak_mb,
-        }
 
 
 def _peak_mb(run: Callable[[], Any]) -> float:
@@ -150,6 +104,9 @@ def _alone(search: Callable[..., Any], *arguments: Any) -> tuple[Any, None]:
 def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str, Any]:
     """Every method on the same hits, event by event, in one process on one thread, each after a warm-up.
 
+    Times are of the processor. The headline is ``reduction_at``; ``reduction_*`` are at one setting of each
+    search.
+
     Inside the clock: from hits (positions and estimates with covariance) to edges and, for the cones, seeds;
     for ACTS the seeding algorithm alone, from space points to seeds. The estimates are made before, and so
     are the space points. Median of several passes of each method.
@@ -159,7 +116,9 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         ``edge_efficiency_0p5``, ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``,
         ``ms`` and ``peak_mb`` (all per event); ``reduction_innermost``, ``reduction_barrel``,
         ``reduction_all`` (edges of the window / in cones), ``by_pair``, ``ratio_time_to_acts``,
-        ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``.
+        ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``; ``instructions`` of
+        :func:`tracking.bench.instructions.instruction_sets`; and the keys of
+        :func:`tracking.bench.reduction.reductions` and :func:`tracking.bench.seeding_points.seeding_points`.
     """
     n = len(sample.events)
     barrel = sample.detector.barrel
@@ -170,15 +129,16 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         np.concatenate([barrel[m] for m in modules]),
         np.concatenate([e.cot_alpha for e in sample.events]),
     )
-    counts: dict[str, _Counts] = {}
+    counts: dict[str, SearchCounts] = {}
     n_pairs = len(sample.pairs)
     by_pair = {name: np.zeros((2, n_pairs), dtype=np.int64) for name in ("cone", "window")}
     for k, event in enumerate(sample.events):
         report(f"event {k + 1} of {n}")
         runs = _methods(sample, event, lengths)
-        times, results = time_in_turn(runs, SEARCH_REPEATS)
+        with processor_time():
+            times, results = time_in_turn(runs, SEARCH_REPEATS)
         for name, (edges, seeds) in results.items():
-            sums = counts.setdefault(name, _Counts())
+            sums = counts.setdefault(name, SearchCounts())
             source, target = (edges[:, 0], edges[:, 1]) if name == "tree" else (edges.source, edges.target)
             sums.edges_of(event.truth, source, target)
             if seeds is not None:
@@ -189,19 +149,26 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
             if name in by_pair:
                 by_pair[name] += _by_pair(event, sample.pairs, edges)
         for name in ALGORITHMS:
-            sums = counts.setdefault(name, _Counts(peak_mb=float("nan")))
-            passes = acts_seeds([next(iter(event.hits.values()))] * (1 + SEARCH_REPEATS), sample.field, name)
+            sums = counts.setdefault(name, SearchCounts(peak_mb=float("nan")))
+            passes = acts_seeds(
+                [next(iter(event.hits.values()))] * (1 + SEARCH_REPEATS),
+                sample.field,
+                name,
+                time.process_time,
+            )
             sums.seeds_of(event.truth, passes.seeds[0])
             # The first pass warms up, as for the others.
             sums.ms += float(np.median(passes.ms[1:]))
     methods = {name: sums.result(n) for name, sums in counts.items()}
     layers, pairs = sample.detector.layers, sample.pairs
-    both_barrel = layers.barrel[pairs.inner] & layers.barrel[pairs.outer]
-    innermost = both_barrel & (layers.radius[pairs.inner] == layers.radius[layers.barrel].min())
+    chosen = regions(sample)
     kept, searched = by_pair["cone"], by_pair["window"]
 
-    def reduction(chosen: npt.NDArray[np.bool_]) -> float | None:
-        return float(searched[0, chosen].sum() / kept[0, chosen].sum()) if kept[0, chosen].sum() else None
+    def reduction(region: str) -> float | None:
+        inside = chosen[region]
+        return float(searched[0, inside].sum() / kept[0, inside].sum()) if kept[0, inside].sum() else None
+
+    report("the window's and the cones' curves, and the working points")
 
     cone, reference = methods["cone"], methods["acts-grid"]
     return {
@@ -211,9 +178,10 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
             name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name,
             m in methods.items()
         },
-        "reduction_innermost": reduction(innermost),
-        "reduction_barrel": reduction(both_barrel),
-        "reduction_all": reduction(np.ones(n_pairs, dtype=bool)),
+        **reductions(sample),
+        "reduction_innermost": reduction("innermost"),
+        "reduction_barrel": reduction("barrel"),
+        "reduction_all": reduction("all"),
         "by_pair": {
             f"{layers.name(a)}-{layers.name(b)}": {
                 "edges": int(kept[0, p]), "window_edges": int(searched[0, p]),
@@ -224,6 +192,8 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         },
         "ratio_time_to_acts": (cone["ms"] or 0.0) / (reference["ms"] or float("nan")),
         "ratio_seeds_to_acts": (cone["seeds"] or 0.0) / (reference["seeds"] or float("nan")),
+        **seeding_points(sample, SEARCH_REPEATS),
+        "instructions": instruction_sets(),
     }  # fmt: skip
 
 
@@ -263,7 +233,8 @@ def time_exponent(samples: Sequence[SeedingSample]) -> tuple[float, list[dict[st
     for sample in samples:
         for event in sample.events:
             runs = {"cone": partial(edges_and_seeds, sample, event.hits["mdn"], 1)}
-            times, _ = time_in_turn(runs, SEARCH_REPEATS)
+            with processor_time():
+                times, _ = time_in_turn(runs, SEARCH_REPEATS)
             points.append({"hits": float(len(event.length)), "ms": 1e3 * times["cone"]})
     x, y = np.log([p["hits"] for p in points]), np.log([p["ms"] for p in points])
     return float(np.polyfit(x, y, 1)[0]), points
@@ -285,7 +256,7 @@ def network_cost(sample: SeedingSample) -> dict[str, float]:
 
 def measure(
     files: Sequence[str | Path], pileups: Sequence[int], n_events: int, threads: Sequence[int], seed: int,
-    levers: str | Path | None = None, report: Report = log.info,
+    levers: str | Path | None = None, report: Report = log.info, generic: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything behind ``smartpix bench seeding``.
 
@@ -294,12 +265,14 @@ def measure(
         pileups: two or more: the time against the number of hits is fitted on one simulated event of each.
         n_events: most to use; threads: the last of them is compared with one.
         seed: of what is simulated; levers: results of ``smartpix study levers``, for :func:`sensors`.
+        generic: the cones also as they are compiled for any processor, in a process of its own.
 
     Returns:
         :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and
         ``thread_speedup_one_event`` (on the same one; both None for one number of threads), ``exponent`` and
         ``time_points`` (None for fewer than two pile-ups), ``front``, ``lost``, ``coverage``,
-        ``network_cost`` and ``sensors`` (None without ``levers``).
+        ``network_cost``, ``sensors`` (None without ``levers``) and ``generic`` (likewise):
+        :func:`tracking.bench.generic.generic_ratio` of the cones.
 
     Raises:
         InputError: unusable files, neither files nor pile-ups, or ACTS is missing.
@@ -334,38 +307,9 @@ def measure(
         )
         result["network_cost"] = network_cost(sample)
         result["sensors"] = None if levers is None else sensors(sample, read_levers(levers))
+        result["generic"] = None
+        if generic:
+            report("the cones compiled for any processor")
+            paths = [str(file) for file in files]
+            result["generic"] = generic_ratio(seeding_ms, paths, n_events, SEARCH_REPEATS)
     return result
-
-
-def seeding_table(result: Mapping[str, Any]) -> str:
-    """The methods of :func:`bench_seeding` as lines of text."""
-    heads = (
-        ("edges", 10),
-        ("eff 0.9", 9),
-        ("eff 0.5", 9),
-        ("purity", 8),
-        ("seeds", 8),
-        ("seed eff", 9),
-        ("ms", 8),
-        ("MB", 7),
-    )
-    lines = [f"{'method':18s}" + "".join(f"{head:>{width}s}" for head, width in heads)]
-
-    def cell(value: float | None, form: str, width: int) -> str:
-        return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"
-
-    for name, m in result["methods"].items():
-        lines.append(
-            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
-            f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}"
-            f"{cell(m['seeds'], ',.0f', 8)}{cell(m['seed_efficiency'], '.4f', 9)}"
-            f"{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
-        )
-    for name in (
-        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
-        "ratio_seeds_to_acts", "thread_speedup",
-        "thread_speedup_one_event", "exponent",
-    ):  # fmt: skip
-        if result.get(name) is not None:
-            lines.append(f"{name:26s}{result[name]:8.3f}")
-    return "\n".join(lines)

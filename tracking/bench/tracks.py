@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,13 @@ import numpy.typing as npt
 
 from smartpix.extras import import_acts
 from smartpix.schema import InputError, check, quoted
+from tracking.bench.acts_front import front_finders
 from tracking.bench.events import Sample, load_sample, simulated, simulated_header
 from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
+from tracking.bench.generic import chain_ms, generic_ratio
+from tracking.bench.instructions import instruction_sets
 from tracking.bench.judgement import Judgement, compare_fits, judge, rates, resolutions
+from tracking.bench.matched import matched_lines, matched_ratios
 from tracking.finder_table import finder_maker
 from tracking.finders.finder import Finder, training_seeds
 from tracking.finders.tracks import Tracks
@@ -41,20 +46,30 @@ class Roles:
     """Who plays which part in :func:`beside_acts`: names of finders.
 
     Attributes:
-        ours: beside the reference.
-        acts: the reference: ACTS with cuts that suit it best.
-        acts_loose: ACTS with looser cuts, of which only rates and time are told.
+        ours, acts: by working point. ``balanced`` of each must be there: they are compared in everything.
+        front: further settings of ACTS, which only the matched ratios look at.
         window: ours on the window's graph; None: it is not measured, nor what fit and graph do by themselves.
     """
 
-    ours: str = "chain"
-    acts: str = "acts-tuned"
-    acts_loose: str = "acts-loose"
+    ours: Mapping[str, str] = dataclass_field(
+        default_factory=lambda: {
+            "fastest": "chain-fastest", "balanced": "chain", "efficient": "chain-efficient",
+        }
+    )  # fmt: skip
+    acts: Mapping[str, str] = dataclass_field(
+        default_factory=lambda: {name: f"acts-{name}" for name in ("fastest", "balanced", "efficient")}
+    )
+    front: tuple[str, ...] = ()
     window: str | None = None
 
     def names(self) -> list[str]:
         """Of all finders that are needed."""
-        return [self.ours, self.acts, self.acts_loose, *([self.window] if self.window else [])]
+        return [
+            *self.ours.values(),
+            *self.acts.values(),
+            *self.front,
+            *([self.window] if self.window else []),
+        ]
 
 
 BESIDE_ACTS = Roles()
@@ -90,15 +105,19 @@ def beside_acts(
             place.
 
     Returns:
-        ``ours`` and ``acts``: ``efficiency`` of findable particles; of tracks with at least four hits and pT
+        ``ours`` and ``acts`` at their balanced points: ``efficiency`` of findable particles; of tracks with
+        at least four hits and pT
         > 0.5 GeV ``n_tracks``, ``fake_rate``, ``duplicate_rate``, and ``fake_rate_central`` of those with
-        abs(eta) < 2.5; ``ms`` an event
+        abs(eta) < 2.5; ``ms`` of processor time an event
         from clusters with estimates (ACTS: from measurements and space points) to tracks with parameters,
         ``ms_by_stage``, ``us_per_track``; of the findable particles that both found ``resolution_*`` (68 %
         half widths), ``pull_*`` (standard deviations of those within 5) and ``pull_half_width_*``.
-        ``ratio_time``; ``ms_estimate``: what the estimates take where the chip does not make them, and
-        ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS with
-        :data:`tracking.acts.reference.LOOSE`. With a window ``window_graph``: ``edges``, ``mb``, ``ms``,
+        Within both ``fastest``, ``balanced`` and ``efficient``: rates and ``ms`` of each working point.
+        ``ratio_time``: of the balanced points; ``matched``: of each point at matched efficiency and central
+        fakes (:func:`tracking.bench.matched.matched_ratios`), on all of ACTS's points and the front.
+        ``ms_estimate``: what the estimates take where the chip does not make them, and
+        ``ratio_time_with_estimates``. ``acts_loose``: rates and ``ms`` of ACTS's efficient point. With a
+        window ``window_graph``: ``edges``, ``mb``, ``ms``,
         ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
         these, and ``fit``: of :func:`tracking.bench.judgement.compare_fits`.
 
@@ -107,21 +126,26 @@ def beside_acts(
     """
     runs = find_in_turn(finders, sample, report)
     judgements = {name: judge(sample.events, made[0].tracks) for name, made in runs.items()}
-    common = _found_by([judgements[roles.ours], judgements[roles.acts]])
+    us, acts = roles.ours["balanced"], roles.acts["balanced"]
+    common = _found_by([judgements[us], judgements[acts]])
+    points = {name: rates(judgements[name]) | {"ms": sum(median_ms(runs[name]).values())} for name in runs}
     result = _sample_numbers(sample)
-    for key, name in (("ours", roles.ours), ("acts", roles.acts)):
+    for key, name, by_point in (("ours", us, roles.ours), ("acts", acts, roles.acts)):
         result[key] = _numbers(judgements[name], runs[name], common, sample)
-    loose = sum(median_ms(runs[roles.acts_loose]).values())
-    result["acts_loose"] = rates(judgements[roles.acts_loose]) | {"ms": loose}
+        result[key] |= {point: points[finder] for point, finder in by_point.items()}
+    result["acts_loose"] = points[roles.acts.get("efficient", acts)]
+    theirs = {point: points[name] for point, name in roles.acts.items()}
+    result["matched"] = matched_ratios(
+        {point: points[name] for point, name in roles.ours.items()},
+        theirs | {name: points[name] for name in roles.front},
+    )
     result["ratio_time"] = result["ours"]["ms"] / result["acts"]["ms"]
     with_estimates = result["ours"]["ms"] + result["ms_estimate"]
     result["ratio_time_with_estimates"] = with_estimates / result["acts"]["ms"]
     if roles.window:
         detector, field = sample.header.detector, sample.header.field
-        result["fit"] = compare_fits(
-            sample.events, runs[roles.ours][0].tracks, judgements[roles.ours], detector, field
-        )
-        for key, name in (("cone_graph", roles.ours), ("window_graph", roles.window)):
+        result["fit"] = compare_fits(sample.events, runs[us][0].tracks, judgements[us], detector, field)
+        for key, name in (("cone_graph", us), ("window_graph", roles.window)):
             found = rates(judgements[name])
             result[key] = _graph_size(name, runs[name][0].tracks)
             result[key] |= {which: found[which] for which in ("efficiency", "fake_rate")}
@@ -184,6 +208,8 @@ def bench_tracking(
     with_jets: bool = True,
     report: Report = log.info,
     finders: Sequence[str] = (),
+    acts_front: str | Path | None = None,
+    generic: bool = False,
 ) -> dict[str, Any]:
     """Everything behind ``smartpix bench tracking``: events of every pile-up are simulated with a seed
     nothing was trained on.
@@ -193,9 +219,14 @@ def bench_tracking(
             many.
         with_jets: also :data:`JETS` jets of 10 pions over pile-up 60.
         finders: names of :func:`tracking.finder_table.finder_names`; none: the chain beside ACTS.
+        acts_front: results of ``benchmarks/tune_acts.py``, whose settings take part in the matched ratios of
+            the main sample.
+        generic: the chain also as it is compiled for any processor, in a process of its own.
 
     Returns:
-        :func:`beside_acts` of the main sample, ``pileup``: of each of the others by its number, and ``jets``.
+        :func:`beside_acts` of the main sample, ``pileup``: of each of the others by its number, and ``jets``;
+        ``instructions`` of :func:`tracking.bench.instructions.instruction_sets`, and ``generic`` of
+        :func:`tracking.bench.generic.generic_ratio`, None if it is not asked for.
         For finders that were picked :func:`compare_finders` of each sample instead.
 
     Raises:
@@ -211,17 +242,23 @@ def bench_tracking(
     # What is missing is better said before the simulation, which takes minutes and needs ACTS as well.
     makers = {name: finder_maker(name) for name in finders or MAIN_ROLES.names()}
     import_acts()
+    front = {} if acts_front is None else front_finders(acts_front)
+    makers |= front
     # The header is known before the events are: all samples have its detector and field.
     planned = simulated_header(MAIN, n_events, seed)
     trained_on = {name: training_seeds(make(planned)) for name, make in makers.items()}
+    paths: dict[int, Path] = {}
     with tempfile.TemporaryDirectory() as folder:
 
         def measured(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
             sample_seed = seed + pileup + len(more)
             _check_fresh(sample_seed, trained_on)
-            sample = load_sample(simulated(pileup, n, sample_seed, Path(folder), **more), n)
-            roles = MAIN_ROLES if pileup == MAIN else BESIDE_ACTS
+            path = simulated(pileup, n, sample_seed, Path(folder), **more)
+            # Jets have the pile-up of another sample.
+            paths.setdefault(pileup, path)
+            sample = load_sample(path, n)
+            roles = replace(MAIN_ROLES, front=tuple(front)) if pileup == MAIN else BESIDE_ACTS
             made = {name: makers[name](sample.header) for name in finders or roles.names()}
             if finders:
                 return compare_finders(sample, made, report)
@@ -231,6 +268,10 @@ def bench_tracking(
         result["pileup"] = {str(p): measured(p, few) for p in pileups if p != MAIN}
         if with_jets:
             result["jets"] = measured(JET_PILEUP, few, jets=JETS)
+        result["instructions"], result["generic"] = instruction_sets(), None
+        if generic:
+            report("the chain compiled for any processor")
+            result["generic"] = generic_ratio(chain_ms, str(paths[MAIN]), n_events)
     return result
 
 
@@ -268,18 +309,24 @@ def table(result: Mapping[str, Any]) -> str:
     for who, r in (result.get("finders") or {who: result[who] for who in ("ours", "acts")}).items():
         stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in r["ms_by_stage"].items())
         lines.append(f"ms by stage, {who}: {stages}")
+    if result.get("generic"):
+        lines.append(
+            f"ours compiled for any processor over this one: {result['generic']['ratio_generic']:.3f}"
+        )
     return "\n".join(lines)
 
 
 def _beside_acts_lines(sample: Mapping[str, Any]) -> list[str]:
     with_estimates = f"with the estimates made on the CPU {sample['ratio_time_with_estimates']:.3f}"
     ratio = f"{sample['ratio_time']:.3f}, {with_estimates}"
-    loose = sample["acts_loose"]
-    quality = f"efficiency {loose['efficiency']:.4f}, fakes {loose['fake_rate']:.4f}, {loose['ms']:.1f} ms"
-    return [
-        f"{'':14s}time over ACTS's, from clusters with estimates: {ratio}",
-        f"{'':14s}ACTS with a hole and two shared hits: {quality}",
-    ]
+    lines = [f"{'':14s}time over ACTS's, from clusters with estimates, both balanced: {ratio}"]
+    for side in ("ours", "acts"):
+        for name in ("fastest", "balanced", "efficient"):
+            if name in sample[side]:
+                r = sample[side][name]
+                quality = f"efficiency {r['efficiency']:.4f}, central fakes {r['fake_rate_central']:.4f}"
+                lines.append(f"{'':14s}{side + '.' + name:16s}: {quality}, {r['ms']:.1f} ms")
+    return lines + [f"{'':14s}{line}" for line in matched_lines(sample["matched"])]
 
 
 def _part_lines(result: Mapping[str, Any], keys: Sequence[str]) -> list[str]:

@@ -79,12 +79,13 @@ def add_bench(commands: Any) -> None:
     seeding.add_argument(
         "-o", "--output", type=named_path, metavar="FOLDER", help="write figures and bench-seeding.json there"
     )
+    _generic_flag(seeding)
     json_flag(seeding)
     seeding.set_defaults(command_function=_bench_seeding)
     tracks = kinds.add_parser("tracking",
     help="tracks beside ACTS's, and beside those of the window's graph", description=(
-        "The chain and ACTS's (seeding, parameters, combinatorial Kalman filter, ambiguity resolution, "
-        "tuned) on the same hits, "
+        "The chain and ACTS's (seeding, parameters, combinatorial Kalman filter, ambiguity resolution), "
+        "each at three working points, on the same hits, "
         "in turn in one process on one thread: efficiency, fakes, duplicates, resolutions, time by stage. "
         "Simulates its events. "
         "Needs smartpix[acts]."
@@ -98,11 +99,23 @@ def add_bench(commands: Any) -> None:
     )
     tracks.add_argument("--no-jets", action="store_true", help="without the jets over pile-up 60")
     tracks.add_argument("--finders", type=_names, default=[], metavar="A,B", help=(
-        "measure these beside each other instead: chain, window, acts-tuned, acts-loose, or those of other packages"
+        "measure these beside each other instead: chain, window, acts-balanced, ..., or those of other packages"
     ))  # fmt: skip
     tracks.add_argument("--seed", type=int, default=8001, help="of the events (default: %(default)s)")
+    tracks.add_argument(
+        "--acts-front", type=named_path, metavar="acts-front.json",
+        help="of benchmarks/tune_acts.py: its settings too are beside ours when times are matched",
+    )  # fmt: skip
+    _generic_flag(tracks)
     json_flag(tracks)
     tracks.set_defaults(command_function=_bench_tracking)
+
+
+def _generic_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--generic", action="store_true",
+        help="measure ours also as compiled for any processor, as pyacts is (compiles for minutes)",
+    )  # fmt: skip
 
 
 def _bench_mdn(options: argparse.Namespace) -> None:
@@ -132,20 +145,23 @@ def _bench_tracking(options: argparse.Namespace) -> None:
 
     set_threads(1)
     result = bench_tracking(
-        options.pileup, options.events, options.seed, not options.no_jets, log, options.finders
-    )
+        options.pileup, options.events, options.seed, not options.no_jets, log, options.finders,
+        options.acts_front, options.generic,
+    )  # fmt: skip
     print_or_show(options, result, table(result))
 
 
 def _bench_seeding(options: argparse.Namespace) -> None:
-    from tracking.bench.seeding import measure, seeding_table
+    from tracking.bench.seeding import measure
     from tracking.bench.seeding_plots import plot_front, plot_lost, plot_time
+    from tracking.bench.seeding_table import seeding_table
 
     check("bench seeding", "events", options.events, options.events >= 1, "at least 1")
     folder = None if options.output is None else result_folder(options.output)
     result = measure(
-        options.files, options.pileup, options.events, options.threads, options.seed, options.levers, log
-    )
+        options.files, options.pileup, options.events, options.threads, options.seed, options.levers, log,
+        options.generic,
+    )  # fmt: skip
     if folder is not None:
         plot_front(folder / "efficiency-reduction.png", result)
         plot_lost(folder / "lost-edges.png", result)

@@ -10,6 +10,7 @@ from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import seeding, seeding_studies
 from tracking.bench.seeding_sample import load_seeding_sample
+from tracking.bench.seeding_table import seeding_table
 from tracking.cli.main import main
 from tracking.metrics import edge_rows
 
@@ -73,7 +74,32 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
     ratio = methods["cone"]["seeds"] / methods["acts-grid"]["seeds"]
     assert result["ratio_seeds_to_acts"] == pytest.approx(ratio)
     assert result["ratio_time_to_acts"] == pytest.approx(methods["cone"]["ms"] / methods["acts-grid"]["ms"])
-    assert "cone-truth" in seeding.seeding_table(result)
+    assert "cone-truth" in seeding_table(result)
+
+
+def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(sample, result):
+    points = {"fastest", "balanced", "efficient"}
+    keys = {
+        "seeds", "seed_efficiency", "seeds_per_findable", "ms", "seeds_same_rule", "seed_efficiency_same_rule",
+    }  # fmt: skip
+    for side in ("ours", "acts"):
+        assert set(result[side]) == points
+        assert all(set(point) == keys for point in result[side].values())
+        assert set(result["matched"][side]) == points
+    # Ours keep the rule already; ACTS's seeds share hits freely.
+    for point in result["ours"].values():
+        assert point["seeds_same_rule"] == point["seeds"]
+    for point in result["acts"].values():
+        assert point["seeds_same_rule"] < point["seeds"]
+    assert result["ours"]["fastest"]["seeds"] < result["ours"]["balanced"]["seeds"]
+    for side, method in (("ours", "cone"), ("acts", "acts-grid")):
+        for key in ("seeds", "seed_efficiency"):
+            assert result[side]["balanced"][key] == result["methods"][method][key]
+    assert set(result["reduction_at"]) == {"0.99", "0.995", "0.998"}
+    assert set(result["instructions"]) == {"ours", "acts"}
+    text = seeding_table(result)
+    assert text.index("both at an efficiency of 0.995") < text.index("cone-truth")
+    assert "acts.efficient" in text
 
 
 def test_lost_edges_and_kept_ones_are_all(sample):

@@ -1,0 +1,73 @@
+"""The results of ``smartpix bench seeding`` as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tracking.bench.matched import matched_lines
+from tracking.bench.reduction import REGIONS
+
+__all__ = ["seeding_table"]
+
+
+def seeding_table(result: Mapping[str, Any]) -> str:
+    """The result of :func:`tracking.bench.seeding.bench_seeding` as lines of text, the headline first."""
+    heads = (
+        ("edges", 10),
+        ("eff 0.9", 9),
+        ("eff 0.5", 9),
+        ("purity", 8),
+        ("seeds", 8),
+        ("seed eff", 9),
+        ("ms", 8),
+        ("MB", 7),
+    )
+    lines = _reduction_lines(result)
+    lines += [f"{'method':18s}" + "".join(f"{head:>{width}s}" for head, width in heads)]
+
+    def cell(value: float | None, form: str, width: int) -> str:
+        return f"{'-':>{width}s}" if value is None else f"{value:{width}{form}}"
+
+    for name, m in result["methods"].items():
+        lines.append(
+            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
+            f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}"
+            f"{cell(m['seeds'], ',.0f', 8)}{cell(m['seed_efficiency'], '.4f', 9)}"
+            f"{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
+        )
+    lines += _point_lines(result)
+    for name in (
+        "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
+        "ratio_seeds_to_acts", "thread_speedup",
+        "thread_speedup_one_event", "exponent",
+    ):  # fmt: skip
+        if result.get(name) is not None:
+            lines.append(f"{name:26s}{result[name]:8.3f}")
+    if result.get("generic") is not None:
+        lines.append(f"{'ratio_generic':26s}{result['generic']['ratio_generic']:8.3f}")
+    return "\n".join(lines)
+
+
+def _reduction_lines(result: Mapping[str, Any]) -> list[str]:
+    """Window over cones at equal efficiency, each at its best."""
+    lines = [f"{'edges of the window / in the cones':36s}" + "".join(f"{region:>11s}" for region in REGIONS)]
+    for efficiency, by_region in result["reduction_at"].items():
+        values = ["-" if by_region[r] is None else f"{by_region[r]:.2f}" for r in REGIONS]
+        lines.append(f"{'both at an efficiency of ' + efficiency:36s}" + "".join(f"{v:>11s}" for v in values))
+    return [*lines, ""]
+
+
+def _point_lines(result: Mapping[str, Any]) -> list[str]:
+    """Working points of both, with seeds after one rule for shared hits, and ratios at matched quality."""
+    lines = [
+        "",
+        f"{'working point':18s}{'seeds':>8s}{'seed eff':>9s}{'same rule':>10s}{'seed eff':>9s}{'ms':>8s}",
+    ]
+    for side in ("ours", "acts"):
+        lines += [
+            f"{side + '.' + name:18s}{p['seeds']:8,.0f}{p['seed_efficiency']:9.4f}{p['seeds_same_rule']:10,.0f}"
+            f"{p['seed_efficiency_same_rule']:9.4f}{p['ms']:8.1f}"
+            for name, p in result[side].items()
+        ]
+    return [*lines, *matched_lines(result["matched"]), ""]
