@@ -13,8 +13,8 @@ METHODS = {
     "cone-shape": "cones, cluster-shape estimates",
     "cone-sigma-0.5": "cones, sigmas halved", "cone-sigma-2": "cones, sigmas doubled", "window": "φ-z window",
     "length": "window with cluster lengths", "tree": "window by k-d tree (SciPy)",
-    "acts-grid": "ACTS GridTriplet, tuned",
-    "acts-orthogonal": "ACTS OrthogonalTriplet, tuned",
+    "acts-grid": "ACTS GridTriplet, balanced",
+    "acts-orthogonal": "ACTS OrthogonalTriplet, balanced",
 }  # fmt: skip
 CHAINS = {
     "sample": "embedded sample, pile-up 20",
@@ -90,7 +90,7 @@ def loose() -> str:
             + [f"{sample['acts_loose']['ms'] / sample['acts']['ms']:.2f}"]
         )
     return table(
-        ["sample", "efficiency", "fakes", "central fakes", "time of loose / tuned"],
+        ["sample", "efficiency", "fakes", "central fakes", "time of efficient / balanced"],
         body,
     )
 
@@ -132,6 +132,51 @@ def graphs() -> str:
         ["graph", "edges / event", "MB / event", "time / that of the cones", "track efficiency", "fakes"],
         body,
     )
+
+
+def reduction() -> str:
+    """The headline of the searches: window over cones at equal efficiency, each at its best."""
+    seeding = results("bench-seeding")
+    # Results of before the curves were scanned have none.
+    if "reduction_at" not in seeding:
+        return ""
+    body = [
+        [
+            efficiency,
+            *("" if of[region] is None else f"{of[region]:.1f}" for region in ("innermost", "barrel", "all")),
+        ]
+        for efficiency, of in seeding["reduction_at"].items()
+    ]
+    text = """The reduction is edges of the window / edges in the cones at equal efficiency. The window is scanned
+in pT and z0, the cones in quantile and pT, and each counts at its best:"""
+    return (
+        f"\n{text}\n\n{table(['both at an efficiency of', 'innermost barrel pair', 'barrel', 'all'], body)}\n"
+    )
+
+
+def points() -> str:
+    """Working points of both, and what is as good as each."""
+    result = results("bench-tracking")
+    if "matched" not in result:
+        return ""
+    body = []
+    for side, other in (("ours", "acts"), ("acts", "ours")):
+        for name in ("fastest", "balanced", "efficient"):
+            r, beside = result[side][name], result["matched"][side][name]
+            best = "none" if beside[other] is None else f"{other} {beside[other]}: {beside['ratio_time']:.2f}"
+            body.append(
+                [
+                    f"{side} {name}",
+                    f"{r['efficiency']:.4f}",
+                    f"{r['fake_rate_central']:.4f}",
+                    f"{r['ms']:.0f}",
+                    best,
+                ]
+            )
+    text = """Three points of each at pile-up 200. The last column has the fastest one of the other side with at
+least this efficiency and at most these central fakes, and our time over ACTS's:"""
+    head = ["point", "efficiency", "central fakes", "ms", "as good, and time ratio"]
+    return f"\n{text}\n\n{table(head, body)}\n"
 
 
 def searches() -> str:
@@ -261,9 +306,10 @@ pile-up 200, {seeding["n_hits"]:,.0f} hits each. The clock of a search runs from
 and, for the cones, seeds. For ACTS it runs for its seeding algorithm alone. The table of cluster lengths is
 made from the truth of these very events, the best there can be.
 
+{reduction()}
 {searches()}
 
-Edges of the window / edges in the cones are {seeding["reduction_innermost"]:.1f} for the innermost barrel
+At one setting of each search, edges of the window / edges in the cones are {seeding["reduction_innermost"]:.1f} for the innermost barrel
 pair, {seeding["reduction_barrel"]:.1f} over the barrel and {seeding["reduction_all"]:.1f} over all. Against
 ACTS's faster seeding the cones make {seeding["ratio_seeds_to_acts"]:.2f} times the seeds in
 {seeding["ratio_time_to_acts"]:.2f} times the time. Two threads are {seeding["thread_speedup"]:.2f} times as
@@ -282,7 +328,8 @@ Which true edges the cones lose:
 
 `smartpix bench tracking` (needs ACTS) takes fresh events and the same hits for both. ACTS 48.1 runs its own
 seeding, parameter estimation, combinatorial Kalman filter and ambiguity resolution, tuned for these pixels
-(`tracking/acts/reference.py` says how). ACTS takes positions with variances but not their correlation.
+(`benchmarks/tune_acts.py` searches, and `tracking/acts/reference.py` has the points chosen). Times are of the
+processor. The keys `acts` and `acts_loose` of the results are ACTS's balanced and its most efficient point. ACTS takes positions with variances but not their correlation.
 
 Numbers are ours / ACTS's. The efficiency is that of findable particles. Fakes and duplicates are counted among
 tracks with at least four layers and pT > 0.5 GeV. Our clock runs from clusters with estimates to fitted tracks,
@@ -290,13 +337,13 @@ ACTS's from measurements and space points to tracks. Time ratios are ours
 over ACTS's; the last column adds the estimates, for a sensor that does not make them.
 
 {tracks()}
-
+{points()}
 Resolutions are of particles that both found:
 
 {resolutions()}
 
-The next table has ACTS with one hole and two shared hits allowed, the most efficient setting found, and what it
-costs in fakes. Numbers are ours / ACTS's / those of ACTS loose. Central fakes are of tracks with abs(η) < 2.5,
+The next table has ACTS at its most efficient point (`acts-efficient`, with holes and shared hits), and what it
+costs in fakes. Numbers are ours / ACTS's / those of that point. Central fakes are of tracks with abs(η) < 2.5,
 where both look:
 
 {loose()}

@@ -82,15 +82,15 @@ def choose_finder() -> str:
     ways = {
         "chain, cones": (tracking["ours"], tracking["ratio_time"]),
         "chain, window's graph": (window, tracking["ratio_time"] * window["ms"] / tracking["ours"]["ms"]),
-        "ACTS tuned": (acts, 1.0),
-        "ACTS loose": (loose, loose["ms"] / acts["ms"]),
+        "ACTS balanced": (acts, 1.0),
+        "ACTS efficient": (loose, loose["ms"] / acts["ms"]),
         "cones as seeds inside ACTS": (chain["ours"], chain["ratio_time"]),
     }
     body = [
         [title, f"{way['efficiency']:.4f}", f"{way['fake_rate']:.4f}", f"{ratio:.2f}"]
         for title, (way, ratio) in ways.items()
     ]
-    return table(["finder", "track efficiency", "fakes", "time / ACTS tuned"], body)
+    return table(["finder", "track efficiency", "fakes", "time / ACTS balanced"], body)
 
 
 def choose_quantile() -> str:

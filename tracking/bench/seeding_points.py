@@ -26,7 +26,7 @@ from tracking.finders.clock import processor_time
 __all__ = ["CONES", "seeding_points"]
 
 CONES: Mapping[str, ConeOptions] = {
-    "fastest": ConeOptions(quantile=0.99, min_pt=0.8),
+    "fastest": ConeOptions(min_pt=0.8),
     "balanced": ConeOptions(),
     "efficient": ConeOptions(quantile=0.9999),
 }
