@@ -286,7 +286,7 @@ def test_an_unknown_finder_is_told_before_the_simulation(monkeypatch):
 def test_events_that_were_trained_on_are_refused():
     pytest.importorskip("acts")
     with pytest.raises(
-        InputError, match="finder 'chain' was trained on events of seed 2003; give another --seed"
+        InputError, match="finder 'chain-fastest' was trained on events of seed 2003; give another --seed"
     ):
         bench.bench_tracking([200], 1, 1803)
 
