@@ -140,15 +140,22 @@ _COARSE = {
     "zBinEdges": "one",
     "interactionPointCut": False,
 }
+_FEW = {"minPt": 0.84, "maxSeedsPerSpM": 0, "deltaRMiddleMaxSPRange": 28.0}
+_NARROW = {"max_d0": 0.5, "sigma_position": 0.131, "sigma_angle": 0.00287, "sigma_qopt": 0.026}
 _WITH_HOLE = {"max_holes": 1, "shared_hits": 2}
 
 ANCHORS: tuple[Setting, ...] = (
     {"seeding": _CUTS, "chain": _OPTIONS},
     {"seeding": _CUTS, "chain": _OPTIONS | _WITH_HOLE},
     {"seeding": _CUTS, "chain": _OPTIONS | _WITH_HOLE | {"max_d0": 0.5}},
+    {"seeding": _CUTS, "chain": _OPTIONS | {"max_holes": 1, "max_d0": 0.5}},
+    {"seeding": _CUTS | {"radLengthPerSeed": 0.07}, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
+    {"seeding": _CUTS | _FEW, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
     {"seeding": _CUTS | _COARSE, "chain": _OPTIONS | {"stay_on_seed": False}},
 )
-"""Settings that were tuned by hand before: the search begins with them, and must find these or better."""
+"""Settings that were tuned by hand before, and the working points of an earlier search: the search begins with
+them, and must find these or better.
+"""
 
 
 def drawn(ranges: Mapping[str, Range | Choice], rng: np.random.Generator) -> dict[str, Any]:
