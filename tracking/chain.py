@@ -31,7 +31,7 @@ from tracking.finders.gnn import finder as graph_finder
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.network import load_network
-from tracking.finders.gnn.options import WIDE
+from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
@@ -48,8 +48,10 @@ WORKING_POINTS: Mapping[str, RunOptions] = {
     "fastest": RunOptions(cone=replace(WIDE, min_pt=0.8)),
     "balanced": RunOptions(),
     "efficient": RunOptions(cone=replace(WIDE, quantile=0.99999)),
+    "displaced": RunOptions(passes=PASSES),
 }
-"""The chain at three points of time, efficiency and fakes; ``balanced`` are the defaults.
+"""The chain at three points of time, efficiency and fakes, and with its second pass; ``balanced`` are the
+defaults.
 
 ``fastest`` gives up particles below 0.8 GeV, which no findable one is, and with them a third of the time. A
 smaller quantile saves hardly any more and costs efficiency at once. ``efficient`` has cones for still rarer

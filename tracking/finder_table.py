@@ -45,6 +45,7 @@ FINDERS: dict[str, FinderMaker] = {
     "chain": partial(_chain, "balanced"),
     "chain-fastest": partial(_chain, "fastest"),
     "chain-efficient": partial(_chain, "efficient"),
+    "chain-displaced": partial(_chain, "displaced"),
     "window": _window,
     **{f"acts-{name}": partial(_acts, name) for name in ("fastest", "balanced", "efficient", "wide")},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,25 +87,25 @@ def load_sample(path: str | Path, limit: int) -> Sample:
     return Sample(header, estimator, events)
 
 
-def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0) -> Path:
-    """A file of simulated events of the generic detector, with so many jets in each, in ``folder``. Needs
-    ``smartpix[acts]``.
+def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0, displaced: int = 0) -> Path:
+    """A file of simulated events of the generic detector, with so many jets and displaced pions in each, in
+    ``folder``. Needs ``smartpix[acts]``.
     """
     from smartpix.io.write import write_events
     from smartpix.simulate.events import simulate
 
-    detector, options = _simulation(pileup, jets)
-    path = folder / f"pileup-{pileup}-{jets}.root"
-    header = simulated_header(pileup, n_events, seed, jets)
+    detector, options = _simulation(pileup, jets, displaced)
+    path = folder / f"pileup-{pileup}-{jets}-{displaced}.root"
+    header = simulated_header(pileup, n_events, seed, jets, displaced)
     write_events(path, header, simulate(detector, options, n_events, seed))
     return path
 
 
-def simulated_header(pileup: int, n_events: int, seed: int, jets: int = 0) -> Header:
+def simulated_header(pileup: int, n_events: int, seed: int, jets: int = 0, displaced: int = 0) -> Header:
     """The header of the file that :func:`simulated` makes. Nothing is simulated for it."""
     from smartpix.simulate.events import header
 
-    return header(*_simulation(pileup, jets), n_events, seed)
+    return header(*_simulation(pileup, jets, displaced), n_events, seed)
 
 
 def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 0) -> bool:
@@ -119,11 +119,15 @@ def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 
     return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(head.made_by))
 
 
-def _simulation(pileup: int, jets: int) -> tuple[Detector, SimulateOptions]:
+def _simulation(pileup: int, jets: int, displaced: int) -> tuple[Detector, SimulateOptions]:
     from smartpix.geometry import read_detector
     from smartpix.shipped import data_path
     from smartpix.simulate.events import SimulateOptions
     from smartpix.simulate.options import GenerateOptions
 
-    options = SimulateOptions(generate=GenerateOptions(pileup=pileup, jets=jets))
+    generate = GenerateOptions(pileup=pileup, jets=jets)
+    if displaced:
+        # Their pT begins where particles are findable; all are then in the table.
+        generate = replace(generate, displaced=displaced, gun_pt=(1.0, 10.0))
+    options = SimulateOptions(generate=generate)
     return read_detector(data_path("detector.csv")), options

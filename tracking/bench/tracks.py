@@ -19,6 +19,8 @@ import numpy.typing as npt
 from smartpix.extras import import_acts
 from smartpix.schema import InputError, check, quoted
 from tracking.bench.acts_front import front_finders
+from tracking.bench.displaced import FINDERS as DISPLACED_FINDERS
+from tracking.bench.displaced import N_PIONS, displaced_lines, displaced_rates
 from tracking.bench.events import Sample, load_sample, simulated, simulated_header
 from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
 from tracking.bench.generic import chain_ms, generic_ratio
@@ -206,6 +208,7 @@ def bench_tracking(
     n_events: int,
     seed: int,
     with_jets: bool = True,
+    with_displaced: bool = True,
     report: Report = log.info,
     finders: Sequence[str] = (),
     acts_front: str | Path | None = None,
@@ -218,6 +221,7 @@ def bench_tracking(
         pileups: :data:`MAIN` among them has ``n_events`` events and the window's graph, the others a third as
             many.
         with_jets: also :data:`JETS` jets of 10 pions over pile-up 60.
+        with_displaced: also displaced pions over pile-up 200, where no finders are picked.
         finders: names of :func:`tracking.finder_table.finder_names`; none: the chain beside ACTS.
         acts_front: results of ``benchmarks/tune_acts.py``, whose settings take part in the matched ratios of
             the main sample.
@@ -225,6 +229,7 @@ def bench_tracking(
 
     Returns:
         :func:`beside_acts` of the main sample, ``pileup``: of each of the others by its number, and ``jets``;
+        ``displaced`` of :func:`tracking.bench.displaced.displaced_rates`;
         ``instructions`` of :func:`tracking.bench.instructions.instruction_sets`, and ``generic`` of
         :func:`tracking.bench.generic.generic_ratio`, None if it is not asked for.
         For finders that were picked :func:`compare_finders` of each sample instead.
@@ -268,11 +273,24 @@ def bench_tracking(
         result["pileup"] = {str(p): measured(p, few) for p in pileups if p != MAIN}
         if with_jets:
             result["jets"] = measured(JET_PILEUP, few, jets=JETS)
+        if with_displaced and not finders:
+            report(f"simulating {few} events of pile-up {MAIN} with displaced pions")
+            displaced_seed = seed + MAIN + 2
+            _check_fresh(displaced_seed, trained_on)
+            path = simulated(MAIN, few, displaced_seed, Path(folder), displaced=N_PIONS)
+            result["displaced"] = _displaced(load_sample(path, few), report)
         result["instructions"], result["generic"] = instruction_sets(), None
         if generic:
             report("the chain compiled for any processor")
             result["generic"] = generic_ratio(chain_ms, str(paths[MAIN]), n_events)
     return result
+
+
+def _displaced(sample: Sample, report: Report) -> dict[str, Any]:
+    finders = {role: finder_maker(name)(sample.header) for role, name in DISPLACED_FINDERS.items()}
+    runs = find_in_turn(finders, sample, report, 1)
+    judgements = {role: judge(sample.events, made[0].tracks) for role, made in runs.items()}
+    return {"n_events": len(sample.events)} | displaced_rates(judgements, sample.header.field)
 
 
 def _check_fresh(seed: int, trained_on: Mapping[str, frozenset[int]]) -> None:
@@ -304,6 +322,8 @@ def table(result: Mapping[str, Any]) -> str:
             )
         if "ratio_time" in sample:
             lines += _beside_acts_lines(sample)
+    if "displaced" in result:
+        lines += displaced_lines(result["displaced"])
     if "fit" in result:
         lines += _part_lines(result, keys)
     for who, r in (result.get("finders") or {who: result[who] for who in ("ours", "acts")}).items():

@@ -98,6 +98,9 @@ def add_bench(commands: Any) -> None:
         "--events", type=int, default=10, metavar="N", help="of pile-up 200 (default: %(default)s)"
     )
     tracks.add_argument("--no-jets", action="store_true", help="without the jets over pile-up 60")
+    tracks.add_argument(
+        "--no-displaced", action="store_true", help="without the displaced pions over pile-up 200"
+    )
     tracks.add_argument("--finders", type=_names, default=[], metavar="A,B", help=(
         "measure these beside each other instead: chain, window, acts-balanced, ..., or those of other packages"
     ))  # fmt: skip
@@ -145,7 +148,7 @@ def _bench_tracking(options: argparse.Namespace) -> None:
 
     set_threads(1)
     result = bench_tracking(
-        options.pileup, options.events, options.seed, not options.no_jets, log, options.finders,
+        options.pileup, options.events, options.seed, not options.no_jets, not options.no_displaced, log, options.finders,
         options.acts_front, options.generic,
     )  # fmt: skip
     print_or_show(options, result, table(result))
