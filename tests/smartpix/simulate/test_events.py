@@ -10,6 +10,7 @@ from scipy import stats
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.simulate import events as simulation
+from smartpix.simulate import matrix
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.events import (
     SimulateOptions,
@@ -428,7 +429,7 @@ def test_common_mode_moves_all_pixels_of_a_module_alike():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         common = (40.0 * rng.standard_normal(len(detector))).astype(np.float32)
-        keys = simulation._noise_pixels(
+        keys = matrix._noise_pixels(
             detector, options, common, int(detector.n_columns.max()), int(detector.n_rows.max()), rng
         )
         expected = stats.norm.sf((250.0 - common) / 50.0) * n_pixels / len(detector)
