@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.schema import check, check_ranges, check_types, ranged
 
 __all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
@@ -13,6 +14,10 @@ __all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
 MOST_EDGES = 2**31 - 1
 """Rows of edges are int32."""
 
+N_WIDTHS = 3.0
+"""Widths of the luminous region, to either side, that the window holds."""
+SHORTEST = 1.0
+"""mm: a width of the luminous region along z below it would cut on the resolution of an edge's z0."""
 # The curvature is no sixth: up to that of min_pt all are equally likely, and its term is 0 there.
 N_JOINT = 5
 """Degrees of freedom of the joint test: two slopes at each end, and z0."""
@@ -26,9 +31,10 @@ class ConeOptions:
         quantile: share of true next hits that a cone holds, and of true edges that the joint test keeps,
             between 0 and 1. The chain takes 0.9999 (:data:`tracking.finders.gnn.options.WIDE`), since its
             network sorts edges afterwards.
-        sigma_z0: width of the luminous region along z in mm.
+        sigma_z0: width of the luminous region along z in mm. Left as it is, it follows the beam spot
+            (:meth:`at_beam`).
         sigma_d0: width of the transverse impact parameter in mm, from the luminous region and from
-            scattering in the beam pipe.
+            scattering in the beam pipe. A wider luminous region than the HL-LHC's adds to it.
         min_pt: softest transverse momentum that the joint test looks for, in GeV. All curvatures up to
             its own are equally likely.
         curvature_pt: width of the curvature prior of a single hit's cone, given as the pT in GeV of a
@@ -42,10 +48,10 @@ class ConeOptions:
 
     quantile: float = 0.999
     # Ranges are wider than any use, and nothing overflows within.
-    # sigma_z0 is that of the HL-LHC (smartpix.simulate.options.BeamSpot). Of d0 the luminous region makes
+    # sigma_z0 is that of the HL-LHC (smartpix.beam.CENTRED). Of d0 the luminous region makes
     # 0.0125 mm, and scattering of 0.5 GeV in the beam pipe at 19 mm another 0.025; twice that leaves room for
     # tails.
-    sigma_z0: float = ranged(50.0, 1e-3, 1e6, "mm")
+    sigma_z0: float = ranged(CENTRED.sigma_z, 1e-3, 1e6, "mm")
     sigma_d0: float = ranged(0.05, 0.0, 1e6, "mm")
     # A little below 0.5 GeV, from where true edges are counted (tracking.metrics).
     min_pt: float = ranged(0.48, 1e-3, 1e6, "GeV")
@@ -62,6 +68,17 @@ class ConeOptions:
         check_types("cone", self)
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check_ranges("cone", self)
+
+    def at_beam(self, beam: BeamSpot) -> ConeOptions:
+        """The options with the widths of a luminous region, as far as they are not set to others."""
+        sigma_z0, sigma_d0 = self.sigma_z0, self.sigma_d0
+        if sigma_z0 == CENTRED.sigma_z:
+            sigma_z0 = max(beam.sigma_z, SHORTEST)
+        if (excess := max(beam.sigma_x, beam.sigma_y) ** 2 - CENTRED.sigma_x**2) > 0:
+            sigma_d0 = float(np.hypot(sigma_d0, np.sqrt(excess)))
+        if (sigma_z0, sigma_d0) == (self.sigma_z0, self.sigma_d0):
+            return self
+        return replace(self, sigma_z0=sigma_z0, sigma_d0=sigma_d0)
 
     def gate(self) -> float:
         """Half width of a cone in standard deviations: both coordinates of the target layer."""
@@ -107,15 +124,21 @@ class WindowOptions:
 
     Attributes:
         min_pt: softest transverse momentum of such a track in GeV; it limits the difference in azimuth.
-        max_z0: largest distance of its origin from the detector's centre along z in mm.
+        max_z0: largest distance of its origin from the centre of the luminous region along z in mm. Left
+            as it is, it is three widths of the luminous region (:meth:`at_beam`).
         max_edges: largest number of edges of an event; an event with more is refused.
     """
 
     min_pt: float = ranged(0.5, 1e-3, 1e6, "GeV")
-    # Three widths of the luminous region.
-    max_z0: float = ranged(150.0, 1e-3, 1e6, "mm")
+    max_z0: float = ranged(N_WIDTHS * CENTRED.sigma_z, 1e-3, 1e6, "mm")
     max_edges: int = ranged(50_000_000, 1, MOST_EDGES)
 
     def __post_init__(self) -> None:
         check_types("window", self)
         check_ranges("window", self)
+
+    def at_beam(self, beam: BeamSpot) -> WindowOptions:
+        """The options with the length of a luminous region, unless they are set to another."""
+        if self.max_z0 != N_WIDTHS * CENTRED.sigma_z or beam.sigma_z == CENTRED.sigma_z:
+            return self
+        return replace(self, max_z0=N_WIDTHS * max(beam.sigma_z, SHORTEST))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from smartpix.schema import check_ranges, check_types, ranged
 
-__all__ = ["BeamSpot"]
+__all__ = ["CENTRED", "BeamSpot"]
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class BeamSpot:
     """Gaussian luminous region about a straight beam line (HL-LHC: arXiv 1705.08830).
 
-    The beam line is x = ``x`` + ``slope_x`` (z - ``z``), and y likewise.
+    The beam line is x = ``x`` + ``slope_x`` (z - ``z``), and y likewise. The frame of the beam has its origin
+    at the centre of the luminous region and its z axis along the beam line. It is turned against the global
+    frame by the smallest angle that does this.
 
     Attributes:
         sigma_x: width along x in mm.
@@ -41,3 +49,51 @@ class BeamSpot:
     def __post_init__(self) -> None:
         check_types("beam spot", self)
         check_ranges("beam spot", self)
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether the frame of the beam is the global one."""
+        return not (self.x or self.y or self.z or self.slope_x or self.slope_y)
+
+    @cached_property
+    def centre(self) -> Floats:
+        """(3,) global, mm."""
+        return np.array([self.x, self.y, self.z])
+
+    @cached_property
+    def rotation(self) -> Floats:
+        """(3, 3) the axes of the frame of the beam, as rows, in the global frame."""
+        a, b, c = np.array([self.slope_x, self.slope_y, 1.0]) / np.hypot(1.0, self.slope)
+        # O. Rodrigues' formula, about the axis across both the beam and z.
+        return np.array(
+            [
+                [1 - a * a / (1 + c), -a * b / (1 + c), -a],
+                [-a * b / (1 + c), 1 - b * b / (1 + c), -b],
+                [a, b, c],
+            ]
+        )
+
+    @property
+    def slope(self) -> float:
+        """Tangent of the angle between the beam line and the z axis."""
+        return float(np.hypot(self.slope_x, self.slope_y))
+
+    def to_beam(self, point: Floats) -> Floats:
+        """Global points (N, 3) in the frame of the beam, mm."""
+        return self.direction_to_beam(point - self.centre)
+
+    def to_global(self, point: Floats) -> Floats:
+        """Points (N, 3) of the frame of the beam in the global frame, mm."""
+        return np.asarray(self.direction_to_global(point) + self.centre)
+
+    def direction_to_beam(self, direction: Floats) -> Floats:
+        """Global directions (N, 3) in the frame of the beam."""
+        return np.asarray(direction @ self.rotation.T) if self.slope else direction
+
+    def direction_to_global(self, direction: Floats) -> Floats:
+        """Directions (N, 3) of the frame of the beam in the global frame."""
+        return np.asarray(direction @ self.rotation) if self.slope else direction
+
+
+CENTRED = BeamSpot()
+"""About the z axis and the origin, with the widths of the HL-LHC."""

@@ -9,7 +9,7 @@ direction. In a field along +z electrons then drift towards -y in the barrel, as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix import schema
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.detector_checks import check_detector, module_keys
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
@@ -76,6 +77,7 @@ class Detector:
     Attributes:
         columns: the columns of :data:`smartpix.schema.DETECTOR`, each (M,).
         where: what errors call the table; not kept.
+        frame: positions and axes are those of the frame of this beam. The columns stay global.
 
     Raises:
         InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`.
@@ -84,6 +86,7 @@ class Detector:
     columns: Mapping[str, npt.NDArray[np.generic]]
 
     where: InitVar[str] = "detector table"
+    frame: BeamSpot = CENTRED
 
     def __post_init__(self, where: str) -> None:
         check_detector(self.columns, where)
@@ -97,7 +100,8 @@ class Detector:
     @cached_property
     def center(self) -> Floats:
         """(M, 3) module centres in mm."""
-        return np.stack([self._float("cx"), self._float("cy"), self._float("cz")], axis=1)
+        center = np.stack([self._float("cx"), self._float("cy"), self._float("cz")], axis=1)
+        return center if self.frame.is_centred else self.frame.to_beam(center)
 
     @cached_property
     def barrel(self) -> npt.NDArray[np.bool_]:
@@ -110,23 +114,30 @@ class Detector:
         """(M,) sign of the sensor frame's x axis on the module's v axis."""
         v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
         # Tables of ACTS and TrackML turn v either way. x runs along +z in the barrel and outwards on disks,
-        # so that modules of one kind see the field, and drift, alike.
-        radial = np.sum(v[:, :2] * self.center[:, :2], axis=1)
+        # so that modules of one kind see the field, and drift, alike. The global frame decides, whatever the
+        # beam: the clusters were made in it.
+        radial = v[:, 0] * self._float("cx") + v[:, 1] * self._float("cy")
         return np.where(np.where(self.barrel, v[:, 2], radial) >= 0, 1.0, -1.0)
 
     @cached_property
     def u_sign(self) -> Floats:
         """(M,) sign of the sensor frame's y axis on the module's u axis."""
         u = np.stack([self._float(f"rot_{g}u") for g in "xyz"], axis=1)
-        return np.where(np.sum(u * self.axes[:, :, 1], axis=1) >= 0, 1.0, -1.0)
+        return np.where(np.sum(u * self._table_axes[:, :, 1], axis=1) >= 0, 1.0, -1.0)
 
     @cached_property
     def axes(self) -> Floats:
-        """(M, 3, 3) sensor axes as columns: ``global = center + axes @ (x, y, z)``."""
+        """(M, 3, 3) sensor axes as columns: ``point = center + axes @ (x, y, z)``."""
+        axes = self._table_axes
+        return np.asarray(self.frame.rotation @ axes) if self.frame.slope else axes
+
+    @cached_property
+    def _table_axes(self) -> Floats:
+        """(M, 3, 3) sensor axes in the global frame."""
         v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
         w = np.stack([self._float(f"rot_{g}w") for g in "xyz"], axis=1)
         # z points away from the interaction point: from the axis in the barrel, along the beam on disks.
-        reference = self.center.copy()
+        reference = np.stack([self._float("cx"), self._float("cy"), self._float("cz")], axis=1)
         reference[self.barrel, 2] = 0.0
         reference[~self.barrel, :2] = 0.0
         outward = np.where(np.sum(w * reference, axis=1) >= 0, 1.0, -1.0)
@@ -177,7 +188,7 @@ class Detector:
 
     @cached_property
     def layers(self) -> Layers:
-        """The layers with their envelopes."""
+        """The layers with their envelopes, about the beam line of :attr:`frame`."""
         n_layers = int(self.layer_index.max()) + 1 if len(self) else 0
         corners = np.stack(
             [
@@ -191,10 +202,8 @@ class Detector:
         first = [int(np.flatnonzero(self.layer_index == i)[0]) for i in range(n_layers)]
         members = [self.layer_index == i for i in range(n_layers)]
         r_center = np.hypot(self.center[:, 0], self.center[:, 1])
-        gaps = [
-            (0.0, 0.0) if self.barrel[k] else _widest_gap(radius[m])
-            for k, m in zip(first, members, strict=True)
-        ]
+        z_center = np.array([self.center[m, 2].mean() for m in members])
+        gaps = self._gaps(radius, first, members, z_center)
         return Layers(
             volume_id=self._float("volume_id")[first].astype(np.int32),
             layer_id=self._float("layer_id")[first].astype(np.int32),
@@ -204,13 +213,42 @@ class Detector:
             z_min=np.array([z[m].min() for m in members]),
             z_max=np.array([z[m].max() for m in members]),
             radius=np.array([r_center[m].mean() for m in members]),
-            z=np.array([self.center[m, 2].mean() for m in members]),
+            z=z_center,
             gap_low=np.array([low for low, _ in gaps]),
             gap_high=np.array([high for _, high in gaps]),
         )
 
+    def _gaps(
+        self, radius: Floats, first: list[int], members: list[npt.NDArray[np.bool_]], z: Floats
+    ) -> list[tuple[float, float]]:
+        """Of each layer the radii about the beam line between which no module may lie.
+
+        Args:
+            radius: (M, P) of points on the modules; first: module of each layer; z: (L,) of the layers.
+        """
+        if not self.frame.is_centred:
+            # A gap is about the axis of its disk, and about another line lies at other radii in each azimuth.
+            # From the modules' radii about that line it would seem narrower, or closed. So it is found about
+            # the axis, and widened by how far the line is off.
+            at_rest = self.at_beam(CENTRED).layers
+            axis = self.frame.to_beam(self.frame.to_global(np.stack([0 * z, 0 * z, z], axis=1)) * [0, 0, 1])
+            off = np.hypot(axis[:, 0], axis[:, 1])
+            return [
+                (max(low - far - self.frame.slope * high, 0.0), high + far + self.frame.slope * high)
+                if high > low else (0.0, 0.0)
+                for low, high, far in zip(at_rest.gap_low, at_rest.gap_high, off, strict=True)
+            ]  # fmt: skip
+        return [
+            (0.0, 0.0) if self.barrel[k] else _widest_gap(radius[m])
+            for k, m in zip(first, members, strict=True)
+        ]
+
+    def at_beam(self, beam: BeamSpot) -> Detector:
+        """The same modules, with positions and axes in the frame of a beam."""
+        return self if beam == self.frame else replace(self, frame=beam)
+
     def to_global(self, module: npt.ArrayLike, local: Floats) -> Floats:
-        """Points of the sensor frame in the global frame.
+        """Points of the sensor frame in the global frame, or in that of :attr:`frame`.
 
         Args:
             module: (N,) module rows.

@@ -17,6 +17,7 @@ from seeding.hits import Hits, estimated_hits
 from seeding.kernels import search
 from seeding.references import window
 from seeding.seeds import Seeds
+from smartpix.beam import BeamSpot
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
@@ -88,6 +89,8 @@ class Chain:
     """The chain, set up for files of one detector.
 
     Attributes:
+        header: of the files, with the detector in the frame of the beam. Hits, tracks, vertices and truth are
+            in that frame.
         estimator: of the clusters' positions and directions; network: of the edges' scores.
         warnings: of what does not fit the files.
     """
@@ -103,6 +106,9 @@ class Chain:
         cls, header: Header, options: RunOptions, report: Callable[[str], object] = log.warning
     ) -> Chain:
         """Load what the detector and the options ask for; ``report`` is called with warnings.
+
+        Where the beam is to be found from the data, the chain is about that of the header as yet
+        (:func:`tracking.beam_spot.chain_of_file`).
 
         Raises:
             InputError: no header, no estimates for this sensor, or weights that cannot be used.
@@ -120,10 +126,15 @@ class Chain:
         if is_cold(search):
             log.info("compiling the kernels, which is done once and takes a minute or more")
         network = fuse_network(load_network(options.gnn, options.graph))
-        chain = cls(header, options, estimator, network, tuple(warnings))
+        beam = options.beam.spot if options.beam.source == "options" else header.beam_spot
+        chain = cls(header.at_beam(beam), options, estimator, network, tuple(warnings))
         # Here and not in the first event, so that weights of a second pass that are missing are told first.
         _ = chain.finder
         return chain
+
+    def at_beam(self, beam: BeamSpot) -> Chain:
+        """The chain about another beam."""
+        return self if beam == self.header.detector.frame else replace(self, header=self.header.at_beam(beam))
 
     # Made of the other fields, so that a chain with one of them replaced has a finder of its own.
     @cached_property
@@ -158,8 +169,8 @@ class Chain:
         if self.options.graph == "window":
             return result.edges
         # Not through the finder, which refuses a window without field as its graph: here it is empty.
-        header, options = self.header, self.options
-        return window(result.hits, header.detector, self.pairs, header.field, options.window, options.threads)
+        search = self.finder.search
+        return window(result.hits, search.detector, search.pairs, search.field, search.window, search.threads)
 
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
@@ -186,9 +197,11 @@ def chain_finder(header: Header, name: str = "balanced") -> GraphFinder:
     """The chain's finder at one of :data:`WORKING_POINTS`: the entries ``chain`` (balanced) and
     ``chain-NAME`` of :mod:`tracking.finder_table`.
     """
+    header = header.at_beam()
     return GraphFinder.for_detector(header.detector, header.field, WORKING_POINTS[name])
 
 
 def window_finder(header: Header) -> GraphFinder:
     """The same with the window's edges in the cones' place: the entry ``window``."""
+    header = header.at_beam()
     return GraphFinder.for_detector(header.detector, header.field, WINDOW)

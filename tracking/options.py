@@ -25,7 +25,7 @@ from smartpix.schema import (
 )
 from tracking.finders.gnn.options import GRAPHS, PASSES, WIDE, DisplacedOptions
 from tracking.finders.options import BuildOptions
-from tracking.fit.options import FitOptions, VertexOptions
+from tracking.fit.options import BeamOptions, FitOptions, VertexOptions
 from tracking.metrics.findable import MIN_LAYERS
 
 __all__ = ["EXTRA", "RunOptions", "from_mapping", "full_names"]
@@ -61,6 +61,7 @@ class RunOptions:
         findable_layers: layers on which a particle must have clusters to count as findable
             (docs/numbers.md).
         threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
+        beam: luminous region.
         cone: cones of the graph's edges: :data:`tracking.finders.gnn.options.WIDE`, which are wider than
             ``ConeOptions()``. To change one of its options, write ``dataclasses.replace(WIDE,
             min_pt=0.3)``.
@@ -85,6 +86,7 @@ class RunOptions:
     write: tuple[str, ...] = ()
     findable_layers: int = ranged(MIN_LAYERS, 2, 100)
     threads: int = ranged(1, 1, 1024)
+    beam: BeamOptions = field(default_factory=BeamOptions)
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from smartpix import schema
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.detector_checks import repetitions
 from smartpix.geometry import Detector
 from smartpix.io import checksums
@@ -18,7 +19,7 @@ from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
 from smartpix.io.root_files import read_entries, reading
 from smartpix.notebook import one_line_and_table
 from smartpix.rules import check_json, entries, fields, items, optional, parse_checked, real, text, whole
-from smartpix.schema import STRONGEST_FIELD, Container, InputError
+from smartpix.schema import STRONGEST_FIELD, Container, InputError, ranges_of
 
 __all__ = ["FORMAT_VERSION", "TREE", "EventFile", "Header", "check_header"]
 
@@ -33,6 +34,8 @@ _METADATA = fields(
         "slices": items(whole(0, LAST_SLICE), 1, different=True),
         "made_by": fields({}, more=True),
         "provenance": optional(fields({}, more=True)),
+        # A file need not tell all of it.
+        "beam_spot": optional(fields({n: optional(real(*r[:2])) for n, r in ranges_of(BeamSpot).items()})),
     },
     more=True,
 )
@@ -56,6 +59,7 @@ class Header:
         made_by: how the file was made.
         origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
             not say; one that is written gets the versions of today.
+        beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
     """
 
     detector: Detector
@@ -63,9 +67,18 @@ class Header:
     slices: tuple[int, ...]
     made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
     origin: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    beam_spot: BeamSpot = CENTRED
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
+
+    def at_beam(self, beam: BeamSpot | None = None) -> Header:
+        """The header with its detector in the frame of a beam; None: that of the header itself.
+
+        Hits that are made with it, and all that is made of them, are in that frame.
+        """
+        beam = self.beam_spot if beam is None else beam
+        return replace(self, beam_spot=beam, detector=self.detector.at_beam(beam))
 
 
 @one_line_and_table
@@ -131,7 +144,14 @@ def check_header(path: Path, file: Any) -> EventFile:
         _check_numbers(path, tree)
     return EventFile(
         path=path,
-        header=Header(detector, float(meta["field"]), slices, meta["made_by"], meta.get("provenance", {})),
+        header=Header(
+            detector,
+            float(meta["field"]),
+            slices,
+            meta["made_by"],
+            meta.get("provenance", {}),
+            BeamSpot(**{name: float(value) for name, value in meta.get("beam_spot", {}).items()}),
+        ),
         n_events=n_events,
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,6 +108,7 @@ def write_events(
         "version": FORMAT_VERSION,
         "field": header.field,
         "slices": list(header.slices),
+        "beam_spot": asdict(header.beam_spot),
         "made_by": dict(header.made_by),
         "provenance": dict(header.origin) or origin(),
         "checksums": checksums.ALGORITHM,

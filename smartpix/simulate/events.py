@@ -48,7 +48,13 @@ def header(
 ) -> Header:
     """The file header for a simulation."""
     made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
-    return Header(detector=detector, field=options.field, slices=options.readout.slices, made_by=made_by)
+    return Header(
+        detector=detector,
+        field=options.field,
+        slices=options.readout.slices,
+        made_by=made_by,
+        beam_spot=options.beam_spot,
+    )
 
 
 def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Iterator[ak.Array]:

@@ -12,6 +12,7 @@ from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
 from seeding.references import LengthTable, WindowOptions, length_window, tree_window, window
 from seeding.seeds import SeedOptions, find_seeds
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.schema import STRONGEST_FIELD
 from tests.seeding.brute_force import Search, all_edges, kinks_of
 from tests.seeding.random_events import random_detector, random_hits, random_pairs
@@ -40,9 +41,9 @@ def compare(found, certain, possible):
     assert set(found) - possible == set()
 
 
-def check_cones(seed, options, field, **sizes):
+def check_cones(seed, options, field, beam=CENTRED, **sizes):
     rng = np.random.default_rng(seed)
-    detector = random_detector(rng)
+    detector = random_detector(rng).at_beam(beam)
     pairs, hits = random_pairs(rng, detector.layers), random_hits(rng, detector, **sizes)
     search = Search(
         options.joint_cut(),
@@ -63,6 +64,18 @@ def check_cones(seed, options, field, **sizes):
 @given(seed=st.integers(0, 2**32), options=CONES, field=FIELDS)
 def test_edges_are_those_of_all_pairs(seed, options, field):
     check_cones(seed, options, field)
+
+
+@pytest.mark.parametrize(
+    "beam", [BeamSpot(x=2.0), BeamSpot(x=-1.5, y=1.3, z=30.0, slope_x=0.01, slope_y=-0.004)]
+)
+def test_edges_about_a_moved_beam_are_those_of_all_pairs(beam):
+    """Layers are then off their axis, and disks are tilted."""
+    n_certain = 0
+    for seed in range(5):
+        for field in (0.0, 3.8):
+            n_certain += len(check_cones(seed, ConeOptions(sigma_d0=0.2), field, beam, n_tracks=20)[0])
+    assert n_certain > 100
 
 
 @pytest.mark.parametrize(

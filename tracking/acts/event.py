@@ -73,8 +73,8 @@ def measurement_sources(acts: Any, events: Sequence[Hits], detector: Detector, s
     ]
 
 
-def point_source(acts: Any, events: Sequence[Hits], setup: ActsSetup) -> Any:
-    """An algorithm that puts space points of all hits, in their order, on the white board as ``points``."""
+def point_source(acts: Any, events: Sequence[Hits], setup: ActsSetup, key: str = "points") -> Any:
+    """An algorithm that puts space points of all hits, in their order, on the white board under a key."""
     link = acts.examples.IndexSourceLink
 
     def fill(event: int) -> tuple[Any]:
@@ -82,7 +82,7 @@ def point_source(acts: Any, events: Sequence[Hits], setup: ActsSetup) -> Any:
         links = [link(setup.ids[m], k).toSourceLink() for k, m in enumerate(hits.module.tolist())]
         return (space_points(acts, hits, links),)
 
-    return algorithm_of(acts, "Points", fill, writes=[("points", acts.SpacePointContainer)])
+    return algorithm_of(acts, "Points", fill, writes=[(key, acts.SpacePointContainer)])
 
 
 def proto_tracks(acts: Any, tracks: Tracks) -> Any:

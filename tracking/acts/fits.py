@@ -19,6 +19,7 @@ from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import PARAMETERS, InputError
+from tracking.acts.beam import about_beam, about_z_axis
 from tracking.acts.event import (
     fitting_algorithm,
     measurement_sources,
@@ -82,7 +83,7 @@ def acts_fits(
             f"or numbers of tracks "
             "that differ; give one of each for every event, and parameters of every track"
         )
-    examples, level = acts.examples, acts.logging.FATAL
+    examples, level, frame = acts.examples, acts.logging.FATAL, detector.frame
     parameters: list[Parameters] = []
     n_fitted: list[npt.NDArray[np.int64]] = []
 
@@ -92,7 +93,9 @@ def acts_fits(
     def take(event: int, fitted: Any) -> tuple[()]:
         rows = [track_rows(acts, track, events[event]) for track in fitted]
         place = _places(rows, tracks[event].rows())
-        parameters.append(_spread(track_parameters(fitted), place, len(tracks[event])))
+        found = track_parameters(fitted)
+        found = found if frame.is_centred else about_beam(found, frame, field)
+        parameters.append(_spread(found, place, len(tracks[event])))
         n_fitted.append(np.bincount(place, [len(r) for r in rows], len(tracks[event])).astype(np.int64))
         return ()
 
@@ -100,7 +103,8 @@ def acts_fits(
         # Python cannot fill a container of parameters, so they take the way through files; reading is not in
         # the time.
         for event, values in enumerate(start):
-            _write_start(Path(folder) / f"event{event:09d}-start.csv", values)
+            placed = values if frame.is_centred else about_z_axis(values, frame, field)
+            _write_start(Path(folder) / f"event{event:09d}-start.csv", placed)
         reader = examples.CsvTrackParameterReader(
             level=level, inputDir=folder, inputStem="start", outputTrackParameters="parameters"
         )

@@ -13,6 +13,8 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from seeding import acts_reference
 from seeding.acts import algorithm_of, run_timed
 from seeding.acts_reference import ALGORITHMS, seeder
@@ -20,7 +22,9 @@ from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError, check, check_types
+from tracking.acts.beam import about_beam
 from tracking.acts.event import fitted_tracks, measurement_sources, point_source
+from tracking.acts.seeder import seed_container
 from tracking.acts.setup import ActsSetup, acts_setup
 from tracking.finders.clock import stage_time
 from tracking.finders.finder import FinderInput
@@ -138,7 +142,7 @@ class ActsFinder:
     Measurements are the estimates' x and y with their variances; pyacts takes no correlation of the two.
 
     Attributes:
-        detector: of the hits; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
+        detector: of the hits, in the frame of their beam; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
         options: of the chain after the seeding; seeding: cuts instead of those of
             :data:`seeding.acts_reference.BALANCED`.
     """
@@ -180,10 +184,14 @@ class ActsFinder:
         if not len(events):
             raise InputError("ACTS reference: no events")
         acts = import_acts()
+        frame = self.detector.frame
         found: list[Tracks] = []
 
         def take(event: int, tracks: Any) -> tuple[()]:
-            found.append(fitted_tracks(acts, tracks, events[event]))
+            fitted = fitted_tracks(acts, tracks, events[event])
+            if not frame.is_centred and fitted.parameters is not None:
+                fitted = replace(fitted, parameters=about_beam(fitted.parameters, frame, self.field))
+            found.append(fitted)
             return ()
 
         spent = run_timed(
@@ -191,8 +199,8 @@ class ActsFinder:
             len(events),
             [
                 *measurement_sources(acts, events, self.detector, self.setup),
-                point_source(acts, events, self.setup),
-                *chain_algorithms(acts, self.setup, self.field, self.options, self.seeding),
+                *self._seeding(acts, events),
+                *followers(acts, self.setup, self.options),
                 algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
             ],
             clock=stage_time(),
@@ -201,6 +209,35 @@ class ActsFinder:
             replace(tracks, ms={stage: float(spent[name][k]) for stage, name in STAGES.items()})
             for k, tracks in enumerate(found)
         ]
+
+    def _seeding(self, acts: Any, events: Sequence[Hits]) -> list[Any]:
+        """Algorithms from hits to ``seeds``.
+
+        ACTS's seeding can be told where the beam is, its Python bindings cannot tell it. Space points in the
+        frame of the beam do the same; what follows takes the same seeds of global points.
+        """
+        frame = self.detector.frame
+        if frame.is_centred:
+            return [
+                point_source(acts, events, self.setup),
+                seeder(acts, self.field, "acts-grid", self.seeding),
+            ]
+        placed = [replace(hits, position=frame.to_global(hits.position)) for hits in events]
+
+        def place(event: int, seeds: Any, points: Any) -> tuple[Any]:
+            rows = np.array([seed.spacePointIndices[:3] for seed in seeds], dtype=np.int64).reshape(-1, 3)
+            return (seed_container(acts, points, rows),)
+
+        return [
+            point_source(acts, events, self.setup, "beam_points"),
+            point_source(acts, placed, self.setup),
+            seeder(acts, self.field, "acts-grid", self.seeding, "beam_points", "beam_seeds"),
+            algorithm_of(
+                acts, "Placement", place,
+                reads=[("beam_seeds", acts.SeedContainer), ("points", acts.SpacePointContainer)],
+                writes=[("seeds", acts.SeedContainer)],
+            ),
+        ]  # fmt: skip
 
 
 def acts_tracks(
@@ -221,7 +258,7 @@ def acts_tracks(
 def point_finder(header: Header, name: str) -> ActsFinder:
     """ACTS at one of :data:`WORKING_POINTS`: the entries ``acts-NAME`` of :mod:`tracking.finder_table`."""
     point = WORKING_POINTS[name]
-    return ActsFinder.for_detector(header.detector, header.field, point.options, point.seeding)
+    return ActsFinder.for_detector(header.at_beam().detector, header.field, point.options, point.seeding)
 
 
 def chain_algorithms(
@@ -240,6 +277,14 @@ def chain_algorithms(
     Args:
         field: along z in T; prefix: of the names of all that this chain writes.
     """
+    return [
+        seeder(acts, field, "acts-grid", seeding, seeds=f"{prefix}seeds"),
+        *followers(acts, setup, options, prefix),
+    ]
+
+
+def followers(acts: Any, setup: ActsSetup, options: ActsOptions, prefix: str = "") -> list[Any]:
+    """What comes after the seeding: parameters, Kalman filter and ambiguity resolution."""
     examples, level = acts.examples, acts.logging.WARNING
     place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
     functions = {
@@ -256,7 +301,6 @@ def chain_algorithms(
     )
     position, angle = options.sigma_position, options.sigma_angle
     return [
-        seeder(acts, field, "acts-grid", seeding, seeds=f"{prefix}seeds"),
         examples.TrackParamsEstimationAlgorithm(
             level=level, inputSeeds=f"{prefix}seeds", outputSeeds=f"{prefix}estimated",
             outputTrackParameters=f"{prefix}parameters",

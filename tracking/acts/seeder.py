@@ -16,6 +16,7 @@ import numpy.typing as npt
 from seeding.acts import algorithm_of
 from seeding.hits import Hits
 from seeding.table import max_curvature
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.extras import import_acts
 from smartpix.geometry import Detector
 from smartpix.schema import InputError, check, check_types
@@ -88,7 +89,7 @@ def cone_seeder(
         hits: of an event by its number: row k belongs to measurement k. Space points may be of some of them
             only, in any order; where they lie as the hits do, to 1 um, their source links need not be read,
             which saves time.
-        detector: module table of the hits; field: along z in T.
+        detector: module table of the hits, in the frame of their beam; field: along z in T.
         reads: keys on the white board and their types, such as ``[("clusters",
             acts.examples.ClusterContainer)]``; what is there goes to ``hits`` after the event's number, as
             :func:`tracking.acts.clusters.cluster_hits` needs it.
@@ -123,7 +124,7 @@ def cone_seeder(
 
         def find(event: int, points: Any) -> tuple[Any, ...]:
             of_event = waiting.pop(event)
-            rows = hits_of_points(acts, points, of_event)
+            rows = hits_of_points(acts, points, of_event, detector.frame)
             triplets, found = seeder.triplets(
                 of_event if rows is None else of_event.take(rows), one_a_track=bool(proto_track_key)
             )
@@ -191,21 +192,25 @@ class _Seeder:
         return np.asarray(~soft & (rise < self.options.max_cot_theta * run))
 
 
-def hits_of_points(acts: Any, points: Any, hits: Hits) -> Ints | None:
+def hits_of_points(acts: Any, points: Any, hits: Hits, frame: BeamSpot = CENTRED) -> Ints | None:
     """(S,) row of the hit that each of S space points is of; None if they are all of the hits, in the same
     order.
+
+    Args:
+        points: in ACTS's global frame; frame: of the hits.
 
     Raises:
         InputError: a source link names no hit, or one that lies elsewhere.
     """
     at = np.column_stack([points.x, points.y, points.z]).astype(np.float64)
-    if len(at) == len(hits) and np.abs(at - hits.position).max(initial=0.0) < POSITION_TOLERANCE:
+    position = hits.position if frame.is_centred else frame.to_global(hits.position)
+    if len(at) == len(hits) and np.abs(at - position).max(initial=0.0) < POSITION_TOLERANCE:
         return None
     link = acts.examples.IndexSourceLink.fromSourceLink
     rows = np.fromiter((link(next(iter(point.sourceLinks))).index() for point in points), np.int64, len(at))
     away = np.inf
     if rows.max(initial=-1) < len(hits):
-        away = np.linalg.norm(at - hits.position[rows], axis=1).max(initial=0.0)
+        away = np.linalg.norm(at - position[rows], axis=1).max(initial=0.0)
     if away > LINK_TOLERANCE:
         raise InputError(
             f"cone_seeder: space points do not lie where the {len(hits)} hits of their source links do "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.beam import CENTRED
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
@@ -53,6 +54,8 @@ def acts_setup(acts: Any, detector: Detector, field: float) -> ActsSetup:
     Raises:
         InputError: no field, or modules that ACTS's generic detector has not.
     """
+    # ACTS's modules lie in the global frame.
+    detector = detector.at_beam(CENTRED)
     if field == 0:
         raise InputError("ACTS: the field is 0, and ACTS needs one to make parameters from seeds")
     examples = acts.examples

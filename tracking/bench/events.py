@@ -44,7 +44,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Sample:
-    """Events of one file; the estimator made their hits."""
+    """Events of one file; the estimator made their hits. Detector, hits and truth are in the frame of the
+    file's beam.
+    """
 
     header: Header
     estimator: Estimator
@@ -54,7 +56,9 @@ class Sample:
 def make_event(record: ak.Record, header: Header, estimator: Estimator) -> Event:
     """An event of its record in a file, with the hits that an estimator makes of it."""
     hits = estimated_hits(record["clusters"], header, estimator)
-    return Event(record["clusters"], hits, event_truth(record["clusters"], record["particles"], hits.layer))
+    frame = header.detector.frame
+    truth = event_truth(record["clusters"], record["particles"], hits.layer, frame=frame)
+    return Event(record["clusters"], hits, truth)
 
 
 def records_with_truth(files: Sequence[str | Path], limit: int) -> Iterator[ak.Record]:
@@ -81,7 +85,7 @@ def load_sample(path: str | Path, limit: int) -> Sample:
     Raises:
         InputError: no truth, no events, or no estimates for the sensor.
     """
-    header = open_events(path).header
+    header = open_events(path).header.at_beam()
     estimator = choose_estimator(header)
     events = [make_event(record, header, estimator) for record in records_with_truth([path], limit)]
     return Sample(header, estimator, events)

@@ -69,7 +69,7 @@ def load_seeding_sample(
     Raises:
         InputError: no truth, no events, or no estimates for the sensor.
     """
-    header = open_events(files[0]).header
+    header = open_events(files[0]).header.at_beam()
     detector = header.detector
     chosen = {name: choose_estimator(header, name) for name in estimators}
     events: list[SeedingEvent] = []
@@ -83,7 +83,7 @@ def load_seeding_sample(
         hits["truth"] = with_directions(measured, rows, target[rows, 2:], TRUTH_SIGMA)
         columns = clusters["pixels", "column"]
         length = ak.to_numpy(ak.max(columns, axis=1) - ak.min(columns, axis=1)).astype(np.int64) + 1
-        truth = event_truth(clusters, record["particles"], measured.layer)
+        truth = event_truth(clusters, record["particles"], measured.layer, frame=detector.frame)
         events.append(SeedingEvent(hits, truth, length, np.where(has, target[:, 2], np.nan)))
     return SeedingSample(detector, header.field, layer_pairs(detector), events)
 

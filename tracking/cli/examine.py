@@ -197,7 +197,9 @@ def self_test() -> dict[str, Any]:
     )
     helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
-    truth = event_truth(clusters, events[0]["particles"], result.hits.layer)
+    truth = event_truth(
+        clusters, events[0]["particles"], result.hits.layer, frame=chain.header.detector.frame
+    )
     found = score_tracks(truth, result.tracks.rows()).found[truth.findable]
     return {
         "checks": {

@@ -11,6 +11,7 @@ from typing import Any
 from smartpix.files import refused
 from smartpix.schema import InputError
 from tracking.citations import lines
+from tracking.cli.beamspot import add_beamspot
 from tracking.cli.bench import add_bench
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     info.set_defaults(command_function=_info)
 
     add_display(commands)
+    add_beamspot(commands)
     add_doctor(commands)
     add_simulate(commands)
     add_train(commands)

@@ -34,7 +34,7 @@ class FinderInput:
     Attributes:
         clusters: (N,) records as of event files; a field ``truth`` is left out.
         hits: (N,) of these clusters, with position, direction and covariance.
-        detector: of the hits; field: along z in T.
+        detector: of the hits, and like them in the frame of the beam; field: along z in T.
     """
 
     clusters: ak.Array

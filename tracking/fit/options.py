@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.physics import SILICON_RADIATION_LENGTH
-from smartpix.schema import check_ranges, check_types, ranged
+from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["FitOptions", "VertexOptions"]
+__all__ = ["BeamOptions", "FitOptions", "VertexOptions"]
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """Luminous region that search, fit, vertices and truth are about.
+
+    Attributes:
+        source: where its place, slopes and widths come from: the ``header`` of the file, these ``options``, or
+            the ``data``, which are the tracks of the first events.
+        events: largest number of events that it is found from.
+        spot: the luminous region, with ``source = "options"``.
+    """
+
+    source: str = one_of("header", ("header", "options", "data"))
+    events: int = ranged(10, 1, 10_000)
+    spot: BeamSpot = field(default_factory=BeamSpot)
+
+    def __post_init__(self) -> None:
+        check_types("beam", self)
+        check_ranges("beam", self)
+        good = self.source == "options" or self.spot == CENTRED
+        check("beam", "source", self.source, good, "options where a spot is given")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from smartpix.beam import CENTRED, BeamSpot
 from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
 
 __all__ = [
@@ -39,7 +40,7 @@ class EventTruth:
 
     Attributes:
         particle_id: (P,) sorted ids; pt (GeV), eta, phi: (P,) at production.
-        vertex, momentum: (P, 3) at production, mm and GeV; charge: (P,) e.
+        vertex, momentum: (P, 3) at production, mm and GeV, in the frame of the beam; charge: (P,) e.
         n_hits, n_layers: (P,) clusters and distinct layers of each.
         accepted, findable: (P,) bool.
         distance: (P,) in (eta, phi) to the nearest other charged particle with clusters on at least 4 layers,
@@ -82,6 +83,7 @@ def event_truth(
     layer: npt.NDArray[np.int32],
     pileup: int | None = None,
     min_layers: int = MIN_LAYERS,
+    frame: BeamSpot = CENTRED,
 ) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
@@ -89,6 +91,8 @@ def event_truth(
         layer: (N,) layer of each cluster.
         pileup: collisions in the event, see :func:`pileup_of`.
         min_layers: on which a particle must have clusters to be findable.
+        frame: of the beam that vertex and momentum are given in, as that of the detector of the hits
+            (:attr:`smartpix.geometry.Detector.frame`).
     """
     truth = clusters["truth"]
     counts = ak.to_numpy(ak.num(truth, axis=1))
@@ -112,6 +116,8 @@ def event_truth(
         for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")
     }
     vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
+    if not frame.is_centred:
+        vertex, momentum = frame.to_beam(vertex), frame.direction_to_beam(momentum)
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     eta, phi = pseudorapidity(*momentum.T), np.arctan2(momentum[:, 1], momentum[:, 0])
     # A particle may cross a cluster twice: once counts.

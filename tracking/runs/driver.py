@@ -102,7 +102,9 @@ def run(
             unfinished = output / UNFINISHED
             before = written_before(output / SUMMARY, output / TIMES, unfinished / WRITTEN)
             check_in_the_way(output, plan.written(), before)
-            parts = open_parts(unfinished, dependencies(options, events_per_unit))
+            parts = open_parts(
+                unfinished, dependencies(options, events_per_unit, plan.chain.header.beam_spot)
+            )
             # All is written beside and moved at the end, so that results of two runs never mix.
             with writing(output / SUMMARY), staging(output) as folder:
                 results, kept = folder / "results", KeptEvents()
@@ -213,6 +215,7 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     warnings = advice(summary, plan.options, len(plan.chain.header.detector.layers))
     for line in warnings:
         log.warning(line)
+    summary["beam_spot"] = plan.beam_spot()
     summary["warnings"] = [*plan.chain.warnings, *warnings]
     summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))
     return summary

@@ -67,7 +67,10 @@ class Merge(AbstractContextManager["Merge"]):
         plan = self._plan
         self.files, self.units = plan.files_but(failed), plan.units_but(failed)
         self.record = plan.record(self.files)
-        metadata = {"files": self.files, "options": asdict(plan.options), "provenance": self.record}
+        metadata = {
+            "files": self.files, "options": asdict(plan.options), "beam_spot": plan.beam_spot(),
+            "provenance": self.record,
+        }  # fmt: skip
         self._folder.mkdir()
         writer = output_writer(self._folder, plan.options.write, plan.has_truth, metadata)
         numbers = {str(Path(name).absolute()): k for k, name in enumerate(self.files)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from smartpix.convert.formats import Found, detect
 from smartpix.io.events import EventFile
 from smartpix.schema import InputError
+from tracking.beam_spot import chain_of_file
 from tracking.chain import Chain
+from tracking.fit.beam_spot import FoundBeam
 from tracking.inputs import expand
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance
@@ -29,6 +31,7 @@ class Plan:
     """The files, units and results of a run.
 
     Attributes:
+        found: the beam, where it was found from the data.
         files: those that could be opened.
         refused: of the others the path and what is wrong.
         numbers: of all events, where a result goes by them.
@@ -36,6 +39,7 @@ class Plan:
     """
 
     chain: Chain
+    found: FoundBeam | None
     files: Sequence[EventFile]
     refused: dict[str, str]
     units: Sequence[Unit]
@@ -79,6 +83,11 @@ class Plan:
             names.update(joined_names(self.original, self.numbers))
         return names
 
+    def beam_spot(self) -> dict[str, Any]:
+        """The luminous region that tracks and truth are about, and where it comes from."""
+        found = {} if self.found is None else self.found.summary()
+        return {"source": self.options.beam.source, **asdict(self.chain.header.beam_spot), **found}
+
     def record(self, files: Sequence[str]) -> dict[str, Any]:
         """The provenance of results that are made from these files."""
         return chain_provenance("smartpix run", files, self.options)
@@ -98,7 +107,7 @@ def plan_run(
         InputError: as :func:`tracking.runs.driver.run`.
     """
     original = None if join is None else detect(join)
-    opened, refused = open_inputs(sources, expand(files))
+    opened, refused = open_inputs(sources, expand(files), options.beam.source != "options")
     numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
         numbers = _event_numbers(sources, opened)
@@ -107,8 +116,8 @@ def plan_run(
         for file in opened:
             check_hits(sources.reader(file.path), original)
     units = plan_units(opened, events_per_unit)
-    chain = Chain.for_header(opened[0].header, options)
-    return Plan(chain, opened, refused, units, numbers, original, figures)
+    chain, found = chain_of_file(opened[0].path, opened[0].header, options)
+    return Plan(chain, found, opened, refused, units, numbers, original, figures)
 
 
 def _event_numbers(sources: Sources, files: Sequence[EventFile]) -> list[int]:

@@ -56,8 +56,13 @@ class Sources(AbstractContextManager["Sources"]):
         stack.close()
 
 
-def open_inputs(sources: Sources, files: Sequence[str | Path]) -> tuple[list[EventFile], dict[str, str]]:
+def open_inputs(
+    sources: Sources, files: Sequence[str | Path], same_beam: bool = True
+) -> tuple[list[EventFile], dict[str, str]]:
     """Open and check all files of a run.
+
+    Args:
+        same_beam: whether the headers must have the same beam spot.
 
     Returns:
         Those that can be used, and of the others the path and what is wrong.
@@ -74,11 +79,11 @@ def open_inputs(sources: Sources, files: Sequence[str | Path]) -> tuple[list[Eve
     if not opened:
         raise none_usable(failed)
     for other in opened[1:]:
-        _check_alike(opened[0], other)
+        _check_alike(opened[0], other, same_beam)
     return opened, failed
 
 
-def _check_alike(first: EventFile, other: EventFile) -> None:
+def _check_alike(first: EventFile, other: EventFile, same_beam: bool) -> None:
     """Check that one chain can run both files.
 
     Raises:
@@ -95,6 +100,11 @@ def _check_alike(first: EventFile, other: EventFile) -> None:
     if other.has_truth != first.has_truth:
         raise InputError(
             f"{other.path} and {first.path}: one has truth and the other none; run them one by one"
+        )
+    if same_beam and two.beam_spot != one.beam_spot:
+        raise InputError(
+            f"{other.path}: has another beam spot than {first.path}; run them one by one, or give one for all "
+            "(beam.source = options)"
         )
     if two.slices != one.slices:
         raise InputError(

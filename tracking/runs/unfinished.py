@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.files import is_marked, replace_when_done, store_text
 from smartpix.schema import InputError
 from smartpix.staging import sweep
@@ -63,12 +64,13 @@ class Parts:
     digest: str
 
 
-def dependencies(options: RunOptions, events_per_unit: int) -> dict[str, Any]:
-    """What the parts depend on besides the event files: version, options and the sha256 of weights."""
+def dependencies(options: RunOptions, events_per_unit: int, beam: BeamSpot = CENTRED) -> dict[str, Any]:
+    """What the parts depend on besides the event files: version, options, beam and the sha256 of weights."""
     content = {
         "version": version("smartpix"),
         "events_per_unit": events_per_unit,
         "options": asdict(options),
+        "beam_spot": asdict(beam),
         "weights": sums_of_weights(options),
     }
     # As it is read back: tuples are lists there.

@@ -152,7 +152,12 @@ def scored_events(
             if file.has_truth:
                 layers = chain.options.findable_layers
                 truth = metrics.event_truth(
-                    record["clusters"], record["particles"], result.hits.layer, pileup, layers
+                    record["clusters"],
+                    record["particles"],
+                    result.hits.layer,
+                    pileup,
+                    layers,
+                    frame=chain.header.detector.frame,
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, reference, truth, score)

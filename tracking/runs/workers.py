@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartpix.beam import BeamSpot
 from smartpix.extras import missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
@@ -32,7 +33,7 @@ __all__ = ["connect", "run_on"]
 
 log = logging.getLogger(__name__)
 
-CHAIN = "chain 1"
+CHAIN = "chain 2"
 PER_WORKER = 2
 """Units at a worker: one runs and one waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
@@ -170,6 +171,7 @@ def packed_chain(chain: Chain) -> bytes:
         "field": header.field,
         "slices": list(header.slices),
         "made_by": dict(header.made_by),
+        "beam_spot": asdict(header.beam_spot),
         "detector": dict(header.detector.columns),
         "options": asdict(options),
         "weights": sums_of_weights(options),
@@ -195,8 +197,9 @@ def _chain_of(content: bytes) -> Chain:
             )
     detector, slices = Detector(made_from["detector"]), tuple(made_from["slices"])
     header = Header(detector, made_from["field"], slices, made_from["made_by"])
-    # The process that began the run has shown the warnings.
-    return Chain.for_header(header, options, report=lambda line: None)
+    # The process that began the run has shown the warnings, and has found the beam where it was to.
+    chain = Chain.for_header(header, options, report=lambda line: None)
+    return chain.at_beam(BeamSpot(**made_from["beam_spot"]))
 
 
 def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:

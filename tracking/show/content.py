@@ -55,7 +55,11 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
     truth = score = None
     if has_truth:
         truth = metrics.event_truth(
-            record["clusters"], record["particles"], hits.layer, min_layers=options.findable_layers
+            record["clusters"],
+            record["particles"],
+            hits.layer,
+            min_layers=options.findable_layers,
+            frame=detector.frame,
         )
         score = metrics.score_tracks(truth, tracks.rows())
     searched = chain.reference_edges(result)
@@ -249,12 +253,8 @@ def cone_rings(chain: Chain, hits: Hits) -> Columns:
         planes, mm; local: (C, CONE_STEPS, 2) middle there, (radius * azimuth, z) or (x, y), mm; covariance:
         (C, CONE_STEPS, 3) xx, xy, yy, mm2.
     """
-    layers, pairs, field, options = (
-        chain.header.detector.layers,
-        chain.pairs,
-        chain.header.field,
-        chain.options.cone,
-    )
+    search = chain.finder.search
+    layers, pairs, field, options = search.detector.layers, search.pairs, search.field, search.cone
     parts: list[Columns] = []
     direct = pairs.skipped == -1
     for inner, outer in zip(pairs.inner[direct], pairs.outer[direct], strict=True):

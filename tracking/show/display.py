@@ -14,7 +14,7 @@ import numpy as np
 from smartpix.files import check_writable, replace_when_done
 from smartpix.io.events import event_numbers, iterate
 from smartpix.schema import InputError
-from tracking.chain import Chain
+from tracking.beam_spot import chain_of_file
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance
 from tracking.show.content import event_content, pack
@@ -45,7 +45,7 @@ def display_event(
     target = Path(f"event-{number}.html" if output is None else output)
     check_writable(target)
     ((file, events),) = iterate(path, step=1, start=entry, stop=entry + 1)
-    chain = Chain.for_header(file.header, options)
+    chain, _ = chain_of_file(path, file.header, options)
     result = chain.event(number, events[0]["clusters"])
     content = event_content(chain, result, events[0], file.has_truth)
     record = chain_provenance("smartpix display", [path], options)

@@ -106,9 +106,10 @@ class GraphSearch:
     def for_detector(
         cls, detector: Detector, field: float, options: SearchOptions, seed: SeedOptions, threads: int = 1
     ) -> GraphSearch:
-        """The search that options ask for, with the detector's pairs of layers."""
+        """The search that options ask for about the beam of the detector's frame, with its pairs of layers."""
         pairs = layer_pairs(detector, skips=options.cone.skips)
-        return cls(detector, field, pairs, options.graph, options.cone, options.window, seed, threads)
+        cone, window = options.cone.at_beam(detector.frame), options.window.at_beam(detector.frame)
+        return cls(detector, field, pairs, options.graph, cone, window, seed, threads)
 
     def edges(self, hits: Hits) -> Edges:
         """Candidate edges of one event.

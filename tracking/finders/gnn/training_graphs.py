@@ -48,7 +48,8 @@ def load_graphs(
     opened = open_events(path)
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
-    detector = opened.header.detector
+    header = opened.header.at_beam()
+    detector = header.detector
     weights = EstimateWeights(options.mdn_barrel, options.mdn_endcap, options.shape)
     estimator = choose_estimator(opened.header, options.estimates, weights)
     for line in readout_untold(opened.header):
@@ -61,8 +62,8 @@ def load_graphs(
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
         record = events[0]
-        hits = estimated_hits(record["clusters"], opened.header, estimator)
-        truth = event_truth(record["clusters"], record["particles"], hits.layer)
+        hits = estimated_hits(record["clusters"], header, estimator)
+        truth = event_truth(record["clusters"], record["particles"], hits.layer, frame=detector.frame)
         from_end = opened.n_events - 1 - k
         part = (
             # The last events of each file, always the same: no event of the report is ever trained on.
