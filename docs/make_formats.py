@@ -59,7 +59,9 @@ for file, events in iterate("F.root", step=10):  # streams: 10 events at a time
 A file holds
 
 - `metadata`, a string: JSON with the format version, `field` (T, along z), `slices` (which 200 ps slices the
-  pixels carry) and `made_by` (command, options, seed);
+  pixels carry), `beam_spot` (the luminous region: `x`, `y`, `z`, `sigma_x`, `sigma_y`, `sigma_z` in mm, `slope_x`,
+  `slope_y`, `sigma_t` in ps) and `made_by` (command, options, seed). What a file leaves out of `beam_spot`, or all
+  of it, is as in `smartpix.beam.CENTRED`;
 - `detector`, a tree with one entry per module;
 - `checksums`, a string: JSON with the checksums (below) of `metadata` and of the columns of `detector`. It also
   has the number of events, and the names of the columns that the branch `checksum` of `events` is of;
@@ -132,8 +134,9 @@ The tree `tracks` has one entry per event:
 - the branches of `hit_`: the hits of all tracks one after the other, inner first;
 - `n_track` and `n_hit`, the counters that ROOT needs.
 
-`metadata` holds files, options and [provenance](#provenance). Parameters are at the z axis, with the signs of ACTS and ATLAS: the point of
-closest approach is `d0 * (-sin phi, cos phi)`.
+`metadata` holds files, options and [provenance](#provenance). Parameters are at the beam line, in the [frame of the beam](concepts.md#frames), with the signs of ACTS and ATLAS: the
+point of closest approach is `d0 * (-sin phi, cos phi)`. `metadata` has this beam under `beam_spot`, with its source.
+With a centred beam the frame is the global one.
 """
 
 OTHERS = f"""

@@ -92,6 +92,8 @@ def options() -> str:
     lines += section("Top level", RunOptions(), "###")
     for name, value in inner(RunOptions()):
         lines += section(f"[{name}]", value, "###")
+        for below, more in inner(value):
+            lines += items(more, f"{below}.")
     run = {type(value) for _, value in inner(RunOptions())}
     lines += ["## Options of other commands", ""]
     for command, defaults in COMMANDS.items():

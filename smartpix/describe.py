@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         "n_particles": n_particles,
         "field_T": opened.header.field,
         "slices": list(opened.header.slices),
+        "beam_spot": asdict(opened.header.beam_spot),
         "n_modules": len(detector),
         "layers": [layers.name(i) for i in range(len(layers))],
         "pitch_mm": sorted(

@@ -167,8 +167,8 @@ PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
 
 TRACKS: dict[str, Column] = {
     "n_hits": Column("i4", "", "clusters on the track"),
-    "d0": Column("f4", "mm", "signed transverse distance of closest approach to the z axis"),
-    "z0": Column("f4", "mm", "z at the closest approach"),
+    "d0": Column("f4", "mm", "signed transverse distance of closest approach to the beam line"),
+    "z0": Column("f4", "mm", "place of the closest approach along the beam line, from the beam spot"),
     "phi": Column("f4", "rad", "azimuth of the momentum at the closest approach"),
     "theta": Column("f4", "rad", "polar angle of the momentum"),
     "qop": Column("f4", "1/GeV", "charge over momentum"),

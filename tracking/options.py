@@ -162,7 +162,9 @@ def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
     if key not in full.values():
         if hint := nearest(key, names):
             return hint
-        key = next(iter(difflib.get_close_matches(key, list(full.values()), n=1, cutoff=0.5)), "")
+        # Half of any short word is like a name of one letter.
+        longer = [last for last in full.values() if len(last) > 1]
+        key = next(iter(difflib.get_close_matches(key, longer, n=1, cutoff=0.5)), "")
     if meant := [name for name, last in full.items() if last == key]:
         return f" Did you mean {' or '.join(meant)}?"
     return f" There are {', '.join(names)}; docs/options.md says what they are"

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parameters:
-    """Fitted parameters of T tracks at the closest approach to the z axis.
+    """Fitted parameters of T tracks at the closest approach to the z axis of the hits' frame: the beam line.
 
     Attributes:
         d0, z0, phi, theta, qop: (T,) mm, mm, rad, rad, 1/GeV; the point of closest approach is d0 * (-sin

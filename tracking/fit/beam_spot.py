@@ -138,7 +138,9 @@ def fit_beam_spot(tracks: BeamTracks, frame: BeamSpot) -> FoundBeam:
     variance = tracks.sigma_d0**2 + frame.sigma_x * frame.sigma_y
     line, covariance, weight = _robust(terms, tracks.d0, np.sqrt(variance), cluster)
     left = tracks.d0 - terms @ line
-    widths, width_errors = _across(left, np.stack([sin, cos], axis=1), weight / variance, cluster)
+    # All that count at all count in full here: less weight for those further away would make the beam narrower.
+    inside = (weight > 0) / variance
+    widths, width_errors = _across(left, np.stack([sin, cos], axis=1), inside, cluster)
     centre = frame.to_global(np.array([[line[0], line[1], z]]))[0]
     along = frame.direction_to_global(np.array([[line[2], line[3], 1.0]]))[0]
     values = dict(zip(FOUND, [*centre, *(along[:2] / along[2]), *widths, sigma_z], strict=True))

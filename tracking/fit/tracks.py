@@ -1,6 +1,6 @@
 """Track parameters with covariance: a Kalman filter and smoother over the modules, with multiple scattering.
 
-Parameters are those of ACTS and ATLAS at the z axis: the point of closest approach is d0 * (-sin phi, cos
+Parameters are those of ACTS and ATLAS at the z axis of the hits, which is the beam line: the point of closest approach is d0 * (-sin phi, cos
     phi).
 """
 

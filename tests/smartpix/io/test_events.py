@@ -3,6 +3,8 @@ with.
 """
 
 import json
+import re
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import schema
+from smartpix.beam import CENTRED, BeamSpot
 from smartpix.files import replace_when_done
 from smartpix.io import root_files
 from smartpix.io.events import Header, iterate, open_events
@@ -59,6 +62,60 @@ def test_round_trip_keeps_every_column(tmp_path_factory, container, clusters, sl
     assert opened.header.slices == slices
     assert opened.header.field == 3.8
     assert_same(read_all(path, step=step), events)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_the_beam_spot_goes_into_the_file_and_comes_back(tmp_path, container):
+    beam = BeamSpot(x=1.0, y=-0.25, z=7.5, slope_x=1e-3, sigma_z=35.0, sigma_t=180.0)
+    moved = replace(header(), beam_spot=beam)
+    # The table of a detector that was moved is still the global one.
+    write_events(tmp_path / "e.root", moved.at_beam(), [random_events(1, [2])], container)
+    opened = open_events(tmp_path / "e.root").header
+    assert opened.beam_spot == beam
+    assert np.array_equal(opened.detector.center, header().detector.center)
+    assert opened.detector.frame == CENTRED
+
+
+def with_beam_spot(path, change):
+    """An event file without checksums whose metadata say something else of the beam."""
+    with uproot.open(path) as file:
+        meta = json.loads(str(file["metadata"]))
+        tables = {name: file[name].arrays(library="ak") for name in ("detector", "events")}
+    change(meta)
+    meta.pop("checksums")
+    with uproot.recreate(path) as file:
+        file["metadata"] = json.dumps(meta)
+        file["detector"] = {name: ak.to_numpy(tables["detector"][name]) for name in tables["detector"].fields}
+        file["events"] = {name: tables["events"][name] for name in tables["events"].fields}
+
+
+@pytest.mark.parametrize(
+    ("content", "beam"),
+    [(None, CENTRED), ({}, CENTRED), ({"x": 1, "sigma_z": 35.5}, BeamSpot(x=1.0, sigma_z=35.5))],
+)
+def test_what_a_file_does_not_say_of_the_beam_is_nominal(tmp_path, content, beam):
+    path = tmp_path / "e.root"
+    write_events(path, header(), [random_events(1, [2])])
+    with_beam_spot(
+        path, lambda meta: meta.pop("beam_spot") if content is None else meta.update(beam_spot=content)
+    )
+    assert open_events(path).header.beam_spot == beam
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"x": 21.0}, "'beam_spot.x' must be a finite number from -20 to 20 and is 21.0"),
+        ({"width": 1.0}, "'beam_spot.width' is unknown"),
+        (3, "'beam_spot' must be an object"),
+    ],
+)
+def test_a_beam_that_cannot_be_is_named(tmp_path, content, words):
+    path = tmp_path / "e.root"
+    write_events(path, header(), [random_events(1, [2])])
+    with_beam_spot(path, lambda meta: meta.update(beam_spot=content))
+    with pytest.raises(InputError, match=re.escape(f"{path}: metadata: {words}")):
+        open_events(path)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -1,8 +1,13 @@
 """Every file of a run is opened once and closed at the end."""
 
+from dataclasses import replace
+
 import pytest
 
+from smartpix.beam import BeamSpot
 from smartpix.io import root_files
+from smartpix.io.events import iterate, open_events
+from smartpix.io.write import write_events
 from smartpix.schema import InputError
 from tracking.options import RunOptions
 from tracking.runs import sources as module
@@ -56,6 +61,16 @@ def test_files_of_another_field_do_not_mix(files, sources):
     opened, failed = open_inputs(sources, [files["first"], files["second"]])
     assert [f.path for f in opened] == [files["first"], files["second"]]
     assert failed == {}
+
+
+def test_files_of_another_beam_do_not_mix_unless_it_is_given(files, sources, tmp_path):
+    one = open_events(files["first"]).header
+    events = next(iter(iterate(files["second"])))[1]
+    write_events(tmp_path / "moved.root", replace(one, beam_spot=BeamSpot(x=1.0)), [events])
+    both = [files["first"], tmp_path / "moved.root"]
+    with pytest.raises(InputError, match=r"moved\.root: has another beam spot .*beam\.source = options"):
+        open_inputs(sources, both)
+    assert len(open_inputs(sources, both, same_beam=False)[0]) == 2
 
 
 def test_files_that_cannot_be_opened_are_named_beside_the_others(files, sources, tmp_path):
