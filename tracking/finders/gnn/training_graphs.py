@@ -57,7 +57,7 @@ def load_graphs(
     for line in training_differs(opened.header, estimator):
         report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
     search = GraphSearch.for_detector(detector, opened.header.field, options, SeedOptions())
-    first = _first_pass(opened.header, options)
+    first = _first_pass(header, options)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
