@@ -59,9 +59,9 @@ for file, events in iterate("F.root", step=10):  # streams: 10 events at a time
 A file holds
 
 - `metadata`, a string: JSON with the format version, `field` (T, along z), `slices` (which 200 ps slices the
-  pixels carry), `beam_spot` (the luminous region: `x`, `y`, `z`, `sigma_x`, `sigma_y`, `sigma_z` in mm, `slope_x`,
-  `slope_y`, `sigma_t` in ps) and `made_by` (command, options, seed). What a file leaves out of `beam_spot`, or all
-  of it, is as in `smartpix.beam.CENTRED`;
+  pixels carry), `beam_spot` (the luminous region) and `made_by` (command, options, seed). `beam_spot` has `x`, `y`,
+  `z`, `sigma_x`, `sigma_y` and `sigma_z` in mm, `slope_x` and `slope_y`, and `sigma_t` in ps. What a file leaves out
+  of it, or all of it, is as in `smartpix.beam.CENTRED`;
 - `detector`, a tree with one entry per module;
 - `checksums`, a string: JSON with the checksums (below) of `metadata` and of the columns of `detector`. It also
   has the number of events, and the names of the columns that the branch `checksum` of `events` is of;

@@ -9,7 +9,7 @@ direction. In a field along +z electrons then drift towards -y in the barrel, as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -86,7 +86,7 @@ class Detector:
     columns: Mapping[str, npt.NDArray[np.generic]]
 
     where: InitVar[str] = "detector table"
-    frame: BeamSpot = CENTRED
+    frame: BeamSpot = field(default=CENTRED, repr=False)
 
     def __post_init__(self, where: str) -> None:
         check_detector(self.columns, where)

@@ -78,7 +78,8 @@ def test_the_chain_about_its_beam_sees_what_a_centred_one_does(at_rest, moved_he
         assert len(now - before) <= 1e-3 * len(before)
         rows = {tuple(row) for row in one.tracks.rows()}
         same = [k for k, row in enumerate(other.tracks.rows()) if tuple(row) in rows]
-        assert len(same) > 0.99 * len(one.tracks)
+        # A track whose edges pass a gap is another one without them.
+        assert len(same) > 0.98 * len(one.tracks)
     place = {tuple(row): k for k, row in enumerate(one.tracks.rows())}
     at = [place[tuple(other.tracks.rows()[k])] for k in same]
     assert other.helices.d0[same] == pytest.approx(one.helices.d0[at], abs=1e-5)
