@@ -12,11 +12,13 @@ from smartpix.schema import TARGET_SCALE, TARGETS, InputError
 __all__ = [
     "BINS",
     "BINS_COT_ALPHA",
+    "PULL_BINS",
     "degrees",
     "half_width",
     "mahalanobis",
     "quality",
     "residual_widths",
+    "size_of_eta",
     "weighted_half_width",
 ]
 
@@ -28,6 +30,17 @@ CHI2_4 = {"coverage68": 4.7195, "coverage95": 9.7156}
 """Quantiles of chi square with 4 degrees of freedom for 68.27 and 95.45 %."""
 BINS = 5
 BINS_COT_ALPHA = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 20.0)
+PULL_BINS = {
+    # A column more is one half in cot alpha at 100 um: finer bins would tell of columns, not of widths.
+    "abs_cot_alpha": (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0),
+    "cot_beta": (-2.0, -0.2, 0.0, 0.2, 0.4, 2.0),
+    "abs_eta": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0),
+    "columns": (1, 2, 3, 4, 6, 10, 22),
+    "rows": (1, 2, 3, 4, 6, 8, 14),
+}
+"""Edges of the bins of :func:`quality`'s ``pulls_by``; each includes its lower edge."""
+FEWEST = 10
+"""Clusters below which a bin is left out."""
 
 
 def half_width(values: npt.ArrayLike) -> float:
@@ -92,8 +105,49 @@ def residual_widths(mean: Floats, targets: Floats) -> dict[str, Any]:
     }
 
 
+def size_of_eta(cot: Floats, region: str) -> Floats:
+    """(N,) absolute pseudorapidity of directions (N, 2) of cot alpha and cot beta.
+
+    The beam runs along x of a barrel module, whose y and normal may be turned about it, and along the normal of
+    an end-cap module.
+    """
+    if region == "barrel":
+        return np.asarray(np.arcsinh(np.abs(cot[:, 0]) / np.hypot(1.0, cot[:, 1])))
+    # Along the beam itself the pseudorapidity has no end, and no bin.
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.arcsinh(1.0 / np.hypot(cot[:, 0], cot[:, 1])))
+
+
+def _pulls_by(
+    mean: Floats, targets: Floats, pull: Floats, distance: Floats, region: str | None, sizes: Floats | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Pulls and coverage in each of :data:`PULL_BINS` that is known."""
+    # Slopes are those of the estimate: given the truth, a measurement in whole columns has no unit pull.
+    values = {"abs_cot_alpha": np.abs(mean[:, 2]), "cot_beta": mean[:, 3]}
+    if region is not None:
+        values["abs_eta"] = size_of_eta(targets[:, 2:], region)
+    if sizes is not None:
+        values |= {"columns": sizes[:, 0], "rows": sizes[:, 1]}
+    bins: dict[str, list[dict[str, Any]]] = {}
+    for name, value in values.items():
+        bins[name] = []
+        for low, high in zip(PULL_BINS[name], PULL_BINS[name][1:], strict=False):
+            inside = (value >= low) & (value < high)
+            if inside.sum() >= FEWEST:
+                n = int(inside.sum())
+                bins[name].append(
+                    {"low": low, "high": high, "n": n, **_pulls(pull[inside], distance[inside])}
+                )
+    return bins
+
+
 def quality(
-    mean: Floats, cholesky: Floats, targets: Floats, truncated: npt.NDArray[np.bool_]
+    mean: Floats,
+    cholesky: Floats,
+    targets: Floats,
+    truncated: npt.NDArray[np.bool_],
+    region: str | None = None,
+    sizes: Floats | None = None,
 ) -> dict[str, Any]:
     """Residuals, pulls and coverage of estimates against the truth. Truncated clusters (flagged) only count
     as a share.
@@ -101,6 +155,8 @@ def quality(
     Args:
         mean: (N, 4) x, y in mm, cot alpha, cot beta; cholesky: (N, 4, 4); targets: (N, 4).
         truncated: (N,).
+        region: ``"barrel"`` or ``"endcap"``, to tell the pseudorapidity from the slopes; None: not known.
+        sizes: (N, 2) columns and rows that clusters span; None: not known.
 
     Returns:
         ``n``, ``truncated`` (share), ``nll`` (per cluster, targets in the public scales), ``half_width_68``
@@ -109,7 +165,10 @@ def quality(
         ``pull_mean``, ``pull_sigma``, ``within_1_sigma`` and ``within_2_sigma`` (by target; a Gaussian has
         0.683 and 0.954), ``half_width_68_central`` (for |cot alpha| < 2),
         and by bin: ``by_abs_cot_alpha`` (residuals), ``by_cot_alpha`` and ``by_cot_beta`` (pulls and coverage
-        in 5 equally filled bins of the truth and of the estimate).
+        in 5 equally filled bins of the truth and of the estimate), and ``pulls_by``: the same in the bins of
+        :data:`PULL_BINS` with ``low``, ``high`` and ``n``, by ``abs_cot_alpha`` and ``cot_beta`` (estimates),
+        ``abs_eta`` (truth, if the region is known), ``columns`` and ``rows`` (if the sizes are). Bins of
+        fewer than 10 clusters are left out.
     """
     good = ~truncated
     if not good.any():
@@ -118,6 +177,7 @@ def quality(
         )
     share = float(truncated.mean()) if len(truncated) else 0.0
     mean, cholesky, targets = mean[good], cholesky[good], targets[good]
+    sizes = None if sizes is None else sizes[good]
     residual = targets - mean
     pull = residual / np.linalg.norm(cholesky, axis=2)
     distance = mahalanobis(mean, cholesky, targets)
@@ -128,12 +188,13 @@ def quality(
         "nll": float(negative_log_density(mean, cholesky, targets).mean() - np.log(TARGET_SCALE).sum()),
         **residual_widths(mean, targets),
         **_pulls(pull, distance),
+        "pulls_by": _pulls_by(mean, targets, pull, distance, region, sizes),
     }
     result["by_abs_cot_alpha"] = []
     size = np.abs(targets[:, 2])
     for low, high in zip(BINS_COT_ALPHA, BINS_COT_ALPHA[1:], strict=False):
         inside = (size >= low) & (size < high)
-        if inside.sum() >= 10:
+        if inside.sum() >= FEWEST:
             result["by_abs_cot_alpha"].append(
                 {
                     "low": low,

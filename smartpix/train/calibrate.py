@@ -66,8 +66,12 @@ def calibrate_and_test(
     length = fit_length(samples.columns[long], samples.targets[long, 2], raw.cells[0])
     if length is not None and shapes is not None:
         description["length"] = length
-    mean, cholesky = calibrated.predict_images(samples.images[test], samples.truncated[test])
-    return description, quality(mean, cholesky, samples.targets[test], samples.truncated[test])
+    images, truncated = samples.images[test], samples.truncated[test]
+    mean, cholesky = calibrated.predict_images(images, truncated)
+    sizes = shapes_of_images(images)[:, 1:]
+    return description, quality(
+        mean, cholesky, samples.targets[test], truncated, description["region"], sizes
+    )
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:

@@ -32,8 +32,8 @@ class TrainMdnOptions:
             and end-caps), ``mirror-y`` (of the end-caps, where the field is along z) and ``shift`` (by
             one pixel).
         seed: seed of the initial weights, the order and the augmentation.
-        validation_share: share of the clusters of every file, its last ones, that is held out
-            (:func:`smartpix.train.loop.split`).
+        validation_share: share of the clusters of every file that is held out
+            (:func:`smartpix.train.inputs.split`).
         min_share: share of its charge that one particle must have made in a cluster of an event file.
         compress: how a quantised network is made smaller.
         free: share of the epochs, the first ones, in which a quantised network saturates but is not

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from smartpix.clusters import flatten
 from smartpix.estimate.base import same_sensor, sensor_of, sensor_words, truth_targets
+from smartpix.estimate.calibrate import cluster_shapes
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.quality import half_width, quality
 from smartpix.estimate.shape import ShapeEstimator
@@ -242,20 +243,30 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
         detector = opened.header.detector
         barrel = detector.barrel[ak.to_numpy(clusters["module_index"])]
         estimates = {name: e.predict(flatten(clusters, e.slices), detector) for name, e in estimators.items()}
+        pixels = flatten(clusters, estimators["mdn"].slices)
+        spanned = cluster_shapes(
+            pixels.first, pixels.counts, pixels.row, pixels.column, pixels.charge[:, -1].astype(np.float64)
+        )[:, 1:]
         # All are judged on the same clusters.
         flagged = np.any([estimate.flagged for estimate in estimates.values()], axis=0)
         for name, estimate in estimates.items():
             for region, inside in zip(REGIONS, (barrel, ~barrel), strict=True):
                 parts.setdefault((region, name), []).append(
-                    (estimate.mean[inside], estimate.cholesky[inside], target[inside], flagged[inside])
+                    (
+                        estimate.mean[inside],
+                        estimate.cholesky[inside],
+                        target[inside],
+                        flagged[inside],
+                        spanned[inside],
+                    )
                 )
     results: dict[str, Any] = {region: {} for region in REGIONS}
     arrays: dict[tuple[str, str], tuple[Floats, Floats]] = {}
     for (region, name), pieces in parts.items():
-        mean, cholesky, target, flagged = (np.concatenate(p) for p in zip(*pieces, strict=True))
+        mean, cholesky, target, flagged, sizes = (np.concatenate(p) for p in zip(*pieces, strict=True))
         if not len(mean):
             continue
-        results[region][name] = quality(mean, cholesky, target, flagged.astype(bool))
+        results[region][name] = quality(mean, cholesky, target, flagged.astype(bool), region, sizes)
         residual = (target - mean)[~flagged.astype(bool)]
         arrays[(region, name)] = residual, residual / np.linalg.norm(cholesky, axis=2)[~flagged.astype(bool)]
     results["arrays"] = arrays

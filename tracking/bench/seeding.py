@@ -28,6 +28,7 @@ from tracking.bench.clock import time_in_turn
 from tracking.bench.events import simulated
 from tracking.bench.generic import generic_ratio, seeding_ms
 from tracking.bench.instructions import instruction_sets
+from tracking.bench.joint_coverage import joint_coverage
 from tracking.bench.reduction import reductions, regions
 from tracking.bench.seeding_counts import SearchCounts
 from tracking.bench.seeding_points import seeding_points
@@ -271,7 +272,8 @@ def measure(
         :func:`bench_seeding` with ``thread_speedup`` (threads on events of their own) and
         ``thread_speedup_one_event`` (on the same one; both None for one number of threads), ``exponent`` and
         ``time_points`` (None for fewer than two pile-ups), ``front``, ``lost``, ``coverage``,
-        ``network_cost``, ``sensors`` (None without ``levers``) and ``generic`` (likewise):
+        ``joint_coverage`` (:func:`tracking.bench.joint_coverage.joint_coverage`), ``network_cost``,
+        ``sensors`` (None without ``levers``) and ``generic`` (likewise):
         :func:`tracking.bench.generic.generic_ratio` of the cones.
 
     Raises:
@@ -305,6 +307,7 @@ def measure(
             lost_edges(sample),
             coverage(sample),
         )
+        result["joint_coverage"] = joint_coverage(sample)
         result["network_cost"] = network_cost(sample)
         result["sensors"] = None if levers is None else sensors(sample, read_levers(levers))
         result["generic"] = None

@@ -14,10 +14,12 @@ from smartpix.estimate.quality import (
     BINS,
     BINS_COT_ALPHA,
     CHI2_4,
+    PULL_BINS,
     degrees,
     half_width,
     mahalanobis,
     quality,
+    size_of_eta,
     weighted_half_width,
 )
 from smartpix.networks.modules import negative_log_likelihood
@@ -261,3 +263,47 @@ def test_clusters_that_are_all_truncated_are_refused(n):
     mean, cholesky, targets = gaussian(n, 9)
     with pytest.raises(InputError, match="quality: no cluster is complete"):
         quality(mean, cholesky, targets, np.ones(n, dtype=bool))
+
+
+@pytest.mark.parametrize("region", ["barrel", "endcap"])
+def test_eta_is_that_of_the_direction_in_space(region):
+    """Of modules turned about the beam, and of disks turned about their normals."""
+    rng = np.random.default_rng(11)
+    cot = rng.normal(0, 1, (200, 2))
+    for slopes, eta in zip(cot, size_of_eta(cot, region), strict=True):
+        turn = rng.uniform(0, 2 * math.pi)
+        normal = (
+            np.array([math.cos(turn), math.sin(turn), 0]) if region == "barrel" else np.array([0, 0, 1.0])
+        )
+        x = np.array([0, 0, 1.0]) if region == "barrel" else np.array([math.cos(turn), math.sin(turn), 0])
+        direction = slopes[0] * x + slopes[1] * np.cross(normal, x) + normal
+        theta = math.acos(direction[2] / np.linalg.norm(direction))
+        assert eta == pytest.approx(abs(math.log(math.tan(theta / 2))), rel=1e-9, abs=1e-12)
+
+
+def test_pulls_in_bins_find_where_widths_are_wrong():
+    """A toy: cot alpha is 1.3 times as far off as it says in clusters of three columns, right everywhere else."""
+    n = 60_000
+    mean, cholesky, targets = gaussian(n, 9)
+    rng = np.random.default_rng(10)
+    sizes = rng.integers(1, 6, (n, 2)).astype(np.float64)
+    three = sizes[:, 0] == 3
+    mean[three, 2] = targets[three, 2] - 1.3 * (targets - mean)[three, 2]
+    truncated = rng.random(n) < 0.2
+    found = quality(mean, cholesky, targets, truncated, "barrel", sizes)["pulls_by"]
+    assert set(found) == set(PULL_BINS)
+    for b in found["columns"]:
+        inside = ~truncated & (sizes[:, 0] >= b["low"]) & (sizes[:, 0] < b["high"])
+        assert b["n"] == inside.sum()
+        width = 1.3 if b["low"] == 3 else 1.0
+        assert b["pull_sigma"]["cot_alpha"] == pytest.approx(width, abs=0.03)
+        assert b["pull_sigma"]["cot_beta"] == pytest.approx(1, abs=0.03)
+    values = {
+        "abs_cot_alpha": np.abs(mean[:, 2]), "cot_beta": mean[:, 3],
+        "abs_eta": size_of_eta(targets[:, 2:], "barrel"), "rows": sizes[:, 1],
+    }  # fmt: skip
+    for name, value in values.items():
+        for b in found[name]:
+            inside = ~truncated & (value >= b["low"]) & (value < b["high"])
+            assert b["n"] == inside.sum() >= 10
+    assert set(quality(mean, cholesky, targets, truncated)["pulls_by"]) == {"abs_cot_alpha", "cot_beta"}

@@ -260,6 +260,10 @@ def test_both_estimates_are_judged_on_the_same_clusters(pulls):
         one, two = (pulls[region][name] for name in ESTIMATORS)
         assert (one["n"], one["truncated"]) == (two["n"], two["truncated"])
         assert one["truncated"] > 0
+        for name in ("abs_eta", "columns", "rows"):
+            shares = [[b["n"] for b in r["pulls_by"][name]] for r in (one, two)]
+            assert shares[0] == shares[1]
+            assert 0.8 * one["n"] < sum(shares[0]) <= one["n"]
         truth = [low_high["low"] for low_high in one["by_cot_alpha"]["truth"]]
         assert truth == [low_high["low"] for low_high in two["by_cot_alpha"]["truth"]]
 
