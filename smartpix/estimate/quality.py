@@ -108,8 +108,8 @@ def residual_widths(mean: Floats, targets: Floats) -> dict[str, Any]:
 def size_of_eta(cot: Floats, region: str) -> Floats:
     """(N,) absolute pseudorapidity of directions (N, 2) of cot alpha and cot beta.
 
-    The beam runs along x of a barrel module, whose y and normal may be turned about it, and along the normal of
-    an end-cap module.
+    The beam runs along x of a barrel module, whose y and normal may be turned about it. It runs along the
+    normal of an end-cap module.
     """
     if region == "barrel":
         return np.asarray(np.arcsinh(np.abs(cot[:, 0]) / np.hypot(1.0, cot[:, 1])))

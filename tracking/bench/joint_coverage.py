@@ -31,10 +31,10 @@ def joint_coverage(sample: SeedingSample, estimator: str = "mdn") -> dict[str, A
     """Share of the true edges of findable particles that the joint test keeps, for the shares asked for.
 
     Returns:
-        By quantile ``n``, ``unreached``, ``kept`` and lists by ``eta`` (|eta|, 6 bins), ``pt`` (GeV, 5 bins) and
-        ``layers`` of ``{"bin", "n", "unreached", "kept"}``. ``kept`` is a share of the ``n`` edges that the test
-        is made for, None where there are none. ``unreached`` are edges besides: the helix from the beam line
-        through both hits turns back before it is at the second.
+        By quantile ``n``, ``unreached``, ``kept`` and lists by ``eta`` (|eta|, 6 bins), ``pt`` (GeV, 5 bins)
+        and ``layers`` of ``{"bin", "n", "unreached", "kept"}``. ``kept`` is a share of the ``n`` edges that
+        the test is made for, None where there are none. ``unreached`` are edges besides: the helix from the
+        beam line through both hits turns back before it is at the second.
     """
     layers = sample.detector.layers
     chi2, unreached, pt, eta, pair = [], [], [], [], []
