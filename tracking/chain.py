@@ -20,7 +20,8 @@ from seeding.seeds import Seeds
 from smartpix.beam import BeamSpot
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
-from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
+from smartpix.estimate.choose import choose_estimator, trained_on_others
+from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
@@ -119,7 +120,9 @@ class Chain:
                 f"{header!r:.80}"
             )
         torch.set_num_threads(options.threads)
-        estimator = choose_estimator(header, options.estimates, options.weights(), options.link_bits)
+        estimator = choose_estimator(
+            header, options.estimates, options.weights(), options.link_bits, options.conditions
+        )
         warnings = _warnings(header, options, estimator)
         for line in warnings:
             report(line)
@@ -187,9 +190,15 @@ def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | Sha
             "cones are off; train estimates on events of yours that have truth (smartpix train shape), or do "
             "without (--set graph=window --set gnn=gnn-window)"
         )
+    too_far = training_differs(header, estimator, 2)
+    lines += [
+        f"{line}. Estimates are wrong by that, and the run goes on since conditions=ignore"
+        for line in too_far
+    ]
     return lines + [
         f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate alike"
         for line in training_differs(header, estimator)
+        if line not in too_far
     ]
 
 

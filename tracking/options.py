@@ -12,6 +12,7 @@ from typing import Any
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from smartpix.estimate.options import SHIPPED, EstimateWeights
 from smartpix.schema import (
+    CONDITION_CHECKS,
     ESTIMATES,
     InputError,
     check,
@@ -44,6 +45,8 @@ class RunOptions:
         estimates: source of positions and directions: ``auto`` (the MDN where one was trained for the
             sensor, cluster shapes otherwise), ``mdn``, ``shape`` or ``quantised`` (what the chip would
             send, bit for bit).
+        conditions: ``check`` refuses a file whose readout and sensor are far from those that the estimates
+            were trained with; ``ignore`` warns of it and goes on.
         mdn_barrel: weights of the barrel's MDN: shipped ones by name, or the path of a .safetensors.
         mdn_endcap: weights of the end-caps' MDN, by name or path.
         shape: cluster-shape weights, by name or path; ``auto`` takes the shipped ones that fit the
@@ -74,6 +77,7 @@ class RunOptions:
     """
 
     estimates: str = one_of("auto", ESTIMATES)
+    conditions: str = one_of(CONDITION_CHECKS[0], CONDITION_CHECKS)
     mdn_barrel: str = SHIPPED.mdn_barrel
     mdn_endcap: str = SHIPPED.mdn_endcap
     shape: str = SHIPPED.shape

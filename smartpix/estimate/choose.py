@@ -1,34 +1,24 @@
-"""The choice of estimates for a file: they must be trained for its sensor and slices.
-
-Other differences between file and training are reported.
-"""
+"""The choice of estimates for a file: they must be trained for its sensor, its slices and its conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from smartpix.chip.fused import FusedFixedNetwork
-from smartpix.estimate.base import ALIKE, Estimator, same_sensor, sensor_of, sensor_words
+from smartpix.estimate.base import Estimator, same_sensor, sensor_of, sensor_words
+from smartpix.estimate.conditions import check_conditions
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.options import SHIPPED, EstimateWeights
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
-from smartpix.schema import ESTIMATES, InputError, nearest, quoted
+from smartpix.schema import CONDITION_CHECKS, ESTIMATES, InputError, check, nearest, quoted
 from smartpix.shipped import data_path
 from smartpix.simulate.readout import check_adc
 
-__all__ = ["choose_estimator", "kind_of", "readout_untold", "trained_on_others", "training_differs"]
+__all__ = ["choose_estimator", "kind_of", "trained_on_others"]
 
 OF_ACTS = "smartpix convert acts"
 """How files of ACTS's clusters say that they were made."""
-CONDITIONS = {
-    "noise": "noise {:g} e", "threshold": "threshold {:g} e", "threshold_dispersion": "its dispersion {:g} e",
-    "adc_bits": "ADC of {:g} bits (0: analogue)", "adc_max": "ADC up to {:g} e", "bias": "bias {:g} V",
-    "depletion": "depletion {:g} V", "temperature": "{:g} K",
-}  # fmt: skip
-"""Conditions in which clusters of one sensor may differ, and their words in messages."""
-OF_ADC = ("adc_bits", "adc_max")
 
 
 def choose_estimator(
@@ -36,6 +26,7 @@ def choose_estimator(
     kind: str = "auto",
     weights: EstimateWeights = SHIPPED,
     link_bits: int = 0,
+    conditions: str = CONDITION_CHECKS[0],
 ) -> MdnEstimator | ShapeEstimator:
     """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was
     trained for the file's sensor, else cluster shapes).
@@ -45,14 +36,20 @@ def choose_estimator(
         kind: which.
         weights: of all kinds; those of the chosen one are loaded.
         link_bits: of each of the 14 outputs of a quantised network on the link; 0: all they have.
+        conditions: ``check`` refuses a file whose conditions are far from the training's; ``ignore`` does not
+            (:mod:`smartpix.estimate.conditions`).
 
     Raises:
-        InputError: unknown kind, unusable weights, or none trained for this sensor (lists those there are).
+        InputError: unknown kind, unusable weights, none trained for this sensor (lists those there are), or
+            conditions far from the training's.
     """
     if kind not in ESTIMATES:
         raise InputError(
             f"estimates {quoted(kind)} are unknown.{nearest(kind, ESTIMATES)} Use {', '.join(ESTIMATES)}"
         )
+    check(
+        "estimates", "conditions", conditions, conditions in CONDITION_CHECKS, " or ".join(CONDITION_CHECKS)
+    )
     if link_bits and kind != "quantised":
         raise InputError(
             f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use "
@@ -94,6 +91,8 @@ def choose_estimator(
             for sign in (1, -1)
         )
         if fits and set(candidate.slices) <= set(header.slices):
+            if conditions != "ignore":
+                check_conditions(header, candidate)
             return candidate
     raise InputError(
         f"no {'estimates' if kind == 'auto' else kind} trained for the sensor, "
@@ -134,83 +133,3 @@ def trained_on_others(header: Header, estimator: Estimator) -> bool:
     return str(header.made_by.get("command", "")).startswith(OF_ACTS) and not all(
         str(m).startswith(OF_ACTS) for m in made
     )
-
-
-def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator) -> list[str]:
-    """In what readout and sensor conditions differ between a file and what the estimates were trained on, as
-    far as both say.
-
-    Pulls are then no longer of unit width; a network's ADC that differs is refused by
-    :func:`choose_estimator`.
-
-    Returns:
-        A line for each of the estimates' weights that differ, with the numbers.
-    """
-    in_file = _conditions(header.made_by)
-    regions: dict[str, list[str]] = {}
-    for region in sensor_of(header.detector, header.field):
-        description = estimator.descriptions[region]
-        trained = _conditions(description.get("data", {}))
-        # Networks of whole numbers digitise what is not, with their own ADC.
-        skipped = OF_ADC if "fixed" in description else ()
-        # Analogue charge has no largest level.
-        if not trained.get("adc_bits") or not in_file.get("adc_bits"):
-            skipped = (*skipped, "adc_max")
-        differs = [
-            k for k in CONDITIONS
-            if k in in_file and k in trained and k not in skipped
-            and abs(in_file[k] - trained[k]) > ALIKE * abs(trained[k])
-        ]  # fmt: skip
-        if differs:
-            texts = [
-                ", ".join(CONDITIONS[k].format(values[k]) for k in differs) for values in (trained, in_file)
-            ]
-            regions.setdefault(
-                f"{estimator.names[region]} was trained with {texts[0]}; the file has {texts[1]}", []
-            ).append(region)
-    return [f"{line} ({' and '.join(names)})" for line, names in regions.items()]
-
-
-def readout_untold(header: Header) -> list[str]:
-    """What of a file's words on its readout and sensor cannot be read, so that :func:`training_differs` is
-    silent of it.
-
-    Returns:
-        A line if there is anything. A file that says nothing is none: others' files do not.
-    """
-    options = header.made_by.get("options")
-    parts = {"options": options, "readout": header.made_by.get("readout")}
-    if isinstance(options, Mapping):
-        parts |= {f"options.{name}": options.get(name) for name in ("sensor", "readout")}
-    wrong = [name for name, part in parts.items() if part is not None and not isinstance(part, Mapping)]
-    wrong += [
-        f"{name}.{key}" for name, part in parts.items() if isinstance(part, Mapping)
-        for key in CONDITIONS if key in part and not _is_number(part[key])
-    ]  # fmt: skip
-    if not wrong:
-        return []
-    names = ", ".join(f"'made_by.{name}'" for name in wrong)
-    return [
-        f"the file does not tell its readout: in its metadata {names} cannot be read. Nothing tells whether "
-        f"the estimates were "
-        "trained on such clusters"
-    ]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _conditions(made_by: Mapping[str, Any]) -> dict[str, float]:
-    """What a file or weights say of the readout and the sensor their clusters were made with."""
-    options = made_by.get("options")
-    options = options if isinstance(options, Mapping) else {}
-    sensor = options.get("sensor")
-    readout = made_by.get("readout", options.get("readout"))
-    if "readout" in made_by and readout is None:
-        # Clusters of data sets as they are.
-        readout = {"noise": 0.0, "threshold": 0.0, "threshold_dispersion": 0.0, "adc_bits": 0}
-    found: dict[str, Any] = {}
-    for part in (options, sensor, readout):
-        found |= part if isinstance(part, Mapping) else {}
-    return {k: found[k] for k in CONDITIONS if _is_number(found.get(k))}

@@ -1,7 +1,6 @@
-"""Which estimates serve which file, and what is told of how they were trained."""
+"""Which estimates serve which file."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from smartpix.chip.fixed_point import adc_codes, evaluate
 from smartpix.clusters import flatten, windows
 from smartpix.estimate import choose
 from smartpix.estimate.base import estimate
-from smartpix.estimate.choose import choose_estimator, readout_untold, trained_on_others, training_differs
+from smartpix.estimate.choose import choose_estimator, trained_on_others
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
 from smartpix.estimate.options import EstimateWeights
 from smartpix.export.clusters import load_fixed
@@ -88,117 +87,6 @@ def test_weights_of_the_other_region_are_refused_and_named(kind):
         InputError, match=f"{name}-barrel: was trained on clusters of the barrel and is given for the endcap"
     ):
         choose_estimator(header, kind, EstimateWeights(**{f"{name}_endcap": f"{name}-barrel"}))
-
-
-def readout(**changes):
-    """A file like those that the shipped estimates were trained on, but for the changes."""
-    made_by = json.loads(json.dumps(open_events(SAMPLE).header.made_by))
-    for key, value in changes.items():
-        (made_by["options"] if key in made_by["options"] else made_by["options"]["readout"])[key] = value
-    return Header(embedded_detector(), 3.8, (0, 19), made_by)
-
-
-@pytest.mark.parametrize("kind", ["mdn", "shape", "quantised"])
-@pytest.mark.parametrize(
-    ("changes", "trained", "found"),
-    [
-        ({"noise": 200.0}, "noise 50 e", "noise 200 e"),
-        ({"noise": 0.0, "bias": 150.0}, "noise 50 e, bias 100 V", "noise 0 e, bias 150 V"),
-        ({"temperature": 293.0, "depletion": 20.0}, "depletion 7.7 V, 263 K", "depletion 20 V, 293 K"),
-        ({"threshold_dispersion": 60.0}, "its dispersion 0 e", "its dispersion 60 e"),
-    ],
-)
-def test_another_readout_or_sensor_condition_than_in_training_is_told_with_the_numbers(
-    kind, changes, trained, found
-):
-    header = readout(**changes)
-    lines = training_differs(header, choose_estimator(header, kind))
-    names = {
-        "mdn": ["mdn-barrel", "mdn-endcap"],
-        "shape": ["shape-50x12.5x100"],
-        "quantised": ["fixed-barrel", "fixed-endcap"],
-    }
-    of = " (barrel and endcap)" if kind == "shape" else ""
-    assert [line.split()[0] for line in lines] == names[kind]
-    for line in lines:
-        assert line.partition(" was ")[2].startswith(f"trained with {trained}; the file has {found} (")
-        assert line.endswith(of)
-
-
-@pytest.mark.parametrize(
-    ("changes", "trained", "found"),
-    [
-        ({"adc_bits": 2}, "ADC of 4 bits (0: analogue)", "ADC of 2 bits (0: analogue)"),
-        ({"adc_bits": 0, "adc_max": 9e3}, "ADC of 4 bits (0: analogue)", "ADC of 0 bits (0: analogue)"),
-        (
-            {"threshold": 900.0, "adc_max": 8e3},
-            "threshold 300 e, ADC up to 16000 e",
-            "threshold 900 e, ADC up to 8000 e",
-        ),
-    ],
-)
-def test_another_adc_than_a_float_networks_is_told_and_a_quantised_one_refuses_it_with_its_name(
-    changes, trained, found
-):
-    header = readout(**changes)
-    lines = training_differs(header, choose_estimator(header, "mdn"))
-    assert lines[0] == f"mdn-barrel was trained with {trained}; the file has {found} (barrel)"
-    if changes.get("adc_bits", 4):
-        with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
-            choose_estimator(header, "quantised")
-    else:
-        assert training_differs(header, choose_estimator(header, "quantised")) == []
-
-
-def test_a_file_that_is_alike_or_does_not_say_differs_in_nothing():
-    for header in (readout(), readout(noise=50.5), Header(embedded_detector(), 3.8, (0, 19), {"options": 3})):
-        for kind in ("mdn", "shape", "quantised"):
-            assert training_differs(header, choose_estimator(header, kind)) == []
-
-
-@pytest.mark.parametrize(
-    ("made_by", "names"),
-    [
-        ({"options": 5}, "'made_by.options'"), ({"options": "-o x"}, "'made_by.options'"),
-        ({"readout": [1]}, "'made_by.readout'"),
-        ({"options": {"sensor": 1, "readout": "x"}}, "'made_by.options.sensor', 'made_by.options.readout'"),
-        ({"options": {"readout": {"noise": "50"}}}, "'made_by.options.readout.noise'"),
-        ({"readout": {"threshold": float("nan"), "adc_max": True}}, "'made_by.readout.threshold', 'made_by.readout.adc_max'"),
-    ],
-)  # fmt: skip
-def test_a_readout_that_cannot_be_read_is_told(made_by, names):
-    header = Header(embedded_detector(), 3.8, (0, 19), made_by)
-    (line,) = readout_untold(header)
-    assert line.startswith(f"the file does not tell its readout: in its metadata {names} cannot be read. ")
-    for kind in ("mdn", "shape", "quantised"):
-        assert training_differs(header, choose_estimator(header, kind)) == []
-
-
-def test_a_readout_that_is_told_or_not_there_is_none_that_cannot_be_read():
-    for header in (
-        readout(),
-        *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None})),
-    ):
-        assert readout_untold(header) == []
-
-
-def test_a_region_that_the_file_does_not_have_is_not_told_of():
-    header = readout(noise=0.0)
-    barrel = Header(part_of(header.detector, header.detector.barrel), 3.8, (0, 19), header.made_by)
-    assert [line.split()[0] for line in training_differs(barrel, choose_estimator(barrel, "mdn"))] == [
-        "mdn-barrel"
-    ]
-
-
-def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold(tmp_path):
-    arrays, description = load_weights("mdn-barrel", "mdn-columns")
-    data = {"command": "smartpix simulate clusters", "options": {"sensor": {"bias": 100.0}}, "readout": None}
-    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": data})
-    estimator = choose_estimator(readout(bias=120.0), "mdn", EstimateWeights(str(tmp_path / "w.safetensors")))
-    told = "noise 0 e, threshold 0 e, ADC of 0 bits (0: analogue), bias 100 V"
-    found = "noise 50 e, threshold 300 e, ADC of 4 bits (0: analogue), bias 120 V"
-    lines = training_differs(readout(bias=120.0), estimator)
-    assert lines[0] == f"{tmp_path / 'w.safetensors'} was trained with {told}; the file has {found} (barrel)"
 
 
 def test_shipped_networks_serve_the_embedded_detector():

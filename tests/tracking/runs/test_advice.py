@@ -9,6 +9,7 @@ import pytest
 
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.write import write_events
+from smartpix.schema import InputError
 from smartpix.simulate.events import header, simulate_event
 from tests.helpers import crossings_at
 from tests.seeding import toys
@@ -147,3 +148,19 @@ def test_a_readout_that_cannot_be_read_is_a_warning_of_the_run(files, weights):
     assert line.startswith(
         "the file does not tell its readout: in its metadata 'made_by.options' cannot be read."
     )
+
+
+def test_conditions_far_from_the_training_are_refused_or_a_warning_of_the_run(files, weights):
+    near = open_events(files["single"]).header
+    far = dataclasses.replace(
+        near, made_by={**near.made_by, "options": {**near.made_by["options"], "bias": 150.0}}
+    )
+    with pytest.raises(InputError, match="bias 150 V.*conditions=ignore"):
+        Chain.for_header(far, RunOptions(gnn=str(weights)))
+    ignored = Chain.for_header(far, RunOptions(gnn=str(weights), conditions="ignore"))
+    assert ignored.warnings
+    assert all(
+        "bias 150 V" in line and line.endswith("the run goes on since conditions=ignore")
+        for line in ignored.warnings
+    )
+    assert Chain.for_header(near, RunOptions(gnn=str(weights), conditions="ignore")).warnings == ()

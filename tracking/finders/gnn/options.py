@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from seeding.options import ConeOptions, WindowOptions
 from smartpix.estimate.options import SHIPPED
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
-from smartpix.schema import check, check_types, one_of
+from smartpix.schema import CONDITION_CHECKS, check, check_types, one_of
 from tracking.finders.options import BuildOptions
 
 __all__ = [
@@ -93,6 +93,7 @@ class TrainGnnOptions:
             calibrates the scores; and again the share that the report is made on.
         estimates: kind of the estimates, as in :class:`tracking.options.RunOptions`: ``auto``, ``mdn`` or
             ``shape``.
+        conditions: as in :class:`tracking.options.RunOptions`: ``check`` or ``ignore``.
         mdn_barrel: weights of the barrel's network, by name or path.
         mdn_endcap: weights of the end-caps' network, by name or path.
         shape: weights of the cluster-shape estimates, by name or path.
@@ -116,6 +117,7 @@ class TrainGnnOptions:
     seed: int = 1
     validation_share: float = 0.15
     estimates: str = "auto"
+    conditions: str = one_of(CONDITION_CHECKS[0], CONDITION_CHECKS)
     mdn_barrel: str = SHIPPED.mdn_barrel
     mdn_endcap: str = SHIPPED.mdn_endcap
     shape: str = SHIPPED.shape

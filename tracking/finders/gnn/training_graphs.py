@@ -12,7 +12,8 @@ from torch_geometric.data import Data
 
 from seeding.hits import estimated_hits
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
-from smartpix.estimate.choose import choose_estimator, readout_untold, training_differs
+from smartpix.estimate.choose import choose_estimator
+from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.options import EstimateWeights
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
@@ -51,7 +52,7 @@ def load_graphs(
     header = opened.header.at_beam()
     detector = header.detector
     weights = EstimateWeights(options.mdn_barrel, options.mdn_endcap, options.shape)
-    estimator = choose_estimator(opened.header, options.estimates, weights)
+    estimator = choose_estimator(opened.header, options.estimates, weights, conditions=options.conditions)
     for line in readout_untold(opened.header):
         report(f"warning: {path}: {line}")
     for line in training_differs(opened.header, estimator):
