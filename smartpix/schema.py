@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 __all__ = [
     "CLUSTERS",
-    "CONDITION_CHECKS",
     "DETECTOR",
     "EDGES",
     "ESTIMATES",
@@ -63,9 +62,6 @@ N_ROWS, N_COLUMNS = 13, 21
 
 ESTIMATES = ("auto", "mdn", "quantised", "shape")
 """Kinds of estimates that can be asked for."""
-
-CONDITION_CHECKS = ("check", "ignore")
-"""What is done about a file whose conditions are far from the estimates' training: an error, or a warning."""
 
 REGIONS = ("barrel", "endcap")
 """Each has a network of its own: drift in the magnetic field shears barrel clusters only."""

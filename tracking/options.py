@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
-from smartpix.estimate.options import SHIPPED, EstimateWeights
+from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED, EstimateWeights
 from smartpix.schema import (
-    CONDITION_CHECKS,
     ESTIMATES,
     InputError,
     check,

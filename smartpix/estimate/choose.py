@@ -8,10 +8,10 @@ from smartpix.chip.fused import FusedFixedNetwork
 from smartpix.estimate.base import Estimator, same_sensor, sensor_of, sensor_words
 from smartpix.estimate.conditions import check_conditions
 from smartpix.estimate.mdn import MdnEstimator
-from smartpix.estimate.options import SHIPPED, EstimateWeights
+from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED, EstimateWeights
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
-from smartpix.schema import CONDITION_CHECKS, ESTIMATES, InputError, check, nearest, quoted
+from smartpix.schema import ESTIMATES, InputError, check, nearest, quoted
 from smartpix.shipped import data_path
 from smartpix.simulate.readout import check_adc
 

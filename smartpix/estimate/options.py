@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SHIPPED", "EstimateWeights"]
+__all__ = ["CONDITION_CHECKS", "SHIPPED", "EstimateWeights"]
+
+CONDITION_CHECKS = ("check", "ignore")
+"""What is done about a file whose conditions are far from the estimates' training: an error, or a warning."""
 
 
 @dataclass(frozen=True)

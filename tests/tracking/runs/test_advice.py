@@ -155,7 +155,7 @@ def test_conditions_far_from_the_training_are_refused_or_a_warning_of_the_run(fi
     far = dataclasses.replace(
         near, made_by={**near.made_by, "options": {**near.made_by["options"], "bias": 150.0}}
     )
-    with pytest.raises(InputError, match="bias 150 V.*conditions=ignore"):
+    with pytest.raises(InputError, match=r"bias 150 V.*conditions=ignore"):
         Chain.for_header(far, RunOptions(gnn=str(weights)))
     ignored = Chain.for_header(far, RunOptions(gnn=str(weights), conditions="ignore"))
     assert ignored.warnings

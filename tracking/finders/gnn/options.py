@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seeding.options import ConeOptions, WindowOptions
-from smartpix.estimate.options import SHIPPED
+from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
-from smartpix.schema import CONDITION_CHECKS, check, check_types, one_of
+from smartpix.schema import check, check_types, one_of
 from tracking.finders.options import BuildOptions
 
 __all__ = [
