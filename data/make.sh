@@ -11,7 +11,12 @@ smartpix detector -o detector.csv
 smartpix simulate events --pileup 20 --events 10 --seed 2026 -o sample.root
 
 # Estimates of the chain: crossings with broad angles, so that they carry the cluster's information alone.
-[ -f "$work/crossings.root" ] || smartpix simulate crossings --events 100 --seed 11 -o "$work/crossings.root"
+# Conditions vary from event to event, so that small mistakes about them cost little.
+vary=""
+for range in bias=0.05 temperature=0.03 lorentz=0.03 charge=0.05 noise=0.1 threshold=0.03 sigma_t=0.1 phase=30; do
+  vary="$vary --set randomise.$range"
+done
+[ -f "$work/crossings.root" ] || smartpix simulate crossings --events 100 --seed 11 $vary -o "$work/crossings.root"
 smartpix train shape "$work/crossings.root" -o weights/shape-50x12.5x100.safetensors
 (
   smartpix train mdn "$work/crossings.root" --region barrel --epochs 80 -o weights/mdn-barrel.safetensors
@@ -61,19 +66,26 @@ priced fixed-endcap "$work/crossings.root" endcap mdn-endcap "mirror-x mirror-y"
 
 # TrackML's clusters were digitised with a Lorentz angle of 0.12 rad and without noise; a bias of 170 V per 100 um gives
 # that angle at 2 T.
-trackml="--field 2 --bias 170 --noise 0 --threshold 75 --adc-bits 0 --slices 19"
+trackml="--field 2 --bias 170 --noise 0 --threshold 75 --threshold-dispersion 0 --adc-bits 0 --slices 19 \
+  --set readout.clock=crossing --set beam_spot.sigma_t=0"
 smartpix detector --pitch-u 0.05 --pitch-v 0.05625 --thickness 0.15 --endcap-thickness 0.3 -o "$work/trackml-like.csv"
 [ -f "$work/trackml-crossings.root" ] || smartpix simulate crossings --events 60 --seed 12 \
   --detector "$work/trackml-like.csv" $trackml -o "$work/trackml-crossings.root"
 smartpix train shape "$work/trackml-crossings.root" -o weights/shape-trackml.safetensors
 
-# The graph network: mixed pile-up, jets, both detectors; and one for all of the window's edges, to compare with.
+# The graph network: mixed pile-up, jets, both detectors, and some tracks from decays; one for all of the window's
+# edges, to compare with; and one for what the first leaves, where most tracks are from decays.
 make_events() { [ -f "$work/$5" ] || smartpix simulate events --pileup "$1" --events "$2" --seed "$3" $4 -o "$work/$5"; }
+decays="--set generate.secondaries=true --displaced"
 make_events 20 20 2001 "" gnn-20.root
 make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
-make_events 200 24 2013 "" gnn-200-more.root
+make_events 200 16 2013 "" gnn-200-more.root
 make_events 60 12 2014 "--jets 20" gnn-jets.root
+make_events 200 16 2015 "$decays 60" gnn-decays.root
+make_events 200 10 2016 "$decays 300 --set generate.displaced_d0=[0.3,15.0]" gnn-displaced.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --epochs 60 --patience 15 -o weights/gnn.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,decays,displaced,trackml}.root --epochs 60 --patience 15 -o weights/gnn.safetensors
 smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --graph window --epochs 40 --patience 15 -o weights/gnn-window.safetensors
+smartpix train gnn "$work"/gnn-{200,200-more,decays,displaced}.root --set after=weights/gnn.safetensors \
+  --set cone.sigma_d0=3.0 --set cone.min_pt=0.7 --epochs 60 --patience 15 -o weights/gnn-displaced.safetensors

@@ -53,7 +53,7 @@ def connect(
     leaving: Any, leaving_start: Any,
     terms: Any, radius: Any, curvature: Any, cot_theta: Any, chi2: Any, sigma_d0: float, scattering: float,
     cut: float,
-    softest: float, per_middle: int, before: Any, after: Any,
+    softest: float, per_middle: int, wide_d0: float, before: Any, after: Any, wide: Any,
 ) -> Any:  # fmt: skip
     """Pairs of edges that share one of some hits and agree: at most ``per_middle`` a hit, best first.
 
@@ -103,10 +103,16 @@ def connect(
                     continue
                 r3 = radius[target[f]]
                 lever = (1 - r1 / r3) / r2
-                shift = 2 * sigma_d0 / r2 * (1 / r1 - 1 / r3)
-                vk = 4 * kick * (1 / (r3 * r3) + lever * lever) + shift * shift + NOTHING
+                # What an impact parameter of 1 mm adds.
+                unit = 2 / r2 * (1 / r1 - 1 / r3)
+                scattered = 4 * kick * (1 / (r3 * r3) + lever * lever) + NOTHING
                 dk = k_e - curvature[f]
-                kink = slope + dk * dk / vk
+                free = slope + dk * dk / (scattered + (wide_d0 * unit) ** 2)
+                if free < wide[0, f]:
+                    wide[0, f], wide[2, f] = free, dk / unit
+                if free < wide[1, e]:
+                    wide[1, e], wide[3, e] = free, dk / unit
+                kink = slope + dk * dk / (scattered + (sigma_d0 * unit) ** 2)
                 before[f] = min(before[f], kink)
                 after[e] = min(after[e], kink)
                 if not kink <= cut:

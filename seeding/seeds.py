@@ -25,6 +25,7 @@ MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
 
 
+WIDE_D0 = 1.5
 Singles = npt.NDArray[np.float32]
 
 
@@ -66,8 +67,9 @@ def find_seeds(
     cholesky, upright, support = (
         hits.estimate.cholesky,
         hits.upright,
-        np.full((2, len(edges)), MISSING, dtype=np.float32),
+        np.full((6, len(edges)), MISSING, dtype=np.float32),
     )
+    support[4:] = 0
     in_parts(
         lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along),
         n,
@@ -97,7 +99,7 @@ def find_seeds(
         return connect(
             first, last, *ends, arriving, arriving_start, leaving, leaving_start, terms, radius,
             edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, softest,
-            options.per_middle, support[0], support[1],
+            options.per_middle, np.float32(WIDE_D0), support[0], support[1], support[2:],
         )  # fmt: skip
 
     parts = in_parts(part, n, threads)

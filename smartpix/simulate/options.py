@@ -14,6 +14,8 @@ from smartpix.schema import InputError, check, check_field, check_ranges, check_
 __all__ = [
     "N_SLICES",
     "PT_RANGE",
+    "STANDARD_BEAM",
+    "STANDARD_READOUT",
     "GenerateOptions",
     "RandomiseOptions",
     "ReadoutOptions",
@@ -252,6 +254,17 @@ class RandomiseOptions:
         check_ranges("randomise", self)
 
 
+STANDARD_READOUT = ReadoutOptions(
+    threshold=400.0, threshold_dispersion=60.0, slices=(2, 19), clock="bunch"
+)  # fmt: skip
+"""The standard working point: what a chip can do, on the machine's clock. docs/sensor.md says how threshold and
+slices were chosen. ``ReadoutOptions()`` is the ideal one, without dispersion and with slices from each
+particle's own arrival.
+"""
+STANDARD_BEAM = BeamSpot(sigma_t=180.0)
+"""HL-LHC: collisions spread by 180 ps (arXiv 1705.08830)."""
+
+
 @dataclass(frozen=True)
 class SimulateOptions:
     """All that makes a simulated file, besides the detector, the number of events and the seed.
@@ -273,8 +286,8 @@ class SimulateOptions:
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
-    beam_spot: BeamSpot = field(default_factory=BeamSpot)
-    readout: ReadoutOptions = field(default_factory=ReadoutOptions)
+    beam_spot: BeamSpot = STANDARD_BEAM
+    readout: ReadoutOptions = STANDARD_READOUT
     randomise: RandomiseOptions = field(default_factory=RandomiseOptions)
     field: float = 3.8
     bias: float = 100.0

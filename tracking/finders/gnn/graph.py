@@ -51,7 +51,8 @@ EDGE_FEATURES = (
     "chi2 / 10", "pull cot alpha, source", "pull cot beta, source", "pull cot alpha, target",
     "pull cot beta, target",
     "curvature * 1 GeV", "asinh cot theta", "z0 / 50 mm", "dr / 50 mm", "dz / 200 mm",
-    "log1p kink chi2 before", "log1p kink chi2 after",
+    "log1p kink chi2 before", "log1p kink chi2 after", "log1p wide chi2 before", "log1p wide chi2 after",
+    "asinh d0 before", "asinh d0 after",
 )  # fmt: skip
 
 PYG_NODE_FEATURES = (
@@ -113,7 +114,7 @@ def make_features(
     """
     check_modules(hits, detector, "features")
     check_same_event(hits, edges, "features")
-    if support.shape != (len(edges), 2):
+    if support.shape != (len(edges), 6):
         raise InputError(
             f"features: there are {len(edges)} edges and support has the shape {support.shape}; give two for "
             f"each edge"
@@ -300,5 +301,7 @@ def _edges(
         out[7, e] = z0[e] / 50
         out[8, e] = (node[0, t] - node[0, s]) * 2
         out[9, e] = (node[1, t] - node[1, s]) * 5
-        for k in range(2):
+        for k in range(4):
             out[10 + k, e] = np.log1p(support[e, k])
+        for k in range(2):
+            out[14 + k, e] = math.asinh(support[e, 4 + k] * TEN)
