@@ -69,6 +69,9 @@ def connect(
         softest: curvature at which scattering is counted where curvatures say nothing of the momentum; else
             0.
         before, after: (E,) smallest kink chi2 with an edge before and after, lowered in place.
+        wide_d0: impact parameter in mm that a displaced kink allows, in place of ``sigma_d0``.
+        wide: (4, E) smallest displaced kink chi2 with an edge before and after, and the impact parameters of
+            these two kinks in mm, in place.
 
     Returns:
         (S, 2) edge numbers and (S,) chi2: the edges' own plus that of their kink.
@@ -99,20 +102,23 @@ def connect(
                 vc = kick * (1 + c2) + from_first * from_first + along * along + from_last * from_last
                 slope = dc * dc / vc
                 # Most pairs end here.
-                if slope > cut and slope > before[f] and slope > after[e]:
+                if slope > cut and slope > max(before[f], after[e], wide[0, f], wide[1, e]):
                     continue
                 r3 = radius[target[f]]
                 lever = (1 - r1 / r3) / r2
                 # What an impact parameter of 1 mm adds.
                 unit = 2 / r2 * (1 / r1 - 1 / r3)
+                squared = unit * unit
                 scattered = 4 * kick * (1 / (r3 * r3) + lever * lever) + NOTHING
                 dk = k_e - curvature[f]
-                free = slope + dk * dk / (scattered + (wide_d0 * unit) ** 2)
-                if free < wide[0, f]:
-                    wide[0, f], wide[2, f] = free, dk / unit
-                if free < wide[1, e]:
-                    wide[1, e], wide[3, e] = free, dk / unit
-                kink = slope + dk * dk / (scattered + (sigma_d0 * unit) ** 2)
+                displaced = slope + dk * dk / (scattered + wide_d0 * wide_d0 * squared)
+                # Two hits of one radius tell nothing of it.
+                impact = dk * unit / (squared + NOTHING)
+                if displaced < wide[0, f]:
+                    wide[0, f], wide[2, f] = displaced, impact
+                if displaced < wide[1, e]:
+                    wide[1, e], wide[3, e] = displaced, impact
+                kink = slope + dk * dk / (scattered + sigma_d0 * sigma_d0 * squared)
                 before[f] = min(before[f], kink)
                 after[e] = min(after[e], kink)
                 if not kink <= cut:

@@ -23,9 +23,9 @@ __all__ = ["SeedOptions", "Seeds", "find_seeds"]
 # Well beyond the cut on a kink, 23 at the default quantile, and small enough for a feature of the network.
 MISSING = 50.0
 """Support of an edge with no neighbour on that side, or none that fits any better."""
-
-
 WIDE_D0 = 1.5
+"""Impact parameter in mm that the displaced kinks of :class:`Seeds` allow: most b hadrons' tracks are within."""
+
 Singles = npt.NDArray[np.float32]
 
 
@@ -37,8 +37,9 @@ class Seeds:
         hits: (S, 3) rows, inner first.
         curvature: (S,) mean of its edges, 1/mm; cot_theta, z0: (S,) likewise, z0 in mm of the inner edge.
         chi2: (S,) of both edges and their kink.
-        support: (E, 2) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at
-            most 50.
+        support: (E, 6) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at
+            most 50; the same two with impact parameters of 1.5 mm allowed; and the impact parameters of
+            these last two kinks in mm, 0 without an edge there.
     """
 
     hits: npt.NDArray[np.int32]
@@ -69,6 +70,7 @@ def find_seeds(
         hits.upright,
         np.full((6, len(edges)), MISSING, dtype=np.float32),
     )
+    # Without a neighbour nothing tells of an impact parameter.
     support[4:] = 0
     in_parts(
         lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along),

@@ -67,7 +67,7 @@ class EventResult:
     """Everything the chain made of one event.
 
     Attributes:
-        outside: (21,) of each feature, how many values are beyond the range that the graph network was
+        outside: (25,) of each feature, how many values are beyond the range that the graph network was
             trained in.
         ms: by stage, in milliseconds of wall time.
     """

@@ -26,7 +26,7 @@ class Scores(nn.Module):
     """An interaction network with screen, standardisation and calibration inside.
 
     Shapes:
-        x: (N, 9), edge_index: (2, E) of 64-bit integers, edge_attr: (E, 12), as
+        x: (N, 9), edge_index: (2, E) of 64-bit integers, edge_attr: (E, 16), as
         :mod:`tracking.finders.gnn.graph` names them -> scores (E,), 0 for edges the screen drops.
     """
 

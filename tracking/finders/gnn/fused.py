@@ -70,7 +70,7 @@ class FusedInteractionNetwork:
         return out
 
     def outside(self, features: Features) -> npt.NDArray[np.int64]:
-        """(21,) how many values of each feature, of the hits and then of the edges, are beyond the range of
+        """(25,) how many values of each feature, of the hits and then of the edges, are beyond the range of
         the training.
         """
         counts = [

@@ -93,7 +93,7 @@ class Features:
     """Input of the network: N hits and E edges, in single precision.
 
     Attributes:
-        node: (9, N) as in NODE_FEATURES; edge: (12, E) as in EDGE_FEATURES. Everything is finite.
+        node: (9, N) as in NODE_FEATURES; edge: (16, E) as in EDGE_FEATURES. Everything is finite.
     """
 
     node: npt.NDArray[np.float32]
@@ -106,7 +106,7 @@ def make_features(
     """Features of one event.
 
     Args:
-        support: (E, 2) of :class:`seeding.seeds.Seeds`.
+        support: (E, 6) of :class:`seeding.seeds.Seeds`.
         field: along z in T.
 
     Raises:
@@ -116,7 +116,7 @@ def make_features(
     check_same_event(hits, edges, "features")
     if support.shape != (len(edges), 6):
         raise InputError(
-            f"features: there are {len(edges)} edges and support has the shape {support.shape}; give two for "
+            f"features: there are {len(edges)} edges and support has the shape {support.shape}; give six for "
             f"each edge"
         )
     node = np.empty((len(NODE_FEATURES), len(hits)), dtype=np.float32)
