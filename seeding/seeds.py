@@ -39,7 +39,8 @@ class Seeds:
         chi2: (S,) of both edges and their kink.
         support: (E, 6) by edge, not by seed: smallest kink chi2 with an edge before it and one after it, at
             most 50; the same two with impact parameters of 1.5 mm allowed; and the impact parameters of
-            these last two kinks in mm, 0 without an edge there.
+            these last two kinks in mm, positive to the right of the track (minus the d0 of
+            :mod:`tracking.fit`), 0 without an edge there.
     """
 
     hits: npt.NDArray[np.int32]

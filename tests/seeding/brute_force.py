@@ -215,8 +215,11 @@ def all_edges(hits, detector, pairs, search):
 
 @dataclass(frozen=True)
 class Kinks:
-    """Pairs of edges (K,) that share a hit: rows, middle hit, chi2 of the kink and what rounding may do to
-    it.
+    """Pairs of edges (K,) that share a hit: rows, middle hit, and three numbers with what rounding may do to
+    each.
+
+    ``chi2`` is the kink's with the search's impact parameter allowed and ``wide`` with another; ``impact`` in
+    mm is the impact parameter, positive to the right of the track.
     """
 
     before: np.ndarray
@@ -224,16 +227,22 @@ class Kinks:
     middle: np.ndarray
     chi2: np.ndarray
     rounding: np.ndarray
+    wide: np.ndarray
+    wide_rounding: np.ndarray
+    impact: np.ndarray
+    impact_rounding: np.ndarray
 
 
-def kinks_of(hits, edges, search):
+def kinks_of(hits, edges, search, wide_d0):
     """Kinks of all pairs of edges, by moving the three hits as scattering, impact parameter and errors do."""
     before, after = np.nonzero(edges.target[:, None] == edges.source[None, :])
     radius = np.maximum(np.hypot(hits.position[:, 0], hits.position[:, 1]), 1.0)
     rows = [edges.source[before], edges.target[before], edges.target[after]]
     at = np.array([radius[r] for r in rows]).reshape(3, -1)
 
-    def chi2(r):
+    def numbers(r):
+        """(3, K): chi2 with the search's impact parameter and with the wide one, and the impact parameter."""
+
         def bend(moved):
             """Change of the difference of both curvatures: a circle through the beam line has phi = phi_0 + k
             r / 2.
@@ -244,6 +253,7 @@ def kinks_of(hits, edges, search):
             return inner - outer
 
         k = (edges.curvature[before].astype(float) + edges.curvature[after]) / 2
+        kink = edges.curvature[before].astype(float) - edges.curvature[after]
         c, c_after = edges.cot_theta[before].astype(float), edges.cot_theta[after].astype(float)
         per_pt = max(abs(search.field), 1e-3) * PER_TESLA
         inverse_momentum = (
@@ -251,9 +261,8 @@ def kinks_of(hits, edges, search):
         ) / np.hypot(1, c)
         theta = 0.0136 * np.sqrt(search.radiation_length) * inverse_momentum
         turn, rise = theta * np.hypot(1, c), theta * (1 + c * c)
-        variance = (bend([0 * turn, turn * (r[1] - r[0]), turn * (r[2] - r[0])])) ** 2
-        variance += (bend([0 * turn, 0 * turn, turn * (r[2] - r[1])])) ** 2
-        variance += (bend(np.full((3, 1), search.sigma_d0))) ** 2 + 1e-14
+        scattered = (bend([0 * turn, turn * (r[1] - r[0]), turn * (r[2] - r[0])])) ** 2
+        scattered += (bend([0 * turn, 0 * turn, turn * (r[2] - r[1])])) ** 2 + 1e-14
         sigma = hits.estimate.cholesky[:, 0, 0]
         upright = np.abs(hits.axes[:, 8]) < np.sqrt(0.5)
         errors = []
@@ -266,14 +275,19 @@ def kinks_of(hits, edges, search):
                 ]
             )
         along = errors[0][0] ** 2 + (errors[0][1] + errors[1][0]) ** 2 + errors[1][1] ** 2 + rise**2
-        return (c - c_after) ** 2 / along + (
-            edges.curvature[before].astype(float) - edges.curvature[after]
-        ) ** 2 / variance
+        displaced = [
+            (c - c_after) ** 2 / along + kink**2 / (scattered + bend(np.full((3, 1), d0)) ** 2)
+            for d0 in (search.sigma_d0, wide_d0)
+        ]
+        # To the right the azimuths are less.
+        per_mm = bend(np.full((3, 1), -1.0))
+        return np.stack([*displaced, kink * per_mm / (per_mm**2 + 1e-14)])
 
-    exact = chi2(at)
-    rounding = 2e-5 * exact
+    exact = numbers(at)
+    rounding = 2e-5 * np.abs(exact)
     for k in range(3):
         moved = at.copy()
         moved[k] *= 1 + STEP
-        rounding = rounding + 4 * np.abs(chi2(moved) - exact)
-    return Kinks(before, after, rows[1], exact, rounding)
+        rounding = rounding + 4 * np.abs(numbers(moved) - exact)
+    columns = np.stack([exact, rounding], axis=1).reshape(6, -1)
+    return Kinks(before, after, rows[1], *columns)

@@ -207,7 +207,9 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data):
         few, edges, field, cone, SeedOptions(quantile=data.draw(quantiles), **ends(SeedOptions))
     )
     assert np.all(np.isfinite(made.chi2))
-    assert np.all((made.support >= 0) & (made.support <= 50))
+    kinks, impacts = made.support[:, :4], made.support[:, 4:]
+    assert np.all((kinks >= 0) & (kinks <= 50))
+    assert np.all(np.isfinite(impacts))
     made_cones = make_cones(few, field, cone)
     assert np.all(np.isfinite(made_cones.covariance))
     window_edges = window(few, toys.detector(), toys.pairs(), field, WindowOptions(**ends(WindowOptions)))

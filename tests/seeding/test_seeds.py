@@ -6,7 +6,7 @@ from scipy import stats
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
-from seeding.seeds import MISSING, SeedOptions, find_seeds
+from seeding.seeds import MISSING, WIDE_D0, SeedOptions, find_seeds
 from smartpix.estimate.base import Estimate
 from smartpix.schema import InputError
 from tests.seeding import toys
@@ -29,13 +29,16 @@ def support(hits, edges):
 
 
 def kink_matrix(hits, edges):
-    """Kink chi2 of every pair of edges that share a hit, each asked for alone."""
+    """Of every pair of edges that share a hit, each asked for alone: kink chi2, displaced kink chi2, impact
+    parameter.
+    """
     out = {}
     for e in range(len(edges)):
         for f in np.flatnonzero(edges.source == edges.target[e]):
-            alone = support(hits, edges.take(np.array([e, f])))
-            assert alone[0, 1] == alone[1, 0]
-            out[e, int(f)] = float(alone[0, 1])
+            first, second = support(hits, edges.take(np.array([e, f])))
+            assert first[1::2].tolist() == second[::2].tolist()
+            assert first[::2].tolist() == second[1::2].tolist() == [MISSING, MISSING, 0]
+            out[e, int(f)] = tuple(first[1::2].tolist())
     return out
 
 
@@ -44,7 +47,7 @@ def test_seeds_are_the_best_pairs_of_edges_of_every_middle_hit(event):
     kinks = kink_matrix(hits, edges)
     cut = stats.chi2.ppf(SEED.quantile, 2)
     by_middle = {}
-    for (e, f), kink in kinks.items():
+    for (e, f), (kink, *_) in kinks.items():
         if kink <= cut:
             total = kink + edges.chi2[e] + edges.chi2[f]
             by_middle.setdefault(int(edges.target[e]), []).append((float(total), e, f))
@@ -91,9 +94,10 @@ def test_seeds_share_no_more_hits_with_better_ones_than_allowed(event, shared):
 
 def test_threads_change_nothing(event):
     _, hits, edges = event
-    one, two = (find_seeds(hits, edges, toys.FIELD, CONE, SEED, threads) for threads in (1, 3))
-    np.testing.assert_array_equal(one.hits, two.hits)
-    np.testing.assert_array_equal(one.support, two.support)
+    one, *more = (find_seeds(hits, edges, toys.FIELD, CONE, SEED, threads) for threads in (1, 2, 3))
+    for other in more:
+        np.testing.assert_array_equal(one.hits, other.hits)
+        np.testing.assert_array_equal(one.support, other.support)
 
 
 def test_all_three_hits_of_nearly_every_toy_track_make_a_seed(event):
@@ -123,14 +127,52 @@ def test_seeds_of_exact_tracks_know_curvature_slope_and_vertex():
 
 
 def test_support_is_the_smallest_kink_on_either_side(event):
+    """And of all displaced kinks the smallest, with its own impact parameter."""
     _, hits, edges = event
-    before, after = np.full(len(edges), MISSING), np.full(len(edges), MISSING)
-    for (e, f), kink in kink_matrix(hits, edges).items():
-        after[e], before[f] = min(after[e], kink), min(before[f], kink)
+    expected = np.tile(np.array([MISSING, MISSING, MISSING, MISSING, 0, 0]), (len(edges), 1))
+    for (e, f), (kink, wide, impact) in kink_matrix(hits, edges).items():
+        for row, side in ((e, 1), (f, 0)):
+            expected[row, side] = min(expected[row, side], kink)
+            if wide < expected[row, 2 + side]:
+                expected[row, 2 + side], expected[row, 4 + side] = wide, impact
     got = support(hits, edges)
-    np.testing.assert_allclose(got, np.column_stack([before, after]), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
     assert np.any(got == MISSING)
-    assert np.any(got[:, 0] < 5)
+    for side in (0, 1):
+        assert np.any(got[:, side] < 5)
+        assert np.any(got[:, 2 + side] < got[:, side] / 2)
+        assert got[:, 4 + side].min() < 0 < got[:, 4 + side].max()
+
+
+def kink_by_hand(hits, edges, e, f, sigma_d0):
+    """Kink chi2 of two edges and its impact parameter in mm, from what the loop over pairs says of levers."""
+    rows = [edges.source[e], edges.target[e], edges.target[f]]
+    r1, r2, r3 = np.maximum(np.hypot(*hits.position[rows, :2].T), 1.0)
+    c, k = float(edges.cot_theta[e]), (float(edges.curvature[e]) + float(edges.curvature[f])) / 2
+    # x runs along the beam in the barrel and along the radius on the disks.
+    upright = np.abs(hits.axes[rows, 8]) < np.sqrt(0.5)
+    error = hits.estimate.cholesky[rows, 0, 0]
+    slopes = np.abs([[c] * 3, [float(edges.cot_theta[f])] * 3])
+    first, second = np.where(upright, 1, slopes) * error
+    near, far = max(r2 - r1, 1.0), max(r3 - r2, 1.0)
+    theta = 0.0136 * np.sqrt(CONE.radiation_length) * k / toys.UNIT
+    along = (first[0] / near) ** 2 + (first[1] / near + second[1] / far) ** 2 + (second[2] / far) ** 2
+    slope = (c - edges.cot_theta[f]) ** 2 / (theta**2 * (1 + c * c) + along)
+    bend = float(edges.curvature[e]) - float(edges.curvature[f])
+    per_mm = 2 / r2 * (1 / r1 - 1 / r3)
+    variance = 4 * theta**2 * (1 / r3**2 + ((1 - r1 / r3) / r2) ** 2) + (sigma_d0 * per_mm) ** 2
+    return slope + bend**2 / variance, bend / per_mm
+
+
+def test_kinks_are_those_of_their_levers(event):
+    _, hits, edges = event
+    n_checked = 0
+    for (e, f), found in kink_matrix(hits, edges).items():
+        (kink, impact), (wide, _) = (kink_by_hand(hits, edges, e, f, d0) for d0 in (CONE.sigma_d0, WIDE_D0))
+        expected = (kink, wide, impact) if wide < MISSING else (MISSING, MISSING, 0)
+        assert found == pytest.approx((min(expected[0], MISSING), *expected[1:]), rel=1e-3, abs=1e-6)
+        n_checked += wide < MISSING
+    assert n_checked > 100
 
 
 def edges_of(hits, source, target, curvature, cot_theta, chi2=None):
@@ -161,7 +203,31 @@ def test_a_kink_in_slope_or_curvature_breaks_a_seed(three):
         0,
         0,
     ]
-    assert support(three, apart).tolist() == [[MISSING, MISSING]] * 2
+    assert support(three, apart).tolist() == [[MISSING, MISSING, MISSING, MISSING, 0, 0]] * 2
+
+
+def test_two_hits_of_one_radius_tell_nothing_of_the_impact_parameter(three):
+    """Nothing is infinite then, and nothing at all scatters in the second case."""
+    position = three.position.copy()
+    position[2] = position[0] + [0, 0, 5.0]
+    flat = dataclasses.replace(three, position=position)
+    edges = edges_of(flat, [0, 1], [1, 2], [1e-3, 1.001e-3], [0.5, 0.5])
+    for cone in (CONE, dataclasses.replace(CONE, radiation_length=0.0)):
+        found = find_seeds(flat, edges, toys.FIELD, cone, SEED).support
+        assert np.all(np.isfinite(found))
+        assert found[0, 1] == found[0, 3] == found[1, 0] == found[1, 2]
+        assert found[:, 4:].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("sigma_d0", [0.1, 1.0, WIDE_D0, 5.0, 1e3])
+def test_displaced_kinks_do_not_depend_on_the_cones_impact_parameter(event, sigma_d0):
+    """They are the smallest even where the others are far above the cut or below all of them."""
+    _, hits, edges = event
+    found = find_seeds(hits, edges, toys.FIELD, dataclasses.replace(CONE, sigma_d0=sigma_d0), SEED).support
+    np.testing.assert_array_equal(found[:, 2:], support(hits, edges)[:, 2:])
+    less, more = (found[:, :2], found[:, 2:4])[:: 1 if sigma_d0 > WIDE_D0 else -1]
+    assert np.all(less <= more)
+    assert np.any(less < more) == (sigma_d0 != WIDE_D0)
 
 
 def test_edges_of_another_event_are_refused(three):
@@ -173,19 +239,17 @@ def test_edges_of_another_event_are_refused(three):
         find_seeds(three, edges, toys.FIELD, CONE, SEED)
 
 
-@pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
-def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
-    """Kinks of tracks with scattering on every layer, an impact parameter and hits uncertain along the
-    beam.
+def tracks_with_kinks(pt, cot_theta, d0s, seed):
+    """Hits and both edges of tracks with scattering on every layer, impact parameters to the left and hits
+    uncertain along the beam.
     """
-    rng = np.random.default_rng(54)
-    n, radii, curvature = 3000, np.array([32.0, 72.0, 116.0]), toys.UNIT / pt
+    rng = np.random.default_rng(seed)
+    n, radii, curvature = len(d0s), np.array([32.0, 72.0, 116.0]), toys.UNIT / pt
     theta0 = 0.0136 / (pt * np.hypot(1, cot_theta)) * np.sqrt(CONE.radiation_length)
     points, values = [], []
-    for _ in range(n):
+    for d0 in d0s:
         # Small kicks on a circle, to first order in angle and slope.
         kicks = rng.normal(0, theta0, (3, 2))
-        d0 = rng.normal(0, CONE.sigma_d0)
         track = []
         for r in radii:
             inner = radii < r
@@ -209,11 +273,40 @@ def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
         hits, hit_id=np.arange(n_hits), module=np.zeros(n_hits, np.int32), layer=np.zeros(n_hits, np.int32),
         position=np.array(points), axes=axes, estimate=estimate,
     )  # fmt: skip
-    edges = edges_of(hits, source, source + 1, curvatures, slopes)
+    return hits, edges_of(hits, source, source + 1, curvatures, slopes)
+
+
+@pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
+def test_the_asked_share_of_true_kinks_is_kept(pt, cot_theta):
+    n = 3000
+    hits, edges = tracks_with_kinks(pt, cot_theta, np.random.default_rng(55).normal(0, CONE.sigma_d0, n), 54)
     chi2 = support(hits, edges)[::2, 1]
     for quantile in (0.5, 0.9, 0.99):
         kept = np.mean(chi2 < stats.chi2.ppf(quantile, 2))
         assert kept == pytest.approx(quantile, abs=4 * np.sqrt(quantile * (1 - quantile) / n) + 0.003)
+
+
+@pytest.mark.parametrize(("pt", "cot_theta"), [(0.5, 0.5), (1.0, 2.0), (3.0, 0.5)])
+def test_displaced_kinks_are_small_for_displaced_tracks(pt, cot_theta):
+    """Not quite 99 %: the mean curvature, which says how much scatters, is off by the impact parameter."""
+    d0 = np.random.default_rng(57).choice([-WIDE_D0, WIDE_D0], 1000)
+    hits, edges = tracks_with_kinks(pt, cot_theta, d0, 58)
+    kept = np.mean(support(hits, edges)[::2] < stats.chi2.ppf(0.99, 2), axis=0)
+    assert kept[3] > 0.85
+    assert kept[1] < 0.1
+
+
+def test_impact_parameters_are_the_tracks():
+    """Positive to the right: minus the d0 of the fit, whose point is d0 * (-sin phi, cos phi)."""
+    d0 = np.repeat([-2.0, -0.5, 0.0, 1.0], 500)
+    hits, edges = tracks_with_kinks(5.0, 0.5, d0, 56)
+    found = support(hits, edges)
+    np.testing.assert_array_equal(found[::2, 5], found[1::2, 4])
+    assert found[::2, 4].tolist() == found[1::2, 5].tolist() == [0] * len(d0)
+    for value in np.unique(d0):
+        impact = found[::2, 5][d0 == value]
+        assert np.mean(impact) == pytest.approx(-value, abs=0.02)
+        assert np.std(impact) < 0.2
 
 
 def test_no_edges_give_no_seeds(three):
@@ -222,7 +315,7 @@ def test_no_edges_give_no_seeds(three):
         seeds = find_seeds(hits, none, toys.FIELD, CONE, SEED)
         assert len(seeds) == 0
         assert seeds.hits.shape == (0, 3)
-        assert support(hits, none).shape == (0, 2)
+        assert support(hits, none).shape == (0, 6)
 
 
 @pytest.mark.parametrize(

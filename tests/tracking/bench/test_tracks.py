@@ -230,8 +230,8 @@ def test_graphs_are_compared_of_finders_that_tell_their_size(sample, result):
     sizes = [len(edges(event.hits)) for event in events]
     assert [tracks.graph.n_edges for tracks in found] == sizes
     assert measured["cone_graph"]["edges"] == sum(sizes) // len(sizes)
-    # An edge takes its own columns and 12 features.
-    assert 48 * sizes[0] < found[0].graph.n_bytes < 200 * sizes[0]
+    # An edge takes its own columns and 16 features.
+    assert 64 * sizes[0] < found[0].graph.n_bytes < 200 * sizes[0]
     without = [dataclasses.replace(tracks, graph=None) for tracks in found]
     with pytest.raises(InputError, match="the finder 'toy' come without the size of one"):
         bench._graph_size("toy", without)

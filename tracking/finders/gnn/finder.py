@@ -136,7 +136,7 @@ class GraphTracks:
 
     Attributes:
         scores: (E,) of the edges, 0 for those that the network's screen drops.
-        outside: (21,) of each feature, how many values are beyond the range that the network was trained in.
+        outside: (25,) of each feature, how many values are beyond the range that the network was trained in.
         tracks: with the wall time of each of :data:`STAGES`.
     """
 

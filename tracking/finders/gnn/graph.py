@@ -146,7 +146,7 @@ def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] |
         labels: (E,) true edges, for training.
 
     Returns:
-        ``x`` (N, 9) and ``edge_attr`` (E, 12), ``edge_index`` (2, E), and ``y`` (E,) if labelled.
+        ``x`` (N, 9) and ``edge_attr`` (E, 16), ``edge_index`` (2, E), and ``y`` (E,) if labelled.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 

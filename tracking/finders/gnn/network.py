@@ -58,7 +58,7 @@ class InteractionNetwork(nn.Module):
         calibration: (2,) factor and shift of the logits that make scores probabilities.
 
     Shapes:
-        x: (N, 9), edge_index: (2, E), edge_attr: (E, 12) -> logits (E,).
+        x: (N, 9), edge_index: (2, E), edge_attr: (E, 16) -> logits (E,).
     """
 
     node_mean: Tensor

@@ -7,7 +7,7 @@ import torch
 from seeding.edges import Edges
 from tests.tracking.finders.gnn.test_network import random_graph, random_network
 from tracking.finders.gnn.fused import fuse_network
-from tracking.finders.gnn.graph import Features
+from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES, Features
 from tracking.finders.gnn.network import score
 
 
@@ -61,14 +61,14 @@ def test_the_values_beyond_the_trainings_range():
     features, _ = as_event(random_graph(10, 20))
     network.node_low.fill_(-5.0)
     network.node_high.fill_(5.0)
-    assert fuse_network(network).outside(features).tolist() == [0] * 21
+    assert fuse_network(network).outside(features).tolist() == [0] * (len(NODE_FEATURES) + len(EDGE_FEATURES))
     network.edge_low[3] = float(np.sort(features.edge[3])[4])
     features.node[2, :5] = 6.0
-    expected = [0] * 21
-    expected[2], expected[9 + 3] = 5, 4
+    expected = [0] * (len(NODE_FEATURES) + len(EDGE_FEATURES))
+    expected[2], expected[len(NODE_FEATURES) + 3] = 5, 4
     assert fuse_network(network).outside(features).tolist() == expected
     empty = dataclasses.replace(features, node=features.node[:, :0], edge=features.edge[:, :0])
-    assert fuse_network(network).outside(empty).tolist() == [0] * 21
+    assert fuse_network(network).outside(empty).tolist() == [0] * (len(NODE_FEATURES) + len(EDGE_FEATURES))
 
 
 @pytest.mark.parametrize(("above", "kept"), [(0.0, True), (2.0**-10, False)])

@@ -89,8 +89,12 @@ def test_edge_features_are_what_their_names_say(event):
             "asinh cot theta": np.arcsinh(edges.cot_theta[e]),
             "z0 / 50 mm": edges.z0[e] / 50, "dr / 50 mm": (np.hypot(*b[:2]) - np.hypot(*a[:2])) / 50,
             "dz / 200 mm": (b[2] - a[2]) / 200,
-            "log1p kink chi2 before": np.log(1 + kinks[e, 0]), "log1p kink chi2 after": np.log(1 + kinks[e,
-            1]),
+            "log1p kink chi2 before": np.log(1 + kinks[e, 0]),
+            "log1p kink chi2 after": np.log(1 + kinks[e, 1]),
+            "log1p wide chi2 before": np.log(1 + kinks[e, 2]),
+            "log1p wide chi2 after": np.log(1 + kinks[e, 3]),
+            # In tenths of a millimetre.
+            "asinh d0 before": np.arcsinh(10 * kinks[e, 4]), "asinh d0 after": np.arcsinh(10 * kinks[e, 5]),
         }  # fmt: skip
         assert set(expected) == set(EDGE_FEATURES)
         for name, value in expected.items():
@@ -241,7 +245,7 @@ def test_pyg_of_several_events_is_refused(simulated):
         to_pyg(result.event, fewer, result.edges, other, detector)
     with pytest.raises(InputError, match="features: the edges were found among"):
         make_features(fewer, result.edges, result.seeds.support, detector, 3.8)
-    with pytest.raises(InputError, match=r"features: .* support has the shape \(1, 2\)"):
+    with pytest.raises(InputError, match=r"features: .* support has the shape \(1, 6\); give six"):
         make_features(result.hits, result.edges, result.seeds.support[:1], detector, 3.8)
 
 
