@@ -16,6 +16,7 @@ from smartpix.convert.formats import ConvertOptions, convert, detect
 from smartpix.geometry import Detector, read_detector
 from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
+from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings
 
@@ -60,7 +61,10 @@ def part_of(detector: Detector, rows) -> Detector:
 
 
 def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossings:
-    """Pions that cross the modules at ``local`` (N, 2), going outwards with ``cots`` (N, 2)."""
+    """Pions that cross the modules at ``local`` (N, 2), going outwards with ``cots`` (N, 2).
+
+    They come when particles of their speed from the origin would.
+    """
     module = np.asarray(module, dtype=np.int32)
     n = len(module)
     local, cots = np.asarray(local, dtype=float).reshape(n, 2), np.asarray(cots, dtype=float).reshape(n, 2)
@@ -74,7 +78,7 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
         np.zeros((n_particles, 3)), np.tile([p, 0.0, 0.0], (n_particles, 1)),
         np.zeros(n_particles),
     )  # fmt: skip
-    beta = np.full(n, p / np.hypot(p, 0.13957))
+    beta = np.full(n, p / np.hypot(p, PION_MASS))
     return Crossings(
         module,
         particle.astype(np.int32),
@@ -82,7 +86,7 @@ def crossings_at(detector, module, local, cots, p=5.0, particle=None) -> Crossin
         point,
         momentum,
         beta,
-        np.zeros(n),
+        np.linalg.norm(point, axis=1) / beta / SPEED_OF_LIGHT,
         particles,
     )
 

@@ -15,6 +15,7 @@ from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.events import SimulateOptions, simulate_event
 from tests.helpers import crossings_at, embedded_detector, part_of
 
+SLICES = SimulateOptions().readout.slices
 BARREL = part_of(embedded_detector(), np.flatnonzero(embedded_detector().barrel)[:8])
 
 
@@ -34,7 +35,7 @@ def clusters():
 
 def quality(clusters, field, kind):
     """Median and 68 % half width of the pulls (x, y, cot alpha, cot beta), and of the residuals."""
-    header = Header(BARREL, field, (0, 19), {})
+    header = Header(BARREL, field, SLICES, {})
     result = estimate(clusters, header, choose_estimator(header, kind))
     target, seen = truth_targets(clusters, 0.95)
     residual = (result.mean - target)[seen]
@@ -58,7 +59,7 @@ def test_estimates_are_as_good_as_in_the_field_of_the_training(clusters, kind):
 
 
 def test_the_mirror_image_of_the_mirror_image_is_the_cluster_itself(clusters):
-    flat = flatten(clusters[3.8], (0, 19))
+    flat = flatten(clusters[3.8], SLICES)
     image, shift = mirrored(flat, BARREL)
     assert not np.array_equal(image.row, flat.row)
     again, _ = mirrored(image, BARREL)
@@ -68,7 +69,7 @@ def test_the_mirror_image_of_the_mirror_image_is_the_cluster_itself(clusters):
 
 
 def test_pixels_stay_where_they_are_on_modules_of_no_whole_number_of_pixels(clusters):
-    flat = flatten(clusters[3.8], (0, 19))
+    flat = flatten(clusters[3.8], SLICES)
     longer = np.full(len(BARREL), 8.404)
     odd = Detector({**BARREL.columns, "module_maxhu": longer, "module_minhu": longer})
     image, shift = mirrored(flat, odd)

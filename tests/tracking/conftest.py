@@ -10,6 +10,7 @@ from smartpix.io.events import Header
 from smartpix.io.parquet import write_clusters
 from smartpix.io.write import write_events
 from smartpix.networks.weights import save_weights
+from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.options import GenerateOptions
 from smartpix.simulate.particles import Particles
@@ -25,15 +26,19 @@ N_EVENTS, N_PARTICLES = 4, 40
 
 
 def crossings_of(toy):
+    """Pions of collisions at one time: their crossings come when they have flown there."""
     pt = toys.UNIT / np.abs(toy.curvature)
     p = pt * np.hypot(1, toy.cot_theta)
     momentum = pt[:, None] * np.column_stack([np.cos(toy.phi), np.sin(toy.phi), toy.cot_theta])
     charge = -np.sign(toy.curvature)  # positive charge turns clockwise in a field along +z
+    beta, curvature = (p / np.hypot(p, PION_MASS))[toy.particle], np.abs(toy.curvature)[toy.particle]
+    chord = np.hypot(*(toy.point - toy.start[toy.particle])[:, :2].T)
+    length = 2 * np.arcsin(curvature * chord / 2) / curvature * np.hypot(1, toy.cot_theta)[toy.particle]
     return Crossings(
         module=toy.module.astype(np.int32), particle=toy.particle.astype(np.int32),
         order=toy.order.astype(np.int32),
-        point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=(p / np.hypot(p,
-        0.13957))[toy.particle], time=np.zeros(len(toy.module)),
+        point=toy.point, momentum=toy.direction * pt[toy.particle][:, None], beta=beta,
+        time=length / beta / SPEED_OF_LIGHT,
         particles=Particles(np.arange(len(p), dtype=np.int32), (211 * charge).astype(np.int32), charge,
         toy.start, momentum, np.zeros(len(p))),
     )  # fmt: skip
@@ -44,7 +49,8 @@ def bare_event(number):
     none = np.zeros(0, dtype=np.int64)
     narrow = none.astype(np.int32)
     pixels = Pixels(none, narrow, narrow, narrow, np.zeros((0, 2), dtype=np.float32))
-    clusters = cluster_records(toys.detector(), pixels, None, (0, 19), np.zeros((len(toys.detector()), 2)))
+    slices = SimulateOptions().readout.slices
+    clusters = cluster_records(toys.detector(), pixels, None, slices, np.zeros((len(toys.detector()), 2)))
     particles = {"particle_id": np.array([1]), "pdg_id": np.array([211], dtype=np.int32)}
     particles |= {n: np.ones(1, dtype=np.float32) for n in ("charge", "vx", "vy", "vz", "px", "py", "pz")}
     return one_event(number, clusters, ak.zip(particles))

@@ -96,7 +96,7 @@ def test_the_header_records_the_ranges():
 
 def test_a_phase_needs_the_machine_s_clock():
     with pytest.raises(InputError, match=r"randomise.phase is 50.0 ps .* set readout.clock = bunch"):
-        SimulateOptions(randomise=RandomiseOptions(phase=50.0))
+        SimulateOptions(readout=ReadoutOptions(), randomise=RandomiseOptions(phase=50.0))
     with pytest.raises(InputError, match=r"readout: phase is 50.0 ps"):
         ReadoutOptions(phase=50.0)
 
