@@ -2,9 +2,9 @@
 
 A network trained on the likelihood has pulls of unit width on the whole, but not in every region. Its pulls
 have tails where a delta ray made a cluster longer or richer than its angle explains. Here each target's pull
-is brought to mean 0 and width 1 along six axes, all known without the truth. They are the predicted cot
-alpha and cot beta, the predicted sigma of the target itself, and charge, columns and rows compared with what
-the predicted angles let expect.
+is brought to mean 0 and width 1 along seven axes, all known without the truth. They are the predicted cot
+alpha and cot beta, the predicted sigma of the target itself, charge, columns and rows compared with what the
+predicted angles let expect, and the columns themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.estimate.quality import CHI2_4, CORE, mahalanobis
+from smartpix.estimate.quality import clipped, pull_width
 from smartpix.schema import InputError
 
 __all__ = [
@@ -38,19 +38,13 @@ ROUNDS = 4
 FEWEST = 2000
 """Clusters below which only the overall shift and width are corrected."""
 FEWEST_LONG = 100
-TAIL = 6.0
-"""Pulls beyond so many half widths count as this: a few wild clusters must not set the width of all."""
-TOWARDS_COVERAGE = 0.55
-"""How far to go from unit width to right coverage, in the logarithm of the sigmas.
 
-Tails are left, so that pulls of unit width make ellipsoids that hold more than they say.
-"""
-
-
-AXES, PREDICTED = 6, 3
+AXES, PREDICTED = 7, 3
 """Axes in all, and those known from the network's outputs alone; the others come from the cluster's
 pixels.
 """
+OLDEST_AXES = 6
+"""Weights calibrated before the columns themselves were an axis have so many."""
 
 
 def cluster_shapes(
@@ -79,7 +73,7 @@ def cluster_shapes(
 def _axes(
     mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]
 ) -> list[Floats]:
-    """Values (N,) along the six axes, or the first three where there are no shapes; ``cells`` is the sensor's
+    """Values (N,) along the seven axes, or the first three where there are no shapes; ``cells`` is the sensor's
     thickness in pitches along x and y."""
     predicted = [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
     if shape is None:
@@ -92,18 +86,14 @@ def _axes(
         np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
         shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
         shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
+        # One column or two: a matter of where the track crosses, which the estimate has in whole steps.
+        shape[:, 1],
     ]
 
 
-def _clipped(pull: Floats) -> Floats:
-    """Pulls with what lies far from their median brought nearer."""
-    middle = float(np.median(pull))
-    reach = TAIL * float(np.percentile(np.abs(pull - middle), CORE))
-    return np.clip(pull, middle - reach, middle + reach)
-
-
 def _width(pull: Floats) -> float:
-    return max(float(_clipped(pull).std()), 1e-6)
+    # Its logarithm is taken: clusters whose pulls are all the same have a width too.
+    return max(pull_width(pull), 1e-6)
 
 
 def fit_calibration(
@@ -153,18 +143,13 @@ def fit_calibration(
             pull = (residual - shift) / np.exp(log_scale)
             members = groups[table["axis"]]
             # Shifts are in units of the network's own sigma, so that means of scaled pulls are scaled back.
-            table["shift"] += [float(_clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in members]
+            table["shift"] += [float(clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in members]
             table["log_scale"] += [np.log(_width(pull[g])) for g in members]
         shift, log_scale = _corrections(axes, corrections)
         pull = (residual - shift) / np.exp(log_scale)
-        corrections[0]["shift"] += float(_clipped(residual - shift).mean())
+        corrections[0]["shift"] += float(clipped(residual - shift).mean())
         corrections[0]["log_scale"] += np.log(_width(pull))
         tables.append(corrections)
-    distance = mahalanobis(*apply_calibration(mean, cholesky, tables, shape, cells), targets)
-    # Half: the distance is a square, and the correction is of sigmas.
-    factor = 0.5 * np.log(max(float(np.percentile(distance, CORE)), 1e-6) / CHI2_4["coverage68"])
-    for corrections in tables:
-        corrections[0]["log_scale"] += TOWARDS_COVERAGE * factor
     return [
         [
             {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()}

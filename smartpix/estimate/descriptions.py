@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import ACTIVATIONS, FixedNetwork, from_arrays
-from smartpix.estimate.calibrate import AXES, PREDICTED
+from smartpix.estimate.calibrate import AXES, OLDEST_AXES, PREDICTED
 from smartpix.networks.fused import check_arrays, check_shapes
 from smartpix.networks.options import LARGEST_IMAGE, MOST_LAYERS, MOST_SLICES, WIDEST
 from smartpix.networks.plan import KINDS, N_OUTPUTS, layer_names, result_names
@@ -97,7 +97,7 @@ def _calibration(axes: int) -> Rule:
             items(real(), n, n)(value[name], f"{where}.{name}")
 
     def tables(value: Any, where: str) -> None:
-        items(table, axes, axes)(value, where)
+        items(table, min(axes, OLDEST_AXES), axes)(value, where)
         for k, entry in enumerate(value):
             whole(k, k)(entry["axis"], f"{where}[{k}].axis")
 

@@ -13,9 +13,11 @@ __all__ = [
     "BINS",
     "BINS_COT_ALPHA",
     "PULL_BINS",
+    "clipped",
     "degrees",
     "half_width",
     "mahalanobis",
+    "pull_width",
     "quality",
     "residual_widths",
     "size_of_eta",
@@ -39,6 +41,12 @@ PULL_BINS = {
     "rows": (1, 2, 3, 4, 6, 8, 14),
 }
 """Edges of the bins of :func:`quality`'s ``pulls_by``; each includes its lower edge."""
+TAIL = 6.0
+"""Pulls beyond so many half widths count as this: in 0.1 % of the clusters the slope has the wrong sign, or a
+delta ray made most of the charge. These few must not set the width of all.
+"""
+FAR = 5.0
+"""Sigmas beyond which pulls are counted besides."""
 FEWEST = 10
 """Clusters below which a bin is left out."""
 
@@ -78,11 +86,25 @@ def negative_log_density(mean: Floats, cholesky: Floats, targets: Floats) -> Flo
     )
 
 
+def clipped(pull: Floats) -> Floats:
+    """Pulls (N,) with what lies beyond :data:`TAIL` half widths of their median brought there."""
+    middle = float(np.median(pull))
+    reach = TAIL * half_width(pull - middle)
+    return np.clip(pull, middle - reach, middle + reach)
+
+
+def pull_width(pull: Floats) -> float:
+    """Standard deviation of pulls (N,) within :data:`TAIL` half widths, those beyond brought there."""
+    return float(clipped(pull).std())
+
+
 def _pulls(pull: Floats, distance: Floats) -> dict[str, Any]:
     return {
         **{k: float((distance < v).mean()) for k, v in CHI2_4.items()},
         "pull_mean": dict(zip(TARGETS, pull.mean(axis=0).tolist(), strict=True)),
         "pull_sigma": dict(zip(TARGETS, pull.std(axis=0).tolist(), strict=True)),
+        "pull_width": dict(zip(TARGETS, (pull_width(column) for column in pull.T), strict=True)),
+        "beyond_5_sigma": dict(zip(TARGETS, (np.abs(pull) > FAR).mean(axis=0).tolist(), strict=True)),
         "within_1_sigma": dict(zip(TARGETS, (np.abs(pull) < 1).mean(axis=0).tolist(), strict=True)),
         "within_2_sigma": dict(zip(TARGETS, (np.abs(pull) < 2).mean(axis=0).tolist(), strict=True)),
     }
@@ -163,7 +185,8 @@ def quality(
         and ``standard_deviation`` (x and y in um, angles as cotangents and in degrees), ``coverage68`` /
         ``coverage95`` (share of the truth within the 4-D ellipsoids meant to hold 68.3 and 95.4 %),
         ``pull_mean``, ``pull_sigma``, ``within_1_sigma`` and ``within_2_sigma`` (by target; a Gaussian has
-        0.683 and 0.954), ``half_width_68_central`` (for |cot alpha| < 2),
+        0.683 and 0.954), ``pull_width`` (see :func:`pull_width`), ``beyond_5_sigma`` (share of pulls),
+        ``half_width_68_central`` (for |cot alpha| < 2),
         and by bin: ``by_abs_cot_alpha`` (residuals), ``by_cot_alpha`` and ``by_cot_beta`` (pulls and coverage
         in 5 equally filled bins of the truth and of the estimate), and ``pulls_by``: the same in the bins of
         :data:`PULL_BINS` with ``low``, ``high`` and ``n``, by ``abs_cot_alpha`` and ``cot_beta`` (estimates),

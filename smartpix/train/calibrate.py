@@ -1,19 +1,29 @@
-"""What comes after a training: calibration on clusters held out, and the test on others."""
+"""What comes after a training: calibration on clusters held out, and the test on others; and calibration of
+weights in the conditions of one's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.calibrate import fit_calibration, fit_length
+from smartpix.estimate.descriptions import load_network_weights
 from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.estimate.quality import quality
-from smartpix.samples import Samples
+from smartpix.files import check_writable
+from smartpix.networks.weights import check_output, save_weights, weights_path
+from smartpix.provenance import by_path, origin
+from smartpix.samples import AS_THEY_ARE, Reading, Samples, load_samples
+from smartpix.schema import InputError
+from smartpix.train.inputs import split
 
-__all__ = ["calibrate_and_test"]
+__all__ = ["calibrate_and_test", "recalibrate"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -72,6 +82,53 @@ def calibrate_and_test(
     return description, quality(
         mean, cholesky, samples.targets[test], truncated, description["region"], sizes
     )
+
+
+def recalibrate(
+    weights: str | Path,
+    files: str | Path | Sequence[str | Path],
+    output: str | Path,
+    reading: Reading = AS_THEY_ARE,
+) -> dict[str, Any]:
+    """Calibrate trained weights on clusters of other files, and save them.
+
+    Weights trained where conditions vary have wider sigmas than clusters of one condition need. Half of each
+    part of the files calibrates, and the other half is the test.
+
+    Args:
+        weights: shipped ones by name, or others by path, of either kind of network.
+        files: event files or data sets, as :func:`smartpix.samples.load_samples` takes them.
+        output: weights to write (.safetensors); they may not be those to read.
+        reading: readout and sensor of data sets; slices are those of the weights.
+
+    Returns:
+        :func:`smartpix.estimate.quality.quality` of the test, and ``n_calibration``.
+
+    Raises:
+        InputError: unusable files or weights, clusters of another sensor, or too few.
+    """
+    check_output(output)
+    source = weights_path(str(weights))
+    check_writable(output, [source])
+    arrays, description = load_network_weights(weights, "mdn", "fixed")
+    reading = Reading(description["slices"], reading.readout, reading.sensor)
+    samples = load_samples(files, description["region"], reading)
+    if not same_sensor(samples.sensor, description["sensor"]):
+        raise InputError(
+            f"{samples.files[0]}: clusters of {sensor_words(samples.sensor)}, and {weights} was trained for "
+            f"{sensor_words(description['sensor'])}; train others (smartpix train mdn)"
+        )
+    _, tuning, test = split(samples, 1.0)
+    calibrated, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
+    metrics["n_calibration"] = int((~samples.truncated[tuning]).sum())
+    calibrated |= {
+        "calibrated_on": dict(samples.made_by),
+        "provenance": origin(by_path(samples.files) | {source.name: source}),
+        # What the training told of itself stays.
+        "metrics": dict(description.get("metrics", {})) | metrics,
+    }
+    save_weights(output, arrays, calibrated)
+    return metrics
 
 
 def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:

@@ -13,6 +13,7 @@ from smartpix.schema import InputError
 from tracking.citations import lines
 from tracking.cli.beamspot import add_beamspot
 from tracking.cli.bench import add_bench
+from tracking.cli.calibrate import add_calibrate
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
@@ -115,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     add_doctor(commands)
     add_simulate(commands)
     add_train(commands)
+    add_calibrate(commands)
     add_compress(commands)
     add_export(commands)
     add_bench(commands)

@@ -62,7 +62,7 @@ def option_values(options: argparse.Namespace, values: dict[str, Any] | None = N
     """
     values = {} if values is None else values
     flag_values: dict[str, tuple[str, Any]] = getattr(options, "flag_values", {})
-    for assignment in options.set:
+    for assignment in getattr(options, "set", []):
         name = set_option(values, assignment)
         for option, (flag, _) in flag_values.items():
             if f"{option}.".startswith(f"{name}."):

@@ -21,7 +21,7 @@ from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train_gnn import add_train_gnn
 from tracking.options import from_mapping
 
-__all__ = ["add_train", "check_kept", "data_flags", "sensor_flag", "weights_flags"]
+__all__ = ["UNREAD", "add_train", "check_kept", "data_flags", "sensor_flag", "weights_flags"]
 
 UNREAD = ReadoutOptions(noise=0.0, threshold=0.0, adc_bits=0)
 """Readout of data sets, whose charges are true ones, where only some of it is asked for."""

@@ -65,6 +65,17 @@ def test_gaussian_estimates_cover_the_truth_as_often_as_they_say():
         assert result["pull_sigma"][name] == pytest.approx(1, abs=4.5 / math.sqrt(2 * n))
 
 
+def test_wild_pulls_are_counted_and_do_not_set_the_width():
+    n = 20_000
+    mean, cholesky, targets = gaussian(n, 1)
+    targets[::1000] += 1e3
+    result = quality(mean, cholesky, targets, all_of(n))
+    assert all(v == pytest.approx(0.001, abs=1e-4) for v in result["beyond_5_sigma"].values())
+    assert all(v > 20 for v in result["pull_sigma"].values())
+    # Twenty at six half widths: 0.018 more than one.
+    assert all(v == pytest.approx(1.018, abs=0.015) for v in result["pull_width"].values())
+
+
 @pytest.mark.parametrize("width", [0.5, 2.0])
 def test_covariances_of_the_wrong_size_do_not(width):
     n = 20_000
@@ -120,6 +131,7 @@ def test_residuals_and_pulls_are_those_of_a_straight_loop():
         assert result["pull_sigma"][name] == pytest.approx(pull[:, k].std())
         assert result["within_1_sigma"][name] == np.mean(np.abs(pull[:, k]) < 1)
         assert result["within_2_sigma"][name] == np.mean(np.abs(pull[:, k]) < 2)
+        assert result["beyond_5_sigma"][name] == np.mean(np.abs(pull[:, k]) > 5)
     for k, name in enumerate(COLUMNS):
         size = np.sort(np.abs(residual[:, k]))
         assert size[339] <= result["half_width_68"][name] <= size[342]
