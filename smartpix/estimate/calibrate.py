@@ -37,6 +37,7 @@ ROUNDS = 4
 # At 2,000 the outermost bins, 0.5 % each, hold ten clusters.
 FEWEST = 2000
 """Clusters below which only the overall shift and width are corrected."""
+FEWEST_IN_BIN = 10
 FEWEST_LONG = 100
 
 AXES, PREDICTED = 7, 3
@@ -160,12 +161,18 @@ def fit_calibration(
 
 
 def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
-    """Clusters by quantile of their values; equal values stay together, and bins without clusters are left
-    out.
+    """Clusters by quantile of their values; equal values stay together, and a bin of too few clusters is one
+    with that before.
     """
     edges = np.unique(np.quantile(values, EDGES[1:-1]))
     place = np.searchsorted(edges, values, side="left")
-    return [members for k in range(len(edges) + 1) if len(members := np.flatnonzero(place == k))]
+    counts = np.bincount(place, minlength=len(edges) + 1)
+    # Numbers of columns may be rare: alone, one cluster would have pulls without any width.
+    first = [k for k in range(len(counts)) if counts[k] >= FEWEST_IN_BIN]
+    return [
+        np.flatnonzero((place >= low) & (place < high))
+        for low, high in zip([0, *first[1:]], [*first[1:], len(counts)], strict=True)
+    ]
 
 
 def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:

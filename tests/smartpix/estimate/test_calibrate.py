@@ -124,6 +124,15 @@ def test_clusters_of_few_columns_have_a_width_of_their_own():
         np.testing.assert_allclose(widths(after[shape[:, 1] == columns]), 1, atol=0.06)
 
 
+def test_a_rare_number_of_columns_has_no_bin_of_its_own():
+    """One cluster's pull has no width, and its logarithm would grow with each round."""
+    mean, cholesky, targets, shape = estimates(4000, 1)
+    shape[:3, 1] = (40, 50, 60)
+    tables = fitted(mean, cholesky, targets, shape)
+    for own in tables:
+        assert np.abs(own[6]["log_scale"]).max() < 1
+
+
 def test_with_long_tails_the_standard_deviation_within_six_half_widths_is_one():
     tables = fitted(*estimates(20_000, 1, tails=5))
     mean, cholesky, targets, shape = estimates(40_000, 2, tails=5)
