@@ -210,7 +210,7 @@ def test_estimates_come_from_the_weights_the_options_name(files, tmp_path):
         copy.write_bytes(data_path("weights").joinpath(f"mdn-barrel{ending}").read_bytes())
     header = open_events(files["first"]).header
     mine = RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "mine.safetensors"))
-    assert Chain.for_header(header, mine).estimator.slices == (0, 19)
+    assert Chain.for_header(header, mine).estimator.slices == header.slices == (2, 19)
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such file"):
         Chain.for_header(
             header, RunOptions(estimates="mdn", mdn_barrel=str(tmp_path / "nowhere.safetensors"))

@@ -98,7 +98,7 @@ def test_hits_and_pixels_are_those_of_the_event(page, chain_result):
         assert data["pixels"]["row"][here].tolist() == pixels["row"].to_list()
         assert (
             data["pixels"]["charge"][here].tolist()
-            == np.stack([pixels["charge_00"], pixels["charge_19"]], axis=1).tolist()
+            == np.stack([pixels["charge_02"], pixels["charge_19"]], axis=1).tolist()
         )
         module = shown["module"][h]
         ids = [int(data["modules"][n][module]) for n in ("volume_id", "layer_id", "module_id")]
