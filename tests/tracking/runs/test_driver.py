@@ -254,7 +254,8 @@ def test_a_run_with_other_options_does_not_go_on(copies, options, stopped, weigh
 
 def test_a_part_of_other_options_is_never_taken(copies, options, stopped, caplog):
     narrow = dataclasses.replace(options, cone=dataclasses.replace(options.cone, quantile=0.5))
-    (stopped / "unfinished" / "run.json").write_text(json.dumps(dependencies(narrow, 1)))
+    beam_spot = open_events(copies / "toy-0.root").header.beam_spot
+    (stopped / "unfinished" / "run.json").write_text(json.dumps(dependencies(narrow, 1, beam_spot)))
     run_into(stopped, copies, narrow)
     assert "are done already" not in caplog.text
 
