@@ -31,6 +31,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
+    "working-point": sensor.working_point,
     "dask": scaling.dask,
     "billion-time": scaling.billion_time,
     "billion-size": scaling.billion_size,

@@ -60,6 +60,26 @@ def mdn_calibration() -> str:
     return table(head, body)
 
 
+def working_point() -> str:
+    """Threshold and slices, judged by the search at pile-up 200."""
+    found = results("working-point")
+    edges = found["points"]["400/2,19"]["n_edges"]
+    body = [
+        [
+            f"**{name}**" if name == "400/2,19" else name,
+            f"{r['half_width_cot_alpha']:.3f}",
+            f"{r['half_width_cot_beta']:.3f}",
+            f"{r['nll_endcap']:.2f}",
+            f"{r['n_edges'] / edges:.2f}",
+            f"{r['edge_efficiency']:.4f}",
+        ]
+        for name, r in found["points"].items()
+    ]
+    return table(
+        ["threshold / slices", "cot alpha", "cot beta", "NLL, end-caps", "edges", "edge efficiency"], body
+    )
+
+
 def levers() -> str:
     """Half widths and reduction for each setting, a table for each lever."""
     widths, searches = results("levers")["levers"], results("bench-seeding")["sensors"]
