@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from smartpix.beam import BeamSpot
 from smartpix.estimate.base import ALIKE, sensor_of
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.schema import InputError
-from smartpix.simulate.options import CLOCKS, N_SLICES, SimulateOptions
+from smartpix.simulate.options import CLOCKS, N_SLICES, ReadoutOptions, SimulateOptions
 
 __all__ = ["CONDITIONS", "check_conditions", "readout_untold", "training_differs"]
 
@@ -229,13 +230,13 @@ def conditions(made_by: Mapping[str, Any]) -> dict[str, Range]:
 
 
 def _defaults(made_by: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Conditions of the simulation's defaults: older files do not say those that came later."""
+    """Conditions of an ideal simulation: older files do not say those that came later, and had none of them."""
     if not (
         str(made_by.get("command", "")).startswith("smartpix simulate")
         and isinstance(made_by.get("options"), Mapping)
     ):
         return {}
-    options: dict[str, Any] = asdict(SimulateOptions())
+    options: dict[str, Any] = asdict(SimulateOptions(beam_spot=BeamSpot(), readout=ReadoutOptions()))
     options |= options["beam_spot"] | options["readout"]
     return options
 

@@ -133,7 +133,7 @@ def test_what_is_no_cluster_of_the_file_is_refused():
             ak.with_field(clusters, clusters["pixels"][keep], "pixels"),
             rf"hit_id {clusters['hit_id'][k]} has no pixels",
         )
-    without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_00"]], "pixels")
+    without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_02"]], "pixels")
     refused(without, "clusters: pixels: 'charge_19' is missing")
     shape = choose_estimator(opened.header, "shape")
     for field in ("local_x", ("pixels", "charge_19")):

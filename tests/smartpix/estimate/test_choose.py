@@ -18,6 +18,7 @@ from smartpix.io.events import Header, iterate, open_events
 from smartpix.networks.weights import load_weights, save_weights
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.shipped import data_path
+from smartpix.simulate.options import SimulateOptions
 from tests.helpers import REPOSITORY, SENSOR, embedded_detector, part_of
 
 SAMPLE = REPOSITORY / "data" / "sample.root"
@@ -91,7 +92,8 @@ def test_weights_of_the_other_region_are_refused_and_named(kind):
 
 def test_shipped_networks_serve_the_embedded_detector():
     for kind in ("auto", "mdn"):
-        assert isinstance(choose_estimator(Header(embedded_detector(), 3.8, (0, 19)), kind), MdnEstimator)
+        slices = SimulateOptions().readout.slices
+        assert isinstance(choose_estimator(Header(embedded_detector(), 3.8, slices), kind), MdnEstimator)
 
 
 def test_unknown_kind_of_estimates_is_refused():

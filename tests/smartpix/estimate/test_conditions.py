@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from smartpix.beam import BeamSpot
 from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.conditions import (
     CONDITIONS,
@@ -14,24 +15,28 @@ from smartpix.estimate.conditions import (
     training_differs,
 )
 from smartpix.estimate.options import EstimateWeights
-from smartpix.io.events import Header, open_events
+from smartpix.io.events import Header
 from smartpix.networks.weights import load_weights, save_weights
 from smartpix.schema import InputError
 from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
-from tests.helpers import REPOSITORY, embedded_detector, part_of
+from smartpix.simulate.events import header as header_of
+from smartpix.simulate.options import ReadoutOptions, SimulateOptions
+from tests.helpers import embedded_detector, part_of
 
-SAMPLE = REPOSITORY / "data" / "sample.root"
+IDEAL = SimulateOptions(beam_spot=BeamSpot(), readout=ReadoutOptions())
+SLICES = (0, 2, 19)
+"""Those of all shipped estimates, whichever point they were trained at."""
 KINDS = ("mdn", "shape", "quantised")
 
 
-def readout(**changes):
-    """A file like those that the shipped estimates were trained on, but for the changes."""
-    return Header(embedded_detector(), 3.8, (0, 19), made_by(**changes))
+def readout(base=None, **changes):
+    """A file of the ideal readout, or of another one, but for the changes."""
+    return Header(embedded_detector(), 3.8, SLICES, made_by(base, **changes))
 
 
 def made_by(base=None, **changes):
     """What a file says of its simulation, with the changes wherever they belong."""
-    said = json.loads(json.dumps(base or open_events(SAMPLE).header.made_by))
+    said = json.loads(json.dumps(base or header_of(embedded_detector(), IDEAL, 1, 1).made_by))
     options = said["options"]
     later = {"clock": "readout", "phase": "readout", "jitter": "readout", "common_mode": "readout",
              "threshold_scale": "readout", "sigma_t": "beam_spot"}  # fmt: skip
@@ -47,15 +52,24 @@ def made_by(base=None, **changes):
 
 @pytest.fixture(scope="module")
 def shipped():
-    """One estimator of each kind, trained at single values."""
-    return {kind: choose_estimator(readout(), kind) for kind in KINDS}
+    """One estimator of each kind, as if trained at the single values of the ideal readout."""
+    return {kind: trained_in(choose_estimator(unsaid(), kind)) for kind in KINDS}
+
+
+def unsaid():
+    """A file that says nothing of its conditions."""
+    return Header(embedded_detector(), 3.8, SLICES, {})
 
 
 def trained_in(estimator, **changes):
-    """The estimator as if it had been trained in other conditions."""
+    """The estimator as if it had been trained in these conditions, else those of the ideal readout."""
+    return with_data(estimator, made_by(**changes))
+
+
+def with_data(estimator, data):
+    """The estimator as if it had been trained on such data."""
     descriptions = {
-        region: {**description, "data": made_by(description["data"], **changes)}
-        for region, description in estimator.descriptions.items()
+        region: {**description, "data": data} for region, description in estimator.descriptions.items()
     }
     if hasattr(estimator, "networks"):
         networks = {
@@ -123,11 +137,12 @@ def test_another_adc_than_a_float_networks_is_told_and_a_quantised_one_refuses_i
         with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
             choose_estimator(header, "quantised")
     else:
-        assert training_differs(header, choose_estimator(header, "quantised")) == []
+        chosen = choose_estimator(header, "quantised", conditions="ignore")
+        assert training_differs(header, trained_in(chosen)) == []
 
 
 def test_a_file_that_is_alike_or_does_not_say_differs_in_nothing(shipped):
-    for header in (readout(), readout(noise=50.5), Header(embedded_detector(), 3.8, (0, 19), {"options": 3})):
+    for header in (readout(), readout(noise=50.5), Header(embedded_detector(), 3.8, SLICES, {"options": 3})):
         for kind in ("mdn", "shape", "quantised"):
             assert training_differs(header, shipped[kind]) == []
 
@@ -143,7 +158,7 @@ def test_a_file_that_is_alike_or_does_not_say_differs_in_nothing(shipped):
     ],
 )  # fmt: skip
 def test_a_readout_that_cannot_be_read_is_told(shipped, said, names):
-    header = Header(embedded_detector(), 3.8, (0, 19), said)
+    header = Header(embedded_detector(), 3.8, SLICES, said)
     (line,) = readout_untold(header)
     assert line.startswith(f"the file does not tell its readout: in its metadata {names} cannot be read. ")
     for kind in ("mdn", "shape", "quantised"):
@@ -153,14 +168,14 @@ def test_a_readout_that_cannot_be_read_is_told(shipped, said, names):
 def test_a_readout_that_is_told_or_not_there_is_none_that_cannot_be_read():
     for header in (
         readout(),
-        *(Header(embedded_detector(), 3.8, (0, 19), told) for told in ({}, {"readout": None})),
+        *(Header(embedded_detector(), 3.8, SLICES, told) for told in ({}, {"readout": None})),
     ):
         assert readout_untold(header) == []
 
 
 def test_a_region_that_the_file_does_not_have_is_not_told_of(shipped):
     header = readout(noise=0.0)
-    barrel = Header(part_of(header.detector, header.detector.barrel), 3.8, (0, 19), header.made_by)
+    barrel = Header(part_of(header.detector, header.detector.barrel), 3.8, SLICES, header.made_by)
     assert [line.split()[0] for line in training_differs(barrel, shipped["mdn"])] == ["mdn-barrel"]
 
 
@@ -180,11 +195,15 @@ def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [50.0, 150.0])
 def test_half_the_bias_of_the_training_more_or_less_is_refused_and_can_be_ignored(kind, bias):
-    header = readout(bias=bias)
+    """Of the shipped estimates, in whatever conditions these were trained."""
+    data = next(iter(choose_estimator(unsaid(), kind).descriptions.values()))["data"]
+    header = readout(data, bias=bias, randomise={})
+    choose_estimator(readout(data, randomise={}), kind)
     with pytest.raises(InputError) as error:
         choose_estimator(header, kind)
     message = str(error.value)
-    assert "was trained with bias 100 V for 100 um; the file has bias " + f"{bias:g} V" in message
+    trained = CONDITIONS["bias"].told(*conditions(data)["bias"])
+    assert f"was trained with {trained}; the file has bias {bias:g} V" in message
     assert message.endswith("set conditions=ignore")
     assert "\n" not in message
     choose_estimator(header, kind, conditions="ignore")
@@ -268,14 +287,23 @@ def test_another_clock_is_refused_except_by_estimates_of_the_last_slice_alone(sh
 
 
 def test_older_simulations_had_the_defaults_and_others_files_say_nothing(shipped):
-    before = trained_in(shipped["mdn"])
-    assert "charge_scale" not in before.descriptions["barrel"]["data"]["options"]
+    old = made_by()
+    options = old["options"]
+    for part, names in (
+        (options, ("charge_scale", "lorentz_scale", "randomise")), (options["beam_spot"], ("sigma_t",)),
+        (options["readout"], ("clock", "phase", "jitter", "common_mode", "threshold_scale")),
+    ):  # fmt: skip
+        for name in names:
+            del part[name]
+    before = with_data(shipped["mdn"], old)
+    assert training_differs(readout(), before) == training_differs(readout(old), shipped["mdn"]) == []
     assert "charge scale 1;" in training_differs(readout(charge_scale=1.3), before, 2)[0]
-    said = made_by(charge_scale=1.3)
+    # They were ideal, whatever the defaults are now.
+    assert "clock 'crossing';" in training_differs(readout(clock="bunch"), before, 2)[0]
     for command in ("smartpix convert acts-csv", "smartpix convert trackml"):
         assert conditions({"command": command, "options": {"field": 3.8}}) == {}
-    assert "common_mode" in conditions(said)
-    assert "common_mode" not in conditions({**said, "command": "other"})
+    assert "common_mode" in conditions(old)
+    assert "common_mode" not in conditions({**old, "command": "other"})
 
 
 def test_voltages_of_data_sets_are_compared_for_equal_thickness():
@@ -288,5 +316,6 @@ def test_voltages_of_data_sets_are_compared_for_equal_thickness():
 
 def test_quantised_networks_take_analogue_charges(shipped):
     assert training_differs(readout(adc_bits=0), shipped["quantised"]) == []
+    data = choose_estimator(unsaid(), "mdn").descriptions["barrel"]["data"]
     with pytest.raises(InputError, match="ADC of 4 bits"):
-        choose_estimator(readout(adc_bits=0), "mdn")
+        choose_estimator(readout(data, randomise={}, adc_bits=0), "mdn")

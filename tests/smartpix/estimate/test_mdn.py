@@ -20,10 +20,13 @@ from smartpix.io.events import iterate, open_events
 from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
 from smartpix.schema import TARGET_SCALE, InputError
+from smartpix.simulate.options import SimulateOptions
 from tests.helpers import SENSOR
 from tests.smartpix.estimate.flat_clusters import SAMPLE, flat_clusters, two_regions
 
 SCALE = np.array(TARGET_SCALE)
+SLICES = SimulateOptions().readout.slices
+"""Of the embedded sample."""
 
 
 KINDS = ("columns", "conv", "mlp")
@@ -50,7 +53,8 @@ def constant(outputs, **description):
     arrays = {k: np.zeros_like(v.numpy()) for k, v in build(options).state_dict().items()}
     arrays["dense3.bias"] = np.full(14, outputs, dtype=np.float32)
     return MdnNetwork.from_arrays(
-        arrays, {"network": dataclasses.asdict(options), "slices": [0, 19], "sensor": SENSOR} | description
+        arrays,
+        {"network": dataclasses.asdict(options), "slices": list(SLICES), "sensor": SENSOR} | description,
     )
 
 
@@ -71,11 +75,15 @@ def one_factor(value):
 
 @pytest.fixture(scope="session")
 def estimator(mdn_weights):
-    """Quickly trained networks that see differently in the two regions."""
+    """Quickly trained networks that see differently in the two regions, with the sample's slices."""
+    networks = {
+        region: MdnNetwork.load(str(mdn_weights[kind]))
+        for region, kind in (("barrel", "columns"), ("endcap", "mlp"))
+    }
     return MdnEstimator(
         {
-            "barrel": MdnNetwork.load(str(mdn_weights["columns"])),
-            "endcap": MdnNetwork.load(str(mdn_weights["mlp"])),
+            region: dataclasses.replace(network, description={**network.description, "slices": list(SLICES)})
+            for region, network in networks.items()
         }
     )
 
@@ -364,7 +372,7 @@ def test_flat_clusters_of_a_file_have_the_slices_of_the_network(estimator):
     flat = flatten(events["clusters"][0], estimator.slices)
     assert flat.charge.shape[1] == 2
     assert len(flat) == len(events["clusters"][0])
-    assert opened.header.slices == (0, 19)
+    assert opened.header.slices == SLICES
     assert len(estimate(events["clusters"][0], opened.header, estimator)) == len(flat)
 
 
