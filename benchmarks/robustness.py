@@ -102,8 +102,8 @@ def without_modules(records: ak.Array, n_modules: int, share: float) -> ak.Array
         return records
     alive = np.random.default_rng(DEAD_SEED).random(n_modules) >= share
     clusters = records["clusters"]
-    module = ak.flatten(clusters["module"])
-    kept = ak.unflatten(alive[ak.to_numpy(module)], ak.num(clusters["module"]))
+    module = ak.flatten(clusters["module_index"])
+    kept = ak.unflatten(alive[ak.to_numpy(module)], ak.num(clusters["module_index"]))
     return ak.with_field(records, clusters[kept], "clusters")
 
 
@@ -159,8 +159,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="robustness-") as folder:
             numbers = measure(CONDITIONS[name], options.events, options.seed, Path(folder))
         result["conditions"][name] = numbers
-        print(f"{name}: {json.dumps(numbers)}", file=sys.stderr)
-    options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(f"{name}: {json.dumps(numbers)}", file=sys.stderr, flush=True)
+        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if options.json:
         print(json.dumps(result))
 

@@ -100,8 +100,10 @@ def main() -> None:
     for point in options.points or POINTS:
         with tempfile.TemporaryDirectory(prefix="working-point-") as folder:
             result["points"][point] = measure(point, options.epochs, options.events, Path(folder))
-        print(point, {k: round(v, 4) for k, v in result["points"][point].items()}, file=sys.stderr)
-    options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(
+            point, {k: round(v, 4) for k, v in result["points"][point].items()}, file=sys.stderr, flush=True
+        )
+        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if options.json:
         print(json.dumps(result))
 
