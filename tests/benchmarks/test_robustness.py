@@ -73,7 +73,7 @@ def test_points_say_threshold_and_slices():
     made = working_point.simulation("450/3,19", 200)
     assert (made.readout.threshold, made.readout.slices, made.generate.pileup) == (450.0, (3, 19), 200)
     assert differences(made, SimulateOptions()) == ["readout.threshold", "readout.slices"]
-    assert working_point.simulation("400/2,19", 0) == SimulateOptions()
+    assert working_point.simulation("400/2,19", 200) == SimulateOptions()
     ideal = working_point.simulation("ideal", 0)
     assert (ideal.readout.clock, ideal.readout.threshold_dispersion, ideal.beam_spot.sigma_t) == (
         "crossing",
