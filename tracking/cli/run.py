@@ -36,6 +36,10 @@ def add_run(commands: Any) -> None:
     )
     chain_flags(run)
     run.add_argument(
+        "--passes", action=Option, type=_with_commas, metavar="prompt[,displaced]",
+        help=option_help(RunOptions(), "passes"),
+    )  # fmt: skip
+    run.add_argument(
         "--write", action=Option, repeated=True, choices=EXTRA,
         help=f"{option_help(RunOptions(), 'write')}; may be repeated",
     )  # fmt: skip
@@ -57,6 +61,10 @@ def add_run(commands: Any) -> None:
     )  # fmt: skip
     json_flag(run)
     run.set_defaults(command_function=_run)
+
+
+def _with_commas(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _run(options: argparse.Namespace) -> None:
