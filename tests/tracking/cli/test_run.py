@@ -9,8 +9,8 @@ from tracking.options import PASSES
 
 
 @pytest.mark.parametrize("name", ["--passes", "--set"])
-def test_passes_are_one_word_with_a_comma(name, tmp_path, capsys):
-    value = "prompt,displaced" if name == "--passes" else "passes=prompt,displaced"
+def test_a_second_pass_is_asked_for(name, tmp_path, capsys):
+    value = "prompt,displaced" if name == "--passes" else 'passes=["prompt", "displaced"]'
     assert main(["run", name, value, "-o", str(tmp_path / "out"), "--no-figures", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["n_tracks_displaced"] >= 0
