@@ -108,7 +108,7 @@ def test_quantised_estimates_are_what_the_chip_sends():
     whole, coarse = (
         estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6)
     )
-    flat = flatten(clusters, (0, 19))
+    flat = flatten(clusters, header.slices)
     network, description = load_fixed("fixed-barrel")
     barrel = np.flatnonzero(header.detector.barrel[flat.module])
     images, _ = windows(flat.take(barrel))
@@ -138,15 +138,19 @@ def test_link_bits_need_a_chip(pair):
 
 
 def test_charges_of_another_adc_are_refused():
+    _, description = load_fixed("fixed-barrel")
+    readout, slices = description["data"]["options"]["readout"], tuple(description["slices"])
     told = {
         "command": "test",
-        "options": {"readout": {"threshold": 300.0, "adc_bits": 3, "adc_max": 16000.0}},
+        "options": {
+            "readout": {"threshold": readout["threshold"], "adc_bits": 3, "adc_max": readout["adc_max"]}
+        },
     }
-    header = Header(embedded_detector(), 3.8, (0, 19), told)
+    header = Header(embedded_detector(), 3.8, slices, told)
     with pytest.raises(InputError, match="fixed-barrel: the charges were digitised with the edges"):
         choose_estimator(header, "quantised")
     told["options"]["readout"]["adc_bits"] = 0
-    assert choose_estimator(header, "quantised").slices == (0, 19)
+    assert choose_estimator(header, "quantised").slices == slices
 
 
 SIMULATED = "smartpix simulate crossings"
