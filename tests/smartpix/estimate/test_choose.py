@@ -105,8 +105,9 @@ def test_quantised_estimates_are_what_the_chip_sends():
     header = open_events(data_path("sample.root")).header
     _, events = next(iterate([data_path("sample.root")], step=1, stop=1))
     clusters = events[0]["clusters"]
-    whole, coarse = (
-        estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits)) for bits in (0, 6)
+    whole, coarse, coarsest = (
+        estimate(clusters, header, choose_estimator(header, "quantised", link_bits=bits))
+        for bits in (0, 6, 4)
     )
     flat = flatten(clusters, header.slices)
     network, description = load_fixed("fixed-barrel")
@@ -120,8 +121,8 @@ def test_quantised_estimates_are_what_the_chip_sends():
     # Fewer bits on the link: other numbers, mostly within what the network says it does not know.
     off = np.abs(coarse.mean - whole.mean) / whole.sigma()
     assert 0 < np.median(off) < 0.5
-    # What is cut off is in the covariance.
-    assert np.all(coarse.sigma().mean(axis=0) > whole.sigma().mean(axis=0))
+    # What is cut off is in the covariance. With 6 bits it is less than what the sigmas themselves are rounded by.
+    assert np.all(np.median(coarsest.sigma() / whole.sigma(), axis=0) > 1.03)
 
 
 def test_link_bits_need_a_chip(pair):
