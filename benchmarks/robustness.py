@@ -6,7 +6,8 @@ benchmarks/results/robustness.json.
 Each condition is simulated at pile-up 200 with the same seed, and differs from the standard working point in
 one thing. The chain takes what the file's header says, as ``smartpix run`` does. What is kept: efficiency of
 findable particles, central fakes, edges in the cones, efficiency of all charged particles (docs/numbers.md),
-and ACTS's rates on the same clusters at its balanced point. Dead modules are drawn by a seed of their own: the
+and ACTS's rates on the same clusters at its balanced point. Some conditions are so far off that ``smartpix
+run`` refuses them unless it is told to go on (``refused``). Dead modules are drawn by a seed of their own: the
 clusters on them are taken away, and findable are the particles with clusters on four layers of those left.
 "Unknown" beams are not in the options; "found" ones are fitted to the file's own tracks. Ten minutes on one
 core. Needs smartpix[acts].
@@ -27,6 +28,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from smartpix.estimate.conditions import training_differs
 from smartpix.geometry import read_detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.write import write_events
@@ -113,7 +115,8 @@ def measure(condition: Condition, n_events: int, seed: int, folder: Path) -> dic
     options = from_mapping(STANDARD, condition.simulation, "condition")
     path = folder / "events.root"
     write_events(path, header(detector, options, n_events, seed), simulate(detector, options, n_events, seed))
-    chain, found = chain_of_file(path, open_events(path).header, replace(RunOptions(), beam=condition.beam))
+    run = replace(RunOptions(), beam=condition.beam, conditions="ignore")
+    chain, found = chain_of_file(path, open_events(path).header, run)
     made, tracks, n_edges, n_accepted, n_found = [], [], 0, 0, 0
     about: Header = chain.header
     for _, batch in iterate(path, step=1):
@@ -136,6 +139,7 @@ def measure(condition: Condition, n_events: int, seed: int, folder: Path) -> dic
     keys = ("efficiency", "fake_rate_central")
     return {
         **numbers, "n_edges": n_edges / n_events, "physics_efficiency": n_found / max(n_accepted, 1),
+        "refused": bool(training_differs(about, chain.estimator, 2)),
         "acts": None if acts is None else {key: acts[key] for key in keys},
         "beam_found": None if found is None else {k: getattr(found.spot, k) for k in ("x", "y", "z")},
     }  # fmt: skip

@@ -196,7 +196,7 @@ def robustness() -> str:
     """The chain in conditions that are not those of the training."""
     body = [
         [
-            name,
+            f"{name} *" if r["refused"] else name,
             f"{r['efficiency']:.4f}",
             f"{r['fake_rate_central']:.4f}",
             f"{r['n_edges']:,.0f}",
@@ -411,7 +411,8 @@ the cones. Time and memory are the point:
 
 `python benchmarks/robustness.py` (needs ACTS) simulates {robust["n_events"]} events of pile-up 200 in each
 condition, which differs from the standard working point in one thing. Weights and options are those that ship. The
-physics efficiency is that of all charged particles from 0.9 GeV on within abs(η) of 2.5, whatever hits they left:
+physics efficiency is that of all charged particles from 0.9 GeV on within abs(η) of 2.5, whatever hits they left. Conditions with a star are refused by `smartpix run`,
+unless `conditions=ignore` is set:
 
 {robustness()}
 
