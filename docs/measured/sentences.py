@@ -14,7 +14,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     lever, dask, exported = results("levers")["levers"], results("dask"), results("bench-export")
     fronts, tracking = results("front")["networks"], results("bench-tracking")
     barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
-    widths = sorted(barrel["pull_sigma"].values())
+    widths = sorted(barrel["pull_width"].values())
     # The network on sums has its cot alpha in a phrase of its own.
     quiet = {
         (name, target): width

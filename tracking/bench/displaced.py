@@ -10,7 +10,7 @@ import numpy as np
 from tracking.bench.judgement import Judgement, rates
 from tracking.fit.resolution import true_parameters
 
-__all__ = ["D0_BINS", "FINDERS", "N_PIONS", "displaced_lines", "displaced_rates"]
+__all__ = ["D0_BINS", "FINDERS", "N_PIONS", "SAMPLES", "displaced_lines", "displaced_rates"]
 
 D0_BINS = {
     "0_0p1": (0.0, 0.1),
@@ -22,6 +22,12 @@ D0_BINS = {
 """Ranges of the absolute impact parameter in mm."""
 N_PIONS = 300
 """Displaced pions in each event of the sample, whose impact parameters are uniform in their logarithm."""
+SAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "displaced": {"displaced": N_PIONS}, "b_jets": {"jets": 20, "flight": 5.0},
+}  # fmt: skip
+"""Samples by their key in the results: arguments of :func:`tracking.bench.events.simulated`. Hadrons with a b
+quark fly some 5 mm.
+"""
 FINDERS = {
     "ours": "chain-displaced",
     "ours_prompt": "chain",

@@ -91,25 +91,38 @@ def load_sample(path: str | Path, limit: int) -> Sample:
     return Sample(header, estimator, events)
 
 
-def simulated(pileup: int, n_events: int, seed: int, folder: Path, jets: int = 0, displaced: int = 0) -> Path:
-    """A file of simulated events of the generic detector, with so many jets and displaced pions in each, in
-    ``folder``. Needs ``smartpix[acts]``.
+def simulated(
+    pileup: int,
+    n_events: int,
+    seed: int,
+    folder: Path,
+    jets: int = 0,
+    displaced: int = 0,
+    flight: float = 0.0,
+) -> Path:
+    """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``.
+
+    Args:
+        jets, displaced: numbers of jets and of displaced pions in each event.
+        flight: mean transverse length in mm that a hadron of each jet flies before it decays.
     """
     from smartpix.io.write import write_events
     from smartpix.simulate.events import simulate
 
-    detector, options = _simulation(pileup, jets, displaced)
-    path = folder / f"pileup-{pileup}-{jets}-{displaced}.root"
-    header = simulated_header(pileup, n_events, seed, jets, displaced)
+    detector, options = _simulation(pileup, jets, displaced, flight)
+    path = folder / f"pileup-{pileup}-{jets}-{displaced}-{flight:g}.root"
+    header = simulated_header(pileup, n_events, seed, jets, displaced, flight)
     write_events(path, header, simulate(detector, options, n_events, seed))
     return path
 
 
-def simulated_header(pileup: int, n_events: int, seed: int, jets: int = 0, displaced: int = 0) -> Header:
+def simulated_header(
+    pileup: int, n_events: int, seed: int, jets: int = 0, displaced: int = 0, flight: float = 0.0
+) -> Header:
     """The header of the file that :func:`simulated` makes. Nothing is simulated for it."""
     from smartpix.simulate.events import header
 
-    return header(*_simulation(pileup, jets, displaced), n_events, seed)
+    return header(*_simulation(pileup, jets, displaced, flight), n_events, seed)
 
 
 def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 0) -> bool:
@@ -123,14 +136,14 @@ def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 
     return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(head.made_by))
 
 
-def _simulation(pileup: int, jets: int, displaced: int) -> tuple[Detector, SimulateOptions]:
+def _simulation(pileup: int, jets: int, displaced: int, flight: float) -> tuple[Detector, SimulateOptions]:
     from smartpix.geometry import read_detector
     from smartpix.shipped import data_path
     from smartpix.simulate.events import SimulateOptions
     from smartpix.simulate.options import GenerateOptions
 
-    generate = GenerateOptions(pileup=pileup, jets=jets)
-    if displaced:
+    generate = GenerateOptions(pileup=pileup, jets=jets, jet_flight=flight)
+    if displaced or flight:
         # Their pT begins where particles are findable; all are then in the table.
         generate = replace(generate, displaced=displaced, gun_pt=(1.0, 10.0))
     options = SimulateOptions(generate=generate)

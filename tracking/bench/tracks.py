@@ -20,7 +20,8 @@ from smartpix.extras import import_acts
 from smartpix.schema import InputError, check, quoted
 from tracking.bench.acts_front import front_finders
 from tracking.bench.displaced import FINDERS as DISPLACED_FINDERS
-from tracking.bench.displaced import N_PIONS, displaced_lines, displaced_rates
+from tracking.bench.displaced import SAMPLES as DISPLACED_SAMPLES
+from tracking.bench.displaced import displaced_lines, displaced_rates
 from tracking.bench.events import Sample, load_sample, simulated, simulated_header
 from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
 from tracking.bench.generic import chain_ms, generic_ratio
@@ -221,7 +222,8 @@ def bench_tracking(
         pileups: :data:`MAIN` among them has ``n_events`` events and the window's graph, the others a third as
             many.
         with_jets: also :data:`JETS` jets of 10 pions over pile-up 60.
-        with_displaced: also displaced pions over pile-up 200, where no finders are picked.
+        with_displaced: also displaced pions, and jets with a decay in flight, over pile-up 200, where no
+            finders are picked.
         finders: names of :func:`tracking.finder_table.finder_names`; none: the chain beside ACTS.
         acts_front: results of ``benchmarks/tune_acts.py``, whose settings take part in the matched ratios of
             the main sample.
@@ -229,7 +231,7 @@ def bench_tracking(
 
     Returns:
         :func:`beside_acts` of the main sample, ``pileup``: of each of the others by its number, and ``jets``;
-        ``displaced`` of :func:`tracking.bench.displaced.displaced_rates`;
+        ``displaced`` and ``b_jets`` of :func:`tracking.bench.displaced.displaced_rates`;
         ``instructions`` of :func:`tracking.bench.instructions.instruction_sets`, and ``generic`` of
         :func:`tracking.bench.generic.generic_ratio`, None if it is not asked for.
         For finders that were picked :func:`compare_finders` of each sample instead.
@@ -274,11 +276,12 @@ def bench_tracking(
         if with_jets:
             result["jets"] = measured(JET_PILEUP, few, jets=JETS)
         if with_displaced and not finders:
-            report(f"simulating {few} events of pile-up {MAIN} with displaced pions")
-            displaced_seed = seed + MAIN + 2
-            _check_fresh(displaced_seed, trained_on)
-            path = simulated(MAIN, few, displaced_seed, Path(folder), displaced=N_PIONS)
-            result["displaced"] = _displaced(load_sample(path, few), report)
+            for k, (key, what) in enumerate(DISPLACED_SAMPLES.items()):
+                report(f"simulating {few} events of pile-up {MAIN} for {key}")
+                displaced_seed = seed + MAIN + 2 + k
+                _check_fresh(displaced_seed, trained_on)
+                path = simulated(MAIN, few, displaced_seed, Path(folder), **what)
+                result[key] = _displaced(load_sample(path, few), report)
         result["instructions"], result["generic"] = instruction_sets(), None
         if generic:
             report("the chain compiled for any processor")
@@ -322,8 +325,9 @@ def table(result: Mapping[str, Any]) -> str:
             )
         if "ratio_time" in sample:
             lines += _beside_acts_lines(sample)
-    if "displaced" in result:
-        lines += displaced_lines(result["displaced"])
+    for key in DISPLACED_SAMPLES:
+        if key in result:
+            lines += [key, *displaced_lines(result[key])]
     if "fit" in result:
         lines += _part_lines(result, keys)
     for who, r in (result.get("finders") or {who: result[who] for who in ("ours", "acts")}).items():

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tracking.bench.displaced import D0_BINS, displaced_lines, displaced_rates
+from tracking.bench.displaced import D0_BINS, SAMPLES, displaced_lines, displaced_rates
+from tracking.bench.events import simulated_header
 
 # Radius of production, at right angles to the momentum: without field that is the impact parameter.
 RADII = [0.0, 0.05, 0.3, 0.3, 0.7, 2.0, 4.0, 7.0, 20.0]
@@ -49,3 +50,16 @@ def test_the_table_has_a_line_for_each_bin(result):
     assert lines[1].split() == ["0", "to", "0.1", "4", "1.0000", "1.0000"]
     assert lines[5].split() == ["5", "to", "10", "0", "-", "-"]
     assert lines[-1].split() == ["central", "fakes", "0.2500", "0.5000"]
+
+
+def test_samples_have_decays_in_flight_over_the_collisions():
+    made = {
+        key: simulated_header(200, 3, 8202, **what).made_by["options"]["generate"]
+        for key, what in SAMPLES.items()
+    }
+    assert made["displaced"]["displaced"] == 300
+    assert (made["b_jets"]["jets"], made["b_jets"]["jet_flight"]) == (20, 5.0)
+    for generate in made.values():
+        assert generate["pileup"] == 200
+        # All can be found, if their tracks are.
+        assert generate["gun_pt"][0] >= 0.9
