@@ -29,6 +29,7 @@ __all__ = [
     "make_event",
     "records_with_truth",
     "simulated",
+    "simulated_path",
     "simulated_header",
 ]
 
@@ -110,10 +111,18 @@ def simulated(
     from smartpix.simulate.events import simulate
 
     detector, options = _simulation(pileup, jets, displaced, flight)
-    path = folder / f"pileup-{pileup}-{jets}-{displaced}-{flight:g}.root"
+    path = simulated_path(folder, pileup, jets, displaced, flight)
     header = simulated_header(pileup, n_events, seed, jets, displaced, flight)
     write_events(path, header, simulate(detector, options, n_events, seed))
     return path
+
+
+def simulated_path(folder: Path, pileup: int, jets: int = 0, displaced: int = 0, flight: float = 0.0) -> Path:
+    """Where :func:`simulated` writes."""
+    more = "".join(
+        f"-{name}-{value:g}" for name, value in (("displaced", displaced), ("flight", flight)) if value
+    )
+    return folder / f"pileup-{pileup}-{jets}{more}.root"
 
 
 def simulated_header(

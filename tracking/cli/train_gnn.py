@@ -91,7 +91,7 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
     """
     from smartpix.simulate.events import need_extras
     from smartpix.simulate.options import GenerateOptions
-    from tracking.bench.events import is_simulated, simulated
+    from tracking.bench.events import is_simulated, simulated, simulated_path
 
     check("train gnn", "events", options.events, options.events >= 3, "at least 3")
     for pileup in options.pileup:
@@ -102,7 +102,7 @@ def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:
     left.mkdir(parents=True, exist_ok=True)
     files = []
     for pileup in options.pileup:
-        path = left / f"pileup-{pileup}-0.root"
+        path = simulated_path(left, pileup)
         if not path.exists():
             log(f"simulating {options.events} events of pile-up {pileup}")
             simulated(pileup, options.events, options.seed + pileup, left)
