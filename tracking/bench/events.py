@@ -29,8 +29,8 @@ __all__ = [
     "make_event",
     "records_with_truth",
     "simulated",
-    "simulated_path",
     "simulated_header",
+    "simulated_path",
 ]
 
 
