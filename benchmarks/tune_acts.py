@@ -277,6 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print the result too")
     parser.add_argument("-o", "--output", type=Path, default=RESULT, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
+    if options.resume and not options.output.exists():
+        parser.error(f"--resume: {options.output} is not there; leave --resume out")
     begin = settings_of(json.loads(options.output.read_text(encoding="utf-8"))) if options.resume else []
     with tempfile.TemporaryDirectory() as folder:
         path = options.file or simulated(PILEUP, options.events, SEED, Path(folder))

@@ -22,6 +22,7 @@ __all__ = [
     "BALANCED",
     "EFFICIENT",
     "FASTEST",
+    "NARROW",
     "WIDE",
     "WORKING_POINTS",
     "ActsSeeds",
@@ -79,11 +80,12 @@ EFFICIENT: Mapping[str, Any] = {
 }  # fmt: skip
 """Seeds of most particles: two for each middle hit."""
 
+NARROW: Mapping[str, Any] = {**BALANCED, "impactMax": 1.0}
 WIDE: Mapping[str, Any] = {**BALANCED, "impactMax": 10.0}
-"""For displaced tracks: impact parameters up to 10 mm, many times those of the other points."""
+"""For displaced tracks: impact parameters up to 1 and 10 mm."""
 
 WORKING_POINTS: Mapping[str, Mapping[str, Any]] = {
-    "fastest": FASTEST, "balanced": BALANCED, "efficient": EFFICIENT, "wide": WIDE,
+    "fastest": FASTEST, "balanced": BALANCED, "efficient": EFFICIENT, "narrow": NARROW, "wide": WIDE,
 }  # fmt: skip
 """All of these, by name. The first three are on the front that ``benchmarks/tune_acts.py`` finds."""
 

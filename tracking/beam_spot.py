@@ -53,6 +53,12 @@ def find_beam_spot(chain: Chain, records: Sequence[ak.Record]) -> FoundBeam:
         moved = [getattr(found.spot, name) - getattr(before.spot, name) for name in ("x", "y")]
         if np.hypot(*moved) < NEAR:
             break
+    else:
+        log.warning(
+            "beam spot: after %d passes it still moves by %.3f mm; give more events, or the beam",
+            MOST_PASSES,
+            np.hypot(*moved),
+        )
     return found
 
 

@@ -93,8 +93,8 @@ The clock starts with estimates that the sensor makes; made on the CPU, ours at 
 
 {table(["chain", "efficiency of findable particles", "central fakes", "time"], chain())}
 
-Pions of a large impact parameter, in the same pile-up. "Two passes" is `--passes prompt,displaced`, and "ACTS, 10 mm"
-has `impactMax=10`:
+Findable particles by impact parameter, with displaced pions added to the same pile-up. "Two passes" is
+`--passes prompt,displaced`. ACTS has `impactMax` of 1 and 10 mm and no cut on d0:
 
 {table(["d0", "default", "two passes", "ACTS, 1 mm", "ACTS, 10 mm"], displaced())}
 

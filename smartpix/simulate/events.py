@@ -178,7 +178,8 @@ def simulate_event(
     pixels, pixel_of_signal = read_out(signals, crossings.module, detector, options.readout, rng)
     cluster_of_signal = pixels.cluster[pixel_of_signal]
     particle_id = np.arange(1, len(crossings.particles.pdg_id) + 1, dtype=np.int64)
-    cluster, crossing, share = _shares(cluster_of_signal, signals, len(crossings.module))
+    last = len(options.readout.slices) - 1
+    cluster, crossing, share = _shares(cluster_of_signal, signals, len(crossings.module), last)
     in_cluster = pixels.cluster >= 0
     clusters = cluster_records(
         detector,
@@ -257,16 +258,16 @@ def _slices_taken(readout: ReadoutOptions) -> tuple[float, ...]:
 
 
 def _shares(
-    cluster: npt.NDArray[np.int64], signals: Signals, n_crossings: int
+    cluster: npt.NDArray[np.int64], signals: Signals, n_crossings: int, last: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
     """Cluster, crossing and share (T,) of all crossings that left charge in clusters; ``cluster``: (K,) of
-    each signal.
+    each signal; last: column of the last slice, after which there may be those of slow pixels.
     """
     inside = cluster >= 0
     pair = cluster[inside] * (n_crossings + 1) + signals.crossing[inside]
     pairs, where = np.unique(pair, return_inverse=True)
     # Negative lobes are induced by charge that goes elsewhere, and are no share of this cluster.
-    amount = np.bincount(where, np.maximum(signals.charge[inside, -1], 0), len(pairs))
+    amount = np.bincount(where, np.maximum(signals.charge[inside, last], 0), len(pairs))
     pairs, amount = pairs[amount > 0], amount[amount > 0]
     clusters = pairs // (n_crossings + 1)
     in_cluster = np.bincount(clusters, amount)

@@ -55,15 +55,16 @@ def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator
         flight = rng.exponential(options.jet_flight, n)[jet] * decays
         start = start + flight[:, None] * _along(axis_phi, axis_eta)[jet]
     pions = _pions(rng.uniform(*options.gun_pt, len(jet)), eta, phi, options.pileup + 1 + jet, start, rng)
-    return replace(pions, time=collision_times(beam_spot, n, rng)[jet] + _flight_time(flight, axis_eta[jet]))
+    times = collision_times(beam_spot, n, rng)[jet] + _flight_time(flight, axis_eta[jet])
+    return _inside(replace(pions, time=times))
 
 
 def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
     """Charged pions from decays in flight, each from a vertex of its own; uniform in pT, eta and phi.
 
     What decays flies from the vertex at an angle to the pion whose sine is d0 over the flight length, to
-    either side, and at the pion's polar angle. The bend of the pion over that flight is not counted in its
-    d0: it is below 1 % of it.
+    either side, and at the pion's polar angle. The d0 drawn is that of the straight line. The bend adds up to
+    flight^2 / 2 R to it, which is much for a small one. Decays outside of the detector are left out.
     """
     n = options.displaced
     pt = rng.uniform(options.gun_pt[0], options.gun_pt[1], n)
@@ -73,9 +74,16 @@ def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Gene
     flight = rng.uniform(d0, np.maximum(options.displaced_radius, 2 * d0))
     side = np.where(rng.random(n) < 0.5, -1.0, 1.0)
     start = vertex + flight[:, None] * _along(phi + side * np.arcsin(d0 / flight), eta)
-    # After the collisions' vertices and those of the jets.
-    pions = _pions(pt, eta, phi, options.pileup + options.jets + 1 + np.arange(n), start, rng)
-    return replace(pions, time=collision_times(beam_spot, n, rng) + _flight_time(flight, eta))
+    # After the vertices of the collisions and jets, or of the gun.
+    before = options.pileup + options.jets + options.gun
+    pions = _pions(pt, eta, phi, before + 1 + np.arange(n), start, rng)
+    return _inside(replace(pions, time=collision_times(beam_spot, n, rng) + _flight_time(flight, eta)))
+
+
+def _inside(particles: Particles) -> Particles:
+    """Those that begin within :data:`FARTHEST`: the transport knows nothing outside of it."""
+    inside = np.hypot(particles.vertex[:, 0], particles.vertex[:, 1]) < FARTHEST[0]
+    return particles.take(inside & (np.abs(particles.vertex[:, 2]) < FARTHEST[1]))
 
 
 def _along(phi: Floats, eta: Floats) -> Floats:
@@ -151,6 +159,4 @@ def _with_secondaries(particles: Particles, rng: np.random.Generator) -> Particl
     """The charged particles, and after them what the neutral ones became."""
     neutral = particles.charge == 0
     products = charged_products(particles.take(neutral), rng)
-    inside = np.hypot(products.vertex[:, 0], products.vertex[:, 1]) < FARTHEST[0]
-    inside &= np.abs(products.vertex[:, 2]) < FARTHEST[1]
-    return together(particles.take(~neutral), products.take(inside))
+    return together(particles.take(~neutral), _inside(products))

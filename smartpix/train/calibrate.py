@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.chip.fused import FusedFixedNetwork
 from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.calibrate import fit_calibration, fit_length
 from smartpix.estimate.descriptions import load_network_weights
@@ -21,6 +22,7 @@ from smartpix.networks.weights import check_output, save_weights, weights_path
 from smartpix.provenance import by_path, origin
 from smartpix.samples import AS_THEY_ARE, Reading, Samples, load_samples
 from smartpix.schema import InputError
+from smartpix.simulate.readout import check_adc
 from smartpix.train.inputs import split
 
 __all__ = ["calibrate_and_test", "recalibrate"]
@@ -118,6 +120,9 @@ def recalibrate(
             f"{samples.files[0]}: clusters of {sensor_words(samples.sensor)}, and {weights} was trained for "
             f"{sensor_words(description['sensor'])}; train others (smartpix train mdn)"
         )
+    raw = MdnNetwork.from_arrays(arrays, description)
+    if isinstance(raw.fused, FusedFixedNetwork):
+        check_adc(samples.made_by, raw.fused.network.edges, str(weights))
     _, tuning, test = split(samples, 1.0)
     calibrated, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
     metrics["n_calibration"] = int((~samples.truncated[tuning]).sum())

@@ -34,7 +34,7 @@ REGIONS = ("innermost", "barrel", "all")
 WINDOW_PT = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.825, 0.85, 0.87, 0.89)
 WINDOW_Z0 = (90.0, 100.0, 110.0, 120.0, 130.0, 140.0, 150.0, 160.0, 175.0, 200.0, 250.0, 300.0)
 """Half widths in mm: from less than two widths of the luminous region to six."""
-CONE_PT = (0.48, 0.6, 0.7, 0.75, 0.8, 0.83, 0.86)
+CONE_PT = (0.48, 0.6, 0.7, 0.75, 0.8, 0.83, 0.86, 0.88, 0.9)
 CONE_QUANTILES = tuple(float(q) for q in 1 - 10.0 ** -np.linspace(1, 6, 41))
 
 Point = dict[str, float]

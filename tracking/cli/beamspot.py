@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from smartpix.schema import check
+from tracking.cli.flags import option_flags
 from tracking.cli.options import chain_flags, chain_options
 from tracking.cli.output import json_flag, print_result
 from tracking.cli.parser import named_path
@@ -28,10 +28,7 @@ def add_beamspot(commands: Any) -> None:
         metavar="FILE",
         help="event file (ROOT); default: the embedded sample",
     )
-    beamspot.add_argument(
-        "--events", type=int, default=BeamOptions().events, metavar="N",
-        help="events that are used, the first ones (default: %(default)s)",
-    )  # fmt: skip
+    option_flags(beamspot, BeamOptions(), "events", section="beam.")
     chain_flags(beamspot)
     json_flag(beamspot)
     beamspot.set_defaults(command_function=_beamspot)
@@ -43,7 +40,6 @@ def _beamspot(options: argparse.Namespace) -> None:
     from tracking.beam_spot import beam_spot_of_file
     from tracking.chain import Chain
 
-    check("beamspot", "events", options.events, options.events >= 1, "at least 1")
     file, chosen = options.path or data_path("sample.root"), chain_options(options)
     chain = Chain.for_header(open_events(file).header, chosen)
-    print_result(options, beam_spot_of_file(file, chain, options.events).summary())
+    print_result(options, beam_spot_of_file(file, chain, chosen.beam.events).summary())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,11 @@ class Parameters:
 
     def __len__(self) -> int:
         return len(self.d0)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Parameters:
+        """Those of some of the tracks."""
+        values = [getattr(self, column.name)[rows] for column in fields(Parameters)]
+        return Parameters(*values)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,14 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Tracks:
+        """Some of the tracks."""
+        of_track = self.rows()
+        parameters = None if self.parameters is None else self.parameters.take(rows)
+        chosen = Tracks.from_rows([of_track[row] for row in rows], self.score[rows], parameters)
+        later = None if self.later is None else self.later[rows]
+        return replace(chosen, ms=self.ms, graph=self.graph, later=later)
 
     def with_later(self, tracks: Tracks, rows: npt.NDArray[np.int64]) -> Tracks:
         """These tracks and then those of a second pass, whose hits are ``rows`` of the event's; nobody has

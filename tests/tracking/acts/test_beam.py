@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from smartpix.beam import BeamSpot
+from smartpix.geometry import read_detector
+from smartpix.io.write import write_events
 from smartpix.schema import PARAMETERS
+from smartpix.shipped import data_path
+from smartpix.simulate.events import header, simulate
+from smartpix.simulate.options import STANDARD_BEAM, GenerateOptions, SimulateOptions
 from tracking.acts.beam import about_beam, about_z_axis
 from tracking.acts.reference import acts_tracks
+from tracking.bench.events import load_sample
+from tracking.bench.finding import run_finder
+from tracking.bench.judgement import judge, rates
+from tracking.finder_table import finder_maker
 from tracking.finders.tracks import Parameters
 from tracking.fit.resolution import true_parameters
 
@@ -85,3 +94,19 @@ def test_acts_about_a_beam_gives_parameters_about_it(sample, reference):
             differs = getattr(other.parameters, name)[after] - getattr(expected, name)[before]
             assert np.median(np.abs(differs)) < close / 10
             assert np.mean(np.abs(differs) < close) > 0.9
+
+
+def test_distances_are_those_from_the_beam_line(tmp_path):
+    """A selector of ACTS would cut on those from the z axis, and lose most tracks of a beam 1 mm off."""
+    pytest.importorskip("acts")
+    detector = read_detector(data_path("detector.csv"))
+    options = SimulateOptions(
+        generate=GenerateOptions(pileup=0, gun=150, gun_pt=(1.0, 10.0), max_eta=2.0),
+        beam_spot=replace(STANDARD_BEAM, x=1.0),
+    )
+    path = tmp_path / "gun.root"
+    write_events(path, header(detector, options, 1, 11), simulate(detector, options, 1, 11))
+    sample = load_sample(path, 1)
+    found = run_finder("acts", finder_maker("acts-balanced")(sample.header), sample).tracks
+    assert rates(judge(sample.events, found))["efficiency"] > 0.95
+    assert np.abs(found[0].parameters.d0).max() <= 0.5
