@@ -66,10 +66,11 @@ def trained_in(estimator, **changes):
     return with_data(estimator, made_by(**changes))
 
 
-def with_data(estimator, data):
-    """The estimator as if it had been trained on such data."""
+def with_data(estimator, data, calibrated_on=None):
+    """The estimator as if it had been trained on such data, and calibrated on others."""
     descriptions = {
-        region: {**description, "data": data} for region, description in estimator.descriptions.items()
+        region: {**description, "data": data, "calibrated_on": calibrated_on or {}}
+        for region, description in estimator.descriptions.items()
     }
     if hasattr(estimator, "networks"):
         networks = {
@@ -78,6 +79,13 @@ def with_data(estimator, data):
         }
         return dataclasses.replace(estimator, networks=networks)
     return dataclasses.replace(estimator, descriptions=descriptions)
+
+
+def test_a_file_in_the_conditions_of_the_calibration_is_taken_without_a_word(shipped):
+    estimator = with_data(shipped["mdn"], made_by(noise=50.0), calibrated_on=made_by(noise=80.0))
+    assert training_differs(readout(noise=80.0), estimator) == []
+    assert len(training_differs(readout(noise=80.0, bias=150.0), estimator)) == 2
+    assert len(training_differs(readout(noise=120.0), estimator)) == 2
 
 
 @pytest.mark.parametrize("kind", ["mdn", "shape", "quantised"])
@@ -182,7 +190,7 @@ def test_a_region_that_the_file_does_not_have_is_not_told_of(shipped):
 def test_weights_trained_on_a_data_set_as_it_is_were_without_noise_and_threshold(tmp_path):
     arrays, description = load_weights("mdn-barrel", "mdn-columns")
     data = {"command": "smartpix simulate clusters", "options": {"sensor": {"bias": 100.0}}, "readout": None}
-    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": data})
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": data, "calibrated_on": {}})
     estimator = choose_estimator(
         readout(bias=120.0), "mdn", EstimateWeights(str(tmp_path / "w.safetensors")), conditions="ignore"
     )
