@@ -47,7 +47,10 @@ FINDERS: dict[str, FinderMaker] = {
     "chain-efficient": partial(_chain, "efficient"),
     "chain-displaced": partial(_chain, "displaced"),
     "window": _window,
-    **{f"acts-{name}": partial(_acts, name) for name in ("fastest", "balanced", "efficient", "wide")},
+    **{
+        f"acts-{name}": partial(_acts, name)
+        for name in ("fastest", "balanced", "efficient", "narrow", "wide")
+    },
 }
 """Our finders, each with its maker."""
 

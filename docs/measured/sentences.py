@@ -58,6 +58,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     shipped, trained, window = (clusters[key] for key in ("shipped", "own", "window"))
     reductions = {"all": seeding["reduction_all"], "barrel": seeding["reduction_barrel"]}
     kept = f"{100 * seeding['methods']['cone']['edge_efficiency_0p9']:.1f}"
+    robust = results("robustness")["conditions"]
+    tenths = [r["efficiency"] for name, r in robust.items() if name.endswith("10 %")]
     return {
         "README.md": {
             "On {} events the chain finds {} of {} findable particles, and tuned ACTS finds {}": (
@@ -66,10 +68,11 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
                 str(sixty["ours"]["n_findable"]),
                 str(found["acts"]),
             ),
-            "the reduction is therefore {}, and {} in the barrel": (
-                f"{reductions['all']:.1f}",
-                f"{reductions['barrel']:.1f}",
+            "the reduction over all pairs of layers is therefore {}, and {} in the barrel": (
+                f"{seeding['reduction_at']['0.995']['all']:.1f}",
+                f"{seeding['reduction_at']['0.995']['barrel']:.1f}",
             ),
+            "still finds {} or more ([all": (f"{min(tenths):.3f}",),
         },
         "docs/limits.md": {
             "are {} to {} wide": (f"{widths[0]:.2f}", f"{widths[-1]:.2f}"),

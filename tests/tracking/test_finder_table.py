@@ -105,7 +105,9 @@ def test_an_unknown_name_lists_what_there_is(event, package):
     package("mine = their_finders:make")
     with pytest.raises(InputError, match=r"finder 'chian' is unknown. Did you mean 'chain'") as caught:
         make_finder("chian", event[0])
-    assert "window, acts-fastest, acts-balanced, acts-efficient, acts-wide, mine" in str(caught.value)
+    assert "window, acts-fastest, acts-balanced, acts-efficient, acts-narrow, acts-wide, mine" in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
 
 

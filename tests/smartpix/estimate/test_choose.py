@@ -169,7 +169,9 @@ SIMULATED = "smartpix simulate crossings"
 )
 def test_estimates_trained_on_other_clusters_than_those_of_acts_are_told(tmp_path, file, trained, others):
     arrays, description = load_weights("shape-50x12.5x100", "shape-mlp-v1")
-    save_weights(tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}, "calibrated_on": {}})
+    save_weights(
+        tmp_path / "w.safetensors", arrays, {**description, "data": {"command": trained}, "calibrated_on": {}}
+    )
     header = dataclasses.replace(open_events(SAMPLE).header, made_by={"command": file})
     estimator = choose_estimator(header, "shape", EstimateWeights(shape=str(tmp_path / "w.safetensors")))
     assert trained_on_others(header, estimator) == others

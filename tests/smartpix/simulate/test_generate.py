@@ -6,7 +6,7 @@ from scipy import stats
 
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError
-from smartpix.simulate.generate import collisions, displaced, gun, jets
+from smartpix.simulate.generate import FARTHEST, collisions, displaced, gun, jets
 from smartpix.simulate.options import GenerateOptions
 from smartpix.simulate.particles import together
 
@@ -105,6 +105,26 @@ def test_displaced_pions_have_the_impact_parameters_that_were_asked_for():
     assert stats.kstest(pt, stats.uniform(1, 3).cdf).pvalue > 1e-3
     assert stats.kstest(np.arcsinh(pz / pt), stats.uniform(-2, 4).cdf).pvalue > 1e-3
     assert found.vertex_id.tolist() == list(range(10, 20_010))
+
+
+def test_decays_outside_of_the_detector_are_left_out():
+    options = GenerateOptions(pileup=0, displaced=5000, max_eta=4.0, displaced_radius=200.0)
+    found = displaced(options, BeamSpot(), np.random.default_rng(1))
+    assert 0 < len(found.pdg_id) < 5000
+    assert np.abs(found.vertex[:, 2]).max() < FARTHEST[1]
+    assert np.hypot(found.vertex[:, 0], found.vertex[:, 1]).max() < FARTHEST[0]
+
+
+def test_displaced_pions_and_those_of_a_gun_have_vertices_of_their_own():
+    options = GenerateOptions(pileup=0, gun=5, displaced=5, max_eta=1.0)
+    both = [
+        part.vertex_id.tolist()
+        for part in (
+            gun(options, BeamSpot(), np.random.default_rng(1)),
+            displaced(options, BeamSpot(), np.random.default_rng(2)),
+        )
+    ]
+    assert not set(both[0]) & set(both[1])
 
 
 def test_secondaries_are_added_after_the_charged_particles_of_the_same_collisions():
