@@ -43,7 +43,9 @@ from tracking.bench.events import Event, make_event
 from tracking.bench.judgement import judge, rates
 from tracking.finders.tracks import Tracks
 
-WITH_CONES = ActsOptions(stay_on_seed=False, shared_hits=2, max_d0=math.inf)
+WITH_CONES = ActsOptions(
+    outlier_chi2=30.0, stay_on_seed=False, max_holes=1, shared_hits=2, max_d0=math.inf, sigma_position=0.1
+)
 """Settings after our seeds. A track has one or two of them and not seven, so that each has to get over a
 hole; pure as they are, tracks may share two hits. ACTS's own seeds pay for these settings with time and
 fakes: ``acts_same_options``.
