@@ -60,7 +60,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     tenths = [r["efficiency"] for name, r in robust.items() if name.endswith("10 %")]
     return {
         "README.md": {
-            "the reduction over all pairs of layers is therefore {}, and {} in the barrel": (
+            "At an efficiency of {} % the reduction over all pairs of layers is therefore {}, and {} in the barrel": (
+                f"{100 * 0.995:g}",
                 f"{seeding['reduction_at']['0.995']['all']:.1f}",
                 f"{seeding['reduction_at']['0.995']['barrel']:.1f}",
             ),

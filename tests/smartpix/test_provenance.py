@@ -64,7 +64,7 @@ def test_files_without_a_record_are_read(make, module, tmp_path, monkeypatch):
         path = make(tmp_path)
     found = describe_file(path)
     assert (found["provenance"], found["made_by"]) == (None, {"command": "test"})
-    assert "provenance" not in describe_file("mdn-barrel")
+    assert "provenance" not in describe_file("mdn-2s-columns-2t-float")
 
 
 def test_the_other_container_keeps_the_record(tmp_path):

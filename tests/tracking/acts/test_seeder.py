@@ -279,7 +279,7 @@ def test_example_on_clusters_of_acts_runs(monkeypatch):
     example = example_of("acts_clusters", monkeypatch)
     monkeypatch.setattr(example, "CHAIN_REPEATS", 1)
     result = json.loads(json.dumps(example.run(1, 25, 3, lambda line: None)))
-    assert result["own"]["track_efficiency"] > 0.98 > 0.9 > result["shipped"]["track_efficiency"]
+    assert result["own"]["track_efficiency"] > 0.98 > 0.95 > result["shipped"]["track_efficiency"]
     assert result["own"]["n_edges"] < 0.99 * result["own"]["n_window_edges"]
     for hits in ("own", "lengths"):
         for way in ("ours", "acts"):

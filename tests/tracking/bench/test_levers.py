@@ -268,7 +268,7 @@ def test_both_estimates_are_judged_on_the_same_clusters(pulls):
         assert truth == [low_high["low"] for low_high in two["by_cot_alpha"]["truth"]]
 
 
-def other_file(path, sensor=None, field=3.8, slices=(0, 19)):
+def other_file(path, sensor=None, field=3.8, slices=(2, 19)):
     row = module_row((32.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (1.0, 0, 0), 2, 1)
     detector = detector_of([row | (sensor or {})])
     options = SimulateOptions(
@@ -286,7 +286,7 @@ def other_file(path, sensor=None, field=3.8, slices=(0, 19)):
             r"the barrel is of the sensor 50 x 25 x 100 µm in 3\.8 T and the mdn weights are for 50 x 12\.5 x 100 µm in 3\.8 T",
         ),
         ({"field": 2.0}, r"the barrel is of the sensor 50 x 12\.5 x 100 µm in 2 T"),
-        ({"slices": (0, 9)}, r"lacks the slices \[19\] that the estimates need"),
+        ({"slices": (2, 9)}, r"lacks the slices \[19\] that the estimates need"),
     ],
 )
 def test_every_file_must_be_of_the_weights_sensor_and_slices(crossings, tmp_path, change, words):

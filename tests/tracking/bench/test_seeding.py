@@ -116,8 +116,8 @@ def test_lost_edges_and_kept_ones_are_all(sample):
 
 
 def test_cones_hold_the_share_they_are_asked_for():
-    """In the middle of the barrel to the binomial error and a hundredth for delta rays; elsewhere the priors
-    hold more.
+    """In the middle of the barrel to the binomial error, and three hundredths at 90 %: pulls of unit width have
+    tails, so that small ellipsoids hold more. Elsewhere the priors hold more.
     """
     result = seeding_studies.coverage(load_seeding_sample([data_path("sample.root")], 10, ("mdn",)))
     for name, held in result.items():
@@ -125,7 +125,7 @@ def test_cones_hold_the_share_they_are_asked_for():
         central = next(b for b in held["eta"] if b["bin"] == "0-1")
         error = np.sqrt(quantile * (1 - quantile) / central["n"])
         assert central["n"] > 2500
-        assert central["inside"] == pytest.approx(quantile, abs=0.01 * (quantile < 0.99) + 0.002 + 3 * error)
+        assert central["inside"] == pytest.approx(quantile, abs=0.03 * (quantile < 0.99) + 0.002 + 3 * error)
         assert quantile - 0.002 < held["all"] < 1 - 0.25 * (1 - quantile)
         n = sum(b["n"] for b in held["pt"])
         assert held["all"] == pytest.approx(sum(b["n"] * b["inside"] for b in held["pt"]) / n)

@@ -154,6 +154,8 @@ def test_bits_have_a_price(compress, tmp_path):
             0.05,
             "--free",
             0,
+            "--epochs",
+            8,
         )
         assert compress(*arguments, output=f"{price}.safetensors")[0] == 0
         network, description = load_fixed(tmp_path / f"{price}.safetensors")
