@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from measured import beyond
 from measured.results import CHAIN, SEARCH, results
 from page_text import table, wrap
 
@@ -172,50 +173,6 @@ def points() -> str:
 least this efficiency and at most these central fakes, and our time over ACTS's:"""
     head = ["point", "efficiency", "central fakes", "ms", "as good, and time ratio"]
     return f"\n{text}\n\n{table(head, body)}\n"
-
-
-def displaced(sample: str) -> str:
-    """Particles from far away, by impact parameter."""
-    found = results("bench-tracking")[sample]
-    roles = {
-        "ours_prompt": "default",
-        "ours": "two passes",
-        "acts": "ACTS, 1 mm",
-        "acts_wide": "ACTS, 10 mm",
-    }
-    bins = {"0_0p1": "0-0.1", "0p1_0p5": "0.1-0.5", "0p5_1": "0.5-1", "1_5": "1-5", "5_10": "5-10"}
-    body = [
-        [title, f"{found[key]['n']:,}", *(number(found[key][role], ".4f") for role in roles)]
-        for key, title in bins.items()
-    ]
-    fakes = ["central fakes", "", *(f"{found['fake_rate_central'][role]:.4f}" for role in roles)]
-    return table(["d0, mm", "findable", *roles.values()], [*body, fakes])
-
-
-def robustness() -> str:
-    """The chain in conditions that are not those of the training."""
-    body = [
-        [
-            f"{name} *" if r["refused"] else name,
-            f"{r['efficiency']:.4f}",
-            f"{r['fake_rate_central']:.4f}",
-            f"{r['n_edges']:,.0f}",
-            f"{r['physics_efficiency']:.3f}",
-            ""
-            if r["acts"] is None
-            else f"{r['acts']['efficiency']:.4f}, {r['acts']['fake_rate_central']:.4f}",
-        ]
-        for name, r in results("robustness")["conditions"].items()
-    ]
-    head = [
-        "condition",
-        "efficiency",
-        "central fakes",
-        "edges",
-        "physics efficiency",
-        "ACTS: efficiency, fakes",
-    ]
-    return table(head, body)
 
 
 def searches() -> str:
@@ -394,12 +351,12 @@ Displaced pions are in {tracking["displaced"]["n_events"]} events more. "Two pas
 `--passes prompt,displaced`. ACTS is at its balanced point with `impactMax` of 1 and 10 mm, without a cut on d0 (`acts-narrow`,
 `acts-wide`). All findable particles count, those of the collisions too, which fill the first bin:
 
-{displaced("displaced")}
+{beyond.displaced("displaced", 4, True)}
 
 The same of 20 jets over the collisions, in each of which every second pion comes from a decay in flight, like that
 of a hadron with a b quark, 5 mm away on average:
 
-{displaced("b_jets")}
+{beyond.displaced("b_jets", 4, True)}
 
 The fit stands beside ACTS's Kalman fitter on the same tracks and hits: {tracking["fit"]["ours"]["n_resolution"]:,}
 tracks of findable particles. Widths of pulls are standard deviations:
@@ -420,7 +377,7 @@ condition, which differs from the standard working point in one thing. Weights a
 physics efficiency is that of all charged particles from 0.9 GeV on within abs(η) of 2.5, whatever hits they left. Conditions with a star are refused by `smartpix run`,
 unless `conditions=ignore` is set:
 
-{robustness()}
+{beyond.robustness()}
 
 ## The size of the graph network
 

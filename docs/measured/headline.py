@@ -2,6 +2,7 @@
 
 from page_text import table
 
+from measured.beyond import displaced
 from measured.results import CHAIN, SEARCH, results, with_interval
 
 POINTS = ("fastest", "balanced", "efficient")
@@ -55,18 +56,6 @@ def chain() -> list[list[str]]:
     ]
 
 
-def displaced() -> list[list[str]]:
-    """Lines of displaced particles: efficiency by impact parameter."""
-    found = results("bench-tracking")["displaced"]
-    roles = ("ours_prompt", "ours", "acts", "acts_wide")
-    bins = {"0_0p1": "0-0.1", "0p1_0p5": "0.1-0.5", "0p5_1": "0.5-1", "1_5": "1-5", "5_10": "5-10"}
-    rows = [
-        [f"{title} mm", *("" if found[key][role] is None else f"{found[key][role]:.3f}" for role in roles)]
-        for key, title in bins.items()
-    ]
-    return [*rows, ["central fakes", *(f"{found['fake_rate_central'][role]:.4f}" for role in roles)]]
-
-
 def headline() -> str:
     """The tables with what stands before them."""
     tracking, seeding = results("bench-tracking"), results("bench-seeding")
@@ -96,7 +85,7 @@ The clock starts with estimates that the sensor makes; made on the CPU, ours at 
 Findable particles by impact parameter, with displaced pions added to the same pile-up. "Two passes" is
 `--passes prompt,displaced`. ACTS has `impactMax` of 1 and 10 mm and no cut on d0:
 
-{table(["d0", "default", "two passes", "ACTS, 1 mm", "ACTS, 10 mm"], displaced())}
+{displaced("displaced", 3, False)}
 
 Of all charged particles from 0.9 GeV on within abs(eta) of 2.5, not only findable ones, the chain finds
 {robust["standard"]["physics_efficiency"]:.3f}, and {robust["2 % dead modules"]["physics_efficiency"]:.3f} with 2 % of the modules

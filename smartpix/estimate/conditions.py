@@ -201,8 +201,9 @@ def _number(key: str, value: object) -> float | None:
     """A condition as a number, a clock as its place in ``CLOCKS``; None if it cannot be read."""
     if key == "clock":
         return float(CLOCKS.index(value)) if isinstance(value, str) and value in CLOCKS else None
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
-    return float(value) if good else None  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < float("inf"):
+        return None
+    return float(value)
 
 
 def conditions(made_by: Mapping[str, Any]) -> dict[str, Range]:

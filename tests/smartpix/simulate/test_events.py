@@ -482,3 +482,15 @@ def test_noise_pixels_fire_where_the_true_threshold_is_above_the_adc_s():
         one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), SimulateOptions(readout=readout)
     )
     assert len(event["clusters"][0]) > 0
+
+
+def test_shares_in_the_truth_are_of_what_has_been_collected_in_the_end():
+    """Slow pixels read an earlier time, in which nothing may have arrived."""
+    detector, places = one_module_detector(), grid(200)
+    options = clocked(clock="bunch", slow_pixels=0.5, slow_delay=4000.0, threshold=0.0, adc_bits=0)
+    clusters = at_time(detector, places, 0.0, options)
+    plain = at_time(
+        detector, places, 0.0, replace(options, readout=replace(options.readout, slow_pixels=0.0))
+    )
+    with_truth = [int(ak.sum(ak.num(made["truth"], axis=1) > 0)) for made in (clusters, plain)]
+    assert with_truth[0] > 0.9 * with_truth[1] > 0

@@ -74,6 +74,12 @@ def test_weights_of_another_sensor_are_refused(mdn_weights, clusters, tmp_path):
     assert not (tmp_path / "w.safetensors").exists()
 
 
+def test_a_quantised_network_refuses_clusters_of_another_adc(clusters, tmp_path):
+    other = ReadoutOptions(threshold=900.0, adc_bits=4)
+    with pytest.raises(InputError, match="edges"):
+        recalibrate("fixed-2s-smallest", clusters, tmp_path / "w.safetensors", Reading(None, other, SENSOR))
+
+
 def test_the_weights_to_calibrate_are_not_replaced(mdn_weights, clusters):
     source = mdn_weights["columns"]
     before = source.read_bytes()
