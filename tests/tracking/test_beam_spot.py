@@ -12,6 +12,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tracking import beam_spot
 from tracking.beam_spot import beam_spot_of_file, chain_of_file, find_beam_spot
 from tracking.chain import Chain
 from tracking.cli.main import main
@@ -117,6 +118,15 @@ def test_without_its_beam_the_chain_loses_edges_and_finds_them_again(at_rest, mo
         assert getattr(spot, name) == pytest.approx(slope, abs=4 * errors[name])
     assert spot.z == pytest.approx(BEAM.z, abs=4 * errors["z"])
     assert found.n_events == N_EVENTS
+
+
+def test_passes_that_do_not_agree_are_told_of(at_rest, records, monkeypatch, caplog):
+    monkeypatch.setattr(beam_spot, "MOST_PASSES", 1)
+    find_beam_spot(at_rest, records)
+    assert caplog.records == []
+    monkeypatch.setattr(beam_spot, "NEAR", 0.0)
+    find_beam_spot(at_rest, records)
+    assert "after 1 passes it still moves by" in caplog.text
 
 
 def test_truth_moves_with_the_beam(at_rest, records):
