@@ -100,38 +100,50 @@ def simulated(
     jets: int = 0,
     displaced: int = 0,
     flight: float = 0.0,
+    gun: int = 0,
 ) -> Path:
     """A file of simulated events of the generic detector, in ``folder``. Needs ``smartpix[acts]``.
 
     Args:
         jets, displaced: numbers of jets and of displaced pions in each event.
         flight: mean transverse length in mm that a hadron of each jet flies before it decays.
+        gun: number of pions in each event, in place of collisions.
     """
     from smartpix.io.write import write_events
     from smartpix.simulate.events import simulate
 
-    detector, options = _simulation(pileup, jets, displaced, flight)
-    path = simulated_path(folder, pileup, jets, displaced, flight)
-    header = simulated_header(pileup, n_events, seed, jets, displaced, flight)
+    detector, options = _simulation(pileup, jets, displaced, flight, gun)
+    path = simulated_path(folder, pileup, jets, displaced, flight, gun)
+    header = simulated_header(pileup, n_events, seed, jets, displaced, flight, gun)
     write_events(path, header, simulate(detector, options, n_events, seed))
     return path
 
 
-def simulated_path(folder: Path, pileup: int, jets: int = 0, displaced: int = 0, flight: float = 0.0) -> Path:
+def simulated_path(
+    folder: Path, pileup: int, jets: int = 0, displaced: int = 0, flight: float = 0.0, gun: int = 0
+) -> Path:
     """Where :func:`simulated` writes."""
     more = "".join(
-        f"-{name}-{value:g}" for name, value in (("displaced", displaced), ("flight", flight)) if value
+        f"-{name}-{value:g}"
+        for name, value in (("displaced", displaced), ("flight", flight), ("gun", gun))
+        if value
     )
     return folder / f"pileup-{pileup}-{jets}{more}.root"
 
 
 def simulated_header(
-    pileup: int, n_events: int, seed: int, jets: int = 0, displaced: int = 0, flight: float = 0.0
+    pileup: int,
+    n_events: int,
+    seed: int,
+    jets: int = 0,
+    displaced: int = 0,
+    flight: float = 0.0,
+    gun: int = 0,
 ) -> Header:
     """The header of the file that :func:`simulated` makes. Nothing is simulated for it."""
     from smartpix.simulate.events import header
 
-    return header(*_simulation(pileup, jets, displaced, flight), n_events, seed)
+    return header(*_simulation(pileup, jets, displaced, flight, gun), n_events, seed)
 
 
 def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 0) -> bool:
@@ -145,13 +157,15 @@ def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 
     return file.n_events == n_events and file.header.made_by == json.loads(json.dumps(head.made_by))
 
 
-def _simulation(pileup: int, jets: int, displaced: int, flight: float) -> tuple[Detector, SimulateOptions]:
+def _simulation(
+    pileup: int, jets: int, displaced: int, flight: float, gun: int
+) -> tuple[Detector, SimulateOptions]:
     from smartpix.geometry import read_detector
     from smartpix.shipped import data_path
     from smartpix.simulate.events import SimulateOptions
     from smartpix.simulate.options import GenerateOptions
 
-    generate = GenerateOptions(pileup=pileup, jets=jets, jet_flight=flight)
+    generate = GenerateOptions(pileup=pileup, jets=jets, jet_flight=flight, gun=gun)
     if displaced or flight:
         # Their pT begins where particles are findable; all are then in the table.
         generate = replace(generate, displaced=displaced, gun_pt=(1.0, 10.0))

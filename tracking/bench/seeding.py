@@ -4,7 +4,6 @@ hits.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import tempfile
 import time
@@ -29,6 +28,7 @@ from tracking.bench.events import simulated
 from tracking.bench.generic import generic_ratio, seeding_ms
 from tracking.bench.instructions import instruction_sets
 from tracking.bench.joint_coverage import joint_coverage
+from tracking.bench.memory import peak_mb
 from tracking.bench.reduction import reductions, regions
 from tracking.bench.seeding_counts import SearchCounts
 from tracking.bench.seeding_points import seeding_points
@@ -55,29 +55,6 @@ Report = Callable[[str], None]
 SIGMA_SCALES = (0.5, 2.0)
 SEARCH_REPEATS = 5
 EVENTS_PER_THREAD = 2
-
-
-def _peak_mb(run: Callable[[], Any]) -> float:
-    """Memory (MB) a call needs at most beyond what was in use, from the kernel's own account; nan where it
-    keeps none.
-    """
-    try:
-        # What the allocator keeps for later would hide what the call takes.
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-        before = _status("VmRSS")
-        run()
-        return max(_status("VmHWM") - before, 0.0)
-    except (OSError, AttributeError):
-        run()
-        return float("nan")
-
-
-def _status(name: str) -> float:
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith(name + ":"):
-            return float(line.split()[1]) / 1024
-    raise OSError(f"/proc/self/status has no {name}")
 
 
 def _methods(
@@ -146,7 +123,7 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
                 sums.seeds_of(event.truth, seeds.hits)
             sums.ms += 1e3 * times[name]
             if k == 0:
-                sums.peak_mb = _peak_mb(runs[name])
+                sums.peak_mb = peak_mb(runs[name])
             if name in by_pair:
                 by_pair[name] += _by_pair(event, sample.pairs, edges)
         for name in ALGORITHMS:
