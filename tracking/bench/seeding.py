@@ -91,11 +91,11 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
 
     Returns:
         ``methods`` by name with ``edges``, ``edge_efficiency_0p9`` (of findable particles),
-        ``edge_efficiency_0p5``, ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seeds_per_findable``,
-        ``ms`` and ``peak_mb`` (all per event); ``reduction_innermost``, ``reduction_barrel``,
-        ``reduction_all`` (edges of the window / in cones), ``by_pair``, ``ratio_time_to_acts``,
-        ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``; ``instructions`` of
-        :func:`tracking.bench.instructions.instruction_sets`; and the keys of
+        ``edge_efficiency_0p5``, ``edge_purity``, ``seeds``, ``seed_efficiency``, ``seed_purity`` (share whose
+        three hits are of one particle), ``seeds_per_findable``, ``ms`` and ``peak_mb`` (all per event);
+        ``reduction_innermost``, ``reduction_barrel``, ``reduction_all`` (edges of the window / in cones),
+        ``by_pair``, ``ratio_time_to_acts``, ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``;
+        ``instructions`` of :func:`tracking.bench.instructions.instruction_sets`; and the keys of
         :func:`tracking.bench.reduction.reductions` and :func:`tracking.bench.seeding_points.seeding_points`.
     """
     n = len(sample.events)

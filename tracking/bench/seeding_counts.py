@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tracking.metrics import EventTruth, score_edges, seed_efficiency
+from tracking.metrics import EventTruth, score_edges, seed_efficiency, seed_labels
 
 __all__ = ["SearchCounts"]
 
@@ -23,6 +23,7 @@ class SearchCounts:
     wanted_soft: int = 0
     found_soft: int = 0
     seeds: int = 0
+    pure: int = 0
     findable: int = 0
     seeded: int = 0
     ms: float = 0.0
@@ -45,6 +46,7 @@ class SearchCounts:
     def seeds_of(self, truth: EventTruth, seeds: npt.NDArray[np.int32]) -> None:
         """Add the seeds (S, 3) of an event."""
         self.seeds += len(seeds)
+        self.pure += int(seed_labels(truth, seeds).sum())
         self.findable += int(truth.findable.sum())
         self.seeded += int(np.sum(seed_efficiency(truth, seeds) & truth.findable))
 
@@ -61,6 +63,7 @@ class SearchCounts:
             "edge_purity": ratio(self.true, self.edges),
             "seeds": self.seeds / n_events if self.findable else None,
             "seed_efficiency": ratio(self.seeded, self.findable),
+            "seed_purity": ratio(self.pure, self.seeds),
             "seeds_per_findable": ratio(self.seeds, self.findable),
             "ms": self.ms / n_events,
             "peak_mb": self.peak_mb,

@@ -40,10 +40,10 @@ def seeding_points(sample: SeedingSample, repeats: int) -> dict[str, Any]:
     """Seeds of three working points each.
 
     Returns:
-        ``ours`` and ``acts`` by point: ``seeds``, ``seed_efficiency`` and ``seeds_per_findable`` as they come;
-        ``seeds_same_rule`` and ``seed_efficiency_same_rule`` after one rule for both, that a seed shares at
-        most as many hits with better seeds as ``SeedOptions().shared`` allows; ``ms`` of processor time an
-        event. ``matched``: :func:`tracking.bench.matched.matched_ratios`, of seed efficiency and number under
+        ``ours`` and ``acts`` by point: ``seeds``, ``seed_efficiency``, ``seed_purity`` and
+        ``seeds_per_findable`` as they come; the first three with ``_same_rule`` after one rule for both, that
+        a seed shares at most as many hits with better seeds as ``SeedOptions().shared`` allows; ``ms`` of
+        processor time an event. ``matched``: :func:`tracking.bench.matched.matched_ratios`, of seed efficiency and number under
         the same rule.
     """
     counts: dict[str, dict[str, tuple[SearchCounts, SearchCounts]]] = {
@@ -92,8 +92,6 @@ def _spread(seeds: npt.NDArray[np.int32], n_hits: int) -> npt.NDArray[np.int32]:
 
 def _numbers(as_they_come: SearchCounts, same_rule: SearchCounts, n_events: int) -> dict[str, float]:
     every, spread = as_they_come.result(n_events), same_rule.result(n_events)
-    result = {key: every[key] or 0.0 for key in ("seeds", "seed_efficiency", "seeds_per_findable", "ms")}
-    return result | {
-        "seeds_same_rule": spread["seeds"] or 0.0,
-        "seed_efficiency_same_rule": spread["seed_efficiency"] or 0.0,
-    }
+    keys = ("seeds", "seed_efficiency", "seed_purity")
+    result = {key: every[key] or 0.0 for key in (*keys, "seeds_per_findable", "ms")}
+    return result | {f"{key}_same_rule": spread[key] or 0.0 for key in keys}

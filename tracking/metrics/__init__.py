@@ -20,7 +20,14 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
-    from tracking.metrics.edges import EdgeScore, edge_labels, edge_rows, score_edges, seed_efficiency
+    from tracking.metrics.edges import (
+        EdgeScore,
+        edge_labels,
+        edge_rows,
+        score_edges,
+        seed_efficiency,
+        seed_labels,
+    )
     from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
     from tracking.metrics.tracks import TrackScore, match_tracks, score_tracks
     from tracking.metrics.truth import (
@@ -53,6 +60,7 @@ __all__ = [
     "score_edges",
     "score_tracks",
     "seed_efficiency",
+    "seed_labels",
     "track_counts",
 ]
 
@@ -60,7 +68,7 @@ __getattr__ = public_names(
     __name__,
     counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
     findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
-    edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency",
+    edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency seed_labels",
     tracks="TrackScore match_tracks score_tracks",
     truth="EventTruth event_truth nearest_distance pileup_of pseudorapidity",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from tracking.metrics.truth import EventTruth, makers_of_hits
 
-__all__ = ["EdgeScore", "edge_labels", "edge_rows", "score_edges", "seed_efficiency"]
+__all__ = ["EdgeScore", "edge_labels", "edge_rows", "score_edges", "seed_efficiency", "seed_labels"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -69,16 +70,32 @@ def score_edges(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.ND
 def seed_efficiency(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """(P,) particles with a seed (S, 3) whose three hits are all theirs."""
     found = np.zeros(len(truth.particle_id), dtype=bool)
+    for _, who in _makers_of_seeds(truth, seeds):
+        found[who] = True
+    return found
+
+
+def seed_labels(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """(S,) True for seeds (S, 3) whose three hits are all of one particle."""
+    good = np.zeros(len(seeds), dtype=bool)
+    for rows, _ in _makers_of_seeds(truth, seeds):
+        good[rows] = True
+    return good
+
+
+def _makers_of_seeds(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> Iterator[tuple[Ints, Ints]]:
+    """Rows of seeds whose three hits are of one particle, and rows of these particles."""
     if len(seeds) == 0 or len(truth.hit) == 0:
-        return found
+        return
     start, count = makers_of_hits(truth, int(max(truth.hit.max(), seeds.max())) + 1)
     # A cluster has one to a few makers: try each of the first hit's.
     for k in range(int(count.max())):
-        has = count[seeds[:, 0]] > k
-        who = truth.particle[start[seeds[has, 0]] + k]
-        good = _made(truth, start, count, seeds[has, 1], who) & _made(truth, start, count, seeds[has, 2], who)
-        found[who[good]] = True
-    return found
+        rows = np.flatnonzero(count[seeds[:, 0]] > k)
+        who = truth.particle[start[seeds[rows, 0]] + k]
+        good = np.ones(len(rows), dtype=bool)
+        for column in (1, 2):
+            good &= _made(truth, start, count, seeds[rows, column], who)
+        yield rows[good], who[good]
 
 
 def _made(

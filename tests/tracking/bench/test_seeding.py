@@ -9,7 +9,7 @@ from seeding.references import WindowOptions, window
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import seeding, seeding_studies
-from tracking.bench.seeding_sample import load_seeding_sample
+from tracking.bench.seeding_sample import edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_table import seeding_table
 from tracking.cli.main import main
 from tracking.metrics import edge_rows
@@ -80,7 +80,8 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
 def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(sample, result):
     points = {"fastest", "balanced", "efficient"}
     keys = {
-        "seeds", "seed_efficiency", "seeds_per_findable", "ms", "seeds_same_rule", "seed_efficiency_same_rule",
+        "seeds", "seed_efficiency", "seed_purity", "seeds_per_findable", "ms", "seeds_same_rule",
+        "seed_efficiency_same_rule", "seed_purity_same_rule",
     }  # fmt: skip
     for side in ("ours", "acts"):
         assert set(result[side]) == points
@@ -93,13 +94,27 @@ def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(samp
         assert point["seeds_same_rule"] < point["seeds"]
     assert result["ours"]["fastest"]["seeds"] < result["ours"]["balanced"]["seeds"]
     for side, method in (("ours", "cone"), ("acts", "acts-grid")):
-        for key in ("seeds", "seed_efficiency"):
+        for key in ("seeds", "seed_efficiency", "seed_purity"):
             assert result[side]["balanced"][key] == result["methods"][method][key]
     assert set(result["reduction_at"]) == {"0.99", "0.995", "0.998"}
     assert set(result["instructions"]) == {"ours", "acts"}
     text = seeding_table(result)
     assert text.index("both at an efficiency of 0.995") < text.index("cone-truth")
     assert "acts.efficient" in text
+
+
+def test_the_purity_of_seeds_is_that_of_a_loop_over_them(sample, result):
+    pure = total = 0
+    for event in sample.events:
+        made: dict[int, set[int]] = {}
+        for hit, particle in zip(event.truth.hit.tolist(), event.truth.particle.tolist(), strict=True):
+            made.setdefault(hit, set()).add(particle)
+        _, seeds = edges_and_seeds(sample, event.hits["mdn"])
+        for row in seeds.hits.tolist():
+            pure += bool(set.intersection(*(made.get(hit, set()) for hit in row)))
+            total += 1
+    assert result["methods"]["cone"]["seed_purity"] == pytest.approx(pure / total)
+    assert 0 < pure < total
 
 
 def test_lost_edges_and_kept_ones_are_all(sample):

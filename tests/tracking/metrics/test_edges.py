@@ -44,6 +44,8 @@ def test_seed_efficiency_is_that_of_straight_loops(seed):
     expected = {who for who, hits in hits_of.items() if any(set(s.tolist()) <= hits for s in seeds)}
     found = metrics.seed_efficiency(truth, np.array(seeds, dtype=np.int32))
     assert {int(w) for w in truth.particle_id[found]} == expected
+    pure = [any(set(s.tolist()) <= hits for hits in hits_of.values()) for s in seeds]
+    assert metrics.seed_labels(truth, np.array(seeds, dtype=np.int32)).tolist() == pure
     assert 0 < len(expected) < len(hits_of)
 
 
