@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN
 
 from smartpix.schema import InputError
-from tracking.fit.vertices import VertexOptions, Vertices, find_vertices, score_vertices, true_vertices
+from tracking.fit.vertices import (
+    VertexOptions,
+    Vertices,
+    _clusters,
+    find_vertices,
+    score_vertices,
+    true_vertices,
+)
 
 
 def tracks_of(rng, true, per_vertex, blur=0.0):
@@ -71,6 +79,26 @@ def test_moved_mirrored_and_shuffled_tracks_give_the_same_vertices():
     np.testing.assert_array_equal(shuffled.label, found.label[order])
     np.testing.assert_allclose(find_vertices(z0 + 7, sigma).z, found.z + 7, atol=1e-9)
     np.testing.assert_allclose(find_vertices(-z0, sigma).z[::-1], -found.z, atol=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-60, 60), max_size=50), st.integers(1, 9), st.integers(1, 5))
+def test_clusters_are_those_of_scikit_learn(places, gap, n_near):
+    """On a grid, so that distances are exact, equal places are frequent, and some are just at the gap."""
+    z = np.sort(np.array(places, dtype=np.float64))
+    found = _clusters(z, float(gap), n_near)
+    if len(z) == 0:
+        assert found.shape == (0,)
+        return
+    wanted = DBSCAN(eps=gap, min_samples=n_near).fit(z[:, None])
+    np.testing.assert_array_equal(found < 0, wanted.labels_ < 0)
+    core = wanted.core_sample_indices_
+    assert len(set(zip(found[core], wanted.labels_[core], strict=True))) == len(set(wanted.labels_[core]))
+    assert np.all(np.diff(found[core]) >= 0)
+    # A track between two clusters belongs to either; here it is in the nearer one.
+    for k in np.flatnonzero((found >= 0) & ~np.isin(np.arange(len(z)), core)):
+        apart = np.abs(z[core] - z[k])
+        assert found[k] in found[core[apart == apart.min()]]
 
 
 def test_neighbours_that_agree_are_one_and_others_are_two():
