@@ -112,6 +112,44 @@ def add_bench(commands: Any) -> None:
     _generic_flag(tracks)
     json_flag(tracks)
     tracks.set_defaults(command_function=_bench_tracking)
+    _add_scaling(kinds)
+
+
+def _add_scaling(kinds: Any) -> None:
+    scaling = kinds.add_parser("scaling", help="time and memory of every stage against hits, threads, events",
+    description=(
+        "The chain on events of many sizes: time and memory of each stage with the fitted power of the number of hits, "
+        "several threads and processes beside one, and the memory of one process over many events. "
+        "Simulates its events. Needs smartpix[acts]."
+    ))  # fmt: skip
+    scaling.add_argument(
+        "--pileup", type=_numbers, default=[20, 60, 140, 200, 300, 400], metavar="20,60,...",
+        help="of the events, two or more; that nearest to 200 has the threads, the processes and the memory",
+    )  # fmt: skip
+    scaling.add_argument(
+        "--gun", type=_numbers, default=[1000, 5000, 10_000, 20_000], metavar="N,M,...",
+        help="pions of events without collisions (default: 1000,5000,10000,20000)",
+    )  # fmt: skip
+    scaling.add_argument(
+        "--events", type=int, default=3, metavar="N", help="of each kind (default: %(default)s)"
+    )
+    scaling.add_argument("--seed", type=int, default=9001, help="of the events (default: %(default)s)")
+    scaling.add_argument(
+        "--threads", type=int, default=2, metavar="N", help="beside one (default: %(default)s)"
+    )
+    scaling.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="beside one (default: %(default)s)"
+    )
+    scaling.add_argument(
+        "--memory-events", type=int, default=1000, metavar="N",
+        help="events in one process, whose memory is read; 0: none (default: %(default)s)",
+    )  # fmt: skip
+    scaling.add_argument(
+        "-o", "--output", type=named_path, metavar="FOLDER",
+        help="write the figure and bench-scaling.json there",
+    )  # fmt: skip
+    json_flag(scaling)
+    scaling.set_defaults(command_function=_bench_scaling)
 
 
 def _generic_flag(parser: argparse.ArgumentParser) -> None:
@@ -172,6 +210,23 @@ def _bench_seeding(options: argparse.Namespace) -> None:
             plot_time(folder / "time.png", result)
         write_json(folder / "bench-seeding.json", result)
     print_or_show(options, result, seeding_table(result))
+
+
+def _bench_scaling(options: argparse.Namespace) -> None:
+    from tracking.bench.scaling import ScalingOptions, bench_scaling
+    from tracking.bench.scaling_table import plot_scaling, scaling_table
+
+    chosen = ScalingOptions(
+        tuple(options.pileup), tuple(options.gun), options.events, options.seed, options.threads,
+        options.processes, options.memory_events,
+    )  # fmt: skip
+    folder = None if options.output is None else result_folder(options.output)
+    set_threads(1)
+    result = bench_scaling(chosen, log)
+    if folder is not None:
+        plot_scaling(folder / "scaling.png", result)
+        write_json(folder / "bench-scaling.json", result)
+    print_or_show(options, result, scaling_table(result))
 
 
 def _names(text: str) -> list[str]:
