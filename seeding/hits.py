@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.compiled import FAST, njit
 from smartpix.estimate.base import Estimate, Estimator
 from smartpix.estimate.base import estimate as estimates_of
 from smartpix.geometry import Detector
@@ -66,11 +68,9 @@ class Hits:
     @cached_property
     def cot_covariance(self) -> Floats:
         """(N, 3) covariance of cot alpha and cot beta: aa, ab, bb."""
-        # The rows of the factor that belong to the slopes; the whole 4 x 4 product would take longer than all
-        # the rest.
-        alpha, beta = self.estimate.cholesky[:, 2], self.estimate.cholesky[:, 3]
-        pairs = ((alpha, alpha), (alpha, beta), (beta, beta))
-        return np.stack([np.einsum("nk,nk->n", a, b) for a, b in pairs], axis=1)
+        covariance = np.empty((len(self), 3))
+        _slope_covariances(self.estimate.cholesky, covariance)
+        return covariance
 
     @property
     def upright(self) -> npt.NDArray[np.bool_]:
@@ -127,19 +127,51 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
             f"hits: there are {len(clusters)} clusters and {len(estimate.mean)} estimates; give those of the "
             f"same event"
         )
-    module = ak.to_numpy(clusters["module_index"])
-    # The particle crossed the module that it fired. Where the estimate says otherwise, the module's edge is
-    # the nearest place that can be true.
-    half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
-    local = np.clip(estimate.mean[:, :2], -half, half)
-    return Hits(
-        hit_id=ak.to_numpy(clusters["hit_id"]),
-        module=module,
-        layer=detector.layer_index[module],
-        position=detector.to_global(module, local),
-        estimate=estimate,
-        axes=np.ascontiguousarray(np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)),
-    )
+    module, n_modules = ak.to_numpy(clusters["module_index"]), len(detector)
+    if len(module) and not 0 <= module.min() <= module.max() < n_modules:
+        raise InputError(
+            f"hits: module_index goes from {module.min()} to {module.max()}, and the detector has {n_modules} "
+            f"modules, numbered from 0; give the detector that the clusters are of"
+        )
+    n = len(module)
+    layer, position, axes = np.empty(n, dtype=np.int32), np.empty((n, 3)), np.empty((n, 9))
+    tables = (detector.half_x, detector.half_y, detector.layer_index, detector.center, detector.axes)
+    _place(module, estimate.mean, *tables, layer, position, axes)
+    return Hits(ak.to_numpy(clusters["hit_id"]), module, layer, position, estimate, axes)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _place(
+    module: Any, mean: Any, half_x: Any, half_y: Any, layer_of: Any, center: Any, axes: Any, layer: Any,
+    position: Any, own: Any,
+) -> None:  # fmt: skip
+    """Fill layers (N,), positions (N, 3) and axes (N, 9) of hits on modules (N,) with tables of these."""
+    for k in range(len(module)):
+        m = module[k]
+        # The particle crossed the module that it fired. Where the estimate says otherwise, the module's edge
+        # is the nearest place that can be true.
+        x, y = mean[k, 0], mean[k, 1]
+        x = -half_x[m] if x < -half_x[m] else x
+        y = -half_y[m] if y < -half_y[m] else y
+        x = half_x[m] if x > half_x[m] else x
+        y = half_y[m] if y > half_y[m] else y
+        layer[k] = layer_of[m]
+        for i in range(3):
+            position[k, i] = center[m, i] + axes[m, i, 0] * x + axes[m, i, 1] * y
+            for j in range(3):
+                own[k, 3 * j + i] = axes[m, i, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _slope_covariances(cholesky: Any, covariance: Any) -> None:
+    """Fill (N, 3) from the rows of factors (N, 4, 4) that belong to the slopes."""
+    for k in range(len(cholesky)):
+        aa, ab, bb = 0.0, 0.0, 0.0
+        for i in range(4):
+            aa += cholesky[k, 2, i] * cholesky[k, 2, i]
+            ab += cholesky[k, 2, i] * cholesky[k, 3, i]
+            bb += cholesky[k, 3, i] * cholesky[k, 3, i]
+        covariance[k, 0], covariance[k, 1], covariance[k, 2] = aa, ab, bb
 
 
 def estimated_hits(

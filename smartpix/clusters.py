@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import awkward as ak
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from smartpix.compiled import njit
 from smartpix.geometry import Detector
-from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, TRUTH, InputError, origin_pixel, require
+from smartpix.outlines import Outlines, outlines_of
+from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, TRUTH, InputError, require
 
 __all__ = [
     "FlatClusters",
@@ -199,14 +201,8 @@ def window_origin(
     Args:
         first, counts: (C,) place and number of each cluster's pixels in row and column (K,).
     """
-    if len(first) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    origins = []
-    for index, size in ((row, N_ROWS), (column, N_COLUMNS)):
-        low = np.minimum.reduceat(index.astype(np.int64), first)
-        high = np.maximum.reduceat(index.astype(np.int64), first)
-        origins.append((low + high) // 2 - origin_pixel(size))
-    return origins[0], origins[1]
+    origin = outlines_of(first, counts, row, column, np.zeros((len(row), 1), dtype=np.float32)).origin
+    return origin[:, 0], origin[:, 1]
 
 
 @dataclass(frozen=True)
@@ -232,6 +228,11 @@ class FlatClusters:
 
     def __len__(self) -> int:
         return len(self.module)
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        """Their bounding boxes and charges."""
+        return outlines_of(self.first, self.counts, self.row, self.column, self.charge)
 
     def take(self, rows: Ints) -> FlatClusters:
         """The clusters with these numbers, in this order."""

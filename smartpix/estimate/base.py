@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
+from smartpix.compiled import FAST, njit
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import SIGNS, mirrored
@@ -36,6 +37,7 @@ Floats = npt.NDArray[np.float64]
 
 ALIKE = 0.02
 """Relative difference of a sensor, or of a condition of its readout, up to which it counts as the same."""
+CENTER_ROW, CENTER_COLUMN = origin_pixel(N_ROWS), origin_pixel(N_COLUMNS)
 
 
 @one_line_and_table
@@ -120,7 +122,7 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         result = Estimate(mean, result.cholesky * np.outer(SIGNS, SIGNS), result.flagged)
     else:
         result = estimator.predict(flat, detector)
-    if not (np.all(np.isfinite(result.mean)) and np.all(np.isfinite(result.cholesky))):
+    if not (_finite(result.mean.reshape(-1)) and _finite(result.cholesky.reshape(-1))):
         if not np.all(np.isfinite(flat.local)) or not np.all(np.isfinite(flat.charge)):
             raise InputError(
                 "clusters: a pixel's charge, or local_x or local_y, is not finite; drop these clusters"
@@ -130,6 +132,15 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
             "them again"
         )
     return result
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _finite(values: Any) -> bool:
+    """Whether all of a contiguous array are: nothing times another number is nothing."""
+    nothing = 0.0
+    for i in range(len(values)):
+        nothing += 0.0 * values[i]
+    return nothing == 0.0
 
 
 def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
@@ -177,13 +188,23 @@ def truth_targets(
     return np.stack(columns, axis=1), largest & (share >= min_share)
 
 
-def window_center(origin: Floats, module: npt.NDArray[np.int32], detector: Detector) -> Floats:
+def window_center(origin: npt.NDArray[Any], module: npt.NDArray[np.int32], detector: Detector) -> Floats:
     """(N, 2) x and y (mm) of the centre pixel (row 6, column 10) of windows that start at ``origin`` (row,
     column).
     """
-    x = (origin[:, 1] + origin_pixel(N_COLUMNS) + 0.5) * detector.pitch_x[module] - detector.half_x[module]
-    y = (origin[:, 0] + origin_pixel(N_ROWS) + 0.5) * detector.pitch_y[module] - detector.half_y[module]
-    return np.stack([x, y], axis=1)
+    center = np.empty((len(origin), 2))
+    _center(origin, module, detector.pitch_x, detector.pitch_y, detector.half_x, detector.half_y, center)
+    return center
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _center(
+    origin: Any, module: Any, pitch_x: Any, pitch_y: Any, half_x: Any, half_y: Any, center: Any
+) -> None:
+    for k in range(len(origin)):
+        m = module[k]
+        center[k, 0] = (origin[k, 1] + (CENTER_COLUMN + 0.5)) * pitch_x[m] - half_x[m]
+        center[k, 1] = (origin[k, 0] + (CENTER_ROW + 0.5)) * pitch_y[m] - half_y[m]
 
 
 def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:

@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.estimate.finish import N_PREDICTED, NO_SHAPES, OF_SIGMA, Finishing, tables_of
+from smartpix.estimate.finish_kernels import VALUES, axes_of_all, corrections_of_all
 from smartpix.estimate.quality import clipped, pull_width
+from smartpix.outlines import outlines_of
 from smartpix.schema import InputError
 
 __all__ = [
     "AXES",
     "PREDICTED",
     "apply_calibration",
-    "apply_length",
     "cluster_shapes",
     "fit_calibration",
     "fit_length",
@@ -61,35 +63,15 @@ def cluster_shapes(
         first, counts: (N,) place and number of each cluster's pixels.
         row, column: (K,); charge: (K,) of the last slice in e.
     """
-    out = np.zeros((len(first), 3))
-    filled = np.flatnonzero(counts)
-    if len(filled):
-        at = first[filled]
-        out[filled, 0] = np.add.reduceat(np.maximum(charge, 0.0), at)
-        for k, index in ((1, column), (2, row)):
-            out[filled, k] = np.maximum.reduceat(index, at) - np.minimum.reduceat(index, at) + 1
-    return out
+    return outlines_of(first, counts, row, column, charge[:, None]).shape
 
 
-def _axes(
-    mean: Floats, sigma: Floats, target: int, shape: Floats | None, cells: tuple[float, float]
-) -> list[Floats]:
-    """Values (N,) along the seven axes, or the first three where there are no shapes; ``cells`` is the sensor's
-    thickness in pitches along x and y."""
-    predicted = [mean[:, 2], mean[:, 3], np.log(sigma[:, target])]
-    if shape is None:
-        return predicted
-    slope2 = 1 + mean[:, 2] ** 2 + mean[:, 3] ** 2
-    return [
-        *predicted,
-        # Charge goes as the path in silicon, sqrt(1 + cot^2 alpha + cot^2 beta), and the size as the slopes.
-        # What is left tells of delta rays.
-        np.log(np.maximum(shape[:, 0], 1.0)) - 0.5 * np.log(slope2),
-        shape[:, 1] - np.abs(mean[:, 2]) * cells[0],
-        shape[:, 2] - np.abs(mean[:, 3]) * cells[1],
-        # One column or two: a matter of where the track crosses, which the estimate has in whole steps.
-        shape[:, 1],
-    ]
+def _axes(mean: Floats, cholesky: Floats, shape: Floats | None, cells: tuple[float, float]) -> Floats:
+    """:data:`smartpix.estimate.finish_kernels.VALUES` (10, N); ``cells`` is the sensor's thickness in pitches
+    along x and y."""
+    values = np.zeros((VALUES, len(mean)))
+    axes_of_all(mean, cholesky, NO_SHAPES if shape is None else shape, np.array(cells), values)
+    return values
 
 
 def _width(pull: Floats) -> float:
@@ -126,9 +108,11 @@ def fit_calibration(
             "calibration: estimates or targets are not finite; the training diverged, lower the learning rate"
         )
     sigma = np.linalg.norm(cholesky, axis=2)
+    known = _axes(mean, cholesky, shape, cells)
     tables: list[list[dict[str, Any]]] = []
     for target in range(4):
-        axes = _axes(mean, sigma, target, shape, cells)
+        axes = [known[0], known[1], known[OF_SIGMA + target]]
+        axes += list(known[N_PREDICTED:]) if shape is not None else []
         groups = [_bins(values) if len(mean) >= FEWEST else [np.arange(len(mean))] for values in axes]
         corrections: list[dict[str, Any]] = []
         for axis, values in enumerate(axes):
@@ -140,13 +124,13 @@ def fit_calibration(
         # Knots must rise; an axis whose values are all the same has nothing to correct.
         useful = [t for t in corrections if len(t["at"]) > 1 and np.all(np.diff(t["at"]) > 0)]
         for table in useful * ROUNDS:
-            shift, log_scale = _corrections(axes, corrections)
+            shift, log_scale = _corrections(known, target, corrections)
             pull = (residual - shift) / np.exp(log_scale)
             members = groups[table["axis"]]
             # Shifts are in units of the network's own sigma, so that means of scaled pulls are scaled back.
             table["shift"] += [float(clipped(pull[g]).mean() * np.exp(log_scale[g].mean())) for g in members]
             table["log_scale"] += [np.log(_width(pull[g])) for g in members]
-        shift, log_scale = _corrections(axes, corrections)
+        shift, log_scale = _corrections(known, target, corrections)
         pull = (residual - shift) / np.exp(log_scale)
         corrections[0]["shift"] += float(clipped(residual - shift).mean())
         corrections[0]["log_scale"] += np.log(_width(pull))
@@ -175,14 +159,11 @@ def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
     ]
 
 
-def _corrections(axes: Sequence[Floats], tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
-    """Sum over the tables of the shift and the logarithmic scale at each cluster's place on their axes."""
-    shift, log_scale = np.zeros(len(axes[0])), np.zeros(len(axes[0]))
-    for table in tables:
-        values = axes[int(table["axis"])]
-        shift += np.interp(values, table["at"], table["shift"])
-        log_scale += np.interp(values, table["at"], table["log_scale"])
-    return shift, log_scale
+def _corrections(values: Floats, target: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
+    """Sum over a target's tables of the shift and the logarithmic scale at each cluster's place on their axes."""
+    compiled, sums = tables_of([*[[]] * target, tables]), np.empty((values.shape[1], 8))
+    corrections_of_all(values, compiled.axis, compiled.first, compiled.at, compiled.knots, sums)
+    return sums[:, target], sums[:, 4 + target]
 
 
 def apply_calibration(
@@ -193,13 +174,9 @@ def apply_calibration(
     cells: tuple[float, float],
 ) -> tuple[Floats, Floats]:
     """Calibrated means (N, 4) and Cholesky factors (N, 4, 4); correlations stay as they are."""
-    sigma = np.linalg.norm(cholesky, axis=2)
-    out_mean, out_cholesky = mean.copy(), cholesky.copy()
-    for target, corrections in enumerate(tables):
-        shift, log_scale = _corrections(_axes(mean, sigma, target, shape, cells), corrections)
-        out_mean[:, target] += shift * sigma[:, target]
-        # A row of M is one target's: scaled as a whole, it changes that sigma and no correlation in M M^T.
-        out_cholesky[:, target] *= np.exp(log_scale)[:, None]
+    finishing = Finishing(tables_of(tables), cells)
+    out_mean, out_cholesky = np.array(mean, dtype=np.float64), np.array(cholesky, dtype=np.float64)
+    finishing.into(out_mean, out_cholesky, shape=shape)
     return out_mean, out_cholesky
 
 
@@ -217,18 +194,3 @@ def fit_length(columns: npt.NDArray[np.int64], cot_alpha: Floats, cell: float) -
         return None
     beyond = np.asarray(columns - np.abs(cot_alpha) * cell, dtype=np.float64)
     return {"offset": float(np.median(beyond)), "sigma": _width(beyond) / cell}
-
-
-def apply_length(
-    mean: Floats, cholesky: Floats, long: npt.NDArray[np.bool_], columns: Floats, cell: float, fit: Any
-) -> None:
-    """Give ``long`` (N,) clusters, in place, the cot alpha of their length with the sign the network
-    found.
-    """
-    # Within its window the network sees no end of such a cluster. The length gives the size of the slope, but
-    # not its sign.
-    mean[long, 2] = np.where(mean[long, 2] < 0, -1.0, 1.0) * (columns[long] - fit["offset"]) / cell
-    # Independent of the rest, whose own widths stay.
-    cholesky[long, 3, 3] = np.hypot(cholesky[long, 3, 3], cholesky[long, 3, 2])
-    cholesky[long, 3, 2] = 0.0
-    cholesky[long, 2] = [0.0, 0.0, fit["sigma"], 0.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import numpy.typing as npt
 from smartpix.chip.fixed_point import LinkFormat, link_format
 from smartpix.chip.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
-from smartpix.clusters import FlatClusters, pixel_lists, window_origin
+from smartpix.clusters import FlatClusters, pixel_lists
 from smartpix.estimate.base import Estimate, window_center
-from smartpix.estimate.calibrate import apply_calibration, apply_length, cluster_shapes
+from smartpix.estimate.calibrate import cluster_shapes
 from smartpix.estimate.descriptions import load_network_weights
+from smartpix.estimate.finish import Finishing, tables_of
 from smartpix.geometry import Detector
 from smartpix.networks.fused import FusedNetwork, fuse
-from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, SMALLEST_SIGMA, TARGET_SCALE, InputError, check
+from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGET_SCALE, InputError, check
 
 __all__ = ["MdnEstimator", "MdnNetwork", "shapes_of_images"]
 
@@ -127,19 +129,28 @@ class MdnNetwork:
         """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as
         predict_images.
         """
-        owner = np.repeat(np.arange(len(clusters)), clusters.counts)
-        row = clusters.row - origin[owner, 0]
-        column = clusters.column - origin[owner, 1]
-        wrong = np.asarray(~np.isfinite(clusters.charge).all(axis=1))
-        charge = np.where(wrong[:, None], np.float32(0), clusters.charge) if wrong.any() else clusters.charge
-        raw = self.fused.pixels(clusters.first, clusters.counts, row, column, charge)
-        shape = None
-        if not self.on_chip:
-            last = charge[:, -1].astype(np.float64)
-            shape = cluster_shapes(clusters.first, clusters.counts, clusters.row, clusters.column, last)
-        bad = np.zeros(len(clusters), dtype=bool)
-        bad[owner[wrong]] = True
-        return self.finish(raw, shape, clusters.truncated, bad)
+        mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
+        self.predict_into(mean, cholesky, clusters, origin, np.arange(len(clusters)))
+        return mean, cholesky
+
+    def predict_into(
+        self,
+        mean: Floats,
+        cholesky: Floats,
+        clusters: FlatClusters,
+        origin: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+    ) -> None:
+        """Fill ``mean`` (N, 4) and ``cholesky`` (N, 4, 4) for the clusters of ``rows`` with estimates as of
+        predict_images; ``origin`` (N, 2) of all.
+        """
+        chosen = clusters.take(rows)
+        owner = np.repeat(np.arange(len(chosen)), chosen.counts)
+        row, column = chosen.row - origin[rows][owner, 0], chosen.column - origin[rows][owner, 1]
+        raw = self.fused.pixels(chosen.first, chosen.counts, row, column, chosen.charge)
+        outlines = clusters.outlines
+        shape = None if self.on_chip else outlines.shape
+        self.finishing.into(mean, cholesky, raw, rows, shape, clusters.truncated, ~outlines.readable)
 
     def finish(
         self,
@@ -156,38 +167,25 @@ class MdnNetwork:
         The covariance is wide for ``truncated`` clusters, and as wide as can be for ``bad`` ones. If the
         training saw clusters longer than the window, cot alpha of such clusters follows from their length.
         """
-        scale = np.array(TARGET_SCALE)
-        out = raw.astype(np.float64)
-        mean = out[:, 0:8:2] * scale
-        cholesky: Floats = np.zeros((len(out), 4, 4))
-        diagonal = np.arange(4)
-        with np.errstate(invalid="ignore"):  # damaged weights: the caller names them
-            # The softplus of the training's likelihood, in a form that does not overflow.
-            cholesky[:, diagonal, diagonal] = np.logaddexp(0.0, out[:, 1:8:2]) + SMALLEST_SIGMA
-        rows, columns = np.tril_indices(4, -1)
-        cholesky[:, rows, columns] = out[:, 8:]
-        cholesky *= scale[:, None]
-        if "calibration" in self.description:
-            mean, cholesky = apply_calibration(
-                mean, cholesky, self.description["calibration"], shape, self.cells
-            )
-        if truncated is not None and truncated.any():
-            cholesky[truncated] *= np.array(self.description.get("truncated_scale", [TRUNCATED_SCALE] * 4))[
-                :, None
-            ]
-        length = self.description.get("length")
-        if length is not None and shape is not None:
-            long = shape[:, 1] > self.fused.shape[2]
-            apply_length(mean, cholesky, long, shape[:, 1], self.cells[0], length)
+        mean, cholesky = np.empty((len(raw), 4)), np.empty((len(raw), 4, 4))
+        if len(raw):
+            self.finishing.into(mean, cholesky, raw, shape=shape, truncated=truncated, bad=bad)
+        return mean, cholesky
+
+    @cached_property
+    def finishing(self) -> Finishing:
+        """What makes estimates of raw outputs."""
+        known, length, added = self.description, self.description.get("length"), None
         if isinstance(self.fused, FusedFixedNetwork) and self.fused.link is not None:
             # The variance of an even distribution over one step.
-            added = (self.fused.link_steps()[0:8:2] * scale) ** 2 / 12
-            cholesky = np.asarray(np.linalg.cholesky(cholesky @ np.swapaxes(cholesky, 1, 2) + np.diag(added)))
-        # Nothing is known: the middle of the window, with the spread of all that occurs.
-        if bad is not None and bad.any():
-            mean[bad] = 0.0
-            cholesky[bad] = np.diag(3 * scale)
-        return mean, cholesky
+            added = tuple(((self.fused.link_steps()[0:8:2] * np.array(TARGET_SCALE)) ** 2 / 12).tolist())
+        return Finishing(
+            tables_of(known["calibration"]) if "calibration" in known else None,
+            self.cells,
+            tuple(known.get("truncated_scale", [TRUNCATED_SCALE] * 4)),
+            None if length is None else (self.fused.shape[2], length["offset"], length["sigma"]),
+            added,
+        )
 
 
 def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
@@ -254,20 +252,13 @@ class MdnEstimator:
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
-        mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
-        origin = np.stack(
-            window_origin(clusters.first, clusters.counts, clusters.row, clusters.column), axis=1
-        )
+        mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
+        outlines = clusters.outlines
+        origin = outlines.origin
         barrel = detector.barrel[clusters.module]
         for region, chosen in zip(REGIONS, (barrel, ~barrel), strict=True):
-            where = np.flatnonzero(chosen)
-            if len(where):
-                mean[where], cholesky[where] = self.networks[region].predict_pixels(
-                    clusters.take(where), origin[where]
-                )
-        mean[:, :2] += window_center(origin.astype(np.float64), clusters.module, detector)
-        unreadable = ~np.isfinite(clusters.charge).all(axis=1)
-        flagged = clusters.truncated | (
-            np.add.reduceat(unreadable, clusters.first) > 0 if len(clusters) else False
-        )
-        return Estimate(mean, cholesky, flagged)
+            rows = np.flatnonzero(chosen)
+            if len(rows):
+                self.networks[region].predict_into(mean, cholesky, clusters, origin, rows)
+        mean[:, :2] += window_center(origin, clusters.module, detector)
+        return Estimate(mean, cholesky, clusters.truncated | ~outlines.readable)

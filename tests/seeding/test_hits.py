@@ -137,3 +137,9 @@ def test_hits_are_of_the_estimates_and_both_steps_are_told():
     assert steps == ["estimate", "hits"]
     np.testing.assert_array_equal(hits.position, expected.position)
     np.testing.assert_array_equal(hits.estimate.cholesky, expected.estimate.cholesky)
+
+
+@pytest.mark.parametrize("module", [-1, 10**6])
+def test_modules_that_the_detector_does_not_have_are_refused(module):
+    with pytest.raises(InputError, match=r"hits: module_index goes from .* to .*, and the detector has"):
+        make_hits(clusters_of([3, module], [0, 1]), estimate_of(2), toys.detector())

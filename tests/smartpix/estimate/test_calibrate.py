@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix.estimate import calibrate
-from smartpix.estimate.calibrate import apply_length, cluster_shapes, fit_length
+from smartpix.estimate.calibrate import cluster_shapes, fit_length
+from smartpix.estimate.finish import Finishing
 from smartpix.schema import InputError
 
 SCALE = np.array([0.075, 0.01875, 8.0, 0.5])
@@ -324,8 +325,11 @@ def test_length_of_long_clusters_is_fitted_and_used():
     fit = fit_length(columns[:2000], cot[:2000], 2.0)
     mean, cholesky = np.zeros((2000, 4)), np.tile(np.tril(np.full((4, 4), 0.3)), (2000, 1, 1))
     mean[:, 2] = 5 * np.sign(cot[2000:])
+    assert columns[2000:].min() > 21
     long = np.arange(2000) % 2 == 0
-    apply_length(mean, cholesky, long, columns[2000:].astype(float), 2.0, fit)
+    shape = np.column_stack([np.zeros(2000), np.where(long, columns[2000:], 21), np.ones(2000)])
+    finishing = Finishing(None, CELLS, length=(21, fit["offset"], fit["sigma"]))
+    finishing.into(mean, cholesky, shape=shape)
     pull = (cot[2000:] - mean[:, 2])[long] / np.linalg.norm(cholesky[long, 2], axis=1)
     assert pull.std() == pytest.approx(1, abs=0.05)
     assert abs(pull.mean()) < 0.1
