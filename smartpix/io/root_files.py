@@ -64,7 +64,8 @@ def root_file(path: Path) -> Iterator[Any]:
     try:
         with path.open("rb") as stream:
             table = stream.read(4) == b"PAR1"
-        file = None if table else uproot.open(path)
+        # Entries are read once: a cache of arrays would hold up to 100 MB of those that are done.
+        file = None if table else uproot.open(path, array_cache=None)
     except DAMAGED as error:
         raise InputError(
             f"{path}: not a readable ROOT file ({type(error).__name__}); it may be cut off or of another "
