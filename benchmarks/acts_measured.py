@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from acts_settings import Setting, seeding_cuts
+import numpy.typing as npt
+from acts_settings import Setting, algorithm_of_cuts, seeding_cuts
 
 from seeding.acts import algorithm_of, run_timed, space_points
-from seeding.acts_reference import seeder
+from seeding.acts_gbts import gbts_seeding
+from seeding.acts_reference import ALGORITHMS, seed_rows, seeder
+from smartpix.beam import CENTRED
 from smartpix.extras import import_acts
 from tracking.acts.event import fitted_tracks, measurement_sources, point_source
-from tracking.acts.reference import STAGES, ActsOptions, chain_algorithms
+from tracking.acts.reference import FOLLOWERS, ActsOptions, followers
+from tracking.acts.seeds import seeding_algorithms
 from tracking.acts.setup import acts_setup
 from tracking.bench.events import Sample
 from tracking.bench.judgement import judge, rates
@@ -77,15 +81,6 @@ class Bench:
     def seedings(self, settings: Sequence[Setting], n_events: int) -> list[Measured]:
         """The seeding alone, on the first events."""
         acts, made = self.acts, {}
-
-        def sink(k: int) -> Any:
-            def take(event: int, seeds: Any) -> tuple[()]:
-                rows = [seed.spacePointIndices[:3] for seed in seeds]
-                made[k, event] = np.array(rows, dtype=np.int32).reshape(-1, 3)
-                return ()
-
-            return algorithm_of(acts, f"Sink {k}", take, reads=[(f"{k}-seeds", acts.SeedContainer)])
-
         elements: list[Any] = [
             algorithm_of(
                 acts,
@@ -95,10 +90,22 @@ class Bench:
             )
         ]
         for k, setting in enumerate(settings):
-            cuts = seeding_cuts(setting["seeding"])
-            elements += [seeder(acts, self.field, "acts-grid", cuts, seeds=f"{k}-seeds"), sink(k)]
-        spent = run_timed(acts, n_events, elements, clock=time.process_time)[STAGES["seeding"]]
-        ms = spent.reshape(n_events, len(settings)).mean(axis=0)
+            algorithm, cuts = algorithm_of_cuts(setting["seeding"]), seeding_cuts(setting["seeding"])
+            rows_of, key = seed_rows, f"{k}-seeds"
+            if algorithm == "acts-gbts":
+                gbts = gbts_seeding(acts, self.hits, self.field, cuts, key)
+                rows_of = gbts.rows
+                elements += gbts.algorithms
+            else:
+                elements.append(seeder(acts, self.field, algorithm, cuts, seeds=key))
+
+            def take(event: int, seeds: Any, k: int = k, rows_of: Any = rows_of) -> tuple[()]:
+                made[k, event] = rows_of(event, seeds)[0].astype(np.int32)
+                return ()
+
+            elements.append(algorithm_of(acts, f"Sink {k}", take, reads=[(key, acts.SeedContainer)]))
+        spent = run_timed(acts, n_events, elements, clock=time.process_time)
+        ms = self._seeding_ms(spent, settings, n_events)
         results = []
         for k, setting in enumerate(settings):
             found, wanted = np.zeros(2), np.zeros(2)
@@ -136,11 +143,18 @@ class Bench:
         ]
         for k, setting in enumerate(settings):
             options = ActsOptions(**setting["chain"])
-            cuts = seeding_cuts(setting["seeding"])
-            elements += [*chain_algorithms(acts, self.setup, self.field, options, cuts, f"{k}-"), sink(k)]
+            algorithm, cuts = algorithm_of_cuts(setting["seeding"]), seeding_cuts(setting["seeding"])
+            elements += [
+                *seeding_algorithms(acts, self.hits, CENTRED, self.field, algorithm, cuts, f"{k}-"),
+                *followers(acts, self.setup, options, f"{k}-"),
+                sink(k),
+            ]
         spent = run_timed(acts, n_events, elements, clock=time.process_time)
         by_stage = np.stack(
-            [spent[name].reshape(n_events, len(settings)).mean(axis=0) for name in STAGES.values()]
+            [
+                self._seeding_ms(spent, settings, n_events),
+                *(spent[of].reshape(n_events, len(settings)).mean(axis=0) for of in FOLLOWERS.values()),
+            ]
         )
         results = []
         for k, setting in enumerate(settings):
@@ -157,3 +171,13 @@ class Bench:
                 )
             )  # fmt: skip
         return results
+
+    def _seeding_ms(
+        self, spent: dict[str, npt.NDArray[np.float64]], settings: Sequence[Setting], n_events: int
+    ) -> npt.NDArray[np.float64]:
+        """Mean time of each setting's seeding. Those of one algorithm share a name in the sequencer."""
+        ms = np.zeros(len(settings))
+        kinds = np.array([ALGORITHMS[algorithm_of_cuts(s["seeding"])] for s in settings])
+        for name in set(kinds.tolist()):
+            ms[kinds == name] = spent[name].reshape(n_events, -1).mean(axis=0)
+        return ms

@@ -1,6 +1,6 @@
 """What may be set in ACTS's chain, in which ranges, and how a setting is drawn and varied.
 
-A setting is a plain dictionary: ``seeding`` has cuts of GridTriplet seeding, ``chain`` the fields of
+A setting is a plain dictionary: ``seeding`` has cuts of GridTriplet seeding or of GBTS, ``chain`` the fields of
 :class:`tracking.acts.reference.ActsOptions`. Lengths in mm, momenta in GeV.
 """
 
@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ANCHORS", "CHAIN", "SEEDING", "Setting", "chain_key", "drawn", "mixed", "seeding_cuts", "varied"]
+__all__ = [
+    "ANCHORS", "CHAIN", "GBTS", "SEEDING", "Setting", "algorithm_of_cuts", "chain_key", "drawn", "mixed",
+    "ranges_of", "seeding_cuts", "varied",
+]  # fmt: skip
 
 Setting = dict[str, dict[str, Any]]
 
@@ -102,6 +105,22 @@ SEEDING: Mapping[str, Range | Choice] = {
 is a name of :data:`Z_BINS`.
 """
 
+GBTS: Mapping[str, Range | Choice] = {
+    "minPt": Range(0.4, 0.88),
+    "scale": Range(1.3, 4.0, log=True),
+    "cotThetaMax": Range(6.2, 12.0),
+    "collisionRegion": Range(110.0, 250.0),
+    "minSeedLevel": Choice((3, 3, 4)),
+    "addTriplets": Choice((True, True, False)),
+    "maxAbsEtaAddTriplets": Choice((1.5, 2.5, 4.0)),
+    "matchBeforeCreate": YES_OR_NO,
+    "useAdaptiveCuts": YES_OR_NO,
+    "validateTriplets": YES_OR_NO,
+    "maxEdgesPerSP": Range(4.0, 12.0),
+    "minDeltaRadius": Range(2.0, 40.0),
+}
+"""Of GBTS: cuts of :data:`seeding.acts_gbts.BALANCED`, with ``collisionRegion`` as above."""
+
 CHAIN: Mapping[str, Range | Choice] = {
     "chi2": Range(8.0, 60.0, log=True),
     "outlier_chi2": Range(8.0, 60.0, log=True),
@@ -129,6 +148,11 @@ _CUTS = {
     "zBinEdges": "eight", "interactionPointCut": True, "useVariableMiddleSPRange": True,
     "deltaRMiddleMinSPRange": 10.0, "deltaRMiddleMaxSPRange": 10.0, "useDeltaRinsteadOfTopRadius": False,
 }  # fmt: skip
+_GBTS_CUTS = {
+    "minPt": 0.5, "scale": 2.4, "cotThetaMax": 10.0, "collisionRegion": 170.0, "minSeedLevel": 3,
+    "addTriplets": True, "maxAbsEtaAddTriplets": 4.0, "matchBeforeCreate": True, "useAdaptiveCuts": True,
+    "validateTriplets": True, "maxEdgesPerSP": 8.0, "minDeltaRadius": 2.0,
+}  # fmt: skip
 _OPTIONS = {
     "chi2": 30.0, "outlier_chi2": 30.0, "branches": 1, "two_way": True, "deduplicate": True,
     "stay_on_seed": True, "max_holes": 0, "min_pt": 0.0, "max_d0": math.inf, "min_hits": 4, "shared_hits": 1,
@@ -152,10 +176,24 @@ ANCHORS: tuple[Setting, ...] = (
     {"seeding": _CUTS | {"radLengthPerSeed": 0.07}, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
     {"seeding": _CUTS | _FEW, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
     {"seeding": _CUTS | _COARSE, "chain": _OPTIONS | {"stay_on_seed": False}},
+    {"seeding": _GBTS_CUTS, "chain": _OPTIONS | _WITH_HOLE | {"max_d0": 0.5}},
+    {"seeding": _GBTS_CUTS | {"minPt": 0.8}, "chain": _OPTIONS | _WITH_HOLE | {"max_d0": 0.5}},
 )
 """Settings that were tuned by hand before, and the working points of an earlier search: the search begins with
 them, and must find these or better.
 """
+
+
+def algorithm_of_cuts(seeding: Mapping[str, Any]) -> str:
+    """Which of ACTS's seedings the cuts of a setting are for, as in
+    :data:`seeding.acts_reference.ALGORITHMS`.
+    """
+    return "acts-gbts" if "scale" in seeding else "acts-grid"
+
+
+def ranges_of(seeding: Mapping[str, Any]) -> Mapping[str, Range | Choice]:
+    """Ranges of the cuts of a setting's seeding."""
+    return GBTS if algorithm_of_cuts(seeding) == "acts-gbts" else SEEDING
 
 
 def drawn(ranges: Mapping[str, Range | Choice], rng: np.random.Generator) -> dict[str, Any]:
@@ -186,11 +224,15 @@ def mixed(one: Mapping[str, Any], other: Mapping[str, Any], rng: np.random.Gener
 def seeding_cuts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Cuts of a setting as ACTS names them."""
     cuts: dict[str, Any] = dict(values)
-    dz, region, dr = (cuts.pop(name) for name in ("deltaZ", "collisionRegion", "deltaRMin"))
+    region = cuts.pop("collisionRegion")
+    cuts |= {"collisionRegionMin": -region, "collisionRegionMax": region}
+    if algorithm_of_cuts(values) == "acts-gbts":
+        return cuts
+    dz, dr = cuts.pop("deltaZ"), cuts.pop("deltaRMin")
     top, bottom = cuts["deltaRMaxTop"], cuts["deltaRMaxBottom"]
     return cuts | {
         "zBinEdges": Z_BINS[cuts["zBinEdges"]],
-        "deltaZMin": -dz, "deltaZMax": dz, "collisionRegionMin": -region, "collisionRegionMax": region,
+        "deltaZMin": -dz, "deltaZMax": dz,
         "deltaRMin": dr, "deltaRMinTop": dr, "deltaRMinBottom": dr, "deltaRMax": max(top, bottom),
         "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0, "zMax": 2000.0,
     }  # fmt: skip

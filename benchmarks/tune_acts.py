@@ -16,7 +16,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,18 @@ from typing import Any
 
 import numpy as np
 from acts_measured import Bench, Measured
-from acts_settings import ANCHORS, CHAIN, SEEDING, Setting, chain_key, drawn, mixed, seeding_cuts, varied
+from acts_settings import (
+    ANCHORS,
+    CHAIN,
+    Setting,
+    algorithm_of_cuts,
+    chain_key,
+    drawn,
+    mixed,
+    ranges_of,
+    seeding_cuts,
+    varied,
+)
 
 from tracking.bench.events import Sample, load_sample, simulated
 
@@ -107,6 +118,12 @@ class Search:
         return [chosen[k] for k in self.rng.permutation(len(chosen))]
 
 
+def mate(one: Mapping[str, Any], parents: Sequence[dict[str, Any]], k: int) -> dict[str, Any]:
+    """The ``k``-th of the seedings that have the same cuts as one of them."""
+    same = [p for p in parents if p.keys() == one.keys()]
+    return same[k % len(same)]
+
+
 def search_seedings(
     search: Search, bench: Bench, begin: Sequence[Setting], random_until: float, until: float
 ) -> None:
@@ -121,12 +138,13 @@ def search_seedings(
         parents = [p["seeding"] for p in search.parents(LEAST)]
         batch = []
         for k in range(SEEDINGS_IN_TURN):
-            one, other = parents[k % len(parents)], parents[(k + 1) % len(parents)]
+            one = parents[k % len(parents)]
+            other, ranges = mate(one, parents, k), ranges_of(one)
             if time.monotonic() < random_until:
                 # Half of the cuts at random: with all of them hardly a setting finds anything.
-                batch.append(mixed(drawn(SEEDING, rng), one, rng))
+                batch.append(mixed(drawn(ranges, rng), one, rng))
             else:
-                batch.append(varied(mixed(one, other, rng) if k % 3 == 0 else one, SEEDING, rng))
+                batch.append(varied(mixed(one, other, rng) if k % 3 == 0 else one, ranges, rng))
             if k % 2:
                 batch[-1] |= {
                     "minPt": min(batch[-1]["minPt"], 0.5),
@@ -166,7 +184,7 @@ def search_chains(
             elif k % 4 == 2:
                 batch.append({"seeding": one["seeding"], "chain": varied(other["chain"], CHAIN, rng)})
             else:
-                cuts = varied(one["seeding"], SEEDING, rng, 0.1)
+                cuts = varied(one["seeding"], ranges_of(one["seeding"]), rng, 0.1)
                 if reaches_down(one):
                     cuts |= {"minPt": min(cuts["minPt"], 0.5), "cotThetaMax": max(cuts["cotThetaMax"], 10.0)}
                 batch.append({"seeding": cuts, "chain": varied(one["chain"], CHAIN, rng, 0.1)})
@@ -248,6 +266,7 @@ def written(measured: Measured) -> dict[str, Any]:
     chain = {name: None if value == np.inf else value for name, value in setting["chain"].items()}
     return numbers | {
         "setting": {"seeding": setting["seeding"], "chain": chain},
+        "algorithm": algorithm_of_cuts(setting["seeding"]),
         "cuts": seeding_cuts(setting["seeding"]),
     }
 

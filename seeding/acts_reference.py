@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.acts import algorithm_of, run_timed, space_points
+from seeding.acts_gbts import gbts_seeding
 from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.schema import InputError, quoted
@@ -27,13 +28,16 @@ __all__ = [
     "WORKING_POINTS",
     "ActsSeeds",
     "acts_seeds",
+    "seed_rows",
     "seeder",
 ]
 
 ALGORITHMS = {
     "acts-grid": "GridTripletSeedingAlgorithm",
     "acts-orthogonal": "OrthogonalTripletSeedingAlgorithm",
+    "acts-gbts": "GraphBasedSeedingAlgorithm",
 }
+"""ACTS's algorithms by our names for them."""
 
 _SHARED: Mapping[str, Any] = {
     "rMin": 0.0, "rMax": 200.0, "zMin": -2000.0, "zMax": 2000.0, "cotThetaMax": 10.0, "deltaRMax": 80.0,
@@ -120,33 +124,46 @@ def acts_seeds(
 
     Args:
         field: along z in T.
-        algorithm: of :data:`ALGORITHMS`; clock: as in :func:`seeding.acts.run_timed`; cuts: instead of those of :data:`BALANCED`.
+        algorithm: of :data:`ALGORITHMS`. ``acts-gbts`` takes hits on the generic detector alone, and its
+            times hold no scaling of points, which is an artefact (:mod:`seeding.acts_gbts`).
+        clock: as in :func:`seeding.acts.run_timed`.
+        cuts: instead of those of :data:`BALANCED`, for ``acts-gbts`` of :data:`seeding.acts_gbts.BALANCED`.
 
     Raises:
-        InputError: ACTS is not installed, or unknown algorithm.
+        InputError: ACTS is not installed, unknown algorithm, or what GBTS does not take.
     """
     if algorithm not in ALGORITHMS:
         raise InputError(f"ACTS seeding {quoted(algorithm)} is unknown; there are {', '.join(ALGORITHMS)}")
     acts = import_acts()
     found: list[npt.NDArray[np.int32]] = []
     quality: list[npt.NDArray[np.float64]] = []
+    rows_of: Callable[[int, Any], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+    if algorithm == "acts-gbts":
+        gbts = gbts_seeding(acts, events, field, cuts, "seeds")
+        rows_of, before = gbts.rows, gbts.algorithms
+    else:
 
-    def fill(event: int) -> tuple[Any]:
-        return (space_points(acts, events[event]),)
+        def fill(event: int) -> tuple[Any]:
+            return (space_points(acts, events[event]),)
+
+        source = algorithm_of(acts, "Source", fill, writes=[("points", acts.SpacePointContainer)])
+        rows_of, before = seed_rows, [source, seeder(acts, field, algorithm, cuts)]
 
     def take(event: int, seeds: Any) -> tuple[()]:
-        rows = [seed.spacePointIndices[:3].astype(np.int32) for seed in seeds]
-        found.append(np.array(rows, dtype=np.int32).reshape(-1, 3))
-        quality.append(np.array([seed.quality for seed in seeds], dtype=np.float64))
+        rows, of_seeds = rows_of(event, seeds)
+        found.append(rows.astype(np.int32))
+        quality.append(of_seeds)
         return ()
 
-    elements = [
-        algorithm_of(acts, "Source", fill, writes=[("points", acts.SpacePointContainer)]),
-        seeder(acts, field, algorithm, cuts),
-        algorithm_of(acts, "Sink", take, reads=[("seeds", acts.SeedContainer)]),
-    ]
+    elements = [*before, algorithm_of(acts, "Sink", take, reads=[("seeds", acts.SeedContainer)])]
     spent = run_timed(acts, len(events), elements, clock=clock)
     return ActsSeeds(found, quality, spent.get(ALGORITHMS[algorithm], np.zeros(0)))
+
+
+def seed_rows(event: int, seeds: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """(S, 3) rows and (S,) quality of seeds whose points are the hits, in their order."""
+    rows = np.array([seed.spacePointIndices[:3] for seed in seeds], dtype=np.int64).reshape(-1, 3)
+    return rows, np.array([seed.quality for seed in seeds], dtype=np.float64)
 
 
 def seeder(
@@ -157,8 +174,8 @@ def seeder(
     points: str = "points",
     seeds: str = "seeds",
 ) -> Any:
-    """ACTS's seeding from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those of
-    :data:`BALANCED`, field in T.
+    """ACTS's seeding of triplets from ``points`` to ``seeds`` on the white board; ``cuts`` instead of those
+    of :data:`BALANCED`, field in T.
     """
     alone = set() if algorithm == "acts-grid" else _GRID_ALONE
     options = {name: cut for name, cut in {**BALANCED, **cuts}.items() if name not in alone}

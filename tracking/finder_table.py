@@ -49,7 +49,7 @@ FINDERS: dict[str, FinderMaker] = {
     "window": _window,
     **{
         f"acts-{name}": partial(_acts, name)
-        for name in ("fastest", "balanced", "efficient", "narrow", "wide")
+        for name in ("fastest", "balanced", "efficient", "narrow", "wide", "gbts-fastest", "gbts")
     },
 }
 """Our finders, each with its maker."""

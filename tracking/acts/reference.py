@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seeding import acts_reference
+from seeding import acts_gbts, acts_reference
 from seeding.acts import algorithm_of, run_timed
-from seeding.acts_reference import ALGORITHMS, seeder
+from seeding.acts_reference import ALGORITHMS
 from seeding.hits import Hits
 from smartpix.extras import import_acts
 from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError, check, check_types
 from tracking.acts.beam import about_beam
 from tracking.acts.event import fitted_tracks, measurement_sources, point_source
-from tracking.acts.seeder import seed_container
+from tracking.acts.seeds import seeding_algorithms
 from tracking.acts.setup import ActsSetup, acts_setup
 from tracking.finders.clock import stage_time
 from tracking.finders.finder import FinderInput
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from smartpix.io.events import Header
 
 __all__ = [
-    "STAGES",
+    "FOLLOWERS",
     "WORKING_POINTS",
     "ActsFinder",
     "ActsOptions",
     "WorkingPoint",
     "acts_tracks",
-    "chain_algorithms",
+    "followers",
     "point_finder",
 ]
 
-STAGES = {
-    "seeding": ALGORITHMS["acts-grid"],
+FOLLOWERS = {
     "parameters": "TrackParamsEstimationAlgorithm",
     "ckf": "TrackFindingAlgorithm",
     "ambiguity": "GreedyAmbiguityResolutionAlgorithm",
 }
+"""ACTS's algorithms after the seeding, by stage."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,16 @@ _EFFICIENT = ActsOptions(
     chi2=24.4, outlier_chi2=39.6, stay_on_seed=False, min_pt=0.45, max_d0=math.inf, sigma_angle=0.00525,
     sigma_pt=0.0448,
 )  # fmt: skip
+_GBTS = replace(_FASTEST, max_d0=0.5)
 
 
 @dataclass(frozen=True)
 class WorkingPoint:
-    """Settings of all of ACTS's chain: cuts of the seeding, and options of what follows."""
+    """Settings of all of ACTS's chain: cuts of the seeding, options of what follows, and which seeding."""
 
     seeding: Mapping[str, Any]
     options: ActsOptions
+    algorithm: str = "acts-grid"
 
 
 WORKING_POINTS: Mapping[str, WorkingPoint] = {
@@ -126,6 +128,8 @@ WORKING_POINTS: Mapping[str, WorkingPoint] = {
     "efficient": WorkingPoint(acts_reference.EFFICIENT, _EFFICIENT),
     "narrow": WorkingPoint(acts_reference.NARROW, replace(_BALANCED, max_d0=math.inf)),
     "wide": WorkingPoint(acts_reference.WIDE, replace(_BALANCED, max_d0=math.inf)),
+    "gbts-fastest": WorkingPoint(acts_gbts.FASTEST, _GBTS, "acts-gbts"),
+    "gbts": WorkingPoint(acts_gbts.BALANCED, _GBTS, "acts-gbts"),
 }
 """Points on the front of time, efficiency and fakes at pile-up 200 (3.8 T, MDN estimates), by name.
 
@@ -153,7 +157,8 @@ class ActsFinder:
     Attributes:
         detector: of the hits, in the frame of their beam; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
         options: of the chain after the seeding; seeding: cuts instead of those of
-            :data:`seeding.acts_reference.BALANCED`.
+            :data:`seeding.acts_reference.BALANCED`, or for GBTS of :data:`seeding.acts_gbts.BALANCED`.
+        algorithm: of the seeding, of :data:`seeding.acts_reference.ALGORITHMS`.
     """
 
     detector: Detector
@@ -161,6 +166,7 @@ class ActsFinder:
     setup: ActsSetup
     options: ActsOptions = _BALANCED
     seeding: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    algorithm: str = "acts-grid"
 
     @classmethod
     def for_detector(
@@ -169,13 +175,14 @@ class ActsFinder:
         field: float,
         options: ActsOptions = _BALANCED,
         seeding: Mapping[str, Any] = MappingProxyType({}),
+        algorithm: str = "acts-grid",
     ) -> ActsFinder:
         """The finder for ACTS's generic detector with any sensor, in a field along z in T.
 
         Raises:
             InputError: ACTS is not installed, no field, or modules that ACTS's generic detector has not.
         """
-        return cls(detector, field, acts_setup(import_acts(), detector, field), options, seeding)
+        return cls(detector, field, acts_setup(import_acts(), detector, field), options, seeding, algorithm)
 
     def __call__(self, event: FinderInput) -> Tracks:
         """Tracks of one event, with ACTS's parameters and the time of its own algorithms."""
@@ -196,6 +203,9 @@ class ActsFinder:
         frame = self.detector.frame
         # ACTS's selector cuts on the distance from the z axis. That from another beam is known afterwards.
         options = self.options if frame.is_centred else replace(self.options, max_d0=math.inf)
+        placed = events
+        if not frame.is_centred:
+            placed = [replace(hits, position=frame.to_global(hits.position)) for hits in events]
         found: list[Tracks] = []
 
         def take(event: int, tracks: Any) -> tuple[()]:
@@ -212,45 +222,18 @@ class ActsFinder:
             len(events),
             [
                 *measurement_sources(acts, events, self.detector, self.setup),
-                *self._seeding(acts, events),
+                point_source(acts, placed, self.setup),
+                *seeding_algorithms(acts, events, frame, self.field, self.algorithm, self.seeding),
                 *followers(acts, self.setup, options),
                 algorithm_of(acts, "Sink", take, reads=[("resolved", acts.examples.ConstTrackContainer)]),
             ],
             clock=stage_time(),
         )
+        stages = {"seeding": ALGORITHMS[self.algorithm], **FOLLOWERS}
         return [
-            replace(tracks, ms={stage: float(spent[name][k]) for stage, name in STAGES.items()})
+            replace(tracks, ms={stage: float(spent[name][k]) for stage, name in stages.items()})
             for k, tracks in enumerate(found)
         ]
-
-    def _seeding(self, acts: Any, events: Sequence[Hits]) -> list[Any]:
-        """Algorithms from hits to ``seeds``.
-
-        ACTS's seeding can be told where the beam is, its Python bindings cannot tell it. Space points in the
-        frame of the beam do the same; what follows takes the same seeds of global points.
-        """
-        frame = self.detector.frame
-        if frame.is_centred:
-            return [
-                point_source(acts, events, self.setup),
-                seeder(acts, self.field, "acts-grid", self.seeding),
-            ]
-        placed = [replace(hits, position=frame.to_global(hits.position)) for hits in events]
-
-        def place(event: int, seeds: Any, points: Any) -> tuple[Any]:
-            rows = np.array([seed.spacePointIndices[:3] for seed in seeds], dtype=np.int64).reshape(-1, 3)
-            return (seed_container(acts, points, rows),)
-
-        return [
-            point_source(acts, events, self.setup, "beam_points"),
-            point_source(acts, placed, self.setup),
-            seeder(acts, self.field, "acts-grid", self.seeding, "beam_points", "beam_seeds"),
-            algorithm_of(
-                acts, "Placement", place,
-                reads=[("beam_seeds", acts.SeedContainer), ("points", acts.SpacePointContainer)],
-                writes=[("seeds", acts.SeedContainer)],
-            ),
-        ]  # fmt: skip
 
 
 def acts_tracks(
@@ -271,33 +254,20 @@ def acts_tracks(
 def point_finder(header: Header, name: str) -> ActsFinder:
     """ACTS at one of :data:`WORKING_POINTS`: the entries ``acts-NAME`` of :mod:`tracking.finder_table`."""
     point = WORKING_POINTS[name]
-    return ActsFinder.for_detector(header.at_beam().detector, header.field, point.options, point.seeding)
-
-
-def chain_algorithms(
-    acts: Any,
-    setup: ActsSetup,
-    field: float,
-    options: ActsOptions,
-    seeding: Mapping[str, Any],
-    prefix: str = "",
-) -> list[Any]:
-    """Seeding, parameters, Kalman filter and ambiguity resolution, in the order in which they run.
-
-    They read ``points``, ``measurements`` and ``measurement_subset`` from the white board and write
-    ``resolved`` and what is between. Several chains in one sequencer share what they read.
-
-    Args:
-        field: along z in T; prefix: of the names of all that this chain writes.
-    """
-    return [
-        seeder(acts, field, "acts-grid", seeding, seeds=f"{prefix}seeds"),
-        *followers(acts, setup, options, prefix),
-    ]
+    return ActsFinder.for_detector(
+        header.at_beam().detector, header.field, point.options, point.seeding, point.algorithm
+    )
 
 
 def followers(acts: Any, setup: ActsSetup, options: ActsOptions, prefix: str = "") -> list[Any]:
-    """What comes after the seeding: parameters, Kalman filter and ambiguity resolution."""
+    """What comes after the seeding: parameters, Kalman filter and ambiguity resolution, in this order.
+
+    They read ``seeds``, ``measurements`` and ``measurement_subset`` from the white board and write ``resolved``
+    and what is between. Several chains in one sequencer share the measurements.
+
+    Args:
+        prefix: of the names of the seeds and of all that these write.
+    """
     examples, level = acts.examples, acts.logging.WARNING
     place = {"trackingGeometry": setup.geometry, "magneticField": setup.field}
     functions = {

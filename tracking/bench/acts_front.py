@@ -29,7 +29,10 @@ def front_points(path: str | Path) -> dict[str, WorkingPoint]:
     try:
         for name, entries in read_json(path)["fronts"].items():
             for k, entry in enumerate(entries):
-                points[f"front-{name}-{k}"] = WorkingPoint(entry["cuts"], _options(entry["setting"]["chain"]))
+                options = _options(entry["setting"]["chain"])
+                points[f"front-{name}-{k}"] = WorkingPoint(
+                    entry["cuts"], options, entry.get("algorithm", "acts-grid")
+                )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: not the results of benchmarks/tune_acts.py ({error}); give its acts-front.json"
@@ -49,4 +52,6 @@ def _options(values: Mapping[str, Any]) -> ActsOptions:
 
 
 def _finder(point: WorkingPoint, header: Header) -> ActsFinder:
-    return ActsFinder.for_detector(header.detector, header.field, point.options, point.seeding)
+    return ActsFinder.for_detector(
+        header.detector, header.field, point.options, point.seeding, point.algorithm
+    )
