@@ -1,11 +1,11 @@
 """ACTS's graph-based seeding (GBTS) on the generic detector, through pyacts.
 
-The bindings of pyacts 48.1 leave most of its cuts as they were tuned, for a larger detector at 2 T: its filter
-drops curvatures above 1e-3 / mm, its graph those above what 0.9 GeV bend there. So the detector is made larger
-instead. Points go in with x and y times a scale, in a geometry with its radii times the same, and in a field of
-2 T with the smallest pT times the scale and 2 T over the true field. A circle stays a circle, z stays as it is, and
-slopes are compared by their ratios. Seeds come back to the hits by their rows. The true clusters' widths are not
-used: the examples fill none in.
+The bindings of pyacts 48.1 leave most of its cuts as they were tuned, for a larger detector at 2 T: its
+filter drops curvatures above 1e-3 / mm, its graph those above what 0.9 GeV bend there. So the detector is made
+larger instead. Points go in with x and y times a scale, in a geometry with its radii times the same. The field
+is 2 T, and the smallest pT is the true one times the scale and 2 T over the true field. A circle stays a
+circle, z stays as it is, and slopes are compared by their ratios. Seeds come back to the hits by their rows.
+Widths of clusters are not used: ACTS's examples fill none in.
 """
 
 from __future__ import annotations
@@ -40,19 +40,22 @@ LAYER_TOLERANCE = 20.0
 """mm that a hit may lie outside its layer's envelope."""
 
 BALANCED: Mapping[str, Any] = {
-    "scale": 2.4, "minPt": 0.5, "cotThetaMax": 10.0, "collisionRegionMin": -170.0, "collisionRegionMax": 170.0,
+    "scale": 2.4, "minPt": 0.5, "cotThetaMax": 10.0,
+    "collisionRegionMin": -170.0, "collisionRegionMax": 170.0,
     "minSeedLevel": 3, "addTriplets": True, "maxAbsEtaAddTriplets": 4.0,
     "matchBeforeCreate": True, "maxEdgesPerSP": 8.0,
 }  # fmt: skip
-"""Cuts down to 0.5 GeV. ``scale``, ``minPt`` (GeV) and ``cotThetaMax`` are those of the true detector; the rest
-are ACTS's, in its names and units.
+"""Cuts down to 0.5 GeV and to slopes of 10, as the cones' are.
 
-``maxEdgesPerSP`` reserves memory, and the default of 30 takes a sixth of the time. Without ``addTriplets`` a seed
-needs four hits, and particles on four layers with one missed are lost.
+``scale``, ``minPt`` (GeV) and ``cotThetaMax`` are those of the true detector. Points beyond this slope, seen
+from the origin, are left out before ACTS has them, and layers are connected up to it. The rest are ACTS's, in
+its names and units. ``maxEdgesPerSP`` reserves memory, which with ACTS's default of 30 takes longer than need
+be.
+Without ``addTriplets`` a seed needs four hits, and a particle on four layers whose chain breaks is lost.
 """
 
-FASTEST: Mapping[str, Any] = {**BALANCED, "minPt": 0.8}
-"""Gives up particles below 0.8 GeV, which no findable one is."""
+FASTEST: Mapping[str, Any] = {**BALANCED, "minPt": 0.8, "cotThetaMax": 7.0}
+"""Gives up what no findable particle is: below 0.8 GeV, and steeper than 7."""
 
 POINTS: Mapping[str, Mapping[str, Any]] = {"fastest": FASTEST, "balanced": BALANCED}
 """Working points by name."""
@@ -122,17 +125,20 @@ def _generic() -> Detector:
 
 
 @cache
-def _connections() -> tuple[tuple[int, int], ...]:
-    """Layers that follow one another, inner first."""
-    pairs = layer_pairs(_generic())
+def _connections(max_cot: float, max_z0: float) -> tuple[tuple[int, int], ...]:
+    """Layers that a straight line meets one after the other, inner first.
+
+    ACTS trains them on simulated tracks (``addGbtsTraining``); the geometry tells the same.
+    """
+    pairs = layer_pairs(_generic(), max_eta=float(np.arcsinh(max_cot)), z0_max=max_z0)
     return tuple(zip(pairs.inner.tolist(), pairs.outer.tolist(), strict=True))
 
 
 def _scaled_layers(acts: Any, layers: Layers, scale: float) -> tuple[Any, list[Any]]:
     """A tracking geometry with one rectangle for each layer, and the id of each.
 
-    GBTS takes nothing else of a geometry than the extent of each layer: radius and ends along z of a cylinder,
-    z and radii of a disk.
+    GBTS takes nothing else of a geometry than the extent of each layer: radius and ends along z of a
+    cylinder, z and radii of a disk.
     """
     surfaces = []
     for k in range(len(layers)):
@@ -185,7 +191,10 @@ def _seeder(
     with tempfile.TemporaryDirectory() as folder:
         layer_file, connection_file = Path(folder) / "layers.json", Path(folder) / "connections.json"
         layer_file.write_text(json.dumps(_layer_table(ids)), encoding="utf-8")
-        pairs = [{"outer": outer, "inner": inner} for inner, outer in _connections()]
+        pairs = [
+            {"outer": outer, "inner": inner}
+            for inner, outer in _connections(cuts["cotThetaMax"], cuts["collisionRegionMax"])
+        ]
         connection_file.write_text(json.dumps({"connections": pairs}), encoding="utf-8")
         return examples.GraphBasedSeedingAlgorithm(
             level=acts.logging.WARNING, inputSpacePoints=keys[0], inputClusters=keys[1], outputSeeds=keys[2],
@@ -240,5 +249,6 @@ def _check_layers(hits: Hits, layers: Layers) -> None:
         away = float(np.max(outside))
     if not away < LAYER_TOLERANCE:
         raise InputError(
-            f"ACTS GBTS: hits lie {away:.3g} mm off the layers they name; they must be on ACTS's generic detector"
+            f"ACTS GBTS: hits lie {away:.3g} mm off the layers they name; "
+            f"they must be on ACTS's generic detector"
         )

@@ -155,7 +155,8 @@ class ActsFinder:
     Measurements are the estimates' x and y with their variances; pyacts takes no correlation of the two.
 
     Attributes:
-        detector: of the hits, in the frame of their beam; field: along z in T; setup: ACTS's own of both, which takes seconds to make.
+        detector: of the hits, in the frame of their beam; field: along z in T.
+        setup: ACTS's own of both, which takes seconds to make.
         options: of the chain after the seeding; seeding: cuts instead of those of
             :data:`seeding.acts_reference.BALANCED`, or for GBTS of :data:`seeding.acts_gbts.BALANCED`.
         algorithm: of the seeding, of :data:`seeding.acts_reference.ALGORITHMS`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["matched_lines", "matched_ratios"]
+__all__ = ["matched_lines", "matched_ratios", "ratio_to_best"]
 
 
 def matched_ratios(
@@ -36,6 +36,38 @@ def matched_ratios(
             for name, point in theirs.items()
         },
     }
+
+
+def ratio_to_best(
+    ours: Mapping[str, Mapping[str, Any]],
+    theirs: Mapping[str, Mapping[str, Any]],
+    quality: str = "efficiency",
+    fault: str = "fake_rate_central",
+) -> dict[str, Any]:
+    """Our fastest point over the fastest of theirs that is as good; where none is, the fastest of theirs that
+    any of ours is as good as, and the fastest of ours that is.
+
+    This is the one definition of ``ratio_time_to_best_acts`` and ``ratio_time_with_estimates``.
+
+    Args:
+        ours, theirs: numbers by working point, with ``ms``; as good: as in :func:`matched_ratios`.
+
+    Returns:
+        ``ours`` and ``acts``: the names of the two points, and ``ratio_time``; None each where neither side
+        has such a point.
+    """
+    first = min(ours, key=lambda name: float(ours[name]["ms"]))
+    as_good = _fastest_as_good(ours[first], theirs, quality, fault)
+    pairs = [(first, as_good)] if as_good else []
+    if not pairs:
+        for name in sorted(theirs, key=lambda name: float(theirs[name]["ms"])):
+            reached = _fastest_as_good(theirs[name], ours, quality, fault)
+            if reached:
+                pairs.append((reached, name))
+                break
+    for us, them in pairs:
+        return {"ours": us, "acts": them, "ratio_time": ours[us]["ms"] / theirs[them]["ms"]}
+    return {"ours": None, "acts": None, "ratio_time": None}
 
 
 def _fastest_as_good(

@@ -153,8 +153,9 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         "n_events": n,
         "n_hits": float(np.mean([len(e.length) for e in sample.events])),
         "methods": {
-            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()} for name,
-            m in methods.items()
+            name: {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in m.items()}
+            | {"seed_efficiency_by_pt": counts[name].efficiency_by_pt()}
+            for name, m in methods.items()
         },
         **reductions(sample),
         "reduction_innermost": reduction("innermost"),

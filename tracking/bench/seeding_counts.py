@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from tracking.metrics import EventTruth, score_edges, seed_efficiency, seed_labels
+from tracking.metrics import MAX_ETA, EventTruth, score_edges, seed_efficiency, seed_labels
 
-__all__ = ["SearchCounts"]
+__all__ = ["PT_EDGES", "SearchCounts"]
+
+PT_EDGES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Edges in GeV of the bins of pT that tell how far down seeds reach."""
 
 
 @dataclass
 class SearchCounts:
-    """Sums over events of one search for edges or seeds; its time in ms, and the most memory it took in MB."""
+    """Sums over events of one search for edges or seeds; its time in ms, and the most memory it took in MB.
+
+    ``by_pt`` has the particles with a seed, and all, in bins of :data:`PT_EDGES`: those that would be
+    findable if they were stiffer.
+    """
 
     edges: int = 0
     true: int = 0
@@ -28,6 +36,9 @@ class SearchCounts:
     seeded: int = 0
     ms: float = 0.0
     peak_mb: float = 0.0
+    by_pt: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((2, len(PT_EDGES) - 1), dtype=np.int64)
+    )
 
     def edges_of(
         self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
@@ -48,7 +59,21 @@ class SearchCounts:
         self.seeds += len(seeds)
         self.pure += int(seed_labels(truth, seeds).sum())
         self.findable += int(truth.findable.sum())
-        self.seeded += int(np.sum(seed_efficiency(truth, seeds) & truth.findable))
+        with_seed = seed_efficiency(truth, seeds)
+        self.seeded += int(np.sum(with_seed & truth.findable))
+        long_enough = (
+            (truth.charge != 0) & (np.abs(truth.eta) < MAX_ETA) & (truth.n_layers >= truth.min_layers)
+        )
+        for row, chosen in enumerate((with_seed & long_enough, long_enough)):
+            self.by_pt[row] += np.histogram(truth.pt[chosen], PT_EDGES)[0]
+
+    def efficiency_by_pt(self) -> dict[str, float | None]:
+        """Share of the particles with a seed by the bin of their pT, as ``0.3-0.4``; None where there are
+        none.
+        """
+        names = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(PT_EDGES)]
+        seeded, every = self.by_pt.tolist()
+        return {name: a / b if b else None for name, a, b in zip(names, seeded, every, strict=True)}
 
     def result(self, n_events: int) -> dict[str, float | None]:
         """Means over events, and rates; None for what was not searched."""

@@ -39,8 +39,8 @@ def seeding_table(result: Mapping[str, Any]) -> str:
     lines += _point_lines(result)
     for name in (
         "reduction_innermost", "reduction_barrel", "reduction_all", "ratio_time_to_acts",
-        "ratio_seeds_to_acts", "thread_speedup",
-        "thread_speedup_one_event", "exponent",
+        "ratio_seeds_to_acts", "ratio_time_to_best_acts", "ratio_time_to_gbts", "ratio_seeds_to_best_acts",
+        "seed_purity", "thread_speedup", "thread_speedup_one_event", "exponent",
     ):  # fmt: skip
         if result.get(name) is not None:
             lines.append(f"{name:26s}{result[name]:8.3f}")
@@ -66,8 +66,11 @@ def _point_lines(result: Mapping[str, Any]) -> list[str]:
     ]
     for side in ("ours", "acts"):
         lines += [
-            f"{side + '.' + name:18s}{p['seeds']:8,.0f}{p['seed_efficiency']:9.4f}{p['seeds_same_rule']:10,.0f}"
-            f"{p['seed_efficiency_same_rule']:9.4f}{p['ms']:8.1f}"
+            f"{side + '.' + name:18s}{p['seeds']:8,.0f}{p['seed_efficiency']:9.4f}"
+            f"{p['seeds_same_rule']:10,.0f}{p['seed_efficiency_same_rule']:9.4f}{p['ms']:8.1f}"
             for name, p in result[side].items()
         ]
+    for name, p in result["at_gbts"].items():
+        where = f"ours from {p['min_pt']:g} GeV on, as far down as acts.{name}"
+        lines.append(f"{where}: {p['ms']:.1f} ms, our time over its {p['ratio_time']:.3f}")
     return [*lines, *matched_lines(result["matched"]), ""]

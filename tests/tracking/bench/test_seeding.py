@@ -9,6 +9,7 @@ from seeding.references import WindowOptions, window
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import seeding, seeding_studies
+from tracking.bench.seeding_points import beside_gbts
 from tracking.bench.seeding_sample import edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_table import seeding_table
 from tracking.cli.main import main
@@ -62,7 +63,7 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
     assert set(methods) == {
         "cone", "cone-shape", "cone-truth", "cone-sigma-0.5", "cone-sigma-2", "window", "length", "tree",
         "acts-grid",
-        "acts-orthogonal",
+        "acts-orthogonal", "acts-gbts",
     }  # fmt: skip
     assert methods["cone-truth"]["edges"] < methods["cone"]["edges"] < methods["cone-sigma-2"]["edges"]
     assert methods["cone-sigma-0.5"]["edge_efficiency_0p9"] < methods["cone"]["edge_efficiency_0p9"]
@@ -79,14 +80,15 @@ def test_every_method_is_there_and_they_are_in_the_order_physics_wants(result):
 
 def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(sample, result):
     points = {"fastest", "balanced", "efficient"}
+    of_side = {"ours": points, "acts": points | {"gbts", "gbts-fastest"}}
     keys = {
         "seeds", "seed_efficiency", "seed_purity", "seeds_per_findable", "ms", "seeds_same_rule",
-        "seed_efficiency_same_rule", "seed_purity_same_rule",
+        "seed_efficiency_same_rule", "seed_purity_same_rule", "seed_efficiency_by_pt",
     }  # fmt: skip
     for side in ("ours", "acts"):
-        assert set(result[side]) == points
+        assert set(result[side]) == of_side[side]
         assert all(set(point) == keys for point in result[side].values())
-        assert set(result["matched"][side]) == points
+        assert set(result["matched"][side]) == of_side[side]
     # Ours keep the rule already; ACTS's seeds share hits freely.
     for point in result["ours"].values():
         assert point["seeds_same_rule"] == point["seeds"]
@@ -101,6 +103,57 @@ def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(samp
     text = seeding_table(result)
     assert text.index("both at an efficiency of 0.995") < text.index("cone-truth")
     assert "acts.efficient" in text
+    assert "as far down as acts.gbts-fastest" in text
+
+
+def test_the_best_of_acts_is_beside_ours_where_ours_seed_as_many(result):
+    ours, theirs = result["ours"], result["acts"]["balanced"]
+    good = [
+        p for p in (ours["balanced"], ours["efficient"]) if p["seed_efficiency"] >= theirs["seed_efficiency"]
+    ]
+    assert good
+    best = min(good, key=lambda p: p["ms"])
+    assert result["ratio_time_to_best_acts"] == best["ms"] / theirs["ms"]
+    assert result["ratio_seeds_to_best_acts"] == best["seeds_same_rule"] / theirs["seeds_same_rule"]
+    assert result["seed_purity"] == best["seed_purity_same_rule"]
+    assert result["ratio_time_to_gbts"] == result["at_gbts"]["gbts"]["ratio_time"]
+
+
+def test_seeds_in_bins_of_pt_are_those_of_a_loop_over_particles(sample, result):
+    seeded, every = {"0.5-0.6": 0, "0.8-0.9": 0}, {"0.5-0.6": 0, "0.8-0.9": 0}
+    for event in sample.events:
+        truth = event.truth
+        made: dict[int, set[int]] = {}
+        for hit, particle in zip(truth.hit.tolist(), truth.particle.tolist(), strict=True):
+            made.setdefault(hit, set()).add(particle)
+        _, seeds = edges_and_seeds(sample, event.hits["mdn"])
+        have = set().union(
+            *(set.intersection(*(made.get(h, set()) for h in row)) for row in seeds.hits.tolist())
+        )
+        for p, pt in enumerate(truth.pt.tolist()):
+            if truth.charge[p] == 0 or abs(truth.eta[p]) > 2.5 or truth.n_layers[p] < 4:
+                continue
+            for name in every:
+                low, high = map(float, name.split("-"))
+                every[name] += low <= pt < high
+                seeded[name] += low <= pt < high and p in have
+    for name in every:
+        assert every[name] > 5
+        assert result["methods"]["cone"]["seed_efficiency_by_pt"][name] == seeded[name] / every[name]
+    assert set(result["methods"]["acts-gbts"]["seed_efficiency_by_pt"]) == set(
+        result["ours"]["balanced"]["seed_efficiency_by_pt"]
+    )
+
+
+def test_ours_beside_gbts_reaches_down_as_far_as_it_does():
+    bins = {"0.5-0.6": 0.6, "0.6-0.7": 0.9, "0.7-0.8": None}
+    ours = {
+        pt: {"ms": 100 * pt, "seed_efficiency_by_pt": {**dict.fromkeys(bins, 0.9), "0.5-0.6": low}}
+        for pt, low in ((0.5, 0.95), (0.55, 0.61), (0.6, 0.1))
+    }
+    beside = beside_gbts({"ms": 110.0, "seed_efficiency_by_pt": bins}, ours)
+    assert beside["min_pt"] == 0.55
+    assert beside["ratio_time"] == pytest.approx(0.5)
 
 
 def test_the_purity_of_seeds_is_that_of_a_loop_over_them(sample, result):
