@@ -50,11 +50,13 @@ class GraphSize:
     """How large the graph is of which a finder made an event's tracks.
 
     Attributes:
-        n_edges: candidate edges; n_bytes: of memory that these take with their features.
+        n_edges: candidate edges; n_bytes: of memory that these take with the features.
+        n_scored: of these edges, those that have features and a score.
     """
 
     n_edges: int
     n_bytes: int
+    n_scored: int
 
 
 @one_line_and_table

@@ -242,3 +242,8 @@ def test_files_beyond_the_networks_training_are_warned_of(toy_run, files, weight
     )
     assert summary["features_outside"] > 0.5
     assert "beyond the range the graph network" in caplog.text
+    # No chi2 is negative: all edges that have features count, and no others.
+    arrays["edge_high"][0], arrays["edge_low"][0] = -1.0, -2.0
+    save_weights(tmp_path / "none.safetensors", arrays, description)
+    options = RunOptions(gnn=str(tmp_path / "none.safetensors"))
+    assert run([files["toy"]], tmp_path / "none", options, figures=False)["features_outside"] == 1.0

@@ -21,7 +21,7 @@ from smartpix.networks.weights import describe_weights
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
-from tracking.finders.gnn.graph import EDGE_FEATURES, Features, candidate_edges, make_features
+from tracking.finders.gnn.graph import Features, candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
@@ -75,7 +75,7 @@ class FinderOptions(SearchOptions, Protocol):
 
     @property
     def threads(self) -> int:
-        """Of edges and seeds."""
+        """Of edges, seeds and scores."""
         ...
 
     def second_pass(self) -> FinderOptions | None:
@@ -90,7 +90,7 @@ class GraphSearch:
     Attributes:
         detector: of the hits; field: along z in T; pairs: layers that follow each other.
         graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
-        threads: of the edges and the seeds; the results do not depend on it.
+        threads: of the edges, the seeds and the scores; the results do not depend on it.
     """
 
     detector: Detector
@@ -135,7 +135,8 @@ class GraphTracks:
     """What the finder made of one event, step by step.
 
     Attributes:
-        scores: (E,) of the edges, 0 for those that the network's screen drops.
+        scores: (E,) of the edges, 0 for those that no other edge continues
+            (:func:`tracking.finders.gnn.graph.make_features`) or that the network's screen drops.
         outside: (25,) of each feature, how many values are beyond the range that the network was trained in.
         tracks: with the wall time of each of :data:`STAGES`.
     """
@@ -204,7 +205,7 @@ class GraphFinder:
 
     def scores(self, hits: Hits, edges: Edges, seeds: Seeds) -> npt.NDArray[np.float32]:
         """(E,) scores of edges alone."""
-        return self.network.scores(self.search.features(hits, edges, seeds), edges)
+        return self.network.scores(self.search.features(hits, edges, seeds), edges, self.search.threads)
 
     def find(self, hits: Hits) -> GraphTracks:
         """Tracks of one event's hits, with all that was made on the way."""
@@ -214,7 +215,8 @@ class GraphFinder:
         seeds = self.search.seeds(hits, edges)
         clock.lap("seed")
         features = self.search.features(hits, edges, seeds)
-        scores, outside = self.network.scores(features, edges), self.network.outside(features)
+        scores = self.network.scores(features, edges, self.search.threads)
+        outside = self.network.outside(features)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
         clock.lap("build")
@@ -222,12 +224,12 @@ class GraphFinder:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)
             tracks = tracks.with_later(self.second.find(hits.take(rows)).tracks, rows)
             clock.lap(SECOND_PASS)
-        return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms, graph=_size(edges)))
+        size = _size(edges, features)
+        return GraphTracks(edges, seeds, scores, outside, replace(tracks, ms=clock.ms, graph=size))
 
 
-def _size(edges: Edges) -> GraphSize:
+def _size(edges: Edges, features: Features) -> GraphSize:
     """Of the graph that the network reads."""
     columns = (getattr(edges, column.name) for column in fields(edges))
     n_bytes = sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
-    # Features are in single precision.
-    return GraphSize(len(edges), n_bytes + 4 * len(EDGE_FEATURES) * len(edges))
+    return GraphSize(len(edges), n_bytes + features.edge.nbytes, len(features.rows))

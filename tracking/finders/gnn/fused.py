@@ -12,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.edges import Edges
-from smartpix.networks.fused import padded
-from tracking.finders.gnn.fused_kernels import run_network, run_screen
+from seeding.threads import in_parts
+from tracking.finders.gnn.fused_kernels import TILE, chunks, count_outside, run_network, run_screen
 from tracking.finders.gnn.graph import Features
 from tracking.finders.gnn.network import InteractionNetwork
 
 __all__ = ["FusedInteractionNetwork", "fuse_network"]
 
 Singles = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Layers = tuple[Singles, Singles, Singles, Singles]
-"""Weights (inputs, outputs) and biases of the two layers of a block; of several blocks, one more axis in
-front.
+"""Weights (inputs, outputs) and biases of the two layers of a block, with zeros up to multiples of TILE; of
+several blocks, one more axis in front.
 """
 
 
@@ -32,14 +33,12 @@ class FusedInteractionNetwork:
     calibration folded in.
 
     Attributes:
-        screen_nodes: (9 padded, 2 * width) what the hits at both ends add to the screen's first layer.
-        screen: the rest of it; cut: its threshold.
+        screen: of the screen; cut: its threshold.
         encode_node, encode_edge, edge_blocks, node_blocks, classify: as of
             :class:`tracking.finders.gnn.network.InteractionNetwork`.
         node_range, edge_range: (2, features) of the training.
     """
 
-    screen_nodes: Singles
     screen: Layers
     cut: float
     encode_node: Layers
@@ -50,75 +49,78 @@ class FusedInteractionNetwork:
     node_range: Singles
     edge_range: Singles
 
-    def scores(self, features: Features, edges: Edges) -> Singles:
-        """Scores (E,) as of :func:`tracking.finders.gnn.network.score`."""
+    def scores(self, features: Features, edges: Edges, threads: int = 1) -> Singles:
+        """Scores (E,) of all edges: as of :func:`tracking.finders.gnn.network.score` of those in the graph,
+        0 of the others.
+        """
         out = np.zeros(len(edges), dtype=np.float32)
-        kept = run_screen(
-            features.node,
-            features.edge,
-            edges.source,
-            edges.target,
-            self.screen_nodes,
-            self.screen,
-            np.float32(self.cut),
-        )
-        if len(kept):
-            out[kept] = run_network(
-                features.node, features.edge, edges.source, edges.target, kept, self.encode_node,
-                self.encode_edge, self.edge_blocks, self.node_blocks, self.classify,
-            )  # fmt: skip
+        node, edge, rows = features.node, features.edge, features.rows
+        source, target = edges.source[rows], edges.target[rows]
+        kept = run_screen(node, edge, source, target, self.screen, np.float32(self.cut))
+        order, *cut = chunks(node.shape[1], source[kept], target[kept])
+        in_order, scores = kept[order], np.empty(len(rows), dtype=np.float32)
+        in_parts(
+            lambda first, last: run_network(
+                first, last, node, edge, in_order, *cut, self.encode_node, self.encode_edge,
+                self.edge_blocks, self.node_blocks, self.classify, scores,
+            ),
+            len(cut[1]) - 1,
+            threads,
+        )  # fmt: skip
+        out[rows[kept]] = scores[kept]
         return out
 
     def outside(self, features: Features) -> npt.NDArray[np.int64]:
-        """(25,) how many values of each feature, of the hits and then of the edges, are beyond the range of
-        the training.
+        """(25,) how many values of each feature, of the hits and then of the edges in the graph, are beyond
+        the range of the training.
         """
-        counts = [
-            np.count_nonzero((values < low[:, None]) | (values > high[:, None]), axis=1)
-            for values, (low, high) in ((features.node, self.node_range), (features.edge, self.edge_range))
-        ]
-        return np.concatenate(counts)
+        n = len(features.node)
+        counts = np.empty(n + len(features.edge), dtype=np.int64)
+        count_outside(features.node, *self.node_range, counts[:n])
+        count_outside(features.edge, *self.edge_range, counts[n:])
+        return counts
 
 
 def fuse_network(network: InteractionNetwork) -> FusedInteractionNetwork:
     """Fold standardisation and calibration into the layers beside them."""
     # In double precision, and rounded once at the end.
     a = {k: v.double().numpy() for k, v in network.state_dict().items()}
-    n = len(a["node_mean"])
+    n_node, n_edge, hidden = len(a["node_mean"]), len(a["edge_mean"]), len(a["encode_node.2.bias"])
+    shift, scale = ({p: a[f"{p}_{name}"] for p in ("node", "edge")} for name in ("mean", "std"))
 
-    def layers(
-        name: str, mean: npt.NDArray[np.float64] | None = None, std: npt.NDArray[np.float64] | None = None
-    ) -> Layers:
+    def layers(name: str, parts: list[int], inputs: tuple[str, ...] = (), factor: float = 1.0) -> Layers:
         w1, b1, w2, b2 = (a[f"{name}.{k}"] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
-        if mean is not None and std is not None:
-            w1 = w1 / std
-            b1 = b1 - w1 @ mean
-        return _single(padded(w1.T)), _single(b1), _single(padded(w2.T)), _single(b2)
+        if inputs:
+            w1 = w1 / np.concatenate([scale[p] for p in inputs])
+            b1 = b1 - w1 @ np.concatenate([shift[p] for p in inputs])
+        by_part = np.split(w1.T, np.cumsum(parts)[:-1])
+        first = np.concatenate([_padded(_padded(part).T).T for part in by_part])
+        second = _padded(_padded(factor * w2.T).T).T
+        return _single(first), _single(_padded(b1)), _single(second), _single(_padded(factor * b2))
 
-    def blocks(name: str, n_blocks: int) -> Layers:
-        w1, b1, w2, b2 = (
-            np.stack(part) for part in zip(*(layers(f"{name}.{k}") for k in range(n_blocks)), strict=True)
-        )
+    def blocks(name: str) -> Layers:
+        each = [layers(f"{name}.{k}", 3 * [hidden]) for k in range(len(network.edge_blocks))]
+        w1, b1, w2, b2 = (np.stack(part) for part in zip(*each, strict=True))
         return w1, b1, w2, b2
 
-    scaling = {part: (a[f"{part}_mean"], a[f"{part}_std"]) for part in ("node", "edge")}
-    stacked = [np.concatenate([scaling["node"][k], scaling["node"][k], scaling["edge"][k]]) for k in range(2)]
-    w1, b1, w2, b2 = layers("screen_blocks", *stacked)
-    c1, d1, c2, d2 = layers("classify")
-    factor, shift = a["calibration"]
-    passes = len(network.edge_blocks)
+    factor, offset = a["calibration"]
+    w1, b1, w2, b2 = layers("classify", 3 * [hidden], factor=factor)
     return FusedInteractionNetwork(
-        screen_nodes=_single(padded(np.concatenate([w1[:n], w1[n : 2 * n]], axis=1))),
-        screen=(_single(padded(w1[2 * n :][: len(scaling["edge"][0])])), b1, w2, b2),
+        screen=layers("screen_blocks", [n_node, n_node, n_edge], ("node", "node", "edge")),
         cut=float(a["cut"]),
-        encode_node=layers("encode_node", *scaling["node"]),
-        encode_edge=layers("encode_edge", *scaling["edge"]),
-        edge_blocks=blocks("edge_blocks", passes),
-        node_blocks=blocks("node_blocks", passes),
-        classify=(c1, d1, _single(c2 * factor), _single(d2 * factor + shift)),
+        encode_node=layers("encode_node", [n_node], ("node",)),
+        encode_edge=layers("encode_edge", [n_edge], ("edge",)),
+        edge_blocks=blocks("edge_blocks"),
+        node_blocks=blocks("node_blocks"),
+        classify=(w1, b1, w2, _single(b2 + offset)),
         node_range=_single(np.stack([a["node_low"], a["node_high"]])),
         edge_range=_single(np.stack([a["edge_low"], a["edge_high"]])),
     )
+
+
+def _padded(values: Doubles) -> Doubles:
+    """Rows of zeros up to a multiple of TILE, which the kernels take at a time."""
+    return np.concatenate([values, np.zeros((-len(values) % TILE, *values.shape[1:]))])
 
 
 def _single(values: npt.NDArray[np.float64]) -> Singles:

@@ -10,159 +10,260 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.networks.fused_kernels import BLOCK, layer
 
-__all__ = ["run_network", "run_screen"]
+__all__ = ["TILE", "chunks", "count_outside", "run_network", "run_screen"]
 
+BLOCK = 256
+"""Edges or hits that go through the layers together. Fewer, and what stands around the loops takes as long as
+they do."""
+ROW = BLOCK + 16
+"""Room for a block. Rows of a power of two would all lie in the same few lines of the cache."""
+TILE = 4
+"""Inputs and outputs of a layer that are read and written once for all products of theirs."""
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _block(inputs: Any, layers: Any, hidden: Any, out: Any) -> None:
-    """Two layers, (features, BLOCK) to (features, BLOCK); ``hidden`` has rows of zeros where the second
-    layer's weights are padded.
-    """
-    w1, b1, w2, b2 = layers
-    layer(inputs, w1, b1, hidden)
-    for k in range(len(b1)):
+def _layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
+    """out (outputs, ROW) = bias + weight^T x for x (inputs, ROW); both numbers are multiples of TILE."""
+    for j in range(len(bias)):
         for b in range(BLOCK):
-            hidden[k, b] = max(hidden[k, b], ZERO)
-    layer(hidden, w2, b2, out)
+            out[j, b] = bias[j]
+    for i in range(0, weight.shape[0], TILE):
+        r0, r1, r2, r3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+        for j in range(0, len(bias), TILE):
+            w00, w01, w02, w03 = r0[j], r0[j + 1], r0[j + 2], r0[j + 3]
+            w10, w11, w12, w13 = r1[j], r1[j + 1], r1[j + 2], r1[j + 3]
+            w20, w21, w22, w23 = r2[j], r2[j + 1], r2[j + 2], r2[j + 3]
+            w30, w31, w32, w33 = r3[j], r3[j + 1], r3[j + 2], r3[j + 3]
+            for b in range(BLOCK):
+                x0, x1, x2, x3 = x[i, b], x[i + 1, b], x[i + 2, b], x[i + 3, b]
+                out[j, b] += w00 * x0 + w10 * x1 + w20 * x2 + w30 * x3
+                out[j + 1, b] += w01 * x0 + w11 * x1 + w21 * x2 + w31 * x3
+                out[j + 2, b] += w02 * x0 + w12 * x1 + w22 * x2 + w32 * x3
+                out[j + 3, b] += w03 * x0 + w13 * x1 + w23 * x2 + w33 * x3
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def run_screen(node: Any, edge: Any, source: Any, target: Any, w_nodes: Any, layers: Any, cut: float) -> Any:
+def _block(inputs: Any, layers: Any, hidden: Any, out: Any) -> None:
+    """Two layers, (inputs, ROW) to (outputs, ROW)."""
+    w1, b1, w2, b2 = layers
+    _layer(inputs, w1, b1, hidden)
+    for k in range(len(b1)):
+        for b in range(BLOCK):
+            hidden[k, b] = max(hidden[k, b], ZERO)
+    _layer(hidden, w2, b2, out)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _columns(features: Any, rows: Any, low: int, size: int, inputs: Any) -> None:
+    """Some columns of (features, ...) into (features, ROW)."""
+    for k in range(features.shape[0]):
+        for b in range(size):
+            inputs[k, b] = features[k, rows[low + b]]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def run_screen(node: Any, edge: Any, source: Any, target: Any, layers: Any, cut: Any) -> Any:
     """Numbers of the edges whose logit is not below ``cut``.
 
     Args:
         node: (features, N); edge: (features, E).
-        w_nodes: both ends' part of the first layer, which is worked out once a hit: a hit has tens of edges.
-        layers: weights and biases of the edges' part of the first layer, and of the second.
+        layers: weights and biases of two layers, w1, b1, w2, b2; the first one's inputs are those of the
+            source, of the target and of the edge, each padded to a multiple of TILE.
     """
-    w1, b1, w2, b2 = layers
-    n_nodes, n_edges, width = node.shape[1], edge.shape[1], len(b1)
-    inputs = np.zeros((w_nodes.shape[0], BLOCK), dtype=np.float32)
-    of_ends = np.empty((2 * width, BLOCK), dtype=np.float32)
-    ends = np.empty((n_nodes, 2 * width), dtype=np.float32)
-    nothing = np.zeros(2 * width, dtype=np.float32)
-    for low in range(0, n_nodes, BLOCK):
-        size = min(BLOCK, n_nodes - low)
-        for k in range(node.shape[0]):
-            inputs[k, :size] = node[k, low : low + size]
-        layer(inputs, w_nodes, nothing, of_ends)
-        for b in range(size):
-            for k in range(2 * width):
-                ends[low + b, k] = of_ends[k, b]
-    kept, n_kept = np.empty(n_edges, dtype=np.int64), 0
-    inputs = np.zeros((w1.shape[0], BLOCK), dtype=np.float32)
-    hidden = np.zeros((w2.shape[0], BLOCK), dtype=np.float32)
-    out = np.empty((1, BLOCK), dtype=np.float32)
+    n_edges, n_node = edge.shape[1], node.shape[0] + -node.shape[0] % TILE
+    kept, n_kept = np.empty(n_edges, dtype=np.int32), 0
+    inputs = np.zeros((layers[0].shape[0], ROW), dtype=np.float32)
+    hidden = np.empty((layers[2].shape[0], ROW), dtype=np.float32)
+    out = np.empty((len(layers[3]), ROW), dtype=np.float32)
     for low in range(0, n_edges, BLOCK):
         size = min(BLOCK, n_edges - low)
+        _columns(node, source, low, size, inputs)
+        _columns(node, target, low, size, inputs[n_node:])
         for k in range(edge.shape[0]):
-            inputs[k, :size] = edge[k, low : low + size]
-        layer(inputs, w1, b1, hidden)
+            inputs[2 * n_node + k, :size] = edge[k, low : low + size]
+        _block(inputs, layers, hidden, out)
         for b in range(size):
-            s, t = source[low + b], target[low + b]
-            for k in range(width):
-                hidden[k, b] = max(hidden[k, b] + ends[s, k] + ends[t, width + k], ZERO)
-        layer(hidden, w2, b2, out)
-        for b in range(size):
-            if out[0, b] >= cut:
-                kept[n_kept] = low + b
-                n_kept += 1
-    return kept[:n_kept]
+            kept[n_kept] = low + b
+            n_kept += out[0, b] >= cut
+    return kept[:n_kept].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chunks(n_hits: int, source: Any, target: Any) -> Any:
+    """Edges and their hits in the order of connected components, and where to cut both: a chunk is as many
+    whole components as fill a block, or one that is larger.
+
+    No message leaves a component, so that a chunk goes through all passes by itself and stays in the cache.
+
+    Returns:
+        Edges (E,) and hits in that order; of each chunk where its edges and its hits start (C + 1,); and of
+        the edges, in that order, source and target among the chunk's hits.
+    """
+    n_edges = len(source)
+    parent = np.arange(n_hits).astype(np.int32)
+    has_edge = np.zeros(n_hits, dtype=np.bool_)
+    for e in range(n_edges):
+        s, t = source[e], target[e]
+        has_edge[s] = has_edge[t] = True
+        while parent[s] != s:
+            # Halving the path on the way up keeps later walks short.
+            parent[s] = parent[parent[s]]
+            s = parent[s]
+        while parent[t] != t:
+            parent[t] = parent[parent[t]]
+            t = parent[t]
+        # The first hit names its component, so that all hits follow the one that names them.
+        parent[max(s, t)] = min(s, t)
+    edge_start, node_start = np.zeros(n_hits + 1, dtype=np.int32), np.zeros(n_hits + 1, dtype=np.int32)
+    for h in range(n_hits):
+        parent[h] = parent[parent[h]]
+        node_start[parent[h] + 1] += has_edge[h]
+    for e in range(n_edges):
+        edge_start[parent[source[e]] + 1] += 1
+    first_edge, first_node = [0], [0]
+    for h in range(n_hits):
+        # Components of no edge are hits by themselves, and begin and end nowhere.
+        if edge_start[h] > first_edge[-1] and edge_start[h] + edge_start[h + 1] - first_edge[-1] > BLOCK:
+            first_edge.append(edge_start[h])
+            first_node.append(node_start[h])
+        edge_start[h + 1] += edge_start[h]
+        node_start[h + 1] += node_start[h]
+    first_edge.append(n_edges)
+    first_node.append(node_start[n_hits])
+    nodes, place = np.empty(node_start[n_hits], dtype=np.int32), np.empty(n_hits, dtype=np.int32)
+    for h in range(n_hits):
+        if has_edge[h]:
+            place[h] = node_start[parent[h]]
+            nodes[place[h]] = h
+            node_start[parent[h]] += 1
+    order = np.empty(n_edges, dtype=np.int32)
+    for e in range(n_edges):
+        root = parent[source[e]]
+        order[edge_start[root]] = e
+        edge_start[root] += 1
+    a, z = np.empty(n_edges, dtype=np.int32), np.empty(n_edges, dtype=np.int32)
+    for c in range(len(first_edge) - 1):
+        for k in range(first_edge[c], first_edge[c + 1]):
+            a[k] = place[source[order[k]]] - first_node[c]
+            z[k] = place[target[order[k]]] - first_node[c]
+    return order, nodes, np.array(first_edge), np.array(first_node), a, z
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _encode(features: Any, rows: Any, layers: Any) -> Any:
-    """(len(rows), width) of some columns of (features, ...)."""
-    w1, _, w2, b2 = layers
-    width = len(b2)
-    inputs = np.zeros((w1.shape[0], BLOCK), dtype=np.float32)
-    hidden = np.zeros((w2.shape[0], BLOCK), dtype=np.float32)
-    out = np.empty((width, BLOCK), dtype=np.float32)
-    encoded = np.empty((len(rows), width), dtype=np.float32)
-    for low in range(0, len(rows), BLOCK):
-        size = min(BLOCK, len(rows) - low)
-        for k in range(features.shape[0]):
-            for b in range(size):
-                inputs[k, b] = features[k, rows[low + b]]
-        _block(inputs, layers, hidden, out)
+def _gather(values: Any, place: Any, low: int, size: int, inputs: Any) -> None:
+    """Some columns of blocks into (width, ROW): ``place`` is that of their first number among all."""
+    flat = values.reshape(-1)
+    for k in range(values.shape[1]):
         for b in range(size):
-            for k in range(width):
-                encoded[low + b, k] = out[k, b]
-    return encoded
+            inputs[k, b] = flat[place[low + b] + k * ROW]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _add(values: Any, source: Any, target: Any, low: int, size: int, leaving: Any, arriving: Any) -> None:
+    """Add (width, ROW) to columns of two arrays of blocks."""
+    out, into = leaving.reshape(-1), arriving.reshape(-1)
+    for b in range(size):
+        s, t = source[low + b], target[low + b]
+        # Not the longer loop inside: edges of one hit follow each other, and each would wait for the sum of
+        # the last.
+        for k in range(values.shape[0]):
+            out[s + k * ROW] += values[k, b]
+            into[t + k * ROW] += values[k, b]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _copy(values: Any, inputs: Any) -> None:
+    """A block (width, ROW) into the first rows of the inputs."""
+    for k in range(values.shape[0]):
+        for b in range(BLOCK):
+            inputs[k, b] = values[k, b]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _increase(block: Any, values: Any) -> None:
+    for k in range(values.shape[0]):
+        for b in range(BLOCK):
+            block[k, b] += values[k, b]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_network(
-    node: Any, edge: Any, source: Any, target: Any, kept: Any, encode_node: Any, encode_edge: Any,
-    edge_blocks: Any, node_blocks: Any, classify: Any,
-) -> Any:  # fmt: skip
-    """Scores of the edges ``kept``, in a graph of these and their hits alone.
+    first: int, last: int, node: Any, edge: Any, order: Any, nodes: Any, first_edge: Any, first_node: Any,
+    a: Any, z: Any, encode_node: Any, encode_edge: Any, edge_blocks: Any, node_blocks: Any, classify: Any,
+    scores: Any,
+) -> None:  # fmt: skip
+    """Fills the scores of the edges of some chunks.
 
     Args:
+        order, nodes: columns of ``edge`` and ``node``, in the order of the chunks; first_edge, first_node, a,
+            z: of :func:`chunks`.
         encode_node, encode_edge, edge_blocks, node_blocks, classify: weights and biases of two layers each,
             w1, b1, w2, b2. The blocks have one more axis in front: the passes.
     """
     pw1, pb1, pw2, pb2 = edge_blocks
     qw1, qb1, qw2, qb2 = node_blocks
-    # Hits with an edge, in their order.
-    # The screen leaves few edges, and many hits with none: those are not encoded.
-    place = np.full(node.shape[1], -1, dtype=np.int64)
-    for e in kept:
-        place[source[e]] = place[target[e]] = 0
-    rows = np.flatnonzero(place == 0)
-    for k in range(len(rows)):
-        place[rows[k]] = k
-    n_nodes, n_edges, width = len(rows), len(kept), encode_node[3].shape[0]
-    a, z = np.empty(n_edges, dtype=np.int64), np.empty(n_edges, dtype=np.int64)
-    for k in range(n_edges):
-        a[k], z[k] = place[source[kept[k]]], place[target[kept[k]]]
-    h, e = _encode(node, rows, encode_node), _encode(edge, kept, encode_edge)
-    inputs = np.zeros((pw1.shape[1], BLOCK), dtype=np.float32)
-    hidden = np.zeros((pw2.shape[1], BLOCK), dtype=np.float32)
-    out = np.empty((width, BLOCK), dtype=np.float32)
-    for step in range(pw1.shape[0]):
-        arriving, leaving = np.zeros_like(h), np.zeros_like(h)
+    width, n_passes = pb2.shape[1], pb2.shape[0]
+    most_edges = most_nodes = 0
+    for c in range(first, last):
+        most_edges = max(most_edges, first_edge[c + 1] - first_edge[c])
+        most_nodes = max(most_nodes, first_node[c + 1] - first_node[c])
+    inputs = np.zeros((max(3 * width, encode_node[0].shape[0], encode_edge[0].shape[0]), ROW), np.float32)
+    hidden, out = np.empty((width, ROW), dtype=np.float32), np.empty((width, ROW), dtype=np.float32)
+    h = np.zeros(((most_nodes + BLOCK - 1) // BLOCK, width, ROW), dtype=np.float32)
+    e = np.zeros(((most_edges + BLOCK - 1) // BLOCK, width, ROW), dtype=np.float32)
+    arriving, leaving = np.zeros_like(h), np.zeros_like(h)
+    from_, to = np.empty(most_edges, dtype=np.int64), np.empty(most_edges, dtype=np.int64)
+    for c in range(first, last):
+        edge_low, n_edges = first_edge[c], first_edge[c + 1] - first_edge[c]
+        node_low, n_nodes = first_node[c], first_node[c + 1] - first_node[c]
+        for k in range(n_edges):
+            s, t = a[edge_low + k], z[edge_low + k]
+            from_[k] = s // BLOCK * (width * ROW) + s % BLOCK
+            to[k] = t // BLOCK * (width * ROW) + t % BLOCK
+        for low in range(0, n_nodes, BLOCK):
+            _columns(node, nodes, node_low + low, min(BLOCK, n_nodes - low), inputs)
+            # What was there before must not meet weights of 0: it may be infinite.
+            inputs[node.shape[0] : encode_node[0].shape[0]] = ZERO
+            _block(inputs, encode_node, hidden, h[low // BLOCK])
+        for low in range(0, n_edges, BLOCK):
+            _columns(edge, order, edge_low + low, min(BLOCK, n_edges - low), inputs)
+            inputs[edge.shape[0] : encode_edge[0].shape[0]] = ZERO
+            _block(inputs, encode_edge, hidden, e[low // BLOCK])
+        for step in range(n_passes):
+            for block in range((n_nodes + BLOCK - 1) // BLOCK):
+                arriving[block] = ZERO
+                leaving[block] = ZERO
+            for low in range(0, n_edges, BLOCK):
+                size, of_block = min(BLOCK, n_edges - low), e[low // BLOCK]
+                _gather(h, from_, low, size, inputs)
+                _gather(h, to, low, size, inputs[width:])
+                _copy(of_block, inputs[2 * width :])
+                _block(inputs, (pw1[step], pb1[step], pw2[step], pb2[step]), hidden, out)
+                _increase(of_block, out)
+                _add(of_block, from_, to, low, size, leaving, arriving)
+            for block in range((n_nodes + BLOCK - 1) // BLOCK):
+                _copy(h[block], inputs)
+                _copy(arriving[block], inputs[width:])
+                _copy(leaving[block], inputs[2 * width :])
+                _block(inputs, (qw1[step], qb1[step], qw2[step], qb2[step]), hidden, out)
+                _increase(h[block], out)
         for low in range(0, n_edges, BLOCK):
             size = min(BLOCK, n_edges - low)
-            _gather(h, a, h, z, e, low, size, inputs)
-            _block(inputs, (pw1[step], pb1[step], pw2[step], pb2[step]), hidden, out)
+            _gather(h, from_, low, size, inputs)
+            _gather(h, to, low, size, inputs[width:])
+            _copy(e[low // BLOCK], inputs[2 * width :])
+            _block(inputs, classify, hidden, out)
             for b in range(size):
-                s, t = a[low + b], z[low + b]
-                for k in range(width):
-                    e[low + b, k] += out[k, b]
-                    arriving[t, k] += e[low + b, k]
-                    leaving[s, k] += e[low + b, k]
-        every = np.arange(n_nodes)
-        for low in range(0, n_nodes, BLOCK):
-            size = min(BLOCK, n_nodes - low)
-            _gather(h, every, arriving, every, leaving, low, size, inputs)
-            _block(inputs, (qw1[step], qb1[step], qw2[step], qb2[step]), hidden, out)
-            for b in range(size):
-                for k in range(width):
-                    h[low + b, k] += out[k, b]
-    scores = np.empty(n_edges, dtype=np.float32)
-    for low in range(0, n_edges, BLOCK):
-        size = min(BLOCK, n_edges - low)
-        _gather(h, a, h, z, e, low, size, inputs)
-        _block(inputs, classify, hidden, out[:1])
-        for b in range(size):
-            scores[low + b] = ONE / (ONE + np.exp(-out[0, b]))
-    return scores
+                scores[order[edge_low + low + b]] = ONE / (ONE + np.exp(-out[0, b]))
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _gather(first: Any, i: Any, second: Any, j: Any, third: Any, low: int, size: int, inputs: Any) -> None:
-    """Rows ``i`` of the first, ``j`` of the second and a run of the third, one below the other, into
-    (features, BLOCK).
-    """
-    width = first.shape[1]
-    for b in range(size):
-        r, s = i[low + b], j[low + b]
-        for k in range(width):
-            inputs[k, b] = first[r, k]
-            inputs[width + k, b] = second[s, k]
-            inputs[2 * width + k, b] = third[low + b, k]
+def count_outside(values: Any, low: Any, high: Any, counts: Any) -> None:
+    """Fills (features,) with how many of (features, ...) are below or above a range."""
+    for k in range(values.shape[0]):
+        n = 0
+        for b in range(values.shape[1]):
+            n += (values[k, b] < low[k]) | (values[k, b] > high[k])
+        counts[k] = n

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,10 @@ from seeding.edges import Edges, check_same_event, find_edges
 from seeding.hits import Hits, check_modules
 from seeding.references import WindowOptions, window
 from seeding.table import is_straight, max_curvature
-from smartpix.compiled import njit
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
+from tracking.finders.gnn.feature_kernels import continued, edge_features, node_features
 from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
@@ -36,9 +35,6 @@ __all__ = [
     "make_graph",
     "to_pyg",
 ]
-
-
-HALF, TEN = np.float32(0.5), np.float32(10.0)
 
 # No azimuth and no module: physics is the same all round the beam. asinh is linear for small slopes and a
 # logarithm for steep ones; log1p does the same for what has no upper bound.
@@ -90,20 +86,26 @@ def candidate_edges(
 
 @dataclass(frozen=True)
 class Features:
-    """Input of the network: N hits and E edges, in single precision.
+    """Input of the network: N hits and K of an event's edges, in single precision.
 
     Attributes:
-        node: (9, N) as in NODE_FEATURES; edge: (16, E) as in EDGE_FEATURES. Everything is finite.
+        node: (9, N) as in NODE_FEATURES; edge: (16, K) as in EDGE_FEATURES. Everything is finite.
+        rows: (K,) numbers of the edges that are in the graph, ascending.
     """
 
     node: npt.NDArray[np.float32]
     edge: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int32]
 
 
 def make_features(
     hits: Hits, edges: Edges, support: npt.NDArray[np.float32], detector: Detector, field: float
 ) -> Features:
     """Features of one event.
+
+    An edge that no other edge continues makes no track of three hits, and most edges are such. The graph has
+    the edges with a kink that fits at either end, before or after, from the beam line or displaced. At a
+    hit where these end it also has those that lead on, since a cluster of two particles spoils a kink.
 
     Args:
         support: (E, 6) of :class:`seeding.seeds.Seeds`.
@@ -120,43 +122,42 @@ def make_features(
             f"each edge"
         )
     node = np.empty((len(NODE_FEATURES), len(hits)), dtype=np.float32)
-    edge = np.empty((len(EDGE_FEATURES), len(edges)), dtype=np.float32)
-    _nodes(
-        hits.position,
-        detector.barrel[hits.module],
-        hits.cot,
-        hits.cot_covariance,
-        edges.source,
-        edges.target,
-        node,
-    )
-    _edges(
-        node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta,
-        edges.z0, support,
-        # In units of the curvature of 1 GeV, so that weights do not depend on the field.
-        np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0)), edge,
+    node_features(
+        hits.position, hits.module, detector.barrel, hits.cot, hits.cot_covariance, edges.source,
+        edges.target, node,
     )  # fmt: skip
-    return Features(node, edge)
+    by_kind = np.ascontiguousarray(support.T)
+    rows = continued(edges.source, edges.target, by_kind, len(hits))
+    edge = np.empty((len(EDGE_FEATURES), len(rows)), dtype=np.float32)
+    # In units of the curvature of 1 GeV, so that weights do not depend on the field.
+    inverse_unit = np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0))
+    edge_features(
+        node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta,
+        edges.z0, by_kind, inverse_unit, rows, edge,
+    )  # fmt: skip
+    return Features(node, edge, rows)
 
 
 def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] | None = None) -> Data:
     """Graph of one event.
 
     Args:
-        labels: (E,) true edges, for training.
+        labels: (E,) true ones of all edges, for training.
 
     Returns:
-        ``x`` (N, 9) and ``edge_attr`` (E, 16), ``edge_index`` (2, E), and ``y`` (E,) if labelled.
+        ``x`` (N, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), and ``y`` (K,) if labelled; K edges are
+        in the graph.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 
+    ends = np.stack([edges.source, edges.target])[:, features.rows]
     data = Data(
         x=torch.from_numpy(np.ascontiguousarray(features.node.T)),
-        edge_index=torch.from_numpy(np.stack([edges.source, edges.target]).astype(np.int64)),
+        edge_index=torch.from_numpy(ends.astype(np.int64)),
         edge_attr=torch.from_numpy(np.ascontiguousarray(features.edge.T)),
     )
     if labels is not None:
-        data.y = torch.from_numpy(labels.astype(np.float32))
+        data.y = torch.from_numpy(labels[features.rows].astype(np.float32))
     return data
 
 
@@ -265,43 +266,3 @@ def _truth_columns(hits: Hits, edges: Edges, truth: EventTruth, naming: str) -> 
         "track_particle_eta": truth.eta[made_by], "track_particle_nhits": truth.n_hits[made_by],
         "track_to_edge_map": back,
     }  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _nodes(position: Any, barrel: Any, cot: Any, covariance: Any, source: Any, target: Any, out: Any) -> None:
-    n = len(position)
-    edges_in, edges_out = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-    for e in range(len(source)):
-        edges_out[source[e]] += 1
-        edges_in[target[e]] += 1
-    for h in range(n):
-        out[0, h] = math.sqrt(position[h, 0] ** 2 + position[h, 1] ** 2) / 100
-        out[1, h] = position[h, 2] / 1000
-        out[2, h] = 1.0 if barrel[h] else 0.0
-        for k in range(2):
-            out[3 + k, h] = math.asinh(np.float32(cot[h, k]))
-            out[5 + k, h] = HALF * np.log10(np.float32(covariance[h, 2 * k]))
-        out[7, h] = np.log1p(np.float32(edges_in[h]))
-        out[8, h] = np.log1p(np.float32(edges_out[h]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _edges(
-    node: Any, source: Any, target: Any, chi2: Any, pulls: Any, curvature: Any, cot_theta: Any, z0: Any,
-    support: Any,
-    inverse_unit: float, out: Any,
-) -> None:  # fmt: skip
-    for e in range(len(source)):
-        s, t = source[e], target[e]
-        out[0, e] = chi2[e] / TEN
-        for k in range(4):
-            out[1 + k, e] = pulls[e, k]
-        out[5, e] = curvature[e] * inverse_unit
-        out[6, e] = math.asinh(cot_theta[e])
-        out[7, e] = z0[e] / 50
-        out[8, e] = (node[0, t] - node[0, s]) * 2
-        out[9, e] = (node[1, t] - node[1, s]) * 5
-        for k in range(4):
-            out[10 + k, e] = np.log1p(support[e, k])
-        for k in range(2):
-            out[14 + k, e] = math.asinh(support[e, 4 + k] * TEN)

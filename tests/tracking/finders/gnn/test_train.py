@@ -160,8 +160,11 @@ def test_degraded_events_keep_the_labels_of_the_hits_that_stay(files, graphs):
         was = [known.get(tuple(row), -1) for row in poor.x[:, place].tolist()]
         label = {tuple(e): y for e, y in zip(whole.edge_index.T.tolist(), whole.y.tolist(), strict=True)}
         for (a, b), y in zip(poor.edge_index.T.tolist(), poor.y.tolist(), strict=True):
-            assert y == (label[was[a], was[b]] if min(was[a], was[b]) >= 0 else 0)
-            both.append(y)
+            # Other hits continue other edges, so that a few are in one graph alone.
+            if min(was[a], was[b]) < 0 or (was[a], was[b]) in label:
+                assert y == (label[was[a], was[b]] if min(was[a], was[b]) >= 0 else 0)
+                both.append(y)
+        assert len(both) > 0.9 * len(poor.y)
     assert 0 < sum(both) < len(both)
 
 
