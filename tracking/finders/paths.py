@@ -9,8 +9,10 @@ from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
+from tracking.finders.components import scored_components
+from tracking.finders.logarithms import log_odds
 from tracking.finders.options import BuildOptions
-from tracking.finders.path_kernels import extract_paths
+from tracking.finders.path_kernels import extract_paths, track_rows
 from tracking.finders.tracks import Tracks
 
 __all__ = ["build_tracks", "layer_ranks"]
@@ -60,34 +62,22 @@ def build_tracks(
         raise InputError(
             f"tracks: there are {len(edges)} edges and {len(scores)} scores; give one for each edge"
         )
-    keep = np.flatnonzero(scores > options.min_score)
     rank = ranks[hits.layer]
-    # Hits in the order of their layers' ranks: every edge then goes forward.
-    order = np.argsort(rank, kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    source, target = place[edges.source[keep]], place[edges.target[keep]]
-    by_target = np.lexsort((source, target))
-    kept = scores[keep][by_target].astype(np.float64)
+    # In double precision, as the option is.
+    first, hit, begin, source, score = scored_components(
+        rank, edges.source, edges.target, scores, options.min_score, options.min_hits
+    )
+    weight = np.empty_like(score)
     # A score that single precision rounds to 1 has no finite log-odds.
-    clipped = np.clip(kept, 1e-6, 1 - 1e-6)
+    log_odds(np.clip(score, np.float32(1e-6), np.float32(1 - 1e-6)), weight)
     # Counted from the odds of min_score, every edge above it adds to a path, so that a weak true edge does
     # not cut it.
-    weight = (
-        np.log(clipped / (1 - clipped)) - np.log(options.min_score / (1 - options.min_score)) + LENGTH_BONUS
-    )
-    owner_in_order, score, shared = extract_paths(
-        len(hits), source[by_target], target[by_target], weight, kept, hits.layer[order], hits.module[order],
-        hits.position[order], options.min_hits, options.overlap_score, options.overlap_distance,
-        options.share_score,
+    weight += np.float32(LENGTH_BONUS - np.log(options.min_score / (1 - options.min_score)))
+    position, rank = hits.position[hit], rank[hit]
+    owner, track_score, shared = extract_paths(
+        first, begin, source, weight, score, hits.layer[hit], hits.module[hit], position, options.min_hits,
+        options.overlap_score, options.overlap_distance, options.share_score,
     )  # fmt: skip
-    owner = owner_in_order[place]
-    rows = np.flatnonzero(owner >= 0)
-    track, rows = np.concatenate([owner[rows], shared[:, 0]]), np.concatenate([rows, order[shared[:, 1]]])
-    distance = np.linalg.norm(hits.position[rows], axis=1)
-    rows = rows[np.lexsort((distance, rank[rows], track))]
-    sizes, good = np.bincount(track, minlength=len(score)), score >= options.min_track_score
-    rows, sizes = rows[np.repeat(good, sizes)], sizes[good]
-    return Tracks(
-        hits=rows, start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), score=score[good]
-    )
+    good = track_score >= options.min_track_score
+    rows, start = track_rows(owner, shared, rank, position, good)
+    return Tracks(hits=hit[rows], start=start, score=track_score[good])

@@ -8,47 +8,15 @@ import numpy as np
 
 from seeding.seeds import MISSING
 from smartpix.compiled import FAST, njit
+from tracking.finders.logarithms import asinh, log
 
-__all__ = ["continued", "edge_features", "log_odds", "node_features"]
+__all__ = ["continued", "edge_features", "node_features"]
 
 ZERO, HALF, ONE, TEN = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(10.0)
-LOG_TERMS = tuple(np.float32(2 / k) for k in (1, 3, 5, 7, 9))
-"""log m = sum of them times ((m - 1) / (m + 1))^k: good to 1e-9 between 2/3 and 4/3."""
-LOG_TWO, TO_TENS = np.float32(np.log(2.0)), np.float32(1 / np.log(10.0))
-TWO_THIRDS = np.int32(0x3F2AAAAB)
-"""Bits of 2/3 in single precision."""
-STEEPEST = np.float32(1e18)
-"""Largest slope whose square is finite in single precision, with room."""
+TO_TENS = np.float32(1 / np.log(10.0))
 ALONE = np.float32(MISSING)
 N_KINKS = 4
 """Columns of the support that are chi2 of kinks: before and after, from the beam line and displaced."""
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _log(x: Any) -> Any:
-    """Of a positive number in single precision: plain arithmetic, so that loops over it are vectorised."""
-    c1, c3, c5, c7, c9 = LOG_TERMS
-    # Split into 2^exponent times a mantissa between 2/3 and 4/3.
-    bits = np.float32(x).view(np.int32)
-    exponent = np.int32((bits - TWO_THIRDS) >> 23)
-    mantissa = np.int32(bits - (exponent << 23)).view(np.float32)
-    s = (mantissa - ONE) / (mantissa + ONE)
-    t = s * s
-    return np.float32(exponent) * LOG_TWO + s * (c1 + t * (c3 + t * (c5 + t * (c7 + t * c9))))
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _asinh(x: Any) -> Any:
-    size = min(abs(x), STEEPEST)
-    value = _log(size + np.sqrt(size * size + ONE))
-    return value if x >= ZERO else -value
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def log_odds(score: Any, out: Any) -> None:
-    """Fills ``out`` with log(p / (1 - p)) of scores between 0 and 1, both ends left out."""
-    for k in range(len(score)):
-        out[k] = _log(score[k]) - _log(ONE - score[k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,13 +68,13 @@ def node_features(
     # One loop a column: only loops without gathers and with few arrays are vectorised.
     for k in range(2):
         for h in range(n):
-            out[3 + k, h] = _asinh(np.float32(cot[h, k]))
+            out[3 + k, h] = asinh(np.float32(cot[h, k]))
         for h in range(n):
-            out[5 + k, h] = HALF * TO_TENS * _log(np.float32(covariance[h, 2 * k]))
+            out[5 + k, h] = HALF * TO_TENS * log(np.float32(covariance[h, 2 * k]))
     for h in range(n):
-        out[7, h] = _log(ONE + np.float32(edges_in[h]))
+        out[7, h] = log(ONE + np.float32(edges_in[h]))
     for h in range(n):
-        out[8, h] = _log(ONE + np.float32(edges_out[h]))
+        out[8, h] = log(ONE + np.float32(edges_out[h]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -145,11 +113,11 @@ def edge_features(
 def _log_all(values: Any) -> None:
     """log(1 + x) in place."""
     for k in range(len(values)):
-        values[k] = _log(ONE + values[k])
+        values[k] = log(ONE + values[k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _asinh_all(values: Any, factor: Any) -> None:
     """asinh(factor x) in place."""
     for k in range(len(values)):
-        values[k] = _asinh(factor * values[k])
+        values[k] = asinh(factor * values[k])

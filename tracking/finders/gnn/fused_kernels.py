@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
+from tracking.finders.components import join, root
 
 __all__ = ["TILE", "chunks", "count_outside", "run_network", "run_screen"]
 
@@ -105,20 +106,11 @@ def chunks(n_hits: int, source: Any, target: Any) -> Any:
     parent = np.arange(n_hits).astype(np.int32)
     has_edge = np.zeros(n_hits, dtype=np.bool_)
     for e in range(n_edges):
-        s, t = source[e], target[e]
-        has_edge[s] = has_edge[t] = True
-        while parent[s] != s:
-            # Halving the path on the way up keeps later walks short.
-            parent[s] = parent[parent[s]]
-            s = parent[s]
-        while parent[t] != t:
-            parent[t] = parent[parent[t]]
-            t = parent[t]
-        # The first hit names its component, so that all hits follow the one that names them.
-        parent[max(s, t)] = min(s, t)
+        has_edge[source[e]] = has_edge[target[e]] = True
+        join(parent, source[e], target[e])
     edge_start, node_start = np.zeros(n_hits + 1, dtype=np.int32), np.zeros(n_hits + 1, dtype=np.int32)
     for h in range(n_hits):
-        parent[h] = parent[parent[h]]
+        parent[h] = root(parent, h)
         node_start[parent[h] + 1] += has_edge[h]
     for e in range(n_edges):
         edge_start[parent[source[e]] + 1] += 1
@@ -140,9 +132,9 @@ def chunks(n_hits: int, source: Any, target: Any) -> Any:
             node_start[parent[h]] += 1
     order = np.empty(n_edges, dtype=np.int32)
     for e in range(n_edges):
-        root = parent[source[e]]
-        order[edge_start[root]] = e
-        edge_start[root] += 1
+        c = parent[source[e]]
+        order[edge_start[c]] = e
+        edge_start[c] += 1
     a, z = np.empty(n_edges, dtype=np.int32), np.empty(n_edges, dtype=np.int32)
     for c in range(len(first_edge) - 1):
         for k in range(first_edge[c], first_edge[c + 1]):
