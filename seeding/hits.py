@@ -130,8 +130,8 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
     module, n_modules = ak.to_numpy(clusters["module_index"]), len(detector)
     if len(module) and not 0 <= module.min() <= module.max() < n_modules:
         raise InputError(
-            f"hits: module_index goes from {module.min()} to {module.max()}, and the detector has {n_modules} "
-            f"modules, numbered from 0; give the detector that the clusters are of"
+            f"hits: module_index goes from {module.min()} to {module.max()}, and the detector has "
+            f"{n_modules} modules, numbered from 0; give the detector that the clusters are of"
         )
     n = len(module)
     layer, position, axes = np.empty(n, dtype=np.int32), np.empty((n, 3)), np.empty((n, 9))

@@ -340,13 +340,42 @@ def pixel_lists(
     """First pixel and number of pixels of each cluster, row and column, and charge (K, S) of images (N, S, R,
     C).
     """
-    fired = np.any(images != 0, axis=1)
-    counts = fired.sum(axis=(1, 2)).astype(np.int64)
-    owner, row, column = np.nonzero(fired)
-    return (
-        np.cumsum(counts) - counts,
-        counts,
-        row,
-        column,
-        np.ascontiguousarray(images[owner, :, row, column]),
-    )
+    images = np.ascontiguousarray(images, dtype=np.float32)
+    counts = np.zeros(len(images), dtype=np.int64)
+    _count(images, counts)
+    n = int(counts.sum())
+    row, column = np.empty((2, n), dtype=np.int64)
+    charge = np.empty((n, images.shape[1]), dtype=np.float32)
+    _list(images, row, column, charge)
+    return np.cumsum(counts) - counts, counts, row, column, charge
+
+
+@njit(cache=True, nogil=True)
+def _count(images: Any, counts: Any) -> None:
+    """Fill the numbers (N,) of pixels with charge in any slice."""
+    n_slices, n_rows, n_columns = images.shape[1:]
+    for k in range(len(images)):
+        for r in range(n_rows):
+            for c in range(n_columns):
+                fired = False
+                for s in range(n_slices):
+                    fired |= images[k, s, r, c] != 0
+                counts[k] += fired
+
+
+@njit(cache=True, nogil=True)
+def _list(images: Any, row: Any, column: Any, charge: Any) -> None:
+    """Fill rows and columns (K,) and charges (K, S) of the pixels that :func:`_count` counts."""
+    n_slices, n_rows, n_columns = images.shape[1:]
+    n = 0
+    for k in range(len(images)):
+        for r in range(n_rows):
+            for c in range(n_columns):
+                fired = False
+                for s in range(n_slices):
+                    fired |= images[k, s, r, c] != 0
+                if fired:
+                    row[n], column[n] = r, c
+                    for s in range(n_slices):
+                        charge[n, s] = images[k, s, r, c]
+                    n += 1

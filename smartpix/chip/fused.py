@@ -16,8 +16,17 @@ import numpy.typing as npt
 from smartpix.chip.fixed_point import FixedNetwork, LinkFormat
 from smartpix.chip.fused_kernels import run_fixed
 from smartpix.clusters import pixel_lists
-from smartpix.networks.fused import by_place, check_images, check_slices, padded, runs
-from smartpix.networks.plan import IMAGE, POOL
+from smartpix.networks.fused import (
+    Dense,
+    by_place,
+    check_images,
+    check_slices,
+    chosen,
+    dense_layers,
+    padded,
+    runs,
+)
+from smartpix.networks.plan import IMAGE, N_OUTPUTS, POOL
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -35,8 +44,9 @@ class FusedFixedNetwork:
     Attributes:
         network: what it is.
         link: formats of the 14 outputs on the link; None: as the last layer gives them.
-        first, first_bias, mix, mix_bias, dense: as of :class:`smartpix.networks.fused.FusedNetwork`, but
-            the convolution's ``first`` is the depthwise kernel alone.
+        first, first_bias, mix, mix_bias, dense: as of
+            :class:`smartpix.networks.fused.FusedNetwork`, but the convolution's ``first`` is the
+            depthwise kernel alone.
         pointwise: what follows it.
         cuts: see :func:`smartpix.chip.fused_kernels.run_fixed`.
     """
@@ -48,7 +58,7 @@ class FusedFixedNetwork:
     first_bias: Whole
     mix: Whole
     mix_bias: Whole
-    dense: tuple[Whole, Whole, Whole, Whole, Whole, Whole]
+    dense: Dense
     cuts: Whole
 
     @property
@@ -66,35 +76,35 @@ class FusedFixedNetwork:
         check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
-    def pixels(
+    def pixels(self, *lists: Any, **chosen: Any) -> npt.NDArray[Any]:
+        """Raw outputs (R, 14) of clusters given as lists of pixels; arguments of
+        :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
+        """
+        return self.on_link(self.whole(*lists, **chosen))
+
+    def whole(
         self,
         first: npt.NDArray[np.int64],
         counts: npt.NDArray[np.int64],
-        row: npt.NDArray[np.int64],
-        column: npt.NDArray[np.int64],
+        row: npt.NDArray[Any],
+        column: npt.NDArray[Any],
         charge: npt.NDArray[np.float32],
+        origin: npt.NDArray[np.int64] | None = None,
+        rows: npt.NDArray[np.int64] | None = None,
+        box: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[Any]:
-        """Raw outputs (N, 14) of clusters given as lists of pixels, as
+        """Whole outputs (R, 14) in the format of the last layer, kept in floating point; arguments of
         :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
         """
-        return self.on_link(self.whole(first, counts, row, column, charge))
-
-    def whole(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Whole outputs (N, 14) in the format of the last layer, kept in floating point.
-
-        Args:
-            lists: as :meth:`pixels` takes them.
-        """
-        first, counts, row, column, charge = lists
         check_slices(charge, self.shape)
-        return np.asarray(
-            run_fixed(
-                first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), self.shape,
-                self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias,
-                self.mix, self.mix_bias,
-                self.dense, self.cuts,
-            )
+        rows, origin, box = chosen(first, counts, row, column, origin, rows, box)
+        out = np.empty((len(rows), N_OUTPUTS), dtype=self.dense.bias1.dtype)
+        run_fixed(
+            rows, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), origin, box,
+            self.shape, self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias,
+            self.mix, self.mix_bias, self.dense, self.cuts, out,
         )  # fmt: skip
+        return out
 
     def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What arrives of whole outputs (N, 14): each in the middle of its step on the link."""
@@ -146,9 +156,12 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
     dense1 = np.concatenate([dense1[:, :n] << front_shift, dense1[:, n:] << sums_shift], axis=1)
     for row, layer in ((2, "dense1"), (3, "dense2"), (6, "dense3")):
         cuts[row] = _cut_of(network, layer)
-    layers = []
-    for weight, bias in ((dense1, b["dense1"]), (w["dense2"], b["dense2"]), (w["dense3"], b["dense3"])):
-        layers += [padded(weight.T), bias]
+    quiet = np.zeros(0, dtype=np.int64)
+    if plan.front == "columns":
+        scale, least, most = cuts[0]
+        quiet = np.clip(np.floor(first_bias * scale), least, most).astype(np.int64)
+    pairs = ((dense1.T, b["dense1"]), (w["dense2"].T, b["dense2"]), (w["dense3"].T, b["dense3"]))
+    dense = dense_layers(*pairs, quiet, plan)
     largest = _largest_sum(network)
     if largest >= DOUBLE:
         raise InputError(
@@ -161,7 +174,7 @@ def fuse_fixed(network: FixedNetwork, link: tuple[LinkFormat, ...] | None = None
 
     return FusedFixedNetwork(
         network, link, exact(first), exact(pointwise), exact(first_bias), exact(mix), exact(mix_bias),
-        tuple(exact(layer) for layer in layers), exact(cuts),
+        Dense._make(map(exact, dense)), exact(cuts),
     )  # fmt: skip
 
 

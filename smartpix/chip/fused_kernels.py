@@ -11,8 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from smartpix.compiled import njit
-from smartpix.networks.fused_kernels import BLOCK, COLUMNS, CONVOLUTION, columns, layer, projections
+from smartpix.compiled import FAST, njit
+from smartpix.networks.fused_blocks import (
+    BLOCK,
+    accumulate,
+    by_size,
+    column_lines,
+    fill_patch,
+    layer,
+    line_sums,
+    patch_of,
+)
+from smartpix.networks.fused_kernels import COLUMNS, CONVOLUTION
 from smartpix.networks.plan import POOL, WINDOW
 
 __all__ = ["run_fixed"]
@@ -20,7 +30,7 @@ __all__ = ["run_fixed"]
 NINE, ONE, ZERO = np.float32(POOL**2), np.float32(1.0), np.float32(0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _cut(x: Any, to: Any) -> None:
     """In place: times ``to[0]``, a power of two, cut off; saturated between ``to[1]`` and ``to[2]``."""
     scale, low, high = to[0], to[1], to[2]
@@ -28,7 +38,7 @@ def _cut(x: Any, to: Any) -> None:
         x[i] = min(max(np.floor(x[i] * scale), low), high)
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _convolution(
     image: Any, pooled_rows: int, pooled_columns: int, depthwise: Any, pointwise: Any, bias: Any, mix: Any,
     mix_bias: Any, cuts: Any, x: Any, depth: Any, hidden: Any, mixed: Any,
@@ -72,7 +82,7 @@ def _convolution(
     _cut(x[:n].reshape(-1), cuts[5])
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
     """Codes of charges: edge by edge and without branches, so that the inner loops are vectorised."""
     for i in range(len(charge)):
@@ -87,15 +97,17 @@ def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
             code[i] -= ONE if charge[i] <= edge else ZERO
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def run_fixed(
-    start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, layout: Any,
-    below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
-    dense: Any, cuts: Any,
-) -> Any:  # fmt: skip
-    """Lists of pixels (charge in e) to outputs (N, 14).
+    rows: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, box: Any, shape: Any,
+    layout: Any, below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
+    dense: Any, cuts: Any, out: Any,
+) -> None:  # fmt: skip
+    """Clusters ``rows`` (R,) of lists of pixels (charge in e) to outputs ``out`` (R, 14).
 
     Args:
+        origin: (N, 2) row and column where the windows start; box: (N, 4) of
+            :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.chip.fused.FusedFixedNetwork`.
         layout: see :attr:`smartpix.networks.plan.Plan.layout`.
         below, above: negative edges, descending, and positive ones, ascending (e, single precision).
         cuts: (7, 3): of the first layer, the second, and both hidden dense layers: scale, lowest, highest;
@@ -103,90 +115,66 @@ def run_fixed(
     """
     n_slices, n_rows, n_columns = shape
     front, map_rows, map_columns, of_columns, of_rows = layout
-    total = len(start)
     kind_of = dense[0].dtype
-    n_front = map_rows * map_columns * (len(mix_bias) if front == CONVOLUTION else len(first_bias))
-    out = np.empty((total, len(dense[5])), dtype=kind_of)
-    n_inputs = dense[0].shape[0]
-    # The row sums have a fixed place: among the inputs or, where the network does not read them, behind.
-    sums_at = n_front + n_slices * n_columns * of_columns if of_rows else n_inputs
-    sums_end = sums_at + n_slices * n_rows
-    rows = np.zeros((BLOCK, max(n_inputs, sums_end)), dtype=kind_of)
+    n_filters, n_front = len(first_bias), len(dense.front)
+    room = np.empty(n_slices * n_rows * n_columns * BLOCK, dtype=np.float32)
+    codes = np.empty(len(room), dtype=kind_of)
+    line = np.zeros((n_front, BLOCK), dtype=kind_of)
+    columns = np.zeros((len(dense.column_sums), BLOCK), dtype=kind_of)
+    across = np.zeros((len(dense.row_sums), BLOCK), dtype=kind_of)
     # Rows of zeros where the next layer's weights are padded.
-    x = np.zeros((n_inputs, BLOCK), dtype=kind_of)
-    h1 = np.zeros((dense[2].shape[0], BLOCK), dtype=kind_of)
-    h2 = np.zeros((dense[4].shape[0], BLOCK), dtype=kind_of)
-    h3 = np.empty((len(dense[5]), BLOCK), dtype=kind_of)
-    line = np.empty((n_columns + 2) * max(len(first_bias), 1), dtype=kind_of)
-    image = np.zeros((n_slices, n_rows, n_columns, BLOCK if front == CONVOLUTION else 0), dtype=kind_of)
+    h1 = np.zeros((len(dense.weight2), BLOCK), dtype=kind_of)
+    h2 = np.zeros((len(dense.weight3), BLOCK), dtype=kind_of)
+    h3 = np.empty((len(dense.bias3), BLOCK), dtype=kind_of)
     depth = np.zeros((pointwise.shape[0], BLOCK), dtype=kind_of)
     hidden = np.zeros((mix.shape[0], BLOCK), dtype=kind_of)
     mixed = np.empty((len(mix_bias), BLOCK), dtype=kind_of)
-    # The pixels of a block, one cluster after the other: edges are gone through once for all of them.
-    n_pixels = n_rows * n_columns
-    begin = np.zeros(BLOCK + 1, dtype=np.int64)
-    where = np.empty((BLOCK * n_pixels, 2), dtype=np.int64)
-    value = np.empty((BLOCK * n_pixels, n_slices), dtype=np.float32)
-    code = np.empty((BLOCK * n_pixels, n_slices), dtype=kind_of)
-    for low in range(0, total, BLOCK):
-        high = min(low + BLOCK, total)
-        n = 0
-        for k in range(low, high):
-            most = n + n_pixels
-            for i in range(start[k], start[k] + counts[k]):
-                if 0 <= row[i] < n_rows and 0 <= column[i] < n_columns and n < most:
-                    where[n, 0], where[n, 1] = row[i], column[i]
-                    for s in range(n_slices):
-                        value[n, s] = charge[i, s]
-                    n += 1
-            begin[k - low + 1] = n
-        _code(value[:n].reshape(-1), below, above, code[:n].reshape(-1))
+    quiet = first_bias.copy()
+    _cut(quiet, cuts[0])
+    order = by_size(rows, box, n_rows, n_columns)
+    block = np.empty(BLOCK, dtype=np.int64)
+    for low in range(0, len(rows), BLOCK):
+        n = min(BLOCK, len(rows) - low)
+        for b in range(n):
+            block[b] = rows[order[low + b]]
+        row0, column0, high, wide = patch_of(block[:n], box, origin, n_rows, n_columns)
         if front == CONVOLUTION:
-            image[:] = ZERO
-            for b in range(high - low):
-                for i in range(begin[b], begin[b + 1]):
-                    for s in range(n_slices):
-                        image[s, where[i, 0], where[i, 1], b] = code[i, s]
-            _convolution(
-                image,
-                map_rows,
-                map_columns,
-                first,
-                pointwise,
-                first_bias,
-                mix,
-                mix_bias,
-                cuts,
-                x,
-                depth,
-                hidden,
-                mixed,
-            )
-        if front == COLUMNS or of_columns or of_rows:
-            for b in range(high - low):
-                n = begin[b + 1] - begin[b]
-                places, codes = where[begin[b] : begin[b + 1]], code[begin[b] : begin[b + 1]]
-                if of_columns or (of_rows and front != COLUMNS):
-                    projections(
-                        n, places, codes, n_rows, n_columns, of_columns, of_rows, rows[b, n_front:n_inputs]
-                    )
-                if front == COLUMNS:
-                    sums = rows[b, sums_at:sums_end]
-                    filled = columns(
-                        n, places, codes, n_rows, n_columns, first, first_bias, rows[b], sums, line
-                    )
-                    _cut(rows[b, :filled], cuts[0])
-            # The convolution has filled its part for all clusters at once.
-            for i in range(n_front if front == CONVOLUTION else 0, n_inputs):
+            # Whose constants are not the same at all places, so that none is left out.
+            row0, column0, high, wide = 0, 0, n_rows, n_columns
+        size = n_slices * high * wide * BLOCK
+        charges = room[:size].reshape((n_slices, high, wide, BLOCK))
+        fill_patch(block[:n], start, counts, row, column, charge, origin, row0, column0, charges)
+        _code(room[:size], below, above, codes[:size])
+        patch = codes[:size].reshape((n_slices, high, wide, BLOCK))
+        for j in range(len(dense.bias1)):
+            for b in range(BLOCK):
+                h1[j, b] = dense.bias1[j]
+        h = h1[: len(dense.bias1)]
+        if front == COLUMNS:
+            begins, ends = column_lines(patch, row0, column0, first, first_bias, line)
+            _cut(line[begins:ends].reshape(-1), cuts[0])
+            # What an empty window gives is in the biases: where no charge reaches, nothing is left.
+            for i in range(begins, ends):
                 for b in range(BLOCK):
-                    x[i, b] = rows[b, i]
-        layer(x, dense[0], dense[1], h1)
-        _cut(h1[: len(dense[1])].reshape(-1), cuts[2])
-        layer(h1, dense[2], dense[3], h2)
-        _cut(h2[: len(dense[3])].reshape(-1), cuts[3])
-        layer(h2, dense[4], dense[5], h3)
+                    line[i, b] -= quiet[i % n_filters]
+            accumulate(line, begins, ends, dense.front, h)
+        elif front == CONVOLUTION:
+            _convolution(
+                patch, map_rows, map_columns, first, pointwise, first_bias, mix, mix_bias, cuts, line, depth,
+                hidden, mixed,
+            )  # fmt: skip
+            accumulate(line, 0, n_front, dense.front, h)
+        if of_columns:
+            begins, ends = line_sums(patch, column0, False, columns)
+            accumulate(columns, begins, ends, dense.column_sums, h)
+        if of_rows:
+            begins, ends = line_sums(patch, row0, True, across)
+            accumulate(across, begins, ends, dense.row_sums, h)
+        _cut(h.reshape(-1), cuts[2])
+        layer(h1, dense.weight2, dense.bias2, h2)
+        _cut(h2[: len(dense.bias2)].reshape(-1), cuts[3])
+        layer(h2, dense.weight3, dense.bias3, h3)
         _cut(h3.reshape(-1), cuts[6])
-        for b in range(high - low):
+        for b in range(n):
             for j in range(out.shape[1]):
-                out[low + b, j] = h3[j, b]
-    return out
+                out[order[low + b], j] = h3[j, b]

@@ -160,7 +160,7 @@ def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
 
 
 def _corrections(values: Floats, target: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
-    """Sum over a target's tables of the shift and the logarithmic scale at each cluster's place on their axes."""
+    """Sum over a target's tables of the shift and the logarithmic scale at each cluster's place on them."""
     compiled, sums = tables_of([*[[]] * target, tables]), np.empty((values.shape[1], 8))
     corrections_of_all(values, compiled.axis, compiled.first, compiled.at, compiled.knots, sums)
     return sums[:, target], sums[:, 4 + target]

@@ -1,4 +1,4 @@
-"""From raw outputs of a network to estimates: units, calibration tables, truncated, long and unreadable clusters."""
+"""From raw outputs of a network to estimates: units, calibration, truncated, long and unreadable clusters."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ NO_SHAPES = np.zeros((0, 3))
 
 @dataclass(frozen=True)
 class Tables:
-    """Calibration tables as kernels read them: those of all targets along one axis with the same knots are one
-    group.
+    """Calibration tables as kernels read them: those of all targets along one axis with the same knots are
+    one group.
 
     Attributes:
         axis: (G,) which of :data:`smartpix.estimate.finish_kernels.VALUES` a group is along.
         first: (G + 1,) where the knots of each group begin.
         at: (K,) the knots.
-        knots: (K, 17) shifts (4) and logarithmic scales (4) at a knot, how much they grow to the next one (8),
-            and 1 over the distance of the two (0 at the last).
+        knots: (K, 17) shifts (4) and logarithmic scales (4) at a knot, how much they grow to the next one
+            (8), and 1 over the distance of the two (0 at the last).
     """
 
     axis: npt.NDArray[np.int64]
@@ -49,7 +49,11 @@ class Tables:
 
 
 def tables_of(corrections: Sequence[Sequence[Mapping[str, Any]]]) -> Tables:
-    """Tables of each target, as :func:`smartpix.estimate.calibrate.fit_calibration` gives them, in the kernels' order."""
+    """Tables of each target in the kernels' order.
+
+    Args:
+        corrections: as :func:`smartpix.estimate.calibrate.fit_calibration` gives them.
+    """
     groups: dict[tuple[int, tuple[float, ...]], Floats] = {}
     for target, tables in enumerate(corrections):
         for table in tables:
@@ -73,14 +77,15 @@ def tables_of(corrections: Sequence[Sequence[Mapping[str, Any]]]) -> Tables:
 
 @dataclass(frozen=True)
 class Finishing:
-    """What makes estimates of a network's raw outputs: units, calibration, and what is known of other clusters.
+    """What makes estimates of a network's raw outputs: units, calibration, and what is known of others.
 
     Attributes:
         tables: of the calibration; None: there is none.
         cells: the sensor's thickness in pitches along x and y.
         wider: factors on the sigmas of truncated clusters.
         length: columns above which a cluster is longer than the window, and ``offset`` and ``sigma`` of
-            :func:`smartpix.estimate.calibrate.fit_length`. The length gives such a cluster's cot alpha, but for its sign. None: not used.
+            :func:`smartpix.estimate.calibrate.fit_length`. The length gives such a cluster's cot alpha, but
+            for its sign. None: not used.
         added: variances that are added in the end, of x, y, cot alpha and cot beta; None: nothing.
     """
 
@@ -94,8 +99,8 @@ class Finishing:
     def _arrays(self) -> tuple[Any, ...]:
         tables = tables_of([]) if self.tables is None else self.tables
         return (
-            np.array(TARGET_SCALE), SMALLEST_SIGMA, np.array(self.cells), tables.axis, tables.first, tables.at,
-            tables.knots, np.array(self.wider), np.array(self.length or (), dtype=np.float64),
+            np.array(TARGET_SCALE), SMALLEST_SIGMA, np.array(self.cells), tables.axis, tables.first,
+            tables.at, tables.knots, np.array(self.wider), np.array(self.length or (), dtype=np.float64),
             np.array(self.added or (), dtype=np.float64),
         )  # fmt: skip
 
@@ -113,15 +118,16 @@ class Finishing:
 
         Args:
             raw: (R, 14) outputs; None: the uncalibrated estimates are there already.
-            shape: (N, 3) of :func:`smartpix.estimate.calibrate.cluster_shapes`; truncated: (N,); bad: (N,) nothing is known of these.
+            shape: (N, 3) of :func:`smartpix.estimate.calibrate.cluster_shapes`.
+            truncated: (N,); bad: (N,) nothing is known of these.
 
         Raises:
             InputError: the calibration needs shapes, and there are none.
         """
         if shape is None and self.tables is not None and self.tables.need_shapes:
             raise InputError(
-                "calibration: its tables are along the clusters' charge and size, which are not known; give the "
-                "shapes, or calibrate without them"
+                "calibration: its tables are along the clusters' charge and size, which are not known; give "
+                "the shapes, or calibrate without them"
             )
         nothing = np.zeros(0, dtype=bool)
         finish_all(

@@ -18,8 +18,8 @@ __all__ = ["SIDE_BY_SIDE", "VALUES", "axes_of_all", "corrections_of_all", "finis
 SIDE_BY_SIDE = 64
 """Clusters of a block."""
 VALUES = 10
-"""Of a cluster, along which there are tables: cot alpha, cot beta, the logarithms of its four sigmas, its charge
-and its columns and rows compared with what the slopes let expect, and the columns."""
+"""Of a cluster, along which there are tables: cot alpha, cot beta, the logarithms of its four sigmas, its
+charge and its columns and rows compared with what the slopes let expect, and the columns."""
 LN2, LOG2E = float(np.log(2.0)), float(1 / np.log(2.0))
 SQRT_HALF = np.int64(0x3FE6A09E667F3BCD)
 """Bits of sqrt(1/2) in double precision."""

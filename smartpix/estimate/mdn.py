@@ -15,11 +15,11 @@ from smartpix.chip.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
 from smartpix.clusters import FlatClusters, pixel_lists
 from smartpix.estimate.base import Estimate, window_center
-from smartpix.estimate.calibrate import cluster_shapes
 from smartpix.estimate.descriptions import load_network_weights
 from smartpix.estimate.finish import Finishing, tables_of
 from smartpix.geometry import Detector
-from smartpix.networks.fused import FusedNetwork, fuse
+from smartpix.networks.fused import FusedNetwork, check_images, fuse
+from smartpix.outlines import outlines_of
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGET_SCALE, InputError, check
 
 __all__ = ["MdnEstimator", "MdnNetwork", "shapes_of_images"]
@@ -120,10 +120,11 @@ class MdnNetwork:
         Returns:
             (N, 4) means, x and y in mm from the window's centre; (N, 4, 4) Cholesky factors.
         """
-        bad = np.asarray(~np.isfinite(images).all(axis=(1, 2, 3)))
-        good = np.where(bad[:, None, None, None], np.float32(0), images) if bad.any() else images
-        shape = None if self.on_chip else shapes_of_images(good)
-        return self.finish(self.fused.images(good), shape, truncated, bad)
+        check_images(images, self.fused.shape)
+        lists = pixel_lists(images)
+        outlines = outlines_of(*lists)
+        shape = None if self.on_chip else outlines.shape
+        return self.finish(self.fused.pixels(*lists), shape, truncated, ~outlines.readable)
 
     def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as
@@ -144,11 +145,11 @@ class MdnNetwork:
         """Fill ``mean`` (N, 4) and ``cholesky`` (N, 4, 4) for the clusters of ``rows`` with estimates as of
         predict_images; ``origin`` (N, 2) of all.
         """
-        chosen = clusters.take(rows)
-        owner = np.repeat(np.arange(len(chosen)), chosen.counts)
-        row, column = chosen.row - origin[rows][owner, 0], chosen.column - origin[rows][owner, 1]
-        raw = self.fused.pixels(chosen.first, chosen.counts, row, column, chosen.charge)
         outlines = clusters.outlines
+        raw = self.fused.pixels(
+            clusters.first, clusters.counts, clusters.row, clusters.column, clusters.charge, origin, rows,
+            outlines.box,
+        )  # fmt: skip
         shape = None if self.on_chip else outlines.shape
         self.finishing.into(mean, cholesky, raw, rows, shape, clusters.truncated, ~outlines.readable)
 
@@ -190,8 +191,7 @@ class MdnNetwork:
 
 def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
     """(N, 3) as :func:`smartpix.estimate.calibrate.cluster_shapes`, of images (N, S, R, C)."""
-    first, counts, row, column, charge = pixel_lists(images)
-    return cluster_shapes(first, counts, row, column, charge[:, -1].astype(np.float64))
+    return outlines_of(*pixel_lists(images)).shape
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.clusters import pixel_lists
 from smartpix.networks.fused_kernels import run, tanh_terms
 from smartpix.networks.options import NetworkOptions
-from smartpix.networks.plan import Plan
+from smartpix.networks.plan import N_OUTPUTS, SPAN, Plan
+from smartpix.outlines import outlines_of
 from smartpix.schema import InputError
 
 __all__ = [
+    "Dense",
     "FusedNetwork",
     "by_place",
     "check_arrays",
     "check_images",
     "check_shapes",
     "check_slices",
+    "chosen",
+    "dense_layers",
     "fuse",
     "padded",
     "runs",
 ]
 
 Singles = npt.NDArray[np.float32]
+Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""Weights and biases of a layer."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class FusedNetwork:
         first: (S, R', C' * F) weights of the first layer by pixel, last column first: what a pixel adds to
             the places from C' - 1 before its own to its own; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution's second layer.
-        dense: (inputs, width) weights and biases of the three dense layers.
+        dense: the dense layers.
     """
 
     plan: Plan
@@ -55,7 +62,7 @@ class FusedNetwork:
     first_bias: Singles
     mix: Singles
     mix_bias: Singles
-    dense: tuple[Singles, Singles, Singles, Singles, Singles, Singles]
+    dense: Dense
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -65,36 +72,76 @@ class FusedNetwork:
     def images(self, images: npt.NDArray[np.float32]) -> Singles:
         """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
         check_images(images, self.shape)
-        none, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, self.shape[0]), dtype=np.float32)
-        return self._run(np.ascontiguousarray(images, dtype=np.float32), none, none, none, none, nothing)
+        return self.pixels(*pixel_lists(images))
 
     def pixels(
         self,
         first: npt.NDArray[np.int64],
         counts: npt.NDArray[np.int64],
-        row: npt.NDArray[np.int64],
-        column: npt.NDArray[np.int64],
+        row: npt.NDArray[Any],
+        column: npt.NDArray[Any],
         charge: npt.NDArray[np.float32],
+        origin: npt.NDArray[np.int64] | None = None,
+        rows: npt.NDArray[np.int64] | None = None,
+        box: npt.NDArray[np.int64] | None = None,
     ) -> Singles:
-        """Raw outputs (N, 14) of clusters given as lists of pixels.
+        """Raw outputs (R, 14) of clusters given as lists of pixels.
 
         Args:
             first, counts: (N,) place and number of each cluster's pixels.
-            row, column: (K,) within the window; pixels outside are left out.
+            row, column: (K,); pixels outside the window are left out.
             charge: (K, S) in e.
+            origin: (N, 2) row and column where each window starts; None: at 0.
+            rows: (R,) clusters that are wanted; None: all.
+            box: (N, 4) of :func:`smartpix.outlines.outlines_of`; None: they are found.
         """
         check_slices(charge, self.shape)
-        none = np.zeros((0, *self.shape), dtype=np.float32)
-        return self._run(none, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32))
-
-    def _run(self, *clusters: npt.NDArray[Any]) -> Singles:
-        return np.asarray(
-            run(
-                *clusters, self.shape, self.plan.layout, np.float32(1 / self.reference),
-                np.float32(1 / self.compression), self.first,
-                self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(),
-            )
+        rows, origin, box = chosen(first, counts, row, column, origin, rows, box)
+        out = np.empty((len(rows), N_OUTPUTS), dtype=np.float32)
+        run(
+            rows, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), origin, box,
+            self.shape, self.plan.layout, np.float32(1 / self.reference), np.float32(1 / self.compression),
+            self.first, self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(), out,
         )  # fmt: skip
+        return out
+
+
+class Dense(NamedTuple):
+    """The dense layers: weights (inputs, width), with rows of zeros up to a multiple of 4 inputs, and biases.
+
+    The first layer's weights are by kinds of inputs: ``front`` of the front's result, by place and then
+    filter, ``column_sums`` and ``row_sums`` of these, by line and then slice. A front of columns has two more
+    places at either end, of weight 0, since a patch of charge reaches them. What it gives without charge is
+    in ``bias1``.
+    """
+
+    front: npt.NDArray[Any]
+    column_sums: npt.NDArray[Any]
+    row_sums: npt.NDArray[Any]
+    bias1: npt.NDArray[Any]
+    weight2: npt.NDArray[Any]
+    bias2: npt.NDArray[Any]
+    weight3: npt.NDArray[Any]
+    bias3: npt.NDArray[Any]
+
+
+def chosen(
+    first: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    row: npt.NDArray[Any],
+    column: npt.NDArray[Any],
+    origin: npt.NDArray[np.int64] | None,
+    rows: npt.NDArray[np.int64] | None,
+    box: npt.NDArray[np.int64] | None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows, origins and boxes of clusters; arguments of :meth:`FusedNetwork.pixels`."""
+    if box is None:
+        box = outlines_of(first, counts, row, column, np.zeros((len(row), 1), dtype=np.float32)).box
+    return (
+        np.arange(len(first)) if rows is None else rows,
+        np.zeros((len(first), 2), dtype=np.int64) if origin is None else origin,
+        box,
+    )
 
 
 def check_images(images: npt.NDArray[Any], shape: tuple[int, int, int]) -> None:
@@ -139,19 +186,47 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
     if plan.front != "none":
         first = runs(first)
-    dense1 = by_place(a["dense1.weight"], plan).T
-    layers = []
-    for k, weight in ((1, dense1), (2, a["dense2.weight"].T), (3, a["dense3.weight"].T)):
-        folded, bias = _fold(weight, a[f"dense{k}.bias"], a, f"norm{k}")
-        layers += [padded(folded), bias]
+    quiet = np.tanh(first_bias) if plan.front == "columns" else np.zeros(0)
+    one, two, three = (
+        _fold(weight.T, a[f"dense{k}.bias"], a, f"norm{k}")
+        for k, weight in (
+            (1, by_place(a["dense1.weight"], plan)), (2, a["dense2.weight"]), (3, a["dense3.weight"])
+        )
+    )  # fmt: skip
 
     def single(values: npt.NDArray[Any]) -> Singles:
         return np.ascontiguousarray(values, dtype=np.float32)
 
     return FusedNetwork(
         plan, float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
-        single(mix), single(mix_bias), tuple(single(v) for v in layers),  # type: ignore[arg-type]
+        single(mix), single(mix_bias), Dense._make(map(single, dense_layers(one, two, three, quiet, plan))),
     )  # fmt: skip
+
+
+def dense_layers(one: Pair, two: Pair, three: Pair, quiet: npt.NDArray[Any], plan: Plan) -> Dense:
+    """The dense layers in the kernels' order.
+
+    Args:
+        one, two, three: weights (inputs, width) and biases; the first one's front by place.
+        quiet: (F,) results of a front of columns where there is no charge.
+    """
+    slices, rows, columns = plan.shape
+    weight, bias = one
+    sums, at = [], plan.n_front
+    for there, lines in ((plan.column_sums, columns), (plan.row_sums, rows)):
+        own = weight[at : at + slices * lines * there]
+        at += len(own)
+        by_line = own.reshape(slices, lines * there, own.shape[1]).swapaxes(0, 1)
+        sums.append(padded(by_line.reshape(own.shape)))
+    front = weight[: plan.n_front]
+    if plan.front == "columns":
+        bias = bias + np.tile(quiet, len(front) // len(quiet)) @ front
+        beyond = np.zeros(((SPAN - 1) * len(quiet), front.shape[1]), dtype=front.dtype)
+        front = np.concatenate([beyond, front, beyond])
+    column_sums, row_sums = sums
+    return Dense(
+        padded(front), column_sums, row_sums, bias, padded(two[0]), two[1], padded(three[0]), three[1]
+    )
 
 
 def by_place(weight: Any, plan: Plan) -> Any:
@@ -230,7 +305,7 @@ def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple
 
 
 def padded(weight: Any) -> Any:
-    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.networks.fused_kernels.layer` takes
+    """Rows of zeros up to a multiple of 4 inputs, which :func:`smartpix.networks.fused_blocks.layer` takes
     at a time.
     """
-    return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]))])
+    return np.concatenate([weight, np.zeros((-len(weight) % 4, weight.shape[1]), dtype=weight.dtype)])

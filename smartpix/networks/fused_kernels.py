@@ -8,18 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.compiled import njit
+from smartpix.compiled import FAST, njit
+from smartpix.networks.fused_blocks import (
+    BLOCK,
+    accumulate,
+    by_size,
+    column_lines,
+    fill_patch,
+    layer,
+    line_sums,
+    patch_of,
+)
 from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, WINDOW
 
-__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "columns", "layer", "projections", "run", "tanh_terms"]
+__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "layer", "run", "tanh_terms"]
 
 Singles = npt.NDArray[np.float32]
 
 # 1 - tanh(8) is 2e-7, about what single precision rounds by.
 TANH_REACH = np.float32(8.0)
 TANH_TERMS = 6
-BLOCK = 64
-"""Clusters whose dense layers are worked out together."""
 LOG_TERMS = tuple(np.float32(2 / np.log(2) / k) for k in (1, 3, 5, 7, 9))
 """log2 m = sum of them times ((m - 1) / (m + 1))^k: good to 1e-9 between 2/3 and 4/3."""
 TWO_THIRDS = np.int32(0x3F2AAAAB)
@@ -68,38 +76,6 @@ def _tanh(x: Any, t: Any) -> None:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def layer(x: Any, weight: Any, bias: Any, out: Any) -> None:
-    """out (width, BLOCK) = bias + weight^T x for x (inputs, BLOCK): the inner loop runs over clusters."""
-    for j in range(len(bias)):
-        for b in range(BLOCK):
-            out[j, b] = bias[j]
-    # Four inputs at a time: a sum is read and written once for four products.
-    for i in range(0, weight.shape[0], 4):
-        for j in range(len(bias)):
-            w0, w1, w2, w3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
-            for b in range(BLOCK):
-                out[j, b] += w0 * x[i, b] + w1 * x[i + 1, b] + w2 * x[i + 2, b] + w3 * x[i + 3, b]
-
-
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _dense(rows: Any, n: int, dense: Any, x: Any, h1: Any, h2: Any, h3: Any, terms: Any, out: Any) -> None:
-    """Dense layers of the first n rows (BLOCK, inputs) into out (n, 14); the rest is room for what lies
-    between.
-    """
-    for i in range(x.shape[0]):
-        for b in range(BLOCK):
-            x[i, b] = rows[b, i]
-    layer(x, dense[0], dense[1], h1)
-    _tanh(h1.reshape(-1), terms)
-    layer(h1, dense[2], dense[3], h2)
-    _tanh(h2.reshape(-1), terms)
-    layer(h2, dense[4], dense[5], h3)
-    for b in range(n):
-        for j in range(out.shape[1]):
-            out[b, j] = h3[j, b]
-
-
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def _encode(charge: Any, scale: Any, factor: Any) -> None:
     """In place sign * log2(1 + |q| scale) * factor of a contiguous array; plain arithmetic, so that the loop
     is vectorised.
@@ -115,60 +91,6 @@ def _encode(charge: Any, scale: Any, factor: Any) -> None:
         t = s * s
         value = (np.float32(exponent) + s * (c1 + t * (c3 + t * (c5 + t * (c7 + t * c9))))) * factor
         charge[i] = value if q >= ZERO else -value
-
-
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def columns(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, first: Any, bias: Any, x: Any, sums: Any,
-    line: Any,
-) -> Any:  # fmt: skip
-    """Fill the start of x with the columns' sums before their activation, and ``sums`` with the row sums,
-    wanted or not; returns how many of x are filled.
-
-    Charge or codes, in the type of ``line``. Both sums come from one pass over the pixels: a second one takes
-    a tenth of the network's time, and asking at each pixel half of that. ``line`` is room for the columns
-    with those beyond both edges.
-    """
-    n_slices, length, n_filters = first.shape[0], first.shape[2], len(bias)
-    span = length // n_filters
-    flat = (n_columns - span + 1) * n_filters
-    before = (span - 1) * n_filters
-    for p in range(n_columns + span - 1):
-        for f in range(n_filters):
-            line[p * n_filters + f] = bias[f]
-    sums[:] = 0
-    whole = length & ~3
-    for i in range(n):
-        r, at = where[i, 0], where[i, 1] * n_filters
-        for s in range(n_slices):
-            v = value[i, s]
-            if v == 0:
-                continue
-            sums[s * n_rows + r] += v
-            # Groups of four: a loop of known length is one instruction.
-            for g in range(0, whole, 4):
-                for f in range(4):
-                    line[at + g + f] += v * first[s, r, g + f]
-            for f in range(whole, length):
-                line[at + f] += v * first[s, r, f]
-    x[:flat] = line[before : before + flat]
-    return flat
-
-
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def projections(
-    n: int, where: Any, value: Any, n_rows: int, n_columns: int, of_columns: int, of_rows: int, x: Any
-) -> None:
-    """Fill x with the sums of each slice over each column, over each row, or first one and then the other."""
-    n_slices = value.shape[1]
-    rows = n_slices * n_columns * of_columns
-    x[:] = ZERO
-    for i in range(n):
-        for s in range(n_slices):
-            if of_columns:
-                x[s * n_columns + where[i, 1]] += value[i, s]
-            if of_rows:
-                x[rows + s * n_rows + where[i, 0]] += value[i, s]
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
@@ -244,91 +166,117 @@ def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
     return out
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def run(
-    images: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, shape: Any, layout: Any,
-    scale: Any, factor: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any,
-) -> Any:  # fmt: skip
-    """Images (N, S, R, C), or with N = 0 the lists of pixels, to raw outputs.
+@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+def _gather(
+    block: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, n_rows: int,
+    n_columns: int, begin: Any, place: Any, value: Any,
+) -> int:  # fmt: skip
+    """Pixels of clusters ``block`` within their windows; returns how many.
 
-    ``layout`` is :attr:`smartpix.networks.plan.Plan.layout`.
+    Args:
+        begin: (BLOCK + 1,) is filled with where a cluster's pixels begin; place: (K, 2) with their rows and
+            columns in the window; value: (K, S) with their charge.
+    """
+    n = 0
+    for b in range(len(block)):
+        k = block[b]
+        begin[b] = n
+        for i in range(start[k], start[k] + counts[k]):
+            r, c = np.int64(row[i]) - origin[k, 0], np.int64(column[i]) - origin[k, 1]
+            if 0 <= r < n_rows and 0 <= c < n_columns and n - begin[b] < n_rows * n_columns:
+                place[n, 0], place[n, 1] = r, c
+                for s in range(charge.shape[1]):
+                    value[n, s] = charge[i, s]
+                n += 1
+    begin[len(block)] = n
+    return n
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+def run(
+    rows: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, box: Any, shape: Any,
+    layout: Any, scale: Any, factor: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any,
+    terms: Any, out: Any,
+) -> None:  # fmt: skip
+    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out`` (R, 14).
+
+    Args:
+        origin: (N, 2) row and column where the windows start; box: (N, 4) of
+            :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.networks.fused.FusedNetwork`.
+        layout: :attr:`smartpix.networks.plan.Plan.layout`.
     """
     n_slices, n_rows, n_columns = shape
     front, map_rows, map_columns, of_columns, of_rows = layout
-    n_front = map_rows * map_columns * len(first_bias)
-    total = len(images) if len(images) else len(start)
-    out = np.empty((total, len(dense[5])), dtype=np.float32)
-    n_inputs = dense[0].shape[0]
-    # The row sums have a fixed place: among the inputs or, where the network does not read them, behind.
-    sums_at = n_front + n_slices * n_columns * of_columns if of_rows else n_inputs
-    sums_end = sums_at + n_slices * n_rows
-    rows = np.zeros((BLOCK, max(n_inputs, sums_end)), dtype=np.float32)
-    x = np.empty((n_inputs, BLOCK), dtype=np.float32)
+    n_filters, n_front, n_pixels = len(first_bias), len(dense.front), n_rows * n_columns
+    room = np.empty(n_slices * n_pixels * BLOCK, dtype=np.float32)
+    line = np.zeros((n_front, BLOCK), dtype=np.float32)
+    columns = np.zeros((len(dense.column_sums), BLOCK), dtype=np.float32)
+    across = np.zeros((len(dense.row_sums), BLOCK), dtype=np.float32)
     # Rows of zeros where the next layer's weights are padded.
-    h1 = np.zeros((dense[2].shape[0], BLOCK), dtype=np.float32)
-    h2 = np.zeros((dense[4].shape[0], BLOCK), dtype=np.float32)
-    h3 = np.empty((len(dense[5]), BLOCK), dtype=np.float32)
-    maps = np.zeros((n_rows, (n_columns + 2) * len(first_bias)), dtype=np.float32)
-    hidden = np.empty((n_rows * n_columns, len(mix_bias)), dtype=np.float32)
-    mixed = np.empty((n_rows * n_columns, len(mix_bias)), dtype=np.float32)
-    quiet = _quiet(first_bias, mix, mix_bias, terms) if front == CONVOLUTION else first_bias
-    where = np.empty((n_rows * n_columns, 2), dtype=np.int64)
-    value = np.empty((n_rows * n_columns, n_slices), dtype=np.float32)
-    for low in range(0, total, BLOCK):
-        high = min(low + BLOCK, total)
-        for k in range(low, high):
-            n = 0
-            if len(images):
-                for r in range(n_rows):
-                    # Most rows are empty, and a sum is vectorised.
-                    charged = ZERO
-                    for s in range(n_slices):
-                        for c in range(n_columns):
-                            charged += abs(images[k, s, r, c])
-                    if charged == ZERO:
-                        continue
-                    for c in range(n_columns):
-                        fired = False
-                        for s in range(n_slices):
-                            fired = fired or images[k, s, r, c] != ZERO
-                        if fired:
-                            where[n, 0], where[n, 1] = r, c
-                            for s in range(n_slices):
-                                value[n, s] = images[k, s, r, c]
-                            n += 1
-            else:
-                for i in range(start[k], start[k] + counts[k]):
-                    if 0 <= row[i] < n_rows and 0 <= column[i] < n_columns and n < len(where):
-                        where[n, 0], where[n, 1] = row[i], column[i]
-                        for s in range(n_slices):
-                            value[n, s] = charge[i, s]
-                        n += 1
-            _encode(value[:n].reshape(-1), scale, factor)
-            inputs = rows[k - low]
-            if front == CONVOLUTION:
+    h1 = np.zeros((len(dense.weight2), BLOCK), dtype=np.float32)
+    h2 = np.zeros((len(dense.weight3), BLOCK), dtype=np.float32)
+    h3 = np.empty((len(dense.bias3), BLOCK), dtype=np.float32)
+    of_lists = front == CONVOLUTION
+    begin, place = (
+        np.zeros(BLOCK + 1, dtype=np.int64),
+        np.empty((BLOCK * n_pixels * of_lists, 2), dtype=np.int64),
+    )
+    value = np.empty((BLOCK * n_pixels * of_lists, n_slices), dtype=np.float32)
+    maps = np.zeros((n_rows * of_lists, (n_columns + 2) * n_filters), dtype=np.float32)
+    hidden = np.empty((n_pixels * of_lists, len(mix_bias)), dtype=np.float32)
+    mixed, inputs = hidden.copy(), np.empty(map_rows * map_columns * n_filters, dtype=np.float32)
+    constant = _quiet(first_bias, mix, mix_bias, terms) if front == CONVOLUTION else first_bias
+    quiet = np.empty((n_filters, BLOCK), dtype=np.float32)
+    for f in range(n_filters):
+        quiet[f] = first_bias[f]
+    _tanh(quiet.reshape(-1), terms)
+    order = by_size(rows, box, n_rows, n_columns)
+    block = np.empty(BLOCK, dtype=np.int64)
+    for low in range(0, len(rows), BLOCK):
+        n = min(BLOCK, len(rows) - low)
+        for b in range(n):
+            block[b] = rows[order[low + b]]
+        row0, column0, high, wide = patch_of(block[:n], box, origin, n_rows, n_columns)
+        patch = room[: n_slices * high * wide * BLOCK].reshape((n_slices, high, wide, BLOCK))
+        for j in range(len(dense.bias1)):
+            for b in range(BLOCK):
+                h1[j, b] = dense.bias1[j]
+        h = h1[: len(dense.bias1)]
+        if front != CONVOLUTION or of_columns or of_rows:
+            fill_patch(block[:n], start, counts, row, column, charge, origin, row0, column0, patch)
+            _encode(patch.reshape(-1), scale, factor)
+        if front == COLUMNS:
+            begins, ends = column_lines(patch, row0, column0, first, first_bias, line)
+            _tanh(line[begins:ends].reshape(-1), terms)
+            # What an empty window gives is in the biases: where no charge reaches, nothing is left.
+            for i in range(begins, ends):
+                for b in range(BLOCK):
+                    line[i, b] -= quiet[i % n_filters, b]
+            accumulate(line, begins, ends, dense.front, h)
+        elif front == CONVOLUTION:
+            n_fired = _gather(
+                block[:n], start, counts, row, column, charge, origin, n_rows, n_columns, begin, place, value
+            )
+            _encode(value[:n_fired].reshape(-1), scale, factor)
+            for b in range(n):
+                own = slice(begin[b], begin[b + 1])
                 _convolution(
-                    n,
-                    where,
-                    value,
-                    n_rows,
-                    map_rows,
-                    map_columns,
-                    first,
-                    first_bias,
-                    mix,
-                    mix_bias,
-                    inputs[:n_front],
-                    terms,
-                    maps,
-                    hidden,
-                    mixed,
-                    quiet,
-                )
-            if of_columns or (of_rows and front != COLUMNS):
-                projections(n, where, value, n_rows, n_columns, of_columns, of_rows, inputs[n_front:n_inputs])
-            if front == COLUMNS:
-                sums = inputs[sums_at:sums_end]
-                filled = columns(n, where, value, n_rows, n_columns, first, first_bias, inputs, sums, maps[0])
-                _tanh(inputs[:filled], terms)
-        _dense(rows, high - low, dense, x, h1, h2, h3, terms, out[low:high])
-    return out
+                    begin[b + 1] - begin[b], place[own], value[own], n_rows, map_rows, map_columns, first,
+                    first_bias, mix, mix_bias, inputs, terms, maps, hidden, mixed, constant,
+                )  # fmt: skip
+                for i in range(len(inputs)):
+                    line[i, b] = inputs[i]
+            accumulate(line, 0, n_front, dense.front, h)
+        if of_columns:
+            begins, ends = line_sums(patch, column0, False, columns)
+            accumulate(columns, begins, ends, dense.column_sums, h)
+        if of_rows:
+            begins, ends = line_sums(patch, row0, True, across)
+            accumulate(across, begins, ends, dense.row_sums, h)
+        _tanh(h.reshape(-1), terms)
+        layer(h1, dense.weight2, dense.bias2, h2)
+        _tanh(h2[: len(dense.bias2)].reshape(-1), terms)
+        layer(h2, dense.weight3, dense.bias3, h3)
+        for b in range(n):
+            for j in range(out.shape[1]):
+                out[order[low + b], j] = h3[j, b]

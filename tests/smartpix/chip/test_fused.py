@@ -68,6 +68,7 @@ def test_averages_in_any_format(pool):
 def test_pixels_outside_the_window_and_below_every_edge_do_not_count():
     network = random_network("columns")
     codes = random_codes(30)
+    codes[:, :, 3, 4] = 0
     first, counts, row, column, charge = pixel_lists(charges(codes))
     fused = fuse_fixed(network)
     inside = fused.whole(first, counts, row, column, charge)

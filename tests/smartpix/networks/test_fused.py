@@ -180,6 +180,23 @@ def test_pixels_outside_the_window_are_left_out(kind, place):
     np.testing.assert_array_equal(fill_windows(*lists, 13, 21), images)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_chosen_clusters_with_their_own_windows_are_the_same_to_the_bit(kind):
+    """Whoever is beside a cluster in its block."""
+    options = NetworkOptions(kind)
+    images = np.concatenate([edge_cases(options), sparse_images(options, 200, 9)])
+    fused = trained(options)[1]
+    first, counts, row, column, charge = pixel_lists(images)
+    whole = fused.pixels(first, counts, row, column, charge)
+    rng = np.random.default_rng(1)
+    origin, owner = rng.integers(-50, 900, (len(images), 2)), np.repeat(np.arange(len(images)), counts)
+    moved = ((row + origin[owner, 0]).astype(np.int16), (column + origin[owner, 1]).astype(np.int16))
+    for n in (1, 2, 64, 100):
+        rows = rng.permutation(len(images))[:n]
+        found = fused.pixels(first, counts, *moved, charge, origin, rows)
+        np.testing.assert_array_equal(found, whole[rows])
+
+
 def test_a_cluster_without_pixels_is_an_empty_image():
     for kind in KINDS:
         fused = trained(NetworkOptions(kind))[1]
