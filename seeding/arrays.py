@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Grid", "HitTable", "LayerSearches", "SearchSettings"]
+__all__ = ["EdgeColumns", "Grid", "HitTable", "LayerSearches", "SearchSettings"]
 
 # Single precision holds 7 digits: 0.06 um in 1 m, far below the resolution. It halves the memory traffic,
 # which limits the search (docs/speed.md).
@@ -41,22 +41,39 @@ class HitTable(NamedTuple):
         order: (N,) row of each in the event's hits.
         cell_start: (cells + 1,) where each cell begins.
         first: (L + 1,) where each layer begins.
+        near: (N + SOURCES, 4) what decides which hits can make an edge: r and z in mm, and the lowest and highest
+            slope dz/ds of an edge that can pass.
+        phi: (N + SOURCES,) azimuth.
         hits: (N, 16) a cache line for each hit, see :func:`seeding.table_kernels.fill_table`.
-        axes: (N, 9) its sensor axes along the radius, the azimuth and the beam.
         envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where
             it has none.
         margin: what rounding may move a coordinate by, in mm.
-        innermost: radius of the innermost hit in mm.
+        innermost, outermost: least and largest radius of a hit in mm.
     """
 
     order: npt.NDArray[np.int32]
     cell_start: npt.NDArray[np.int32]
     first: npt.NDArray[np.int32]
+    near: Singles
+    phi: Singles
     hits: Singles
-    axes: Singles
     envelope: Singles
     margin: np.float32
     innermost: np.float32
+    outermost: np.float32
+
+
+class EdgeColumns(NamedTuple):
+    """Columns of :class:`seeding.edges.Edges`, in their order; pulls are (E, 4)."""
+
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+    pair: npt.NDArray[np.int32]
+    chi2: Singles
+    curvature: Singles
+    cot_theta: Singles
+    z0: Singles
+    pulls: Singles
 
 
 class LayerSearches(NamedTuple):

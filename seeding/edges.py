@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
+from seeding.arrays import EdgeColumns, Grid, HitTable, LayerSearches, SearchSettings
+from seeding.checks import check_search
 from seeding.cones import ConeOptions
-from seeding.hits import Hits, check_modules
-from seeding.kernels import search
-from seeding.table import LARGEST, hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
+from seeding.hits import Hits
+from seeding.kernels import copy_edges, edge_columns, search
+from seeding.table import hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
-from smartpix.geometry import Detector, Layers
+from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.notebook import one_line_and_table
-from smartpix.schema import InputError, check, check_field
+from smartpix.schema import InputError
 
-__all__ = ["Edges", "check_same_event", "check_search", "cone_settings", "find_edges", "search_all"]
+__all__ = ["Edges", "check_same_event", "cone_settings", "find_edges", "search_all"]
 
 Single = npt.NDArray[np.float32]
-
-STEEPEST = 1e6
-"""Largest slope of an estimate, and largest sigma of one."""
-SINGULAR = 1e-12
-"""Smallest determinant of a covariance, over the product of its diagonal: single precision has 7 digits."""
 
 
 @one_line_and_table
@@ -107,10 +102,10 @@ def find_edges(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    check_search(hits, detector, pairs, field, threads)
+    check_search(detector, pairs, field, threads)
     grid = layer_grid(detector)
     settings = cone_settings(options, field)
-    table = hit_table(hits, grid, settings, threads)
+    table = hit_table(hits, detector, grid, settings, threads)
     return search_all(
         table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads
     )
@@ -141,54 +136,6 @@ def check_same_event(hits: Hits, edges: Edges, where: str) -> None:
         )
 
 
-def check_search(hits: Hits, detector: Detector, pairs: LayerPairs, field: float, threads: int) -> None:
-    """Check what a search is given: compiled code would read beyond arrays, and one bad hit spoil its
-    neighbours' search.
-
-    Raises:
-        InputError: hits or layer pairs of another detector, hits that are not finite, or a field or number of
-            threads that cannot be.
-    """
-    check_field("edges", field)
-    check("edges", "threads", threads, threads >= 1, "at least 1")
-    check_modules(hits, detector, "edges")
-    _check_pairs(pairs, detector.layers)
-    # What is no number fails every comparison below: one test finds all.
-    aa, ab, bb = hits.cot_covariance.T
-    good = (np.abs(hits.position) <= LARGEST).all(axis=1) & (np.abs(hits.cot) <= STEEPEST).all(axis=1)
-    good &= (aa > 0) & (aa * bb - ab * ab > SINGULAR * aa * bb) & (aa + bb <= STEEPEST**2)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise InputError(
-            f"edges: hit {hits.hit_id[row]} (row {row}; {int(np.sum(~good))} such hits) has the position "
-            f"{hits.position[row]}, "
-            f"the slopes {hits.cot[row]} and their covariance {hits.cot_covariance[row]}; all must be finite "
-            f"(positions to "
-            f"{LARGEST:g} mm, slopes and their sigmas to {STEEPEST:g}) and the covariance positive definite: "
-            "estimate its cluster again or leave it out"
-        )
-
-
-def _check_pairs(pairs: LayerPairs, layers: Layers) -> None:
-    n_layers, gap = len(layers), pairs.skipped[pairs.skipped >= 0]
-    for name, least in (("inner", 0), ("outer", 0), ("skipped", -2)):
-        rows = getattr(pairs, name)
-        bad = rows[(rows < least) | (rows >= n_layers)]
-        if len(rows) != len(pairs) or len(bad):
-            raise InputError(
-                f"edges: the layer pairs have {len(rows)} {name} layers for {len(pairs)} pairs, "
-                f"{bad[:3].tolist()} among them, "
-                f"and the detector has {n_layers}, numbered from 0; give smartpix.layers.layer_pairs of this "
-                f"detector"
-            )
-    if not np.all(layers.gap_high[gap] > layers.gap_low[gap]):
-        raise InputError(
-            f"edges: a layer pair goes through the gap of a layer of {sorted(set(gap.tolist()))} and one of "
-            f"those has none; "
-            "give smartpix.layers.layer_pairs of this detector"
-        )
-
-
 def search_all(
     table: HitTable, grid: Grid, searches: LayerSearches, settings: SearchSettings, limit: int, threads: int
 ) -> Edges:
@@ -198,24 +145,33 @@ def search_all(
         InputError: more edges than ``limit``.
     """
 
-    def part(first: int, last: int) -> Any:
-        source, target, pair, values, *counts = search(first, last, searches, grid, table, settings, limit)
-        columns = [values[:, k].copy() for k in range(4)]
-        # Here and not at the end, so that threads share this work too.
-        return [table.order[source], table.order[target], pair, *columns, values[:, 4:].copy()], counts
-
-    parts = in_parts(part, int(searches.items[-1]), threads)
-    looked, tested, n_edges = (sum(counts[k] for _, counts in parts) for k in range(3))
+    parts = in_parts(
+        lambda first, last: search(first, last, searches, grid, table, settings, limit),
+        int(searches.items[-1]),
+        threads,
+    )
+    looked, tested, n_edges = (sum(part[k] for part in parts) for k in (1, 2, 3))
     if n_edges > limit:
         raise InputError(
             f"edges: the event has {n_edges} edges, more than max_edges = {limit}; raise min_pt or "
             f"max_edges, "
             "or lower the cones' quantile"
         )
-    columns = (
-        parts[0][0]
-        if len(parts) == 1
-        else [np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True)]
-    )
-    source, target, pair, chi2, bend, slope, z0, pulls = columns
-    return Edges(source, target, pair, chi2, bend, slope, z0, pulls, looked, tested, len(table.order))
+    columns = _joined([(part[0], part[3]) for part in parts], threads)
+    return Edges(*columns, looked, tested, len(table.order))
+
+
+def _joined(parts: list[tuple[EdgeColumns, int]], threads: int) -> EdgeColumns:
+    """Columns of all parts, one after the other, of which each has so many edges."""
+    if len(parts) == 1:
+        edges, n = parts[0]
+        return EdgeColumns._make(column[:n] for column in edges)
+    ends = np.cumsum([0, *(n for _, n in parts)])
+    out: EdgeColumns = edge_columns(int(ends[-1]))
+
+    def copy(first: int, last: int) -> None:
+        for k in range(first, last):
+            copy_edges(*parts[k], out, ends[k])
+
+    in_parts(copy, len(parts), threads, even=True)
+    return out

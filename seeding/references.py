@@ -12,9 +12,10 @@ import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from seeding.arrays import Grid, HitTable, SearchSettings
-from seeding.edges import STEEPEST, Edges, check_search, search_all
+from seeding.checks import check_hits, check_search
+from seeding.constants import A_FORM, AHEAD, D_FORM, HIGH, LOW, MOST_BENT, NEAREST, OVERLAP, STEEPEST
+from seeding.edges import Edges, search_all
 from seeding.hits import Hits
-from seeding.kernels import AHEAD, HIGH, LOW, MOST_BENT, NEAREST, OVERLAP, WA, WB
 from seeding.options import WindowOptions
 from seeding.table import hit_table, is_straight, layer_grid, layer_searches, max_curvature, search_bounds
 from smartpix.geometry import Detector
@@ -27,8 +28,8 @@ Floats = npt.NDArray[np.float64]
 
 TINY = 1e-3
 """Impact parameter (mm) that takes the place of 0 where the window's edge is sharp."""
-UNKNOWN = 1e6
-"""Sigma of slopes of which nothing is known."""
+UNKNOWN = 0.5 * STEEPEST
+"""Sigma of slopes of which nothing is known: two of them are not refused."""
 LENIENT = 1e-3
 """Relative width by which the slopes of a cluster's length are taken wider."""
 
@@ -38,14 +39,14 @@ def _settings(field: float, options: WindowOptions) -> SearchSettings:
     return SearchSettings(1.0, options.max_z0, TINY, max_curvature(field, options.min_pt), 0.0, 1.0)
 
 
-def _table(hits: Hits, grid: Grid, field: float, options: WindowOptions) -> HitTable:
+def _table(hits: Hits, detector: Detector, grid: Grid, field: float, options: WindowOptions) -> HitTable:
     """The hits without what their clusters tell of the direction."""
     nothing = np.tile(np.diag([0.0, 0.0, UNKNOWN, UNKNOWN]), (len(hits), 1, 1))
     blind = replace(hits, estimate=replace(hits.estimate, cholesky=nothing))
-    table = hit_table(blind, grid, _settings(field, options))
-    # Weights of 0 take the slopes out of the chi2 and leave the loop as it is: methods are compared, not
+    table = hit_table(blind, detector, grid, _settings(field, options))
+    # Residuals of 0 take the slopes out of the chi2 and leave the loop as it is: methods are compared, not
     # programs.
-    table.hits[:, WA : WB + 1] = 0
+    table.hits[:, A_FORM:D_FORM] = 0
     return table
 
 
@@ -74,9 +75,12 @@ def window(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    check_search(hits, detector, pairs, field, threads)
+    check_search(detector, pairs, field, threads)
+    check_hits(hits, detector)
     grid = layer_grid(detector)
-    return _search(_table(hits, grid, field, options), grid, detector, pairs, field, options, threads)
+    return _search(
+        _table(hits, detector, grid, field, options), grid, detector, pairs, field, options, threads
+    )
 
 
 @dataclass(frozen=True)
@@ -122,14 +126,15 @@ def length_window(
     Raises:
         InputError: as :func:`window`, or lengths that are not one a hit and 0 or more.
     """
-    check_search(hits, detector, pairs, field, threads)
+    check_search(detector, pairs, field, threads)
+    check_hits(hits, detector)
     if np.shape(length) != (len(hits),) or np.any(length < 0):
         raise InputError(
             f"window: length has the shape {np.shape(length)} and there are {len(hits)} hits; give 0 or more "
             f"for each"
         )
     grid = layer_grid(detector)
-    sorted_hits = _table(hits, grid, field, options)
+    sorted_hits = _table(hits, detector, grid, field, options)
     region = np.where(detector.barrel[hits.module], 0, 1)
     n = np.minimum(length, table.low.shape[1] - 1)
     low, high = table.low[region, n], table.high[region, n]
@@ -142,7 +147,7 @@ def length_window(
             np.where(barrel, high, np.where(low > 0, 1 / low, np.inf)),
         )
     low, high = low * (1 - LENIENT), np.minimum(high * (1 + LENIENT), STEEPEST)
-    t, order = sorted_hits.hits, sorted_hits.order
+    t, order = sorted_hits.near[: len(hits)], sorted_hits.order
     t[:, LOW] = np.maximum(t[:, LOW], np.where(t[:, LOW] > 0, low[order], -high[order]))
     t[:, HIGH] = np.minimum(t[:, HIGH], np.where(t[:, HIGH] < 0, -low[order], high[order]))
     edges = _search(sorted_hits, grid, detector, pairs, field, options, threads)
@@ -165,7 +170,8 @@ def tree_window(
     Raises:
         InputError: hits, layer pairs or field that cannot be.
     """
-    check_search(hits, detector, pairs, field, 1)
+    check_search(detector, pairs, field)
+    check_hits(hits, detector)
     position, bounds = hits.position, search_bounds(pairs, detector)
     radius, phi = np.hypot(position[:, 0], position[:, 1]), np.arctan2(position[:, 1], position[:, 0])
     largest = max_curvature(field, options.min_pt)

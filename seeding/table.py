@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
+from seeding.checks import check_hits
+from seeding.constants import CURVATURE_PER_TESLA, LARGEST, N_COLUMNS, N_PHI, NEAREST, SOURCES
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA, N_PHI, NEAREST
 from seeding.table_kernels import envelopes, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
@@ -17,7 +18,6 @@ from smartpix.layers import LayerPairs
 from smartpix.physics import HIGHLAND
 
 __all__ = [
-    "LARGEST",
     "hit_table",
     "is_straight",
     "layer_grid",
@@ -27,15 +27,13 @@ __all__ = [
     "search_bounds",
 ]
 
-GRID_Z, GRID_R = 8.0, 6.0
+GRID_Z, GRID_R = 24.0, 18.0
 """Cell size along z (barrel) and r (disks), mm; along phi there are ``N_PHI`` cells.
 
 Smaller cells hold fewer candidates in vain and cost more jumps between them; these were fastest.
 """
 MOST_CELLS = 2**22
 """Of the whole grid, shared by its layers; those of a larger detector have wider cells. 16 MB an event."""
-LARGEST = 1e6
-"""Coordinates (mm) beyond are refused: single precision would not hold them."""
 WEAKEST = 1e-3
 """Field (T) below which tracks count as straight: that of 1 GeV then bends by 1 um over the pixels."""
 GAP_MARGIN = 0.8
@@ -87,27 +85,50 @@ def scattering_constant(field: float, radiation_length: float) -> float:
     return (HIGHLAND / max_curvature(field, 1.0)) ** 2 * radiation_length
 
 
-def hit_table(hits: Hits, grid: Grid, settings: SearchSettings, threads: int = 1) -> HitTable:
-    """Sort and prepare an event's hits."""
+def hit_table(
+    hits: Hits, detector: Detector, grid: Grid, settings: SearchSettings, threads: int = 1
+) -> HitTable:
+    """Check, sort and prepare an event's hits.
+
+    Raises:
+        InputError: hits of another detector, or hits that are not finite.
+    """
     n = len(hits)
     radius, phi = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
     cell = np.empty(n, dtype=np.int32)
-    cells = (hits.position, hits.layer, grid, radius, phi, cell)
-    in_parts(lambda first, last: find_cells(first, last, *cells), n, threads, even=True)
+    places = (hits.position, hits.module, hits.layer, detector.layer_index, grid, radius, phi, cell)
+    bad = in_parts(lambda first, last: find_cells(first, last, *places), n, threads, even=True)
     # Within a cell the event's order stays, so that results repeat.
-    order, start = sort_cells(cell, grid.first_cell[-1])
+    order, place, start = sort_cells(cell, grid.first_cell[-1])
     innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
-    table, axes = np.empty((n, 16), dtype=np.float32), np.empty((n, 9), dtype=np.float32)
+    near, azimuths = np.zeros((n + SOURCES, 4), dtype=np.float32), np.zeros(n + SOURCES, dtype=np.float32)
+    table = np.empty((n, N_COLUMNS), dtype=np.float32)
     columns = (
-        order, hits.position, radius, phi, hits.axes, hits.cot, hits.cot_covariance, settings, innermost,
-        table, axes,
+        place, hits.position, radius, phi, hits.axes, hits.estimate.mean, hits.estimate.cholesky, settings,
+        innermost, near, azimuths, table,
     )  # fmt: skip
-    in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
+    bad += in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
+    if sum(bad):
+        # Slower, and with the words for it.
+        check_hits(hits, detector)
     first = start[grid.first_cell]
+    envelope = envelopes(first, near)
+    outermost = np.float32(radius.max(initial=0.0))
     # A few steps of single precision at the largest coordinate.
-    margin = max(0.01, 1e-6 * float(np.abs(hits.position).max(initial=0.0)))
-    envelope = envelopes(first, table, margin)
-    return HitTable(order, start, first, table, axes, envelope, np.float32(margin), np.float32(innermost))
+    margin = np.float32(max(0.01, 1e-6 * float(np.abs(near[:, :2]).max(initial=0.0))))
+    envelope += np.array([-margin, margin, -margin, margin])
+    return HitTable(
+        order,
+        start,
+        first,
+        near,
+        azimuths,
+        table,
+        envelope,
+        margin,
+        np.float32(innermost),
+        outermost + margin,
+    )
 
 
 def search_bounds(pairs: LayerPairs, detector: Detector) -> Singles:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from seeding import kernels, table_kernels
+from seeding import box_kernels, kernels, pair_kernels, table_kernels
 from seeding.cones import ConeOptions
 from seeding.edges import cone_settings
 from seeding.table import hit_table, layer_grid, layer_searches
@@ -21,15 +21,19 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
     phi = rng.uniform(-np.pi, np.pi, n)
     phi[: n // 4] = np.pi  # arctan2 gives +pi, too
     r, z = rng.uniform(20, 190, n), rng.uniform(-1600, 1600, n)
-    layer = rng.integers(0, len(grid.barrel), n).astype(np.int32)
+    layer_of = toys.detector().layer_index
+    module = rng.integers(0, len(layer_of), n).astype(np.int32)
+    layer = layer_of[module]
     position = np.column_stack([r * np.cos(phi), r * np.sin(phi), z])
-    radius, azimuth, place = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
+    radius, azimuth, cells = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
     for part in ((0, n // 2), (n // 2, n)):
-        table_kernels.find_cells(*part, position, layer, grid, radius, azimuth, place)
-    order, start = table_kernels.sort_cells(place, grid.first_cell[-1])
+        columns = (position, module, layer, layer_of, grid, radius, azimuth, cells)
+        assert table_kernels.find_cells(*part, *columns) == 0
+    order, place, start = table_kernels.sort_cells(cells, grid.first_cell[-1])
     np.testing.assert_allclose(radius, r, rtol=1e-6)
     np.testing.assert_allclose(np.cos(azimuth - phi), 1, atol=1e-9)
     assert sorted(order.tolist()) == list(range(n))
+    assert order[place].tolist() == list(range(n))
     assert (start[0], start[-1], len(start)) == (0, n, grid.first_cell[-1] + 1)
     for s, i in enumerate(order):
         cell = int(np.searchsorted(start, s, side="right")) - 1
@@ -70,7 +74,7 @@ def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_a
         # u (z . d) = x . d, linear in the slope c of d = (cos, sin, c).
         normal = frame[0] - u * frame[2]
         solved.append(-(normal @ across) / normal[2])
-    low, high = table_kernels.slope_range(cot_alpha, half, reach, frame.reshape(1, 9), 0)
+    low, high = table_kernels.slope_range(cot_alpha, half, reach, *frame[0], *frame[2])
     poles = [frame[0, 2] - u * frame[2, 2] for u in (cot_alpha - half, cot_alpha + half)]
     if poles[0] * poles[1] < 0:
         # Directions along the module's x lie within: nothing is known.
@@ -81,8 +85,8 @@ def test_slope_range_is_that_of_all_directions(seed, half, reach, upright, cot_a
 
 
 def test_slope_range_of_an_upright_module_is_its_cot_alpha():
-    frame = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]).reshape(1, 9)
-    np.testing.assert_allclose(table_kernels.slope_range(1.5, 0.25, 0.0, frame, 0), [1.25, 1.75])
+    x, z = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
+    np.testing.assert_allclose(table_kernels.slope_range(1.5, 0.25, 0.0, *x, *z), [1.25, 1.75])
 
 
 @examples
@@ -97,39 +101,43 @@ def test_group_by_lists_the_rows_of_every_key_in_order(keys):
 def test_growing_keeps_what_there_is(size):
     values = np.arange(3)
     assert kernels.grow(values, size)[:3].tolist() == [0, 1, 2]
-    assert kernels.grow_rows(np.arange(6).reshape(3, 2), size)[:3].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert len(kernels.grow(values, size)) == size
 
 
 @pytest.mark.parametrize("rows", [[], [0], [0, 1], "20", "outermost", "all"])
 @pytest.mark.parametrize("options", [{}, {"sigma_d0": 50.0}, {"min_pt": 0.05}])
-def test_the_search_reads_within_its_arrays(rows, options):
+def test_the_search_reads_within_its_arrays(monkeypatch, rows, options):
     """The same loop run by Python, which checks every index, on few hits and on none that starts a search; in
     parts, too.
     """
-    hits = toys.toy_hits(toys.toy_event(12, seed=61), 61)
+    hits = toys.toy_hits(toys.toy_event(6, seed=61), 61)
     n = len(hits)
     outermost = np.flatnonzero(~np.isin(hits.layer, toys.pairs().inner))
     chosen = {"20": np.arange(20), "outermost": outermost, "all": np.arange(n)}
     hits = hits.take(np.array(chosen[rows] if isinstance(rows, str) else rows, dtype=int))
     grid, cone = layer_grid(toys.detector()), ConeOptions(**options)
     settings = cone_settings(cone, toys.FIELD)._replace(scattering=0.0)
-    table = hit_table(hits, grid, settings)
+    table = hit_table(hits, toys.detector(), grid, settings)
     searches = layer_searches(table, toys.pairs(), toys.detector())
     # A negative index would be taken from the end without a word.
-    bounded = table._replace(cell_start=table.cell_start.view(Bounded))
-
-    def searched(function, first, last, table):
-        return function(first, last, searches, grid, table, settings, 1000)
-
+    arrays = ("order", "cell_start", "near", "phi")
+    bounded = table._replace(**{name: getattr(table, name).view(Bounded) for name in arrays})
     n_items = int(searches.items[-1])
-    for first, last in ((0, n_items), (0, n_items // 2), (n_items // 2, n_items), (n_items, n_items)):
+    parts = ((0, n_items), (0, n_items // 2), (n_items // 2, n_items), (n_items, n_items))
+    rest = (searches, grid)
+    compiled = [kernels.search(*part, *rest, table, settings, 1000) for part in parts]
+    # With everything that it calls.
+    for module in (box_kernels, pair_kernels, kernels):
+        for name, value in list(vars(module).items()):
+            if hasattr(value, "py_func"):
+                monkeypatch.setattr(module, name, value.py_func)
+    for part, (edges, *counts) in zip(parts, compiled, strict=True):
         with np.errstate(all="ignore"):
-            by_python = searched(kernels.search.py_func, first, last, bounded)
-        compiled = searched(kernels.search, first, last, table)
-        for a, b in zip(by_python[:3], compiled[:3], strict=True):
-            np.testing.assert_array_equal(a, b)
-        assert by_python[4] == compiled[4]
+            by_python, *same_counts = kernels.search(*part, *rest, bounded, settings, 1000)
+        assert same_counts == counts
+        n = min(counts[2], 1000)
+        for a, b in zip(by_python[:3], edges[:3], strict=True):
+            np.testing.assert_array_equal(a[:n], b[:n])
 
 
 class Bounded(np.ndarray):
@@ -140,11 +148,14 @@ class Bounded(np.ndarray):
         return super().__getitem__(index)
 
 
-def test_series_of_arc_and_cosine():
-    """Single precision, but for the last term of the arc's near a square of 0.1."""
-    u = np.float32(np.linspace(1e-4, 0.98, 500))
-    arc = [kernels.arc_ratio(x, x * x) for x in u]
-    np.testing.assert_allclose(arc, np.arcsin(u.astype(float)) / u, rtol=4e-6)
-    np.testing.assert_allclose(
-        [kernels.cos_of_sin(x * x) for x in u], np.sqrt(1 - u.astype(float) ** 2), rtol=2e-6
-    )
+def test_arcs_and_azimuths_are_numpys():
+    """To single precision, though the loops that call them are vectorised."""
+    u = np.float32(np.linspace(-0.9999, 0.9999, 1000))
+    arc = [pair_kernels.arc_ratio(x, x * x) for x in u]
+    np.testing.assert_allclose(arc, np.arcsin(u.astype(float)) / u, rtol=3e-7)
+    x, y = np.float32(np.random.default_rng(3).normal(0, 1, (2, 999)) * 10.0 ** np.arange(-4, 5).repeat(111))
+    azimuths = [table_kernels.azimuth(a, b) for a, b in zip(x, y, strict=True)]
+    np.testing.assert_allclose(azimuths, np.arctan2(y.astype(float), x), atol=5e-7)
+    ends = [(1, 0), (0, 1), (-1, 0), (0, -1), (-1, -0.0), (0, 0)]
+    azimuths = [table_kernels.azimuth(np.float32(a), np.float32(b)) for a, b in ends]
+    np.testing.assert_allclose(azimuths, np.array([0, 0.5, 1, -0.5, 1, 0]) * np.pi, atol=5e-7)
