@@ -31,6 +31,7 @@ from smartpix.io.physics_checks import (
     OVER_EDGE,
 )
 from smartpix.provenance import VERSIONED
+from tracking.acts.widths import BIN_WIDTH, EDGE
 from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
 from tracking.runs.join import COLUMNS
 from tracking.runs.outputs import ACTS_COLUMNS
@@ -344,6 +345,26 @@ and labels that differ in number.
 """
 
 
+TAU_TABLE = f"""
+## Slopes by the width of clusters (`smartpix export gbts-table`)
+
+ACTS's graph-based seeding (GBTS) can narrow the slope of barrel points by the widths of their clusters
+(`useClusterWidthCuts`, `lutInputFile`). The table is JSON as ACTS 48.1 reads it. `tauLookupTable` has one entry for
+each {BIN_WIDTH:g} mm of width along the beam, the first from {BIN_WIDTH:g} mm on:
+
+| key | meaning |
+|---|---|
+| `minTau`, `maxTau` | smallest and largest abs(cot theta) of clusters of this width |
+| `minTauNearEdge`, `maxTauNearEdge` | the same within {EDGE:g} mm of the module's end |
+
+Clusters near the end may be cut short. A negative largest one means that too few clusters tell, and ACTS does not
+cut. Beside it stand `binWidth` and
+`coverage`, which ACTS does not look at. The bounds are quantiles of our calibrated estimates, each taken as its whole
+Gaussian, so no truth is needed; `--coverage` is the share of slopes between them. ACTS 48.1's own reader
+(`readGbtsTauLookupTable`, called from C++) takes the file. Its seeding could not be run with it: the switch is not
+bound in pyacts 48.1, and its examples fill in no widths.
+"""
+
 PROVENANCE = f"""
 ## Provenance
 
@@ -393,6 +414,7 @@ def formats() -> str:
     parts.append(
         f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}"
     )
+    parts.append(TAU_TABLE.strip() + "\n")
     parts.append(PROVENANCE.strip() + "\n")
     return wrap("\n".join(parts))
 

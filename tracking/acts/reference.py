@@ -69,7 +69,7 @@ class ActsOptions:
         sigma_position (mm), sigma_angle (rad), sigma_qopt (1/GeV), sigma_pt (relative): widths of a seed's
         parameters.
         record_material: keep the states on passive material.
-        volumes: of the geometry, to search in.
+        volumes: of the full detector, to search in.
     """
 
     chi2: float = 30.0
@@ -183,7 +183,9 @@ class ActsFinder:
         Raises:
             InputError: ACTS is not installed, no field, or modules that ACTS's generic detector has not.
         """
-        return cls(detector, field, acts_setup(import_acts(), detector, field), options, seeding, algorithm)
+        pixels_alone = set(np.asarray(detector.columns["volume_id"]).tolist()) <= set(PIXEL_VOLUMES)
+        setup = acts_setup(import_acts(), detector, field, pixels_alone)
+        return cls(detector, field, setup, options, seeding, algorithm)
 
     def __call__(self, event: FinderInput) -> Tracks:
         """Tracks of one event, with ACTS's parameters and the time of its own algorithms."""
@@ -284,6 +286,9 @@ def followers(acts: Any, setup: ActsSetup, options: ActsOptions, prefix: str = "
         ([], [options.chi2], [options.outlier_chi2], [options.branches]),
     )
     position, angle = options.sigma_position, options.sigma_angle
+    volumes = [setup.volumes.get(v, v) for v in options.volumes]
+    # Where there is nothing else, keeping tracks inside would only cost time.
+    everything = setup.pixels_alone and set(volumes) == set(setup.volumes.values())
     return [
         examples.TrackParamsEstimationAlgorithm(
             level=level, inputSeeds=f"{prefix}seeds", outputSeeds=f"{prefix}estimated",
@@ -302,7 +307,7 @@ def followers(acts: Any, setup: ActsSetup, options: ActsOptions, prefix: str = "
                 minMeasurements=options.min_hits, maxHoles=options.max_holes,
             ),
             twoWay=options.two_way, seedDeduplication=options.deduplicate, stayOnSeed=options.stay_on_seed,
-            pixelVolumeIds=options.volumes, constrainToVolumeIds=options.volumes,
+            pixelVolumeIds=volumes, constrainToVolumeIds=[] if everything else volumes,
             maxPixelHoles=options.max_holes,
             recordMaterialStates=options.record_material, **functions, **place,
         ),

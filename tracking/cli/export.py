@@ -8,7 +8,7 @@ from typing import Any
 
 from smartpix.export.hls import BACKENDS, HlsOptions
 from smartpix.export.rtl import RtlOptions
-from smartpix.schema import check
+from smartpix.schema import InputError, check
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
@@ -26,12 +26,13 @@ def add_export(commands: Any) -> None:
         "simulation and compare "
         "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with "
         "open tools. A graph "
-        "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx."
+        "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx. The name gbts-table instead of "
+        "weights makes a table for the cluster width cuts of ACTS's GBTS, from the estimates of event files."
     ))  # fmt: skip
     export.add_argument(
         "weights",
         metavar="WEIGHTS",
-        help="quantised ones (see compress) or the graph network's: by name, or a path",
+        help="quantised ones (see compress) or the graph network's: by name, or a path; or gbts-table",
     )
     export.add_argument(
         "-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx"
@@ -44,8 +45,12 @@ def add_export(commands: Any) -> None:
         "--file",
         type=named_path,
         metavar="F.parquet",
-        help="take them from this data set, not from a simulation",
+        help="take them from this data set, not from a simulation; for gbts-table: event files (ROOT)",
     )
+    export.add_argument(
+        "--coverage", type=float, default=0.99, metavar="C",
+        help="of gbts-table: share of slopes within the bounds of a width (default: %(default)s)",
+    )  # fmt: skip
     export.add_argument(
         "--seed", type=int, default=1, help="of the simulated clusters (default: %(default)s)"
     )
@@ -62,6 +67,14 @@ def _export(options: argparse.Namespace) -> None:
     from smartpix.export.clusters import bench_codes, load_fixed
     from tracking.finders.gnn.export import FORMATS, export_network
 
+    if options.weights == "gbts-table":
+        from tracking.acts.widths import TauTableOptions, export_tau_table
+
+        if options.file is None:
+            raise InputError("export gbts-table: give the event file to make it of, with --file")
+        made = export_tau_table([options.file], options.output, TauTableOptions(options.coverage))
+        print_result(options, made)
+        return
     if options.output.suffix in FORMATS:
         print_result(options, export_network(options.weights, options.output))
         return

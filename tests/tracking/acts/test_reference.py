@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from tests.tracking.acts.pulls import half_widths, pulls
 from tracking import metrics
-from tracking.acts.reference import ActsOptions, acts_tracks
+from tracking.acts.reference import ActsFinder, ActsOptions, acts_tracks
+from tracking.acts.setup import acts_setup
 
 
 def test_acts_finds_the_particles(sample, reference):
@@ -77,3 +79,27 @@ def test_events_without_hits(sample):
     found = acts_tracks([empty, hits[0], empty], header.detector, header.field)
     assert [len(tracks) > 0 for tracks in found] == [False, True, False]
     assert [len(tracks.parameters.d0) for tracks in found] == [len(tracks) for tracks in found]
+
+
+def test_without_the_strips_the_tracks_are_the_same(sample, reference):
+    """The finder searches a geometry of pixels alone; the full one only takes longer."""
+    acts = pytest.importorskip("acts")
+    hits, _, _, header = sample
+    finder = ActsFinder.for_detector(header.detector, header.field)
+    assert finder.setup.pixels_alone
+    full = replace(finder, setup=acts_setup(acts, header.detector, header.field))
+    assert [full.setup.volumes[v] for v in (7, 8, 9)] == [7, 8, 9]
+    for other, tracks in zip(full.find(hits), reference, strict=True):
+        assert [rows.tolist() for rows in other.rows()] == [rows.tolist() for rows in tracks.rows()]
+        assert other.parameters.d0 == pytest.approx(tracks.parameters.d0, abs=1e-6)
+        assert other.parameters.qop == pytest.approx(tracks.parameters.qop, rel=1e-6)
+
+
+def test_a_search_may_be_of_some_volumes(sample, reference):
+    pytest.importorskip("acts")
+    hits, _, _, header = sample
+    (barrel,) = acts_tracks(hits[:1], header.detector, header.field, ActsOptions(volumes=(8,)))
+    on_disks = ~header.detector.barrel[hits[0].module]
+    assert 0 < len(barrel) < len(reference[0])
+    # Seeds may still have some.
+    assert np.sum(on_disks[barrel.hits]) < 0.5 * np.sum(on_disks[reference[0].hits])
