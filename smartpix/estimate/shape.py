@@ -21,9 +21,11 @@ import numpy.typing as npt
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate.base import Estimate, sensor_of, truth_targets
 from smartpix.estimate.descriptions import load_shape_weights
+from smartpix.estimate.shape_kernels import features_of_all, perceptron, take_factors
 from smartpix.files import as_paths
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
+from smartpix.networks.fused import padded
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, MOST_LAYERS, WIDEST
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.provenance import by_path, origin
@@ -47,35 +49,12 @@ MAX_COLUMNS, MAX_ROWS = 8, 4
 
 def shape_features(clusters: FlatClusters) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Features (C, 13) in pixels and shares of charge, and covariance classes (C,)."""
-    charge = np.maximum(clusters.charge[:, -1].astype(np.float64), 0.0)
     n = len(clusters)
-    owner = np.repeat(np.arange(n), clusters.counts)
-    total = np.maximum(np.bincount(owner, charge, n), 1e-12)
-    features = np.zeros((n, len(FEATURES)))
-    if n == 0:
-        return features, np.zeros(0, dtype=np.int64)
-    centered, sizes = [], []
-    for axis, index in enumerate((clusters.column, clusters.row)):
-        i = index.astype(np.float64)
-        low = np.minimum.reduceat(index, clusters.first)
-        high = np.maximum.reduceat(index, clusters.first)
-        sizes.append((high - low + 1).astype(np.int64))
-        d = i - (np.bincount(owner, charge * i, n) / total)[owner]
-        centered.append(d)
-        width = np.sqrt(np.bincount(owner, charge * d**2, n) / total)
-        features[:, axis] = sizes[axis]
-        features[:, 3 + axis] = width
-        features[:, 7 + 2 * axis] = np.bincount(owner, charge * (index == low[owner]), n) / total
-        features[:, 8 + 2 * axis] = np.bincount(owner, charge * (index == high[owner]), n) / total
-        # Clusters of one column have no width: the floor keeps 0 / 0 away.
-        features[:, 11 + axis] = np.bincount(owner, charge * d**3, n) / total / np.maximum(width, 0.1) ** 3
-    covariance = np.bincount(owner, charge * centered[0] * centered[1], n) / total
-    # The logarithm shortens the Landau tail, which would stretch the standardisation.
-    features[:, 2] = np.log10(total)
-    features[:, 5] = covariance / np.maximum(features[:, 3] * features[:, 4], 0.05)
-    features[:, 6] = covariance
-    # The residuals' spread follows the size above all: a slope of one column is hardly known.
-    size_class = (np.minimum(sizes[0], MAX_COLUMNS) - 1) * MAX_ROWS + np.minimum(sizes[1], MAX_ROWS) - 1
+    features, size_class = np.empty((n, len(FEATURES))), np.empty(n, dtype=np.int64)
+    features_of_all(
+        clusters.first, clusters.counts, clusters.row, clusters.column,
+        np.ascontiguousarray(clusters.charge[:, -1]), MAX_COLUMNS, MAX_ROWS, features, size_class,
+    )  # fmt: skip
     return features, size_class
 
 
@@ -124,26 +103,39 @@ class ShapeEstimator:
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
         features, size_class = shape_features(clusters)
-        mean, cholesky = np.zeros((len(clusters), 4)), np.zeros((len(clusters), 4, 4))
+        mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
         barrel = detector.barrel[clusters.module]
-        for region, where in zip(REGIONS, (barrel, ~barrel), strict=True):
-            if not np.any(where):
-                continue
-            mean[where] = _forward(self.arrays, region, features[where])
-            cholesky[where] = self.arrays[f"{region}.cholesky"][size_class[where]]
+        for region, chosen in zip(REGIONS, (barrel, ~barrel), strict=True):
+            rows = np.flatnonzero(chosen)
+            if len(rows):
+                _forward(self.arrays, region, features, rows, mean)
+                factors = np.ascontiguousarray(self.arrays[f"{region}.cholesky"], dtype=np.float64)
+                take_factors(rows, size_class, factors, cholesky)
         mean[:, :2] += clusters.local
         return Estimate(mean, cholesky, clusters.truncated)
 
 
-def _forward(arrays: Mapping[str, npt.NDArray[Any]], region: str, features: Floats) -> Floats:
-    """The perceptron scikit-learn trained: standardise, ReLU layers, linear output."""
-    h = (features - arrays[f"{region}.feature_mean"]) / arrays[f"{region}.feature_std"]
-    n_layers = sum(name.startswith(f"{region}.weight") for name in arrays)
-    for k in range(n_layers):
-        h = h @ arrays[f"{region}.weight{k}"] + arrays[f"{region}.bias{k}"]
-        if k < n_layers - 1:
-            h = np.maximum(h, 0.0)
-    return np.asarray(h * arrays[f"{region}.target_std"] + arrays[f"{region}.target_mean"])
+def _forward(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    region: str,
+    features: Floats,
+    rows: npt.NDArray[np.int64] | None = None,
+    out: Floats | None = None,
+) -> Floats:
+    """The perceptron scikit-learn trained, for ``rows``, by default all; fills these of ``out`` (N, 4)."""
+    own = {
+        name: np.array(arrays[f"{region}.{name}"], dtype=np.float64)
+        for name in ("feature_mean", "feature_std", "target_mean", "target_std")
+    }
+    layers = range(sum(name.startswith(f"{region}.weight") for name in arrays))
+    weights = tuple(padded(np.array(arrays[f"{region}.weight{k}"], dtype=np.float64)) for k in layers)
+    biases = tuple(np.array(arrays[f"{region}.bias{k}"], dtype=np.float64) for k in layers)
+    out = np.empty((len(features), len(TARGETS))) if out is None else out
+    perceptron(
+        np.arange(len(features)) if rows is None else rows, features, own["feature_mean"], own["feature_std"],
+        weights, biases, own["target_mean"], own["target_std"], out,
+    )  # fmt: skip
+    return out
 
 
 @dataclass(frozen=True)

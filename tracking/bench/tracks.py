@@ -123,7 +123,9 @@ def beside_acts(
         fakes (:func:`tracking.bench.matched.matched_ratios`), on all of ACTS's points and the front.
         ``best_acts``: :func:`tracking.bench.matched.ratio_to_best` of the same, and
         ``ratio_time_to_best_acts`` its ratio; ``ms_estimate``: what the estimates take where the chip does
-        not make them, and ``ratio_time_with_estimates`` that ratio with them. ``acts_loose``: rates and
+        not make them, and ``ratio_time_with_estimates`` that ratio with them. ``clusters_per_second``: on one
+        core, from cluster records to calibrated hits; in the clock are flattening, checks, estimates and
+        making the hits, but not the reading of files. ``acts_loose``: rates and
         ``ms`` of ACTS's efficient point. With a window ``window_graph``: ``edges``, ``mb``, ``ms``,
         ``efficiency``, ``fake_rate`` with the window's graph in the cones' place, ``cone_graph`` the same of
         these, and ``fit``: of :func:`tracking.bench.judgement.compare_fits`.
@@ -164,11 +166,13 @@ def beside_acts(
 
 def _sample_numbers(sample: Sample) -> dict[str, Any]:
     n_hits = sum(len(event.hits) for event in sample.events)
+    ms = estimate_ms(sample)
     return {
         "n_events": len(sample.events),
         "n_hits": n_hits // len(sample.events),
         "field": sample.header.field,
-        "ms_estimate": estimate_ms(sample),
+        "ms_estimate": ms["estimate"],
+        "clusters_per_second": 1e3 * n_hits / len(sample.events) / (ms["estimate"] + ms["hits"]),
     }
 
 

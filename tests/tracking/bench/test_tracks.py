@@ -159,6 +159,9 @@ def test_times_and_graphs(result):
     assert best["ratio_time"] == pytest.approx(ours / acts)
     with_estimates = (ours + measured["ms_estimate"]) / acts
     assert measured["ratio_time_with_estimates"] == pytest.approx(with_estimates)
+    # One core makes them of the clusters: the hits' time is inside, and what is left is theirs.
+    seconds = measured["n_hits"] / measured["clusters_per_second"]
+    assert seconds > measured["ms_estimate"] / 1e3 > 0.5 * seconds
     assert measured["window_graph"]["edges"] > measured["cone_graph"]["edges"]
     assert measured["cone_graph"]["efficiency"] == measured["ours"]["efficiency"]
     assert measured["window_graph"]["efficiency"] > 0.9
@@ -186,7 +189,8 @@ def test_tracks_without_parameters_are_not_judged(result):
 
 
 KEYS = {
-    "n_events", "n_hits", "field", "ms_estimate", "ours", "acts", "acts_loose", "matched", "best_acts",
+    "n_events", "n_hits", "field", "ms_estimate", "clusters_per_second", "ours", "acts", "acts_loose", "matched",
+    "best_acts",
     "ratio_time", "ratio_time_with_estimates", "ratio_time_to_best_acts",
 }  # fmt: skip
 NUMBERS = {
@@ -255,7 +259,7 @@ def test_finders_that_are_picked_are_measured_beside_each_other(sample, finders,
 
     some = {"chain": finders["chain"], "mine": every_other}
     picked = bench.compare_finders(sample, some, report=lambda line: None)
-    assert set(picked) == {"n_events", "n_hits", "field", "ms_estimate", "finders"}
+    assert set(picked) == {"n_events", "n_hits", "field", "ms_estimate", "clusters_per_second", "finders"}
     chain, mine = picked["finders"]["chain"], picked["finders"]["mine"]
     assert set(chain) == set(mine) == NUMBERS
     assert {k: chain[k] for k in ("efficiency", "n_tracks")} == {
