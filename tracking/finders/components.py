@@ -1,4 +1,4 @@
-"""Compiled: connected components of an event's edges, for its scores and for its tracks."""
+"""Compiled: connected components of an event's edges, for their scores and for its tracks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from smartpix.compiled import njit
 
-__all__ = ["join", "root", "scored_components"]
+__all__ = ["chunks", "join", "root", "scored_components"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,3 +124,49 @@ def _arriving(kept: Any, source: Any, target: Any, score: Any, place: Any, n: in
             k -= 1
         before[k], of_edge[k] = s, score[e]
     return begin, before, of_edge
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chunks(n_hits: int, source: Any, target: Any, size: int) -> Any:
+    """Edges and their hits in the order of connected components, and where to cut both: a chunk is as many
+    whole components as have up to ``size`` edges together, or one that is larger.
+
+    Returns:
+        Places (E,) of the edges in that order, and (N,) of the hits, -1 for those without an edge; of the
+        edges in that order source and target, as places; and where the edges and the hits of each chunk start
+        (C + 1,).
+    """
+    n_edges = len(source)
+    parent = np.arange(n_hits).astype(np.int32)
+    has_edge = np.zeros(n_hits, dtype=np.bool_)
+    for e in range(n_edges):
+        has_edge[source[e]] = has_edge[target[e]] = True
+        join(parent, source[e], target[e])
+    edge_end, hit_end = np.zeros(n_hits + 1, dtype=np.int32), np.zeros(n_hits + 1, dtype=np.int32)
+    for h in range(n_hits):
+        parent[h] = root(parent, h)
+        hit_end[parent[h] + 1] += has_edge[h]
+    for e in range(n_edges):
+        edge_end[parent[source[e]] + 1] += 1
+    edge_start, hit_start, n = np.zeros(n_edges + 2, np.int64), np.zeros(n_edges + 2, np.int64), 1
+    for h in range(n_hits):
+        # A hit that names no component has no edges, and begins and ends nowhere.
+        begun = edge_end[h] - edge_start[n - 1]
+        if begun > 0 and edge_end[h + 1] > 0 and begun + edge_end[h + 1] > size:
+            edge_start[n], hit_start[n] = edge_end[h], hit_end[h]
+            n += 1
+        edge_end[h + 1] += edge_end[h]
+        hit_end[h + 1] += hit_end[h]
+    edge_start[n], hit_start[n] = n_edges, hit_end[n_hits]
+    place = np.full(n_hits, -1, dtype=np.int32)
+    for h in range(n_hits):
+        if has_edge[h]:
+            place[h] = hit_end[parent[h]]
+            hit_end[parent[h]] += 1
+    edge_place, ends = np.empty(n_edges, dtype=np.int32), np.empty((2, n_edges), dtype=np.int32)
+    for e in range(n_edges):
+        c = parent[source[e]]
+        k = edge_end[c]
+        edge_end[c] += 1
+        edge_place[e], ends[0, k], ends[1, k] = k, place[source[e]], place[target[e]]
+    return edge_place, place, ends[0], ends[1], edge_start[: n + 1], hit_start[: n + 1]

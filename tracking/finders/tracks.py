@@ -51,12 +51,13 @@ class GraphSize:
 
     Attributes:
         n_edges: candidate edges; n_bytes: of memory that these take with the features.
-        n_scored: of these edges, those that have features and a score.
+        n_scored, n_hits: edges of these that have features and a score, and their hits.
     """
 
     n_edges: int
     n_bytes: int
     n_scored: int
+    n_hits: int
 
 
 @one_line_and_table

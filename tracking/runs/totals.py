@@ -61,7 +61,7 @@ class Totals:
     n_seeds: int = 0
     n_tracks: int = 0
     n_window: int = 0
-    n_scored: int = 0
+    scored: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
     outside: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(NODE_FEATURES) + len(EDGE_FEATURES), dtype=np.int64)
     )
@@ -111,7 +111,7 @@ class Totals:
         self.n_window += len(reference)
         self.outside += result.outside
         graph = result.tracks.graph
-        self.n_scored += graph.n_scored if graph else 0
+        self.scored += [graph.n_hits, graph.n_scored] if graph else [0, 0]
         for name, value in result.ms.items():
             self.ms[name] = self.ms.get(name, 0.0) + value
         helices = result.helices
@@ -243,7 +243,8 @@ class Totals:
     def _outside(self) -> float:
         """Largest share, over the features, of values beyond the range of the graph network's training."""
         n = len(NODE_FEATURES)
-        shares = self.outside[:n] / max(self.n_hits, 1), self.outside[n:] / max(self.n_scored, 1)
+        hits, edges = np.maximum(self.scored, 1)
+        shares = self.outside[:n] / hits, self.outside[n:] / edges
         return float(np.concatenate(shares).max())
 
     def _resolutions(self) -> dict[str, Any]:

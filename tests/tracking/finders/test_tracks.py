@@ -11,7 +11,7 @@ def test_some_of_the_tracks_keep_their_hits_scores_and_parameters():
         n, n + 1, n + 2, n + 3, n + 4, np.arange(75.0).reshape(3, 5, 5), n + 5, np.arange(3)
     )
     tracks = Tracks.from_rows([[4, 5, 6], [1], [2, 3]], [0.9, 0.8, 0.7], parameters)
-    graph = GraphSize(7, 8, 5)
+    graph = GraphSize(7, 8, 5, 6)
     tracks = Tracks(
         tracks.hits,
         tracks.start,

@@ -48,65 +48,84 @@ def continued(source: Any, target: Any, support: Any, n_hits: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def node_features(
-    position: Any, module: Any, barrel: Any, cot: Any, covariance: Any, source: Any, target: Any, out: Any
-) -> None:
-    """Fills (9, N) with the features of all hits.
+    position: Any, module: Any, barrel: Any, cot: Any, covariance: Any, source: Any, target: Any, place: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Fills (9, n) with the features of n hits.
 
     Args:
         barrel: (M,) by module; source, target: of all edges, in the graph or not.
+        place: (N,) of the hits among the n, -1 for those that are not.
     """
     n = len(position)
     edges_in, edges_out = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
     for e in range(len(source)):
         edges_out[source[e]] += 1
         edges_in[target[e]] += 1
+    # First a row for each, and columns from these: what is read in order and written in none is one line of
+    # the cache.
+    rows = np.empty((out.shape[1], out.shape[0]), dtype=np.float32)
     for h in range(n):
+        if place[h] < 0:
+            continue
+        row = rows[place[h]]
         x, y = np.float32(position[h, 0]), np.float32(position[h, 1])
-        out[0, h] = np.sqrt(x * x + y * y) / np.float32(100)
-        out[1, h] = np.float32(position[h, 2]) / np.float32(1000)
-        out[2, h] = ONE if barrel[module[h]] else ZERO
-    # One loop a column: only loops without gathers and with few arrays are vectorised.
-    for k in range(2):
-        for h in range(n):
-            out[3 + k, h] = asinh(np.float32(cot[h, k]))
-        for h in range(n):
-            out[5 + k, h] = HALF * TO_TENS * log(np.float32(covariance[h, 2 * k]))
-    for h in range(n):
-        out[7, h] = log(ONE + np.float32(edges_in[h]))
-    for h in range(n):
-        out[8, h] = log(ONE + np.float32(edges_out[h]))
+        row[0] = np.sqrt(x * x + y * y) / np.float32(100)
+        row[1] = np.float32(position[h, 2]) / np.float32(1000)
+        row[2] = ONE if barrel[module[h]] else ZERO
+        row[3], row[4] = cot[h, 0], cot[h, 1]
+        row[5], row[6] = covariance[h, 0], covariance[h, 2]
+        row[7], row[8] = edges_in[h], edges_out[h]
+    _turn(rows, out)
+    for m in (3, 4):
+        _asinh_all(out[m], ONE)
+    for m in (5, 6):
+        _half_log10_all(out[m])
+    for m in (7, 8):
+        _log_all(out[m])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def edge_features(
     node: Any, source: Any, target: Any, chi2: Any, pulls: Any, curvature: Any, cot_theta: Any, z0: Any,
-    support: Any, inverse_unit: Any, rows: Any, out: Any,
+    support: Any, inverse_unit: Any, chosen: Any, place: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Fills (16, len(rows)) with the features of some edges.
+    """Fills (16, K) with the features of K edges.
 
     Args:
-        node: of :func:`node_features`; support: as of :func:`continued`.
+        node: of :func:`node_features`; source, target: of these edges, its columns.
+        support: as of :func:`continued`, and chi2 to z0 as of :class:`seeding.edges.Edges`: of all edges.
         inverse_unit: what makes the curvature one in units of that of 1 GeV.
+        chosen: numbers of the K edges; place: where each stands in ``out``.
     """
-    n = len(rows)
-    for k in range(n):
-        e = rows[k]
-        s, t = source[e], target[e]
-        out[0, k] = chi2[e] / TEN
+    rows = np.empty((out.shape[1], out.shape[0]), dtype=np.float32)
+    for k in range(len(chosen)):
+        e, row = chosen[k], rows[place[k]]
+        s, t = source[place[k]], target[place[k]]
+        row[0] = chi2[e] / TEN
         for m in range(4):
-            out[1 + m, k] = pulls[e, m]
-        out[5, k] = curvature[e] * inverse_unit
-        out[6, k] = cot_theta[e]
-        out[7, k] = z0[e] / np.float32(50)
-        out[8, k] = (node[0, t] - node[0, s]) * np.float32(2)
-        out[9, k] = (node[1, t] - node[1, s]) * np.float32(5)
+            row[1 + m] = pulls[e, m]
+        row[5] = curvature[e] * inverse_unit
+        row[6] = cot_theta[e]
+        row[7] = z0[e] / np.float32(50)
+        row[8] = (node[0, t] - node[0, s]) * np.float32(2)
+        row[9] = (node[1, t] - node[1, s]) * np.float32(5)
         for m in range(6):
-            out[10 + m, k] = support[m, e]
+            row[10 + m] = support[m, e]
+    _turn(rows, out)
     _asinh_all(out[6], ONE)
     for m in range(10, 14):
         _log_all(out[m])
     for m in range(14, 16):
         _asinh_all(out[m], TEN)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _turn(rows: Any, out: Any) -> None:
+    """(n, features) to (features, n)."""
+    for k in range(rows.shape[0]):
+        for m in range(rows.shape[1]):
+            out[m, k] = rows[k, m]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -121,3 +140,10 @@ def _asinh_all(values: Any, factor: Any) -> None:
     """asinh(factor x) in place."""
     for k in range(len(values)):
         values[k] = asinh(factor * values[k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _half_log10_all(values: Any) -> None:
+    """log10 of the square root in place."""
+    for k in range(len(values)):
+        values[k] = HALF * TO_TENS * log(values[k])

@@ -205,7 +205,7 @@ class GraphFinder:
 
     def scores(self, hits: Hits, edges: Edges, seeds: Seeds) -> npt.NDArray[np.float32]:
         """(E,) scores of edges alone."""
-        return self.network.scores(self.search.features(hits, edges, seeds), edges, self.search.threads)
+        return self.network.scores(self.search.features(hits, edges, seeds), len(edges), self.search.threads)
 
     def find(self, hits: Hits) -> GraphTracks:
         """Tracks of one event's hits, with all that was made on the way."""
@@ -215,7 +215,7 @@ class GraphFinder:
         seeds = self.search.seeds(hits, edges)
         clock.lap("seed")
         features = self.search.features(hits, edges, seeds)
-        scores = self.network.scores(features, edges, self.search.threads)
+        scores = self.network.scores(features, len(edges), self.search.threads)
         outside = self.network.outside(features)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
@@ -232,4 +232,4 @@ def _size(edges: Edges, features: Features) -> GraphSize:
     """Of the graph that the network reads."""
     columns = (getattr(edges, column.name) for column in fields(edges))
     n_bytes = sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
-    return GraphSize(len(edges), n_bytes + features.edge.nbytes, len(features.rows))
+    return GraphSize(len(edges), n_bytes + features.edge.nbytes, len(features.rows), len(features.hits))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seeding.edges import Edges
 from seeding.threads import in_parts
-from tracking.finders.gnn.fused_kernels import TILE, chunks, count_outside, run_network, run_screen
+from tracking.finders.gnn.fused_kernels import TILE, count_outside, run_network
 from tracking.finders.gnn.graph import Features
 from tracking.finders.gnn.network import InteractionNetwork
 
@@ -49,25 +48,22 @@ class FusedInteractionNetwork:
     node_range: Singles
     edge_range: Singles
 
-    def scores(self, features: Features, edges: Edges, threads: int = 1) -> Singles:
-        """Scores (E,) of all edges: as of :func:`tracking.finders.gnn.network.score` of those in the graph,
-        0 of the others.
+    def scores(self, features: Features, n_edges: int, threads: int = 1) -> Singles:
+        """Scores (n_edges,) of all edges of an event: of those in the graph as of
+        :func:`tracking.finders.gnn.network.score`, 0 of the others.
         """
-        out = np.zeros(len(edges), dtype=np.float32)
-        node, edge, rows = features.node, features.edge, features.rows
-        source, target = edges.source[rows], edges.target[rows]
-        kept = run_screen(node, edge, source, target, self.screen, np.float32(self.cut))
-        order, *cut = chunks(node.shape[1], source[kept], target[kept])
-        in_order, scores = kept[order], np.empty(len(rows), dtype=np.float32)
+        f, scores = features, np.empty(len(features.rows), dtype=np.float32)
         in_parts(
             lambda first, last: run_network(
-                first, last, node, edge, in_order, *cut, self.encode_node, self.encode_edge,
-                self.edge_blocks, self.node_blocks, self.classify, scores,
+                first, last, f.node, f.edge, f.source, f.target, f.edge_start, f.hit_start, self.screen,
+                np.float32(self.cut), self.encode_node, self.encode_edge, self.edge_blocks, self.node_blocks,
+                self.classify, scores,
             ),
-            len(cut[1]) - 1,
+            len(f.edge_start) - 1,
             threads,
         )  # fmt: skip
-        out[rows[kept]] = scores[kept]
+        out = np.zeros(n_edges, dtype=np.float32)
+        out[f.rows] = scores
         return out
 
     def outside(self, features: Features) -> npt.NDArray[np.int64]:

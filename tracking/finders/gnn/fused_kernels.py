@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from tracking.finders.components import join, root
 
-__all__ = ["TILE", "chunks", "count_outside", "run_network", "run_screen"]
+__all__ = ["BLOCK", "TILE", "count_outside", "run_network"]
 
 BLOCK = 256
 """Edges or hits that go through the layers together. Fewer, and what stands around the loops takes as long as
@@ -65,82 +64,24 @@ def _columns(features: Any, rows: Any, low: int, size: int, inputs: Any) -> None
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def run_screen(node: Any, edge: Any, source: Any, target: Any, layers: Any, cut: Any) -> Any:
-    """Numbers of the edges whose logit is not below ``cut``.
-
-    Args:
-        node: (features, N); edge: (features, E).
-        layers: weights and biases of two layers, w1, b1, w2, b2; the first one's inputs are those of the
-            source, of the target and of the edge, each padded to a multiple of TILE.
-    """
-    n_edges, n_node = edge.shape[1], node.shape[0] + -node.shape[0] % TILE
-    kept, n_kept = np.empty(n_edges, dtype=np.int32), 0
-    inputs = np.zeros((layers[0].shape[0], ROW), dtype=np.float32)
-    hidden = np.empty((layers[2].shape[0], ROW), dtype=np.float32)
-    out = np.empty((len(layers[3]), ROW), dtype=np.float32)
-    for low in range(0, n_edges, BLOCK):
-        size = min(BLOCK, n_edges - low)
-        _columns(node, source, low, size, inputs)
-        _columns(node, target, low, size, inputs[n_node:])
+def _screen(
+    node: Any, edge: Any, source: Any, target: Any, low: int, high: int, layers: Any, cut: Any, inputs: Any,
+    hidden: Any, out: Any, kept: Any,
+) -> int:  # fmt: skip
+    """How many of the edges from ``low`` to ``high`` have a logit not below ``cut``; fills their numbers."""
+    n_kept, n_node = 0, node.shape[0] + -node.shape[0] % TILE
+    for first in range(low, high, BLOCK):
+        size = min(BLOCK, high - first)
+        _columns(node, source, first, size, inputs)
+        _columns(node, target, first, size, inputs[n_node:])
         for k in range(edge.shape[0]):
-            inputs[2 * n_node + k, :size] = edge[k, low : low + size]
+            for b in range(size):
+                inputs[2 * n_node + k, b] = edge[k, first + b]
         _block(inputs, layers, hidden, out)
         for b in range(size):
-            kept[n_kept] = low + b
+            kept[n_kept] = first + b
             n_kept += out[0, b] >= cut
-    return kept[:n_kept].copy()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def chunks(n_hits: int, source: Any, target: Any) -> Any:
-    """Edges and their hits in the order of connected components, and where to cut both: a chunk is as many
-    whole components as fill a block, or one that is larger.
-
-    No message leaves a component, so that a chunk goes through all passes by itself and stays in the cache.
-
-    Returns:
-        Edges (E,) and hits in that order; of each chunk where its edges and its hits start (C + 1,); and of
-        the edges, in that order, source and target among the chunk's hits.
-    """
-    n_edges = len(source)
-    parent = np.arange(n_hits).astype(np.int32)
-    has_edge = np.zeros(n_hits, dtype=np.bool_)
-    for e in range(n_edges):
-        has_edge[source[e]] = has_edge[target[e]] = True
-        join(parent, source[e], target[e])
-    edge_start, node_start = np.zeros(n_hits + 1, dtype=np.int32), np.zeros(n_hits + 1, dtype=np.int32)
-    for h in range(n_hits):
-        parent[h] = root(parent, h)
-        node_start[parent[h] + 1] += has_edge[h]
-    for e in range(n_edges):
-        edge_start[parent[source[e]] + 1] += 1
-    first_edge, first_node = [0], [0]
-    for h in range(n_hits):
-        # Components of no edge are hits by themselves, and begin and end nowhere.
-        if edge_start[h] > first_edge[-1] and edge_start[h] + edge_start[h + 1] - first_edge[-1] > BLOCK:
-            first_edge.append(edge_start[h])
-            first_node.append(node_start[h])
-        edge_start[h + 1] += edge_start[h]
-        node_start[h + 1] += node_start[h]
-    first_edge.append(n_edges)
-    first_node.append(node_start[n_hits])
-    nodes, place = np.empty(node_start[n_hits], dtype=np.int32), np.empty(n_hits, dtype=np.int32)
-    for h in range(n_hits):
-        if has_edge[h]:
-            place[h] = node_start[parent[h]]
-            nodes[place[h]] = h
-            node_start[parent[h]] += 1
-    order = np.empty(n_edges, dtype=np.int32)
-    for e in range(n_edges):
-        c = parent[source[e]]
-        order[edge_start[c]] = e
-        edge_start[c] += 1
-    a, z = np.empty(n_edges, dtype=np.int32), np.empty(n_edges, dtype=np.int32)
-    for c in range(len(first_edge) - 1):
-        for k in range(first_edge[c], first_edge[c + 1]):
-            a[k] = place[source[order[k]]] - first_node[c]
-            z[k] = place[target[order[k]]] - first_node[c]
-    return order, nodes, np.array(first_edge), np.array(first_node), a, z
+    return n_kept
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -182,49 +123,62 @@ def _increase(block: Any, values: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def run_network(
-    first: int, last: int, node: Any, edge: Any, order: Any, nodes: Any, first_edge: Any, first_node: Any,
-    a: Any, z: Any, encode_node: Any, encode_edge: Any, edge_blocks: Any, node_blocks: Any, classify: Any,
-    scores: Any,
+    first: int, last: int, node: Any, edge: Any, source: Any, target: Any, edge_start: Any, hit_start: Any,
+    screen: Any, cut: Any, encode_node: Any, encode_edge: Any, edge_blocks: Any, node_blocks: Any,
+    classify: Any, scores: Any,
 ) -> None:  # fmt: skip
-    """Fills the scores of the edges of some chunks.
+    """Fills the scores of the edges of some chunks, 0 for those that the screen drops.
+
+    No message leaves a component, so that a chunk goes through all passes by itself and stays in the cache.
 
     Args:
-        order, nodes: columns of ``edge`` and ``node``, in the order of the chunks; first_edge, first_node, a,
-            z: of :func:`chunks`.
-        encode_node, encode_edge, edge_blocks, node_blocks, classify: weights and biases of two layers each,
-            w1, b1, w2, b2. The blocks have one more axis in front: the passes.
+        node, edge, source, target, edge_start, hit_start: as of
+            :class:`tracking.finders.gnn.graph.Features`.
+        screen, encode_node, encode_edge, edge_blocks, node_blocks, classify: weights and biases of two layers
+            each, w1, b1, w2, b2, inputs of each kind padded to a multiple of TILE. The blocks have one more
+            axis in front: the passes.
+        cut: logit of the screen below which an edge is dropped.
     """
     pw1, pb1, pw2, pb2 = edge_blocks
     qw1, qb1, qw2, qb2 = node_blocks
     width, n_passes = pb2.shape[1], pb2.shape[0]
-    most_edges = most_nodes = 0
+    most_edges = most_hits = 0
     for c in range(first, last):
-        most_edges = max(most_edges, first_edge[c + 1] - first_edge[c])
-        most_nodes = max(most_nodes, first_node[c + 1] - first_node[c])
-    inputs = np.zeros((max(3 * width, encode_node[0].shape[0], encode_edge[0].shape[0]), ROW), np.float32)
-    hidden, out = np.empty((width, ROW), dtype=np.float32), np.empty((width, ROW), dtype=np.float32)
-    h = np.zeros(((most_nodes + BLOCK - 1) // BLOCK, width, ROW), dtype=np.float32)
+        most_edges = max(most_edges, edge_start[c + 1] - edge_start[c])
+        most_hits = max(most_hits, hit_start[c + 1] - hit_start[c])
+    # Rows of zeros where weights are padded: what a network before has left there may be infinite.
+    screened = np.zeros((screen[0].shape[0], ROW), dtype=np.float32)
+    of_hits = np.zeros((encode_node[0].shape[0], ROW), dtype=np.float32)
+    of_edges = np.zeros((encode_edge[0].shape[0], ROW), dtype=np.float32)
+    inputs = np.zeros((3 * width, ROW), dtype=np.float32)
+    hidden = np.empty((max(width, screen[2].shape[0]), ROW), dtype=np.float32)
+    out = np.empty((max(width, TILE), ROW), dtype=np.float32)
+    h = np.zeros(((most_hits + BLOCK - 1) // BLOCK, width, ROW), dtype=np.float32)
     e = np.zeros(((most_edges + BLOCK - 1) // BLOCK, width, ROW), dtype=np.float32)
     arriving, leaving = np.zeros_like(h), np.zeros_like(h)
+    kept = np.empty(most_edges, dtype=np.int32)
     from_, to = np.empty(most_edges, dtype=np.int64), np.empty(most_edges, dtype=np.int64)
     for c in range(first, last):
-        edge_low, n_edges = first_edge[c], first_edge[c + 1] - first_edge[c]
-        node_low, n_nodes = first_node[c], first_node[c + 1] - first_node[c]
+        scores[edge_start[c] : edge_start[c + 1]] = ZERO
+        n_edges = _screen(
+            node, edge, source, target, edge_start[c], edge_start[c + 1], screen, cut, screened, hidden, out,
+            kept,
+        )  # fmt: skip
+        hit_low, n_hits = hit_start[c], hit_start[c + 1] - hit_start[c]
         for k in range(n_edges):
-            s, t = a[edge_low + k], z[edge_low + k]
+            s, t = source[kept[k]] - hit_low, target[kept[k]] - hit_low
             from_[k] = s // BLOCK * (width * ROW) + s % BLOCK
             to[k] = t // BLOCK * (width * ROW) + t % BLOCK
-        for low in range(0, n_nodes, BLOCK):
-            _columns(node, nodes, node_low + low, min(BLOCK, n_nodes - low), inputs)
-            # What was there before must not meet weights of 0: it may be infinite.
-            inputs[node.shape[0] : encode_node[0].shape[0]] = ZERO
-            _block(inputs, encode_node, hidden, h[low // BLOCK])
+        for low in range(0, n_hits, BLOCK):
+            for k in range(node.shape[0]):
+                for b in range(min(BLOCK, n_hits - low)):
+                    of_hits[k, b] = node[k, hit_low + low + b]
+            _block(of_hits, encode_node, hidden, h[low // BLOCK])
         for low in range(0, n_edges, BLOCK):
-            _columns(edge, order, edge_low + low, min(BLOCK, n_edges - low), inputs)
-            inputs[edge.shape[0] : encode_edge[0].shape[0]] = ZERO
-            _block(inputs, encode_edge, hidden, e[low // BLOCK])
+            _columns(edge, kept, low, min(BLOCK, n_edges - low), of_edges)
+            _block(of_edges, encode_edge, hidden, e[low // BLOCK])
         for step in range(n_passes):
-            for block in range((n_nodes + BLOCK - 1) // BLOCK):
+            for block in range((n_hits + BLOCK - 1) // BLOCK):
                 arriving[block] = ZERO
                 leaving[block] = ZERO
             for low in range(0, n_edges, BLOCK):
@@ -235,20 +189,19 @@ def run_network(
                 _block(inputs, (pw1[step], pb1[step], pw2[step], pb2[step]), hidden, out)
                 _increase(of_block, out)
                 _add(of_block, from_, to, low, size, leaving, arriving)
-            for block in range((n_nodes + BLOCK - 1) // BLOCK):
+            for block in range((n_hits + BLOCK - 1) // BLOCK):
                 _copy(h[block], inputs)
                 _copy(arriving[block], inputs[width:])
                 _copy(leaving[block], inputs[2 * width :])
                 _block(inputs, (qw1[step], qb1[step], qw2[step], qb2[step]), hidden, out)
                 _increase(h[block], out)
         for low in range(0, n_edges, BLOCK):
-            size = min(BLOCK, n_edges - low)
-            _gather(h, from_, low, size, inputs)
-            _gather(h, to, low, size, inputs[width:])
+            _gather(h, from_, low, min(BLOCK, n_edges - low), inputs)
+            _gather(h, to, low, min(BLOCK, n_edges - low), inputs[width:])
             _copy(e[low // BLOCK], inputs[2 * width :])
             _block(inputs, classify, hidden, out)
-            for b in range(size):
-                scores[order[edge_low + low + b]] = ONE / (ONE + np.exp(-out[0, b]))
+            for b in range(min(BLOCK, n_edges - low)):
+                scores[kept[low + b]] = ONE / (ONE + np.exp(-out[0, b]))
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

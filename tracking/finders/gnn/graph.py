@@ -18,7 +18,9 @@ from seeding.table import is_straight, max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError, check
+from tracking.finders.components import chunks
 from tracking.finders.gnn.feature_kernels import continued, edge_features, node_features
+from tracking.finders.gnn.fused_kernels import BLOCK
 from tracking.metrics import EventTruth, edge_rows
 
 if TYPE_CHECKING:
@@ -86,16 +88,24 @@ def candidate_edges(
 
 @dataclass(frozen=True)
 class Features:
-    """Input of the network: N hits and K of an event's edges, in single precision.
+    """Input of the network, in single precision: n of an event's hits, and K of its edges.
 
     Attributes:
-        node: (9, N) as in NODE_FEATURES; edge: (16, K) as in EDGE_FEATURES. Everything is finite.
-        rows: (K,) numbers of the edges that are in the graph, ascending.
+        node: (9, n) as in NODE_FEATURES; edge: (16, K) as in EDGE_FEATURES. Everything is finite.
+        hits: (n,) rows of the hits; rows: (K,) of the edges; both in the order of connected components.
+        source, target: (K,) of the edges, among these n hits.
+        edge_start, hit_start: (C + 1,) where chunks of whole components start: as many as fill a block of
+            the network, or a larger one.
     """
 
     node: npt.NDArray[np.float32]
     edge: npt.NDArray[np.float32]
+    hits: npt.NDArray[np.int32]
     rows: npt.NDArray[np.int32]
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+    edge_start: npt.NDArray[np.int64]
+    hit_start: npt.NDArray[np.int64]
 
 
 def make_features(
@@ -121,39 +131,44 @@ def make_features(
             f"features: there are {len(edges)} edges and support has the shape {support.shape}; give six for "
             f"each edge"
         )
-    node = np.empty((len(NODE_FEATURES), len(hits)), dtype=np.float32)
+    by_kind = np.ascontiguousarray(support.T)
+    chosen = continued(edges.source, edges.target, by_kind, len(hits))
+    edge_place, place, source, target, edge_start, hit_start = chunks(
+        len(hits), edges.source[chosen], edges.target[chosen], BLOCK
+    )
+    node = np.empty((len(NODE_FEATURES), hit_start[-1]), dtype=np.float32)
     node_features(
         hits.position, hits.module, detector.barrel, hits.cot, hits.cot_covariance, edges.source,
-        edges.target, node,
+        edges.target, place, node,
     )  # fmt: skip
-    by_kind = np.ascontiguousarray(support.T)
-    rows = continued(edges.source, edges.target, by_kind, len(hits))
-    edge = np.empty((len(EDGE_FEATURES), len(rows)), dtype=np.float32)
+    edge = np.empty((len(EDGE_FEATURES), len(chosen)), dtype=np.float32)
     # In units of the curvature of 1 GeV, so that weights do not depend on the field.
     inverse_unit = np.float32(0 if is_straight(field) else 1 / max_curvature(field, 1.0))
     edge_features(
-        node, edges.source, edges.target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta,
-        edges.z0, by_kind, inverse_unit, rows, edge,
+        node, source, target, edges.chi2, edges.pulls, edges.curvature, edges.cot_theta, edges.z0, by_kind,
+        inverse_unit, chosen, edge_place, edge,
     )  # fmt: skip
-    return Features(node, edge, rows)
+    rows, of_hits = np.empty_like(chosen), np.empty(hit_start[-1], dtype=np.int32)
+    rows[edge_place] = chosen
+    has_edge = np.flatnonzero(place >= 0)
+    of_hits[place[has_edge]] = has_edge
+    return Features(node, edge, of_hits, rows, source, target, edge_start, hit_start)
 
 
-def make_graph(features: Features, edges: Edges, labels: npt.NDArray[np.bool_] | None = None) -> Data:
+def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) -> Data:
     """Graph of one event.
 
     Args:
         labels: (E,) true ones of all edges, for training.
 
     Returns:
-        ``x`` (N, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), and ``y`` (K,) if labelled; K edges are
-        in the graph.
+        ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), and ``y`` (K,) if labelled.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 
-    ends = np.stack([edges.source, edges.target])[:, features.rows]
     data = Data(
         x=torch.from_numpy(np.ascontiguousarray(features.node.T)),
-        edge_index=torch.from_numpy(ends.astype(np.int64)),
+        edge_index=torch.from_numpy(np.stack([features.source, features.target]).astype(np.int64)),
         edge_attr=torch.from_numpy(np.ascontiguousarray(features.edge.T)),
     )
     if labels is not None:

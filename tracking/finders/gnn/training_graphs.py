@@ -85,7 +85,7 @@ def load_graphs(
         source, target = rows[edges.source], rows[edges.target]
         labels = (source >= 0) & (target >= 0)
         labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
-        part.append(make_graph(features, edges, labels))
+        part.append(make_graph(features, labels))
     return graphs
 
 

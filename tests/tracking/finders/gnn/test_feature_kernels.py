@@ -14,13 +14,13 @@ def features_of_one(slope=0.0, kinks=(0.0,) * 4, d0=(0.0, 0.0), covariance=(1.0,
     covariances = np.array([[covariance[0], 0.0, covariance[1]]])
     node_features(
         np.ones((1, 3)), source[:1], np.ones(1, dtype=bool), np.full((1, 2), slope), covariances, source,
-        source, node,
+        source, source[:1], node,
     )  # fmt: skip
     same = np.full(n, slope, dtype=np.float32)
     support = np.repeat(np.array([*kinks, *d0], dtype=np.float32)[:, None], n, axis=1)
     edge_features(
         node, source, source, same, np.zeros((n, 4), dtype=np.float32), same, same, same, support,
-        np.float32(2.0), source, edge,
+        np.float32(2.0), np.arange(n), np.arange(n)[::-1].copy(), edge,
     )  # fmt: skip
     return node[:, 0].astype(np.float64), edge.astype(np.float64)
 

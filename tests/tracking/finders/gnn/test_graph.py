@@ -46,15 +46,17 @@ def graph_of(event, **more):
 
 
 def graph_in(field, hits, edges, kinks, **more):
-    return make_graph(make_features(hits, edges, kinks, toys.detector(), field), edges, **more)
+    return make_graph(make_features(hits, edges, kinks, toys.detector(), field), **more)
 
 
 def test_node_features_are_what_their_names_say(event):
     hits, edges, _ = event
     x = graph_of(event).x.numpy()
-    assert x.shape == (len(hits), len(NODE_FEATURES))
+    of_hits = make_features(*event, toys.detector(), toys.FIELD).hits
+    assert x.shape == (len(of_hits), len(NODE_FEATURES))
     column = {name: x[:, k] for k, name in enumerate(NODE_FEATURES)}
-    for i in range(0, len(hits), 7):
+    for k in range(0, len(of_hits), 7):
+        i = of_hits[k]
         px, py, pz = hits.position[i]
         expected = {
             "r / 100 mm": np.hypot(px, py) / 100, "z / 1000 mm": pz / 1000,
@@ -69,17 +71,19 @@ def test_node_features_are_what_their_names_say(event):
         }  # fmt: skip
         assert set(expected) == set(NODE_FEATURES)
         for name, value in expected.items():
-            assert column[name][i] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+            assert column[name][k] == pytest.approx(value, rel=1e-4, abs=1e-5), name
 
 
 def test_edge_features_are_what_their_names_say(event):
     hits, edges, kinks = event
     graph = graph_of(event)
     values = graph.edge_attr.numpy()
-    rows = make_features(hits, edges, kinks, toys.detector(), toys.FIELD).rows
+    features = make_features(hits, edges, kinks, toys.detector(), toys.FIELD)
+    rows, of_hits = features.rows, features.hits
     assert 0 < len(rows) < len(edges)
     assert values.shape == (len(rows), len(EDGE_FEATURES))
-    np.testing.assert_array_equal(graph.edge_index.numpy(), [edges.source[rows], edges.target[rows]])
+    ends = of_hits[graph.edge_index.numpy()]
+    np.testing.assert_array_equal(ends, [edges.source[rows], edges.target[rows]])
     column = {name: values[:, k] for k, name in enumerate(EDGE_FEATURES)}
     for k in range(0, len(rows), 5):
         e = rows[k]
