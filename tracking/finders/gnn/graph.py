@@ -162,7 +162,8 @@ def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) 
         labels: (E,) true ones of all edges, for training.
 
     Returns:
-        ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), and ``y`` (K,) if labelled.
+        ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), ``hits`` (n,) rows of the event's hits,
+        and ``y`` (K,) if labelled.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 
@@ -170,6 +171,7 @@ def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) 
         x=torch.from_numpy(np.ascontiguousarray(features.node.T)),
         edge_index=torch.from_numpy(np.stack([features.source, features.target]).astype(np.int64)),
         edge_attr=torch.from_numpy(np.ascontiguousarray(features.edge.T)),
+        hits=torch.from_numpy(features.hits.astype(np.int64)),
     )
     if labels is not None:
         data.y = torch.from_numpy(labels[features.rows].astype(np.float32))
