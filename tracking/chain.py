@@ -158,7 +158,7 @@ class Chain:
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
-        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit)
+        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit, options.threads)
         clock.lap("fit")
         vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
         clock.lap("vertex")

@@ -208,7 +208,7 @@ def test_every_kernel_of_the_packages_can_be_kept_elsewhere(tmp_path):
                 assert "from numba import" not in source
                 modules.append(".".join(path.relative_to(tmp_path).with_suffix("").parts))
                 (path.parent / "__pycache__").touch()
-    assert {"seeding.kernels", "smartpix.networks.fused_kernels", "tracking.fit.kalman"} <= set(modules)
+    assert {"seeding.kernels", "smartpix.networks.fused_kernels", "tracking.fit.kernels"} <= set(modules)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
     done = subprocess.run(
         [sys.executable, "-c",

@@ -118,11 +118,11 @@ def _caches() -> dict[str, dict[str, Any]]:
 
     from seeding.kernels import search
     from smartpix.networks.fused_kernels import run
-    from tracking.fit.kalman import fit_all
+    from tracking.fit.kernels import fit_part
 
     folders = {
         "smartpix kernels": run.stats.cache_path, "seeding kernels": search.stats.cache_path,
-        "tracking kernels": fit_all.stats.cache_path, "matplotlib": mpl.get_cachedir(),
+        "tracking kernels": fit_part.stats.cache_path, "matplotlib": mpl.get_cachedir(),
     }  # fmt: skip
     return {
         name: {"folder": str(folder), "writable": _writable(Path(folder))} for name, folder in folders.items()
@@ -179,6 +179,7 @@ def self_test() -> dict[str, Any]:
 
     from smartpix.io.events import iterate
     from tracking.chain import Chain
+    from tracking.finders.tracks import Parameters
     from tracking.metrics import event_truth, score_tracks
     from tracking.options import RunOptions
 
@@ -195,7 +196,8 @@ def self_test() -> dict[str, Any]:
         np.array_equal(getattr(with_two_threads, f.name), getattr(result.edges, f.name))
         for f in fields(with_two_threads)
     )
-    helices = [getattr(result.helices, f.name) for f in fields(result.helices)]
+    names = (*(f.name for f in fields(Parameters)), "residual", "pull")
+    helices = [getattr(result.helices, name) for name in names]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
     truth = event_truth(
         clusters, events[0]["particles"], result.hits.layer, frame=chain.header.detector.frame

@@ -1,350 +1,263 @@
-"""Kalman filter and smoother of tracks with multiple scattering: compiled loops, arrays in, arrays out.
-Callers validate.
-
-The state at a hit is that of :mod:`tracking.fit.helix` on its module, counted from the measured position.
+"""Kalman filter of tracks with multiple scattering: compiled loops, arrays in, arrays out. Callers validate.
 
 The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards, and ends where the
-parameters are wanted. A hit's coordinates are made independent by their Cholesky factor and enter one after
-the other, so that no matrix is inverted.
+parameters are wanted. It is linear about one smooth helix, so that two hits near one another may turn the track
+far off for a while: its state is the deviation from that helix (:mod:`tracking.fit.curvilinear`). A hit's
+position enters in closed form, and its slopes after it, made independent of it by their Cholesky factor.
+
+Functions that are called for each hit take numbers and not arrays: Numba counts the users of every array that
+it hands on, which takes longer than the fit.
 """
 
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 from typing import Any
-
-import numpy as np
 
 from smartpix.compiled import FAST, njit
 from smartpix.physics import PION_MASS
-from tracking.fit.helix import (
-    advance,
+from tracking.fit.curvilinear import (
     at_axis,
-    axis,
-    closest_approach,
-    direction,
-    dot,
+    carried,
+    derivatives,
     dot5,
-    path_on_circle,
-    reach,
-    rows_of,
-    start_circle,
-    start_line,
-    times,
-    to_plane,
+    from_module,
+    kicked,
+    moved,
+    on_module,
+    other_helix,
+    sight,
+    slopes,
+    updated,
+    updated_by_pair,
 )
-from tracking.fit.material import scatter, scatter_between, theta2_behind
-from tracking.fit.smoother import OUTLIER, UNUSABLE, USED, row, smooth, worst_of_four
+from tracking.fit.helix import advance, axis, closest_approach, crossing, dot
+from tracking.fit.material import below, scattering, theta2_behind
+from tracking.fit.smoother import USED, keep_pair, keep_place, keep_step
 
-__all__ = ["OUTLIER", "UNUSABLE", "USED", "fit_all"]
+__all__ = ["FAR", "Q_PRIOR", "filtered"]
 
 MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
 """1/GeV, 1, mm: states beyond have left all that can be fitted."""
 POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
 """Widths of the first state: in sigmas of its hit, in rad, in 1/GeV. Wider ones cost digits."""
-LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
-"""Widths of the parameters of a track that could not be fitted."""
 MIN_SIGMA = 1e-9
-
-Work = namedtuple(
-    "Work", "state off covariance jacobian gain innovation weight whitening predicted rows r n order path"
-)
-"""Memory for one track of up to M hits: of the filter state and off (5,), covariance (5, 5); kept for the
-smoother jacobian (M + 1, 4, 5), gain (M, 4, 5), innovation and weight (M, 4), whitening (M, 4, 5), predicted
-(M, 2), rows (M, 2, 5); its r (5,) and n (5, 5); hits along the track: order, path (M,). The state is that of
-the start's helix, off what the hits say beyond it: all is linear about one smooth helix, so that two hits
-near one another may turn the track far off for a while.
-"""
+NOWHERE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""Of no module yet."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _whiten(cholesky: Any, h: int, size: int, out: Any, at: int) -> None:
-    """Inverse (size, size) of a hit's Cholesky factor, lower triangular, into row ``at`` of out."""
-    for i in range(size):
-        d = 1 / max(abs(cholesky[h, i, i]), MIN_SIGMA)
-        for j in range(i):
-            total = 0.0
-            for k in range(j, i):
-                total -= cholesky[h, i, k] * out[at, k, j]
-            out[at, i, j] = total * d
-        out[at, i, i] = d
+def _prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
+    """Covariance on the outermost hit's module; free: 1 where there is a field, else 0.
 
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _update(
-    x: Any,
-    off: Any,
-    p: Any,
-    whitening: Any,
-    gain: Any,
-    innovation: Any,
-    weights: Any,
-    k: int,
-    size: int,
-    slopes: Any,
-    h: int,
-) -> float:
-    """Take in the hit of place k: ``size`` 2 (position) or 4 (and slopes); gives its share of chi2."""
-    chi2 = 0.0
-    for i in range(size):
-        white = row(whitening, k, i)
-        v = times(white, rows_of(p))
-        variance = 1 + dot5(v, white)
-        measured = 0.0 if size == 2 else white[2] * slopes[h, 0] + white[3] * slopes[h, 1]
-        seen = white[0] * (x[0] + off[0]) + white[1] * (x[1] + off[1])
-        if size > 2:
-            seen += white[2] * (x[2] + off[2]) + white[3] * (x[3] + off[3])
-        residual, weight = measured - seen, 1 / variance
-        innovation[k, i], weights[k, i] = residual * weight, weight
-        chi2 += residual * residual * weight
-        # The short form of the update; Joseph's costs twice as much, and doubles have digits to spare.
-        for j in range(5):
-            g = v[j] * weight
-            gain[k, i, j] = g
-            off[j] += g * residual
-            for m in range(5):
-                p[j, m] -= g * v[m]
-    return chi2
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _sort(work: Any, position: Any, rows: Any, first: int, last: int, status: Any, start: Any) -> int:
-    """Places of a track's usable hits along the start's path, outermost first, into ``work.order``; gives
-    their number.
+    The hits made the start. Its covariance is a prior that says nothing, or they would count twice.
     """
-    point, t, curvature = start
-    across_beam = math.hypot(t[0], t[1])
-    n = 0
-    for k in range(first, last):
-        if status[k] == UNUSABLE:
-            continue
-        h = rows[k]
-        if across_beam > 1e-3:
-            cos, sin = t[0] / across_beam, t[1] / across_beam
-            s = path_on_circle(point, cos, sin, curvature, position[h, 0], position[h, 1]) / across_beam
-        else:
-            s = (position[h, 2] - point[2]) * t[2]
-        # Insertion: there are few hits, and most come in their order.
-        i = n
-        while i > 0 and work.path[i - 1] < s:
-            work.path[i], work.order[i] = work.path[i - 1], work.order[i - 1]
-            i -= 1
-        work.path[i], work.order[i] = s, k
-        n += 1
-    return n
+    a, b = seen[4] / seen[8], seen[5] / seen[8]
+    slope = SLOPE_PRIOR * SLOPE_PRIOR * (1 + a * a + b * b)
+    x, xy, y = cholesky
+    least, wide = MIN_SIGMA * MIN_SIGMA, POSITION_PRIOR * POSITION_PRIOR
+    variances = (
+        wide * (x * x + least), wide * (xy * xy + y * y + least), slope * (1 + a * a), slope * (1 + b * b)
+    )  # fmt: skip
+    return from_module(variances, free * Q_PRIOR * Q_PRIOR, seen, turn)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _begin(work: Any, position: Any, axes: Any, cholesky: Any, h: int, start: Any, strength: float) -> Any:
-    """First state and covariance, on the outermost hit's plane; gives position, direction, its sign, and if
-    it is reached.
-    """
-    point, t, curvature = start
-    x, p = work.state, work.covariance
-    across_beam = math.hypot(t[0], t[1])
-    w = curvature * across_beam if strength != 0 else 0.0
-    ex, ey, n = axis(axes, h, 0), axis(axes, h, 1), axis(axes, h, 2)
-    center = (position[h, 0], position[h, 1], position[h, 2])
-    s, reached = reach(point, t, w, work.path[0], center, n)
-    if not reached:
-        return point, t, 1.0, False
-    r, out = advance(point, t, w, s)
-    speed = dot(n, out)
-    delta = (r[0] - center[0], r[1] - center[1], r[2] - center[2])
-    x[0], x[1], x[2], x[3] = dot(ex, delta), dot(ey, delta), dot(ex, out) / speed, dot(ey, out) / speed
-    x[4] = -w / strength if strength != 0 else 0.0
-    work.off[:] = 0.0
-    p[:] = 0.0
-    # The hits made the start. Its covariance is a prior that says nothing, or they would count twice.
-    slopes = SLOPE_PRIOR * SLOPE_PRIOR * (1 + x[2] * x[2] + x[3] * x[3])
-    p[0, 0] = POSITION_PRIOR**2 * (cholesky[h, 0, 0] ** 2 + MIN_SIGMA**2)
-    p[1, 1] = POSITION_PRIOR**2 * (cholesky[h, 1, 0] ** 2 + cholesky[h, 1, 1] ** 2 + MIN_SIGMA**2)
-    p[2, 2], p[3, 3] = slopes * (1 + x[2] * x[2]), slopes * (1 + x[3] * x[3])
-    p[4, 4] = Q_PRIOR * Q_PRIOR if strength != 0 else 0.0
-    return r, out, 1.0 if speed > 0 else -1.0, abs(x[4]) < MAX_Q
+def _factor(cholesky: Any, seen: Any) -> Any:
+    """A hit's Cholesky factor along N and V: 00, 01, 10, 11."""
+    x, xy, y = max(abs(cholesky[0]), MIN_SIGMA), cholesky[1], max(abs(cholesky[2]), MIN_SIGMA)
+    xn, yn, xv, yv = seen[0], seen[1], seen[2], seen[3]
+    return xn * x + yn * xy, yn * y, xv * x + yv * xy, yv * y
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _lost(x: Any) -> bool:
-    """Whether a state has left all that can be fitted."""
-    return not (
-        abs(x[0]) < FAR
-        and abs(x[1]) < FAR
-        and abs(x[2]) < MAX_SLOPE
-        and abs(x[3]) < MAX_SLOPE
-        and abs(x[4]) < MAX_Q
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _filter(
-    work: Any, n: int, position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, status: Any, start: Any,
-    surfaces: Any,
-    sensor: float, strength: float, momentum: float, size: int, parameters: Any, covariance: Any,
-) -> Any:  # fmt: skip
-    """Filter a track from its outermost hit to the z axis, with parameters (5,) and covariance (5, 5) filled
-    there.
-
-    Returns:
-        chi2, and the place at which it failed: -1 if it did not, n at the z axis.
-    """
-    x, off, p, jacobian, whitening = work.state, work.off, work.covariance, work.jacobian, work.whitening
-    gain, innovation, weight, predicted = work.gain, work.innovation, work.weight, work.predicted
-    kept, order = work.rows, work.order
-    h = rows[order[0]]
-    r, t, sign, reached = _begin(work, position, axes, cholesky, h, start, strength)
-    if not reached:
-        return 0.0, 0
-    # 1 / (beta p)^2 and beta^2, of the start's momentum: a pion.
-    # Not of the state on its way: after two or three hits that may be anything, since its prior is wide.
-    q = abs(x[4]) if strength != 0 else 1 / momentum
-    inverse = 1 + (q * PION_MASS) ** 2
-    momentum2, beta2 = q * q * inverse, 1 / inverse
-    chi2 = 0.0
-    for k in range(n):
-        h = rows[order[k]]
-        for i in range(2):
-            predicted[k, i] = -x[i] - off[i]
-            for j in range(5):
-                kept[k, i, j] = p[i, j]
-        if status[order[k]] == USED:
-            _whiten(cholesky, h, size, whitening, k)
-            chi2 += _update(x, off, p, whitening, gain, innovation, weight, k, size, cot, h)
-        ex, ey, normal = axis(axes, h, 0), axis(axes, h, 1), axis(axes, h, 2)
-        if k + 1 == n:
-            # All hits are in: what follows is carried along the fitted helix, not along the start.
-            for i in range(5):
-                x[i] += off[i]
-                off[i] = 0.0
-            if _lost(x):
-                return 0.0, k
-        t, length = direction(ex, ey, normal, x[2], x[3], sign)
-        # Behind the hit, on the way in: the angle that the module's own material gave comes after its
-        # position. A module is thin, so that its kick moves no point in it.
-        theta2 = theta2_behind(sensor * length, momentum2, beta2)
-        if theta2 > 0:
-            scatter(x, p, theta2, 0.0, 0.0)
-        r = (
-            position[h, 0] + x[0] * ex[0] + x[1] * ey[0],
-            position[h, 1] + x[0] * ex[1] + x[1] * ey[1],
-            position[h, 2] + x[0] * ex[2] + x[1] * ey[2],
-        )
-        w = -strength * x[4]
-        if k + 1 < n:
-            g = rows[order[k + 1]]
-            center = (position[g, 0], position[g, 1], position[g, 2])
-            fx, fy, fn = axis(axes, g, 0), axis(axes, g, 1), axis(axes, g, 2)
-            # The hit is near the track: as far as the chord.
-            delta = (center[0] - r[0], center[1] - r[1], center[2] - r[2])
-            s = math.copysign(math.sqrt(dot(delta, delta)), dot(t, delta))
-        else:
-            if not math.hypot(t[0], t[1]) > 1e-6:
-                return 0.0, n
-            s, phi = closest_approach(r, t, w)
-            center = (0.0, 0.0, 0.0)
-            fn = (math.cos(phi), math.sin(phi), 0.0)
-            fx, fy = (-fn[1], fn[0], 0.0), (0.0, 0.0, 1.0)
-        s, reached = reach(r, t, w, s, center, fn)
-        if not reached:
-            return 0.0, k + 1
-        point, t, sign = to_plane(
-            x, off, p, jacobian, k + 1, r, t, ex, ey, sign, length, strength, s, center, fx, fy, fn
-        )
-        scatter_between(x, p, point, r, fn, surfaces, momentum2, beta2)
-    return chi2, -1 if at_axis(x, p, phi, strength, parameters, covariance) else n
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _usable(position: Any, axes: Any, cholesky: Any, cot: Any, h: int, size: int) -> bool:
-    """Whether a hit's numbers are finite and of reasonable size."""
-    good = True
-    for i in range(3):
-        good &= abs(position[h, i]) < FAR
-    for i in range(9):
-        good &= abs(axes[h, i]) < 2
-    for i in range(size):
-        for j in range(i + 1):
-            good &= abs(cholesky[h, i, j]) < FAR
-    if size > 2:
-        good &= abs(cot[h, 0]) < FAR and abs(cot[h, 1]) < FAR
-    return good
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def fit_all(
-    position: Any, axes: Any, cholesky: Any, cot: Any, rows: Any, start: Any, surfaces: Any, sensor: float,
-    strength: float,
-    momentum: float, cut: float, size: int, parameters: Any, covariance: Any, chi2: Any, n_used: Any,
-    residual: Any, pull: Any,
-    status: Any,
-) -> None:  # fmt: skip
-    """Fit all tracks; the arrays from ``parameters`` on are filled.
+def _second_pair(angles: Any, cholesky: Any, seen: Any, turn: float, off: Any) -> Any:
+    """A hit's slopes less what its position says of them: derivatives (2) by a deviation, measured, and the
+    Cholesky factor 00, 10, 11.
 
     Args:
-        position, axes, cholesky, cot: of the hits, (N, 3), (N, 9), (N, 4, 4), (N, 2).
-        rows, start: of the tracks, (K,) and (T + 1,).
-        surfaces: (S, 5), see :func:`tracking.fit.material.scatter_between`; sensor: radiation lengths of a
-            module.
-        strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
-        cut: largest chi2 of a hit; size: 2 to use positions, 4 to use slopes too.
-        status: (K,) all ``USED`` to begin with.
+        angles: slopes, and the last two rows of the hit's Cholesky factor; off: x and y measured less those
+            of the helix.
     """
-    longest = 1
-    for t in range(len(start) - 1):
-        longest = max(longest, start[t + 1] - start[t])
-    work = Work(
-        np.empty(5), np.empty(5), np.empty((5, 5)), np.empty((longest + 1, 4, 5)), np.empty((longest, 4, 5)),
-        np.empty((longest, 4)), np.empty((longest, 4)), np.zeros((longest, 4, 5)), np.empty((longest, 2)),
-        np.empty((longest, 2, 5)), np.empty(5), np.empty((5, 5)), np.empty(longest, dtype=np.int64),
-        np.empty(longest),
+    x, xy, y = max(abs(cholesky[0]), MIN_SIGMA), cholesky[1], max(abs(cholesky[2]), MIN_SIGMA)
+    cot_a, cot_b, ax, ay, a, bx, by, ba, b = angles
+    to_x, to_y = on_module(seen)
+    alpha, beta = slopes(seen, turn)
+    # The position in units where its noise is one.
+    off_x = off[0] / x
+    off_y = (off[1] - xy * off_x) / y
+    n_x, v_x = to_x[0] / x, to_x[1] / x
+    n_y, v_y = (to_y[0] - xy * n_x) / y, (to_y[1] - xy * v_x) / y
+    rows = (
+        (alpha[0] - ax * n_x - ay * n_y, alpha[1] - ax * v_x - ay * v_y, alpha[2], alpha[3], 0.0),
+        (beta[0] - bx * n_x - by * n_y, beta[1] - bx * v_x - by * v_y, beta[2], beta[3], 0.0),
+    )
+    measured = (
+        cot_a - seen[4] / seen[8] - ax * off_x - ay * off_y,
+        cot_b - seen[5] / seen[8] - bx * off_x - by * off_y,
+    )
+    return rows, measured, (max(abs(a), MIN_SIGMA), ba, max(abs(b), MIN_SIGMA))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _behind(p: Any, theta2: float) -> Any:
+    """A covariance behind a module, on the way in: the angle that its own material gave comes after its
+    position. A module is thin, so that its kick moves no point in it.
+    """
+    return (
+        p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9] + theta2, p[10], p[11], p[12] + theta2, p[13],
+        p[14],
     )  # fmt: skip
-    for k in range(len(rows)):
-        if not _usable(position, axes, cholesky, cot, rows[k], size):
-            status[k] = UNUSABLE
-    least = max(5 if strength != 0 else 4, 1)
-    for t in range(len(start) - 1):
-        first, last = start[t], start[t + 1]
-        straight = False
-        while True:
-            used = 0
-            for k in range(first, last):
-                used += status[k] == USED
-            if used == 0:
-                parameters[t] = 0.0
-                parameters[t, 3] = math.pi / 2
-                covariance[t] = 0.0
-                # Finite and wide: whoever weights with it leaves the track out by itself.
-                for i in range(5):
-                    covariance[t, i, i] = LOST[i] ** 2 if i < 4 or strength != 0 else 0.0
-                chi2[t], n_used[t] = 0.0, 0
-                break
-            begin, along, curvature, good = start_circle(position, cholesky, rows, first, last, status)
-            if straight or not good:
-                begin, along, curvature = start_line(position, axes, rows, first, last, status)
-            n = _sort(work, position, rows, first, last, status, (begin, along, curvature))
-            total, failed = _filter(
-                work, n, position, axes, cholesky, cot, rows, status, (begin, along, curvature), surfaces,
-                sensor, strength,
-                momentum, size, parameters[t], covariance[t],
-            )  # fmt: skip
-            if failed >= 0:
-                # Once more along a line, then without the hit that cannot be reached.
-                if straight or not good:
-                    status[work.order[min(failed, n - 1)]] = UNUSABLE
-                straight = True
-                continue
-            worst, which = smooth(work, n, cholesky, rows, status, size, residual, pull)
-            if size > 2:
-                worst, which = worst_of_four(work, n, status)
-            # One at a time: a hit far off pulls the track away from the good ones.
-            # The hits that stay must still fix more numbers than there are parameters.
-            if worst > cut and used > 3 and size * (used - 1) > least:
-                status[which] = OUTLIER
-                continue
-            chi2[t], n_used[t] = total, used
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _on_fitted(place: Any, x: Any, seen: Any, helix: Any, strength: float) -> Any:
+    """The fitted helix through the innermost module: itself, how the module is seen along it, and whether it
+    makes sense.
+
+    Args:
+        place: module's center, x, y and normal; x: deviation; seen, helix: there, of the start.
+    """
+    center, ex, ey, normal = place
+    r, _, sine, _, w = helix
+    to_x, to_y = on_module(seen)
+    alpha, beta = slopes(seen, w * sine)
+    off = (r[0] - center[0], r[1] - center[1], r[2] - center[2])
+    u, v = dot(ex, off) + to_x[0] * x[0] + to_x[1] * x[1], dot(ey, off) + to_y[0] * x[0] + to_y[1] * x[1]
+    a, b = seen[4] / seen[8] + dot5(alpha, x), seen[5] / seen[8] + dot5(beta, x)
+    w -= strength * x[4]
+    near = abs(u) < FAR and abs(v) < FAR and abs(a) < MAX_SLOPE and abs(b) < MAX_SLOPE
+    good = near and (abs(w) < MAX_Q * abs(strength) or strength == 0)
+    c = math.copysign(1 / math.sqrt(1 + a * a + b * b), seen[8])
+    tx, ty, cosine = (
+        c * (a * ex[0] + b * ey[0] + normal[0]), c * (a * ex[1] + b * ey[1] + normal[1]),
+        c * (a * ex[2] + b * ey[2] + normal[2]),
+    )  # fmt: skip
+    sine = math.sqrt(tx * tx + ty * ty)
+    r = (
+        center[0] + u * ex[0] + v * ey[0], center[1] + u * ex[1] + v * ey[1], center[2] + u * ex[2] + v * ey[2]
+    )  # fmt: skip
+    t = (tx / sine, ty / sine)
+    return (r, t, sine, cosine, w), sight(ex, ey, normal, t, sine, cosine), good
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def filtered(
+    n: int, order: Any, path: Any, first: int, hits: Any, angles: Any, status: Any, helix: Any, cylinders: Any,
+    disks: Any, sensor: float, strength: float, momentum: float, kept: Any, to_keep: bool,
+) -> Any:  # fmt: skip
+    """Filter a track from its outermost hit to the z axis.
+
+    Args:
+        n, order, path: hits along the helix, outermost first, and the path near each, from hit ``first`` on.
+        hits, angles, status: of all tracks, see :func:`tracking.fit.kernels.gathered`.
+        helix: that all is linear about.
+        cylinders, disks: see :func:`tracking.fit.material.scattering`; sensor: radiation lengths of a module.
+        strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
+        kept: (M, N_KEPT) filled for the smoother if ``to_keep``.
+
+    Returns:
+        chi2; parameters and covariance at the axis; the place at which it failed: -1 if it did not, n at
+        the axis.
+    """
+    start, t, sine, cosine, w = helix
+    q = w / strength if strength != 0 else 1 / momentum
+    # 1 / (beta p)^2 and beta^2, of the start's momentum: a pion.
+    # Not of the state on its way: after two or three hits that may be anything, since its prior is wide.
+    inverse = 1 + (q * PION_MASS) ** 2
+    momentum2, beta2 = q * q * inverse, 1 / inverse
+    turn = w * sine
+    chi2 = s = radius = 0.0
+    in_cylinders = in_disks = 0
+    x, p = (0.0, 0.0, 0.0, 0.0, 0.0), from_module((0.0, 0.0, 0.0, 0.0), 0.0, NOWHERE, 0.0)
+    r, seen, out = start, NOWHERE, (0.0, 0.0, 0.0, 0.0, 0.0)
+    if not abs(q) < MAX_Q and strength != 0:
+        return chi2, out, p, 0
+    for i in range(n + 1):
+        before, far, far_radius, far_cylinders, far_disks = s, r, radius, in_cylinders, in_disks
+        if i < n:
+            k = order[i]
+            center, ex, ey, normal = axis(hits, k, 0), axis(hits, k, 3), axis(hits, k, 6), axis(hits, k, 9)
+            cholesky = axis(hits, k, 12)
+            s, r, t, reached = crossing(helix, path[k - first], center, normal)
+            # After half a turn the track comes back: that crossing is another one.
+            if not (reached and abs(w * (s - before)) < math.pi):
+                return chi2, out, p, i
+            seen = sight(ex, ey, normal, t, sine, cosine)
+            along = (seen[6], seen[7], seen[8])
+        else:
+            # All hits are in: what follows is carried along the fitted helix, not along the start.
+            helix, then, good = _on_fitted(
+                (center, ex, ey, normal), x, seen, (r, t, sine, cosine, w), strength
+            )
+            if not good:
+                return chi2, out, p, n - 1
+            far, _, sine, cosine, w = helix
+            if not sine > 1e-6:
+                return chi2, out, p, n
+            p = other_helix(p, seen, turn, then, w * sine)
+            p = _behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
+            turn, before, far_radius = w * sine, 0.0, math.sqrt(far[0] * far[0] + far[1] * far[1])
+            far_cylinders, far_disks = (
+                below(cylinders, far_radius, in_cylinders),
+                below(disks, far[2], in_disks),
+            )
+            s = closest_approach(helix)
+            r, t = advance(helix, s)
+            normal, along = (t[0], t[1], 0.0), (0.0, -cosine, sine)
+        radius = math.sqrt(r[0] * r[0] + r[1] * r[1])
+        in_cylinders, in_disks = below(cylinders, radius, far_cylinders), below(disks, r[2], far_disks)
+        if i > 0:
+            rows = derivatives(helix, s - before, strength)
+            x, p = moved(rows, x), carried(rows, p)
+            if to_keep and i < n:
+                keep_step(kept, i, rows)
+            if in_cylinders != far_cylinders or in_disks != far_disks:
+                way = (far[0] - r[0], far[1] - r[1], far[2] - r[2])
+                chord = math.sqrt(dot(way, way))
+                sums = (0.0, 0.0, 0.0)
+                sums = scattering(
+                    sums, cylinders, in_cylinders, far_cylinders, (radius, far_radius), (r[2], far[2]), chord,
+                    momentum2, beta2,
+                )  # fmt: skip
+                sums = scattering(
+                    sums, disks, in_disks, far_disks, (r[2], far[2]), (radius, far_radius), chord, momentum2, beta2
+                )  # fmt: skip
+                p = kicked(p, sums, dot(normal, way), along, turn)
+        else:
+            p = _prior(cholesky, seen, turn, 1.0 if strength != 0 else 0.0)
+        if i == n:
             break
-    for k in range(len(rows)):
-        if status[k] == UNUSABLE:
-            residual[k] = 0.0
-            pull[k] = 0.0
+        off = (center[0] - r[0], center[1] - r[1], center[2] - r[2])
+        measured = (
+            off[1] * t[0] - off[0] * t[1], off[2] * sine - (off[0] * t[0] + off[1] * t[1]) * cosine
+        )  # fmt: skip
+        if to_keep:
+            keep_place(kept, i, x, p, measured, seen)
+        if status[k] == USED:
+            a, b, c, d = _factor(cholesky, seen)
+            x, p, gain, u, inverse_noise, more = updated(
+                x, p, measured, (a * a + b * b, a * c + b * d, c * c + d * d)
+            )
+            chi2 += more
+            if to_keep:
+                of_place = ((1.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0))
+                keep_pair(kept, i, 0, of_place, gain, u, inverse_noise, (a, b, c, d))
+            if len(angles) > 0:
+                of_hit = (
+                    angles[k, 0], angles[k, 1], angles[k, 2], angles[k, 3], angles[k, 4], angles[k, 5], angles[k, 6],
+                    angles[k, 7], angles[k, 8],
+                )  # fmt: skip
+                pair, two, (a, b, c) = _second_pair(
+                    of_hit, cholesky, seen, turn, (dot(ex, off), dot(ey, off))
+                )
+                x, p, gain, u, inverse_noise, more = updated_by_pair(
+                    x, p, pair, two, (a * a, a * b, b * b + c * c)
+                )
+                chi2 += more
+                if to_keep:
+                    keep_pair(kept, i, 1, pair, gain, u, inverse_noise, (a, 0.0, b, c))
+        if i + 1 < n:
+            p = _behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
+    out, p, good = at_axis(p, (r, t, sine, cosine, w), strength)
+    return chi2, out, p, -1 if good else n

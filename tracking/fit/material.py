@@ -7,9 +7,8 @@ from typing import Any
 
 from smartpix.compiled import FAST, njit
 from smartpix.physics import HIGHLAND
-from tracking.fit.helix import dot
 
-__all__ = ["scatter", "scatter_between", "theta2_behind"]
+__all__ = ["below", "scattering", "theta2_behind"]
 
 FLATTEST = 50.0
 """Largest path through a surface, in its thicknesses. Along a surface the path would have no end."""
@@ -30,64 +29,38 @@ def theta2_behind(thickness: float, momentum2: float, beta2: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def scatter(x: Any, p: Any, w0: float, w1: float, w2: float) -> None:
-    """Add scattering to a covariance: sums of theta^2 times 1, h and h^2, h the scatterer's height above the
-    plane.
-
-    Two independent angles across the track become slopes, as in E. J. Wolin and L. L. Ho, NIM A 329 (1993)
-    493.
-    """
-    a, b = x[2], x[3]
-    c = 1 + a * a + b * b
-    aa, ab, bb = c * (1 + a * a), c * a * b, c * (1 + b * b)
-    p[2, 2] += w0 * aa
-    p[3, 3] += w0 * bb
-    p[2, 3] += w0 * ab
-    p[3, 2] = p[2, 3]
-    if w2 == 0:
-        return
-    p[0, 0] += w2 * aa
-    p[1, 1] += w2 * bb
-    p[0, 1] += w2 * ab
-    p[1, 0] = p[0, 1]
-    p[0, 2] -= w1 * aa
-    p[1, 3] -= w1 * bb
-    p[0, 3] -= w1 * ab
-    p[1, 2] -= w1 * ab
-    p[2, 0], p[3, 1], p[3, 0], p[2, 1] = p[0, 2], p[1, 3], p[0, 3], p[1, 2]
+def below(surfaces: Any, at: float, near: int) -> int:
+    """How many of the sorted surfaces are at or below a radius or z: the search starts from ``near``."""
+    while near < len(surfaces) and surfaces[near, 0] <= at:
+        near += 1
+    while near > 0 and surfaces[near - 1, 0] > at:
+        near -= 1
+    return near
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def scatter_between(
-    x: Any, p: Any, near: Any, far: Any, normal: Any, surfaces: Any, momentum2: float, beta2: float
-) -> None:
-    """Scattering in all surfaces between a plane at ``near``, where x and p are, and the point ``far``.
+def scattering(
+    sums: Any, surfaces: Any, first: int, last: int, ends: Any, others: Any, chord: float, momentum2: float,
+    beta2: float,
+) -> Any:  # fmt: skip
+    """Add the scattering in surfaces ``first`` to ``last``, or back, between two points: sums of theta^2 times
+    1, h and h^2, with h the share of the way from the first point on.
 
-    Surfaces (S, 5): 1 for a cylinder and 0 for a disk, its radius or z, the range of the other one, radiation
-    lengths. The path is taken as a chord.
+    A track that turns within a gap is not followed.
+
+    Args:
+        surfaces: (S, 4) radius or z of cylinders or disks in their order, the range of the other one,
+            radiation lengths.
+        ends: radius or z of the points; others: the other one; chord: their distance.
     """
-    ra, rb = math.hypot(near[0], near[1]), math.hypot(far[0], far[1])
-    za, zb = near[2], far[2]
-    chord = (far[0] - near[0], far[1] - near[1], far[2] - near[2])
-    distance, height = math.sqrt(dot(chord, chord)), dot(normal, chord)
-    w0 = w1 = w2 = 0.0
-    for i in range(len(surfaces)):
-        at = surfaces[i, 1]
-        if surfaces[i, 0] > 0:
-            a, b, c, d = ra, rb, za, zb
-        else:
-            a, b, c, d = za, zb, ra, rb
-        # Crossed if its ends lie on either side. A track that turns within a gap is not followed.
-        if (a < at) == (b < at):
-            continue
-        part = (at - a) / (b - a)
-        other = c + part * (d - c)
-        if other < surfaces[i, 2] or other > surfaces[i, 3]:
-            continue
-        theta2 = theta2_behind(surfaces[i, 4] * min(distance / abs(b - a), FLATTEST), momentum2, beta2)
-        h = part * height
-        w0 += theta2
-        w1 += theta2 * h
-        w2 += theta2 * h * h
-    if w0 > 0:
-        scatter(x, p, w0, w1, w2)
+    w0, w1, w2 = sums
+    (a, b), (c, d) = ends, others
+    for i in range(min(first, last), max(first, last)):
+        h = (surfaces[i, 0] - a) / (b - a)
+        other = c + h * (d - c)
+        if surfaces[i, 1] <= other <= surfaces[i, 2]:
+            theta2 = theta2_behind(surfaces[i, 3] * min(chord / abs(b - a), FLATTEST), momentum2, beta2)
+            w0 += theta2
+            w1 += theta2 * h
+            w2 += theta2 * h * h
+    return w0, w1, w2

@@ -7,21 +7,24 @@ Parameters are those of ACTS and ATLAS at the z axis of the hits, which is the b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
 from seeding.kernels import CURVATURE_PER_TESLA
+from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table
 from tracking.finders.tracks import Parameters, Tracks
-from tracking.fit.kalman import USED, fit_all
+from tracking.fit.kernels import USED, fit_part, gathered
 from tracking.fit.options import FitOptions
 
 __all__ = ["FitOptions", "Helices", "fit_tracks"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @one_line_and_table
@@ -30,15 +33,30 @@ class Helices(Parameters):
     """Fitted parameters of T tracks with K hits in all, and what the fit says of each hit.
 
     Attributes:
-        residual: (K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits;
-            pull: over their standard deviations, 0 where the fit could not do without the hit. Those of
-            outliers are against the track of the others.
-        outlier: (K,) not in the fit.
+        outlier: (K,) not in the fit, aligned with the tracks' hits.
     """
 
-    residual: Floats
-    pull: Floats
     outlier: npt.NDArray[np.bool_]
+    _inputs: _Inputs
+
+    @property
+    def residual(self) -> Floats:
+        """(K, 2) measured less smoothed x and y on the module, mm, aligned with the tracks' hits. Those of
+        outliers are against the track of the others.
+        """
+        return self._smoothed[0]
+
+    @property
+    def pull(self) -> Floats:
+        """(K, 2) the residuals over their standard deviations, 0 where the fit could not do without the
+        hit.
+        """
+        return self._smoothed[1]
+
+    # On first use: the fit goes back only over tracks that may have an outlier.
+    @cached_property
+    def _smoothed(self) -> tuple[Floats, Floats]:
+        return self._inputs.smoothed()
 
     def sigma(self) -> Floats:
         """(T, 5) standard deviations of d0, z0, phi, theta, qop."""
@@ -46,8 +64,9 @@ class Helices(Parameters):
 
 
 def fit_tracks(
-    hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None
-) -> Helices:
+    hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None,
+    threads: int = 1,
+) -> Helices:  # fmt: skip
     """Fit all tracks of an event.
 
     The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R.
@@ -67,33 +86,85 @@ def fit_tracks(
     Args:
         field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four
             parameters.
+        threads: that share the tracks; results do not depend on it.
     """
     options = options or FitOptions()
     n, k = len(tracks), len(tracks.hits)
-    parameters, covariance = np.empty((n, 5)), np.empty((n, 5, 5))
-    chi2, n_used = np.empty(n), np.empty(n, dtype=np.int64)
-    residual, pull, status = np.zeros((k, 2)), np.zeros((k, 2)), np.full(k, USED, dtype=np.int8)
-    size = 4 if options.angles else 2
-    fit_all(
-        hits.position, hits.axes, hits.estimate.cholesky, hits.cot, tracks.hits, tracks.start,
-        _surfaces(detector, options),
-        options.sensor, field * CURVATURE_PER_TESLA, options.straight_momentum, options.outlier_chi2, size,
-        parameters, covariance, chi2, n_used, residual, pull, status,
-    )  # fmt: skip
+    straight, status = np.zeros(n, dtype=np.bool_), np.empty(k, dtype=np.int8)
+    inputs = _Inputs(hits, tracks, _surfaces(detector, options), field, options, threads, straight, status)
+    none = np.empty((0, 2))
+    parameters, covariance, chi2, n_used = inputs.fitted(
+        inputs.gathered(status), straight, status, options.outlier_chi2, none, none
+    )
     d0, z0, phi, theta, qop = (np.ascontiguousarray(column) for column in parameters.T)
-    phi = np.arctan2(np.sin(phi), np.cos(phi))
-    ndf = np.maximum(size * n_used - (5 if field != 0 else 4), 0)
-    return Helices(d0, z0, phi, theta, qop, covariance, chi2, ndf, residual, pull, status != USED)
+    ndf = np.maximum((4 if options.angles else 2) * n_used - (5 if field != 0 else 4), 0)
+    return Helices(d0, z0, phi, theta, qop, covariance, chi2, ndf, status != USED, inputs)
 
 
-def _surfaces(detector: Detector, options: FitOptions) -> Floats:
-    """(S, 5) supports and beam pipe, see :func:`tracking.fit.kalman.fit_all`."""
+def _surfaces(detector: Detector, options: FitOptions) -> tuple[Floats, Floats]:
+    """Cylinders and disks, see :func:`tracking.fit.material.scattering`: supports and beam pipe."""
     layers, gap = detector.layers, options.support_gap
-    rows = np.zeros((len(layers) + 1, 5))
-    rows[:-1, 0] = layers.barrel
-    rows[:-1, 1] = np.where(layers.barrel, layers.r_max + gap, layers.z)
-    rows[:-1, 2] = np.where(layers.barrel, layers.z_min, layers.r_min) - gap
-    rows[:-1, 3] = np.where(layers.barrel, layers.z_max, layers.r_max) + gap
-    rows[:-1, 4] = options.support
-    rows[-1] = 1, options.pipe_radius, -np.inf, np.inf, options.pipe
-    return rows[rows[:, 4] > 0]
+    rows = np.zeros((len(layers) + 1, 4))
+    barrel = np.append(layers.barrel, True)
+    rows[:-1, 0] = np.where(layers.barrel, layers.r_max + gap, layers.z)
+    rows[:-1, 1] = np.where(layers.barrel, layers.z_min, layers.r_min) - gap
+    rows[:-1, 2] = np.where(layers.barrel, layers.z_max, layers.r_max) + gap
+    rows[:-1, 3] = options.support
+    rows[-1] = options.pipe_radius, -np.inf, np.inf, options.pipe
+    order = np.argsort(rows[:, 0], kind="stable")
+    rows, barrel = rows[order], barrel[order]
+    thick = rows[:, 3] > 0
+    return rows[thick & barrel], rows[thick & ~barrel]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a fit was made of.
+
+    Attributes:
+        surfaces: cylinders and disks, see :func:`tracking.fit.material.scattering`.
+        straight: (T,) tracks that start from a line; status: (K,) of their hits: both of the fit that was made.
+    """
+
+    hits: Hits
+    tracks: Tracks
+    surfaces: tuple[Floats, Floats]
+    field: float
+    options: FitOptions
+    threads: int
+    straight: npt.NDArray[np.bool_]
+    status: npt.NDArray[np.int8]
+
+    def gathered(self, status: npt.NDArray[np.int8]) -> tuple[Floats, Floats]:
+        """The tracks' hits and slopes as the kernels read them; ``status`` is filled with which can be used."""
+        hits, rows = self.hits, self.tracks.hits
+        of_tracks, angles = np.empty((len(rows), 15)), np.empty((len(rows) * self.options.angles, 9))
+        gathered(hits.position, hits.axes, hits.estimate.cholesky, hits.cot, rows, of_tracks, angles, status)
+        return of_tracks, angles
+
+    def fitted(
+        self, of_tracks: tuple[Floats, Floats], straight: npt.NDArray[np.bool_], status: npt.NDArray[np.int8],
+        cut: float, residual: Floats, pull: Floats,
+    ) -> tuple[Floats, Floats, Floats, Ints]:  # fmt: skip
+        """Parameters, covariance, chi2 and used hits of the tracks, see :func:`tracking.fit.kernels.fit_part`."""
+        n, options = len(self.tracks), self.options
+        parameters, covariance = np.empty((n, 5)), np.empty((n, 5, 5))
+        chi2, n_used = np.empty(n), np.empty(n, dtype=np.int64)
+
+        def part(first: int, last: int) -> None:
+            fit_part(
+                first, last, self.tracks.start, *of_tracks, *self.surfaces, options.sensor,
+                self.field * CURVATURE_PER_TESLA, options.straight_momentum, cut, parameters, covariance, chi2,
+                n_used, straight, status, residual, pull,
+            )  # fmt: skip
+
+        in_parts(part, n, self.threads)
+        return parameters, covariance, chi2, n_used
+
+    def smoothed(self) -> tuple[Floats, Floats]:
+        """Residuals and pulls of the hits in the same fit, made again."""
+        status = np.empty_like(self.status)
+        of_tracks = self.gathered(status)
+        residual, pull = np.zeros((len(status), 2)), np.zeros((len(status), 2))
+        self.fitted(of_tracks, self.straight.copy(), self.status.copy(), np.inf, residual, pull)
+        return residual, pull

@@ -222,9 +222,11 @@ def _tracks(result: EventResult, field: float) -> Columns:
     line = np.zeros((len(tracks), HELIX_POINTS, 3))
     for t, rows in enumerate(tracks.rows()):
         along = [path_on_circle(start[t], cos[t], sin[t], curvature[t], x, y) for x, y in position[rows, :2]]
-        direction = (cos[t], sin[t], np.cos(helices.theta[t]) / transverse[t])
+        # With 1 in the place of the sine, paths are transverse.
+        slope = np.cos(helices.theta[t]) / transverse[t]
+        helix = (tuple(start[t]), (cos[t], sin[t]), 1.0, slope, curvature[t])
         for k, s in enumerate(np.linspace(0.0, max(along), HELIX_POINTS)):
-            line[t, k] = advance(tuple(start[t]), direction, curvature[t], s)[0]
+            line[t, k] = advance(helix, s)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         pt = transverse / np.abs(helices.qop)
         slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)

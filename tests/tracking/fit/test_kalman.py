@@ -6,27 +6,27 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from smartpix.schema import InputError
 from tests.seeding import toys
+from tests.tracking.fit.plain import plain_fit
 from tests.tracking.scattering import (
     carry,
     core_sigma,
     fatras,
     half_width,
     highland,
-    moved,
-    path_to,
     pulls,
     simulate,
 )
 from tracking.finders.tracks import Tracks
-from tracking.fit.helix import advance, reach, start_circle, to_plane
-from tracking.fit.kalman import LOST
+from tracking.fit import tracks as tracks_module
+from tracking.fit.kernels import LOST, gathered
+from tracking.fit.start import start_circle
 from tracking.fit.tracks import FitOptions, fit_tracks
 
 FIELD = 3.8
@@ -96,16 +96,16 @@ def least_squares_fit(hits, rows, course, t, options, angles):
     one = dataclasses.replace(course, center=course.center[:, t : t + 1], axes=course.axes[:, t : t + 1])
     n_coordinates = 4 if angles else 2
     size = n_coordinates * len(rows)
-    start, direction, curvature, _ = start_circle(
-        hits.position, hits.estimate.cholesky, rows, 0, len(rows), np.zeros(len(rows), dtype=np.int8)
+    of_track, status = np.empty((len(rows), 15)), np.empty(len(rows), dtype=np.int8)
+    memory = np.empty((2, len(rows)))
+    gathered(
+        hits.position, hits.axes, hits.estimate.cholesky, hits.cot, rows, of_track, np.empty((0, 9)), status
     )
-    across = np.hypot(direction[0], direction[1])
-    qop = -curvature * across / (FIELD * 0.299792458e-3)
+    (start, (cos, sin), sine, cosine, turn), _ = start_circle(of_track, 0, len(rows), status, *memory)
+    qop = -turn / (FIELD * 0.299792458e-3)
     first = np.array(
-        [-start[0] * direction[1] / across + start[1] * direction[0] / across, start[2],
-        np.arctan2(direction[1], direction[0]),
-         np.arctan2(across, direction[2]), qop]
-    )  # fmt: skip
+        [start[1] * cos - start[0] * sin, start[2], np.arctan2(sin, cos), np.arctan2(sine, cosine), qop]
+    )
 
     def predict(parameters, kicks):
         local, slopes, _ = carry(parameters[None], one, FIELD, kicks[:, None])
@@ -162,79 +162,107 @@ def test_a_least_squares_fit_of_everything_at_once_agrees(region, angles, pt, er
         assert found.chi2[t] == pytest.approx(total, rel=tolerance)
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    q=st.floats(-3, 3), field=st.floats(-4, 4), a=st.floats(-2, 2), b=st.floats(-1, 1), tilt=st.floats(-1, 1),
-    far=st.floats(5, 100), sign=st.sampled_from([-1.0, 1.0]),
-)  # fmt: skip
-@example(q=3.0, field=3.0, a=0.625, b=-0.53125, tilt=0.71875, far=28.0, sign=1.0)
-def test_the_jacobian_is_that_of_differences(q, field, a, b, tilt, far, sign):
-    strength = field * 0.299792458e-3
-    ex, ey, n = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
-    fn = (np.cos(tilt), np.sin(tilt), 0.0)
-    fx, fy = (0.0, 0.0, 1.0), (-np.sin(tilt), np.cos(tilt), 0.0)
-    center = np.array([sign * far, 0.0, 0.0])
-    if abs(np.dot(fn, [1, b, a]) / np.hypot(1, np.hypot(a, b))) < 0.3:
-        return
-    # The circle across the beam must cross the plane, well away from where it only touches it: in closed
-    # form.
-    across = np.hypot(1, b) / np.sqrt(1 + a * a + b * b)
-    turn = -strength * q
-    begin = np.array([0.0, -0.3, 0.5])
-    if abs(turn) > 1e-12:  # in 1/mm; less is straight for any detector
-        middle = begin + sign * np.array([-b, 1.0, 0.0]) / np.sqrt(1 + a * a + b * b) / turn
-        apart = abs((middle - center) @ fn) * abs(turn) / across
-        if apart > 0.95:
-            heading = sign * np.array([1.0, b, a]) / np.sqrt(1 + a * a + b * b)
-            reached = reach(tuple(begin), tuple(heading), turn, far, tuple(center), fn)[1]
-            assert not (reached and apart > 1 + 1e-6)
-            return
-
-    def there(state):
-        direction = sign * np.array([1.0, state[3], state[2]]) / np.sqrt(1 + state[2] ** 2 + state[3] ** 2)
-        point = np.array([0.0, state[1], state[0]])
-        turn = np.array([-strength * state[4]])
-        s = path_to(
-            lambda x: (x - center) @ fn,
-            point[None],
-            direction[None],
-            turn,
-            np.array([sign * center @ fn / (direction @ fn)]),
-        )
-        x, t = moved(point[None], direction[None], turn, s)
-        local = x[0] - center
-        return (
-            np.array([local @ fx, local @ fy, t[0] @ fx / (t[0] @ fn), t[0] @ fy / (t[0] @ fn)]),
-            s[0],
-            point,
-            direction,
-        )
-
-    state = np.array([0.5, -0.3, a, b, q])
-    wanted, s, point, direction = there(state)
-    columns = []
-    for k, step in enumerate([1e-3, 1e-3, 1e-5, 1e-5, 1e-4]):
-        up, down = state.copy(), state.copy()
-        up[k] += step
-        down[k] -= step
-        columns.append((there(up)[0] - there(down)[0]) / (2 * step))
-    jacobian, off, p = np.zeros((1, 4, 5)), np.zeros(5), np.eye(5)
-    to_plane(
-        state, off, p, jacobian, 0, tuple(point), tuple(direction), ex, ey, sign, np.sqrt(1 + a * a + b * b),
-        strength, s,
-        tuple(center), fx, fy, fn,
-    )  # fmt: skip
-    assert n == (1.0, 0.0, 0.0)
-    np.testing.assert_allclose(state[:4], wanted, atol=1e-8, rtol=1e-8)
-    np.testing.assert_allclose(jacobian[0], np.array(columns).T, atol=1e-5, rtol=1e-5)
-    full = np.vstack([jacobian[0], [0, 0, 0, 0, 1]])
-    np.testing.assert_allclose(p, full @ full.T, rtol=1e-9, atol=1e-9)
+@pytest.mark.parametrize("angles", [False, True])
+@pytest.mark.parametrize("region", ["barrel", "endcap"])
+@pytest.mark.parametrize("field", [FIELD, 0.0])
+def test_one_gaussian_of_all_hits_gives_the_same_to_rounding(region, field, angles):
+    """With outliers, residuals and pulls, in extended precision."""
+    n, options = 8, FitOptions(angles=angles)
+    _, _, hits, tracks = simulate(n, 5, region, field=field)
+    hits.position[tracks.hits.reshape(n, -1)[::4, 2]] += 0.5
+    found = fit(hits, tracks, field, options)
+    assert 1 <= found.outlier.sum() < n
+    for t, rows in enumerate(tracks.rows()):
+        here = slice(tracks.start[t], tracks.start[t + 1])
+        plain = plain_fit(hits, rows, found.outlier[here], field, toys.detector(), options)
+        sigma = np.sqrt(np.diag(plain.covariance))
+        sigma[sigma == 0] = 1
+        np.testing.assert_allclose(values(found)[t] / sigma, plain.parameters / sigma, rtol=0, atol=1e-7)
+        size = np.outer(sigma, sigma)
+        np.testing.assert_allclose(found.covariance[t] / size, plain.covariance / size, atol=1e-7)
+        assert found.chi2[t] == pytest.approx(plain.chi2, rel=1e-7)
+        np.testing.assert_allclose(found.residual[here], plain.residual, atol=1e-8)
+        # Variances of the residuals in units of the hits': some are a thousandth of them.
+        noise = np.diagonal(hits.estimate.covariance()[rows], axis1=1, axis2=2)[:, :2]
+        with np.errstate(divide="ignore"):
+            free = (plain.residual / plain.pull) ** 2 / noise
+            np.testing.assert_allclose(
+                (found.residual / found.pull)[here] ** 2 / noise, free, rtol=1e-4, atol=1e-5
+            )
+        assert free.max() > 1e-3
 
 
-def test_advance_turns_a_circle():
-    point, direction = advance((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), 0.01, np.pi / 0.01)
-    np.testing.assert_allclose(point, [0, 200, 0], atol=1e-9)
-    np.testing.assert_allclose(direction, [-1, 0, 0], atol=1e-9)
+@pytest.mark.parametrize("angles", [False, True])
+def test_the_smoother_goes_over_all_tracks_when_residuals_are_asked_for(angles, monkeypatch):
+    """They are those of the fit that was made: with its outliers, and its hits that cannot be used."""
+    n = 60
+    _, _, hits, tracks = simulate(n, 16)
+    moved = tracks.hits.reshape(n, 4)
+    hits.position[moved[::3, 1]] += 0.4
+    hits.position[moved[1::3, 2]] = np.nan
+    hits.axes[moved[2::9, 3]] = 0.0  # a module that no track reaches
+    options = FitOptions(angles=angles)
+    asked = []
+    kernel = tracks_module.fit_part
+
+    def counted(*arguments):
+        asked.append(len(arguments[-1]))
+        kernel(*arguments)
+
+    monkeypatch.setattr(tracks_module, "fit_part", counted)
+    found = fit(hits, tracks, FIELD, options)
+    outlier, chi2_of_fit = found.outlier.copy(), found.chi2.copy()
+    assert 0 < outlier.sum() < len(outlier)
+    assert asked == [0]
+    residual, pull = found.residual, found.pull
+    assert asked == [0, 4 * n]
+    assert found.residual is residual
+    # Of the fit of the hits that stay, without a cut.
+    stay = [rows[~outlier[4 * t :][:4]] for t, rows in enumerate(tracks.rows())]
+    again = fit(hits, Tracks.from_rows(stay), FIELD, dataclasses.replace(options, outlier_chi2=1e9))
+    np.testing.assert_array_equal(outlier, found.outlier)
+    np.testing.assert_array_equal(chi2_of_fit, found.chi2)
+    whole = np.repeat([not outlier[4 * t :][:4].any() for t in range(n)], 4)
+    of_whole = np.repeat([len(rows) == 4 for rows in stay], [len(rows) for rows in stay])
+    np.testing.assert_array_equal(residual[whole], again.residual[of_whole])
+    np.testing.assert_array_equal(pull[whole], again.pull[of_whole])
+    unusable = np.zeros(4 * n, dtype=bool)
+    unusable[np.concatenate([moved[1::3, 2], moved[2::9, 3]])] = True
+    assert np.all(residual[unusable] == 0)
+    assert np.all(residual[outlier & ~unusable] != 0)
+
+
+@pytest.mark.parametrize("angles", [False, True])
+def test_threads_change_nothing(angles):
+    _, _, hits, tracks = simulate(100, 17)
+    hits.position[::9] += 0.4
+    options = FitOptions(angles=angles)
+    one = fit(hits, tracks, FIELD, options)
+    for threads in (2, 3):
+        other = fit_tracks(hits, tracks, toys.detector(), FIELD, options, threads)
+        for name in (*NAMES, "covariance", "chi2", "ndf", "outlier", "residual", "pull"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+
+
+@pytest.mark.parametrize("cut", [1e-3, 1.0, 10.0])
+def test_no_track_keeps_a_hit_whose_chi2_is_beyond_the_cut(cut):
+    """Of tracks that the smoother does not go over: their whole chi2 is not beyond it."""
+    _, _, hits, tracks = simulate(300, 18)
+    found = fit(hits, tracks, FIELD, FitOptions(outlier_chi2=cut))
+    n_used = 4 - found.outlier.reshape(300, 4).sum(axis=1)
+    # One is taken out where it is the worst and beyond the cut, and else none.
+    all_in = fit(hits, tracks)
+    assert np.all(n_used[all_in.chi2 <= cut] == 4)
+    gain = np.stack(
+        [
+            all_in.chi2 - fit(hits, Tracks.from_rows([np.delete(r, k) for r in tracks.rows()])).chi2
+            for k in range(4)
+        ],
+        axis=1,
+    )
+    clear = (np.abs(gain.max(axis=1) - cut) > 0.1 * cut) & (all_in.chi2 < 100)
+    assert clear.mean() > 0.5
+    np.testing.assert_array_equal((n_used < 4)[clear], (gain.max(axis=1) > cut)[clear])
 
 
 def test_the_field_turned_round_is_the_charge_turned_round():
@@ -362,8 +390,9 @@ def test_outliers_are_taken_out_as_long_as_three_hits_stay(angles, field):
 
 
 def finite(found, n_hits):
-    for field in dataclasses.fields(found):
-        assert np.all(np.isfinite(getattr(found, field.name))), field.name
+    names = [field.name for field in dataclasses.fields(found) if not field.name.startswith("_")]
+    for name in (*names, "residual", "pull"):
+        assert np.all(np.isfinite(getattr(found, name))), name
     assert np.all(np.diagonal(found.covariance, axis1=1, axis2=2) >= 0)
     np.testing.assert_array_equal(found.covariance, np.swapaxes(found.covariance, 1, 2))
     assert found.residual.shape == found.pull.shape == (n_hits, 2)

@@ -4,8 +4,12 @@ plane.
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tracking.fit.material import scatter_between, theta2_behind
+from tests.tracking.fit.test_curvilinear import unpacked
+from tracking.fit.curvilinear import from_module, kicked, on_module, sight, slopes
+from tracking.fit.material import below, scattering, theta2_behind
 
 
 def highland(p, thickness, mass=0.13957):
@@ -24,11 +28,29 @@ def test_the_angle_is_highlands_with_its_logarithm_and_velocity(p, thickness):
     assert theta2_behind(0.0, 1 / (beta2 * p * p), beta2) == 0.0
 
 
-def spread(near, far, surface, slopes=(0.0, 0.0)):
-    """Covariance that one surface adds to nothing on the plane at ``near``, which the x axis stands on."""
-    x, p = np.array([0.0, 0.0, *slopes, 1.0]), np.zeros((5, 5))
-    scatter_between(x, p, near, far, (1.0, 0.0, 0.0), np.array([surface]), 1.0, 1.0)
-    return p
+def spread(near, far, surface, slopes_there=(0.0, 0.0)):
+    """Covariance of a state on the plane at ``near``, which the x axis stands on, that one surface adds to
+    nothing; from the curvilinear frame of a straight track.
+    """
+    cylinder, *of_surface = surface
+    radii, places = (np.hypot(near[0], near[1]), np.hypot(far[0], far[1])), (near[2], far[2])
+    ends, others = (radii, places) if cylinder else (places, radii)
+    surfaces = np.array([of_surface])
+    chord = np.linalg.norm(np.subtract(far, near))
+    sums = scattering(
+        (0.0, 0.0, 0.0), surfaces, below(surfaces, ends[0], 0), below(surfaces, ends[1], 0), ends, others, chord,
+        1.0, 1.0,
+    )  # fmt: skip
+    heading = np.array([1.0, slopes_there[1], slopes_there[0]])
+    heading /= np.linalg.norm(heading)
+    sine = np.hypot(heading[0], heading[1])
+    seen = sight(
+        (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), tuple(heading[:2] / sine), sine, heading[2]
+    )  # fmt: skip
+    nothing = from_module((0.0, 0.0, 0.0, 0.0), 0.0, seen, 0.0)
+    p = unpacked(kicked(nothing, sums, far[0] - near[0], seen[6:], 0.0))
+    local = np.array([[*row, 0.0, 0.0, 0.0] for row in on_module(seen)] + list(slopes(seen, 0.0)))
+    return local @ p @ local.T
 
 
 CYLINDER = (1.0, 50.0, -100.0, 100.0, 0.02)
@@ -42,7 +64,7 @@ def test_a_kick_moves_the_track_by_its_height_above_the_plane():
     p = spread((30.0, 0.0, 0.0), (90.0, 0.0, 0.0), CYLINDER)
     theta2 = highland(1.0, 0.02, 0.0) ** 2
     by_kick = np.array([[-20.0, 0.0], [0.0, -20.0], [1.0, 0.0], [0.0, 1.0]])
-    np.testing.assert_allclose(p[:4, :4], theta2 * by_kick @ by_kick.T, rtol=1e-12)
+    np.testing.assert_allclose(p, theta2 * by_kick @ by_kick.T, rtol=1e-12)
 
 
 def test_an_inclined_track_spreads_as_kicks_of_its_direction_do():
@@ -67,7 +89,7 @@ def test_an_inclined_track_spreads_as_kicks_of_its_direction_do():
         by_kick[:, k] = (at_plane(1e-5) - at_plane(-1e-5)) / 2e-5
     path = np.linalg.norm(heading) / abs(heading[2])
     theta2 = highland(1.0, 0.02 * path, 0.0) ** 2
-    np.testing.assert_allclose(p[:4, :4], theta2 * by_kick @ by_kick.T, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(p, theta2 * by_kick @ by_kick.T, rtol=1e-6, atol=1e-12)
 
 
 def test_a_surface_scatters_only_where_the_track_crosses_it():
@@ -83,3 +105,9 @@ def test_the_way_through_a_surface_is_that_of_the_incidence_up_to_fifty_thicknes
     long = (1.0, 50.0, -1e4, 1e4, 0.001)
     p = spread((30.0, 0.0, 0.0), (90.0, 0.0, 60 * rise), long)
     assert p[2, 2] == pytest.approx(highland(1.0, 0.001 * factor, 0.0) ** 2, rel=1e-9)
+
+
+@given(st.lists(st.integers(-9, 9), max_size=12), st.integers(-10, 10), st.integers(0, 12))
+def test_surfaces_at_or_below_a_place_are_counted_from_wherever_the_search_starts(places, at, near):
+    surfaces = np.array(sorted(places), dtype=np.float64)[:, None] * np.ones(4)
+    assert below(surfaces, float(at), min(near, len(places))) == sum(place <= at for place in places)
