@@ -17,6 +17,7 @@ import numpy as np
 
 from smartpix.compiled import FAST, njit
 from tracking.fit.curvilinear import dot5, on_module, times
+from tracking.fit.helix import axis
 
 __all__ = ["N_KEPT", "OUTLIER", "UNUSABLE", "USED", "keep_pair", "keep_place", "keep_step", "smooth"]
 
@@ -24,7 +25,7 @@ USED, OUTLIER, UNUSABLE = 0, 1, 2
 """Status of a hit: in the fit; taken out by its chi2; no finite numbers, or its module cannot be reached."""
 DETERMINED = 1e-7
 """A smaller share of a hit's variance left to its residual is none: the fit could not do without the hit."""
-STEP, PAIR, PLACE, N_KEPT = 0, 15, 73, 89
+STEP, PAIR, SECOND, PLACE, N_KEPT = 0, 15, 44, 73, 89
 """Columns of what the filter keeps of a hit: rows (3, 5) of the derivatives of the step to it; of its position
 and, with slopes, of its second pair of numbers, each 29 numbers (see :func:`keep_pair`); its prediction (see
 :func:`keep_place`).
@@ -114,6 +115,32 @@ def _over_hit(r: Any, n: Any, g: Any, h: Any, gains: Any, residual: Any, inverse
         r[3] + g[3] * u + h[3] * v, r[4] + g[4] * u + h[4] * v,
     )  # fmt: skip
     return back, after, (u, v), (d00, d01, d11)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _over_place(r: Any, n: Any, gains: Any, residual: Any, inverse: Any, factor: Any) -> Any:
+    """:func:`_over_hit` of a position along N and V, whose noise has this Cholesky factor (00, 01, 10, 11).
+
+    Where the covariance is wide, the gain is nearly one. What it leaves is noise times S^-1: as a difference it
+    would have no digits.
+    """
+    g, h = gains
+    a, b, c, d = factor
+    r00, r01, r11 = a * a + b * b, a * c + b * d, c * c + d * d
+    i00, i01, i11 = inverse
+    left = (-r00 * i00 - r01 * i01, -r01 * i00 - r11 * i01, g[2], g[3], g[4])
+    right = (-r00 * i01 - r01 * i11, -r01 * i01 - r11 * i11, h[2], h[3], h[4])
+    y, z = times(left, n), times(right, n)
+    of_gain, of_other = times(g, n), times(h, n)
+    two = residual[0] - dot5(g, r), residual[1] - dot5(h, r)
+    of_two = i00 + dot5(of_gain, g), i01 + dot5(of_gain, h), i11 + dot5(of_other, h)
+    back = (residual[0] - dot5(left, r), residual[1] - dot5(right, r), r[2], r[3], r[4])
+    after = (
+        i00 + dot5(y, left), i01 + dot5(y, right), -y[2], -y[3], -y[4],
+        i11 + dot5(z, right), -z[2], -z[3], -z[4],
+        n[9], n[10], n[11], n[12], n[13], n[14],
+    )  # fmt: skip
+    return back, after, two, of_two
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -210,13 +237,17 @@ def smooth(
             chi2 = _chi2(b, d, size)
             if chi2 > worst:
                 worst, which = chi2, k
-            for pair in range(size // 2 - 1, -1, -1):
-                at = PAIR + 29 * pair
-                r, n, two, of_two = _over_hit(
-                    r, n, _five(kept, i, at), _five(kept, i, at + 5),
-                    (_five(kept, i, at + 10), _five(kept, i, at + 15)),
-                    (kept[i, at + 20], kept[i, at + 21]), (kept[i, at + 22], kept[i, at + 23], kept[i, at + 24]),
+            if size > 2:
+                r, n, _, _ = _over_hit(
+                    r, n, _five(kept, i, SECOND), _five(kept, i, SECOND + 5),
+                    (_five(kept, i, SECOND + 10), _five(kept, i, SECOND + 15)),
+                    (kept[i, SECOND + 20], kept[i, SECOND + 21]), axis(kept, i, SECOND + 22),
                 )  # fmt: skip
+            factor = (kept[i, PAIR + 25], kept[i, PAIR + 26], kept[i, PAIR + 27], kept[i, PAIR + 28])
+            r, n, two, of_two = _over_place(
+                r, n, (_five(kept, i, PAIR + 10), _five(kept, i, PAIR + 15)),
+                (kept[i, PAIR + 20], kept[i, PAIR + 21]), axis(kept, i, PAIR + 22), factor,
+            )  # fmt: skip
         if len(residual) > 0:
             x, xy, y = hits[k, 12], hits[k, 13], hits[k, 14]
             vx, vy = x * x, xy * xy + y * y
