@@ -67,7 +67,7 @@ class Bench:
         self.hits = [event.hits for event in sample.events]
         # The search needs many settings more than it needs many events: it is made up for at its end.
         self.few = min(2, len(sample.events))
-        self.setup = acts_setup(self.acts, sample.header.detector, self.field)
+        self.setup = acts_setup(self.acts, sample.header.detector, self.field, pixels_alone=True)
         truths = [event.truth for event in sample.events]
         self.soft = [
             (t.pt > SOFT[0])

@@ -48,39 +48,43 @@ _FINE_Z = [-2000.0, -800.0, -400.0, -200.0, 0.0, 200.0, 400.0, 800.0, 2000.0]
 _COARSE_Z = [-2000.0, -800.0, -300.0, 0.0, 300.0, 800.0, 2000.0]
 
 BALANCED: Mapping[str, Any] = {
-    **_SHARED, "minPt": 0.5, "impactMax": 1.45, "deltaRMin": 16.4, "deltaRMinTop": 16.4, "deltaRMinBottom": 16.4,
-    "deltaRMaxTop": 80.0, "deltaRMaxBottom": 75.8, "deltaZMin": -333.0, "deltaZMax": 333.0,
-    "collisionRegionMin": -203.0, "collisionRegionMax": 203.0, "sigmaScattering": 3.33, "radLengthPerSeed": 0.055,
-    "maxSeedsPerSpM": 0, "helixCutTolerance": 0.928, "impactWeightFactor": 1.0, "compatSeedLimit": 2,
-    "compatSeedWeight": 251.0, "deltaRMiddleMinSPRange": 30.9, "deltaRMiddleMaxSPRange": 4.15,
-    "useDeltaRinsteadOfTopRadius": False, "zBinEdges": _FINE_Z,
+    **_SHARED, "minPt": 0.5, "impactMax": 1.45, "deltaRMin": 16.4, "deltaRMinTop": 16.4,
+    "deltaRMinBottom": 16.4, "deltaRMaxTop": 80.0, "deltaRMaxBottom": 75.8, "deltaZMin": -333.0,
+    "deltaZMax": 333.0, "collisionRegionMin": -203.0, "collisionRegionMax": 203.0,
+    "sigmaScattering": 3.33, "radLengthPerSeed": 0.055, "maxSeedsPerSpM": 0, "helixCutTolerance": 0.928,
+    "impactWeightFactor": 1.0, "compatSeedLimit": 2, "compatSeedWeight": 251.0,
+    "deltaRMiddleMinSPRange": 30.9, "deltaRMiddleMaxSPRange": 4.15, "useDeltaRinsteadOfTopRadius": False,
+    "zBinEdges": _FINE_Z,
 }  # fmt: skip
 """Cuts for the generic detector's pixels at pile-up 200, in ACTS's units (mm, GeV); the rest are ACTS's
 defaults.
 
 Its seeds reach down to 0.5 GeV and to slopes of 10, as the cones do. Without the variable range of middle
-radii seeds of half a per cent of the findable particles are missed. The grid's bins halve the time at the same
-seeds: ACTS's defaults look at many more neighbours than a track can bend to. ACTS counts the seeds of a middle
-hit from 0, so that 0 is one and 1 are two.
+radii seeds of half a per cent of the findable particles are missed. The grid's bins halve the time at the
+same seeds: ACTS's defaults look at many more neighbours than a track can bend to. ACTS counts the seeds of
+a middle hit from 0, so that 0 is one and 1 are two.
 """
 
 FASTEST: Mapping[str, Any] = {
-    **_SHARED, "minPt": 0.824, "impactMax": 0.602, "deltaRMin": 20.0, "deltaRMinTop": 20.0, "deltaRMinBottom": 20.0,
-    "deltaRMaxTop": 80.0, "deltaRMaxBottom": 77.9, "deltaZMin": -341.0, "deltaZMax": 341.0,
-    "collisionRegionMin": -201.0, "collisionRegionMax": 201.0, "sigmaScattering": 4.64, "radLengthPerSeed": 0.0261,
-    "maxSeedsPerSpM": 0, "helixCutTolerance": 0.8, "impactWeightFactor": 0.293, "compatSeedLimit": 1,
-    "compatSeedWeight": 227.0, "deltaRMiddleMinSPRange": 35.9, "deltaRMiddleMaxSPRange": 31.4,
-    "useDeltaRinsteadOfTopRadius": True, "zBinEdges": _COARSE_Z,
+    **_SHARED, "cotThetaMax": 6.5, "minPt": 0.824, "impactMax": 0.602, "deltaRMin": 20.0,
+    "deltaRMinTop": 20.0, "deltaRMinBottom": 20.0, "deltaRMaxTop": 80.0, "deltaRMaxBottom": 77.9,
+    "deltaZMin": -341.0, "deltaZMax": 341.0, "collisionRegionMin": -201.0, "collisionRegionMax": 201.0,
+    "sigmaScattering": 4.64, "radLengthPerSeed": 0.0261, "maxSeedsPerSpM": 0, "helixCutTolerance": 0.8,
+    "impactWeightFactor": 0.293, "compatSeedLimit": 1, "compatSeedWeight": 227.0,
+    "deltaRMiddleMinSPRange": 35.9, "deltaRMiddleMaxSPRange": 31.4, "useDeltaRinsteadOfTopRadius": True,
+    "zBinEdges": _COARSE_Z,
 }  # fmt: skip
-"""Least time of the chain at an efficiency of 0.99 from 0.9 GeV on: particles well below are given up."""
+"""Least time of the chain at an efficiency of 0.99 from 0.9 GeV on: particles well below are given up, and
+those steeper than any findable one.
+"""
 
 EFFICIENT: Mapping[str, Any] = {
-    **_SHARED, "minPt": 0.5, "impactMax": 1.96, "deltaRMin": 20.0, "deltaRMinTop": 20.0, "deltaRMinBottom": 20.0,
-    "deltaRMaxTop": 77.7, "deltaRMaxBottom": 80.0, "deltaZMin": -350.0, "deltaZMax": 350.0,
-    "collisionRegionMin": -182.0, "collisionRegionMax": 182.0, "sigmaScattering": 3.0, "radLengthPerSeed": 0.05,
-    "maxSeedsPerSpM": 1, "helixCutTolerance": 1.01, "impactWeightFactor": 1.12, "compatSeedLimit": 2,
-    "compatSeedWeight": 303.0, "deltaRMiddleMinSPRange": 9.8, "deltaRMiddleMaxSPRange": 9.2,
-    "useDeltaRinsteadOfTopRadius": False, "zBinEdges": _FINE_Z,
+    **_SHARED, "minPt": 0.5, "impactMax": 1.96, "deltaRMin": 20.0, "deltaRMinTop": 20.0,
+    "deltaRMinBottom": 20.0, "deltaRMaxTop": 77.7, "deltaRMaxBottom": 80.0, "deltaZMin": -350.0,
+    "deltaZMax": 350.0, "collisionRegionMin": -182.0, "collisionRegionMax": 182.0, "sigmaScattering": 3.0,
+    "radLengthPerSeed": 0.05, "maxSeedsPerSpM": 1, "helixCutTolerance": 1.01, "impactWeightFactor": 1.12,
+    "compatSeedLimit": 2, "compatSeedWeight": 303.0, "deltaRMiddleMinSPRange": 9.8,
+    "deltaRMiddleMaxSPRange": 9.2, "useDeltaRinsteadOfTopRadius": False, "zBinEdges": _FINE_Z,
 }  # fmt: skip
 """Seeds of most particles: two for each middle hit."""
 

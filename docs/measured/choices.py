@@ -120,7 +120,7 @@ def choices() -> dict[str, tuple[str, ...]]:
         "On the TrackML extract it has {} times": (f"{reduction[2]:.2f}",),
         "needs {} look-up tables": (f"{exported['smallest']['luts']:,}",),
         "`fixed-2s-talk` needs {} ([costs]": (f"{exported['talk']['luts']:,}",),
-        "made on the CPU takes {} of its time": (
+        "made on the CPU takes {} of the time of the best of ACTS": (
             f"{results('bench-tracking')['pileup']['20']['ratio_time_with_estimates']:.2f}",
         ),
         "({} to {}) and gains {} % of efficiency": (

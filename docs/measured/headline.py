@@ -77,8 +77,8 @@ ACTS's over its seeding algorithm alone. Both are at three working points, ACTS'
 
 The whole chain (`smartpix run`) is on {tracking["n_events"]} events (`smartpix bench tracking`). Its cones are
 wider ({CHAIN}), since the graph network's screen drops what comes in with them. Brackets are 68 % binomial intervals.
-The clock starts with estimates that the sensor makes; made on the CPU, ours at the balanced point takes
-{tracking["ratio_time_with_estimates"]:.2f}:
+The clock starts with estimates that the sensor makes. With estimates made on the CPU, ours takes
+{tracking["ratio_time_with_estimates"]:.2f} of the [best of ACTS](docs/benchmarks.md#tracks-beside-acts):
 
 {table(["chain", "efficiency of findable particles", "central fakes", "time"], chain())}
 

@@ -133,18 +133,18 @@ WORKING_POINTS: Mapping[str, WorkingPoint] = {
 }
 """Points on the front of time, efficiency and fakes at pile-up 200 (3.8 T, MDN estimates), by name.
 
-``benchmarks/tune_acts.py`` searched that front. ``fastest`` takes the least time at an efficiency of 0.99, with
-soft particles given up. ``balanced`` is the reference where one is needed. ``efficient`` finds most before the
-fakes pass 1 %: the front goes on to half a per cent of fakes for each per mille. All three are of the search but
-for two options, set by hand on the tuning events. With d0 up to 0.5 mm, ``fastest`` and ``balanced`` have fewer
-fakes by a third; with two shared hits ``balanced`` finds 0.2 % more. ``narrow`` and ``wide`` are no points of the front. They are for
-displaced tracks: their seeds have impact parameters up to 1 and 10 mm, and they keep tracks however far from the
-beam line.
+``benchmarks/tune_acts.py`` searched that front. ``fastest`` takes the least time at an efficiency of 0.99,
+with soft particles given up. ``balanced`` is the reference where one is needed. ``efficient`` finds most
+before the fakes pass 1 %: the front goes on to half a per cent of fakes for each per mille. All three are
+of the search but for some options, set by hand on the tuning events. With d0 up to 0.5 mm, ``fastest`` and
+``balanced`` have fewer fakes by a third; with two shared hits ``balanced`` finds 0.2 % more. ``narrow`` and
+``wide`` are no points of the front. They are for displaced tracks: their seeds have impact parameters up to 1
+and 10 mm, and they keep tracks however far from the beam line.
 
 Some of what the search found can be understood. Staying on the seed saves a search at its three layers. Two
-branches only cost time. One seed for each middle hit is enough but for 0.3 % of the particles. A hole raises the
-efficiency by a few per mille, at twice the fakes. States on material cost time and change nothing. Outwards only
-loses tracks.
+branches only cost time. One seed for each middle hit is enough but for 0.3 % of the particles. A hole
+raises the efficiency by a few per mille, at twice the fakes. States on material cost time and change
+nothing. Outwards only loses tracks.
 """
 
 
@@ -265,8 +265,8 @@ def point_finder(header: Header, name: str) -> ActsFinder:
 def followers(acts: Any, setup: ActsSetup, options: ActsOptions, prefix: str = "") -> list[Any]:
     """What comes after the seeding: parameters, Kalman filter and ambiguity resolution, in this order.
 
-    They read ``seeds``, ``measurements`` and ``measurement_subset`` from the white board and write ``resolved``
-    and what is between. Several chains in one sequencer share the measurements.
+    They read ``seeds``, ``measurements`` and ``measurement_subset`` from the white board and write
+    ``resolved`` and what is between. Several chains in one sequencer share the measurements.
 
     Args:
         prefix: of the names of the seeds and of all that these write.

@@ -1,11 +1,12 @@
 """A table for ACTS's graph-based seeding (GBTS): which slopes a cluster of a given width allows.
 
-``useClusterWidthCuts`` of GBTS narrows the slope of pixel barrel points by such a table (``lutInputFile``). ACTS
-has no producer of one. Here the slopes are those of our calibrated estimates, so that no truth is needed.
+``useClusterWidthCuts`` of GBTS narrows the slope of pixel barrel points by such a table (``lutInputFile``).
+ACTS has no producer of one. Here the slopes are those of our calibrated estimates, so that no truth is
+needed.
 
-The format is that of ACTS 48.1: JSON with ``tauLookupTable``, one entry for each 0.05 mm of width from 0.05 mm on,
-which has the smallest and largest abs(cot theta) away from the module's edge and near it. A negative largest one
-says that too few clusters tell.
+The format is that of ACTS 48.1: JSON with ``tauLookupTable``, one entry for each 0.05 mm of width from 0.05
+mm on, which has the smallest and largest abs(cot theta) away from the module's edge and near it. A negative
+largest one says that too few clusters tell.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ Ints = npt.NDArray[np.int64]
 BIN_WIDTH = 0.05
 """mm of cluster width for each entry, as ACTS has it (``tauLutBinWidth``)."""
 EDGE = 0.3
-"""mm from the module's edge along the beam within which a cluster may be cut short (``moduleEdgeTolerance``)."""
+"""mm from the module's edge along the beam, within which a cluster may be cut short
+(``moduleEdgeTolerance``).
+"""
 POINTS = ndtri((np.arange(16) + 0.5) / 16)
 """Each estimate counts as so many slopes, evenly in the probability of its Gaussian."""
 STEP, LARGEST = 0.01, 20.0
@@ -174,8 +177,8 @@ def near_edge(made: Estimate, detector: Detector, module: npt.NDArray[np.int32])
 def slopes(made: Estimate) -> Floats:
     """(N, 16) abs(cot theta) of clusters on cylinders, at points of even probability of cot alpha.
 
-    A track of slopes a along the beam and b across it has the transverse part sqrt(1 + b^2) of its way through
-    the sensor.
+    A track of slopes a along the beam and b across it has the transverse part sqrt(1 + b^2) of its way
+    through the sensor.
     """
     alpha = made.mean[:, 2:3] + made.sigma()[:, 2:3] * POINTS
     return np.asarray(np.abs(alpha) / np.hypot(1.0, made.mean[:, 3:4]))
