@@ -34,6 +34,7 @@ from tracking.bench.seeding_counts import SearchCounts
 from tracking.bench.seeding_points import seeding_points
 from tracking.bench.seeding_sample import SeedingEvent, SeedingSample, edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_studies import coverage, front, lost_edges, read_levers, sensors
+from tracking.bench.seeding_terms import equal_terms
 from tracking.finders.clock import processor_time
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.metrics import edge_labels
@@ -96,7 +97,8 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         ``reduction_innermost``, ``reduction_barrel``, ``reduction_all`` (edges of the window / in cones),
         ``by_pair``, ``ratio_time_to_acts``, ``ratio_seeds_to_acts``, ``n_events``, ``n_hits``;
         ``instructions`` of :func:`tracking.bench.instructions.instruction_sets`; and the keys of
-        :func:`tracking.bench.reduction.reductions` and :func:`tracking.bench.seeding_points.seeding_points`.
+        :func:`tracking.bench.reduction.reductions`, :func:`tracking.bench.seeding_points.seeding_points` and
+        :func:`tracking.bench.seeding_terms.equal_terms`.
     """
     n = len(sample.events)
     barrel = sample.detector.barrel
@@ -172,6 +174,7 @@ def bench_seeding(sample: SeedingSample, report: Report = log.info) -> dict[str,
         "ratio_time_to_acts": (cone["ms"] or 0.0) / (reference["ms"] or float("nan")),
         "ratio_seeds_to_acts": (cone["seeds"] or 0.0) / (reference["seeds"] or float("nan")),
         **seeding_points(sample, SEARCH_REPEATS),
+        **equal_terms(sample, SEARCH_REPEATS),
         "instructions": instruction_sets(),
     }  # fmt: skip
 

@@ -70,7 +70,11 @@ def _point_lines(result: Mapping[str, Any]) -> list[str]:
             f"{p['seeds_same_rule']:10,.0f}{p['seed_efficiency_same_rule']:9.4f}{p['ms']:8.1f}"
             for name, p in result[side].items()
         ]
-    for name, p in result["at_gbts"].items():
-        where = f"ours from {p['min_pt']:g} GeV on, as far down as acts.{name}"
-        lines.append(f"{where}: {p['ms']:.1f} ms, our time over its {p['ratio_time']:.3f}")
+    for name, beside in result["equal_terms"].items():
+        if beside["ours"] is None:
+            lines.append(f"on equal terms with acts.{name}: none of ours is as good")
+            continue
+        ms = [beside[side]["ms"] for side in ("ours", "acts")]
+        pair = f"ours {beside['point']} {ms[0]:.1f} ms, acts.{name} {ms[1]:.1f} ms"
+        lines.append(f"on equal terms: {pair}, ratio {beside['ratio_time']:.3f}")
     return [*lines, *matched_lines(result["matched"]), ""]

@@ -9,7 +9,6 @@ from seeding.references import WindowOptions, window
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import seeding, seeding_studies
-from tracking.bench.seeding_points import beside_gbts
 from tracking.bench.seeding_sample import edges_and_seeds, load_seeding_sample
 from tracking.bench.seeding_table import seeding_table
 from tracking.cli.main import main
@@ -103,20 +102,7 @@ def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(samp
     text = seeding_table(result)
     assert text.index("both at an efficiency of 0.995") < text.index("cone-truth")
     assert "acts.efficient" in text
-    assert "as far down as acts.gbts-fastest" in text
-
-
-def test_the_best_of_acts_is_beside_ours_where_ours_seed_as_many(result):
-    ours, theirs = result["ours"], result["acts"]["balanced"]
-    good = [
-        p for p in (ours["balanced"], ours["efficient"]) if p["seed_efficiency"] >= theirs["seed_efficiency"]
-    ]
-    assert good
-    best = min(good, key=lambda p: p["ms"])
-    assert result["ratio_time_to_best_acts"] == best["ms"] / theirs["ms"]
-    assert result["ratio_seeds_to_best_acts"] == best["seeds_same_rule"] / theirs["seeds_same_rule"]
-    assert result["seed_purity"] == best["seed_purity_same_rule"]
-    assert result["ratio_time_to_gbts"] == result["at_gbts"]["gbts"]["ratio_time"]
+    assert "on equal terms: ours" in text
 
 
 def test_seeds_in_bins_of_pt_are_those_of_a_loop_over_particles(sample, result):
@@ -143,17 +129,6 @@ def test_seeds_in_bins_of_pt_are_those_of_a_loop_over_particles(sample, result):
     assert set(result["methods"]["acts-gbts"]["seed_efficiency_by_pt"]) == set(
         result["ours"]["balanced"]["seed_efficiency_by_pt"]
     )
-
-
-def test_ours_beside_gbts_reaches_down_as_far_as_it_does():
-    bins = {"0.5-0.6": 0.6, "0.6-0.7": 0.9, "0.7-0.8": None}
-    ours = {
-        pt: {"ms": 100 * pt, "seed_efficiency_by_pt": {**dict.fromkeys(bins, 0.9), "0.5-0.6": low}}
-        for pt, low in ((0.5, 0.95), (0.55, 0.61), (0.6, 0.1))
-    }
-    beside = beside_gbts({"ms": 110.0, "seed_efficiency_by_pt": bins}, ours)
-    assert beside["min_pt"] == 0.55
-    assert beside["ratio_time"] == pytest.approx(0.5)
 
 
 def test_the_purity_of_seeds_is_that_of_a_loop_over_them(sample, result):
