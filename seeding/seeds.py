@@ -14,15 +14,12 @@ from seeding.edges import Edges, check_same_event
 from seeding.hits import Hits
 from seeding.kernels import group_by
 from seeding.options import SeedOptions
-from seeding.seed_kernels import connect, edge_terms, hit_terms, spread_out
+from seeding.seed_kernels import MISSING, connect, edge_terms, hit_terms, seed_columns
 from seeding.table import is_straight, max_curvature, scattering_constant
 from seeding.threads import in_parts
 
-__all__ = ["SeedOptions", "Seeds", "find_seeds"]
+__all__ = ["MISSING", "SeedOptions", "Seeds", "find_seeds"]
 
-# Well beyond the cut on a kink, 23 at the default quantile, and small enough for a feature of the network.
-MISSING = 50.0
-"""Support of an edge with no neighbour on that side, or none that fits any better."""
 WIDE_D0 = 1.5
 """Impact parameter in mm that the displaced kinks of :class:`Seeds` allow: most b hadrons' tracks are within."""
 
@@ -64,28 +61,12 @@ def find_seeds(
     """
     check_same_event(hits, edges, "seeds")
     n = len(hits)
-    radius, along = np.empty(n, dtype=np.float32), np.empty((n, 2), dtype=np.float32)
-    terms = np.empty((len(edges), 2), dtype=np.float32)
-    cholesky, upright, support = (
-        hits.estimate.cholesky,
-        hits.upright,
-        np.full((6, len(edges)), MISSING, dtype=np.float32),
-    )
-    # Without a neighbour nothing tells of an impact parameter.
-    support[4:] = 0
-    in_parts(
-        lambda first, last: hit_terms(first, last, hits.position, cholesky, upright, radius, along),
-        n,
-        threads,
-        even=True,
-    )
-    ends = (edges.source, edges.target)
-    in_parts(
-        lambda first, last: edge_terms(first, last, *ends, radius, along, edges.cot_theta, terms),
-        len(edges),
-        threads,
-        even=True,
-    )
+    terms = np.empty((n, 4), dtype=np.float32)
+    of_hits = (hits.position, hits.estimate.cholesky, hits.axes, terms)
+    in_parts(lambda first, last: hit_terms(first, last, *of_hits), n, threads, even=True)
+    near, rest = (np.empty((len(edges), width), dtype=np.float32) for width in (4, 3))
+    of_edges = (edges.source, edges.target, terms, edges.curvature, edges.cot_theta, edges.chi2, near, rest)
+    in_parts(lambda first, last: edge_terms(first, last, *of_edges), len(edges), threads, even=True)
     # By the hit they end at, and by the one they begin at.
     grouped = in_parts(
         lambda first, last: [group_by(key, n) for key in (edges.target, edges.source)[first:last]],
@@ -93,31 +74,32 @@ def find_seeds(
         min(threads, 2),
         even=True,
     )
-    (arriving, arriving_start), (leaving, leaving_start) = (g for part in grouped for g in part)
+    arriving, leaving = (group for part in grouped for group in part)
+    support = np.full((6, len(edges)), MISSING, dtype=np.float32)
+    # Without a neighbour nothing tells of an impact parameter.
+    support[4:] = 0
     scattering = np.float32(scattering_constant(field, cone.radiation_length))
     softest = np.float32(max_curvature(field, cone.min_pt) if is_straight(field) else 0)
     cut = np.float32(chdtri(2, 1 - options.quantile))
 
     def part(first: int, last: int) -> Any:
         return connect(
-            first, last, *ends, arriving, arriving_start, leaving, leaving_start, terms, radius,
-            edges.curvature, edges.cot_theta, edges.chi2, np.float32(cone.sigma_d0), scattering, cut, softest,
-            options.per_middle, np.float32(WIDE_D0), support[0], support[1], support[2:],
+            first, last, *arriving, *leaving, near, rest, np.float32(cone.sigma_d0), scattering, cut, softest,
+            options.per_middle, np.float32(WIDE_D0), support,
         )  # fmt: skip
 
     parts = in_parts(part, n, threads)
     pairs, quality = (np.concatenate([p[k] for p in parts]) for k in range(2))
-    # Stable, so that seeds of equal chi2 keep their order on any machine.
-    order = np.argsort(quality, kind="stable")
-    inner, outer = pairs[order, 0], pairs[order, 1]
-    triplets = np.stack([edges.source[inner], edges.target[inner], edges.target[outer]], axis=1)
-    kept = spread_out(triplets, n, options.shared)
-    inner, outer = inner[kept], outer[kept]
-    return Seeds(
-        hits=triplets[kept],
-        curvature=np.float32(0.5) * (edges.curvature[inner] + edges.curvature[outer]),
-        cot_theta=np.float32(0.5) * (edges.cot_theta[inner] + edges.cot_theta[outer]),
-        z0=edges.z0[inner],
-        chi2=quality[order][kept],
-        support=support.T,
+    found, values = seed_columns(
+        pairs,
+        quality,
+        edges.source,
+        edges.target,
+        edges.curvature,
+        edges.cot_theta,
+        edges.z0,
+        n,
+        options.shared,
     )
+    curvature, cot_theta, z0, chi2 = values
+    return Seeds(found, curvature, cot_theta, z0, chi2, support.T)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seeding import seed_kernels
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
 from seeding.seeds import MISSING, WIDE_D0, SeedOptions, find_seeds
@@ -325,3 +326,22 @@ def test_no_edges_give_no_seeds(three):
 def test_options_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=name):
         SeedOptions(**{name: value})
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5000])
+def test_best_first_is_a_stable_sort(n):
+    rng = np.random.default_rng(n)
+    quality = np.float32(rng.exponential(20, n) * 10.0 ** rng.integers(-30, 30, n))
+    quality[: n // 2] = np.float32(rng.integers(0, 5, n // 2))
+    np.testing.assert_array_equal(seed_kernels.best_first(quality), np.argsort(quality, kind="stable"))
+
+
+def test_hits_that_stand_upright_are_the_barrels(event):
+    """What the loop says of a module is what its hits say."""
+    _, hits, _ = event
+    terms = np.empty((len(hits), 4), np.float32)
+    seed_kernels.hit_terms(0, len(hits), hits.position, hits.estimate.cholesky, hits.axes, terms)
+    assert np.any(hits.upright)
+    assert not np.all(hits.upright)
+    np.testing.assert_array_equal(terms[:, 1] > 0, hits.upright)
+    np.testing.assert_array_equal(terms[:, 2] > 0, ~hits.upright)
