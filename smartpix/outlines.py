@@ -13,6 +13,8 @@ from smartpix.schema import N_COLUMNS, N_ROWS, origin_pixel
 
 __all__ = ["Outlines", "outlines_of"]
 
+CENTER_ROW, CENTER_COLUMN = origin_pixel(N_ROWS), origin_pixel(N_COLUMNS)
+
 
 @dataclass(frozen=True)
 class Outlines:
@@ -20,25 +22,15 @@ class Outlines:
 
     Attributes:
         box: (C, 4) lowest and highest row, lowest and highest column; of a cluster without pixels 0 and -1.
-        charge: (C,) of the last slice in e, without negative charges.
+        origin: (C, 2) row and column of the window's first pixel: the box's middle is at the window's centre.
+        shape: (C, 3) charge of the last slice in e, without negative charges, and the columns and rows spanned.
         readable: (C,) all charges, in all slices, are finite.
     """
 
     box: npt.NDArray[np.int64]
-    charge: npt.NDArray[np.float64]
+    origin: npt.NDArray[np.int64]
+    shape: npt.NDArray[np.float64]
     readable: npt.NDArray[np.bool_]
-
-    @property
-    def origin(self) -> npt.NDArray[np.int64]:
-        """(C, 2) row and column of the window's first pixel: the box's middle is at the window's centre."""
-        middle = (self.box[:, 0::2] + self.box[:, 1::2]) // 2
-        return np.asarray(middle - np.array([origin_pixel(N_ROWS), origin_pixel(N_COLUMNS)]))
-
-    @property
-    def shape(self) -> npt.NDArray[np.float64]:
-        """(C, 3) charge, and the columns and rows that the clusters span."""
-        columns, rows = (self.box[:, k + 1] - self.box[:, k] + 1 for k in (2, 0))
-        return np.stack([self.charge, columns, rows], axis=1)
 
 
 def outlines_of(
@@ -54,16 +46,18 @@ def outlines_of(
         first, counts: (C,) place and number of each cluster's pixels.
         row, column: (K,); charge: (K, S) in e.
     """
-    box = np.empty((len(first), 4), dtype=np.int64)
-    total, readable = np.empty(len(first)), np.empty(len(first), dtype=np.bool_)
-    _outline(first, counts, row, column, np.ascontiguousarray(charge), box, total, readable)
-    return Outlines(box, total, readable)
+    n = len(first)
+    box, origin = np.empty((n, 4), dtype=np.int64), np.empty((n, 2), dtype=np.int64)
+    shape, readable = np.empty((n, 3)), np.empty(n, dtype=np.bool_)
+    _outline(first, counts, row, column, np.ascontiguousarray(charge), box, origin, shape, readable)
+    return Outlines(box, origin, shape, readable)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _outline(
-    first: Any, counts: Any, row: Any, column: Any, charge: Any, box: Any, total: Any, readable: Any
-) -> None:
+    first: Any, counts: Any, row: Any, column: Any, charge: Any, box: Any, origin: Any, shape: Any,
+    readable: Any,
+) -> None:  # fmt: skip
     n_slices = charge.shape[1]
     for k in range(len(first)):
         low, high = first[k], first[k] + counts[k]
@@ -85,4 +79,7 @@ def _outline(
             for s in range(n_slices):
                 nothing += 0.0 * np.float64(charge[i, s])
         box[k, 0], box[k, 1], box[k, 2], box[k, 3] = low_row, high_row, low_column, high_column
-        total[k], readable[k] = added, nothing == 0.0
+        origin[k, 0] = (low_row + high_row) // 2 - CENTER_ROW
+        origin[k, 1] = (low_column + high_column) // 2 - CENTER_COLUMN
+        shape[k, 0], readable[k] = added, nothing == 0.0
+        shape[k, 1], shape[k, 2] = high_column - low_column + 1, high_row - low_row + 1

@@ -21,11 +21,12 @@ from smartpix.networks.fused import (
     by_place,
     check_images,
     check_slices,
-    chosen,
     dense_layers,
+    in_order,
     padded,
     runs,
 )
+from smartpix.networks.lists import PixelLists
 from smartpix.networks.plan import IMAGE, N_OUTPUTS, POOL
 from smartpix.schema import InputError
 
@@ -76,33 +77,32 @@ class FusedFixedNetwork:
         check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
-    def pixels(self, *lists: Any, **chosen: Any) -> npt.NDArray[Any]:
-        """Raw outputs (R, 14) of clusters given as lists of pixels; arguments of
+    def pixels(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Raw outputs (N, 14) of clusters given as lists of pixels, as
         :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
         """
-        return self.on_link(self.whole(*lists, **chosen))
+        return self.on_link(self.whole(*lists))
 
-    def whole(
-        self,
-        first: npt.NDArray[np.int64],
-        counts: npt.NDArray[np.int64],
-        row: npt.NDArray[Any],
-        column: npt.NDArray[Any],
-        charge: npt.NDArray[np.float32],
-        origin: npt.NDArray[np.int64] | None = None,
-        rows: npt.NDArray[np.int64] | None = None,
-        box: npt.NDArray[np.int64] | None = None,
-    ) -> npt.NDArray[Any]:
-        """Whole outputs (R, 14) in the format of the last layer, kept in floating point; arguments of
-        :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
+    def whole(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Whole outputs (N, 14) in the format of the last layer, kept in floating point.
+
+        Args:
+            lists: as :meth:`pixels` takes them.
         """
-        check_slices(charge, self.shape)
-        rows, origin, box = chosen(first, counts, row, column, origin, rows, box)
-        out = np.empty((len(rows), N_OUTPUTS), dtype=self.dense.bias1.dtype)
+        return in_order(self._whole, self.shape, *lists)
+
+    def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Raw outputs (14, R) of the clusters ``rows``, as
+        :meth:`smartpix.networks.fused.FusedNetwork.outputs`.
+        """
+        return self.on_link(self._whole(lists, rows).T).T
+
+    def _whole(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        check_slices(lists.charge, self.shape)
+        out = np.empty((N_OUTPUTS, len(rows)), dtype=self.dense.bias1.dtype)
         run_fixed(
-            rows, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), origin, box,
-            self.shape, self.network.plan.layout, *self._edges, self.first, self.pointwise, self.first_bias,
-            self.mix, self.mix_bias, self.dense, self.cuts, out,
+            rows, *lists, self.shape, self.network.plan.layout, *self._edges, self.first, self.pointwise,
+            self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts, out,
         )  # fmt: skip
         return out
 

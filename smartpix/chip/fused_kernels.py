@@ -15,15 +15,16 @@ from smartpix.compiled import FAST, njit
 from smartpix.networks.fused_blocks import (
     BLOCK,
     accumulate,
-    by_size,
     column_lines,
-    fill_patch,
+    gather,
     layer,
     line_sums,
+    most_pixels,
     patch_of,
+    scatter,
 )
 from smartpix.networks.fused_kernels import COLUMNS, CONVOLUTION
-from smartpix.networks.plan import POOL, WINDOW
+from smartpix.networks.plan import POOL, SPAN, WINDOW
 
 __all__ = ["run_fixed"]
 
@@ -103,9 +104,10 @@ def run_fixed(
     layout: Any, below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
     dense: Any, cuts: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels (charge in e) to outputs ``out`` (R, 14).
+    """Clusters ``rows`` (R,) of lists of pixels (charge in e) to outputs ``out`` (14, R).
 
     Args:
+        rows: those of the same size after one another, as :func:`smartpix.networks.fused_blocks.by_size` says.
         origin: (N, 2) row and column where the windows start; box: (N, 4) of
             :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.chip.fused.FusedFixedNetwork`.
         layout: see :attr:`smartpix.networks.plan.Plan.layout`.
@@ -117,11 +119,11 @@ def run_fixed(
     front, map_rows, map_columns, of_columns, of_rows = layout
     kind_of = dense[0].dtype
     n_filters, n_front = len(first_bias), len(dense.front)
-    room = np.empty(n_slices * n_rows * n_columns * BLOCK, dtype=np.float32)
-    codes = np.empty(len(room), dtype=kind_of)
+    margin = SPAN - 1 if front == COLUMNS else 0
+    room = np.empty(n_slices * n_rows * (n_columns + 2 * margin) * BLOCK, dtype=kind_of)
     line = np.zeros((n_front, BLOCK), dtype=kind_of)
     columns = np.zeros((len(dense.column_sums), BLOCK), dtype=kind_of)
-    across = np.zeros((len(dense.row_sums), BLOCK), dtype=kind_of)
+    lines = np.zeros((len(dense.row_sums), BLOCK), dtype=kind_of)
     # Rows of zeros where the next layer's weights are padded.
     h1 = np.zeros((len(dense.weight2), BLOCK), dtype=kind_of)
     h2 = np.zeros((len(dense.weight3), BLOCK), dtype=kind_of)
@@ -131,21 +133,24 @@ def run_fixed(
     mixed = np.empty((len(mix_bias), BLOCK), dtype=kind_of)
     quiet = first_bias.copy()
     _cut(quiet, cuts[0])
-    order = by_size(rows, box, n_rows, n_columns)
-    block = np.empty(BLOCK, dtype=np.int64)
+    most = most_pixels(rows, counts)
+    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
+    value, code = np.empty((most, n_slices), dtype=np.float32), np.empty((most, n_slices), dtype=kind_of)
     for low in range(0, len(rows), BLOCK):
-        n = min(BLOCK, len(rows) - low)
-        for b in range(n):
-            block[b] = rows[order[low + b]]
-        row0, column0, high, wide = patch_of(block[:n], box, origin, n_rows, n_columns)
+        block = rows[low : low + BLOCK]
+        n = len(block)
+        row0, column0, high, wide = patch_of(block, box, origin, n_rows, n_columns)
         if front == CONVOLUTION:
             # Whose constants are not the same at all places, so that none is left out.
             row0, column0, high, wide = 0, 0, n_rows, n_columns
-        size = n_slices * high * wide * BLOCK
-        charges = room[:size].reshape((n_slices, high, wide, BLOCK))
-        fill_patch(block[:n], start, counts, row, column, charge, origin, row0, column0, charges)
-        _code(room[:size], below, above, codes[:size])
-        patch = codes[:size].reshape((n_slices, high, wide, BLOCK))
+        across = wide + 2 * margin if wide else 0
+        patch = room[: n_slices * high * across * BLOCK].reshape((n_slices, high, across, BLOCK))
+        n_fired = gather(
+            block, start, counts, row, column, charge, origin, row0, column0, high, wide, margin, begin, place,
+            value,
+        )  # fmt: skip
+        _code(value[:n_fired].reshape(-1), below, above, code[:n_fired].reshape(-1))
+        scatter(place[:n_fired], code[:n_fired], patch)
         for j in range(len(dense.bias1)):
             for b in range(BLOCK):
                 h1[j, b] = dense.bias1[j]
@@ -165,16 +170,16 @@ def run_fixed(
             )  # fmt: skip
             accumulate(line, 0, n_front, dense.front, h)
         if of_columns:
-            begins, ends = line_sums(patch, column0, False, columns)
+            begins, ends = line_sums(patch, column0, margin, False, columns)
             accumulate(columns, begins, ends, dense.column_sums, h)
         if of_rows:
-            begins, ends = line_sums(patch, row0, True, across)
-            accumulate(across, begins, ends, dense.row_sums, h)
+            begins, ends = line_sums(patch, row0, margin, True, lines)
+            accumulate(lines, begins, ends, dense.row_sums, h)
         _cut(h.reshape(-1), cuts[2])
         layer(h1, dense.weight2, dense.bias2, h2)
         _cut(h2[: len(dense.bias2)].reshape(-1), cuts[3])
         layer(h2, dense.weight3, dense.bias3, h3)
         _cut(h3.reshape(-1), cuts[6])
-        for b in range(n):
-            for j in range(out.shape[1]):
-                out[order[low + b], j] = h3[j, b]
+        for j in range(len(out)):
+            for b in range(n):
+                out[j, low + b] = h3[j, b]

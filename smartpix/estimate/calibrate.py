@@ -161,9 +161,9 @@ def _bins(values: Floats) -> list[npt.NDArray[np.int64]]:
 
 def _corrections(values: Floats, target: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
     """Sum over a target's tables of the shift and the logarithmic scale at each cluster's place on them."""
-    compiled, sums = tables_of([*[[]] * target, tables]), np.empty((values.shape[1], 8))
-    corrections_of_all(values, compiled.axis, compiled.first, compiled.at, compiled.knots, sums)
-    return sums[:, target], sums[:, 4 + target]
+    compiled, sums = tables_of([*[[]] * target, tables]), np.empty((8, values.shape[1]))
+    corrections_of_all(values, *compiled, sums)
+    return sums[2 * target], sums[2 * target + 1]
 
 
 def apply_calibration(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,25 +24,29 @@ N_PREDICTED = 6
 NO_SHAPES = np.zeros((0, 3))
 
 
-@dataclass(frozen=True)
-class Tables:
-    """Calibration tables as kernels read them: those of all targets along one axis with the same knots are
-    one group.
+class Tables(NamedTuple):
+    """Calibration tables as kernels read them: I intervals between knots, each with what grows along it.
+
+    Of a value the part is taken that lies in the interval, 0 to 1. Tables of several targets along one axis with
+    the same knots share intervals; those of one target come behind them, target by target.
 
     Attributes:
-        axis: (G,) which of :data:`smartpix.estimate.finish_kernels.VALUES` a group is along.
-        first: (G + 1,) where the knots of each group begin.
-        at: (K,) the knots.
-        knots: (K, 17) shifts (4) and logarithmic scales (4) at a knot, how much they grow to the next one
-            (8), and 1 over the distance of the two (0 at the last).
+        base: (8,) shift and logarithmic scale, one target after the other, at the first knots.
+        first: (5,) where the intervals of each target alone begin, and the end; multiples of 4.
+        axis: (I,) which of :data:`smartpix.estimate.finish_kernels.VALUES` an interval is along.
+        at, inverse: (I,) where it begins, and 1 over its width (0: nothing is ever in it).
+        together: (I, 8) what grows along it; alone: (I, 2) the same of the one target.
     """
 
-    axis: npt.NDArray[np.int64]
+    base: Floats
     first: npt.NDArray[np.int64]
+    axis: npt.NDArray[np.int64]
     at: Floats
-    knots: Floats
+    inverse: Floats
+    together: npt.NDArray[np.float32]
+    alone: npt.NDArray[np.float32]
 
-    @cached_property
+    @property
     def need_shapes(self) -> bool:
         """Whether an axis is not known from the predictions alone."""
         return bool(np.any(self.axis >= N_PREDICTED))
@@ -54,25 +58,35 @@ def tables_of(corrections: Sequence[Sequence[Mapping[str, Any]]]) -> Tables:
     Args:
         corrections: as :func:`smartpix.estimate.calibrate.fit_calibration` gives them.
     """
-    groups: dict[tuple[int, tuple[float, ...]], Floats] = {}
+    base = np.zeros(8)
+    groups: dict[tuple[int, tuple[float, ...]], dict[int, Floats]] = {}
     for target, tables in enumerate(corrections):
         for table in tables:
             axis, at = int(table["axis"]), tuple(float(v) for v in table["at"])
             # Along its own sigma each target has a table of its own.
             axis += target if axis == OF_SIGMA else 3 * (axis > OF_SIGMA)
-            group = groups.setdefault((axis, at), np.zeros((len(at), 17)))
-            group[:, target] += table["shift"]
-            group[:, 4 + target] += table["log_scale"]
-    for (_, at), group in groups.items():
-        group[:-1, 8:16] = np.diff(group[:, :8], axis=0)
-        width = np.diff(at)
-        group[:-1, 16] = np.divide(1.0, width, out=np.zeros_like(width), where=width > 0)
+            values = np.stack([table["shift"], table["log_scale"]], axis=1)
+            base[2 * target : 2 * target + 2] += values[0]
+            of_group, grown = groups.setdefault((axis, at), {}), np.diff(values, axis=0)
+            of_group[target] = of_group.get(target, np.zeros_like(grown)) + grown
+    parts: list[list[tuple[float, ...]]] = [[] for _ in range(5)]
+    for (axis, at), of_group in groups.items():
+        place = 0 if len(of_group) > 1 else 1 + next(iter(of_group))
+        for k, width in enumerate(np.diff(at)):
+            grows = np.zeros(10)
+            for target, grown in of_group.items():
+                grows[2 * target : 2 * target + 2] = grown[k]
+                grows[8:] = grown[k]
+            parts[place].append((axis, at[k], 1 / width if width > 0 else 0.0, *grows))
+    # Kernels take four at a time.
+    for part in parts:
+        part += [(0.0,) * 13] * (-len(part) % 4)
+    rows = np.array([row for part in parts for row in part]).reshape(-1, 13)
     return Tables(
-        np.array([axis for axis, _ in groups], dtype=np.int64),
-        np.cumsum([0, *(len(at) for _, at in groups)]),
-        np.array([v for _, at in groups for v in at], dtype=np.float64),
-        np.concatenate([np.zeros((0, 17)), *groups.values()]),
-    )
+        base, np.cumsum([len(part) for part in parts]), rows[:, 0].astype(np.int64), rows[:, 1].copy(),
+        rows[:, 2].copy(), rows[:, 3:11].astype(np.float32, order="C"),
+        rows[:, 11:].astype(np.float32, order="C"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,11 +111,10 @@ class Finishing:
 
     @cached_property
     def _arrays(self) -> tuple[Any, ...]:
-        tables = tables_of([]) if self.tables is None else self.tables
+        tables = tables_of([])._replace(base=np.zeros(0)) if self.tables is None else self.tables
         return (
-            np.array(TARGET_SCALE), SMALLEST_SIGMA, np.array(self.cells), tables.axis, tables.first,
-            tables.at, tables.knots, np.array(self.wider), np.array(self.length or (), dtype=np.float64),
-            np.array(self.added or (), dtype=np.float64),
+            np.array(TARGET_SCALE), SMALLEST_SIGMA, np.array(self.cells), *tables, np.array(self.wider),
+            np.array(self.length or (), dtype=np.float64), np.array(self.added or (), dtype=np.float64),
         )  # fmt: skip
 
     def into(
@@ -117,7 +130,7 @@ class Finishing:
         """Fill ``mean`` (N, 4) and ``cholesky`` (N, 4, 4) at ``rows`` (R,), by default all.
 
         Args:
-            raw: (R, 14) outputs; None: the uncalibrated estimates are there already.
+            raw: (14, R) outputs; None: the uncalibrated estimates are there already.
             shape: (N, 3) of :func:`smartpix.estimate.calibrate.cluster_shapes`.
             truncated: (N,); bad: (N,) nothing is known of these.
 
@@ -131,7 +144,7 @@ class Finishing:
             )
         nothing = np.zeros(0, dtype=bool)
         finish_all(
-            np.zeros((0, 14), dtype=np.float32) if raw is None else raw,
+            np.zeros((0, 0), dtype=np.float32) if raw is None else np.ascontiguousarray(raw),
             np.arange(len(mean)) if rows is None else rows, NO_SHAPES if shape is None else shape,
             nothing if truncated is None else truncated, nothing if bad is None else bad, *self._arrays,
             mean, cholesky,

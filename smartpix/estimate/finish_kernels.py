@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import FAST, njit
+from smartpix.networks.fused_blocks import BLOCK, accumulate
 
-__all__ = ["SIDE_BY_SIDE", "VALUES", "axes_of_all", "corrections_of_all", "finish_all"]
+__all__ = ["VALUES", "axes_of_all", "corrections_of_all", "finish_all"]
 
-SIDE_BY_SIDE = 64
-"""Clusters of a block."""
 VALUES = 10
 """Of a cluster, along which there are tables: cot alpha, cot beta, the logarithms of its four sigmas, its
 charge and its columns and rows compared with what the slopes let expect, and the columns."""
@@ -77,19 +76,19 @@ def _softplus(x: Any, least: float, more: Any) -> None:
 def _load_raw(
     low: int, n: int, raw: Any, scale: Any, smallest: float, mean: Any, factor: Any, more: Any
 ) -> None:
-    """A block's means (4, B) and factors (10, B), row by row of the triangle, from raw outputs (N, 14)."""
+    """A block's means (4, B) and factors (10, B), row by row of the triangle, from raw outputs (14, N)."""
     for t in range(4):
         diagonal = factor[t * (t + 3) // 2]
         for b in range(n):
-            mean[t, b], diagonal[b] = raw[low + b, 2 * t], raw[low + b, 2 * t + 1]
+            mean[t, b], diagonal[b] = raw[2 * t, low + b], raw[2 * t + 1, low + b]
         _softplus(diagonal, smallest, more)
         for c in range(t):
             for b in range(n):
-                factor[t * (t + 1) // 2 + c, b] = raw[low + b, 8 + t * (t - 1) // 2 + c]
-        for b in range(SIDE_BY_SIDE):
+                factor[t * (t + 1) // 2 + c, b] = raw[8 + t * (t - 1) // 2 + c, low + b]
+        for b in range(BLOCK):
             mean[t, b] *= scale[t]
         for c in range(t + 1):
-            for b in range(SIDE_BY_SIDE):
+            for b in range(BLOCK):
                 factor[t * (t + 1) // 2 + c, b] *= scale[t]
 
 
@@ -115,15 +114,15 @@ def _axes(
         cells: (2,) the sensor's thickness in pitches along x and y.
     """
     for t in range(4):
-        for b in range(SIDE_BY_SIDE):
+        for b in range(BLOCK):
             square = 0.0
             value[2 + t, b] = square
         for c in range(t + 1):
-            for b in range(SIDE_BY_SIDE):
+            for b in range(BLOCK):
                 value[2 + t, b] += factor[t * (t + 1) // 2 + c, b] ** 2
-        for b in range(SIDE_BY_SIDE):
+        for b in range(BLOCK):
             sigma[t, b] = np.sqrt(value[2 + t, b])
-    for b in range(SIDE_BY_SIDE):
+    for b in range(BLOCK):
         alpha, beta = mean[2, b], mean[3, b]
         value[0, b], value[1, b], value[7, b] = alpha, beta, 1.0 + alpha * alpha + beta * beta
     for b in range(n if len(shape) else 0):
@@ -132,9 +131,9 @@ def _axes(
         value[8, b], value[9, b] = shape[k, 2], shape[k, 1]
     _log(value[2:8].reshape(-1))
     for t in range(4):
-        for b in range(SIDE_BY_SIDE):
+        for b in range(BLOCK):
             value[2 + t, b] *= 0.5
-    for b in range(SIDE_BY_SIDE):
+    for b in range(BLOCK):
         # Charge goes as the path in silicon, sqrt(1 + cot^2 alpha + cot^2 beta), and the size as the slopes.
         # What is left tells of delta rays.
         value[6, b] -= 0.5 * value[7, b]
@@ -143,49 +142,53 @@ def _axes(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _corrections(value: Any, axis: Any, first: Any, at: Any, knots: Any, place: Any, sums: Any) -> None:
-    """A block's sums (B, 8) over the tables, see :class:`smartpix.estimate.calibrate.Tables`."""
-    sums[:] = 0.0
-    for g in range(len(axis)):
-        v = value[axis[g]]
-        for b in range(SIDE_BY_SIDE):
-            place[b] = first[g]
-        # Knots are few, and counting those below is done for all clusters at once.
-        for k in range(first[g] + 1, first[g + 1] - 1):
-            for b in range(SIDE_BY_SIDE):
-                place[b] += 1 if v[b] >= at[k] else 0
-        for b in range(SIDE_BY_SIDE):
-            k = place[b]
-            t = (v[b] - at[k]) * knots[k, 16]
+def _corrections(
+    value: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, part: Any, sums: Any
+) -> None:
+    """A block's sums (8, B) over the tables, without what they are at their first knots; ``part`` (I, B) is
+    room. The arrays are of :class:`smartpix.estimate.finish.Tables`.
+    """
+    for i in range(len(axis)):
+        v, own = value[axis[i]], part[i]
+        for b in range(BLOCK):
+            t = (v[b] - at[i]) * inverse[i]
             t = 0.0 if t < 0.0 else t
-            t = 1.0 if t > 1.0 else t
-            for j in range(8):
-                sums[b, j] += knots[k, j] + t * knots[k, 8 + j]
+            own[b] = np.float32(1.0 if t > 1.0 else t)
+    sums[:] = 0.0
+    accumulate(part, 0, first[0], together, sums)
+    for t in range(4):
+        accumulate(part, first[t], first[t + 1], alone, sums[2 * t : 2 * t + 2])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def axes_of_all(means: Any, cholesky: Any, shape: Any, cells: Any, out: Any) -> None:
     """:data:`VALUES` (10, N) of estimates."""
     rows = np.arange(len(means))
-    mean, sigma = np.zeros((4, SIDE_BY_SIDE)), np.ones((4, SIDE_BY_SIDE))
-    factor, value = np.ones((10, SIDE_BY_SIDE)), np.ones((VALUES, SIDE_BY_SIDE))
-    for low in range(0, len(means), SIDE_BY_SIDE):
-        n = min(SIDE_BY_SIDE, len(means) - low)
+    mean, sigma = np.zeros((4, BLOCK)), np.ones((4, BLOCK))
+    factor, value = np.ones((10, BLOCK)), np.ones((VALUES, BLOCK))
+    for low in range(0, len(means), BLOCK):
+        n = min(BLOCK, len(means) - low)
         _load(low, n, rows, means, cholesky, mean, factor)
         _axes(low, n, rows, shape, cells, mean, factor, sigma, value)
         out[:, low : low + n] = value[:, :n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def corrections_of_all(values: Any, axis: Any, first: Any, at: Any, knots: Any, out: Any) -> None:
-    """Sums (N, 8) over the tables at the values (10, N) of :func:`axes_of_all`."""
-    value, sums = np.zeros((VALUES, SIDE_BY_SIDE)), np.empty((SIDE_BY_SIDE, 8))
-    place = np.empty(SIDE_BY_SIDE, dtype=np.int64)
-    for low in range(0, len(out), SIDE_BY_SIDE):
-        n = min(SIDE_BY_SIDE, len(out) - low)
+def corrections_of_all(
+    values: Any, base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, out: Any
+) -> None:
+    """Sums (8, N) over the tables at the values (10, N) of :func:`axes_of_all`: shift and logarithmic scale of one
+    target after the other.
+    """
+    value, sums = np.zeros((VALUES, BLOCK)), np.empty((8, BLOCK), dtype=np.float32)
+    part = np.empty((len(axis), BLOCK), dtype=np.float32)
+    for low in range(0, out.shape[1], BLOCK):
+        n = min(BLOCK, out.shape[1] - low)
         value[:, :n] = values[:, low : low + n]
-        _corrections(value, axis, first, at, knots, place, sums)
-        out[low : low + n] = sums[:n]
+        _corrections(value, first, axis, at, inverse, together, alone, part, sums)
+        for j in range(8):
+            for b in range(n):
+                out[j, low + b] = base[j] + sums[j, b]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -219,40 +222,41 @@ def _use_length(columns: float, cell: float, length: Any, mean: Any, factor: Any
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def finish_all(
     raw: Any, rows: Any, shape: Any, truncated: Any, bad: Any, scale: Any, smallest: float, cells: Any,
-    axis: Any, first: Any, at: Any, knots: Any, wider: Any, length: Any, added: Any, means: Any,
-    cholesky: Any,
+    base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, wider: Any, length: Any,
+    added: Any, means: Any, cholesky: Any,
 ) -> None:  # fmt: skip
     """Estimates, in place at ``rows`` of ``means`` (N, 4) and ``cholesky`` (N, 4, 4).
 
     Args:
-        raw: (R, 14) outputs for the R rows; (0, 14): the estimates there, without calibration, are taken.
+        raw: (14, R) outputs for the R rows; (0, 0): the estimates there, without calibration, are taken.
         shape: (N, 3), or (0, 3) where nothing is known of the pixels.
         truncated, bad: (N,), or (0,): none is.
         scale, smallest: units of the outputs, and floor of the diagonal in these.
         cells: (2,) the sensor's thickness in pitches.
-        axis, first, at, knots: of :class:`smartpix.estimate.calibrate.Tables`.
+        base, first, axis, at, inverse, together, alone: of :class:`smartpix.estimate.finish.Tables`; ``base`` is
+            (0,) where there is no calibration.
         wider: (4,) factors on the sigmas of truncated clusters.
         length: (3,) columns from which on a cluster is long, offset and sigma; (0,): not used.
         added: (4,) variances to add, or (0,).
     """
-    mean, sigma = np.zeros((4, SIDE_BY_SIDE)), np.ones((4, SIDE_BY_SIDE))
-    factor, value = np.ones((10, SIDE_BY_SIDE)), np.ones((VALUES, SIDE_BY_SIDE))
-    sums, more = np.zeros((SIDE_BY_SIDE, 8)), np.empty(SIDE_BY_SIDE)
-    place, times = np.empty(SIDE_BY_SIDE, dtype=np.int64), np.ones((4, SIDE_BY_SIDE))
+    mean, sigma = np.zeros((4, BLOCK)), np.ones((4, BLOCK))
+    factor, value = np.ones((10, BLOCK)), np.ones((VALUES, BLOCK))
+    sums, more = np.zeros((8, BLOCK), dtype=np.float32), np.empty(BLOCK)
+    part, times = np.empty((len(axis), BLOCK), dtype=np.float32), np.ones((4, BLOCK))
     covariance = np.empty((4, 4))
-    for low in range(0, len(rows), SIDE_BY_SIDE):
-        n = min(SIDE_BY_SIDE, len(rows) - low)
+    for low in range(0, len(rows), BLOCK):
+        n = min(BLOCK, len(rows) - low)
         if len(raw):
             _load_raw(low, n, raw, scale, smallest, mean, factor, more)
         else:
             _load(low, n, rows, means, cholesky, mean, factor)
-        if len(axis):
+        if len(base):
             _axes(low, n, rows, shape, cells, mean, factor, sigma, value)
-            _corrections(value, axis, first, at, knots, place, sums)
+            _corrections(value, first, axis, at, inverse, together, alone, part, sums)
             for t in range(4):
-                for b in range(SIDE_BY_SIDE):
-                    mean[t, b] += sums[b, t] * sigma[t, b]
-                    times[t, b] = sums[b, 4 + t]
+                for b in range(BLOCK):
+                    mean[t, b] += (base[2 * t] + sums[2 * t, b]) * sigma[t, b]
+                    times[t, b] = base[2 * t + 1] + sums[2 * t + 1, b]
             # A row of M is one target's: scaled as a whole, it changes that sigma and no correlation in
             # M M^T.
             _exp(times.reshape(-1))

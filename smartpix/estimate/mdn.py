@@ -19,6 +19,7 @@ from smartpix.estimate.descriptions import load_network_weights
 from smartpix.estimate.finish import Finishing, tables_of
 from smartpix.geometry import Detector
 from smartpix.networks.fused import FusedNetwork, check_images, fuse
+from smartpix.networks.lists import PixelLists
 from smartpix.outlines import outlines_of
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGET_SCALE, InputError, check
 
@@ -145,11 +146,12 @@ class MdnNetwork:
         """Fill ``mean`` (N, 4) and ``cholesky`` (N, 4, 4) for the clusters of ``rows`` with estimates as of
         predict_images; ``origin`` (N, 2) of all.
         """
-        outlines = clusters.outlines
-        raw = self.fused.pixels(
-            clusters.first, clusters.counts, clusters.row, clusters.column, clusters.charge, origin, rows,
-            outlines.box,
-        )  # fmt: skip
+        outlines, charge = clusters.outlines, np.ascontiguousarray(clusters.charge, dtype=np.float32)
+        lists = PixelLists(
+            clusters.first, clusters.counts, clusters.row, clusters.column, charge, origin, outlines.box
+        )
+        rows = lists.by_size(rows, *self.fused.shape[1:])
+        raw = self.fused.outputs(lists, rows)
         shape = None if self.on_chip else outlines.shape
         self.finishing.into(mean, cholesky, raw, rows, shape, clusters.truncated, ~outlines.readable)
 
@@ -170,7 +172,7 @@ class MdnNetwork:
         """
         mean, cholesky = np.empty((len(raw), 4)), np.empty((len(raw), 4, 4))
         if len(raw):
-            self.finishing.into(mean, cholesky, raw, shape=shape, truncated=truncated, bad=bad)
+            self.finishing.into(mean, cholesky, raw.T, shape=shape, truncated=truncated, bad=bad)
         return mean, cholesky
 
     @cached_property

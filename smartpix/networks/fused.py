@@ -7,7 +7,7 @@ convolution's output is a constant. Single precision throughout; agrees with the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from smartpix.clusters import pixel_lists
 from smartpix.networks.fused_kernels import run, tanh_terms
+from smartpix.networks.lists import PixelLists
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.plan import N_OUTPUTS, SPAN, Plan
-from smartpix.outlines import outlines_of
 from smartpix.schema import InputError
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
     "check_images",
     "check_shapes",
     "check_slices",
-    "chosen",
     "dense_layers",
     "fuse",
+    "in_order",
     "padded",
     "runs",
 ]
@@ -74,36 +74,39 @@ class FusedNetwork:
         check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
-    def pixels(
-        self,
-        first: npt.NDArray[np.int64],
-        counts: npt.NDArray[np.int64],
-        row: npt.NDArray[Any],
-        column: npt.NDArray[Any],
-        charge: npt.NDArray[np.float32],
-        origin: npt.NDArray[np.int64] | None = None,
-        rows: npt.NDArray[np.int64] | None = None,
-        box: npt.NDArray[np.int64] | None = None,
-    ) -> Singles:
-        """Raw outputs (R, 14) of clusters given as lists of pixels.
+    def pixels(self, *lists: npt.NDArray[Any]) -> Singles:
+        """Raw outputs (N, 14) of clusters given as lists of pixels.
 
         Args:
-            first, counts: (N,) place and number of each cluster's pixels.
-            row, column: (K,); pixels outside the window are left out.
-            charge: (K, S) in e.
-            origin: (N, 2) row and column where each window starts; None: at 0.
-            rows: (R,) clusters that are wanted; None: all.
-            box: (N, 4) of :func:`smartpix.outlines.outlines_of`; None: they are found.
+            lists: as :meth:`smartpix.networks.lists.PixelLists.in_windows` takes them.
         """
-        check_slices(charge, self.shape)
-        rows, origin, box = chosen(first, counts, row, column, origin, rows, box)
-        out = np.empty((len(rows), N_OUTPUTS), dtype=np.float32)
+        return in_order(self.outputs, self.shape, *lists)
+
+    def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> Singles:
+        """Raw outputs (14, R) of the clusters ``rows``, fastest if those of the same size follow one another."""
+        check_slices(lists.charge, self.shape)
+        out = np.empty((N_OUTPUTS, len(rows)), dtype=np.float32)
         run(
-            rows, first, counts, row, column, np.ascontiguousarray(charge, dtype=np.float32), origin, box,
-            self.shape, self.plan.layout, np.float32(1 / self.reference), np.float32(1 / self.compression),
-            self.first, self.first_bias, self.mix, self.mix_bias, self.dense, tanh_terms(), out,
+            rows, *lists, self.shape, self.plan.layout, np.float32(1 / self.reference),
+            np.float32(1 / self.compression), self.first, self.first_bias, self.mix, self.mix_bias, self.dense,
+            tanh_terms(), out,
         )  # fmt: skip
         return out
+
+
+def in_order(
+    outputs: Callable[[PixelLists, npt.NDArray[np.int64]], npt.NDArray[Any]],
+    shape: tuple[int, int, int],
+    *arrays: npt.NDArray[Any],
+) -> npt.NDArray[Any]:
+    """Outputs (N, 14) of all clusters, worked out by size."""
+    check_slices(arrays[-1], shape)
+    lists = PixelLists.in_windows(*arrays)
+    rows = lists.by_size(np.arange(len(lists.first)), *shape[1:])
+    found = outputs(lists, rows)
+    out = np.empty(found.shape[::-1], dtype=found.dtype)
+    out[rows] = found.T
+    return out
 
 
 class Dense(NamedTuple):
@@ -123,25 +126,6 @@ class Dense(NamedTuple):
     bias2: npt.NDArray[Any]
     weight3: npt.NDArray[Any]
     bias3: npt.NDArray[Any]
-
-
-def chosen(
-    first: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
-    row: npt.NDArray[Any],
-    column: npt.NDArray[Any],
-    origin: npt.NDArray[np.int64] | None,
-    rows: npt.NDArray[np.int64] | None,
-    box: npt.NDArray[np.int64] | None,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows, origins and boxes of clusters; arguments of :meth:`FusedNetwork.pixels`."""
-    if box is None:
-        box = outlines_of(first, counts, row, column, np.zeros((len(row), 1), dtype=np.float32)).box
-    return (
-        np.arange(len(first)) if rows is None else rows,
-        np.zeros((len(first), 2), dtype=np.int64) if origin is None else origin,
-        box,
-    )
 
 
 def check_images(images: npt.NDArray[Any], shape: tuple[int, int, int]) -> None:

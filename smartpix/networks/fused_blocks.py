@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import FAST, njit
+from smartpix.networks.plan import SPAN
 
 __all__ = [
-    "BLOCK", "accumulate", "by_size", "column_lines", "fill_patch", "layer", "line_sums", "patch_of",
+    "BLOCK", "accumulate", "by_size", "column_lines", "gather", "layer", "line_sums",
+    "most_pixels", "patch_of", "scatter",
 ]  # fmt: skip
 
 BLOCK = 64
@@ -30,12 +32,28 @@ def accumulate(x: Any, low: int, high: int, weight: Any, out: Any) -> None:
     Inputs are taken by four, from multiples of four on: what a cluster gets does not depend on the others of
     its block, as long as what they do not share is 0.
     """
-    # A sum is read and written once for four products.
+    width = len(out)
+    pairs = width - width % 2
+    # Rows that are one array, at a known distance: the compiler sees that no sum is an input, and has both in
+    # one loop.
+    flat, sums = x.reshape(-1), out.reshape(-1)
     for i in range(low - low % 4, high, 4):
-        for j in range(len(out)):
-            w0, w1, w2, w3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
+        a = flat[i * BLOCK : (i + 4) * BLOCK]
+        # A sum is read and written once for four products, and an input once for two sums.
+        for j in range(0, pairs, 2):
+            own = sums[j * BLOCK : (j + 2) * BLOCK]
+            v0, v1, v2, v3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
+            k = j + 1
+            w0, w1, w2, w3 = weight[i, k], weight[i + 1, k], weight[i + 2, k], weight[i + 3, k]
             for b in range(BLOCK):
-                out[j, b] += w0 * x[i, b] + w1 * x[i + 1, b] + w2 * x[i + 2, b] + w3 * x[i + 3, b]
+                a0, a1, a2, a3 = a[b], a[b + BLOCK], a[b + 2 * BLOCK], a[b + 3 * BLOCK]
+                own[b] += v0 * a0 + v1 * a1 + v2 * a2 + v3 * a3
+                own[b + BLOCK] += w0 * a0 + w1 * a1 + w2 * a2 + w3 * a3
+        for j in range(pairs, width):
+            v0, v1, v2, v3 = weight[i, j], weight[i + 1, j], weight[i + 2, j], weight[i + 3, j]
+            last = out[j]
+            for b in range(BLOCK):
+                last[b] += v0 * a[b] + v1 * a[b + BLOCK] + v2 * a[b + 2 * BLOCK] + v3 * a[b + 3 * BLOCK]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
@@ -92,23 +110,56 @@ def patch_of(block: Any, box: Any, origin: Any, n_rows: int, n_columns: int) -> 
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def fill_patch(
+def most_pixels(rows: Any, counts: Any) -> int:
+    """Pixels of the largest block of clusters ``rows``."""
+    most = 0
+    for low in range(0, len(rows), BLOCK):
+        n = 0
+        for i in range(low, min(low + BLOCK, len(rows))):
+            n += counts[rows[i]]
+        most = max(most, n)
+    return most
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+def gather(
     block: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, row0: int,
-    column0: int, patch: Any,
-) -> None:  # fmt: skip
-    """Charges of clusters ``block`` in a patch (S, rows, columns, BLOCK) that begins at (row0, column0) of
-    their windows; pixels outside are left out.
+    column0: int, high: int, wide: int, margin: int, begin: Any, place: Any, value: Any,
+) -> int:  # fmt: skip
+    """Pixels of clusters ``block`` in a patch of ``high`` rows and ``wide`` columns that begins at (row0, column0) of
+    their windows; returns how many.
+
+    Args:
+        margin: empty columns on both sides of the patch.
+        begin: (BLOCK + 1,) is filled with where each cluster's pixels begin.
+        place: (K,) is filled with places in a slice of the patch (rows, columns + 2 * margin, BLOCK).
+        value: (K, S) is filled with the charges, which are encoded faster in one row than in the patch.
     """
-    n_slices, high, wide = patch.shape[:3]
-    patch[:] = 0
+    n, across = 0, wide + 2 * margin
     for b in range(len(block)):
         k = block[b]
+        begin[b] = n
         r0, c0 = origin[k, 0] + row0, origin[k, 1] + column0
         for i in range(start[k], start[k] + counts[k]):
             r, c = np.int64(row[i]) - r0, np.int64(column[i]) - c0
             if 0 <= r < high and 0 <= c < wide:
-                for s in range(n_slices):
-                    patch[s, r, c, b] = charge[i, s]
+                place[n] = (r * across + c + margin) * BLOCK + b
+                for s in range(charge.shape[1]):
+                    value[n, s] = charge[i, s]
+                n += 1
+    begin[len(block)] = n
+    return n
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+def scatter(place: Any, value: Any, patch: Any) -> None:
+    """Fill a patch (S, rows, columns, BLOCK) with values (K, S) at places (K,), and zeros elsewhere."""
+    n_slices, high, across = patch.shape[:3]
+    flat, slice_size = patch.reshape(-1), high * across * BLOCK
+    flat[:] = 0
+    for i in range(len(place)):
+        for s in range(n_slices):
+            flat[place[i] + s * slice_size] = value[i, s]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
@@ -117,61 +168,57 @@ def column_lines(patch: Any, row0: int, column0: int, first: Any, bias: Any, lin
     BLOCK) that a patch reaches; returns the first of these rows and the end.
 
     Args:
-        patch: of :func:`fill_patch`, of charges or codes.
+        patch: of :func:`scatter`, of charges or codes, with margins of C' - 1 columns.
         first: (S, R, C' * F) as :attr:`smartpix.networks.fused.FusedNetwork.first`; bias: (F,).
     """
-    n_slices, high, wide = patch.shape[:3]
+    n_slices, high, across = patch.shape[:3]
     n_filters = len(bias)
-    span = first.shape[2] // n_filters
-    low, end = column0 * n_filters, (column0 + wide + span - 1) * n_filters if wide else column0 * n_filters
+    low, end = column0 * n_filters, (column0 + max(across - (SPAN - 1), 0) * (high > 0)) * n_filters
     # Groups of four inputs of the next layer may reach beyond.
     line[low - low % 4 : low] = 0
     line[end : end + (-end) % 4] = 0
+    flat = patch.reshape(-1)
     for i in range(low, end):
-        q, f = i // n_filters - column0, i % n_filters
+        q, f, own = i // n_filters - column0, i % n_filters, line[i]
         for b in range(BLOCK):
-            line[i, b] = bias[f]
-        # A place sees three columns, the last one first; beyond the patch there is none.
-        c0, c1, c2 = min(q, wide - 1), min(max(q - 1, 0), wide - 1), max(q - 2, 0)
+            own[b] = bias[f]
         for r in range(high):
             for s in range(0, n_slices, 2):
                 # Two slices at a time: a sum is read and written once for both.
                 t = s + 1 if s + 1 < n_slices else s
-                a, d = first[s, row0 + r], first[t, row0 + r]
-                a0, a1, a2 = a[f], a[n_filters + f], a[2 * n_filters + f]
-                d0, d1, d2 = d[f], d[n_filters + f], d[2 * n_filters + f]
+                v, w = first[s, row0 + r], first[t, row0 + r]
+                # A place sees three columns, the last one first.
+                v0, v1, v2 = v[f], v[n_filters + f], v[2 * n_filters + f]
+                w0, w1, w2 = w[f], w[n_filters + f], w[2 * n_filters + f]
                 if t == s:
-                    d0, d1, d2 = d0 - d0, d1 - d1, d2 - d2
-                if q >= wide:
-                    a0, d0 = a0 - a0, d0 - d0
-                if not 0 < q <= wide:
-                    a1, d1 = a1 - a1, d1 - d1
-                if q < 2:
-                    a2, d2 = a2 - a2, d2 - d2
+                    w0, w1, w2 = w0 - w0, w1 - w1, w2 - w2
+                at, also = ((s * high + r) * across + q) * BLOCK, ((t * high + r) * across + q) * BLOCK
+                x, y = flat[at : at + SPAN * BLOCK], flat[also : also + SPAN * BLOCK]
                 for b in range(BLOCK):
-                    line[i, b] += (
-                        a0 * patch[s, r, c0, b] + a1 * patch[s, r, c1, b] + a2 * patch[s, r, c2, b]
-                        + d0 * patch[t, r, c0, b] + d1 * patch[t, r, c1, b] + d2 * patch[t, r, c2, b]
+                    own[b] += (
+                        v2 * x[b] + v1 * x[b + BLOCK] + v0 * x[b + 2 * BLOCK]
+                        + w2 * y[b] + w1 * y[b + BLOCK] + w0 * y[b + 2 * BLOCK]
                     )  # fmt: skip
     return low, end
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def line_sums(patch: Any, first: int, over_rows: int, sums: Any) -> Any:
-    """Sums of a patch over each of its rows, else columns, in ``sums`` (lines * S, BLOCK), slices of a line
-    one after the other; returns the first of these and the end.
+def line_sums(patch: Any, first: int, margin: int, over_rows: int, sums: Any) -> Any:
+    """Sums of a patch over each of its rows, else columns, in ``sums`` (lines * S, BLOCK), slices of a line one
+    after the other; returns the first of these and the end.
 
     Args:
-        first: row, or column, of the window where the patch begins.
+        first: row, or column, of the window where the patch begins; margin: columns that do not count.
     """
-    n_slices, high, wide = patch.shape[:3]
+    n_slices, high, wide = patch.shape[0], patch.shape[1], patch.shape[2] - 2 * margin
     lines, across = (high, wide) if over_rows else (wide, high)
     low, end = first * n_slices, (first + lines) * n_slices
     sums[low - low % 4 : end + (-end) % 4] = 0
     for k in range(lines):
         for s in range(n_slices):
+            own = sums[low + k * n_slices + s]
             for m in range(across):
-                r, c = (k, m) if over_rows else (m, k)
+                x = patch[s, k, m + margin] if over_rows else patch[s, m, k + margin]
                 for b in range(BLOCK):
-                    sums[low + k * n_slices + s, b] += patch[s, r, c, b]
+                    own[b] += x[b]
     return low, end

@@ -12,14 +12,15 @@ from smartpix.compiled import FAST, njit
 from smartpix.networks.fused_blocks import (
     BLOCK,
     accumulate,
-    by_size,
     column_lines,
-    fill_patch,
+    gather,
     layer,
     line_sums,
+    most_pixels,
     patch_of,
+    scatter,
 )
-from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, WINDOW
+from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, SPAN, WINDOW
 
 __all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "layer", "run", "tanh_terms"]
 
@@ -167,40 +168,15 @@ def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def _gather(
-    block: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, n_rows: int,
-    n_columns: int, begin: Any, place: Any, value: Any,
-) -> int:  # fmt: skip
-    """Pixels of clusters ``block`` within their windows; returns how many.
-
-    Args:
-        begin: (BLOCK + 1,) is filled with where a cluster's pixels begin; place: (K, 2) with their rows and
-            columns in the window; value: (K, S) with their charge.
-    """
-    n = 0
-    for b in range(len(block)):
-        k = block[b]
-        begin[b] = n
-        for i in range(start[k], start[k] + counts[k]):
-            r, c = np.int64(row[i]) - origin[k, 0], np.int64(column[i]) - origin[k, 1]
-            if 0 <= r < n_rows and 0 <= c < n_columns and n - begin[b] < n_rows * n_columns:
-                place[n, 0], place[n, 1] = r, c
-                for s in range(charge.shape[1]):
-                    value[n, s] = charge[i, s]
-                n += 1
-    begin[len(block)] = n
-    return n
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
 def run(
     rows: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, box: Any, shape: Any,
     layout: Any, scale: Any, factor: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any,
     terms: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out`` (R, 14).
+    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out`` (14, R).
 
     Args:
+        rows: those of the same size after one another, as :func:`smartpix.networks.fused_blocks.by_size` says.
         origin: (N, 2) row and column where the windows start; box: (N, 4) of
             :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.networks.fused.FusedNetwork`.
         layout: :attr:`smartpix.networks.plan.Plan.layout`.
@@ -208,20 +184,20 @@ def run(
     n_slices, n_rows, n_columns = shape
     front, map_rows, map_columns, of_columns, of_rows = layout
     n_filters, n_front, n_pixels = len(first_bias), len(dense.front), n_rows * n_columns
-    room = np.empty(n_slices * n_pixels * BLOCK, dtype=np.float32)
+    margin = SPAN - 1 if front == COLUMNS else 0
+    room = np.empty(n_slices * n_rows * (n_columns + 2 * margin) * BLOCK, dtype=np.float32)
     line = np.zeros((n_front, BLOCK), dtype=np.float32)
     columns = np.zeros((len(dense.column_sums), BLOCK), dtype=np.float32)
-    across = np.zeros((len(dense.row_sums), BLOCK), dtype=np.float32)
+    lines = np.zeros((len(dense.row_sums), BLOCK), dtype=np.float32)
     # Rows of zeros where the next layer's weights are padded.
     h1 = np.zeros((len(dense.weight2), BLOCK), dtype=np.float32)
     h2 = np.zeros((len(dense.weight3), BLOCK), dtype=np.float32)
     h3 = np.empty((len(dense.bias3), BLOCK), dtype=np.float32)
     of_lists = front == CONVOLUTION
-    begin, place = (
-        np.zeros(BLOCK + 1, dtype=np.int64),
-        np.empty((BLOCK * n_pixels * of_lists, 2), dtype=np.int64),
-    )
-    value = np.empty((BLOCK * n_pixels * of_lists, n_slices), dtype=np.float32)
+    most = most_pixels(rows, counts)
+    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
+    value = np.empty((most, n_slices), dtype=np.float32)
+    pixel = np.empty((most * of_lists, 2), dtype=np.int64)
     maps = np.zeros((n_rows * of_lists, (n_columns + 2) * n_filters), dtype=np.float32)
     hidden = np.empty((n_pixels * of_lists, len(mix_bias)), dtype=np.float32)
     mixed, inputs = hidden.copy(), np.empty(map_rows * map_columns * n_filters, dtype=np.float32)
@@ -230,21 +206,25 @@ def run(
     for f in range(n_filters):
         quiet[f] = first_bias[f]
     _tanh(quiet.reshape(-1), terms)
-    order = by_size(rows, box, n_rows, n_columns)
-    block = np.empty(BLOCK, dtype=np.int64)
     for low in range(0, len(rows), BLOCK):
-        n = min(BLOCK, len(rows) - low)
-        for b in range(n):
-            block[b] = rows[order[low + b]]
-        row0, column0, high, wide = patch_of(block[:n], box, origin, n_rows, n_columns)
-        patch = room[: n_slices * high * wide * BLOCK].reshape((n_slices, high, wide, BLOCK))
+        block = rows[low : low + BLOCK]
+        n = len(block)
+        row0, column0, high, wide = patch_of(block, box, origin, n_rows, n_columns)
+        if front == CONVOLUTION:
+            row0, column0, high, wide = 0, 0, n_rows, n_columns
+        across = wide + 2 * margin if wide else 0
+        patch = room[: n_slices * high * across * BLOCK].reshape((n_slices, high, across, BLOCK))
         for j in range(len(dense.bias1)):
             for b in range(BLOCK):
                 h1[j, b] = dense.bias1[j]
         h = h1[: len(dense.bias1)]
+        n_fired = gather(
+            block, start, counts, row, column, charge, origin, row0, column0, high, wide, margin, begin, place,
+            value,
+        )  # fmt: skip
+        _encode(value[:n_fired].reshape(-1), scale, factor)
         if front != CONVOLUTION or of_columns or of_rows:
-            fill_patch(block[:n], start, counts, row, column, charge, origin, row0, column0, patch)
-            _encode(patch.reshape(-1), scale, factor)
+            scatter(place[:n_fired], value[:n_fired], patch)
         if front == COLUMNS:
             begins, ends = column_lines(patch, row0, column0, first, first_bias, line)
             _tanh(line[begins:ends].reshape(-1), terms)
@@ -254,29 +234,27 @@ def run(
                     line[i, b] -= quiet[i % n_filters, b]
             accumulate(line, begins, ends, dense.front, h)
         elif front == CONVOLUTION:
-            n_fired = _gather(
-                block[:n], start, counts, row, column, charge, origin, n_rows, n_columns, begin, place, value
-            )
-            _encode(value[:n_fired].reshape(-1), scale, factor)
+            for i in range(n_fired):
+                pixel[i, 0], pixel[i, 1] = place[i] // BLOCK // n_columns, place[i] // BLOCK % n_columns
             for b in range(n):
                 own = slice(begin[b], begin[b + 1])
                 _convolution(
-                    begin[b + 1] - begin[b], place[own], value[own], n_rows, map_rows, map_columns, first,
+                    begin[b + 1] - begin[b], pixel[own], value[own], n_rows, map_rows, map_columns, first,
                     first_bias, mix, mix_bias, inputs, terms, maps, hidden, mixed, constant,
                 )  # fmt: skip
                 for i in range(len(inputs)):
                     line[i, b] = inputs[i]
             accumulate(line, 0, n_front, dense.front, h)
         if of_columns:
-            begins, ends = line_sums(patch, column0, False, columns)
+            begins, ends = line_sums(patch, column0, margin, False, columns)
             accumulate(columns, begins, ends, dense.column_sums, h)
         if of_rows:
-            begins, ends = line_sums(patch, row0, True, across)
-            accumulate(across, begins, ends, dense.row_sums, h)
+            begins, ends = line_sums(patch, row0, margin, True, lines)
+            accumulate(lines, begins, ends, dense.row_sums, h)
         _tanh(h.reshape(-1), terms)
         layer(h1, dense.weight2, dense.bias2, h2)
         _tanh(h2[: len(dense.bias2)].reshape(-1), terms)
         layer(h2, dense.weight3, dense.bias3, h3)
-        for b in range(n):
-            for j in range(out.shape[1]):
-                out[order[low + b], j] = h3[j, b]
+        for j in range(len(out)):
+            for b in range(n):
+                out[j, low + b] = h3[j, b]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from smartpix.clusters import fill_windows
 from smartpix.networks.fused import check_arrays, fuse
+from smartpix.networks.lists import PixelLists
 from smartpix.networks.modules import build, encode, negative_log_likelihood
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.plan import KINDS
+from smartpix.outlines import outlines_of
 from smartpix.schema import InputError
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -191,10 +193,11 @@ def test_chosen_clusters_with_their_own_windows_are_the_same_to_the_bit(kind):
     rng = np.random.default_rng(1)
     origin, owner = rng.integers(-50, 900, (len(images), 2)), np.repeat(np.arange(len(images)), counts)
     moved = ((row + origin[owner, 0]).astype(np.int16), (column + origin[owner, 1]).astype(np.int16))
+    box = outlines_of(first, counts, *moved, charge).box
+    lists = PixelLists(first, counts, *moved, charge, origin, box)
     for n in (1, 2, 64, 100):
         rows = rng.permutation(len(images))[:n]
-        found = fused.pixels(first, counts, *moved, charge, origin, rows)
-        np.testing.assert_array_equal(found, whole[rows])
+        np.testing.assert_array_equal(fused.outputs(lists, rows), whole[rows].T)
 
 
 def test_a_cluster_without_pixels_is_an_empty_image():

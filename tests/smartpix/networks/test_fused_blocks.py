@@ -30,23 +30,48 @@ def lists(n, seed, reach=4):
     return first, counts, row.astype(np.int16), column.astype(np.int16), charge
 
 
-def patch_and_place(chosen, first, counts, row, column, charge, origin, box):
+def patch_and_place(margin, chosen, first, counts, row, column, charge, origin, box):
     row0, column0, high, wide = blocks.patch_of(chosen, box, origin, R, C)
-    patch = np.full((charge.shape[1], high, wide, BLOCK), 7, dtype=np.float32)
-    blocks.fill_patch(chosen, first, counts, row, column, charge, origin, row0, column0, patch)
-    return patch, row0, column0
+    patch = np.full((charge.shape[1], high, wide + 2 * margin, BLOCK), 7, dtype=np.float32)
+    most = blocks.most_pixels(chosen, counts)
+    assert most == counts[chosen].sum()
+    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
+    value = np.empty((most, charge.shape[1]), dtype=np.float32)
+    n = blocks.gather(
+        chosen,
+        first,
+        counts,
+        row,
+        column,
+        charge,
+        origin,
+        row0,
+        column0,
+        high,
+        wide,
+        margin,
+        begin,
+        place,
+        value,
+    )
+    assert np.all(place[:n] % BLOCK == np.repeat(np.arange(len(chosen)), np.diff(begin[: len(chosen) + 1])))
+    blocks.scatter(place[:n], value[:n], patch)
+    assert not np.delete(patch, np.arange(margin, margin + wide), axis=2).any()
+    return patch[:, :, margin : margin + wide], row0, column0
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, BLOCK), st.integers(0, 10**6))
-def test_a_patch_is_all_that_there_is_in_the_windows(n, seed):
+@given(st.integers(1, BLOCK), st.integers(0, 10**6), st.sampled_from([0, 2]))
+def test_a_patch_is_all_that_there_is_in_the_windows(n, seed, margin):
     first, counts, row, column, charge = lists(n + 5, seed)
     outlines = outlines_of(first, counts, row, column, charge)
     chosen = np.random.default_rng(seed).permutation(n + 5)[:n]
     origin = outlines.origin
     # One of them has its window elsewhere.
     origin[chosen[0]] += 300
-    patch, row0, column0 = patch_and_place(chosen, first, counts, row, column, charge, origin, outlines.box)
+    patch, row0, column0 = patch_and_place(
+        margin, chosen, first, counts, row, column, charge, origin, outlines.box
+    )
     owner = np.repeat(np.arange(n + 5), counts)
     windows = fill_windows(first, counts, row - origin[owner, 0], column - origin[owner, 1], charge, R, C)
     full = np.zeros((BLOCK, 2, R, C), dtype=np.float32)
@@ -80,9 +105,10 @@ def test_lines_and_sums_are_those_of_whole_windows(seed, slices, filters, place)
     row0, column0 = place[:2]
     high, wide = min(place[2], R - row0), min(place[3], C - column0)
     high, wide = (high, wide) if high and wide else (0, 0)
-    patch = rng.normal(0, 1, (slices, high, wide, BLOCK))
+    inside = rng.normal(0, 1, (slices, high, wide, BLOCK))
+    patch = np.pad(inside, ((0, 0), (0, 0), (2, 2), (0, 0)))
     window = np.zeros((slices, R, C, BLOCK))
-    window[:, row0 : row0 + high, column0 : column0 + wide] = patch
+    window[:, row0 : row0 + high, column0 : column0 + wide] = inside
     weight, bias = rng.normal(0, 1, (slices, R, 3, filters)), rng.normal(0, 1, filters)
     line = np.full(((C + 2) * filters + (-(C + 2) * filters) % 4, BLOCK), 7.0)
     low, end = blocks.column_lines(
@@ -99,7 +125,7 @@ def test_lines_and_sums_are_those_of_whole_windows(seed, slices, filters, place)
         np.testing.assert_allclose(line[i], wanted, atol=1e-12)
     for first, over_rows, n, axis in ((row0, True, R, 2), (column0, False, C, 1)):
         sums = np.full((n * slices + (-n * slices) % 4, BLOCK), 7.0)
-        low, end = blocks.line_sums(patch, first, over_rows, sums)
+        low, end = blocks.line_sums(patch, first, 2, over_rows, sums)
         wanted = window.sum(axis=axis).swapaxes(0, 1).reshape(n * slices, BLOCK)
         np.testing.assert_allclose(sums[low:end], wanted[low:end], atol=1e-12)
         assert not np.delete(wanted, np.arange(low, end), axis=0).any()
