@@ -23,7 +23,7 @@ class Outlines:
     Attributes:
         box: (C, 4) lowest and highest row, lowest and highest column; of a cluster without pixels 0 and -1.
         origin: (C, 2) row and column of the window's first pixel: the box's middle is at the window's centre.
-        shape: (C, 3) charge of the last slice in e, without negative charges, and the columns and rows spanned.
+        shape: (C, 3) charge of the last slice in e, without negative charges, and columns and rows spanned.
         readable: (C,) all charges, in all slices, are finite.
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, LinkFormat
-from smartpix.chip.fused_kernels import run_fixed
+from smartpix.chip.fused_kernels import codes_of, run_fixed
 from smartpix.clusters import pixel_lists
 from smartpix.networks.fused import (
     Dense,
@@ -22,12 +22,13 @@ from smartpix.networks.fused import (
     check_images,
     check_slices,
     dense_layers,
+    empty_blocks,
     in_order,
     padded,
     runs,
 )
 from smartpix.networks.lists import PixelLists
-from smartpix.networks.plan import IMAGE, N_OUTPUTS, POOL
+from smartpix.networks.plan import IMAGE, POOL
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -92,22 +93,24 @@ class FusedFixedNetwork:
         return in_order(self._whole, self.shape, *lists)
 
     def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Raw outputs (14, R) of the clusters ``rows``, as
+        """Raw outputs (B, 14, BLOCK) of the clusters ``rows``, as
         :meth:`smartpix.networks.fused.FusedNetwork.outputs`.
         """
-        return self.on_link(self._whole(lists, rows).T).T
+        return self.on_link(self._whole(lists, rows))
 
     def _whole(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         check_slices(lists.charge, self.shape)
-        out = np.empty((N_OUTPUTS, len(rows)), dtype=self.dense.bias1.dtype)
+        out = empty_blocks(len(rows), self.dense.bias1.dtype)
+        code = np.empty(lists.charge.shape, dtype=out.dtype)
+        codes_of(lists.charge.reshape(-1), *self._edges, code.reshape(-1))
         run_fixed(
-            rows, *lists, self.shape, self.network.plan.layout, *self._edges, self.first, self.pointwise,
-            self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts, out,
+            rows, *lists._replace(charge=code), self.shape, self.network.plan.layout, self.first,
+            self.pointwise, self.first_bias, self.mix, self.mix_bias, self.dense, self.cuts, out,
         )  # fmt: skip
         return out
 
     def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What arrives of whole outputs (N, 14): each in the middle of its step on the link."""
+        """What arrives of whole outputs (N, 14), or of blocks: each in the middle of its step on the link."""
         last = self.network.outputs["dense3"]
         if self.link is None:
             return np.asarray(outputs * outputs.dtype.type(2.0**-last.fraction))

@@ -16,17 +16,18 @@ from smartpix.networks.fused_blocks import (
     BLOCK,
     accumulate,
     column_lines,
-    gather,
+    fill_patch,
     layer,
     line_sums,
-    most_pixels,
     patch_of,
-    scatter,
 )
 from smartpix.networks.fused_kernels import COLUMNS, CONVOLUTION
 from smartpix.networks.plan import POOL, SPAN, WINDOW
 
-__all__ = ["run_fixed"]
+__all__ = ["codes_of", "run_fixed"]
+
+PART = 2048
+"""Charges that the edges are gone through for together: few enough to stay in the cache."""
 
 NINE, ONE, ZERO = np.float32(POOL**2), np.float32(1.0), np.float32(0.0)
 
@@ -84,34 +85,40 @@ def _convolution(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def _code(charge: Any, below: Any, above: Any, code: Any) -> None:
-    """Codes of charges: edge by edge and without branches, so that the inner loops are vectorised."""
-    for i in range(len(charge)):
-        code[i] = ZERO
-    for k in range(len(above)):
-        edge = above[k]
-        for i in range(len(charge)):
-            code[i] += ONE if charge[i] >= edge else ZERO
-    for k in range(len(below)):
-        edge = below[k]
-        for i in range(len(charge)):
-            code[i] -= ONE if charge[i] <= edge else ZERO
+def codes_of(charge: Any, below: Any, above: Any, code: Any) -> None:
+    """Codes of charges: edge by edge and without branches, so that the inner loops are vectorised.
+
+    Args:
+        below, above: negative edges, descending, and positive ones, ascending (e, single precision).
+    """
+    for low in range(0, len(charge), PART):
+        part, own = charge[low : low + PART], code[low : low + PART]
+        for i in range(len(part)):
+            own[i] = ZERO
+        for k in range(len(above)):
+            edge = above[k]
+            for i in range(len(part)):
+                own[i] += ONE if part[i] >= edge else ZERO
+        for k in range(len(below)):
+            edge = below[k]
+            for i in range(len(part)):
+                own[i] -= ONE if part[i] <= edge else ZERO
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def run_fixed(
-    rows: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, box: Any, shape: Any,
-    layout: Any, below: Any, above: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
+    rows: Any, start: Any, counts: Any, row: Any, column: Any, code: Any, origin: Any, box: Any, shape: Any,
+    layout: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
     dense: Any, cuts: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels (charge in e) to outputs ``out`` (14, R).
+    """Clusters ``rows`` (R,) of lists of pixels to outputs ``out``, (14, BLOCK) of each block.
 
     Args:
-        rows: those of the same size after one another, as :func:`smartpix.networks.fused_blocks.by_size` says.
+        rows: best in the order of :meth:`smartpix.networks.lists.PixelLists.by_size`.
         origin: (N, 2) row and column where the windows start; box: (N, 4) of
             :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.chip.fused.FusedFixedNetwork`.
+        code: (K, S) codes of the charges.
         layout: see :attr:`smartpix.networks.plan.Plan.layout`.
-        below, above: negative edges, descending, and positive ones, ascending (e, single precision).
         cuts: (7, 3): of the first layer, the second, and both hidden dense layers: scale, lowest, highest;
             then the scale before the division by nine; then of the averages, and of the outputs.
     """
@@ -127,30 +134,20 @@ def run_fixed(
     # Rows of zeros where the next layer's weights are padded.
     h1 = np.zeros((len(dense.weight2), BLOCK), dtype=kind_of)
     h2 = np.zeros((len(dense.weight3), BLOCK), dtype=kind_of)
-    h3 = np.empty((len(dense.bias3), BLOCK), dtype=kind_of)
     depth = np.zeros((pointwise.shape[0], BLOCK), dtype=kind_of)
     hidden = np.zeros((mix.shape[0], BLOCK), dtype=kind_of)
     mixed = np.empty((len(mix_bias), BLOCK), dtype=kind_of)
     quiet = first_bias.copy()
     _cut(quiet, cuts[0])
-    most = most_pixels(rows, counts)
-    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
-    value, code = np.empty((most, n_slices), dtype=np.float32), np.empty((most, n_slices), dtype=kind_of)
     for low in range(0, len(rows), BLOCK):
         block = rows[low : low + BLOCK]
-        n = len(block)
         row0, column0, high, wide = patch_of(block, box, origin, n_rows, n_columns)
         if front == CONVOLUTION:
             # Whose constants are not the same at all places, so that none is left out.
             row0, column0, high, wide = 0, 0, n_rows, n_columns
         across = wide + 2 * margin if wide else 0
         patch = room[: n_slices * high * across * BLOCK].reshape((n_slices, high, across, BLOCK))
-        n_fired = gather(
-            block, start, counts, row, column, charge, origin, row0, column0, high, wide, margin, begin, place,
-            value,
-        )  # fmt: skip
-        _code(value[:n_fired].reshape(-1), below, above, code[:n_fired].reshape(-1))
-        scatter(place[:n_fired], code[:n_fired], patch)
+        fill_patch(block, start, counts, row, column, code, origin, row0, column0, margin, patch)
         for j in range(len(dense.bias1)):
             for b in range(BLOCK):
                 h1[j, b] = dense.bias1[j]
@@ -178,8 +175,5 @@ def run_fixed(
         _cut(h.reshape(-1), cuts[2])
         layer(h1, dense.weight2, dense.bias2, h2)
         _cut(h2[: len(dense.bias2)].reshape(-1), cuts[3])
-        layer(h2, dense.weight3, dense.bias3, h3)
-        _cut(h3.reshape(-1), cuts[6])
-        for j in range(len(out)):
-            for b in range(n):
-                out[j, low + b] = h3[j, b]
+        layer(h2, dense.weight3, dense.bias3, out[low // BLOCK])
+        _cut(out[low // BLOCK].reshape(-1), cuts[6])

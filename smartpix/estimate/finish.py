@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.estimate.finish_kernels import finish_all
+from smartpix.networks.fused_blocks import BLOCK
 from smartpix.schema import SMALLEST_SIGMA, TARGET_SCALE, InputError
 
-__all__ = ["NO_SHAPES", "N_PREDICTED", "OF_SIGMA", "Finishing", "Tables", "tables_of"]
+__all__ = ["NO_SHAPES", "N_PREDICTED", "OF_SIGMA", "Finishing", "Tables", "in_blocks", "tables_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,8 +28,8 @@ NO_SHAPES = np.zeros((0, 3))
 class Tables(NamedTuple):
     """Calibration tables as kernels read them: I intervals between knots, each with what grows along it.
 
-    Of a value the part is taken that lies in the interval, 0 to 1. Tables of several targets along one axis with
-    the same knots share intervals; those of one target come behind them, target by target.
+    Of a value the part is taken that lies in the interval, 0 to 1. Tables of several targets along one axis
+    with the same knots share intervals; those of one target come behind them, target by target.
 
     Attributes:
         base: (8,) shift and logarithmic scale, one target after the other, at the first knots.
@@ -89,6 +90,12 @@ def tables_of(corrections: Sequence[Sequence[Mapping[str, Any]]]) -> Tables:
     )  # fmt: skip
 
 
+def in_blocks(raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Outputs (N, 14) as kernels give and take them: (B, 14, BLOCK), the last block filled up with zeros."""
+    filled = np.concatenate([raw, np.zeros((-len(raw) % BLOCK, raw.shape[1]), dtype=raw.dtype)])
+    return np.ascontiguousarray(filled.reshape(-1, BLOCK, raw.shape[1]).swapaxes(1, 2))
+
+
 @dataclass(frozen=True)
 class Finishing:
     """What makes estimates of a network's raw outputs: units, calibration, and what is known of others.
@@ -130,7 +137,7 @@ class Finishing:
         """Fill ``mean`` (N, 4) and ``cholesky`` (N, 4, 4) at ``rows`` (R,), by default all.
 
         Args:
-            raw: (14, R) outputs; None: the uncalibrated estimates are there already.
+            raw: (B, 14, BLOCK) outputs, see :func:`in_blocks`; None: the uncalibrated estimates are there.
             shape: (N, 3) of :func:`smartpix.estimate.calibrate.cluster_shapes`.
             truncated: (N,); bad: (N,) nothing is known of these.
 
@@ -144,7 +151,7 @@ class Finishing:
             )
         nothing = np.zeros(0, dtype=bool)
         finish_all(
-            np.zeros((0, 0), dtype=np.float32) if raw is None else np.ascontiguousarray(raw),
+            np.zeros((0, 0, 0), dtype=np.float32) if raw is None else raw,
             np.arange(len(mean)) if rows is None else rows, NO_SHAPES if shape is None else shape,
             nothing if truncated is None else truncated, nothing if bad is None else bad, *self._arrays,
             mean, cholesky,

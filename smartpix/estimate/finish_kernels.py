@@ -73,23 +73,20 @@ def _softplus(x: Any, least: float, more: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _load_raw(
-    low: int, n: int, raw: Any, scale: Any, smallest: float, mean: Any, factor: Any, more: Any
-) -> None:
-    """A block's means (4, B) and factors (10, B), row by row of the triangle, from raw outputs (14, N)."""
+def _load_raw(raw: Any, scale: Any, smallest: float, mean: Any, factor: Any, more: Any) -> None:
+    """A block's means (4, B) and factors (10, B), row by row of the triangle, from its outputs (14, B)."""
     for t in range(4):
         diagonal = factor[t * (t + 3) // 2]
-        for b in range(n):
-            mean[t, b], diagonal[b] = raw[2 * t, low + b], raw[2 * t + 1, low + b]
-        _softplus(diagonal, smallest, more)
-        for c in range(t):
-            for b in range(n):
-                factor[t * (t + 1) // 2 + c, b] = raw[8 + t * (t - 1) // 2 + c, low + b]
         for b in range(BLOCK):
-            mean[t, b] *= scale[t]
-        for c in range(t + 1):
+            mean[t, b] = raw[2 * t, b] * scale[t]
+            diagonal[b] = raw[2 * t + 1, b]
+        _softplus(diagonal, smallest, more)
+        for b in range(BLOCK):
+            diagonal[b] *= scale[t]
+        for c in range(t):
+            own, lower = factor[t * (t + 1) // 2 + c], raw[8 + t * (t - 1) // 2 + c]
             for b in range(BLOCK):
-                factor[t * (t + 1) // 2 + c, b] *= scale[t]
+                own[b] = lower[b] * scale[t]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -177,8 +174,8 @@ def axes_of_all(means: Any, cholesky: Any, shape: Any, cells: Any, out: Any) -> 
 def corrections_of_all(
     values: Any, base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, out: Any
 ) -> None:
-    """Sums (8, N) over the tables at the values (10, N) of :func:`axes_of_all`: shift and logarithmic scale of one
-    target after the other.
+    """Sums (8, N) over the tables at the values (10, N) of :func:`axes_of_all`: shift and logarithmic scale of
+    one target after the other.
     """
     value, sums = np.zeros((VALUES, BLOCK)), np.empty((8, BLOCK), dtype=np.float32)
     part = np.empty((len(axis), BLOCK), dtype=np.float32)
@@ -222,19 +219,19 @@ def _use_length(columns: float, cell: float, length: Any, mean: Any, factor: Any
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def finish_all(
     raw: Any, rows: Any, shape: Any, truncated: Any, bad: Any, scale: Any, smallest: float, cells: Any,
-    base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, wider: Any, length: Any,
-    added: Any, means: Any, cholesky: Any,
+    base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, wider: Any,
+    length: Any, added: Any, means: Any, cholesky: Any,
 ) -> None:  # fmt: skip
     """Estimates, in place at ``rows`` of ``means`` (N, 4) and ``cholesky`` (N, 4, 4).
 
     Args:
-        raw: (14, R) outputs for the R rows; (0, 0): the estimates there, without calibration, are taken.
+        raw: (B, 14, BLOCK) outputs for the R rows; (0, 0, 0): the uncalibrated estimates are there.
         shape: (N, 3), or (0, 3) where nothing is known of the pixels.
         truncated, bad: (N,), or (0,): none is.
         scale, smallest: units of the outputs, and floor of the diagonal in these.
         cells: (2,) the sensor's thickness in pitches.
-        base, first, axis, at, inverse, together, alone: of :class:`smartpix.estimate.finish.Tables`; ``base`` is
-            (0,) where there is no calibration.
+        base, first, axis, at, inverse, together, alone: of :class:`smartpix.estimate.finish.Tables`; ``base``
+            is (0,) where there is no calibration.
         wider: (4,) factors on the sigmas of truncated clusters.
         length: (3,) columns from which on a cluster is long, offset and sigma; (0,): not used.
         added: (4,) variances to add, or (0,).
@@ -247,7 +244,7 @@ def finish_all(
     for low in range(0, len(rows), BLOCK):
         n = min(BLOCK, len(rows) - low)
         if len(raw):
-            _load_raw(low, n, raw, scale, smallest, mean, factor, more)
+            _load_raw(raw[low // BLOCK], scale, smallest, mean, factor, more)
         else:
             _load(low, n, rows, means, cholesky, mean, factor)
         if len(base):

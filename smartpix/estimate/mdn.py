@@ -16,7 +16,7 @@ from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
 from smartpix.clusters import FlatClusters, pixel_lists
 from smartpix.estimate.base import Estimate, window_center
 from smartpix.estimate.descriptions import load_network_weights
-from smartpix.estimate.finish import Finishing, tables_of
+from smartpix.estimate.finish import Finishing, in_blocks, tables_of
 from smartpix.geometry import Detector
 from smartpix.networks.fused import FusedNetwork, check_images, fuse
 from smartpix.networks.lists import PixelLists
@@ -172,7 +172,7 @@ class MdnNetwork:
         """
         mean, cholesky = np.empty((len(raw), 4)), np.empty((len(raw), 4, 4))
         if len(raw):
-            self.finishing.into(mean, cholesky, raw.T, shape=shape, truncated=truncated, bad=bad)
+            self.finishing.into(mean, cholesky, in_blocks(raw), shape=shape, truncated=truncated, bad=bad)
         return mean, cholesky
 
     @cached_property

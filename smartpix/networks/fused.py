@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import pixel_lists
-from smartpix.networks.fused_kernels import run, tanh_terms
+from smartpix.networks.fused_blocks import BLOCK
+from smartpix.networks.fused_kernels import encode, run, tanh_terms
 from smartpix.networks.lists import PixelLists
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.plan import N_OUTPUTS, SPAN, Plan
@@ -31,6 +32,7 @@ __all__ = [
     "check_shapes",
     "check_slices",
     "dense_layers",
+    "empty_blocks",
     "fuse",
     "in_order",
     "padded",
@@ -83,15 +85,27 @@ class FusedNetwork:
         return in_order(self.outputs, self.shape, *lists)
 
     def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> Singles:
-        """Raw outputs (14, R) of the clusters ``rows``, fastest if those of the same size follow one another."""
+        """Raw outputs (B, 14, BLOCK) of the clusters ``rows``, block by block.
+
+        It is fastest if clusters of the same size follow one another (:meth:`PixelLists.by_size`).
+        """
         check_slices(lists.charge, self.shape)
-        out = np.empty((N_OUTPUTS, len(rows)), dtype=np.float32)
+        out, n = empty_blocks(len(rows), np.dtype(np.float32)), lists.charge.size
+        # Filled up to whole turns of the vectorised loop: what is left over is rounded in another way.
+        padded_value = np.zeros(n + -n % BLOCK, dtype=np.float32)
+        padded_value[:n] = lists.charge.reshape(-1)
+        encode(padded_value, np.float32(1 / self.reference), np.float32(1 / self.compression))
+        value = padded_value[:n].reshape(lists.charge.shape)
         run(
-            rows, *lists, self.shape, self.plan.layout, np.float32(1 / self.reference),
-            np.float32(1 / self.compression), self.first, self.first_bias, self.mix, self.mix_bias, self.dense,
-            tanh_terms(), out,
+            rows, *lists._replace(charge=value), self.shape, self.plan.layout, self.first, self.first_bias,
+            self.mix, self.mix_bias, self.dense, tanh_terms(), out,
         )  # fmt: skip
         return out
+
+
+def empty_blocks(n: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Room (B, 14, BLOCK) for the outputs of n clusters."""
+    return np.empty((-(-n // BLOCK), N_OUTPUTS, BLOCK), dtype=kind)
 
 
 def in_order(
@@ -104,8 +118,8 @@ def in_order(
     lists = PixelLists.in_windows(*arrays)
     rows = lists.by_size(np.arange(len(lists.first)), *shape[1:])
     found = outputs(lists, rows)
-    out = np.empty(found.shape[::-1], dtype=found.dtype)
-    out[rows] = found.T
+    out = np.empty((len(rows), N_OUTPUTS), dtype=found.dtype)
+    out[rows] = found.swapaxes(1, 2).reshape(-1, N_OUTPUTS)[: len(rows)]
     return out
 
 

@@ -17,8 +17,7 @@ from smartpix.compiled import FAST, njit
 from smartpix.networks.plan import SPAN
 
 __all__ = [
-    "BLOCK", "accumulate", "by_size", "column_lines", "gather", "layer", "line_sums",
-    "most_pixels", "patch_of", "scatter",
+    "BLOCK", "accumulate", "by_size", "column_lines", "fill_patch", "layer", "line_sums", "patch_of",
 ]  # fmt: skip
 
 BLOCK = 64
@@ -110,56 +109,30 @@ def patch_of(block: Any, box: Any, origin: Any, n_rows: int, n_columns: int) -> 
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def most_pixels(rows: Any, counts: Any) -> int:
-    """Pixels of the largest block of clusters ``rows``."""
-    most = 0
-    for low in range(0, len(rows), BLOCK):
-        n = 0
-        for i in range(low, min(low + BLOCK, len(rows))):
-            n += counts[rows[i]]
-        most = max(most, n)
-    return most
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def gather(
-    block: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, row0: int,
-    column0: int, high: int, wide: int, margin: int, begin: Any, place: Any, value: Any,
-) -> int:  # fmt: skip
-    """Pixels of clusters ``block`` in a patch of ``high`` rows and ``wide`` columns that begins at (row0, column0) of
-    their windows; returns how many.
-
-    Args:
-        margin: empty columns on both sides of the patch.
-        begin: (BLOCK + 1,) is filled with where each cluster's pixels begin.
-        place: (K,) is filled with places in a slice of the patch (rows, columns + 2 * margin, BLOCK).
-        value: (K, S) is filled with the charges, which are encoded faster in one row than in the patch.
+def fill_patch(
+    block: Any, start: Any, counts: Any, row: Any, column: Any, value: Any, origin: Any, row0: int,
+    column0: int, margin: int, patch: Any,
+) -> None:  # fmt: skip
+    """Values (K, S) of the pixels of clusters ``block`` in a patch (S, rows, columns + 2 * margin, BLOCK) that
+    begins at (row0, column0) of their windows; pixels outside are left out, and the margins are empty.
     """
-    n, across = 0, wide + 2 * margin
+    n_slices, high, across = patch.shape[:3]
+    wide = across - 2 * margin
+    flat, slice_size = patch.reshape(-1), high * across * BLOCK
+    flat[:] = 0
     for b in range(len(block)):
         k = block[b]
-        begin[b] = n
         r0, c0 = origin[k, 0] + row0, origin[k, 1] + column0
         for i in range(start[k], start[k] + counts[k]):
             r, c = np.int64(row[i]) - r0, np.int64(column[i]) - c0
             if 0 <= r < high and 0 <= c < wide:
-                place[n] = (r * across + c + margin) * BLOCK + b
-                for s in range(charge.shape[1]):
-                    value[n, s] = charge[i, s]
-                n += 1
-    begin[len(block)] = n
-    return n
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
-def scatter(place: Any, value: Any, patch: Any) -> None:
-    """Fill a patch (S, rows, columns, BLOCK) with values (K, S) at places (K,), and zeros elsewhere."""
-    n_slices, high, across = patch.shape[:3]
-    flat, slice_size = patch.reshape(-1), high * across * BLOCK
-    flat[:] = 0
-    for i in range(len(place)):
-        for s in range(n_slices):
-            flat[place[i] + s * slice_size] = value[i, s]
+                at = (r * across + c + margin) * BLOCK + b
+                # A loop over one or two slices costs more than what it does.
+                flat[at] = value[i, 0]
+                if n_slices > 1:
+                    flat[at + slice_size] = value[i, 1]
+                for s in range(2, n_slices):
+                    flat[at + s * slice_size] = value[i, s]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
@@ -168,7 +141,7 @@ def column_lines(patch: Any, row0: int, column0: int, first: Any, bias: Any, lin
     BLOCK) that a patch reaches; returns the first of these rows and the end.
 
     Args:
-        patch: of :func:`scatter`, of charges or codes, with margins of C' - 1 columns.
+        patch: of :func:`fill_patch`, of charges or codes, with margins of C' - 1 columns.
         first: (S, R, C' * F) as :attr:`smartpix.networks.fused.FusedNetwork.first`; bias: (F,).
     """
     n_slices, high, across = patch.shape[:3]
@@ -204,8 +177,8 @@ def column_lines(patch: Any, row0: int, column0: int, first: Any, bias: Any, lin
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
 def line_sums(patch: Any, first: int, margin: int, over_rows: int, sums: Any) -> Any:
-    """Sums of a patch over each of its rows, else columns, in ``sums`` (lines * S, BLOCK), slices of a line one
-    after the other; returns the first of these and the end.
+    """Sums of a patch over each of its rows, else columns, in ``sums`` (lines * S, BLOCK), slices of a line
+    one after the other; returns the first of these and the end.
 
     Args:
         first: row, or column, of the window where the patch begins; margin: columns that do not count.

@@ -13,16 +13,14 @@ from smartpix.networks.fused_blocks import (
     BLOCK,
     accumulate,
     column_lines,
-    gather,
+    fill_patch,
     layer,
     line_sums,
-    most_pixels,
     patch_of,
-    scatter,
 )
 from smartpix.networks.plan import CONV_FILTERS, FRONTS, POOL, SPAN, WINDOW
 
-__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "layer", "run", "tanh_terms"]
+__all__ = ["BLOCK", "COLUMNS", "CONVOLUTION", "encode", "layer", "run", "tanh_terms"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -77,7 +75,7 @@ def _tanh(x: Any, t: Any) -> None:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _encode(charge: Any, scale: Any, factor: Any) -> None:
+def encode(charge: Any, scale: Any, factor: Any) -> None:
     """In place sign * log2(1 + |q| scale) * factor of a contiguous array; plain arithmetic, so that the loop
     is vectorised.
     """
@@ -168,15 +166,33 @@ def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+def _in_window(
+    low: int, high: int, row: Any, column: Any, value: Any, row0: int, column0: int, n_rows: int,
+    n_columns: int, place: Any, own: Any,
+) -> int:  # fmt: skip
+    """Rows and columns (K, 2) and values (K, S) of a cluster's pixels low to high within its window; returns
+    how many.
+    """
+    n = 0
+    for i in range(low, high):
+        r, c = np.int64(row[i]) - row0, np.int64(column[i]) - column0
+        if 0 <= r < n_rows and 0 <= c < n_columns and n < len(place):
+            place[n, 0], place[n, 1] = r, c
+            own[n] = value[i]
+            n += 1
+    return n
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
 def run(
-    rows: Any, start: Any, counts: Any, row: Any, column: Any, charge: Any, origin: Any, box: Any, shape: Any,
-    layout: Any, scale: Any, factor: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any,
-    terms: Any, out: Any,
+    rows: Any, start: Any, counts: Any, row: Any, column: Any, value: Any, origin: Any, box: Any, shape: Any,
+    layout: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out`` (14, R).
+    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out``, (14, BLOCK) of each block.
 
     Args:
-        rows: those of the same size after one another, as :func:`smartpix.networks.fused_blocks.by_size` says.
+        rows: best in the order of :meth:`smartpix.networks.lists.PixelLists.by_size`.
+        value: (K, S) encoded charges.
         origin: (N, 2) row and column where the windows start; box: (N, 4) of
             :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.networks.fused.FusedNetwork`.
         layout: :attr:`smartpix.networks.plan.Plan.layout`.
@@ -192,12 +208,9 @@ def run(
     # Rows of zeros where the next layer's weights are padded.
     h1 = np.zeros((len(dense.weight2), BLOCK), dtype=np.float32)
     h2 = np.zeros((len(dense.weight3), BLOCK), dtype=np.float32)
-    h3 = np.empty((len(dense.bias3), BLOCK), dtype=np.float32)
     of_lists = front == CONVOLUTION
-    most = most_pixels(rows, counts)
-    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
-    value = np.empty((most, n_slices), dtype=np.float32)
-    pixel = np.empty((most * of_lists, 2), dtype=np.int64)
+    place = np.empty((n_pixels * of_lists, 2), dtype=np.int64)
+    own = np.empty((n_pixels * of_lists, n_slices), dtype=np.float32)
     maps = np.zeros((n_rows * of_lists, (n_columns + 2) * n_filters), dtype=np.float32)
     hidden = np.empty((n_pixels * of_lists, len(mix_bias)), dtype=np.float32)
     mixed, inputs = hidden.copy(), np.empty(map_rows * map_columns * n_filters, dtype=np.float32)
@@ -210,21 +223,14 @@ def run(
         block = rows[low : low + BLOCK]
         n = len(block)
         row0, column0, high, wide = patch_of(block, box, origin, n_rows, n_columns)
-        if front == CONVOLUTION:
-            row0, column0, high, wide = 0, 0, n_rows, n_columns
         across = wide + 2 * margin if wide else 0
         patch = room[: n_slices * high * across * BLOCK].reshape((n_slices, high, across, BLOCK))
         for j in range(len(dense.bias1)):
             for b in range(BLOCK):
                 h1[j, b] = dense.bias1[j]
         h = h1[: len(dense.bias1)]
-        n_fired = gather(
-            block, start, counts, row, column, charge, origin, row0, column0, high, wide, margin, begin, place,
-            value,
-        )  # fmt: skip
-        _encode(value[:n_fired].reshape(-1), scale, factor)
         if front != CONVOLUTION or of_columns or of_rows:
-            scatter(place[:n_fired], value[:n_fired], patch)
+            fill_patch(block, start, counts, row, column, value, origin, row0, column0, margin, patch)
         if front == COLUMNS:
             begins, ends = column_lines(patch, row0, column0, first, first_bias, line)
             _tanh(line[begins:ends].reshape(-1), terms)
@@ -234,13 +240,15 @@ def run(
                     line[i, b] -= quiet[i % n_filters, b]
             accumulate(line, begins, ends, dense.front, h)
         elif front == CONVOLUTION:
-            for i in range(n_fired):
-                pixel[i, 0], pixel[i, 1] = place[i] // BLOCK // n_columns, place[i] // BLOCK % n_columns
             for b in range(n):
-                own = slice(begin[b], begin[b + 1])
+                k = block[b]
+                fired = _in_window(
+                    start[k], start[k] + counts[k], row, column, value, origin[k, 0], origin[k, 1], n_rows,
+                    n_columns, place, own,
+                )  # fmt: skip
                 _convolution(
-                    begin[b + 1] - begin[b], pixel[own], value[own], n_rows, map_rows, map_columns, first,
-                    first_bias, mix, mix_bias, inputs, terms, maps, hidden, mixed, constant,
+                    fired, place, own, n_rows, map_rows, map_columns, first, first_bias, mix, mix_bias,
+                    inputs, terms, maps, hidden, mixed, constant,
                 )  # fmt: skip
                 for i in range(len(inputs)):
                     line[i, b] = inputs[i]
@@ -254,7 +262,4 @@ def run(
         _tanh(h.reshape(-1), terms)
         layer(h1, dense.weight2, dense.bias2, h2)
         _tanh(h2[: len(dense.bias2)].reshape(-1), terms)
-        layer(h2, dense.weight3, dense.bias3, h3)
-        for j in range(len(out)):
-            for b in range(n):
-                out[j, low + b] = h3[j, b]
+        layer(h2, dense.weight3, dense.bias3, out[low // BLOCK])

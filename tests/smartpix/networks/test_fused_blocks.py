@@ -33,29 +33,7 @@ def lists(n, seed, reach=4):
 def patch_and_place(margin, chosen, first, counts, row, column, charge, origin, box):
     row0, column0, high, wide = blocks.patch_of(chosen, box, origin, R, C)
     patch = np.full((charge.shape[1], high, wide + 2 * margin, BLOCK), 7, dtype=np.float32)
-    most = blocks.most_pixels(chosen, counts)
-    assert most == counts[chosen].sum()
-    begin, place = np.zeros(BLOCK + 1, dtype=np.int64), np.empty(most, dtype=np.int64)
-    value = np.empty((most, charge.shape[1]), dtype=np.float32)
-    n = blocks.gather(
-        chosen,
-        first,
-        counts,
-        row,
-        column,
-        charge,
-        origin,
-        row0,
-        column0,
-        high,
-        wide,
-        margin,
-        begin,
-        place,
-        value,
-    )
-    assert np.all(place[:n] % BLOCK == np.repeat(np.arange(len(chosen)), np.diff(begin[: len(chosen) + 1])))
-    blocks.scatter(place[:n], value[:n], patch)
+    blocks.fill_patch(chosen, first, counts, row, column, charge, origin, row0, column0, margin, patch)
     assert not np.delete(patch, np.arange(margin, margin + wide), axis=2).any()
     return patch[:, :, margin : margin + wide], row0, column0
 
