@@ -174,7 +174,7 @@ def axes_of_all(means: Any, cholesky: Any, shape: Any, cells: Any, out: Any) -> 
 def corrections_of_all(
     values: Any, base: Any, first: Any, axis: Any, at: Any, inverse: Any, together: Any, alone: Any, out: Any
 ) -> None:
-    """Sums (8, N) over the tables at the values (10, N) of :func:`axes_of_all`: shift and logarithmic scale of
+    """Sums (8, N) over the tables at the values (10, N) of :func:`axes_of_all`: shift and log scale of
     one target after the other.
     """
     value, sums = np.zeros((VALUES, BLOCK)), np.empty((8, BLOCK), dtype=np.float32)

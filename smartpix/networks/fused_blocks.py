@@ -113,7 +113,7 @@ def fill_patch(
     block: Any, start: Any, counts: Any, row: Any, column: Any, value: Any, origin: Any, row0: int,
     column0: int, margin: int, patch: Any,
 ) -> None:  # fmt: skip
-    """Values (K, S) of the pixels of clusters ``block`` in a patch (S, rows, columns + 2 * margin, BLOCK) that
+    """Values (K, S) of pixels of clusters ``block`` in a patch (S, rows, columns + 2 * margin, BLOCK) that
     begins at (row0, column0) of their windows; pixels outside are left out, and the margins are empty.
     """
     n_slices, high, across = patch.shape[:3]
