@@ -10,6 +10,8 @@ from scipy.stats import chi2
 
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, find_edges
+from seeding.kernels import CANDIDATES
+from seeding.pair_kernels import LANES
 from seeding.references import LengthTable, WindowOptions, length_window, tree_window, window
 from seeding.seeds import WIDE_D0, SeedOptions, find_seeds
 from smartpix.beam import CENTRED, BeamSpot
@@ -209,3 +211,24 @@ def test_seeds_are_those_of_all_pairs_of_edges(seed, options, field, quantile, p
             best = here[:per_middle]
             ends = zip(edges.source[kinks.before[best]], edges.target[kinks.after[best]], strict=True)
             assert {(int(a), middle, int(b)) for a, b in ends} == {row for row in found if row[1] == middle}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_edges_of_crowded_events_are_those_of_all_pairs(seed, threads):
+    """Many more candidates, pairs and edges at a time than there is room for at first."""
+    options = ConeOptions(quantile=1 - 1e-15, sigma_z0=1e6, sigma_d0=50.0, min_pt=0.05, sigma_scale=30.0)
+    rng = np.random.default_rng(seed)
+    detector = random_detector(rng)
+    pairs, hits = random_pairs(rng, detector.layers), random_hits(rng, detector, n_tracks=60, n_noise=250)
+    search = Search(
+        options.joint_cut(), options.sigma_z0, options.sigma_d0, options.min_pt, 2.0, options.radiation_length,
+        options.sigma_scale,
+    )  # fmt: skip
+    certain, possible = all_edges(hits, detector, pairs, search)
+    edges = find_edges(hits, detector, pairs, 2.0, options, threads)
+    compare(keys(edges), certain, possible)
+    assert np.all(np.diff(edges.pair) >= 0)
+    assert edges.n_looked > 10 * CANDIDATES
+    assert edges.n_tested > 100 * LANES
+    assert len(edges) > 2 * len(hits)
