@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from seeding import acts_gbts
 from smartpix.shipped import data_path
 from tests.helpers import REPOSITORY
 
@@ -16,6 +17,9 @@ import tune_acts
 from acts_measured import Measured
 
 from tracking.bench.acts_front import front_points
+
+GRAPH_CUTS = {"useAdaptiveCuts", "validateTriplets", "minDeltaRadius"}
+"""Of GBTS's graph, which its balanced point leaves as they are."""
 
 
 def measured(ms, efficiency, fakes, soft=0.9, pt=0.5):
@@ -36,20 +40,33 @@ def test_a_setting_that_gives_up_soft_particles_is_on_the_front_of_findable_ones
     assert both == {"findable": [quick], "soft": [whole]}
 
 
-def test_values_stay_in_their_ranges_and_some_of_them_vary():
+@pytest.mark.parametrize("anchor", [0, -1])
+def test_values_stay_in_their_ranges_and_some_of_them_vary(anchor):
+    """Of GridTriplet, and of GBTS."""
     rng = np.random.default_rng(3)
-    start = dict(acts_settings.ANCHORS[0]["seeding"])
+    start = dict(acts_settings.ANCHORS[anchor]["seeding"])
+    ranges = acts_settings.ranges_of(start)
     values, changed = start, set()
     for _ in range(200):
-        values = acts_settings.varied(values, acts_settings.SEEDING, rng)
+        values = acts_settings.varied(values, ranges, rng)
         changed |= {name for name in start if values[name] != start[name]}
-        for name, of in acts_settings.SEEDING.items():
+        for name, of in ranges.items():
             if isinstance(of, acts_settings.Range):
                 assert 0.99 * of.low <= values[name] <= 1.01 * of.high
             else:
                 assert values[name] in of.values
     assert changed == set(start)
     assert set(acts_settings.drawn(acts_settings.CHAIN, rng)) == set(acts_settings.ANCHORS[0]["chain"])
+
+
+def test_the_cuts_of_a_seeding_tell_which_it_is():
+    grid, gbts = (acts_settings.ANCHORS[k]["seeding"] for k in (0, -1))
+    assert acts_settings.algorithm_of_cuts(grid) == "acts-grid"
+    assert acts_settings.algorithm_of_cuts(gbts) == "acts-gbts"
+    # Cuts are mixed with those of the same kind alone.
+    assert tune_acts.mate(gbts, [grid, gbts, grid], 5) == gbts
+    assert acts_settings.seeding_cuts(gbts)["collisionRegionMin"] == -170.0
+    assert set(acts_settings.seeding_cuts(gbts)) <= {*acts_gbts.BALANCED, *GRAPH_CUTS}
 
 
 def test_a_short_search_writes_fronts_that_hold_the_anchors(tmp_path, capsys):
