@@ -166,6 +166,11 @@ _COARSE = {
 }
 _FEW = {"minPt": 0.84, "maxSeedsPerSpM": 0, "deltaRMiddleMaxSPRange": 28.0}
 _NARROW = {"max_d0": 0.5, "sigma_position": 0.131, "sigma_angle": 0.00287, "sigma_qopt": 0.026}
+_CENTRAL = {"minPt": 0.86, "cotThetaMax": 7.0}
+_TIGHT = {
+    "chi2": 30.3, "outlier_chi2": 20.4, "max_holes": 1, "min_pt": 0.3, "max_d0": 0.5, "sigma_position": 0.0594,
+    "sigma_angle": 0.00226, "sigma_qopt": 0.055, "sigma_pt": 0.0653,
+}  # fmt: skip
 _WITH_HOLE = {"max_holes": 1, "shared_hits": 2}
 
 ANCHORS: tuple[Setting, ...] = (
@@ -176,8 +181,9 @@ ANCHORS: tuple[Setting, ...] = (
     {"seeding": _CUTS | {"radLengthPerSeed": 0.07}, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
     {"seeding": _CUTS | _FEW, "chain": _OPTIONS | _WITH_HOLE | _NARROW},
     {"seeding": _CUTS | _COARSE, "chain": _OPTIONS | {"stay_on_seed": False}},
-    {"seeding": _GBTS_CUTS, "chain": _OPTIONS | _WITH_HOLE | {"max_d0": 0.5}},
-    {"seeding": _GBTS_CUTS | {"minPt": 0.8}, "chain": _OPTIONS | _WITH_HOLE | {"max_d0": 0.5}},
+    {"seeding": _GBTS_CUTS, "chain": _OPTIONS | _TIGHT | {"shared_hits": 2}},
+    {"seeding": _GBTS_CUTS | _CENTRAL, "chain": _OPTIONS | _TIGHT},
+    {"seeding": _GBTS_CUTS | _CENTRAL | {"addTriplets": False}, "chain": _OPTIONS | _TIGHT},
 )
 """Settings that were tuned by hand before, and the working points of an earlier search: the search begins with
 them, and must find these or better.
