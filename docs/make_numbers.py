@@ -32,6 +32,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
     "working-point": sensor.working_point,
+    "sizes": scaling.sizes,
+    "node": scaling.node,
     "dask": scaling.dask,
     "billion-time": scaling.billion_time,
     "billion-size": scaling.billion_size,

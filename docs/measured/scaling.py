@@ -5,6 +5,36 @@ from page_text import table
 from measured.results import results
 
 
+def sizes() -> str:
+    """Time of each stage, memory and throughput by kind of events, and the fitted powers."""
+    r = results("bench-scaling")
+    stages = list(r["points"][0]["ms"])
+    body = [
+        [
+            point["sample"].replace("pileup", "pile-up").replace("gun", "pions,"),
+            f"{point['hits']:,.0f}",
+            *(f"{point['ms'][stage]:.1f}" for stage in stages),
+            f"**{point['ms_total']:.0f}**",
+            f"{point['mb']:.0f}",
+            f"{point['events_per_second']:.1f}",
+        ]
+        for point in r["points"]
+    ]
+    for key, name in (("exponents", "power of hits, pile-up"), ("gun_exponents", "power of hits, pions")):
+        powers = ["" if value is None else f"{value:.2f}" for value in r[key].values()]
+        body.append([name, "", *powers, ""])
+    speedup = [f"{r['thread_speedup'][stage]:.2f}" for stage in (*stages, "total")]
+    body.append([f"speed of {r['n_threads']} threads", "", *speedup, "", ""])
+    return table(["", "hits", *stages, "all, ms", "MB", "events / s"], body)
+
+
+def node() -> str:
+    """Extrapolated throughput of whole machines."""
+    r = results("bench-scaling")["node_events_per_second"]
+    body = [[cores, f"{rate:,.0f}", f"{1e9 / rate / 86_400:,.1f}"] for cores, rate in r.items()]
+    return table(["cores", "events / s", "days for 10⁹ events"], body)
+
+
 def dask() -> str:
     """Two workers against one."""
     r = results("dask")

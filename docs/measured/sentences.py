@@ -13,6 +13,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
     clusters, chain, seeding = results("acts-clusters"), results("acts-chain"), results("bench-seeding")
     lever, dask, exported = results("levers")["levers"], results("dask"), results("bench-export")
     fronts, tracking = results("front")["networks"], results("bench-tracking")
+    sizes = results("bench-scaling")
     barrel, endcap = pull["barrel"]["mdn"], pull["endcap"]["mdn"]
     widths = sorted(barrel["pull_width"].values())
     # The network on sums has its cot alpha in a phrase of its own.
@@ -185,6 +186,10 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "search two events {} times as fast": (f"{seeding['thread_speedup']:.2f}",),
         },
         "docs/scaling.md": {
+            "do {} times the work of one here": (f"{sizes['process_speedup']:.2f}",),
+            "One process reconstructs {} events of pile-up 200": (f"{sizes['memory_events']:,}",),
+            "1,000 further events add {} MB": (f"{sizes['mb_per_1000_events']:.0f}",),
+            "come from a file of {} that is read": (str(sizes["n_events"]),),
             "- {} GB of memory each": (f"{dask['worker_mb'] / 1000:.1f}",),
             "runs {} events of pile-up 200": (str(dask["n_events"]),),
             "(seed 2013), {} hits each": (f"{dask['n_hits'] / dask['n_events']:,.0f}",),
