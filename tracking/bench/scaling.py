@@ -20,7 +20,7 @@ import numpy as np
 
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate, open_events
-from smartpix.schema import check
+from smartpix.schema import InputError, check
 from tracking.bench.events import simulated
 from tracking.bench.memory import peak_mb, resident_mb
 from tracking.chain import Chain, EventResult
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 Report = Callable[[str], object]
 
 REPEATS = 5
+PROCESS_ROUNDS = 3
 MAIN = 200
 """The pile-up nearest to this has the threads, the processes and the memory."""
 NODES = (16, 64, 128)
@@ -88,7 +89,8 @@ def bench_scaling(options: ScalingOptions, report: Report = log.info) -> dict[st
         ``thread_speedup``: by stage and ``total``, one thread's time over that of ``n_threads``.
         ``process_speedup``: throughput of ``n_processes`` over that of one.
         ``node_events_per_second``: by number of cores, extrapolated: one core's throughput, times the cores,
-        times what a process keeps of it beside the others here.
+        times what a process keeps of it beside the others here. It is an upper bound, since more processes
+        share the memory's bandwidth.
         ``mb_per_1000_events``, ``memory_mb``: of :func:`memory_growth`, None without it.
 
     Raises:
@@ -160,6 +162,7 @@ def memory_growth(path: str | Path, n_events: int) -> tuple[float, list[tuple[in
     readings: list[tuple[int, float]] = []
     n = 0
     while n < n_events:
+        before = n
         for _, records in iterate([str(path)], step=1):
             chain.event(n, records[0]["clusters"])
             n += 1
@@ -167,6 +170,8 @@ def memory_growth(path: str | Path, n_events: int) -> tuple[float, list[tuple[in
                 readings.append((n, resident_mb()))
             if n == n_events:
                 break
+        if n == before:
+            raise InputError(f"{path}: has no events")
     late = [reading for reading in readings if reading[0] > SETTLED * n_events]
     number, mb = np.array(late, dtype=np.float64).T
     slope = np.polyfit(number, mb, 1)[0]
@@ -240,15 +245,17 @@ def _thread_speedup(path: Path, threads: int) -> dict[str, float]:
 
 
 def _process_speedup(path: Path, processes: int) -> float:
-    """Throughput of several processes at once over that of one, each with events of its own."""
+    """Throughput of several processes at once over that of one; all reconstruct the same events."""
     # Not forked: threads of libraries that run already would be missing in the child.
     context = multiprocessing.get_context("spawn")
+    seconds: dict[int, list[float]] = {1: [], processes: []}
     with context.Manager() as manager, context.Pool(processes) as pool:
-        seconds = []
-        for n in (1, processes):
-            barrier = manager.Barrier(n)
-            seconds.append(max(pool.starmap(_busy_seconds, [(str(path), barrier)] * n, chunksize=1)))
-    return processes * seconds[0] / seconds[1]
+        # In turn, so that a machine that is busy for a while slows both alike.
+        for _ in range(PROCESS_ROUNDS):
+            for n, of_rounds in seconds.items():
+                barrier = manager.Barrier(n)
+                of_rounds.append(max(pool.starmap(_busy_seconds, [(str(path), barrier)] * n, chunksize=1)))
+    return processes * float(np.median(seconds[1])) / float(np.median(seconds[processes]))
 
 
 def _busy_seconds(path: str, barrier: Any) -> float:

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from smartpix.io.events import open_events
+from smartpix.io.write import write_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench import scaling
@@ -32,6 +34,14 @@ def test_memory_that_each_event_leaves_behind_is_found(monkeypatch):
     assert [n for n, _ in readings] == [10, 20, 30, 40]
     # 8 MB an event.
     assert growth == pytest.approx(7630, rel=0.3)
+
+
+def test_a_file_without_events_has_no_memory_to_measure(tmp_path):
+    opened = open_events(data_path("sample.root"))
+    path = tmp_path / "empty.root"
+    write_events(path, opened.header, iter(()))
+    with pytest.raises(InputError, match="no events"):
+        memory_growth(path, 40)
 
 
 @pytest.mark.parametrize(
