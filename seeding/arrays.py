@@ -102,6 +102,7 @@ class SearchSettings(NamedTuple):
         scattering: theta0^2 = scattering * curvature^2 / (1 + cot^2 theta), of
             :func:`seeding.table.scattering_constant`.
         cut: largest chi2 of an edge; it sets how steep or flat an edge from a hit can be.
+        steepest: largest absolute slope dz/ds of an edge.
     """
 
     sigma_scale: float
@@ -110,3 +111,4 @@ class SearchSettings(NamedTuple):
     max_curvature: float
     scattering: float
     cut: float
+    steepest: float

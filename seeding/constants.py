@@ -14,7 +14,6 @@ __all__ = [
     "CURVATURE_PER_TESLA",
     "D_FORM",
     "FAR",
-    "FORMS_END",
     "HALF",
     "HIGH",
     "LARGEST",
@@ -55,8 +54,6 @@ RADIUS, ALONG, LOW, HIGH = range(4)
 """Columns of :attr:`seeding.arrays.HitTable.near`: r, z, and the lowest and highest slope dz/ds."""
 X, Y, Z, R, A_FORM, B_FORM, D_FORM, TIE, LEFT = 0, 1, 2, 3, 4, 7, 10, 13, 14
 """Columns of :attr:`seeding.arrays.HitTable.hits`; each form has three."""
-FORMS_END = D_FORM + 3
-"""Columns before this one enter the test of a pair."""
 N_COLUMNS = 16
 """A cache line of single precision."""
 

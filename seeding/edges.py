@@ -120,6 +120,7 @@ def cone_settings(options: ConeOptions, field: float) -> SearchSettings:
         max_curvature=max_curvature(field, options.min_pt),
         scattering=scattering_constant(field, options.radiation_length),
         cut=options.joint_cut(),
+        steepest=options.max_cot_theta,
     )
 
 

@@ -16,14 +16,10 @@ import numpy as np
 from seeding.arrays import EdgeColumns, Grid, HitTable, LayerSearches, SearchSettings
 from seeding.box_kernels import BOX_ROOM, find_boxes, load_sources, through_gap, whole
 from seeding.constants import (
-    AHEAD,
-    CURVATURE_PER_TESLA,
     FAR,
     HALF,
-    MOST_BENT,
     N_COLUMNS,
     N_PHI,
-    NEAREST,
     ONE,
     OVERLAP,
     SHARPEST,
@@ -34,13 +30,6 @@ from seeding.pair_kernels import LANES, ROOM, gather, joint_tests, passing, side
 from smartpix.compiled import FAST, njit
 
 __all__ = [
-    "AHEAD",
-    "CURVATURE_PER_TESLA",
-    "MOST_BENT",
-    "NEAREST",
-    "N_PHI",
-    "OVERLAP",
-    "SHARPEST",
     "edge_columns",
     "group_by",
     "search",
@@ -113,6 +102,7 @@ def search(
     """
     near, start, envelope = table.near, table.cell_start, table.envelope
     cut, max_curvature = np.float32(settings.cut), np.float32(settings.max_curvature)
+    steepest = np.float32(settings.steepest)
     # A sharp impact parameter would divide by 0.
     inverse_z0 = np.float32(1 / settings.sigma_z0)
     inverse_d0 = np.float32(0.5 / max(settings.sigma_d0, SHARPEST))
@@ -187,7 +177,7 @@ def search(
                 m = min(n_pairs - done, LANES)
                 gather(done, m, source, target, quads, rows.view(np.complex128))
                 side_by_side(rows, b)
-                joint_tests(b, max_curvature, inverse_z0, inverse_d0)
+                joint_tests(b, max_curvature, steepest, inverse_z0, inverse_d0)
                 kept = passing(m, b, cut, lanes)
                 stored = min(kept, max(limit - n_edges, 0))
                 if stored > 0 and n_edges + stored > size:

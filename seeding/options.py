@@ -37,6 +37,8 @@ class ConeOptions:
             scattering in the beam pipe. A wider luminous region than the HL-LHC's adds to it.
         min_pt: softest transverse momentum that the joint test looks for, in GeV. All curvatures up to
             its own are equally likely.
+        max_cot_theta: steepest edge along the beam that the search keeps, as an absolute slope dz/ds. A finder
+            that is asked for the central part alone saves what the forward part takes.
         curvature_pt: width of the curvature prior of a single hit's cone, given as the pT in GeV of a
             track with that curvature. The joint test of two hits uses the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
@@ -55,6 +57,8 @@ class ConeOptions:
     sigma_d0: float = ranged(0.05, 0.0, 1e6, "mm")
     # A little below 0.5 GeV, from where true edges are counted (tracking.metrics).
     min_pt: float = ranged(0.48, 1e-3, 1e6, "GeV")
+    # As steep as an estimate may be at most: the default leaves out nothing.
+    max_cot_theta: float = ranged(1e6, 1e-3, 1e6)
     curvature_pt: float = ranged(0.2, 1e-3, 1e6, "GeV")
     # A module with its support has 0.017 at normal incidence (tracking.fit.options); 0.03 is the path through
     # it at a pseudorapidity of 1.2.

@@ -163,12 +163,12 @@ def _form(b: Any, at: int, cosine: Any, sine: Any, slope: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def joint_tests(b: Any, max_curvature: Any, inverse_z0: Any, inverse_d0: Any) -> None:
+def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inverse_d0: Any) -> None:
     """The joint test of the buffer's pairs: chi2, beyond every cut where there is no track, and what belongs
     to it.
 
     Args:
-        max_curvature: up to it curvatures are equally likely; inverse_z0, inverse_d0: 1 / sigma of z0, and half
+        max_curvature: up to it curvatures are equally likely; steepest: largest slope; inverse_z0, inverse_d0: 1 / sigma of z0, and half
             of that of the impact parameter.
     """
     for e in range(LANES):
@@ -191,8 +191,8 @@ def joint_tests(b: Any, max_curvature: Any, inverse_z0: Any, inverse_d0: Any) ->
         a_i, b_i = _residuals(b, i, np.sqrt(ONE - si2), sin_i, slope)
         a_j, b_j = _residuals(b, j, np.sqrt(ONE - sj2), sin_j, slope)
         chi2 = over * over + along * along + a_i * a_i + b_i * b_i + a_j * a_j + b_j * b_j
-        ahead = (dx * xi + dy * yi > ZERO) & (sj2 <= MOST_BENT)
-        b[CHI2 + e] = chi2 if ahead else FAR
+        good = (dx * xi + dy * yi > ZERO) & (sj2 <= MOST_BENT) & (abs(slope) <= steepest)
+        b[CHI2 + e] = chi2 if good else FAR
         b[CURVATURE + e], b[SLOPE + e], b[Z0 + e] = curvature, slope, z0
         # The chi2 has the correlation of both slopes. The pulls are for the graph network, which sees them
         # one by one.

@@ -36,7 +36,7 @@ LENIENT = 1e-3
 
 def _settings(field: float, options: WindowOptions) -> SearchSettings:
     """With no slopes to compare the chi2 is (z0 / max_z0)^2, which must not exceed 1."""
-    return SearchSettings(1.0, options.max_z0, TINY, max_curvature(field, options.min_pt), 0.0, 1.0)
+    return SearchSettings(1.0, options.max_z0, TINY, max_curvature(field, options.min_pt), 0.0, 1.0, STEEPEST)
 
 
 def _table(hits: Hits, detector: Detector, grid: Grid, field: float, options: WindowOptions) -> HitTable:

@@ -273,8 +273,10 @@ def prepare(rows: Any, settings: SearchSettings, innermost: float) -> None:
         # |z0| alone may not use up the chi2; the path to r is at most this much longer than r.
         z_reach, shrink = gate * sigma_z0, math.sqrt(1 - reach * reach)
         from_low, from_high = (z - z_reach) / r, (z + z_reach) / r
-        rows[LOWEST + e] = max(low, from_low if from_low < 0 else from_low * shrink)
-        rows[HIGHEST + e] = min(high, from_high if from_high > 0 else from_high * shrink)
+        # A little wider than what the joint test asks for in single precision.
+        limit = 1.0001 * settings.steepest
+        rows[LOWEST + e] = max(low, from_low if from_low < 0 else from_low * shrink, -limit)
+        rows[HIGHEST + e] = min(high, from_high if from_high > 0 else from_high * shrink, limit)
         # Two terms instead of a matrix: cot beta is compared at known cot alpha.
         wa, tie, wb = 1 / math.sqrt(aa), ab / aa, math.sqrt(aa / det)
         # With x, y and z of a direction in the module's frame, cot alpha less x / z is (cot alpha z - x) / z.

@@ -35,6 +35,7 @@ class Search:
     radiation_length: float = 0.0
     sigma_scale: float = 1.0
     slopes: bool = True
+    steepest: float = np.inf
 
     @property
     def curvature(self):
@@ -186,6 +187,16 @@ def joint_chi2(a, b, i, j, hits, total, search, longer=0.0):
     return chi2, rounding, np.square(curvature * r_j / 2)
 
 
+def steepness(a, b):
+    """Absolute slopes (E,) along the beam of pairs at points a, b (E, 3), and what rounding may do to them."""
+    _, arcs, _ = circle(a[:, :2], b[:, :2])
+    path = np.maximum(arcs[1] - arcs[0], 1e-12)
+    slope = np.abs(b[:, 2] - a[:, 2]) / path
+    return slope, 8 * STEP * (
+        np.abs(a[:, 2]) + np.abs(b[:, 2]) + slope * (arcs[0] + arcs[1])
+    ) / path + 1e-5 * slope
+
+
 def all_edges(hits, detector, pairs, search):
     """Edges by (i, j, layer pair): those that are certain, and those that rounding decides."""
     i, j, pair, doubtful = candidates(hits, detector, pairs)
@@ -207,6 +218,9 @@ def all_edges(hits, detector, pairs, search):
     with np.errstate(invalid="ignore"):
         certain = (chi2 + rounding <= search.cut) & (bent <= MOST_BENT) & ~doubtful
         possible = ((chi2 - rounding <= search.cut) | ~np.isfinite(rounding)) & (bent <= MOST_BENT + 1e-5)
+    slope, margin = steepness(*points)
+    certain &= slope < search.steepest - margin
+    possible &= slope < search.steepest + margin
     keys = list(zip(i.tolist(), j.tolist(), pair.tolist(), strict=True))
     return {k for k, c in zip(keys, certain, strict=True) if c}, {
         k for k, c in zip(keys, possible, strict=True) if c

@@ -29,6 +29,7 @@ CONES = st.builds(
     min_pt=st.sampled_from([1e-3, 0.05, 0.08, 0.2, 0.48, 5.0, 1e6]),
     radiation_length=st.sampled_from([0.0, 0.03, 100.0]),
     sigma_scale=st.sampled_from([0.01, 1.0, 3.0, 100.0]),
+    max_cot_theta=st.sampled_from([1e6, 2.0, 0.3, 1e-3]),
 )
 FIELDS = st.sampled_from([-STRONGEST_FIELD, -3.8, 0.0, 0.5, 2.0, 3.8, STRONGEST_FIELD])
 
@@ -55,6 +56,7 @@ def check_cones(seed, options, field, beam=CENTRED, **sizes):
         field,
         options.radiation_length,
         options.sigma_scale,
+        steepest=options.max_cot_theta,
     )
     certain, possible = all_edges(hits, detector, pairs, search)
     found = keys(find_edges(hits, detector, pairs, field, options, threads=1))

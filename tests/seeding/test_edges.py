@@ -114,6 +114,15 @@ def test_joint_chi2_of_true_pairs_is_a_chi2_of_five():
     np.testing.assert_allclose(pulls.mean(axis=0), 0, atol=0.08)
 
 
+@pytest.mark.parametrize("steepest", [0.3, 1.1, 1e6])
+def test_steeper_edges_than_asked_for_are_left_out_and_no_others(hits, steepest):
+    every = found(hits)
+    kept = found(hits, dataclasses.replace(CONE, max_cot_theta=steepest))
+    within = np.abs(every.cot_theta) <= np.float32(steepest)
+    assert pair_set(kept) == pair_set(every.take(np.flatnonzero(within)))
+    assert steepest > 10 or 0 < len(kept) < len(every)
+
+
 def test_softer_tracks_are_left_out_and_asked_for():
     rng = np.random.default_rng(32)
     n = 100

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from seeding import box_kernels, kernels, pair_kernels, table_kernels
 from seeding.cones import ConeOptions
+from seeding.constants import N_PHI
 from seeding.edges import cone_settings
 from seeding.table import hit_table, layer_grid, layer_searches
 from tests.seeding import toys
@@ -39,11 +40,11 @@ def test_grid_puts_every_hit_into_its_one_cell(seed, n):
         cell = int(np.searchsorted(start, s, side="right")) - 1
         k = int(np.searchsorted(grid.first_cell, cell, side="right")) - 1
         assert k == layer[i]
-        a, p = divmod(cell - int(grid.first_cell[k]), kernels.N_PHI)
+        a, p = divmod(cell - int(grid.first_cell[k]), N_PHI)
         along = z[i] if grid.barrel[k] else r[i]
         low = grid.low[k] + a * grid.width[k]
         assert low - 1e-3 <= along <= low + grid.width[k] + 1e-3 or a in (0, grid.n_along[k] - 1)
-        edge = -np.pi + 2 * np.pi * np.array([p, p + 1]) / kernels.N_PHI
+        edge = -np.pi + 2 * np.pi * np.array([p, p + 1]) / N_PHI
         assert edge[0] - 1e-6 <= azimuth[i] <= edge[1] + 1e-6
 
 

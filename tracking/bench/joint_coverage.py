@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import ConeOptions
+from seeding.constants import MOST_BENT, NEAREST
 from seeding.edges import find_edges
-from seeding.kernels import MOST_BENT, NEAREST
 from tracking.bench.seeding_sample import SeedingEvent, SeedingSample
 from tracking.metrics import edge_rows
 

@@ -27,12 +27,12 @@ from tracking.finders.clock import processor_time
 __all__ = ["ACTS", "CONES", "edges_and_seeds", "point_numbers", "seeding_points", "spread"]
 
 CONES: Mapping[str, ConeOptions] = {
-    "fastest": ConeOptions(min_pt=0.8),
+    "fastest": ConeOptions(min_pt=0.85, max_cot_theta=6.5),
     "balanced": ConeOptions(),
     "efficient": ConeOptions(quantile=0.9999),
 }
-"""The cones at three points of time and efficiency. ``fastest`` gives up particles below 0.8 GeV, which no
-findable one is, as ACTS's does.
+"""The cones at three points of time and efficiency. ``fastest`` gives up particles below 0.85 GeV and
+beyond a pseudorapidity of 2.6, which no findable one is, as ACTS's does.
 """
 ACTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     **{name: ("acts-grid", WORKING_POINTS[name]) for name in ("fastest", "balanced", "efficient")},

@@ -24,12 +24,15 @@ from tracking.bench.seeding_points import ACTS, CONES, edges_and_seeds, point_nu
 from tracking.bench.seeding_sample import SeedingSample
 from tracking.finders.clock import processor_time
 
-__all__ = ["as_far_down", "as_many", "equal_terms"]
+__all__ = ["BELOW", "as_far_down", "as_many", "equal_terms"]
 
 REFERENCES = ("balanced", "gbts", "gbts-fastest")
 """ACTS's points that ours are beside: GridTriplet from 0.5 GeV on, and those of GBTS."""
 HALF_GEV: Mapping[str, ConeOptions] = {name: CONES[name] for name in ("balanced", "efficient")}
 """Ours that reach down to 0.5 GeV."""
+BELOW = 0.05
+"""By how much ours may seed less than GBTS in a bin of pT: GBTS fades out slowly towards its smallest pT, and the
+cones end sharply."""
 SOFTEST = tuple(round(0.4 + 0.05 * k, 2) for k in range(10))
 """Smallest pT in GeV of the cones that are tried beside GBTS."""
 
@@ -45,7 +48,8 @@ def equal_terms(sample: SeedingSample, repeats: int) -> Numbers:
     Returns:
         ``equal_terms`` by ACTS's point: ``acts`` and ``ours``, the numbers of
         :func:`tracking.bench.seeding_points.point_numbers`; ``point``, which of ours; ``ratio_time``.
-        Beside GridTriplet ours is that of :func:`as_many`, beside GBTS that of :func:`as_far_down`.
+        Beside GridTriplet ours is that of :func:`as_many`, beside GBTS that of :func:`as_far_down`; ``ours``,
+        ``point`` and ``ratio_time`` are None where none of ours is as good.
         ``ratio_time_to_best_acts``: beside GridTriplet; ``ratio_time_to_gbts``: beside ``gbts``.
         ``ratio_seeds_to_best_acts``: numbers of seeds beside GridTriplet, after one rule for shared hits and
         where ours seed as many particles after it; ``seed_purity``: of ours there. None where none of ours
@@ -76,15 +80,17 @@ def as_many(acts: Mapping[str, Any], ours: Mapping[str, Numbers], key: str = "se
     return min(good, key=lambda name: float(ours[name]["ms"]), default=None)
 
 
-def as_far_down(acts: Mapping[str, Any], ours: Mapping[str, Numbers]) -> str:
-    """The one of ours whose seed efficiency in the bins of pT is nearest, by the sum of squared differences."""
+def as_far_down(acts: Mapping[str, Any], ours: Mapping[str, Numbers]) -> str | None:
+    """The fastest of ours that seeds at least as many findable particles, and in every bin of pT at most
+    :data:`BELOW` fewer of the particles; None where none does.
+    """
 
-    def away(name: str) -> float:
-        both = (point["seed_efficiency_by_pt"].values() for point in (ours[name], acts))
-        pairs = zip(*both, strict=True)
-        return sum((float(a) - float(b)) ** 2 for a, b in pairs if a is not None and b is not None)
+    def reaches(point: Numbers) -> bool:
+        both = (of["seed_efficiency_by_pt"].values() for of in (point, acts))
+        bins = [(float(a), float(b)) for a, b in zip(*both, strict=True) if a is not None and b is not None]
+        return all(a >= b - BELOW for a, b in bins)
 
-    return min(ours, key=away)
+    return as_many(acts, {name: point for name, point in ours.items() if reaches(point)})
 
 
 def _measured(sample: SeedingSample, name: str, repeats: int) -> tuple[Numbers, dict[str, Numbers]]:

@@ -9,7 +9,7 @@ import hist
 import numpy as np
 import numpy.typing as npt
 
-from seeding.kernels import CURVATURE_PER_TESLA
+from seeding.constants import CURVATURE_PER_TESLA
 from smartpix.estimate.quality import half_width
 from smartpix.schema import PARAMETERS
 from tracking.fit.tracks import Helices

@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table

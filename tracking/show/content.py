@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import Prediction, make_cones, to_cylinder, to_plane
+from seeding.constants import CURVATURE_PER_TESLA
 from seeding.edges import Edges
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.estimate.base import truth_targets

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
-from seeding.kernels import CURVATURE_PER_TESLA
 from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
 from tests.helpers import one_module_detector
