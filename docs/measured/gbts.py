@@ -4,6 +4,7 @@ from page_text import table
 
 from measured.results import results
 from seeding.acts_gbts import BALANCED
+from tracking.bench.seeding_terms import BELOW
 
 TEXT = """\
 ## ACTS's graph-based seeding
@@ -22,8 +23,8 @@ farther than {region:.0f} mm along the beam. It fades out towards its smallest p
 
 A fair comparison is on equal terms. Both sides get the hits within the slope that ACTS's point looks for,
 and no others. Beside GridTriplet stands the fastest of the cones from 0.5 GeV on that seed as many findable
-particles. Beside GBTS stand the cones with the smallest pT that follows its efficiencies in bins of pT most
-closely. Columns in GeV are seed efficiencies of particles that would be findable if they were stiffer;
+particles. Beside GBTS stand the fastest of the cones that do so too, and whose efficiency in no bin of pT is
+more than {below:.2f} below its own. Columns in GeV are seed efficiencies of particles that would be findable if they were stiffer;
 times are over ACTS's of each pair:
 
 {table}
@@ -57,4 +58,4 @@ def gbts() -> str:
             body.append([who, f"{r['seeds']:,.0f}", f"{r['seed_efficiency']:.4f}", *cells, time])
     head = ["seeds of", "number", "findable", *bins, "time"]
     region = BALANCED["collisionRegionMax"]
-    return TEXT.format(region=region, table=table(head, body))
+    return TEXT.format(region=region, below=BELOW, table=table(head, body))
