@@ -20,7 +20,7 @@ import numpy as np
 
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate, open_events
-from smartpix.schema import InputError, check
+from smartpix.schema import InputError, check, check_types
 from tracking.bench.events import simulated
 from tracking.bench.memory import peak_mb, resident_mb
 from tracking.chain import Chain, EventResult
@@ -65,6 +65,7 @@ class ScalingOptions:
     memory_events: int = 1000
 
     def __post_init__(self) -> None:
+        check_types("bench scaling", self)
         for name in ("events", "threads", "processes"):
             check("bench scaling", name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         least = round(2 * MEMORY_STEP / (1 - SETTLED)) + 1
