@@ -24,10 +24,14 @@ bare:
 	@$(PYTHON) -m tests.bare_clone
 
 # The tests of the compiled loops, with every index checked; these loops have a cache of their own.
-KERNEL_TESTS := $(addprefix tests/seeding/test_,kernels.py brute_force.py) tests/smartpix/test_clusters.py \
-  tests/smartpix/networks/test_fused.py tests/smartpix/chip/test_fused.py \
+KERNEL_TESTS := $(addprefix tests/seeding/test_,kernels.py brute_force.py seeds.py hits.py) \
+  $(addprefix tests/smartpix/test_,clusters.py outlines.py) \
+  $(addprefix tests/smartpix/,networks/test_fused.py networks/test_fused_blocks.py chip/test_fused.py) \
+  $(addprefix tests/smartpix/estimate/test_,finish.py shape.py) \
   $(addprefix tests/smartpix/simulate/test_,readout.py induction.py response.py response_ionisation.py) \
-  $(addprefix tests/tracking/finders/,gnn/test_fused.py gnn/test_graph.py test_paths.py) tests/tracking/fit/test_kalman.py
+  $(addprefix tests/tracking/finders/,gnn/test_fused.py gnn/test_graph.py gnn/test_feature_kernels.py) \
+  $(addprefix tests/tracking/finders/test_,paths.py components.py) \
+  $(addprefix tests/tracking/fit/test_,kalman.py curvilinear.py material.py)
 bounds: .venv/dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/numba-bounds OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -q $(KERNEL_TESTS)
