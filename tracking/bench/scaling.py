@@ -21,6 +21,7 @@ import numpy as np
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError, check, check_types
+from smartpix.simulate.options import GenerateOptions
 from tracking.bench.events import simulated
 from tracking.bench.memory import peak_mb, resident_mb
 from tracking.chain import Chain, EventResult
@@ -95,10 +96,14 @@ def bench_scaling(options: ScalingOptions, report: Report = log.info) -> dict[st
         ``mb_per_1000_events``, ``memory_mb``: of :func:`memory_growth`, None without it.
 
     Raises:
-        InputError: ACTS is not installed, or no memory for an event.
+        InputError: ACTS is not installed, or more collisions or pions than can be simulated.
     """
-    # What is missing is better said before the simulation, which takes minutes.
+    # What is missing or cannot be is better said before the simulation, which takes minutes.
     import_acts()
+    for pileup in options.pileups:
+        GenerateOptions(pileup=pileup)
+    for gun in options.guns:
+        GenerateOptions(pileup=0, gun=gun)
     result: dict[str, Any] = {"seed": options.seed, "date": date.today().isoformat()}
     kinds = [("pileup", n) for n in options.pileups] + [("gun", n) for n in options.guns]
     main = min(options.pileups, key=lambda pileup: abs(pileup - MAIN))

@@ -59,6 +59,14 @@ def test_options_that_measure_nothing_are_refused(options, words):
         ScalingOptions(**options)
 
 
+def test_a_size_that_cannot_be_is_refused_before_anything_is_simulated():
+    pytest.importorskip("acts")
+    said = []
+    with pytest.raises(InputError, match="gun"):
+        scaling.bench_scaling(ScalingOptions(guns=(100, 2_000_000)), said.append)
+    assert said == []
+
+
 def test_every_stage_has_its_time_its_power_and_its_speed(capsys, tmp_path):
     pytest.importorskip("acts")
     arguments = [
