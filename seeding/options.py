@@ -108,8 +108,8 @@ class SeedOptions:
         shared: number of its hits, 0 to 3, that a seed may share with better seeds; 3 keeps all seeds.
     """
 
-    # Rarer kinks are of other particles' hits: 0.99999 seeds one particle in 3,000 more, at a lower purity.
-    quantile: float = 0.999
+    # Of rarer kinks more are of other particles' hits: 0.99999 seeds one particle in 3,000 more, less purely.
+    quantile: float = 0.9999
     # As ACTS's maxSeedsPerSpM: hardly any hit belongs to two particles.
     per_middle: int = ranged(1, 1, 1000)
     shared: int = ranged(1, 0, 3)

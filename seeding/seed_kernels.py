@@ -13,7 +13,7 @@ from smartpix.compiled import FAST, njit
 
 __all__ = ["MISSING", "best_first", "connect", "edge_terms", "hit_terms", "seed_columns", "spread_out"]
 
-# Well beyond the cut on a kink, 14 at the default quantile, and small enough for a feature of the network.
+# Well beyond the cut on a kink, 18 at the default quantile, and small enough for a feature of the network.
 MISSING = np.float32(50.0)
 """Support of an edge with no neighbour on that side, or none that fits any better."""
 FOUR = np.float32(4)
