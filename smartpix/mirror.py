@@ -7,6 +7,7 @@ x or z, which is an axial vector. The mirror image of a cluster at -B is therefo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,19 @@ import numpy.typing as npt
 from smartpix.clusters import FlatClusters
 from smartpix.geometry import Detector
 
-__all__ = ["SIGNS", "mirrored"]
+__all__ = ["SIGNS", "is_opposite", "mirrored"]
 
 Floats = npt.NDArray[np.float64]
 
 SIGNS = np.array([1.0, -1.0, 1.0, -1.0])
 """Of x, y, cot alpha and cot beta in the mirror."""
+
+
+def is_opposite(field: float | None, trained: Mapping[str, float]) -> bool:
+    """Whether clusters in a field along z (T; None: that of the training) are mirror images of those in the
+    field of a sensor that something was trained for.
+    """
+    return field is not None and field * float(trained["field"]) < 0
 
 
 def mirrored(clusters: FlatClusters, detector: Detector) -> tuple[FlatClusters, Floats]:

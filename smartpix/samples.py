@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,39 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from smartpix.clusters import flatten, windows
 from smartpix.estimate.base import same_sensor, sensor_of, sensor_words, truth_targets, window_center
 from smartpix.files import as_paths
-from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.cluster_set import N_PARTICLES, ClusterSet
 from smartpix.io.events import EventFile, iterate
 from smartpix.io.parquet import Table, is_cluster_file, list_tables, read_clusters
 from smartpix.notebook import one_line_and_table
-from smartpix.schema import InputError, origin_pixel
+from smartpix.sample_windows import read_out
+from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION
-from smartpix.simulate.readout import ReadoutOptions, digitise
+from smartpix.simulate.readout import ReadoutOptions
 
-__all__ = ["AS_THEY_ARE", "Reading", "Samples", "check_region", "from_clusters", "load_samples", "one_sensor"]
+__all__ = [
+    "AS_THEY_ARE",
+    "EventClusters",
+    "Reading",
+    "Samples",
+    "TableClusters",
+    "are_tables",
+    "check_region",
+    "count_by_file",
+    "described_readout",
+    "event_clusters",
+    "from_clusters",
+    "load_samples",
+    "made_by_all",
+    "no_clusters",
+    "one_sensor",
+    "read_tables",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
-CHUNK = 5_000
-"""Clusters read out at a time: 110 MB with 20 slices of 13 x 21 pixels, several times over."""
-SIGNIFICANT = 4.5
-"""In units of the noise and the threshold's dispersion, added in quadrature."""
-TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
-"""Pixels of one image that touch, corners included; images do not."""
 
 
 @one_line_and_table
@@ -43,7 +54,8 @@ class Samples:
     Attributes:
         images: (N, S, R, C) float32 charge in e; the middle of the fired pixels' bounding box is at the
             window's origin pixel.
-        targets: (N, 4) x and y (mm, from the centre of the window's origin pixel), cot alpha, cot beta.
+        targets: (N, 4) x and y (mm, from the centre of the window's origin pixel), cot alpha, cot beta; of
+            clusters of K particles (N, K, 4).
         truncated: (N,) fired pixels reach the border of the recorded array, or do not fit the window.
         sensor: pitch_x, pitch_y, thickness (mm) and field (T).
         slices: numbers of the S slices.
@@ -102,31 +114,73 @@ def load_samples(
 
     Raises:
         InputError: files of both kinds, of different sensors, of another one than given or of the other
-            region, no truth, no cluster, or a readout for event files.
+            region, of several particles in a window, no truth, no cluster, or a readout for event files.
     """
     files = as_paths(files)
+    if are_tables(files, reading):
+        found = read_tables(files, region, reading)
+        if N_PARTICLES in found.clusters.labels:
+            raise InputError(
+                f"{files[0]}: several particles cross its windows, and one of each is needed; give clusters of "
+                f"single particles"
+            )
+        samples = from_clusters(found.clusters, reading.readout, found.sensor, found.made_by)
+        return replace(samples, parts=found.parts, files=found.files)
+    return replace(_from_events(files, region, reading, min_share), files=tuple(files))
+
+
+def are_tables(files: Sequence[Path], reading: Reading) -> bool:
+    """Whether files are data sets (parquet); else they are event files (ROOT).
+
+    Raises:
+        InputError: files of both kinds, or a readout for event files.
+    """
     kinds = {is_cluster_file(f) for f in files}
     if len(kinds) != 1:
         raise InputError(
             f"{', '.join(map(str, files))}: give either event files (ROOT) or data sets (parquet), not both"
         )
-    if kinds == {True}:
-        tables = list_tables(list(files))
-        sensor = one_sensor(tables, reading.sensor)
-        check_region(tables, region)
-        made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
-        slices = tuple(reading.slices or (0, 19))
-        clusters = read_clusters(list(files), slices, thickness=sensor["thickness"])
-        made_by = made_by or {"files": [str(f) for f in files]}
-        samples = from_clusters(clusters, reading.readout, sensor, made_by)
-        # Images and labels may be files of their own.
-        paths = dict.fromkeys(path for table in tables for path in (table.images, table.labels))
-        return replace(samples, parts=tuple(table.n_clusters for table in tables), files=tuple(paths))
-    if reading.readout is not None:
+    if kinds == {False} and reading.readout is not None:
         raise InputError(
             f"{files[0]}: event files are read out already; leave out the noise, threshold and bits"
         )
-    return replace(_from_events(files, region, reading, min_share), files=tuple(files))
+    return kinds == {True}
+
+
+@dataclass(frozen=True)
+class TableClusters:
+    """Clusters of data sets, not read out yet.
+
+    Attributes:
+        clusters: with their labels.
+        sensor, made_by, parts, files: as of :class:`Samples`.
+    """
+
+    clusters: ClusterSet
+    sensor: Mapping[str, float]
+    made_by: Mapping[str, Any]
+    parts: tuple[int, ...]
+    files: tuple[Path, ...]
+
+
+def read_tables(files: Sequence[Path], region: str, reading: Reading) -> TableClusters:
+    """Clusters of data sets of a region.
+
+    Raises:
+        InputError: data sets of several sensors, of another one than given or of the other region.
+    """
+    tables = list_tables(list(files))
+    sensor = one_sensor(tables, reading.sensor)
+    check_region(tables, region)
+    made_by = tables[0].made_by if all(table.made_by == tables[0].made_by for table in tables) else None
+    slices = tuple(reading.slices or (0, 19))
+    clusters = read_clusters(list(files), slices, thickness=sensor["thickness"])
+    # Images and labels may be files of their own.
+    paths = dict.fromkeys(path for table in tables for path in (table.images, table.labels))
+    return TableClusters(
+        clusters, sensor, made_by or {"files": [str(f) for f in files]},
+        tuple(table.n_clusters for table in tables), tuple(paths),
+    )  # fmt: skip
 
 
 def one_sensor(tables: Sequence[Table], sensor: Mapping[str, float] | None) -> Mapping[str, float]:
@@ -172,139 +226,138 @@ def from_clusters(
     seed: int = 0,
 ) -> Samples:
     """Read out a data set and put its clusters in the middle of their windows."""
-    rng = np.random.default_rng(seed)
-    level, connected = 0.0, False
-    if readout is not None:
-        # Where noise alone passes the threshold, only pixels well above it tell where the cluster is. With
-        # dispersion some thresholds are low and the ADC's lowest level may lie above that: then only pixels
-        # that touch the largest one do.
-        spread = SIGNIFICANT * math.hypot(readout.noise, readout.threshold_dispersion)
-        level = spread if readout.threshold < spread else 0.0
-        connected = readout.threshold_dispersion > 0
-    images = np.empty_like(clusters.charge)
-    shift = np.empty((len(clusters), 2))
-    truncated = np.empty(len(clusters), dtype=bool)
-    n_slices, n_rows, n_columns = clusters.charge.shape[1:]
-    for first in range(0, len(clusters), CHUNK):
-        part = slice(first, first + CHUNK)
-        charge = clusters.charge[part]
-        if readout is not None:
-            pixels = np.moveaxis(charge, 1, 3).reshape(-1, n_slices)
-            charge = np.moveaxis(
-                digitise(pixels, readout, rng).reshape(len(charge), n_rows, n_columns, n_slices), 3, 1
-            )
-        images[part], shift[part], truncated[part] = _centred(charge, level, connected)
+    images, shift, truncated = read_out(clusters, readout, sensor, seed)
     targets = clusters.targets()
-    targets[:, :2] += shift * np.array([sensor["pitch_x"], sensor["pitch_y"]])
-    described = dict(made_by) | {"readout": None if readout is None else asdict(readout)}
-    return Samples(images, targets, truncated, dict(sensor), clusters.slices, described)
+    targets[:, :2] += shift
+    return Samples(
+        images, targets, truncated, dict(sensor), clusters.slices, described_readout(made_by, readout)
+    )
 
 
-def _centred(
-    charge: npt.NDArray[np.float32], level: float, connected: bool
-) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_]]:
-    """Images shifted by whole pixels, the shifts (columns, rows), and which images reach the border of the
-    array.
+def described_readout(made_by: Mapping[str, Any], readout: ReadoutOptions | None) -> dict[str, Any]:
+    """How a data set's clusters were made, and read out."""
+    return dict(made_by) | {"readout": None if readout is None else asdict(readout)}
 
-    The middle of the bounding box of the pixels above ``level`` comes to the origin pixel; ``connected``: of
-    those among them that touch the one with the largest charge, directly or through others.
+
+@dataclass(frozen=True)
+class EventClusters:
+    """Clusters of some events of a file, flattened.
+
+    Attributes:
+        opened: the file.
+        clusters: records (N,) of all its regions.
+        event: (N,) number of each one's event among these.
+        in_region: (N,) whether it is on a module of the region.
+        slices, sensor: as of :class:`Samples`.
     """
-    fired = np.any(np.abs(charge) > level, axis=1)
-    if connected:
-        largest = np.where(fired, np.abs(charge).max(axis=1), 0).reshape(len(charge), -1).argmax(axis=1)
-        labels, _ = ndimage.label(fired, TOUCHING)
-        cluster = labels.reshape(len(charge), -1)[np.arange(len(charge)), largest]
-        fired &= labels == cluster[:, None, None]
-    moved = []
-    border = np.zeros(len(charge), dtype=bool)
-    for axis in (2, 1):
-        size = fired.shape[axis]
-        line = fired.any(axis=3 - axis)
-        low, high = line.argmax(axis=1), size - 1 - line[:, ::-1].argmax(axis=1)
-        border |= line[:, 0] | line[:, -1]
-        moved.append(
-            np.where(
-                line.any(axis=1), np.clip(origin_pixel(size) - (low + high) // 2, -low, size - 1 - high), 0
-            )
-        )
-    columns, rows = moved
-    n_rows, n_columns = charge.shape[2:]
-    out = np.zeros_like(charge)
-    for c, r in set(zip(columns.tolist(), rows.tolist(), strict=True)):
-        moved_alike = np.flatnonzero((columns == c) & (rows == r))
-        out[moved_alike, :, max(r, 0) : n_rows + min(r, 0), max(c, 0) : n_columns + min(c, 0)] = charge[
-            moved_alike, :, max(-r, 0) : n_rows - max(r, 0), max(-c, 0) : n_columns - max(c, 0)
-        ]
-    return out, np.stack([columns, rows], axis=1).astype(np.float64), border
+
+    opened: EventFile
+    clusters: ak.Array
+    event: npt.NDArray[np.int64]
+    in_region: npt.NDArray[np.bool_]
+    slices: tuple[int, ...]
+    sensor: dict[str, float]
 
 
-def _from_events(files: Sequence[str | Path], region: str, reading: Reading, min_share: float) -> Samples:
-    images, targets, truncated, columns = [], [], [], []
-    parts: list[int] = []
-    previous: EventFile | None = None
-    sensor: dict[str, float] = {}
-    made_by: Mapping[str, Any] = {}
-    slices = reading.slices
+def event_clusters(files: Sequence[Path], region: str, reading: Reading) -> Iterator[EventClusters]:
+    """Clusters of event files with truth, some events at a time.
+
+    Raises:
+        InputError: files without truth or of different sensors, another one than given, no module of the
+            region, or a slice that is not there.
+    """
+    slices, sensor = reading.slices, dict[str, float]()
     for opened, events in iterate(list(files), step=5):
         if not opened.has_truth:
             raise InputError(f"{opened.path}: has no truth to train on; give simulated files")
         header = opened.header
         # Of the first file where none are asked for, and of all that follow the same.
-        slices, made_by = tuple(slices or (header.slices[0], header.slices[-1])), header.made_by
+        slices = tuple(slices or (header.slices[0], header.slices[-1]))
         if not set(slices) <= set(header.slices):
             raise InputError(
                 f"{opened.path}: has slices {list(header.slices)} and {list(slices)} were asked for"
             )
-        sensors = sensor_of(header.detector, header.field)
-        if region not in sensors:
-            raise InputError(
-                f"{opened.path}: the detector has no {region} modules; give files of one that has, or train "
-                f"the other region"
-            )
-        file_sensor = sensors[region]
-        if reading.sensor is not None and not same_sensor(reading.sensor, file_sensor):
-            raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, not "
-                f"{sensor_words(reading.sensor)}; "
-                "leave out --type"
-            )
-        if sensor and sensor != file_sensor:
-            raise InputError(
-                f"{opened.path}: is of the sensor {sensor_words(file_sensor)}, and the files before it are "
-                f"of {sensor_words(sensor)}; train on one sensor at a time"
-            )
-        sensor = file_sensor
+        sensor = _sensor_of_file(opened, region, reading, sensor)
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
-        target, has = truth_targets(clusters, min_share, event)
-        chosen = has & (header.detector.barrel[ak.to_numpy(clusters["module_index"])] == (region == "barrel"))
-        clusters, target = clusters[chosen], target[chosen]
+        barrel = header.detector.barrel[ak.to_numpy(clusters["module_index"])]
+        yield EventClusters(opened, clusters, event, barrel == (region == "barrel"), slices, sensor)
+
+
+def _sensor_of_file(
+    opened: EventFile, region: str, reading: Reading, before: Mapping[str, float]
+) -> dict[str, float]:
+    """The sensor of a region of a file; ``before``: that of the files before it, empty of the first."""
+    sensors = sensor_of(opened.header.detector, opened.header.field)
+    if region not in sensors:
+        raise InputError(
+            f"{opened.path}: the detector has no {region} modules; give files of one that has, or train the "
+            f"other region"
+        )
+    sensor = sensors[region]
+    if reading.sensor is not None and not same_sensor(reading.sensor, sensor):
+        raise InputError(
+            f"{opened.path}: is of the sensor {sensor_words(sensor)}, not {sensor_words(reading.sensor)}; "
+            f"leave out --type"
+        )
+    if before and before != sensor:
+        raise InputError(
+            f"{opened.path}: is of the sensor {sensor_words(sensor)}, and the files before it are of "
+            f"{sensor_words(before)}; train on one sensor at a time"
+        )
+    return sensor
+
+
+def no_clusters(files: Sequence[Path], region: str) -> InputError:
+    """The error of files without a cluster to train on."""
+    return InputError(
+        f"{', '.join(map(str, files))}: no {region} cluster with truth to train on; simulate more events"
+    )
+
+
+def made_by_all(parts: Sequence[tuple[EventFile, int]]) -> dict[str, Any]:
+    """How the last of several event files was made, and ``seeds``: of all that tell theirs."""
+    told = [opened.header.made_by for opened, _ in parts]
+    seeds = sorted({made["seed"] for made in told if isinstance(made.get("seed"), int)})
+    return dict(told[-1]) | ({"seeds": seeds} if seeds else {})
+
+
+def count_by_file(parts: Sequence[tuple[EventFile, int]]) -> tuple[int, ...]:
+    """Sums of numbers of clusters of files that follow each other, file by file."""
+    return tuple(
+        sum(n for _, n in group) for _, group in itertools.groupby(parts, key=lambda part: id(part[0]))
+    )
+
+
+def _from_events(files: Sequence[Path], region: str, reading: Reading, min_share: float) -> Samples:
+    images, targets, truncated, columns = [], [], [], []
+    parts: list[tuple[EventFile, int]] = []
+    part = None
+    for part in event_clusters(files, region, reading):
+        target, has = truth_targets(part.clusters, min_share, part.event)
+        chosen = has & part.in_region
+        clusters, target = part.clusters[chosen], target[chosen]
         if len(clusters) == 0:
             continue
-        flat = flatten(clusters, slices)
+        flat = flatten(clusters, part.slices)
         image, origin = windows(flat)
-        target[:, :2] -= window_center(origin, flat.module, header.detector)
+        target[:, :2] -= window_center(origin, flat.module, part.opened.header.detector)
         images.append(image)
         targets.append(target)
         truncated.append(flat.truncated)
         columns.append(
             np.maximum.reduceat(flat.column, flat.first) - np.minimum.reduceat(flat.column, flat.first) + 1
         )
-        if opened is not previous:
-            parts.append(0)
-            previous = opened
-        parts[-1] += len(image)
-    if not images or slices is None:
-        raise InputError(
-            f"{', '.join(map(str, files))}: no {region} cluster with truth to train on; simulate more events"
-        )
+        parts.append((part.opened, len(image)))
+    if not images or part is None:
+        raise no_clusters(files, region)
     return Samples(
         np.concatenate(images),
         np.concatenate(targets),
         np.concatenate(truncated),
-        sensor,
-        tuple(slices),
-        dict(made_by),
-        tuple(parts),
+        part.sensor,
+        part.slices,
+        made_by_all(parts),
+        count_by_file(parts),
         np.concatenate(columns).astype(np.int64),
     )

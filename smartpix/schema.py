@@ -18,40 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "CLUSTERS",
-    "DETECTOR",
-    "EDGES",
-    "ESTIMATES",
-    "N_COLUMNS",
-    "N_ROWS",
-    "PARAMETERS",
-    "PARTICLES",
-    "PIXELS",
-    "REGIONS",
-    "SMALLEST_SIGMA",
-    "STRONGEST_FIELD",
-    "TARGETS",
-    "TARGET_SCALE",
-    "TRACKS",
-    "TRACK_HITS",
-    "TRUTH",
-    "Column",
-    "Container",
-    "InputError",
-    "check",
-    "check_field",
-    "check_ranges",
-    "check_types",
-    "nearest",
-    "one_line",
-    "one_of",
-    "origin_pixel",
-    "quoted",
-    "ranged",
-    "ranges_of",
-    "require",
-    "whole_ids",
-]
+    "CLUSTERS", "DETECTOR", "EDGES", "ESTIMATES", "MIN_SHARE", "N_COLUMNS", "N_ROWS", "PARAMETERS",
+    "PARTICLES", "PIXELS", "REGIONS", "SMALLEST_SIGMA", "STRONGEST_FIELD", "TARGETS", "TARGET_SCALE",
+    "TRACKS", "TRACK_HITS", "TRUTH", "Column", "Container", "InputError", "check", "check_field",
+    "check_ranges", "check_types", "nearest", "one_line", "one_of", "origin_pixel", "quoted", "ranged",
+    "ranges_of", "require", "whole_ids",
+]  # fmt: skip
 
 Container = Literal["ttree", "rntuple"]
 """How ROOT holds the events of a file."""
@@ -59,6 +31,9 @@ Number = TypeVar("Number", int, float)
 
 N_ROWS, N_COLUMNS = 13, 21
 """Window of the network around a cluster: rows along y (r-phi), columns along x (z in the barrel)."""
+
+MIN_SHARE = 0.1
+"""A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
 
 ESTIMATES = ("auto", "mdn", "quantised", "shape")
 """Kinds of estimates that can be asked for."""
@@ -186,6 +161,7 @@ TRACKS: dict[str, Column] = {
 
 TRACK_HITS: dict[str, Column] = {
     "id": Column("i8", "", "`cluster_hit_id`"),
+    "part": Column("i4", "", "number of the hit among those that its cluster gives, from 0"),
     "residual_x": Column("f4", "mm", "measured less fitted x on the module"),
     "residual_y": Column("f4", "mm", "measured less fitted y on the module"),
     "pull_x": Column("f4", "", "residual over its standard deviation; 0 where the fit needs the hit"),
@@ -197,6 +173,8 @@ TRACK_HITS: dict[str, Column] = {
 EDGES: dict[str, Column] = {
     "source": Column("i8", "", "`cluster_hit_id` of the inner end"),
     "target": Column("i8", "", "`cluster_hit_id` of the outer end"),
+    "source_part": Column("i4", "", "number of the inner end among the hits that its cluster gives, from 0"),
+    "target_part": Column("i4", "", "the same of the outer end"),
     "score": Column("f4", "", "of the graph network, 0 to 1"),
     "chi2": Column("f4", "", 'of the joint test of both ends\' cones (0 with `graph = "window"`)'),
     "curvature": Column("f4", "1/mm", "of the circle through the beam line and both ends"),

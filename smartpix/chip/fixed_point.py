@@ -18,11 +18,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.networks.plan import IMAGE, POOL, SPAN, WINDOW, Plan, check_kind, layer_names, result_names
+from smartpix.networks.plan import (
+    ACTIVATIONS,
+    IMAGE,
+    POOL,
+    SPAN,
+    WINDOW,
+    Plan,
+    check_kind,
+    layer_names,
+    result_names,
+)
 from smartpix.schema import InputError, quoted
 
 __all__ = [
-    "ACTIVATIONS",
     "FixedNetwork",
     "FixedPoint",
     "adc_codes",
@@ -35,9 +44,6 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
-
-# Neither needs a table: the saturation of a result's format is the activation.
-ACTIVATIONS = ("tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class FixedNetwork:
         """Its layers and their shapes, by the numbers of outputs that the weights have."""
         n = {name: weight.shape[0] if weight.ndim else 0 for name, weight in self.weights.items()}
         filters = (n.get("pointwise", n.get("columns", 0)), n.get("mix", 0))
-        return Plan(self.kind, self.shape, filters, (n["dense1"], n["dense2"]))
+        return Plan(self.kind, self.shape, filters, (n["dense1"], n["dense2"]), n["dense3"])
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -193,7 +199,7 @@ def ninth(largest: int) -> tuple[int, int]:
 
 
 def evaluate(network: FixedNetwork, codes: npt.NDArray[Any]) -> Ints:
-    """Outputs (N, 14), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain
+    """Outputs (N, O), whole numbers in the format ``outputs["dense3"]``, of codes (N, S, R, C); the plain
     reference.
 
     Raises:

@@ -45,7 +45,7 @@ class FusedFixedNetwork:
 
     Attributes:
         network: what it is.
-        link: formats of the 14 outputs on the link; None: as the last layer gives them.
+        link: formats of the outputs on the link; None: as the last layer gives them.
         first, first_bias, mix, mix_bias, dense: as of
             :class:`smartpix.networks.fused.FusedNetwork`, but the convolution's ``first`` is the
             depthwise kernel alone.
@@ -74,33 +74,33 @@ class FusedFixedNetwork:
         return edges[edges < 0][::-1].astype(np.float32), edges[edges >= 0].astype(np.float32)
 
     def images(self, images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
+        """Raw outputs (N, O) of (N, S, R, C) charge in e."""
         check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
     def pixels(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Raw outputs (N, 14) of clusters given as lists of pixels, as
+        """Raw outputs (N, O) of clusters given as lists of pixels, as
         :meth:`smartpix.networks.fused.FusedNetwork.pixels`.
         """
         return self.on_link(self.whole(*lists))
 
     def whole(self, *lists: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Whole outputs (N, 14) in the format of the last layer, kept in floating point.
+        """Whole outputs (N, O) in the format of the last layer, kept in floating point.
 
         Args:
             lists: as :meth:`pixels` takes them.
         """
-        return in_order(self._whole, self.shape, *lists)
+        return in_order(self._whole, self.network.plan, *lists)
 
     def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Raw outputs (B, 14, BLOCK) of the clusters ``rows``, as
+        """Raw outputs (B, O, BLOCK) of the clusters ``rows``, as
         :meth:`smartpix.networks.fused.FusedNetwork.outputs`.
         """
         return self.on_link(self._whole(lists, rows))
 
     def _whole(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         check_slices(lists.charge, self.shape)
-        out = empty_blocks(len(rows), self.dense.bias1.dtype)
+        out = empty_blocks(len(rows), self.network.plan, self.dense.bias1.dtype)
         code = np.empty(lists.charge.shape, dtype=out.dtype)
         codes_of(lists.charge.reshape(-1), *self._edges, code.reshape(-1))
         run_fixed(
@@ -110,7 +110,7 @@ class FusedFixedNetwork:
         return out
 
     def on_link(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What arrives of whole outputs (N, 14), or of blocks: each in the middle of its step on the link."""
+        """What arrives of whole outputs (N, O), or of blocks: each in the middle of its step on the link."""
         last = self.network.outputs["dense3"]
         if self.link is None:
             return np.asarray(outputs * outputs.dtype.type(2.0**-last.fraction))
@@ -121,7 +121,7 @@ class FusedFixedNetwork:
         return np.stack(arrived, axis=1)
 
     def link_steps(self) -> npt.NDArray[np.float64]:
-        """(14,) what the link cuts the outputs to; 0 where it cuts off nothing."""
+        """(O,) what the link cuts the outputs to; 0 where it cuts off nothing."""
         last = self.network.outputs["dense3"].fraction
         return np.array([2.0**-to.fraction if to.fraction < last else 0.0 for to in self.link or ()])
 

@@ -111,7 +111,7 @@ def run_fixed(
     layout: Any, first: Any, pointwise: Any, first_bias: Any, mix: Any, mix_bias: Any,
     dense: Any, cuts: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels to outputs ``out``, (14, BLOCK) of each block.
+    """Clusters ``rows`` (R,) of lists of pixels to outputs ``out``, (O, BLOCK) of each block.
 
     Args:
         rows: best in the order of :meth:`smartpix.networks.lists.PixelLists.by_size`.

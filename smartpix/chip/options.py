@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.chip.fixed_point import ACTIVATIONS, FixedPoint
+from smartpix.chip.fixed_point import FixedPoint
 from smartpix.networks.options import WIDEST
-from smartpix.networks.plan import KINDS, Plan, check_kind
+from smartpix.networks.plan import ACTIVATIONS, KINDS, N_OUTPUTS, Plan, check_kind
 from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types, one_of
 from smartpix.simulate.options import ReadoutOptions, adc_levels
 
@@ -36,7 +36,7 @@ class QuantizedOptions:
             more.
         activation_bits: bits of the results between layers, 2 to 12.
         activation: ``tanh`` (hard tanh, saturates at 1) or ``relu``.
-        output_bits: bits of each of the 14 outputs, 6 to 20.
+        output_bits: bits of each output, 6 to 20.
         output_fraction: bits of each output behind the binary point.
         data_bits: bits of the ADC, 2 to 8 (:func:`smartpix.simulate.options.adc_levels`).
         threshold: lowest edge of the ADC in e.
@@ -44,6 +44,7 @@ class QuantizedOptions:
         edges: edges of the ADC in e; none takes those that threshold, adc_max and data_bits give.
         learn_edges: let the training move the edges of an ADC of 2 bits, which has no negative ones.
         learn_bits: let the training choose each weight's bits, up to those given.
+        n_outputs: numbers that come out: 14 of the estimates. What is learned sets it.
     """
 
     kind: str = "conv"
@@ -68,6 +69,7 @@ class QuantizedOptions:
     edges: tuple[float, ...] = ()
     learn_edges: bool = False
     learn_bits: bool = False
+    n_outputs: int = N_OUTPUTS
 
     def __post_init__(self) -> None:
         check_types("quantize", self)
@@ -91,6 +93,13 @@ class QuantizedOptions:
                 good,
                 f"two whole numbers up to {WIDEST}, 0 for the network's own",
             )
+        check(
+            "quantize",
+            "n_outputs",
+            self.n_outputs,
+            1 <= self.n_outputs <= WIDEST,
+            f"at least 1 and at most {WIDEST}",
+        )
         # What a kind does not have is not asked for.
         good = not any(self.filters[kind.filter_layers :])
         check("quantize", "filters", self.filters, good, f"0 where the network {self.kind} has none")
@@ -131,7 +140,7 @@ class QuantizedOptions:
     def plan(self) -> Plan:
         """The network's layers and their shapes."""
         shape = (self.n_slices, self.n_rows, self.n_columns)
-        return Plan(self.kind, shape, self.filters, self.hidden)
+        return Plan(self.kind, shape, self.filters, self.hidden, self.n_outputs)
 
     def weight_bits(self, layer: str) -> int:
         """Bits of a layer's weights."""

@@ -34,7 +34,7 @@ class QuantizedMdn(nn.Module):
     Shapes:
         input: (N, S, R, C): codes in the format of the data (see :func:`encode_codes`), or with
             ``learn_edges`` the charge in e.
-        output: (N, 14) as of the float networks.
+        output: (N, O) as of the float networks.
     """
 
     depthwise: Kernel
@@ -99,7 +99,7 @@ class QuantizedMdn(nn.Module):
         return code / 2.0**self.options.data.fraction
 
     def forward(self, image: Tensor) -> Tensor:
-        """Raw outputs (N, 14)."""
+        """Raw outputs (N, O)."""
         o = self.options
         x = self.coded(image) if self.log_edges is not None else image
         front = {"none": lambda x: [], "convolution": self._convolution, "columns": self._columns}

@@ -25,12 +25,17 @@ __all__ = [
     "ALIKE",
     "Estimate",
     "Estimator",
+    "copied",
     "estimate",
+    "estimate_flat",
+    "longer",
     "same_sensor",
     "sensor_of",
     "sensor_words",
+    "thickness_in_pitches",
     "truth_targets",
     "window_center",
+    "with_room",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -76,6 +81,31 @@ class Estimate:
         return np.asarray(np.linalg.norm(self.cholesky, axis=2))
 
 
+def with_room(*shape: int) -> Floats:
+    """An array of that shape that :func:`longer` can make an eighth longer without a copy."""
+    return np.empty((shape[0] + shape[0] // 8, *shape[1:]))[: shape[0]]
+
+
+def copied(estimate: Estimate) -> Estimate:
+    """Estimates in arrays of their own, with room for more."""
+    mean, cholesky = with_room(*estimate.mean.shape), with_room(*estimate.cholesky.shape)
+    mean[:], cholesky[:] = estimate.mean, estimate.cholesky
+    return Estimate(mean, cholesky, estimate.flagged)
+
+
+def longer(array: Floats, n: int) -> Floats:
+    """An array with ``n`` more rows: itself where it has the room, else a copy."""
+    base = array.base
+    n_rows = len(array) + n
+    if isinstance(base, np.ndarray) and base.shape[1:] == array.shape[1:] and len(base) >= n_rows:
+        start = base.__array_interface__["data"][0] == array.__array_interface__["data"][0]
+        if start and base.flags.c_contiguous and array.flags.c_contiguous and base.dtype == array.dtype:
+            return base[:n_rows]
+    grown = np.empty((n_rows, *array.shape[1:]))
+    grown[: len(array)] = array
+    return grown
+
+
 class Estimator(Protocol):
     """Anything that turns clusters into estimates."""
 
@@ -109,7 +139,16 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         raise InputError(
             f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')"
         )
-    flat, detector = flatten(clusters, estimator.slices), header.detector
+    return estimate_flat(flatten(clusters, estimator.slices), header, estimator)
+
+
+def estimate_flat(flat: FlatClusters, header: Header, estimator: Estimator) -> Estimate:
+    """The same of plain arrays with the estimator's slices.
+
+    Raises:
+        InputError: as :func:`estimate`.
+    """
+    detector = header.detector
     if len(flat):
         _check_on(detector, "module_index", flat.module, len(detector))
         _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
@@ -225,6 +264,11 @@ def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
         x, y, t = (round(float(v), 6) for v in values[0])
         kinds[region] = {"pitch_x": x, "pitch_y": y, "thickness": t, "field": field}
     return kinds
+
+
+def thickness_in_pitches(sensor: Mapping[str, float]) -> tuple[float, float]:
+    """A sensor's thickness in pitches along x and y."""
+    return sensor["thickness"] / sensor["pitch_x"], sensor["thickness"] / sensor["pitch_y"]
 
 
 def same_sensor(a: Mapping[str, float], b: Mapping[str, float]) -> bool:

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from smartpix.beam import BeamSpot
 from smartpix.estimate.base import ALIKE, sensor_of
-from smartpix.estimate.mdn import MdnEstimator
-from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.schema import InputError
 from smartpix.simulate.options import CLOCKS, N_SLICES, ReadoutOptions, SimulateOptions
 
-__all__ = ["CONDITIONS", "check_conditions", "readout_untold", "training_differs"]
+__all__ = [
+    "CONDITIONS",
+    "Trained",
+    "calibrated_elsewhere",
+    "check_conditions",
+    "readout_untold",
+    "training_differs",
+]
+
+
+class Trained(Protocol):
+    """Anything that was trained on clusters: estimates, networks that count particles."""
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of its training, by region."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Of the weights, by region."""
+        ...
+
+    @property
+    def slices(self) -> Sequence[int]:
+        """Time slices it was trained on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ Range = tuple[float, float]
 """Lowest and highest value."""
 
 
-def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator, least: int = 1) -> list[str]:
+def training_differs(header: Header, estimator: Trained, least: int = 1) -> list[str]:
     """In what conditions a file lies outside of those that the estimates were trained in, as far as both say.
 
     Pulls are then no longer of unit width. A quantised network's ADC that differs is refused by
@@ -94,10 +118,13 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator, l
     in_file = conditions(header.made_by)
     lines: dict[str, list[str]] = {}
     for region in sensor_of(header.detector, header.field):
+        # There are networks of one region alone.
+        if region not in estimator.descriptions:
+            continue
         description = estimator.descriptions[region]
         trained = conditions(description.get("data", {}))
         calibrated = conditions(description.get("calibrated_on", {}))
-        skipped = _not_compared(in_file, trained, estimator, "fixed" in description)
+        skipped = _not_compared(in_file, trained, estimator.slices, "fixed" in description)
         differs = [
             name for name in CONDITIONS
             if name in in_file and name in trained and name not in skipped
@@ -114,7 +141,7 @@ def training_differs(header: Header, estimator: MdnEstimator | ShapeEstimator, l
     return [f"{line} ({' and '.join(regions)})" for line, regions in lines.items()]
 
 
-def check_conditions(header: Header, estimator: MdnEstimator | ShapeEstimator) -> None:
+def check_conditions(header: Header, estimator: Trained) -> None:
     """Refuse a file whose conditions are far from those that the estimates were trained in.
 
     Raises:
@@ -127,6 +154,23 @@ def check_conditions(header: Header, estimator: MdnEstimator | ShapeEstimator) -
             "conditions, or take weights trained in the file's (smartpix train). To go on all the same, set "
             "conditions=ignore"
         )
+
+
+def calibrated_elsewhere(made_by: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    """In what the conditions of clusters are too far from a network's training to calibrate it with them, as
+    far as both say. Empty: in nothing.
+    """
+    here, trained = conditions(made_by), conditions(description.get("data", {}))
+    skipped = _not_compared(here, trained, description["slices"], "fixed" in description)
+    differs = [
+        name for name in CONDITIONS
+        if name in here and name in trained and name not in skipped
+        and excess(name, here[name], trained[name]) == 2
+    ]  # fmt: skip
+    if not differs:
+        return ""
+    told = [", ".join(CONDITIONS[k].told(*ranges[k]) for k in differs) for ranges in (trained, here)]
+    return f"trained with {told[0]}, calibrated with {told[1]}"
 
 
 def excess(name: str, in_file: Range, trained: Range) -> int:
@@ -149,7 +193,7 @@ def excess(name: str, in_file: Range, trained: Range) -> int:
 def _not_compared(
     in_file: Mapping[str, Range],
     trained: Mapping[str, Range],
-    estimator: MdnEstimator | ShapeEstimator,
+    slices: Sequence[int],
     quantised: bool,
 ) -> set[str]:
     """Conditions that do not touch such estimates, or mean nothing in one of the two."""
@@ -164,7 +208,7 @@ def _not_compared(
     if any(ranges.get("clock") == (0, 0) for ranges in (in_file, trained)):
         names.update(OF_CLOCK[1:])
     # When the last slice ends, all charge has been collected, by whichever clock.
-    if tuple(estimator.slices) == (N_SLICES - 1,):
+    if tuple(slices) == (N_SLICES - 1,):
         names.update(OF_CLOCK)
     return names
 

@@ -6,23 +6,27 @@ Nothing is made of weights before both checks. The graph network has its own:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import ACTIVATIONS, FixedNetwork, from_arrays
+from smartpix.chip.fixed_point import FixedNetwork, from_arrays
 from smartpix.estimate.calibrate import AXES, OLDEST_AXES, PREDICTED
 from smartpix.networks.fused import check_arrays, check_shapes
 from smartpix.networks.options import LARGEST_IMAGE, MOST_LAYERS, MOST_SLICES, WIDEST
-from smartpix.networks.plan import KINDS, N_OUTPUTS, layer_names, result_names
+from smartpix.networks.plan import ACTIVATIONS, KINDS, N_OUTPUTS, layer_names, result_names
 from smartpix.networks.weights import REPAIR, load_weights
 from smartpix.rules import Rule, check_json, entries, fields, flag, items, optional, real, text, whole
 from smartpix.schema import REGIONS, STRONGEST_FIELD, TARGETS, InputError
 
-__all__ = ["Weights", "load_fixed_weights", "load_network_weights", "load_shape_weights"]
+__all__ = [
+    "SORTS", "TRUNCATED_SCALE", "Sort", "Weights", "calibration_rule", "fixed_rule", "float_rule",
+    "load_network_weights", "load_shape_weights", "load_sorted_weights",
+]  # fmt: skip
 
 Weights = tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
 """Arrays by name, and what is told of them."""
@@ -40,6 +44,8 @@ CHARGE = real(1e-6, 1e9)
 FORMAT = fields({"signed": flag, "bits": whole(1, 40), "fraction": whole(-40, 60)})
 SLICE = whole(0, MOST_SLICES - 1)
 WIDTHS = items(whole(0, WIDEST), 2, 2)
+OUTPUTS = optional(whole(1, WIDEST))
+"""Descriptions written before networks of other numbers do not have it."""
 IMAGES = {
     "n_slices": whole(1, MOST_SLICES),
     "n_rows": whole(5, LARGEST_IMAGE),
@@ -55,7 +61,9 @@ def _kind(value: Any, where: str) -> None:
 FLOAT_NETWORK = fields(
     {
         "kind": _kind, **IMAGES, "hidden": whole(0, WIDEST), "filters": whole(1, WIDEST),
-        "batch_norm": flag,
+        # Weights that do not tell it have tanh.
+        "activation": optional(text(*ACTIVATIONS)),
+        "batch_norm": flag, "n_outputs": OUTPUTS,
         "reference": CHARGE, "compression": CHARGE,
     }
 )  # fmt: skip
@@ -74,12 +82,12 @@ FIXED_NETWORK = fields(
         whole(0, 40)),
         "activation": text(*ACTIVATIONS), "threshold": CHARGE, "adc_max": CHARGE, "edges": items(real(), 1,
         255, rising=True),
-        "learn_edges": flag, "learn_bits": flag,
+        "learn_edges": flag, "learn_bits": flag, "n_outputs": OUTPUTS,
     }
 )  # fmt: skip
 
 
-def _calibration(axes: int) -> Rule:
+def calibration_rule(axes: int) -> Rule:
     """Of each target a table for each axis, as :func:`smartpix.estimate.calibrate.fit_calibration` makes
     them.
     """
@@ -104,19 +112,45 @@ def _calibration(axes: int) -> Rule:
     return items(tables, len(TARGETS), len(TARGETS))
 
 
-def _of_networks(**more: Rule) -> Rule:
-    """What networks of both kinds tell."""
+def _of_networks(network: Rule, n_outputs: int, **more: Rule) -> Rule:
+    """What networks of all sorts tell."""
     rules = {
         "region": text(*REGIONS), "sensor": SENSOR, "slices": items(SLICE, 1, MOST_SLICES),
-        "data": fields({}, more=True),
-        "truncated_scale": items(real(0, FURTHEST, above=0), len(TARGETS), len(TARGETS)),
+        "data": fields({}, more=True), "network": network,
     }  # fmt: skip
-    return fields(rules | more, more=True)
+    of_all = fields(rules | more, more=True)
+
+    def check(value: Any, where: str) -> None:
+        of_all(value, where)
+        found = value["network"].get("n_outputs", N_OUTPUTS)
+        whole(n_outputs, n_outputs)(found, f"{where}{'.' * bool(where)}network.n_outputs")
+
+    return check
 
 
-FLOAT = _of_networks(
-    network=FLOAT_NETWORK,
-    calibration=_calibration(AXES),
+def float_rule(n_outputs: int, **more: Rule) -> Rule:
+    """What the description of a network of floating point tells, and ``more``."""
+    return _of_networks(FLOAT_NETWORK, n_outputs, **more)
+
+
+def fixed_rule(kind: str, n_outputs: int, **more: Rule) -> Rule:
+    """What the description of a network of whole numbers tells, and ``more``."""
+    fixed = fields(
+        {
+            "kind": text(kind), "shape": items(whole(1, LARGEST_IMAGE), 3, 3),
+            "activation": text(*ACTIVATIONS), "input": FORMAT,
+            "formats": fields(dict.fromkeys(layer_names(kind), FORMAT)),
+            "outputs": fields(dict.fromkeys(result_names(kind), FORMAT)),
+        }
+    )  # fmt: skip
+    return _of_networks(FIXED_NETWORK, n_outputs, fixed=fixed, **more)
+
+
+TRUNCATED_SCALE = items(real(0, FURTHEST, above=0), len(TARGETS), len(TARGETS))
+FLOAT = float_rule(
+    N_OUTPUTS,
+    truncated_scale=TRUNCATED_SCALE,
+    calibration=calibration_rule(AXES),
     length=optional(fields({"offset": real(-FURTHEST, FURTHEST), "sigma": real(0, FURTHEST, above=0)})),
 )
 SHAPE = fields(
@@ -135,20 +169,31 @@ def _fixed(kind: str) -> Rule:
         items(output, 2, 2)(value, where)
         real(value[0], LARGEST_OUTPUT)(value[1], f"{where}[1]")
 
-    return _of_networks(
-        network=FIXED_NETWORK,
+    return fixed_rule(
+        kind,
+        N_OUTPUTS,
+        truncated_scale=TRUNCATED_SCALE,
         # What the host knows of a chip's cluster is the network's outputs.
-        calibration=_calibration(PREDICTED),
+        calibration=calibration_rule(PREDICTED),
         output_range=items(interval, N_OUTPUTS, N_OUTPUTS),
-        fixed=fields(
-            {
-                "kind": text(kind), "shape": items(whole(1, LARGEST_IMAGE), 3, 3),
-                "activation": text(*ACTIVATIONS), "input": FORMAT,
-                "formats": fields(dict.fromkeys(layer_names(kind), FORMAT)),
-                "outputs": fields(dict.fromkeys(result_names(kind), FORMAT)),
-            }
-        ),
-    )  # fmt: skip
+    )
+
+
+@dataclass(frozen=True)
+class Sort:
+    """Weights of a sort, told by the first part of their architecture.
+
+    Attributes:
+        rule: that the description of a kind of network must follow.
+        whole: they are of whole numbers.
+    """
+
+    rule: Callable[[str], Rule]
+    whole: bool
+
+
+SORTS = {"mdn": Sort(lambda kind: FLOAT, whole=False), "fixed": Sort(_fixed, whole=True)}
+"""Of the estimates' networks."""
 
 
 def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weights of that kind") -> Weights:
@@ -156,8 +201,20 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
 
     Args:
         name: shipped weights by name, or others by path.
-        sorts: ``"mdn"`` (of floating point) or ``"fixed"`` (of whole numbers), which the caller can run.
+        sorts: ``"mdn"`` (of floating point) or ``"fixed"`` (of whole numbers), which the caller can run; both
+            if left out.
         remedy: what to do about weights of something else.
+
+    Raises:
+        InputError: as :func:`load_sorted_weights`.
+    """
+    return load_sorted_weights(name, {sort: SORTS[sort] for sort in sorts or SORTS}, remedy)
+
+
+def load_sorted_weights(
+    name: str | Path, sorts: Mapping[str, Sort], remedy: str = "give weights of that kind"
+) -> Weights:
+    """Weights of a network on clusters, of one of the ``sorts``, checked in full.
 
     Raises:
         InputError: missing or damaged files, weights of something else, or a description or arrays that do
@@ -166,9 +223,9 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
     arrays, description = load_weights(
         name, *(f"{sort}-{kind}" for sort in sorts for kind in KINDS), remedy=remedy
     )
-    sort, kind = str(description["architecture"]).split("-")
-    file = Path(name).with_suffix(".json")
-    check_json(description, FLOAT if sort == "mdn" else _fixed(kind), file, REPAIR)
+    found, kind = str(description["architecture"]).split("-")
+    sort, file = sorts[found], Path(name).with_suffix(".json")
+    check_json(description, sort.rule(kind), file, REPAIR)
     network = description["network"]
     check_json(network["kind"], text(kind), f"{file}: network.kind", REPAIR)
     check_json(
@@ -177,19 +234,11 @@ def load_network_weights(name: str | Path, *sorts: str, remedy: str = "give weig
         f"{file}: n_slices",
         REPAIR,
     )
-    if sort == "mdn":
+    if not sort.whole:
         check_arrays(arrays, network, str(name))
     else:
         _check_fixed(from_arrays(arrays, description["fixed"], str(name)), arrays, network, str(name))
     return arrays, description
-
-
-def load_fixed_weights(name: str | Path, remedy: str) -> tuple[FixedNetwork, dict[str, Any]]:
-    """A network of whole numbers and its description; arguments and errors of
-    :func:`load_network_weights`.
-    """
-    arrays, description = load_network_weights(name, "fixed", remedy=remedy)
-    return from_arrays(arrays, description["fixed"], str(name)), description
 
 
 def _check_fixed(
@@ -203,14 +252,15 @@ def _check_fixed(
         plan.hidden,
         network.edges.shape,
         network.activation,
+        plan.n_outputs,
     )
     sizes = (
         tuple(declared[k] for k in IMAGES), tuple(declared["filters"])[:first], tuple(declared["hidden"]),
         (len(declared["edges"]),),
-        declared["activation"],
+        declared["activation"], declared.get("n_outputs", N_OUTPUTS),
     )  # fmt: skip
     if network_sizes != sizes:
-        what = "shape, filters, widths, edges and activation"
+        what = "shape, filters, widths, edges, activation and outputs"
         raise InputError(f"{name}: has {what} {network_sizes}, and its JSON says {sizes}; {REPAIR}")
     for key, values in arrays.items():
         if values.dtype.kind != ("f" if key == "edges" else "i"):

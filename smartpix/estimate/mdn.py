@@ -14,7 +14,7 @@ from smartpix.chip.fixed_point import LinkFormat, link_format
 from smartpix.chip.fixed_point import from_arrays as fixed_from_arrays
 from smartpix.chip.fused import FusedFixedNetwork, fuse_fixed
 from smartpix.clusters import FlatClusters, pixel_lists
-from smartpix.estimate.base import Estimate, window_center
+from smartpix.estimate.base import Estimate, thickness_in_pitches, window_center, with_room
 from smartpix.estimate.descriptions import load_network_weights
 from smartpix.estimate.finish import Finishing, in_blocks, tables_of
 from smartpix.geometry import Detector
@@ -110,8 +110,7 @@ class MdnNetwork:
     @property
     def cells(self) -> tuple[float, float]:
         """The sensor's thickness in pitches along x and y."""
-        sensor = self.description["sensor"]
-        return sensor["thickness"] / sensor["pitch_x"], sensor["thickness"] / sensor["pitch_y"]
+        return thickness_in_pitches(self.description["sensor"])
 
     def predict_images(
         self, images: npt.NDArray[np.float32], truncated: npt.NDArray[np.bool_] | None = None
@@ -126,14 +125,6 @@ class MdnNetwork:
         outlines = outlines_of(*lists)
         shape = None if self.on_chip else outlines.shape
         return self.finish(self.fused.pixels(*lists), shape, truncated, ~outlines.readable)
-
-    def predict_pixels(self, clusters: FlatClusters, origin: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Estimates of clusters in windows that start at ``origin`` (N, 2) (row, column); returns as
-        predict_images.
-        """
-        mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
-        self.predict_into(mean, cholesky, clusters, origin, np.arange(len(clusters)))
-        return mean, cholesky
 
     def predict_into(
         self,
@@ -254,7 +245,7 @@ class MdnEstimator:
 
     def predict(self, clusters: FlatClusters, detector: Detector) -> Estimate:
         """Estimates of all clusters, in their order."""
-        mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
+        mean, cholesky = with_room(len(clusters), 4), with_room(len(clusters), 4, 4)
         outlines = clusters.outlines
         origin = outlines.origin
         barrel = detector.barrel[clusters.module]

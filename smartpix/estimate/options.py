@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CONDITION_CHECKS", "SHIPPED", "EstimateWeights"]
+from smartpix.schema import check, check_ranges, check_types, one_of
+
+__all__ = ["CONDITION_CHECKS", "MIXING", "SHIPPED", "EstimateWeights", "MixtureOptions"]
 
 CONDITION_CHECKS = ("check", "ignore")
 """What is done about a file whose conditions are far from the estimates' training: an error, or a warning."""
@@ -29,3 +31,27 @@ class EstimateWeights:
 
 
 SHIPPED = EstimateWeights()
+
+MIXING = ("off", "on")
+
+
+@dataclass(frozen=True)
+class MixtureOptions:
+    """Hits of the end-caps with several possibilities of their direction.
+
+    Attributes:
+        mode: ``on`` searches edges of a hit of the end-caps from each possibility of its direction, and
+            refuses files that the network for it does not fit; ``off`` searches from its one estimate.
+        quantile: share of true edges that the joint test keeps at least where an end has several
+            possibilities, between 0 and 1, in place of the cones'.
+        endcap: weights of the network of possibilities, by name or path.
+    """
+
+    mode: str = one_of("off", MIXING)
+    quantile: float = 0.9999
+    endcap: str = "bimodal-endcap"
+
+    def __post_init__(self) -> None:
+        check_types("mixture", self)
+        check("mixture", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
+        check_ranges("mixture", self)

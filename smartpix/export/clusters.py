@@ -9,18 +9,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork, adc_codes
+from smartpix.chip.fixed_point import FixedNetwork, adc_codes, from_arrays
 from smartpix.estimate.base import same_sensor, sensor_words
-from smartpix.estimate.descriptions import load_fixed_weights
+from smartpix.estimate.descriptions import SORTS, load_sorted_weights
+from smartpix.export.hls import FINISH
 from smartpix.io.parquet import list_tables, read_clusters
+from smartpix.merged.descriptions import COUNT_ON_CHIP
+from smartpix.merged.descriptions import SORTS as COUNT_SORTS
 from smartpix.samples import check_region, from_clusters, one_sensor
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION, SENSOR_TYPES, DatasetOptions, simulate_dataset
 from smartpix.simulate.drift import Sensor
 from smartpix.simulate.readout import ReadoutOptions
 
-__all__ = ["bench_codes", "load_fixed"]
+__all__ = ["bench_codes", "finish_words", "load_fixed"]
 
+ON_CHIP = {name: sort for name, sort in (SORTS | COUNT_SORTS).items() if sort.whole}
+"""Sorts of weights of whole numbers."""
+MERGED = "merged"
+"""Data set that networks that count are shown."""
+FINISH_COUNTS = (
+    "The 3 outputs are scores of one, two, and three and more particles. "
+    "What follows, a matrix and the softmax, is the host's arithmetic: "
+    "smartpix.merged.count.CountNetwork.of_images"
+)
 NOISE = 50.0
 """Of the simulated front-end, in e."""
 
@@ -36,7 +48,17 @@ def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
         f"graph network "
         "goes to a file that ends in .onnx or .pt"
     )
-    return load_fixed_weights(name, remedy)
+    arrays, description = load_sorted_weights(name, ON_CHIP, remedy)
+    return from_arrays(arrays, description["fixed"], str(name)), description
+
+
+def finish_words(description: Mapping[str, Any]) -> str:
+    """What the outputs of a quantised network are, and what the host makes of them."""
+    return FINISH_COUNTS if _counts(description) else FINISH
+
+
+def _counts(description: Mapping[str, Any]) -> bool:
+    return str(description["architecture"]).startswith(f"{COUNT_ON_CHIP}-")
 
 
 def bench_codes(
@@ -65,7 +87,8 @@ def bench_codes(
                 f"export: no sensor type is like the network's {sensor_words(sensor)}; give clusters of it "
                 f"with --file"
             )
-        dataset = next(d for d, region in REGION.items() if region == description["region"])
+        of_region = [d for d, region in REGION.items() if region == description["region"]]
+        dataset = MERGED if _counts(description) and MERGED in of_region else of_region[0]
         options = DatasetOptions(dataset, SENSOR_TYPES[types[0]], sensor["field"], slices=slices)
         clusters = simulate_dataset(options, n, seed)
     else:

@@ -26,10 +26,9 @@ from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, evaluate
 from smartpix.export.hls_layers import HlsLayer, hls_layers
 from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
-from smartpix.networks.plan import N_OUTPUTS
 from smartpix.schema import InputError, check, check_types, one_of, quoted
 
-__all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "write_project"]
+__all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "check_tools", "write_project"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +48,7 @@ NAME = "smartpix"
 """Of the project and its top function."""
 REPORT, CONFIG, LOG = "report.json", "hls4ml_config.yml", "hls4ml.log"
 INPUTS, EXPECTED = "tb_data/tb_input_features.dat", "tb_data/tb_output_predictions.dat"
-"""Test bench: one cluster a line, places in the order row, column, slice; its 14 outputs a line."""
+"""Test bench: one cluster a line, places in the order row, column, slice; its outputs a line."""
 FINISH = (
     "The 14 outputs are x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 in "
     "scaled units. "
@@ -104,7 +103,11 @@ class HlsOptions:
 
 
 def write_project(
-    network: FixedNetwork, folder: str | Path, codes: npt.NDArray[Any], options: HlsOptions
+    network: FixedNetwork,
+    folder: str | Path,
+    codes: npt.NDArray[Any],
+    options: HlsOptions,
+    finish: str = FINISH,
 ) -> dict[str, Any]:
     """Write a network as an hls4ml project with a test bench of real clusters, compile it and compare all of
     them.
@@ -114,6 +117,7 @@ def write_project(
         folder: to write; replaced if it is a project of ours, written whole or not at all.
         codes: (N, S, R, C) of the clusters, see :func:`smartpix.chip.fixed_point.adc_codes`.
         options: backend and the like.
+        finish: what the outputs are and what the host makes of them, for whoever reads the report.
 
     Returns:
         What is written to report.json: options, number formats by layer, parameters, clusters compared.
@@ -124,8 +128,7 @@ def write_project(
         MismatchError: the project computes something else than the network.
     """
     folder = Path(folder)
-    _check_hls4ml()
-    _check_compiler()
+    check_tools()
     if len(codes) == 0:
         raise InputError("hls: there are no clusters to simulate; give at least one")
     expected = evaluate(network, codes)
@@ -147,6 +150,7 @@ def write_project(
         )
         mismatches = check_project(new)
         report = _report(network, layers, settings, options) | {
+            "after_the_outputs": finish,
             "n_clusters": len(codes),
             "csim_mismatches": mismatches,
         }
@@ -167,7 +171,7 @@ def check_project(folder: str | Path) -> int:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: has no {name}; is it a project written by smartpix?")
     expected = np.loadtxt(folder / EXPECTED, ndmin=2)
-    simulation = _simulate(folder, np.loadtxt(folder / INPUTS, ndmin=2))
+    simulation = _simulate(folder, np.loadtxt(folder / INPUTS, ndmin=2), expected.shape[1])
     wrong = simulation != expected
     clusters = wrong.any(axis=1)
     if clusters.any():
@@ -181,11 +185,17 @@ def check_project(folder: str | Path) -> int:
     return 0
 
 
-def _check_hls4ml() -> None:
+def check_tools() -> None:
+    """Check that what projects are written and compiled with is there.
+
+    Raises:
+        InputError: hls4ml or g++ is missing.
+    """
     try:
         import hls4ml  # noqa: F401
     except ImportError as error:
         raise missing_package("hls4ml", "hls", error) from error
+    _check_compiler()
 
 
 def _check_compiler() -> None:
@@ -274,8 +284,8 @@ def _write_numbers(path: Path, numbers: Floats) -> None:
     np.savetxt(path, numbers, fmt="%.17g")
 
 
-def _simulate(folder: Path, values: Floats) -> Floats:
-    """Outputs (N, 14) of the compiled project for inputs (N, n)."""
+def _simulate(folder: Path, values: Floats, n_outputs: int) -> Floats:
+    """Outputs (N, n_outputs) of the compiled project for inputs (N, n)."""
     _check_compiler()
     firmware = folder.resolve() / "firmware"
     # hls4ml asks for -O3, which takes twice as long to compile and is not faster; the name is what the script
@@ -302,7 +312,7 @@ def _simulate(folder: Path, values: Floats) -> Floats:
                 f"{NAME}_double",
                 str(source),
                 str(out),
-                str(N_OUTPUTS),
+                str(n_outputs),
             ]
             ran = subprocess.run(
                 command, capture_output=True, encoding="utf-8", errors="replace", check=False
@@ -344,5 +354,4 @@ def _report(
         "input": _type(network.input),
         "input_order": "row, column, slice",
         "output": _type(network.outputs["dense3"]),
-        "after_the_outputs": FINISH,
     }

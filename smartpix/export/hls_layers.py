@@ -69,7 +69,7 @@ class HlsLayer:
 
 
 def hls_layers(network: FixedNetwork) -> list[HlsLayer]:
-    """Layers of a network, in the order of the data; the first is the input, the last gives the 14
+    """Layers of a network, in the order of the data; the first is the input, the last gives its
     outputs.
     """
     slices, rows, columns = network.shape

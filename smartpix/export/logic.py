@@ -43,7 +43,7 @@ def code_range(network: FixedNetwork) -> tuple[int, int]:
 
 
 def trace(network: FixedNetwork, adders_per_stage: int = -1) -> Any:
-    """The network as da4ml's ``CombLogic``: codes (S * R * C,) to 14 whole numbers in the format
+    """The network as da4ml's ``CombLogic``: codes (S * R * C,) to (O,) whole numbers in the format
     ``outputs["dense3"]``.
 
     Inputs that no output depends on have no bits in it.

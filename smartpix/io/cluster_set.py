@@ -17,13 +17,19 @@ import numpy.typing as npt
 from smartpix.schema import Column, InputError, nearest, require
 
 __all__ = [
+    "ALL_LABELS",
     "LABELS",
     "LAYOUTS",
+    "MAY_BE_NAN",
+    "MERGED_LABELS",
+    "N_PARTICLES",
     "TARGETS",
     "ClusterSet",
     "check_labels",
+    "check_merged",
     "checked_parts",
     "complete_labels",
+    "label_of",
     "regroup",
 ]
 
@@ -50,6 +56,27 @@ LABELS: dict[str, Column] = {
 }
 """Label columns of the public data sets, in their order. Lengths in um and momenta in GeV, as published."""
 
+N_PARTICLES = "n_particles"
+"""Label of windows that several particles cross, which have :data:`MERGED_LABELS` besides."""
+
+
+def label_of(name: str, particle: int) -> str:
+    """A label of the first, second or third particle of a window."""
+    return name if particle == 1 else f"{name}-{particle}"
+
+
+MERGED_LABELS: dict[str, Column] = {
+    N_PARTICLES: Column("f8", "", "particles that cross the window: 1, 2 or 3"),
+    **{
+        label_of(name, k): Column("f8", column.unit, f"as {name}, of particle {k}; nan where there is none")
+        for k in (2, 3)
+        for name, column in LABELS.items()
+    },
+}
+ALL_LABELS = LABELS | MERGED_LABELS
+"""Labels of any table, in their order."""
+MAY_BE_NAN = frozenset(MERGED_LABELS) - {N_PARTICLES}
+
 TARGETS = ("x-midplane", "y-midplane", "cotAlpha", "cotBeta")
 """Labels that networks are trained on: every set has them."""
 _SLOPES = {"cotAlpha": ("n_x", "n_z"), "cotBeta": ("n_y", "n_z")}
@@ -74,7 +101,7 @@ class ClusterSet:
 
     Attributes:
         charge: (N, S, R, C) float32, cumulative induced charge in e; rows along y (r-phi), columns along x.
-        labels: (N,) columns named as in :data:`LABELS`, public units.
+        labels: (N,) columns named as in :data:`ALL_LABELS`, public units.
         slices: (S,) numbers of the 200 ps slices in ``charge``.
     """
 
@@ -99,17 +126,12 @@ class ClusterSet:
         columns = [self.slices.index(s) for s in slices]
         return ClusterSet(np.ascontiguousarray(self.charge[:, columns]), self.labels, tuple(slices))
 
-    def targets(self) -> Floats:
+    def targets(self, particle: int = 1) -> Floats:
         """(N, 4) x and y of the midplane crossing in mm from the origin pixel's centre, cot alpha, cot
-        beta.
+        beta; of the second or third particle of a window nan where there is none.
         """
-        return np.stack(
-            [
-                self.labels["x-midplane"] * 1e-3, self.labels["y-midplane"] * 1e-3,
-                self.labels["cotAlpha"], self.labels["cotBeta"],
-            ],
-            axis=1,
-        )  # fmt: skip
+        columns = [self.labels[label_of(name, particle)] for name in TARGETS]
+        return np.asarray(np.stack(columns, axis=1) * np.array([1e-3, 1e-3, 1.0, 1.0]))
 
 
 def check_labels(present: Sequence[str], thickness: float | None, where: str) -> None:
@@ -142,7 +164,7 @@ def check_labels(present: Sequence[str], thickness: float | None, where: str) ->
 def complete_labels(
     labels: Mapping[str, Floats], thickness: float | None, where: str, first_row: int = 0
 ) -> dict[str, Floats]:
-    """Labels in the order of :data:`LABELS`, with the missing :data:`TARGETS` computed and the given ones
+    """Labels in the order of :data:`ALL_LABELS`, with the missing :data:`TARGETS` computed and the given ones
     checked.
 
     Args:
@@ -187,7 +209,38 @@ def complete_labels(
                 f"{crossing[row]:.6g} ({int(wrong.sum())} such rows); the thickness or sensor type given is "
                 "likely another, or columns are of different clusters"
             )
-    return {name: full[name] for name in LABELS if name in full}
+    check_merged(full, where, first_row)
+    return {name: full[name] for name in ALL_LABELS if name in full}
+
+
+def check_merged(labels: Mapping[str, Floats], where: str, first_row: int = 0) -> None:
+    """Check the labels of windows that several particles cross.
+
+    Args:
+        labels: (N,) columns; where: what they belong to, for messages; first_row: number of the first row.
+
+    Raises:
+        InputError: :data:`TARGETS` of a second or third particle are missing, or there are labels of particles
+            without their number, or a number that is none, or more or fewer particles than it says.
+    """
+    if not set(labels) & set(MERGED_LABELS):
+        return
+    needed = [N_PARTICLES, *(label_of(name, k) for k in (2, 3) for name in TARGETS)]
+    require(list(labels), needed, where, "Windows of several particles have them all.")
+    number = labels[N_PARTICLES]
+    wrong = ~np.isin(number, (1, 2, 3))
+    expected = "1, 2 or 3"
+    for k in (2, 3):
+        for name in LABELS:
+            if (label := label_of(name, k)) in labels and not wrong.any():
+                wrong = np.isnan(labels[label]) != (number < k)
+                expected = f"at least {k} exactly where {label} is a number"
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(
+            f"{where}: row {first_row + row} (the first is 0) has {N_PARTICLES} {number[row]:g}, which must be "
+            f"{expected}; make the file again"
+        )
 
 
 def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSet]:
@@ -202,9 +255,9 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
     for part in parts:
         if first is None:
             first = part
-            unknown = [name for name in part.labels if name not in LABELS]
+            unknown = [name for name in part.labels if name not in ALL_LABELS]
             if unknown:
-                close, names = nearest(unknown[0], LABELS), ", ".join(LABELS)
+                close, names = nearest(unknown[0], ALL_LABELS), ", ".join(LABELS)
                 raise InputError(f"{where}: label '{unknown[0]}' is unknown.{close} Known: {names}")
             require(list(part.labels), TARGETS, f"{where}: labels", "Networks are trained on all of them.")
         if part.charge.ndim != 4 or len(part.slices) != part.charge.shape[1]:
@@ -225,11 +278,15 @@ def checked_parts(parts: Iterable[ClusterSet], where: str) -> Iterator[ClusterSe
                     f"{where}: label '{name}' has the shape {values.shape} for {len(part)} clusters; give "
                     "one each"
                 )
-            bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+            good = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            if name in MAY_BE_NAN:
+                good |= np.isnan(values)
+            bad = np.flatnonzero(~good)
             if len(bad):
                 raise InputError(
                     f"{where}: {name} of cluster {row + bad[0]} must be finite and is not; drop such clusters"
                 )
+        check_merged(part.labels, where, row)
         row += len(part)
         yield part
     if first is None:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from smartpix.io.cluster_checksums import METADATA, cluster_checksums
 from smartpix.io.cluster_metadata import read_metadata
-from smartpix.io.cluster_set import LABELS, LAYOUTS
+from smartpix.io.cluster_set import ALL_LABELS, LABELS, LAYOUTS
 from smartpix.schema import InputError, check
 
 __all__ = ["Paths", "Table", "common_slices", "is_cluster_file", "list_tables", "opened", "span"]
@@ -192,7 +192,7 @@ def _columns(path: Path, columns: Any) -> tuple[int, tuple[str, ...]]:
             f"{path}: column '{doubled}' is there {names.count(doubled)} times; keep the right one"
         )
     for name, kind in zip(names, columns.types, strict=True):
-        if (name in LABELS or _IMAGE.fullmatch(name)) and not (
+        if (name in ALL_LABELS or _IMAGE.fullmatch(name)) and not (
             pa.types.is_integer(kind) or pa.types.is_floating(kind)
         ):
             raise InputError(

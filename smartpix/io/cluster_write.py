@@ -16,7 +16,7 @@ from smartpix.files import replace_when_done
 from smartpix.io.checksums import checksum
 from smartpix.io.cluster_checksums import METADATA, described_checksums, our_field
 from smartpix.io.cluster_metadata import checked_sensor, metadata_text
-from smartpix.io.cluster_set import LABELS, ClusterSet, checked_parts, regroup
+from smartpix.io.cluster_set import ALL_LABELS, ClusterSet, checked_parts, regroup
 
 __all__ = ["write_clusters"]
 
@@ -54,7 +54,7 @@ def write_clusters(
     with replace_when_done(path) as beside, beside.open("wb") as file:
         parts = checked_parts((clusters,) if isinstance(clusters, ClusterSet) else clusters, str(path))
         first = next(parts)
-        names = [name for name in LABELS if name in first.labels]
+        names = [name for name in ALL_LABELS if name in first.labels]
         n_images = math.prod(first.charge.shape[1:])
         kinds = {str(k): pa.float32() for k in range(n_images)} | {name: pa.float64() for name in names}
         layout = pa.schema([our_field(k, name, kind) for k, (name, kind) in enumerate(kinds.items())])

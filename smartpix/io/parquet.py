@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from smartpix.io.checksums import ALGORITHM, DAMAGED, checksum
 from smartpix.io.cluster_metadata import SENSOR_AND_FIELD
-from smartpix.io.cluster_set import LABELS, ClusterSet, check_labels, complete_labels
+from smartpix.io.cluster_set import ALL_LABELS, MAY_BE_NAN, ClusterSet, check_labels, complete_labels
 from smartpix.io.cluster_tables import Paths, Table, common_slices, is_cluster_file, list_tables, opened, span
 from smartpix.io.cluster_write import write_clusters
 from smartpix.schema import InputError, check
@@ -60,7 +60,7 @@ def read_clusters(
         min_rows: how many clusters are needed at least.
 
     Returns:
-        The clusters, with those of the :data:`~smartpix.io.cluster_set.LABELS` that all files have, or that
+        The clusters, with those of the labels (:data:`~smartpix.io.cluster_set.ALL_LABELS`) that all files have, or that
         can be computed.
 
     Raises:
@@ -106,7 +106,9 @@ def read_clusters(
         for source, (low, high) in zip(sources, ranges, strict=True)
     ]
     labels = {
-        name: np.concatenate([t[name] for t in tables]) for name in LABELS if all(name in t for t in tables)
+        name: np.concatenate([t[name] for t in tables])
+        for name in ALL_LABELS
+        if all(name in t for t in tables)
     }
     n_pixels = math.prod(sources[0].shape)
     charge = np.empty((n_clusters, len(numbers) * n_pixels), dtype=np.float32)
@@ -144,7 +146,7 @@ def describe_clusters(paths: Paths, shape: tuple[int, int] | None = None) -> dic
         "n_rows": first.shape[0],
         "n_columns": first.shape[1],
         "sensor": first.sensor if all(source.sensor == first.sensor for source in sources) else None,
-        "labels": [name for name in LABELS if all(name in source.others for source in sources)],
+        "labels": [name for name in ALL_LABELS if all(name in source.others for source in sources)],
         "made_by": first.made_by if all(source.made_by == first.made_by for source in sources) else None,
         "provenance": first.origin if all(source.origin == first.origin for source in sources) else None,
         "checksums": ALGORITHM if all(source.checksums is not None for source in sources) else "none",
@@ -190,6 +192,7 @@ def _read_columns(
 def _check_finite(path: Path, names: Sequence[str], block: npt.NDArray[Any], first: int) -> None:
     """Check a block (columns, rows) that begins with the row ``first`` of the file."""
     bad = ~np.isfinite(block)
+    bad[[name in MAY_BE_NAN for name in names]] &= ~np.isnan(block[[name in MAY_BE_NAN for name in names]])
     if bad.any():
         row = int(bad.any(axis=0).argmax())
         column = int(bad[:, row].argmax())
@@ -210,7 +213,7 @@ def _read_labels(source: Table, low: int, high: int, thickness: float | None) ->
             )
         thickness = file_thickness
     check_labels(source.others, thickness, str(source.labels))
-    names = [name for name in LABELS if name in source.others]
+    names = [name for name in ALL_LABELS if name in source.others]
     table = np.empty((high - low, len(names)))
     _read_columns(
         source.labels, names, low, high, table, source.checksums if source.labels == source.images else None

@@ -20,7 +20,7 @@ from smartpix.networks.fused_blocks import BLOCK
 from smartpix.networks.fused_kernels import encode, run, tanh_terms
 from smartpix.networks.lists import PixelLists
 from smartpix.networks.options import NetworkOptions
-from smartpix.networks.plan import N_OUTPUTS, SPAN, Plan
+from smartpix.networks.plan import SPAN, Plan
 from smartpix.schema import InputError
 
 __all__ = [
@@ -55,6 +55,7 @@ class FusedNetwork:
             the places from C' - 1 before its own to its own; first_bias: (F,).
         mix, mix_bias: (F, F) and (F,) of the convolution's second layer.
         dense: the dense layers.
+        relu: whether ReLU takes the place of tanh.
     """
 
     plan: Plan
@@ -65,6 +66,7 @@ class FusedNetwork:
     mix: Singles
     mix_bias: Singles
     dense: Dense
+    relu: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -72,25 +74,25 @@ class FusedNetwork:
         return self.plan.shape
 
     def images(self, images: npt.NDArray[np.float32]) -> Singles:
-        """Raw outputs (N, 14) of (N, S, R, C) charge in e."""
+        """Raw outputs (N, O) of (N, S, R, C) charge in e."""
         check_images(images, self.shape)
         return self.pixels(*pixel_lists(images))
 
     def pixels(self, *lists: npt.NDArray[Any]) -> Singles:
-        """Raw outputs (N, 14) of clusters given as lists of pixels.
+        """Raw outputs (N, O) of clusters given as lists of pixels.
 
         Args:
             lists: as :meth:`smartpix.networks.lists.PixelLists.in_windows` takes them.
         """
-        return in_order(self.outputs, self.shape, *lists)
+        return in_order(self.outputs, self.plan, *lists)
 
     def outputs(self, lists: PixelLists, rows: npt.NDArray[np.int64]) -> Singles:
-        """Raw outputs (B, 14, BLOCK) of the clusters ``rows``, block by block.
+        """Raw outputs (B, O, BLOCK) of the clusters ``rows``, block by block.
 
         It is fastest if clusters of the same size follow one another (:meth:`PixelLists.by_size`).
         """
         check_slices(lists.charge, self.shape)
-        out, n = empty_blocks(len(rows), np.dtype(np.float32)), lists.charge.size
+        out, n = empty_blocks(len(rows), self.plan, np.dtype(np.float32)), lists.charge.size
         # Filled up to whole turns of the vectorised loop: what is left over is rounded in another way.
         padded_value = np.zeros(n + -n % BLOCK, dtype=np.float32)
         padded_value[:n] = lists.charge.reshape(-1)
@@ -98,28 +100,28 @@ class FusedNetwork:
         value = padded_value[:n].reshape(lists.charge.shape)
         run(
             rows, *lists._replace(charge=value), self.shape, self.plan.layout, self.first, self.first_bias,
-            self.mix, self.mix_bias, self.dense, tanh_terms(), out,
+            self.mix, self.mix_bias, self.dense, tanh_terms()[: 0 if self.relu else None], out,
         )  # fmt: skip
         return out
 
 
-def empty_blocks(n: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Room (B, 14, BLOCK) for the outputs of n clusters."""
-    return np.empty((-(-n // BLOCK), N_OUTPUTS, BLOCK), dtype=kind)
+def empty_blocks(n: int, plan: Plan, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Room (B, O, BLOCK) for the O outputs of n clusters."""
+    return np.empty((-(-n // BLOCK), plan.n_outputs, BLOCK), dtype=kind)
 
 
 def in_order(
     outputs: Callable[[PixelLists, npt.NDArray[np.int64]], npt.NDArray[Any]],
-    shape: tuple[int, int, int],
+    plan: Plan,
     *arrays: npt.NDArray[Any],
 ) -> npt.NDArray[Any]:
-    """Outputs (N, 14) of all clusters, worked out by size."""
-    check_slices(arrays[-1], shape)
+    """Outputs (N, O) of all clusters, worked out by size."""
+    check_slices(arrays[-1], plan.shape)
     lists = PixelLists.in_windows(*arrays)
-    rows = lists.by_size(np.arange(len(lists.first)), *shape[1:])
+    rows = lists.by_size(np.arange(len(lists.first)), *plan.shape[1:])
     found = outputs(lists, rows)
-    out = np.empty((len(rows), N_OUTPUTS), dtype=found.dtype)
-    out[rows] = found.swapaxes(1, 2).reshape(-1, N_OUTPUTS)[: len(rows)]
+    out = np.empty((len(rows), plan.n_outputs), dtype=found.dtype)
+    out[rows] = found.swapaxes(1, 2).reshape(-1, plan.n_outputs)[: len(rows)]
     return out
 
 
@@ -184,7 +186,10 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
         first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
     if plan.front != "none":
         first = runs(first)
-    quiet = np.tanh(first_bias) if plan.front == "columns" else np.zeros(0)
+    relu = network.get("activation") == "relu"
+    quiet = np.zeros(0)
+    if plan.front == "columns":
+        quiet = np.maximum(first_bias, 0) if relu else np.tanh(first_bias)
     one, two, three = (
         _fold(weight.T, a[f"dense{k}.bias"], a, f"norm{k}")
         for k, weight in (
@@ -198,6 +203,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     return FusedNetwork(
         plan, float(network["reference"]), float(network["compression"]), single(first), single(first_bias),
         single(mix), single(mix_bias), Dense._make(map(single, dense_layers(one, two, three, quiet, plan))),
+        relu,
     )  # fmt: skip
 
 

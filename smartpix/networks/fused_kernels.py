@@ -60,8 +60,12 @@ def tanh_terms() -> Singles:
 
 
 @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-def _tanh(x: Any, t: Any) -> None:
-    """In place, of a contiguous array."""
+def _activate(x: Any, t: Any) -> None:
+    """tanh by its terms, or ReLU where there are none, in place, of a contiguous array."""
+    if len(t) == 0:
+        for i in range(len(x)):
+            x[i] = max(x[i], ZERO)
+        return
     a0, a1, a2, a3, a4, a5 = t[0], t[1], t[2], t[3], t[4], t[5]
     b0, b1, b2, b3, b4, b5 = t[6], t[7], t[8], t[9], t[10], t[11]
     scale = ONE / TANH_REACH
@@ -137,14 +141,14 @@ def _convolution(
         for c in range(width):
             for f in range(CONV_FILTERS):
                 hidden[(r - low_r) * width + c, f] = maps[r, (low_c + c + 2) * CONV_FILTERS + f]
-    _tanh(hidden[:size].reshape(-1), terms)
+    _activate(hidden[:size].reshape(-1), terms)
     for p in range(size):
         for g in range(CONV_FILTERS):
             total = mix_bias[g]
             for f in range(CONV_FILTERS):
                 total += hidden[p, f] * mix[f, g]
             mixed[p, g] = total
-    _tanh(mixed[:size].reshape(-1), terms)
+    _activate(mixed[:size].reshape(-1), terms)
     for r in range(low_r, high_r):
         for c in range(width):
             at = ((r // POOL) * pooled_columns + (low_c + c) // POOL) * CONV_FILTERS
@@ -156,12 +160,12 @@ def _convolution(
 def _quiet(bias: Any, mix: Any, mix_bias: Any, terms: Any) -> Any:
     """Output of the convolution network's second layer where there is no charge."""
     hidden = bias.copy()
-    _tanh(hidden, terms)
+    _activate(hidden, terms)
     out = mix_bias.copy()
     for g in range(len(out)):
         for f in range(mix.shape[0]):
             out[g] += hidden[f] * mix[f, g]
-    _tanh(out, terms)
+    _activate(out, terms)
     return out
 
 
@@ -188,7 +192,7 @@ def run(
     rows: Any, start: Any, counts: Any, row: Any, column: Any, value: Any, origin: Any, box: Any, shape: Any,
     layout: Any, first: Any, first_bias: Any, mix: Any, mix_bias: Any, dense: Any, terms: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out``, (14, BLOCK) of each block.
+    """Clusters ``rows`` (R,) of lists of pixels to raw outputs ``out``, (O, BLOCK) of each block.
 
     Args:
         rows: best in the order of :meth:`smartpix.networks.lists.PixelLists.by_size`.
@@ -196,6 +200,7 @@ def run(
         origin: (N, 2) row and column where the windows start; box: (N, 4) of
             :class:`smartpix.outlines.Outlines`; others: of :class:`smartpix.networks.fused.FusedNetwork`.
         layout: :attr:`smartpix.networks.plan.Plan.layout`.
+        terms: of :func:`tanh_terms`; none for ReLU.
     """
     n_slices, n_rows, n_columns = shape
     front, map_rows, map_columns, of_columns, of_rows = layout
@@ -218,7 +223,7 @@ def run(
     quiet = np.empty((n_filters, BLOCK), dtype=np.float32)
     for f in range(n_filters):
         quiet[f] = first_bias[f]
-    _tanh(quiet.reshape(-1), terms)
+    _activate(quiet.reshape(-1), terms)
     for low in range(0, len(rows), BLOCK):
         block = rows[low : low + BLOCK]
         n = len(block)
@@ -233,7 +238,7 @@ def run(
             fill_patch(block, start, counts, row, column, value, origin, row0, column0, margin, patch)
         if front == COLUMNS:
             begins, ends = column_lines(patch, row0, column0, first, first_bias, line)
-            _tanh(line[begins:ends].reshape(-1), terms)
+            _activate(line[begins:ends].reshape(-1), terms)
             # What an empty window gives is in the biases: where no charge reaches, nothing is left.
             for i in range(begins, ends):
                 for b in range(BLOCK):
@@ -259,7 +264,7 @@ def run(
         if of_rows:
             begins, ends = line_sums(patch, row0, margin, True, lines)
             accumulate(lines, begins, ends, dense.row_sums, h)
-        _tanh(h.reshape(-1), terms)
+        _activate(h.reshape(-1), terms)
         layer(h1, dense.weight2, dense.bias2, h2)
-        _tanh(h2[: len(dense.bias2)].reshape(-1), terms)
+        _activate(h2[: len(dense.bias2)].reshape(-1), terms)
         layer(h2, dense.weight3, dense.bias3, out[low // BLOCK])

@@ -47,8 +47,8 @@ class Mdn(nn.Module):
 
     Shapes:
         input: (N, S, R, C), encoded slices; rows along y, columns along x.
-        output: (N, 14): x, M11, y, M22, cot alpha, M33, cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in
-            scaled units). The covariance is M M^T with the softplus of the diagonal, see
+        output: (N, O) of the plan's number. Of the estimates they are 14: x, M11, y, M22, cot alpha, M33,
+            cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled units). The covariance is M M^T with the softplus of the diagonal, see
             :func:`negative_log_likelihood`.
     """
 
@@ -65,7 +65,7 @@ class Mdn(nn.Module):
 
     def __init__(self, network: NetworkOptions) -> None:
         super().__init__()
-        self.plan = network.plan
+        self.plan, self.activate = network.plan, torch.relu if network.activation == "relu" else torch.tanh
         for layer in self.plan.layers:
             module = _layer(layer)
             self.add_module(layer.name, module)
@@ -74,25 +74,25 @@ class Mdn(nn.Module):
                 self.add_module(layer.norm, _norm(network.batch_norm, layer.shape[0], images))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Raw outputs (N, 14)."""
+        """Raw outputs (N, O)."""
         front = {"none": lambda image: [], "convolution": self._convolution, "columns": self._columns}
         seen = front[self.plan.front](image)
         # Axes are (cluster, slice, row, column): summed over the rows, a column is left.
         seen += [image.sum(2).flatten(1)] if self.plan.column_sums else []
         seen += [image.sum(3).flatten(1)] if self.plan.row_sums else []
         h = torch.cat(seen, dim=1)
-        # tanh and not ReLU: on the chip the saturation of a result takes its place, without a table.
-        h = torch.tanh(self.norm1(self.dense1(h)))
-        h = torch.tanh(self.norm2(self.dense2(h)))
+        # tanh is the chip's usual one: there the saturation of a result takes its place, without a table.
+        h = self.activate(self.norm1(self.dense1(h)))
+        h = self.activate(self.norm2(self.dense2(h)))
         out: Tensor = self.dense3(h)
         return out
 
     def _convolution(self, image: Tensor) -> list[Tensor]:
-        h = torch.tanh(self.norm0(self.pointwise(self.depthwise(image))))
-        return [nn.functional.avg_pool2d(torch.tanh(self.mix(h)), POOL).flatten(1)]
+        h = self.activate(self.norm0(self.pointwise(self.depthwise(image))))
+        return [nn.functional.avg_pool2d(self.activate(self.mix(h)), POOL).flatten(1)]
 
     def _columns(self, image: Tensor) -> list[Tensor]:
-        return [torch.tanh(self.norm0(self.columns(image))).flatten(1)]
+        return [self.activate(self.norm0(self.columns(image))).flatten(1)]
 
 
 def _layer(layer: Layer) -> nn.Module:

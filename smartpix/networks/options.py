@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.networks.plan import KINDS, Plan, check_kind
-from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types
+from smartpix.networks.plan import ACTIVATIONS, KINDS, N_OUTPUTS, Plan, check_kind
+from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types, one_of
 
 __all__ = [
     "LARGEST_BATCH",
@@ -45,6 +45,8 @@ class NetworkOptions:
         n_columns: columns of its input.
         hidden: width of the dense layers; 0 takes the kind's own: 14 (columns), 16 (conv) or 21 (mlp).
         filters: filters of the column network. The convolution has 5.
+        n_outputs: numbers that come out: 14 of the estimates. What is learned sets it.
+        activation: ``tanh``, or ``relu``, with which large networks learn faster.
         batch_norm: normalise each layer's input over the batch during training.
         reference: charge in e at which the input leaves its linear range.
         compression: factor that scales the logarithm of the charge.
@@ -56,6 +58,8 @@ class NetworkOptions:
     n_columns: int = N_COLUMNS
     hidden: int = 0
     filters: int = 4
+    n_outputs: int = N_OUTPUTS
+    activation: str = one_of("tanh", ACTIVATIONS)
     batch_norm: bool = False
     # The threshold of the readout: the published choice of 1 e spends most of its range on charge that is
     # never read. Divided by 3, the ADC's largest charge of 16,000 e comes to 1.9.
@@ -74,7 +78,7 @@ class NetworkOptions:
         # The convolution's loops are compiled for one number of filters.
         filters = (self.filters, 0) if kind.front == "columns" else kind.filters
         shape = (self.n_slices, self.n_rows, self.n_columns)
-        return Plan(self.kind, shape, filters, (self.width, self.width))
+        return Plan(self.kind, shape, filters, (self.width, self.width), self.n_outputs)
 
     def __post_init__(self) -> None:
         check_types("network", self)
@@ -82,7 +86,7 @@ class NetworkOptions:
         limits = {
             "n_slices": (1, MOST_SLICES), "n_rows": (5, LARGEST_IMAGE), "n_columns": (5, LARGEST_IMAGE),
             "hidden": (0, WIDEST),
-            "filters": (1, WIDEST),
+            "filters": (1, WIDEST), "n_outputs": (1, WIDEST),
         }  # fmt: skip
         for name, (low, high) in limits.items():
             check(

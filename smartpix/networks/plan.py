@@ -20,12 +20,13 @@ from functools import cached_property
 from smartpix.schema import InputError, nearest, quoted
 
 __all__ = [
-    "CONV_FILTERS", "FRONTS", "IMAGE", "KINDS", "N_OUTPUTS", "POOL", "SPAN", "WINDOW", "Kind", "Layer",
+    "ACTIVATIONS", "CONV_FILTERS", "FRONTS", "IMAGE", "KINDS", "N_OUTPUTS", "POOL", "SPAN", "WINDOW", "Kind", "Layer",
     "Plan",
     "check_kind", "layer_names", "result_names",
 ]  # fmt: skip
 
 N_OUTPUTS = 14
+"""Of the estimates' networks: four means and a triangle of ten. Others have the number of their plan."""
 WINDOW = 3
 """Rows and columns that a filter of the convolution sees."""
 POOL = 3
@@ -36,6 +37,8 @@ CONV_FILTERS = 5
 """Of the convolution in floating point, whose loops are compiled for this number."""
 IMAGE = "image"
 """What the first layers see."""
+ACTIVATIONS = ("tanh", "relu")
+"""Of the hidden layers. On the chip neither needs a table: the saturation of a result's format is it."""
 FRONTS = ("none", "convolution", "columns")
 """Fronts of filters; kernels know them by their place here."""
 
@@ -117,12 +120,14 @@ class Plan:
         shape: slices, rows, columns of the input.
         filters: of the front's layers, 0 where it has none.
         hidden: widths of the two hidden dense layers.
+        n_outputs: numbers that the last layer gives.
     """
 
     kind: str
     shape: tuple[int, int, int]
     filters: tuple[int, int]
     hidden: tuple[int, int]
+    n_outputs: int = N_OUTPUTS
 
     @property
     def front(self) -> str:
@@ -175,7 +180,7 @@ class Plan:
             (IMAGE,) if self.column_sums or self.row_sums else ()
         )
         first, second = self.hidden
-        dense = ((self.n_inputs, first), (first, second), (second, N_OUTPUTS))
+        dense = ((self.n_inputs, first), (first, second), (second, self.n_outputs))
         return (
             *self._front_layers(),
             *(

@@ -106,6 +106,19 @@ def checksum(description: Mapping[str, Any]) -> str:
     return _sha256(json.dumps(unsigned, sort_keys=True, separators=(",", ":")).encode())
 
 
+MADE_BY = {
+    "mdn": "smartpix train mdn",
+    "fixed": "smartpix compress",
+    "count": "smartpix train count",
+    "fixedcount": "smartpix compress --learn count",
+    "set": "smartpix train mixture --particles",
+    "mixture": "smartpix train mixture --components",
+    "front": "smartpix train front",
+    "deepcore": "smartpix train deepcore",
+}
+"""Commands that make weights, by the first part of the architecture."""
+
+
 def load_weights(
     name: str | Path, *architectures: str, remedy: str = "give weights of that kind"
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -123,8 +136,13 @@ def load_weights(
     path, arrays, description = _read(name)
     found = description.get("architecture")
     if found not in architectures:
-        expected = " or ".join(f"'{a}'" for a in architectures)
-        raise InputError(f"{path}: holds weights of '{found}' and {expected} was expected; {remedy}")
+        made = MADE_BY.get(str(found).split("-")[0])
+        commands = dict.fromkeys(MADE_BY.get(a.split("-")[0], "") for a in architectures)
+        expected = " or ".join(commands if all(commands) else [f"'{a}'" for a in architectures])
+        raise InputError(
+            f"{path}: holds weights of '{found}'{f' ({made})' if made else ''} and {expected} was expected; "
+            f"{remedy}"
+        )
     return arrays, description
 
 

@@ -1,4 +1,4 @@
-"""Single crossings with broad angles, to train estimates on.
+"""Crossings with broad angles, single or in groups, to train estimates on.
 
 An estimator trained on the angles that occur answers with a posterior: where a cluster says little, the mean
 is that of the sample. The cone adds its own prior (beam spot, curvature), so the estimate must carry the
@@ -15,6 +15,8 @@ from smartpix.beam import BeamSpot
 from smartpix.geometry import Detector
 from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from smartpix.simulate.generate import collision_times, vertices
+from smartpix.simulate.groups import Groups, draw_groups
+from smartpix.simulate.options import GroupOptions
 from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings
 
@@ -23,6 +25,7 @@ __all__ = ["broad_crossings"]
 Floats = npt.NDArray[np.float64]
 
 NOMINAL = BeamSpot()
+ALONE = GroupOptions()
 MAX_ETA = 3.3
 # At 172 mm a track of 0.48 GeV in 3.8 T crosses at 0.2 rad from the radius; tracks from the origin reach the
 # disks with tan(theta) up to 0.29. The sample goes well beyond both.
@@ -32,7 +35,11 @@ DEGREES_OF_FREEDOM = 4
 
 
 def broad_crossings(
-    detector: Detector, n: int, rng: np.random.Generator, beam_spot: BeamSpot = NOMINAL
+    detector: Detector,
+    n: int,
+    rng: np.random.Generator,
+    beam_spot: BeamSpot = NOMINAL,
+    groups: GroupOptions = ALONE,
 ) -> Crossings:
     """``n`` pions, each crossing one module at a random point.
 
@@ -40,19 +47,19 @@ def broad_crossings(
     with 4 degrees of freedom of width 0.25 rad. End-caps: cot alpha and cot beta Student t of width 0.3 about
     0. Momenta are log-normal about 0.8 GeV. Each comes at the time at which a particle of its speed would,
     straight from a point of the luminous region.
+
+    With groups several pions cross a module close together. Half of the groups fly alike and come from one
+    collision, as in the core of a jet; each particle of the others has a direction and a collision of its own.
     """
     module = rng.integers(0, len(detector), n).astype(np.int32)
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = rng.uniform(-1, 1, (n, 2)) * half
+    together = draw_groups(groups, n, rng)
+    module, local = module[together.first], local[together.first]
+    direction = _directions(detector, module, detector.to_global(module, local), together, rng)
+    if groups != ALONE:
+        local = _placed(detector, module, local, direction, together, rng)
     point = detector.to_global(module, local)
-    phi = np.arctan2(point[:, 1], point[:, 0])
-    azimuth = phi + np.clip(AZIMUTH_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, n), -1.3, 1.3)
-    eta = rng.uniform(-MAX_ETA, MAX_ETA, n)
-    barrel = np.stack([np.cos(azimuth), np.sin(azimuth), np.sinh(eta)], axis=1)
-    cots = np.clip(ENDCAP_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, (n, 2)), -8, 8)
-    endcap = detector.direction_to_global(module, np.column_stack([cots, np.ones(n)]))
-    direction = np.where(detector.barrel[module][:, None], barrel, endcap)
-    direction /= np.linalg.norm(direction, axis=1)[:, None]
     # Slow particles ionise more, so that the momenta must vary, too.
     p = np.exp(rng.normal(np.log(0.8), 0.8, n))
     momentum, beta = direction * p[:, None], p / np.hypot(p, PION_MASS)
@@ -63,7 +70,7 @@ def broad_crossings(
         point=point,
         momentum=momentum,
         beta=beta,
-        time=_times(point, beta, beam_spot, rng),
+        time=_times(point, beta, beam_spot, together, rng),
         particles=Particles(
             vertex_id=np.arange(1, n + 1, dtype=np.int32),
             pdg_id=np.full(n, 211, dtype=np.int32),
@@ -75,11 +82,57 @@ def broad_crossings(
     )
 
 
-def _times(point: Floats, beta: Floats, beam_spot: BeamSpot, rng: np.random.Generator) -> Floats:
+def _directions(
+    detector: Detector,
+    module: npt.NDArray[np.int32],
+    point: Floats,
+    groups: Groups,
+    rng: np.random.Generator,
+) -> Floats:
+    """(N, 3) unit vectors."""
+    n = len(module)
+    azimuth = np.clip(AZIMUTH_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, n), -1.3, 1.3)
+    eta = rng.uniform(-MAX_ETA, MAX_ETA, n)
+    cots = np.clip(ENDCAP_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, (n, 2)), -8, 8)
+    if groups.options != ALONE:
+        (azimuth, eta), cots = (
+            groups.directed(np.stack([azimuth, eta], axis=1), rng).T,
+            groups.directed(cots, rng),
+        )
+    azimuth = np.arctan2(point[:, 1], point[:, 0]) + azimuth
+    barrel = np.stack([np.cos(azimuth), np.sin(azimuth), np.sinh(eta)], axis=1)
+    endcap = detector.direction_to_global(module, np.column_stack([cots, np.ones(n)]))
+    direction = np.where(detector.barrel[module][:, None], barrel, endcap)
+    return np.asarray(direction / np.linalg.norm(direction, axis=1)[:, None])
+
+
+def _placed(
+    detector: Detector,
+    module: npt.NDArray[np.int32],
+    local: Floats,
+    direction: Floats,
+    groups: Groups,
+    rng: np.random.Generator,
+) -> Floats:
+    """(N, 2) local points with the distances within groups, all on the module."""
+    flight = detector.direction_to_local(module, direction)
+    cots = flight[:, :2] / flight[:, 2:]
+    pitch = np.stack([detector.pitch_x, detector.pitch_y], axis=1)[module]
+    half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
+    away = groups.offsets(cots, pitch, detector.thickness[module], rng)
+    # What would lie beyond an edge lies on the other side of the first particle.
+    placed = np.where(np.abs(local + away) > half, local - away, local + away)
+    return np.clip(placed, -half, half)
+
+
+def _times(
+    point: Floats, beta: Floats, beam_spot: BeamSpot, groups: Groups, rng: np.random.Generator
+) -> Floats:
     """(N,) ns of crossings at points."""
     if beam_spot.sigma_t == 0:
         # Nothing is drawn, so that all else is as it was before there were times.
         return np.asarray(np.linalg.norm(point, axis=1) / beta / SPEED_OF_LIGHT)
-    vertex = vertices(beam_spot, len(beta), rng)
+    collision = np.where(groups.alike, groups.first, np.arange(len(beta)))
+    vertex = vertices(beam_spot, len(beta), rng)[collision]
     flight = np.linalg.norm(point - vertex, axis=1) / beta / SPEED_OF_LIGHT
-    return np.asarray(collision_times(beam_spot, len(beta), rng) + flight)
+    return np.asarray(collision_times(beam_spot, len(beta), rng)[collision] + flight)

@@ -1,4 +1,6 @@
-"""Options of the simulation of data sets: samples of tracks, sensors, induction. Importing them compiles nothing."""
+"""Options of the simulation of data sets: samples of tracks, sensors, induction. Importing them compiles
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from smartpix.schema import (
     one_of,
 )
 from smartpix.simulate.drift import Sensor
-from smartpix.simulate.options import N_SLICES, PT_RANGE
+from smartpix.simulate.options import N_SLICES, PT_RANGE, GroupOptions
 
 __all__ = [
     "DATASETS",
@@ -42,8 +44,9 @@ DATASETS = {
     "2s": "barrel, transverse momenta as in collisions",
     "3s": "barrel, flat in transverse momentum",
     "4s": "end-caps, transverse momenta as in collisions",
+    "merged": "barrel, tracks as in 2s, several of them close together",
 }
-REGION = {"2s": "barrel", "3s": "barrel", "4s": "endcap"}
+REGION = {"2s": "barrel", "3s": "barrel", "4s": "endcap", "merged": "barrel"}
 """Where the tracks of each data set cross."""
 
 _AT_100_UM = {"thickness": 0.1, "bias": 100.0, "depletion": 7.7}
@@ -66,6 +69,8 @@ DEFAULT_TYPE = 2
 
 MOST_LENGTH = {"radius": (10_000, " mm"), "half_width": (1000, " mm"), "max_cot_alpha": (100, "")}
 MOST_PIXELS = 200
+IN_WINDOW = GroupOptions((1, 2, 3), (0.05, 1.0))
+"""Farther apart they leave the window, or are clusters of their own."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,8 @@ class DatasetOptions:
     """A data set of single clusters.
 
     Attributes:
-        dataset: sample of tracks: ``2s`` (barrel, pT as in collisions), ``3s`` (barrel, flat in pT) or
-            ``4s`` (end-caps, pT as in collisions).
+        dataset: sample of tracks: ``2s`` (barrel, pT as in collisions), ``3s`` (barrel, flat in pT), ``4s``
+            (end-caps, pT as in collisions) or ``merged`` (as 2s, with several close together in a window).
         sensor: pitch, thickness and voltages (:data:`SENSOR_TYPES`).
         field: solenoid field in T: along x in the barrel, along z in the end-caps.
         radius: radius of the barrel layer in mm.
@@ -110,6 +115,7 @@ class DatasetOptions:
         from_far_side: let particles enter through the far side instead of the pixel side.
         induction: pixels on which charge is induced: ``pixelav`` (3 x 3 around a carrier, as in the
             public sets) or ``full`` (5 x 13).
+        groups: how many tracks of ``merged`` are in a window, and how far apart.
     """
 
     dataset: str = one_of("2s", DATASETS)
@@ -125,6 +131,7 @@ class DatasetOptions:
     slices: tuple[int, ...] = tuple(range(N_SLICES))
     from_far_side: bool = False
     induction: str = one_of("pixelav", INDUCTIONS)
+    groups: GroupOptions = IN_WINDOW
 
     def described(self) -> dict[str, float]:
         """Pitch and thickness in mm and field in T, as files and weights tell them."""
@@ -163,6 +170,11 @@ class DatasetOptions:
         for name in ("n_rows", "n_columns"):
             good = 3 <= getattr(self, name) <= MOST_PIXELS
             check(where, name, getattr(self, name), good, f"at least 3 and at most {MOST_PIXELS}")
+        if self.dataset != "merged" and self.groups != IN_WINDOW:
+            raise InputError(
+                f"simulate clusters: groups are given and clusters of {self.dataset} are of one track each; "
+                f"give dataset merged, or leave them out"
+            )
         good = bool(self.slices) and list(self.slices) == sorted(set(self.slices) & set(range(N_SLICES)))
         check(where, "slices", self.slices, good, f"different ones of 0 to {N_SLICES - 1}, ascending")
 

@@ -1,4 +1,6 @@
-"""The 21 simulated data sets of the smart-pixel talk: three samples of tracks on seven sensors."""
+"""The 21 simulated data sets of the smart-pixel talk, three samples of tracks on seven sensors; and windows
+that several particles cross.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.io.cluster_set import ClusterSet
+from smartpix.io.cluster_set import N_PARTICLES, ClusterSet, label_of
 from smartpix.physics import PION_MASS
 from smartpix.schema import (
     check,
@@ -22,6 +24,8 @@ from smartpix.simulate.dataset_options import (
     DatasetOptions,
     bend,
 )
+from smartpix.simulate.groups import Groups, draw_groups
+from smartpix.simulate.options import GroupOptions
 from smartpix.simulate.passages import Passages, SignalPrecision
 from smartpix.simulate.response import induced_charge
 
@@ -71,16 +75,20 @@ def _physical_pt(n: int, limits: tuple[float, float], rng: np.random.Generator) 
 
 
 def _directions(
-    options: DatasetOptions, n: int, rng: np.random.Generator
+    options: DatasetOptions, groups: Groups, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """cot alpha, cot beta, signed pT (GeV) and y_local (mm) of n tracks from the beam line."""
+    """cot alpha, cot beta, signed pT (GeV) and y_local (mm) of tracks from the beam line."""
+    n = len(groups.first)
     pt = rng.uniform(*options.pt, n) if options.dataset == "3s" else _physical_pt(n, options.pt, rng)
     pt = pt * np.where(rng.random(n) < 0.5, -1.0, 1.0)
     pitch = options.sensor.pitch_y
     y_local = np.rint(rng.uniform(-options.half_width, options.half_width, n) / pitch) * pitch
-    if options.dataset in ("2s", "3s"):
+    if options.dataset in ("2s", "3s", "merged"):
+        y_local = y_local[groups.first]
         beta = beta_angle(pt, y_local, options.radius, options.field)
         eta = rng.uniform(-1, 1, n) * np.arcsinh(options.max_cot_alpha)
+        if options.dataset == "merged":
+            eta, beta = groups.directed(np.stack([eta, beta], axis=1), rng).T
         # Across the module's normal the transverse direction has components cos, sin of (pi/2 - beta).
         return np.sinh(eta) / np.sin(beta), 1 / np.tan(beta), pt, y_local
     # End-cap: x runs radially, the disk is crossed at |r| with a polar angle from the beam line.
@@ -135,7 +143,7 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
     where = "simulate clusters"
     check(where, "n", n, 1 <= n <= MOST_CLUSTERS, f"at least 1 and at most {MOST_CLUSTERS}")
     check(where, "seed", seed, 0 <= seed < 2**63, "0 or more, below 2^63")
-    sensor = options.sensor
+    sensor, merged = options.sensor, options.dataset == "merged"
     half_thickness = sensor.thickness / 2
     magnetic = (0.0, 0.0, options.field) if options.dataset == "4s" else (options.field, 0.0, 0.0)
     pitch, size = np.array([sensor.pitch_x, sensor.pitch_y]), (options.n_columns, options.n_rows)
@@ -146,9 +154,14 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
     for first in range(0, n, BATCH):
         count = min(BATCH, n - first)
         rng = np.random.default_rng([seed, first])
-        cot_alpha, cot_beta, pt, y_local = _directions(options, count, rng)
+        groups = draw_groups(options.groups if merged else GroupOptions(), count, rng, whole=True)
+        n_particles = len(groups.first)
+        cot_alpha, cot_beta, pt, y_local = _directions(options, groups, rng)
         # PixelAV spreads the crossings of the midplane over 3 x 3 pixels about the middle of the array.
-        crossed = rng.uniform(-1.5, 1.5, (count, 2)) * pitch
+        crossed = rng.uniform(-1.5, 1.5, (n_particles, 2)) * pitch
+        if merged:
+            cots = np.stack([cot_alpha, cot_beta], axis=1)
+            crossed = crossed[groups.first] + groups.offsets(cots, pitch, sensor.thickness, rng)
         sign = 1.0 if options.from_far_side else -1.0
         normal = sign / np.sqrt(1 + cot_alpha**2 + cot_beta**2)
         direction = np.stack([cot_alpha * normal, cot_beta * normal, normal], axis=1)
@@ -156,15 +169,20 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
             p = np.abs(pt) / np.hypot(direction[:, 0], direction[:, 1])
         else:
             p = np.abs(pt) / np.hypot(direction[:, 1], direction[:, 2])
-        beta, half_size = p / np.hypot(p, PION_MASS), np.tile(half, (count, 1))
+        beta, half_size = p / np.hypot(p, PION_MASS), np.tile(half, (n_particles, 1))
         crossing, row, column, signal, pairs = induced_charge(
             Passages(crossed, direction, beta, half_size, ends_at_array=False), sensor, magnetic,
             options.slices, int(rng.integers(2**31)),
             SignalPrecision(INDUCTIONS[options.induction], SMALLEST),
         )  # fmt: skip
         charge = np.zeros((count, len(options.slices), options.n_rows, options.n_columns), dtype=np.float32)
-        charge[crossing, :, row, column] = np.round(signal, 1)
-        z_entry = np.full(count, 0.0 if options.from_far_side else sensor.thickness)
+        window, number = np.cumsum(groups.number == 0) - 1, groups.number
+        for k in range(number.max() + 1):
+            # A particle has each pixel once, a window may have it of several particles.
+            own = number[crossing] == k
+            at = window[crossing[own]]
+            charge[at, :, row[own], column[own]] += np.round(signal[own], 1)
+        z_entry = np.full(n_particles, 0.0 if options.from_far_side else sensor.thickness)
         midplane = crossed - origin
         entry = midplane + np.stack([cot_alpha, cot_beta], axis=1) * (z_entry - half_thickness)[:, None]
         labels = {
@@ -174,4 +192,21 @@ def iterate_dataset(options: DatasetOptions, n: int, seed: int) -> Iterator[Clus
             "cotAlpha": cot_alpha, "cotBeta": cot_beta,
             "x-midplane": midplane[:, 0] * 1e3, "y-midplane": midplane[:, 1] * 1e3,
         }  # fmt: skip
-        yield ClusterSet(charge, labels, tuple(options.slices))
+        yield ClusterSet(
+            charge, _by_particle(labels, window, number) if merged else labels, tuple(options.slices)
+        )
+
+
+def _by_particle(
+    labels: dict[str, Floats], window: npt.NDArray[np.int64], number: npt.NDArray[np.int64]
+) -> dict[str, Floats]:
+    """Labels of particles as labels of windows: of the first, second and third of each, nan where there is
+    none.
+    """
+    by_window = {}
+    for k in (1, 2, 3):
+        rows = number == k - 1
+        for name, values in labels.items():
+            column = by_window[label_of(name, k)] = np.full(window[-1] + 1, np.nan)
+            column[window[rows]] = values[rows]
+    return by_window | {N_PARTICLES: np.bincount(window).astype(np.float64)}

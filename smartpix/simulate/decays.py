@@ -16,7 +16,7 @@ import numpy.typing as npt
 from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from smartpix.simulate.particles import Particles, together
 
-__all__ = ["BEAM_PIPE_RADIUS", "NEUTRAL", "charged_products"]
+__all__ = ["BEAM_PIPE_RADIUS", "NEUTRAL", "PHOTON", "charged_products", "converted"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +55,10 @@ def charged_products(neutral: Particles, rng: np.random.Generator) -> Particles:
 
     They have the number of their parent's vertex, and start where and when it ends.
     """
-    parts = [_converted(neutral.take(neutral.pdg_id == PHOTON), rng)]
+    photons = neutral.take(neutral.pdg_id == PHOTON)
+    p, pt = np.sqrt((photons.momentum**2).sum(axis=1)), np.hypot(*photons.momentum[:, :2].T)
+    # The path through a cylinder is longer by p / pT.
+    parts = [converted(photons.take(rng.random(len(p)) < CONVERSION * p / pt), rng)]
     for number, decay in DECAYS.items():
         parts.append(_decayed(decay, neutral.take(neutral.pdg_id == number), rng))
     return together(*parts)
@@ -87,11 +90,12 @@ def _boosted(at_rest: Floats, mass: float, momentum: Floats, parent_mass: float)
     return np.asarray(at_rest + momentum * factor[:, None])
 
 
-def _converted(photons: Particles, rng: np.random.Generator) -> Particles:
-    p, pt = np.sqrt((photons.momentum**2).sum(axis=1)), np.hypot(*photons.momentum[:, :2].T)
-    # The path through a cylinder is longer by p / pT.
-    chosen = rng.random(len(p)) < CONVERSION * p / pt
-    chosen &= (p > 4 * ELECTRON_MASS) & (np.hypot(*photons.vertex[:, :2].T) < BEAM_PIPE_RADIUS)
+def converted(photons: Particles, rng: np.random.Generator) -> Particles:
+    """Pairs of electrons of photons that convert in the beam pipe: all those that come from within it and
+    have the energy for a pair.
+    """
+    p = np.sqrt((photons.momentum**2).sum(axis=1))
+    chosen = (p > 4 * ELECTRON_MASS) & (np.hypot(*photons.vertex[:, :2].T) < BEAM_PIPE_RADIUS)
     photons, p = photons.take(chosen), p[chosen]
     share = rng.random(len(p))[:, None]
     momenta = [share * photons.momentum, (1 - share) * photons.momentum]

@@ -20,10 +20,11 @@ from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.domains import drawn_conditions
 from smartpix.simulate.drift import Sensor, drift_tables
-from smartpix.simulate.generate import collisions, displaced, gun, jets
+from smartpix.simulate.generate import collisions, conversions, displaced, gun
 from smartpix.simulate.induction import SLICE_NS, forget_tables
+from smartpix.simulate.jets import jets
 from smartpix.simulate.matrix import Signals, read_out
-from smartpix.simulate.options import GenerateOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.options import GenerateOptions, GroupOptions, ReadoutOptions, SimulateOptions
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
 from smartpix.simulate.response import induced_charge
@@ -37,6 +38,11 @@ BATCH = 10
 """Events transported together; bounds the memory."""
 MOST_EVENTS = 1_000_000
 """In a file, and crossings in an event."""
+
+GUN, RESPONSE, CROSSINGS = 2, 3, 4
+"""Streams of random numbers; those of :mod:`smartpix.simulate.generate` and ``domains`` are 1 and 7."""
+ADDED = {"jets": (5, jets), "displaced": (6, displaced), "conversions": (8, conversions)}
+"""What comes on top of the collisions, by the option that says how many: a stream, and what makes them."""
 
 
 def header(
@@ -75,15 +81,20 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
     _check_counts(n_events, seed)
     generate = options.generate
     need_extras(generate)
-    if not (generate.pileup or generate.gun or generate.jets or generate.displaced):
+    if not (generate.pileup or generate.gun or any(getattr(generate, name) for name in ADDED)):
         raise InputError(
-            "simulate: pileup, gun, jets and displaced are all 0, so that there are no particles; give one of "
-            "them"
+            f"simulate: pileup, gun, {', '.join(ADDED)} are all 0, so that there are no particles; give one "
+            f"of them"
         )
     if options.randomise.sigma_t:
         raise InputError(
             f"simulate: randomise.sigma_t is {options.randomise.sigma_t}, which only single crossings can "
             f"draw; leave it out, or use `smartpix simulate crossings`"
+        )
+    if options.groups != GroupOptions():
+        raise InputError(
+            "simulate: groups.together and groups.distance are of single crossings; leave them out, or use "
+            "`smartpix simulate crossings`"
         )
     check_generic(detector)
     return _simulated(detector, options, n_events, seed)
@@ -105,21 +116,14 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
         count = min(BATCH, n_events - first)
         seeds = np.random.SeedSequence([seed, first]).generate_state(2)
         if options.generate.gun > 0:
-            # The last number tells streams apart: 2 gun, 3 response, 4 crossings, 5 jets.
-            rng = np.random.default_rng([seed, first, 2])
+            rng = np.random.default_rng([seed, first, GUN])
             particles = [gun(options.generate, options.beam_spot, rng) for _ in range(count)]
         else:
             particles = collisions(options.generate, options.beam_spot, count, int(seeds[0]))
-        if options.generate.jets > 0:
-            rng = np.random.default_rng([seed, first, 5])
-            particles = [
-                together(event, jets(options.generate, options.beam_spot, rng)) for event in particles
-            ]
-        if options.generate.displaced > 0:
-            rng = np.random.default_rng([seed, first, 6])
-            particles = [
-                together(event, displaced(options.generate, options.beam_spot, rng)) for event in particles
-            ]
+        for name, (stream, make) in ADDED.items():
+            if getattr(options.generate, name) > 0:
+                rng = np.random.default_rng([seed, first, stream])
+                particles = [together(e, make(options.generate, options.beam_spot, rng)) for e in particles]
         crossings = transport(particles, detector, options.field, int(seeds[1]))
         for i, event in enumerate(crossings):
             conditions = drawn_conditions(options, first + i, seed)
@@ -155,9 +159,9 @@ def _simulated_crossings(
     detector: Detector, options: SimulateOptions, n_events: int, per_event: int, seed: int
 ) -> Iterator[ak.Array]:
     for event in range(n_events):
-        rng = np.random.default_rng([seed, event, 4])
+        rng = np.random.default_rng([seed, event, CROSSINGS])
         conditions = drawn_conditions(options, event, seed)
-        crossings = broad_crossings(detector, per_event, rng, conditions.beam_spot)
+        crossings = broad_crossings(detector, per_event, rng, conditions.beam_spot, conditions.groups)
         yield simulate_event(crossings, detector, conditions, event, seed)
         if conditions is not options:
             forget_tables()
@@ -168,7 +172,7 @@ def simulate_event(
 ) -> ak.Array:
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
     # One stream of random numbers goes through the steps: their order makes the event.
-    rng = np.random.default_rng([seed, event, 3])
+    rng = np.random.default_rng([seed, event, RESPONSE])
     local = detector.to_local(crossings.module, crossings.point)
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
     late = _lateness(crossings, detector, options.readout, rng)

@@ -9,16 +9,27 @@ import numpy.typing as npt
 
 from smartpix.beam import BeamSpot
 from smartpix.physics import SPEED_OF_LIGHT
-from smartpix.simulate.decays import NEUTRAL, charged_products
+from smartpix.simulate.decays import NEUTRAL, PHOTON, charged_products, converted
 from smartpix.simulate.options import GenerateOptions
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.pythia import produce
 
-__all__ = ["collision_times", "collisions", "displaced", "gun", "jets", "vertices"]
+__all__ = [
+    "FARTHEST",
+    "along",
+    "collision_times",
+    "collisions",
+    "conversions",
+    "displaced",
+    "flight_time",
+    "gun",
+    "inside",
+    "pions",
+    "vertices",
+]
 
 Floats = npt.NDArray[np.float64]
 
-JET_ETA = 2.4
 FARTHEST = (200.0, 1700.0)
 """mm: radius and |z| within which a particle may start. Beyond the pixels it leaves no hit, and Fatras finds no
 place for what starts outside of all volumes.
@@ -32,31 +43,8 @@ def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator)
     eta = rng.uniform(-options.max_eta, options.max_eta, n)
     phi = rng.uniform(-np.pi, np.pi, n)
     vertex = vertices(beam_spot, n, rng)
-    pions = _pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
-    return replace(pions, time=collision_times(beam_spot, n, rng))
-
-
-def jets(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
-    """Groups of charged pions, their axes uniform in eta and phi, evenly spread over a disk about them;
-    uniform in pT.
-
-    Their vertices are numbered after those of the collisions. With a flight length, every second pion starts
-    where a decay on the axis ends an exponential flight.
-    """
-    n = options.jets
-    axis_eta, axis_phi = rng.uniform(-JET_ETA, JET_ETA, n), rng.uniform(-np.pi, np.pi, n)
-    vertex = vertices(beam_spot, n, rng)
-    jet = np.repeat(np.arange(n), options.jet_pions)
-    away, around = options.jet_radius * np.sqrt(rng.random(len(jet))), rng.uniform(-np.pi, np.pi, len(jet))
-    eta, phi = axis_eta[jet] + away * np.cos(around), axis_phi[jet] + away * np.sin(around)
-    start, flight = vertex[jet], np.zeros(len(jet))
-    if options.jet_flight > 0:
-        decays = np.arange(len(jet)) % options.jet_pions % 2 == 1
-        flight = rng.exponential(options.jet_flight, n)[jet] * decays
-        start = start + flight[:, None] * _along(axis_phi, axis_eta)[jet]
-    pions = _pions(rng.uniform(*options.gun_pt, len(jet)), eta, phi, options.pileup + 1 + jet, start, rng)
-    times = collision_times(beam_spot, n, rng)[jet] + _flight_time(flight, axis_eta[jet])
-    return _inside(replace(pions, time=times))
+    made = pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
+    return replace(made, time=collision_times(beam_spot, n, rng))
 
 
 def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
@@ -73,20 +61,41 @@ def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Gene
     d0 = np.exp(rng.uniform(np.log(options.displaced_d0[0]), np.log(options.displaced_d0[1]), n))
     flight = rng.uniform(d0, np.maximum(options.displaced_radius, 2 * d0))
     side = np.where(rng.random(n) < 0.5, -1.0, 1.0)
-    start = vertex + flight[:, None] * _along(phi + side * np.arcsin(d0 / flight), eta)
+    start = vertex + flight[:, None] * along(phi + side * np.arcsin(d0 / flight), eta)
     # After the vertices of the collisions and jets, or of the gun.
     before = options.pileup + options.jets + options.gun
-    pions = _pions(pt, eta, phi, before + 1 + np.arange(n), start, rng)
-    return _inside(replace(pions, time=collision_times(beam_spot, n, rng) + _flight_time(flight, eta)))
+    made = pions(pt, eta, phi, before + 1 + np.arange(n), start, rng)
+    return inside(replace(made, time=collision_times(beam_spot, n, rng) + flight_time(flight, eta)))
 
 
-def _inside(particles: Particles) -> Particles:
+def conversions(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
+    """Pairs of electrons of photons that convert in the beam pipe, each photon from a vertex of its own;
+    photons are uniform in pT, eta and phi.
+
+    All of them convert: two tracks begin at one point and in one direction, and the field alone parts them.
+    """
+    n = options.conversions
+    pt = rng.uniform(*options.gun_pt, n)
+    eta, phi = rng.uniform(-options.max_eta, options.max_eta, n), rng.uniform(-np.pi, np.pi, n)
+    before = options.pileup + options.jets + options.gun + options.displaced
+    photons = Particles(
+        vertex_id=(before + 1 + np.arange(n)).astype(np.int32),
+        pdg_id=np.full(n, PHOTON, dtype=np.int32),
+        charge=np.zeros(n),
+        vertex=vertices(beam_spot, n, rng),
+        momentum=pt[:, None] * along(phi, eta),
+        time=collision_times(beam_spot, n, rng),
+    )
+    return inside(converted(photons, rng))
+
+
+def inside(particles: Particles) -> Particles:
     """Those that begin within :data:`FARTHEST`: the transport knows nothing outside of it."""
     inside = np.hypot(particles.vertex[:, 0], particles.vertex[:, 1]) < FARTHEST[0]
     return particles.take(inside & (np.abs(particles.vertex[:, 2]) < FARTHEST[1]))
 
 
-def _along(phi: Floats, eta: Floats) -> Floats:
+def along(phi: Floats, eta: Floats) -> Floats:
     """(N, 3) directions of unit transverse length."""
     return np.stack([np.cos(phi), np.sin(phi), np.sinh(eta)], axis=1)
 
@@ -104,12 +113,12 @@ def collision_times(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Fl
     return rng.normal(0, 1e-3 * beam_spot.sigma_t, n) if beam_spot.sigma_t > 0 else np.zeros(n)
 
 
-def _flight_time(transverse: Floats, eta: Floats) -> Floats:
+def flight_time(transverse: Floats, eta: Floats) -> Floats:
     """(N,) ns that what decays needs, at the speed of light, for a transverse length in mm."""
     return transverse * np.cosh(eta) / SPEED_OF_LIGHT
 
 
-def _pions(
+def pions(
     pt: Floats,
     eta: Floats,
     phi: Floats,
@@ -117,6 +126,7 @@ def _pions(
     vertex: Floats,
     rng: np.random.Generator,
 ) -> Particles:
+    """Charged pions of either sign, at time 0."""
     charge = np.where(rng.random(len(pt)) < 0.5, -1.0, 1.0)
     return Particles(
         vertex_id=vertex_id.astype(np.int32),
@@ -159,4 +169,4 @@ def _with_secondaries(particles: Particles, rng: np.random.Generator) -> Particl
     """The charged particles, and after them what the neutral ones became."""
     neutral = particles.charge == 0
     products = charged_products(particles.take(neutral), rng)
-    return together(particles.take(~neutral), _inside(products))
+    return together(particles.take(~neutral), inside(products))

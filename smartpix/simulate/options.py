@@ -12,11 +12,13 @@ from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
 
 __all__ = [
+    "JET_MIN_PT",
     "N_SLICES",
     "PT_RANGE",
     "STANDARD_BEAM",
     "STANDARD_READOUT",
     "GenerateOptions",
+    "GroupOptions",
     "RandomiseOptions",
     "ReadoutOptions",
     "SimulateOptions",
@@ -31,13 +33,19 @@ PT_RANGE = (0.05, 1000.0)
 collision's.
 """
 
+JET_MIN_PT = 0.5
+"""GeV, of the softest particle of a jet that shares its pT."""
+MOST_JET_PT = 7000.0
+"""GeV, half of the energy of a collision at 14 TeV."""
+
 D0_RANGE = (1e-4, 200.0)
 """mm, of impact parameters: below, nothing tells them from 0; beyond, fewer than four layers are left."""
 
 MOST_PARTICLES = {
-    "pileup": 1000, "gun": 1_000_000, "jets": 10_000, "jet_pions": 1000, "displaced": 1_000_000,
+    "pileup": 1000, "gun": 1_000_000, "jets": 10_000, "displaced": 1_000_000, "conversions": 1_000_000,
 }  # fmt: skip
 """Beyond, an event does not fit a machine's memory."""
+MOST_IN_JET = 1000
 
 MOST_CHARGE = 1e7
 """e. A particle leaves some 8,000 in 100 um; beyond, the unit is another."""
@@ -53,11 +61,15 @@ class GenerateOptions:
         max_eta: largest absolute pseudorapidity of a particle that is transported.
         min_pt: smallest transverse momentum of a particle that is transported, in GeV.
         gun: number of charged pions in each event instead of collisions; 0 makes collisions.
-        gun_pt: range of the transverse momentum of pions from the gun and in jets, in GeV; it is uniform.
+        gun_pt: range of the transverse momentum in GeV, in which it is uniform: of pions from the gun, of those
+            in jets without a ``jet_pt``, and of photons that convert.
         jets: number of jets, collimated groups of charged pions, in each event on top of the collisions.
-        jet_pions: number of charged pions in a jet; all come from one vertex.
+        jet_particles: number of charged pions in a jet, or least and most of them; all come from one vertex.
         jet_radius: largest distance of a pion from the jet's axis in pseudorapidity and azimuth. The axes
             lie within an absolute pseudorapidity of ``JET_ETA``.
+        jet_pt: transverse momentum of all charged pions of a jet together in GeV, or its range, in which it
+            is uniform. The pions then share it by a fragmentation function and crowd in a core
+            (:mod:`smartpix.simulate.jets`); none: they are evenly spread.
         jet_flight: mean transverse flight length in mm of a decay within each jet, which makes every second
             of its pions; 0 makes all of them at the jet's vertex. Hadrons with a b quark fly some 5 mm.
         displaced: number of charged pions in each event that come from decays in flight, each from one of
@@ -66,6 +78,8 @@ class GenerateOptions:
             uniform.
         displaced_radius: largest transverse flight length of such a decay in mm, in which it is uniform; it
             is at least twice the impact parameter's.
+        conversions: number of photons in each event that convert in the beam pipe to a pair of electrons,
+            each from a vertex of its own, on top of the collisions.
         secondaries: whether K0s and Lambda of the collisions decay and photons convert in the beam pipe
             (:mod:`smartpix.simulate.decays`); else neutral particles leave nothing.
     """
@@ -77,12 +91,14 @@ class GenerateOptions:
     gun: int = 0
     gun_pt: tuple[float, float] = (0.5, 10.0)
     jets: int = 0
-    jet_pions: int = 10
+    jet_particles: tuple[int, ...] = (10,)
     jet_radius: float = 0.05
+    jet_pt: tuple[float, ...] = ()
     jet_flight: float = 0.0
     displaced: int = 0
     displaced_d0: tuple[float, float] = (0.01, 10.0)
     displaced_radius: float = 25.0
+    conversions: int = 0
     secondaries: bool = False
 
     def __post_init__(self) -> None:
@@ -93,6 +109,7 @@ class GenerateOptions:
         for name in ("pileup", "jets"):
             value = getattr(self, name)
             check("simulate", name, value, self.gun == 0 or value == 0, "0 with a gun; leave one of them out")
+        self._check_jets()
         check("simulate", "jet_radius", self.jet_radius, 0 < self.jet_radius <= 1, "positive and at most 1")
         check("simulate", "jet_flight", self.jet_flight, 0 <= self.jet_flight <= 100, "from 0 to 100 mm")
         low, high = D0_RANGE
@@ -119,6 +136,58 @@ class GenerateOptions:
         )
         check("simulate", "max_eta", self.max_eta, 0 < self.max_eta <= 10, "positive and at most 10")
         check("simulate", "min_pt", self.min_pt, 0 <= self.min_pt <= high, f"from 0 to {high:g} GeV")
+
+    def _check_jets(self) -> None:
+        particles, pt = self.jet_particles, self.jet_pt
+        check(
+            "simulate", "jet_particles", particles,
+            len(particles) in (1, 2) and 1 <= particles[0] <= particles[-1] <= MOST_IN_JET,
+            f"one number from 1 to {MOST_IN_JET}, or two, the lower first",
+        )  # fmt: skip
+        least = JET_MIN_PT * particles[-1]
+        check(
+            "simulate", "jet_pt", pt, not pt or (len(pt) <= 2 and least <= pt[0] <= pt[-1] <= MOST_JET_PT),
+            f"one value in GeV, or two, the lower first, from {least:g} ({JET_MIN_PT:g} for each of "
+            f"{particles[-1]} particles) to {MOST_JET_PT:g}",
+        )  # fmt: skip
+        if pt and not self.jets:
+            raise InputError(
+                "simulate: jet_pt is given and there are no jets; give jets, or leave jet_pt out"
+            )
+
+
+GROUP_SIZES = (1, 2, 3)
+DISTANCE_LAWS = ("logarithm", "area")
+
+
+@dataclass(frozen=True)
+class GroupOptions:
+    """Particles that cross a sensor close together, so that their clusters may merge.
+
+    Attributes:
+        together: numbers of particles in a group, 1 to 3, of which each is as likely.
+        distance: range of the distance of a further particle from the first, in widths of a cluster: along
+            each direction of the module, one pixel and what the path covers.
+        law: ``logarithm``: distances are uniform in their logarithm, many of them small; ``area``: places
+            are uniform in the ring between the two distances, as in the core of a jet.
+    """
+
+    together: tuple[int, ...] = (1,)
+    distance: tuple[float, float] = (0.05, 3.0)
+    law: str = one_of("logarithm", DISTANCE_LAWS)
+
+    def __post_init__(self) -> None:
+        check_types("simulate", self)
+        check(
+            "simulate", "together", self.together,
+            len(self.together) > 0 and set(self.together) <= set(GROUP_SIZES),
+            f"one or more of {', '.join(map(str, GROUP_SIZES))}",
+        )  # fmt: skip
+        low, high = self.distance
+        check(
+            "simulate", "distance", self.distance, 1e-3 <= low <= high <= 100,
+            "two values from 0.001 to 100 widths of a cluster, the lower first",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -276,6 +345,7 @@ class SimulateOptions:
         beam_spot: luminous region.
         readout: front-end.
         randomise: conditions that each event draws for itself.
+        groups: particles close together, of single crossings alone.
         field: solenoid field along z in T.
         bias: bias voltage for 100 um of thickness in V.
         depletion: full depletion voltage at 100 um in V; it grows with the square of the thickness.
@@ -289,6 +359,7 @@ class SimulateOptions:
     beam_spot: BeamSpot = STANDARD_BEAM
     readout: ReadoutOptions = STANDARD_READOUT
     randomise: RandomiseOptions = field(default_factory=RandomiseOptions)
+    groups: GroupOptions = field(default_factory=GroupOptions)
     field: float = 3.8
     bias: float = 100.0
     depletion: float = 7.7
@@ -315,6 +386,10 @@ class SimulateOptions:
             "from 100 to 400 K (0 C is 273)",
         )
         check_ranges("simulate", self)
+        if self.groups.together == (1,) and self.groups.distance != GroupOptions().distance:
+            raise InputError(
+                "simulate: groups.distance is given and each crossing is alone; give groups.together (--together 1 2 3)"
+            )
         if self.randomise.phase and self.readout.clock != "bunch":
             raise InputError(
                 f"simulate: randomise.phase is {self.randomise.phase} ps and the clock is "

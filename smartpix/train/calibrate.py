@@ -4,28 +4,21 @@ weights in the conditions of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fused import FusedFixedNetwork
-from smartpix.estimate.base import same_sensor, sensor_words
 from smartpix.estimate.calibrate import fit_calibration, fit_length
 from smartpix.estimate.descriptions import load_network_weights
 from smartpix.estimate.mdn import TRUNCATED_SCALE, MdnNetwork, shapes_of_images
 from smartpix.estimate.quality import quality
-from smartpix.files import check_writable
-from smartpix.networks.weights import check_output, save_weights, weights_path
-from smartpix.provenance import by_path, origin
 from smartpix.samples import AS_THEY_ARE, Reading, Samples, load_samples
-from smartpix.schema import InputError
-from smartpix.simulate.readout import check_adc
-from smartpix.train.inputs import split
+from smartpix.train.recalibrate import save_recalibrated
 
-__all__ = ["calibrate_and_test", "recalibrate"]
+__all__ = ["calibrate_and_test", "recalibrate", "truncated_scale", "uncalibrated"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -35,6 +28,31 @@ RARE = 5e-4
 FEWEST_TRUNCATED = 100
 """Truncated clusters from which the factor on their sigmas is measured."""
 SMALLEST_INFLATION = 1.5
+CALIBRATED = ("calibration", "reliability", "truncated_scale", "length", "output_range", "metrics")
+"""What calibration and test write into a description."""
+
+
+def uncalibrated(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A description without what an older calibration and its test left there."""
+    return {k: v for k, v in description.items() if k not in CALIBRATED}
+
+
+def truncated_scale(
+    samples: Samples, held: Rows, pulls: Callable[[npt.NDArray[np.float32], Floats], Floats]
+) -> list[float]:
+    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of
+    them.
+
+    Args:
+        held: rows that were not trained on. Of fewer than 100 truncated clusters among them, the factors are
+            those of networks where none were measured.
+        pulls: of images (N, S, R, C) and targets, (M, 4).
+    """
+    cut = held[samples.truncated[held]]
+    if len(cut) < FEWEST_TRUNCATED:
+        return [TRUNCATED_SCALE] * 4
+    pull = np.abs(pulls(samples.images[cut], samples.targets[cut]))
+    return [float(v) for v in np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION)]
 
 
 def calibrate_and_test(
@@ -54,11 +72,7 @@ def calibrate_and_test(
         The description with ``calibration``, ``truncated_scale`` and, if clusters longer than the window are
         known, ``length``; and :func:`smartpix.estimate.quality.quality` of the test.
     """
-    description = {
-        k: v
-        for k, v in description.items()
-        if k not in ("calibration", "truncated_scale", "length", "metrics", "output_range")
-    }
+    description = uncalibrated(description)
     raw = MdnNetwork.from_arrays(arrays, description)
     complete = tuning[~samples.truncated[tuning]]
     images = samples.images[complete]
@@ -71,9 +85,12 @@ def calibrate_and_test(
     shapes = None if "fixed" in description else shapes_of_images(images)
     description["calibration"] = fit_calibration(mean, cholesky, samples.targets[complete], shapes, raw.cells)
     calibrated = MdnNetwork.from_arrays(arrays, description)
-    held = np.concatenate([tuning, test])
-    cut = held[samples.truncated[held]]
-    description["truncated_scale"] = _truncated_scale(calibrated, samples.images[cut], samples.targets[cut])
+
+    def pulls(images: npt.NDArray[np.float32], targets: Floats) -> Floats:
+        mean, cholesky = calibrated.predict_images(images)
+        return np.asarray((targets - mean) / np.linalg.norm(cholesky, axis=2))
+
+    description["truncated_scale"] = truncated_scale(samples, np.concatenate([tuning, test]), pulls)
     long = np.flatnonzero(samples.columns > samples.images.shape[3])
     length = fit_length(samples.columns[long], samples.targets[long, 2], raw.cells[0])
     if length is not None and shapes is not None:
@@ -109,39 +126,11 @@ def recalibrate(
     Raises:
         InputError: unusable files or weights, clusters of another sensor, or too few.
     """
-    check_output(output)
-    source = weights_path(str(weights))
-    check_writable(output, [source])
-    arrays, description = load_network_weights(weights, "mdn", "fixed")
-    reading = Reading(description["slices"], reading.readout, reading.sensor)
-    samples = load_samples(files, description["region"], reading)
-    if not same_sensor(samples.sensor, description["sensor"]):
-        raise InputError(
-            f"{samples.files[0]}: clusters of {sensor_words(samples.sensor)}, and {weights} was trained for "
-            f"{sensor_words(description['sensor'])}; train others (smartpix train mdn)"
-        )
-    raw = MdnNetwork.from_arrays(arrays, description)
-    if isinstance(raw.fused, FusedFixedNetwork):
-        check_adc(samples.made_by, raw.fused.network.edges, str(weights))
-    _, tuning, test = split(samples, 1.0)
-    calibrated, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
-    metrics["n_calibration"] = int((~samples.truncated[tuning]).sum())
-    calibrated |= {
-        "calibrated_on": dict(samples.made_by),
-        "provenance": origin(by_path(samples.files) | {source.name: source}),
-        # What the training told of itself stays.
-        "metrics": dict(description.get("metrics", {})) | metrics,
-    }
-    save_weights(output, arrays, calibrated)
-    return metrics
 
+    def read(description: Mapping[str, Any], reading: Reading) -> Samples:
+        return load_samples(files, description["region"], reading)
 
-def _truncated_scale(network: MdnNetwork, images: npt.NDArray[np.float32], targets: Floats) -> list[float]:
-    """Factors on the sigmas, never below 1.5, with which 95 % of the truncated clusters are within two of
-    them.
-    """
-    if len(images) < FEWEST_TRUNCATED:
-        return [TRUNCATED_SCALE] * 4
-    mean, cholesky = network.predict_images(images)
-    pull = np.abs(targets - mean) / np.linalg.norm(cholesky, axis=2)
-    return [float(v) for v in np.maximum(np.percentile(pull, 95.45, axis=0) / 2, SMALLEST_INFLATION)]
+    return save_recalibrated(
+        weights, output, reading, command="mdn", read=read, finish=calibrate_and_test,
+        load=lambda name: load_network_weights(name, "mdn", "fixed"),
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ from smartpix.networks.options import NetworkOptions
 from smartpix.samples import Samples
 from smartpix.schema import TARGET_SCALE, origin_pixel
 
-__all__ = ["augment", "encoded", "pixel_steps", "split"]
+__all__ = ["augment", "encoded", "moved_targets", "pixel_steps", "scaled_targets", "split"]
 
 Rows = npt.NDArray[np.int64]
+
+Moved = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 ENCODED = 4096
 """Clusters encoded at a time."""
@@ -29,8 +31,8 @@ RUNS = 100
 def split(samples: Samples, share: float) -> tuple[Rows, Rows, Rows]:
     """Rows to train on, to tune and calibrate with, and to test on.
 
-    Every file is cut into up to 100 equal runs. Of each run the last ``share`` is held out, and the second half
-    of that is for the test: files may differ, in pile-up say, so that each counts everywhere.
+    Every file is cut into up to 100 equal runs. Of each run the last ``share`` is held out, and the second
+    half of that is for the test: files may differ, in pile-up say, so that each counts everywhere.
     """
     rows: tuple[list[Rows], ...] = ([], [], [])
     first = 0
@@ -49,12 +51,8 @@ def split(samples: Samples, share: float) -> tuple[Rows, Rows, Rows]:
     return np.concatenate(rows[0]), np.concatenate(rows[1]), np.concatenate(rows[2])
 
 
-def encoded(
-    samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input and scaled targets of some clusters; encoded a part at a time, since it takes several times its
-    size.
-    """
+def encoded(samples: Samples, rows: Rows, network: NetworkOptions | QuantizedOptions) -> torch.Tensor:
+    """Input of some clusters; encoded a part at a time, since it takes several times its size."""
     x = torch.empty((len(rows), *samples.images.shape[1:]))
     for low in range(0, len(rows), ENCODED):
         part = slice(low, low + ENCODED)
@@ -65,12 +63,26 @@ def encoded(
             x[part] = torch.from_numpy(images)
         else:
             x[part] = encode_codes(torch.from_numpy(adc_codes(images, np.array(network.edges))), network.data)
-    return x, torch.from_numpy((samples.targets[rows] / np.array(TARGET_SCALE)).astype(np.float32))
+    return x
+
+
+def scaled_targets(samples: Samples, rows: Rows) -> torch.Tensor:
+    """Targets of some clusters in scaled units, (N, 4) or (N, K, 4)."""
+    return torch.from_numpy((samples.targets[rows] / np.array(TARGET_SCALE)).astype(np.float32))
 
 
 def pixel_steps(sensor: Mapping[str, float]) -> tuple[float, float]:
     """One pixel along x and y in scaled units."""
     return sensor["pitch_x"] / TARGET_SCALE[0], sensor["pitch_y"] / TARGET_SCALE[1]
+
+
+def moved_targets(target: torch.Tensor, signs: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """Targets (N, 4) of mirrored and shifted clusters, or (N, 4, 6) with a teacher's means and factors."""
+    target = target * signs.view(4, *[1] * (target.ndim - 2))
+    # The truth and, if there is one, the teacher's mean.
+    where = target if target.ndim == 2 else target[..., :2]
+    where[:, :2] += step.view(2, *[1] * (target.ndim - 2))
+    return target
 
 
 def augment(
@@ -79,25 +91,22 @@ def augment(
     pixel: torch.Tensor,
     how: Sequence[str],
     generator: torch.Generator,
+    moved: Moved = moved_targets,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mirror or shift a batch, the labels with it."""
+    """Mirror or shift a batch, the labels with it, by :attr:`smartpix.train.task.Task.moved`."""
+    signs, step = torch.ones(4), torch.zeros(2)
     for axis, name in ((3, "mirror-x"), (2, "mirror-y")):
         if name in how and torch.rand(1, generator=generator).item() < 0.5:
             # About the origin pixel, from whose centre the labels count; it is off the middle of an even
             # number.
             size = image.shape[axis]
             image = _moved(image.flip(axis), axis, 2 * origin_pixel(size) - (size - 1))
-            sign = torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
-            target = target * sign.view(4, *[1] * (target.ndim - 2))
+            signs *= torch.tensor([-1.0, 1.0, -1.0, 1.0] if axis == 3 else [1.0, -1.0, 1.0, -1.0])
     if "shift" in how:
         columns, rows = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
         image = _moved(_moved(image, 2, rows), 3, columns)
-        target = target.clone()
-        # The truth and, if there is one, the teacher's mean.
-        where = target if target.ndim == 2 else target[..., :2]
-        where[:, 0] += columns * pixel[0]
-        where[:, 1] += rows * pixel[1]
-    return image, target
+        step = torch.tensor([columns, rows]) * pixel
+    return image, moved(target, signs, step)
 
 
 def _moved(image: torch.Tensor, dim: int, step: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Training of the mixture density networks, with checkpoints, resume, calibration and a report."""
+"""Training of the networks on clusters, with checkpoints, resume, calibration and a report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from smartpix.chip.fixed_point import describe, to_arrays
 from smartpix.chip.options import QuantizedOptions
 from smartpix.chip.quantize import QuantizedMdn, zero_shares
 from smartpix.chip.transfer import to_fixed
+from smartpix.estimate.descriptions import load_network_weights
 from smartpix.files import as_paths
 from smartpix.io.parquet import is_cluster_file
 from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
+from smartpix.networks.plan import N_OUTPUTS
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.provenance import by_path, origin
 from smartpix.samples import AS_THEY_ARE, Reading, Samples, load_samples
@@ -30,15 +33,16 @@ from smartpix.schema import REGIONS, InputError, quoted
 from smartpix.simulate.readout import check_adc
 from smartpix.train.calibrate import calibrate_and_test
 from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import held_out_loss, one_epoch, stopped
-from smartpix.train.inputs import encoded, pixel_steps, split
-from smartpix.train.options import TrainMdnOptions
+from smartpix.train.epoch import check_converges, cluster_losses, held_out_loss, one_epoch, stopped
+from smartpix.train.inputs import encoded, moved_targets, pixel_steps, scaled_targets, split
+from smartpix.train.options import TrainingOptions, TrainMdnOptions
 from smartpix.train.start import Start, go_on, start_from
+from smartpix.train.task import S, Task
 from smartpix.train.teach import Lesson, lesson_of
 
 log = logging.getLogger(__name__)
 
-__all__ = ["train_mdn", "train_on"]
+__all__ = ["estimates_task", "train_mdn", "train_on", "train_task"]
 
 Rows = npt.NDArray[np.int64]
 Report = Callable[[str], None]
@@ -64,6 +68,25 @@ class _Training:
     train: tuple[torch.Tensor, torch.Tensor]
     held_out: tuple[torch.Tensor, torch.Tensor]
     pixel: torch.Tensor
+
+
+def estimates_task(options: TrainMdnOptions, lesson: Lesson | None = None) -> Task[Samples]:
+    """What the estimates' networks learn: position and direction of a single particle.
+
+    Args:
+        lesson: what a teacher says of the samples, if there is one.
+    """
+
+    def targets(samples: Samples, rows: Rows) -> torch.Tensor:
+        scaled = scaled_targets(samples, rows)
+        return scaled if lesson is None else torch.cat([scaled[..., None], lesson.scaled(rows)], dim=2)
+
+    def losses(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return cluster_losses(raw, target, options.lesson)
+
+    return Task(
+        "mdn", "fixed", N_OUTPUTS, targets, losses, moved_targets, load_network_weights, calibrate_and_test
+    )
 
 
 def train_mdn(
@@ -120,37 +143,62 @@ def train_on(
     start: str | Path | Start | None = None,
     lesson: Lesson | None = None,
 ) -> dict[str, Any]:
-    """Train on clusters in memory.
+    """Train an estimates' network on clusters in memory, see :func:`train_task`.
+
+    Returns:
+        What :func:`train_task` does, with :func:`smartpix.estimate.quality.quality`.
+    """
+    teacher = None if lesson is None else lesson.teacher
+    task = estimates_task(options, lesson)
+    return train_task(task, samples, region, output, options, report, start, {"teacher": teacher})
+
+
+def train_task(
+    task: Task[S],
+    samples: S,
+    region: str,
+    output: str | Path,
+    options: TrainingOptions,
+    report: Report = log.info,
+    start: str | Path | Start | None = None,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Train a network on clusters in memory.
 
     A checkpoint ``OUTPUT.checkpoint`` is written after every epoch. It is taken up again if it is there and
     was made with the same options, and the result is that of an uninterrupted training. Several threads add
     in another order, so that weights are the same to the bit only with the same number of torch's threads.
     That number is kept with the weights, and a checkpoint insists on it.
 
+    Args:
+        task: what it learns.
+        told: what besides the options made the weights, for their description.
+
     Returns:
-        ``nll``, ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out
-        likelihood by epoch), and the report of :func:`smartpix.estimate.quality.quality` on the last held-out
-        clusters.
+        ``parameters``, ``n_train``, ``n_validation``, ``epochs`` done, ``history`` (held-out loss by epoch),
+        and what the task found on the last held-out clusters.
 
     Raises:
         InputError: too few clusters or some that are not finite, weights that do not fit, or a checkpoint of
             other options.
     """
     shape = samples.images.shape[1:]
-    network = replace(options.network, n_slices=shape[0], n_rows=shape[1], n_columns=shape[2])
+    network = replace(
+        options.network, n_slices=shape[0], n_rows=shape[1], n_columns=shape[2], n_outputs=task.n_outputs
+    )
+    _check_finite(samples, region, task)
     train, complete, tuning, test = _rows(samples, region, options)
-    x_train, y_train = encoded(samples, train, network)
-    if lesson is not None:
-        y_train = torch.cat([y_train[..., None], lesson.scaled(train)], dim=2)
-
-    begun = start_from(start) if isinstance(start, (str, Path)) else start
-    model = _model(network, options, begun)
+    begun = start
+    if isinstance(start, (str, Path)):
+        begun = start_from(start, load=lambda name: task.load(name, task.chip_sort, task.sort))
+    assert not isinstance(begun, (str, Path))
+    model = _model(network, options, begun, task)
     training = _Training(
         model,
         torch.optim.Adam(model.parameters(), lr=options.learning_rate),
         Constraint(model, options.compress) if isinstance(model, QuantizedMdn) else None,
-        (x_train, y_train),
-        encoded(samples, complete, network),
+        (encoded(samples, train, network), task.targets(samples, train)),
+        (encoded(samples, complete, network), task.targets(samples, complete)),
         torch.tensor(pixel_steps(samples.sensor), dtype=torch.float32),
     )
     checkpoint = Path(output).with_suffix(".checkpoint")
@@ -158,22 +206,20 @@ def train_on(
         "options": asdict(options), "region": region, "start": None if begun is None else begun.name,
         "clusters": len(samples), "parts": list(samples.parts),
         "charge": float(samples.images.sum(dtype=np.float64)),
-        "slices": list(samples.slices), "teacher": None if lesson is None else lesson.teacher,
-        "threads": torch.get_num_threads(),
+        "slices": list(samples.slices), **told, "threads": torch.get_num_threads(),
     }  # fmt: skip
-    state = _epochs(training, options, checkpoint, made_with, report)
-    arrays, facts, measured = _trained(model, network, state)
+    state = _epochs(training, options, task, checkpoint, made_with, report)
+    arrays, facts, measured = _trained(model, network, state, task)
     description = {
         "architecture": facts["architecture"], "network": asdict(network), "region": region,
         "sensor": dict(samples.sensor),
         "slices": list(samples.slices), "options": asdict(options), "data": dict(samples.made_by),
-        "start": None if begun is None else Path(begun.name).name,
-        "teacher": None if lesson is None else lesson.teacher,
+        "start": None if begun is None else Path(begun.name).name, **told,
         "threads": torch.get_num_threads(), "provenance": origin(by_path(samples.files)), **facts,
     }  # fmt: skip
-    description, metrics = calibrate_and_test(arrays, description, samples, tuning, test)
+    description, metrics = task.finish(arrays, description, samples, tuning, test)
     metrics |= {
-        "parameters": measured["parameters"], "n_train": len(x_train),
+        "parameters": measured["parameters"], "n_train": len(train),
         "n_validation": len(tuning) + len(test),
         **measured,
     }  # fmt: skip
@@ -182,18 +228,23 @@ def train_on(
     return metrics
 
 
-def _rows(samples: Samples, region: str, options: TrainMdnOptions) -> tuple[Rows, Rows, Rows, Rows]:
+def _check_finite(samples: S, region: str, task: Task[S]) -> None:
+    rows = np.arange(len(samples))
+    targets = task.targets(samples, rows).reshape(len(samples), -1)
+    unusable = ~(np.isfinite(samples.images).all(axis=(1, 2, 3)) & torch.isfinite(targets).all(1).numpy())
+    if unusable.any():
+        raise InputError(
+            f"train {task.sort}: {int(unusable.sum())} of the {len(samples)} {region} clusters have charges "
+            "or a truth that are not finite; leave them out, or make the file again"
+        )
+
+
+def _rows(samples: Samples, region: str, options: TrainingOptions) -> tuple[Rows, Rows, Rows, Rows]:
     """Rows to train on, complete ones to watch, all to tune with, and to test on.
 
     Raises:
-        InputError: clusters that are not finite, too few of them, or an augmentation that is no symmetry.
+        InputError: too few clusters, or an augmentation that is no symmetry.
     """
-    unusable = ~(np.isfinite(samples.images).all(axis=(1, 2, 3)) & np.isfinite(samples.targets).all(axis=1))
-    if unusable.any():
-        raise InputError(
-            f"train mdn: {int(unusable.sum())} of the {len(samples)} {region} clusters have charges or a "
-            "truth that are not finite; leave them out, or make the file again"
-        )
     # Truncated clusters are flagged when they are used: they neither train nor tune.
     train, tuning, test = split(samples, options.validation_share)
     train, complete = (rows[~samples.truncated[rows]] for rows in (train, tuning))
@@ -206,13 +257,13 @@ def _rows(samples: Samples, region: str, options: TrainMdnOptions) -> tuple[Rows
         )
     if region == "barrel" and "mirror-y" in options.augment:
         raise InputError(
-            "train mdn: mirror-y is no symmetry of the barrel, where the field is along x; leave it out"
+            f"{options.SECTION}: mirror-y is no symmetry of the barrel, where the field is along x; leave it out"
         )
     return train, complete, tuning, test
 
 
 def _model(
-    network: NetworkOptions | QuantizedOptions, options: TrainMdnOptions, begun: Start | None
+    network: NetworkOptions | QuantizedOptions, options: TrainingOptions, begun: Start | None, task: Task[S]
 ) -> torch.nn.Module:
     """The network with fresh weights, or with those to go on from.
 
@@ -224,7 +275,7 @@ def _model(
         QuantizedMdn(network) if isinstance(network, QuantizedOptions) else build(network)
     )
     if begun is not None:
-        go_on(model, network, begun)
+        go_on(model, network, begun, lambda name: task.load(name, task.sort))
     if isinstance(model, QuantizedMdn) and options.compress.keep_zeros:
         if begun is None or begun.network is None:
             raise InputError("compress: keep_zeros needs quantised weights to start from, whose zeros stay")
@@ -233,8 +284,9 @@ def _model(
 
 
 def _epochs(
-    training: _Training, options: TrainMdnOptions, checkpoint: Path, made_with: dict[str, Any], report: Report
-) -> dict[str, Any]:
+    training: _Training, options: TrainingOptions, task: Task[S], checkpoint: Path, made_with: dict[str, Any],
+    report: Report,
+) -> dict[str, Any]:  # fmt: skip
     """Train epoch by epoch, from the checkpoint on if there is one; leave the model with the weights to keep.
 
     Returns:
@@ -256,14 +308,10 @@ def _epochs(
         if isinstance(model, QuantizedMdn):
             model.begin_epoch(epoch, options.epochs, options.free_epochs)
         loss = one_epoch(
-            model, training.optimizer, *training.train, training.pixel, epoch, options, constraint
+            model, training.optimizer, *training.train, training.pixel, epoch, options, task, constraint
         )
-        held = held_out_loss(model, *training.held_out)
-        if not math.isfinite(held):
-            raise InputError(
-                f"train mdn: the training diverged in epoch {epoch + 1}; lower the learning rate, now "
-                f"{options.learning_rate}"
-            )
+        held = held_out_loss(model, *training.held_out, task.losses)
+        check_converges(options.SECTION, held, epoch, options.learning_rate)
         state["history"].append(held)
         # Without rounding the loss is lower than it can be with it.
         counts = not isinstance(model, QuantizedMdn) or model.rounding
@@ -285,7 +333,10 @@ def _epochs(
 
 
 def _trained(
-    model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, state: Mapping[str, Any]
+    model: torch.nn.Module,
+    network: NetworkOptions | QuantizedOptions,
+    state: Mapping[str, Any],
+    task: Task[S],
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any], dict[str, Any]]:
     """Arrays to save, what the description says of them, and what the report says of the training."""
     measured: dict[str, Any] = {
@@ -295,12 +346,12 @@ def _trained(
     if not isinstance(model, QuantizedMdn):
         arrays = {k: v.numpy() for k, v in model.state_dict().items()}
         parameters = sum(p.numel() for p in model.parameters())
-        return arrays, {"architecture": f"mdn-{network.kind}"}, {"parameters": parameters, **measured}
+        return arrays, {"architecture": f"{task.sort}-{network.kind}"}, {"parameters": parameters, **measured}
     fixed = to_fixed(model)
     measured |= {
         "nonzero_weights": fixed.nonzero_weights,
         "zeros": zero_shares(model),
         "by_epoch": state["told"],
     }
-    facts = {"architecture": f"fixed-{network.kind}", "fixed": describe(fixed)}
+    facts = {"architecture": f"{task.chip_sort}-{network.kind}", "fixed": describe(fixed)}
     return to_arrays(fixed), facts, {"parameters": fixed.parameters, **measured}

@@ -8,15 +8,24 @@ from smartpix.chip.options import CompressOptions, QuantizedOptions
 from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS, NetworkOptions
 from smartpix.schema import check, check_types, one_of
 
-__all__ = ["AUGMENTATIONS", "SCHEDULES", "TrainMdnOptions"]
+__all__ = [
+    "AUGMENTATIONS",
+    "ORDERS",
+    "SCHEDULES",
+    "TrainCountOptions",
+    "TrainMdnOptions",
+    "TrainMixtureOptions",
+    "TrainingOptions",
+]
 
 AUGMENTATIONS = ("mirror-x", "mirror-y", "shift")
 SCHEDULES = ("cosine", "constant")
+ORDERS = ("any", "y")
 
 
 @dataclass(frozen=True)
-class TrainMdnOptions:
-    """Training of the estimates' networks.
+class TrainingOptions:
+    """Training of a network on clusters, whatever it learns.
 
     Attributes:
         network: :class:`smartpix.networks.options.NetworkOptions`, or for the chip
@@ -34,12 +43,12 @@ class TrainMdnOptions:
         seed: seed of the initial weights, the order and the augmentation.
         validation_share: share of the clusters of every file that is held out
             (:func:`smartpix.train.inputs.split`).
-        min_share: share of its charge that one particle must have made in a cluster of an event file.
         compress: how a quantised network is made smaller.
         free: share of the epochs, the first ones, in which a quantised network saturates but is not
             rounded yet.
-        lesson: share of the loss that comes from the teacher, if there is one.
     """
+
+    SECTION = "train"
 
     network: NetworkOptions | QuantizedOptions = field(default_factory=NetworkOptions)
     epochs: int = 60
@@ -50,41 +59,41 @@ class TrainMdnOptions:
     augment: tuple[str, ...] = ("mirror-x",)
     seed: int = 1
     validation_share: float = 0.2
-    min_share: float = 0.95
     compress: CompressOptions = field(default_factory=CompressOptions)
     free: float = 0.3
-    lesson: float = 0.5
 
     def __post_init__(self) -> None:
-        check_types("train mdn", self)
+        check_types(self.SECTION, self)
         for name, most in (("epochs", MOST_EPOCHS), ("batch_size", LARGEST_BATCH)):
             check(
-                "train mdn",
+                self.SECTION,
                 name,
                 getattr(self, name),
                 1 <= getattr(self, name) <= most,
                 f"at least 1 and at most {most}",
             )
-        check("train mdn", "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1")
-        check("train mdn", "patience", self.patience, self.patience >= 0, "0 or more")
         check(
-            "train mdn",
+            self.SECTION, "learning_rate", self.learning_rate, 0 < self.learning_rate < 1, "between 0 and 1"
+        )
+        check(self.SECTION, "patience", self.patience, self.patience >= 0, "0 or more")
+        check(
+            self.SECTION,
             "augment",
             self.augment,
             set(self.augment) <= set(AUGMENTATIONS),
             f"of {', '.join(AUGMENTATIONS)}",
         )
         check(
-            "train mdn",
+            self.SECTION,
             "seed",
             self.seed,
             0 <= self.seed <= LARGEST_SEED,
             f"0 or more and at most {LARGEST_SEED}",
         )
-        check("train mdn", "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
+        check(self.SECTION, "free", self.free, 0 <= self.free < 1, "at least 0 and below 1")
         if isinstance(self.network, QuantizedOptions):
             check(
-                "train mdn",
+                self.SECTION,
                 "patience",
                 self.patience,
                 self.patience == 0,
@@ -101,15 +110,14 @@ class TrainMdnOptions:
         else:
             plain = self.compress == CompressOptions()
             check(
-                "train mdn",
+                self.SECTION,
                 "compress",
                 self.compress.method,
                 plain,
                 "left alone for a network of floating point",
             )
-        check("train mdn", "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
         check(
-            "train mdn",
+            self.SECTION,
             "validation_share",
             self.validation_share,
             0 < self.validation_share < 1,
@@ -120,3 +128,46 @@ class TrainMdnOptions:
     def free_epochs(self) -> int:
         """Epochs without rounding; at least one is with it."""
         return min(int(self.free * self.epochs), self.epochs - 1)
+
+
+@dataclass(frozen=True)
+class TrainMdnOptions(TrainingOptions):
+    """Training of the estimates' networks.
+
+    Attributes:
+        min_share: share of its charge that one particle must have made in a cluster of an event file.
+        lesson: share of the loss that comes from the teacher, if there is one.
+    """
+
+    SECTION = "train mdn"
+
+    min_share: float = 0.95
+    lesson: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.SECTION, "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class TrainMixtureOptions(TrainMdnOptions):
+    """Training of networks of several components.
+
+    Attributes:
+        order: which component of a set is which particle: ``any``: the likelihood is that of all orders;
+            ``y``: they are in the order of y. With all orders, every component begins at the mean of the
+            particles, and leaves it late.
+    """
+
+    SECTION = "train mixture"
+
+    order: str = one_of("any", ORDERS)
+
+
+@dataclass(frozen=True)
+class TrainCountOptions(TrainingOptions):
+    """Training of the networks that count the particles of a cluster."""
+
+    SECTION = "train count"
+
+    epochs: int = 40

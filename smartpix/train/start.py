@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from smartpix.chip.options import QuantizedOptions
 from smartpix.chip.quantize import QuantizedMdn
 from smartpix.chip.shrink import shrink
 from smartpix.chip.transfer import from_fixed, from_float
-from smartpix.estimate.descriptions import load_network_weights
+from smartpix.estimate.descriptions import Weights, load_network_weights
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.weights import load_arrays
 from smartpix.schema import InputError
 
 __all__ = ["Start", "go_on", "start_from"]
+
+Load = Callable[[str | Path], Weights]
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,16 @@ class Start:
     network: FixedNetwork | None = None
 
 
-def start_from(name: str | Path, without_dead: bool = False) -> Start:
+def start_from(name: str | Path, without_dead: bool = False, load: Load = load_network_weights) -> Start:
     """Load weights to go on from; ``without_dead`` takes out of a quantised network what does nothing.
+
+    Args:
+        load: weights by name, checked in full, of what is to be learned; those of the estimates if left out.
 
     Raises:
         InputError: missing or damaged weights.
     """
-    arrays, description = load_network_weights(name, "fixed", "mdn")
+    arrays, description = load(name)
     options = dict(description["network"])
     if "fixed" not in description:
         return Start(str(name), arrays, {"kind": options["kind"]})
@@ -60,8 +65,13 @@ def start_from(name: str | Path, without_dead: bool = False) -> Start:
     )
 
 
-def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start) -> None:
+def go_on(
+    model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, start: Start, load: Load
+) -> None:
     """Take over the weights of an earlier training.
+
+    Args:
+        load: weights by name, of floating point alone.
 
     Raises:
         InputError: they are of another network.
@@ -76,8 +86,8 @@ def go_on(model: torch.nn.Module, network: NetworkOptions | QuantizedOptions, st
         else:
             from_float(model, start.arrays, start.name)
         return
-    arrays, description = load_network_weights(start.name, "mdn")
-    found, sizes = description["network"], asdict(network)
+    arrays, description = load(start.name)
+    found, sizes = asdict(NetworkOptions(**description["network"])), asdict(network)
     if differs := [k for k in sizes if found[k] != sizes[k]]:
         words = [", ".join(f"{k} {fields[k]}" for k in differs) for fields in (found, sizes)]
         raise InputError(

@@ -10,7 +10,7 @@ from smartpix.io.events import Header
 from smartpix.io.write import write_events
 from smartpix.shipped import data_path
 from tests.helpers import one_module_detector, random_events
-from tests.smartpix.io.test_events import rewritten
+from tests.smartpix.io.event_files import rewritten
 
 
 def test_weights_are_described_by_path_and_by_name():

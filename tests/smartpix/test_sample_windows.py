@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartpix import samples as module
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.samples import from_clusters
 from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
@@ -208,7 +207,7 @@ def test_parts_of_a_large_set_are_treated_alike(monkeypatch):
     clusters = data_set(blocks(50, 3))
     readout = ReadoutOptions(noise=30.0)
     whole = from_clusters(clusters, readout, SENSOR, {})
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr("smartpix.sample_windows.CHUNK", 7)
     parts = from_clusters(clusters, readout, SENSOR, {})
     np.testing.assert_array_equal(parts.images, whole.images)
     np.testing.assert_array_equal(parts.targets, whole.targets)

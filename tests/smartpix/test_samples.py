@@ -14,6 +14,7 @@ from smartpix.io.parquet import write_clusters
 from smartpix.io.write import write_events
 from smartpix.samples import Reading, from_clusters, load_samples
 from smartpix.schema import InputError
+from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.events import SimulateOptions, header, simulate_crossings
 from smartpix.simulate.readout import ReadoutOptions
 from tests.helpers import (
@@ -325,3 +326,10 @@ def test_file_without_usable_clusters_is_refused(tmp_path):
     path = handmade_file(tmp_path / "f.root", [(1, 1)], [(0, 0)], shares=[0.5])
     with pytest.raises(InputError, match="no barrel cluster with truth to train on"):
         load_samples([path], "barrel")
+
+
+def test_windows_of_several_particles_are_no_samples_of_one(tmp_path):
+    options = DatasetOptions("merged", slices=(0, 19))
+    write_clusters(tmp_path / "F.parquet", simulate_dataset(options, 20, 5), {}, options.described())
+    with pytest.raises(InputError, match=r"F.parquet: several particles cross its windows"):
+        load_samples([tmp_path / "F.parquet"], "barrel", Reading())

@@ -11,7 +11,7 @@ ACTIVATION = {"tanh": FixedPoint(True, 8, 7), "relu": FixedPoint(False, 8, 6)}
 def random_network(
     kind="conv", activation="tanh", seed=1, shape=(2, 13, 21), filters=5, mixed=5, hidden=(16, 16),
     weight_bits=(8, 4),
-    density=1.0,
+    density=1.0, n_outputs=14,
 ):  # fmt: skip
     """Weights over the whole of their formats, of which ``density`` are not zero; fractions that keep the
     sums in range.
@@ -29,7 +29,11 @@ def random_network(
         n_inputs = filters * (c - 2) + s * r
     else:
         n_inputs = s * (r + c)
-    sizes |= {"dense1": (hidden[0], n_inputs), "dense2": (hidden[1], hidden[0]), "dense3": (14, hidden[1])}
+    sizes |= {
+        "dense1": (hidden[0], n_inputs),
+        "dense2": (hidden[1], hidden[0]),
+        "dense3": (n_outputs, hidden[1]),
+    }
     formats = {k: dense if k.startswith("dense") else conv for k in sizes}
     weights = {
         k: rng.integers(formats[k].low, formats[k].high + 1, size) * (rng.random(size) < density)

@@ -29,11 +29,14 @@ def charges(codes):
     mixed=st.integers(1, 6),
     hidden=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    n_outputs=st.sampled_from([1, 3, 14, 29]),
 )
 def test_the_kernels_give_the_reference_bit_for_bit(
-    kind, activation, seed, shape, filters, mixed, hidden, share
+    kind, activation, seed, shape, filters, mixed, hidden, share, n_outputs
 ):
-    network = random_network(kind, activation, seed, shape, filters, mixed, hidden, density=0.7)
+    network = random_network(
+        kind, activation, seed, shape, filters, mixed, hidden, density=0.7, n_outputs=n_outputs
+    )
     codes = random_codes(70, shape, seed, share)
     out = fuse_fixed(network).whole(*pixel_lists(charges(codes)))
     np.testing.assert_array_equal(out, evaluate(network, codes))

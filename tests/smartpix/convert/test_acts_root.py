@@ -11,14 +11,8 @@ from smartpix.convert.formats import detect
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from tests.acts_files import BRANCHES, write_acts_root
-from tests.helpers import REPOSITORY, convert_folder
-
-TABLE = REPOSITORY / "data" / "detector.csv"
-
-
-@pytest.fixture(scope="module")
-def folder(acts_folder, tmp_path_factory):
-    return write_acts_root(acts_folder, tmp_path_factory.mktemp("acts-root") / "root")
+from tests.helpers import convert_folder
+from tests.smartpix.convert.acts_root_files import TABLE, rewritten
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +20,6 @@ def expected(acts_folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("from-csv") / "events.root"
     convert_folder(acts_folder, path, detector=TABLE)
     return events_of(path)
-
-
-@pytest.fixture
-def copy(folder, tmp_path):
-    return shutil.copytree(folder, tmp_path / "copy")
 
 
 def events_of(path):
@@ -71,17 +60,17 @@ def listed(branches, prefix):
     return ak.concatenate([part[..., np.newaxis] for part in parts], axis=-1)
 
 
-def test_lists_of_a_particles_parts_are_read_too(copy, tmp_path, expected):
+def test_lists_of_a_particles_parts_are_read_too(copied, tmp_path, expected):
     """uproot writes lists of lists in RNTuples alone, and tells them from a TTree's no more than smartpix
     does.
     """
     for name, prefix, branch in (("hits", "barcode", "barcode"), ("measurements", "particles", "particles")):
-        with uproot.open(copy / f"{name}.root") as file:
+        with uproot.open(copied / f"{name}.root") as file:
             branches = {b: file[name][b].array() for b in file[name].keys() if not b.startswith("n")}  # noqa: SIM118
         branches[branch] = listed(branches, prefix)
-        with uproot.recreate(copy / f"{name}.root") as file:
+        with uproot.recreate(copied / f"{name}.root") as file:
             file.mkrntuple(name, branches)
-    done = convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    done = convert_folder(copied, tmp_path / "e.root", detector=TABLE)
     assert done["truth"]
     same(events_of(tmp_path / "e.root"), expected)
 
@@ -122,12 +111,12 @@ def test_the_files_of_these_tests_are_read_by_acts_itself(folder, acts_folder):
     assert counts == lines
 
 
-def test_without_simulated_hits_there_is_no_truth(copy, tmp_path, expected):
-    (copy / "hits.root").unlink()
+def test_without_simulated_hits_there_is_no_truth(copied, tmp_path, expected):
+    (copied / "hits.root").unlink()
     with pytest.raises(InputError, match=r"'hits\.root' is missing; .* both files or neither"):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
-    (copy / "particles.root").unlink()
-    assert not convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
+        convert_folder(copied, tmp_path / "e.root", detector=TABLE)
+    (copied / "particles.root").unlink()
+    assert not convert_folder(copied, tmp_path / "e.root", detector=TABLE)["truth"]
     assert not open_events(tmp_path / "e.root").has_truth
     found = events_of(tmp_path / "e.root")
     assert ak.to_list(found["clusters", "hit_id"]) == ak.to_list(expected["clusters", "hit_id"])
@@ -141,131 +130,12 @@ def test_the_folder_or_its_file_is_known(folder, name):
     )
 
 
-def rewritten(path, change):
-    """The file with its branches changed."""
-    with uproot.open(path) as file:
-        (name,) = {n.split(";")[0] for n in file.keys()}  # noqa: SIM118
-        branches = {b: file[name][b].array() for b in file[name].keys()}  # noqa: SIM118
-    branches = {n: a for n, a in change(branches).items() if not n.startswith("n") or n.startswith("number")}
-    with uproot.recreate(path) as file:
-        types = {n: a.type.content if a.ndim > 1 else ak.to_numpy(a).dtype for n, a in branches.items()}
-        file.mktree(name, types).extend(branches)
-
-
-@pytest.mark.parametrize(
-    ("file", "change", "message"),
-    [
-        ("measurements", lambda b: {n: v for n, v in b.items() if n != "rec_loc1"}, "'rec_loc1' is missing"),
-        ("measurements", lambda b: {n: v for n, v in b.items() if n != "channel_value"}, r"channel_loc0, .* no clusters\.root"),
-        ("measurements", lambda b: b | {"rec_gx": b["rec_gx"] + 1}, r"lies 1 mm from where the detector table"),
-        ("measurements", lambda b: b | {"surface_id": b["surface_id"] + 4000}, "no module with volume_id"),
-        ("measurements", lambda b: b | {"rec_loc0": b["channel_value"]}, "'rec_loc0' must hold one number an entry"),
-        ("measurements", lambda b: b | {"channel_loc0": b["rec_loc0"]}, "'channel_loc0' must hold a list"),
-        ("measurements", lambda b: b | {"measurement_id": b["measurement_id"] * 0}, "hit 0 is there more than once"),
-        (
-            "measurements", lambda b: b | {"measurement_id": ak.values_astype(b["measurement_id"], "i8") - 1},
-            "'measurement_id' has the value -1 in row 0 .*ids start at 0",
-        ),
-        ("measurements", lambda b: b | {"rec_loc0": b["rec_loc0"] * np.nan}, "'rec_loc0' has a value that is not finite"),
-        ("hits", lambda b: b | {"barcode_particle": b["barcode_particle"] + 1000}, "has no hit of particle"),
-        ("hits", lambda b: {n: v for n, v in b.items() if n != "tpx"}, "'tpx' is missing"),
-        ("hits", lambda b: {n: v for n, v in b.items() if n != "barcode_particle"}, "'barcode_particle' is missing"),
-        ("hits", lambda b: b | {"barcode": ak.from_regular(np.ones((len(b["index"]), 4), np.uint32))}, "lists of 5"),
-        ("measurements", lambda b: b | {"particles": b["channel_loc0"]}, "must hold lists of particles"),
-        ("particles", lambda b: b | {"particle": b["particle"] + 1000}, r"hits of particle \d+, which .*particles\.root lacks"),
-        ("measurements", lambda b: {n: v for n, v in b.items() if n != "particles_generation"}, "'particles_generation' is"),
-        ("particles", lambda b: b | {"q": b["q"][:, :-1]}, "different lengths"),
-    ],
-)  # fmt: skip
-def test_what_does_not_fit_is_said(copy, tmp_path, file, change, message):
-    rewritten(copy / f"{file}.root", change)
-    with pytest.raises(InputError, match=message):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
-    assert not (tmp_path / "e.root").exists()
-
-
-def test_entries_of_an_event_that_are_apart_are_refused(copy, tmp_path):
-    rewritten(copy / "measurements.root", lambda b: {n: ak.concatenate([v[1:], v[:1]]) for n, v in b.items()})
-    with pytest.raises(
-        InputError, match=r"event 0 are in 2 places: two jobs .* \(hadd\).* Only where .* shuffled: sort"
-    ):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
-
-
-def joined(path, jobs, then=lambda b: b):
-    """One file from those of several jobs, entry after entry, as hadd does."""
-    parts = []
-    for job in jobs:
-        with uproot.open(job / path.name) as file:
-            (name,) = {n.split(";")[0] for n in file.keys()}  # noqa: SIM118
-            parts.append({b: file[name][b].array() for b in file[name].keys()})  # noqa: SIM118
-    branches = {n: ak.concatenate([part[n] for part in parts]) for n in parts[0]}
-    branches = {n: a for n, a in then(branches).items() if not n.startswith("n") or n.startswith("number")}
-    with uproot.recreate(path) as file:
-        types = {n: a.type.content if a.ndim > 1 else ak.to_numpy(a).dtype for n, a in branches.items()}
-        file.mktree(name, types).extend(branches)
-
-
-def by_event(branches):
-    (number,) = {"event_nr", "event_id"} & set(branches)
-    order = np.argsort(ak.to_numpy(branches[number]), kind="stable")
-    return {n: v[order] for n, v in branches.items()}
-
-
-def only(*events):
-    def keep(branches):
-        (number,) = {"event_nr", "event_id"} & set(branches)
-        rows = np.isin(ak.to_numpy(branches[number]), events)
-        return {n: v[rows] for n, v in branches.items()}
-
-    return keep
-
-
-@pytest.mark.parametrize("sorted_", [False, True])
-@pytest.mark.parametrize("truth", [False, True])
-@pytest.mark.parametrize("ids", [False, True])
-def test_jobs_whose_event_numbers_repeat_never_become_one_event(acts_folder, tmp_path, sorted_, truth, ids):
-    """hadd, and the sorting that the message must not lead to; with and without what shows it easily."""
-    job = write_acts_root(acts_folder, tmp_path / "job", measurement_id=ids)
-    folder = shutil.copytree(job, tmp_path / "joined")
-    for name in ("measurements", "hits", "particles") if truth else ("measurements",):
-        joined(folder / f"{name}.root", [job, job], by_event if sorted_ else lambda b: b)
-    if not truth:
-        (folder / "hits.root").unlink()
-        (folder / "particles.root").unlink()
-    with pytest.raises(InputError, match=r"hadd.*repeat|repeat.*hadd") as caught:
-        convert_folder(folder, tmp_path / "e.root", detector=TABLE)
-    assert "sort" not in str(caught.value) or "Only where all entries are of one job" in str(caught.value)
-    assert not (tmp_path / "e.root").exists()
-
-
-def test_jobs_of_one_event_each_with_the_same_number_are_told_apart(acts_folder, tmp_path):
-    """Their entries follow one another. The second job's event is another one, that never shares an id with
-    the first.
-    """
-    job = write_acts_root(acts_folder, tmp_path / "job")
-    other = shutil.copytree(job, tmp_path / "other")
-    for folder, event in ((job, 0), (other, 1)):
-        for name in ("measurements", "hits", "particles"):
-            rewritten(folder / f"{name}.root", lambda b, event=event: only(event)(b))
-            number = "event_nr" if name == "measurements" else "event_id"
-            rewritten(folder / f"{name}.root", lambda b, number=number: b | {number: b[number] * 0})
-    rewritten(other / "measurements.root", lambda b: b | {"measurement_id": b["measurement_id"] + 100_000})
-    folder = shutil.copytree(job, tmp_path / "joined")
-    for name in ("measurements", "hits", "particles"):
-        joined(folder / f"{name}.root", [job, other])
-    with pytest.raises(
-        InputError, match=r"particles\.root: the entries of event 0 are in 2 places: two jobs"
-    ):
-        convert_folder(folder, tmp_path / "e.root", detector=TABLE)
-
-
-def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy, tmp_path):
+def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copied, tmp_path):
     """As where the crossings of a curling particle are merged: each listing gets a crossing of its own, the
     nearest ones.
     """
     where = ("volume_id", "layer_id")
-    with uproot.open(copy / "measurements.root") as file:
+    with uproot.open(copied / "measurements.root") as file:
         (first, *_) = np.flatnonzero(
             np.isin(file["measurements"]["volume_id"].array(library="np"), (7, 8, 9))
         )
@@ -283,11 +153,11 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
         )
         return branches | {n: branches[n][pick] for n in names}
 
-    rewritten(copy / "measurements.root", lists_again)
+    rewritten(copied / "measurements.root", lists_again)
     with pytest.raises(
         InputError, match=r"event 0 has 1 hits of particle \d+ on the module of .*, which lists it 2 times"
     ):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+        convert_folder(copied, tmp_path / "e.root", detector=TABLE)
 
     def crosses_again(branches):
         on = [branches[n] == m for n, m in zip((*where, "sensitive_id"), module, strict=True)]
@@ -300,14 +170,14 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
             "index": branches["index"][order] + (np.arange(len(order)) == row) * 90
         }
 
-    rewritten(copy / "hits.root", crosses_again)
+    rewritten(copied / "hits.root", crosses_again)
     with pytest.raises(InputError, match="twice at the same place"):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+        convert_folder(copied, tmp_path / "e.root", detector=TABLE)
     # The second crossing is 0.01 mm along z away in the barrel, on the same sensor.
     rewritten(
-        copy / "hits.root", lambda b: b | {"tz": b["tz"] + np.where(ak.to_numpy(b["index"]) >= 90, 1e-3, 0)}
+        copied / "hits.root", lambda b: b | {"tz": b["tz"] + np.where(ak.to_numpy(b["index"]) >= 90, 1e-3, 0)}
     )
-    convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+    convert_folder(copied, tmp_path / "e.root", detector=TABLE)
     truth = events_of(tmp_path / "e.root")["clusters", "truth"][0]
     (both,) = [t for t in ak.to_list(truth) if max((c["order"] for c in t), default=0) >= 90]
     assert len(both) == 2
@@ -317,22 +187,22 @@ def test_a_particle_that_a_measurement_lists_twice_crossed_its_module_twice(copy
 
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("name", ["particles_simulation", "particles_initial"])
-def test_particles_of_the_simulation_are_taken_first(copy, tmp_path, expected, name, beside):
+def test_particles_of_the_simulation_are_taken_first(copied, tmp_path, expected, name, beside):
     """ACTS's scripts write what the generator made into particles.root; secondaries are in the simulation's
     alone.
     """
-    shutil.copy(copy / "particles.root", copy / f"{name}.root")
+    shutil.copy(copied / "particles.root", copied / f"{name}.root")
     if beside:
         rewritten(
-            copy / "particles.root", lambda b: {n: v[..., :1] if v.ndim > 1 else v for n, v in b.items()}
+            copied / "particles.root", lambda b: {n: v[..., :1] if v.ndim > 1 else v for n, v in b.items()}
         )
     else:
-        (copy / "particles.root").unlink()
-    assert convert_folder(copy, tmp_path / "e.root", detector=TABLE)["truth"]
+        (copied / "particles.root").unlink()
+    assert convert_folder(copied, tmp_path / "e.root", detector=TABLE)["truth"]
     same(events_of(tmp_path / "e.root"), expected)
-    (copy / "hits.root").unlink()
+    (copied / "hits.root").unlink()
     with pytest.raises(InputError, match=r"'hits\.root' is missing"):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
+        convert_folder(copied, tmp_path / "e.root", detector=TABLE)
 
 
 def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
@@ -362,62 +232,3 @@ def test_strips_need_no_good_numbers(acts_folder, tmp_path, expected):
         rewritten(folder / f"{file}.root", without)
     convert_folder(folder, tmp_path / "e.root", detector=TABLE)
     same(events_of(tmp_path / "e.root"), expected)
-
-
-IDS = {
-    "measurements": (
-        "event_nr",
-        "measurement_id",
-        "volume_id",
-        "layer_id",
-        "surface_id",
-        "channel_loc0",
-        "particles_particle",
-    ),
-    "hits": (
-        "event_id",
-        "volume_id",
-        "layer_id",
-        "sensitive_id",
-        "index",
-        "barcode_particle",
-        "barcode_generation",
-    ),
-    "particles": ("event_id", "particle_type", "particle", "vertex_primary"),
-}
-
-
-@pytest.mark.parametrize(
-    ("file", "branch", "kind", "merged"),
-    [
-        *((f, b, "float64", 2.0**53) for f, branches in IDS.items() for b in branches),
-        ("measurements", "measurement_id", "float32", 2.0**24),
-        ("hits", "barcode_particle", "float32", 2.0**24),
-    ],
-)
-def test_no_id_may_be_a_float_that_stands_for_several(copy, tmp_path, file, branch, kind, merged):
-    """Exact ones are taken: the branch as floats alone gives no error of this kind."""
-
-    def as_floats(branches, more=0.0):
-        values = ak.values_astype(branches[branch], kind)
-        first = np.zeros(len(values))
-        first[0] = more
-        return branches | {branch: ak.values_astype(values + ak.Array(first), kind)}
-
-    rewritten(copy / f"{file}.root", as_floats)
-    convert_folder(copy, tmp_path / "e.root", detector=TABLE)
-    (tmp_path / "e.root").unlink()
-    rewritten(copy / f"{file}.root", lambda b: as_floats(b, merged))
-    why = (
-        "no number of type int32$"
-        if branch == "channel_loc0"
-        else f"{kind} does not tell .* left join of pandas"
-    )
-    with pytest.raises(InputError, match=rf"{file}\.root: column '{branch}' .*{why}"):
-        convert_folder(copy, tmp_path / "e.root", detector=TABLE)
-    assert not (tmp_path / "e.root").exists()
-
-
-def test_sizes_of_the_pixels_have_to_be_given(folder, tmp_path):
-    with pytest.raises(InputError, match="nothing says how large the pixels are; give --detector"):
-        convert_folder(folder, tmp_path / "e.root")

@@ -58,7 +58,9 @@ def test_weights_with_batch_normalisation_are_loaded(tmp_path, mdn_weights, kind
 @pytest.mark.parametrize("architecture", ["shape-mlp-v1", "mdn-conv-2029", "interaction-network-v1"])
 def test_weights_of_another_architecture_are_refused(tmp_path, architecture):
     save_weights(tmp_path / "w.safetensors", {"a": np.zeros(2)}, {"architecture": architecture})
-    with pytest.raises(InputError, match=rf"weights of '{architecture}' and .*'mdn-columns'.* was expected"):
+    with pytest.raises(
+        InputError, match=rf"weights of '{architecture}'.* and smartpix train mdn or .* was expected"
+    ):
         MdnEstimator.load(str(tmp_path / "w.safetensors"))
 
 
@@ -111,6 +113,20 @@ def test_network_of_another_window_is_refused(tmp_path, mdn_weights, endcap_weig
     )
     with pytest.raises(InputError, match=r"w\.safetensors: takes images of \(16, 16\) pixels"):
         MdnEstimator.load(str(tmp_path / "w.safetensors"), str(endcap_weights["columns"]))
+
+
+def test_network_without_a_number_of_outputs_has_fourteen_and_others_are_refused(tmp_path, mdn_weights):
+    arrays, description = load_weights(mdn_weights["columns"], "mdn-columns")
+    network = {k: v for k, v in description["network"].items() if k != "n_outputs"}
+    save_weights(tmp_path / "old.safetensors", arrays, {**description, "network": network})
+    images = np.random.default_rng(1).exponential(900, (5, 2, 13, 21)).astype(np.float32)
+    old, new = (MdnNetwork.load(str(path)) for path in (tmp_path / "old.safetensors", mdn_weights["columns"]))
+    np.testing.assert_array_equal(old.fused.images(images), new.fused.images(images))
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "network": {**network, "n_outputs": 3}})
+    with pytest.raises(
+        InputError, match=r"w\.json: 'network\.n_outputs' must be a whole number from 14 to 14"
+    ):
+        MdnNetwork.load(str(tmp_path / "w.safetensors"))
 
 
 def test_pair_of_different_slices_is_refused(tmp_path, mdn_weights):
@@ -304,6 +320,7 @@ def test_a_quantised_network_must_be_as_large_as_it_says(tmp_path):
     save_weights(tmp_path / "w.safetensors", arrays, description)
     for use in (MdnNetwork.load, start_from, load_fixed):
         with pytest.raises(
-            InputError, match=r"w\.safetensors: has shape, filters, widths, edges and activation .*999"
+            InputError,
+            match=r"w\.safetensors: has shape, filters, widths, edges, activation and outputs .*999",
         ):
             use(str(tmp_path / "w.safetensors"))

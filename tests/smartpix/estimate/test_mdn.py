@@ -4,7 +4,6 @@ which sensor.
 
 import dataclasses
 
-import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,29 +11,20 @@ from hypothesis import strategies as st
 
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate import mdn as module
-from smartpix.estimate.base import estimate, truth_targets, window_center
+from smartpix.estimate.base import estimate, window_center
 from smartpix.estimate.mdn import MdnEstimator, MdnNetwork
-from smartpix.estimate.quality import quality
-from smartpix.geometry import Detector
-from smartpix.io.events import iterate, open_events
-from smartpix.networks.modules import build
-from smartpix.networks.options import NetworkOptions
-from smartpix.schema import TARGET_SCALE, InputError
-from smartpix.simulate.options import SimulateOptions
-from tests.helpers import SENSOR
+from smartpix.io.events import iterate
+from smartpix.schema import TARGET_SCALE
 from tests.smartpix.estimate.flat_clusters import SAMPLE, flat_clusters, two_regions
+from tests.smartpix.estimate.mdn_estimates import KINDS, SLICES, constant
 
 SCALE = np.array(TARGET_SCALE)
-SLICES = SimulateOptions().readout.slices
-"""Of the embedded sample."""
 
 
-KINDS = ("columns", "conv", "mlp")
-
-
-def changed(detector, **columns):
-    n = len(detector)
-    return Detector({**detector.columns, **{name: np.full(n, value) for name, value in columns.items()}})
+def predicted(network, clusters, origin):
+    mean, cholesky = np.empty((len(clusters), 4)), np.empty((len(clusters), 4, 4))
+    network.predict_into(mean, cholesky, clusters, origin, np.arange(len(clusters)))
+    return mean, cholesky
 
 
 def one_pixel_clusters(module, row, column):
@@ -45,17 +35,6 @@ def one_pixel_clusters(module, row, column):
         np.array(row, dtype=np.int16), np.array(column, dtype=np.int16), np.full((n, 2), 900,
         dtype=np.float32),
     )  # fmt: skip
-
-
-def constant(outputs, **description):
-    """A network that answers every cluster with the same outputs (14,)."""
-    options = NetworkOptions()
-    arrays = {k: np.zeros_like(v.numpy()) for k, v in build(options).state_dict().items()}
-    arrays["dense3.bias"] = np.full(14, outputs, dtype=np.float32)
-    return MdnNetwork.from_arrays(
-        arrays,
-        {"network": dataclasses.asdict(options), "slices": list(SLICES), "sensor": SENSOR} | description,
-    )
 
 
 def plain_calibration(shift, factor):
@@ -86,18 +65,6 @@ def estimator(mdn_weights):
             for region, network in networks.items()
         }
     )
-
-
-@pytest.fixture
-def clusters(samples):
-    """Sixty clusters in both regions of the small detector, complete ones, with their images, modules and
-    origins.
-    """
-    chosen = np.flatnonzero(~samples.truncated & samples.images.any(axis=(1, 2, 3)))[:60]
-    rng = np.random.default_rng(1)
-    images, module = samples.images[chosen], rng.integers(0, 2, 60)
-    origin = np.stack([rng.integers(0, 1330, 60), rng.integers(0, 1418, 60)], axis=1)
-    return images, module, origin, flat_clusters(images, module, origin)
 
 
 def test_mdn_scales_calibrates_and_places_its_outputs_region_by_region():
@@ -144,7 +111,7 @@ def test_images_and_lists_of_pixels_give_the_same_estimates(mdn_weights, cluster
     assert "calibration" in network.description
     flag = np.random.default_rng(1).random(60) < 0.3
     one = network.predict_images(images, flag)
-    two = network.predict_pixels(dataclasses.replace(flat, truncated=flag), origin)
+    two = predicted(network, dataclasses.replace(flat, truncated=flag), origin)
     np.testing.assert_allclose(one[0] / SCALE, two[0] / SCALE, atol=1e-4)
     np.testing.assert_allclose(one[1] / SCALE[:, None], two[1] / SCALE[:, None], atol=1e-4)
 
@@ -296,80 +263,6 @@ def test_prediction_leaves_the_clusters_alone(estimator, clusters):
     np.testing.assert_array_equal(flat.row, before[1])
 
 
-def test_quickly_trained_network_already_knows_directions(mdn_weights, samples):
-    """Against a constant answer, on the clusters held out."""
-    last = slice(-600, None)
-    for kind in KINDS:
-        network = MdnNetwork.load(str(mdn_weights[kind]))
-        report = quality(
-            *network.predict_images(samples.images[last]), samples.targets[last], samples.truncated[last]
-        )
-        spread = samples.targets[last].std(axis=0)
-        assert report["standard_deviation"]["y_um"] < 0.9e3 * spread[1]
-        assert report["standard_deviation"]["cot_alpha"] < 0.9 * spread[2]
-        assert report["nll"] < 1
-
-
-def shipped_ones():
-    """Clusters of the embedded sample with truth, their estimates with the shipped weights, and who is of the
-    barrel.
-    """
-    opened = open_events(SAMPLE)
-    events = ak.concatenate([e for _, e in iterate(SAMPLE)])
-    clusters = ak.flatten(events["clusters"], axis=1)
-    number = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
-    target, has = truth_targets(clusters, 0.95, number)
-    result = estimate(clusters, opened.header, MdnEstimator.load())
-    return (
-        target,
-        has & ~result.flagged,
-        result,
-        opened.header.detector.barrel[ak.to_numpy(clusters["module_index"])],
-    )
-
-
-def test_shipped_networks_are_accurate_and_calibrated_on_the_embedded_sample():
-    """Against the published half widths (x 8.7 um, y 2.1 um quantised) and unit pulls."""
-    target, has, result, barrel = shipped_ones()
-    central = has & (np.abs(target[:, 2]) < 4) & (np.abs(target[:, 3]) < 0.6)
-    for region in (True, False):
-        chosen = central & (barrel == region)
-        report = quality(
-            result.mean[chosen],
-            result.cholesky[chosen],
-            target[chosen],
-            np.zeros(int(chosen.sum()), dtype=bool),
-        )
-        width = report["half_width_68"]
-        assert (
-            width["x_um"] < 16,
-            width["y_um"] < 4,
-            width["cot_alpha"] < 0.5,
-            width["cot_beta"] < 0.12,
-        ) == (True,) * 4
-        pull = (target - result.mean)[chosen] / result.sigma()[chosen]
-        core = np.percentile(np.abs(pull), 68.27, axis=0)
-        assert np.all(core < 1.3)
-        assert np.all(np.std(pull, axis=0) < 1.25)
-        # On the disks both slopes span less than their resolution, so there the sigmas of the broad sample are
-        # generous.
-        narrow = np.std(target[chosen], axis=0) < np.mean(result.sigma()[chosen], axis=0)
-        assert narrow.tolist() == ([False] * 4 if region else [False, False, True, True])
-        assert np.all(core > np.where(narrow, 0.5, 0.7))
-        correlation = [np.corrcoef(result.mean[chosen, k], target[chosen, k])[0, 1] for k in (2, 3)]
-        assert np.all(np.array(correlation) > ([0.9, 0.8] if region else [0.1, 0.25]))
-
-
-def test_damaged_networks_are_an_input_error():
-    opened, events = next(iterate(SAMPLE, step=1))
-    damaged = MdnEstimator({"barrel": constant(np.nan), "endcap": constant(np.nan)})
-    with (
-        np.errstate(invalid="ignore"),
-        pytest.raises(InputError, match="the network gives values that are not finite"),
-    ):
-        estimate(events["clusters"][0][:20], opened.header, damaged)
-
-
 def test_flat_clusters_of_a_file_have_the_slices_of_the_network(estimator):
     opened, events = next(iterate(SAMPLE, step=1))
     flat = flatten(events["clusters"][0], estimator.slices)
@@ -391,7 +284,7 @@ def test_clusters_longer_than_the_window_have_the_cot_alpha_of_their_length(sign
         np.zeros(2, dtype=np.int32), np.array([True, False]), np.zeros((2, 2)), np.cumsum(n) - n, n,
         np.full(51, 300, dtype=np.int16), columns.astype(np.int16), np.full((51, 2), 3000, dtype=np.float32),
     )  # fmt: skip
-    mean, cholesky = network.predict_pixels(flat, np.array([[294, 104], [294, 100]]))
+    mean, cholesky = predicted(network, flat, np.array([[294, 104], [294, 100]]))
     # 100 um of silicon are two pitches of 50 um.
     np.testing.assert_allclose(mean[:, 2], [sign * (30 - 0.8) / 2, sign * 4.0], rtol=1e-6)
     sigma = np.linalg.norm(cholesky, axis=2)

@@ -52,6 +52,8 @@ def codes_of(network, n=1000):
             {"density": 0.5, "mixed": 3, "shape": (2, 9, 9), "seed": 11},
         ),
         ("columns", "relu", FAST, {"filters": 1, "hidden": (1, 2)}),
+        ("columns", "tanh", FAST, {"n_outputs": 3}),
+        ("mlp", "tanh", FAST, {"n_outputs": 29}),
         ("conv", "tanh", HlsOptions("catapult", "stream", reuse=2), {}),
         (
             "conv",
@@ -102,6 +104,13 @@ def test_report_says_what_was_made(project):
     assert report["layers"]["dense1"]["result"] == "ap_fixed<8,1,AP_TRN,AP_SAT>"
     assert report["layers"]["dense2"]["weight"] == "ap_fixed<4,0>"
     assert "MdnNetwork.finish" in report["after_the_outputs"]
+
+
+@needs_compiler
+def test_report_says_what_the_outputs_are(tmp_path):
+    network = random_network("mlp", "tanh", n_outputs=3, **SMALL)
+    report = write_project(network, tmp_path / "p", codes_of(network, 5), FAST, finish="Three scores.")
+    assert report["after_the_outputs"] == "Three scores."
 
 
 def test_nothing_points_to_where_it_was_written(project):

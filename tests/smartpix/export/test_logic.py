@@ -36,6 +36,14 @@ def test_trace_is_evaluate(kind, activation):
         )
 
 
+@pytest.mark.parametrize("n_outputs", [3, 29])
+def test_trace_of_any_number_of_outputs(n_outputs):
+    network = random_network("mlp", shape=(2, 5, 8), hidden=(4, 4), n_outputs=n_outputs)
+    codes = random_codes(200, network.shape, share=0.4)
+    got = trace(network).predict(codes.reshape(len(codes), -1).astype(float))
+    assert np.array_equal(got, evaluate(network, codes))
+
+
 def test_registers_do_not_change_the_numbers():
     network = small("conv", "tanh", 0)
     codes = random_codes(200, network.shape, share=0.4)

@@ -24,6 +24,13 @@ CODES = random_codes(300, SHAPE, share=0.4)
 WRITE_ONLY = RtlOptions(simulate=False, fpga=False, cells=False)
 
 
+@pytest.mark.parametrize("n_outputs", [3, 29])
+def test_bench_holds_all_outputs(tmp_path, n_outputs):
+    network = random_network("mlp", shape=SHAPE, hidden=(2, 2), n_outputs=n_outputs)
+    write_rtl(network, tmp_path / "rtl", CODES, WRITE_ONLY)
+    assert np.array_equal(numbers(tmp_path / "rtl" / "expected.hex", 16, n_outputs), evaluate(network, CODES))
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rtl") / "conv"

@@ -75,7 +75,10 @@ def normalised(h, weights, name):
     return (h - mean) / np.sqrt(variance + 1e-5) * scale + shift
 
 
-def first_layers(kind, w, image):
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda h: np.where(h > 0, h, 0.0)}
+
+
+def first_layers(kind, w, image, activate):
     """Input of the dense layers from one image (S, R, C), with one sum after the other."""
     n_slices, n_rows, n_columns = image.shape
     if kind == "mlp":
@@ -88,7 +91,7 @@ def first_layers(kind, w, image):
             for p in range(places):
                 h[f, p] = np.sum(w["columns.weight"][f] * image[:, :, p : p + 3]) + w["columns.bias"][f]
         rows = [image[s, r].sum() for s in range(n_slices) for r in range(n_rows)]
-        return np.concatenate([np.tanh(normalised(h, w, "norm0")).ravel(), rows])
+        return np.concatenate([activate(normalised(h, w, "norm0")).ravel(), rows])
     map1 = np.zeros((5, n_rows - 2, n_columns - 2))
     for r in range(n_rows - 2):
         for c in range(n_columns - 2):
@@ -96,8 +99,9 @@ def first_layers(kind, w, image):
                 np.sum(w["depthwise.weight"][s, 0] * image[s, r : r + 3, c : c + 3]) for s in range(n_slices)
             ]
             map1[:, r, c] = w["pointwise.weight"][:, :, 0, 0] @ alone + w["pointwise.bias"]
-    map1 = np.tanh(normalised(map1, w, "norm0"))
-    map2 = np.tanh(np.einsum("gf,frc->grc", w["mix.weight"][:, :, 0, 0], map1) + w["mix.bias"][:, None, None])
+    map1 = activate(normalised(map1, w, "norm0"))
+    mixed = np.einsum("gf,frc->grc", w["mix.weight"][:, :, 0, 0], map1)
+    map2 = activate(mixed + w["mix.bias"][:, None, None])
     rows, columns = (n_rows - 2) // 3, (n_columns - 2) // 3
     pooled = [
         map2[f, 3 * r : 3 * r + 3, 3 * c : 3 * c + 3].mean()
@@ -111,21 +115,25 @@ def first_layers(kind, w, image):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_network_is_that_of_a_straight_loop(kind, shape, batch_norm):
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_network_is_that_of_a_straight_loop(kind, shape, batch_norm, activation):
     model = network(
         kind,
         n_slices=shape[0],
         n_rows=shape[1],
         n_columns=shape[2],
         batch_norm=batch_norm,
+        activation=activation,
         hidden=7,
         filters=3,
     )
     image = np.random.default_rng(2).normal(0, 1, shape)
     w = {k: v.numpy() for k, v in model.state_dict().items()}
-    h = first_layers(kind, w, image)
+    h = first_layers(kind, w, image, ACTIVATIONS[activation])
     for k in (1, 2):
-        h = np.tanh(normalised(w[f"dense{k}.weight"] @ h + w[f"dense{k}.bias"], w, f"norm{k}"))
+        h = ACTIVATIONS[activation](
+            normalised(w[f"dense{k}.weight"] @ h + w[f"dense{k}.bias"], w, f"norm{k}")
+        )
     wanted = w["dense3.weight"] @ h + w["dense3.bias"]
     np.testing.assert_allclose(model(torch.from_numpy(image)[None]).detach().numpy()[0], wanted, atol=1e-12)
 

@@ -96,6 +96,40 @@ def test_training_whole_numbers_and_fused_loops_are_the_same_to_the_bit(kind, ac
     np.testing.assert_array_equal(evaluate(again, codes), whole)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3, 29])
+@pytest.mark.parametrize("name", ["columns", "conv", "mlp"])
+def test_any_number_of_outputs(name, n_outputs):
+    """Through all that computes: torch, the fused loops, the quantised training and the whole numbers."""
+    options, images = floating(name, n_outputs=n_outputs), clusters()
+    torch.manual_seed(2)
+    model = build(options)
+    arrays = {k: v.numpy() for k, v in model.state_dict().items()}
+    check_arrays(arrays, asdict(options), "w")
+    with torch.no_grad():
+        wanted = model(encode(torch.from_numpy(images), options)).numpy()
+    assert wanted.shape == (len(images), n_outputs)
+    np.testing.assert_allclose(fuse(arrays, asdict(options)).images(images), wanted, atol=1e-5)
+
+    chip = quantised(name, n_outputs=n_outputs)
+    network = from_arrays(to_arrays(to_fixed(chip)), describe(to_fixed(chip)), "w")
+    assert network.plan == chip.plan
+    assert network.parameters == chip.plan.parameters
+    codes = adc_codes(images, network.edges)
+    whole = evaluate(network, codes)
+    assert whole.shape == (len(images), n_outputs)
+    with torch.no_grad():
+        trained = chip(encode_codes(torch.from_numpy(codes), chip.options.data)).double().numpy()
+    np.testing.assert_array_equal(trained * 2.0**chip.options.output_fraction, whole)
+    np.testing.assert_array_equal(fuse_fixed(network).whole(*pixel_lists(images)), whole)
+
+
+def test_options_refuse_no_outputs():
+    for options in (NetworkOptions, QuantizedOptions):
+        assert options().plan.n_outputs == 14
+        with pytest.raises(InputError, match="n_outputs"):
+            options(n_outputs=0)
+
+
 def test_weights_of_a_float_network_go_into_the_quantised_one(kind):
     model = quantised(kind)
     torch.manual_seed(5)
@@ -198,6 +232,7 @@ def test_no_other_module_decides_by_the_kind():
         for node in nodes:
             named = isinstance(node, ast.Constant) and node.value in ("conv", "mlp")
             pooled = isinstance(node, ast.BinOp) and ast.unparse(node).endswith("// 3")
-            if path.name != "plan.py" and (named or pooled) and id(node) not in defaults:
+            if path.name not in ("plan.py", "anomaly.py") and (named or pooled) and id(node) not in defaults:
                 deciding.append(f"{path.relative_to(package)}:{node.lineno}")
+    # Autoencoders have kinds of their own.
     assert deciding == []

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from smartpix.beam import BeamSpot
 from smartpix.simulate.crossings import broad_crossings
+from smartpix.simulate.generate import vertices
+from smartpix.simulate.groups import draw_groups
+from smartpix.simulate.options import STANDARD_BEAM, GroupOptions
 from tests.helpers import embedded_detector
 
 
@@ -81,3 +85,63 @@ def test_generator_decides_the_crossings():
     one, two, other = (broad_crossings(detector, 50, np.random.default_rng(s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one.point, two.point)
     assert not np.array_equal(one.point, other.point)
+
+
+def test_crossings_in_groups_lie_close_together_and_come_from_one_collision_where_they_fly_alike():
+    detector, beam = embedded_detector(), BeamSpot(0.0, 0.0, 0.0, sigma_t=180.0)
+    options = GroupOptions((1, 2, 3), (0.1, 2.0))
+    found = broad_crossings(detector, 20_000, np.random.default_rng(1), beam, options)
+    # The groups that were drawn are the first thing after modules and places.
+    rng = np.random.default_rng(1)
+    rng.integers(0, len(detector), 20_000)
+    rng.uniform(-1, 1, (20_000, 2))
+    groups = draw_groups(options, 20_000, rng)
+    np.testing.assert_array_equal(found.module, found.module[groups.first])
+    local = detector.to_local(found.module, found.point)
+    assert np.abs(local[:, 2]).max() < 1e-4
+    for axis, half in ((0, detector.half_x), (1, detector.half_y)):
+        assert np.all(np.abs(local[:, axis]) <= half[found.module] + 1e-4)
+    direction = detector.direction_to_local(found.module, found.momentum)
+    cots = (direction[:, :2] / direction[:, 2:])[groups.first]
+    pitch = np.stack([detector.pitch_x, detector.pitch_y], axis=1)[found.module]
+    widths = pitch + detector.thickness[found.module][:, None] * np.abs(cots)
+    away = np.hypot(*((local - local[groups.first])[:, :2] / widths).T)[groups.number > 0]
+    # Those that an edge stops are closer.
+    assert np.mean((away > 0.0999) & (away < 2.001)) > 0.99
+    # Without the flight all come when their collision happened, in a beam without extent.
+    length = np.linalg.norm(found.point, axis=1)
+    time = found.time - length / found.beta / 299.792458
+    late = np.abs(time - time[groups.first])
+    assert np.all(late[groups.alike] < 1e-9)
+    apart = late[~groups.alike & (groups.number > 0)]
+    assert np.mean(apart**2) == pytest.approx(2 * 0.18**2, rel=0.05)
+    eta = np.arcsinh(found.momentum[:, 2] / np.hypot(*found.momentum[:, :2].T))
+    like = groups.alike & (groups.number > 0) & detector.barrel[found.module]
+    assert (eta - eta[groups.first])[like].std() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize("beam", [BeamSpot(), STANDARD_BEAM])
+def test_single_crossings_take_their_random_numbers_as_they_always_did(beam):
+    """Weights name their training samples by the seed: these must stay."""
+    detector = embedded_detector()
+    found, rng = broad_crossings(detector, 2000, np.random.default_rng(3), beam), np.random.default_rng(3)
+    module = rng.integers(0, len(detector), 2000)
+    half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
+    point = detector.to_global(module, rng.uniform(-1, 1, (2000, 2)) * half)
+    turned, eta = np.clip(0.25 * rng.standard_t(4, 2000), -1.3, 1.3), rng.uniform(-3.3, 3.3, 2000)
+    cots = np.clip(0.3 * rng.standard_t(4, (2000, 2)), -8, 8)
+    p = np.exp(rng.normal(np.log(0.8), 0.8, 2000))
+    np.testing.assert_array_equal(found.module, module)
+    np.testing.assert_allclose(found.point, point, rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(found.momentum, axis=1), p)
+    direction = detector.direction_to_local(module, found.momentum)
+    barrel = detector.barrel[module]
+    np.testing.assert_allclose((direction[:, :2] / direction[:, 2:])[~barrel], cots[~barrel])
+    px, py, pz = found.momentum[barrel].T
+    np.testing.assert_allclose(np.arcsinh(pz / np.hypot(px, py)), eta[barrel])
+    away = np.arctan2(py, px) - (np.arctan2(point[:, 1], point[:, 0]) + turned)[barrel]
+    np.testing.assert_allclose(np.angle(np.exp(1j * away)), 0, atol=1e-9)
+    if beam.sigma_t:
+        vertex = vertices(beam, 2000, rng)
+        flight = np.linalg.norm(point - vertex, axis=1) / found.beta / 299.792458
+        np.testing.assert_allclose(found.time, rng.normal(0, 0.18, 2000) + flight)

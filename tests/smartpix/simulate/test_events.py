@@ -1,52 +1,21 @@
-"""Whole simulated events: merging, truth, Lorentz correction, noise, reproducibility."""
+"""Whole simulated events: merging, truth, Lorentz correction, reproducibility."""
 
 from dataclasses import replace
 
 import awkward as ak
 import numpy as np
 import pytest
-from scipy import stats
 
 from smartpix.beam import BeamSpot
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.simulate import events as simulation
-from smartpix.simulate import matrix
-from smartpix.simulate.crossings import broad_crossings
-from smartpix.simulate.events import (
-    SimulateOptions,
-    header,
-    need_extras,
-    simulate,
-    simulate_crossings,
-    simulate_event,
-)
-from smartpix.simulate.options import STANDARD_BEAM, STANDARD_READOUT, GenerateOptions
-from smartpix.simulate.readout import ReadoutOptions, adc_levels, noise_pixel_rate
+from smartpix.simulate.events import SimulateOptions, header, need_extras, simulate, simulate_crossings
+from smartpix.simulate.options import STANDARD_BEAM, STANDARD_READOUT, GenerateOptions, GroupOptions
+from smartpix.simulate.readout import ReadoutOptions, noise_pixel_rate
 from smartpix.simulate.transport import check_generic
-from tests.helpers import crossings_at, embedded_detector, one_module_detector, part_of
-
-QUIET = SimulateOptions(readout=ReadoutOptions(noise=0.0))
-"""The ideal crossing: slices from each particle's own arrival, one threshold."""
-
-
-def one_event(detector, local, cots, options=QUIET, seed=1, module=None, **more):
-    module = np.zeros(len(local), dtype=int) if module is None else module
-    return simulate_event(crossings_at(detector, module, local, cots, **more), detector, options, 7, seed)
-
-
-def grid(n):
-    """Well separated places on one module, at random within a pixel."""
-    i = np.arange(n)
-    place = np.stack([-33 + 1.5 * (i % 44), -7.5 + 0.5 * (i // 44)], axis=1)
-    return place + np.random.default_rng(1).uniform(-0.05, 0.05, (n, 2))
-
-
-@pytest.fixture(scope="module")
-def broad():
-    detector = embedded_detector()
-    crossings = broad_crossings(detector, 3000, np.random.default_rng(8))
-    return detector, crossings, simulate_event(crossings, detector, SimulateOptions(), 0, 1)["clusters"][0]
+from tests.helpers import embedded_detector, one_module_detector, part_of
+from tests.smartpix.simulate.small_events import at_time, clocked, grid, one_event
 
 
 def test_no_crossings_give_no_clusters():
@@ -180,13 +149,6 @@ def test_clusters_are_whole_disjoint_and_have_a_hit(broad):
     assert ak.all(ak.max(clusters["pixels"]["charge_19"], axis=1) > 0)
 
 
-def test_pixels_carry_adc_codes_only(broad):
-    _, _, clusters = broad
-    codes = {0.0, *np.float32(adc_levels(STANDARD_READOUT)[1])}
-    for s in ("02", "19"):
-        assert set(ak.to_numpy(ak.flatten(clusters["pixels"][f"charge_{s}"]))) <= codes
-
-
 def test_records_agree_with_their_pixels_and_module(broad):
     detector, _, clusters = broad
     module = ak.to_numpy(clusters["module_index"])
@@ -198,32 +160,6 @@ def test_records_agree_with_their_pixels_and_module(broad):
     point = np.stack([ak.to_numpy(clusters[a]) for a in "xyz"], axis=1)
     np.testing.assert_allclose(detector.to_global(module, local.astype(float)), point, atol=2e-4)
     assert len(set(ak.to_list(clusters["hit_id"]))) == len(clusters)
-
-
-def test_noise_alone_fires_the_expected_number_of_positive_pixels_without_truth():
-    options = SimulateOptions(readout=ReadoutOptions(noise=50.0, threshold=200.0))
-    clusters = one_event(one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), options)["clusters"][0]
-    expected = 1344 * 1440 * stats.norm.sf(4)
-    assert abs(len(clusters) - expected) < 4 * np.sqrt(expected)
-    assert ak.all(clusters["charge"] > 0)
-    assert ak.sum(ak.num(clusters["truth"])) == 0
-    rows, columns = (ak.to_numpy(ak.flatten(clusters["pixels"][n])) for n in ("row", "column"))
-    assert np.ptp(rows) > 1000
-    assert np.ptp(columns) > 1000
-
-
-def test_noise_fires_also_where_the_threshold_is_not_exact_in_32_bits():
-    threshold = next(t for t in np.linspace(200.05, 201, 20) if float(np.float32(t)) < t)
-    options = SimulateOptions(readout=ReadoutOptions(noise=50.0, threshold=float(threshold)))
-    clusters = one_event(one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), options)["clusters"][0]
-    assert len(clusters) > 0.5 * 1344 * 1440 * stats.norm.sf(4)
-    assert ak.all(clusters["charge"] > 0)
-
-
-def test_threshold_in_the_noise_is_refused():
-    options = SimulateOptions(readout=ReadoutOptions(noise=300.0, threshold=300.0))
-    with pytest.raises(InputError, match="raise the threshold"):
-        one_event(embedded_detector(), [[0.0, 0.0]], [[0.0, 0.0]], options)
 
 
 def test_undepleted_detector_is_refused():
@@ -297,7 +233,7 @@ def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, 
 
 def test_without_particles_there_is_nothing_to_simulate():
     pytest.importorskip("acts")
-    with pytest.raises(InputError, match="pileup, gun, jets and displaced are all 0"):
+    with pytest.raises(InputError, match="pileup, gun, jets, displaced, conversions are all 0"):
         simulate(embedded_detector(), SimulateOptions(generate=GenerateOptions(pileup=0)), 1, 1)
 
 
@@ -349,141 +285,6 @@ def test_gun_events_through_the_whole_chain():
         assert np.mean(np.bincount(ids, minlength=41)[1:] >= 3) > 0.9
 
 
-def clocked(**readout):
-    return SimulateOptions(readout=ReadoutOptions(noise=0.0, **readout))
-
-
-def at_time(detector, places, late, options, seed=1):
-    """An event of crossings of one module that are late by some ns on its clock."""
-    crossings = crossings_at(
-        detector, np.zeros(len(places), dtype=int), places, np.tile([0.3, 0.1], (len(places), 1))
-    )
-    nominal = np.linalg.norm(detector.center[0]) / 299.792458
-    return simulate_event(replace(crossings, time=nominal + late), detector, options, 7, seed)["clusters"][0]
-
-
-def first_slice(clusters):
-    """Mean share of the first slice in the last one's charge."""
-    names = [name for name in ak.fields(clusters["pixels"]) if name.startswith("charge_")]
-    first, last = (float(ak.sum(clusters["pixels"][name])) for name in (names[0], names[-1]))
-    return first / last
-
-
-def test_on_the_machine_s_clock_late_particles_leave_less_in_the_first_slice():
-    detector, places = one_module_detector(), grid(300)
-    analogue = {"adc_bits": 0, "threshold": 0.0, "slices": (3, 19)}
-    own = [first_slice(at_time(detector, places, late, clocked(**analogue))) for late in (0.0, 0.5)]
-    assert own[0] == own[1]
-    on_clock = [
-        first_slice(at_time(detector, places, late, clocked(clock="bunch", **analogue)))
-        for late in (-0.3, 0.0, 0.4, 0.9)
-    ]
-    assert on_clock[0] > on_clock[1] > on_clock[2] > on_clock[3]
-    assert on_clock[3] == 0
-    assert on_clock[1] == pytest.approx(own[0], rel=1e-3)
-
-
-def test_the_clock_s_jitter_differs_from_module_to_module_and_event_to_event():
-    detector, places = one_module_detector(), grid(100)
-    options = clocked(adc_bits=0, threshold=0.0, slices=(3, 19), clock="bunch", jitter=100.0)
-    shares = [first_slice(at_time(detector, places, 0.0, options, seed)) for seed in range(12)]
-    assert np.std(shares) > 0.02
-    steady = [
-        first_slice(
-            at_time(
-                detector, places, 0.0, clocked(adc_bits=0, threshold=0.0, slices=(3, 19), clock="bunch"), seed
-            )
-        )
-        for seed in range(12)
-    ]
-    assert np.std(steady) < 0.2 * np.std(shares)
-    with pytest.raises(InputError, match=r"jitter is 5\.0 ps and the clock is 'crossing'"):
-        ReadoutOptions(jitter=5.0)
-
-
-def fired(detector, options, n=400, seed=1):
-    """Keys of the pixels that fire in an event of many crossings."""
-    crossings = broad_crossings(detector, n, np.random.default_rng(8))
-    clusters = simulate_event(crossings, detector, options, 0, seed)["clusters"][0]
-    module = np.repeat(ak.to_numpy(clusters["module_id"]), ak.to_numpy(ak.num(clusters["pixels"], axis=1)))
-    pixels = ak.flatten(clusters["pixels"], axis=1)
-    return set(zip(module.tolist(), ak.to_list(pixels["row"]), ak.to_list(pixels["column"]), strict=True))
-
-
-def test_dead_pixels_read_nothing_and_are_the_same_ones_in_every_event():
-    detector = part_of(embedded_detector(), [0, 1, 2])
-    whole = fired(detector, QUIET)
-    dead = fired(detector, clocked(dead_pixels=0.3))
-    assert dead < whole
-    assert len(dead) / len(whole) == pytest.approx(0.7, abs=0.05)
-    assert fired(detector, clocked(dead_pixels=1.0)) == set()
-    # The same crossings with other random numbers of the response: what was dead stays dead.
-    again = fired(detector, clocked(dead_pixels=0.3), seed=2)
-    assert not again & (whole - dead)
-
-
-def test_slow_pixels_read_the_charge_of_an_earlier_time():
-    detector, places = one_module_detector(), grid(300)
-    analogue = {"adc_bits": 0, "threshold": 0.0, "slices": (3, 19)}
-    slow, fast, early = (
-        at_time(detector, places, 0.0, clocked(**analogue | more))
-        for more in ({"slow_pixels": 1.0, "slow_delay": 400.0}, {}, {"slices": (1, 17)})
-    )
-    assert first_slice(slow) == pytest.approx(first_slice(early), rel=1e-2)
-    assert first_slice(slow) < 0.8 * first_slice(fast)
-
-
-def test_common_mode_moves_all_pixels_of_a_module_alike():
-    detector = part_of(embedded_detector(), list(range(40)))
-    n_pixels = float((detector.n_rows.astype(float) * detector.n_columns).sum())
-    options = ReadoutOptions(noise=50.0, threshold=250.0, common_mode=40.0)
-    size = int(detector.n_columns.max()) * int(detector.n_rows.max())
-    pulls = []
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        common = (40.0 * rng.standard_normal(len(detector))).astype(np.float32)
-        keys = matrix._noise_pixels(
-            detector, options, common, int(detector.n_columns.max()), int(detector.n_rows.max()), rng
-        )
-        expected = stats.norm.sf((250.0 - common) / 50.0) * n_pixels / len(detector)
-        found = np.bincount(keys // size, minlength=len(detector))
-        often = expected > 5
-        pulls += ((found - expected) / np.sqrt(np.maximum(expected, 1)))[often].tolist()
-    assert len(pulls) > 50
-    assert abs(np.mean(pulls)) < 4 / np.sqrt(len(pulls))
-    assert 0.7 < np.std(pulls) < 1.3
-    # Over all events it is as if noise and common mode were one.
-    common = 40.0 * np.random.default_rng(1).standard_normal(20_000)
-    assert noise_pixel_rate(options, common).mean() == pytest.approx(
-        stats.norm.sf(250 / np.hypot(50, 40)), rel=0.1
-    )
-
-
-def test_charge_and_phase_move_what_every_module_reads():
-    detector, (local, cots) = one_module_detector(), (grid(300), np.zeros((300, 2)))
-    analogue = ReadoutOptions(noise=0.0, adc_bits=0, clock="bunch", slices=(0, 19), threshold=1.0)
-
-    def total(**more):
-        readout = replace(analogue, **more.pop("readout", {}))
-        event = one_event(detector, local, cots, SimulateOptions(readout=readout, **more))
-        pixels = event["clusters"][0]["pixels"]
-        return np.array([ak.sum(pixels[f"charge_{s:02d}"]) for s in (0, 19)])
-
-    plain = total()
-    np.testing.assert_allclose(total(charge_scale=0.8), 0.8 * plain, rtol=0.01)
-    # A late clock lets more charge come in before its first slice ends.
-    assert total(readout={"phase": 100.0})[0] > 1.2 * plain[0]
-    assert total(readout={"phase": 100.0})[1] == pytest.approx(plain[1], rel=0.01)
-
-
-def test_noise_pixels_fire_where_the_true_threshold_is_above_the_adc_s():
-    readout = ReadoutOptions(noise=100.0, threshold=300.0, threshold_scale=1.1)
-    event = one_event(
-        one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), SimulateOptions(readout=readout)
-    )
-    assert len(event["clusters"][0]) > 0
-
-
 def test_shares_in_the_truth_are_of_what_has_been_collected_in_the_end():
     """Slow pixels read an earlier time, in which nothing may have arrived."""
     detector, places = one_module_detector(), grid(200)
@@ -494,3 +295,43 @@ def test_shares_in_the_truth_are_of_what_has_been_collected_in_the_end():
     )
     with_truth = [int(ak.sum(ak.num(made["truth"], axis=1) > 0)) for made in (clusters, plain)]
     assert with_truth[0] > 0.9 * with_truth[1] > 0
+
+
+def test_groups_are_of_single_crossings_alone():
+    options = SimulateOptions(
+        generate=GenerateOptions(pileup=0, gun=1), groups=GroupOptions((1, 2), (0.1, 1.0))
+    )
+    with pytest.raises(InputError, match=r"groups.together .* simulate crossings"):
+        simulate(embedded_detector(), options, 1, 1)
+
+
+def test_groups_of_crossings_merge_and_all_their_particles_are_in_the_truth():
+    options = SimulateOptions(groups=GroupOptions((2,), (0.05, 0.5)))
+    (event,) = simulate_crossings(embedded_detector(), options, 1, 400, 52901)
+    clusters = event["clusters"][0]
+    made = ak.sum(clusters["truth"]["share"] >= 0.1, axis=1)
+    # Half a width apart and less: nearly all pairs are one cluster.
+    assert np.sum(ak.to_numpy(made) == 2) > 120
+    assert len(event["particles"][0]) == 400
+
+
+def test_conversions_and_jets_with_a_core_are_transported_with_the_collisions():
+    pytest.importorskip("acts")
+    generate = GenerateOptions(
+        pileup=0, jets=1, jet_particles=(4, 6), jet_pt=(100.0,), conversions=3, max_eta=1.0
+    )
+    (event,) = simulate(embedded_detector(), SimulateOptions(generate=generate), 1, 52902)
+    ids = np.abs(ak.to_numpy(event["particles"][0]["pdg_id"]))
+    assert np.sum(ids == 11) == 6
+    assert 4 <= np.sum(ids == 211) <= 6
+    assert set(np.unique(ak.to_numpy(ak.flatten(event["clusters"][0]["truth"]["particle_id"])))) <= set(
+        range(1, 13)
+    )
+
+
+def test_options_that_would_be_dropped_without_a_word_are_refused():
+    with pytest.raises(InputError, match="jet_pt is given and there are no jets"):
+        GenerateOptions(jet_pt=(500.0, 2000.0))
+    with pytest.raises(InputError, match=r"groups\.distance is given and each crossing is alone"):
+        SimulateOptions(groups=GroupOptions(distance=(0.1, 1.0)))
+    assert SimulateOptions(groups=GroupOptions((2,), (0.1, 1.0))).groups.together == (2,)

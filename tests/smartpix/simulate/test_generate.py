@@ -6,9 +6,8 @@ from scipy import stats
 
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError
-from smartpix.simulate.generate import FARTHEST, collisions, displaced, gun, jets
+from smartpix.simulate.generate import FARTHEST, collisions, conversions, displaced, gun
 from smartpix.simulate.options import GenerateOptions
-from smartpix.simulate.particles import together
 
 
 def test_gun_is_uniform_in_its_ranges_and_charges_balance():
@@ -46,44 +45,6 @@ def test_collisions_are_reproducible_charged_and_in_acceptance():
         first = one.vertex[one.vertex_id == one.vertex_id[0]]
         assert np.median(np.linalg.norm(first - np.median(first, axis=0), axis=1)) < 0.1
     assert not np.array_equal(events[0].momentum[:5], events[1].momentum[:5])
-
-
-def test_jets_are_narrow_and_each_from_one_vertex():
-    options = GenerateOptions(pileup=7, jets=300, gun_pt=(1.0, 4.0))
-    found = jets(options, BeamSpot(0.1, 0.2, 30.0), np.random.default_rng(1))
-    assert len(found.charge) == 3000
-    assert found.vertex_id.tolist() == np.repeat(np.arange(8, 308), 10).tolist()
-    pt = np.hypot(*found.momentum[:, :2].T)
-    assert (pt.min() > 1.0) & (pt.max() < 4.0)
-    eta, phi = (
-        np.arcsinh(found.momentum[:, 2] / pt).reshape(300, 10),
-        np.arctan2(*found.momentum[:, 1::-1].T).reshape(300, 10),
-    )
-    turn = np.angle(np.exp(1j * (phi[:, :, None] - phi[:, None])))
-    apart = np.hypot(eta[:, :, None] - eta[:, None], turn)
-    assert apart.max() < 0.1
-    # Two points spread evenly over a disk of radius R are 128 R / (45 pi) apart on average.
-    assert apart.sum() / (300 * 90) == pytest.approx(0.05 * 128 / (45 * np.pi), rel=0.03)
-    assert np.all(np.ptp(found.vertex.reshape(300, 10, 3), axis=1) == 0)
-    both = together(found, gun(GenerateOptions(pileup=0, gun=5), BeamSpot(), np.random.default_rng(2)))
-    assert both.momentum.shape == (3005, 3)
-    assert both.pdg_id[:3000].tolist() == found.pdg_id.tolist()
-
-
-def test_every_second_pion_of_a_jet_with_a_flight_length_comes_from_one_decay_on_its_axis():
-    options = GenerateOptions(pileup=7, jets=4000, jet_pions=5, jet_flight=5.0)
-    found = jets(options, BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1))
-    start = found.vertex.reshape(4000, 5, 3)
-    assert np.all(start[:, ::2] == 0)
-    np.testing.assert_array_equal(start[:, 1], start[:, 3])
-    assert stats.kstest(np.hypot(*start[:, 1, :2].T), stats.expon(scale=5.0).cdf).pvalue > 1e-3
-    without = jets(
-        GenerateOptions(pileup=7, jets=4000, jet_pions=5), BeamSpot(0.0, 0.0, 0.0), np.random.default_rng(1)
-    )
-    assert np.all(without.vertex == 0)
-    mean = found.momentum.reshape(4000, 5, 3).sum(axis=1)
-    turn = np.arctan2(mean[:, 1], mean[:, 0]) - np.arctan2(start[:, 1, 1], start[:, 1, 0])
-    assert np.abs(np.angle(np.exp(1j * turn))).max() < 0.1
 
 
 def test_displaced_pions_have_the_impact_parameters_that_were_asked_for():
@@ -145,6 +106,23 @@ def test_secondaries_are_added_after_the_charged_particles_of_the_same_collision
     assert np.median(np.linalg.norm(away, axis=1)) > 5
 
 
+def test_every_photon_of_a_conversion_becomes_a_pair_at_the_beam_pipe():
+    options = GenerateOptions(pileup=3, conversions=4000, gun_pt=(1.0, 4.0), max_eta=2.0)
+    beam = BeamSpot(0.1, 0.2, 30.0)
+    found = conversions(options, beam, np.random.default_rng(1))
+    assert found.pdg_id.tolist() == [11] * 4000 + [-11] * 4000
+    assert found.charge.tolist() == [-1.0] * 4000 + [1.0] * 4000
+    assert found.vertex_id.tolist() == 2 * list(range(4, 4004))
+    np.testing.assert_array_equal(found.vertex[:4000], found.vertex[4000:])
+    np.testing.assert_allclose(np.hypot(*found.vertex[:, :2].T), 19.0)
+    # No angle between the two, and together they have the photon's pT, which is uniform.
+    np.testing.assert_allclose(np.cross(found.momentum[:4000], found.momentum[4000:]), 0, atol=1e-9)
+    photon = found.momentum[:4000] + found.momentum[4000:]
+    pt = np.hypot(*photon[:, :2].T)
+    assert stats.kstest(pt, stats.uniform(1, 3).cdf).pvalue > 1e-3
+    assert stats.kstest(np.arcsinh(photon[:, 2] / pt), stats.uniform(-2, 4).cdf).pvalue > 1e-3
+
+
 @pytest.mark.parametrize("others", [{"pileup": 0, "jets": 1}, {"pileup": 10}, {}])
 def test_collisions_and_jets_do_not_go_with_a_gun(others):
     with pytest.raises(InputError, match=r"(pileup|jets) must be 0 with a gun"):
@@ -155,7 +133,12 @@ def test_collisions_and_jets_do_not_go_with_a_gun(others):
     ("options", "words"),
     [
         ({"pileup": -1}, "pileup must be 0 to 1000 and"), ({"pileup": 10**6}, "pileup must be 0 to 1000 and"),
-        ({"gun": -1}, "gun must be"), ({"jets": 10**6}, "jets must be"), ({"gun_pt": (500.0, 10_000.0)}, "1 GeV = 1000 MeV"),
+        ({"gun": -1}, "gun must be"), ({"jets": 10**6}, "jets must be"),
+        ({"conversions": -1}, "conversions must be"), ({"jet_particles": ()}, "one number from 1 to 1000"),
+        ({"jet_particles": (0,)}, "one number from 1"), ({"jet_particles": (5, 4)}, "the lower first"),
+        ({"jet_particles": (1, 2, 3)}, "or two"), ({"jet_pt": (500.0, 400.0)}, "the lower first"),
+        ({"jet_pt": (1.0, 2.0, 3.0)}, "or two"), ({"jet_pt": (1e6,)}, "to 7000"),
+        ({"jet_pt": (4.9,), "jet_particles": (3, 10)}, r"from 5 \(0.5 for each of 10 particles"), ({"gun_pt": (500.0, 10_000.0)}, "1 GeV = 1000 MeV"),
         ({"gun_pt": (0.01, 1.0)}, "from 0.05"), ({"gun_pt": (2.0, 1.0)}, "the lower first"), ({"energy": 14.0}, "14 TeV = 14000"),
         ({"max_eta": 0.0}, "max_eta"), ({"max_eta": float("nan")}, "max_eta"), ({"min_pt": -1.0}, "min_pt"),
     ],
