@@ -11,7 +11,8 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from seeding.cones import make_cones
     from seeding.edges import Edges, find_edges
-    from seeding.hits import Hits, estimated_hits, make_hits
+    from seeding.hits import Hits, Mixed, estimated_hits, make_hits
+    from seeding.mixtures import Possibilities, find_mixture_edges, possibilities
     from seeding.options import ConeOptions, SeedOptions, WindowOptions
     from seeding.references import window
     from seeding.seeds import Seeds, find_seeds
@@ -20,14 +21,18 @@ __all__ = [
     "ConeOptions",
     "Edges",
     "Hits",
+    "Mixed",
+    "Possibilities",
     "SeedOptions",
     "Seeds",
     "WindowOptions",
     "estimated_hits",
     "find_edges",
+    "find_mixture_edges",
     "find_seeds",
     "make_cones",
     "make_hits",
+    "possibilities",
     "window",
 ]
 
@@ -35,7 +40,8 @@ __getattr__ = public_names(
     __name__,
     cones="make_cones",
     edges="Edges find_edges",
-    hits="Hits estimated_hits make_hits",
+    hits="Hits Mixed estimated_hits make_hits",
+    mixtures="Possibilities find_mixture_edges possibilities",
     options="ConeOptions SeedOptions WindowOptions",
     references="window",
     seeds="Seeds find_seeds",

@@ -21,6 +21,7 @@ from smartpix.schema import InputError, quoted
 __all__ = [
     "ALGORITHMS",
     "BALANCED",
+    "DENSE",
     "EFFICIENT",
     "FASTEST",
     "NARROW",
@@ -91,6 +92,13 @@ EFFICIENT: Mapping[str, Any] = {
 NARROW: Mapping[str, Any] = {**BALANCED, "impactMax": 1.0}
 WIDE: Mapping[str, Any] = {**BALANCED, "impactMax": 10.0}
 """For displaced tracks: impact parameters up to 1 and 10 mm."""
+
+DENSE: Mapping[str, Any] = {
+    **BALANCED, "deltaRMin": 20.0, "deltaRMinTop": 20.0, "deltaRMinBottom": 20.0, "deltaZMin": -350.0,
+    "deltaZMax": 350.0, "sigmaScattering": 4.3, "maxSeedsPerSpM": 3, "compatSeedLimit": 0, "numPhiNeighbors": 1,
+    "interactionPointCut": False, "deltaRMiddleMinSPRange": 38.0,
+}  # fmt: skip
+"""For the cores of jets: four seeds for each middle hit, whose particles share it."""
 
 WORKING_POINTS: Mapping[str, Mapping[str, Any]] = {
     "fastest": FASTEST, "balanced": BALANCED, "efficient": EFFICIENT, "narrow": NARROW, "wide": WIDE,

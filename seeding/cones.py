@@ -67,8 +67,10 @@ class Prediction:
     Attributes:
         point: (N, 3) global, mm; path: (N,) transverse path from the hit, mm.
         local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N,
-            2, 2) there, mm2.
-        reached: (N,) False where the helix never gets there; the rest is then meaningless.
+            2, 2) there, mm2; jacobian: (N, 2, 5) of ``local`` by (x, y on the hit's module, psi, cot theta,
+            curvature).
+        reached: (N,) False where the helix never gets there, or only on its way in; in the first case the rest
+            is meaningless.
         around: (N,) after how many mm the first local coordinate comes back to the same point: a cylinder's
             circumference; 0 on planes.
     """
@@ -77,6 +79,7 @@ class Prediction:
     path: Floats
     local: Floats
     covariance: Floats
+    jacobian: Floats
     reached: npt.NDArray[np.bool_]
     around: Floats
 
@@ -275,7 +278,7 @@ def _predict(
     )
     jacobian = rows @ on_surface
     covariance = jacobian @ cones.covariance @ np.swapaxes(jacobian, 1, 2)
-    return Prediction(point, s, local, covariance, reached, around)
+    return Prediction(point, s, local, covariance, jacobian, reached, around)
 
 
 def to_plane(cones: Cones, center: Floats, axes: Floats) -> Prediction:

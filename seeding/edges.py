@@ -19,7 +19,7 @@ from smartpix.layers import LayerPairs
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
-__all__ = ["Edges", "check_same_event", "cone_settings", "find_edges", "search_all"]
+__all__ = ["Edges", "check_same_event", "cone_settings", "find_edges", "find_edges_within", "search_all"]
 
 Single = npt.NDArray[np.float32]
 
@@ -102,9 +102,17 @@ def find_edges(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
+    return find_edges_within(options.joint_cut(), hits, detector, pairs, field, options, threads)
+
+
+def find_edges_within(
+    cut: float, hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions,
+    threads: int = 1,
+) -> Edges:  # fmt: skip
+    """:func:`find_edges` with another largest chi2 than that of the options."""
     check_search(detector, pairs, field, threads)
     grid = layer_grid(detector)
-    settings = cone_settings(options, field)
+    settings = cone_settings(options, field)._replace(cut=cut)
     table = hit_table(hits, detector, grid, settings, threads)
     return search_all(
         table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads

@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.clusters import flatten
 from smartpix.compiled import FAST, njit
-from smartpix.estimate.base import Estimate, Estimator
-from smartpix.estimate.base import estimate as estimates_of
+from smartpix.estimate.base import Estimate, Estimator, estimate_flat
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
+from smartpix.merged.split import Splitter, numbers_of_alike
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 
-__all__ = ["Hits", "check_modules", "estimated_hits", "make_hits"]
+if TYPE_CHECKING:
+    from smartpix.estimate.components import Components
+    from smartpix.merged.directions import Directions
+
+__all__ = ["Hits", "Mixed", "check_modules", "estimated_hits", "make_hits"]
 
 Floats = npt.NDArray[np.float64]
+
+
+class Mixed(NamedTuple):
+    """Hits whose directions have several possibilities.
+
+    Attributes:
+        rows: (R,) of the hits, each once.
+        components: of these; their slopes alone count, a hit's place is that of its estimate.
+        quantile: share of true edges that the joint test keeps where an end is one of these.
+    """
+
+    rows: npt.NDArray[np.int64]
+    components: Components
+    quantile: float
+
+    def take(self, rows: npt.NDArray[np.int64], n: int) -> Mixed:
+        """Those among the hits ``rows`` of n, with their new rows."""
+        place = np.full(n, -1)
+        place[self.rows] = np.arange(len(self.rows))
+        new = np.flatnonzero(place[rows] >= 0)
+        return Mixed(new, self.components.take(place[rows[new]]), self.quantile)
 
 
 @one_line_and_table
@@ -35,6 +61,11 @@ class Hits:
         position: (N, 3) global, mm, from the estimates' x and y.
         estimate: of the clusters.
         axes: (N, 9) the module's sensor axes, x, y, z one after the other.
+        cluster: (N,) rows of the clusters among the event's. A merged cluster gives several hits. Each may
+            be on one track; those of one estimate are shared. Left out: each cluster gives one, in their
+            order.
+        mixed: hits that edges are searched from with several possibilities; None: there are none. All else
+            reads the one estimate.
     """
 
     hit_id: npt.NDArray[np.int64]
@@ -43,10 +74,14 @@ class Hits:
     position: Floats
     estimate: Estimate
     axes: Floats
+    cluster: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    mixed: Mixed | None = None
 
     def __post_init__(self) -> None:
         n = len(self.hit_id)
-        widths = {"module": (), "layer": (), "position": (3,), "axes": (9,)}
+        if len(self.cluster) == 0:
+            object.__setattr__(self, "cluster", np.arange(n))
+        widths = {"module": (), "layer": (), "position": (3,), "axes": (9,), "cluster": ()}
         shapes = {name: (getattr(self, name).shape, (n, *width)) for name, width in widths.items()}
         shapes["estimate.mean"] = (self.estimate.mean.shape, (n, 4))
         shapes["estimate.cholesky"] = (self.estimate.cholesky.shape, (n, 4, 4))
@@ -73,6 +108,44 @@ class Hits:
         return covariance
 
     @property
+    def n_parts(self) -> npt.NDArray[np.int64]:
+        """(N,) hits that each hit's cluster gives: 1, unless it is split or shared."""
+        return np.bincount(self.cluster)[self.cluster]
+
+    @cached_property
+    def part(self) -> npt.NDArray[np.int64]:
+        """(N,) number of each hit among those of its cluster, from 0."""
+        part, number = np.zeros(len(self), dtype=np.int64), dict[int, int]()
+        for row in self._further[0].tolist():
+            number[self.cluster[row]] = part[row] = number.get(self.cluster[row], 0) + 1
+        return part
+
+    @cached_property
+    def shared(self) -> npt.NDArray[np.bool_]:
+        """(N,) the hit has the estimate of another one of its cluster: nobody knows whose is whose."""
+        shared = np.zeros(len(self), dtype=bool)
+        several = np.union1d(*self._further)
+        numbers = numbers_of_alike(self.cluster[several], self.estimate.mean[several])
+        shared[several] = np.bincount(numbers)[numbers] > 1
+        return shared
+
+    @cached_property
+    def _further(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Hits of a cluster that gives another one before, and the first of that cluster."""
+        n, none = len(self), np.zeros(0, dtype=np.int64)
+        n_leading = _leading(self.cluster)
+        if n_leading == n:
+            return none, none
+        if n_leading > self.cluster[n_leading:].max():
+            # A hit of every cluster, then the further ones, as splitters give them.
+            return np.arange(n_leading, n), self.cluster[n_leading:]
+        n_clusters = int(self.cluster.max()) + 1
+        first = np.empty(n_clusters, dtype=np.int64)
+        first[self.cluster[::-1]] = np.arange(n)[::-1]
+        further = np.flatnonzero(first[self.cluster] != np.arange(n))
+        return further, first[self.cluster[further]]
+
+    @property
     def upright(self) -> npt.NDArray[np.bool_]:
         """(N,) the module stands along the beam, as on a cylinder; otherwise it lies across it, as on a
         disk.
@@ -81,9 +154,10 @@ class Hits:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Hits:
         """Some of the hits, in the order of ``rows``."""
-        names = ("hit_id", "module", "layer", "position", "axes")
+        names = ("hit_id", "module", "layer", "position", "axes", "cluster")
         columns = {name: np.ascontiguousarray(getattr(self, name)[rows]) for name in names}
-        return Hits(estimate=self.estimate.take(rows), **columns)
+        mixed = None if self.mixed is None else self.mixed.take(rows, len(self))
+        return Hits(estimate=self.estimate.take(rows), mixed=mixed, **columns)
 
 
 def check_modules(hits: Hits, detector: Detector, where: str) -> None:
@@ -114,17 +188,27 @@ def check_modules(hits: Hits, detector: Detector, where: str) -> None:
         )
 
 
-def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hits:
+def make_hits(
+    clusters: ak.Array,
+    estimate: Estimate,
+    detector: Detector,
+    cluster: npt.NDArray[np.int64] | None = None,
+) -> Hits:
     """Hits of one event's cluster records and their estimates.
 
     An estimate whose position lies off its module is pulled back to the module's edge.
 
+    Args:
+        cluster: (N,) row of the cluster that each estimate is of; None: one estimate a cluster, in their
+            order.
+
     Raises:
         InputError: another number of clusters than of estimates.
     """
-    if len(clusters) != len(estimate.mean):
+    n_rows = len(clusters) if cluster is None else len(cluster)
+    if n_rows != len(estimate.mean):
         raise InputError(
-            f"hits: there are {len(clusters)} clusters and {len(estimate.mean)} estimates; give those of the "
+            f"hits: there are {n_rows} clusters and {len(estimate.mean)} estimates; give those of the "
             f"same event"
         )
     module, n_modules = ak.to_numpy(clusters["module_index"]), len(detector)
@@ -133,11 +217,16 @@ def make_hits(clusters: ak.Array, estimate: Estimate, detector: Detector) -> Hit
             f"hits: module_index goes from {module.min()} to {module.max()}, and the detector has "
             f"{n_modules} modules, numbered from 0; give the detector that the clusters are of"
         )
+    hit_id = ak.to_numpy(clusters["hit_id"])
+    if cluster is None:
+        cluster = np.arange(len(module))
+    else:
+        module, hit_id = module[cluster], hit_id[cluster]
     n = len(module)
     layer, position, axes = np.empty(n, dtype=np.int32), np.empty((n, 3)), np.empty((n, 9))
     tables = (detector.half_x, detector.half_y, detector.layer_index, detector.center, detector.axes)
     _place(module, estimate.mean, *tables, layer, position, axes)
-    return Hits(ak.to_numpy(clusters["hit_id"]), module, layer, position, estimate, axes)
+    return Hits(hit_id, module, layer, position, estimate, axes, cluster)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -162,6 +251,15 @@ def _place(
                 own[k, 3 * j + i] = axes[m, i, j]
 
 
+@njit(cache=True, nogil=True)
+def _leading(cluster: Any) -> int:
+    """How many hits at the start are of the clusters 0, 1, 2 and so on."""
+    n = 0
+    while n < len(cluster) and cluster[n] == n:
+        n += 1
+    return n
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _slope_covariances(cholesky: Any, covariance: Any) -> None:
     """Fill (N, 3) from the rows of factors (N, 4, 4) that belong to the slopes."""
@@ -179,19 +277,37 @@ def estimated_hits(
     header: Header,
     estimator: Estimator,
     lap: Callable[[str], object] = lambda step: None,
+    splitter: Splitter | None = None,
+    directions: Directions | None = None,
 ) -> Hits:
     """Hits of one event's cluster records, with the estimates of an estimator.
 
     Args:
         header: of the file that the clusters are of.
-        lap: called with ``estimate`` and with ``hits``, at the end of each of these steps. A clock's ``lap``
-            takes their times.
+        lap: called with ``estimate``, with ``split`` where there is a splitter, and with ``hits``, at the end
+            of each of these steps. A clock's ``lap`` takes their times.
+        splitter: tells which clusters give several hits; None: each gives one.
+        directions: gives each hit of the end-caps that is its cluster's only one several possibilities, as a
+            part of ``estimate``; None: none has them.
 
     Raises:
         InputError: as :func:`smartpix.estimate.base.estimate`.
     """
-    estimates = estimates_of(clusters, header, estimator)
+    flat, cluster = flatten(clusters, estimator.slices), None
+    estimates = estimate_flat(flat, header, estimator)
     lap("estimate")
-    hits = make_hits(clusters, estimates, header.detector)
+    if splitter is not None:
+        estimates, cluster = splitter(flat, header, estimates)
+        lap("split")
+    mixed = None
+    if directions is not None:
+        of_hit = np.arange(len(flat)) if cluster is None else cluster
+        is_alone = np.bincount(of_hit, minlength=len(flat))[of_hit] == 1
+        rows = np.flatnonzero(is_alone & ~header.detector.barrel[flat.module[of_hit]])
+        components = directions.network.components(flat, of_hit[rows], header.detector, header.field)
+        mixed = Mixed(rows, components, directions.quantile)
+        lap("estimate")
+    hits = make_hits(clusters, estimates, header.detector, cluster)
+    hits = hits if mixed is None else replace(hits, mixed=mixed)
     lap("hits")
     return hits
