@@ -30,6 +30,61 @@ calibrated() { smartpix calibrate "$work/$1.safetensors" "$work/nominal.root" -o
 ) &
 chain=$!
 
+# Several particles in a cluster: groups of crossings. Networks of sets give each particle, the mixture gives one
+# particle's possibilities. Of half of the pairs the places are uniform, as in the cores of jets.
+make_groups() { [ -f "$work/$1" ] || smartpix simulate crossings --per-event 5000 --events "$2" --seed "$3" $4 -o "$work/$1"; }
+make_groups groups-train.root 60 50001 "--together 1 2 3 $vary"
+make_groups groups-train-2.root 60 50002 "--together 1 2 3 $vary"
+make_groups groups-23.root 120 50101 "--together 2 3 $vary"
+make_groups groups-apart.root 45 50103 "--together 2 --distance 0.4 3 $vary"
+for k in 1 2 3 4 5 6 7 8; do
+  make_groups groups-area-$k.root 40 5021$k "--together 2 --distance 0.02 1.5 --set groups.law=area $vary"
+done
+make_groups groups-nominal.root 40 51001 "--together 1 2 3"
+for k in 1 2 3; do
+  make_groups groups-area3-$k.root 40 5022$k "--together 3 --distance 0.02 1.5 --set groups.law=area $vary"
+done
+make_groups groups-area-nominal.root 40 51011 "--together 1 2 3 --distance 0.02 1.5 --set groups.law=area"
+# How many particles a cluster is of. In the end-caps clusters are longer, and a larger network is needed.
+counted="$work/groups-train.root $work/groups-nominal.root"
+smartpix train count "$work"/groups-{train,train-2,nominal}.root --region endcap --augment mirror-x mirror-y \
+  --filters 12 --hidden 32 --activation relu --batch-norm --epochs 100 -o weights/count-endcap.safetensors
+smartpix train count $counted --region barrel --epochs 120 -o weights/count-barrel.safetensors
+smartpix train count $counted --region barrel --hidden 12 --filters 3 --epochs 40 -o "$work/count-small.safetensors"
+smartpix compress "$work"/groups-{train,train-2,nominal}.root --learn count --from "$work/count-small.safetensors" \
+  --region barrel --network columns --hidden 12 12 --filters 3 0 --threshold 400 --epochs 60 -o weights/fixed-count-barrel.safetensors
+after() { echo "--from $work/$1.safetensors --train-seed $2"; }
+particles() { # weights, region, particles, augmentation, epochs, files, more
+  files=""
+  for name in $6; do files="$files $work/groups-$name.root"; done
+  smartpix train mixture $files --region "$2" --particles "$3" --hidden 48 --filters 12 --augment $4 --epochs "$5" $7 \
+    -o "$work/$1.safetensors"
+}
+large="--hidden 96 --filters 32 --activation relu --batch-norm --learning-rate 3e-3 --set validation_share=0.05"
+pairs="area-1 area-2 area-3 area-4 train train-2 23 apart"
+# In the order of y at first, so that the components part; then in any.
+particles pair-barrel-y1 barrel 2 mirror-x 10 "$pairs" "--order y $large"
+particles pair-barrel-2 barrel 2 mirror-x 52 "$pairs" "$large $(after pair-barrel-y1 2)"
+particles pair-barrel-3 barrel 2 mirror-x 100 "$pairs" "$large $(after pair-barrel-2 3)"
+particles pair-barrel barrel 2 mirror-x 100 "area-5 area-6 area-7 area-8 $pairs" "$large $(after pair-barrel-3 4)"
+particles pair-endcap-1 endcap 2 "mirror-x mirror-y" 8 "$pairs" "--order y $large"
+particles pair-endcap-2 endcap 2 "mirror-x mirror-y" 40 "$pairs" "$large $(after pair-endcap-1 2)"
+particles pair-endcap endcap 2 "mirror-x mirror-y" 100 "$pairs" "$large $(after pair-endcap-2 3)"
+triples="train train-2 23"
+particles triple-barrel-1 barrel 3 mirror-x 8 "$triples" "--order y $large"
+particles triple-barrel-2 barrel 3 mirror-x 32 "$triples" "$large $(after triple-barrel-1 2)"
+particles triple-barrel barrel 3 mirror-x 60 "area3-1 area3-2 area3-3 $triples" "$large $(after triple-barrel-2 3)"
+particles triple-endcap-1 endcap 3 "mirror-x mirror-y" 8 "$triples" "--order y $large"
+particles triple-endcap-2 endcap 3 "mirror-x mirror-y" 32 "$triples" "$large $(after triple-endcap-1 2)"
+particles triple-endcap endcap 3 "mirror-x mirror-y" 60 "area3-1 area3-2 area3-3 $triples" \
+  "$large $(after triple-endcap-2 3)"
+for name in pair-barrel pair-endcap triple-barrel triple-endcap; do
+  smartpix calibrate "$work/$name.safetensors" "$work"/groups-{nominal,area-nominal}.root -o "weights/$name.safetensors"
+done
+smartpix train mixture "$work/crossings.root" --region endcap --components 2 --hidden 40 --filters 8 \
+  --augment mirror-x mirror-y --epochs 70 -o "$work/bimodal-endcap.safetensors"
+calibrated bimodal-endcap
+
 # Networks of `smartpix bench mdn`, on the talk's data set 2s: float ones as the published, others as a chip reads out.
 # With all 20 slices a cluster takes 22 kB, twice in memory: fewer of them.
 [ -f "$work/2s.parquet" ] || smartpix simulate clusters --dataset 2s -n 400000 --seed 21 -o "$work/2s.parquet"
@@ -89,10 +144,18 @@ make_events 60 16 2002 "" gnn-60.root
 make_events 200 8 2003 "" gnn-200.root
 make_events 200 16 2013 "" gnn-200-more.root
 make_events 60 12 2014 "--jets 20" gnn-jets.root
+make_events 60 16 2021 "--jets 10 --jet-particles 15 30 --jet-radius 0.03 --jet-pt 500 2000" cores-gnn.root
+make_events 60 8 2022 "--jets 20" jets-gnn.root
 make_events 200 16 2015 "$decays 60" gnn-decays.root
 make_events 200 10 2016 "$decays 300 --set generate.displaced_d0=[0.3,15.0]" gnn-displaced.root
 make_events 20 60 4001 "--detector $work/trackml-like.csv $trackml" gnn-trackml.root
-smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,decays,displaced,trackml}.root --epochs 60 --patience 15 -o weights/gnn.safetensors
+smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,decays,displaced,trackml}.root \
+  "$work"/{cores,jets}-gnn.root --set split.mode=off --epochs 60 --patience 15 -o weights/gnn.safetensors
 smartpix train gnn "$work"/gnn-{20,60,200,200-more,jets,trackml}.root --graph window --epochs 40 --patience 15 -o weights/gnn-window.safetensors
 smartpix train gnn "$work"/gnn-{200,200-more,decays,displaced}.root --set after=weights/gnn.safetensors \
   --set cone.sigma_d0=3.0 --set cone.min_pt=0.7 --epochs 60 --patience 15 -o weights/gnn-displaced.safetensors
+
+# DeepCore: jets with cores, many in an event, over little pile-up.
+make_events 5 60 50101 "--jets 100 --jet-particles 15 30 --jet-radius 0.05 --jet-pt 500 2000" deepcore-jets.root
+smartpix train deepcore "$work/deepcore-jets.root" --epochs 32 --batch-size 16 --learning-rate 1.5e-3 \
+  -o weights/deepcore.safetensors

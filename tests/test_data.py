@@ -32,3 +32,9 @@ def test_weights_say_how_they_were_made(path):
     description = json.loads(path.with_suffix(".json").read_text())
     assert describe_weights(path)["checksum"] == description["checksum"]
     assert {"architecture", "options", "data", "metrics", "commit"} <= set(description)
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "weights").glob("*.json")), ids=lambda p: p.stem)
+def test_weights_name_the_files_they_were_made_of_without_their_folders(path):
+    described = json.loads(path.read_text())
+    assert not [name for name in described.get("provenance", {}).get("inputs", {}) if "/" in name]
