@@ -26,9 +26,14 @@ from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.layers import LayerPairs
+from smartpix.merged.directions import Directions, choose_directions
+from smartpix.merged.options import SplitOptions
+from smartpix.merged.split import Splitter
+from smartpix.merged.splitter import choose_splitter
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
 from tracking.finders.clock import StageClock
+from tracking.finders.finder import Finder
 from tracking.finders.gnn import finder as graph_finder
 from tracking.finders.gnn.finder import GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
@@ -39,29 +44,33 @@ from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
+from tracking.split_finder import split_finder
 
 __all__ = ["STAGES", "WINDOW", "WORKING_POINTS", "Chain", "EventResult", "chain_finder", "window_finder"]
 
 log = logging.getLogger(__name__)
 
-STAGES = ("estimate", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
+STAGES = ("estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
 WORKING_POINTS: Mapping[str, RunOptions] = {
     "fastest": RunOptions(
-        cone=replace(WIDE, min_pt=0.85, max_cot_theta=6.5), build=BuildOptions(min_track_score=0.65)
+        cone=replace(WIDE, min_pt=0.85, max_cot_theta=6.5),
+        build=BuildOptions(min_track_score=0.65),
+        split=SplitOptions(neighbours=5),
     ),
     "balanced": RunOptions(),
     "efficient": RunOptions(cone=replace(WIDE, quantile=0.99999)),
     "displaced": RunOptions(passes=PASSES),
+    "unsplit": RunOptions(split=SplitOptions(mode="off")),
 }
-"""The chain at three points of time, efficiency and fakes, and with its second pass; ``balanced`` are the
-defaults.
+"""The chain at three points of time, efficiency and fakes, with its second pass, and with one hit of every
+cluster; ``balanced`` are the defaults.
 
-``fastest`` gives up particles below 0.85 GeV and beyond a pseudorapidity of 2.6, which no findable one is, and
-with them half of the time; ACTS's fastest points do the same. A smaller quantile saves hardly any more and
-costs efficiency at once. What is left of softer tracks at its edge makes fakes, which a larger mean score
-leaves out. ``efficient`` has cones for still rarer edges. Lower scores in the building change
+``fastest`` gives up particles below 0.85 GeV and beyond a pseudorapidity of 2.6, which no findable one is,
+and with them half of the time; ACTS's fastest points do the same. A smaller quantile saves hardly any more
+and costs efficiency at once. What is left of softer tracks at its edge makes fakes, which a larger mean score
+leaves out. Clusters are split only where it is most crowded. ``efficient`` has cones for still rarer edges. Lower scores in the building change
 neither efficiency nor fakes.
 """
 
@@ -99,6 +108,8 @@ class Chain:
             in that frame.
         estimator: of the clusters' positions and directions; network: of the edges' scores.
         warnings: of what does not fit the files.
+        splitter: tells which clusters give several hits; None: each gives one.
+        directions: gives hits of the end-caps several possibilities of their direction; None: all have one.
     """
 
     header: Header
@@ -106,6 +117,8 @@ class Chain:
     estimator: Estimator
     network: FusedInteractionNetwork
     warnings: tuple[str, ...] = ()
+    splitter: Splitter | None = None
+    directions: Directions | None = None
 
     @classmethod
     def for_header(
@@ -129,13 +142,15 @@ class Chain:
             header, options.estimates, options.weights(), options.link_bits, options.conditions
         )
         warnings = _warnings(header, options, estimator)
+        splitter = choose_splitter(header, estimator, options.split, warnings.append)
+        directions = choose_directions(header, estimator, options.mixture)
         for line in warnings:
             report(line)
         if is_cold(search):
             log.info("compiling the kernels, which is done once and takes a minute or more")
         network = fuse_network(load_network(options.gnn, options.graph))
         beam = options.beam.spot if options.beam.source == "options" else header.beam_spot
-        chain = cls(header.at_beam(beam), options, estimator, network, tuple(warnings))
+        chain = cls(header.at_beam(beam), options, estimator, network, tuple(warnings), splitter, directions)
         # Here and not in the first event, so that weights of a second pass that are missing are told first.
         _ = chain.finder
         return chain
@@ -159,7 +174,9 @@ class Chain:
         """Reconstruct one event from its cluster records."""
         detector, options = self.header.detector, self.options
         clock = StageClock()
-        hits = estimated_hits(clusters, self.header, self.estimator, clock.lap)
+        hits = estimated_hits(
+            clusters, self.header, self.estimator, clock.lap, self.splitter, self.directions
+        )
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
@@ -207,12 +224,13 @@ def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | Sha
     ]
 
 
-def chain_finder(header: Header, name: str = "balanced") -> GraphFinder:
+def chain_finder(header: Header, name: str = "balanced") -> Finder:
     """The chain's finder at one of :data:`WORKING_POINTS`: the entries ``chain`` (balanced) and
     ``chain-NAME`` of :mod:`tracking.finder_table`.
     """
-    header = header.at_beam()
-    return GraphFinder.for_detector(header.detector, header.field, WORKING_POINTS[name])
+    header, options = header.at_beam(), WORKING_POINTS[name]
+    finder = GraphFinder.for_detector(header.detector, header.field, options)
+    return finder if options.split.mode == "off" else split_finder(finder, header, options.split)
 
 
 def window_finder(header: Header) -> GraphFinder:

@@ -35,10 +35,39 @@ def _window(header: Header) -> Finder:
     return window_finder(header)
 
 
+def _deepcore(header: Header) -> Finder:
+    from tracking.chain import chain_finder
+    from tracking.finders.deepcore.finder import DeepCoreFinder
+    from tracking.fit.tracks import fit_tracks
+
+    at_beam = header.at_beam()
+    return DeepCoreFinder.for_detector(
+        at_beam.detector, at_beam.field, at_beam.slices[-1], chain_finder(header, "unsplit"), fit_tracks
+    )
+
+
+def _kmeans(header: Header) -> Finder:
+    from tracking.chain import chain_finder
+    from tracking.finders.deepcore.kmeans import KMeansFinder
+    from tracking.fit.tracks import fit_tracks
+
+    at_beam = header.at_beam()
+    return KMeansFinder(
+        chain_finder(header, "unsplit"), fit_tracks, at_beam.detector, at_beam.field, at_beam.slices[-1]
+    )
+
+
 def _acts(name: str, header: Header) -> Finder:
     from tracking.acts.reference import point_finder
 
     return point_finder(header, name)
+
+
+def _acts_split(header: Header) -> Finder:
+    from smartpix.merged.options import SplitOptions
+    from tracking.split_finder import split_finder
+
+    return split_finder(_acts("dense", header), header.at_beam(), SplitOptions())
 
 
 FINDERS: dict[str, FinderMaker] = {
@@ -46,11 +75,25 @@ FINDERS: dict[str, FinderMaker] = {
     "chain-fastest": partial(_chain, "fastest"),
     "chain-efficient": partial(_chain, "efficient"),
     "chain-displaced": partial(_chain, "displaced"),
+    "chain-unsplit": partial(_chain, "unsplit"),
+    "deepcore": _deepcore,
+    "kmeans": _kmeans,
     "window": _window,
     **{
         f"acts-{name}": partial(_acts, name)
-        for name in ("fastest", "balanced", "efficient", "narrow", "wide", "gbts-fastest", "gbts")
+        for name in (
+            "fastest",
+            "balanced",
+            "efficient",
+            "narrow",
+            "wide",
+            "gbts-fastest",
+            "gbts",
+            "dense",
+            "dense-loose",
+        )
     },
+    "acts-split": _acts_split,
 }
 """Our finders, each with its maker."""
 

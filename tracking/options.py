@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
-from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED, EstimateWeights
+from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED, EstimateWeights, MixtureOptions
+from smartpix.merged.options import SplitOptions
 from smartpix.schema import (
     ESTIMATES,
     InputError,
@@ -64,6 +65,8 @@ class RunOptions:
             (docs/numbers.md).
         threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
         beam: luminous region.
+        split: clusters of several particles.
+        mixture: hits of the end-caps with several possibilities of their direction.
         cone: cones of the graph's edges: :data:`tracking.finders.gnn.options.WIDE`, which are wider than
             ``ConeOptions()``. To change one of its options, write ``dataclasses.replace(WIDE,
             min_pt=0.3)``.
@@ -90,6 +93,8 @@ class RunOptions:
     findable_layers: int = ranged(MIN_LAYERS, 2, 100)
     threads: int = ranged(1, 1, 1024)
     beam: BeamOptions = field(default_factory=BeamOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+    mixture: MixtureOptions = field(default_factory=MixtureOptions)
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     seed: SeedOptions = field(default_factory=SeedOptions)
@@ -111,6 +116,11 @@ class RunOptions:
         check("options", "passes", self.passes, passes in (PASSES[:1], PASSES), "prompt or prompt,displaced")
         object.__setattr__(self, "passes", passes)
         check_ranges("options", self)
+        if self.mixture.mode != "off" and self.graph != "cone":
+            raise InputError(
+                f"options: mixture.mode is '{self.mixture.mode}' and graph={self.graph} has no cones; set "
+                "mixture.mode=off, or graph=cone"
+            )
 
     def second_pass(self) -> RunOptions | None:
         """The options of the second pass, as if it were the only one; None if there is none."""
@@ -195,5 +205,9 @@ def _converted(hint: Any, value: Any, where: str) -> Any:
             return tuple(_converted(inner[0], v, where) for v in value)
         if len(inner) == len(value):
             return tuple(_converted(t, v, where) for t, v in zip(inner, value, strict=True))
+    if origin is tuple and isinstance(value, (int, float, str)):
+        raise InputError(
+            f"{where} must be a list and is {one_line(repr(value))}; write [{one_line(repr(value))}]"
+        )
     name = getattr(hint, "__name__", str(hint))
     raise InputError(f"{where} must be of type {name} and is {one_line(repr(value))}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,18 @@ from smartpix.estimate.options import SHIPPED
 from smartpix.files import sha256_of
 from smartpix.networks.weights import weights_path
 from smartpix.provenance import provenance
+from smartpix.schema import REGIONS
 from tracking.options import RunOptions
 
-__all__ = ["WEIGHTS", "chain_provenance", "sums_of_weights"]
+__all__ = ["WEIGHTS", "chain_provenance", "named_weights", "sums_of_weights"]
 
-WEIGHTS = ("gnn", *asdict(SHIPPED))
-"""The options that name weights."""
+WEIGHTS: Mapping[str, tuple[str, ...]] = {
+    "": ("gnn", *asdict(SHIPPED)),
+    "split": tuple(f"{kind}_{region}" for kind in ("count", "pair", "triple") for region in REGIONS),
+    "mixture": ("endcap",),
+    "displaced": ("gnn",),
+}
+"""The options that name weights, by section."""
 
 
 def chain_provenance(command: str, files: Iterable[str | Path], options: RunOptions) -> dict[str, Any]:
@@ -24,11 +30,19 @@ def chain_provenance(command: str, files: Iterable[str | Path], options: RunOpti
     return provenance(command, files, asdict(options), sums_of_weights(options))
 
 
+def named_weights(options: RunOptions) -> dict[str, str]:
+    """Names or paths of weights by option, ``split.pair_barrel`` and the like."""
+    return {
+        f"{section}.{name}".lstrip("."): getattr(getattr(options, section) if section else options, name)
+        for section, names in WEIGHTS.items()
+        for name in names
+    }
+
+
 def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
     """By option, the sha256 of the weights and of their JSON, of those that are there."""
     sums = {}
-    for name in WEIGHTS:
-        value = getattr(options, name)
+    for name, value in named_weights(options).items():
         # Chosen by the sensor of the files, so that these tell which.
         if value == "auto":
             continue

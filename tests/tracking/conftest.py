@@ -23,6 +23,9 @@ from tracking.finders.gnn.graph import EDGE_FEATURES
 from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 
 N_EVENTS, N_PARTICLES = 4, 40
+N_PAIRS = 30
+APART = 3e-4
+"""rad between the particles of a pair: less than a pitch on the inner layers."""
 
 
 def crossings_of(toy):
@@ -123,6 +126,25 @@ def three_vertices(tmp_path_factory, simulation):
     for name, head in (("true", made), ("bare", no_truth)):
         write_events(folder / f"{name}.root", head, iter(made_events))
     return {name: folder / f"{name}.root" for name in ("true", "bare")}
+
+
+@pytest.fixture(scope="session")
+def close_pairs(tmp_path_factory, simulation):
+    """A file of one event of pairs of particles, whose inner clusters merge."""
+    rng = np.random.default_rng(5)
+    start = np.column_stack([np.zeros((N_PAIRS, 2)), rng.normal(0, 20, N_PAIRS)])
+    phi, slope = rng.uniform(-np.pi, np.pi, N_PAIRS), rng.uniform(-0.8, 0.8, N_PAIRS)
+    pt = rng.uniform(5, 10, N_PAIRS)
+    pairs = (
+        np.repeat(start, 2, axis=0),
+        np.stack([phi, phi + APART], axis=1).ravel(),
+        toys.UNIT / np.stack([pt, 1.3 * pt], axis=1).ravel(),
+        np.repeat(slope, 2),
+    )
+    event = simulate_event(crossings_of(toys.event_of(*pairs)), toys.detector(), simulation, 0, 7)
+    path = tmp_path_factory.mktemp("close") / "close.root"
+    write_events(path, header(toys.detector(), simulation, 1, 7), iter([event]))
+    return path
 
 
 @pytest.fixture(scope="session")

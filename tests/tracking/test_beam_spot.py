@@ -50,12 +50,18 @@ def moved_header(at_rest):
     return replace(at_rest.header, detector=moved_table(at_rest.header.detector, BEAM), beam_spot=BEAM)
 
 
+def truth_of(record, hits, **options):
+    """Truth of an event's hits, of which some clusters may give several."""
+    whose = {"cluster": hits.cluster, "estimate": hits.estimate}
+    return event_truth(record["clusters"], record["particles"], hits.layer, **whose, **options)
+
+
 def efficiency(chain, records):
     """Share of the findable particles that are found."""
     n = n_found = 0
     for record in records:
         result = chain.event(0, record["clusters"])
-        truth = event_truth(record["clusters"], record["particles"], result.hits.layer)
+        truth = truth_of(record, result.hits)
         found = score_tracks(truth, result.tracks.rows()).found
         n, n_found = n + int(truth.findable.sum()), n_found + int(np.sum(found & truth.findable))
     return n_found / n
@@ -66,7 +72,7 @@ def n_true_edges(chain, records):
     n = 0
     for record in records:
         result = chain.event(0, record["clusters"])
-        truth = event_truth(record["clusters"], record["particles"], result.hits.layer)
+        truth = truth_of(record, result.hits)
         edges = zip(result.edges.source.tolist(), result.edges.target.tolist(), strict=True)
         n += len({tuple(edge) for edge in truth.edges.tolist()} & set(edges))
     return n
@@ -132,8 +138,7 @@ def test_passes_that_do_not_agree_are_told_of(at_rest, records, monkeypatch, cap
 def test_truth_moves_with_the_beam(at_rest, records):
     """A vertex on the beam line is on the axis, and momenta turn with the frame."""
     record, hits = records[0], at_rest.event(0, records[0]["clusters"]).hits
-    one = event_truth(record["clusters"], record["particles"], hits.layer)
-    other = event_truth(record["clusters"], record["particles"], hits.layer, frame=BEAM)
+    one, other = truth_of(record, hits), truth_of(record, hits, frame=BEAM)
     assert other.vertex == pytest.approx(BEAM.to_beam(one.vertex), abs=1e-9)
     assert other.momentum == pytest.approx(BEAM.direction_to_beam(one.momentum), rel=1e-9, abs=1e-12)
     assert other.pt == pytest.approx(np.hypot(*other.momentum[:, :2].T))

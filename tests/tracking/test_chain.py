@@ -8,6 +8,8 @@ from seeding.kernels import search
 from smartpix.estimate.base import estimate
 from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
+from smartpix.merged.options import SplitOptions
+from smartpix.networks.weights import load_weights, save_weights
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
@@ -312,3 +314,18 @@ def test_a_run_tells_what_the_second_pass_found(files, chain, weights):
     found = sum(row["n"] * (row["efficiency"] or 0.0) for row in by_d0)
     assert found / summary["n_findable"] == pytest.approx(summary["track_efficiency"])
     assert "n_tracks_displaced" not in totals_of(chain, files["toy"])[0].summary()
+
+
+def test_that_networks_do_not_fit_is_a_warning_where_clusters_would_be_split(files, options, tmp_path):
+    header = open_events(files["first"]).header
+    arrays, description = load_weights("count-barrel", "count-columns")
+    thick = {**description["sensor"], "thickness": 0.3}
+    save_weights(tmp_path / "w.safetensors", arrays, {**description, "sensor": thick})
+    lines = []
+    split = SplitOptions(mode="auto", count_barrel=str(tmp_path / "w.safetensors"))
+    chain = Chain.for_header(header, dataclasses.replace(options, split=split), lines.append)
+    assert chain.splitter is None
+    assert list(chain.warnings) == lines
+    assert sum("clusters of several particles are not split" in line for line in lines) == 1
+    told = Chain.for_header(header, dataclasses.replace(options, split=SplitOptions(mode="off"))).warnings
+    assert not any("split" in line for line in told)

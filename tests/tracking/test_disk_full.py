@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.tracking.cli.test_main import refused
+from tests.tracking.cli.command_line import refused
 from tracking.cli import main as cli
 from tracking.cli.main import main
 

@@ -1,5 +1,6 @@
 """The table of finders: ours, those of other packages, and what is wrong with the latter."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from tracking.chain import WORKING_POINTS, Chain
 from tracking.finder_table import FINDERS, finder_names, make_finder
 from tracking.finders.finder import FinderInput
 from tracking.options import RunOptions
+from tracking.split_finder import SplitFinder
 
 SAMPLE = data_path("sample.root")
 TOY = REPOSITORY / "examples" / "toy_finder.py"
@@ -69,8 +71,10 @@ def test_the_chain_has_points_of_its_own(event):
     header, result, seen = event
     for name, point in WORKING_POINTS.items():
         finder = make_finder("chain" if name == "balanced" else f"chain-{name}", header)
-        assert finder.search.cone == point.cone
-        assert same_tracks(finder(seen), result.tracks) == (name == "balanced")
+        # Of one that splits clusters, the finder of the hits.
+        assert getattr(finder, "finder", finder).search.cone == point.cone
+        # Of hits that are split already none splits any.
+        assert same_tracks(finder(seen), result.tracks) == (name in ("balanced", "unsplit"))
 
 
 def test_the_window_is_a_finder_of_its_own(event):
@@ -93,6 +97,23 @@ def test_acts_is_a_finder_that_fits_its_tracks(event):
         assert set(tracks.ms) == {"seeding", "parameters", "ckf", "ambiguity"}
 
 
+def test_acts_on_split_hits_is_at_its_point_for_cores(event):
+    pytest.importorskip("acts")
+    finder = make_finder("acts-split", event[0])
+    point = ACTS_POINTS["dense"]
+    assert isinstance(finder, SplitFinder)
+    assert (finder.finder.options, finder.finder.seeding) == (point.options, point.seeding)
+
+
+def test_acts_points_for_cores_have_seeds_that_share_hits_and_one_more_shared_hit_apart(event):
+    dense, loose, balanced = (ACTS_POINTS[name] for name in ("dense", "dense-loose", "balanced"))
+    assert dense.seeding is loose.seeding
+    # ACTS counts from 0: four seeds for each middle hit, where there is one at pile-up 200.
+    assert (dense.seeding["maxSeedsPerSpM"], balanced.seeding["maxSeedsPerSpM"]) == (3, 0)
+    assert (dense.options.branches, dense.options.shared_hits) == (4, 3)
+    assert dataclasses.replace(dense.options, shared_hits=4) == loose.options
+
+
 def test_an_event_without_hits_has_no_tracks(event):
     pytest.importorskip("acts")
     header, result, seen = event
@@ -107,7 +128,7 @@ def test_an_unknown_name_lists_what_there_is(event, package):
     with pytest.raises(InputError, match=r"finder 'chian' is unknown. Did you mean 'chain'") as caught:
         make_finder("chian", event[0])
     acts = ", ".join(f"acts-{name}" for name in ACTS_POINTS)
-    assert f"window, {acts}, mine" in str(caught.value)
+    assert f"window, {acts}, acts-split, mine" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -193,4 +214,4 @@ def test_the_toy_is_found_and_judged_beside_the_chain(package, monkeypatch):
     assert 0.75 < toy["efficiency"] < chain["efficiency"]
     assert chain["fake_rate"] < toy["fake_rate"] < 0.1
     assert set(runs["toy"].ms) == {"hits", "find", "fit"}
-    assert set(runs["chain"].ms) == {"hits", "cone", "seed", "graph", "build", "fit"}
+    assert set(runs["chain"].ms) == {"split", "hits", "cone", "seed", "graph", "build", "fit"}

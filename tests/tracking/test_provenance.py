@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from tests.tracking.show.test_display import data_of
+from smartpix.shipped import data_path
+from tests.tracking.show.pages import data_of
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance, sums_of_weights
 from tracking.runs.driver import run
@@ -49,6 +50,20 @@ def test_a_record_has_inputs_weights_options_and_versions(files, weights, option
     assert record["versions"]["smartpix"] == version("smartpix")
     assert {"python", "numpy", "numba", "torch"} <= record["versions"].keys()
     assert "shape" not in sums_of_weights(options)
+
+
+def test_a_record_has_the_weights_of_all_sections():
+    """By the defaults: an option whose default names weights that ship."""
+    shipped = {path.stem for path in data_path("weights").glob("*.safetensors")}
+
+    def naming(values, above=""):
+        for name, value in values.items():
+            if isinstance(value, dict):
+                yield from naming(value, f"{above}{name}.")
+            elif value in shipped:
+                yield f"{above}{name}"
+
+    assert set(naming(asdict(RunOptions()))) == set(sums_of_weights(RunOptions()))
 
 
 def test_every_result_of_a_run_has_the_record_or_its_checksum_beside_it(files, options, tmp_path):

@@ -110,6 +110,10 @@ _EFFICIENT = ActsOptions(
     chi2=24.4, outlier_chi2=39.6, stay_on_seed=False, min_pt=0.45, max_d0=math.inf, sigma_angle=0.00525,
     sigma_pt=0.0448,
 )  # fmt: skip
+_DENSE = replace(
+    _BALANCED, chi2=80.0, outlier_chi2=80.0, branches=4, stay_on_seed=False, min_pt=0.3, max_d0=0.3,
+    shared_hits=3, sigma_angle=0.0063,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ WORKING_POINTS: Mapping[str, WorkingPoint] = {
     "wide": WorkingPoint(acts_reference.WIDE, replace(_BALANCED, max_d0=math.inf)),
     "gbts-fastest": WorkingPoint(acts_gbts.FASTEST, _FASTEST, "acts-gbts"),
     "gbts": WorkingPoint(acts_gbts.BALANCED, replace(_FASTEST, shared_hits=2), "acts-gbts"),
+    "dense": WorkingPoint(acts_reference.DENSE, _DENSE),
+    "dense-loose": WorkingPoint(acts_reference.DENSE, replace(_DENSE, shared_hits=4)),
 }
 """Points on the front of time, efficiency and fakes at pile-up 200 (3.8 T, MDN estimates), by name.
 
@@ -145,8 +151,16 @@ the seeds, so that the Kalman filter has less to do. The first takes half the ti
 particles and fewer fakes. The second reaches down to 0.5 GeV, with two shared hits for the particles that
 overlap.
 
+``dense`` and ``dense-loose`` are for the cores of energetic jets. They are of a search of the same settings on
+events with such jets, by efficiency, fakes and duplicates and whatever the time
+(``benchmarks/tune_dense.py`` has what was aimed at, and searches near them). ``dense`` aims at most particles
+while fakes stay rare. ``dense-loose`` is ``dense`` with one more shared hit: it aims at most particles of
+dense places, and its fakes are many more. Several particles need seeds of the same middle hit, and tracks that
+share hits.
+
 Some of what the search found can be understood. Staying on the seed saves a search at its three layers. Two
-branches only cost time. One seed for each middle hit is enough but for 0.3 % of the particles. A hole
+branches only cost time at pile-up 200. One seed for each middle hit is enough there but for 0.3 % of the
+particles. A hole
 raises the efficiency by a few per mille, at twice the fakes. States on material cost time and change
 nothing. Outwards only loses tracks.
 """

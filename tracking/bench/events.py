@@ -16,12 +16,14 @@ from smartpix.estimate.choose import choose_estimator
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
+from smartpix.simulate.options import GenerateOptions
 from tracking.metrics import EventTruth, event_truth
 
 if TYPE_CHECKING:
     from smartpix.simulate.events import SimulateOptions
 
 __all__ = [
+    "SAMPLES",
     "Event",
     "Sample",
     "is_simulated",
@@ -31,7 +33,17 @@ __all__ = [
     "simulated",
     "simulated_header",
     "simulated_path",
+    "simulated_sample",
 ]
+
+SAMPLES = {
+    "jets": GenerateOptions(pileup=60, jets=20),
+    "cores": GenerateOptions(
+        pileup=60, jets=10, jet_particles=(15, 30), jet_radius=0.03, jet_pt=(500.0, 2000.0)
+    ),
+    "pileup-200": GenerateOptions(pileup=200),
+}
+"""Samples by name: evenly spread jets, the cores of energetic jets, and collisions alone."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,10 @@ def make_event(record: ak.Record, header: Header, estimator: Estimator) -> Event
     """An event of its record in a file, with the hits that an estimator makes of it."""
     hits = estimated_hits(record["clusters"], header, estimator)
     frame = header.detector.frame
-    truth = event_truth(record["clusters"], record["particles"], hits.layer, frame=frame)
+    truth = event_truth(
+        record["clusters"], record["particles"], hits.layer, frame=frame, cluster=hits.cluster,
+        estimate=hits.estimate,
+    )  # fmt: skip
     return Event(record["clusters"], hits, truth)
 
 
@@ -109,13 +124,21 @@ def simulated(
         flight: mean transverse length in mm that a hadron of each jet flies before it decays.
         gun: number of pions in each event, in place of collisions.
     """
-    from smartpix.io.write import write_events
-    from smartpix.simulate.events import simulate
-
-    detector, options = _simulation(pileup, jets, displaced, flight, gun)
     path = simulated_path(folder, pileup, jets, displaced, flight, gun)
-    header = simulated_header(pileup, n_events, seed, jets, displaced, flight, gun)
-    write_events(path, header, simulate(detector, options, n_events, seed))
+    return _write(path, *_simulation(pileup, jets, displaced, flight, gun), n_events, seed)
+
+
+def simulated_sample(name: str, n_events: int, seed: int, folder: Path) -> Path:
+    """A file of events of one of :data:`SAMPLES`, in ``folder``. Needs ``smartpix[acts]``."""
+    return _write(folder / f"{name}.root", *_with(SAMPLES[name]), n_events, seed)
+
+
+def _write(path: Path, detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Path:
+    from smartpix.io.write import write_events
+    from smartpix.simulate.events import header, simulate
+
+    head = header(detector, options, n_events, seed)
+    write_events(path, head, simulate(detector, options, n_events, seed))
     return path
 
 
@@ -160,14 +183,16 @@ def is_simulated(path: Path, pileup: int, n_events: int, seed: int, jets: int = 
 def _simulation(
     pileup: int, jets: int, displaced: int, flight: float, gun: int
 ) -> tuple[Detector, SimulateOptions]:
-    from smartpix.geometry import read_detector
-    from smartpix.shipped import data_path
-    from smartpix.simulate.events import SimulateOptions
-    from smartpix.simulate.options import GenerateOptions
-
     generate = GenerateOptions(pileup=pileup, jets=jets, jet_flight=flight, gun=gun)
     if displaced or flight:
         # Their pT begins where particles are findable; all are then in the table.
         generate = replace(generate, displaced=displaced, gun_pt=(1.0, 10.0))
-    options = SimulateOptions(generate=generate)
-    return read_detector(data_path("detector.csv")), options
+    return _with(generate)
+
+
+def _with(generate: GenerateOptions) -> tuple[Detector, SimulateOptions]:
+    from smartpix.geometry import read_detector
+    from smartpix.shipped import data_path
+    from smartpix.simulate.events import SimulateOptions
+
+    return read_detector(data_path("detector.csv")), SimulateOptions(generate=generate)

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seeding.hits import estimated_hits, make_hits
+from smartpix.clusters import flatten
+from smartpix.estimate.base import copied
+from smartpix.schema import InputError, quoted
 from tracking.bench.events import Sample
-from tracking.finders.clock import StageClock, processor_time
+from tracking.finders.clock import FIND, StageClock, processor_time
 from tracking.finders.finder import Finder, FinderInput, checked_tracks
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import FitOptions, fit_tracks
@@ -17,6 +20,7 @@ from tracking.fit.tracks import FitOptions, fit_tracks
 __all__ = [
     "FINDER_REPEATS",
     "FinderRun",
+    "check_fresh",
     "estimate_ms",
     "find_in_turn",
     "median_ms",
@@ -49,17 +53,23 @@ def run_finder(name: str, finder: Finder, sample: Sample) -> FinderRun:
     found: list[Tracks] = []
     total: dict[str, float] = {}
     for event in sample.events:
+        # The estimates have read the pixels as plain arrays and found the outlines of the clusters, which stay with
+        # these, and lie in arrays with room for further hits: :func:`estimate_ms` has that time.
+        slices = tuple(sample.estimator.slices)
+        flat = flatten(event.clusters, slices)
+        _ = flat.outlines
+        lone = copied(event.hits.estimate)
         clock = StageClock()
         # Made again, so that its time is known and no finder keeps anything of another one.
-        hits = make_hits(event.clusters, event.hits.estimate, detector)
+        hits = make_hits(event.clusters, event.hits.estimate, detector, event.hits.cluster)
         clock.lap("hits")
-        seen = FinderInput(event.clusters, hits, detector, field)
+        seen = FinderInput(event.clusters, hits, detector, field, flat, slices, lone)
         clock.lap("blind")
         tracks = finder(seen)
-        clock.lap("find")
+        clock.lap(FIND)
         tracks = checked_tracks(tracks, seen, name)
         clock.lap("check")
-        stages = dict(tracks.ms) or {"find": clock.ms["find"]}
+        stages = dict(tracks.ms) or {FIND: clock.ms[FIND]}
         if tracks.parameters is None:
             fitted = fit_tracks(hits, tracks, detector, field, FitOptions())
             clock.lap("fit")
@@ -91,6 +101,24 @@ def find_in_turn(
             with processor_time():
                 runs[name].append(run_finder(name, finder, sample))
     return runs
+
+
+def check_fresh(
+    command: str, seed: int, trained_on: Mapping[str, frozenset[int]], what: str = "finder"
+) -> None:
+    """Check that no finder was trained on the events of a seed.
+
+    Args:
+        what: they are, for the message.
+
+    Raises:
+        InputError: one was.
+    """
+    for name, seeds in trained_on.items():
+        if seed in seeds:
+            raise InputError(
+                f"{command}: the {what} {quoted(name)} was trained on events of seed {seed}; give another --seed"
+            )
 
 
 def estimate_ms(sample: Sample) -> dict[str, float]:

@@ -18,7 +18,7 @@ from tracking.fit.resolution import RESOLUTIONS, pull_width, residuals_and_pulls
 from tracking.fit.tracks import FitOptions, fit_tracks
 from tracking.metrics import MAX_ETA, MIN_LAYERS, EventTruth, TrackScore, score_tracks
 
-__all__ = ["Judgement", "compare_fits", "judge", "rates", "resolutions"]
+__all__ = ["Judgement", "compare_fits", "judge", "rates", "residual_parts", "resolutions"]
 
 LEAST_PT = 0.5
 """Fitted pT in GeV of a track that counts: where the tuned cuts of ACTS's seeding end, so that both are asked
@@ -94,13 +94,7 @@ def resolutions(
     """Half widths of residuals and standard deviations of pulls of some particles' first tracks; None where
     there are none.
     """
-    parts = []
-    for judgement, choice in zip(judgements, particles, strict=True):
-        particle = judgement.score.particle
-        good = (particle >= 0) & ~judgement.score.duplicate & np.append(choice, False)[particle]
-        rows = judgement.rows[good]
-        parts.append(residuals_and_pulls(judgement.parameters, rows, judgement.truth, particle[good], field))
-    residual, pull = (np.concatenate([part[k] for part in parts]) for k in range(2))
+    residual, pull = residual_parts(judgements, particles, field)
     result: dict[str, Any] = {"n_resolution": len(residual)}
     for k, (name, (key, factor)) in enumerate(RESOLUTIONS.items()):
         result[f"resolution_{key}"] = resolution(factor * residual[:, k])
@@ -108,6 +102,20 @@ def resolutions(
         result[f"pull_{name}"] = width[1] if width else None
         result[f"pull_half_width_{name}"] = resolution(pull[:, k])
     return result
+
+
+def residual_parts(
+    judgements: Sequence[Judgement], particles: Sequence[npt.NDArray[np.bool_]], field: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Residuals and pulls (K, 5) of some particles' first tracks (:func:`residuals_and_pulls`)."""
+    parts = []
+    for judgement, choice in zip(judgements, particles, strict=True):
+        particle = judgement.score.particle
+        good = (particle >= 0) & ~judgement.score.duplicate & np.append(choice, False)[particle]
+        rows = judgement.rows[good]
+        parts.append(residuals_and_pulls(judgement.parameters, rows, judgement.truth, particle[good], field))
+    residual, pull = (np.concatenate([part[k] for part in parts]) for k in range(2))
+    return residual, pull
 
 
 def compare_fits(

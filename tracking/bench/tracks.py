@@ -22,8 +22,8 @@ from tracking.bench.acts_front import front_finders
 from tracking.bench.displaced import FINDERS as DISPLACED_FINDERS
 from tracking.bench.displaced import SAMPLES as DISPLACED_SAMPLES
 from tracking.bench.displaced import displaced_lines, displaced_rates
-from tracking.bench.events import Sample, load_sample, simulated, simulated_header
-from tracking.bench.finding import FinderRun, estimate_ms, find_in_turn, median_ms
+from tracking.bench.events import SAMPLES, Sample, load_sample, simulated, simulated_header
+from tracking.bench.finding import FinderRun, check_fresh, estimate_ms, find_in_turn, median_ms
 from tracking.bench.generic import chain_ms, generic_ratio
 from tracking.bench.instructions import instruction_sets
 from tracking.bench.judgement import Judgement, compare_fits, judge, rates, resolutions
@@ -41,7 +41,7 @@ Report = Callable[[str], None]
 
 MAIN = 200
 """Pile-up of the sample that the first keys are of."""
-JETS, JET_PILEUP = 20, 60
+JETS, JET_PILEUP = SAMPLES["jets"].jets, SAMPLES["jets"].pileup
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ def bench_tracking(
         def measured(pileup: int, n: int, **more: Any) -> dict[str, Any]:
             report(f"simulating {n} events of pile-up {pileup}")
             sample_seed = seed + pileup + len(more)
-            _check_fresh(sample_seed, trained_on)
+            check_fresh("bench tracking", sample_seed, trained_on)
             path = simulated(pileup, n, sample_seed, Path(folder), **more)
             # Jets have the pile-up of another sample.
             paths.setdefault(pileup, path)
@@ -289,7 +289,7 @@ def bench_tracking(
             for k, (key, what) in enumerate(DISPLACED_SAMPLES.items()):
                 report(f"simulating {few} events of pile-up {MAIN} for {key}")
                 displaced_seed = seed + MAIN + 2 + k
-                _check_fresh(displaced_seed, trained_on)
+                check_fresh("bench tracking", displaced_seed, trained_on)
                 path = simulated(MAIN, few, displaced_seed, Path(folder), **what)
                 result[key] = _displaced(load_sample(path, few), report)
         result["instructions"], result["generic"] = instruction_sets(), None
@@ -304,15 +304,6 @@ def _displaced(sample: Sample, report: Report) -> dict[str, Any]:
     runs = find_in_turn(finders, sample, report, 1)
     judgements = {role: judge(sample.events, made[0].tracks) for role, made in runs.items()}
     return {"n_events": len(sample.events)} | displaced_rates(judgements, sample.header.field)
-
-
-def _check_fresh(seed: int, trained_on: Mapping[str, frozenset[int]]) -> None:
-    for name, seeds in trained_on.items():
-        if seed in seeds:
-            raise InputError(
-                f"bench tracking: the finder {quoted(name)} was trained on events of seed {seed}; give "
-                f"another --seed"
-            )
 
 
 def table(result: Mapping[str, Any]) -> str:

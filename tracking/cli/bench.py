@@ -10,7 +10,8 @@ from tracking.cli.output import json_flag, log
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.threads import set_threads
-from tracking.cli.train import sensor_flag
+from tracking.cli.train_flags import sensor_flag
+from tracking.finder_table import FINDERS
 
 __all__ = ["add_bench"]
 
@@ -102,7 +103,7 @@ def add_bench(commands: Any) -> None:
         "--no-displaced", action="store_true", help="without the displaced pions over pile-up 200"
     )
     tracks.add_argument("--finders", type=_names, default=[], metavar="A,B", help=(
-        "measure these beside each other instead: chain, window, acts-balanced, ..., or those of other packages"
+        f"measure these beside each other instead: of {', '.join(FINDERS)}, and those of other packages"
     ))  # fmt: skip
     tracks.add_argument("--seed", type=int, default=8001, help="of the events (default: %(default)s)")
     tracks.add_argument(
@@ -113,6 +114,36 @@ def add_bench(commands: Any) -> None:
     json_flag(tracks)
     tracks.set_defaults(command_function=_bench_tracking)
     _add_scaling(kinds)
+    _add_dense(kinds)
+
+
+def _add_dense(kinds: Any) -> None:
+    dense = kinds.add_parser("dense", help="finders where clusters merge: jets, their cores, and pile-up 200",
+    description=(
+        "The chain without and with splitting of merged clusters, DeepCore's seeds and ACTS on the same events, in turn "
+        "in one process: efficiency against what surrounds a particle, fakes, duplicates, time, resolutions in the cores "
+        "of jets, and residuals of each particle of a merged cluster. Whatever the samples, the networks of counting, "
+        "positions and end-caps are measured too, on crossings of their own. Simulates its events. Needs smartpix[acts]."
+    ))  # fmt: skip
+    dense.add_argument(
+        "--events", type=int, default=8, metavar="N",
+        help="of each sample with jets, and half as many of pile-up 200 (default: %(default)s)",
+    )  # fmt: skip
+    dense.add_argument("--samples", type=_names, default=[], metavar="A,B", help=(
+        "of jets, cores and pileup-200 (default: all)"
+    ))  # fmt: skip
+    dense.add_argument(
+        "--finders", type=_names, default=[], metavar="A,B", help=(
+            "of ours, ours-split, kmeans, deepcore, acts, acts-gbts, acts-loose, acts-dense, acts-dense-loose and "
+            "acts-split (default: all)"
+        ),
+    )  # fmt: skip
+    dense.add_argument("--seed", type=int, default=52101, help="of the events (default: %(default)s)")
+    dense.add_argument(
+        "-o", "--output", type=named_path, metavar="FOLDER", help="write figures and bench-dense.json there"
+    )
+    json_flag(dense)
+    dense.set_defaults(command_function=_bench_dense)
 
 
 def _add_scaling(kinds: Any) -> None:
@@ -227,6 +258,22 @@ def _bench_scaling(options: argparse.Namespace) -> None:
         plot_scaling(folder / "scaling.png", result)
         write_json(folder / "bench-scaling.json", result)
     print_or_show(options, result, scaling_table(result))
+
+
+def _bench_dense(options: argparse.Namespace) -> None:
+    from tracking.bench.dense import bench_dense
+    from tracking.bench.dense_plots import plot_dense
+    from tracking.bench.dense_table import dense_table
+    from tracking.bench.events import SAMPLES
+
+    folder = None if options.output is None else result_folder(options.output)
+    set_threads(1)
+    result = bench_dense(options.events, options.seed, options.samples or list(SAMPLES), options.finders, log)
+    arrays = result.pop("arrays")
+    if folder is not None:
+        plot_dense(folder, result, arrays)
+        write_json(folder / "bench-dense.json", result)
+    print_or_show(options, result, dense_table(result))
 
 
 def _names(text: str) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from smartpix.schema import InputError
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values
 from tracking.cli.output import json_flag, log, print_result
-from tracking.cli.parser import named_path
-from tracking.cli.train import UNREAD, sensor_flag
+from tracking.cli.train import UNREAD, told
+from tracking.cli.train_flags import files_flags, sensor_flag, type_flag
 from tracking.options import from_mapping
 
 __all__ = ["add_calibrate"]
@@ -21,17 +22,17 @@ def add_calibrate(commands: Any) -> None:
     description=(
         "Calibrate trained estimates on clusters with truth: their pulls become of unit width in the conditions "
         "of these clusters. Half of the clusters calibrates, the other half is the test. The network stays as it "
-        "is."
+        "is. Calibrate networks that count on groups of crossings in equal shares, as they are trained (smartpix "
+        "simulate crossings --together 1 2 3): the chain has its own prior."
     ))  # fmt: skip
-    calibrate.add_argument("weights", metavar="WEIGHTS", help="by name or path, of either kind of network")
-    calibrate.add_argument("files", nargs="+", type=named_path, metavar="FILE", help=(
-        "event files (ROOT), or data sets in the public layout (parquet, files or folders)"
+    calibrate.add_argument("weights", metavar="WEIGHTS", help=(
+        "by name or path, of smartpix train mdn, count or mixture, or of smartpix compress"
     ))  # fmt: skip
-    calibrate.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
+    files_flags(calibrate)
     data = calibrate.add_argument_group(
         "readout of data sets", "Without these flags, charges are the true ones."
     )
-    data.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
+    type_flag(data)
     option_flags(
         data, UNREAD, "noise", "threshold", "threshold_dispersion", "adc_max", section="readout.",
         adc_bits="--bits",
@@ -44,11 +45,25 @@ def _calibrate(options: argparse.Namespace) -> None:
     readout = option_values(options).pop("readout", None)
     if readout is not None:
         readout = from_mapping(UNREAD, readout, "--set")
+    from smartpix.estimate.descriptions import SORTS
+    from smartpix.estimate.mixture import MIXTURE, SET
+    from smartpix.merged.descriptions import COUNT, COUNT_ON_CHIP
+    from smartpix.networks.weights import describe_weights
     from smartpix.samples import Reading
     from smartpix.train.calibrate import recalibrate
+    from smartpix.train.components import recalibrate_mixture
+    from smartpix.train.count import recalibrate_count
 
-    result = recalibrate(
+    sort = str(describe_weights(options.weights).get("architecture")).split("-")[0]
+    of_sort = {COUNT: recalibrate_count, COUNT_ON_CHIP: recalibrate_count}
+    of_sort |= {SET: recalibrate_mixture, MIXTURE: recalibrate_mixture} | dict.fromkeys(SORTS, recalibrate)
+    if sort not in of_sort:
+        raise InputError(
+            f"{options.weights}: holds weights of '{sort}', which have nothing to calibrate; give those of "
+            "smartpix train mdn, count or mixture, or of smartpix compress"
+        )
+    result = of_sort[sort](
         options.weights, options.files, options.output, Reading(None, readout, sensor_flag(options.type))
     )
     log(f"calibrated on {result['n_calibration']} clusters, tested on {result['n']}")
-    print_result(options, result)
+    print_result(options, told(options, result))

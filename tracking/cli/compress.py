@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from smartpix.chip.options import CompressOptions, QuantizedOptions
 from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions
-from smartpix.train.options import TrainMdnOptions
+from smartpix.train.options import TrainCountOptions, TrainMdnOptions
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.threads import set_threads, threads_flag
-from tracking.cli.train import check_kept, data_flags, sensor_flag, weights_flags
+from tracking.cli.train import told
+from tracking.cli.train_flags import check_kept, data_flags, sensor_flag, weights_flags
 from tracking.options import from_mapping
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ __all__ = ["TRAINING", "add_compress"]
 
 TRAINING = TrainMdnOptions(QuantizedOptions(), epochs=40)
 """Shorter than for networks of floating point: most start from one that is trained already."""
+COUNTING = TrainCountOptions(QuantizedOptions(), epochs=40)
+LEARNED = ("estimates", "count")
+"""What a network may learn."""
 
 
 def add_compress(commands: Any) -> None:
@@ -41,6 +45,10 @@ def add_compress(commands: Any) -> None:
         "start from these, by name or path: quantised ones, whose widths and bits are then the defaults, or "
         "float ones"
     ))  # fmt: skip
+    compress.add_argument(
+        "--learn", choices=LEARNED, default=LEARNED[0],
+        help="position and direction of a particle, or how many particles made a cluster (default: estimates)",
+    )  # fmt: skip
     network = compress.add_argument_group("network")
     option_flags(
         network, TRAINING.network, "filters", "hidden", "conv_bits", "dense_bits", "last_bits",
@@ -80,12 +88,17 @@ def _compress(options: argparse.Namespace) -> None:
     values = option_values(options)
     _check_used(values, options)
     check_kept(options.output, options.start, options.teacher)
+    from smartpix.estimate.descriptions import load_network_weights
+    from smartpix.merged.descriptions import load_count_weights
     from smartpix.samples import Reading
+    from smartpix.train.count import train_count
     from smartpix.train.loop import train_mdn
     from smartpix.train.start import start_from
 
     set_threads(options.threads)
-    start = None if options.start is None else start_from(options.start, options.shrink)
+    counting = options.learn == "count"
+    load = load_count_weights if counting else load_network_weights
+    start = None if options.start is None else start_from(options.start, options.shrink, load)
     if options.shrink and (start is None or start.network is None):
         raise InputError(
             "compress: --shrink takes dead units out of quantised weights; give some with --from"
@@ -95,15 +108,14 @@ def _compress(options: argparse.Namespace) -> None:
     if start is not None and start.network is not None:
         # Quantised weights have been rounded before.
         values.setdefault("free", 0.0)
-    training: TrainMdnOptions = from_mapping(replace(TRAINING, network=network), values, "--set")
-    result = train_mdn(
-        options.files, options.region, options.output, training, log,
-        reading=Reading(options.slices, _readout(options, network, noise), sensor_flag(options.type)),
-        start=start, teacher=options.teacher,
-    )  # fmt: skip
+    training = from_mapping(replace(COUNTING if counting else TRAINING, network=network), values, "--set")
+    reading = Reading(options.slices, _readout(options, network, noise), sensor_flag(options.type))
+    train, more = (train_count, {}) if counting else (train_mdn, {"teacher": options.teacher})
+    result = train(
+        options.files, options.region, options.output, training, log, reading=reading, start=start, **more
+    )
     _warn(training.compress, result)
-    # What a reader of lines wants; the history by epoch is for programs.
-    print_result(options, result if options.json else {k: v for k, v in result.items() if k != "by_epoch"})
+    print_result(options, told(options, result))
 
 
 def _network(values: dict[str, Any], start: Start | None) -> QuantizedOptions:
@@ -175,5 +187,9 @@ def _check_used(values: Mapping[str, Any], options: argparse.Namespace) -> None:
             raise InputError(
                 f"compress: --{name} is for --method {' or '.join(methods)}, and the method is {method}"
             )
+    if options.teacher is not None and options.learn != "estimates":
+        raise InputError(
+            "compress: --teacher gives estimates, which --learn count does not learn; leave it out"
+        )
     if "lesson" in values and options.teacher is None:
         raise InputError("compress: --lesson is the share of a teacher's; give one with --teacher")

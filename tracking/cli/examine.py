@@ -200,8 +200,9 @@ def self_test() -> dict[str, Any]:
     helices = [getattr(result.helices, name) for name in names]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
     truth = event_truth(
-        clusters, events[0]["particles"], result.hits.layer, frame=chain.header.detector.frame
-    )
+        clusters, events[0]["particles"], result.hits.layer, frame=chain.header.detector.frame,
+        cluster=result.hits.cluster, estimate=result.hits.estimate,
+    )  # fmt: skip
     found = score_tracks(truth, result.tracks.rows()).found[truth.findable]
     return {
         "checks": {

@@ -64,7 +64,7 @@ def add_export(commands: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from smartpix.export.clusters import bench_codes, load_fixed
+    from smartpix.export.clusters import bench_codes, finish_words, load_fixed
     from tracking.finders.gnn.export import FORMATS, export_network
 
     if options.weights == "gbts-table":
@@ -94,7 +94,10 @@ def _export(options: argparse.Namespace) -> None:
         log(f"{options.clusters} clusters for the test bench")
         codes = bench_codes(network, description, options.clusters, options.file, options.seed)
         log(f"hls4ml: {hls.backend}, {hls.io}, {hls.strategy}; C simulation")
-        result = {"weights": str(options.weights), **write_project(network, new / "hls", codes, hls)}
+        result = {
+            "weights": str(options.weights),
+            **write_project(network, new / "hls", codes, hls, finish_words(description)),
+        }
         if options.rtl:
             result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
         (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -87,11 +87,14 @@ def option_help(defaults: Any, name: str) -> str:
 
 
 def documentation(options: type) -> dict[str, str]:
-    """What the docstring of a dataclass says of each option, on one line and without its last full stop."""
-    _, _, attributes = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")
+    """What the docstrings of a dataclass and of those it extends say of each option, on one line and without
+    its last full stop.
+    """
     said: dict[str, str] = {}
-    for names, text in ATTRIBUTE.findall(attributes):
-        said |= dict.fromkeys(names.split(", "), " ".join(text.split()).removesuffix("."))
+    for kind in filter(dataclasses.is_dataclass, reversed(options.__mro__)):
+        _, _, attributes = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+        for names, text in ATTRIBUTE.findall(attributes):
+            said |= dict.fromkeys(names.split(", "), " ".join(text.split()).removesuffix("."))
     return said
 
 

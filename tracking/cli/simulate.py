@@ -35,7 +35,10 @@ def add_simulate(commands: Any) -> None:
         "response, readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the "
         "same bytes."
     ))  # fmt: skip
-    option_flags(events, EVENTS.generate, "pileup", "gun", "gun_pt", "jets", "displaced", section="generate.")
+    option_flags(
+        events, EVENTS.generate, "pileup", "gun", "gun_pt", "jets", "jet_particles", "jet_radius", "jet_pt",
+        "displaced", "conversions", section="generate.",
+    )  # fmt: skip
     events.add_argument(
         "--events", type=int, default=1, metavar="N", help="number of events (default: %(default)s)"
     )
@@ -44,8 +47,8 @@ def add_simulate(commands: Any) -> None:
     crossings = kinds.add_parser("crossings",
     help="single crossings with broad angles, to train estimates on", description=(
         "Simulate single crossings whose angles are spread far wider than the resolution, so that estimates "
-        "trained on them carry the cluster's information alone. The same seed and file name give the same "
-        "bytes."
+        "trained on them carry the cluster's information alone. With --together they come in groups whose "
+        "clusters may merge. The same seed and file name give the same bytes."
     ))  # fmt: skip
     crossings.add_argument(
         "--events", type=int, default=100, metavar="N", help="entries in the file (default: %(default)s)"
@@ -53,6 +56,7 @@ def add_simulate(commands: Any) -> None:
     crossings.add_argument(
         "--per-event", type=int, default=5000, metavar="N", help="crossings in each (default: %(default)s)"
     )
+    option_flags(crossings, EVENTS.groups, "together", "distance", section="groups.")
     crossings.set_defaults(command_function=_simulate_crossings)
     for parser in (events, crossings):
         _sensor_flags(parser)
@@ -135,6 +139,12 @@ def _simulate_events(options: argparse.Namespace) -> None:
 
 def _simulate_crossings(options: argparse.Namespace) -> None:
     detector, simulation = _simulation(options, WITHOUT_PILEUP)
+    # The options do not tell a distance that was given from the default.
+    groups = option_values(options).get("groups", {})
+    if "distance" in groups and simulation.groups.together == (1,):
+        raise InputError(
+            "simulate: --distance is given and each crossing is alone; give --together 1 2 3, or leave it out"
+        )
     from smartpix.simulate.events import header, simulate_crossings
 
     events = simulate_crossings(detector, simulation, options.events, options.per_event, options.seed)

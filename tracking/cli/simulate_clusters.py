@@ -22,7 +22,8 @@ def add_simulate_clusters(kinds: Any) -> None:
     """Add ``clusters`` to the kinds of simulation."""
     clusters = kinds.add_parser("clusters",
     help="data sets of single clusters, in the layout of the public ones", description=(
-        "Simulate one of the 21 data sets of single clusters and write it in the layout of the public "
+        "Simulate one of the 21 data sets of single clusters, or windows that several particles cross "
+        "(--dataset merged), and write it in the layout of the public "
         "smart-pixel data sets (docs/formats.md). Charges are without noise and threshold, as the public "
         "ones. The same seed and file name give the same bytes. In the result, clusters_per_second is of the "
         "simulation alone, without writing; its first batch compiles and tabulates."
@@ -39,6 +40,7 @@ def add_simulate_clusters(kinds: Any) -> None:
         "--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"),
         help=f"rows and columns of the pixel array (default: {shown((defaults.n_rows, defaults.n_columns))})",
     )  # fmt: skip
+    option_flags(clusters, defaults.groups, "together", "distance", section="groups.")
     option_flags(clusters, defaults, "slices", "field", "radius", "pt", "from_far_side", "induction")
     clusters.add_argument("-o", "--output", type=named_path, required=True, metavar="F.parquet")
     set_flag(clusters, DatasetOptions(), "max_cot_alpha=4")

@@ -28,6 +28,11 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     per = max(summary["n_events"], 1)
     table.add_row("events", f"{summary['n_events']}")
     table.add_row("hits / event", f"{summary['n_hits'] / per:,.0f}")
+    if summary["n_split_clusters"] or summary["n_shared_clusters"]:
+        table.add_row(
+            "clusters split (shared) / event",
+            f"{summary['n_split_clusters'] / per:,.1f} ({summary['n_shared_clusters'] / per:,.1f})",
+        )
     table.add_row("edges of the reference window / event", f"{summary['n_window_edges'] / per:,.0f}")
     table.add_row("edges in cones / event", f"{summary['n_edges'] / per:,.0f}")
     # Where the window is empty, as without field, there is nothing that the cones reduce.

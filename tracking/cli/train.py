@@ -1,28 +1,38 @@
-"""``smartpix train``: the estimates' networks and the cluster-shape estimates; the graph network in
-:mod:`tracking.cli.train_gnn`.
+"""``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
+:mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from smartpix.files import check_writable
-from smartpix.networks.weights import weights_path
-from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
 from smartpix.simulate.options import ReadoutOptions
-from smartpix.train.options import TrainMdnOptions
+from smartpix.train.options import TrainCountOptions, TrainingOptions, TrainMdnOptions, TrainMixtureOptions
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
-from tracking.cli.parser import named_path, subcommands
+from tracking.cli.parser import subcommands
 from tracking.cli.threads import set_threads, threads_flag
+from tracking.cli.train_deepcore import add_train_deepcore
+from tracking.cli.train_flags import (
+    EVENT_FILES,
+    check_kept,
+    data_flags,
+    files_flags,
+    sensor_flag,
+    weights_flags,
+)
+from tracking.cli.train_front import add_train_front
 from tracking.cli.train_gnn import add_train_gnn
 from tracking.options import from_mapping
 
-__all__ = ["UNREAD", "add_train", "check_kept", "data_flags", "sensor_flag", "weights_flags"]
+__all__ = [
+    "UNREAD", "add_train", "asked_for", "clusters_training", "told",
+]  # fmt: skip
 
+TABLES = ("by_epoch", "curves", "reliability")
+"""Of the result of a training."""
 UNREAD = ReadoutOptions(noise=0.0, threshold=0.0, adc_bits=0)
 """Readout of data sets, whose charges are true ones, where only some of it is asked for."""
 
@@ -32,16 +42,19 @@ def add_train(commands: Any) -> None:
     train = commands.add_parser("train", help="train the networks")
     kinds = subcommands(train, "what", "WHAT")
     _add_train_mdn(kinds)
+    _add_train_mixture(kinds)
+    _add_train_count(kinds)
     shape = kinds.add_parser(
         "shape",
         help="the cluster-shape estimates",
         description="Train the cluster-shape estimates on simulated event files of one sensor.",
     )
-    shape.add_argument("files", nargs="+", type=named_path, metavar="FILE", help="event files (ROOT)")
-    shape.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
+    files_flags(shape, EVENT_FILES)
     json_flag(shape)
     shape.set_defaults(command_function=_train_shape)
+    add_train_front(kinds)
     add_train_gnn(kinds)
+    add_train_deepcore(kinds)
 
 
 def _add_train_mdn(kinds: Any) -> None:
@@ -49,84 +62,148 @@ def _add_train_mdn(kinds: Any) -> None:
         "Train the mixture density network on simulated clusters, calibrate it on held-out ones, and save it. "
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
-    weights_flags(mdn)
-    data_flags(mdn)
-    defaults = TrainMdnOptions()
-    network = mdn.add_argument_group("network")
+    clusters_training(mdn, TrainMdnOptions())
+    mdn.set_defaults(command_function=_train_mdn)
+
+
+def _add_train_count(kinds: Any) -> None:
+    count = kinds.add_parser("count", help="the network that counts the particles of a cluster", description=(
+        "Train a network that says how likely a cluster is of one, two, or three and more particles, on "
+        "simulated groups of crossings (smartpix simulate crossings --together 1 2 3), calibrate it on "
+        "held-out ones, and save it. "
+        "The same command takes up an interrupted training again."
+    ))  # fmt: skip
+    clusters_training(count, TrainCountOptions())
+    count.set_defaults(command_function=_train_count)
+
+
+def clusters_training(parser: argparse.ArgumentParser, defaults: TrainingOptions) -> None:
+    """Add the flags of a training of a network of floating point on clusters."""
+    weights_flags(parser)
+    data_flags(parser)
+    network = parser.add_argument_group("network")
     option_flags(
-        network, defaults.network, "hidden", "filters", "batch_norm", section="network.", kind="--network"
+        network,
+        defaults.network,
+        "hidden",
+        "filters",
+        "activation",
+        "batch_norm",
+        section="network.",
+        kind="--network",
     )
     network.add_argument(
         "--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path"
     )
-    readout = mdn.add_argument_group(
+    readout = parser.add_argument_group(
         "readout of data sets", "Without these flags, charges are the true ones."
     )
     option_flags(
         readout, UNREAD, "noise", "threshold", "threshold_dispersion", "adc_max", section="readout.",
         adc_bits="--bits",
     )  # fmt: skip
-    training = mdn.add_argument_group("training")
+    training = parser.add_argument_group("training")
     option_flags(
         training, defaults, "epochs", "batch_size", "learning_rate", "schedule", "patience", "augment",
         seed="--train-seed",
     )  # fmt: skip
     threads_flag(training)
-    set_flag(mdn, TrainMdnOptions(), "validation_share=0.1")
-    json_flag(mdn)
-    mdn.set_defaults(command_function=_train_mdn)
+    set_flag(parser, defaults, "validation_share=0.1")
+    json_flag(parser)
 
 
-def weights_flags(parser: argparse.ArgumentParser) -> None:
-    """Add what every training of an estimates' network takes: files, output and region."""
-    parser.add_argument("files", nargs="+", type=named_path, metavar="FILE", help=(
-        "event files (ROOT), or data sets in the public layout (parquet, files or folders)"
+def _add_train_mixture(kinds: Any) -> None:
+    mixture = kinds.add_parser("mixture", help="networks of several components", description=(
+        "Train a network that gives several estimates for one cluster, calibrate it on held-out clusters, and save "
+        "it. With --particles, each is of one particle of a merged cluster. With --components, each is one "
+        "possibility for the same particle, with a weight. The same command takes up an interrupted training again."
     ))  # fmt: skip
-    parser.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
-    parser.add_argument(
-        "--region", choices=("barrel", "endcap"), required=True, help="where the clusters are"
+    weights_flags(mixture)
+    what = mixture.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--particles",
+        type=int,
+        metavar="2|3",
+        help="of clusters of so many particles; 3 stands for more, too",
     )
+    what.add_argument("--components", type=int, metavar="2|3", help="of clusters of one particle")
+    defaults = TrainMixtureOptions()
+    mixture.add_argument(
+        "--from", dest="start", metavar="WEIGHTS", help="start from these weights, by name or path"
+    )
+    option_flags(
+        mixture, defaults.network, "hidden", "filters", "activation", "batch_norm", section="network.",
+        kind="--network",
+    )  # fmt: skip
+    option_flags(
+        mixture,
+        defaults,
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "schedule",
+        "augment",
+        "order",
+        seed="--train-seed",
+    )
+    threads_flag(mixture)
+    set_flag(mixture, TrainMixtureOptions(), "validation_share=0.1")
+    json_flag(mixture)
+    mixture.set_defaults(command_function=_train_mixture)
 
 
-def data_flags(parser: Any) -> None:
-    """Add ``--slices`` and ``--type``, of data sets."""
-    parser.add_argument("--slices", type=int, nargs="+", metavar="S", help=(
-        "slices that the network sees (default: the first and the last, 0 and 19 of data sets)"
-    ))  # fmt: skip
-    parser.add_argument("--type", type=int, metavar="1..7", help="sensor of data sets whose files do not say")
-
-
-def check_kept(output: Path, *weights: str | None) -> None:
-    """Check that a training does not replace the weights that it is made from, by name or path; None: there
-    are none.
+def asked_for(options: argparse.Namespace, defaults: TrainingOptions) -> tuple[Any, dict[str, Any]]:
+    """Options of a training that :func:`clusters_training` gave the flags of, and the other arguments of the
+    function that trains.
 
     Raises:
-        InputError: it would.
+        InputError: an option that cannot be, or an output that is the weights to start from.
     """
-    check_writable(output, [weights_path(name) for name in weights if name is not None])
-
-
-def sensor_flag(number: int | None) -> dict[str, float] | None:
-    """What ``--type`` says of the sensor, in the field of the data sets."""
-    return None if number is None else DatasetOptions(sensor=sensor_of_type(number)).described()
-
-
-def _train_mdn(options: argparse.Namespace) -> None:
     values = option_values(options)
     # Not part of the training's options: it makes the samples, before.
     readout = values.pop("readout", None)
-    training = from_mapping(TrainMdnOptions(), values, "--set")
+    training = from_mapping(defaults, values, "--set")
     if readout is not None:
         readout = from_mapping(UNREAD, readout, "--set")
     check_kept(options.output, options.start)
     from smartpix.samples import Reading
-    from smartpix.train.loop import train_mdn
 
     set_threads(options.threads)
-    result = train_mdn(
-        options.files, options.region, options.output, training, log,
-        reading=Reading(options.slices, readout, sensor_flag(options.type)), start=options.start,
-    )  # fmt: skip
+    reading = Reading(options.slices, readout, sensor_flag(options.type))
+    return training, {"reading": reading, "start": options.start}
+
+
+def _train_mdn(options: argparse.Namespace) -> None:
+    training, more = asked_for(options, TrainMdnOptions())
+    from smartpix.train.loop import train_mdn
+
+    print_result(options, train_mdn(options.files, options.region, options.output, training, log, **more))
+
+
+def _train_count(options: argparse.Namespace) -> None:
+    training, more = asked_for(options, TrainCountOptions())
+    from smartpix.train.count import train_count
+
+    result = train_count(options.files, options.region, options.output, training, log, **more)
+    print_result(options, told(options, result))
+
+
+def told(options: argparse.Namespace, result: dict[str, Any]) -> dict[str, Any]:
+    """What a reader of lines wants; tables are for programs."""
+    return result if options.json else {k: v for k, v in result.items() if k not in TABLES}
+
+
+def _train_mixture(options: argparse.Namespace) -> None:
+    training = from_mapping(TrainMixtureOptions(), option_values(options), "--set")
+    check_kept(options.output, options.start)
+    from smartpix.estimate.mixture import MIXTURE, SET
+    from smartpix.train.mixture import train_mixture
+
+    set_threads(options.threads)
+    sort, n = (SET, options.particles) if options.components is None else (MIXTURE, options.components)
+    result = train_mixture(
+        options.files, options.region, options.output, training, sort, n, log, start=options.start
+    )
     print_result(options, result)
 
 

@@ -12,8 +12,8 @@ from smartpix.schema import InputError, check
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
-from tracking.cli.parser import named_path
 from tracking.cli.threads import set_threads, threads_flag
+from tracking.cli.train_flags import EVENT_FILES, files_flags
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.options import from_mapping
 
@@ -26,8 +26,7 @@ def add_train_gnn(kinds: Any) -> None:
         "Train the interaction network on simulated event files, at any mix of pile-up. "
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
-    gnn.add_argument("files", nargs="*", type=named_path, metavar="FILE", help="simulated event files (ROOT)")
-    gnn.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
+    files_flags(gnn, EVENT_FILES, "*")
     data = gnn.add_argument_group("events that are simulated now")
     data.add_argument("--pileup", type=int, nargs="+", default=[], metavar="P", help=(
         "simulate and train on --events for each of these pile-ups (needs ACTS); give no FILE then"

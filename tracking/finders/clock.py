@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["StageClock", "processor_time", "stage_time"]
+__all__ = ["FIND", "StageClock", "processor_time", "stage_time"]
+
+FIND = "find"
+"""The stage of a finder that tells no time of its own."""
 
 _TIME: ContextVar[Callable[[], float]] = ContextVar("stage_time", default=time.perf_counter)
 
@@ -49,6 +52,12 @@ class StageClock:
         self._last = now
 
     def adopt(self, stages: Mapping[str, float]) -> None:
-        """Take over milliseconds by stage that others measured since the last lap."""
-        self.ms.update(stages)
+        """Add milliseconds by stage that a finder measured since the last lap; all the time since then to
+        :data:`FIND` where it measured none.
+        """
+        if not stages:
+            self.lap(FIND)
+            return
+        for stage, ms in stages.items():
+            self.ms[stage] = self.ms.get(stage, 0.0) + ms
         self._last = self._now()

@@ -7,24 +7,26 @@ A finder is a function, or anything that can be called like one, from a :class:`
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from smartpix.schema import InputError, quoted
-from tracking.finders.tracks import Tracks
+from tracking.finders.tracks import Parameters, Tracks
 
 if TYPE_CHECKING:
     # Who only lists the finders needs none of these, and importing them takes seconds.
     import awkward as ak
 
     from seeding.hits import Hits
+    from smartpix.clusters import FlatClusters
+    from smartpix.estimate.base import Estimate
     from smartpix.geometry import Detector
     from smartpix.io.events import Header
 
-__all__ = ["Finder", "FinderInput", "FinderMaker", "checked_tracks", "training_seeds"]
+__all__ = ["Finder", "FinderInput", "FinderMaker", "Fit", "checked_tracks", "training_seeds"]
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,53 @@ class FinderInput:
 
     Attributes:
         clusters: (N,) records as of event files; a field ``truth`` is left out.
-        hits: (N,) of these clusters, with position, direction and covariance.
+        hits: of these clusters, with position, direction and covariance; ``hits.cluster`` tells which is of
+            which. A merged cluster may give several.
         detector: of the hits, and like them in the frame of the beam; field: along z in T.
+        flat: the clusters' pixels as the estimates have read them, with the charge of ``slices``; None: not
+            at hand. :meth:`pixels` gives them in any case.
+        lone: the hits' estimates once more, in arrays that the finder may write into, with room for further
+            hits, as the estimates of the chain have; None: it copies those of the hits.
     """
 
     clusters: ak.Array
     hits: Hits
     detector: Detector
     field: float
+    flat: FlatClusters | None = None
+    slices: Sequence[int] = ()
+    lone: Estimate | None = None
 
     def __post_init__(self) -> None:
-        if len(self.clusters) != len(self.hits):
+        if len(self.clusters) != int(self.hits.cluster.max(initial=-1)) + 1:
             raise InputError(
                 f"finder: there are {len(self.clusters)} clusters and {len(self.hits)} hits; give both "
                 f"of the same event"
             )
+        if self.flat is not None:
+            found = len(self.flat), self.flat.charge.shape[1]
+            if found != (len(self.clusters), len(self.slices)):
+                raise InputError(
+                    f"finder: there are {len(self.clusters)} clusters with {len(self.slices)} slices, and plain "
+                    f"arrays of {found[0]} with {found[1]}; give both of the same event"
+                )
         # Simulated files have the truth in the clusters, where a finder could read it by mistake.
         fields = [name for name in self.clusters.fields if name != "truth"]
         object.__setattr__(self, "clusters", self.clusters[fields])
+
+    def pixels(self, slices: Sequence[int]) -> FlatClusters:
+        """The clusters' pixels as plain arrays, with the charge of these slices.
+
+        Raises:
+            InputError: the clusters lack a slice.
+        """
+        if self.flat is None or not set(slices) <= set(self.slices):
+            from smartpix.clusters import flatten
+
+            return flatten(self.clusters, slices)
+        if tuple(slices) == tuple(self.slices):
+            return self.flat
+        return replace(self.flat, charge=self.flat.charge[:, [self.slices.index(s) for s in slices]])
 
 
 class Finder(Protocol):
@@ -64,6 +95,10 @@ class Finder(Protocol):
         ...
 
 
+Fit = Callable[["Hits", Tracks, "Detector", float], Parameters]
+"""Fits the tracks of some hits in a detector and field; :func:`tracking.fit.tracks.fit_tracks` is one. Finders that need
+parameters on their way are given it: the fit knows tracks, and so finders do not know the fit.
+"""
 FinderMaker = Callable[["Header"], Finder]
 """Sets a finder up for the detector and field of a file: loads weights, makes tables."""
 

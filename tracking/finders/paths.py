@@ -80,4 +80,26 @@ def build_tracks(
     )  # fmt: skip
     good = track_score >= options.min_track_score
     rows, start = track_rows(owner, shared, rank, position, good)
-    return Tracks(hits=hit[rows], start=start, score=track_score[good])
+    return _without_repeats(hits, Tracks(hits=hit[rows], start=start, score=track_score[good]))
+
+
+def _without_repeats(hits: Hits, tracks: Tracks) -> Tracks:
+    """Tracks without those whose clusters are all another track's too: the two have gone through different copies of
+    hits that share an estimate.
+    """
+    of_shared = np.flatnonzero(hits.shared[tracks.hits])
+    if len(of_shared) == 0:
+        return tracks
+    asked = np.unique(np.searchsorted(tracks.start, of_shared, side="right") - 1)
+    sets = {}
+    for t in asked.tolist():
+        rows = tracks.hits[tracks.start[t] : tracks.start[t + 1]]
+        # Hits that share an estimate have their cluster's number, others one that nobody else has.
+        sets[t] = frozenset(np.where(hits.shared[rows], hits.cluster[rows], -1 - rows).tolist())
+    # Of two that are the same the weaker one goes, which was built later.
+    for track in sorted(sets, reverse=True):
+        if any(sets[track] <= other for t, other in sets.items() if t != track):
+            del sets[track]
+    if len(sets) == len(asked):
+        return tracks
+    return tracks.take(np.setdiff1d(np.arange(len(tracks)), np.setdiff1d(asked, list(sets))))

@@ -7,10 +7,11 @@ Definitions:
         fewer layers the number is an option.
     efficiency: the share of particles that have a matched track. The technical efficiency is that of findable
         particles, the physics efficiency that of accepted ones.
-    true edge: an ordered pair of clusters on two layers. The same particle made both, and crossed nothing in
-        between.
+    true edge: an ordered pair of hits on two layers. The same particle made both, and crossed nothing in
+        between. Of the hits of a split cluster each is of the particle that it fits best.
     matched track: more than half of the track's clusters are the particle's, and at least half of the
         particle's clusters are on the track (double majority).
+    merged cluster: one that two or more particles made.
     fake: a track that matches no particle. duplicate: a further track of the same particle.
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         seed_labels,
     )
     from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
+    from tracking.metrics.merged import is_merged, merged_of_particles, merged_rates
     from tracking.metrics.tracks import TrackScore, match_tracks, score_tracks
     from tracking.metrics.truth import (
         EventTruth,
@@ -53,7 +55,10 @@ __all__ = [
     "edge_rows",
     "efficiency_counts",
     "event_truth",
+    "is_merged",
     "match_tracks",
+    "merged_of_particles",
+    "merged_rates",
     "nearest_distance",
     "pileup_of",
     "pseudorapidity",
@@ -69,6 +74,7 @@ __getattr__ = public_names(
     counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
     findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
     edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency seed_labels",
+    merged="is_merged merged_of_particles merged_rates",
     tracks="TrackScore match_tracks score_tracks",
     truth="EventTruth event_truth nearest_distance pileup_of pseudorapidity",
 )

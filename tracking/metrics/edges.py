@@ -68,7 +68,7 @@ def score_edges(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.ND
 
 
 def seed_efficiency(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """(P,) particles with a seed (S, 3) whose three hits are all theirs."""
+    """(P,) particles with a seed (S, 3) whose three hits are of clusters that are all theirs."""
     found = np.zeros(len(truth.particle_id), dtype=bool)
     for _, who in _makers_of_seeds(truth, seeds):
         found[who] = True
@@ -76,7 +76,7 @@ def seed_efficiency(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDAr
 
 
 def seed_labels(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """(S,) True for seeds (S, 3) whose three hits are all of one particle."""
+    """(S,) True for seeds (S, 3) whose three hits are of clusters that are all of one particle."""
     good = np.zeros(len(seeds), dtype=bool)
     for rows, _ in _makers_of_seeds(truth, seeds):
         good[rows] = True
@@ -87,6 +87,8 @@ def _makers_of_seeds(truth: EventTruth, seeds: npt.NDArray[np.int32]) -> Iterato
     """Rows of seeds whose three hits are of one particle, and rows of these particles."""
     if len(seeds) == 0 or len(truth.hit) == 0:
         return
+    if truth.is_split:
+        seeds = truth.cluster[seeds].astype(np.int32)
     start, count = makers_of_hits(truth, int(max(truth.hit.max(), seeds.max())) + 1)
     # A cluster has one to a few makers: try each of the first hit's.
     for k in range(int(count.max())):

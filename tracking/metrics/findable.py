@@ -1,9 +1,11 @@
-"""What makes a particle findable. These limits are defaults of options, so this module imports nothing heavy."""
+"""What makes a particle findable. These limits are defaults of options, so this module imports nothing
+heavy.
+"""
+
+from smartpix.schema import MIN_SHARE
 
 __all__ = ["MAX_ETA", "MIN_LAYERS", "MIN_PT", "MIN_SHARE"]
 
-MIN_SHARE = 0.1
-"""A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
 MIN_PT = 0.9
 """Least pT of a findable particle in GeV."""
 MAX_ETA = 2.5

@@ -33,10 +33,15 @@ class TrackScore:
 
 
 def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tuple[Ints, Floats]:
-    """Double-majority match of tracks given as cluster rows: particle rows (-1: fake) and hit fractions."""
+    """Double-majority match of tracks given as rows of the hits: particle rows (-1: fake) and hit fractions.
+
+    Clusters count. Which of a cluster's hits a track has is not asked, and several of them count once. Of
+    particles that made equally many of a track's clusters, it is matched to one that no other track has.
+    """
     particle, fraction = np.full(len(tracks), -1, dtype=np.int64), np.zeros(len(tracks))
     if not tracks or len(truth.hit) == 0:
         return particle, fraction
+    tracks = [truth.clusters_of(t) for t in tracks]
     size, rows = np.array([len(t) for t in tracks]), np.concatenate(tracks)
     start, count = makers_of_hits(truth, int(max(truth.hit.max(), rows.max())) + 1)
     n = count[rows]
@@ -51,9 +56,29 @@ def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tupl
     track, best = np.unique(on_track, return_index=True)
     fraction[track] = shared[best] / size[track]
     good = np.flatnonzero((shared > 0.5 * size[on_track]) & (shared >= 0.5 * truth.n_hits[who]))
-    track, best = np.unique(on_track[good], return_index=True)
+    track, best, of_track = np.unique(on_track[good], return_index=True, return_inverse=True)
     particle[track] = who[good][best]
+    ties = good[shared[good] == shared[good][best][of_track]]
+    _untie(particle, on_track[ties], who[ties])
     return particle, fraction
+
+
+def _untie(particle: Ints, track: Ints, who: Ints) -> None:
+    """Give each track of several equal makers one that no other track has, as far as there is one.
+
+    Two particles whose clusters all merged make all clusters of either's track.
+
+    Args:
+        particle: (T,) of the tracks, changed in place; track, who: (K,) tracks, ascending, and their equal
+            makers.
+    """
+    first, count = np.unique(track, return_index=True, return_counts=True)[1:]
+    taken = set(particle[track[first[count == 1]]])
+    for k, n in zip(first[count > 1], count[count > 1], strict=True):
+        makers = who[k : k + n].tolist()
+        chosen = next((maker for maker in makers if maker not in taken), makers[0])
+        particle[track[k]] = chosen
+        taken.add(chosen)
 
 
 def score_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> TrackScore:

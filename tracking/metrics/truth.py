@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
@@ -12,7 +12,12 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from smartpix.beam import CENTRED, BeamSpot
+from smartpix.schema import TARGETS, InputError
 from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
+from tracking.metrics.split_clusters import makers_of_parts
+
+if TYPE_CHECKING:
+    from smartpix.estimate.base import Estimate
 
 __all__ = [
     "EventTruth",
@@ -36,7 +41,8 @@ def pseudorapidity(px: npt.ArrayLike, py: npt.ArrayLike, pz: npt.ArrayLike) -> F
 
 @dataclass(frozen=True)
 class EventTruth:
-    """Truth of one event.
+    """Truth of one event. Particles, and tracks with them, are judged by clusters. Edges are judged by hits,
+    of which a merged cluster may give several.
 
     Attributes:
         particle_id: (P,) sorted ids; pt (GeV), eta, phi: (P,) at production.
@@ -47,9 +53,10 @@ class EventTruth:
             of any pT; infinite where there is none.
         hit: (T,) cluster rows; particle: (T,) rows of the particles: who made what, sorted by cluster.
         min_layers: on which a particle must have clusters to be findable.
-        main: (N,) row of the particle with the largest share of each cluster, -1 where none has MIN_SHARE.
-        edges: (E, 2) true edges as cluster rows; edge_particle: (E,) row of the particle that made it (the
-            stiffest, if several);
+        cluster: (N,) cluster row of each hit.
+        main: (N,) row of the particle with the largest share of each hit, -1 where none has MIN_SHARE.
+        edges: (E, 2) true edges as rows of the hits; edge_particle: (E,) row of the particle that made it
+            (the stiffest, if several);
         edge_pt: (E,) its pT; edge_findable: (E,) whether a findable one did.
         pileup: collisions in the event, None if unknown.
     """
@@ -68,6 +75,7 @@ class EventTruth:
     distance: Floats
     hit: Ints
     particle: Ints
+    cluster: Ints
     main: Ints
     edges: Ints
     edge_particle: Ints
@@ -75,6 +83,18 @@ class EventTruth:
     edge_findable: npt.NDArray[np.bool_]
     pileup: int | None = None
     min_layers: int = MIN_LAYERS
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a cluster gives several hits."""
+        return len(self.cluster) > int(self.cluster.max(initial=-1)) + 1
+
+    def clusters_of(self, hits: Ints) -> Ints:
+        """Rows of the clusters that some hits are of, each once, in the order of the hits."""
+        if not self.is_split:
+            return hits
+        rows, first = np.unique(self.cluster[hits], return_index=True)
+        return np.asarray(rows[np.argsort(first)])
 
 
 def event_truth(
@@ -84,18 +104,38 @@ def event_truth(
     pileup: int | None = None,
     min_layers: int = MIN_LAYERS,
     frame: BeamSpot = CENTRED,
+    cluster: Ints | None = None,
+    estimate: Estimate | None = None,
 ) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
     Args:
-        layer: (N,) layer of each cluster.
+        layer: (N,) layer of each hit.
         pileup: collisions in the event, see :func:`pileup_of`.
         min_layers: on which a particle must have clusters to be findable.
         frame: of the beam that vertex and momentum are given in, as that of the detector of the hits
             (:attr:`smartpix.geometry.Detector.frame`).
+        cluster: (N,) cluster row of each hit, each cluster there; None: every cluster gives one hit.
+        estimate: of the hits. Where a cluster gives several, it tells whose each is
+            (:func:`tracking.metrics.split_clusters.makers_of_parts`).
+
+    Raises:
+        InputError: clusters give several hits, and there is no estimate of these, or not each hit's cluster.
     """
     truth = clusters["truth"]
     counts = ak.to_numpy(ak.num(truth, axis=1))
+    cluster = np.arange(len(counts)) if cluster is None else cluster
+    if len(layer) != len(cluster):
+        raise InputError(
+            f"truth: there are layers of {len(layer)} hits and clusters of {len(cluster)}; give the cluster of "
+            "each hit"
+        )
+    is_split = len(cluster) != len(counts)
+    if is_split and estimate is None:
+        raise InputError(
+            f"truth: {len(counts)} clusters give {len(cluster)} hits; give the hits' estimates, which tell "
+            "whose each is"
+        )
     hit = np.repeat(np.arange(len(counts)), counts)
     flat = ak.flatten(truth, axis=1)
     share, order = ak.to_numpy(flat["share"]), ak.to_numpy(flat["order"]).astype(np.int64)
@@ -107,9 +147,14 @@ def event_truth(
     in_list = (ids[place] == row_ids) if len(ids) else np.zeros(len(row_ids), dtype=bool)
     keep = in_list & (share >= MIN_SHARE)
     hit, particle, order, share = hit[keep], place[keep], order[keep], share[keep]
-    main = np.full(len(counts), -1, dtype=np.int64)
-    rising = np.argsort(share, kind="stable")
-    main[hit[rising]] = particle[rising]
+    # Of the hits: which crossing each is of.
+    part, crossing = hit, np.arange(len(hit))
+    if is_split and estimate is not None:
+        target = np.stack([ak.to_numpy(flat[name])[keep] for name in TARGETS], axis=1).astype(np.float64)
+        part, crossing = makers_of_parts(hit, target, cluster, estimate)
+    main = np.full(len(cluster), -1, dtype=np.int64)
+    rising = np.argsort(share[crossing], kind="stable")
+    main[part[rising]] = particle[crossing[rising]]
 
     columns = {
         n: ak.to_numpy(particles[n])[sort].astype(np.float64)
@@ -123,13 +168,15 @@ def event_truth(
     # A particle may cross a cluster twice: once counts.
     made = np.unique(np.stack([particle, hit], axis=1), axis=0)
     n_hits = np.bincount(made[:, 0], minlength=len(ids))
-    on_layer = np.unique(np.stack([particle, layer[hit].astype(np.int64)], axis=1), axis=0)
+    layer_of_cluster = np.zeros(len(counts), dtype=np.int64)
+    layer_of_cluster[cluster] = layer
+    on_layer = np.unique(np.stack([particle, layer_of_cluster[hit]], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
     charged, seen = columns["charge"] != 0, n_layers >= min_layers
     accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
     findable = accepted & seen
-    edges, made_by = _true_edges(hit, particle, order, layer)
-    key = edges[:, 0] * (len(counts) + 1) + edges[:, 1]
+    edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer)
+    key = edges[:, 0] * (len(cluster) + 1) + edges[:, 1]
     unique, first = np.unique(key, return_inverse=True)
     edge_particle = np.zeros(len(unique), dtype=np.int64)
     rising = np.argsort(pt[made_by], kind="stable")
@@ -141,8 +188,8 @@ def event_truth(
         particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=vertex, momentum=momentum, charge=columns["charge"],
         n_hits=n_hits, n_layers=n_layers, accepted=accepted, findable=findable,
         distance=nearest_distance(eta, phi, charged & seen),
-        hit=made[by_hit, 1], particle=made[by_hit, 0], main=main,
-        edges=np.stack([unique // (len(counts) + 1), unique % (len(counts) + 1)], axis=1),
+        hit=made[by_hit, 1], particle=made[by_hit, 0], cluster=cluster, main=main,
+        edges=np.stack([unique // (len(cluster) + 1), unique % (len(cluster) + 1)], axis=1),
         edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
         min_layers=min_layers,
     )  # fmt: skip

@@ -173,6 +173,7 @@ def _hit_columns(result: EventResult) -> Columns:
     helices = result.helices
     columns = {
         "id": result.hits.hit_id[result.tracks.hits],
+        "part": result.hits.part[result.tracks.hits],
         **{
             f"{n}_{axis}": getattr(helices, n)[:, i]
             for n in ("residual", "pull")
@@ -188,6 +189,8 @@ def _edge_columns(result: EventResult, truth: EventTruth | None) -> Columns:
     columns: dict[str, Any] = {
         "source": ids[edges.source],
         "target": ids[edges.target],
+        "source_part": result.hits.part[edges.source],
+        "target_part": result.hits.part[edges.target],
         "score": result.scores,
         **{n: getattr(edges, n) for n in ("chi2", "curvature", "cot_theta", "z0")},
     }
@@ -210,7 +213,9 @@ def _acts_lines(result: EventResult, truth: EventTruth | None, score: TrackScore
     and unknown.
     """
     tracks, helices, ids = result.tracks, result.helices, result.hits.hit_id
-    shared = np.bincount(tracks.hits, minlength=len(ids)) > 1
+    # Of a cluster that gave several hits, each on a track, too.
+    cluster = result.hits.cluster
+    shared = (np.bincount(cluster[tracks.hits], minlength=len(ids)) > 1)[cluster]
     for k, (first, last) in enumerate(zip(tracks.start[:-1], tracks.start[1:], strict=True)):
         n_hits, outlier = int(last - first), helices.outlier[first:last]
         measured = ids[tracks.hits[first:last]][~outlier]

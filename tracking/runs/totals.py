@@ -45,6 +45,7 @@ class Totals:
     events.
 
     Attributes:
+        n_split, n_shared: clusters that gave several hits, with estimates of their own or with one for all.
         efficiency, tracks: histograms of :func:`tracking.metrics.efficiency_counts` and
             :func:`tracking.metrics.track_counts`.
         vertex_efficiency: true vertices by number of findable particles, and whether found.
@@ -56,6 +57,8 @@ class Totals:
 
     n_events: int = 0
     n_hits: int = 0
+    n_split: int = 0
+    n_shared: int = 0
     n_edges: int = 0
     n_tested: int = 0
     n_seeds: int = 0
@@ -103,7 +106,11 @@ class Totals:
         """
         header = chain.header
         self.n_events += 1
-        self.n_hits += len(result.hits)
+        hits = result.hits
+        self.n_hits += len(hits)
+        second = hits.part == 1
+        self.n_split += int(np.sum(second & ~hits.shared))
+        self.n_shared += int(np.sum(second & hits.shared))
         self.n_edges += len(result.edges)
         self.n_tested += result.edges.n_tested
         self.n_seeds += len(result.seeds)
@@ -164,10 +171,12 @@ class Totals:
             self.vertex_residuals.append(np.stack([found.residual, found.sigma], axis=1))
         if _entries(self.residuals) >= MAX_RESIDUALS:
             return
-        target, has = truth_targets(record["clusters"], 0.95)
-        sigma = result.hits.estimate.sigma()
-        residual = result.hits.estimate.mean - target
-        barrel = header.detector.barrel[result.hits.module]
+        target, has = (values[hits.cluster] for values in truth_targets(record["clusters"], 0.95))
+        # A cluster of one particle that is split has no estimate of its own.
+        has &= hits.n_parts == 1
+        sigma = hits.estimate.sigma()
+        residual = hits.estimate.mean - target
+        barrel = header.detector.barrel[hits.module]
         self.residuals.append(
             {"barrel": barrel[has]}
             | {name: residual[has, k].astype(np.float32) for k, name in enumerate(TARGETS)}
@@ -192,6 +201,8 @@ class Totals:
             "n_tested": self.n_tested,
             # Without field the window is empty, and there is nothing to reduce.
             "reduction": _ratio(self.n_window, self.n_edges) if self.n_window else None,
+            "n_split_clusters": self.n_split,
+            "n_shared_clusters": self.n_shared,
             "n_seeds": self.n_seeds,
             "n_tracks": self.n_tracks,
             "n_vertices": self.n_vertices,

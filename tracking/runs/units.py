@@ -158,6 +158,8 @@ def scored_events(
                     pileup,
                     layers,
                     frame=chain.header.detector.frame,
+                    cluster=result.hits.cluster,
+                    estimate=result.hits.estimate,
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, reference, truth, score)

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.chain import Chain
 from tracking.options import RunOptions, from_mapping
-from tracking.provenance import WEIGHTS, sums_of_weights
+from tracking.provenance import named_weights, sums_of_weights
 from tracking.runs.sources import Sources
 from tracking.runs.units import Outcome, Unit, finished_unit
 
@@ -162,11 +162,12 @@ def packed_chain(chain: Chain) -> bytes:
     checksums of the weights.
     """
     header = chain.header
-    names = {name: getattr(chain.options, name) for name in WEIGHTS}
-    paths: dict[str, Any] = {
-        name: str(Path(v).absolute()) for name, v in names.items() if Path(v).suffix == ".safetensors"
-    }
-    options = replace(chain.options, **paths)
+    paths: dict[str, Any] = {}
+    for name, value in named_weights(chain.options).items():
+        if Path(value).suffix == ".safetensors":
+            section, _, key = name.rpartition(".")
+            (paths.setdefault(section, {}) if section else paths)[key] = str(Path(value).absolute())
+    options = from_mapping(chain.options, paths, "options")
     content = {
         "field": header.field,
         "slices": list(header.slices),
@@ -192,7 +193,7 @@ def _chain_of(content: bytes) -> Chain:
     for name, sums in made_from["weights"].items():
         if local_sums[name] != sums:
             raise InputError(
-                f"{getattr(options, name)}: is not there on {socket.gethostname()}, or is another one; "
+                f"{named_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"
             )
     detector, slices = Detector(made_from["detector"]), tuple(made_from["slices"])

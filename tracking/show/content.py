@@ -18,12 +18,12 @@ from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
-from smartpix.estimate.base import truth_targets
 from smartpix.geometry import Detector, Layers
-from smartpix.schema import PARAMETERS
+from smartpix.schema import PARAMETERS, TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.fit.helix import advance, path_on_circle
+from tracking.metrics.split_clusters import makers_of_parts
 
 __all__ = ["CONE_STEPS", "HELIX_POINTS", "MOST_WINDOW", "event_content", "pack"]
 
@@ -60,6 +60,8 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             hits.layer,
             min_layers=options.findable_layers,
             frame=detector.frame,
+            cluster=hits.cluster,
+            estimate=hits.estimate,
         )
         score = metrics.score_tracks(truth, tracks.rows())
     searched = chain.reference_edges(result)
@@ -90,7 +92,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
         "layers": _layers(detector),
         "modules": _modules(detector, hits),
         "hits": _hits(detector, hits, record, of_track),
-        "pixels": _pixels(record["clusters"], header.slices),
+        "pixels": _pixels(record["clusters"], hits, header.slices),
         "cones": cone_rings(chain, hits),
         "edges": _edges(edges, header.field) | {"chi2": edges.chi2, "score": result.scores},
         "window": _edges(drawn, header.field),
@@ -107,7 +109,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             "n_found": int(np.sum(score.found & truth.findable)),
             "n_fake": int(np.sum(score.particle < 0)),
         }
-        content["truth"] = _truth(record["clusters"])
+        content["truth"] = _truth(record["clusters"], hits)
         for name, graph in (("edges", edges), ("window", searched)):
             if len(content[name]["source"]):
                 labels = metrics.edge_labels(truth, graph.source, graph.target)
@@ -169,12 +171,16 @@ def _hits(detector: Detector, hits: Hits, record: ak.Record, of_track: npt.NDArr
         "sigma": sigma,
         "correlation": np.einsum("npk,npk->np", factor[:, rows], factor[:, columns]),
         "flagged": hits.estimate.flagged,
-        "charge": ak.to_numpy(clusters["charge"]),
+        "charge": ak.to_numpy(clusters["charge"])[hits.cluster],
+        "part": hits.part.astype(np.int32),
+        "n_parts": hits.n_parts.astype(np.int32),
+        "shared": hits.shared,
     }
 
 
-def _pixels(clusters: ak.Array, slices: Sequence[int]) -> Columns:
-    flat = flatten(clusters, slices)
+def _pixels(clusters: ak.Array, hits: Hits, slices: Sequence[int]) -> Columns:
+    """Of each hit the pixels of its cluster."""
+    flat = flatten(clusters, slices).take(hits.cluster)
     first = np.concatenate([flat.first, [len(flat.row)]]).astype(np.int32)
     return {
         "first": first,
@@ -194,18 +200,30 @@ def _edges(edges: Edges, field: float) -> Columns:
         }
 
 
-def _truth(clusters: ak.Array) -> Columns:
-    """Of each cluster's main particle: id (0: none), share, pT, x, y, cot alpha, cot beta, and how many made
-    the cluster.
+def _truth(clusters: ak.Array, hits: Hits) -> Columns:
+    """Of each hit's particle: id (0: none), share, pT, x, y, cot alpha, cot beta, and how many made the
+    cluster. It is the cluster's main particle; of a cluster that gives several hits, each has its own.
     """
-    main = ak.firsts(clusters["truth"])
-    share, pt = (ak.to_numpy(ak.fill_none(main[n], np.nan)).astype(np.float64) for n in ("share", "pt"))
+    counts = ak.to_numpy(ak.num(clusters["truth"]))
+    flat = ak.flatten(clusters["truth"])
+    share = ak.to_numpy(flat["share"])
+    target = np.stack([ak.to_numpy(flat[name]) for name in TARGETS], axis=1).astype(np.float64)
+    row = np.where(counts > 0, np.cumsum(counts) - counts, -1)[hits.cluster]
+    if np.any(hits.n_parts > 1):
+        keep = np.flatnonzero(share >= metrics.MIN_SHARE)
+        made = np.repeat(np.arange(len(counts)), counts)[keep]
+        part, crossing = makers_of_parts(made, target[keep], hits.cluster, hits.estimate)
+        row[hits.n_parts > 1] = -1
+        # The first of several comes last.
+        row[part[::-1]] = np.where(hits.n_parts[part] > 1, keep[crossing], row[part])[::-1]
+    # Row -1, of no particle, is the one that is put behind.
+    share, pt = (np.append(ak.to_numpy(flat[n]).astype(np.float64), np.nan)[row] for n in ("share", "pt"))
     return {
-        "particle_id": ak.to_numpy(ak.fill_none(main["particle_id"], 0)),
+        "particle_id": np.append(ak.to_numpy(flat["particle_id"]), 0)[row],
         "share": share,
         "pt": pt,
-        "target": truth_targets(clusters)[0],
-        "n_particles": ak.to_numpy(ak.num(clusters["truth"])).astype(np.int32),
+        "target": np.concatenate([target, np.full((1, 4), np.nan)])[row],
+        "n_particles": counts.astype(np.int32)[hits.cluster],
     }
 
 

@@ -80,17 +80,17 @@ def unit_gaussian(axis: Any, reach: float, area: float = 1.0) -> None:
 
 
 def rate_points(
-    axis: Any, edges: Floats, passed: npt.ArrayLike, total: npt.ArrayLike, **style: Any
+    axis: Any, edges: Floats, passed: npt.ArrayLike, total: npt.ArrayLike, bars: bool = True, **style: Any
 ) -> tuple[Floats, Floats]:
     """Draw the rate of each filled bin with its 68 % Clopper-Pearson interval; returns the intervals' lower
-    and upper ends.
+    and upper ends. ``bars``: also draw how wide each bin is.
     """
     passed, total = np.asarray(passed, dtype=np.float64), np.asarray(total, dtype=np.float64)
     filled = total > 0
     rate = passed[filled] / total[filled]
     low, high = clopper_pearson(passed[filled], total[filled])
     center = bin_centers(edges)
-    across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]]
+    across = [(center - edges[:-1])[filled], (edges[1:] - center)[filled]] if bars else None
     axis.errorbar(
         center[filled], rate, yerr=np.abs(np.stack([rate - low, high - rate])), xerr=across, **style
     )

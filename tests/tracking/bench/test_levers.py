@@ -31,7 +31,7 @@ from tests.helpers import (
     part_of,
     random_events,
 )
-from tests.tracking.cli.test_main import refused
+from tests.tracking.cli.command_line import refused
 from tracking.bench import levers as studies
 from tracking.bench import mdn
 from tracking.bench.clusters import TEST_SEED

@@ -83,7 +83,7 @@ def test_every_stage_has_its_time_its_power_and_its_speed(capsys, tmp_path):
     ]
     assert main(["bench", "scaling", *arguments, "-o", str(tmp_path / "out"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    stages = {"estimate", "hits", "cone", "seed", "graph", "build", "fit", "vertex"}
+    stages = {"estimate", "split", "hits", "cone", "seed", "graph", "build", "fit", "vertex"}
     assert [point["sample"] for point in result["points"]] == ["pileup 2", "pileup 8", "gun 20", "gun 60"]
     for point in result["points"]:
         assert set(point["ms"]) == stages

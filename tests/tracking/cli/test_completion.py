@@ -31,7 +31,7 @@ def bash(*words):
         (["run", "-o", ""], []), (["run", "--no-figures", "--jo"], ["--join"]),
         (["compress", "x", "--method", "bd"], ["bdmm"]), (["run", "--set", "cone.q"], ["cone.quantile="]),
         (["train", "mdn", "--set", "network.fil"], ["network.filters="]), (["completion", "z"], ["zsh"]),
-        (["simulate", "clusters", "--dataset", ""], ["2s", "3s", "4s"]), (["--vers"], ["--version"]),
+        (["simulate", "clusters", "--dataset", ""], ["2s", "3s", "4s", "merged"]), (["--vers"], ["--version"]),
         (["run", "train", "--pileup"], []),
     ],
 )  # fmt: skip

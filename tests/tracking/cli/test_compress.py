@@ -16,7 +16,7 @@ from smartpix.simulate.datasets import DatasetOptions, simulate_dataset
 from smartpix.simulate.readout import ReadoutOptions
 from tests.left_out import needs
 from tests.programs import bare_path
-from tests.tracking.cli.test_main import refused
+from tests.tracking.cli.command_line import refused
 from tracking.bench import export as bench
 from tracking.bench.export import bench_export, export_table, ratios
 from tracking.bench.front import front_of, front_study

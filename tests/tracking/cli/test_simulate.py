@@ -1,7 +1,12 @@
 """Which options a simulation gets from the command line."""
 
+import json
+
+import numpy as np
 import pytest
 
+from smartpix.io.events import open_events
+from smartpix.io.parquet import read_clusters
 from smartpix.simulate import events
 from tracking.cli.main import main
 
@@ -31,3 +36,61 @@ def test_there_is_no_pileup_beside_a_gun(monkeypatch, tmp_path, flags, expected)
     with pytest.raises(Stopped):
         main(["simulate", "events", *flags, "--seed", "1", "-o", str(tmp_path / "F.root")])
     assert found == [expected]
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "expected"),
+    [
+        ("--jet-particles 10", "jet_particles", (10,)), ("--jet-particles 15 30", "jet_particles", (15, 30)),
+        ("--jets 2 --jet-pt 500 2000", "jet_pt", (500.0, 2000.0)), ("--jet-radius 0.03", "jet_radius", 0.03),
+        ("--conversions 7", "conversions", 7), ("--set generate.jet_particles=[3,4]", "jet_particles", (3, 4)),
+    ],
+)  # fmt: skip
+def test_jets_have_flags(monkeypatch, tmp_path, flags, name, expected):
+    found = []
+
+    def simulate(detector, options, *numbers):
+        found.append(getattr(options.generate, name))
+        raise Stopped
+
+    monkeypatch.setattr(events, "simulate", simulate)
+    with pytest.raises(Stopped):
+        main(["simulate", "events", *flags.split(), "--seed", "1", "-o", str(tmp_path / "F.root")])
+    assert found == [expected]
+
+
+def test_crossings_come_in_groups(tmp_path, capsys):
+    path = tmp_path / "F.root"
+    flags = "--together 2 3 --distance 0.1 0.5 --events 1 --per-event 40 --seed 52906 --json"
+    assert main(["simulate", "crossings", *flags.split(), "-o", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["n_events"] == 1
+    groups = open_events(path).header.made_by["options"]["groups"]
+    assert groups == {"together": [2, 3], "distance": [0.1, 0.5], "law": "logarithm"}
+    assert main(["simulate", "crossings", "--together", "4", "--seed", "1", "-o", str(path)]) == 1
+    assert "together must be one or more of 1, 2, 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", ["--distance 0.05 3", "--set groups.distance=[0.05,3.0]"])
+def test_a_distance_without_groups_is_refused_though_it_is_the_default(tmp_path, capsys, flags):
+    command = ["simulate", "crossings", *flags.split(), "--seed", "1", "-o", str(tmp_path / "F.root")]
+    assert main([*command, "--events", "1", "--per-event", "40"]) == 1
+    assert "--distance is given and each crossing is alone; give --together" in capsys.readouterr().err
+    assert not (tmp_path / "F.root").exists()
+
+
+def test_one_value_in_place_of_a_list_is_told(tmp_path, capsys):
+    command = ["simulate", "crossings", "--set", "groups.together=3", "--seed", "1"]
+    assert main([*command, "-o", str(tmp_path / "F.root")]) == 1
+    assert "'groups.together' must be a list and is 3; write [3]" in capsys.readouterr().err
+
+
+def test_windows_of_several_particles_are_written(tmp_path, capsys):
+    path = tmp_path / "F.parquet"
+    flags = "--dataset merged --together 3 --distance 0.2 0.2 -n 6 --slices 19 --seed 52907 --json"
+    assert main(["simulate", "clusters", *flags.split(), "-o", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["n_clusters"] == 6
+    clusters = read_clusters(path)
+    assert clusters.labels["n_particles"].tolist() == [3] * 6
+    first, third = clusters.targets(), clusters.targets(3)
+    width = np.array([0.05, 0.0125]) + 0.1 * np.abs(first[:, 2:])
+    np.testing.assert_allclose(np.hypot(*((third - first)[:, :2] / width).T), 0.2)

@@ -29,7 +29,7 @@ RATES = (
 SUMMARY = {
     "files": ["[bold]µ.root"],
     "ms_per_event": {},
-    **{f"n_{n}": 1 for n in COUNTS},
+    **{f"n_{n}": 1 for n in (*COUNTS, "split_clusters", "shared_clusters")},
     **dict.fromkeys(RATES, 0.5),
 }
 PLAIN = "resolution of d0, z0 in um"

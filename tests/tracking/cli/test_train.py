@@ -16,7 +16,7 @@ from smartpix.train.loop import train_on
 from smartpix.train.options import TrainMdnOptions
 from tests.helpers import SENSOR
 from tests.smartpix.clusters import cluster_set
-from tests.tracking.cli.test_main import refused
+from tests.tracking.cli.command_line import refused
 from tracking.bench import mdn as bench
 from tracking.cli.main import main
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from smartpix.clusters import flatten
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
@@ -35,6 +36,27 @@ def test_a_finder_sees_no_truth(event):
     assert len(seen.clusters) == len(seen.hits)
     with pytest.raises(InputError, match=r"clusters and .* hits; give both of the same event"):
         dataclasses.replace(seen, clusters=seen.clusters[1:])
+
+
+@pytest.mark.parametrize("slices", [[2, 19], [19], [19, 2]])
+def test_pixels_are_those_of_the_clusters_whoever_has_read_them(event, slices):
+    expected, at_hand = flatten(event.clusters, slices), flatten(event.clusters, [2, 19])
+    given = dataclasses.replace(event, flat=at_hand, slices=(2, 19))
+    fewer = dataclasses.replace(event, flat=flatten(event.clusters, [2]), slices=(2,))
+    for seen in (event, given, fewer):
+        found = seen.pixels(slices)
+        for name in ("module", "first", "counts", "row", "column", "charge", "local", "truncated"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert given.pixels([2, 19]) is at_hand
+    assert np.shares_memory(given.pixels([19]).row, at_hand.row)
+
+
+def test_pixels_of_other_clusters_or_slices_are_refused(event):
+    flat = flatten(event.clusters, [2, 19])
+    with pytest.raises(InputError, match="give both of the same event"):
+        dataclasses.replace(event, flat=flat.take(np.arange(3)), slices=(2, 19))
+    with pytest.raises(InputError, match=r"with 1 slices, and plain arrays of .* with 2"):
+        dataclasses.replace(event, flat=flat, slices=(19,))
 
 
 def tracks_with(**changes):

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -371,3 +372,19 @@ def test_a_track_of_weak_edges_is_left_out_and_its_neighbour_stays():
         assert sorted(rows) == expected
         assert len(built.score) == len(expected)
         assert built.start[-1] == len(built.hits)
+
+
+@pytest.mark.parametrize(("cluster", "n_tracks"), [
+    ([0, 0, 1, 1, 2, 2, 3, 3], 1), ([0, 0, 1, 1, 2, 2, 3, 4], 2), ([0, 1, 2, 3, 4, 5, 6, 7], 2),
+])  # fmt: skip
+def test_tracks_that_differ_in_nothing_but_shared_hits_are_one(cluster, n_tracks):
+    # Two strings of four layers; where both have a cluster's hits, these share its estimate.
+    hits = dataclasses.replace(hits_on([0, 0, 1, 1, 2, 2, 3, 3]), cluster=np.array(cluster))
+    pairs = [(0, 2), (2, 4), (4, 6), (1, 3), (3, 5), (5, 7)]
+    scores = np.array([0.9, 0.9, 0.9, 0.8, 0.8, 0.8], dtype=np.float32)
+    built = build_tracks(hits, edges_of(pairs, 8), scores, RANKS, DEFAULT)
+    assert [rows.tolist() for rows in built.rows()] == [[0, 2, 4, 6], [1, 3, 5, 7]][:n_tracks]
+    # Estimates of their own make them two.
+    mean = np.arange(32.0).reshape(8, 4)
+    own = dataclasses.replace(hits, estimate=Estimate(mean, hits.estimate.cholesky))
+    assert len(build_tracks(own, edges_of(pairs, 8), scores, RANKS, DEFAULT)) == 2

@@ -1,4 +1,4 @@
-"""The track fit against helices written down in closed form; more of it in test_kalman.py."""
+"""The track fit against helices written down in closed form; more of it in the tests of the filter."""
 
 import numpy as np
 import pytest

@@ -52,3 +52,27 @@ def test_a_track_of_noise_alone_is_a_fake():
     score = metrics.score_tracks(truth, [np.array([1, 2])])
     assert score.particle.tolist() == [-1]
     assert score.hit_fraction.tolist() == [0]
+
+
+@pytest.mark.parametrize("n_merged", [3, 4])
+def test_both_of_two_particles_are_found_where_their_clusters_merge(n_merged):
+    # Of the fourth layer each has a cluster of its own, or both have one, too.
+    both = [[(3, 0.5, o), (7, 0.5, o)] for o in range(n_merged)]
+    own = [[(3, 1.0, 3)], [(7, 1.0, 3)]] if n_merged == 3 else []
+    layer = [*range(n_merged), *[3] * len(own)]
+    truth = truth_of(both + own, [(3, *TRACK[0][1:]), *TRACK], layer)
+    tracks = [np.array([0, 1, 2, 3]), np.array([0, 1, 2, 3 + len(own) // 2])]
+    score = metrics.score_tracks(truth, tracks)
+    assert sorted(score.particle.tolist()) == [0, 1]
+    assert not score.duplicate.any()
+    assert score.found.all()
+    # A third track of the same clusters has no particle left.
+    again = metrics.score_tracks(truth, [*tracks, tracks[0]])
+    assert again.duplicate.tolist() == [False, False, True]
+
+
+def test_a_particle_that_has_a_track_of_its_own_leaves_the_shared_clusters_to_the_other():
+    shared = [[(3, 0.5, o), (7, 0.5, o)] for o in range(3)]
+    truth = truth_of([*shared, [(3, 1.0, 3)]], [(3, *TRACK[0][1:]), *TRACK], [0, 1, 2, 3])
+    score = metrics.score_tracks(truth, [np.array([0, 1, 2]), np.array([0, 1, 2, 3])])
+    assert score.particle.tolist() == [1, 0]

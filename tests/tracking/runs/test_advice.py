@@ -162,5 +162,6 @@ def test_conditions_far_from_the_training_are_refused_or_a_warning_of_the_run(fi
     assert all(
         "bias 150 V" in line and line.endswith("the run goes on since conditions=ignore")
         for line in ignored.warnings
+        if "not split" not in line
     )
     assert Chain.for_header(near, RunOptions(gnn=str(weights), conditions="ignore")).warnings == ()

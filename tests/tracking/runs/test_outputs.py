@@ -12,7 +12,7 @@ import uproot
 from smartpix.io.events import open_events
 from smartpix.io.write import write_events
 from smartpix.schema import InputError
-from tests.smartpix.io.test_events import rewritten
+from tests.smartpix.io.event_files import rewritten
 from tracking.options import RunOptions
 from tracking.runs import driver
 from tracking.runs.driver import run

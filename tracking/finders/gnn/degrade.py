@@ -37,5 +37,6 @@ def degraded(
     local = rng.uniform(-1, 1, (len(added), 2)) * np.stack([detector.half_x, detector.half_y], axis=1)[module]
     together.module[added] = module
     together.position[added] = detector.to_global(module, local)
+    together.cluster[added] = int(hits.cluster.max(initial=-1)) + 1 + np.arange(len(added))
     together.axes[added] = np.swapaxes(detector.axes[module], 1, 2).reshape(-1, 9)
     return together, np.concatenate([rows, np.full(len(copied), -1, dtype=np.int64)])

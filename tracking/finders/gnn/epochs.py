@@ -4,7 +4,6 @@ the screen's cut, the edges that pass it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torch_geometric.data import Data
 from smartpix.train.epoch import descend
 from tracking.finders.gnn.network import InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.training import falling_rate
 
 __all__ = [
     "Answer",
@@ -33,8 +33,6 @@ Answer = Callable[..., Tensor]
 """The part of a network that learns: its screen, or the whole. Nodes, pairs and edges in, logits out."""
 OUTSIDE = 1e-4
 """Share of a feature's values beyond each end of the range that is stored."""
-LAST_RATE = 0.01
-"""Share of the learning rate that is left at the end of the cosine."""
 
 
 def standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
@@ -63,9 +61,8 @@ class Epoch:
     ahead: int
 
     def rate(self, largest: float, step: int, steps: int) -> float:
-        """The learning rate before a step of the epoch's: a cosine from the largest down to 1 %."""
-        progress = (self.done * steps + step) / (self.ahead * steps)
-        return largest * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
+        """The learning rate before a step of the epoch's."""
+        return falling_rate(largest, (self.done * steps + step) / (self.ahead * steps))
 
 
 def train_epoch(

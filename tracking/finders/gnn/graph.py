@@ -13,6 +13,7 @@ import torch
 from seeding.cones import ConeOptions
 from seeding.edges import Edges, check_same_event, find_edges
 from seeding.hits import Hits, check_modules
+from seeding.mixtures import find_mixture_edges, possibilities
 from seeding.references import WindowOptions, window
 from seeding.table import is_straight, max_curvature
 from smartpix.geometry import Detector
@@ -71,7 +72,8 @@ def candidate_edges(
 ) -> Edges:  # fmt: skip
     """Edges of one event that the network scores: ``graph`` is ``"cone"`` or ``"window"``.
 
-    Those of the window come without what the clusters tell of the direction: their pulls are 0.
+    Cones of hits with several possibilities (``hits.mixed``) are searched from each. Edges of the window
+    come without what the clusters tell of the direction: their pulls are 0.
 
     Raises:
         InputError: the window without field, where it is empty, or as :func:`seeding.edges.find_edges`.
@@ -81,6 +83,10 @@ def candidate_edges(
             f"graph: the field is {field:g} T and the window is the bend of a track; take cones (graph = "
             f"cone)"
         )
+    if graph == "cone" and hits.mixed is not None:
+        mixed = hits.mixed
+        copies = possibilities(hits, mixed.rows, mixed.components, cone, mixed.quantile)
+        return find_mixture_edges(copies, detector, pairs, field, cone, threads)
     if graph == "cone":
         return find_edges(hits, detector, pairs, field, cone, threads)
     return window(hits, detector, pairs, field, window_, threads)
@@ -209,7 +215,9 @@ def to_pyg(
     """
     from torch_geometric.data import Data
 
-    if not np.array_equal(ak.to_numpy(clusters["hit_id"]), hits.hit_id):
+    if len(clusters) <= hits.cluster.max(initial=-1) or not np.array_equal(
+        ak.to_numpy(clusters["hit_id"])[hits.cluster], hits.hit_id
+    ):
         raise InputError(
             "to_pyg: clusters and hits are not those of the same event; give both as the chain had them"
         )
@@ -227,7 +235,17 @@ def to_pyg(
     of_hits = dict(
         zip(
             PYG_NODE_FEATURES,
-            (r, phi, z, eta, x / r**2, y / r**2, *hits.cot.T, *sigma.T, ak.to_numpy(clusters["charge"])),
+            (
+                r,
+                phi,
+                z,
+                eta,
+                x / r**2,
+                y / r**2,
+                *hits.cot.T,
+                *sigma.T,
+                ak.to_numpy(clusters["charge"])[hits.cluster],
+            ),
             strict=True,
         )
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from seeding.options import ConeOptions, WindowOptions
 from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED
+from smartpix.merged.options import SplitOptions
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
 from smartpix.schema import check, check_types, one_of
 from tracking.finders.options import BuildOptions
@@ -97,6 +98,7 @@ class TrainGnnOptions:
         mdn_barrel: weights of the barrel's network, by name or path.
         mdn_endcap: weights of the end-caps' network, by name or path.
         shape: weights of the cluster-shape estimates, by name or path.
+        split: clusters of several particles, as in :class:`tracking.options.RunOptions`.
         graph: edges that are scored: those in the ``cone``, or all in the ``window``.
         after: weights of a first pass, by name or path, with the options of a run: the hits of its tracks
             are left out. Empty: all hits are there.
@@ -121,6 +123,7 @@ class TrainGnnOptions:
     mdn_barrel: str = SHIPPED.mdn_barrel
     mdn_endcap: str = SHIPPED.mdn_endcap
     shape: str = SHIPPED.shape
+    split: SplitOptions = field(default_factory=SplitOptions)
     graph: str = one_of("cone", GRAPHS)
     after: str = ""
     cone: ConeOptions = WIDE

@@ -7,26 +7,23 @@ probabilities.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from smartpix.files import as_paths
-from smartpix.io.events import open_events
-from smartpix.networks.weights import check_output, save_weights
-from smartpix.provenance import by_path, origin
-from smartpix.schema import InputError
+from smartpix.networks.weights import check_output
 from smartpix.train.checkpoint import resume, save_checkpoint
+from smartpix.train.epoch import check_converges
 from tracking.finders.gnn.epochs import Epoch, mean_loss, screen_cut, screened, standardise, train_epoch
 from tracking.finders.gnn.evaluate import calibrate, evaluate
 from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
+from tracking.finders.training import checkpoint_path, made_with, save_trained
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +56,9 @@ def train_gnn(
     torch.manual_seed(options.seed)
     network = InteractionNetwork(options.hidden, options.passes, options.screen)
     standardise(network, graphs.train)
-    checkpoint = Path(output).with_suffix(".checkpoint")
-    # What decides the weights to the bit: a checkpoint of anything else is not taken up.
-    made_with = {
-        **asdict(options),
-        "files": [str(f) for f in files],
-        "edges": [n_edges(part) for part in (graphs.train, graphs.validation, graphs.test)],
-        "threads": torch.get_num_threads(),
-    }
-    n_epochs = _fit(network, graphs, options, checkpoint, made_with, report)
+    edges = [n_edges(part) for part in (graphs.train, graphs.validation, graphs.test)]
+    settings = made_with(options, files, edges=edges)
+    n_epochs = _fit(network, graphs, options, checkpoint_path(output), settings, report)
     calibrate(network, screened(network, graphs.validation))
     metrics = evaluate(network, graphs.test) | {
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -76,19 +67,7 @@ def train_gnn(
         "n_test": n_edges(graphs.test),
         "epochs": n_epochs,
     }
-    save_weights(
-        output,
-        {k: v.numpy() for k, v in network.state_dict().items()},
-        {
-            "architecture": ARCHITECTURE,
-            "options": asdict(options),
-            "data": [dict(open_events(f).header.made_by) for f in files],
-            "metrics": metrics,
-            "threads": torch.get_num_threads(),
-            "provenance": origin(by_path(files)),
-        },
-    )
-    checkpoint.unlink(missing_ok=True)
+    save_trained(output, network, ARCHITECTURE, options, files, metrics)
     return metrics
 
 
@@ -97,7 +76,7 @@ def _fit(
     graphs: Graphs,
     options: TrainGnnOptions,
     checkpoint: Path,
-    made_with: dict[str, Any],
+    settings: dict[str, Any],
     report: Callable[[str], None],
 ) -> int:
     """Train the screen, then the network on what passes it; the best epoch is kept.
@@ -107,7 +86,7 @@ def _fit(
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     state: dict[str, Any] = {"losses": [], "best": None}
-    first = resume(checkpoint, made_with, network, optimizer, state)
+    first = resume(checkpoint, settings, network, optimizer, state)
     n_screen, losses = options.screen_epochs, state["losses"]
     if first < n_screen + options.epochs:
         report(
@@ -129,18 +108,14 @@ def _fit(
         answer = network.screen if screening else network.forward
         loss = train_epoch(network, answer, optimizer, train, epoch, options)
         held_loss = mean_loss(network, answer, held)
-        if not math.isfinite(held_loss):
-            raise InputError(
-                f"train gnn: the training diverged in epoch {epoch.done + 1}; lower the learning rate, now "
-                f"{options.learning_rate}"
-            )
+        check_converges("train gnn", held_loss, epoch.done, options.learning_rate)
         if number == n_screen - 1:
             network.cut.copy_(screen_cut(network, train, options.keep))
         if not screening:
             losses.append(held_loss)
             if held_loss <= min(losses):
                 state["best"] = {k: v.clone() for k, v in network.state_dict().items()}
-        save_checkpoint(checkpoint, made_with, number + 1, network, optimizer, state)
+        save_checkpoint(checkpoint, settings, number + 1, network, optimizer, state)
         report(
             f"{'screen' if screening else 'epoch'} {epoch.done + 1}/{epoch.ahead}  loss {loss:.4f}  "
             f"held out {held_loss:.4f}  {time.perf_counter() - started:.1f} s"

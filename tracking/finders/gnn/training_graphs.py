@@ -16,6 +16,7 @@ from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.options import EstimateWeights
 from smartpix.io.events import Header, iterate, open_events
+from smartpix.merged.splitter import choose_splitter
 from smartpix.schema import InputError
 from tracking.finders.gnn.degrade import degraded
 from tracking.finders.gnn.finder import GraphFinder, GraphSearch
@@ -57,14 +58,18 @@ def load_graphs(
         report(f"warning: {path}: {line}")
     for line in training_differs(opened.header, estimator):
         report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
+    splitter = choose_splitter(opened.header, estimator, options.split)
     search = GraphSearch.for_detector(detector, opened.header.field, options, SeedOptions())
     first = _first_pass(header, options)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
         record = events[0]
-        hits = estimated_hits(record["clusters"], header, estimator)
-        truth = event_truth(record["clusters"], record["particles"], hits.layer, frame=detector.frame)
+        hits = estimated_hits(record["clusters"], header, estimator, splitter=splitter)
+        truth = event_truth(
+            record["clusters"], record["particles"], hits.layer, frame=detector.frame, cluster=hits.cluster,
+            estimate=hits.estimate,
+        )  # fmt: skip
         from_end = opened.n_events - 1 - k
         part = (
             # The last events of each file, always the same: no event of the report is ever trained on.

@@ -78,6 +78,10 @@ function drawCluster(canvas, h, slice) {
     const truth = event.truth.target.subarray(4 * h, 4 * h + 4);
     way(at(truth), truth.subarray(2), "#ffffff", [5, 3]);
   }
+  // Other hits of the same cluster.
+  for (let k = 0; k < nHits && event.hits.n_parts[h] > 1; k++) {
+    if (k !== h && event.hits.hit_id[k] === event.hits.hit_id[h]) way(at(event.hits.mean.subarray(4 * k, 4 * k + 2)), event.hits.mean.subarray(4 * k + 2, 4 * k + 4), "#F0E442", [2, 3]);
+  }
   way(estimate, event.hits.mean.subarray(4 * h + 2, 4 * h + 4), "#D55E00", []);
   const [sx, sy] = event.hits.sigma.subarray(4 * h, 4 * h + 2), rho = event.hits.correlation[6 * h];
   pen.strokeStyle = "#D55E00";
@@ -119,12 +123,19 @@ function drawCluster(canvas, h, slice) {
   return [x0, y0];
 }
 
+// Of a cluster that gives several hits: which of them this is.
+function partText(h) {
+  const n = event.hits.n_parts[h];
+  if (n < 2) return "";
+  return `<br><b>${event.hits.shared[h] ? "shared" : "split"} cluster</b>: hit ${event.hits.part[h] + 1} of ${n}`;
+}
+
 function panelText(h, slice) {
   const { hits, modules, layers, truth, tracks, edges } = event, m = hits.module[h], [x, y, z] = pointOf(h), r = Math.hypot(x, y), t = hits.track[h];
   const n = event.pixels.first[h + 1] - event.pixels.first[h], parts = [];
   const buttons = event.slices.map((s, k) => `<button data-slice="${k}" class="${k === slice ? "on" : ""}" title="charge induced up to ${(0.2 * (s + 1)).toFixed(1)} ns">${(0.2 * (s + 1)).toFixed(1)} ns</button>`);
   parts.push(`<button class="close" title="key Esc">close</button><h1>Hit ${hits.hit_id[h]}</h1><p>${escaped(layers.name[hits.layer[h]])}: volume ${modules.volume_id[m]}, layer ${modules.layer_id[m]}, module ${modules.module_id[m]}<br>`
-    + `r ${fixed(r, 2)} mm, φ ${fixed(Math.atan2(y, x), 4)} rad, z ${fixed(z, 2)} mm<br>${n} pixel${n > 1 ? "s" : ""}, ${fixed(hits.charge[h] / 1000, 1)} ke${hits.flagged[h] ? ", <b>cut off: covariance inflated</b>" : ""}</p>`);
+    + `r ${fixed(r, 2)} mm, φ ${fixed(Math.atan2(y, x), 4)} rad, z ${fixed(z, 2)} mm<br>${n} pixel${n > 1 ? "s" : ""}, ${fixed(hits.charge[h] / 1000, 1)} ke${hits.flagged[h] ? ", <b>cut off: covariance inflated</b>" : ""}${partText(h)}</p>`);
   parts.push(`<h2>Cluster <span id="slices">${event.slices.length > 1 ? buttons.join("") : ""}</span></h2><canvas id="cluster"></canvas><p id="origin"></p>`);
   const table = TARGET_LABELS.map((label, k) => {
     const value = hits.mean[4 * h + k] * TARGET_SCALES[k], sigma = hits.sigma[4 * h + k] * TARGET_SCALES[k], digits = TARGET_DIGITS[k];

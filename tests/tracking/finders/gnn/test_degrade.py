@@ -48,6 +48,7 @@ def test_added_hits_lie_on_their_modules_and_keep_layer_and_estimate(hits):
         more.axes[added].reshape(-1, 3, 3), np.swapaxes(detector.axes[more.module[added]], 1, 2)
     )
     assert np.isin(more.cot[added, 0], hits.cot[:, 0]).all()
+    assert len(np.unique(more.cluster)) == len(more)
     # Copies in other places: the original stays where it was.
     np.testing.assert_array_equal(more.position[: len(hits)], hits.position)
 

@@ -129,7 +129,7 @@ def test_saved_weights_give_the_same_scores(tmp_path, network):
 
 def test_weights_of_another_architecture_are_refused(tmp_path, network):
     path = save(tmp_path / "w.safetensors", network, architecture="mdn-columns")
-    with pytest.raises(InputError, match=rf"'mdn-columns' and '{ARCHITECTURE}' was expected"):
+    with pytest.raises(InputError, match=rf"'mdn-columns' \(smartpix train mdn\) and '{ARCHITECTURE}'"):
         load_network(path)
     with pytest.raises(InputError, match=ARCHITECTURE):
         load_network("mdn-barrel")
