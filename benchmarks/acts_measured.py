@@ -41,7 +41,8 @@ class Measured:
         ms_seeding: CPU time of the seeding.
         efficiency: of findable particles (of seeds, where the seeding is measured alone);
             efficiency_soft: the same of 0.5 < pT < 0.9 GeV.
-        fakes: share of central tracks that are nobody's, duplicates: of all.
+        fakes: share of central tracks that are nobody's; duplicates: of all tracks.
+        fakes_of_all: share of all tracks that are nobody's.
     """
 
     setting: Setting
@@ -52,6 +53,7 @@ class Measured:
     efficiency_soft: float
     fakes: float = 0.0
     duplicates: float = 0.0
+    fakes_of_all: float = 0.0
 
     def costs(self) -> tuple[float, float, float]:
         """What is to be small. A duplicate is no better than a fake: neither is a particle of its own."""
@@ -168,6 +170,7 @@ class Bench:
                     setting, float(by_stage[:, k].sum()), float(by_stage[0, k]),
                     float(np.mean([n_seeds[k, e] for e in range(n_events)])), quality["efficiency"],
                     soft / max(n_soft, 1), quality["fake_rate_central"], quality["duplicate_rate"],
+                    quality["fake_rate"],
                 )
             )  # fmt: skip
         return results

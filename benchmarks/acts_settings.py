@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "ANCHORS", "CHAIN", "GBTS", "SEEDING", "Setting", "algorithm_of_cuts", "chain_key", "drawn", "mixed",
+    "ANCHORS", "CHAIN", "GBTS", "SEEDING", "Z_BINS", "Range", "Setting", "algorithm_of_cuts", "chain_key", "drawn", "mixed",
     "ranges_of", "seeding_cuts", "varied",
 ]  # fmt: skip
 
@@ -86,7 +86,7 @@ SEEDING: Mapping[str, Range | Choice] = {
     "collisionRegion": Range(110.0, 250.0),
     "sigmaScattering": Range(1.0, 6.0, log=True),
     "radLengthPerSeed": Range(0.01, 0.1, log=True),
-    "maxSeedsPerSpM": Range(0, 3, whole=True),
+    "maxSeedsPerSpM": Range(0, 6, whole=True),
     "cotThetaMax": Range(6.2, 12.0),
     "helixCutTolerance": Range(0.8, 1.5),
     "impactWeightFactor": Range(0.1, 10.0, log=True),
@@ -122,9 +122,9 @@ GBTS: Mapping[str, Range | Choice] = {
 """Of GBTS: cuts of :data:`seeding.acts_gbts.BALANCED`, with ``collisionRegion`` as above."""
 
 CHAIN: Mapping[str, Range | Choice] = {
-    "chi2": Range(8.0, 60.0, log=True),
+    "chi2": Range(8.0, 100.0, log=True),
     "outlier_chi2": Range(8.0, 60.0, log=True),
-    "branches": Range(1, 2, whole=True),
+    "branches": Range(1, 4, whole=True),
     "two_way": YES_OR_NO,
     "deduplicate": YES_OR_NO,
     "stay_on_seed": YES_OR_NO,
@@ -132,7 +132,7 @@ CHAIN: Mapping[str, Range | Choice] = {
     "min_pt": Choice((0.0, 0.3, 0.45)),
     "max_d0": Choice((math.inf, 5.0, 1.0, 0.5, 0.3)),
     "min_hits": Choice((4, 4, 4, 5)),
-    "shared_hits": Range(0, 3, whole=True),
+    "shared_hits": Range(0, 4, whole=True),
     "sigma_position": Range(0.02, 0.5, log=True),
     "sigma_angle": Range(0.001, 0.03, log=True),
     "sigma_qopt": Range(0.005, 0.1, log=True),

@@ -30,7 +30,7 @@ from smartpix.io.write import write_events
 from smartpix.networks.weights import load_weights, save_weights
 from smartpix.shipped import data_path
 from tests.helpers import SENSOR, one_module_detector, random_events
-from tests.smartpix.io.test_events import rewritten
+from tests.smartpix.io.event_files import rewritten
 from tracking.finders.gnn.fused import fuse_network
 from tracking.finders.gnn.network import load_network
 

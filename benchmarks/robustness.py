@@ -134,7 +134,9 @@ def measure(condition: Condition, n_events: int, seed: int, folder: Path) -> dic
         event = make_event(record, about, chain.estimator)
         result = chain.event(0, record["clusters"])
         made.append(event)
-        tracks.append(replace(result.tracks, parameters=result.helices))
+        # Tracks are judged by clusters, of which some gave several hits.
+        of_cluster = result.hits.cluster[result.tracks.hits]
+        tracks.append(replace(result.tracks, hits=of_cluster, parameters=result.helices))
         n_edges += len(result.edges)
     judgements = judge(made, tracks)
     for judgement in judgements:
