@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measured import acts, chip, choices, scaling, sensor
+from measured import acts, chip, choices, dense, dense_goals, scaling, sensor
 from measured.headline import headline
 from measured.results import ROOT, WORDS
 from measured.sentences import sentences
@@ -25,8 +25,21 @@ NUMBER = rf"(?:\d+(?:[.,]\d+)*(?:e-\d+)?|{'|'.join(WORDS)})"
 TABLES: dict[str, Callable[[], str]] = {
     "acts-chain": acts.acts_chain,
     "acts-clusters": acts.acts_clusters,
+    "dense-counting": dense.dense_counting,
+    "dense-edges": dense.dense_edges,
+    "dense-possibilities": dense.dense_possibilities,
+    "dense-endcap": dense.dense_endcap,
+    "dense-estimates": dense.dense_estimates,
+    "dense-finders": dense.dense_finders,
+    "dense-goals": dense_goals.dense_goals,
+    "dense-positions": dense.dense_positions,
+    "dense-resolutions": dense.dense_resolutions,
     "export": chip.export,
     "front": chip.front,
+    "merged-anomaly": dense.merged_anomaly,
+    "merged-front": dense.merged_front,
+    "merged-toy": dense.merged_toy,
+    "merged-transfer": dense.merged_transfer,
     "quantised": chip.quantised,
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,

@@ -12,9 +12,11 @@ from smartpix.export.hls import HlsOptions
 from smartpix.schema import ranges_of
 from smartpix.simulate.dataset_options import DatasetOptions
 from smartpix.simulate.options import SimulateOptions
-from smartpix.train.options import TrainMdnOptions
+from smartpix.train.front_options import TrainFrontOptions
+from smartpix.train.options import TrainCountOptions, TrainMdnOptions, TrainMixtureOptions
 from tracking.cli.compress import TRAINING
 from tracking.cli.flags import documentation, marked, shown
+from tracking.finders.deepcore.options import TrainDeepCoreOptions
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.options import RunOptions
 
@@ -43,7 +45,11 @@ min_pt = 0.3  # softer tracks too
 
 COMMANDS = {
     "smartpix train gnn": TrainGnnOptions(),
+    "smartpix train deepcore": TrainDeepCoreOptions(),
+    "smartpix train front": TrainFrontOptions(),
     "smartpix train mdn": TrainMdnOptions(),
+    "smartpix train mixture": TrainMixtureOptions(),
+    "smartpix train count": TrainCountOptions(),
     "smartpix compress": TRAINING,
     "smartpix simulate events": SimulateOptions(),
     "smartpix simulate clusters": DatasetOptions(),

@@ -3,6 +3,7 @@
 from page_text import table
 
 from measured.beyond import displaced
+from measured.dense import dense_beside
 from measured.results import CHAIN, SEARCH, results, with_interval
 
 SIDES = {
@@ -74,7 +75,7 @@ def share(ratio: float | None) -> str:
 def headline() -> str:
     """The tables with what stands before them."""
     tracking, seeding = results("bench-tracking"), results("bench-seeding")
-    robust = results("robustness")["conditions"]
+    dense, robust = results("bench-dense"), results("robustness")["conditions"]
     return f"""\
 All tables are of fresh events of pile-up 200 at the [standard working point](docs/sensor.md#the-standard-working-point):
 collisions spread over 180 ps, a threshold of 400 e with a dispersion of 60 e, noise of 50 e, four bits. The first
@@ -106,6 +107,13 @@ Findable particles by impact parameter, with displaced pions added to the same p
 `--passes prompt,displaced`. ACTS has `impactMax` of 1 and 10 mm and no cut on d0:
 
 {displaced("displaced", 3, False)}
+
+In the cores of energetic jets clusters merge. A network counts the particles of a cluster, and others give each its
+own estimate, so that a merged cluster becomes several hits ([dense environments](docs/dense.md)). `jets` are broad,
+`cores` have half a TeV to two TeV each, both over pile-up 60 (`smartpix bench dense`, {dense["samples"]["cores"]["n_events"]}
+events). K-means and DeepCore stand on the same chain. ACTS tuned for cores lets tracks share clusters:
+
+{dense_beside()}
 
 Of all charged particles from 0.9 GeV on within abs(eta) of 2.5, not only findable ones, the chain finds
 {robust["standard"]["physics_efficiency"]:.3f}, and {robust["2 % dead modules"]["physics_efficiency"]:.3f} with 2 % of the modules

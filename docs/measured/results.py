@@ -40,3 +40,8 @@ def with_interval(rate: float, total: int) -> str:
 def spelled(number: int) -> str:
     """A small number as a word."""
     return WORDS[number]
+
+
+def number(value: float | None, form: str) -> str:
+    """A number, or nothing."""
+    return "" if value is None else format(value, form)

@@ -209,6 +209,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
                 f"{dask['part_mb_per_event'] * 100:.0f}",
             ),
         },
+        "docs/dense.md": {},
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
             "find only {} % of the particles": (f"{100 * shipped['track_efficiency']:.0f}",),
