@@ -5,13 +5,19 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from smartpix.merged import FrontOptions
 from smartpix.shipped import data_path
+from smartpix.train.front_files import train_front_on_files
+from smartpix.train.front_options import TrainFrontOptions
+from tests.smartpix.merged.toys import groups_file
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -295,6 +301,33 @@ def test_the_counts_of_the_speed_page_can_be_repeated(capsys):
     for line in capsys.readouterr().out.splitlines():
         looked, tested, kept = map(float, line.split())
         assert looked > tested > kept > 0.5
+
+
+def test_the_example_of_deepcore_with_weights_of_ones_own_runs(tmp_path, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "deepcore.md").read_text(), flags=re.DOTALL)
+    for ending in (".safetensors", ".json"):
+        shutil.copy(data_path(f"weights/deepcore{ending}"), tmp_path / f"mine{ending}")
+    own = str(tmp_path / "mine.safetensors")
+    code = code.replace("deepcore.safetensors", own).replace("F.root", str(data_path("sample.root")))
+    found = {}
+    exec(compile(code.replace("limit=10", "limit=1"), "deepcore.md", "exec"), found)
+    assert found["mine"].options.weights == own
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    efficiency = {line[0]: float(line[1]) for line in lines if line[0] in ("chain", "mine")}
+    assert efficiency["mine"] >= efficiency["chain"] > 0.5
+
+
+def test_the_example_of_the_fronts_weights_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    groups_file("groups.root")
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "dense.md").read_text(), flags=re.DOTALL)
+    (code,) = [block for block in blocks if "load_front" in block]
+    options = TrainFrontOptions(FrontOptions("ecal-shape"), epochs=1, batch_size=16)
+    train_front_on_files("groups.root", "barrel", "front.safetensors", options)
+    found = {}
+    exec(compile(code, "dense.md", "exec"), found)
+    assert found["several"].shape == found["clusters"].count.shape
+    assert np.all((found["several"] > 0) & (found["several"] < 1))
 
 
 def test_the_site_builds_without_a_warning(tmp_path):

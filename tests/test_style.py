@@ -8,6 +8,7 @@ import pytest
 from tests.helpers import REPOSITORY
 
 LONGEST_LINE = 110
+LARGEST_FILE = 400
 FILES = [
     path
     for package in ("smartpix", "seeding", "tracking")
@@ -34,7 +35,17 @@ def test_modules_are_small():
     lines = {name: source.count("\n") for name, source in SOURCE.items()}
     assert len(lines) > 150
     assert statistics.median(lines.values()) <= 170
-    assert {name: n for name, n in lines.items() if n > 400} == {}
+    assert {name: n for name, n in lines.items() if n > LARGEST_FILE} == {}
+
+
+@pytest.mark.parametrize("folder", ["tests", "docs", "benchmarks", "examples"])
+def test_files_beside_the_packages_are_small(folder):
+    paths = list((REPOSITORY / folder).rglob("*.py"))
+    lines = {
+        str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8").count("\n") for path in paths
+    }
+    assert {name: n for name, n in lines.items() if n > LARGEST_FILE} == {}
+    assert len(lines) > 3
 
 
 def test_functions_are_short_but_for_compiled_loops():
