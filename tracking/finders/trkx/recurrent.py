@@ -88,7 +88,7 @@ def recurrence(projected: Tensor, recurrent: Tensor) -> Tensor:
     Returns:
         (T, N, H), of the type of ``projected``.
     """
-    hidden: Tensor = _Recurrence.apply(projected, recurrent)
+    hidden: Tensor = _Recurrence.apply(projected, recurrent)  # type: ignore[no-untyped-call]
     return hidden
 
 
