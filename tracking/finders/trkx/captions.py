@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tracking.finders.trkx.layers import glorot
+from tracking.finders.trkx.layers import start_layers
 from tracking.finders.trkx.models import MODELS, scaled
 from tracking.finders.trkx.recurrent import Lstm
 
@@ -36,7 +36,7 @@ class _Head(nn.Module):
         self.dense = nn.Linear(n_features, n_hidden)
         self.lstm = Lstm(n_hidden, n_hidden)
         self.behind = nn.Linear(n_hidden, n_outputs)
-        glorot(self)
+        start_layers(self)
 
     def forward(self, features: Tensor) -> Tensor:
         repeated: Tensor = self.dense(features).expand(self.n_lines, -1, -1)
@@ -66,7 +66,7 @@ class CaptionNetwork(nn.Module):
         self.n_features = d * (shape[0] // 2) * (shape[1] // 2)
         self.n_hidden = scaled(MODELS["caption"].hidden, width)
         self.n_lines = n_lines
-        glorot(self)
+        start_layers(self)
         self.head = _Head(self.n_features, self.n_hidden, n_lines, N_PARAMETERS)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork
-from tracking.finders.trkx.layers import glorot
+from tracking.finders.trkx.layers import start_layers
 from tracking.finders.trkx.models import MODELS, check_model, scaled
 from tracking.finders.trkx.options import ToyOptions, plane_ranges
 from tracking.finders.trkx.recurrent import Lstm
@@ -58,7 +58,7 @@ class LstmNetwork(nn.Module):
         n_states = 2 * n_hidden if both else n_hidden
         between = [nn.Linear(n_states, n_hidden), nn.ReLU()] if deep or both else []
         self.behind = nn.Sequential(*between, nn.Linear(n_hidden, n_pixels))
-        glorot(self)
+        start_layers(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""
@@ -91,7 +91,7 @@ class VariableLstm(nn.Module):
         self.before = nn.ModuleList(nn.Linear(width, n_hidden) for width in widths)
         self.lstm = Lstm(n_hidden, n_hidden)
         self.behind = nn.ModuleList(nn.Linear(n_hidden, width) for width in widths)
-        glorot(self)
+        start_layers(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""
@@ -121,7 +121,7 @@ class ConvNetwork(nn.Module):
         for k in range(N_CONVOLUTIONS):
             layers += [kind(n_filters if k else 1, n_filters, 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers, kind(n_filters, 1, 3, padding=1))
-        glorot(self)
+        start_layers(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""
@@ -148,7 +148,7 @@ class ConvAutoencoder2d(nn.Module):
             layers += [nn.Conv2d(channels, n, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2)]
             channels = n
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 3, padding=1))
-        glorot(self)
+        start_layers(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""
@@ -186,7 +186,7 @@ class Autoencoder(nn.Module):
             channels = times * n_filters
         self.layers = nn.Sequential(*layers)
         self.behind = nn.Linear(channels * (width // 32) ** 2, width * width)
-        glorot(self)
+        start_layers(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""
