@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from smartpix.networks.options import LARGEST_SEED
 from smartpix.notebook import one_line_and_table
-from smartpix.schema import check
+from smartpix.schema import InputError, check
 from tracking.finders.trkx.options import ToyOptions, plane_ranges
 from tracking.finders.trkx.toy_kernels import fill_lines, fill_tracks
 
@@ -17,6 +18,8 @@ __all__ = ["MOST_EVENTS", "NO_LINE", "ToyEvents", "make_toys"]
 
 MOST_EVENTS = 2**40
 """Events of a seed, far above any training here."""
+MOST_PIXELS = 2**31
+"""Pixels of one call; images and hits take a byte for each."""
 NO_LINE = -1.0
 """Parameters of lines that are not there, as in the published code."""
 
@@ -59,12 +62,18 @@ def make_toys(options: ToyOptions, n: int, seed: int, first: int = 0) -> ToyEven
         first: number of the first event.
 
     Raises:
-        InputError: a number is out of range.
+        InputError: a number is out of range, or the images are too many for memory.
     """
     check("toys", "events", n, 0 <= n <= MOST_EVENTS, f"from 0 to {MOST_EVENTS}")
     check("toys", "seed", seed, 0 <= seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}")
     check("toys", "first", first, 0 <= first <= MOST_EVENTS, f"from 0 to {MOST_EVENTS}")
     shape = (n, options.n_planes, *options.plane_shape)
+    most = MOST_PIXELS // math.prod(shape[1:])
+    if n > most:
+        raise InputError(
+            f"toys: {n} events of these options do not fit into memory, {most} do; make them in parts, each "
+            "with its first"
+        )
     images = np.zeros(shape, dtype=np.uint8)
     wanted = np.full((n, options.n_planes), -1, dtype=np.int64)
     parameters = np.full((n, options.max_tracks, 2), NO_LINE, dtype=np.float32)
