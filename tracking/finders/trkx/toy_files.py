@@ -174,6 +174,14 @@ def _check_arrays(path: Path, options: ToyOptions, arrays: Arrays) -> None:
         values = arrays[name]
         if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
             raise InputError(f"{path}: {name} must be from {low:g} to {high:g} and finite; {MADE_AGAIN}")
+    if (arrays["images"] > arrays["all_hits"]).any():
+        raise InputError(f"{path}: all_hits lack hits of the images; {MADE_AGAIN}")
+    if not options.has_lines:
+        images = arrays["images"].reshape(*arrays["wanted"].shape, n_pixels)
+        if not np.take_along_axis(images, arrays["wanted"][:, :, None], axis=2).all():
+            raise InputError(
+                f"{path}: images lack the wanted track, whose pixels are in wanted; {MADE_AGAIN}"
+            )
 
 
 def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
