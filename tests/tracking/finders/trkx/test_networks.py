@@ -108,6 +108,7 @@ def test_a_network_that_predicts_never_sees_its_target():
     assert not torch.equal(network(images)[:, 6:], network(other)[:, 6:])
 
 
+@torch.no_grad()
 def test_pixels_that_a_plane_has_not_are_impossible():
     toy = toy_options("variable")
     network = VariableLstm(plane_ranges(toy), 4)
@@ -150,6 +151,7 @@ def test_autoencoders_halve_planes_down_to_the_published_sizes():
     assert sizes[4:] == [(10, n, n) for n in (16, 8, 4, 2, 1)]
 
 
+@torch.no_grad()
 def test_the_even_kernel_pads_at_the_end():
     """One output of the kernel of 2 x 2 pixels against a sum by hand."""
     torch.manual_seed(3)
