@@ -33,9 +33,11 @@ def assign(path: Any, value: Any, n_hits: int) -> Any:
     owner = np.full(n_hits, -1)
     # How much a hit can bring at most, if every candidate shared its value out evenly.
     density = np.zeros(n_hits)
+    # The outermost hit of each, which tells most candidates that are not free at once.
+    lead = np.empty(n, np.int64)
     order = np.argsort(-value, kind="mergesort")
     for c in order:
-        size = 0
+        size, lead[c] = 0, path[c].max()
         for layer in range(n_layers):
             size += path[c, layer] >= 0
         for layer in range(n_layers):
@@ -44,16 +46,15 @@ def assign(path: Any, value: Any, n_hits: int) -> Any:
                 density[h] = max(density[h], value[c] / size)
         if _free(path[c], owner):
             _take(path[c], owner, c)
-    trial = np.empty_like(owner)
+    trial, freed = np.empty_like(owner), np.empty(n_hits, np.int64)
     for _ in range(ROUNDS):
         better = False
         for c in order:
-            h = path[c].max()
-            if owner[h] == c:
+            if owner[lead[c]] == c:
                 continue
             gain = value[c]
             trial[:] = owner
-            hope = 0.0
+            n_freed = 0
             for layer in range(n_layers):
                 h = path[c, layer]
                 if h >= 0 and trial[h] >= 0:
@@ -62,12 +63,17 @@ def assign(path: Any, value: Any, n_hits: int) -> Any:
                     for other in range(n_layers):
                         if path[out, other] >= 0:
                             trial[path[out, other]] = -1
-                            hope += density[path[out, other]]
+                            freed[n_freed] = path[out, other]
+                            n_freed += 1
+            _take(path[c], trial, c)
+            hope = 0.0
+            for k in range(n_freed):
+                if trial[freed[k]] < 0:
+                    hope += density[freed[k]]
             if gain + hope <= 1e-9:
                 continue
-            _take(path[c], trial, c)
             for other in order:
-                if _free(path[other], trial):
+                if trial[lead[other]] < 0 and _free(path[other], trial):
                     _take(path[other], trial, other)
                     gain += value[other]
             if gain > 1e-9:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from tracking.finders.trkx.ramp.assignment import assign
 from tracking.finders.trkx.ramp.events import BEND, N_LAYERS, RADII, RampHits, n_pixels, scattering_angle
-from tracking.finders.trkx.ramp.kalman_kernels import follow
+from tracking.finders.trkx.ramp.kalman_kernels import follow, path_values
 from tracking.finders.trkx.ramp.options import KalmanOptions, RampOptions
 
-__all__ = ["candidates", "kalman_clusters"]
+__all__ = ["candidates", "kalman_clusters", "partition_value"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -50,19 +50,37 @@ def candidates(layer: Ints, phi: Floats, options: KalmanOptions) -> tuple[Ints, 
         Hits (C, 9), -1 for none, and values (C,) above 0.
     """
     first = np.searchsorted(layer, np.arange(N_LAYERS + 1)).astype(np.int64)
-    # The number of tracks is taken from the number of hits.
-    n_tracks = max(len(layer) / _hits_of_a_track(options.events), 1.0)
-    losses, alone = _losses(options.events, n_tracks)
-    path, value = follow(
-        phi, first, _prior(options, n_tracks), RADII, 2 * np.pi / n_pixels(options.events) / math.sqrt(12),
-        _physics(options.events), losses, alone, options.branches, options.kept, options.max_chi2,
-    )  # fmt: skip
+    path, value = follow(phi, first, *_law(options, len(layer)), options.branches, options.max_chi2)
     return path, value
 
 
-def _hits_of_a_track(events: RampOptions) -> float:
-    """Mean number of hits of a track that does not turn back."""
-    return float((1 - events.inefficiency) * np.sum((1 - events.stop) ** np.arange(N_LAYERS)))
+def partition_value(hits: RampHits, clusters: Ints, options: KalmanOptions | None = None) -> float:
+    """Logarithm of an event's density as these clusters over that of its hits as a track each.
+
+    The partition of the larger value is likelier.
+
+    Args:
+        clusters: (N,) labels from 0, each with one hit on a circle at most.
+    """
+    path = np.full((int(clusters.max(initial=-1)) + 1, N_LAYERS), -1, dtype=np.int64)
+    path[clusters, hits.layer] = np.arange(len(clusters))
+    path = path[np.any(path >= 0, axis=1)]
+    return float(np.sum(path_values(path, hits.phi, *_law(options or KalmanOptions(), len(clusters)))))
+
+
+def _law(options: KalmanOptions, n_hits: int) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Arguments ``prior`` to ``alone`` of :func:`tracking.finders.trkx.ramp.kalman_kernels.follow`.
+
+    The number of tracks is taken from the number of hits.
+    """
+    events = options.events
+    reach = (1 - events.stop) ** np.arange(N_LAYERS)
+    n_tracks = max(n_hits / ((1 - events.inefficiency) * float(np.sum(reach))), 1.0)
+    turn = BEND * float(scattering_angle(np.ones(1), events)[0])
+    physics = [max(events.sigma_vertex, 1e-6), turn, 1 / (BEND * events.max_pt), 1 / (BEND * events.min_pt)]
+    # Of a uniform distribution over the pixel.
+    size = 2 * np.pi / n_pixels(events) / math.sqrt(12)
+    return _prior(options, n_tracks), RADII, size, np.array(physics), *_losses(events, n_tracks)
 
 
 def _prior(options: KalmanOptions, n_tracks: float) -> Floats:
@@ -75,12 +93,6 @@ def _prior(options: KalmanOptions, n_tracks: float) -> Floats:
     sigma = np.sqrt(1 / (edges[1:] * edges[:-1]) - mean**2)
     half = np.stack([n_tracks * share / 2, mean / BEND, sigma / BEND], axis=1)
     return np.concatenate([half, half * [1, -1, 1]])
-
-
-def _physics(events: RampOptions) -> Floats:
-    """Numbers of :func:`tracking.finders.trkx.ramp.kalman_kernels.started`."""
-    turn = BEND * float(scattering_angle(np.ones(1), events)[0])
-    return np.array([max(events.sigma_vertex, 1e-6), turn, 1 / (BEND * events.max_pt), 1 / (BEND * events.min_pt)])
 
 
 def _losses(events: RampOptions, n_tracks: float) -> tuple[Floats, Floats]:

@@ -156,7 +156,7 @@ def _gained(state: Any, phi: float, size: float, max_chi2: float) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def follow(
     phi: Any, first: Any, prior: Any, radii: Any, size: Any, physics: Any, losses: Any, alone: Any,
-    branches: int, kept: int, max_chi2: float,
+    branches: int, max_chi2: float,
 ) -> Any:  # fmt: skip
     """Candidates of an event: paths of hits on increasing circles that are likelier than single hits.
 
@@ -170,12 +170,11 @@ def follow(
             hit after one there.
         alone: (L,) logarithm of the density of a track with one hit, by its circle.
         branches: paths followed at once.
-        kept: most candidates of a first hit.
         max_chi2: gate of a hit.
 
     Returns:
         The hits (C, L) of the candidates, -1 for none, and by how much the logarithm of their density is
-        above that of their hits alone (C,), all above 0; those of a first hit together, the best first.
+        above that of their hits alone (C,), all above 0.
     """
     n_layers, n = len(radii), len(phi)
     seen, missed, on = losses[:3]
@@ -188,9 +187,8 @@ def follow(
     value, value_then = np.empty(branches), np.empty(branches)
     options = branches * (most + 1)
     parent, taken, worth = np.empty(options, np.int64), np.empty(options, np.int64), np.empty(options)
-    found_path = np.empty((branches * n_layers, n_layers), np.int64)
-    found = np.empty(branches * n_layers)
-    all_path, all_value, n_all = np.empty((n * kept, n_layers), np.int64), np.empty(n * kept), 0
+    most = n * branches * (n_layers - 1)
+    found_path, found, n_found = np.empty((most, n_layers), np.int64), np.empty(most), 0
     for start_layer in range(n_layers):
         before = start_layer * (missed + on) + seen
         for start in range(first[start_layer], first[start_layer + 1]):
@@ -198,7 +196,7 @@ def follow(
             path[0] = -1
             path[0, start_layer] = start
             value[0] = before - alone[start_layer]
-            n_now, n_found = 1, 0
+            n_now = 1
             for layer in range(start_layer + 1, n_layers):
                 n_options = 0
                 for b in range(n_now):
@@ -236,9 +234,29 @@ def follow(
                 now, then = then, now
                 path, path_then = path_then, path
                 value, value_then = value_then, value
-            order = np.argsort(-found[:n_found], kind="mergesort")[:kept]
-            for o in order:
-                all_path[n_all] = found_path[o]
-                all_value[n_all] = found[o]
-                n_all += 1
-    return all_path[:n_all], all_value[:n_all]
+    return found_path[:n_found], found[:n_found]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def path_values(path: Any, phi: Any, prior: Any, radii: Any, size: Any, physics: Any, losses: Any, alone: Any) -> Any:
+    """Values (C,) of given paths (C, L), as :func:`follow` gives them, without its gates."""
+    n_layers = len(radii)
+    value = np.zeros(len(path))
+    state = np.empty((len(prior), N_STATE))
+    for c in range(len(path)):
+        last, empty = -1, True
+        for layer in range(n_layers):
+            h = path[c, layer]
+            if not empty:
+                stepped(state, layer - 1, radii, physics)
+            value[c] += losses[1] if h < 0 else losses[0] - alone[layer]
+            value[c] += losses[2] if layer else 0.0
+            if h < 0:
+                continue
+            if empty:
+                started(state, prior, phi[h], layer, radii, size, physics)
+            else:
+                updated(state, phi[h], size[layer])
+            last, empty = layer, False
+        value[c] += total_weight(state) + losses[3 + last] - (n_layers - 1 - last) * (losses[1] + losses[2])
+    return value

@@ -74,14 +74,12 @@ class KalmanOptions:
             of tracks is taken from the hits.
         bins: momenta of the hypotheses for each charge, even in the logarithm of pT.
         branches: candidates that are followed at once from one hit.
-        kept: candidates of a hit that the assignment chooses from.
         max_chi2: largest chi2 of a hit that a candidate takes.
     """
 
     events: RampOptions = RampOptions()
     bins: int = ranged(7, 1, 30)
-    branches: int = ranged(24, 1, 200)
-    kept: int = ranged(40, 1, 1000)
+    branches: int = ranged(12, 1, 200)
     max_chi2: float = ranged(30.0, 1.0, 1000.0)
 
     def __post_init__(self) -> None:
