@@ -115,6 +115,8 @@ MADE_BY = {
     "mixture": "smartpix train mixture --components",
     "front": "smartpix train front",
     "deepcore": "smartpix train deepcore",
+    "rampgraph": "smartpix train ramp --finder graph",
+    "ramplstm": "smartpix train ramp --finder phi-lstm",
 }
 """Commands that make weights, by the first part of the architecture."""
 

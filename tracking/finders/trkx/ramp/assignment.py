@@ -87,10 +87,10 @@ def assign(path: Any, value: Any, n_hits: int) -> Any:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _free(path: Any, owner: Any) -> bool:
     """Whether no hit of a candidate has an owner."""
+    free = True
     for h in path:
-        if h >= 0 and owner[h] >= 0:
-            return False
-    return True
+        free &= h < 0 or owner[h] < 0
+    return free
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

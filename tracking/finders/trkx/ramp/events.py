@@ -7,6 +7,7 @@ made at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,7 @@ class RampEvents:
         x, y: (N,) in mm, of the pixel's lower edge.
         phi: (N,) azimuth of the pixel's middle.
         track: (N,) the track that hit the pixel last, counted within its event; never given to finders.
+        shared: crossings that left no hit of their own, since a later track has the pixel.
         tracks: what made the hits.
     """
 
@@ -94,6 +96,7 @@ class RampEvents:
     y: Floats
     phi: Floats
     track: Ints
+    shared: int
     tracks: RampTracks
 
     @property
@@ -118,7 +121,7 @@ def scattering_angle(pt: Floats, options: RampOptions) -> Floats:
     return SCATTERING * math.sqrt(options.radiation) / pt
 
 
-def make_ramp(options: RampOptions, n_events: int, seed: int) -> RampEvents:
+def make_ramp(options: RampOptions, n_events: int, seed: int | Sequence[int]) -> RampEvents:
     """Make events; the hits of an event are in random order.
 
     Of tracks in the same pixel the last one has the hit, as in the challenge.
@@ -212,5 +215,5 @@ def _events(
     offsets = np.searchsorted(of, np.arange(n_events + 1)).astype(np.int64)
     return RampEvents(
         offsets, of, layer, pixel, r * np.cos(edge), r * np.sin(edge), edge + size / 2,
-        hit - tracks.offsets[of], tracks,
+        hit - tracks.offsets[of], int(np.sum(~last)), tracks,
     )  # fmt: skip

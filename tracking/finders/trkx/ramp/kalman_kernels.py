@@ -24,7 +24,7 @@ STEEPEST = 0.99
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def total_weight(state: Any) -> float:
+def total_weight(state: Any) -> Any:
     """Logarithm of the sum of the components' weights, for a state (J, 10)."""
     best = -np.inf
     for j in range(len(state)):
@@ -94,9 +94,7 @@ def stepped(state: Any, layer: int, radii: Any, physics: Any) -> None:
         by_d = by_middle * (1 / (r * cos_here) + 1 / (s * cos_there)) / 2
         by_k = by_middle * (r / cos_here + s / cos_there) / 4
         pp, pd, pk, dd, dk, kk = one[3], one[4], one[5], one[6], one[7], one[8]
-        one[3] = (
-            pp + 2 * (by_d * pd + by_k * pk) + by_d * by_d * dd + 2 * by_d * by_k * dk + by_k * by_k * kk
-        )
+        one[3] = pp + 2 * (by_d * pd + by_k * pk) + by_d * by_d * dd + 2 * by_d * by_k * dk + by_k * by_k * kk
         one[4] = pd + by_d * dd + by_k * dk
         one[5] = pk + by_d * dk + by_k * kk
 
@@ -238,7 +236,9 @@ def follow(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def path_values(path: Any, phi: Any, prior: Any, radii: Any, size: Any, physics: Any, losses: Any, alone: Any) -> Any:
+def path_values(
+    path: Any, phi: Any, prior: Any, radii: Any, size: Any, physics: Any, losses: Any, alone: Any
+) -> Any:
     """Values (C,) of given paths (C, L), as :func:`follow` gives them, without its gates."""
     n_layers = len(radii)
     value = np.zeros(len(path))

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["FINDERS", "LEARNED", "KalmanOptions", "NearestOptions", "RampOptions", "TrainRampOptions"]
+__all__ = [
+    "FINDERS",
+    "LEARNED",
+    "MOST_PASSES",
+    "KalmanOptions",
+    "NearestOptions",
+    "RampOptions",
+    "TrainRampOptions",
+]
 
+MOST_PASSES = 20
+"""Of messages, in the graph network."""
 FINDERS = ("nearest", "kalman", "phi-lstm", "graph")
 """Finders of the challenge by name."""
 LEARNED = ("phi-lstm", "graph")
@@ -109,7 +119,7 @@ class TrainRampOptions:
     batch_size: int = ranged(20, 1, 100_000)
     learning_rate: float = ranged(3e-3, 1e-8, 1.0)
     hidden: int = ranged(32, 1, 1000)
-    passes: int = ranged(3, 1, 20)
+    passes: int = ranged(3, 1, MOST_PASSES)
     seed: int = ranged(610_000, 0, LARGEST_SEED)
     tracks: tuple[float, ...] = (10.0, 20.0)
 
