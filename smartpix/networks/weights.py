@@ -116,6 +116,8 @@ MADE_BY = {
     "front": "smartpix train front",
     "deepcore": "smartpix train deepcore",
     "trkx": "smartpix train trkx",
+    "rampgraph": "smartpix train ramp --finder graph",
+    "ramplstm": "smartpix train ramp --finder phi-lstm",
 }
 """Commands that make weights, by the first part of the architecture."""
 

@@ -1,6 +1,6 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
 :mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, HEP.TrkX's networks in
-:mod:`tracking.cli.train_trkx`.
+:mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tracking.cli.train_flags import (
 from tracking.cli.train_front import add_train_front
 from tracking.cli.train_gnn import add_train_gnn
 from tracking.cli.train_trkx import add_train_trkx
+from tracking.cli.train_ramp import add_train_ramp
 from tracking.options import from_mapping
 
 __all__ = [
@@ -58,6 +59,7 @@ def add_train(commands: Any) -> None:
     add_train_gnn(kinds)
     add_train_deepcore(kinds)
     add_train_trkx(kinds)
+    add_train_ramp(kinds)
 
 
 def _add_train_mdn(kinds: Any) -> None:
