@@ -6,7 +6,7 @@ is a measurement, and takes in one hit after the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,15 @@ from seeding.cones import make_cones
 from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.beam import CENTRED, BeamSpot
+from smartpix.estimate.base import Estimate
 from tracking.finders.trkx.path.filter_kernels import predict_pairs, take_hits
 from tracking.finders.trkx.path.options import FilterOptions
 
 __all__ = ["Crossings", "PathFilter", "PathStates", "position_covariance"]
+
+PAST, WIDER = 6.0, 100.0
+"""Slopes of a first hit that lie so many standard deviations off count as so much wider."""
+LEAST = 1e-6
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -84,8 +89,9 @@ class PathFilter:
 
     def start(self, hits: Hits, rows: Ints) -> PathStates:
         """Paths of one hit each."""
-        first = hits.take(rows)
-        cones = make_cones(first, self.field, self.options.cone().at_beam(self.beam))
+        options = self.options.cone().at_beam(self.beam)
+        first = _without_wrong_slopes(hits.take(rows), options.sigma_z0)
+        cones = make_cones(first, self.field, options)
         helix = np.stack([cones.psi, cones.cot_theta, cones.curvature], axis=1)
         return PathStates(np.ascontiguousarray(cones.position), helix, first.axes, cones.covariance)
 
@@ -108,12 +114,30 @@ class PathFilter:
         good = np.zeros(n, dtype=np.bool_)
         take_hits(
             states.position, states.helix, states.axes, states.covariance, rows, hits.position[to], axes,
-            position_covariance(hits, to), self.options.repeats, self.options.thickness, self.strength,
+            position_covariance(hits, to), self.options.repeats, self.options.outlier, self.options.thickness, self.strength,
             1 / self.options.softest, made.position, made.helix, made.covariance, good,
         )  # fmt: skip
         return PathStates(
             made.position, made.helix, np.where(good[:, None], axes, states.axes[rows]), made.covariance
         ), good
+
+
+def _without_wrong_slopes(hits: Hits, sigma_z0: float) -> Hits:
+    """Hits whose slopes count for nothing where they point far past the luminous region: those of clusters
+    longer than the network's window, which may have the wrong sign.
+    """
+    axes = hits.axes.reshape(-1, 3, 3)
+    rays = []
+    for z in (-sigma_z0, sigma_z0):
+        off = np.einsum("nij,nj->ni", axes, hits.position - np.array([0.0, 0.0, z]))
+        rays.append(off[:, 0] / np.where(np.abs(off[:, 2]) < LEAST, LEAST, off[:, 2]))
+    sigma = np.hypot(hits.estimate.sigma()[:, 2], (rays[1] - rays[0]) / 2)
+    wrong = np.abs(hits.cot[:, 0] - (rays[0] + rays[1]) / 2) > PAST * sigma
+    if not np.any(wrong):
+        return hits
+    cholesky = hits.estimate.cholesky.copy()
+    cholesky[wrong, 2:] *= WIDER
+    return replace(hits, estimate=Estimate(hits.estimate.mean, cholesky, hits.estimate.flagged))
 
 
 def position_covariance(hits: Hits, rows: Ints) -> Floats:

@@ -26,8 +26,8 @@ NEAR = 1e-7
 """mm: a crossing as near to the plane is one."""
 FLAT = 1e-3
 """Turns (rad) below which sine and cosine are series."""
-STRAIGHT = 1e-9
-"""Curvature in 1/mm below which a track counts as straight where it is divided by: some 10,000 GeV."""
+TIGHTEST = 30.0
+"""1/GeV: a path of a larger curvature is thrown off."""
 LEAST_SPEED = 1e-6
 
 
@@ -173,9 +173,15 @@ def _scattered(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _chi2(u: float, v: float, xx: float, xy: float, yy: float) -> float:
+    """Of a residual with its covariance."""
+    return (u * u * yy - 2 * u * v * xy + v * v * xx) / (xx * yy - xy * xy)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def take_hits(
     position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any, noise: Any,
-    repeats: int, thickness: float, strength: float, softest: float,
+    repeats: int, outlier: float, thickness: float, strength: float, softest: float,
     new_position: Any, new_helix: Any, new_covariance: Any, good: Any,
 ) -> None:  # fmt: skip
     """Helices that know one hit more, on that hit's module, behind its material.
@@ -186,7 +192,8 @@ def take_hits(
     Args:
         position, helix, axes, covariance, rows, center, target: as :func:`predict_pairs`, the points being
             the hits'; noise: (K, 3) covariance of these.
-        repeats: linearisations of each update; thickness, strength, softest: see :func:`_scattered`.
+        repeats: linearisations of each update; outlier: chi2 of a hit above which its noise counts as so much
+            larger that it has no more; thickness, strength, softest: see :func:`_scattered`.
         new_position, new_helix, new_covariance: (K, 3), (K, 3), (K, 5, 5) filled; good: (K,) filled, False
             where a helix does not come to the module: then it stays what it was.
     """
@@ -197,7 +204,8 @@ def take_hits(
         own = axes[i]
         shift[:] = 0.0
         good[j] = True
-        for _ in range(repeats):
+        wide = 1.0
+        for repeat in range(repeats):
             for b in range(3):
                 point[b] = position[i, b] + shift[0] * own[b] + shift[1] * own[3 + b]
             psi, slope, k = helix[i, 0] + shift[2], helix[i, 1] + shift[3], helix[i, 2] + shift[4]
@@ -207,12 +215,15 @@ def take_hits(
                 break
             step, _, _ = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
             xx, xy, yy = _on_target(jacobian, covariance[i])
-            xx, xy, yy = xx + noise[j, 0], xy + noise[j, 1], yy + noise[j, 2]
             u = v = 0.0
             for b in range(3):
                 off = center[j, b] - point[b] - step[b]
                 u += target[j, b] * off
                 v += target[j, 3 + b] * off
+            if repeat == 0:
+                # A hit far off, with an estimate that is wrong, must not throw the path off for good.
+                wide = max(_chi2(u, v, xx + noise[j, 0], xy + noise[j, 1], yy + noise[j, 2]) / outlier, 1.0)
+            xx, xy, yy = xx + wide * noise[j, 0], xy + wide * noise[j, 1], yy + wide * noise[j, 2]
             for b in range(5):
                 u += jacobian[0, b] * shift[b]
                 v += jacobian[1, b] * shift[b]
@@ -237,6 +248,7 @@ def take_hits(
                         + gain[a, 1] * (xy * gain[b, 0] + yy * gain[b, 1])
                     )
             s, good[j] = cross(point, psi, slope, k, center[j], target[j, 6:])
+            good[j] &= abs(k) < TIGHTEST * strength
         if not good[j]:
             new_position[j], new_helix[j], new_covariance[j] = position[i], helix[i], covariance[i]
             continue

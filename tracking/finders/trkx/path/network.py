@@ -32,7 +32,7 @@ DESCRIPTION = fields(
                 "filter": fields(
                     {
                         "thickness": real(0.0, 10.0), "curvature_pt": real(1e-3, 1e6),
-                        "softest": real(1e-3, 1e6), "repeats": whole(1, 100),
+                        "softest": real(1e-3, 1e6), "repeats": whole(1, 100), "outlier": real(1.0, 1e9),
                     }
                 ),
             },

@@ -24,6 +24,8 @@ class FilterOptions:
             with that curvature.
         softest: least transverse momentum in GeV that scattering is counted with.
         repeats: linearisations of each update.
+        outlier: chi2 of a hit above which its noise counts as larger, so that a wrong estimate does not throw
+            the path off.
     """
 
     # As tracking.fit.options has them: 0.15 mm of silicon of the sensor, 1.5 mm of the support.
@@ -31,6 +33,7 @@ class FilterOptions:
     curvature_pt: float = ranged(0.2, 1e-3, 1e6, "GeV")
     softest: float = ranged(0.15, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
+    outlier: float = ranged(50.0, 1.0, 1e9)
 
     def __post_init__(self) -> None:
         check_types("filter", self)

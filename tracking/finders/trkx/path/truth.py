@@ -48,6 +48,7 @@ def true_paths(
     detector: Detector,
     min_hits: int = 3,
     pt: tuple[float, float] = (0.2, 10.0),
+    max_radius: float = 1.0,
     longest: int = 16,
 ) -> TruePaths:
     """Paths of the charged particles of an event's record.
@@ -57,6 +58,8 @@ def true_paths(
     Args:
         hits: of the record's clusters; detector: of these.
         min_hits: fewest hits of a path; pt: range of the particle's transverse momentum in GeV.
+        max_radius: farthest from the beam line that a particle may be produced, mm: cones are about tracks from
+            there.
         longest: largest number of hits; what follows is left out.
     """
     counts = ak.to_numpy(ak.num(record["clusters"]["truth"], axis=1))
@@ -68,7 +71,11 @@ def true_paths(
     particles = record["particles"]
     of, who = np.unique(ak.to_numpy(particles["particle_id"]), return_index=True)
     momentum = np.stack([ak.to_numpy(particles[name]) for name in ("px", "py", "pz")], axis=1)[who]
-    charged = ak.to_numpy(particles["charge"])[who] != 0
+    vertex = np.stack([ak.to_numpy(particles[name]) for name in ("vx", "vy", "vz")], axis=1)[who]
+    if not detector.frame.is_centred:
+        vertex, momentum = detector.frame.to_beam(vertex), detector.frame.direction_to_beam(momentum)
+    near = np.hypot(vertex[:, 0], vertex[:, 1]) < max_radius
+    charged = near & (ak.to_numpy(particles["charge"])[who] != 0)
     across = np.hypot(momentum[:, 0], momentum[:, 1])
     wanted = charged & (across > pt[0]) & (across < pt[1])
     place = np.minimum(np.searchsorted(of, ids), max(len(of) - 1, 0))
