@@ -97,10 +97,31 @@ class PathOptions:
 
     Attributes:
         weights: of the network: a shipped name, or a path.
+        quantile: share of true hits that a gate holds, between 0 and 1.
+        branches: largest number of paths that one seed is followed along at a time.
+        background: hits of other particles on a square millimetre of a module. A hit counts for a path by
+            how much likelier the cone makes it than these do.
+        overlap_distance: largest distance in mm between two hits of a path on one layer, where modules
+            overlap; 0 takes no second hit.
+        min_layers: fewest layers of a track.
+        max_shared: largest number of hits that a track may share with better ones.
+        min_score: least mean of its hits' log-likelihood ratios that a track has.
+        cone: cones of the edges, which tell the candidates of the next hit.
+        seed: triplets that paths start from.
     """
 
     weights: str = "path"
+    quantile: float = 0.9999
+    branches: int = ranged(3, 1, 100)
+    background: float = ranged(0.03, 1e-9, 1e6, "1/mm2")
+    overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
+    min_layers: int = ranged(4, 3, 100)
+    max_shared: int = ranged(1, 0, 100)
+    min_score: float = ranged(0.0, -1e6, 1e6)
+    cone: ConeOptions = WIDE
+    seed: SeedOptions = field(default_factory=lambda: SeedOptions(shared=3))
 
     def __post_init__(self) -> None:
         check_types("path", self)
+        check("path", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check_ranges("path", self)
