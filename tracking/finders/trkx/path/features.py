@@ -67,7 +67,7 @@ def hit_features(
         strength: curvature of 1 GeV in 1/mm.
     """
     n, noise = len(rows), position_covariance(hits, rows)
-    sigma = hits.estimate.sigma()[rows]
+    sigma = np.linalg.norm(hits.estimate.cholesky[rows], axis=2)
     if taken is None:
         ray = np.einsum("nij,nj->ni", hits.axes[rows].reshape(-1, 3, 3), hits.position[rows])
         slopes, off, spread, path = ray[:, :2] / ray[:, 2:], np.zeros((n, 2)), noise, np.ones(n)

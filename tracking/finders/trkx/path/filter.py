@@ -142,7 +142,7 @@ def _without_wrong_slopes(hits: Hits, sigma_z0: float) -> Hits:
 
 def position_covariance(hits: Hits, rows: Ints) -> Floats:
     """(K, 3) xx, xy, yy in mm2 of hits' estimates."""
-    factor = hits.estimate.cholesky[rows][:, :2, :2]
+    factor = hits.estimate.cholesky[rows, :2, :2]
     return np.stack(
         [factor[:, 0, 0] ** 2, factor[:, 0, 0] * factor[:, 1, 0], np.sum(factor[:, 1] ** 2, axis=1)], axis=1
     )

@@ -140,7 +140,8 @@ class Follower:
     def _started(self, seeds: Ints) -> Paths:
         """Paths along the hits of seeds, with second hits where modules overlap."""
         first, n = seeds[:, 0], len(seeds)
-        states = self.filter.start(self.hits, first)
+        unique, which = np.unique(first, return_inverse=True)
+        states = self.filter.start(self.hits, unique).take(which)
         of_hit = torch.from_numpy(hit_features(states, self.hits, first, None, self.filter.strength))
         rows = np.full((n, LONGEST), -1, dtype=np.int64)
         rows[:, 0] = first
@@ -162,8 +163,7 @@ class Follower:
 
     def _next(self, paths: Paths) -> tuple[Paths, Paths]:
         """Paths with one layer more, the likeliest of each seed; and those that end here."""
-        before = paths.last
-        place, to = self.ahead.of_hits(before)
+        place, to = self._candidates(paths)
         crossings, gain, inside = self._weighed(paths, place, to)
         inside &= paths.count[place] < LONGEST - 1
         ends = np.ones(len(paths), dtype=np.bool_)
@@ -177,6 +177,18 @@ class Follower:
             came = going.rows[np.arange(len(going)), going.count - 2]
             going = self._with_overlaps(going, *self.ahead.of_hits(came))
         return going, over
+
+    def _candidates(self, paths: Paths) -> tuple[Ints, Ints]:
+        """Rows of the paths, and hits that edges lead to from their last hit, or from the one before if that is
+        on the same layer.
+        """
+        layer, last = self.hits.layer, paths.last
+        place, to = self.ahead.of_hits(last)
+        before = paths.rows[np.arange(len(paths)), paths.count - 2]
+        twice = np.flatnonzero(layer[before] == layer[last])
+        also, more = self.ahead.of_hits(before[twice])
+        key = np.unique(np.concatenate([place, twice[also]]) * len(self.hits) + np.concatenate([to, more]))
+        return key // len(self.hits), key % len(self.hits)
 
     def _weighed(self, paths: Paths, place: Ints, to: Ints) -> tuple[Crossings, Floats, Bools]:
         """Crossings of paths (rows ``place``) with the modules of hits, the log-likelihood ratio of each hit, and

@@ -112,14 +112,14 @@ class PathOptions:
 
     weights: str = "path"
     quantile: float = 0.9999
-    branches: int = ranged(3, 1, 100)
+    branches: int = ranged(2, 1, 100)
     background: float = ranged(0.03, 1e-9, 1e6, "1/mm2")
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     min_layers: int = ranged(4, 3, 100)
     max_shared: int = ranged(1, 0, 100)
-    min_score: float = ranged(0.0, -1e6, 1e6)
+    min_score: float = ranged(-2.0, -1e6, 1e6)
     cone: ConeOptions = WIDE
-    seed: SeedOptions = field(default_factory=lambda: SeedOptions(shared=3))
+    seed: SeedOptions = field(default_factory=lambda: SeedOptions(quantile=0.999999, per_middle=3, shared=3))
 
     def __post_init__(self) -> None:
         check_types("path", self)
