@@ -115,6 +115,7 @@ MADE_BY = {
     "mixture": "smartpix train mixture --components",
     "front": "smartpix train front",
     "deepcore": "smartpix train deepcore",
+    "path": "smartpix train path",
 }
 """Commands that make weights, by the first part of the architecture."""
 

@@ -1,5 +1,6 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
-:mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`.
+:mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, the learned cone of paths in
+:mod:`tracking.cli.train_path`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tracking.cli.train_flags import (
 )
 from tracking.cli.train_front import add_train_front
 from tracking.cli.train_gnn import add_train_gnn
+from tracking.cli.train_path import add_train_path
 from tracking.options import from_mapping
 
 __all__ = [
@@ -55,6 +57,7 @@ def add_train(commands: Any) -> None:
     add_train_front(kinds)
     add_train_gnn(kinds)
     add_train_deepcore(kinds)
+    add_train_path(kinds)
 
 
 def _add_train_mdn(kinds: Any) -> None:

@@ -30,7 +30,7 @@ class FilterOptions:
 
     # As tracking.fit.options has them: 0.15 mm of silicon of the sensor, 1.5 mm of the support.
     thickness: float = ranged(1.65 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
-    curvature_pt: float = ranged(0.2, 1e-3, 1e6, "GeV")
+    curvature_pt: float = ranged(0.4, 1e-3, 1e6, "GeV")
     softest: float = ranged(0.15, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
     outlier: float = ranged(50.0, 1.0, 1e9)
