@@ -118,6 +118,7 @@ MADE_BY = {
     "trkx": "smartpix train trkx",
     "rampgraph": "smartpix train ramp --finder graph",
     "ramplstm": "smartpix train ramp --finder phi-lstm",
+    "path": "smartpix train path",
 }
 """Commands that make weights, by the first part of the architecture."""
 

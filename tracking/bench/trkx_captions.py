@@ -47,7 +47,8 @@ def caption_numbers(network: nn.Module, toy: ToyOptions, n: int, seed: int) -> d
         made["n_lines"] = len(squares)
         made["distance"] = _histogram(squares, DISTANCE_EDGES)
         made["pulls"] = {
-            name: _histogram(values, PULL_EDGES) for name, values in zip(("intercept", "slope"), pull.T, strict=True)
+            name: _histogram(values, PULL_EDGES)
+            for name, values in zip(("intercept", "slope"), pull.T, strict=True)
         }
     return made
 

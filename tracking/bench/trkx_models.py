@@ -121,7 +121,9 @@ def _by_name(folder: Path, pattern: str, name_of: Callable[[Path], str]) -> dict
     for path in sorted(folder.glob(pattern)):
         name = name_of(path)
         if name in found:
-            raise InputError(f"{path}: is of {name}, as {found[name].name} is; leave one of the two in {folder}")
+            raise InputError(
+                f"{path}: is of {name}, as {found[name].name} is; leave one of the two in {folder}"
+            )
         found[name] = path
     if not found:
         raise InputError(f"{folder}: has no {pattern}; give a folder that smartpix train trkx wrote to")
