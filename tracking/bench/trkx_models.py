@@ -25,7 +25,9 @@ from tracking.finders.trkx.options import KINDS, toy_options
 from tracking.finders.trkx.trained import load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
 
-__all__ = ["ACCURACIES", "entry_name", "event_error", "model_numbers", "weights_by_name"]
+__all__ = [
+    "ACCURACIES", "SHARE", "entry_name", "event_error", "model_numbers", "weights_by_name", "with_errors",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ _NUMBERS = {"loss": real()} | {name: optional(real(0, 1)) for name in ACCURACIES
 RESULT = fields(
     {
         "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), "samples": whole(1, 10**15),
-        **_NUMBERS, "test": optional(whole(1, 10**9)),
+        **_NUMBERS, "test": optional(whole(1, 10**9)), "validation": optional(whole(1, 10**9)),
+        "width": optional(real(0, 100)),
         "curve": optional(items(fields({"samples": whole(1, 10**15), **_NUMBERS}, more=True))),
         "multiplicity": optional(entries([str(n) for n in MULTIPLICITIES], fields(_NUMBERS, more=True))),
     },
@@ -77,7 +80,8 @@ def model_numbers(
         ``width`` (1: as published), ``samples`` it learned from, ``n_events`` it was measured on; what
         :func:`tracking.finders.trkx.metrics.measured` gives, accuracies with their ``_error``; ``multiplicity``
         by the number of background tracks, ``lines`` (:func:`tracking.bench.trkx_captions.caption_numbers`),
-        ``curve`` of the training; ``command`` that trains it, and a ``note``. None where there is nothing.
+        ``curve`` of the training and ``n_curve``, the toys of each of its points; ``command`` that trains it, and a
+        ``note``. None where there is nothing.
 
     Raises:
         InputError: a folder without weights or results, damaged ones or of something else, two of one network and
@@ -94,7 +98,6 @@ def model_numbers(
     for model in MODELS:
         if model not in found:
             found[model] = _absent(model)
-            report(f"{model}: {found[model]['note']}")
     order = list(MODELS)
     return dict(sorted(found.items(), key=lambda item: (order.index(item[1]["model"]), item[0])))
 
@@ -160,12 +163,13 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
     numbers = measured(network, toy, n, options.seed)
     made = _entry(training["model"], toy.kind) | {
         "parameters": parameter_count(network), "source": path.name, "width": training["width"],
-        "samples": told.get("metrics", {}).get("samples"), "n_events": n, **_with_errors(numbers, n),
+        "samples": told.get("metrics", {}).get("samples"), "n_events": n, **with_errors(numbers, n),
         "curve": told.get("metrics", {}).get("curve"),
+        "n_curve": training.get("validation"),
     }  # fmt: skip
     if toy.kind == "3d":
         counted = by_multiplicity(network, toy, fewer, options.seed)
-        made["multiplicity"] = {k: _with_errors(r, fewer) | {"n_events": fewer} for k, r in counted.items()}
+        made["multiplicity"] = {k: with_errors(r, fewer) | {"n_events": fewer} for k, r in counted.items()}
     if toy.has_lines:
         made["lines"] = caption_numbers(network, toy, n, options.seed)
     if training["width"] != 1:
@@ -175,16 +179,19 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
 
 def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """A network without weights, as its training measured it on toys of its own."""
-    n = int(result.get("test", TrainTrkxOptions().test))
+    defaults = TrainTrkxOptions()
+    n = int(result.get("test", defaults.test))
     kept = {k: v for k, v in result.items() if k not in ("model", "toy", "multiplicity", "lines", "note")}
     made = _entry(result["model"], result["toy"]) | kept
-    made |= _with_errors(kept, n) | {"source": path.name, "n_events": n}
+    made |= with_errors(kept, n) | {
+        "source": path.name, "n_events": n, "n_curve": result.get("validation", defaults.validation),
+    }  # fmt: skip
     made["command"] = result.get("command", made["command"])
     made["note"] = "weights are not at hand: measured at the end of the training, on other toys"
     if "multiplicity" in result:
         fewer = max(n // SHARE, 1)
         made["multiplicity"] = {
-            k: _with_errors(r, fewer) | {"n_events": fewer} for k, r in result["multiplicity"].items()
+            k: with_errors(r, fewer) | {"n_events": fewer} for k, r in result["multiplicity"].items()
         }
     return made
 
@@ -206,11 +213,12 @@ def _entry(model: str, toy: str) -> dict[str, Any]:
         "published": published(model, toy), "source": None, "width": None, "samples": None, "n_events": None,
         "loss": None, **dict.fromkeys(ACCURACIES), **{f"{name}_error": None for name in ACCURACIES},
         "multiplicity": None, "lines": None, "curve": None,
+        "n_curve": None,
         "command": f"smartpix train trkx --model {model}{kind} -o {entry_name(model, toy)}.safetensors", "note": None,
     }  # fmt: skip
 
 
-def _with_errors(numbers: Mapping[str, Any], n_events: int) -> dict[str, Any]:
+def with_errors(numbers: Mapping[str, Any], n_events: int) -> dict[str, Any]:
     """Numbers, and of accuracies among them the errors."""
     there = [name for name in ACCURACIES if numbers.get(name) is not None]
     return dict(numbers) | {f"{name}_error": event_error(numbers[name], n_events) for name in there}

@@ -31,7 +31,7 @@ class TrkxStudyOptions:
     events: int = ranged(10_240, 4, 10_000_000)
     ramp_events: int = ranged(1000, 2, 1_000_000)
     pileup_events: int = ranged(2, 1, 1000)
-    steps: int = ranged(100, 0, 100_000)
+    steps: int = ranged(60, 0, 100_000)
     seed: int = ranged(650_001, 0, LARGEST_SEED)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,6 @@
-"""What HEP.TrkX published of its networks: the only place of these numbers."""
+"""What HEP.TrkX published of its networks: the only place of these numbers. Those of the RAMP challenge are in
+:mod:`tracking.bench.ramp`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.options import LINE_KINDS
 
-__all__ = ["RAMP_KIT", "published"]
+__all__ = ["published"]
 
 ACCURACIES = {
     ("lstm-50", "2d-noise"): (0.914, 0.925),
@@ -21,8 +23,6 @@ LOSSES = {"lines-1": 0.0117, "lines-3": 0.51, "lines-poisson": 1.6}
 """Validation loss of the network ``caption`` by its toys (EPJ Web Conf. 150, 00003, section 5, and the notebooks)."""
 UNCOUNTED = ("lstm-variable",)
 """Networks whose number of parameters was not published."""
-RAMP_KIT = (0.841, 0.848, 0.849)
-"""Scores of the starting kit of the RAMP challenge, about 10 tracks an event (ramp-kits/HEP_tracking)."""
 
 
 def published(model: str, toy: str) -> dict[str, Any]:
