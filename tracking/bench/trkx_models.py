@@ -88,6 +88,7 @@ def model_numbers(
             toys, or a network that was trained on toys of this seed.
     """
     files, results = weights_by_name(weights), _results(trained)
+    check_fresh("study trkx", options.seed, {str(path): _seeds(path) for path in files.values()}, "network")
     found: dict[str, dict[str, Any]] = {}
     for name, path in files.items():
         report(f"{name}: {path.name} on {options.events} toys")
@@ -151,14 +152,17 @@ def _results(folder: Path | None) -> dict[str, tuple[Path, dict[str, Any]]]:
     return {name: (path, made[path]) for name, path in _by_name(folder, "*.json", name_of).items()}
 
 
+def _seeds(path: Path) -> frozenset[int]:
+    """Seeds of the toys that a network learned from and was measured on."""
+    own = int(describe_weights(path)["options"].get("seed", 0))
+    return frozenset({own, own + VALIDATION_SEED, own + TEST_SEED})
+
+
 def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
     """A network with weights, on toys of the study."""
     network, toy = load_network(path)
     told = describe_weights(path)
     training = told["options"]
-    own = int(training.get("seed", 0))
-    fresh = {str(path): frozenset({own, own + VALIDATION_SEED, own + TEST_SEED})}
-    check_fresh("study trkx", options.seed, fresh, "network")
     n, fewer = options.events, max(options.events // SHARE, 1)
     numbers = measured(network, toy, n, options.seed)
     made = _entry(training["model"], toy.kind) | {
