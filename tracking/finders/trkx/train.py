@@ -106,7 +106,7 @@ def _started(options: TrainTrkxOptions) -> nn.Module:
 def _optimizer(network: nn.Module, options: TrainTrkxOptions) -> torch.optim.Optimizer:
     learned = [values for values in network.parameters() if values.requires_grad]
     if options.toy.has_lines:
-        return torch.optim.Adam(learned, lr=options.learning_rate)
+        return torch.optim.Adam(learned, lr=options.learning_rate, fused=True)
     return torch.optim.NAdam(learned, lr=options.learning_rate, foreach=True)
 
 

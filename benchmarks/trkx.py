@@ -1,0 +1,82 @@
+"""Train the networks of HEP.TrkX and keep what each is worth, beside what was published of it.
+
+`python benchmarks/trkx.py NAME...` trains some of TRAININGS, or without names all of them, one after the
+other, and writes results/trkx/NAME.json for each. Weights go to the folder --weights; a training that was
+interrupted is taken up again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from smartpix.files import replace_when_done
+from tracking.cli.main import main as smartpix
+
+RESULTS = Path(__file__).parent / "results" / "trkx"
+FROM = "{weights}"
+"""In a training's arguments: the folder of the weights."""
+TRAININGS: dict[str, list[str]] = {
+    "lstm-50": ["--model", "lstm-50"],
+    "lstm-100": ["--model", "lstm-100"],
+    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d"],
+    "caption-lines-3": ["--model", "caption", "--toy", "lines-3"],
+    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson"],
+}
+"""Arguments of `smartpix train trkx` by the name of the result."""
+PUBLISHED: dict[str, dict[str, float]] = {
+    "lstm-50": {"pixel_accuracy": 0.914, "hit_accuracy": 0.925},
+    "lstm-100": {"pixel_accuracy": 0.886, "hit_accuracy": 0.897},
+    "conv-autoencoder-2d": {"pixel_accuracy": 0.683, "hit_accuracy": 0.906},
+    "caption-lines-1": {"loss": 0.0117},
+    "caption-lines-3": {"loss": 0.51},
+    "caption-lines-poisson": {"loss": 1.6},
+}
+"""What was published (EPJ Web Conf. 150, 00003, and the notebooks of HEPTrkX/heptrkx-ctd); of one line the
+loss of the training, of several that of the validation.
+"""
+
+
+def measure(name: str, weights: Path, threads: int) -> dict[str, Any]:
+    """Train one network; its result with its command and what was published."""
+    arguments = [word.replace(FROM, weights.name) for word in TRAININGS[name]]
+    command = [
+        "train",
+        "trkx",
+        *arguments,
+        "--threads",
+        str(threads),
+        "-o",
+        f"{weights.name}/{name}.safetensors",
+    ]
+    shown = shlex.join(["smartpix", *command, "--json"])
+    weights.mkdir(parents=True, exist_ok=True)
+    printed = io.StringIO()
+    with contextlib.chdir(weights.parent), contextlib.redirect_stdout(printed):
+        code = smartpix([*command, "--json"])
+    if code:
+        raise SystemExit(code)
+    return {"command": shown, **json.loads(printed.getvalue()), "published": PUBLISHED.get(name, {})}
+
+
+def main() -> None:
+    """Train what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*TRAININGS, []], metavar="NAME")
+    parser.add_argument("--weights", type=Path, default=Path("trkx-work"), help="folder of the weights")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    for name in options.names or TRAININGS:
+        result = measure(name, options.weights.absolute(), options.threads)
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        with replace_when_done(RESULTS / f"{name}.json") as beside:
+            beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
