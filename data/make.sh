@@ -159,3 +159,7 @@ smartpix train gnn "$work"/gnn-{200,200-more,decays,displaced}.root --set after=
 make_events 5 60 50101 "--jets 100 --jet-particles 15 30 --jet-radius 0.05 --jet-pt 500 2000" deepcore-jets.root
 smartpix train deepcore "$work/deepcore-jets.root" --epochs 32 --batch-size 16 --learning-rate 1.5e-3 \
   -o weights/deepcore.safetensors
+
+# Finders of the RAMP tracking challenge, on events that they make themselves.
+smartpix train ramp --finder graph --epochs 25 -o weights/ramp-graph.safetensors
+smartpix train ramp --finder phi-lstm --hidden 56 --epochs 30 --events 4000 -o weights/ramp-phi-lstm.safetensors

@@ -201,7 +201,8 @@ def graph_clusters(hits: RampHits, network: RampGraphNetwork) -> Ints:
     gain[graph.pairs[0], graph.pairs[1]] = np.maximum(network.of_graph(graph).numpy(), 0)
     inner, outer = linear_sum_assignment(gain, maximize=True)
     good = gain[inner, outer] > 0
-    links = coo_array((np.ones(np.sum(good)), (inner[good], outer[good])), shape=(n, n))
+    inner, outer = inner[good], outer[good]
+    links = coo_array((np.ones(len(inner)), (inner, outer)), shape=(n, n))
     clusters = np.empty(n, dtype=np.int64)
     clusters[order] = connected_components(links, directed=False)[1]
     return clusters
