@@ -29,6 +29,9 @@ __all__ = ["PathFinder", "shared_out"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+FULL = 8.0
+"""Mean log-likelihood ratio of a hit on the best tracks, whose score is 1."""
+
 
 @dataclass(frozen=True)
 class PathFinder:
@@ -46,9 +49,7 @@ class PathFinder:
     options: PathOptions = dataclass_field(default_factory=PathOptions)
 
     @classmethod
-    def for_detector(
-        cls, detector: Detector, field: float, options: PathOptions | None = None
-    ) -> PathFinder:
+    def for_detector(cls, detector: Detector, field: float, options: PathOptions | None = None) -> PathFinder:
         """The finder that options ask for, about the beam of the detector's frame.
 
         Raises:
@@ -107,18 +108,12 @@ class PathFinder:
         good = mean >= options.min_score
         order = np.argsort(-score, kind="stable")
         order = order[good[order]]
-        taken = shared_out(
-            order, start, flat, hits.layer, len(hits), options.max_shared, options.min_layers
-        )
+        taken = shared_out(order, start, flat, hits.layer, len(hits), options.max_shared, options.min_layers)
         chosen = []
         for k in taken:
             far = np.linalg.norm(hits.position[rows[k]], axis=1)
             chosen.append(rows[k][np.lexsort((far, self.ranks[hits.layer[rows[k]]]))])
         return Tracks.from_rows(chosen, np.clip(mean[taken] / FULL, 0.0, 1.0))
-
-
-FULL = 8.0
-"""Mean log-likelihood ratio of a hit on the best tracks, whose score is 1."""
 
 
 def _inside(seeds: npt.NDArray[np.int32], rows: Ints, n_hits: int) -> npt.NDArray[np.bool_]:

@@ -154,11 +154,8 @@ class Follower:
             place, to = np.arange(len(paths)), seeds[paths.seed, k]
             crossings, gain, inside = self._weighed(paths, place, to)
             # The seeds' own tests were wide; here their hits are in the gate, or the seed is none.
-            before = seeds[paths.seed[inside], k - 1]
             paths = self._longer(paths, place[inside], to[inside], _some(crossings, inside), gain[inside])
-            # Of paths that go on, the hit before is the one whose edges lead here.
-            kept = before if len(before) == len(paths) else seeds[paths.seed, k - 1]
-            paths = self._with_overlaps(paths, *self.ahead.of_hits(kept))
+            paths = self._with_overlaps(paths, *self.ahead.of_hits(seeds[paths.seed, k - 1]))
         return paths
 
     def _next(self, paths: Paths) -> tuple[Paths, Paths]:

@@ -63,9 +63,7 @@ def coverage_report(network: PathNetwork, data: PathData) -> dict[str, Any]:
     pt = np.broadcast_to(data.pt[:, None], known.shape)
     of = cells(count.ravel(), data.path_pt.ravel(), data.upright.ravel())
     tables = network.gates.numpy().astype(np.float64)
-    gates = [
-        [gate_values(table, s, of).reshape(known.shape) for s in range(len(SHARES))] for table in tables
-    ]
+    gates = [[gate_values(table, s, of).reshape(known.shape) for s in range(len(SHARES))] for table in tables]
 
     def numbers(chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
         result: dict[str, Any] = {"n": int(chosen.sum())}

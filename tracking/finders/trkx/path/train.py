@@ -66,9 +66,7 @@ def train_path(
     report(f"{len(train)} paths to train on, {len(held)} held out, {len(tune)} for the gates")
     torch.manual_seed(options.seed)
     network = PathNetwork(options.hidden, options.head)
-    settings = made_with(
-        options, files, tuning=[str(file) for file in tuning], paths=[len(train), len(held)]
-    )
+    settings = made_with(options, files, tuning=[str(file) for file in tuning], paths=[len(train), len(held)])
     _fit(network, train, held, options, checkpoint_path(output), settings, report)
     set_gates(network, tune)
     metrics = {
@@ -94,7 +92,7 @@ def path_weights(pt: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.fl
 
 def set_gates(network: PathNetwork, tune: PathData) -> None:
     """Measure the gates of the network and of the filter alone on the same paths."""
-    log_area, chi2 = cones_of(network, tune)
+    _, chi2 = cones_of(network, tune)
     known, count = tune.known, measured(tune)
     of = cells(count[known], tune.path_pt[known], tune.upright[known])
     alone = np.sum(tune.crossing.astype(np.float64) ** 2, axis=2)
@@ -135,9 +133,7 @@ def _fit(
         )
 
 
-def _batches(
-    data: PathData, size: int, rng: np.random.Generator
-) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(data: PathData, size: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
     """Rows of paths about as long as one another, in random order."""
     order = rng.permutation(len(data))
     length = data.known[order].sum(axis=1)
