@@ -23,7 +23,7 @@ from tracking.finders.trkx.path.gates import SHARES, cells
 from tracking.finders.trkx.path.network import PathNetwork
 from tracking.finders.trkx.path.options import PathOptions
 
-__all__ = ["Follower", "Neighbours", "Paths", "first_seeds"]
+__all__ = ["Follower", "Neighbours", "Paths", "first_seeds", "leading", "learned"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -168,7 +168,7 @@ class Follower:
         over = paths.take(np.flatnonzero(ends))
         chosen = np.flatnonzero(inside)
         score = paths.score[place[chosen]] + gain[chosen]
-        chosen = chosen[_leading(paths.seed[place[chosen]], score, self.options.branches)]
+        chosen = chosen[leading(paths.seed[place[chosen]], score, self.options.branches)]
         going = self._longer(paths, place[chosen], to[chosen], _some(crossings, chosen), gain[chosen])
         if self.options.overlap_distance > 0 and len(going):
             came = going.rows[np.arange(len(going)), going.count - 2]
@@ -236,7 +236,7 @@ class Follower:
         crossings, gain, inside = self._weighed(paths, place, other)
         inside &= (gain > 0) & (paths.count[place] < LONGEST - 1)
         chosen = np.flatnonzero(inside)
-        chosen = chosen[_leading(place[chosen], gain[chosen], 1)]
+        chosen = chosen[leading(place[chosen], gain[chosen], 1)]
         if not len(chosen):
             return paths
         longer = self._longer(paths, place[chosen], other[chosen], _some(crossings, chosen), gain[chosen])
@@ -263,7 +263,7 @@ def _some(crossings: Crossings, rows: npt.NDArray[np.int64] | Bools) -> Crossing
     return Crossings(*(getattr(crossings, column.name)[rows] for column in fields(crossings)))
 
 
-def _leading(group: Ints, score: Floats, n: int) -> Ints:
+def leading(group: Ints, score: Floats, n: int) -> Ints:
     """Rows of the ``n`` highest scores of each group."""
     order = np.lexsort((-score, group))
     ranked = group[order]
@@ -273,7 +273,7 @@ def _leading(group: Ints, score: Floats, n: int) -> Ints:
 
 def _best(paths: Paths) -> Paths:
     """The path of highest score of each seed."""
-    return paths.take(_leading(paths.seed, paths.score, 1))
+    return paths.take(leading(paths.seed, paths.score, 1))
 
 
 def _joined(parts: list[Paths]) -> Paths:
