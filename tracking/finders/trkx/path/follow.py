@@ -94,12 +94,20 @@ class Paths:
 
 
 def first_seeds(seeds: npt.NDArray[np.int32]) -> Bools:
-    """(S,) seeds (S, 3) that no other seed leads to: none ends with their first two hits."""
+    """(S,) seeds that paths are begun with: no other seed leads to them, as none ends with their first two hits;
+    and of those that share their first hit the first one.
+
+    Args:
+        seeds: (S, 3), best first.
+    """
     if not len(seeds):
         return np.zeros(0, dtype=np.bool_)
     wide = int(seeds.max()) + 1
     inner, outer = (seeds[:, k].astype(np.int64) * wide + seeds[:, k + 1] for k in range(2))
-    return ~np.isin(inner, outer)
+    rows = np.flatnonzero(~np.isin(inner, outer))
+    chosen = np.zeros(len(seeds), dtype=np.bool_)
+    chosen[rows[np.unique(seeds[rows, 0], return_index=True)[1]]] = True
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ def test_the_leading_ones_are_those_of_a_sort(rows, n):
 
 
 def test_first_seeds_are_those_that_no_other_leads_to():
-    seeds = np.array([[1, 2, 3], [2, 3, 4], [3, 4, 5], [7, 8, 9]], dtype=np.int32)
-    np.testing.assert_array_equal(first_seeds(seeds), [True, False, False, True])
+    seeds = np.array([[1, 2, 3], [2, 3, 4], [3, 4, 5], [7, 8, 9], [1, 2, 6]], dtype=np.int32)
+    np.testing.assert_array_equal(first_seeds(seeds), [True, False, False, True, False])
     assert len(first_seeds(np.zeros((0, 3), dtype=np.int32))) == 0
 
 
