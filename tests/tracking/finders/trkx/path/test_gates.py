@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2 as chi2_law
 
-from tracking.finders.trkx.path.gates import COUNTS, PT_EDGES, SHARES, cells, gate_table, gate_values
+from tracking.finders.trkx.path.gates import (
+    COUNTS,
+    PT_EDGES,
+    SHARES,
+    cells,
+    gate_table,
+    gate_values,
+    levelled,
+)
 
 
 def crossings(n, seed, tail=2.0):
@@ -43,6 +51,27 @@ def test_a_cell_without_crossings_takes_its_neighbours():
     expected = 3.0 / chi2_law.ppf(SHARES[0], 2)
     np.testing.assert_allclose(table[0, 1], expected)
     np.testing.assert_array_equal(table[:, 0], 1.0)
+
+
+def test_the_share_is_right_for_stiff_particles_though_soft_ones_are_among_their_paths():
+    rng = np.random.default_rng(4)
+    n = 300_000
+    pt = np.where(rng.random(n) < 0.8, 0.6, 3.0)
+    # One soft particle in twenty looks stiff, and is far off.
+    lost = (pt < 1) & (rng.random(n) < 0.05)
+    chi2 = rng.chisquare(2, n) * np.where(lost, 9.0, 1.0)
+    count = rng.integers(1, 5, n)
+    of = cells(count, np.where(lost, 3.0, pt), np.zeros(n, dtype=bool))
+    plain = gate_table(chi2, of)
+    table = levelled(plain, chi2, of, pt)
+    for s, share in enumerate(SHARES):
+        shares = [
+            [np.mean(chi2[chosen] < gate_values(t, s, of)[chosen]) for t in (plain, table)]
+            for chosen in ((count > 1) & (pt == 0.6), (count > 1) & (pt == 3.0))
+        ]
+        assert abs(shares[0][1] - share) < 0.003
+        assert abs(shares[1][1] - share) < 0.003 < abs(shares[1][0] - share) + 0.002
+    np.testing.assert_array_equal(table[:, 0], plain[:, 0])
 
 
 @settings(max_examples=60, deadline=None)
