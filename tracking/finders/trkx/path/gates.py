@@ -28,7 +28,8 @@ ENOUGH = 30
 """Crossings that a cell must have outside of a gate, or its neighbours in pT count too."""
 PT_CLASSES = (0.0, 0.9, 2.0, 5.0, np.inf)
 """GeV, of the particles: the share is right in each of these. Its limits are among :data:`PT_EDGES`."""
-ROUNDS = 12
+ROUNDS, MOST = 12, 2.0
+"""Of the scaling, and its largest factor: particles lost for good widen no gates without end."""
 
 
 def cells(count: Ints, pt: Floats, upright: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
@@ -95,6 +96,7 @@ def levelled(table: Floats, chi2: Floats, of: tuple[Ints, Ints, Ints], pt: Float
                 chosen = over[several & (which == c)]
                 if len(chosen) >= ENOUGH / (1 - share):
                     made[s, 1:, cell_class == c] *= np.quantile(chosen, share)
+            made[s] = np.minimum(made[s], table[s] * MOST)
     return made
 
 

