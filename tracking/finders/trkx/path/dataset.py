@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -143,7 +144,7 @@ def path_data(
 def _joined(parts: Sequence[PathData]) -> PathData:
     """One after the other, all as long as the longest."""
     longest = max((part.known.shape[1] for part in parts), default=1)
-    columns = []
+    columns: list[Any] = []
     for column in fields(PathData):
         values = [getattr(part, column.name) for part in parts]
         if column.name not in ("pt", "eta"):

@@ -32,7 +32,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class PathStates:
-    """Helices of N paths on the modules of their last hits, behind their material.
+    """Helices of N paths on the modules of their last hits, in front of the material of these.
 
     Attributes:
         position: (N, 3) mm; helix: (N, 3) azimuth of the direction, slope dz/ds and curvature in 1/mm.
@@ -87,6 +87,11 @@ class PathFilter:
         """Curvature of 1 GeV in 1/mm."""
         return max_curvature(self.field, 1.0)
 
+    @property
+    def material(self) -> tuple[float, float, float]:
+        """Thickness of a layer in radiation lengths, curvature of 1 GeV in 1/mm, and largest 1/pT in 1/GeV."""
+        return self.options.thickness, self.strength, 1 / self.options.softest
+
     def start(self, hits: Hits, rows: Ints) -> PathStates:
         """Paths of one hit each."""
         options = self.options.cone().at_beam(self.beam)
@@ -103,7 +108,7 @@ class PathFilter:
         )
         predict_pairs(
             states.position, states.helix, states.axes, states.covariance, rows, hits.position[to],
-            hits.axes[to], made.local, made.covariance, made.path, made.slopes, made.reached,
+            hits.axes[to], self.material, made.local, made.covariance, made.path, made.slopes, made.reached,
         )  # fmt: skip
         return made
 
@@ -114,8 +119,8 @@ class PathFilter:
         good = np.zeros(n, dtype=np.bool_)
         take_hits(
             states.position, states.helix, states.axes, states.covariance, rows, hits.position[to], axes,
-            position_covariance(hits, to), self.options.repeats, self.options.outlier, self.options.thickness, self.strength,
-            1 / self.options.softest, made.position, made.helix, made.covariance, good,
+            position_covariance(hits, to), self.material, self.options.repeats, self.options.outlier,
+            made.position, made.helix, made.covariance, good,
         )  # fmt: skip
         return PathStates(
             made.position, made.helix, np.where(good[:, None], axes, states.axes[rows]), made.covariance

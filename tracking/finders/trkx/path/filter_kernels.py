@@ -29,6 +29,8 @@ FLAT = 1e-3
 TIGHTEST = 30.0
 """1/GeV: a path of a larger curvature is thrown off."""
 LEAST_SPEED = 1e-6
+FLATTEST = 0.02
+"""Least cosine of the angle to a module's normal: along a module the path through it would have no end."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -120,19 +122,46 @@ def _on_target(jacobian: Any, covariance: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _scattering(psi: float, slope: float, k2: float, normal: Any, material: Any) -> Any:
+    """Variances of azimuth and slope that a module's material adds (PDG, eq. 34.16).
+
+    Args:
+        k2: mean square of the curvature: Highland's angle goes as 1 / p.
+        normal: of the module; material: thickness of a layer in radiation lengths, curvature of 1 GeV in 1/mm, and
+            the largest 1/pT in 1/GeV that counts.
+    """
+    thickness, strength, softest = material
+    if thickness <= 0:
+        return 0.0, 0.0
+    stretch = 1 + slope * slope
+    inverse2 = min(k2 / (strength * strength), softest * softest) / stretch
+    inverse_beta2 = 1 + inverse2 * PION_MASS * PION_MASS
+    cosine = abs(normal[0] * math.cos(psi) + normal[1] * math.sin(psi) + normal[2] * slope) / math.sqrt(
+        stretch
+    )
+    through = thickness / max(cosine, FLATTEST)
+    factor = max(1 + 0.038 * math.log(through * inverse_beta2), 0.0)
+    theta2 = HIGHLAND * HIGHLAND * inverse2 * inverse_beta2 * through * factor * factor
+    # An angle across the track turns the azimuth by it over sin(theta), and the slope by it over its square.
+    return theta2 * stretch, theta2 * stretch * stretch
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def predict_pairs(
-    position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any,
+    position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any, material: Any,
     local: Any, spread: Any, path: Any, slopes: Any, reached: Any,
 ) -> None:  # fmt: skip
     """Where helices cross planes.
 
     Args:
-        position, helix, axes, covariance: of the helices, (N, 3), (N, 3), (N, 9), (N, 5, 5); rows: (K,) of
-            these; center, target: (K, 3) a point on each plane, and (K, 9) its axes.
+        position, helix, axes, covariance: of the helices, (N, 3), (N, 3), (N, 9), (N, 5, 5), in front of the
+            material of their modules; rows: (K,) of these; center, target: (K, 3) a point on each plane, and
+            (K, 9) its axes.
+        material: see :func:`_scattering`.
         local: (K, 2) filled with the crossing less the point, along the plane's axes; spread: (K, 3) with
             its covariance; path: (K,); slopes: (K, 2) on the plane; reached: (K,).
     """
-    jacobian = np.empty((5, 5))
+    jacobian, behind = np.empty((5, 5)), np.empty((5, 5))
     for j in range(len(rows)):
         i = rows[j]
         psi, slope, k = helix[i, 0], helix[i, 1], helix[i, 2]
@@ -147,29 +176,11 @@ def predict_pairs(
             local[j, a] = 0.0
             for b in range(3):
                 local[j, a] += target[j, 3 * a + b] * (position[i, b] + step[b] - center[j, b])
-        spread[j, 0], spread[j, 1], spread[j, 2] = _on_target(jacobian, covariance[i])
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _scattered(
-    covariance: Any, slope: float, k: float, cosine: float, thickness: float, strength: float, softest: float
-) -> None:
-    """Add multiple scattering in the module at the end of a step (PDG, eq. 34.16).
-
-    Args:
-        cosine: of the angle to the module's normal; thickness: of a layer in radiation lengths; strength:
-            curvature of 1 GeV in 1/mm; softest: 1/GeV, beyond which 1/pT does not count.
-    """
-    # Highland's angle goes as 1 / p, so that the mean square of the curvature is what counts.
-    q2 = min((k * k + covariance[4, 4]) / (strength * strength), softest * softest)
-    stretch = 1 + slope * slope
-    inverse2 = q2 / stretch
-    inverse_beta2 = 1 + inverse2 * PION_MASS * PION_MASS
-    through = thickness / max(cosine, 0.02)
-    factor = max(1 + 0.038 * math.log(through * inverse_beta2), 0.0)
-    theta2 = HIGHLAND * HIGHLAND * inverse2 * inverse_beta2 * through * factor * factor
-    covariance[2, 2] += theta2 * stretch
-    covariance[3, 3] += theta2 * stretch * stretch
+        behind[:] = covariance[i]
+        turned, tilted = _scattering(psi, slope, k * k + behind[4, 4], axes[i, 6:], material)
+        behind[2, 2] += turned
+        behind[3, 3] += tilted
+        spread[j, 0], spread[j, 1], spread[j, 2] = _on_target(jacobian, behind)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -181,30 +192,32 @@ def _chi2(u: float, v: float, xx: float, xy: float, yy: float) -> float:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def take_hits(
     position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any, noise: Any,
-    repeats: int, outlier: float, thickness: float, strength: float, softest: float,
+    material: Any, repeats: int, outlier: float,
     new_position: Any, new_helix: Any, new_covariance: Any, good: Any,
 ) -> None:  # fmt: skip
-    """Helices that know one hit more, on that hit's module, behind its material.
+    """Helices that know one hit more, on that hit's module, in front of its material.
 
     The update is iterated (A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, section 8.3):
-    with two hits the curvature may turn out to be far from what one hit said.
+    with two hits the curvature may turn out to be far from what one hit said. With it changes how much the module
+    before scattered.
 
     Args:
-        position, helix, axes, covariance, rows, center, target: as :func:`predict_pairs`, the points being
-            the hits'; noise: (K, 3) covariance of these.
+        position, helix, axes, covariance, rows, center, target, material: as :func:`predict_pairs`, the points
+            being the hits'; noise: (K, 3) covariance of these.
         repeats: linearisations of each update; outlier: chi2 of a hit above which its noise counts as so much
-            larger that it has no more; thickness, strength, softest: see :func:`_scattered`.
+            larger that it has no more.
         new_position, new_helix, new_covariance: (K, 3), (K, 3), (K, 5, 5) filled; good: (K,) filled, False
             where a helix does not come to the module: then it stays what it was.
     """
-    jacobian, gain, kept = np.empty((5, 5)), np.empty((5, 2)), np.empty((5, 5))
+    jacobian, gain, kept, behind = np.empty((5, 5)), np.empty((5, 2)), np.empty((5, 5)), np.empty((5, 5))
+    strength = material[1]
     shift, after, point = np.zeros(5), np.zeros(5), np.empty(3)
     for j in range(len(rows)):
         i = rows[j]
         own = axes[i]
         shift[:] = 0.0
         good[j] = True
-        wide = 1.0
+        wide, k2 = 1.0, helix[i, 2] * helix[i, 2] + covariance[i, 4, 4]
         for repeat in range(repeats):
             for b in range(3):
                 point[b] = position[i, b] + shift[0] * own[b] + shift[1] * own[3 + b]
@@ -214,7 +227,11 @@ def take_hits(
                 good[j] = False
                 break
             step, _, _ = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
-            xx, xy, yy = _on_target(jacobian, covariance[i])
+            behind[:] = covariance[i]
+            turned, tilted = _scattering(psi, slope, k2, own[6:], material)
+            behind[2, 2] += turned
+            behind[3, 3] += tilted
+            xx, xy, yy = _on_target(jacobian, behind)
             u = v = 0.0
             for b in range(3):
                 off = center[j, b] - point[b] - step[b]
@@ -231,11 +248,13 @@ def take_hits(
             for a in range(5):
                 x = y = 0.0
                 for b in range(5):
-                    x += covariance[i, a, b] * jacobian[0, b]
-                    y += covariance[i, a, b] * jacobian[1, b]
+                    x += behind[a, b] * jacobian[0, b]
+                    y += behind[a, b] * jacobian[1, b]
                 gain[a, 0], gain[a, 1] = (x * yy - y * xy) / size, (y * xx - x * xy) / size
                 after[a] = gain[a, 0] * u + gain[a, 1] * v
             shift[:] = after
+            left = gain[4, 0] * (xx * gain[4, 0] + 2 * xy * gain[4, 1]) + gain[4, 1] * yy * gain[4, 1]
+            k2 = (helix[i, 2] + shift[4]) ** 2 + max(covariance[i, 4, 4] - left, 0.0)
         if good[j]:
             for b in range(3):
                 point[b] = position[i, b] + shift[0] * own[b] + shift[1] * own[3 + b]
@@ -243,7 +262,7 @@ def take_hits(
             # P - K S K^T, of the last linearisation.
             for a in range(5):
                 for b in range(5):
-                    kept[a, b] = covariance[i, a, b] - (
+                    kept[a, b] = behind[a, b] - (
                         gain[a, 0] * (xx * gain[b, 0] + xy * gain[b, 1])
                         + gain[a, 1] * (xy * gain[b, 0] + yy * gain[b, 1])
                     )
@@ -252,7 +271,7 @@ def take_hits(
         if not good[j]:
             new_position[j], new_helix[j], new_covariance[j] = position[i], helix[i], covariance[i]
             continue
-        step, alpha, beta = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
+        step, _, _ = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
         for b in range(3):
             new_position[j, b] = point[b] + step[b]
         new_helix[j, 0], new_helix[j, 1], new_helix[j, 2] = psi + k * s, slope, k
@@ -265,5 +284,3 @@ def take_hits(
                         row += 0.5 * (kept[m, n] + kept[n, m]) * jacobian[b, n]
                     c += jacobian[a, m] * row
                 new_covariance[j, a, b] = new_covariance[j, b, a] = c
-        cosine = 1 / math.sqrt(1 + alpha * alpha + beta * beta)
-        _scattered(new_covariance[j], slope, k, cosine, thickness, strength, softest)

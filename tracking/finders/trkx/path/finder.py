@@ -29,6 +29,9 @@ __all__ = ["PathFinder", "shared_out"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+FULL = 8.0
+"""Mean log-likelihood ratio of a hit on the best tracks, whose score is 1."""
+
 
 @dataclass(frozen=True)
 class PathFinder:
@@ -113,17 +116,15 @@ class PathFinder:
         return Tracks.from_rows(chosen, np.clip(mean[taken] / FULL, 0.0, 1.0))
 
 
-FULL = 8.0
-"""Mean log-likelihood ratio of a hit on the best tracks, whose score is 1."""
-
-
 def _inside(seeds: npt.NDArray[np.int32], rows: Ints, n_hits: int) -> npt.NDArray[np.bool_]:
-    """(S,) seeds whose last two hits follow one another on a path (N, M)."""
-    a, b = rows[:, :-1], rows[:, 1:]
-    on = b >= 0
-    pairs = np.unique(a[on] * n_hits + b[on])
+    """(S,) seeds whose hits follow one another on paths (N, M), with overlaps between them or without."""
+    pairs = []
+    for lag in (1, 2, 3):
+        a, b = rows[:, :-lag], rows[:, lag:]
+        pairs.append(a[b >= 0] * n_hits + b[b >= 0])
+    known = np.unique(np.concatenate(pairs))
     inner, outer = (seeds[:, k].astype(np.int64) * n_hits + seeds[:, k + 1] for k in range(2))
-    return np.isin(inner, pairs) & np.isin(outer, pairs)
+    return np.isin(inner, known) & np.isin(outer, known)
 
 
 @njit(cache=True, nogil=True)

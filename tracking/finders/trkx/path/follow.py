@@ -23,7 +23,7 @@ from tracking.finders.trkx.path.gates import SHARES, cells
 from tracking.finders.trkx.path.network import PathNetwork
 from tracking.finders.trkx.path.options import PathOptions
 
-__all__ = ["Follower", "Neighbours", "Paths", "first_seeds"]
+__all__ = ["Follower", "Neighbours", "Paths", "first_seeds", "leading", "learned"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -94,12 +94,20 @@ class Paths:
 
 
 def first_seeds(seeds: npt.NDArray[np.int32]) -> Bools:
-    """(S,) seeds (S, 3) that no other seed leads to: none ends with their first two hits."""
+    """(S,) seeds that paths are begun with: no other seed leads to them, as none ends with their first two hits;
+    and of those that share their first hit the first one.
+
+    Args:
+        seeds: (S, 3), best first.
+    """
     if not len(seeds):
         return np.zeros(0, dtype=np.bool_)
     wide = int(seeds.max()) + 1
     inner, outer = (seeds[:, k].astype(np.int64) * wide + seeds[:, k + 1] for k in range(2))
-    return ~np.isin(inner, outer)
+    rows = np.flatnonzero(~np.isin(inner, outer))
+    chosen = np.zeros(len(seeds), dtype=np.bool_)
+    chosen[rows[np.unique(seeds[rows, 0], return_index=True)[1]]] = True
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -154,11 +162,8 @@ class Follower:
             place, to = np.arange(len(paths)), seeds[paths.seed, k]
             crossings, gain, inside = self._weighed(paths, place, to)
             # The seeds' own tests were wide; here their hits are in the gate, or the seed is none.
-            before = seeds[paths.seed[inside], k - 1]
             paths = self._longer(paths, place[inside], to[inside], _some(crossings, inside), gain[inside])
-            # Of paths that go on, the hit before is the one whose edges lead here.
-            kept = before if len(before) == len(paths) else seeds[paths.seed, k - 1]
-            paths = self._with_overlaps(paths, *self.ahead.of_hits(kept))
+            paths = self._with_overlaps(paths, *self.ahead.of_hits(seeds[paths.seed, k - 1]))
         return paths
 
     def _next(self, paths: Paths) -> tuple[Paths, Paths]:
@@ -171,7 +176,7 @@ class Follower:
         over = paths.take(np.flatnonzero(ends))
         chosen = np.flatnonzero(inside)
         score = paths.score[place[chosen]] + gain[chosen]
-        chosen = chosen[_leading(paths.seed[place[chosen]], score, self.options.branches)]
+        chosen = chosen[leading(paths.seed[place[chosen]], score, self.options.branches)]
         going = self._longer(paths, place[chosen], to[chosen], _some(crossings, chosen), gain[chosen])
         if self.options.overlap_distance > 0 and len(going):
             came = going.rows[np.arange(len(going)), going.count - 2]
@@ -239,7 +244,7 @@ class Follower:
         crossings, gain, inside = self._weighed(paths, place, other)
         inside &= (gain > 0) & (paths.count[place] < LONGEST - 1)
         chosen = np.flatnonzero(inside)
-        chosen = chosen[_leading(place[chosen], gain[chosen], 1)]
+        chosen = chosen[leading(place[chosen], gain[chosen], 1)]
         if not len(chosen):
             return paths
         longer = self._longer(paths, place[chosen], other[chosen], _some(crossings, chosen), gain[chosen])
@@ -266,7 +271,7 @@ def _some(crossings: Crossings, rows: npt.NDArray[np.int64] | Bools) -> Crossing
     return Crossings(*(getattr(crossings, column.name)[rows] for column in fields(crossings)))
 
 
-def _leading(group: Ints, score: Floats, n: int) -> Ints:
+def leading(group: Ints, score: Floats, n: int) -> Ints:
     """Rows of the ``n`` highest scores of each group."""
     order = np.lexsort((-score, group))
     ranked = group[order]
@@ -276,7 +281,7 @@ def _leading(group: Ints, score: Floats, n: int) -> Ints:
 
 def _best(paths: Paths) -> Paths:
     """The path of highest score of each seed."""
-    return paths.take(_leading(paths.seed, paths.score, 1))
+    return paths.take(leading(paths.seed, paths.score, 1))
 
 
 def _joined(parts: list[Paths]) -> Paths:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtri
 
-__all__ = ["GATES_SHAPE", "SHARES", "cells", "gate_table", "gate_values"]
+__all__ = ["GATES_SHAPE", "SHARES", "cells", "gate_table", "gate_values", "levelled"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,6 +26,10 @@ GATES_SHAPE = (2, len(SHARES), len(COUNTS), len(PT_EDGES) + 1, 2)
 """The network's and the filter's; shares; classes of hits, of pT; disks, cylinders."""
 ENOUGH = 30
 """Crossings that a cell must have outside of a gate, or its neighbours in pT count too."""
+PT_CLASSES = (0.0, 0.9, 2.0, 5.0, np.inf)
+"""GeV, of the particles: the share is right in each of these. Its limits are among :data:`PT_EDGES`."""
+ROUNDS, MOST = 12, 2.0
+"""Of the scaling, and its largest factor: particles lost for good widen no gates without end."""
 
 
 def cells(count: Ints, pt: Floats, upright: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
@@ -69,6 +73,31 @@ def gate_table(chi2: Floats, of: tuple[Ints, Ints, Ints]) -> Floats:
                     if len(chosen):
                         table[s, c, p, k] = np.quantile(chosen, share) / gaussian
     return table
+
+
+def levelled(table: Floats, chi2: Floats, of: tuple[Ints, Ints, Ints], pt: Floats) -> Floats:
+    """The table with the share right for particles of each class of true pT.
+
+    A path's pT may be far off its particle's. Of the many soft particles some are in cells of stiff paths, and
+    widen the gates there. The cells of each class are scaled, over and over, until the class has its share. Paths
+    of one hit stay as they are: nobody knows their pT.
+
+    Args:
+        chi2, of: as :func:`gate_table`; pt: (K,) of the particles, GeV.
+    """
+    made = table.copy()
+    several = of[0] > 0
+    which = np.searchsorted(PT_CLASSES, pt, side="right") - 1
+    cell_class = np.searchsorted(PT_CLASSES, (0.0, *PT_EDGES), side="right") - 1
+    for s, share in enumerate(SHARES):
+        for _ in range(ROUNDS):
+            over = chi2 / gate_values(made, s, of)
+            for c in range(len(PT_CLASSES) - 1):
+                chosen = over[several & (which == c)]
+                if len(chosen) >= ENOUGH / (1 - share):
+                    made[s, 1:, cell_class == c] *= np.quantile(chosen, share)
+            made[s] = np.minimum(made[s], table[s] * MOST)
+    return made
 
 
 def gate_values(table: Floats, share: int, of: tuple[Ints, Ints, Ints]) -> Floats:

@@ -31,7 +31,7 @@ DESCRIPTION = fields(
                 "seed": whole(0, LARGEST_SEED),
                 "filter": fields(
                     {
-                        "thickness": real(0.0, 10.0), "curvature_pt": real(1e-3, 1e6),
+                        "thickness": real(0.0, 10.0), "curvature_pt": real(1e-3, 1e6), "sigma_d0": real(0.0, 1e6),
                         "softest": real(1e-3, 1e6), "repeats": whole(1, 100), "outlier": real(1.0, 1e9),
                     }
                 ),

@@ -22,6 +22,8 @@ class FilterOptions:
         thickness: material of a layer at normal incidence in radiation lengths: a module and its support.
         curvature_pt: width of the curvature prior of a path of one hit, given as the pT in GeV of a track
             with that curvature.
+        sigma_d0: width of the impact parameter in mm, from the luminous region and from scattering in the beam
+            pipe. A wider luminous region than the HL-LHC's adds to it.
         softest: least transverse momentum in GeV that scattering is counted with.
         repeats: linearisations of each update.
         outlier: chi2 of a hit above which its noise counts as larger, so that a wrong estimate does not throw
@@ -31,6 +33,7 @@ class FilterOptions:
     # As tracking.fit.options has them: 0.15 mm of silicon of the sensor, 1.5 mm of the support.
     thickness: float = ranged(1.65 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
     curvature_pt: float = ranged(0.4, 1e-3, 1e6, "GeV")
+    sigma_d0: float = ranged(0.02, 0.0, 1e6, "mm")
     softest: float = ranged(0.15, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
     outlier: float = ranged(50.0, 1.0, 1e9)
@@ -40,9 +43,9 @@ class FilterOptions:
         check_ranges("filter", self)
 
     def cone(self) -> ConeOptions:
-        """Of the path's first hit."""
+        """Of the path's first hit, in front of its module's material."""
         return ConeOptions(
-            curvature_pt=self.curvature_pt, min_pt=self.softest, radiation_length=self.thickness
+            curvature_pt=self.curvature_pt, min_pt=self.softest, radiation_length=0.0, sigma_d0=self.sigma_d0
         )
 
 

@@ -19,7 +19,7 @@ from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, damped, descend
 from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
 from tracking.finders.trkx.path.dataset import PathData, path_data
-from tracking.finders.trkx.path.gates import cells, gate_table
+from tracking.finders.trkx.path.gates import cells, gate_table, levelled
 from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, crossing_losses, n_parameters
 from tracking.finders.trkx.path.options import TrainPathOptions
 from tracking.finders.trkx.path.report import cones_of, coverage_report, measured
@@ -92,11 +92,12 @@ def path_weights(pt: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.fl
 
 def set_gates(network: PathNetwork, tune: PathData) -> None:
     """Measure the gates of the network and of the filter alone on the same paths."""
-    log_area, chi2 = cones_of(network, tune)
+    _, chi2 = cones_of(network, tune)
     known, count = tune.known, measured(tune)
     of = cells(count[known], tune.path_pt[known], tune.upright[known])
     alone = np.sum(tune.crossing.astype(np.float64) ** 2, axis=2)
-    tables = [gate_table(values[known], of) for values in (chi2, alone)]
+    pt = np.broadcast_to(tune.pt[:, None], known.shape)[known]
+    tables = [levelled(gate_table(v[known], of), v[known], of, pt) for v in (chi2, alone)]
     network.gates.copy_(torch.from_numpy(np.stack(tables)))
 
 
