@@ -12,19 +12,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from smartpix.rules import fields, nullable, optional, parse_checked
 from smartpix.schema import InputError
 from tracking.bench.events import simulated_sample
 from tracking.bench.next_layer import next_layer_study
 from tracking.bench.ramp import PUBLISHED, ramp_bounds, ramp_scores
 from tracking.bench.trkx_models import SHARE, model_numbers, weights_by_name, with_errors
-from tracking.bench.trkx_options import TrkxStudyOptions
+from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.bench.trkx_reference import line_accuracy
 from tracking.finders.trkx.filters import OptimalInputs, has_filters, optimal_inputs
 from tracking.finders.trkx.metrics import MULTIPLICITIES
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import load_network
 
-__all__ = ["REFERENCE_TOYS", "SAMPLE", "trkx_study"]
+__all__ = ["REFERENCE_TOYS", "SAMPLE", "trkx_study", "with_parts_of"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,13 @@ REFERENCE_TOYS = ("2d-noise", "2d-tracks", "2d-conv", "3d")
 """Kinds of toys that a straight line is followed through, beside the networks."""
 SAMPLE = "pileup-200"
 """Of :data:`tracking.bench.events.SAMPLES`, for the learned cone."""
+KEYS = {
+    "models": ("models", "references"), "ramp": ("ramp", "ramp_bounds", "ramp_published", "n_ramp_events"),
+    "next-layer": ("next_layer",),
+}  # fmt: skip
+"""What each part gives."""
+WHOLE = ("models", "references", "ramp", "ramp_bounds", "next_layer")
+"""Of these, what is an object or null."""
 
 
 def trkx_study(
@@ -51,10 +59,11 @@ def trkx_study(
         files: event files for the learned cone; none: pile-up 200 is simulated, which needs ``smartpix[acts]``.
 
     Returns:
-        The results, of each part that was asked for and None for others: ``models``
+        The results, of each part that was asked for and None for others: ``measured``, the ``seed`` and ``date`` of
+        each part; ``models``
         (:func:`tracking.bench.trkx_models.model_numbers`), ``references`` by kind of toys (
         :func:`tracking.bench.trkx_reference.line_accuracy`); ``ramp`` (:func:`tracking.bench.ramp.ramp_scores`),
-        ``ramp_bounds``, ``ramp_published``; ``next_layer`` (
+        ``ramp_bounds``, ``ramp_published``, ``n_ramp_events``; ``next_layer`` (
         :func:`tracking.bench.next_layer.next_layer_study`). And by name of the network the inputs that its
         filters respond most to.
 
@@ -64,10 +73,9 @@ def trkx_study(
     for folder in (weights, trained):
         if folder is not None and not folder.is_dir():
             raise InputError(f"study trkx: {folder} is no folder; give one that has weights, or results")
-    result: dict[str, Any] = {
-        "seed": options.seed, "date": date.today().isoformat(), "parts": list(options.parts),
-        **dict.fromkeys(("models", "references", "ramp", "ramp_bounds", "ramp_published", "next_layer")),
-    }  # fmt: skip
+    now = {"seed": options.seed, "date": date.today().isoformat()}
+    result: dict[str, Any] = {"measured": {part: now for part in PARTS if part in options.parts}}
+    result |= {key: None for keys in KEYS.values() for key in keys}
     filters: dict[str, list[OptimalInputs]] = {}
     if "models" in options.parts:
         result["models"] = model_numbers(options, weights, trained, report)
@@ -83,6 +91,32 @@ def trkx_study(
     if "next-layer" in options.parts:
         result["next_layer"] = _next_layer(files, options, report)
     return result, filters
+
+
+def earlier_study(path: Path) -> dict[str, Any]:
+    """Results of an earlier study.
+
+    Raises:
+        InputError: the file is not there or is no result of a study.
+    """
+    fix = "give the folder of an earlier study with -o, or leave out --keep"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {fix}") from error
+    anything = fields({}, more=True)
+    told = fields({part: optional(anything) for part in PARTS})
+    rule = fields({"measured": told, **{key: nullable(anything) for key in WHOLE}}, more=True)
+    found: dict[str, Any] = parse_checked(content, rule, path, fix)
+    return found
+
+
+def with_parts_of(result: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
+    """Results, and for parts that were not measured those of :func:`earlier_study`."""
+    kept = [part for part in earlier["measured"] if part not in result["measured"]]
+    made = result | {key: earlier.get(key) for part in kept for key in KEYS[part]}
+    measured = earlier["measured"] | result["measured"]
+    return made | {"measured": {part: measured[part] for part in PARTS if part in measured}}
 
 
 def _reference(kind: str, options: TrkxStudyOptions) -> dict[str, Any]:

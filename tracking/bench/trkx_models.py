@@ -42,7 +42,7 @@ RESULT = fields(
     {
         "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), "samples": whole(1, 10**15),
         **_NUMBERS, "test": optional(whole(1, 10**9)), "validation": optional(whole(1, 10**9)),
-        "width": optional(real(0, 100)),
+        "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
         "curve": optional(items(fields({"samples": whole(1, 10**15), **_NUMBERS}, more=True))),
         "multiplicity": optional(entries([str(n) for n in MULTIPLICITIES], fields(_NUMBERS, more=True))),
     },
@@ -77,7 +77,7 @@ def model_numbers(
     Returns:
         Of each ``model``, ``toy`` (its kind), ``about``, ``parameters``, ``published`` (
         :func:`tracking.bench.trkx_published.published`), ``source``: of the numbers, the name of a file or None;
-        ``width`` (1: as published), ``samples`` it learned from, ``n_events`` it was measured on; what
+        ``width`` (1: as published), ``samples`` it learned from and ``seconds`` that took, ``n_events`` it was measured on; what
         :func:`tracking.finders.trkx.metrics.measured` gives, accuracies with their ``_error``; ``multiplicity``
         by the number of background tracks, ``lines`` (:func:`tracking.bench.trkx_captions.caption_numbers`),
         ``curve`` of the training and ``n_curve``, the toys of each of its points; ``command`` that trains it, and a
@@ -93,9 +93,11 @@ def model_numbers(
     for name, path in files.items():
         report(f"{name}: {path.name} on {options.events} toys")
         found[name] = _measured(path, options)
-    for name, result in results.items():
-        if name not in found:
-            found[name] = _as_trained(*result)
+    for name, (path, result) in results.items():
+        if name in found:
+            found[name] |= {key: result[key] for key in ("seconds", "command") if key in result}
+        else:
+            found[name] = _as_trained(path, result)
     for model in MODELS:
         if model not in found:
             found[model] = _absent(model)
@@ -185,13 +187,16 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """A network without weights, as its training measured it on toys of its own."""
     defaults = TrainTrkxOptions()
     n = int(result.get("test", defaults.test))
-    kept = {k: v for k, v in result.items() if k not in ("model", "toy", "multiplicity", "lines", "note")}
-    made = _entry(result["model"], result["toy"]) | kept
+    made = _entry(result["model"], result["toy"])
+    whole = made["parameters"]
+    kept = {k: v for k, v in result.items() if k not in ("multiplicity", "lines", "note", "published")}
+    made |= kept
     made |= with_errors(kept, n) | {
         "source": path.name, "n_events": n, "n_curve": result.get("validation", defaults.validation),
     }  # fmt: skip
-    made["command"] = result.get("command", made["command"])
     made["note"] = "weights are not at hand: measured at the end of the training, on other toys"
+    if made["parameters"] != whole:
+        made["note"] += f"; {made['parameters'] / whole:.3g} of the published parameters"
     if "multiplicity" in result:
         fewer = max(n // SHARE, 1)
         made["multiplicity"] = {
@@ -214,7 +219,7 @@ def _entry(model: str, toy: str) -> dict[str, Any]:
     kind = "" if toy == MODELS[model].toy else f" --toy {toy}"
     return {
         "model": model, "toy": toy, "about": MODELS[model].about, "parameters": n,
-        "published": published(model, toy), "source": None, "width": None, "samples": None, "n_events": None,
+        "published": published(model, toy), "source": None, "width": None, "samples": None, "seconds": None, "n_events": None,
         "loss": None, **dict.fromkeys(ACCURACIES), **{f"{name}_error": None for name in ACCURACIES},
         "multiplicity": None, "lines": None, "curve": None,
         "n_curve": None,

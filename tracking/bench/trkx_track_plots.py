@@ -16,10 +16,10 @@ FINDERS = {
     "nearest": "starting kit: nearest hits", "kalman": "Kalman filter", "phi-lstm": "LSTM in bins of phi",
     "graph": "graph network",
 }  # fmt: skip
-SHARES = {"68": (0.68, BLUE, "o"), "95": (0.95, ORANGE, "s"), "997": (0.997, GREEN, "^")}
-"""Share that a cone should hold, colour and marker, by the name in the keys of the results."""
-BAND = 0.01
-"""What a coverage may be off by; drawn as a band."""
+SHARES = {"68": (68.0, BLUE, "o"), "95": (95.0, ORANGE, "s"), "997": (99.7, GREEN, "^")}
+"""Per cent that a cone should hold, colour and marker, by the name in the keys of the results."""
+BAND = 1.0
+"""Per cent that a coverage may be off by; drawn as a band."""
 
 
 def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
@@ -43,11 +43,12 @@ def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
         axes[0].set_xlim(right=1.002)
         axes[1].plot([r["ms_per_event"] for r in found.values()], place, "D", color=GREY, ms=7)
         axes[1].set_xscale("log")
+        axes[1].xaxis.set_major_formatter("{x:g}")
         axes[1].set_xlabel("ms per event, 10 tracks", fontsize=15)
         axes[0].set_yticks(place, [FINDERS.get(name, name) for name in found], fontsize=13)
         axes[0].set_ylim(-0.6, len(found) - 0.4)
         for axis in axes:
-            axis.tick_params(axis="y", which="minor", left=False, right=False)
+            axis.tick_params(axis="y", which="both", left=False, right=False)
             axis.grid(axis="y", color=GREY, alpha=0.25, lw=0.6)
         whole.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12)
         text = f"simulation: RAMP challenge, {result['n_ramp_events']:,} events each"
@@ -67,19 +68,21 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
             x = middle * 1.035 ** (2 * (k - 1))
             for name, fill, label in (("", "full", "learned"), ("_kalman", "none", "Kalman")):
                 held = np.array([row[f"coverage{key}{name}"] for row in rows])
+                # Predictions of one particle are taken to stand or fall together.
+                error = np.sqrt(held * (1 - held) / n * result["n"] / result["n_paths"])
                 axes[0].errorbar(
-                    x * (1.018 if name else 1), held - share, yerr=np.sqrt(held * (1 - held) / n), fmt=marker, ms=7,
-                    color=colour, fillstyle=fill, lw=1.5, label=f"{share:.1%}, {label}",
+                    x * (1.018 if name else 1), 100 * held - share, yerr=100 * error, fmt=marker, ms=7, color=colour,
+                    fillstyle=fill, lw=1.5, label=f"{share:g} %, {label}",
                 )  # fmt: skip
             ratio = np.array([row[f"area_ratio{key}"] for row in rows])
             across = np.abs(edges.T - x)
             axes[1].errorbar(
-                x, ratio, xerr=across, fmt=marker, ms=7, color=colour, lw=1.3, label=f"{share:.1%} cones"
+                x, ratio, xerr=across, fmt=marker, ms=7, color=colour, lw=1.3, label=f"{share:g} % cones"
             )
         axes[0].axhspan(-BAND, BAND, color=GREY, alpha=0.2, lw=0)
         axes[0].axhline(0, color=GREY, lw=0.8, ls=":")
         axes[1].axhline(1, color=RED, lw=1, ls="--", label="as large as the Kalman filter's")
-        axes[0].set_ylabel("crossings in the cone - share asked for", fontsize=14)
+        axes[0].set_ylabel("crossings in the cone, less those asked for [%]", fontsize=14)
         axes[1].set_ylabel("area of the cone / Kalman filter's", fontsize=14)
         axes[0].set_ylim(np.array([-1, 1.7]) * max(2 * BAND, np.abs(axes[0].get_ylim()).max()))
         axes[1].set_ylim(bottom=0)

@@ -37,6 +37,9 @@ def add_study_trkx(kinds: Any) -> None:
     trkx.add_argument("--trained", type=named_path, metavar="FOLDER", help=(
         "of results that smartpix train trkx --json printed, for networks whose weights are not at hand"
     ))  # fmt: skip
+    trkx.add_argument("--keep", action="store_true", help=(
+        "keep what trkx.json of the folder has of parts that are left out now"
+    ))  # fmt: skip
     option_flags(trkx, TrkxStudyOptions(), "events", "ramp_events", "pileup_events", "steps", "seed")
     trkx.set_defaults(command_function=_study_trkx)
 
@@ -50,13 +53,16 @@ def _study_trkx(options: argparse.Namespace) -> None:
     values = option_values(options) | {"parts": options.parts}
     study: TrkxStudyOptions = from_mapping(TrkxStudyOptions(), values, "options")
     folder = result_folder(options.output)
-    from tracking.bench.trkx import trkx_study
+    from tracking.bench.trkx import earlier_study, trkx_study, with_parts_of
     from tracking.bench.trkx_plots import plot_trkx
     from tracking.bench.trkx_table import trkx_table
     from tracking.cli.threads import set_threads
 
     set_threads(1)
+    earlier = earlier_study(folder / "trkx.json") if options.keep else None
     result, filters = trkx_study(study, options.weights, options.trained, options.files, log)
+    if earlier is not None:
+        result = with_parts_of(result, earlier)
     write_json(folder / "trkx.json", result)
     plot_trkx(folder, result, filters)
     print_or_show(options, result, f"{trkx_table(result)}\nwritten to {folder}")

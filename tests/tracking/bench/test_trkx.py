@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from smartpix.schema import InputError, ranges_of
 from tests.tracking.bench.tiny_trkx import tiny_network, training_result
 from tracking.bench import trkx
-from tracking.bench.trkx import REFERENCE_TOYS, trkx_study
+from tracking.bench.trkx import REFERENCE_TOYS, earlier_study, trkx_study, with_parts_of
 from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.bench.trkx_plots import plot_trkx
 from tracking.bench.trkx_reference import line_accuracy
@@ -82,7 +82,8 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
     options = TrkxStudyOptions(events=20, ramp_events=7, pileup_events=3, steps=2, seed=SEED)
     result, filters = trkx_study(options, weights, trained, report=lambda line: None)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert (result["seed"], result["parts"]) == (SEED, list(PARTS))
+    assert list(result["measured"]) == list(PARTS)
+    assert result["measured"]["ramp"]["seed"] == SEED
     assert others["ramp"] == others["bounds"] == (7, SEED)
     assert result["ramp"] == RAMP
     assert others["simulated"][:3] == ("pileup-200", 3, SEED)
@@ -128,6 +129,33 @@ def test_parts_may_be_left_out(others, tmp_path):
     plot_trkx(tmp_path, result, filters)
     assert [path.name for path in tmp_path.iterdir()] == ["ramp.png"]
     assert "straight line" not in trkx_table(result)
+
+
+def test_parts_of_an_earlier_study_are_kept_and_measured_ones_replaced(others, tmp_path):
+    def study(*parts, seed):
+        return trkx_study(TrkxStudyOptions(parts=parts, seed=seed), report=lambda line: None)[0]
+
+    earlier = study("ramp", "next-layer", seed=SEED) | {"ramp": {"old": {}}}
+    (tmp_path / "trkx.json").write_text(json.dumps(earlier))
+    kept = with_parts_of(study("ramp", seed=SEED + 1), earlier_study(tmp_path / "trkx.json"))
+    assert kept["ramp"] == RAMP
+    assert kept["next_layer"] == earlier["next_layer"]
+    assert {part: told["seed"] for part, told in kept["measured"].items()} == {
+        "ramp": SEED + 1,
+        "next-layer": SEED,
+    }
+    assert kept["models"] is None
+    for content, words in (
+        ("{", "JSON"),
+        ('{"measured": {}, "ramp": 3}', "'models' must be"),
+        (None, "cannot be read"),
+    ):
+        (tmp_path / "trkx.json").unlink()
+        if content:
+            (tmp_path / "trkx.json").write_text(content)
+        with pytest.raises(InputError, match=f"trkx.json.*{words}.*--keep"):
+            earlier_study(tmp_path / "trkx.json")
+        (tmp_path / "trkx.json").touch()
 
 
 def test_files_are_taken_in_place_of_simulated_events(others, tmp_path):

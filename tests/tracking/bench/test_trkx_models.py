@@ -125,9 +125,11 @@ def test_results_of_trainings_stand_in_for_weights_that_are_not_at_hand(folder, 
     assert deep["hit_accuracy_error"] == pytest.approx(math.sqrt(0.9 * 0.1 / 1000))
     assert deep["multiplicity"]["12"]["pixel_accuracy_error"] == pytest.approx(math.sqrt(0.25 / 250))
     assert (deep["source"], deep["command"]) == ("deep.json", "make it")
-    assert "on other toys" in deep["note"]
+    assert "on other toys; 0.000107 of the published parameters" in deep["note"]
+    assert deep["published"]["parameters"] == 11_541_504
     # Weights win.
     assert found["lstm"]["source"] == "a.safetensors"
+    assert (found["lstm"]["samples"], found["lstm"]["seconds"]) == (256, 60.0)
     assert len(lines) == len(list(folder.glob("*.safetensors"))) + len(weights_by_name(None))
 
 

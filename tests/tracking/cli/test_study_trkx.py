@@ -33,8 +33,14 @@ def test_the_command_prints_one_json_object_and_keeps_it(weights, capsys, tmp_pa
     for name, r in printed["models"].items():
         assert {"parameters", "pixel_accuracy", "hit_accuracy", "published"} <= set(r), name
     assert printed["models"]["conv-2d"]["hit_accuracy"] is not None
-    assert (printed["seed"], printed["ramp"], printed["next_layer"]) == (600501, None, None)
+    assert (printed["measured"]["models"]["seed"], printed["ramp"], printed["next_layer"]) == (
+        600501,
+        None,
+        None,
+    )
     assert "on 20 toys" in captured.err
+    kept = ["study", "trkx", "--parts", "next-layer", "--keep", "--pileup-events", "0", "-o", str(tmp_path)]
+    refused((main(kept), *capsys.readouterr()), "pileup_events must be from 1")
     assert {"accuracies.png", "filters-conv-2d.png", "samples.png"} <= {p.name for p in tmp_path.iterdir()}
 
 
@@ -49,6 +55,7 @@ def test_the_table_names_the_folder(weights, capsys, tmp_path):
 def test_wrong_arguments_are_refused(weights, capsys, tmp_path):
     for arguments, words in (
         (["--parts", "models,rmap"], ("part 'rmap'", "'ramp'")),
+        (["--keep"], ("trkx.json: cannot be read", "leave out --keep")),
         (["--events", "3"], ("events must be from 4",)),
         (["--weights", str(tmp_path / "none")], ("none is no folder",)),
         (["--trained", str(weights / "conv.json")], ("conv.json is no folder",)),
