@@ -210,6 +210,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             ),
         },
         "docs/dense.md": {},
+        "docs/trkx.md": {},
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
             "find only {} % of the particles": (f"{100 * shipped['track_efficiency']:.0f}",),

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 
-REFERENCE_TOYS = ("2d-noise", "2d-tracks", "2d-conv", "3d")
+REFERENCE_TOYS = ("2d-noise", "2d-tracks", "2d-conv", "variable", "3d")
 """Kinds of toys that a straight line is followed through, beside the networks."""
 SAMPLE = "pileup-200"
 """Of :data:`tracking.bench.events.SAMPLES`, for the learned cone."""
