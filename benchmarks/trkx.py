@@ -21,13 +21,29 @@ from tracking.cli.main import main as smartpix
 RESULTS = Path(__file__).parent / "results" / "trkx"
 FROM = "{weights}"
 """In a training's arguments: the folder of the weights."""
+FEWER = ["--set", "validation=1024", "--set", "test=5120"]
+"""For networks that take long to measure."""
+_LSTM = ["--samples", "192000", "--learning-rate", "0.01", *FEWER]
+_CAPTION = ["--batch-size", "128", "--learning-rate", "0.003"]
 TRAININGS: dict[str, list[str]] = {
-    "lstm-50": ["--model", "lstm-50"],
-    "lstm-100": ["--model", "lstm-100"],
-    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d"],
-    "caption-lines-3": ["--model", "caption", "--toy", "lines-3"],
-    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson"],
-}
+    "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
+    "lstm-100": ["--model", "lstm-100", "--learning-rate", "0.01"],
+    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "819200", "--learning-rate", "0.005"],
+    "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
+    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "640000", *_CAPTION],
+    "caption-covariance-lines-3": [
+        "--model", "caption-covariance", "--toy", "lines-3", "--from", f"{FROM}/caption-lines-3.safetensors",
+        "--samples", "192000", "--batch-size", "128",
+    ],
+    "conv-2d": ["--model", "conv-2d", "--samples", "409600", "--learning-rate", "0.005"],
+    "lstm-variable": ["--model", "lstm-variable", "--samples", "512000", "--learning-rate", "0.005"],
+    "conv": ["--model", "conv", "--samples", "51200", "--learning-rate", "0.005", *FEWER],
+    "autoencoder": ["--model", "autoencoder", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
+    "lstm": ["--model", "lstm", *_LSTM],
+    "next-layer": ["--model", "next-layer", *_LSTM],
+    "deep-lstm": ["--model", "deep-lstm", *_LSTM],
+    "bidirectional": ["--model", "bidirectional", *_LSTM],
+}  # fmt: skip
 """Arguments of `smartpix train trkx` by the name of the result."""
 PUBLISHED: dict[str, dict[str, float]] = {
     "lstm-50": {"pixel_accuracy": 0.914, "hit_accuracy": 0.925},
