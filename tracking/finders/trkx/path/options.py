@@ -128,3 +128,43 @@ class PathOptions:
         check_types("path", self)
         check("path", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check_ranges("path", self)
+
+
+@dataclass(frozen=True)
+class BinnedOptions:
+    """The binned LSTM of the talk, on the hits of the barrel.
+
+    Attributes:
+        phi_bins: bins of a whole turn, as the talk has 200.
+        bin_z: length of a bin along the beam in mm.
+        reach: bins to either side of where a seed points, in both directions, that are looked at.
+        hidden: numbers that the LSTM keeps.
+        epochs: passes over the seeds.
+        batch_size: seeds of a step.
+        learning_rate: learning rate of Nadam. It falls to 1 % along a cosine.
+        seed: seed of the initial weights and of the order.
+        max_shared: largest number of hits that a track may share with better ones.
+        min_probability: least product of the probabilities of a track's bins.
+    """
+
+    phi_bins: int = ranged(200, 8, 100_000)
+    bin_z: float = ranged(5.0, 0.01, 1000.0, "mm")
+    reach: int = ranged(12, 1, 100)
+    hidden: int = ranged(128, 1, WIDEST)
+    epochs: int = ranged(15, 1, MOST_EPOCHS)
+    batch_size: int = ranged(256, 1, 1_000_000)
+    learning_rate: float = 2e-3
+    seed: int = ranged(1, 0, LARGEST_SEED)
+    max_shared: int = ranged(1, 0, 100)
+    min_probability: float = ranged(0.0, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_types("binned", self)
+        check_ranges("binned", self)
+        good = 0 < self.learning_rate < 1
+        check("binned", "learning_rate", self.learning_rate, good, "between 0 and 1")
+
+    @property
+    def side(self) -> int:
+        """Bins of a window along one direction."""
+        return 2 * self.reach + 1
