@@ -14,7 +14,8 @@ from typing import Any
 
 from smartpix.rules import fields, nullable, optional, parse_checked
 from smartpix.schema import InputError
-from tracking.bench.events import simulated_sample
+from smartpix.simulate.options import GenerateOptions
+from tracking.bench.events import simulated_as
 from tracking.bench.next_layer import next_layer_study
 from tracking.bench.ramp import PUBLISHED, ramp_bounds, ramp_scores
 from tracking.bench.trkx_models import SHARE, model_numbers, weights_by_name, with_errors
@@ -25,7 +26,7 @@ from tracking.finders.trkx.metrics import MULTIPLICITIES
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import load_network
 
-__all__ = ["REFERENCE_TOYS", "SAMPLE", "trkx_study", "with_parts_of"]
+__all__ = ["REFERENCE_TOYS", "SAMPLES", "trkx_study", "with_parts_of"]
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,11 @@ Report = Callable[[str], None]
 
 REFERENCE_TOYS = ("2d-noise", "2d-tracks", "2d-conv", "variable", "3d")
 """Kinds of toys that a straight line is followed through, beside the networks."""
-SAMPLE = "pileup-200"
-"""Of :data:`tracking.bench.events.SAMPLES`, for the learned cone."""
+SAMPLES = {
+    "pileup-200": GenerateOptions(pileup=200),
+    "pileup-200-pions": GenerateOptions(pileup=200, jets=300, jet_particles=(1,), gun_pt=(0.3, 10.0)),
+}
+"""For the learned cone: collisions alone, and with single pions on top, since few particles of collisions are stiff."""
 KEYS = {
     "models": ("models", "references"), "ramp": ("ramp", "ramp_bounds", "ramp_published", "n_ramp_events"),
     "next-layer": ("next_layer",),
@@ -56,7 +60,8 @@ def trkx_study(
     Args:
         weights: folder of networks of HEP.TrkX, beside those that ship.
         trained: folder of results of trainings whose weights are not at hand.
-        files: event files for the learned cone; none: pile-up 200 is simulated, which needs ``smartpix[acts]``.
+        files: event files for the learned cone; none: those of :data:`SAMPLES` are simulated,
+            which needs ``smartpix[acts]``.
 
     Returns:
         The results, of each part that was asked for and None for others: ``measured``, the ``seed`` and ``date`` of
@@ -153,8 +158,11 @@ def _filters(
 def _next_layer(files: Sequence[Path], options: TrkxStudyOptions, report: Report) -> dict[str, Any]:
     """The learned cone beside the Kalman filter's, on files or on events that are simulated."""
     if files:
-        return next_layer_study(files) | {"sample": "files"}
+        return next_layer_study(files) | {"sample": [path.name for path in files]}
+    n = options.pileup_events
     with tempfile.TemporaryDirectory() as folder:
-        report(f"simulating {options.pileup_events} events of {SAMPLE}")
-        path = simulated_sample(SAMPLE, options.pileup_events, options.seed, Path(folder))
-        return next_layer_study([path]) | {"sample": SAMPLE, "n_events": options.pileup_events}
+        paths = []
+        for k, (name, generate) in enumerate(SAMPLES.items()):
+            report(f"simulating {n} events of {name}")
+            paths.append(simulated_as(generate, Path(folder) / f"{name}.root", n, options.seed + k))
+        return next_layer_study(paths) | {"sample": list(SAMPLES), "n_events": n * len(SAMPLES)}

@@ -22,9 +22,10 @@ class TrkxStudyOptions:
         events: toys that each network is measured on, and a quarter of them for each number of background
             tracks.
         ramp_events: events of the RAMP challenge, with 10 and with 20 tracks on average.
-        pileup_events: events of pile-up 200 that are simulated for the learned cone where no file is given.
+        pileup_events: events of pile-up 200 that are simulated for the learned cone where no file is given, and as
+            many with single pions on top.
         steps: of the gradient ascent to the input that a filter responds most to; 0 leaves the filters out.
-        seed: of all toys and events; nothing may have been trained on it.
+        seed: of all toys and events, the next one of those with pions; nothing may have been trained on them.
     """
 
     parts: tuple[str, ...] = PARTS

@@ -97,5 +97,7 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
         sample = (
             f"{result['n_events']} events of {result['sample']}" if "n_events" in result else "event files"
         )
+        if "n_events" in result:
+            sample += f", {result['n_events']} events"
         text = f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions"
         whole.suptitle(text, x=0.01, ha="left", fontsize=14)

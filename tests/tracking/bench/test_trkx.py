@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from smartpix.schema import InputError, ranges_of
 from tests.tracking.bench.tiny_trkx import tiny_network, training_result
 from tracking.bench import trkx
-from tracking.bench.trkx import REFERENCE_TOYS, earlier_study, trkx_study, with_parts_of
+from tracking.bench.trkx import REFERENCE_TOYS, SAMPLES, earlier_study, trkx_study, with_parts_of
 from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.bench.trkx_plots import plot_trkx
 from tracking.bench.trkx_reference import line_accuracy
@@ -57,7 +57,7 @@ def others(monkeypatch):
     monkeypatch.setattr(trkx, "ramp_scores", record("ramp", RAMP))
     monkeypatch.setattr(trkx, "ramp_bounds", record("bounds", {"shared_10": 0.01}))
     monkeypatch.setattr(trkx, "next_layer_study", record("next", dict(NEXT_LAYER)))
-    monkeypatch.setattr(trkx, "simulated_sample", record("simulated", "events.root"))
+    monkeypatch.setattr(trkx, "simulated_as", record("simulated", "events.root"))
     return called
 
 
@@ -86,11 +86,19 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
     assert result["measured"]["ramp"]["seed"] == SEED
     assert others["ramp"] == others["bounds"] == (7, SEED)
     assert result["ramp"] == RAMP
-    assert others["simulated"][:3] == ("pileup-200", 3, SEED)
-    assert others["next"] == (["events.root"],)
+    generate, path, *others_of = others["simulated"]
+    assert (generate.pileup, generate.jets, path.name, *others_of) == (
+        200,
+        300,
+        "pileup-200-pions.root",
+        3,
+        SEED + 1,
+    )
+    assert others["next"] == (["events.root", "events.root"],)
     assert result["next_layer"]["coverage997"] == 0.997
-    assert (result["next_layer"]["sample"], result["next_layer"]["n_events"]) == ("pileup-200", 3)
+    assert (result["next_layer"]["sample"], result["next_layer"]["n_events"]) == (list(SAMPLES), 6)
     assert list(result["references"]) == list(REFERENCE_TOYS)
+    assert len({generate.jets for generate in SAMPLES.values()}) == 2
     line = line_accuracy(toy_options("2d-tracks"), 20, SEED)
     assert result["references"]["2d-tracks"]["hit_accuracy"] == line["hit_accuracy"]
     assert list(result["references"]["3d"]["multiplicity"]) == ["1", "2", "3", "5", "8", "12"]
@@ -163,7 +171,7 @@ def test_files_are_taken_in_place_of_simulated_events(others, tmp_path):
     result, _ = trkx_study(TrkxStudyOptions(parts=("next-layer",)), files=files, report=lambda line: None)
     assert others["next"] == (files,)
     assert "simulated" not in others
-    assert result["next_layer"]["sample"] == "files"
+    assert result["next_layer"]["sample"] == ["a.root", "b.root"]
     plot_trkx(tmp_path, result, {})
     assert (tmp_path / "next-layer.png").is_file()
 
