@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,7 @@ _NUMBERS = {"loss": real()} | {name: optional(real(0, 1)) for name in ACCURACIES
 RESULT = fields(
     {
         "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), "samples": whole(1, 10**15),
-        **_NUMBERS, "test": optional(whole(1, 10**9)), "validation": optional(whole(1, 10**9)),
-        "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
+        **_NUMBERS, "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
         "curve": optional(items(fields({"samples": whole(1, 10**15), **_NUMBERS}, more=True))),
         "multiplicity": optional(entries([str(n) for n in MULTIPLICITIES], fields(_NUMBERS, more=True))),
     },
@@ -185,14 +185,13 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
 
 def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """A network without weights, as its training measured it on toys of its own."""
-    defaults = TrainTrkxOptions()
-    n = int(result.get("test", defaults.test))
+    n, n_curve = (_toys(result, name) for name in ("test", "validation"))
     made = _entry(result["model"], result["toy"])
     whole = made["parameters"]
     kept = {k: v for k, v in result.items() if k not in ("multiplicity", "lines", "note", "published")}
     made |= kept
     made |= with_errors(kept, n) | {
-        "source": path.name, "n_events": n, "n_curve": result.get("validation", defaults.validation),
+        "source": path.name, "n_events": n, "n_curve": n_curve,
     }  # fmt: skip
     made["note"] = "weights are not at hand: measured at the end of the training, on other toys"
     if made["parameters"] != whole:
@@ -203,6 +202,12 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
             k: with_errors(r, fewer) | {"n_events": fewer} for k, r in result["multiplicity"].items()
         }
     return made
+
+
+def _toys(result: Mapping[str, Any], name: str) -> int:
+    """Toys that a training measured with: what its command sets, or the default."""
+    told = re.search(rf"\b{name}=(\d+)", result.get("command", ""))
+    return int(told[1]) if told else int(getattr(TrainTrkxOptions(), name))
 
 
 def _absent(model: str) -> dict[str, Any]:

@@ -20,7 +20,9 @@ ACCURACIES = {
 alone, of no numbers.
 """
 LOSSES = {"lines-1": 0.0117, "lines-3": 0.51, "lines-poisson": 1.6}
-"""Validation loss of the network ``caption`` by its toys (EPJ Web Conf. 150, 00003, section 5, and the notebooks)."""
+"""Loss of the network ``caption`` by its toys: of one line that of the training, of several that of the validation (EPJ
+Web Conf. 150, 00003, section 5, and the notebooks).
+"""
 UNCOUNTED = ("lstm-variable",)
 """Networks whose number of parameters was not published."""
 
