@@ -29,8 +29,13 @@ TRAININGS: dict[str, list[str]] = {
     "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
     "lstm-100": ["--model", "lstm-100", "--learning-rate", "0.01"],
     "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "819200", "--learning-rate", "0.005"],
+    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "320000", *_CAPTION],
     "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
     "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "640000", *_CAPTION],
+    "caption-covariance-lines-1": [
+        "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
+        "--samples", "192000", "--batch-size", "128",
+    ],
     "caption-covariance-lines-3": [
         "--model", "caption-covariance", "--toy", "lines-3", "--from", f"{FROM}/caption-lines-3.safetensors",
         "--samples", "192000", "--batch-size", "128",
