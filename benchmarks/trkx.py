@@ -23,22 +23,27 @@ FROM = "{weights}"
 """In a training's arguments: the folder of the weights."""
 FEWER = ["--set", "validation=1024", "--set", "test=5120"]
 """For networks that take long to measure."""
-_LSTM = ["--samples", "192000", "--learning-rate", "0.01", *FEWER]
+_LSTM = ["--samples", "128000", "--learning-rate", "0.01", *FEWER]
 _CAPTION = ["--batch-size", "128", "--learning-rate", "0.003"]
 TRAININGS: dict[str, list[str]] = {
     "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
-    "lstm-100": ["--model", "lstm-100", "--learning-rate", "0.01"],
-    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "819200", "--learning-rate", "0.005"],
+    "lstm-100": ["--model", "lstm-100", "--samples", "512000", "--learning-rate", "0.01"],
+    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "409600", "--learning-rate", "0.005"],
+    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", *_CAPTION],
     "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
-    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "640000", *_CAPTION],
+    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "384000", *_CAPTION],
+    "caption-covariance-lines-1": [
+        "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
+        "--samples", "96000", "--batch-size", "128",
+    ],
     "caption-covariance-lines-3": [
         "--model", "caption-covariance", "--toy", "lines-3", "--from", f"{FROM}/caption-lines-3.safetensors",
-        "--samples", "192000", "--batch-size", "128",
+        "--samples", "96000", "--batch-size", "128",
     ],
-    "conv-2d": ["--model", "conv-2d", "--samples", "409600", "--learning-rate", "0.005"],
-    "lstm-variable": ["--model", "lstm-variable", "--samples", "512000", "--learning-rate", "0.005"],
-    "conv": ["--model", "conv", "--samples", "51200", "--learning-rate", "0.005", *FEWER],
-    "autoencoder": ["--model", "autoencoder", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
+    "conv-2d": ["--model", "conv-2d", "--samples", "204800", "--learning-rate", "0.005"],
+    "lstm-variable": ["--model", "lstm-variable", "--samples", "256000", "--learning-rate", "0.005"],
+    "conv": ["--model", "conv", "--samples", "38400", "--learning-rate", "0.005", *FEWER],
+    "autoencoder": ["--model", "autoencoder", "--samples", "96000", "--learning-rate", "0.003", *FEWER],
     "lstm": ["--model", "lstm", *_LSTM],
     "next-layer": ["--model", "next-layer", *_LSTM],
     "deep-lstm": ["--model", "deep-lstm", *_LSTM],

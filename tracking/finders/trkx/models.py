@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smartpix.schema import InputError, check
-from tracking.finders.trkx.options import LINE_KINDS, ToyOptions, plane_ranges
+from tracking.finders.trkx.options import LINE_KINDS, ToyOptions
 
 __all__ = ["MODELS", "Model", "check_model", "scaled"]
 
@@ -85,7 +85,4 @@ def check_model(name: str, toy: ToyOptions) -> Model:
                 f"train trkx: toy.{side} must be a multiple of {step} for {name}, which halves planes "
                 f"{model.halvings} times, and is {pixels}; set it to {step * max(1, round(pixels / step))}"
             )
-    if toy.kind == "variable":
-        # Planes are no narrower than their one pair of pixels.
-        assert all(high > low for low, high in plane_ranges(toy))
     return model
