@@ -24,7 +24,7 @@ from tracking.finders.trkx.ramp.kalman import candidates, kalman_clusters, parti
 from tracking.finders.trkx.ramp.options import KalmanOptions, RampOptions
 from tracking.finders.trkx.ramp.score import clusters_of, event_scores, mean_score
 
-STIFF = RampOptions(tracks=1, poisson=False, min_pt=8.0, max_pt=9.0)
+STIFF = RampOptions(tracks=1, poisson=False, min_pt=8.45, max_pt=8.55)
 """Tracks so stiff that azimuths are linear in curvature, distance and scattering."""
 
 
@@ -70,7 +70,7 @@ def test_value_of_a_track_is_its_gaussian_in_closed_form(keep):
         hits = events.hits(k)
         hits = taken(hits, np.argsort(hits.layer)[list(keep)])
         value = partition_value(hits, np.zeros(len(keep), int), options)
-        assert value == pytest.approx(closed_form(hits, STIFF), abs=0.05)
+        assert value == pytest.approx(closed_form(hits, STIFF), abs=0.02)
 
 
 def test_single_hits_are_worth_nothing_and_candidates_are_worth_what_they_are():
