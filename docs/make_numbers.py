@@ -49,6 +49,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "trkx-models": trkx.trkx_models,
     "trkx-multiplicity": trkx.trkx_multiplicity,
     "trkx-ramp": trkx.trkx_ramp,
+    "trkx-tracks": trkx.trkx_tracks,
     "trkx-trainings": trkx.trkx_trainings,
     "working-point": sensor.working_point,
     "sizes": scaling.sizes,

@@ -1,8 +1,10 @@
 """Tables of HEP.TrkX: its networks, what their training took, captions, the RAMP challenge and the learned cone."""
 
+import json
+
 from page_text import table
 
-from measured.results import number, results
+from measured.results import ROOT, number, results
 
 LINE = "straight line"
 FINDERS = {
@@ -106,7 +108,7 @@ def trkx_ramp() -> str:
         [
             FINDERS.get(name, name),
             *(_with_error(r[f"score_{n}"], r[f"error_{n}"]) for n in (10, 20)),
-            f"{r['ms_per_event']:.1f}",
+            f"{r['ms_per_event']:.2g}",
         ]
         for name, r in _part("ramp").items()
     ]
@@ -131,3 +133,33 @@ def trkx_cone() -> str:
             body.append([name, f"{r['n']:,}", *held, *areas])
     head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area, 68 %", "95 %", "99.7 %"]
     return table(head, body)
+
+
+def trkx_tracks() -> str:
+    """Finders on our own events: the learned cone's, the chain and ACTS."""
+    body = []
+    for pileup in (20, 200):
+        sample = results("trkx-tracks")[f"pileup{pileup}"]
+        for k, (name, r) in enumerate(sample["finders"].items()):
+            size = "" if k else f"{pileup}: {sample['n_events']} events, {r['n_findable']:,}"
+            rates = [f"{r[key]:.4f}" for key in ("efficiency", "fake_rate", "duplicate_rate")]
+            body.append([size, f"`{name}`", *rates, f"{r['ms']:.0f}"])
+    head = ["pile-up, findable particles", "finder", "efficiency", "fakes", "duplicates", "ms an event"]
+    return table(head, body)
+
+
+def trkx_sentences() -> dict[str, tuple[str, ...]]:
+    """Numbers in sentences of the page, with the words around each."""
+    bounds, cone, binned = _part("ramp_bounds"), _part("next_layer"), results("trkx-tracks")["binned"]
+    trained = json.loads((ROOT / "data" / "weights" / "path.json").read_text(encoding="utf-8"))["metrics"]
+    found, kept = binned["binned"], binned["path"]
+    return {
+        "on average only {} % have other": (f"{100 * bounds['wrong_10']:.1f}",),
+        "In {} % the clusters are likelier": (f"{100 * bounds['ambiguous_10']:.1f}",),
+        "It has {} parameters, and has learned from {} paths": (f"{cone['parameters']:,}", f"{trained['n_train']:,}"),
+        "at pile-up 20. It has {} parameters. It finds {} % of": (
+            f"{binned['parameters']:,}", f"{100 * found['efficiency']:.0f}",
+        ),
+        "on each cylinder, and {} % of its tracks are fakes": (f"{100 * found['fake_rate']:.0f}",),
+        "finder has {} % of the same": (f"{100 * kept['efficiency']:.1f}",),
+    }  # fmt: skip
