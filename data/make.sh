@@ -159,3 +159,12 @@ smartpix train gnn "$work"/gnn-{200,200-more,decays,displaced}.root --set after=
 make_events 5 60 50101 "--jets 100 --jet-particles 15 30 --jet-radius 0.05 --jet-pt 500 2000" deepcore-jets.root
 smartpix train deepcore "$work/deepcore-jets.root" --epochs 32 --batch-size 16 --learning-rate 1.5e-3 \
   -o weights/deepcore.safetensors
+
+# HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.
+trkx() { # model, then options
+  model=$1
+  shift
+  smartpix train trkx --model "$model" "$@" -o "weights/trkx-$model.safetensors"
+}
+trkx lstm-50 --learning-rate 0.005
+trkx lstm-100 --samples 512000 --learning-rate 0.01
