@@ -174,3 +174,11 @@ make_events 200 6 620011 "$singles" path-gates-single.root
 make_events 200 8 620012 "$singles" path-gates-single-more.root
 smartpix train path "$work"/path-train{,-single,-more,-single-more}.root \
   --gates "$work"/path-gates{,-single,-single-more}.root --epochs 40 -o weights/path.safetensors
+# HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.
+trkx() { # model, then options
+  model=$1
+  shift
+  smartpix train trkx --model "$model" "$@" -o "weights/trkx-$model.safetensors"
+}
+trkx lstm-50 --learning-rate 0.005
+trkx lstm-100 --samples 512000 --learning-rate 0.01

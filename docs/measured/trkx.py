@@ -154,8 +154,10 @@ def trkx_sentences() -> dict[str, tuple[str, ...]]:
     trained = json.loads((ROOT / "data" / "weights" / "path.json").read_text(encoding="utf-8"))["metrics"]
     found, kept = binned["binned"], binned["path"]
     return {
-        "on average only {} % have other": (f"{100 * bounds['wrong_10']:.1f}",),
-        "In {} % the clusters are likelier": (f"{100 * bounds['ambiguous_10']:.1f}",),
+        "only {} % of the crossings": (f"{100 * bounds['shared_10']:.3f}",),
+        "differ from the truth in {} % of": (f"{100 * bounds['wrong_10']:.1f}",),
+        "In {} % they are likelier": (f"{100 * bounds['ambiguous_10']:.1f}",),
+        "In the other {} % its search": (f"{100 * bounds['missed_10']:.1f}",),
         "It has {} parameters, and has learned from {} paths": (f"{cone['parameters']:,}", f"{trained['n_train']:,}"),
         "at pile-up 20. It has {} parameters. It finds {} % of": (
             f"{binned['parameters']:,}", f"{100 * found['efficiency']:.0f}",
