@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tracking.bench.trkx_models import ACCURACIES
 from tracking.bench.trkx_track_plots import plot_next_layer, plot_ramp
@@ -27,6 +28,8 @@ STYLES = {
 }  # fmt: skip
 """Colour and marker of each network that finds a track."""
 LABELS = {"pixel_accuracy": "pixel accuracy", "hit_accuracy": "hit accuracy"}
+MARGIN = 1.4
+"""Factor between the points and the ends of logarithmic axes."""
 SHOWN_LAYERS = 6
 """Of a network's filters, from the first to the last."""
 LINE = "straight line, followed"
@@ -135,9 +138,17 @@ def plot_curves(path: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
             )  # fmt: skip
         axis.set_xscale("log")
         axis.set_yscale("log")
+        points = [
+            point for r in models.values() if r["hit_accuracy"] is not None for point in r["curve"] or ()
+        ]
+        for limit, values in (
+            (axis.set_xlim, [point["samples"] for point in points]),
+            (axis.set_ylim, [100 * (1 - point["hit_accuracy"]) for point in points]),
+        ):
+            limit(min(values) / MARGIN, max(values) * MARGIN)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
-        axis.tick_params(axis="y", which="minor", labelsize=10)
+        axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("toys learned from", fontsize=15)
         axis.set_ylabel("wrong hits [%]", fontsize=15)
         _legend_below(whole, [axis], 3)

@@ -94,9 +94,7 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
             axis.set_xlabel("$p_T$ of the particle [GeV]", fontsize=15)
         axes[0].legend(fontsize=11, ncols=3, loc="upper center", columnspacing=0.8)
         axes[1].legend(fontsize=12, loc="lower right")
-        sample = (
-            f"{result['n_events']} events of {result['sample']}" if "n_events" in result else "event files"
-        )
+        sample = " and ".join(result["sample"])
         if "n_events" in result:
             sample += f", {result['n_events']} events"
         text = f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions"
