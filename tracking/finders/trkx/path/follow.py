@@ -168,7 +168,7 @@ class Follower:
 
     def _next(self, paths: Paths) -> tuple[Paths, Paths]:
         """Paths with one layer more, the likeliest of each seed; and those that end here."""
-        place, to = self._candidates(paths)
+        place, to = self.candidates(paths)
         crossings, gain, inside = self._weighed(paths, place, to)
         inside &= paths.count[place] < LONGEST - 1
         ends = np.ones(len(paths), dtype=np.bool_)
@@ -183,7 +183,7 @@ class Follower:
             going = self._with_overlaps(going, *self.ahead.of_hits(came))
         return going, over
 
-    def _candidates(self, paths: Paths) -> tuple[Ints, Ints]:
+    def candidates(self, paths: Paths) -> tuple[Ints, Ints]:
         """Rows of the paths, and hits that edges lead to from their last hit, or from the one before if that is
         on the same layer.
         """

@@ -26,7 +26,7 @@ from tracking.finders.trkx.path.report import cones_of, coverage_report, measure
 
 log = logging.getLogger(__name__)
 
-__all__ = ["path_weights", "set_gates", "train_path"]
+__all__ = ["path_loss", "path_weights", "set_gates", "train_path"]
 
 EVALUATED = 4096
 """Paths that are evaluated at a time."""
@@ -122,7 +122,7 @@ def _fit(
             progress = min((epoch + step / n_steps) / options.epochs, 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = falling_rate(options.learning_rate, progress)
-            loss = _loss(network, train.take(rows), weight[rows])
+            loss = path_loss(network, train.take(rows), weight[rows])
             descend(network, optimizer, loss)
             total, step = total + float(loss.detach()), step + 1
         held_loss = _mean_loss(network, held, options)
@@ -146,7 +146,7 @@ def _batches(data: PathData, size: int, rng: np.random.Generator) -> Iterator[np
         yield order[first : first + size]
 
 
-def _loss(network: PathNetwork, data: PathData, weight: npt.NDArray[np.float32]) -> Tensor:
+def path_loss(network: PathNetwork, data: PathData, weight: npt.NDArray[np.float32]) -> Tensor:
     """Mean loss of all predictions of some paths, those of each path weighted alike."""
     longest = max(int(data.known.sum(axis=1).max()), 1)
     hit, target, crossing = (torch.from_numpy(v[:, :longest]) for v in (data.hit, data.target, data.crossing))
@@ -166,6 +166,6 @@ def _mean_loss(network: PathNetwork, data: PathData, options: TrainPathOptions) 
     for first in range(0, len(data), EVALUATED):
         rows = np.arange(first, min(first + EVALUATED, len(data)))
         share = float((data.known[rows] * weight[rows, None]).sum())
-        total += share * float(_loss(network, data.take(rows), weight[rows]))
+        total += share * float(path_loss(network, data.take(rows), weight[rows]))
         norm += share
     return total / norm

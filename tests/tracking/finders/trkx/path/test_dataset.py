@@ -1,5 +1,7 @@
 """True paths followed by the filter: each as if it were alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,13 @@ def test_there_is_a_prediction_after_each_hit_but_the_last():
 def test_files_without_such_paths_are_refused():
     with pytest.raises(InputError, match="no particles with 3 hits and pT from 50 to 90 GeV"):
         path_data([data_path("sample.root")], FilterOptions(), UNSPLIT, (50.0, 90.0))
+
+
+def test_a_path_is_left_where_the_filter_does_not_come():
+    hits, paths = toy_paths(30)
+    k = int(np.argmax(paths.count))
+    position = hits.position.copy()
+    position[paths.rows[k, 2]] = [1e5, 0.0, 0.0]
+    data = follow_truth(paths, replace(hits, position=position), filter_of())
+    assert data.known[k].sum() == 1
+    assert (data.known.sum(axis=1) >= 2).sum() == len(paths) - 1

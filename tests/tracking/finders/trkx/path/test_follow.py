@@ -1,5 +1,7 @@
 """Paths of many seeds at a time: neighbours, choices and cones, against straight loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -117,3 +119,24 @@ def test_the_score_is_how_much_likelier_hits_are_than_chance(followed):
 
 def test_a_blank_memory_is_zero():
     assert torch.equal(PathNetwork(4, 4).blank(3), torch.zeros(3, 4))
+
+
+def test_what_may_follow_two_hits_of_a_layer_follows_either(followed):
+    hits, _, follower, _, found = followed
+    twice = [
+        k for k in range(len(found))
+        if found.count[k] > 2 and np.ptp(hits.layer[found.rows[k, found.count[k] - 2 : found.count[k]]]) == 0
+    ]  # fmt: skip
+    assert twice
+    some = found.take(np.array([*twice[:3], 0]))
+    place, to = follower.candidates(some)
+    for k in range(len(some)):
+        last = some.rows[k, some.count[k] - 2 : some.count[k]]
+        ends = last if hits.layer[last[0]] == hits.layer[last[1]] else last[1:]
+        expected = sorted(
+            set(np.concatenate([follower.ahead.of_hits(ends[j : j + 1])[1] for j in range(len(ends))]))
+        )
+        assert to[place == k].tolist() == expected
+    # Those of paths that are over lead nowhere; half way along them there is something to follow.
+    half = replace(some, count=np.full(len(some), 2))
+    assert len(follower.candidates(half)[0]) >= len(some)

@@ -41,3 +41,13 @@ def test_gates_bring_the_coverage_that_is_asked_for():
     assert result["area_ratio95"] > 1
     assert result["n"] == sum(row["n"] for row in result["by_layer"])
     assert [row["pt"] for row in result["by_pt"]] == [[0.3, 0.9], [0.9, 2.0], [2.0, 5.0], [5.0, 10.0]]
+
+
+def test_areas_are_of_the_gates_too():
+    network = PathNetwork(4, 4)
+    network.gates[0], network.gates[1] = 4.0, 2.0
+    result = coverage_report(network, toys_of(5, 60))
+    for key in ("area_ratio68", "area_ratio95", "area_ratio997"):
+        assert abs(result[key] - 2) < 1e-9
+    assert abs(result["area"] / result["area_kalman"] - 2) < 1e-9
+    assert result["coverage68"] > result["coverage68_kalman"]

@@ -10,9 +10,11 @@ from smartpix.merged.options import SplitOptions
 from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tracking.finders.trkx.path.network import ARCHITECTURE, load_network, trained_with
+from tests.tracking.finders.trkx.path.truths import filter_of, toy_paths
+from tracking.finders.trkx.path.dataset import follow_truth
+from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, load_network, trained_with
 from tracking.finders.trkx.path.options import FilterOptions, TrainPathOptions
-from tracking.finders.trkx.path.train import path_weights, train_path
+from tracking.finders.trkx.path.train import path_loss, path_weights, train_path
 
 SAMPLE = data_path("sample.root")
 OPTIONS = TrainPathOptions(
@@ -79,3 +81,17 @@ def test_weights_count_octaves_alike():
 def test_other_outputs_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"must end in \.safetensors"):
         train_path(SAMPLE, SAMPLE, tmp_path / "w.npz", OPTIONS)
+
+
+def test_the_loss_is_of_predictions_that_there_are():
+    hits, paths = toy_paths(30)
+    data = follow_truth(paths, hits, filter_of())
+    assert not data.known.all()
+    wild = dataclasses.replace(data, crossing=np.where(data.known[:, :, None], data.crossing, 1e3))
+    network, weight = PathNetwork(4, 4), path_weights(data.pt, 0.5)
+    losses = [float(path_loss(network, d, weight).detach()) for d in (data, wild)]
+    assert losses[0] == losses[1]
+    steps = 0.5 * np.sum(data.crossing.astype(np.float64) ** 2, axis=2)
+    share = data.known * weight[:, None]
+    steps = np.where(steps > 20, 20 * (1 + np.log(np.maximum(steps, 20) / 20)), steps)
+    assert np.isclose(losses[0], np.sum(steps * share) / share.sum(), rtol=1e-4)

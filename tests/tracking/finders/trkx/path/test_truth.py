@@ -1,10 +1,12 @@
 """True paths of the embedded sample, against a straight loop over its records."""
 
+import awkward as ak
 import numpy as np
 import pytest
 
 from smartpix.estimate.choose import choose_estimator
 from smartpix.io.events import iterate, open_events
+from smartpix.schema import TARGETS
 from smartpix.shipped import data_path
 from tests.seeding import toys
 from tests.tracking.finders.trkx.path.truths import toy_paths
@@ -78,3 +80,27 @@ def test_paths_of_toys_are_of_the_particles():
         np.abs(paths.crossing[paths.rows >= 0]).max(axis=0) / np.array(toys.SIGMA[:2]) < 8, True
     )
     assert len(hits) >= paths.count.sum()
+
+
+def test_a_path_ends_where_the_particle_turns_back():
+    """Of a record made by hand, whose last crossings are given in the order of a particle that comes back."""
+    hits, paths = toy_paths(30)
+    k = int(np.argmax(paths.count))
+    rows = paths.rows[k, : paths.count[k]]
+    there_and_back = [*range(len(rows)), 1, 0]
+    crossings = [[] for _ in range(len(hits))]
+    for order, j in enumerate(there_and_back):
+        mean = hits.estimate.mean[rows[j]]
+        crossing = {"particle_id": 7, "order": order, "share": 1.0}
+        crossings[rows[j]].append(crossing | dict(zip(TARGETS, mean.tolist(), strict=True)))
+    particle = dict.fromkeys(("vx", "vy", "vz", "py", "pz"), 0.0) | {
+        "particle_id": 7,
+        "px": 1.0,
+        "charge": 1.0,
+    }
+    record = {"clusters": ak.Array([{"truth": c} for c in crossings]), "particles": ak.Array([particle])}
+    found = true_paths(record, hits, toys.detector())
+    assert found.rows[0, : found.count[0]].tolist() == rows.tolist()
+    np.testing.assert_allclose(found.crossing, 0, atol=1e-9)
+    longer = true_paths(record, hits, toys.detector(), longest=3)
+    assert longer.rows.tolist() == [rows[:3].tolist()]

@@ -143,3 +143,13 @@ def test_any_options_give_clusters_with_one_hit_on_a_circle(bins, branches, max_
 def test_options_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="branches must be from 1 to 200"):
         KalmanOptions(branches=0)
+
+
+def test_layers_before_the_first_hit_scatter_too():
+    """Of tracks from nearly one point, they alone decide how far a track is from the beam."""
+    law = RampOptions(**{**vars(STIFF), "sigma_vertex": 0.002})
+    events = make_ramp(RampOptions(**{**vars(law), "inefficiency": 0.0, "stop": 0.0}), 3, 27)
+    for k in range(3):
+        hits = taken(events.hits(k), np.argsort(events.hits(k).layer)[[4, 5, 6, 8]])
+        value = partition_value(hits, np.zeros(4, int), KalmanOptions(events=law, bins=1))
+        assert value == pytest.approx(closed_form(hits, law), abs=0.02)
