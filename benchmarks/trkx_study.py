@@ -17,7 +17,7 @@ from tracking.cli.main import main as smartpix
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 FIGURES = {
-    "accuracies": "accuracies", "multiplicity": "multiplicity", "samples": "samples", "filters-conv-2d": "filters",
+    "accuracies": "accuracies", "multiplicity": "multiplicity", "samples": "samples", "filters-conv-autoencoder-2d": "filters",
     "captions-caption-covariance": "captions", "ramp": "ramp", "next-layer": "next-layer",
 }  # fmt: skip
 """Of the study, and how docs/trkx.md calls them after "trkx-"."""
