@@ -136,6 +136,20 @@ def test_the_loss_of_planes_is_that_of_a_loop():
     assert float(loss_of(network, toys).detach()) == pytest.approx(np.mean(parts), rel=1e-5)
 
 
+def test_captions_learn_with_adam_and_all_others_with_nadam():
+    """Captions of a batch of 256, as published: their numbers are in tests of the options."""
+    for model, kind in (
+        ("caption", torch.optim.Adam),
+        ("lstm-50", torch.optim.NAdam),
+        ("conv", torch.optim.NAdam),
+    ):
+        options = small(model)
+        network = make_network(model, options.toy, options.width)
+        optimizer = train._optimizer(network, options)
+        assert type(optimizer) is kind
+        assert optimizer.param_groups[0]["lr"] == options.learning_rate
+
+
 @pytest.fixture(scope="module")
 def caption(tmp_path_factory):
     path = tmp_path_factory.mktemp("caption") / "caption.safetensors"
