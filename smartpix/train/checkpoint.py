@@ -110,6 +110,9 @@ def _load(model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[
         for name, value in values.items():
             if value.shape != (torch.Size([]) if name in SCALARS else parameter.shape):
                 raise ValueError(f"{name} of parameter {number} has the shape {tuple(value.shape)}")
+            if name not in SCALARS:
+                # Laid out as the parameter is: fused optimisers take both in the order of the memory.
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         of_parameters[int(number)] = values
     model.load_state_dict(state["model"])
     # What the groups are set to follows from the options, and these are the same.

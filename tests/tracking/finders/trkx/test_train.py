@@ -10,7 +10,7 @@ import torch
 
 from smartpix.networks.weights import describe_weights, load_weights, save_weights
 from smartpix.schema import InputError
-from tracking.finders.trkx import train
+from tracking.finders.trkx import metrics, train
 from tracking.finders.trkx.metrics import measured
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.networks import make_network, parameter_count
@@ -42,19 +42,19 @@ def trained(tmp_path_factory):
 
 
 def test_training_writes_weights_that_load(trained):
-    path, metrics, lines = trained
+    path, found, lines = trained
     network, toy = load_network(path)
     assert toy == SMALL.toy
-    assert parameter_count(network) == metrics["parameters"] == describe_weights(path)["n_values"]
+    assert parameter_count(network) == found["parameters"] == describe_weights(path)["n_values"]
     again = measured(network, toy, SMALL.test, SMALL.seed + TEST_SEED)
-    assert {name: metrics[name] for name in again} == again
-    assert [point["samples"] for point in metrics["curve"]] == [256, 640, 896, 1280]
-    assert (metrics["samples"], metrics["model"], metrics["toy"]) == (1280, "lstm-50", "2d-noise")
+    assert {name: found[name] for name in again} == again
+    assert [point["samples"] for point in found["curve"]] == [256, 640, 896, 1280]
+    assert (found["samples"], found["model"], found["toy"]) == (1280, "lstm-50", "2d-noise")
     assert len(lines) == 4
     assert lines[0].startswith("256 of 1,280 toys  loss ")
-    assert metrics["seconds"] > 0
+    assert found["seconds"] > 0
     kept = load_weights(path, ARCHITECTURE)[1]["metrics"]
-    assert kept == {name: value for name, value in metrics.items() if name != "seconds"}
+    assert kept == {name: value for name, value in found.items() if name != "seconds"}
     assert not path.with_suffix(".checkpoint").exists()
 
 
@@ -87,6 +87,29 @@ def test_other_seeds_learn_from_other_toys_and_weights(trained, tmp_path):
     assert (tmp_path / "w.safetensors").read_bytes() != trained[0].read_bytes()
 
 
+def test_no_toy_is_met_twice(tmp_path, monkeypatch):
+    """Neither in the training, nor in its curve, nor in the numbers in the end."""
+    asked = {"learned": [], "measured": []}
+    for module, of in ((train, "learned"), (metrics, "measured")):
+
+        def kept(toy, n, seed, first=0, of=of):
+            asked[of].append((seed, first, n))
+            return make_toys(toy, n, seed, first)
+
+        monkeypatch.setattr(module, "make_toys", kept)
+    train_trkx(tmp_path / "w.safetensors", dataclasses.replace(SMALL, seed=5))
+    assert asked["learned"] == [(5, 128 * k, 128) for k in range(10)]
+    assert asked["measured"] == [(200_005, 0, 64)] * 4 + [(400_005, 0, 64)]
+
+
+def test_precisions_differ(trained, tmp_path):
+    path = tmp_path / "w.safetensors"
+    train_trkx(path, dataclasses.replace(SMALL, precision="float32"))
+    one, two = (load_weights(p, ARCHITECTURE)[0] for p in (path, trained[0]))
+    assert not np.array_equal(one["onward.weight"], two["onward.weight"])
+    assert all(values.dtype == np.float32 for values in two.values())
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 def test_an_easy_toy_is_learned(precision, tmp_path):
     """Straight tracks through three planes of six pixels, with some noise behind the first two."""
@@ -101,11 +124,11 @@ def test_an_easy_toy_is_learned(precision, tmp_path):
         learning_rate=2e-2,
         test=512,
     )
-    metrics = train_trkx(tmp_path / "w.safetensors", options)
-    first, last = metrics["curve"]
+    found = train_trkx(tmp_path / "w.safetensors", options)
+    first, last = found["curve"]
     assert last["loss"] < first["loss"]
-    assert metrics["pixel_accuracy"] > 0.8
-    assert metrics["hit_accuracy"] > 0.9
+    assert found["pixel_accuracy"] > 0.8
+    assert found["hit_accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("model", [name for name in MODELS if name != "caption-covariance"])
@@ -116,10 +139,10 @@ def test_each_model_trains(model, tmp_path):
         toy = {"width": 16, "n_planes": 16}
     if model == "lstm-variable":
         toy = {}
-    metrics = train_trkx(tmp_path / "w.safetensors", small(model, toy=toy))
-    assert np.isfinite(metrics["loss"])
-    assert ("multiplicity" in metrics) == (metrics["toy"] == "3d")
-    json.dumps(metrics, allow_nan=False)
+    found = train_trkx(tmp_path / "w.safetensors", small(model, toy=toy))
+    assert np.isfinite(found["loss"])
+    assert ("multiplicity" in found) == (found["toy"] == "3d")
+    json.dumps(found, allow_nan=False)
 
 
 def test_the_loss_of_planes_is_that_of_a_loop():
@@ -136,6 +159,20 @@ def test_the_loss_of_planes_is_that_of_a_loop():
     assert float(loss_of(network, toys).detach()) == pytest.approx(np.mean(parts), rel=1e-5)
 
 
+def test_captions_learn_with_adam_and_all_others_with_nadam():
+    """Captions of a batch of 256, as published: their numbers are in tests of the options."""
+    for model, kind in (
+        ("caption", torch.optim.Adam),
+        ("lstm-50", torch.optim.NAdam),
+        ("conv", torch.optim.NAdam),
+    ):
+        options = small(model)
+        network = make_network(model, options.toy, options.width)
+        optimizer = train._optimizer(network, options)
+        assert type(optimizer) is kind
+        assert optimizer.param_groups[0]["lr"] == options.learning_rate
+
+
 @pytest.fixture(scope="module")
 def caption(tmp_path_factory):
     path = tmp_path_factory.mktemp("caption") / "caption.safetensors"
@@ -149,15 +186,15 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
         "caption-covariance", start=str(caption), toy={"width": 12, "n_planes": 10}, samples=6400, test=256,
         learning_rate=1e-2,
     )  # fmt: skip
-    metrics = train_trkx(path, options)
+    found = train_trkx(path, options)
     before, after = load_weights(caption, ARCHITECTURE)[0], load_weights(path, ARCHITECTURE)[0]
     assert all(np.array_equal(after[f"caption.{name}"], values) for name, values in before.items())
-    first, last = metrics["curve"]
+    first, last = found["curve"]
     assert last["likelihood_loss"] < first["likelihood_loss"]
     assert last["loss"] == first["loss"]
     # The caption is bad, but how bad is learned.
-    assert abs(metrics["distance"] - 2) < 0.5
-    assert abs(metrics["coverage_68"] - 0.68) < 0.1
+    assert abs(found["distance"] - 2) < 0.5
+    assert abs(found["coverage_68"] - 0.68) < 0.1
 
 
 def test_a_covariance_needs_a_caption_of_the_same_toys(caption, trained, tmp_path):
