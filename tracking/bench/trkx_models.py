@@ -95,7 +95,11 @@ def model_numbers(
         found[name] = _measured(path, options)
     for name, (path, result) in results.items():
         if name in found:
-            found[name] |= {key: result[key] for key in ("seconds", "command") if key in result}
+            # Of the same training, not of a longer one.
+            if all(
+                result[key] == found[name][key] for key in ("samples", "parameters", "curve") if key in result
+            ):
+                found[name] |= {key: result[key] for key in ("seconds", "command") if key in result}
         else:
             found[name] = _as_trained(path, result)
     for model in MODELS:

@@ -132,8 +132,12 @@ def test_results_of_trainings_stand_in_for_weights_that_are_not_at_hand(folder, 
     assert deep["published"]["parameters"] == 11_541_504
     # Weights win.
     assert found["lstm"]["source"] == "a.safetensors"
-    assert (found["lstm"]["samples"], found["lstm"]["seconds"]) == (256, 60.0)
-    assert len(lines) == len(list(folder.glob("*.safetensors"))) + len(weights_by_name(None))
+    assert (found["lstm"]["samples"], found["lstm"]["seconds"]) == (256, None)
+    # What a training took is taken from its own result alone.
+    own = {key: found["lstm"][key] for key in ("samples", "parameters", "curve")}
+    training_result(tmp_path / "lstm.json", "lstm", "3d", **own)
+    assert model_numbers(OPTIONS, folder, tmp_path, lines.append)["lstm"]["seconds"] == 60.0
+    assert len(lines) == 2 * len(weights_by_name(folder))
 
 
 def test_unusable_folders_are_refused(folder, tmp_path):
