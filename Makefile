@@ -30,7 +30,7 @@ KERNEL_TESTS := $(addprefix tests/seeding/test_,kernels.py brute_force.py seeds.
   $(addprefix tests/smartpix/estimate/test_,finish.py shape.py) \
   $(addprefix tests/smartpix/simulate/test_,readout.py induction.py response.py response_ionisation.py) \
   $(addprefix tests/tracking/finders/,gnn/test_fused.py gnn/test_graph.py gnn/test_feature_kernels.py) \
-  $(addprefix tests/tracking/finders/test_,paths.py components.py) \
+  $(addprefix tests/tracking/finders/,test_paths.py test_components.py trkx/test_toys.py) \
   $(addprefix tests/tracking/fit/test_,kalman.py curvilinear.py material.py)
 bounds: .venv/dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/numba-bounds OMP_NUM_THREADS=1 \

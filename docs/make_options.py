@@ -18,6 +18,7 @@ from tracking.cli.compress import TRAINING
 from tracking.cli.flags import documentation, marked, shown
 from tracking.finders.deepcore.options import TrainDeepCoreOptions
 from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.trkx.training_options import TrainTrkxOptions
 from tracking.options import RunOptions
 
 INTRODUCTION = """\
@@ -46,6 +47,7 @@ min_pt = 0.3  # softer tracks too
 COMMANDS = {
     "smartpix train gnn": TrainGnnOptions(),
     "smartpix train deepcore": TrainDeepCoreOptions(),
+    "smartpix train trkx": TrainTrkxOptions(),
     "smartpix train front": TrainFrontOptions(),
     "smartpix train mdn": TrainMdnOptions(),
     "smartpix train mixture": TrainMixtureOptions(),

@@ -115,6 +115,10 @@ MADE_BY = {
     "mixture": "smartpix train mixture --components",
     "front": "smartpix train front",
     "deepcore": "smartpix train deepcore",
+    "trkx": "smartpix train trkx",
+    "rampgraph": "smartpix train ramp --finder graph",
+    "ramplstm": "smartpix train ramp --finder phi-lstm",
+    "path": "smartpix train path",
 }
 """Commands that make weights, by the first part of the architecture."""
 

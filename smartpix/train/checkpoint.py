@@ -17,6 +17,8 @@ from smartpix.schema import InputError
 __all__ = ["resume", "save_checkpoint"]
 
 KIND = "checkpoint 1"
+SCALARS = ("step", "mu_product")
+"""What optimisers keep as one number for each parameter: Nadam a product besides the steps."""
 
 
 def save_checkpoint(
@@ -106,8 +108,11 @@ def _load(model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[
     for number, values in state["optimizer"].items():
         parameter = parameters[int(number)]
         for name, value in values.items():
-            if value.shape != (torch.Size([]) if name == "step" else parameter.shape):
+            if value.shape != (torch.Size([]) if name in SCALARS else parameter.shape):
                 raise ValueError(f"{name} of parameter {number} has the shape {tuple(value.shape)}")
+            if name not in SCALARS:
+                # Laid out as the parameter is: fused optimisers take both in the order of the memory.
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         of_parameters[int(number)] = values
     model.load_state_dict(state["model"])
     # What the groups are set to follows from the options, and these are the same.

@@ -1,5 +1,5 @@
 """``smartpix simulate``: events and single crossings; data sets of clusters in
-:mod:`tracking.cli.simulate_clusters`.
+:mod:`tracking.cli.simulate_clusters`, toys in :mod:`tracking.cli.simulate_toys`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.simulate_clusters import add_simulate_clusters
+from tracking.cli.simulate_toys import add_simulate_toys
 from tracking.options import from_mapping
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ WITHOUT_PILEUP = replace(EVENTS, generate=replace(EVENTS.generate, pileup=0))
 
 def add_simulate(commands: Any) -> None:
     """Add ``simulate`` to the commands."""
-    simulate = commands.add_parser("simulate", help="make event files and data sets of clusters")
+    simulate = commands.add_parser("simulate", help="make event files, data sets of clusters, and toys")
     kinds = subcommands(simulate, "what", "WHAT")
     events = kinds.add_parser("events", help="collisions to clusters", description=(
         "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor "
@@ -61,6 +62,7 @@ def add_simulate(commands: Any) -> None:
     for parser in (events, crossings):
         _sensor_flags(parser)
     add_simulate_clusters(kinds)
+    add_simulate_toys(kinds)
 
 
 def _sensor_flags(parser: argparse.ArgumentParser) -> None:

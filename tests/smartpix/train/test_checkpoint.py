@@ -191,3 +191,30 @@ def test_a_failing_save_leaves_the_old_checkpoint(saved):
         save_checkpoint(path, MADE_WITH, 3, model, optimizer, {"history": (line for line in [])})
     assert path.read_bytes() == content
     assert [p.name for p in path.parent.iterdir()] == ["w.checkpoint"]
+
+
+def convolutions(optimizer, seed):
+    """A network whose weights lie in another order in memory, with the channels last."""
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 18), torch.nn.Unflatten(1, (2, 3, 3)), torch.nn.Conv2d(2, 3, 2)
+    )
+    torch.nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
+    return model, optimizer(model.parameters())
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [torch.optim.NAdam, lambda values: torch.optim.Adam(values, fused=True), torch.optim.Adam],
+    ids=["nadam", "fused", "adam"],
+)
+def test_optimisers_go_on_whatever_the_order_in_memory(optimizer, tmp_path):
+    model, made = convolutions(optimizer, 1)
+    steps(model, made, 5, 1)
+    save_checkpoint(tmp_path / "w.checkpoint", MADE_WITH, 2, model, made)
+    steps(model, made, 5, 2)
+    other, taken_up = convolutions(optimizer, 3)
+    assert resume(tmp_path / "w.checkpoint", MADE_WITH, other, taken_up) == 2
+    steps(other, taken_up, 5, 2)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)

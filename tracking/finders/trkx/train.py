@@ -1,0 +1,151 @@
+"""Training of the networks of HEP.TrkX on toys that are made as it goes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from smartpix.networks.weights import check_output
+from smartpix.schema import InputError
+from smartpix.train.checkpoint import resume, save_checkpoint
+from smartpix.train.epoch import check_converges, descend
+from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
+from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork, caption_loss, covariance_loss
+from tracking.finders.trkx.metrics import by_multiplicity, hit_loss, images_of, measured, there
+from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.toys import ToyEvents, make_toys
+from tracking.finders.trkx.trained import ARCHITECTURE, load_network
+from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
+
+log = logging.getLogger(__name__)
+
+__all__ = ["loss_of", "train_trkx"]
+
+MULTIPLICITY_SHARE = 4
+"""For each number of background tracks, this part of the toys that the numbers in the end are made with."""
+
+
+def train_trkx(
+    output: str | Path, options: TrainTrkxOptions, report: Callable[[str], None] = log.info
+) -> dict[str, Any]:
+    """Train a network of HEP.TrkX and save its weights.
+
+    A checkpoint ``OUTPUT.checkpoint`` is written at each point of the curve, and taken up again if it was
+    made with the same options and number of torch's threads.
+
+    Returns:
+        ``model``, ``toy`` (its kind), ``parameters``, ``samples``; ``curve``: at each of its points
+        ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives; of the trained network what
+        it gives on other toys; for square planes ``multiplicity``, the same on toys with exact numbers of
+        background tracks; ``seconds`` that the training took, its curve included.
+
+    Raises:
+        InputError: the output cannot be written, unusable weights to start from, a checkpoint of other
+            options, or a training that diverges.
+    """
+    check_output(output)
+    torch.manual_seed(options.seed)
+    network = _started(options)
+    more: dict[str, Any] = {"curve": [], "seconds": 0.0}
+    _fit(network, options, checkpoint_path(output), more, report)
+    test = options.seed + TEST_SEED
+    metrics = {
+        "model": options.model,
+        "toy": options.toy.kind,
+        "parameters": parameter_count(network),
+        "samples": options.n_steps * options.batch_size,
+        **measured(network, options.toy, options.test, test),
+        "curve": more["curve"],
+    }
+    if options.toy.kind == "3d":
+        n = max(options.test // MULTIPLICITY_SHARE, 1)
+        metrics["multiplicity"] = by_multiplicity(network, options.toy, n, test)
+    save_trained(output, network, ARCHITECTURE, options, [], metrics)
+    return metrics | {"seconds": more["seconds"]}
+
+
+def loss_of(network: nn.Module, toys: ToyEvents) -> Tensor:
+    """What a training lowers: of captions the squared error, of their covariances the likelihood's, of all
+    others the cross-entropy.
+    """
+    answer: Tensor = network(images_of(toys)).float()
+    if isinstance(network, CovarianceNetwork):
+        return covariance_loss(answer, torch.from_numpy(toys.parameters), there(toys))
+    if isinstance(network, CaptionNetwork):
+        return caption_loss(answer, torch.from_numpy(toys.parameters))
+    return hit_loss(answer, torch.from_numpy(toys.wanted))
+
+
+def _started(options: TrainTrkxOptions) -> nn.Module:
+    """The network before its training: from random weights, or with a trained caption network inside."""
+    network = make_network(options.model, options.toy, options.width)
+    if isinstance(network, CovarianceNetwork):
+        if not options.start:
+            raise InputError(
+                "train trkx: start must name weights of a trained caption, whose covariance is learned; train "
+                "them first (smartpix train trkx --model caption)"
+            )
+        caption, _ = load_network(options.start, "caption")
+        state = {name: tuple(values.shape) for name, values in network.caption.state_dict().items()}
+        found = {name: tuple(values.shape) for name, values in caption.state_dict().items()}
+        if found != state:
+            raise InputError(
+                f"{options.start}: is a caption of another width, image or number of lines; give the same "
+                f"width and toys (--width, --toy, --set)"
+            )
+        network.caption.load_state_dict(caption.state_dict())
+    return network
+
+
+def _optimizer(network: nn.Module, options: TrainTrkxOptions) -> torch.optim.Optimizer:
+    learned = [values for values in network.parameters() if values.requires_grad]
+    if options.toy.has_lines:
+        return torch.optim.Adam(learned, lr=options.learning_rate, fused=True)
+    return torch.optim.NAdam(learned, lr=options.learning_rate, foreach=True)
+
+
+def _fit(
+    network: nn.Module,
+    options: TrainTrkxOptions,
+    checkpoint: Path,
+    more: dict[str, Any],
+    report: Callable[[str], None],
+) -> None:
+    """All steps that are left; the points of the curve and the seconds are added to ``more``."""
+    optimizer = _optimizer(network, options)
+    settings = made_with(options, [])
+    n_steps, n_parts = options.n_steps, options.evaluations
+    for part in range(resume(checkpoint, settings, network, optimizer, more), n_parts):
+        started, total = time.perf_counter(), 0.0
+        first, last = part * n_steps // n_parts, (part + 1) * n_steps // n_parts
+        network.train()
+        for step in range(first, last):
+            if options.schedule == "falling":
+                for group in optimizer.param_groups:
+                    group["lr"] = falling_rate(options.learning_rate, step / n_steps)
+            toys = make_toys(options.toy, options.batch_size, options.seed, step * options.batch_size)
+            with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+                loss = loss_of(network, toys)
+            descend(network, optimizer, loss)
+            total += float(loss.detach())
+        mean = total / (last - first)
+        check_converges("train trkx", mean, part, options.learning_rate)
+        found = measured(network, options.toy, options.validation, options.seed + VALIDATION_SEED)
+        more["curve"].append({"samples": last * options.batch_size, **found})
+        more["seconds"] += time.perf_counter() - started
+        save_checkpoint(checkpoint, settings, part + 1, network, optimizer, more)
+        accuracies = "".join(
+            f"  {name.replace('_', ' ')} {found[name]:.4f}"
+            for name in ("pixel_accuracy", "hit_accuracy", "coverage_68", "coverage_95")
+            if name in found
+        )
+        report(
+            f"{last * options.batch_size:,} of {n_steps * options.batch_size:,} toys  loss {mean:.4f}  held out "
+            f"{found['loss']:.4f}{accuracies}  {time.perf_counter() - started:.1f} s"
+        )
