@@ -8,6 +8,10 @@ the numbers of the pixels that are on, which count on from plane to plane.
 from __future__ import annotations
 
 import json
+import lzma
+import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -51,9 +55,12 @@ COLUMNS = {
     "parameters": pa.list_(pa.float32()), "n_tracks": pa.int64(),
 }  # fmt: skip
 """Of the table."""
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError,
-            RuntimeError, MemoryError)  # fmt: skip
-"""What NumPy raises at damaged archives."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, KeyError,
+            IndexError, TypeError, AttributeError, OverflowError, NotImplementedError, RuntimeError, MemoryError,
+            SyntaxError, tokenize.TokenError)  # fmt: skip
+"""What NumPy raises at damaged archives: it reads the head of an array as Python, before its checksum. A single array
+has no names, and is none of a zip file's members.
+"""
 
 _CONTENT = rules.fields(
     {
@@ -193,12 +200,15 @@ def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
 
 def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             missing = {METADATA, *DTYPES} - set(archive.files)
             found = {name: archive[name] for name in archive.files if name in DTYPES}
             text = archive[METADATA] if METADATA in archive.files else np.array("")
-    except (*_DAMAGED, TypeError, AttributeError) as error:
-        # A single array has no names, and is none of a zip file's members.
+    except _DAMAGED as error:
         raise InputError(
             f"{path}: not a readable .npz file ({type(error).__name__}: {one_line(str(error))}); it may be cut "
             f"off or of another kind. Copy it again, or {MADE_AGAIN}"

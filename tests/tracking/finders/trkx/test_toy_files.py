@@ -1,6 +1,7 @@
 """Files of toys: what is read is what was written, and what is damaged is refused."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,26 @@ def test_files_that_were_cut_off_are_refused(written):
     for n in (len(content) - 1, len(content) // 2, 30):
         written.write_bytes(content[:n])
         assert "cut off" in refusal(written)
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["{'a': (", "'''", "{'descr': '<f4', 'fortran_order': False, 'shape': (1e9,)}", "{'a': 0x}", "1L\n  1\n 2", "[", "\0",
+     "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999999999,)}",
+     "{'descr': 'f4,{', 'fortran_order': False, 'shape': (1,)}", "{'descr': [], 'fortran_order': 1L, 'shape': ()}",
+     "{'descr': [('a',)], 'fortran_order': False, 'shape': ()}"],
+)  # fmt: skip
+def test_heads_of_arrays_that_are_no_python_are_refused(tmp_path, head):
+    path = tmp_path / "F.npz"
+    options = toy_options("lines-1")
+    write_toys(path, make_toys(options, 2, 1), options, 1)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["images.npy"] = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert "not a readable .npz" in refusal(path)
 
 
 def parts_of(path):
