@@ -31,8 +31,8 @@ from smartpix.notebook import one_line_and_table
 from smartpix.provenance import origin
 from smartpix.schema import InputError, one_line, quoted
 from smartpix.tables import parquet_writer
-from tracking.finders.trkx.options import ToyOptions
-from tracking.finders.trkx.toys import MOST_EVENTS, ToyEvents
+from tracking.finders.trkx.options import ToyOptions, plane_ranges
+from tracking.finders.trkx.toys import MOST_EVENTS, NO_LINE, ToyEvents
 
 __all__ = ["ToyFile", "check_ending", "read_toys", "write_toys"]
 
@@ -50,6 +50,8 @@ DTYPES = {
     "n_tracks": "int64",
 }
 """Of the arrays."""
+ROUNDING = 1e-4
+"""Share of the width that the end of a line is known to."""
 COLUMNS = {
     "images": pa.list_(pa.int32()), "wanted": pa.list_(pa.int32()), "all_hits": pa.list_(pa.int32()),
     "parameters": pa.list_(pa.float32()), "n_tracks": pa.int64(),
@@ -175,7 +177,7 @@ def _check_arrays(path: Path, options: ToyOptions, arrays: Arrays) -> None:
     lowest, highest = (-1, -1) if options.has_lines else (0, n_pixels - 1)
     limits = {
         "images": (0, 1), "wanted": (lowest, highest), "all_hits": (0, 1), "parameters": (-np.inf, np.inf),
-        "n_tracks": (0, np.inf),
+        "n_tracks": _track_numbers(options),
     }  # fmt: skip
     for name, (low, high) in limits.items():
         values = arrays[name]
@@ -183,12 +185,49 @@ def _check_arrays(path: Path, options: ToyOptions, arrays: Arrays) -> None:
             raise InputError(f"{path}: {name} must be from {low:g} to {high:g} and finite; {MADE_AGAIN}")
     if (arrays["images"] > arrays["all_hits"]).any():
         raise InputError(f"{path}: all_hits lack hits of the images; {MADE_AGAIN}")
-    if not options.has_lines:
-        images = arrays["images"].reshape(*arrays["wanted"].shape, n_pixels)
-        if not np.take_along_axis(images, arrays["wanted"][:, :, None], axis=2).all():
-            raise InputError(
-                f"{path}: images lack the wanted track, whose pixels are in wanted; {MADE_AGAIN}"
-            )
+    if options.has_lines:
+        _check_lines(path, options, arrays)
+        return
+    low, high = np.array(plane_ranges(options)).T[:, :, None]
+    pixels = np.arange(options.width)
+    beyond = (pixels < low) | (pixels >= high)
+    # Square planes have all their pixels.
+    if options.kind == "variable" and arrays["all_hits"][:, beyond].any():
+        raise InputError(f"{path}: all_hits have pixels beyond their planes; {MADE_AGAIN}")
+    images = arrays["images"].reshape(*arrays["wanted"].shape, n_pixels)
+    if not np.take_along_axis(images, arrays["wanted"][:, :, None], axis=2).all():
+        raise InputError(f"{path}: images lack the wanted track, whose pixels are in wanted; {MADE_AGAIN}")
+
+
+def _track_numbers(options: ToyOptions) -> tuple[float, float]:
+    """Least and most tracks of an event."""
+    wanted = 0 if options.has_lines else 1
+    if options.background_exact:
+        return wanted + options.background, wanted + options.background
+    return wanted, options.max_tracks if options.has_lines else np.inf
+
+
+def _check_lines(path: Path, options: ToyOptions, arrays: Arrays) -> None:
+    """Check that lines begin and end within the width, in the order of their intercepts, and that all other rows say
+    that there is none.
+    """
+    parameters = arrays["parameters"].astype(np.float64)
+    there = np.arange(options.max_tracks) < arrays["n_tracks"][:, None]
+    if (parameters[~there] != NO_LINE).any():
+        raise InputError(
+            f"{path}: parameters must be {NO_LINE:g} behind the lines of an image, as many as n_tracks; {MADE_AGAIN}"
+        )
+    start, slope = parameters[..., 0], parameters[..., 1]
+    end = start + slope * (2 * options.n_planes / options.width)
+    # Of 32 bits both are rounded.
+    low, high = -ROUNDING * options.width, (1 + ROUNDING) * options.width
+    fits = (start >= 0) & (start <= options.width) & (end >= low) & (end <= high)
+    if not fits[there].all():
+        raise InputError(
+            f"{path}: parameters must be of lines that begin and end within {options.width} pixels; {MADE_AGAIN}"
+        )
+    if (there[:, 1:] & (np.diff(start, axis=1) < 0)).any():
+        raise InputError(f"{path}: parameters must be in the order of the intercepts; {MADE_AGAIN}")
 
 
 def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:

@@ -191,6 +191,70 @@ def test_values_that_cannot_be_are_refused(tmp_path, name, value):
         assert f"{name} must be" in refusal(tmp_path / "F.parquet")
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("row", "values", "n_tracks", "words"),
+    [
+        (0, (3.0, 1.0), 53, "n_tracks must be from 0 to 6"), (0, (1e30, 1.0), 3, "within 50 pixels"),
+        (0, (0.5, -1e30), 3, "within 50 pixels"), (0, (-0.1, 1.0), 3, "within 50 pixels"),
+        (2, (49.0, 2.0), 3, "within 50 pixels"), (0, (45.0, 1.0), 3, "order of the intercepts"),
+        (3, (45.0, 1.0), 3, "-1 behind the lines"), (5, (-1.0, 0.0), 3, "-1 behind the lines"),
+        (2, (-1.0, -1.0), 3, "within 50 pixels"), (2, (40.0, 1.0), 2, "-1 behind the lines"),
+    ],
+)  # fmt: skip
+def test_lines_that_cannot_be_are_refused(tmp_path, ending, row, values, n_tracks, words):
+    """Lines of 50 planes from 3 to 43, 20 to 0 and 40 to 50 pixels."""
+    options = toy_options("lines-poisson")
+    events = make_toys(options, 2, 1)
+    events.n_tracks[1] = 3
+    events.parameters[1] = -1
+    events.parameters[1, :3] = [(3, 20), (20, -10), (40, 5)]
+    path = tmp_path / f"F{ending}"
+    write_toys(path, events, options, 1)
+    assert_equal(read_toys(path).events, events)
+    events.n_tracks[1], events.parameters[1, row] = n_tracks, values
+    write_toys(path, events, options, 1)
+    assert words in refusal(path)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n_planes=st.integers(2, 200),
+    width=st.integers(2, 200),
+    seed=st.integers(0, 2**32 - 1),
+    mean=st.floats(0, 9),
+)
+def test_all_lines_that_are_made_can_be(tmp_path_factory, n_planes, width, seed, mean):
+    options = replace(
+        toy_options("lines-poisson"), n_planes=n_planes, width=width, background=mean, max_tracks=9
+    )
+    path = tmp_path_factory.mktemp("lines") / "F.npz"
+    events = make_toys(options, 30, seed)
+    write_toys(path, events, options, seed)
+    assert_equal(read_toys(path).events, events)
+
+
+def test_numbers_of_tracks_are_exact_where_options_say_so(tmp_path):
+    for kind, n in (("2d-tracks", 6), ("lines-3", 3)):
+        options = toy_options(kind)
+        events = make_toys(options, 2, 1)
+        events.n_tracks[0] -= 1
+        write_toys(tmp_path / "F.npz", events, options, 1)
+        assert f"n_tracks must be from {n} to {n}" in refusal(tmp_path / "F.npz")
+
+
+def test_hits_beyond_a_plane_that_widens_are_refused(tmp_path):
+    options = toy_options("variable")
+    for wanted in (False, True):
+        events = make_toys(options, 2, 1)
+        # The first plane has the pixels 23 and 24.
+        events.all_hits[1, 0, 22] = 1
+        if wanted:
+            events.images[1, 0, 22], events.wanted[1, 0] = 1, 22
+        write_toys(tmp_path / "F.npz", events, options, 1)
+        assert "beyond their planes" in refusal(tmp_path / "F.npz")
+
+
 def test_hits_that_do_not_fit_the_others_are_refused(tmp_path):
     options = replace(toy_options("3d"), n_planes=4, width=5)
     for name, words in (("images", "lack the wanted track"), ("all_hits", "lack hits of the images")):
