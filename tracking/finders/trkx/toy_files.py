@@ -1,6 +1,6 @@
 """Toy events in files: arrays in ``.npz``, or a table with a row for each event in ``.parquet``.
 
-Both say how they were made, as JSON under the name ``smartpix``. An array is named after its field of
+Both say how they were made, as JSON under the name ``smartpix``, with a checksum of all that they hold. An array is named after its field of
 :class:`~tracking.finders.trkx.toys.ToyEvents`. The table has lists instead: of ``images`` and ``all_hits``
 the numbers of the pixels that are on, which count on from plane to plane.
 """
@@ -25,8 +25,10 @@ import pyarrow as pa
 
 from smartpix import rules
 from smartpix.files import replace_when_done
+from smartpix.io.checksums import checksum
 from smartpix.io.cluster_tables import opened
 from smartpix.networks.options import LARGEST_SEED
+from smartpix.networks.weights import checksum as description_checksum
 from smartpix.notebook import one_line_and_table
 from smartpix.provenance import origin
 from smartpix.schema import InputError, one_line, quoted
@@ -37,6 +39,8 @@ from tracking.finders.trkx.toys import MOST_EVENTS, NO_LINE, ToyEvents
 __all__ = ["ToyFile", "check_ending", "read_toys", "write_toys"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Content = tuple[dict[str, Any], ToyOptions, dict[str, npt.NDArray[Any]]]
+"""Metadata, the options among them, and arrays."""
 
 FORMAT, VERSION = "smartpix toys", 1
 METADATA = "smartpix"
@@ -68,7 +72,7 @@ _CONTENT = rules.fields(
     {
         "format": rules.text(FORMAT), "version": rules.whole(VERSION, VERSION),
         "options": rules.fields({}, more=True), "seed": rules.whole(0, LARGEST_SEED),
-        "first": rules.whole(0, MOST_EVENTS),
+        "first": rules.whole(0, MOST_EVENTS), "checksum": rules.text(),
     },
     more=True,
 )  # fmt: skip
@@ -123,7 +127,8 @@ def write_toys(path: str | Path, events: ToyEvents, options: ToyOptions, seed: i
         "format": FORMAT, "version": VERSION, "options": asdict(options), "seed": int(seed),
         "first": int(first), "provenance": origin(),
     }  # fmt: skip
-    _FORMATS[path.suffix][0](path, {name: getattr(events, name) for name in DTYPES}, metadata)
+    arrays = {name: getattr(events, name) for name in DTYPES}
+    _FORMATS[path.suffix][0](path, arrays, metadata | {"checksum": _checksum(metadata, arrays)})
 
 
 def read_toys(path: str | Path) -> ToyFile:
@@ -136,13 +141,20 @@ def read_toys(path: str | Path) -> ToyFile:
     check_ending(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; {MADE_AGAIN}")
-    metadata, arrays = _FORMATS[path.suffix][1](path)
-    _check_arrays(path, metadata["options"], arrays)
-    return ToyFile(metadata["options"], metadata["seed"], metadata["first"], ToyEvents(**arrays))
+    metadata, options, arrays = _FORMATS[path.suffix][1](path)
+    _check_arrays(path, options, arrays)
+    if _checksum(metadata, arrays) != metadata["checksum"]:
+        raise InputError(f"{path}: is not what was written (checksum); copy it again, or {MADE_AGAIN}")
+    return ToyFile(options, metadata["seed"], metadata["first"], ToyEvents(**arrays))
 
 
-def _metadata(path: Path, content: str | bytes) -> dict[str, Any]:
-    """Checked metadata, with the options as such."""
+def _checksum(metadata: Mapping[str, Any], arrays: Arrays) -> str:
+    """Of the metadata and, in them, of the arrays: the foot of a parquet file has none of its own."""
+    return description_checksum({**metadata, "arrays": {name: checksum(arrays[name]) for name in DTYPES}})
+
+
+def _metadata(path: Path, content: str | bytes) -> tuple[dict[str, Any], ToyOptions]:
+    """Checked metadata, and the options among them as such."""
     where = f"{path}: {METADATA}"
     found: dict[str, Any] = rules.parse_checked(content, _CONTENT, where, MADE_AGAIN)
     names = {option.name for option in fields(ToyOptions)}
@@ -150,7 +162,7 @@ def _metadata(path: Path, content: str | bytes) -> dict[str, Any]:
         odd = quoted(min(names ^ set(found["options"])))
         raise InputError(f"{where}: option {odd} is unknown or missing; {MADE_AGAIN}")
     try:
-        return {**found, "options": ToyOptions(**found["options"])}
+        return found, ToyOptions(**found["options"])
     except InputError as error:
         raise InputError(f"{where}: {error}; {MADE_AGAIN}") from error
 
@@ -237,7 +249,7 @@ def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **named)
 
 
-def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def _read_npz(path: Path) -> Content:
     try:
         with (
             warnings.catch_warnings(action="ignore"),
@@ -254,7 +266,7 @@ def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         ) from error
     if missing:
         raise InputError(f"{path}: array {quoted(min(missing))} is missing; {MADE_AGAIN}")
-    return _metadata(path, str(text)), found
+    return *_metadata(path, str(text)), found
 
 
 def _write_parquet(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
@@ -277,22 +289,21 @@ def _as_column(name: str, values: npt.NDArray[Any]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends, type=pa.int32()), pa.array(rest).cast(inner))
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def _read_parquet(path: Path) -> Content:
     with opened(path) as file:
         raw = (file.metadata.metadata or {}).get(METADATA.encode())
         if raw is None:
             raise InputError(f"{path}: its metadata do not say that it has toys; {MADE_AGAIN}")
-        metadata = _metadata(path, raw)
+        metadata, options = _metadata(path, raw)
         types = {column.name: column.type for column in file.schema_arrow}
         for name, wanted in COLUMNS.items():
             if types.get(name) != wanted:
                 found = types.get(name, "missing")
                 raise InputError(f"{path}: column '{name}' must be {wanted} and is {found}; {MADE_AGAIN}")
         table = file.read(columns=list(COLUMNS)).combine_chunks()
-    shapes = _shapes(metadata["options"], table.num_rows)
-    return metadata, {
-        name: _of_column(path, name, table.column(name), shape) for name, shape in shapes.items()
-    }
+    shapes = _shapes(options, table.num_rows)
+    arrays = {name: _of_column(path, name, table.column(name), shape) for name, shape in shapes.items()}
+    return metadata, options, arrays
 
 
 def _of_column(path: Path, name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -323,7 +334,7 @@ _FORMATS: dict[
     str,
     tuple[
         Callable[[Path, Arrays, Mapping[str, Any]], None],
-        Callable[[Path], tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]],
+        Callable[[Path], Content],
     ],
 ] = {".npz": (_write_npz, _read_npz), ".parquet": (_write_parquet, _read_parquet)}
 """How toys are written and read, by the ending of the file's name."""

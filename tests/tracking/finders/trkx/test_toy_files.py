@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smartpix.schema import InputError
@@ -110,6 +110,47 @@ def test_files_that_were_cut_off_are_refused(written):
     for n in (len(content) - 1, len(content) // 2, 30):
         written.write_bytes(content[:n])
         assert "cut off" in refusal(written)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True))
+def test_a_turned_bit_is_told_or_harmless(written, place):
+    sound = written.read_bytes()
+    expected = read_toys(written)
+    content = bytearray(sound)
+    bit = int(place * 8 * len(content))
+    content[bit // 8] ^= 1 << bit % 8
+    written.write_bytes(content)
+    try:
+        found = read_toys(written)
+    except InputError:
+        assert str(written) in refusal(written)
+    else:
+        assert (found.options, found.seed, found.first) == (expected.options, expected.seed, expected.first)
+        assert_equal(found.events, expected.events)
+    finally:
+        written.write_bytes(sound)
+
+
+def test_pages_have_checksums(tmp_path):
+    options = toy_options("lines-3")
+    path = tmp_path / "F.parquet"
+    write_toys(path, make_toys(options, 40, 1), options, 1)
+    content = bytearray(path.read_bytes())
+    pages = pq.read_metadata(path).row_group(0).column(0)
+    content[pages.data_page_offset + pages.total_compressed_size // 2] ^= 1
+    path.write_bytes(content)
+    assert "CRC" in refusal(path)
+
+
+def test_other_toys_with_the_metadata_of_these_are_refused(written):
+    metadata, arrays = parts_of(written)
+    for name in ("seed", "first"):
+        put_together(written, metadata | {name: 4}, arrays)
+        assert "not what was written (checksum)" in refusal(written)
+    del metadata["checksum"]
+    put_together(written, metadata, arrays)
+    assert "'checksum'" in refusal(written)
 
 
 @pytest.mark.parametrize(
