@@ -16,7 +16,7 @@ from tracking.finders.trkx.options import ToyOptions
 from tracking.finders.trkx.toys import ToyEvents, make_toys
 
 __all__ = [
-    "MULTIPLICITIES", "by_multiplicity", "chosen_hits", "chosen_pixels", "hit_loss", "images_of", "measured",
+    "COVERED", "MULTIPLICITIES", "by_multiplicity", "chosen_hits", "chosen_pixels", "hit_loss", "images_of", "measured",
     "there",
 ]  # fmt: skip
 
