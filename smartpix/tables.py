@@ -247,7 +247,7 @@ def write_csv(path: str | Path, columns: Mapping[str, Any]) -> None:
 def parquet_writer(
     path: str | Path, types: Mapping[str, pa.DataType], metadata: Mapping[str, Any]
 ) -> Iterator[Any]:
-    """A new parquet table, whole or not at all; gives a function that adds rows from a mapping of columns.
+    """A new parquet table, whole or not at all, with a checksum of each page; gives a function that adds rows from a mapping of columns.
 
     Args:
         types: of the columns, in this order.
@@ -269,7 +269,9 @@ def parquet_writer(
         replace_when_done(path) as beside,
         # Arrow opens no path that is not UTF-8.
         beside.open("wb") as file,
-        pq.ParquetWriter(file, layout, compression="zstd", store_schema=False) as writer,
+        pq.ParquetWriter(
+            file, layout, compression="zstd", store_schema=False, write_page_checksum=True
+        ) as writer,
     ):
         writer.add_key_value_metadata({b"smartpix": json.dumps(dict(metadata)).encode()})
         yield add

@@ -12,17 +12,29 @@ from typing import Any
 import torch
 
 from smartpix.networks.weights import describe_weights
-from smartpix.rules import entries, fields, items, optional, parse_checked, real, text, whole
-from smartpix.schema import InputError
+from smartpix.rules import (
+    Rule,
+    check_json,
+    entries,
+    fields,
+    items,
+    nullable,
+    optional,
+    parse_checked,
+    real,
+    text,
+    whole,
+)
+from smartpix.schema import InputError, ranges_of
 from smartpix.shipped import data_path
 from tracking.bench.finding import check_fresh
 from tracking.bench.trkx_captions import caption_numbers
 from tracking.bench.trkx_options import TrkxStudyOptions
 from tracking.bench.trkx_published import published
-from tracking.finders.trkx.metrics import MULTIPLICITIES, by_multiplicity, measured
-from tracking.finders.trkx.models import MODELS
+from tracking.finders.trkx.metrics import COVERED, MULTIPLICITIES, by_multiplicity, measured
+from tracking.finders.trkx.models import MODELS, check_model
 from tracking.finders.trkx.networks import make_network, parameter_count
-from tracking.finders.trkx.options import KINDS, toy_options
+from tracking.finders.trkx.options import KINDS, LINE_KINDS, toy_options
 from tracking.finders.trkx.trained import load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
 
@@ -38,17 +50,33 @@ ACCURACIES = ("pixel_accuracy", "hit_accuracy")
 SHARE = 4
 """For each number of background tracks, this part of the toys."""
 SHIPPED = "trkx-*.safetensors"
-_NUMBERS = {"loss": real()} | {name: optional(real(0, 1)) for name in ACCURACIES}
-RESULT = fields(
-    {
-        "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), "samples": whole(1, 10**15),
-        **_NUMBERS, "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
-        "curve": optional(items(fields({"samples": whole(1, 10**15), **_NUMBERS}, more=True))),
-        "multiplicity": optional(entries([str(n) for n in MULTIPLICITIES], fields(_NUMBERS, more=True))),
-    },
-    more=True,
-)  # fmt: skip
-"""What ``smartpix train trkx --json`` prints, and a file of a training's result must have."""
+COUNTS = ("test", "validation")
+"""Options of a training that say how many toys its numbers and its curve are of."""
+_COUNTED = fields(
+    {"command": fields({name: whole(*map(int, ranges_of(TrainTrkxOptions)[name][:2])) for name in COUNTS})}
+)
+_HEAD = fields({"model": text(*MODELS), "toy": text(*KINDS)}, more=True)
+_SAMPLES = {"samples": whole(1, 10**15)}
+_TRACK_NUMBERS = {"loss": real()} | {name: real(0, 1) for name in ACCURACIES}
+_PAIR = optional(nullable(items(real(), 2, 2)))
+_LINE_NUMBERS = {
+    "loss": real(), "likelihood_loss": optional(nullable(real())), "distance": optional(nullable(real(0))),
+    **dict.fromkeys(COVERED, optional(nullable(real(0, 1)))), "pull_means": _PAIR, "pull_widths": _PAIR,
+}  # fmt: skip
+"""What no line tells is null."""
+
+
+def _result_rule(toy: str) -> Rule:
+    """What ``smartpix train trkx --json`` prints, and a file of a training's result must have."""
+    numbers = _LINE_NUMBERS if toy in LINE_KINDS else _TRACK_NUMBERS
+    rules = {
+        "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), **_SAMPLES, **numbers,
+        "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
+        "curve": optional(items(fields(_SAMPLES | numbers), 1)), "published": optional(fields({}, more=True)),
+    }  # fmt: skip
+    if toy == "3d":
+        rules["multiplicity"] = optional(entries([str(n) for n in MULTIPLICITIES], fields(numbers)))
+    return fields(rules)
 
 
 def entry_name(model: str, toy: str) -> str:
@@ -152,8 +180,16 @@ def _results(folder: Path | None) -> dict[str, tuple[Path, dict[str, Any]]]:
             content = path.read_bytes()
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error}); {fix}") from error
-        made[path] = parse_checked(content, RESULT, path, fix)
-        return entry_name(made[path]["model"], made[path]["toy"])
+        made[path] = parse_checked(content, _HEAD, path, fix)
+        model, toy = made[path]["model"], made[path]["toy"]
+        check_json(made[path], _result_rule(toy), path, fix)
+        try:
+            check_model(model, toy_options(toy))
+        except InputError as error:
+            raise InputError(f"{path}: {error}; {fix}") from error
+        counts = {name: _toys(made[path], name) for name in COUNTS}
+        check_json({"command": counts}, _COUNTED, path, fix)
+        return entry_name(model, toy)
 
     return {name: (path, made[path]) for name, path in _by_name(folder, "*.json", name_of).items()}
 
@@ -189,10 +225,10 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
 
 def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """A network without weights, as its training measured it on toys of its own."""
-    n, n_curve = (_toys(result, name) for name in ("test", "validation"))
+    n, n_curve = (_toys(result, name) for name in COUNTS)
     made = _entry(result["model"], result["toy"])
     whole = made["parameters"]
-    kept = {k: v for k, v in result.items() if k not in ("multiplicity", "lines", "note", "published")}
+    kept = {k: v for k, v in result.items() if k not in ("multiplicity", "published")}
     made |= kept
     made |= with_errors(kept, n) | {
         "source": path.name, "n_events": n, "n_curve": n_curve,
@@ -210,7 +246,7 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _toys(result: Mapping[str, Any], name: str) -> int:
     """Toys that a training measured with: what its command sets, or the default."""
-    told = re.search(rf"\b{name}=(\d+)", result.get("command", ""))
+    told = re.search(rf"\b{name}=(\d{{1,20}})", result.get("command", ""))
     return int(told[1]) if told else int(getattr(TrainTrkxOptions(), name))
 
 

@@ -48,7 +48,8 @@ def plot_trkx(
         if any(r["curve"] and r["hit_accuracy"] is not None for r in models.values()):
             plot_curves(folder / "samples.png", models)
         for name, r in models.items():
-            if r["lines"] and "distance" in r["lines"]:
+            # Of fewer than two lines there are no widths, and nothing to see.
+            if r["lines"] and "distance" in r["lines"] and r["pull_widths"]:
                 plot_captions(folder / f"captions-{name}.png", r)
     for name, layers in filters.items():
         plot_filters(folder / f"filters-{name}.png", name, layers)

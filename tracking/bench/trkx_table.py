@@ -59,7 +59,7 @@ def _caption_lines(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if r.get("coverage_68") is not None:
             text += (
                 f"; ellipses of 68 and 95 % hold {r['coverage_68']:.4f} and {r['coverage_95']:.4f}; pulls "
-                + " and ".join(f"{width:.3f}" for width in r["pull_widths"])
+                + " and ".join(_cell(width, ".3f") for width in r["pull_widths"] or (None, None))
             )
         lines.append(text)
     return lines

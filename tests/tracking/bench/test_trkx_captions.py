@@ -8,6 +8,9 @@ import torch
 
 from tests.tracking.bench.tiny_trkx import tiny_network
 from tracking.bench.trkx_captions import DISTANCE_EDGES, PULL_EDGES, caption_numbers
+from tracking.bench.trkx_models import _absent, with_errors
+from tracking.bench.trkx_plots import plot_trkx
+from tracking.bench.trkx_table import trkx_table
 from tracking.finders.trkx.metrics import measured
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.toys import make_toys
@@ -61,3 +64,19 @@ def test_where_the_number_of_lines_varies_each_number_is_measured(folder):
     four = replace(toy_options("lines-poisson"), background=4.0, background_exact=True)
     assert found["by_lines"]["4"] == measured(network, four, N // 4, SEED)
     assert "pulls" not in found
+
+
+def test_images_without_a_line_give_a_table_without_numbers_and_no_figure(folder, tmp_path):
+    tiny_network(folder / "none.safetensors", "caption-covariance", "lines-3")
+    network, toy = load_network(folder / "none.safetensors")
+    toy = replace(toy, background=0.0)
+    found = caption_numbers(network, toy, 4, SEED)
+    assert found["n_lines"] == 0
+    numbers = with_errors(measured(network, toy, 4, SEED), 4)
+    entry = _absent("caption-covariance") | numbers | {"lines": found, "n_events": 4}
+    result = {"models": {"c": entry}, "references": {}, "ramp": None, "next_layer": None}
+    assert "ellipses" not in trkx_table(result)
+    plot_trkx(tmp_path, result, {})
+    assert list(tmp_path.iterdir()) == []
+    entry |= {"coverage_68": 1.0, "coverage_95": 1.0, "pull_widths": None}
+    assert "pulls - and -" in trkx_table(result)

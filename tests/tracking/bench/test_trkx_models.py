@@ -170,6 +170,51 @@ def test_unusable_folders_are_refused(folder, tmp_path):
     refused("x.json", "JSON", trained=bad)
 
 
+ROW = {"loss": 1.0, "pixel_accuracy": 0.5, "hit_accuracy": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("model", "toy", "change", "words"),
+    [
+        ("lstm", "3d", {"command": "smartpix train trkx --set test=0"}, "'command.test' must be a whole number"),
+        ("lstm", "3d", {"command": "a --set validation=0"}, "'command.validation' must be"),
+        ("lstm", "3d", {"command": "test=" + 5000 * "9"}, "'command.test' must be"),
+        ("lstm", "3d", {"multiplicity": {"1": {"loss": 1.0}}}, "'multiplicity.1.pixel_accuracy'"),
+        ("lstm-50", "2d-noise", {"multiplicity": {"1": ROW}}, "'multiplicity' is unknown"),
+        ("lstm", "3d", {"about": "?"}, "'about' is unknown"),
+        ("lstm", "3d", {"hit_accuracy_error": "zz"}, "'hit_accuracy_error' is unknown"),
+        ("lstm", "3d", {"lines": {}}, "'lines' is unknown"),
+        ("lstm", "3d", {"hit_accuracy": None}, "'hit_accuracy' must be"),
+        ("lstm", "3d", {"curve": [{"samples": 5, "loss": 1.0}]}, "'curve[0].pixel_accuracy'"),
+        ("lstm", "3d", {"curve": [ROW | {"samples": 5, "more": 1}]}, "'curve[0].more'"),
+        ("caption", "lines-1", {}, "accuracy' is unknown"), ("autoencoder", "2d-noise", {}, "toy.kind must be 3d"),
+        ("lstm", "2d", {}, "'toy' must be"),
+    ],
+)  # fmt: skip
+def test_results_of_trainings_that_cannot_be_are_refused_by_name(tmp_path, model, toy, change, words):
+    training_result(tmp_path / "x.json", model, toy, **change)
+    with pytest.raises(InputError) as refused:
+        model_numbers(OPTIONS, None, tmp_path, lambda line: None)
+    assert str(refused.value).startswith(f"{tmp_path / 'x.json'}: ")
+    assert words in str(refused.value)
+    assert "train trkx --json" in str(refused.value)
+
+
+def test_results_of_captions_without_a_line_are_taken(bare, tmp_path):
+    result = training_result(tmp_path / "x.json", "caption-covariance", "lines-3")
+    nothing = dict.fromkeys(
+        ("likelihood_loss", "coverage_68", "coverage_95", "distance", "pull_means", "pull_widths")
+    )
+    kept = {key: result[key] for key in ("model", "toy", "parameters", "samples", "loss", "seconds")}
+    (tmp_path / "x.json").write_text(json.dumps(kept | nothing))
+    found = model_numbers(OPTIONS, None, tmp_path, lambda line: None)["caption-covariance"]
+    assert (found["loss"], found["coverage_68"], found["about"]) == (
+        1.5,
+        None,
+        MODELS["caption-covariance"].about,
+    )
+
+
 def test_weights_of_a_folder_come_before_those_that_ship(folder, monkeypatch, tmp_path):
     for ending in (".safetensors", ".json"):
         shutil.copy(folder / f"a{ending}", tmp_path / f"trkx-lstm{ending}")

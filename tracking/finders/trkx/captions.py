@@ -136,7 +136,7 @@ def distances(told: Tensor, true: Tensor) -> Tensor:
 
 def covariance_loss(told: Tensor, true: Tensor, there: Tensor) -> Tensor:
     """Mean of log|S| + r^T S^-1 r over the lines that are there: twice the negative logarithm of a normal
-    density, but for a constant.
+    density, but for a constant. Of no lines it is 0, so that such a batch teaches nothing.
 
     Args:
         told: (N, T, 5); true: (N, T, 2); there: (N, T) whether there is such a line.
@@ -145,4 +145,4 @@ def covariance_loss(told: Tensor, true: Tensor, there: Tensor) -> Tensor:
     # log(1 - tanh^2 a) = -2 log cosh a, which stays finite for a large a.
     log_cosh = angle + torch.log1p(torch.exp(-2 * angle)) - math.log(2)
     losses = told[..., 2] + told[..., 3] - 2 * log_cosh + distances(told, true)
-    return losses[there].mean()
+    return losses[there].sum() / there.sum().clamp(min=1)

@@ -16,7 +16,7 @@ from tracking.finders.trkx.options import ToyOptions
 from tracking.finders.trkx.toys import ToyEvents, make_toys
 
 __all__ = [
-    "MULTIPLICITIES", "by_multiplicity", "chosen_hits", "chosen_pixels", "hit_loss", "images_of", "measured",
+    "COVERED", "MULTIPLICITIES", "by_multiplicity", "chosen_hits", "chosen_pixels", "hit_loss", "images_of", "measured",
     "there",
 ]  # fmt: skip
 
@@ -73,7 +73,7 @@ def measured(network: nn.Module, toy: ToyOptions, n: int, seed: int) -> dict[str
         there are logits of whose likeliest hit is. Of captions: ``loss``, the mean squared error. With
         covariances also ``likelihood_loss``, ``coverage_68``, ``coverage_95``: shares of the lines that their
         ellipses hold; ``pull_means`` and ``pull_widths`` of intercept and slope, ``distance``: mean square
-        of the Mahalanobis distance, which should be 2.
+        of the Mahalanobis distance, which should be 2. What no line tells is None; a width needs two.
     """
     network.eval()
     if toy.has_lines:
@@ -132,6 +132,9 @@ def _measured_lines(network: nn.Module, toy: ToyOptions, n: int, seed: int) -> d
         return result
     square = distances(answers, parameters)[mask]
     pull = pulls(answers, parameters)[0][mask]
+    if not len(square):
+        names = ("likelihood_loss", *COVERED, "distance", "pull_means", "pull_widths")
+        return result | dict.fromkeys(names)
     result["likelihood_loss"] = float(covariance_loss(answers, parameters, mask))
     for name, share in COVERED.items():
         # The square of the distance has the distribution of chi square with two degrees of freedom.
@@ -139,5 +142,5 @@ def _measured_lines(network: nn.Module, toy: ToyOptions, n: int, seed: int) -> d
     return result | {
         "distance": float(square.mean()),
         "pull_means": pull.mean(dim=0).tolist(),
-        "pull_widths": pull.std(dim=0).tolist(),
+        "pull_widths": pull.std(dim=0).tolist() if len(pull) > 1 else None,
     }

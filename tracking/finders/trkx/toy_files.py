@@ -1,6 +1,6 @@
 """Toy events in files: arrays in ``.npz``, or a table with a row for each event in ``.parquet``.
 
-Both say how they were made, as JSON under the name ``smartpix``. An array is named after its field of
+Both say how they were made, as JSON under the name ``smartpix``, with a checksum of all that they hold. An array is named after its field of
 :class:`~tracking.finders.trkx.toys.ToyEvents`. The table has lists instead: of ``images`` and ``all_hits``
 the numbers of the pixels that are on, which count on from plane to plane.
 """
@@ -8,6 +8,10 @@ the numbers of the pixels that are on, which count on from plane to plane.
 from __future__ import annotations
 
 import json
+import lzma
+import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -21,18 +25,22 @@ import pyarrow as pa
 
 from smartpix import rules
 from smartpix.files import replace_when_done
+from smartpix.io.checksums import checksum
 from smartpix.io.cluster_tables import opened
 from smartpix.networks.options import LARGEST_SEED
+from smartpix.networks.weights import checksum as description_checksum
 from smartpix.notebook import one_line_and_table
 from smartpix.provenance import origin
 from smartpix.schema import InputError, one_line, quoted
 from smartpix.tables import parquet_writer
-from tracking.finders.trkx.options import ToyOptions
-from tracking.finders.trkx.toys import MOST_EVENTS, ToyEvents
+from tracking.finders.trkx.options import ToyOptions, plane_ranges
+from tracking.finders.trkx.toys import MOST_EVENTS, NO_LINE, ToyEvents
 
 __all__ = ["ToyFile", "check_ending", "read_toys", "write_toys"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Content = tuple[dict[str, Any], ToyOptions, dict[str, npt.NDArray[Any]]]
+"""Metadata, the options among them, and arrays."""
 
 FORMAT, VERSION = "smartpix toys", 1
 METADATA = "smartpix"
@@ -46,20 +54,25 @@ DTYPES = {
     "n_tracks": "int64",
 }
 """Of the arrays."""
+ROUNDING = 1e-4
+"""Share of the width that the end of a line is known to."""
 COLUMNS = {
     "images": pa.list_(pa.int32()), "wanted": pa.list_(pa.int32()), "all_hits": pa.list_(pa.int32()),
     "parameters": pa.list_(pa.float32()), "n_tracks": pa.int64(),
 }  # fmt: skip
 """Of the table."""
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError,
-            RuntimeError, MemoryError)  # fmt: skip
-"""What NumPy raises at damaged archives."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, KeyError,
+            IndexError, TypeError, AttributeError, OverflowError, NotImplementedError, RuntimeError, MemoryError,
+            SyntaxError, tokenize.TokenError)  # fmt: skip
+"""What NumPy raises at damaged archives: it reads the head of an array as Python, before its checksum. A single array
+has no names, and is none of a zip file's members.
+"""
 
 _CONTENT = rules.fields(
     {
         "format": rules.text(FORMAT), "version": rules.whole(VERSION, VERSION),
         "options": rules.fields({}, more=True), "seed": rules.whole(0, LARGEST_SEED),
-        "first": rules.whole(0, MOST_EVENTS),
+        "first": rules.whole(0, MOST_EVENTS), "checksum": rules.text(),
     },
     more=True,
 )  # fmt: skip
@@ -114,7 +127,8 @@ def write_toys(path: str | Path, events: ToyEvents, options: ToyOptions, seed: i
         "format": FORMAT, "version": VERSION, "options": asdict(options), "seed": int(seed),
         "first": int(first), "provenance": origin(),
     }  # fmt: skip
-    _FORMATS[path.suffix][0](path, {name: getattr(events, name) for name in DTYPES}, metadata)
+    arrays = {name: getattr(events, name) for name in DTYPES}
+    _FORMATS[path.suffix][0](path, arrays, metadata | {"checksum": _checksum(metadata, arrays)})
 
 
 def read_toys(path: str | Path) -> ToyFile:
@@ -127,13 +141,20 @@ def read_toys(path: str | Path) -> ToyFile:
     check_ending(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; {MADE_AGAIN}")
-    metadata, arrays = _FORMATS[path.suffix][1](path)
-    _check_arrays(path, metadata["options"], arrays)
-    return ToyFile(metadata["options"], metadata["seed"], metadata["first"], ToyEvents(**arrays))
+    metadata, options, arrays = _FORMATS[path.suffix][1](path)
+    _check_arrays(path, options, arrays)
+    if _checksum(metadata, arrays) != metadata["checksum"]:
+        raise InputError(f"{path}: is not what was written (checksum); copy it again, or {MADE_AGAIN}")
+    return ToyFile(options, metadata["seed"], metadata["first"], ToyEvents(**arrays))
 
 
-def _metadata(path: Path, content: str | bytes) -> dict[str, Any]:
-    """Checked metadata, with the options as such."""
+def _checksum(metadata: Mapping[str, Any], arrays: Arrays) -> str:
+    """Of the metadata and, in them, of the arrays: the foot of a parquet file has none of its own."""
+    return description_checksum({**metadata, "arrays": {name: checksum(arrays[name]) for name in DTYPES}})
+
+
+def _metadata(path: Path, content: str | bytes) -> tuple[dict[str, Any], ToyOptions]:
+    """Checked metadata, and the options among them as such."""
     where = f"{path}: {METADATA}"
     found: dict[str, Any] = rules.parse_checked(content, _CONTENT, where, MADE_AGAIN)
     names = {option.name for option in fields(ToyOptions)}
@@ -141,7 +162,7 @@ def _metadata(path: Path, content: str | bytes) -> dict[str, Any]:
         odd = quoted(min(names ^ set(found["options"])))
         raise InputError(f"{where}: option {odd} is unknown or missing; {MADE_AGAIN}")
     try:
-        return {**found, "options": ToyOptions(**found["options"])}
+        return found, ToyOptions(**found["options"])
     except InputError as error:
         raise InputError(f"{where}: {error}; {MADE_AGAIN}") from error
 
@@ -168,7 +189,7 @@ def _check_arrays(path: Path, options: ToyOptions, arrays: Arrays) -> None:
     lowest, highest = (-1, -1) if options.has_lines else (0, n_pixels - 1)
     limits = {
         "images": (0, 1), "wanted": (lowest, highest), "all_hits": (0, 1), "parameters": (-np.inf, np.inf),
-        "n_tracks": (0, np.inf),
+        "n_tracks": _track_numbers(options),
     }  # fmt: skip
     for name, (low, high) in limits.items():
         values = arrays[name]
@@ -176,12 +197,49 @@ def _check_arrays(path: Path, options: ToyOptions, arrays: Arrays) -> None:
             raise InputError(f"{path}: {name} must be from {low:g} to {high:g} and finite; {MADE_AGAIN}")
     if (arrays["images"] > arrays["all_hits"]).any():
         raise InputError(f"{path}: all_hits lack hits of the images; {MADE_AGAIN}")
-    if not options.has_lines:
-        images = arrays["images"].reshape(*arrays["wanted"].shape, n_pixels)
-        if not np.take_along_axis(images, arrays["wanted"][:, :, None], axis=2).all():
-            raise InputError(
-                f"{path}: images lack the wanted track, whose pixels are in wanted; {MADE_AGAIN}"
-            )
+    if options.has_lines:
+        _check_lines(path, options, arrays)
+        return
+    low, high = np.array(plane_ranges(options)).T[:, :, None]
+    pixels = np.arange(options.width)
+    beyond = (pixels < low) | (pixels >= high)
+    # Square planes have all their pixels.
+    if options.kind == "variable" and arrays["all_hits"][:, beyond].any():
+        raise InputError(f"{path}: all_hits have pixels beyond their planes; {MADE_AGAIN}")
+    images = arrays["images"].reshape(*arrays["wanted"].shape, n_pixels)
+    if not np.take_along_axis(images, arrays["wanted"][:, :, None], axis=2).all():
+        raise InputError(f"{path}: images lack the wanted track, whose pixels are in wanted; {MADE_AGAIN}")
+
+
+def _track_numbers(options: ToyOptions) -> tuple[float, float]:
+    """Least and most tracks of an event."""
+    wanted = 0 if options.has_lines else 1
+    if options.background_exact:
+        return wanted + options.background, wanted + options.background
+    return wanted, options.max_tracks if options.has_lines else np.inf
+
+
+def _check_lines(path: Path, options: ToyOptions, arrays: Arrays) -> None:
+    """Check that lines begin and end within the width, in the order of their intercepts, and that all other rows say
+    that there is none.
+    """
+    parameters = arrays["parameters"].astype(np.float64)
+    there = np.arange(options.max_tracks) < arrays["n_tracks"][:, None]
+    if (parameters[~there] != NO_LINE).any():
+        raise InputError(
+            f"{path}: parameters must be {NO_LINE:g} behind the lines of an image, as many as n_tracks; {MADE_AGAIN}"
+        )
+    start, slope = parameters[..., 0], parameters[..., 1]
+    end = start + slope * (2 * options.n_planes / options.width)
+    # Of 32 bits both are rounded.
+    low, high = -ROUNDING * options.width, (1 + ROUNDING) * options.width
+    fits = (start >= 0) & (start <= options.width) & (end >= low) & (end <= high)
+    if not fits[there].all():
+        raise InputError(
+            f"{path}: parameters must be of lines that begin and end within {options.width} pixels; {MADE_AGAIN}"
+        )
+    if (there[:, 1:] & (np.diff(start, axis=1) < 0)).any():
+        raise InputError(f"{path}: parameters must be in the order of the intercepts; {MADE_AGAIN}")
 
 
 def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
@@ -191,21 +249,24 @@ def _write_npz(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **named)
 
 
-def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def _read_npz(path: Path) -> Content:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             missing = {METADATA, *DTYPES} - set(archive.files)
             found = {name: archive[name] for name in archive.files if name in DTYPES}
             text = archive[METADATA] if METADATA in archive.files else np.array("")
-    except (*_DAMAGED, TypeError, AttributeError) as error:
-        # A single array has no names, and is none of a zip file's members.
+    except _DAMAGED as error:
         raise InputError(
             f"{path}: not a readable .npz file ({type(error).__name__}: {one_line(str(error))}); it may be cut "
             f"off or of another kind. Copy it again, or {MADE_AGAIN}"
         ) from error
     if missing:
         raise InputError(f"{path}: array {quoted(min(missing))} is missing; {MADE_AGAIN}")
-    return _metadata(path, str(text)), found
+    return *_metadata(path, str(text)), found
 
 
 def _write_parquet(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> None:
@@ -228,22 +289,21 @@ def _as_column(name: str, values: npt.NDArray[Any]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends, type=pa.int32()), pa.array(rest).cast(inner))
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def _read_parquet(path: Path) -> Content:
     with opened(path) as file:
         raw = (file.metadata.metadata or {}).get(METADATA.encode())
         if raw is None:
             raise InputError(f"{path}: its metadata do not say that it has toys; {MADE_AGAIN}")
-        metadata = _metadata(path, raw)
+        metadata, options = _metadata(path, raw)
         types = {column.name: column.type for column in file.schema_arrow}
         for name, wanted in COLUMNS.items():
             if types.get(name) != wanted:
                 found = types.get(name, "missing")
                 raise InputError(f"{path}: column '{name}' must be {wanted} and is {found}; {MADE_AGAIN}")
         table = file.read(columns=list(COLUMNS)).combine_chunks()
-    shapes = _shapes(metadata["options"], table.num_rows)
-    return metadata, {
-        name: _of_column(path, name, table.column(name), shape) for name, shape in shapes.items()
-    }
+    shapes = _shapes(options, table.num_rows)
+    arrays = {name: _of_column(path, name, table.column(name), shape) for name, shape in shapes.items()}
+    return metadata, options, arrays
 
 
 def _of_column(path: Path, name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -274,7 +334,7 @@ _FORMATS: dict[
     str,
     tuple[
         Callable[[Path, Arrays, Mapping[str, Any]], None],
-        Callable[[Path], tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]],
+        Callable[[Path], Content],
     ],
 ] = {".npz": (_write_npz, _read_npz), ".parquet": (_write_parquet, _read_parquet)}
 """How toys are written and read, by the ending of the file's name."""

@@ -143,7 +143,7 @@ def _fit(
         accuracies = "".join(
             f"  {name.replace('_', ' ')} {found[name]:.4f}"
             for name in ("pixel_accuracy", "hit_accuracy", "coverage_68", "coverage_95")
-            if name in found
+            if found.get(name) is not None
         )
         report(
             f"{last * options.batch_size:,} of {n_steps * options.batch_size:,} toys  loss {mean:.4f}  held out "

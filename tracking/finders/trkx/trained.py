@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from smartpix.networks.fused import check_shapes
@@ -65,7 +66,10 @@ def load_network(name: str | Path, *models: str) -> tuple[nn.Module, ToyOptions]
             f"weights of that model (smartpix train trkx --model)"
         )
     toy = ToyOptions(**options["toy"])
+    # Before anything of that size is made.
+    with torch.device("meta"):
+        state = make_network(options["model"], toy, options["width"]).state_dict()
+    check_shapes(arrays, {k: tuple(v.shape) for k, v in state.items()}, name)
     network = make_network(options["model"], toy, options["width"])
-    check_shapes(arrays, {k: tuple(v.shape) for k, v in network.state_dict().items()}, name)
     load_arrays(network, arrays, name)
     return network.eval(), toy

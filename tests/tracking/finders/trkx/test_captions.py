@@ -69,6 +69,14 @@ def test_only_lines_that_are_there_count_in_the_covariance():
     assert torch.equal(covariance_loss(told, wild, there), covariance_loss(told, true, there))
 
 
+def test_a_batch_without_a_line_teaches_nothing():
+    told = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    loss = covariance_loss(told, torch.zeros(3, 4, 2), torch.zeros(3, 4, dtype=torch.bool))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert (told.grad == 0).all()
+
+
 def test_extreme_correlations_stay_finite():
     told = torch.tensor([[[0.0, 0.0, 0.0, 0.0, 40.0]]], requires_grad=True)
     loss = covariance_loss(told, torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))

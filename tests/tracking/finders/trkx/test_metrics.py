@@ -154,3 +154,16 @@ def test_networks_without_covariance_have_none_measured():
     torch.manual_seed(9)
     toy = dataclasses.replace(toy_options("lines-1"), width=12, n_planes=10)
     assert set(measured(CaptionNetwork((10, 12), 1, 0.02), toy, 10, seed=1)) == {"loss"}
+
+
+def test_what_no_line_tells_is_none():
+    torch.manual_seed(10)
+    toy = dataclasses.replace(toy_options("lines-1"), width=12, n_planes=10, background=0.0)
+    network = CovarianceNetwork(CaptionNetwork((10, 12), 1, 0.02))
+    found = measured(network, toy, 5, seed=1)
+    assert math.isfinite(found.pop("loss"))
+    names = {"likelihood_loss", "coverage_68", "coverage_95", "distance", "pull_means", "pull_widths"}
+    assert found == dict.fromkeys(names)
+    one = measured(network, dataclasses.replace(toy, background=1.0), 1, seed=1)
+    assert one["pull_widths"] is None
+    assert np.isfinite([one["likelihood_loss"], one["distance"], *one["pull_means"]]).all()

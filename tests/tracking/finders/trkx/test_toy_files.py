@@ -1,13 +1,14 @@
 """Files of toys: what is read is what was written, and what is damaged is refused."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smartpix.schema import InputError
@@ -111,6 +112,67 @@ def test_files_that_were_cut_off_are_refused(written):
         assert "cut off" in refusal(written)
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True))
+def test_a_turned_bit_is_told_or_harmless(written, place):
+    sound = written.read_bytes()
+    expected = read_toys(written)
+    content = bytearray(sound)
+    bit = int(place * 8 * len(content))
+    content[bit // 8] ^= 1 << bit % 8
+    written.write_bytes(content)
+    try:
+        found = read_toys(written)
+    except InputError:
+        assert str(written) in refusal(written)
+    else:
+        assert (found.options, found.seed, found.first) == (expected.options, expected.seed, expected.first)
+        assert_equal(found.events, expected.events)
+    finally:
+        written.write_bytes(sound)
+
+
+def test_pages_have_checksums(tmp_path):
+    options = toy_options("lines-3")
+    path = tmp_path / "F.parquet"
+    write_toys(path, make_toys(options, 40, 1), options, 1)
+    content = bytearray(path.read_bytes())
+    pages = pq.read_metadata(path).row_group(0).column(0)
+    content[pages.data_page_offset + pages.total_compressed_size // 2] ^= 1
+    path.write_bytes(content)
+    assert "CRC" in refusal(path)
+
+
+def test_other_toys_with_the_metadata_of_these_are_refused(written):
+    metadata, arrays = parts_of(written)
+    for name in ("seed", "first"):
+        put_together(written, metadata | {name: 4}, arrays)
+        assert "not what was written (checksum)" in refusal(written)
+    del metadata["checksum"]
+    put_together(written, metadata, arrays)
+    assert "'checksum'" in refusal(written)
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["{'a': (", "'''", "{'descr': '<f4', 'fortran_order': False, 'shape': (1e9,)}", "{'a': 0x}", "1L\n  1\n 2", "[", "\0",
+     "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999999999,)}",
+     "{'descr': 'f4,{', 'fortran_order': False, 'shape': (1,)}", "{'descr': [], 'fortran_order': 1L, 'shape': ()}",
+     "{'descr': [('a',)], 'fortran_order': False, 'shape': ()}"],
+)  # fmt: skip
+def test_heads_of_arrays_that_are_no_python_are_refused(tmp_path, head):
+    path = tmp_path / "F.npz"
+    options = toy_options("lines-1")
+    write_toys(path, make_toys(options, 2, 1), options, 1)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["images.npy"] = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert "not a readable .npz" in refusal(path)
+
+
 def parts_of(path):
     """Metadata and arrays or columns of a file."""
     if path.suffix == ".npz":
@@ -168,6 +230,70 @@ def test_values_that_cannot_be_are_refused(tmp_path, name, value):
     if name in ("wanted", "n_tracks"):
         write_toys(tmp_path / "F.parquet", events, options, 1)
         assert f"{name} must be" in refusal(tmp_path / "F.parquet")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("row", "values", "n_tracks", "words"),
+    [
+        (0, (3.0, 1.0), 53, "n_tracks must be from 0 to 6"), (0, (1e30, 1.0), 3, "within 50 pixels"),
+        (0, (0.5, -1e30), 3, "within 50 pixels"), (0, (-0.1, 1.0), 3, "within 50 pixels"),
+        (2, (49.0, 2.0), 3, "within 50 pixels"), (0, (45.0, 1.0), 3, "order of the intercepts"),
+        (3, (45.0, 1.0), 3, "-1 behind the lines"), (5, (-1.0, 0.0), 3, "-1 behind the lines"),
+        (2, (-1.0, -1.0), 3, "within 50 pixels"), (2, (40.0, 1.0), 2, "-1 behind the lines"),
+    ],
+)  # fmt: skip
+def test_lines_that_cannot_be_are_refused(tmp_path, ending, row, values, n_tracks, words):
+    """Lines of 50 planes from 3 to 43, 20 to 0 and 40 to 50 pixels."""
+    options = toy_options("lines-poisson")
+    events = make_toys(options, 2, 1)
+    events.n_tracks[1] = 3
+    events.parameters[1] = -1
+    events.parameters[1, :3] = [(3, 20), (20, -10), (40, 5)]
+    path = tmp_path / f"F{ending}"
+    write_toys(path, events, options, 1)
+    assert_equal(read_toys(path).events, events)
+    events.n_tracks[1], events.parameters[1, row] = n_tracks, values
+    write_toys(path, events, options, 1)
+    assert words in refusal(path)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n_planes=st.integers(2, 200),
+    width=st.integers(2, 200),
+    seed=st.integers(0, 2**32 - 1),
+    mean=st.floats(0, 9),
+)
+def test_all_lines_that_are_made_can_be(tmp_path_factory, n_planes, width, seed, mean):
+    options = replace(
+        toy_options("lines-poisson"), n_planes=n_planes, width=width, background=mean, max_tracks=9
+    )
+    path = tmp_path_factory.mktemp("lines") / "F.npz"
+    events = make_toys(options, 30, seed)
+    write_toys(path, events, options, seed)
+    assert_equal(read_toys(path).events, events)
+
+
+def test_numbers_of_tracks_are_exact_where_options_say_so(tmp_path):
+    for kind, n in (("2d-tracks", 6), ("lines-3", 3)):
+        options = toy_options(kind)
+        events = make_toys(options, 2, 1)
+        events.n_tracks[0] -= 1
+        write_toys(tmp_path / "F.npz", events, options, 1)
+        assert f"n_tracks must be from {n} to {n}" in refusal(tmp_path / "F.npz")
+
+
+def test_hits_beyond_a_plane_that_widens_are_refused(tmp_path):
+    options = toy_options("variable")
+    for wanted in (False, True):
+        events = make_toys(options, 2, 1)
+        # The first plane has the pixels 23 and 24.
+        events.all_hits[1, 0, 22] = 1
+        if wanted:
+            events.images[1, 0, 22], events.wanted[1, 0] = 1, 22
+        write_toys(tmp_path / "F.npz", events, options, 1)
+        assert "beyond their planes" in refusal(tmp_path / "F.npz")
 
 
 def test_hits_that_do_not_fit_the_others_are_refused(tmp_path):

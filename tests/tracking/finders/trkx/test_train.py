@@ -197,6 +197,16 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
     assert abs(found["coverage_68"] - 0.68) < 0.1
 
 
+def test_batches_without_a_line_leave_the_training_finite(caption, tmp_path):
+    toy = {"width": 12, "n_planes": 10, "background": 0.0}
+    options = small("caption-covariance", start=str(caption), toy=toy, samples=64, evaluations=1)
+    lines = []
+    found = train_trkx(tmp_path / "w.safetensors", options, lines.append)
+    assert found["coverage_68"] is None
+    assert "loss 0.0000" in lines[0]
+    assert "coverage" not in lines[0]
+
+
 def test_a_covariance_needs_a_caption_of_the_same_toys(caption, trained, tmp_path):
     path = tmp_path / "w.safetensors"
     options = small("caption-covariance", toy={"width": 12, "n_planes": 10})

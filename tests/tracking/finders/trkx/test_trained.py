@@ -1,14 +1,18 @@
-"""The weights that ship: each is as good as its description says, on toys of other seeds."""
+"""The weights that ship: each is as good as its description says, on toys of other seeds; and weights that
+are refused.
+"""
 
 import pytest
 
-from smartpix.networks.weights import describe_weights
+from smartpix.networks.weights import describe_weights, load_weights, save_weights
+from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tests.tracking.bench.tiny_trkx import tiny_network
 from tracking.finders.trkx.metrics import measured
 from tracking.finders.trkx.models import MODELS
-from tracking.finders.trkx.networks import parameter_count
+from tracking.finders.trkx.networks import make_network, parameter_count
 from tracking.finders.trkx.options import toy_options
-from tracking.finders.trkx.trained import load_network
+from tracking.finders.trkx.trained import ARCHITECTURE, load_network
 
 SHIPPED = sorted(path.stem for path in data_path("weights").glob("trkx-*.safetensors"))
 
@@ -32,3 +36,22 @@ def test_the_first_two_beat_what_was_published():
         said = describe_weights(f"trkx-{name}")["metrics"]
         assert said["pixel_accuracy"] > pixels
         assert said["hit_accuracy"] > hits
+
+
+def test_nothing_as_large_as_a_description_says_is_made(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    tiny_network(path, "lstm", "3d")
+    arrays, description = load_weights(path, ARCHITECTURE)
+    description["options"]["width"] = 0.03
+    save_weights(path, arrays, description)
+    made = []
+
+    def seen(*options):
+        network = make_network(*options)
+        made.extend(values.device.type for values in network.parameters())
+        return network
+
+    monkeypatch.setattr("tracking.finders.trkx.trained.make_network", seen)
+    with pytest.raises(InputError, match=r"w\.safetensors.*expected"):
+        load_network(path)
+    assert set(made) == {"meta"}

@@ -112,8 +112,12 @@ def load_network(name: str = "path") -> tuple[PathNetwork, FilterOptions]:
     """
     arrays, description = load_weights(name, ARCHITECTURE)
     options = _checked(description, name)["options"]
-    network = PathNetwork(options["hidden"], options["head"])
-    check_shapes(arrays, {k: tuple(v.shape) for k, v in network.state_dict().items()}, name)
+    size = options["hidden"], options["head"]
+    # Before anything of that size is made.
+    with torch.device("meta"):
+        state = PathNetwork(*size).state_dict()
+    check_shapes(arrays, {k: tuple(v.shape) for k, v in state.items()}, name)
+    network = PathNetwork(*size)
     load_arrays(network, arrays, name)
     return network.eval(), FilterOptions(**options["filter"])
 

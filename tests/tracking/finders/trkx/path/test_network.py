@@ -113,6 +113,21 @@ def test_weights_of_something_else_are_refused(tmp_path, network):
         trained_with(str(path))
 
 
+def test_nothing_as_large_as_a_description_says_is_made(tmp_path, network, monkeypatch):
+    made = []
+
+    def seen(*sizes):
+        of_such_sizes = PathNetwork(*sizes)
+        made.extend(values.device.type for values in of_such_sizes.state_dict().values())
+        return of_such_sizes
+
+    path = saved(tmp_path, network, options={**DESCRIPTION["options"], "head": 7})
+    monkeypatch.setattr("tracking.finders.trkx.path.network.PathNetwork", seen)
+    with pytest.raises(InputError, match=r"w\.safetensors.*expected"):
+        load_network(str(path))
+    assert set(made) == {"meta"}
+
+
 def test_options_are_checked():
     with pytest.raises(InputError, match="train path: max_pt must be above min_pt"):
         TrainPathOptions(min_pt=3.0, max_pt=2.0)
