@@ -46,7 +46,7 @@ TRAININGS: dict[str, list[str]] = {
     "conv-2d": ["--model", "conv-2d", "--samples", "204800", "--learning-rate", "0.005"],
     "lstm-variable": ["--model", "lstm-variable", "--samples", "256000", "--learning-rate", "0.005"],
     "conv": ["--model", "conv", "--samples", "38400", "--learning-rate", "0.005", *FEWER],
-    "autoencoder": ["--model", "autoencoder", "--samples", "96000", "--learning-rate", "0.003", *FEWER],
+    "autoencoder": ["--model", "autoencoder", "--samples", "128000", "--learning-rate", "0.002", *FEWER],
     "lstm": ["--model", "lstm", *_LSTM],
     "next-layer": ["--model", "next-layer", *_LSTM],
     "deep-lstm": ["--model", "deep-lstm", *_LSTM],
