@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
-TESTS := -m pytest -q --numprocesses 2 --dist loadfile
+TESTS := -m pytest -q --numprocesses 2 --dist loadfile --durations 20
 
 .PHONY: demo test tools bare bounds lint docs hooks coverage lowest data changelog release clean
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from smartpix.files import replace_when_done
+from tracking.bench.trkx_published import published
 from tracking.cli.main import main as smartpix
 
 RESULTS = Path(__file__).parent / "results" / "trkx"
@@ -53,17 +54,6 @@ TRAININGS: dict[str, list[str]] = {
     "bidirectional": ["--model", "bidirectional", *_LSTM],
 }  # fmt: skip
 """Arguments of `smartpix train trkx` by the name of the result."""
-PUBLISHED: dict[str, dict[str, float]] = {
-    "lstm-50": {"pixel_accuracy": 0.914, "hit_accuracy": 0.925},
-    "lstm-100": {"pixel_accuracy": 0.886, "hit_accuracy": 0.897},
-    "conv-autoencoder-2d": {"pixel_accuracy": 0.683, "hit_accuracy": 0.906},
-    "caption-lines-1": {"loss": 0.0117},
-    "caption-lines-3": {"loss": 0.51},
-    "caption-lines-poisson": {"loss": 1.6},
-}
-"""What was published (EPJ Web Conf. 150, 00003, and the notebooks of HEPTrkX/heptrkx-ctd); of one line the
-loss of the training, of several that of the validation.
-"""
 
 
 def measure(name: str, weights: Path, threads: int) -> dict[str, Any]:
@@ -85,7 +75,10 @@ def measure(name: str, weights: Path, threads: int) -> dict[str, Any]:
         code = smartpix([*command, "--json"])
     if code:
         raise SystemExit(code)
-    return {"command": shown, **json.loads(printed.getvalue()), "published": PUBLISHED.get(name, {})}
+    result = json.loads(printed.getvalue())
+    told = published(result["model"], result["toy"])
+    known = {key: value for key, value in told.items() if key != "parameters" and value is not None}
+    return {"command": shown, **result, "published": known}
 
 
 def main() -> None:

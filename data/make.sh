@@ -160,6 +160,20 @@ make_events 5 60 50101 "--jets 100 --jet-particles 15 30 --jet-radius 0.05 --jet
 smartpix train deepcore "$work/deepcore-jets.root" --epochs 32 --batch-size 16 --learning-rate 1.5e-3 \
   -o weights/deepcore.safetensors
 
+# Finders of the RAMP tracking challenge, on events that they make themselves.
+smartpix train ramp --finder graph --epochs 25 -o weights/ramp-graph.safetensors
+smartpix train ramp --finder phi-lstm --hidden 56 --epochs 30 --events 4000 -o weights/ramp-phi-lstm.safetensors
+# The learned cone: true paths at pile-up 200, half of them with single stiff pions on top.
+singles="--jets 300 --jet-particles 1 --gun-pt 0.3 10"
+make_events 200 10 610001 "" path-train.root
+make_events 200 8 610011 "$singles" path-train-single.root
+make_events 200 10 610002 "" path-train-more.root
+make_events 200 10 610012 "$singles" path-train-single-more.root
+make_events 200 6 620002 "" path-gates.root
+make_events 200 6 620011 "$singles" path-gates-single.root
+make_events 200 8 620012 "$singles" path-gates-single-more.root
+smartpix train path "$work"/path-train{,-single,-more,-single-more}.root \
+  --gates "$work"/path-gates{,-single,-single-more}.root --epochs 40 -o weights/path.safetensors
 # HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.
 trkx() { # model, then options
   model=$1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measured import acts, chip, choices, dense, dense_goals, scaling, sensor
+from measured import acts, chip, choices, dense, dense_goals, scaling, sensor, trkx
 from measured.headline import headline
 from measured.results import ROOT, WORDS
 from measured.sentences import sentences
@@ -44,6 +44,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
+    "trkx-captions": trkx.trkx_captions,
+    "trkx-cone": trkx.trkx_cone,
+    "trkx-models": trkx.trkx_models,
+    "trkx-multiplicity": trkx.trkx_multiplicity,
+    "trkx-ramp": trkx.trkx_ramp,
+    "trkx-tracks": trkx.trkx_tracks,
+    "trkx-trainings": trkx.trkx_trainings,
     "working-point": sensor.working_point,
     "sizes": scaling.sizes,
     "node": scaling.node,

@@ -192,6 +192,7 @@ UNMEASURED = {
         "50 x 12.5", "0.3 q B R", "3.8 T", "68 % half", "below 0.005",
     ),
     "docs/scaling.md": (),
+    "docs/trkx.md": ("| 0.2 |", "| 0.01 |", "l / 1.7", "68 and 95 %", "0.3 to 10 GeV", "3 % of the hits", "1 % of the tracks"),
     "docs/faq.md": ("and 2 % beyond", "to 20 % from the range", "pT > 0.9", "abs(η) < 2.5", "0.05 by default"),
     "docs/how-to-choose.md": (
         "of 99.9 % at", "50 x 12.5 x 100", "3.8 T", "below 0.001", "to 99.9 %, the chain to 99.99 %", ": 99.9 %",

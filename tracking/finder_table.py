@@ -57,6 +57,16 @@ def _kmeans(header: Header) -> Finder:
     )
 
 
+def _path(header: Header) -> Finder:
+    from smartpix.merged.options import SplitOptions
+    from tracking.finders.trkx.path.finder import PathFinder
+    from tracking.split_finder import split_finder
+
+    at_beam = header.at_beam()
+    finder = PathFinder.for_detector(at_beam.detector, at_beam.field)
+    return split_finder(finder, at_beam, SplitOptions())
+
+
 def _acts(name: str, header: Header) -> Finder:
     from tracking.acts.reference import point_finder
 
@@ -78,6 +88,7 @@ FINDERS: dict[str, FinderMaker] = {
     "chain-unsplit": partial(_chain, "unsplit"),
     "deepcore": _deepcore,
     "kmeans": _kmeans,
+    "path": _path,
     "window": _window,
     **{
         f"acts-{name}": partial(_acts, name)

@@ -4,6 +4,7 @@ import functools
 
 from measured.choices import choices
 from measured.results import TARGETS, results, spelled
+from measured.trkx import trkx_sentences
 
 
 @functools.cache
@@ -210,6 +211,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             ),
         },
         "docs/dense.md": {},
+        "docs/trkx.md": trkx_sentences(),
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
             "find only {} % of the particles": (f"{100 * shipped['track_efficiency']:.0f}",),

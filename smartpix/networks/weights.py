@@ -116,6 +116,9 @@ MADE_BY = {
     "front": "smartpix train front",
     "deepcore": "smartpix train deepcore",
     "trkx": "smartpix train trkx",
+    "rampgraph": "smartpix train ramp --finder graph",
+    "ramplstm": "smartpix train ramp --finder phi-lstm",
+    "path": "smartpix train path",
 }
 """Commands that make weights, by the first part of the architecture."""
 

@@ -31,6 +31,7 @@ __all__ = [
     "make_event",
     "records_with_truth",
     "simulated",
+    "simulated_as",
     "simulated_header",
     "simulated_path",
     "simulated_sample",
@@ -130,7 +131,12 @@ def simulated(
 
 def simulated_sample(name: str, n_events: int, seed: int, folder: Path) -> Path:
     """A file of events of one of :data:`SAMPLES`, in ``folder``. Needs ``smartpix[acts]``."""
-    return _write(folder / f"{name}.root", *_with(SAMPLES[name]), n_events, seed)
+    return simulated_as(SAMPLES[name], folder / f"{name}.root", n_events, seed)
+
+
+def simulated_as(generate: GenerateOptions, path: Path, n_events: int, seed: int) -> Path:
+    """A file of events of the generic detector with some particles. Needs ``smartpix[acts]``."""
+    return _write(path, *_with(generate), n_events, seed)
 
 
 def _write(path: Path, detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Path:

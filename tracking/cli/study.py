@@ -1,4 +1,4 @@
-"""``smartpix study``."""
+"""``smartpix study``; what HEP.TrkX is worth in :mod:`tracking.cli.study_trkx`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tracking.cli.output import json_flag, log, print_json, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.streams import show
+from tracking.cli.study_trkx import add_study_trkx
 from tracking.cli.threads import set_threads
 
 __all__ = ["add_study"]
@@ -18,7 +19,7 @@ __all__ = ["add_study"]
 def add_study(commands: Any) -> None:
     """Add ``study`` to the commands."""
     study = commands.add_parser("study", help="what each choice buys, with figures", description=(
-        "Studies of sensor, readout and network. Each writes STUDY.json and figures into a folder."
+        "Studies of sensor, readout, networks and finders. Each writes STUDY.json and figures into a folder."
     ))  # fmt: skip
     kinds = subcommands(study, "studies", "STUDY")
     for name, help_text in (
@@ -74,6 +75,7 @@ def add_study(commands: Any) -> None:
     )
     front.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
     front.set_defaults(command_function=_study_front)
+    add_study_trkx(kinds)
     for parser in kinds.choices.values():
         parser.add_argument(
             "-o",

@@ -15,6 +15,7 @@ __all__ = [
     "check_kept",
     "data_flags",
     "files_flags",
+    "output_flag",
     "region_flag",
     "sensor_flag",
     "type_flag",
@@ -28,6 +29,11 @@ EITHER_FILES = "event files (ROOT), or data sets in the public layout (parquet, 
 def files_flags(parser: Any, files: str = EITHER_FILES, nargs: str = "+") -> None:
     """Add the files, of which ``files`` says what they are, and ``-o`` for the weights."""
     parser.add_argument("files", nargs=nargs, type=named_path, metavar="FILE", help=files)
+    output_flag(parser)
+
+
+def output_flag(parser: Any) -> None:
+    """Add ``-o`` for the weights."""
     parser.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
 
 

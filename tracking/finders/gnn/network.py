@@ -24,7 +24,7 @@ from tracking.finders.gnn.options import GRAPHS, MOST_PASSES
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-__all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "score"]
+__all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "mlp", "score"]
 
 ARCHITECTURE = "interaction-network-v2"
 SIZE = ("hidden", "passes", "screen")
@@ -44,7 +44,8 @@ DESCRIPTION = fields(
 """What the JSON of its weights must say."""
 
 
-def _mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
+def mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
+    """Two layers with ReLU between them."""
     return nn.Sequential(nn.Linear(n_in, hidden), nn.ReLU(), nn.Linear(hidden, n_out))
 
 
@@ -82,12 +83,12 @@ class InteractionNetwork(nn.Module):
             self.register_buffer(f"{part}_high", torch.full((n,), 1e30))
         self.register_buffer("cut", torch.tensor(-1e30))
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
-        self.screen_blocks = _mlp(2 * n_node + n_edge, screen, 1)
-        self.encode_node = _mlp(n_node, hidden, hidden)
-        self.encode_edge = _mlp(n_edge, hidden, hidden)
-        self.edge_blocks = nn.ModuleList(_mlp(3 * hidden, hidden, hidden) for _ in range(passes))
-        self.node_blocks = nn.ModuleList(_mlp(3 * hidden, hidden, hidden) for _ in range(passes))
-        self.classify = _mlp(3 * hidden, hidden, 1)
+        self.screen_blocks = mlp(2 * n_node + n_edge, screen, 1)
+        self.encode_node = mlp(n_node, hidden, hidden)
+        self.encode_edge = mlp(n_edge, hidden, hidden)
+        self.edge_blocks = nn.ModuleList(mlp(3 * hidden, hidden, hidden) for _ in range(passes))
+        self.node_blocks = nn.ModuleList(mlp(3 * hidden, hidden, hidden) for _ in range(passes))
+        self.classify = mlp(3 * hidden, hidden, 1)
 
     def standardised(self, x: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
         """Features as the layers take them."""

@@ -56,7 +56,9 @@ class ToyOptions:
     The defaults are those of ``2d-noise``; :func:`toy_options` gives the published ones of each kind.
 
     Attributes:
-        kind: of the toys; it decides what a plane is and what is asked for.
+        kind: ``2d-noise``, ``2d-tracks`` and ``2d-conv`` have planes of one direction, ``3d`` square ones,
+            and ``variable`` planes that widen; ``lines-1``, ``lines-3`` and ``lines-poisson`` are images of
+            lines, without a wanted track.
         n_planes: planes that a track crosses, one behind the other at equal distances.
         width: pixels of a plane, or to a side of a square one; of ``variable``, of the widest.
         seed_planes: first planes on which the image shows the wanted track alone.

@@ -1,0 +1,167 @@
+"""Tables of HEP.TrkX: its networks, what their training took, captions, the RAMP challenge and the learned cone."""
+
+import json
+
+from page_text import table
+
+from measured.results import ROOT, number, results
+
+LINE = "straight line"
+FINDERS = {
+    "nearest": "starting kit: nearest hits", "kalman": "Kalman filter", "phi-lstm": "LSTM in bins of φ",
+    "graph": "graph network",
+}  # fmt: skip
+
+
+def _part(name: str) -> dict:
+    """A part of the study; nothing where it was not measured."""
+    return results("trkx")[name] or {}
+
+
+def _with_error(value: float | None, error: float | None, digits: int = 4) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
+
+
+def _short(value: float, error: float) -> str:
+    """With the error of the last digit in brackets."""
+    return f"{value:.3f}({max(1, round(1000 * error))})"
+
+
+def _accuracies(r: dict) -> list[str]:
+    return [_with_error(r[f"{key}_accuracy"], r[f"{key}_accuracy_error"]) for key in ("pixel", "hit")]
+
+
+def trkx_models() -> str:
+    """All networks that find a track, and below them the straight line on each kind of toys."""
+    body = []
+    for name, r in _part("models").items():
+        if not r["toy"].startswith("lines"):
+            told = r["published"]
+            both = [
+                cell + ("" if told[key] is None else f" ({told[key]:.3f})")
+                for cell, key in zip(_accuracies(r), ("pixel_accuracy", "hit_accuracy"), strict=True)
+            ]
+            body.append([f"`{name}`", f"`{r['toy']}`", f"{r['parameters']:,}", *both])
+    body += [[LINE, f"`{kind}`", "none", *_accuracies(r)] for kind, r in _part("references").items()]
+    return table(["network", "toys", "parameters", "pixels (published)", "hits (published)"], body)
+
+
+def trkx_trainings() -> str:
+    """What each training took, and where the numbers come from."""
+    body = []
+    for name, r in _part("models").items():
+        if r["samples"] is None:
+            body.append([f"`{name}`", "-", "-", "-", "not trained here"])
+            continue
+        minutes = "-" if r["seconds"] is None else f"{r['seconds'] / 60:.1f}"
+        source = "at the end of the training" if r["source"].endswith(".json") else "by the study"
+        share = r["parameters"] / r["published"]["parameters"] if r["published"]["parameters"] else 1
+        size = "as published" if share == 1 else f"{100 * share:.2g} % of the parameters"
+        body.append([f"`{name}`", f"{r['samples']:,}", minutes, size, f"{source}, {r['n_events']:,} toys"])
+    return table(["network", "toys learned from", "minutes", "size", "measured"], body)
+
+
+def trkx_multiplicity() -> str:
+    """Hit accuracy on square planes by the number of background tracks."""
+    rows = {f"`{name}`": r["multiplicity"] for name, r in _part("models").items() if r["multiplicity"]}
+    line = _part("references").get("3d", {}).get("multiplicity")
+    if line:
+        rows[LINE] = line
+    numbers = list(line or next(iter(rows.values()), {}))
+    body = [
+        [name, *(_short(r[n]["hit_accuracy"], r[n]["hit_accuracy_error"]) for n in numbers)]
+        for name, r in rows.items()
+    ]
+    return table(["background tracks", *numbers], body)
+
+
+def trkx_captions() -> str:
+    """Captions: squared error, and with covariances what their ellipses hold and how wide pulls are."""
+    body = []
+    for name, r in _part("models").items():
+        if not r["toy"].startswith("lines"):
+            continue
+        error = (r["lines"] or {}).get("loss_error")
+        held = [number(r.get(key), ".4f") for key in ("coverage_68", "coverage_95")]
+        pulls = ", ".join(f"{width:.3f}" for width in r.get("pull_widths") or [])
+        told = number(r["published"]["loss"], ".3g")
+        body.append(
+            [
+                f"`{name}`",
+                f"`{r['toy']}`",
+                f"{r['parameters']:,}",
+                _with_error(r["loss"], error, 3),
+                told,
+                *held,
+                pulls,
+            ]
+        )
+    head = ["network", "toys", "parameters", "squared error", "published", "68 %", "95 %", "pulls"]
+    return table(head, body)
+
+
+def trkx_ramp() -> str:
+    """Finders of the RAMP challenge; the published starting kit."""
+    body = [
+        [
+            FINDERS.get(name, name),
+            *(_with_error(r[f"score_{n}"], r[f"error_{n}"]) for n in (10, 20)),
+            f"{r['ms_per_event']:.2g}",
+        ]
+        for name, r in _part("ramp").items()
+    ]
+    told = sorted(_part("ramp_published").values())
+    if told:
+        body.append(["starting kit, published", f"{told[0]:.3f}-{told[-1]:.3f}", "", ""])
+    return table(["finder", "10 tracks", "20 tracks", "ms, 10 tracks"], body)
+
+
+def trkx_cone() -> str:
+    """The learned cone beside the Kalman filter's, in bins of pT."""
+    body = []
+    found = _part("next_layer")
+    rows = [(f"{r['pt'][0]:g}-{r['pt'][1]:g}", r) for r in found.get("by_pt", [])]
+    for name, r in [*rows, *([("all", found)] if found else [])]:
+        if r["n"]:
+            held = [
+                f"{100 * r[f'coverage{key}']:.2f} ({100 * r[f'coverage{key}_kalman']:.2f})"
+                for key in ("68", "95", "997")
+            ]
+            areas = [f"{r[f'area_ratio{key}']:.2f}" for key in ("68", "95", "997")]
+            body.append([name, f"{r['n']:,}", *held, *areas])
+    head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area, 68 %", "95 %", "99.7 %"]
+    return table(head, body)
+
+
+def trkx_tracks() -> str:
+    """Finders on our own events: the learned cone's, the chain and ACTS."""
+    body = []
+    for pileup in (20, 200):
+        sample = results("trkx-tracks")[f"pileup{pileup}"]
+        for k, (name, r) in enumerate(sample["finders"].items()):
+            size = "" if k else f"{pileup}: {sample['n_events']} events, {r['n_findable']:,}"
+            rates = [f"{r[key]:.4f}" for key in ("efficiency", "fake_rate", "duplicate_rate")]
+            body.append([size, f"`{name}`", *rates, f"{r['ms']:.0f}"])
+    head = ["pile-up, findable particles", "finder", "efficiency", "fakes", "duplicates", "ms an event"]
+    return table(head, body)
+
+
+def trkx_sentences() -> dict[str, tuple[str, ...]]:
+    """Numbers in sentences of the page, with the words around each."""
+    bounds, cone, binned = _part("ramp_bounds"), _part("next_layer"), results("trkx-tracks")["binned"]
+    trained = json.loads((ROOT / "data" / "weights" / "path.json").read_text(encoding="utf-8"))["metrics"]
+    found, kept = binned["binned"], binned["path"]
+    return {
+        "only {} % of the crossings": (f"{100 * bounds['shared_10']:.3f}",),
+        "differ from the truth in {} % of": (f"{100 * bounds['wrong_10']:.1f}",),
+        "In {} % they are likelier": (f"{100 * bounds['ambiguous_10']:.1f}",),
+        "In the other {} % its search": (f"{100 * bounds['missed_10']:.1f}",),
+        "It has {} parameters, and has learned from {} paths": (f"{cone['parameters']:,}", f"{trained['n_train']:,}"),
+        "at pile-up 20. It has {} parameters. It finds {} % of": (
+            f"{binned['parameters']:,}", f"{100 * found['efficiency']:.0f}",
+        ),
+        "on each cylinder, and {} % of its tracks are fakes": (f"{100 * found['fake_rate']:.0f}",),
+        "finder has {} % of the same": (f"{100 * kept['efficiency']:.1f}",),
+    }  # fmt: skip

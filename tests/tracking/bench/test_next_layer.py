@@ -1,0 +1,39 @@
+"""The study of the next layer on the embedded sample, with the weights that ship."""
+
+import json
+
+import pytest
+
+from smartpix.schema import InputError
+from smartpix.shipped import data_path
+from tracking.bench import next_layer
+from tracking.bench.next_layer import next_layer_study, next_layer_table
+
+
+@pytest.fixture(scope="module")
+def study():
+    return next_layer_study([data_path("sample.root")])
+
+
+def test_cones_hold_what_they_are_asked_for_and_are_no_wider(study):
+    assert study["n"] > 5000
+    for key, share in (("coverage68", 0.68), ("coverage95", 0.95), ("coverage997", 0.997)):
+        assert abs(study[key] - share) < 0.02
+        assert abs(study[f"{key}_kalman"] - share) < 0.02
+    assert study["area_ratio_to_kalman"] == study["area_ratio95"] < 1.0
+    assert study["seeds"] == [2026]
+    assert study["n"] == sum(row["n"] for row in study["by_layer"])
+    json.dumps(study, allow_nan=False)
+
+
+def test_its_table_has_a_line_for_each_bin(study):
+    lines = next_layer_table(study).splitlines()
+    assert len(lines) == 1 + len(study["by_pt"]) + len(study["by_layer"]) + 2
+    assert lines[1].startswith("pT 0.3-0.9 GeV")
+    assert f"{study['coverage68']:.4f}" in lines[-2]
+
+
+def test_events_that_were_learned_from_are_refused(monkeypatch):
+    monkeypatch.setattr(next_layer, "trained_with", lambda name: frozenset({2026}))
+    with pytest.raises(InputError, match=r"sample\.root.*seed 2026"):
+        next_layer_study([data_path("sample.root")])

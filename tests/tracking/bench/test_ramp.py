@@ -1,0 +1,38 @@
+"""Scores of the RAMP challenge's finders, and what bounds them."""
+
+import numpy as np
+import pytest
+
+from smartpix.schema import InputError
+from tracking.bench import ramp
+from tracking.bench.ramp import ramp_bounds, ramp_scores
+from tracking.finders.trkx.ramp.events import make_ramp
+from tracking.finders.trkx.ramp.nearest import nearest_clusters
+from tracking.finders.trkx.ramp.options import RampOptions
+from tracking.finders.trkx.ramp.score import clusters_of, event_scores
+
+
+def test_scores_are_those_of_the_finders_alone():
+    found = ramp_scores(20, 630_500, ("nearest", "kalman"))
+    assert list(found) == ["nearest", "kalman"]
+    for k, tracks in enumerate((10, 20)):
+        events = make_ramp(RampOptions(tracks=tracks), 20, 630_500 + k)
+        scores = event_scores(events.event, events.track, clusters_of(nearest_clusters, events))
+        assert found["nearest"][f"score_{tracks}"] == pytest.approx(np.mean(scores))
+        assert found["nearest"][f"error_{tracks}"] == pytest.approx(np.std(scores, ddof=1) / np.sqrt(20))
+        assert found["kalman"][f"score_{tracks}"] > 0.99
+    assert 0 < found["nearest"]["ms_per_event"] < found["kalman"]["ms_per_event"]
+    with pytest.raises(InputError, match="finder must be one of"):
+        ramp_scores(1, 1, ("best",))
+
+
+def test_bounds_tell_ambiguous_events_from_missed_ones(monkeypatch):
+    bounds = ramp_bounds(10, 630_510)
+    for tracks in (10, 20):
+        assert bounds[f"wrong_{tracks}"] == bounds[f"ambiguous_{tracks}"] + bounds[f"missed_{tracks}"] < 0.4
+        events = make_ramp(RampOptions(tracks=tracks), 10, 630_510 + (tracks == 20))
+        assert bounds[f"shared_{tracks}"] == events.shared / (events.shared + len(events.event))
+    # A finder that puts every hit alone misses all tracks.
+    monkeypatch.setattr(ramp, "kalman_clusters", lambda hits: np.arange(len(hits.layer)))
+    bounds = ramp_bounds(10, 630_510)
+    assert (bounds["missed_20"], bounds["ambiguous_20"]) == (1, 0)

@@ -1,0 +1,63 @@
+"""Captions on fresh toys: histograms and errors against what the definitions say, one line at a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tracking.bench.tiny_trkx import tiny_network
+from tracking.bench.trkx_captions import DISTANCE_EDGES, PULL_EDGES, caption_numbers
+from tracking.finders.trkx.metrics import measured
+from tracking.finders.trkx.options import toy_options
+from tracking.finders.trkx.toys import make_toys
+from tracking.finders.trkx.trained import load_network
+
+N, SEED = 60, 600_201
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("captions")
+
+
+def test_histograms_of_covariances_hold_every_line_once(folder):
+    tiny_network(folder / "c.safetensors", "caption-covariance", "lines-3")
+    network, toy = load_network(folder / "c.safetensors")
+    with torch.no_grad():
+        # So that residuals of some ten pixels are a few standard deviations.
+        network.head.behind.bias += torch.tensor([5.0, 5.0, 0.3])
+    found = caption_numbers(network, toy, N, SEED)
+    toys = make_toys(toy, N, SEED)
+    with torch.no_grad():
+        told = network(torch.from_numpy(toys.images).float()).double().numpy()
+    pulls, distances = [], []
+    for event, true in zip(told, toys.parameters, strict=True):
+        for line, wanted in zip(event, true, strict=True):
+            sigma, rho = np.exp(0.5 * line[2:4]), np.tanh(line[4])
+            covariance = np.outer(sigma, sigma) * np.array([[1, rho], [rho, 1]])
+            residual = wanted - line[:2]
+            pulls.append(residual / sigma)
+            distances.append(residual @ np.linalg.solve(covariance, residual))
+    assert found["n_lines"] == 3 * N
+    for name, column in zip(("intercept", "slope"), np.transpose(pulls), strict=True):
+        own = found["pulls"][name]
+        np.testing.assert_array_equal(own["counts"], np.histogram(column, PULL_EDGES)[0])
+        assert (own["below"], own["above"]) == (np.sum(column < -5), np.sum(column > 5))
+    own = found["distance"]
+    np.testing.assert_array_equal(own["counts"], np.histogram(distances, DISTANCE_EDGES)[0])
+    assert sum(own["counts"]) + own["above"] == 3 * N
+    assert sum(own["counts"]) > 0
+    losses = [np.mean((e[:, :2] - t) ** 2) for e, t in zip(told, toys.parameters, strict=True)]
+    assert found["loss_error"] == pytest.approx(np.std(losses) / np.sqrt(N))
+    assert "by_lines" not in found
+
+
+def test_where_the_number_of_lines_varies_each_number_is_measured(folder):
+    tiny_network(folder / "p.safetensors", "caption", "lines-poisson")
+    network, toy = load_network(folder / "p.safetensors")
+    found = caption_numbers(network, toy, N, SEED)
+    assert list(found["by_lines"]) == ["1", "2", "3", "4", "5", "6"]
+    four = replace(toy_options("lines-poisson"), background=4.0, background_exact=True)
+    assert found["by_lines"]["4"] == measured(network, four, N // 4, SEED)
+    assert "pulls" not in found
