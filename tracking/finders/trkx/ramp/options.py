@@ -102,7 +102,7 @@ class TrainRampOptions:
     """Training of a finder of the challenge, on events that are made anew for each epoch.
 
     Attributes:
-        finder: which is trained.
+        finder: which is trained, ``graph`` or ``phi-lstm``.
         epochs: passes over ``events`` events, each with other ones.
         events: events of an epoch.
         batch_size: events of a step.
