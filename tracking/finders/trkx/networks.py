@@ -186,7 +186,9 @@ class Autoencoder(nn.Module):
             channels = times * n_filters
         self.layers = nn.Sequential(*layers)
         self.behind = nn.Linear(channels * (width // 32) ** 2, width * width)
-        start_layers(self)
+        # From Glorot's weights, as published, the loss stays where it is for long: halved planes lose what is
+        # left of their few hits.
+        start_layers(self, rectified=True)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the pixels."""

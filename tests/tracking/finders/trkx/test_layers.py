@@ -23,6 +23,15 @@ def test_weights_are_uniform_and_biases_zero(layer, n_in, n_out):
     assert bool((layer.bias == 0).all())
 
 
+def test_convolutions_may_start_for_rectified_signals():
+    torch.manual_seed(2)
+    network = torch.nn.Sequential(torch.nn.Conv3d(8, 16, 3), torch.nn.Linear(300, 200))
+    start_layers(network, rectified=True)
+    # He et al.: a variance of 2 over the inputs of a unit.
+    assert float(network[0].weight.detach().var()) == pytest.approx(2 / (8 * 27), rel=0.06)
+    assert float(network[1].weight.detach().var()) == pytest.approx(2 / 500, rel=0.06)
+
+
 def test_channels_are_last_in_memory():
     network = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 3), torch.nn.Conv3d(4, 4, 3))
     start_layers(network)
