@@ -6,6 +6,7 @@ import pytest
 
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tests.tracking.finders.trkx.path.truths import of_seed
 from tracking.bench import next_layer
 from tracking.bench.next_layer import next_layer_study, next_layer_table
 
@@ -37,3 +38,8 @@ def test_events_that_were_learned_from_are_refused(monkeypatch):
     monkeypatch.setattr(next_layer, "trained_with", lambda name: frozenset({2026}))
     with pytest.raises(InputError, match=r"sample\.root.*seed 2026"):
         next_layer_study([data_path("sample.root")])
+
+
+def test_events_that_do_not_name_their_seed_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"none\.root: does not name the seed"):
+        next_layer_study([data_path("sample.root"), of_seed(tmp_path / "none.root", None)])
