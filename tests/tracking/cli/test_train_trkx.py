@@ -51,8 +51,11 @@ def test_wrong_arguments_are_refused(capsys, tmp_path):
     start = ["train", "trkx", "-o", output, "--model"]
     for arguments, words in (
         (["conv", "--toy", "2d-noise"], ("toy.kind must be 3d for conv",)),
-        (["lstm", "--from", "caption.safetensors"], ("starts from random weights",)),
-        (["caption-covariance", *SHORT], ("start must name weights", "--model caption")),
+        (
+            ["lstm", "--from", "caption.safetensors"],
+            ("--from is 'caption.safetensors'", "starts from random weights"),
+        ),
+        (["caption-covariance", *SHORT], ("--from must name weights", "--model caption")),
         (["caption-covariance", "--from", output], (output, "no such file")),
         (["lstm", "--set", "toy.planes=3"], ("unknown option 'toy.planes'", "n_planes")),
         (["lstm", "--set", "toy.kind=lines-3"], ("toy",)),

@@ -9,7 +9,7 @@ from smartpix.schema import InputError, check, check_ranges, check_types, neares
 from tracking.finders.trkx.models import MODELS, check_model
 from tracking.finders.trkx.options import ToyOptions, toy_options
 
-__all__ = ["TEST_SEED", "VALIDATION_SEED", "TrainTrkxOptions", "published_options"]
+__all__ = ["LARGEST_TRAINING_SEED", "TEST_SEED", "VALIDATION_SEED", "TrainTrkxOptions", "published_options"]
 
 VALIDATION_SEED, TEST_SEED = 200_000, 400_000
 """What is added to the seed of a training for the toys of its curve, and for those of the numbers in the end."""
@@ -38,9 +38,9 @@ class TrainTrkxOptions:
         validation: toys of each point.
         test: toys of the numbers in the end.
         seed: of the initial weights and the toys. Those of the curve have this seed plus 200,000, those of
-            the end this one plus 400,000.
-        start: for ``caption-covariance`` the weights of a ``caption``, by name or path, which stay as they
-            are.
+            the end this one plus 400,000. That of a covariance differs from its caption's.
+        start: for ``caption-covariance`` the weights of a ``caption`` of the same toys, by name or path, which
+            stay as they are.
         toy: toys to learn from.
     """
 
@@ -67,7 +67,7 @@ class TrainTrkxOptions:
               f"at most the {steps} batches of samples and batch_size")  # fmt: skip
         if self.start and self.model != "caption-covariance":
             raise InputError(
-                f"train trkx: start is {quoted(self.start)}, but {self.model} starts from random weights; "
+                f"train trkx: --from is {quoted(self.start)}, but {self.model} starts from random weights; "
                 f"leave it out"
             )
 
