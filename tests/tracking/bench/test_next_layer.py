@@ -17,10 +17,15 @@ def study():
 
 
 def test_cones_hold_what_they_are_asked_for_and_are_no_wider(study):
-    assert study["n"] > 5000
-    for key, share in (("coverage68", 0.68), ("coverage95", 0.95), ("coverage997", 0.997)):
-        assert abs(study[key] - share) < 0.02
-        assert abs(study[f"{key}_kalman"] - share) < 0.02
+    assert study["n"] > 20_000
+    # Of 22,854 crossings: the last digit that is asked for at 99.7 % is four standard errors.
+    for key, share, within in (
+        ("coverage68", 0.68, 0.01),
+        ("coverage95", 0.95, 0.005),
+        ("coverage997", 0.997, 0.0015),
+    ):
+        assert abs(study[key] - share) < within
+        assert abs(study[f"{key}_kalman"] - share) < within
     assert study["area_ratio_to_kalman"] == study["area_ratio95"] < 1.0
     assert study["seeds"] == [2026]
     assert study["n"] == sum(row["n"] for row in study["by_layer"])

@@ -13,6 +13,12 @@ from tracking.finders.trkx.trained import load_network
 SHIPPED = sorted(path.stem for path in data_path("weights").glob("trkx-*.safetensors"))
 
 
+BARS = {"trkx-lstm-50": (0.90, 0.91), "trkx-lstm-100": (0.875, 0.89)}
+"""Of pixels and of hits, on 1,024 fresh toys: what was published is 0.014 and 0.015 above the first, 0.011 and 0.007
+above the second.
+"""
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_networks_are_as_good_as_they_say(name):
     model = name.removeprefix("trkx-")
@@ -20,10 +26,11 @@ def test_shipped_networks_are_as_good_as_they_say(name):
     assert toy == toy_options(MODELS[model].toy)
     assert parameter_count(network) == MODELS[model].parameters
     said = describe_weights(name)["metrics"]
-    found = measured(network, toy, 128, seed=650_001)
-    for key in ("pixel_accuracy", "hit_accuracy"):
-        # Planes of a toy are not independent: accuracies of single toys scatter by 0.2.
-        assert found[key] == pytest.approx(said[key], abs=0.05)
+    found = measured(network, toy, 1024, seed=650_001)
+    for key, bar in zip(("pixel_accuracy", "hit_accuracy"), BARS[name], strict=True):
+        # Planes of a toy are not independent: accuracies of single toys scatter by 0.2 to 0.3.
+        assert found[key] == pytest.approx(said[key], abs=0.02)
+        assert found[key] >= bar
 
 
 def test_the_first_two_beat_what_was_published():
