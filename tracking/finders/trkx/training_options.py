@@ -24,24 +24,24 @@ class TrainTrkxOptions:
 
     Attributes:
         model: name of the network.
-        width: factor of the numbers of its units and filters; 1 is the published network.
-        samples: toys to learn from, rounded up to whole batches. The published trainings of planes of 50
+        width: factor that the numbers of its units and filters are multiplied with; 1 is the published network.
+        samples: number of toys to learn from, rounded up to whole batches. The published trainings of planes of 50
             pixels took 1,024,000, ten times 102,400.
-        batch_size: toys of a step. 128 is the published size; for captions it was 256.
+        batch_size: number of toys of a step. 128 is the published size; for captions it was 256.
         learning_rate: largest learning rate of the optimiser, which is Nadam, and Adam for captions.
         schedule: ``falling``: the rate falls to 1 % along a cosine; ``constant``: it stays, as published.
-        precision: of the products of matrices and the convolutions of the training: ``bfloat16``, which is
+        precision: precision of the products of matrices and the convolutions of the training: ``bfloat16``, which is
             several times as fast on processors that have it, or ``float32``. Weights, sums and all that is
             measured are of 32 bits in both.
-        evaluations: points of the curve of the accuracy over the number of toys; a checkpoint is written at
+        evaluations: number of points of the curve of the accuracy over the number of toys; a checkpoint is written at
             each.
-        validation: toys of each point.
-        test: toys of the numbers in the end.
-        seed: of the initial weights and the toys. Those of the curve have this seed plus 200,000, those of
+        validation: number of toys that each point of the curve is measured on.
+        test: number of toys that the numbers in the end are measured on.
+        seed: seed of the initial weights and the toys. Those of the curve have this seed plus 200,000, those of
             the end this one plus 400,000. That of a covariance differs from its caption's.
         start: for ``caption-covariance`` the weights of a ``caption`` of the same toys, by name or path, which
             stay as they are.
-        toy: toys to learn from.
+        toy: options of the toys to learn from.
     """
 
     model: str = one_of("lstm-50", MODELS)
