@@ -34,7 +34,10 @@ TRAININGS: dict[str, list[str]] = {
     "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "819200", "--learning-rate", "0.005"],
     "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", *_CAPTION],
     "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
-    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "384000", *_CAPTION],
+    "caption-lines-poisson": [
+        "--model", "caption", "--toy", "lines-poisson", "--samples", "1280000", "--batch-size", "128",
+        "--learning-rate", "0.002",
+    ],
     "caption-covariance-lines-1": [
         "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
         "--samples", "96000", "--batch-size", "128", *_OTHER_TOYS,

@@ -119,7 +119,7 @@ def plot_multiplicity(
             axis.set_ylim(max(0.0, axis.get_ylim()[0]), 1.01)
             axis.axhline(1.0, color=GREY, lw=0.8, ls=":")
         _legend_below(whole, axes)
-        text = f"simulation: 10 planes of 32 x 32 pixels, {_events(found, 'multiplicity')} a point"
+        text = f"simulation: 10 planes of 32 x 32 pixels, {_events({name: {'rows': rows} for name, (rows, *_) in shown.items()}, 'rows')} a point"
         whole.suptitle(text, x=0.01, ha="left", fontsize=15)
 
 

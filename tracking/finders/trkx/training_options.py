@@ -23,7 +23,9 @@ class TrainTrkxOptions:
     """Training of a network of HEP.TrkX on toys that are made as it goes, none of them twice.
 
     Attributes:
-        model: name of the network.
+        model: name of the network: ``lstm-50``, ``lstm-100``, ``lstm-variable``, ``conv-2d``,
+            ``conv-autoencoder-2d``, ``lstm``, ``deep-lstm``, ``bidirectional``, ``next-layer``, ``conv``,
+            ``autoencoder``, ``caption``, ``caption-covariance``.
         width: factor that the numbers of its units and filters are multiplied with; 1 is the published network.
         samples: number of toys to learn from, rounded up to whole batches. The published trainings of planes of 50
             pixels took 1,024,000, ten times 102,400.

@@ -105,7 +105,7 @@ class TrainRampOptions:
     """Training of a finder of the challenge, on events that are made anew for each epoch.
 
     Attributes:
-        finder: name of the finder that is trained.
+        finder: name of the finder that is trained, ``graph`` or ``phi-lstm``.
         epochs: epochs of the training, each on events of its own.
         events: number of events of an epoch.
         batch_size: number of events of a step.
