@@ -27,6 +27,19 @@ def test_each_training_is_one_that_can_be(name):
     assert name.startswith(given.model)
 
 
+@pytest.mark.parametrize("kind", ["lines-1", "lines-3"])
+def test_covariances_learn_from_other_toys_than_their_captions(kind):
+    found = []
+    for model in ("caption", "caption-covariance"):
+        given = parser().parse_args(
+            ["train", "trkx", *trkx.TRAININGS[f"{model}-{kind}"], "-o", "w.safetensors"]
+        )
+        found.append(from_mapping(published_options(model, kind), option_values(given), "--set"))
+    assert found[0].toy == found[1].toy
+    assert found[0].seed != found[1].seed
+    assert found[1].start.endswith(f"caption-{kind}.safetensors")
+
+
 def test_every_model_is_trained():
     trained = {words[words.index("--model") + 1] for words in trkx.TRAININGS.values()}
     assert trained == set(MODELS)

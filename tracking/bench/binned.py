@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from smartpix.io.events import open_events
 from smartpix.schema import InputError
 from tracking.bench.events import Event, load_sample
 from tracking.finders.clock import processor_time, stage_time
 from tracking.finders.finder import FinderInput
+from tracking.finders.training import event_seed
 from tracking.finders.trkx.path.binned import binned_tracks, binned_windows, train_binned, true_bins
 from tracking.finders.trkx.path.finder import PathFinder
 from tracking.finders.trkx.path.options import BinnedOptions
@@ -41,10 +41,10 @@ def binned_study(
         ``n_particles``, ``n_events``, ``parameters`` of the LSTM.
 
     Raises:
-        InputError: unusable files, or both of the same seed.
+        InputError: unusable files, both of the same seed, or one that does not name it.
     """
     options = options or BinnedOptions()
-    seeds = [dict(open_events(path).header.made_by).get("seed") for path in (training, test)]
+    seeds = [event_seed(path) for path in (training, test)]
     if seeds[0] == seeds[1]:
         raise InputError(f"{test}: has the seed {seeds[1]}, as the training has; give other events")
     learned, sample = load_sample(training, limit), load_sample(test, limit)

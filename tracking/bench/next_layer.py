@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smartpix.io.events import open_events
 from smartpix.schema import InputError
+from tracking.finders.training import event_seed
 from tracking.finders.trkx.path.dataset import path_data
 from tracking.finders.trkx.path.network import load_network, n_parameters, trained_with
 from tracking.finders.trkx.path.options import TrainPathOptions
@@ -32,12 +32,13 @@ def next_layer_study(files: Sequence[str | Path], weights: str = "path") -> dict
         its ``area_ratio95``; ``parameters`` of the network, ``n_paths``, ``seeds`` of the files.
 
     Raises:
-        InputError: unusable files or weights, or the weights were trained on these events.
+        InputError: unusable files or weights, a file that does not name its seed, or the weights were trained on
+            these events.
     """
     network, filter = load_network(weights)
     used = trained_with(weights)
     paths = [Path(file) for file in files]
-    seeds = [dict(open_events(path).header.made_by).get("seed") for path in paths]
+    seeds = [event_seed(path) for path in paths]
     for path, seed in zip(paths, seeds, strict=True):
         if seed in used:
             raise InputError(

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.networks.weights import describe_weights
+from tracking.bench.finding import check_fresh
 from tracking.finders.clock import processor_time, stage_time
 from tracking.finders.trkx.ramp.events import RampEvents, make_ramp
-from tracking.finders.trkx.ramp.finders import ramp_finder
+from tracking.finders.trkx.ramp.finders import WEIGHTS, ramp_finder
 from tracking.finders.trkx.ramp.kalman import kalman_clusters, partition_value
-from tracking.finders.trkx.ramp.options import FINDERS, RampOptions
+from tracking.finders.trkx.ramp.options import FINDERS, HELD_OUT_SEED, RampOptions
 from tracking.finders.trkx.ramp.score import RampFinder, clusters_of, event_scores, mean_score
 
-__all__ = ["PUBLISHED", "TEST_SEED", "ramp_bounds", "ramp_scores"]
+__all__ = ["PUBLISHED", "TEST_SEED", "check_ramp_seed", "ramp_bounds", "ramp_scores"]
 
 PUBLISHED = {"train": 0.841, "valid": 0.848, "test": 0.849}
 """Scores of the starting kit at a mean of 10 tracks, as the challenge's notebook prints them."""
 ROUNDING = 1e-6
 """Difference of logarithms below which two partitions are the same one."""
 TRACKS = (10, 20)
+HELD_OUT_SEEDS = frozenset(HELD_OUT_SEED + k for k in range(len(TRACKS)))
 TEST_SEED = 630_000
 """Of events that were used for nothing else."""
 
@@ -40,8 +43,10 @@ def ramp_scores(
         ``ms_per_event``: the mean time of the processor at 10 tracks.
 
     Raises:
-        InputError: an unknown finder, or weights that cannot be used.
+        InputError: an unknown finder, weights that cannot be used, or ones that were trained or measured on events
+            of these seeds.
     """
+    check_ramp_seed(seed, finders)
     samples = _samples(n_events, seed)
     found: dict[str, dict[str, float]] = {}
     for name in finders:
@@ -52,6 +57,22 @@ def ramp_scores(
             row.setdefault("ms_per_event", ms)
         found[name] = row
     return found
+
+
+def check_ramp_seed(seed: int, finders: Sequence[str] = FINDERS) -> None:
+    """Check that no finder has met the events that :func:`ramp_scores` makes of a seed.
+
+    Raises:
+        InputError: the weights of one were trained on them, or measured for the report of a training.
+    """
+    used = {name: _seeds(WEIGHTS[name]) for name in finders if name in WEIGHTS}
+    for k in range(len(TRACKS)):
+        check_fresh("study trkx", seed + k, used)
+
+
+def _seeds(weights: str) -> frozenset[int]:
+    """Seeds of the events that a finder learned from, and of those that the reports of all trainings are on."""
+    return frozenset({int(describe_weights(weights)["options"]["seed"])}) | HELD_OUT_SEEDS
 
 
 def ramp_bounds(n_events: int = 1000, seed: int = TEST_SEED) -> dict[str, float]:

@@ -17,7 +17,7 @@ from smartpix.schema import InputError
 from smartpix.simulate.options import GenerateOptions
 from tracking.bench.events import simulated_as
 from tracking.bench.next_layer import next_layer_study
-from tracking.bench.ramp import PUBLISHED, ramp_bounds, ramp_scores
+from tracking.bench.ramp import PUBLISHED, check_ramp_seed, ramp_bounds, ramp_scores
 from tracking.bench.trkx_models import SHARE, model_numbers, weights_by_name, with_errors
 from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.bench.trkx_reference import line_accuracy
@@ -78,6 +78,9 @@ def trkx_study(
     for folder in (weights, trained):
         if folder is not None and not folder.is_dir():
             raise InputError(f"study trkx: {folder} is no folder; give one that has weights, or results")
+    if "ramp" in options.parts:
+        # Before the networks, which take minutes.
+        check_ramp_seed(options.seed)
     now = {"seed": options.seed, "date": date.today().isoformat()}
     result: dict[str, Any] = {"measured": {part: now for part in PARTS if part in options.parts}}
     result |= {key: None for keys in KEYS.values() for key in keys}

@@ -195,9 +195,21 @@ def _results(folder: Path | None) -> dict[str, tuple[Path, dict[str, Any]]]:
 
 
 def _seeds(path: Path) -> frozenset[int]:
-    """Seeds of the toys that a network learned from and was measured on."""
-    own = int(describe_weights(path)["options"].get("seed", 0))
-    return frozenset({own, own + VALIDATION_SEED, own + TEST_SEED})
+    """Seeds of the toys that a network and the one that it started from learned from and were measured on.
+
+    Raises:
+        InputError: weights that do not say with which seed their start was trained.
+    """
+    told = describe_weights(path)
+    own = [told["options"]["seed"]]
+    if told["options"].get("start"):
+        if "started_from" not in told:
+            raise InputError(
+                f"{path}: does not say which toys its caption learned from; train it again (smartpix train trkx "
+                f"--model caption-covariance)"
+            )
+        own.append(told["started_from"]["seed"])
+    return frozenset(seed + more for seed in own for more in (0, VALIDATION_SEED, TEST_SEED))
 
 
 def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:

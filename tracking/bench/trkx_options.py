@@ -18,14 +18,14 @@ class TrkxStudyOptions:
     """What is measured, on how many events.
 
     Attributes:
-        parts: of the study: ``models``, ``ramp``, ``next-layer``.
-        events: toys that each network is measured on, and a quarter of them for each number of background
+        parts: parts of the study that are measured: ``models``, ``ramp``, ``next-layer``.
+        events: number of toys that each network is measured on, and a quarter of them for each number of background
             tracks.
-        ramp_events: events of the RAMP challenge, with 10 and with 20 tracks on average.
-        pileup_events: events of pile-up 200 that are simulated for the learned cone where no file is given, and as
+        ramp_events: number of events of the RAMP challenge, with 10 and with 20 tracks on average.
+        pileup_events: number of events of pile-up 200 that are simulated for the learned cone where no file is given, and as
             many with single pions on top.
-        steps: of the gradient ascent to the input that a filter responds most to; 0 leaves the filters out.
-        seed: of all toys and events, the next one of those with pions; nothing may have been trained on them.
+        steps: steps of the gradient ascent to the input that a filter responds most to; 0 leaves the filters out.
+        seed: seed of all toys and events, and the next one of those with pions or 20 tracks; nothing may have been trained on them.
     """
 
     parts: tuple[str, ...] = PARTS

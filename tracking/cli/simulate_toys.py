@@ -26,16 +26,23 @@ def add_simulate_toys(kinds: Any) -> None:
     ))  # fmt: skip
     # Kept as the flags of options are, so that --set of another kind is refused.
     kind: Any = toys.add_argument(
-        "--kind", action=Option, required=True, metavar="KIND", help="of the toys, one of those below"
+        "--kind",
+        action=Option,
+        required=True,
+        metavar="KIND",
+        help="kind of the toys, one of those listed below",
     )
     kind.values = tuple(KINDS)
     toys.add_argument("--events", type=int, required=True, metavar="N", help="number of events")
-    toys.add_argument("--seed", type=int, required=True, metavar="N", help="seed of everything")
+    toys.add_argument("--seed", type=int, required=True, metavar="N", help="seed of all random numbers")
     toys.add_argument(
         "--first", type=int, default=0, metavar="N",
         help="number of the first event: parts of a set may be made one by one (default: %(default)s)",
     )  # fmt: skip
-    toys.add_argument("-o", "--output", type=named_path, required=True, metavar="F.npz|F.parquet")
+    toys.add_argument(
+        "-o", "--output", type=named_path, required=True, metavar="F.npz|F.parquet",
+        help="file that the events are written to; its ending says the format",
+    )  # fmt: skip
     set_flag(toys, ToyOptions(), "background=8")
     json_flag(toys)
     toys.set_defaults(command_function=_simulate_toys)

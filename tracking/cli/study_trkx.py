@@ -29,16 +29,16 @@ def add_study_trkx(kinds: Any) -> None:
         help="events for the learned cone (default: simulated ones, which needs smartpix[acts])",
     )  # fmt: skip
     trkx.add_argument("--parts", type=_names, default=PARTS, metavar="A,B", help=(
-        f"of {', '.join(PARTS)} (default: all)"
+        f"parts of the study that are measured, with commas between: some of {', '.join(PARTS)} (default: all)"
     ))  # fmt: skip
     trkx.add_argument("--weights", type=named_path, metavar="FOLDER", help=(
-        "of networks that smartpix train trkx made, besides those that ship"
+        "folder of weights that smartpix train trkx made, of networks that are measured besides those that ship"
     ))  # fmt: skip
     trkx.add_argument("--trained", type=named_path, metavar="FOLDER", help=(
-        "of results that smartpix train trkx --json printed, for networks whose weights are not at hand"
+        "folder of results that smartpix train trkx --json printed, for networks whose weights are not at hand"
     ))  # fmt: skip
     trkx.add_argument("--keep", action="store_true", help=(
-        "keep what trkx.json of the folder has of parts that are left out now"
+        "keep the results of parts that are left out now, from trkx.json of an earlier study in the folder of -o"
     ))  # fmt: skip
     option_flags(trkx, TrkxStudyOptions(), "events", "ramp_events", "pileup_events", "steps", "seed")
     trkx.set_defaults(command_function=_study_trkx)

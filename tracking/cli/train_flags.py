@@ -34,7 +34,10 @@ def files_flags(parser: Any, files: str = EITHER_FILES, nargs: str = "+") -> Non
 
 def output_flag(parser: Any) -> None:
     """Add ``-o`` for the weights."""
-    parser.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
+    parser.add_argument(
+        "-o", "--output", type=named_path, required=True, metavar="W.safetensors",
+        help="file that the trained weights are written to, with their description beside it (.json)",
+    )  # fmt: skip
 
 
 def region_flag(parser: Any) -> None:

@@ -9,8 +9,8 @@ from smartpix.networks.weights import check_output
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
-from tracking.cli.parser import named_path
 from tracking.cli.threads import set_threads, threads_flag
+from tracking.cli.train_flags import output_flag
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.options import KINDS
 from tracking.finders.trkx.training_options import TrainTrkxOptions, published_options
@@ -27,10 +27,12 @@ def add_train_trkx(kinds: Any) -> None:
         "The same command takes up an interrupted training again. "
         f"The models, with their numbers of parameters: {models}."
     ))  # fmt: skip
-    trkx.add_argument("-o", "--output", type=named_path, required=True, metavar="W.safetensors")
+    output_flag(trkx)
     defaults = TrainTrkxOptions()
     what = trkx.add_argument_group("what is trained")
-    what.add_argument("--model", choices=tuple(MODELS), required=True, help="name of the network")
+    what.add_argument(
+        "--model", choices=tuple(MODELS), required=True, help="name of the network, one of those above"
+    )
     what.add_argument(
         "--toy", choices=tuple(KINDS), help="kind of the toys (default: those that it was published on)"
     )

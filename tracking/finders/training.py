@@ -15,11 +15,12 @@ import torch
 from smartpix.io.events import open_events
 from smartpix.networks.weights import save_weights
 from smartpix.provenance import by_path, origin
+from smartpix.schema import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["checkpoint_path", "falling_rate", "made_with", "save_trained"]
+__all__ = ["checkpoint_path", "event_seed", "falling_rate", "made_with", "save_trained"]
 
 LAST_RATE = 0.01
 """Share of the learning rate that is left at the end of the cosine."""
@@ -40,6 +41,21 @@ def made_with(options: DataclassInstance, files: Sequence[Path], **more: Any) ->
     return {**asdict(options), "files": names, **more, "threads": torch.get_num_threads()}
 
 
+def event_seed(file: str | Path) -> int:
+    """The seed that the events of a file were simulated with, by which fresh ones are known.
+
+    Raises:
+        InputError: unusable file, or one that does not name its seed.
+    """
+    seed = dict(open_events(file).header.made_by).get("seed")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise InputError(
+            f"{file}: does not name the seed of its events, so that it may hold events of a training; give "
+            f"a file of smartpix simulate, or of smartpix convert from one"
+        )
+    return seed
+
+
 def falling_rate(largest: float, progress: float) -> float:
     """The learning rate at a share ``progress`` of a training: a cosine from the largest down to 1 %."""
     return largest * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
@@ -52,8 +68,12 @@ def save_trained(
     options: DataclassInstance,
     files: Sequence[Path],
     metrics: dict[str, Any],
+    **more: Any,
 ) -> None:
     """Save a trained network with what it was made of, and remove its checkpoint.
+
+    Args:
+        more: what else the description says.
 
     Raises:
         InputError: the weights cannot be written.
@@ -63,6 +83,7 @@ def save_trained(
         "options": asdict(options),
         "data": [dict(open_events(file).header.made_by) for file in files],
         "metrics": metrics,
+        **more,
         "threads": torch.get_num_threads(),
         "provenance": origin(by_path(files)),
     }

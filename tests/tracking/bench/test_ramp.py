@@ -5,7 +5,7 @@ import pytest
 
 from smartpix.schema import InputError
 from tracking.bench import ramp
-from tracking.bench.ramp import ramp_bounds, ramp_scores
+from tracking.bench.ramp import check_ramp_seed, ramp_bounds, ramp_scores
 from tracking.finders.trkx.ramp.events import make_ramp
 from tracking.finders.trkx.ramp.nearest import nearest_clusters
 from tracking.finders.trkx.ramp.options import RampOptions
@@ -36,3 +36,17 @@ def test_bounds_tell_ambiguous_events_from_missed_ones(monkeypatch):
     monkeypatch.setattr(ramp, "kalman_clusters", lambda hits: np.arange(len(hits.layer)))
     bounds = ramp_bounds(10, 630_510)
     assert (bounds["missed_20"], bounds["ambiguous_20"]) == (1, 0)
+
+
+@pytest.mark.parametrize("used", [610_000, 620_000, 620_001])
+def test_events_of_trainings_and_of_their_reports_are_refused(used):
+    """Those with 20 tracks have the next seed."""
+    for seed in (used, used - 1):
+        with pytest.raises(
+            InputError, match=r"'phi-lstm' was trained on events of seed 6[12]000[01]; give another"
+        ):
+            ramp_scores(1, seed, ("nearest", "phi-lstm"))
+        with pytest.raises(InputError, match="'graph'"):
+            check_ramp_seed(seed, ("graph",))
+    check_ramp_seed(used + 2)
+    check_ramp_seed(used, ("nearest", "kalman"))

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from smartpix.networks.weights import save_description
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.tracking.bench.tiny_trkx import tiny_network, training_result
@@ -162,6 +163,19 @@ def test_unusable_folders_are_refused(folder, tmp_path):
         refused(
             "trained on events of seed", "--seed", weights=folder, options=TrkxStudyOptions(seed=3 + offset)
         )
+    started = tmp_path / "started"
+    started.mkdir()
+    path = started / "c.safetensors"
+    tiny_network(path, "caption-covariance", "lines-3")
+    told = json.loads(path.with_suffix(".json").read_text())
+    save_description(path, told | {"options": told["options"] | {"start": "caption"}})
+    refused("c.safetensors", "does not say which toys its caption learned from", weights=started)
+    start = {"sha256": "0", "seed": 9, "toy": {}}
+    save_description(path, told | {"options": told["options"] | {"start": "caption"}, "started_from": start})
+    for seed in (9, 200_009, 400_009, 3):
+        refused("trained on events of seed", weights=started, options=TrkxStudyOptions(seed=seed))
+    save_description(path, told | {"started_from": {}})
+    refused("c.json", "started_from", weights=started)
     bad = tmp_path / "bad"
     bad.mkdir()
     training_result(bad / "x.json", "lstm", "3d", hit_accuracy=1.5)

@@ -75,4 +75,7 @@ def test_wrong_arguments_are_refused(weights, capsys, tmp_path):
             str(tmp_path / "out"),
         ]
         refused((main([*start, *arguments]), *capsys.readouterr()), *words)
+    # Before the networks are measured.
+    used = ["study", "trkx", "--parts", "models,ramp", "--seed", "620000", "-o", str(tmp_path / "out")]
+    refused((main(used), *capsys.readouterr()), "trained on events of seed 620000", "--seed")
     assert not list((tmp_path / "out").glob("*"))

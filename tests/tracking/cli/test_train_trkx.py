@@ -1,11 +1,13 @@
 """The command line: training of HEP.TrkX's networks."""
 
+import argparse
+import itertools
 import json
 
 import pytest
 
 from tests.tracking.cli.command_line import refused
-from tracking.cli.main import main
+from tracking.cli.main import main, parser
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.trained import load_network
 
@@ -51,8 +53,11 @@ def test_wrong_arguments_are_refused(capsys, tmp_path):
     start = ["train", "trkx", "-o", output, "--model"]
     for arguments, words in (
         (["conv", "--toy", "2d-noise"], ("toy.kind must be 3d for conv",)),
-        (["lstm", "--from", "caption.safetensors"], ("starts from random weights",)),
-        (["caption-covariance", *SHORT], ("start must name weights", "--model caption")),
+        (
+            ["lstm", "--from", "caption.safetensors"],
+            ("--from is 'caption.safetensors'", "starts from random weights"),
+        ),
+        (["caption-covariance", *SHORT], ("--from must name weights", "--model caption")),
         (["caption-covariance", "--from", output], (output, "no such file")),
         (["lstm", "--set", "toy.planes=3"], ("unknown option 'toy.planes'", "n_planes")),
         (["lstm", "--set", "toy.kind=lines-3"], ("toy",)),
@@ -71,3 +76,18 @@ def test_help_names_each_model_with_its_parameters(capsys):
     said = "".join(capsys.readouterr().out.split())
     for name, model in MODELS.items():
         assert f"{name}: {model.about} ({model.parameters:,})".replace(" ", "") in said
+
+
+COMMANDS = ["train trkx", "train ramp", "train path", "simulate toys", "study trkx"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_flag_is_explained_in_a_full_phrase(command):
+    found = parser()
+    for word in command.split():
+        found = next(a for a in found._actions if isinstance(a, argparse._SubParsersAction)).choices[word]
+    for action in found._actions:
+        words = (action.help or "").split()
+        assert len(words) > 1, (action.dest, action.help)
+        assert words[0] not in ("of", "which", "that"), (action.dest, action.help)
+        assert all(one != two for one, two in itertools.pairwise(words)), (action.dest, action.help)

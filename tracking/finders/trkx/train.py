@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from smartpix.networks.weights import check_output
+from smartpix.networks.weights import check_output, describe_weights
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
@@ -19,6 +20,7 @@ from tracking.finders.training import checkpoint_path, falling_rate, made_with, 
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork, caption_loss, covariance_loss
 from tracking.finders.trkx.metrics import by_multiplicity, hit_loss, images_of, measured, there
 from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.options import ToyOptions
 from tracking.finders.trkx.toys import ToyEvents, make_toys
 from tracking.finders.trkx.trained import ARCHITECTURE, load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
@@ -46,14 +48,15 @@ def train_trkx(
         background tracks; ``seconds`` that the training took, its curve included.
 
     Raises:
-        InputError: the output cannot be written, unusable weights to start from, a checkpoint of other
-            options, or a training that diverges.
+        InputError: the output cannot be written, unusable weights to start from, ones of other toys or of this
+            seed, a checkpoint of other options or start, or a training that diverges.
     """
     check_output(output)
     torch.manual_seed(options.seed)
-    network = _started(options)
+    network, start = _started(options)
     more: dict[str, Any] = {"curve": [], "seconds": 0.0}
-    _fit(network, options, checkpoint_path(output), more, report)
+    settings = made_with(options, [], **start)
+    _fit(network, options, checkpoint_path(output), settings, more, report)
     test = options.seed + TEST_SEED
     metrics = {
         "model": options.model,
@@ -66,7 +69,7 @@ def train_trkx(
     if options.toy.kind == "3d":
         n = max(options.test // MULTIPLICITY_SHARE, 1)
         metrics["multiplicity"] = by_multiplicity(network, options.toy, n, test)
-    save_trained(output, network, ARCHITECTURE, options, [], metrics)
+    save_trained(output, network, ARCHITECTURE, options, [], metrics, **start)
     return metrics | {"seconds": more["seconds"]}
 
 
@@ -82,25 +85,50 @@ def loss_of(network: nn.Module, toys: ToyEvents) -> Tensor:
     return hit_loss(answer, torch.from_numpy(toys.wanted))
 
 
-def _started(options: TrainTrkxOptions) -> nn.Module:
-    """The network before its training: from random weights, or with a trained caption network inside."""
+def _started(options: TrainTrkxOptions) -> tuple[nn.Module, dict[str, Any]]:
+    """The network before its training, from random weights or with a trained caption inside; and what that was:
+    ``started_from`` with the ``sha256`` of its weights, its ``seed`` and its ``toy``.
+    """
     network = make_network(options.model, options.toy, options.width)
     if isinstance(network, CovarianceNetwork):
         if not options.start:
             raise InputError(
-                "train trkx: start must name weights of a trained caption, whose covariance is learned; train "
+                "train trkx: --from must name weights of a trained caption, whose covariance is learned; train "
                 "them first (smartpix train trkx --model caption)"
             )
-        caption, _ = load_network(options.start, "caption")
+        caption, toy = load_network(options.start, "caption")
+        start = _start(options, toy)
         state = {name: tuple(values.shape) for name, values in network.caption.state_dict().items()}
         found = {name: tuple(values.shape) for name, values in caption.state_dict().items()}
         if found != state:
-            raise InputError(
-                f"{options.start}: is a caption of another width, image or number of lines; give the same "
-                f"width and toys (--width, --toy, --set)"
-            )
+            raise InputError(f"{options.start}: is a caption of another width; give the same --width")
         network.caption.load_state_dict(caption.state_dict())
-    return network
+        return network, {"started_from": start}
+    return network, {}
+
+
+def _start(options: TrainTrkxOptions, toy: ToyOptions) -> dict[str, Any]:
+    """What a covariance starts from.
+
+    Raises:
+        InputError: a caption that learned from other toys, or from those that the covariance is to learn from: it
+            knows these better than fresh ones, and the covariance would be too small.
+    """
+    told = describe_weights(options.start)
+    if toy != options.toy:
+        learned, wanted = asdict(toy), asdict(options.toy)
+        differs = ", ".join(f"{k} {v}" for k, v in learned.items() if v != wanted[k])
+        raise InputError(
+            f"{options.start}: is a caption that learned from other toys ({differs}); give the same ones (--toy, "
+            f"--set)"
+        )
+    seed = told["options"]["seed"]
+    if seed == options.seed:
+        raise InputError(
+            f"{options.start}: is a caption that learned from toys of seed {seed}, whose residuals are smaller than "
+            f"those of fresh ones; learn its covariance with another --train-seed"
+        )
+    return {"sha256": told["sha256"], "seed": seed, "toy": asdict(toy)}
 
 
 def _optimizer(network: nn.Module, options: TrainTrkxOptions) -> torch.optim.Optimizer:
@@ -114,12 +142,12 @@ def _fit(
     network: nn.Module,
     options: TrainTrkxOptions,
     checkpoint: Path,
+    settings: dict[str, Any],
     more: dict[str, Any],
     report: Callable[[str], None],
 ) -> None:
     """All steps that are left; the points of the curve and the seconds are added to ``more``."""
     optimizer = _optimizer(network, options)
-    settings = made_with(options, [])
     n_steps, n_parts = options.n_steps, options.evaluations
     for part in range(resume(checkpoint, settings, network, optimizer, more), n_parts):
         started, total = time.perf_counter(), 0.0

@@ -10,12 +10,12 @@ from torch import nn
 
 from smartpix.networks.fused import check_shapes
 from smartpix.networks.weights import REPAIR, load_arrays, load_weights
-from smartpix.rules import check_json, fields, flag, real, text, whole
+from smartpix.rules import check_json, fields, flag, optional, real, text, whole
 from smartpix.schema import InputError, ranges_of
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import KINDS, ToyOptions
-from tracking.finders.trkx.training_options import TrainTrkxOptions
+from tracking.finders.trkx.training_options import LARGEST_TRAINING_SEED, TrainTrkxOptions
 
 __all__ = ["ARCHITECTURE", "load_network"]
 
@@ -28,11 +28,13 @@ def _whole_or_real(name: str) -> Any:
     return whole(int(least), int(most)) if isinstance(least, int) else real(least, most)
 
 
+SEEDS = (0, LARGEST_TRAINING_SEED)
 DESCRIPTION = fields(
     {
         "options": fields(
             {
                 "model": text(*MODELS),
+                "seed": whole(*SEEDS),
                 "width": real(*ranges_of(TrainTrkxOptions)["width"][:2]),
                 "toy": fields(
                     {"kind": text(*KINDS), "background_exact": flag}
@@ -40,7 +42,10 @@ DESCRIPTION = fields(
                 ),
             },
             more=True,
-        )
+        ),
+        "started_from": optional(
+            fields({"sha256": text(), "seed": whole(*SEEDS), "toy": fields({}, more=True)})
+        ),
     },
     more=True,
 )

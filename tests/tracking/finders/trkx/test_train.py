@@ -1,8 +1,10 @@
 """Training on toys: what is learned, that it is taken up again to the same bits, and the weights it leaves."""
 
 import dataclasses
+import hashlib
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -184,7 +186,7 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
     path = tmp_path / "w.safetensors"
     options = small(
         "caption-covariance", start=str(caption), toy={"width": 12, "n_planes": 10}, samples=6400, test=256,
-        learning_rate=1e-2,
+        learning_rate=1e-2, seed=2,
     )  # fmt: skip
     found = train_trkx(path, options)
     before, after = load_weights(caption, ARCHITECTURE)[0], load_weights(path, ARCHITECTURE)[0]
@@ -192,6 +194,10 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
     first, last = found["curve"]
     assert last["likelihood_loss"] < first["likelihood_loss"]
     assert last["loss"] == first["loss"]
+    described = describe_weights(path)["started_from"]
+    assert described == {
+        "sha256": hashlib.sha256(caption.read_bytes()).hexdigest(), "seed": 1, "toy": dataclasses.asdict(options.toy),
+    }  # fmt: skip
     # The caption is bad, but how bad is learned.
     assert abs(found["distance"] - 2) < 0.5
     assert abs(found["coverage_68"] - 0.68) < 0.1
@@ -209,15 +215,39 @@ def test_batches_without_a_line_leave_the_training_finite(caption, tmp_path):
 
 def test_a_covariance_needs_a_caption_of_the_same_toys(caption, trained, tmp_path):
     path = tmp_path / "w.safetensors"
-    options = small("caption-covariance", toy={"width": 12, "n_planes": 10})
-    with pytest.raises(InputError, match=r"start must name weights of a trained caption.*--model caption"):
+    options = small("caption-covariance", toy={"width": 12, "n_planes": 10}, seed=2)
+    with pytest.raises(InputError, match=r"--from must name weights of a trained caption.*--model caption"):
         train_trkx(path, options)
-    for change in ({"width": 0.1}, {"toy": dataclasses.replace(options.toy, width=14)}):
-        with pytest.raises(InputError, match="is a caption of another width, image or number of lines"):
+    fewer = dataclasses.replace(options.toy, background=2.0)
+    for change, words in (
+        ({"width": 0.1}, "is a caption of another width; give the same --width"),
+        ({"toy": dataclasses.replace(options.toy, width=14)}, r"learned from other toys \(width 12\)"),
+        # Of the same shapes.
+        ({"toy": fewer}, r"learned from other toys \(background 3\.0\); give the same ones \(--toy, --set\)"),
+        ({"seed": 1}, r"learned from toys of seed 1, .*--train-seed"),
+    ):
+        with pytest.raises(InputError, match=f"caption.safetensors: .*{words}"):
             train_trkx(path, dataclasses.replace(options, start=str(caption), **change))
     with pytest.raises(InputError, match="holds weights of 'lstm-50' and caption was expected"):
         train_trkx(path, dataclasses.replace(options, start=str(trained[0])))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_covariance_is_not_taken_up_with_another_caption_of_the_same_name(caption, tmp_path):
+    path, start = tmp_path / "w.safetensors", tmp_path / "c.safetensors"
+    toy = {"width": 12, "n_planes": 10}
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    for ending in (".safetensors", ".json"):
+        shutil.copy(caption.with_suffix(ending), start.with_suffix(ending))
+    options = small("caption-covariance", start=str(start), toy=toy, seed=2)
+    with pytest.raises(KeyboardInterrupt):
+        train_trkx(path, options, stop)
+    train_trkx(start, small("caption", toy=toy, seed=3))
+    with pytest.raises(InputError, match=r"other options \(started_from\.seed, started_from\.sha256\)"):
+        train_trkx(path, options)
 
 
 def test_a_training_that_diverges_is_told(tmp_path, monkeypatch):

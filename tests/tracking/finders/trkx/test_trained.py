@@ -17,6 +17,15 @@ from tracking.finders.trkx.trained import ARCHITECTURE, load_network
 SHIPPED = sorted(path.stem for path in data_path("weights").glob("trkx-*.safetensors"))
 
 
+BARS = {
+    "trkx-lstm-50": (0.90, 0.91), "trkx-lstm-100": (0.875, 0.89), "trkx-conv-autoencoder-2d": (0.61, 0.88),
+    "trkx-conv": (0.49, 0.63),
+}  # fmt: skip
+"""Least accuracies of pixels and of hits on 1,024 fresh toys: of the LSTMs what was published or 0.01 to 0.015 less, of
+the others what they had or two standard errors less.
+"""
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_networks_are_as_good_as_they_say(name):
     model = name.removeprefix("trkx-")
@@ -24,10 +33,11 @@ def test_shipped_networks_are_as_good_as_they_say(name):
     assert toy == toy_options(MODELS[model].toy)
     assert parameter_count(network) == MODELS[model].parameters
     said = describe_weights(name)["metrics"]
-    found = measured(network, toy, 128, seed=650_001)
-    for key in ("pixel_accuracy", "hit_accuracy"):
-        # Planes of a toy are not independent: accuracies of single toys scatter by 0.2.
-        assert found[key] == pytest.approx(said[key], abs=0.05)
+    found = measured(network, toy, 1024, seed=650_001)
+    for key, bar in zip(("pixel_accuracy", "hit_accuracy"), BARS[name], strict=True):
+        # Planes of a toy are not independent: accuracies of single toys scatter by 0.2 to 0.3.
+        assert found[key] == pytest.approx(said[key], abs=0.02)
+        assert found[key] >= bar
 
 
 def test_the_first_two_beat_what_was_published():

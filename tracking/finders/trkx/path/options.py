@@ -55,8 +55,8 @@ class TrainPathOptions:
 
     Attributes:
         epochs: passes over the paths.
-        batch_size: paths of a step.
-        learning_rate: learning rate of Adam. It falls to 1 % along a cosine.
+        batch_size: number of paths of a step.
+        learning_rate: largest learning rate of Nadam. It falls to 1 % along a cosine.
         hidden: numbers that a path's memory holds.
         head: width of the layer that is asked for a module.
         seed: seed of the initial weights and of the order.

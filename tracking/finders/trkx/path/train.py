@@ -15,9 +15,10 @@ from torch import Tensor
 
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
+from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, damped, descend
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
+from tracking.finders.training import checkpoint_path, event_seed, falling_rate, made_with, save_trained
 from tracking.finders.trkx.path.dataset import PathData, path_data
 from tracking.finders.trkx.path.gates import cells, gate_table, levelled
 from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, crossing_losses, n_parameters
@@ -53,10 +54,12 @@ def train_path(
         is right by construction; ``parameters``, ``n_train``, ``n_held``, ``n_tune`` (paths), ``epochs``.
 
     Raises:
-        InputError: unusable files, files without paths, or a checkpoint of other options.
+        InputError: unusable files, files without paths, events that are in both lists, or a checkpoint of other
+            options.
     """
     check_output(output)
     files, tuning = as_paths(files), as_paths(tuning)
+    _check_apart(files, tuning)
     pt = (options.min_pt, options.max_pt)
     data = path_data(files, options.filter, options.split, pt, options.min_hits)
     tune = path_data(tuning, options.filter, options.split, pt, options.min_hits)
@@ -78,6 +81,25 @@ def train_path(
     }  # fmt: skip
     save_trained(output, network, ARCHITECTURE, options, [*files, *tuning], metrics)
     return metrics
+
+
+def _check_apart(files: Sequence[Path], tuning: Sequence[Path]) -> None:
+    """Check that no event is both learned from and measured for the gates, which would be too narrow.
+
+    Raises:
+        InputError: a file or a seed of events is in both lists, or a file does not name its seed.
+    """
+    fix = "give gates other events, of another seed"
+    learned = {path.resolve() for path in files}
+    for path in tuning:
+        if path.resolve() in learned:
+            raise InputError(f"{path}: is both a file of the training and one of the gates (--gates); {fix}")
+    seeds = {event_seed(path): path for path in files}
+    for path in tuning:
+        if (seed := event_seed(path)) in seeds:
+            raise InputError(
+                f"{path}: has events of seed {seed}, as {seeds[seed]} of the training has; {fix}"
+            )
 
 
 def path_weights(pt: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.float32]:

@@ -9,6 +9,7 @@ from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
 __all__ = [
     "FINDERS",
+    "HELD_OUT_SEED",
     "LEARNED",
     "MOST_PASSES",
     "KalmanOptions",
@@ -17,6 +18,8 @@ __all__ = [
     "TrainRampOptions",
 ]
 
+HELD_OUT_SEED = 620_000
+"""Of the events of a training's report, which no training sees; the next ones where it has several numbers of tracks."""
 MOST_PASSES = 20
 """Of messages, in the graph network."""
 FINDERS = ("nearest", "kalman", "phi-lstm", "graph")
@@ -102,14 +105,14 @@ class TrainRampOptions:
     """Training of a finder of the challenge, on events that are made anew for each epoch.
 
     Attributes:
-        finder: which is trained, ``graph`` or ``phi-lstm``.
-        epochs: passes over ``events`` events, each with other ones.
-        events: events of an epoch.
-        batch_size: events of a step.
+        finder: name of the finder that is trained, ``graph`` or ``phi-lstm``.
+        epochs: epochs of the training, each on events of its own.
+        events: number of events of an epoch.
+        batch_size: number of events of a step.
         learning_rate: largest learning rate of Adam. It falls to 1 % along a cosine.
-        hidden: units of a layer.
-        passes: of messages in the graph network.
-        seed: of the initial weights and of the events.
+        hidden: number of units of each layer.
+        passes: how often the graph network exchanges messages; the LSTM has none.
+        seed: seed of the initial weights and of the events.
         tracks: mean numbers of tracks of an event; the events of a batch take turns.
     """
 

@@ -20,16 +20,14 @@ from tracking.finders.training import checkpoint_path, falling_rate, made_with, 
 from tracking.finders.trkx.ramp.events import RampEvents, make_ramp
 from tracking.finders.trkx.ramp.finders import network_finder, new_network
 from tracking.finders.trkx.ramp.graph import RampGraphNetwork, pair_labels
-from tracking.finders.trkx.ramp.options import RampOptions, TrainRampOptions
+from tracking.finders.trkx.ramp.options import HELD_OUT_SEED, RampOptions, TrainRampOptions
 from tracking.finders.trkx.ramp.phi_lstm import seed_targets
 from tracking.finders.trkx.ramp.score import clusters_of, event_scores, mean_score
 
 log = logging.getLogger(__name__)
 
-__all__ = ["HELD_OUT_SEED", "train_ramp"]
+__all__ = ["train_ramp"]
 
-HELD_OUT_SEED = 620_000
-"""Of the events of the report, which no training sees."""
 HELD_OUT = 200
 """Events of the report, for each mean number of tracks."""
 

@@ -10,7 +10,7 @@ from smartpix.merged.options import SplitOptions
 from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tests.tracking.finders.trkx.path.truths import filter_of, toy_paths
+from tests.tracking.finders.trkx.path.truths import filter_of, of_seed, toy_paths
 from tracking.finders.trkx.path.dataset import follow_truth
 from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, load_network, trained_with
 from tracking.finders.trkx.path.options import FilterOptions, TrainPathOptions
@@ -23,10 +23,15 @@ OPTIONS = TrainPathOptions(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def gates(tmp_path_factory):
+    return of_seed(tmp_path_factory.mktemp("gates") / "gates.root", 2027)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, gates):
     path = tmp_path_factory.mktemp("path") / "w.safetensors"
     lines = []
-    return path, train_path(SAMPLE, SAMPLE, path, OPTIONS, lines.append), lines
+    return path, train_path(SAMPLE, gates, path, OPTIONS, lines.append), lines
 
 
 def test_training_writes_weights_that_load(trained):
@@ -41,7 +46,7 @@ def test_training_writes_weights_that_load(trained):
     assert filter == FilterOptions()
     assert network.hidden == 12
     assert (arrays["gates"] != 1).any()
-    assert trained_with(str(path)) == {2026}
+    assert trained_with(str(path)) == {2026, 2027}
     assert not path.with_suffix(".checkpoint").exists()
 
 
@@ -51,7 +56,7 @@ def test_coverage_is_right_where_the_gates_were_measured(trained):
     assert abs(result["coverage95_kalman"] - 0.95) < 0.02
 
 
-def test_an_interrupted_training_ends_the_same(trained, tmp_path):
+def test_an_interrupted_training_ends_the_same(trained, gates, tmp_path):
     path = tmp_path / "w.safetensors"
 
     def stop(line):
@@ -59,15 +64,33 @@ def test_an_interrupted_training_ends_the_same(trained, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_path(SAMPLE, SAMPLE, path, OPTIONS, stop)
+        train_path(SAMPLE, gates, path, OPTIONS, stop)
     assert path.with_suffix(".checkpoint").exists()
     with pytest.raises(InputError, match=r"other options \(batch_size\)"):
-        train_path(SAMPLE, SAMPLE, path, dataclasses.replace(OPTIONS, batch_size=64))
-    metrics = train_path(SAMPLE, SAMPLE, path, OPTIONS)
+        train_path(SAMPLE, gates, path, dataclasses.replace(OPTIONS, batch_size=64))
+    metrics = train_path(SAMPLE, gates, path, OPTIONS)
     assert metrics["loss"] == trained[1]["loss"]
     assert path.read_bytes() == trained[0].read_bytes()
     data = json.loads(path.with_suffix(".json").read_text())["data"]
-    assert [made["seed"] for made in data] == [2026, 2026]
+    assert [made["seed"] for made in data] == [2026, 2027]
+
+
+def test_gates_of_events_that_are_learned_from_are_refused(gates, tmp_path):
+    path, linked = tmp_path / "w.safetensors", tmp_path / "linked.root"
+    linked.symlink_to(gates)
+    again, unnamed = (
+        of_seed(tmp_path / f"{name}.root", seed) for name, seed in (("again", 2027), ("none", None))
+    )
+    for files, tuning, words in (
+        ([SAMPLE], [SAMPLE], "sample.root: is both a file of the training and one of the gates"),
+        ([SAMPLE, gates], [linked], "linked.root: is both a file of the training"),
+        ([SAMPLE, gates], [again], "again.root: has events of seed 2027, as .*gates.root of the training"),
+        ([SAMPLE], [unnamed], "none.root: does not name the seed"),
+        ([unnamed], [SAMPLE], "none.root: does not name the seed"),
+    ):
+        with pytest.raises(InputError, match=words):
+            train_path(files, tuning, path, OPTIONS)
+    assert not path.exists()
 
 
 def test_weights_count_octaves_alike():

@@ -1,7 +1,12 @@
 """Paths of toys: exact helices, whose hits are Gaussian about them."""
 
+import dataclasses
+
 import numpy as np
 
+from smartpix.io.events import iterate, open_events
+from smartpix.io.write import write_events
+from smartpix.shipped import data_path
 from tests.seeding import toys
 from tracking.finders.trkx.path.filter import PathFilter
 from tracking.finders.trkx.path.options import FilterOptions
@@ -27,6 +32,16 @@ def toy_paths(n=60, seed=5, longest=8, pt=(0.5, 5.0)):
     pt = toys.UNIT / np.abs(toy.curvature[who])
     eta = np.arcsinh(toy.cot_theta[who])
     return hits, TruePaths(table, np.array([len(r) for r in rows]), crossing, pt, eta)
+
+
+def of_seed(path, seed):
+    """Write the embedded sample as if it had another seed, or with None as if it named none; returns the path."""
+    sample = data_path("sample.root")
+    header = open_events(sample).header
+    made_by = {key: value for key, value in header.made_by.items() if key != "seed"}
+    made_by |= {} if seed is None else {"seed": seed}
+    write_events(path, dataclasses.replace(header, made_by=made_by), (part for _, part in iterate(sample)))
+    return path
 
 
 def filter_of(options=CLEAN):

@@ -10,7 +10,7 @@ from smartpix.schema import InputError
 from tracking.finders.trkx.ramp import finders, train
 from tracking.finders.trkx.ramp.events import make_ramp
 from tracking.finders.trkx.ramp.finders import load_ramp_network, ramp_finder
-from tracking.finders.trkx.ramp.options import FINDERS, LEARNED, RampOptions, TrainRampOptions
+from tracking.finders.trkx.ramp.options import FINDERS, HELD_OUT_SEED, LEARNED, RampOptions, TrainRampOptions
 from tracking.finders.trkx.ramp.train import train_ramp
 
 SMALL = {
@@ -88,11 +88,11 @@ def _architectures():
 
 
 def test_epochs_have_other_events_than_one_another_and_than_the_report():
-    options = TrainRampOptions(**{**SMALL, "tracks": (3.0, 9.0), "seed": train.HELD_OUT_SEED})
+    options = TrainRampOptions(**{**SMALL, "tracks": (3.0, 9.0), "seed": HELD_OUT_SEED})
     batches = [events for epoch in (0, 1) for events in train._batches(options, epoch, 4)]
     sizes = [len(events.tracks.pt) for events in batches]
     assert max(sizes[0::2]) < min(sizes[1::2])
-    held = make_ramp(RampOptions(tracks=3.0), 10, train.HELD_OUT_SEED)
+    held = make_ramp(RampOptions(tracks=3.0), 10, HELD_OUT_SEED)
     firsts = {float(events.tracks.pt[0]) for events in [*batches, held]}
     assert len(firsts) == 9
 
