@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from smartpix.files import check_writable, replace_when_done
 from smartpix.provenance import origin
-from smartpix.schema import InputError, quoted
+from smartpix.schema import InputError, nearest, quoted
 from smartpix.shipped import data_path
 from smartpix.text import read_json
 
@@ -42,8 +42,8 @@ def weights_path(name: str) -> Path:
     shipped = sorted(p.stem for p in data_path("weights").glob("*.safetensors"))
     if name not in shipped:
         raise InputError(
-            f"weights {quoted(name)}: no such shipped weights; there are {shipped}, or give a .safetensors "
-            f"path"
+            f"weights {quoted(name)}: no such shipped weights; there are {', '.join(shipped)}; or give a "
+            f".safetensors path.{nearest(str(name), shipped)}"
         )
     return data_path("weights") / f"{name}.safetensors"
 

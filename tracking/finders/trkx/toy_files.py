@@ -254,7 +254,7 @@ def _read_npz(path: Path) -> Content:
         with (
             warnings.catch_warnings(action="ignore"),
             path.open("rb") as file,
-            np.load(file, allow_pickle=False) as archive,
+            np.load(file) as archive,
         ):
             missing = {METADATA, *DTYPES} - set(archive.files)
             found = {name: archive[name] for name in archive.files if name in DTYPES}

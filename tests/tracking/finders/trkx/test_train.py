@@ -203,9 +203,10 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
     assert abs(found["coverage_68"] - 0.68) < 0.1
 
 
-def test_batches_without_a_line_leave_the_training_finite(caption, tmp_path):
-    toy = {"width": 12, "n_planes": 10, "background": 0.0}
-    options = small("caption-covariance", start=str(caption), toy=toy, samples=64, evaluations=1)
+def test_batches_without_a_line_leave_the_training_finite(tmp_path):
+    toy, start = {"width": 12, "n_planes": 10, "background": 0.0}, tmp_path / "caption.safetensors"
+    train_trkx(start, small("caption", toy=toy))
+    options = small("caption-covariance", start=str(start), toy=toy, samples=64, evaluations=1, seed=2)
     lines = []
     found = train_trkx(tmp_path / "w.safetensors", options, lines.append)
     assert found["coverage_68"] is None
