@@ -13,7 +13,7 @@ from smartpix.schema import InputError
 from tracking.bench.events import Event, load_sample
 from tracking.finders.clock import processor_time, stage_time
 from tracking.finders.finder import FinderInput
-from tracking.finders.training import event_seed
+from tracking.finders.training import event_seed, n_parameters
 from tracking.finders.trkx.path.binned import binned_tracks, binned_windows, train_binned, true_bins
 from tracking.finders.trkx.path.finder import PathFinder
 from tracking.finders.trkx.path.options import BinnedOptions
@@ -83,7 +83,7 @@ def binned_study(
             for name, c in counts.items()
         },
         "n_particles": n_particles, "n_events": len(sample.events),
-        "parameters": sum(values.numel() for values in network.parameters()),
+        "parameters": n_parameters(network),
     }  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from tracking.bench.events import Event
 from tracking.finders.clock import processor_time, stage_time
 from tracking.finders.deepcore.finder import DeepCoreFinder
 from tracking.finders.deepcore.jets import Jets
-from tracking.finders.deepcore.network import n_parameters
 from tracking.finders.deepcore.report import SeedCounts
 from tracking.finders.deepcore.targets import particle_crossings
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.finder import GraphFinder, GraphSearch
+from tracking.finders.training import n_parameters
 from tracking.metrics import pseudorapidity, seed_labels
 
 __all__ = ["PUBLISHED", "cone_seeds", "deepcore_seeds"]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from smartpix.schema import InputError
-from tracking.finders.training import event_seed
+from tracking.finders.training import event_seed, n_parameters
 from tracking.finders.trkx.path.dataset import path_data
-from tracking.finders.trkx.path.network import load_network, n_parameters, trained_with
+from tracking.finders.trkx.path.network import load_network, trained_with
 from tracking.finders.trkx.path.options import TrainPathOptions
 from tracking.finders.trkx.path.report import coverage_report
 

@@ -31,9 +31,10 @@ from tracking.bench.finding import check_fresh
 from tracking.bench.trkx_captions import caption_numbers
 from tracking.bench.trkx_options import TrkxStudyOptions
 from tracking.bench.trkx_published import published
+from tracking.finders.training import n_parameters
 from tracking.finders.trkx.metrics import COVERED, MULTIPLICITIES, by_multiplicity, measured
 from tracking.finders.trkx.models import MODELS, check_model
-from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import KINDS, LINE_KINDS, toy_options
 from tracking.finders.trkx.trained import load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
@@ -220,7 +221,7 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
     n, fewer = options.events, max(options.events // SHARE, 1)
     numbers = measured(network, toy, n, options.seed)
     made = _entry(training["model"], toy.kind) | {
-        "parameters": parameter_count(network), "source": path.name, "width": training["width"],
+        "parameters": n_parameters(network), "source": path.name, "width": training["width"],
         "samples": told.get("metrics", {}).get("samples"), "n_events": n, **with_errors(numbers, n),
         "curve": told.get("metrics", {}).get("curve"),
         "n_curve": training.get("validation"),
@@ -272,7 +273,7 @@ def _entry(model: str, toy: str) -> dict[str, Any]:
     """What is known of a network without its weights."""
     # Only shapes: the large ones have some twenty million parameters.
     with torch.device("meta"):
-        n = parameter_count(make_network(model, toy_options(toy)))
+        n = n_parameters(make_network(model, toy_options(toy)))
     kind = "" if toy == MODELS[model].toy else f" --toy {toy}"
     return {
         "model": model, "toy": toy, "about": MODELS[model].about, "parameters": n,

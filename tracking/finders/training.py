@@ -20,7 +20,7 @@ from smartpix.schema import InputError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["checkpoint_path", "event_seed", "falling_rate", "made_with", "save_trained"]
+__all__ = ["checkpoint_path", "event_seed", "falling_rate", "made_with", "n_parameters", "save_trained"]
 
 LAST_RATE = 0.01
 """Share of the learning rate that is left at the end of the cosine."""
@@ -89,3 +89,8 @@ def save_trained(
     }
     save_weights(output, {k: v.numpy() for k, v in network.state_dict().items()}, description)
     checkpoint_path(output).unlink(missing_ok=True)
+
+
+def n_parameters(network: torch.nn.Module) -> int:
+    """Parameters of a network, those that its training left alone with them."""
+    return sum(values.numel() for values in network.parameters())

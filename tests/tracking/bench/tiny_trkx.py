@@ -4,8 +4,8 @@ import json
 
 import torch
 
-from tracking.finders.training import save_trained
-from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.training import n_parameters, save_trained
+from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import ARCHITECTURE
 from tracking.finders.trkx.training_options import TrainTrkxOptions
@@ -21,7 +21,7 @@ def tiny_network(path, model, kind, width=0.02, seed=3, samples=256):
     if not toy.has_lines:
         point |= {"pixel_accuracy": 0.25, "hit_accuracy": 0.5}
     metrics = {
-        "model": model, "toy": kind, "parameters": parameter_count(network), "samples": samples,
+        "model": model, "toy": kind, "parameters": n_parameters(network), "samples": samples,
         "curve": [point, point | {"samples": samples}],
     }  # fmt: skip
     save_trained(path, network, ARCHITECTURE, options, [], metrics)

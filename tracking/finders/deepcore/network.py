@@ -22,7 +22,7 @@ from tracking.finders.deepcore.options import (
     TargetOptions,
 )
 
-__all__ = ["ARCHITECTURE", "DeepCoreNetwork", "load_network", "n_parameters", "trained_with"]
+__all__ = ["ARCHITECTURE", "DeepCoreNetwork", "load_network", "trained_with"]
 
 ARCHITECTURE = "deepcore-v1"
 TRUNK = ((50, 7), (20, 5), (20, 5), (18, 5), (18, 3))
@@ -100,11 +100,6 @@ class DeepCoreNetwork(nn.Module):
         """Parameters (J, 3, 5, 30, 30) and probabilities (J, 3, 30, 30)."""
         parameters, logits = self(maps)
         return parameters[:, :, :N_PARAMETERS], torch.sigmoid(logits[:, :, 0])
-
-
-def n_parameters(network: nn.Module) -> int:
-    """Trained numbers of a network: 77,373 for the barrel, 84,723 with disks."""
-    return sum(values.numel() for values in network.parameters())
 
 
 def load_network(name: str = "deepcore", maps: MapOptions | None = None) -> DeepCoreNetwork:

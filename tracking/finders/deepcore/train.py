@@ -18,10 +18,10 @@ from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
 from tracking.finders.deepcore.batches import PT_UNIT, JetEvent, batches, jet_events
 from tracking.finders.deepcore.loss import deepcore_loss
-from tracking.finders.deepcore.network import ARCHITECTURE, DeepCoreNetwork, n_parameters
+from tracking.finders.deepcore.network import ARCHITECTURE, DeepCoreNetwork
 from tracking.finders.deepcore.options import TrainDeepCoreOptions
 from tracking.finders.deepcore.report import seed_report
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
+from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from tracking.finders.gnn.evaluate import calibrate, evaluate
 from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
-from tracking.finders.training import checkpoint_path, made_with, save_trained
+from tracking.finders.training import checkpoint_path, made_with, n_parameters, save_trained
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def train_gnn(
     n_epochs = _fit(network, graphs, options, checkpoint_path(output), settings, report)
     calibrate(network, screened(network, graphs.validation))
     metrics = evaluate(network, graphs.test) | {
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "parameters": n_parameters(network),
         "n_train": n_edges(graphs.train),
         "n_validation": n_edges(graphs.validation),
         "n_test": n_edges(graphs.test),

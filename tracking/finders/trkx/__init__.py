@@ -8,7 +8,7 @@ from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
     from tracking.finders.trkx.models import MODELS
-    from tracking.finders.trkx.networks import make_network, parameter_count
+    from tracking.finders.trkx.networks import make_network
     from tracking.finders.trkx.options import ToyOptions, toy_options
     from tracking.finders.trkx.toy_files import ToyFile, read_toys, write_toys
     from tracking.finders.trkx.toys import ToyEvents, make_toys
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS", "ToyEvents", "ToyFile", "ToyOptions", "TrainTrkxOptions", "load_network", "make_network", "make_toys",
-    "parameter_count", "published_options", "read_toys", "toy_options", "train_trkx", "write_toys",
+    "published_options", "read_toys", "toy_options", "train_trkx", "write_toys",
 ]  # fmt: skip
 
 __getattr__ = public_names(
     __name__,
     models="MODELS",
-    networks="make_network parameter_count",
+    networks="make_network",
     options="ToyOptions toy_options",
     toy_files="ToyFile read_toys write_toys",
     toys="ToyEvents make_toys",

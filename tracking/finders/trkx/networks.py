@@ -19,18 +19,13 @@ from tracking.finders.trkx.recurrent import Lstm
 
 __all__ = [
     "MODELS", "Autoencoder", "ConvAutoencoder2d", "ConvNetwork", "LstmNetwork", "VariableLstm", "make_network",
-    "parameter_count",
+
 ]  # fmt: skip
 
 N_CONVOLUTIONS = 10
 """Of the simple convolutional networks, before the one that gives the logits."""
 IMPOSSIBLE = -1e4
 """Logit of a pixel that a plane does not have."""
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Trained numbers of a network."""
-    return sum(values.numel() for values in network.parameters())
 
 
 class LstmNetwork(nn.Module):

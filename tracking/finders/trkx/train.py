@@ -16,10 +16,10 @@ from smartpix.networks.weights import check_output, describe_weights
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
+from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork, caption_loss, covariance_loss
 from tracking.finders.trkx.metrics import by_multiplicity, hit_loss, images_of, measured, there
-from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import ToyOptions
 from tracking.finders.trkx.toys import ToyEvents, make_toys
 from tracking.finders.trkx.trained import ARCHITECTURE, load_network
@@ -61,7 +61,7 @@ def train_trkx(
     metrics = {
         "model": options.model,
         "toy": options.toy.kind,
-        "parameters": parameter_count(network),
+        "parameters": n_parameters(network),
         "samples": options.n_steps * options.batch_size,
         **measured(network, options.toy, options.test, test),
         "curve": more["curve"],

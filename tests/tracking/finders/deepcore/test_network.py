@@ -10,10 +10,10 @@ from tracking.finders.deepcore.network import (
     ARCHITECTURE,
     DeepCoreNetwork,
     load_network,
-    n_parameters,
     trained_with,
 )
 from tracking.finders.deepcore.options import MapOptions, TargetOptions, TrainDeepCoreOptions
+from tracking.finders.training import n_parameters
 
 BY_LAYER = [14750, 25020, 10020, 9018, 2934, *[2934] * 4, 1956, 981, 574, 384]
 """Weights and biases of the published layers: trunk, parameters, probabilities."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from smartpix.schema import InputError
+from tracking.finders.training import n_parameters
 from tracking.finders.trkx.metrics import images_of
 from tracking.finders.trkx.networks import (
     MODELS,
@@ -13,7 +14,6 @@ from tracking.finders.trkx.networks import (
     ConvAutoencoder2d,
     VariableLstm,
     make_network,
-    parameter_count,
 )
 from tracking.finders.trkx.options import plane_ranges, toy_options
 from tracking.finders.trkx.toys import make_toys
@@ -37,7 +37,7 @@ def small(name):
 def test_there_are_as_many_parameters_as_published(name, count):
     with torch.device("meta"):
         network = make_network(name, toy_options(MODELS[name].toy))
-    assert parameter_count(network) == count == MODELS[name].parameters
+    assert n_parameters(network) == count == MODELS[name].parameters
 
 
 def test_parameters_of_planes_of_all_widths():
@@ -45,7 +45,7 @@ def test_parameters_of_planes_of_all_widths():
     widths = [min(48, 2 * int(plane / 1.7 + 1)) for plane in range(1, 49)]
     expected = sum(48 * w + 48 for w in widths) + 4 * 48 * (48 + 48 + 1) + sum(48 * w + w for w in widths)
     network = make_network("lstm-variable", toy_options("variable"))
-    assert parameter_count(network) == expected == MODELS["lstm-variable"].parameters
+    assert n_parameters(network) == expected == MODELS["lstm-variable"].parameters
     assert set(MODELS) == {*PUBLISHED, "lstm-variable"}
 
 
@@ -65,7 +65,7 @@ def test_shapes(name):
 def test_width_scales_units_and_filters(name):
     toy = toy_options(MODELS[name].toy)
     with torch.device("meta"):
-        counts = [parameter_count(make_network(name, toy, width)) for width in (0.5, 1.0, 2.0)]
+        counts = [n_parameters(make_network(name, toy, width)) for width in (0.5, 1.0, 2.0)]
     assert counts[0] < counts[1] < counts[2]
     # No layer grows faster than by both of its sides.
     assert counts[2] < 4 * counts[1] < 16 * counts[0]

@@ -12,10 +12,11 @@ import torch
 
 from smartpix.networks.weights import describe_weights, load_weights, save_weights
 from smartpix.schema import InputError
+from tracking.finders.training import n_parameters
 from tracking.finders.trkx import metrics, train
 from tracking.finders.trkx.metrics import measured
 from tracking.finders.trkx.models import MODELS
-from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.toys import make_toys
 from tracking.finders.trkx.train import loss_of, train_trkx
@@ -47,7 +48,7 @@ def test_training_writes_weights_that_load(trained):
     path, found, lines = trained
     network, toy = load_network(path)
     assert toy == SMALL.toy
-    assert parameter_count(network) == found["parameters"] == describe_weights(path)["n_values"]
+    assert n_parameters(network) == found["parameters"] == describe_weights(path)["n_values"]
     again = measured(network, toy, SMALL.test, SMALL.seed + TEST_SEED)
     assert {name: found[name] for name in again} == again
     assert [point["samples"] for point in found["curve"]] == [256, 640, 896, 1280]

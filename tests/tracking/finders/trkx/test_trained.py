@@ -8,9 +8,10 @@ from smartpix.networks.weights import describe_weights, load_weights, save_weigh
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tests.tracking.bench.tiny_trkx import tiny_network
+from tracking.finders.training import n_parameters
 from tracking.finders.trkx.metrics import measured
 from tracking.finders.trkx.models import MODELS
-from tracking.finders.trkx.networks import make_network, parameter_count
+from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import ARCHITECTURE, load_network
 
@@ -31,7 +32,7 @@ def test_shipped_networks_are_as_good_as_they_say(name):
     model = name.removeprefix("trkx-")
     network, toy = load_network(name, model)
     assert toy == toy_options(MODELS[model].toy)
-    assert parameter_count(network) == MODELS[model].parameters
+    assert n_parameters(network) == MODELS[model].parameters
     said = describe_weights(name)["metrics"]
     found = measured(network, toy, 1024, seed=650_001)
     for key, bar in zip(("pixel_accuracy", "hit_accuracy"), BARS[name], strict=True):

@@ -16,7 +16,7 @@ from tracking.finders.trkx.path.features import N_HIT, N_TARGET
 from tracking.finders.trkx.path.gates import GATES_SHAPE
 from tracking.finders.trkx.path.options import FilterOptions
 
-__all__ = ["ARCHITECTURE", "PathNetwork", "crossing_losses", "load_network", "n_parameters", "trained_with"]
+__all__ = ["ARCHITECTURE", "PathNetwork", "crossing_losses", "load_network", "trained_with"]
 
 ARCHITECTURE = "path-v1"
 N_OUT = 5
@@ -97,11 +97,6 @@ def crossing_losses(cone: Tensor, crossing: Tensor) -> Tensor:
     u = (crossing[..., 0] - shift[..., 0]) * torch.exp(-log[..., 0])
     v = (crossing[..., 1] - shift[..., 1] - cross * u) * torch.exp(-log[..., 1])
     return log.sum(dim=-1) + 0.5 * (u * u + v * v)
-
-
-def n_parameters(network: nn.Module) -> int:
-    """Trained numbers of a network."""
-    return sum(values.numel() for values in network.parameters())
 
 
 def load_network(name: str = "path") -> tuple[PathNetwork, FilterOptions]:

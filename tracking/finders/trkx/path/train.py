@@ -18,10 +18,17 @@ from smartpix.networks.weights import check_output
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, damped, descend
-from tracking.finders.training import checkpoint_path, event_seed, falling_rate, made_with, save_trained
+from tracking.finders.training import (
+    checkpoint_path,
+    event_seed,
+    falling_rate,
+    made_with,
+    n_parameters,
+    save_trained,
+)
 from tracking.finders.trkx.path.dataset import PathData, path_data
 from tracking.finders.trkx.path.gates import cells, gate_table, levelled
-from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, crossing_losses, n_parameters
+from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, crossing_losses
 from tracking.finders.trkx.path.options import TrainPathOptions
 from tracking.finders.trkx.path.report import cones_of, coverage_report, measured
 

@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from smartpix.networks.weights import check_output
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, save_trained
+from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
 from tracking.finders.trkx.ramp.events import RampEvents, make_ramp
 from tracking.finders.trkx.ramp.finders import network_finder, new_network
 from tracking.finders.trkx.ramp.graph import RampGraphNetwork, pair_labels
@@ -73,7 +73,7 @@ def train_ramp(
     }
     metrics = {
         "loss": _held_out_loss(network, held), **scores,
-        "parameters": sum(values.numel() for values in network.parameters()), "epochs": options.epochs,
+        "parameters": n_parameters(network), "epochs": options.epochs,
     }  # fmt: skip
     save_trained(output, network, architecture, options, [], metrics)
     return metrics

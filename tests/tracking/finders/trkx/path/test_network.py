@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 
 from smartpix.networks.weights import save_weights
 from smartpix.schema import InputError
+from tracking.finders.training import n_parameters
 from tracking.finders.trkx.path.features import N_HIT, N_TARGET
 from tracking.finders.trkx.path.network import (
     ARCHITECTURE,
@@ -18,7 +19,6 @@ from tracking.finders.trkx.path.network import (
     PathNetwork,
     crossing_losses,
     load_network,
-    n_parameters,
     trained_with,
 )
 from tracking.finders.trkx.path.options import FilterOptions, TrainPathOptions
