@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from smartpix.simulate.options import GenerateOptions
 from tracking.bench.events import simulated_as
 from tracking.bench.next_layer import next_layer_study
 from tracking.bench.ramp import PUBLISHED, check_ramp_seed, ramp_bounds, ramp_scores
-from tracking.bench.trkx_models import SHARE, model_numbers, weights_by_name, with_errors
+from tracking.bench.trkx_models import model_numbers, weights_by_name, with_errors
 from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.bench.trkx_reference import line_accuracy
 from tracking.finders.trkx.filters import OptimalInputs, has_filters, optimal_inputs
-from tracking.finders.trkx.metrics import MULTIPLICITIES
+from tracking.finders.trkx.metrics import MULTIPLICITIES, SHARE, exactly
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import load_network
 
@@ -134,10 +133,7 @@ def _reference(kind: str, options: TrkxStudyOptions) -> dict[str, Any]:
     if kind == "3d":
         fewer = max(n // SHARE, 1)
         made["multiplicity"] = {
-            str(k): with_errors(
-                line_accuracy(replace(toy, background=float(k), background_exact=True), fewer, options.seed),
-                fewer,
-            )
+            str(k): with_errors(line_accuracy(exactly(toy, k), fewer, options.seed), fewer)
             | {"n_events": fewer}
             for k in MULTIPLICITIES
         }

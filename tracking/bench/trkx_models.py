@@ -32,7 +32,16 @@ from tracking.bench.trkx_captions import caption_numbers
 from tracking.bench.trkx_options import TrkxStudyOptions
 from tracking.bench.trkx_published import published
 from tracking.finders.training import n_parameters
-from tracking.finders.trkx.metrics import COVERED, MULTIPLICITIES, by_multiplicity, measured
+from tracking.finders.trkx.metrics import (
+    ACCURACIES,
+    COVERED,
+    MULTIPLICITIES,
+    SHARE,
+    by_multiplicity,
+    measured,
+    measured_lines,
+    told_lines,
+)
 from tracking.finders.trkx.models import MODELS, check_model
 from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import KINDS, LINE_KINDS, toy_options
@@ -40,16 +49,13 @@ from tracking.finders.trkx.trained import load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
 
 __all__ = [
-    "ACCURACIES", "SHARE", "entry_name", "event_error", "model_numbers", "weights_by_name", "with_errors",
+    "entry_name", "event_error", "model_numbers", "weights_by_name", "with_errors",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 
-ACCURACIES = ("pixel_accuracy", "hit_accuracy")
-SHARE = 4
-"""For each number of background tracks, this part of the toys."""
 SHIPPED = "trkx-*.safetensors"
 COUNTS = ("test", "validation")
 """Options of a training that say how many toys its numbers and its curve are of."""
@@ -59,10 +65,14 @@ _COUNTED = fields(
 _HEAD = fields({"model": text(*MODELS), "toy": text(*KINDS)}, more=True)
 _SAMPLES = {"samples": whole(1, 10**15)}
 _TRACK_NUMBERS = {"loss": real()} | {name: real(0, 1) for name in ACCURACIES}
+_TRACK_NUMBERS["hit_accuracy_unseeded"] = optional(_TRACK_NUMBERS["hit_accuracy_unseeded"])
+"""Earlier trainings did not measure the last one."""
+_MAYBE = optional(nullable(real(0)))
 _PAIR = optional(nullable(items(real(), 2, 2)))
 _LINE_NUMBERS = {
-    "loss": real(), "likelihood_loss": optional(nullable(real())), "distance": optional(nullable(real(0))),
-    **dict.fromkeys(COVERED, optional(nullable(real(0, 1)))), "pull_means": _PAIR, "pull_widths": _PAIR,
+    "loss": real(), "loss_error": _MAYBE, "likelihood_loss": optional(nullable(real())), "distance": _MAYBE,
+    **dict.fromkeys(COVERED, optional(nullable(real(0, 1)))), **{f"{name}_error": _MAYBE for name in COVERED},
+    "pull_means": _PAIR, "pull_widths": _PAIR,
 }  # fmt: skip
 """What no line tells is null."""
 
@@ -120,7 +130,7 @@ def model_numbers(
     check_fresh("study trkx", options.seed, {str(path): _seeds(path) for path in files.values()}, "network")
     found: dict[str, dict[str, Any]] = {}
     for name, path in files.items():
-        report(f"{name}: {path.name} on {options.events} toys")
+        report(f"{name}: {path.name} on fresh toys")
         found[name] = _measured(path, options)
     for name, (path, result) in results.items():
         if name in found:
@@ -218,19 +228,22 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
     network, toy = load_network(path)
     told = describe_weights(path)
     training = told["options"]
-    n, fewer = options.events, max(options.events // SHARE, 1)
-    numbers = measured(network, toy, n, options.seed)
+    n, lines = options.events, None
+    if toy.has_lines:
+        n = options.caption_events
+        answers = told_lines(network, toy, n, options.seed)
+        numbers, lines = measured_lines(answers), caption_numbers(network, toy, answers, options.seed)
+    else:
+        numbers = measured(network, toy, n, options.seed)
     made = _entry(training["model"], toy.kind) | {
         "parameters": n_parameters(network), "source": path.name, "width": training["width"],
         "samples": told.get("metrics", {}).get("samples"), "n_events": n, **with_errors(numbers, n),
-        "curve": told.get("metrics", {}).get("curve"),
-        "n_curve": training.get("validation"),
+        "lines": lines, "curve": told.get("metrics", {}).get("curve"), "n_curve": training.get("validation"),
     }  # fmt: skip
     if toy.kind == "3d":
+        fewer = max(n // SHARE, 1)
         counted = by_multiplicity(network, toy, fewer, options.seed)
         made["multiplicity"] = {k: with_errors(r, fewer) | {"n_events": fewer} for k, r in counted.items()}
-    if toy.has_lines:
-        made["lines"] = caption_numbers(network, toy, n, options.seed)
     if training["width"] != 1:
         made["note"] = f"{training['width']:g} times as wide as published"
     return made
@@ -278,7 +291,7 @@ def _entry(model: str, toy: str) -> dict[str, Any]:
     return {
         "model": model, "toy": toy, "about": MODELS[model].about, "parameters": n,
         "published": published(model, toy), "source": None, "width": None, "samples": None, "seconds": None, "n_events": None,
-        "loss": None, **dict.fromkeys(ACCURACIES), **{f"{name}_error": None for name in ACCURACIES},
+        "loss": None, "loss_error": None, **dict.fromkeys(ACCURACIES), **{f"{name}_error": None for name in ACCURACIES},
         "multiplicity": None, "lines": None, "curve": None,
         "n_curve": None,
         "command": f"smartpix train trkx --model {model}{kind} -o {entry_name(model, toy)}.safetensors", "note": None,

@@ -19,8 +19,9 @@ class TrkxStudyOptions:
 
     Attributes:
         parts: parts of the study that are measured: ``models``, ``ramp``, ``next-layer``.
-        events: number of toys that each network is measured on, and a quarter of them for each number of background
+        events: number of toys that each network that finds a track is measured on, and a quarter of them for each number of background
             tracks.
+        caption_events: number of toys that each network of captions is measured on.
         ramp_events: number of events of the RAMP challenge, with 10 and with 20 tracks on average.
         pileup_events: number of events of pile-up 200 that are simulated for the learned cone where no file is given, and as
             many with single pions on top.
@@ -30,6 +31,7 @@ class TrkxStudyOptions:
 
     parts: tuple[str, ...] = PARTS
     events: int = ranged(10_240, 4, 10_000_000)
+    caption_events: int = ranged(40_960, 4, 10_000_000)
     ramp_events: int = ranged(1000, 2, 1_000_000)
     pileup_events: int = ranged(2, 1, 1000)
     steps: int = ranged(60, 0, 100_000)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from tracking.bench.trkx_models import ACCURACIES
+from tracking.bench.trkx_models import event_error
+from tracking.bench.trkx_table import with_error
 from tracking.bench.trkx_track_plots import plot_next_layer, plot_ramp
 from tracking.finders.trkx.filters import OptimalInputs
+from tracking.finders.trkx.metrics import ACCURACIES
+from tracking.finders.trkx.options import toy_options
 from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure, unit_gaussian
 
 __all__ = [
@@ -27,7 +29,10 @@ STYLES = {
     "lstm-variable": (GREY, "X"), "conv-2d": ("#8C564B", "h"), "conv-autoencoder-2d": ("#17A2A2", "*"),
 }  # fmt: skip
 """Colour and marker of each network that finds a track."""
-LABELS = {"pixel_accuracy": "pixel accuracy", "hit_accuracy": "hit accuracy"}
+LABELS = {
+    "pixel_accuracy": "pixel accuracy", "hit_accuracy": "hit accuracy, all planes",
+    "hit_accuracy_unseeded": "hit accuracy, planes without seed",
+}  # fmt: skip
 MARGIN = 1.4
 """Factor between the points and the ends of logarithmic axes."""
 SHOWN_LAYERS = 6
@@ -52,7 +57,7 @@ def plot_trkx(
             if r["lines"] and "distance" in r["lines"] and r["pull_widths"]:
                 plot_captions(folder / f"captions-{name}.png", r)
     for name, layers in filters.items():
-        plot_filters(folder / f"filters-{name}.png", name, layers)
+        plot_filters(folder / f"filters-{name}.png", name, layers, result["models"][name])
     if result["ramp"]:
         plot_ramp(folder / "ramp.png", result)
     if result["next_layer"] and result["next_layer"]["n"]:
@@ -64,96 +69,104 @@ def plot_accuracies(
 ) -> None:
     """Accuracies of all networks that find a track: ours, as published, and what a straight line reaches."""
     found = {name: r for name, r in models.items() if r["hit_accuracy"] is not None}
-    height = 0.46 * len(found) + 2.6
-    with figure(path, nrows=1, ncols=2, figsize=(11, height), sharey=True) as (whole, axes):
+    height = 0.5 * len(found) + 2.8
+    with figure(path, nrows=1, ncols=3, figsize=(15, height), sharex=True, sharey=True) as (whole, axes):
         place = np.arange(len(found))[::-1]
         for axis, key in zip(axes, ACCURACIES, strict=True):
             for y, r in zip(place, found.values(), strict=True):
                 at_training = r["source"].endswith(".json")
-                axis.errorbar(
-                    r[key], y, xerr=r[f"{key}_error"], fmt="o", color=BLUE, ms=8, lw=1.6, mfc="white" if at_training
-                    else BLUE, label="here, after the training" if at_training else "here, fresh toys",
-                )  # fmt: skip
-                if r["published"][key] is not None:
+                if r.get(key) is not None:
+                    axis.errorbar(
+                        r[key], y, xerr=r[f"{key}_error"], fmt="o", color=BLUE, ms=7, lw=1.6, mfc="white" if at_training
+                        else BLUE, label="here, after the training" if at_training else "here, fresh toys",
+                    )  # fmt: skip
+                if r["published"].get(key) is not None:
                     axis.plot(
-                        r["published"][key], y, "D", color=ORANGE, ms=8, mfc="none", mew=2, label="published"
+                        r["published"][key], y, "D", color=ORANGE, ms=10, mfc="none", mew=2, label="published"
                     )
-                if r["toy"] in references:
+                if references.get(r["toy"], {}).get(key) is not None:
                     axis.plot(references[r["toy"]][key], y, "|", color=RED, ms=18, mew=2.5, label=LINE)
-            axis.set_xlabel(LABELS[key], fontsize=15)
-            axis.set_xlim(max(0.0, axis.get_xlim()[0]), 1.005)
+            axis.set_xlabel(LABELS[key], fontsize=14)
             axis.axvline(1.0, color=GREY, lw=0.8, ls=":")
             axis.tick_params(axis="y", which="both", left=False, right=False)
-            axis.grid(axis="y", color=GREY, alpha=0.25, lw=0.6)
-        axes[0].set_yticks(
-            place, [f"{name}, {r['toy']}\n{r['parameters']:,}" for name, r in found.items()], fontsize=11
-        )
+            axis.grid(axis="both", color=GREY, alpha=0.25, lw=0.6)
+        axes[0].set_xlim(max(0.0, axes[0].get_xlim()[0]), 1.01)
+        axes[0].set_yticks(place, [_described(name, r) for name, r in found.items()], fontsize=11)
         axes[0].set_ylim(-0.6, len(found) - 0.4)
         _legend_below(whole, axes)
         whole.suptitle(
-            f"simulation: toys of HEP.TrkX, {_events(found)} a network; parameters below its name",
+            f"simulation: toys of HEP.TrkX, {_events(found)} a network; errors are binomial over events",
             x=0.01, ha="left", fontsize=14,
         )  # fmt: skip
+
+
+def _described(name: str, r: Mapping[str, Any]) -> str:
+    """A network's name and toys, and below them its size and how much it has learned from."""
+    size = f"{r['parameters'] / 1e6:.1f}M" if r["parameters"] >= 1e6 else f"{r['parameters'] / 1e3:.1f}k"
+    learned = "" if r["samples"] is None else f", learned from {r['samples']:,} toys"
+    return f"{name}, {r['toy']}\n{size} parameters{learned}"
 
 
 def plot_multiplicity(
     path: Path, models: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Accuracies against the number of background tracks, of all networks on square planes and of the straight
-    line.
+    """Accuracies on the planes without seed against the number of background tracks, of all networks on square planes
+    and of the straight line.
     """
     found = {name: r for name, r in models.items() if r["multiplicity"]}
     line = (references.get("3d") or {}).get("multiplicity")
     shown = {name: (r["multiplicity"], *STYLES.get(r["model"], (GREY, "."))) for name, r in found.items()}
     if line:
         shown[LINE] = (line, BLACK, "x")
-    with figure(path, nrows=1, ncols=2, figsize=(14, 6.6)) as (whole, axes):
-        for axis, key in zip(axes, ACCURACIES, strict=True):
-            for k, (name, (rows, colour, marker)) in enumerate(shown.items()):
-                n = np.array([float(number) for number in rows]) + 0.09 * (k - (len(shown) - 1) / 2)
+    mean = toy_options("3d").background
+    with figure(path, nrows=1, ncols=2, figsize=(14, 7.2), sharey=True) as (whole, axes):
+        for axis, key in zip(axes, ("pixel_accuracy", "hit_accuracy_unseeded"), strict=True):
+            for name, (rows, colour, marker) in shown.items():
+                points = {float(k): r for k, r in rows.items() if r.get(key) is not None}
                 axis.errorbar(
-                    n, [r[key] for r in rows.values()], yerr=[r[f"{key}_error"] for r in rows.values()],
-                    fmt=f"{marker}-", color=colour, ms=7, lw=1.3, elinewidth=1.8, label=name,
+                    list(points), [r[key] for r in points.values()], yerr=[r[f"{key}_error"] for r in points.values()],
+                    fmt=f"{marker}-", color=colour, ms=6, lw=1.3, elinewidth=1.8, label=name,
                 )  # fmt: skip
+            axis.axvline(mean, color=GREY, lw=1.2, ls="--", label=f"mean of the trainings: {mean:g}")
             axis.set_xlabel("background tracks", fontsize=16)
-            axis.set_ylabel(LABELS[key], fontsize=16)
-            axis.set_ylim(max(0.0, axis.get_ylim()[0]), 1.01)
+            axis.set_ylabel(LABELS[key], fontsize=15)
+            axis.tick_params(labelleft=True)
+            axis.set_xticks(range(0, 13, 2))
             axis.axhline(1.0, color=GREY, lw=0.8, ls=":")
+            axis.grid(color=GREY, alpha=0.25, lw=0.6)
+        axes[0].set_ylim(max(0.0, axes[0].get_ylim()[0]), 1.01)
         _legend_below(whole, axes)
-        text = f"simulation: 10 planes of 32 x 32 pixels, {_events({name: {'rows': rows} for name, (rows, *_) in shown.items()}, 'rows')} a point"
+        text = f"simulation: 3d toys, {_events({name: {'rows': rows} for name, (rows, *_) in shown.items()}, 'rows')} a point"
         whole.suptitle(text, x=0.01, ha="left", fontsize=15)
 
 
 def plot_curves(path: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Share of wrong hits against the number of toys that a network has learned from."""
-    with figure(path, figsize=(8.4, 6.8)) as (whole, axis):
-        for name, r in models.items():
-            if not r["curve"] or r["hit_accuracy"] is None:
-                continue
-            colour, marker = STYLES.get(r["model"], (GREY, "."))
-            wrong = np.array([1 - point["hit_accuracy"] for point in r["curve"]])
-            axis.errorbar(
-                [point["samples"] for point in r["curve"]], 100 * wrong,
-                yerr=100 * np.sqrt(wrong * (1 - wrong) / r["n_curve"]), fmt=f"{marker}-", color=colour, ms=6, lw=1.3,
-                label=f"{name}, {r['toy']}",
-            )  # fmt: skip
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-        points = [
-            point for r in models.values() if r["hit_accuracy"] is not None for point in r["curve"] or ()
-        ]
-        for limit, values in (
-            (axis.set_xlim, [point["samples"] for point in points]),
-            (axis.set_ylim, [100 * (1 - point["hit_accuracy"]) for point in points]),
-        ):
-            limit(min(values) / MARGIN, max(values) * MARGIN)
-        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.set_xlabel("toys learned from", fontsize=15)
-        axis.set_ylabel("wrong hits [%]", fontsize=15)
-        _legend_below(whole, [axis], 3)
-        whole.suptitle("simulation: toys held out from each training", x=0.01, ha="left", fontsize=14)
+    """Accuracies against the number of toys that a network has learned from."""
+    found = {name: r for name, r in models.items() if r["curve"] and r["hit_accuracy"] is not None}
+    counts = [point["samples"] for r in found.values() for point in r["curve"]]
+    with figure(path, nrows=1, ncols=2, figsize=(14, 7.4), sharex=True, sharey=True) as (whole, axes):
+        for axis, key in zip(axes, ACCURACIES[:2], strict=True):
+            for name, r in found.items():
+                colour, marker = STYLES.get(r["model"], (GREY, "."))
+                axis.errorbar(
+                    [point["samples"] for point in r["curve"]], [point[key] for point in r["curve"]],
+                    yerr=[event_error(point[key], r["n_curve"]) for point in r["curve"]], fmt=f"{marker}-",
+                    color=colour, ms=6, lw=1.3, label=f"{name}, {r['toy']}",
+                )  # fmt: skip
+            axis.set_xscale("log")
+            axis.set_xlabel("toys learned from", fontsize=15)
+            axis.set_ylabel(LABELS[key], fontsize=15)
+            axis.tick_params(labelleft=True)
+            axis.grid(color=GREY, alpha=0.25, lw=0.6)
+        axes[0].set_xlim(min(counts) / MARGIN, max(counts) * MARGIN)
+        axes[0].set_ylim(0, 1)
+        _legend_below(whole, axes)
+        n = sorted({r["n_curve"] for r in found.values()})
+        many = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
+        whole.suptitle(
+            f"simulation: {many} held-out toys a point; the learning rate falls to 1 % at the end of each curve,\n"
+            "which bends it: a training of other length has another curve", x=0.01, ha="left", fontsize=14,
+        )  # fmt: skip
 
 
 def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
@@ -173,8 +186,10 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
         axes[0].set_xlabel("square of the Mahalanobis distance", fontsize=15)
         beyond = told["distance"]["above"] / n
         axes[0].text(
-            0.97, 0.97, f"68 % ellipses hold {model['coverage_68']:.3f}\n95 % ellipses hold {model['coverage_95']:.3f}\n"
-            f"beyond the axis: {100 * beyond:.2f} %", transform=axes[0].transAxes, ha="right", va="top", fontsize=12,
+            0.97, 0.97, "".join(
+                f"{share} % ellipses hold {with_error(model[key], model.get(f'{key}_error'), sign='±')}\n"
+                for share, key in ((68, "coverage_68"), (95, "coverage_95"))
+            ) + f"beyond the axis: {100 * beyond:.2f} %", transform=axes[0].transAxes, ha="right", va="top", fontsize=12,
         )  # fmt: skip
         axes[0].legend(fontsize=12, loc="lower left")
         for (name, histogram), colour, width in zip(
@@ -187,40 +202,43 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
         axes[1].set_xlabel("residual / standard deviation", fontsize=15)
         axes[1].legend(fontsize=12, loc="upper left")
         axes[0].set_ylabel("lines per unit", fontsize=15)
-        text = f"simulation: {model['toy']}, {model['n_events']:,} images, {n:,} lines"
+        text = f"simulation: toys {model['toy']}, {model['n_events']:,} images, {n:,} lines"
         whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 
 
-def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs]) -> None:
-    """Inputs that the filters of some layers respond most to, about the place that they look at.
+def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs], model: Mapping[str, Any]) -> None:
+    """Inputs that the filters of some layers respond most to: of each layer the planes and pixels that it sees.
 
     Of square planes the pixels in the middle of the other direction are shown.
+
+    Args:
+        model: of the network, in the results.
     """
     chosen = [layers[k] for k in np.unique(np.linspace(0, len(layers) - 1, SHOWN_LAYERS).round().astype(int))]
-    flat = [
-        layer.images if layer.images.ndim == 3 else layer.images[..., layer.images.shape[3] // 2]
-        for layer in chosen
-    ]
-    looked = np.any([np.any(images > 0, axis=0) for images in flat], axis=0)
-    (planes, pixels) = (np.flatnonzero(looked.any(axis=axis)) for axis in (1, 0))
-    columns = max(len(images) for images in flat)
-    with figure(path, nrows=len(chosen), ncols=columns, figsize=(1.35 * columns + 0.9, 1.4 * len(chosen) + 1.1),
+    columns = max(len(layer.images) for layer in chosen)
+    with figure(path, nrows=len(chosen), ncols=columns, figsize=(1.35 * columns + 1.4, 1.4 * len(chosen) + 1.3),
                 squeeze=False) as (whole, axes):  # fmt: skip
-        for row, layer, images in zip(axes, chosen, flat, strict=True):
-            for axis in row[len(images) :]:
+        for row, layer in zip(axes, chosen, strict=True):
+            (first, last), (low, high), *other = layer.field
+            seen = layer.images[:, first : last + 1, low : high + 1]
+            if other:
+                seen = seen[..., sum(other[0]) // 2]
+            for axis in row[len(seen) :]:
                 axis.set_visible(False)
-            for axis, image in zip(row, images, strict=False):
+            for axis, image in zip(row, seen, strict=False):
                 axis.imshow(
                     image.T, vmin=0, vmax=1, cmap="Blues", origin="lower", aspect="auto", interpolation="none"
                 )
-                axis.set_xlim(planes[0] - 0.5, planes[-1] + 0.5)
-                axis.set_ylim(pixels[0] - 0.5, pixels[-1] + 0.5)
                 axis.tick_params(which="both", left=False, right=False, bottom=False, top=False, labelleft=False,
                                  labelbottom=False)  # fmt: skip
-            row[0].set_ylabel(f"layer {layer.layer}", fontsize=12, loc="center")
-        whole.supxlabel(f"planes {planes[0]} to {planes[-1]}", fontsize=13)
-        whole.supylabel(f"pixels {pixels[0]} to {pixels[-1]}", fontsize=13)
-        text = f"{name}: input that each filter responds most to (white: 0, dark: 1)"
+            sides = " x ".join(str(b - a + 1) for a, b in layer.field)
+            row[0].set_ylabel(f"layer {layer.layer}\n{sides}", fontsize=11, loc="center")
+        whole.supxlabel("planes that the filter sees, from the first to the last", fontsize=13)
+        whole.supylabel("pixels that it sees", fontsize=13)
+        learned = (
+            "" if model["samples"] is None else f", learned from {model['samples']:,} toys {model['toy']}"
+        )
+        text = f"{name}{learned}:\ninput that each filter responds most to (white: no hit, dark: hit)"
         whole.suptitle(text, x=0.01, ha="left", fontsize=13)
 
 

@@ -31,14 +31,16 @@ def line_accuracy(toy: ToyOptions, n: int, seed: int) -> dict[str, Any]:
     It always names a pixel with a hit, so that both differ by the planes of the seed alone.
 
     Returns:
-        ``pixel_accuracy``: share of the planes without seed; ``hit_accuracy``: share of all planes.
+        ``pixel_accuracy``, and ``hit_accuracy_unseeded``, which is the same: share of the planes without seed;
+        ``hit_accuracy``: share of all planes.
     """
     right = np.zeros(toy.n_planes)
     for first in range(0, n, BATCH):
         toys = make_toys(toy, min(BATCH, n - first), seed, first)
         right += (follow_lines(toys, toy) == toys.wanted).sum(axis=0)
+    unseeded = float(right[toy.seed_planes :].mean() / n)
     return {
-        "pixel_accuracy": float(right[toy.seed_planes :].mean() / n), "hit_accuracy": float(right.mean() / n),
+        "pixel_accuracy": unseeded, "hit_accuracy": float(right.mean() / n), "hit_accuracy_unseeded": unseeded,
     }  # fmt: skip
 
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from tracking.bench.next_layer import next_layer_table
 
-__all__ = ["trkx_table"]
+__all__ = ["RAMP_FINDERS", "trkx_table", "with_error"]
+
+RAMP_FINDERS = {
+    "nearest": "starting kit: nearest hits", "kalman": "Kalman filter", "phi-lstm": "LSTM in bins of φ",
+    "graph": "graph network",
+}  # fmt: skip
+"""What the finders of the RAMP challenge are called in figures and tables of pages."""
 
 
 def trkx_table(result: Mapping[str, Any]) -> str:
@@ -29,13 +35,16 @@ def trkx_table(result: Mapping[str, Any]) -> str:
 
 def _model_lines(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
     head = f"{'network':24s}{'toys':>14s}{'parameters':>12s}{'samples':>12s}"
-    lines = [head + f"{'pixels':>18s}{'published':>10s}{'hits':>18s}{'published':>10s}"]
+    lines = [
+        head + f"{'pixels':>18s}{'published':>10s}{'hits':>18s}{'published':>10s}{'hits, unseeded':>18s}"
+    ]
     for name, r in models.items():
         told = r["published"]
         cells = "".join(
-            f"{_with_error(r[key], r[f'{key}_error']):>18s}{_cell(told[key], '10.3f')}"
+            f"{with_error(r[key], r[f'{key}_error']):>18s}{_cell(told[key], '10.3f')}"
             for key in ("pixel_accuracy", "hit_accuracy")
         )
+        cells += f"{with_error(*_unseeded(r)):>18s}"
         lines.append(f"{name:24s}{r['toy']:>14s}{r['parameters']:12,d}{_cell(r['samples'], '12,d')}{cells}")
     return lines
 
@@ -43,8 +52,8 @@ def _model_lines(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _reference_lines(references: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
         f"{'straight line':24s}{kind:>14s}{0:12d}{'-':>12s}"
-        f"{_with_error(r['pixel_accuracy'], r['pixel_accuracy_error']):>18s}{'-':>10s}"
-        f"{_with_error(r['hit_accuracy'], r['hit_accuracy_error']):>18s}{'-':>10s}"
+        f"{with_error(r['pixel_accuracy'], r['pixel_accuracy_error']):>18s}{'-':>10s}"
+        f"{with_error(r['hit_accuracy'], r['hit_accuracy_error']):>18s}{'-':>10s}{with_error(*_unseeded(r)):>18s}"
         for kind, r in references.items()
     ]
 
@@ -54,12 +63,12 @@ def _caption_lines(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for name, r in models.items():
         if not r["toy"].startswith("lines") or r["loss"] is None:
             continue
-        error = (r["lines"] or {}).get("loss_error")
-        text = f"{name}: squared error {_with_error(r['loss'], error, 3)}, published {_cell(r['published']['loss'], '.3g')}"
+        error = r.get("loss_error")
+        text = f"{name}: squared error {with_error(r['loss'], error, 4)}, published {_cell(r['published']['loss'], '.3g')}"
         if r.get("coverage_68") is not None:
-            text += (
-                f"; ellipses of 68 and 95 % hold {r['coverage_68']:.4f} and {r['coverage_95']:.4f}; pulls "
-                + " and ".join(_cell(width, ".3f") for width in r["pull_widths"] or (None, None))
+            held = [with_error(r[key], r.get(f"{key}_error")) for key in ("coverage_68", "coverage_95")]
+            text += f"; ellipses of 68 and 95 % hold {' and '.join(held)}; pulls " + " and ".join(
+                _cell(width, ".3f") for width in r["pull_widths"] or (None, None)
             )
         lines.append(text)
     return lines
@@ -72,16 +81,22 @@ def _notes(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _ramp_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{'RAMP challenge':24s}{'10 tracks':>18s}{'20 tracks':>18s}{'ms':>9s}"]
     for name, r in result["ramp"].items():
-        scores = "".join(f"{_with_error(r[f'score_{n}'], r[f'error_{n}']):>18s}" for n in (10, 20))
+        scores = "".join(f"{with_error(r[f'score_{n}'], r[f'error_{n}']):>18s}" for n in (10, 20))
         lines.append(f"{name:24s}{scores}{r['ms_per_event']:9.2f}")
     told = ", ".join(f"{name} {score:.3f}" for name, score in result["ramp_published"].items())
     return [*lines, f"the starting kit as published: {told}"]
 
 
-def _with_error(value: float | None, error: float | None, digits: int = 4) -> str:
+def _unseeded(r: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Hit accuracy of the planes without seed, and its error; None of trainings that did not measure it."""
+    return r.get("hit_accuracy_unseeded"), r.get("hit_accuracy_unseeded_error")
+
+
+def with_error(value: float | None, error: float | None, digits: int = 4, sign: str = "+-") -> str:
+    """A number with so many digits, and its error; "-" for none."""
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" + ("" if error is None else f" +- {error:.{digits}f}")
+    return f"{value:.{digits}f}" + ("" if error is None else f" {sign} {error:.{digits}f}")
 
 
 def _cell(value: float | None, form: str) -> str:

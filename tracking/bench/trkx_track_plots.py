@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tracking.bench.trkx_table import RAMP_FINDERS
 from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, figure
 
 __all__ = ["plot_next_layer", "plot_ramp"]
 
-FINDERS = {
-    "nearest": "starting kit: nearest hits", "kalman": "Kalman filter", "phi-lstm": "LSTM in bins of phi",
-    "graph": "graph network",
-}  # fmt: skip
 SHARES = {"68": (68.0, BLUE, "o"), "95": (95.0, ORANGE, "s"), "997": (99.7, GREEN, "^")}
 """Per cent that a cone should hold, colour and marker, by the name in the keys of the results."""
 BAND = 1.0
@@ -23,29 +20,31 @@ BAND = 1.0
 
 
 def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
-    """Scores of all finders of the RAMP challenge at 10 and at 20 tracks, and time."""
+    """What all finders of the RAMP challenge miss of a score of 1, at 10 and at 20 tracks, and their time."""
     found = result["ramp"]
     place = np.arange(len(found))[::-1]
     with figure(path, nrows=1, ncols=2, figsize=(12, 0.7 * len(found) + 2.6), sharey=True,
                 gridspec_kw={"width_ratios": (2, 1)}) as (whole, axes):  # fmt: skip
         for tracks, shift, colour, marker in ((10, 0.1, BLUE, "o"), (20, -0.1, RED, "s")):
             axes[0].errorbar(
-                [r[f"score_{tracks}"] for r in found.values()], place + shift,
+                [1 - r[f"score_{tracks}"] for r in found.values()], place + shift,
                 xerr=[r[f"error_{tracks}"] for r in found.values()], fmt=marker, color=colour, ms=7, lw=1.6,
                 label=f"{tracks} tracks on average",
             )  # fmt: skip
         told = list((result["ramp_published"] or {}).values())
         if told:
             axes[0].axvspan(
-                min(told), max(told), color=ORANGE, alpha=0.35, lw=0, label="published starting kit"
-            )
-        axes[0].set_xlabel("score: hits in the right cluster", fontsize=15)
-        axes[0].set_xlim(right=1.002)
+                1 - max(told), 1 - min(told), color=ORANGE, alpha=0.35, lw=0,
+                label="published starting kit, 10 tracks",
+            )  # fmt: skip
+        axes[0].set_xscale("log")
+        axes[0].xaxis.set_major_formatter("{x:g}")
+        axes[0].set_xlabel("1 - score: share of hits in no right cluster", fontsize=15)
         axes[1].plot([r["ms_per_event"] for r in found.values()], place, "D", color=GREY, ms=7)
         axes[1].set_xscale("log")
         axes[1].xaxis.set_major_formatter("{x:g}")
         axes[1].set_xlabel("ms per event, 10 tracks", fontsize=15)
-        axes[0].set_yticks(place, [FINDERS.get(name, name) for name in found], fontsize=13)
+        axes[0].set_yticks(place, [RAMP_FINDERS.get(name, name) for name in found], fontsize=13)
         axes[0].set_ylim(-0.6, len(found) - 0.4)
         for axis in axes:
             axis.tick_params(axis="y", which="both", left=False, right=False)

@@ -40,7 +40,9 @@ def add_study_trkx(kinds: Any) -> None:
     trkx.add_argument("--keep", action="store_true", help=(
         "keep the results of parts that are left out now, from trkx.json of an earlier study in the folder of -o"
     ))  # fmt: skip
-    option_flags(trkx, TrkxStudyOptions(), "events", "ramp_events", "pileup_events", "steps", "seed")
+    option_flags(
+        trkx, TrkxStudyOptions(), "events", "caption_events", "ramp_events", "pileup_events", "steps", "seed"
+    )
     trkx.set_defaults(command_function=_study_trkx)
 
 

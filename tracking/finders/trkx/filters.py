@@ -32,12 +32,14 @@ class OptimalInputs:
 
     Attributes:
         layer: number of the convolution, from 1.
+        field: of each direction of the image the first and the last place that the filter sees.
         images: (F, P, W) or (F, P, W, W) inputs, from 0 (no hit) to 1; 0 where the filter does not look.
         before: (F,) response to the noise that the ascent starts from.
         after: (F,) response to the images.
     """
 
     layer: int
+    field: tuple[tuple[int, int], ...]
     images: npt.NDArray[np.float32]
     before: npt.NDArray[np.float64]
     after: npt.NDArray[np.float64]
@@ -68,7 +70,7 @@ def optimal_inputs(
     places = [k for k, layer in enumerate(layers) if isinstance(layer, (nn.Conv2d, nn.Conv3d))]
     noise = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 * START
     return [
-        _ascent(layers[: place + 1], number, noise, steps, n_filters)
+        _ascent(nn.Sequential(*list(layers)[: place + 1]), number, noise, steps, n_filters)
         for number, place in enumerate(places[:-1], 1)
     ]
 
@@ -78,7 +80,7 @@ def has_filters(network: nn.Module) -> TypeGuard[ConvNetwork | ConvAutoencoder2d
     return isinstance(network, (ConvNetwork, ConvAutoencoder2d, Autoencoder))
 
 
-def _ascent(trunk: nn.Module, number: int, noise: Tensor, steps: int, n_filters: int) -> OptimalInputs:
+def _ascent(trunk: nn.Sequential, number: int, noise: Tensor, steps: int, n_filters: int) -> OptimalInputs:
     """All filters of a layer at once: image k of the batch is filter k's.
 
     Args:
@@ -86,12 +88,13 @@ def _ascent(trunk: nn.Module, number: int, noise: Tensor, steps: int, n_filters:
     """
     trunk.eval()
     with torch.no_grad():
-        own = torch.arange(min(n_filters, trunk(noise[None, None]).shape[1]))
+        _, n_maps, *sides = trunk(noise[None, None]).shape
+    own = torch.arange(min(n_filters, n_maps))
     ones = [1] * noise.ndim
 
     def responses(images: Tensor) -> Tensor:
         maps: Tensor = trunk(images[:, None])
-        middle = [torch.full_like(own, side // 2) for side in maps.shape[2:]]
+        middle = [torch.full_like(own, side // 2) for side in sides]
         return maps[own, own, *middle]
 
     images = noise.expand(len(own), *noise.shape).clone()
@@ -113,7 +116,35 @@ def _ascent(trunk: nn.Module, number: int, noise: Tensor, steps: int, n_filters:
         best, _ = _better(best, after, images, responses(images))
         best = best * seen
         after = responses(best)
-    return OptimalInputs(number, best.numpy(), before.double().numpy(), after.double().numpy())
+    field = tuple(
+        _field(trunk, axis, side // 2, n)
+        for axis, (side, n) in enumerate(zip(sides, noise.shape, strict=True))
+    )
+    return OptimalInputs(number, field, best.numpy(), before.double().numpy(), after.double().numpy())
+
+
+def _field(trunk: nn.Sequential, axis: int, place: int, side: int) -> tuple[int, int]:
+    """First and last place of one direction of an image, with so many pixels, that a place of the last map sees."""
+    low = high = place
+    for layer in reversed(trunk):
+        match layer:
+            case nn.Conv2d() | nn.Conv3d():
+                low -= int(layer.padding[axis])
+                high += layer.kernel_size[axis] - 1 - int(layer.padding[axis])
+            case nn.MaxPool2d() | nn.MaxPool3d():
+                size = layer.kernel_size if isinstance(layer.kernel_size, int) else layer.kernel_size[axis]
+                low, high = low * size, high * size + size - 1
+            case nn.Upsample():
+                assert isinstance(layer.scale_factor, float)
+                size = int(layer.scale_factor)
+                low, high = low // size, high // size
+            case nn.ZeroPad3d():
+                # What is put before each direction, the last one first.
+                before = layer.padding[-2 - 2 * axis]
+                low, high = low - before, high - before
+            case _:
+                pass
+    return max(low, 0), min(high, side - 1)
 
 
 def _better(best: Tensor, after: Tensor, images: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
 from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork, caption_loss, covariance_loss
-from tracking.finders.trkx.metrics import by_multiplicity, hit_loss, images_of, measured, there
+from tracking.finders.trkx.metrics import SHARE, by_multiplicity, hit_loss, images_of, measured, there
 from tracking.finders.trkx.networks import make_network
 from tracking.finders.trkx.options import ToyOptions
 from tracking.finders.trkx.toys import ToyEvents, make_toys
@@ -28,9 +28,6 @@ from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, T
 log = logging.getLogger(__name__)
 
 __all__ = ["loss_of", "train_trkx"]
-
-MULTIPLICITY_SHARE = 4
-"""For each number of background tracks, this part of the toys that the numbers in the end are made with."""
 
 
 def train_trkx(
@@ -67,7 +64,7 @@ def train_trkx(
         "curve": more["curve"],
     }
     if options.toy.kind == "3d":
-        n = max(options.test // MULTIPLICITY_SHARE, 1)
+        n = max(options.test // SHARE, 1)
         metrics["multiplicity"] = by_multiplicity(network, options.toy, n, test)
     save_trained(output, network, ARCHITECTURE, options, [], metrics, **start)
     return metrics | {"seconds": more["seconds"]}
