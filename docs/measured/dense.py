@@ -4,7 +4,7 @@ and anomaly scores.
 
 from page_text import table
 
-from measured.results import results
+from measured.results import results, with_error
 from tracking.bench.dense_plots import STYLES
 
 PUBLISHED_TOY = {"ecal-cnn": "0.915", "tmva-cnn": "0.908", "ecal-dnn": "0.86-0.92", "ecal-shape": ""}
@@ -76,12 +76,6 @@ def merged_anomaly() -> str:
     return table(["network: score", *questions], body)
 
 
-def _with_error(value: float | None, error: float | None, digits: int = 4) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
-
-
 def dense_finders() -> str:
     """All finders on the samples of ``bench dense``: rates with their errors, and the chain less each."""
     body = []
@@ -89,15 +83,15 @@ def dense_finders() -> str:
         first = next(iter(sample["finders"]))
         for who, r in sample["finders"].items():
             apart = sample["differences"].get(who)
-            less = _with_error(apart["efficiency"], apart["efficiency_error"]) if apart else ""
+            less = with_error(apart["efficiency"], apart["efficiency_error"]) if apart else ""
             size = f"{name}, {sample['n_events']} / {sample['n_findable']:,}"
             body.append(
                 [
                     size if who == first else "",
                     who,
-                    _with_error(r["efficiency"], r["efficiency_error"]),
+                    with_error(r["efficiency"], r["efficiency_error"]),
                     less,
-                    _with_error(r["fake_rate"], r["fake_rate_error"]),
+                    with_error(r["fake_rate"], r["fake_rate_error"]),
                     f"{r['fake_rate_central']:.4f}",
                     f"{r['duplicate_rate']:.4f}",
                     f"{r['ms']:.0f}",
@@ -174,7 +168,7 @@ def dense_edges() -> str:
         [
             where,
             f"{r['n_found']:,} of {r['n_true']:,}",
-            _with_error(r["edges_ratio"], r["edges_ratio_error"], 3),
+            with_error(r["edges_ratio"], r["edges_ratio_error"], 3),
         ]
         for where, r in results("bench-dense")["endcap"]["edges"]["at_equal_share"].items()
     ]
@@ -187,11 +181,11 @@ def dense_possibilities() -> str:
     body = []
     for name, kind in (("off", "single"), ("on", "mixture")) if tracks else ():
         r = tracks[kind]
-        shares = [_with_error(r[rate], r[f"{rate}_error"]) for rate in ("efficiency", "fake_rate")]
+        shares = [with_error(r[rate], r[f"{rate}_error"]) for rate in ("efficiency", "fake_rate")]
         body.append([f"`{name}`", *shares, f"{r['ms']:.0f}"])
     if tracks:
         less = tracks["difference"]
-        shares = [_with_error(less[rate], less[f"{rate}_error"]) for rate in ("efficiency", "fake_rate")]
+        shares = [with_error(less[rate], less[f"{rate}_error"]) for rate in ("efficiency", "fake_rate")]
         body.append(["`on` less `off`", *shares, ""])
     return table(["`mixture.mode`", "efficiency", "fakes", "ms"], body)
 
@@ -208,10 +202,10 @@ def dense_beside() -> str:
     for name, core in samples["cores"]["finders"].items():
         jets = samples["jets"]["finders"][name]
         rates = [
-            _with_error(jets["efficiency"], jets["efficiency_error"]),
-            _with_error(core["efficiency"], core["efficiency_error"]),
+            with_error(jets["efficiency"], jets["efficiency_error"]),
+            with_error(core["efficiency"], core["efficiency_error"]),
         ]
-        rates.append(_with_error(core["efficiency_in_jets"], core["efficiency_in_jets_error"]))
+        rates.append(with_error(core["efficiency_in_jets"], core["efficiency_in_jets_error"]))
         body.append([finders_name(name), *rates, f"{core['fake_rate']:.4f}", f"{core['ms']:.0f}"])
     return table(["finder", "`jets`", "`cores`", "jets of `cores`", "fakes there", "ms there"], body)
 

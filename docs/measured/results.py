@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from seeding.cones import ConeOptions
+from tracking.bench import trkx_table
 from tracking.finders.gnn.options import WIDE
 from tracking.metrics import clopper_pearson
 
@@ -35,6 +36,11 @@ def with_interval(rate: float, total: int) -> str:
         raise ValueError(f"{rate} is no rate of {total}")
     low, high = clopper_pearson(np.array([passed]), np.array([total]))
     return f"{rate:.4f} ({low[0]:.4f}-{high[0]:.4f})"
+
+
+def with_error(value: float | None, error: float | None, digits: int = 4) -> str:
+    """A number and its error, or a dash."""
+    return trkx_table.with_error(value, error, digits, "±")
 
 
 def spelled(number: int) -> str:

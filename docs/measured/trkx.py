@@ -4,13 +4,12 @@ import json
 
 from page_text import table
 
-from measured.results import ROOT, number, results
+from measured.results import ROOT, number, results, with_error
+from tracking.bench.trkx_table import RAMP_FINDERS
+from tracking.finders.trkx.metrics import ACCURACIES
 
 LINE = "straight line"
-FINDERS = {
-    "nearest": "starting kit: nearest hits", "kalman": "Kalman filter", "phi-lstm": "LSTM in bins of φ",
-    "graph": "graph network",
-}  # fmt: skip
+UNSEEDED = "hit_accuracy_unseeded"
 
 
 def _part(name: str) -> dict:
@@ -18,19 +17,15 @@ def _part(name: str) -> dict:
     return results("trkx")[name] or {}
 
 
-def _with_error(value: float | None, error: float | None, digits: int = 4) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
-
-
-def _short(value: float, error: float) -> str:
+def _short(value: float | None, error: float | None) -> str:
     """With the error of the last digit in brackets."""
+    if value is None or error is None:
+        return "-"
     return f"{value:.3f}({max(1, round(1000 * error))})"
 
 
 def _accuracies(r: dict) -> list[str]:
-    return [_with_error(r[f"{key}_accuracy"], r[f"{key}_accuracy_error"]) for key in ("pixel", "hit")]
+    return [with_error(r.get(key), r.get(f"{key}_error")) for key in ACCURACIES]
 
 
 def trkx_models() -> str:
@@ -40,12 +35,13 @@ def trkx_models() -> str:
         if not r["toy"].startswith("lines"):
             told = r["published"]
             both = [
-                cell + ("" if told[key] is None else f" ({told[key]:.3f})")
-                for cell, key in zip(_accuracies(r), ("pixel_accuracy", "hit_accuracy"), strict=True)
+                cell + ("" if told.get(key) is None else f" ({told[key]:.3f})")
+                for cell, key in zip(_accuracies(r), ACCURACIES, strict=True)
             ]
             body.append([f"`{name}`", f"`{r['toy']}`", f"{r['parameters']:,}", *both])
     body += [[LINE, f"`{kind}`", "none", *_accuracies(r)] for kind, r in _part("references").items()]
-    return table(["network", "toys", "parameters", "pixels (published)", "hits (published)"], body)
+    head = ["network", "toys", "parameters", "pixels (published)", "hits (published)", "hits without seed"]
+    return table(head, body)
 
 
 def trkx_trainings() -> str:
@@ -64,14 +60,14 @@ def trkx_trainings() -> str:
 
 
 def trkx_multiplicity() -> str:
-    """Hit accuracy on square planes by the number of background tracks."""
+    """Hit accuracy of the square planes without seed by the number of background tracks."""
     rows = {f"`{name}`": r["multiplicity"] for name, r in _part("models").items() if r["multiplicity"]}
     line = _part("references").get("3d", {}).get("multiplicity")
     if line:
         rows[LINE] = line
     numbers = list(line or next(iter(rows.values()), {}))
     body = [
-        [name, *(_short(r[n]["hit_accuracy"], r[n]["hit_accuracy_error"]) for n in numbers)]
+        [name, *(_short(r[n].get(UNSEEDED), r[n].get(f"{UNSEEDED}_error")) for n in numbers)]
         for name, r in rows.items()
     ]
     return table(["background tracks", *numbers], body)
@@ -83,8 +79,10 @@ def trkx_captions() -> str:
     for name, r in _part("models").items():
         if not r["toy"].startswith("lines"):
             continue
-        error = (r["lines"] or {}).get("loss_error")
-        held = [number(r.get(key), ".4f") for key in ("coverage_68", "coverage_95")]
+        held = [
+            "" if r.get(key) is None else with_error(r[key], r.get(f"{key}_error"))
+            for key in ("coverage_68", "coverage_95")
+        ]
         pulls = ", ".join(f"{width:.3f}" for width in r.get("pull_widths") or [])
         told = number(r["published"]["loss"], ".3g")
         body.append(
@@ -92,7 +90,7 @@ def trkx_captions() -> str:
                 f"`{name}`",
                 f"`{r['toy']}`",
                 f"{r['parameters']:,}",
-                _with_error(r["loss"], error, 3),
+                with_error(r["loss"], r.get("loss_error"), 3),
                 told,
                 *held,
                 pulls,
@@ -106,8 +104,8 @@ def trkx_ramp() -> str:
     """Finders of the RAMP challenge; the published starting kit."""
     body = [
         [
-            FINDERS.get(name, name),
-            *(_with_error(r[f"score_{n}"], r[f"error_{n}"]) for n in (10, 20)),
+            RAMP_FINDERS.get(name, name),
+            *(with_error(r[f"score_{n}"], r[f"error_{n}"]) for n in (10, 20)),
             f"{r['ms_per_event']:.2g}",
         ]
         for name, r in _part("ramp").items()

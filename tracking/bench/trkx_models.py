@@ -59,9 +59,8 @@ Report = Callable[[str], None]
 SHIPPED = "trkx-*.safetensors"
 COUNTS = ("test", "validation")
 """Options of a training that say how many toys its numbers and its curve are of."""
-_COUNTED = fields(
-    {"command": fields({name: whole(*map(int, ranges_of(TrainTrkxOptions)[name][:2])) for name in COUNTS})}
-)
+_COUNT = {name: whole(*map(int, ranges_of(TrainTrkxOptions)[name][:2])) for name in COUNTS}
+_COUNTED = fields({"command": fields(_COUNT)})
 _HEAD = fields({"model": text(*MODELS), "toy": text(*KINDS)}, more=True)
 _SAMPLES = {"samples": whole(1, 10**15)}
 _TRACK_NUMBERS = {"loss": real()} | {name: real(0, 1) for name in ACCURACIES}
@@ -82,7 +81,7 @@ def _result_rule(toy: str) -> Rule:
     numbers = _LINE_NUMBERS if toy in LINE_KINDS else _TRACK_NUMBERS
     rules = {
         "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), **_SAMPLES, **numbers,
-        "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
+        "n_events": optional(_COUNT["test"]), "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
         "curve": optional(items(fields(_SAMPLES | numbers), 1)), "published": optional(fields({}, more=True)),
     }  # fmt: skip
     if toy == "3d":
@@ -252,6 +251,8 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
 def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """A network without weights, as its training measured it on toys of its own."""
     n, n_curve = (_toys(result, name) for name in COUNTS)
+    # Earlier trainings did not say it but in their command.
+    n = result.get("n_events", n)
     made = _entry(result["model"], result["toy"])
     whole = made["parameters"]
     kept = {k: v for k, v in result.items() if k not in ("multiplicity", "published")}

@@ -14,7 +14,7 @@ from tracking.bench.trkx_models import event_error
 from tracking.bench.trkx_table import with_error
 from tracking.bench.trkx_track_plots import plot_next_layer, plot_ramp
 from tracking.finders.trkx.filters import OptimalInputs
-from tracking.finders.trkx.metrics import ACCURACIES
+from tracking.finders.trkx.metrics import ACCURACIES, MULTIPLICITIES
 from tracking.finders.trkx.options import toy_options
 from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure, unit_gaussian
 
@@ -131,7 +131,9 @@ def plot_multiplicity(
             axis.set_xlabel("background tracks", fontsize=16)
             axis.set_ylabel(LABELS[key], fontsize=15)
             axis.tick_params(labelleft=True)
-            axis.set_xticks(range(0, 13, 2))
+            axis.set_xticks([float(k) for k in MULTIPLICITIES])
+            axis.set_xlim(0, MULTIPLICITIES[-1] + 1)
+            axis.tick_params(axis="x", which="minor", bottom=False, top=False)
             axis.axhline(1.0, color=GREY, lw=0.8, ls=":")
             axis.grid(color=GREY, alpha=0.25, lw=0.6)
         axes[0].set_ylim(max(0.0, axes[0].get_ylim()[0]), 1.01)
@@ -183,6 +185,7 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
         )
         axes[0].set_yscale("log")
         axes[0].set_ylim(bottom=0.3 / (n * (edges[1] - edges[0])))
+        axes[0].set_xlim(0, edges[-1])
         axes[0].set_xlabel("square of the Mahalanobis distance", fontsize=15)
         beyond = told["distance"]["above"] / n
         axes[0].text(
@@ -198,10 +201,12 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
             edges, counts = (np.array(histogram[key], dtype=float) for key in ("edges", "counts"))
             _density(axes[1], edges, counts, n, color=colour, label=f"{name}, width {width:.3f}")
         unit_gaussian(axes[1], edges[-1])
-        axes[1].set_ylim(0, 1.45 * axes[1].get_ylim()[1])
+        axes[1].set_ylim(0, 1.25 * axes[1].get_ylim()[1])
+        axes[1].set_xlim(edges[0], edges[-1])
         axes[1].set_xlabel("residual / standard deviation", fontsize=15)
         axes[1].legend(fontsize=12, loc="upper left")
-        axes[0].set_ylabel("lines per unit", fontsize=15)
+        for axis in axes:
+            axis.set_ylabel("share of the lines per unit", fontsize=15)
         text = f"simulation: toys {model['toy']}, {model['n_events']:,} images, {n:,} lines"
         whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 

@@ -22,7 +22,8 @@ def add_simulate_toys(kinds: Any) -> None:
     toys = kinds.add_parser("toys", help="toy events of HEP.TrkX: straight tracks through planes of pixels",
     formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"kinds:\n{listed}", description=(
         "Simulate the toy events of HEP.TrkX 2017 (EPJ Web Conf. 150, 00003). --set changes a kind's options.\n"
-        "The same seed, first event and file name give the same bytes."
+        "The same seed, first event and file name give the same bytes. Trainings and studies make their toys\n"
+        "themselves; a file is for your own code, which reads it with tracking.finders.trkx.read_toys."
     ))  # fmt: skip
     # Kept as the flags of options are, so that --set of another kind is refused.
     kind: Any = toys.add_argument(

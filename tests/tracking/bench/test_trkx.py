@@ -79,7 +79,9 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
         k: {"loss": 1.0, "pixel_accuracy": 0.5, "hit_accuracy": 0.8} for k in ("1", "2", "3", "5", "8", "12")
     }
     training_result(trained / "deep.json", "deep-lstm", "3d", multiplicity=rows)
-    options = TrkxStudyOptions(events=20, ramp_events=7, pileup_events=3, steps=2, seed=SEED)
+    options = TrkxStudyOptions(
+        events=20, caption_events=20, ramp_events=7, pileup_events=3, steps=2, seed=SEED
+    )
     result, filters = trkx_study(options, weights, trained, report=lambda line: None)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert list(result["measured"]) == list(PARTS)
@@ -177,7 +179,7 @@ def test_files_are_taken_in_place_of_simulated_events(others, tmp_path):
 
 
 def test_filters_are_left_out_without_steps(weights):
-    options = TrkxStudyOptions(parts=("models",), events=4, steps=0, seed=SEED)
+    options = TrkxStudyOptions(parts=("models",), events=4, caption_events=4, steps=0, seed=SEED)
     _, filters = trkx_study(options, weights, report=lambda line: None)
     assert filters == {}
 

@@ -16,12 +16,12 @@ from tracking.bench.trkx_models import event_error, model_numbers, weights_by_na
 from tracking.bench.trkx_options import TrkxStudyOptions
 from tracking.bench.trkx_published import published
 from tracking.cli.main import parser
-from tracking.finders.trkx.metrics import measured
+from tracking.finders.trkx.metrics import exactly, measured
 from tracking.finders.trkx.models import MODELS
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.trained import load_network
 
-OPTIONS = TrkxStudyOptions(parts=("models",), events=24, seed=600_301)
+OPTIONS = TrkxStudyOptions(parts=("models",), events=24, caption_events=36, seed=600_301)
 CONTRACT = {"parameters", "pixel_accuracy", "hit_accuracy", "published"}
 
 
@@ -91,9 +91,9 @@ def test_numbers_are_those_of_the_metrics_with_binomial_errors_over_events(folde
     r = numbers["lstm-50-2d-tracks"]
     for key, value in expected.items():
         assert r[key] == value
-    p = expected["hit_accuracy"]
-    draws = np.random.default_rng(1).binomial(24, p, 100_000) / 24
-    assert r["hit_accuracy_error"] == pytest.approx(draws.std(), rel=0.02)
+    for key in ("hit_accuracy", "hit_accuracy_unseeded"):
+        draws = np.random.default_rng(1).binomial(24, expected[key], 100_000) / 24
+        assert r[f"{key}_error"] == pytest.approx(draws.std(), rel=0.02)
     assert event_error(1.0, 10) == 0
     assert (r["source"], r["width"], r["samples"], r["n_events"]) == ("b.safetensors", 0.2, 256, 24)
     assert r["note"] == "0.2 times as wide as published"
@@ -101,7 +101,7 @@ def test_numbers_are_those_of_the_metrics_with_binomial_errors_over_events(folde
     assert r["n_curve"] == 2048
 
 
-def test_square_planes_are_measured_by_background_tracks_and_captions_by_lines(numbers):
+def test_square_planes_are_measured_by_background_tracks_and_captions_by_lines(folder, numbers):
     rows = numbers["lstm"]["multiplicity"]
     assert list(rows) == ["1", "2", "3", "5", "8", "12"]
     for row in rows.values():
@@ -110,7 +110,12 @@ def test_square_planes_are_measured_by_background_tracks_and_captions_by_lines(n
         assert row["n_events"] == 6
     caption = numbers["caption-lines-poisson"]
     assert caption["pixel_accuracy"] is None
-    assert caption["lines"]["loss_error"] > 0
+    assert (caption["n_events"], numbers["lstm"]["n_events"]) == (36, 24)
+    network, toy = load_network(folder / "c.safetensors")
+    expected = measured(network, toy, 36, OPTIONS.seed)
+    assert {key: caption[key] for key in expected} == expected
+    assert caption["lines"]["by_lines"]["2"] == measured(network, exactly(toy, 2), 9, OPTIONS.seed)
+    assert caption["loss_error"] > 0
     assert caption["published"]["loss"] == 1.6
     assert numbers["lstm-50-2d-tracks"]["multiplicity"] is None
 
@@ -131,6 +136,9 @@ def test_results_of_trainings_stand_in_for_weights_that_are_not_at_hand(folder, 
     assert (deep["source"], deep["command"], deep["n_curve"]) == ("deep.json", command, 300)
     assert "on other toys; 0.000107 of the published parameters" in deep["note"]
     assert deep["published"]["parameters"] == 11_541_504
+    training_result(tmp_path / "deep.json", "deep-lstm", "3d", command=command, n_events=77)
+    assert model_numbers(OPTIONS, folder, tmp_path, lines.append)["deep-lstm"]["n_events"] == 77
+    lines.clear()
     # Weights win.
     assert found["lstm"]["source"] == "a.safetensors"
     assert (found["lstm"]["samples"], found["lstm"]["seconds"]) == (256, None)
@@ -138,7 +146,7 @@ def test_results_of_trainings_stand_in_for_weights_that_are_not_at_hand(folder, 
     own = {key: found["lstm"][key] for key in ("samples", "parameters", "curve")}
     training_result(tmp_path / "lstm.json", "lstm", "3d", **own)
     assert model_numbers(OPTIONS, folder, tmp_path, lines.append)["lstm"]["seconds"] == 60.0
-    assert len(lines) == 2 * len(weights_by_name(folder))
+    assert len(lines) == len(weights_by_name(folder))
 
 
 def test_unusable_folders_are_refused(folder, tmp_path):
@@ -195,6 +203,7 @@ ROW = {"loss": 1.0, "pixel_accuracy": 0.5, "hit_accuracy": 0.8}
         ("lstm", "3d", {"command": "test=" + 5000 * "9"}, "'command.test' must be"),
         ("lstm", "3d", {"multiplicity": {"1": {"loss": 1.0}}}, "'multiplicity.1.pixel_accuracy'"),
         ("lstm-50", "2d-noise", {"multiplicity": {"1": ROW}}, "'multiplicity' is unknown"),
+        ("lstm", "3d", {"n_events": 0}, "'n_events' must be"),
         ("lstm", "3d", {"about": "?"}, "'about' is unknown"),
         ("lstm", "3d", {"hit_accuracy_error": "zz"}, "'hit_accuracy_error' is unknown"),
         ("lstm", "3d", {"lines": {}}, "'lines' is unknown"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tracking.bench.trkx_reference import REFITS, follow_lines, line_accuracy
+from tracking.finders.trkx.metrics import ACCURACIES
 from tracking.finders.trkx.options import toy_options
 from tracking.finders.trkx.toys import make_toys
 
@@ -43,7 +44,7 @@ def test_lines_are_those_of_a_loop(kind):
 @pytest.mark.parametrize("kind", ["2d-tracks", "3d"])
 def test_alone_every_track_is_found(kind):
     toy = replace(toy_options(kind), noise=0.0, background=0.0)
-    assert line_accuracy(toy, 50, 600_102) == {"pixel_accuracy": 1.0, "hit_accuracy": 1.0}
+    assert line_accuracy(toy, 50, 600_102) == dict.fromkeys(ACCURACIES, 1.0)
 
 
 def test_accuracies_are_shares_of_planes():

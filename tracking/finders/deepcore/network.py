@@ -121,8 +121,11 @@ def load_network(name: str = "deepcore", maps: MapOptions | None = None) -> Deep
             f"{name}: was trained on maps with {words[0]} and {words[1]} is asked for; give weights of "
             f"these maps (smartpix train deepcore)"
         )
+    # Before anything of that size is made.
+    with torch.device("meta"):
+        state = DeepCoreNetwork(options).state_dict()
+    check_shapes(arrays, {k: tuple(v.shape) for k, v in state.items()}, name)
     network = DeepCoreNetwork(options)
-    check_shapes(arrays, {k: tuple(v.shape) for k, v in network.state_dict().items()}, name)
     load_arrays(network, arrays, name)
     return network.eval()
 

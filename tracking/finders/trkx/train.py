@@ -39,7 +39,7 @@ def train_trkx(
     made with the same options and number of torch's threads.
 
     Returns:
-        ``model``, ``toy`` (its kind), ``parameters``, ``samples``; ``curve``: at each of its points
+        ``model``, ``toy`` (its kind), ``parameters``, ``samples``, ``n_events`` of the numbers in the end; ``curve``: at each of its points
         ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives; of the trained network what
         it gives on other toys; for square planes ``multiplicity``, the same on toys with exact numbers of
         background tracks; ``seconds`` that the training took, its curve included.
@@ -60,6 +60,7 @@ def train_trkx(
         "toy": options.toy.kind,
         "parameters": n_parameters(network),
         "samples": options.n_steps * options.batch_size,
+        "n_events": options.test,
         **measured(network, options.toy, options.test, test),
         "curve": more["curve"],
     }

@@ -38,7 +38,8 @@ class TrainTrkxOptions:
         evaluations: number of points of the curve of the accuracy over the number of toys; a checkpoint is written at
             each.
         validation: number of toys that each point of the curve is measured on.
-        test: number of toys that the numbers in the end are measured on.
+        test: number of toys that the numbers in the end are measured on; for captions the default is 40,960, since
+            shares of ellipses need more of them.
         seed: seed of the initial weights and the toys. Those of the curve have this seed plus 200,000, those of
             the end this one plus 400,000. That of a covariance differs from its caption's.
         start: for ``caption-covariance`` the weights of a ``caption`` of the same toys, by name or path, which
@@ -94,5 +95,5 @@ def published_options(model: str, kind: str = "") -> TrainTrkxOptions:
         )
     toy = toy_options(kind or MODELS[model].toy)
     if toy.has_lines:
-        return TrainTrkxOptions(model=model, toy=toy, batch_size=256, learning_rate=1e-3)
+        return TrainTrkxOptions(model=model, toy=toy, batch_size=256, learning_rate=1e-3, test=40_960)
     return TrainTrkxOptions(model=model, toy=toy)

@@ -88,13 +88,23 @@ def test_weights_of_other_maps_are_refused(weights, maps, message):
         load_network(str(weights[0]), maps)
 
 
-def test_weights_of_another_network_are_refused(weights):
+def test_weights_of_another_network_are_refused(weights, monkeypatch):
+    """Before a network is made, whose size weights can name."""
+    made = []
+
+    class Kept(DeepCoreNetwork):
+        def __init__(self, options=None):
+            super().__init__(options)
+            made.append(self.first.weight.device.type)
+
     path, network = weights
     arrays = {k: v.numpy() for k, v in network.state_dict().items()}
     options = dataclasses.asdict(TrainDeepCoreOptions(maps=MapOptions(layers="all")))
     save_weights(path, arrays, {"architecture": ARCHITECTURE, "options": options, "data": []})
+    monkeypatch.setattr("tracking.finders.deepcore.network.DeepCoreNetwork", Kept)
     with pytest.raises(InputError, match=r"trunk\.0\.weight"):
         load_network(str(path))
+    assert made == ["meta"]
     with pytest.raises(InputError, match="holds weights of 'interaction-network-v2'"):
         load_network("gnn")
 

@@ -47,6 +47,35 @@ def test_responses_grow_and_images_stay_within_what_a_layer_sees(model, shape):
         np.testing.assert_allclose(layer.after, [maps[(k, k, *at)] for k in range(3)], rtol=1e-5)
 
 
+@pytest.mark.parametrize("model", ["conv-2d", "conv", "conv-autoencoder-2d", "autoencoder"])
+def test_the_field_is_what_changes_the_response(model):
+    """Where all weights are positive, a pixel that is turned up shows in the response if the filter sees it."""
+    network, shape = network_of(model), (10, 32, 32) if model in ("conv", "autoencoder") else (48, 48)
+    middle = [side // 2 for side in shape]
+    with torch.no_grad():
+        for values in network.layers.parameters():
+            values.copy_(values.abs() + 0.01)
+    found = optimal_inputs(network, shape, 1, seed=5, n_filters=1)
+    places = [
+        k for k, layer in enumerate(network.layers) if isinstance(layer, (torch.nn.Conv2d, torch.nn.Conv3d))
+    ]
+    assert len(found) == len(places) - 1
+    for layer, place in zip(found, places, strict=False):
+        trunk = network.layers[: place + 1]
+        for axis, side in enumerate(shape):
+            # All pixels of a row of the image, one after the other, across a place that is surely seen.
+            at = [sum(ends) // 2 for ends in layer.field]
+            images = torch.zeros(side, *shape)
+            for k in range(side):
+                images[(k, *at[:axis], k, *at[axis + 1 :])] = 100.0
+            with torch.inference_mode():
+                maps = trunk(torch.cat((torch.zeros(1, *shape), images))[:, None])
+            own = maps[(slice(None), 0, *(n // 2 for n in maps.shape[2:]))]
+            seen = np.flatnonzero((own[1:] > own[0]).numpy())
+            assert (seen[0], seen[-1]) == layer.field[axis], (layer.layer, axis)
+    assert all(low <= place <= high for (low, high), place in zip(found[0].field, middle, strict=True))
+
+
 def test_the_same_seed_gives_the_same_images_and_another_one_others():
     network = network_of("conv-autoencoder-2d")
     first, again, other = (optimal_inputs(network, (48, 48), 4, seed, n_filters=2) for seed in (1, 1, 2))

@@ -9,6 +9,8 @@ import torch
 
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork
 from tracking.finders.trkx.metrics import (
+    ACCURACIES,
+    COVERED,
     MULTIPLICITIES,
     by_multiplicity,
     chosen_hits,
@@ -56,7 +58,7 @@ def test_accuracies_and_loss_are_those_of_a_loop(kind, ahead):
     found = measured(Table(ahead), toy, n, seed=3)
     toys = make_toys(toy, n, 3)
     logits = Table(ahead)(images_of(toys)).double().numpy()
-    loss, pixels, hits = [], [], []
+    loss, pixels, hits, unseeded = [], [], [], []
     for event in range(n):
         for plane in range(ahead, toy.n_planes):
             scores = logits[event, plane - ahead]
@@ -66,16 +68,20 @@ def test_accuracies_and_loss_are_those_of_a_loop(kind, ahead):
                 pixels.append(int(np.argmax(scores)) == wanted)
             on = np.flatnonzero(toys.images[event, plane].ravel())
             hits.append(max(on, key=lambda k: scores[k]) == wanted)
+            if plane >= toy.seed_planes:
+                unseeded.append(hits[-1])
     assert found["loss"] == pytest.approx(np.mean(loss), rel=1e-4)
     assert found["pixel_accuracy"] == pytest.approx(np.mean(pixels), abs=1e-12)
     assert found["hit_accuracy"] == pytest.approx(np.mean(hits), abs=1e-12)
+    assert found["hit_accuracy_unseeded"] == pytest.approx(np.mean(unseeded), abs=1e-12)
+    assert len(unseeded) == n * (toy.n_planes - toy.seed_planes)
     assert 0 < found["pixel_accuracy"] < found["hit_accuracy"] < 1
 
 
 def test_an_oracle_is_always_right():
     toy = toy_options("3d")
     found = measured(Oracle(toy, 4), toy, 300, seed=4)
-    assert (found["pixel_accuracy"], found["hit_accuracy"]) == (1.0, 1.0)
+    assert [found[name] for name in ACCURACIES] == [1.0, 1.0, 1.0]
     assert found["loss"] < 1e-6
 
 
@@ -140,6 +146,9 @@ def test_what_is_measured_of_captions_is_that_of_a_loop():
                 logs.append(math.log(np.linalg.det(matrix)))
                 pull.append(r / np.sqrt(np.diag(matrix)))
     assert found["loss"] == pytest.approx(np.mean(error), rel=1e-5)
+    # Of each image the mean over its six rows of two parameters.
+    spread = np.reshape(error, (300, 12)).mean(axis=1).std(ddof=1)
+    assert found["loss_error"] == pytest.approx(spread / math.sqrt(300), rel=1e-5)
     assert found["likelihood_loss"] == pytest.approx(np.mean(square) + np.mean(logs), rel=1e-4)
     assert found["distance"] == pytest.approx(np.mean(square), rel=1e-4)
     assert found["pull_means"] == pytest.approx(np.mean(pull, axis=0), rel=1e-4)
@@ -148,12 +157,15 @@ def test_what_is_measured_of_captions_is_that_of_a_loop():
     assert found["coverage_68"] == pytest.approx(np.mean(np.array(square) < 2.27887), abs=1e-9)
     assert found["coverage_95"] == pytest.approx(np.mean(np.array(square) < 5.99146), abs=1e-9)
     assert 0.05 < found["coverage_68"] < found["coverage_95"] < 1
+    for name in COVERED:
+        draws = np.random.default_rng(2).binomial(len(square), found[name], 100_000) / len(square)
+        assert found[f"{name}_error"] == pytest.approx(draws.std(), rel=0.02)
 
 
 def test_networks_without_covariance_have_none_measured():
     torch.manual_seed(9)
     toy = dataclasses.replace(toy_options("lines-1"), width=12, n_planes=10)
-    assert set(measured(CaptionNetwork((10, 12), 1, 0.02), toy, 10, seed=1)) == {"loss"}
+    assert set(measured(CaptionNetwork((10, 12), 1, 0.02), toy, 10, seed=1)) == {"loss", "loss_error"}
 
 
 def test_what_no_line_tells_is_none():
@@ -162,8 +174,10 @@ def test_what_no_line_tells_is_none():
     network = CovarianceNetwork(CaptionNetwork((10, 12), 1, 0.02))
     found = measured(network, toy, 5, seed=1)
     assert math.isfinite(found.pop("loss"))
+    assert math.isfinite(found.pop("loss_error"))
     names = {"likelihood_loss", "coverage_68", "coverage_95", "distance", "pull_means", "pull_widths"}
+    names |= {"coverage_68_error", "coverage_95_error"}
     assert found == dict.fromkeys(names)
     one = measured(network, dataclasses.replace(toy, background=1.0), 1, seed=1)
-    assert one["pull_widths"] is None
+    assert (one["pull_widths"], one["loss_error"]) == (None, None)
     assert np.isfinite([one["likelihood_loss"], one["distance"], *one["pull_means"]]).all()

@@ -53,6 +53,7 @@ def test_training_writes_weights_that_load(trained):
     assert {name: found[name] for name in again} == again
     assert [point["samples"] for point in found["curve"]] == [256, 640, 896, 1280]
     assert (found["samples"], found["model"], found["toy"]) == (1280, "lstm-50", "2d-noise")
+    assert found["n_events"] == SMALL.test
     assert len(lines) == 4
     assert lines[0].startswith("256 of 1,280 toys  loss ")
     assert found["seconds"] > 0

@@ -29,6 +29,7 @@ def test_each_model_has_its_published_toys_and_batches(name):
 def test_other_toys_of_a_model():
     assert published_options("lstm-100", "2d-noise").toy == toy_options("2d-noise")
     assert published_options("caption", "lines-poisson").toy.max_tracks == 6
+    assert published_options("caption-covariance").test >= 40_000
 
 
 @settings(max_examples=60, deadline=None)
