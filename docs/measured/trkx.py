@@ -117,17 +117,20 @@ def trkx_ramp() -> str:
 
 
 def trkx_cone() -> str:
-    """The learned cone beside the Kalman filter's, in bins of pT."""
+    """The learned cone beside the Kalman filter's: next layers in bins of pT, and overlaps of the same layer."""
     body = []
     found = _part("next_layer")
     rows = [(f"{r['pt'][0]:g}-{r['pt'][1]:g}", r) for r in found.get("by_pt", [])]
-    for name, r in [*rows, *([("all", found)] if found else [])]:
+    rows += [("all", found)] if found else []
+    rows += [("overlaps", found["overlaps"])] if "overlaps" in found else []
+    for name, r in rows:
         if r["n"]:
             held = [
                 f"{100 * r[f'coverage{key}']:.2f} ({100 * r[f'coverage{key}_kalman']:.2f})"
                 for key in ("68", "95", "997")
             ]
-            areas = [f"{r[f'area_ratio{key}']:.2f}" for key in ("68", "95", "997")]
+            ratios = [f"area_ratio{key}" for key in ("68", "95", "997")]
+            areas = [with_error(r[key], r.get(f"{key}_error"), 2) for key in ratios]
             body.append([name, f"{r['n']:,}", *held, *areas])
     head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area, 68 %", "95 %", "99.7 %"]
     return table(head, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ __all__ = ["plot_next_layer", "plot_ramp"]
 
 SHARES = {"68": (68.0, BLUE, "o"), "95": (95.0, ORANGE, "s"), "997": (99.7, GREEN, "^")}
 """Per cent that a cone should hold, colour and marker, by the name in the keys of the results."""
+APART = 1.025
+"""Factor of pT between points of one bin."""
 BAND = 1.0
 """Per cent that a coverage may be off by; drawn as a band."""
 
@@ -56,45 +58,70 @@ def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
 
 def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
     """The learned cone in bins of pT: shares of crossings that it holds less those asked for, and its area over that of
-    the Kalman filter's cone.
+    the Kalman filter's cone; where they were measured, overlapping modules of the same layer below.
     """
-    rows = [row for row in result["by_pt"] if row["n"]]
-    edges = np.array([row["pt"] for row in rows])
-    n = np.array([row["n"] for row in rows])
-    middle = np.sqrt(edges.prod(axis=1))
-    with figure(path, nrows=1, ncols=2, figsize=(13, 5.8)) as (whole, axes):
-        for k, (key, (share, colour, marker)) in enumerate(SHARES.items()):
-            x = middle * 1.035 ** (2 * (k - 1))
-            for name, fill, label in (("", "full", "learned"), ("_kalman", "none", "Kalman")):
-                held = np.array([row[f"coverage{key}{name}"] for row in rows])
-                # Predictions of one particle are taken to stand or fall together.
-                error = np.sqrt(held * (1 - held) / n * result["n"] / result["n_paths"])
-                axes[0].errorbar(
-                    x * (1.018 if name else 1), 100 * held - share, yerr=100 * error, fmt=marker, ms=7, color=colour,
-                    fillstyle=fill, lw=1.5, label=f"{share:g} %, {label}",
-                )  # fmt: skip
-            ratio = np.array([row[f"area_ratio{key}"] for row in rows])
-            across = np.abs(edges.T - x)
-            axes[1].errorbar(
-                x, ratio, xerr=across, fmt=marker, ms=7, color=colour, lw=1.3, label=f"{share:g} % cones"
-            )
-        axes[0].axhspan(-BAND, BAND, color=GREY, alpha=0.2, lw=0)
-        axes[0].axhline(0, color=GREY, lw=0.8, ls=":")
-        axes[1].axhline(1, color=RED, lw=1, ls="--", label="as large as the Kalman filter's")
-        axes[0].set_ylabel("crossings in the cone, less those asked for [%]", fontsize=14)
-        axes[1].set_ylabel("area of the cone / Kalman filter's", fontsize=14)
-        axes[0].set_ylim(np.array([-1, 1.7]) * max(2 * BAND, np.abs(axes[0].get_ylim()).max()))
-        axes[1].set_ylim(bottom=0)
-        for axis in axes:
+    groups = {"next layers": result, "overlaps of the same layer": result.get("overlaps") or {"n": 0}}
+    groups = {name: told for name, told in groups.items() if told["n"]}
+    with figure(path, nrows=len(groups), ncols=2, figsize=(13, 4.4 * len(groups) + 1.4), sharex=True, sharey="col",
+                squeeze=False) as (whole, axes):  # fmt: skip
+        for (left, right), (name, told) in zip(axes, groups.items(), strict=True):
+            rows = [row for row in told["by_pt"] if row["n"]]
+            _plot_coverage(left, rows)
+            _plot_areas(right, rows)
+            left.set_ylabel(f"{name}:\nin the cone less asked for [%]", fontsize=14)
+            right.set_ylabel("area / Kalman filter's", fontsize=14)
+        edges = np.unique([row["pt"] for row in result["by_pt"]])
+        for axis in axes.flat:
             axis.set_xscale("log")
-            axis.set_xlim(edges.min(), edges.max())
-            axis.set_xticks(np.unique(edges), [f"{pt:g}" for pt in np.unique(edges)])
+            axis.set_xlim(edges[0], edges[-1])
+            axis.set_xticks(edges, [f"{pt:g}" for pt in edges])
             axis.tick_params(axis="x", which="minor", labelbottom=False)
+            axis.grid(axis="y", color=GREY, alpha=0.25, lw=0.6)
+        for axis in axes[-1]:
             axis.set_xlabel("$p_T$ of the particle [GeV]", fontsize=15)
-        axes[0].legend(fontsize=11, ncols=3, loc="upper center", columnspacing=0.8)
-        axes[1].legend(fontsize=12, loc="lower right")
+        handles = [pair for axis in axes[0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+        whole.legend(*zip(*handles, strict=True), loc="outside lower center", ncols=4, fontsize=11)
         sample = " and ".join(result["sample"])
         if "n_events" in result:
             sample += f", {result['n_events']} events"
-        text = f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions"
+        text = f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions of next layers"
         whole.suptitle(text, x=0.01, ha="left", fontsize=14)
+
+
+def _points(rows: Sequence[Mapping[str, Any]], key: str, shift: int) -> tuple[Any, Any, Any, Any]:
+    """Places, half widths of the bins on either side, values and errors; NaN where an earlier study has no error."""
+    edges = np.array([row["pt"] for row in rows])
+    x = np.sqrt(edges.prod(axis=1)) * APART**shift
+    values, errors = (np.array([row.get(name, np.nan) for row in rows]) for name in (key, f"{key}_error"))
+    return x, np.abs(edges.T - x), values, errors
+
+
+def _plot_coverage(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Per cent of the crossings that the cones of both hold, less those asked for."""
+    for k, (key, (share, colour, marker)) in enumerate(SHARES.items()):
+        for side, (name, fill, label) in enumerate((("", "full", "learned"), ("_kalman", "none", "Kalman"))):
+            x, _, held, error = _points(rows, f"coverage{key}{name}", 4 * (k - 1) + 2 * side - 1)
+            axis.errorbar(
+                x, 100 * held - share, yerr=100 * error, fmt=marker, ms=7, color=colour, fillstyle=fill, lw=1.5,
+                label=f"{share:g} %, {label}",
+            )  # fmt: skip
+    axis.axhspan(-BAND, BAND, color=GREY, alpha=0.2, lw=0)
+    axis.axhline(0, color=GREY, lw=0.8, ls=":")
+
+
+def _plot_areas(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Mean areas of the learned cones over those of the Kalman filter's."""
+    for k, (key, (share, colour, marker)) in enumerate(SHARES.items()):
+        x, across, ratio, error = _points(rows, f"area_ratio{key}", 3 * (k - 1))
+        axis.errorbar(
+            x,
+            ratio,
+            xerr=across,
+            yerr=error,
+            fmt=marker,
+            ms=7,
+            color=colour,
+            lw=1.3,
+            label=f"area, {share:g} % cones",
+        )
+    axis.axhline(1, color=RED, lw=1, ls="--", label="as large as the Kalman filter's")

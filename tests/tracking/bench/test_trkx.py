@@ -30,13 +30,17 @@ def coverage(n, shift=0.0):
         made |= {
             f"coverage{key}": share - shift,
             f"coverage{key}_kalman": share + shift / 2,
+            f"coverage{key}_error": 0.002,
+            f"coverage{key}_kalman_error": 0.002,
             f"area_ratio{key}": 0.9,
+            f"area_ratio{key}_error": 0.01,
         }
     return made
 
 
 NEXT_LAYER = coverage(500) | {
     "by_pt": [{"pt": [0.3, 0.9]} | coverage(300, 0.004), {"pt": [0.9, 2.0], "n": 0}, {"pt": [2.0, 5.0]} | coverage(200)],
+    "overlaps": coverage(90) | {"by_pt": [{"pt": [0.3, 0.9]} | coverage(90), {"pt": [2.0, 5.0], "n": 0}]},
     "by_layer": [{"layer": 8} | coverage(500)], "one_hit": {"n": 0}, "area_ratio_to_kalman": 0.9, "parameters": 12,
     "n_paths": 120, "seeds": [SEED],
 }  # fmt: skip
