@@ -26,6 +26,13 @@ def test_scores_are_those_of_the_finders_alone():
         ramp_scores(1, 1, ("best",))
 
 
+def test_times_are_of_one_event_with_ten_tracks(monkeypatch):
+    """Of a clock that goes on by 5 s while the first events are run, and by 7 s at the others."""
+    clocks = iter([iter([1.0, 6.0]), iter([1.0, 8.0])])
+    monkeypatch.setattr(ramp, "stage_time", lambda: next(clocks).__next__)
+    assert ramp_scores(20, 630_500, ("nearest",))["nearest"]["ms_per_event"] == 250.0
+
+
 def test_bounds_tell_ambiguous_events_from_missed_ones(monkeypatch):
     bounds = ramp_bounds(10, 630_510)
     for tracks in (10, 20):

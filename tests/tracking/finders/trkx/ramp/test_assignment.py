@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tracking.finders.trkx.ramp.assignment import assign
 
+N_HITS = 14
 CANDIDATES = st.lists(
     st.tuples(st.sets(st.integers(0, 6), min_size=1, max_size=4), st.floats(0.1, 10)), min_size=1, max_size=8
 )
@@ -40,7 +41,7 @@ def greedy_sum(candidates):
 
 def chosen_sum(candidates):
     path, value = arrays(candidates)
-    owner = assign(path, value, 7)
+    owner = assign(path, value, N_HITS)
     for c in set(owner.tolist()) - {-1}:
         # Nobody has a part of a candidate.
         assert set(np.flatnonzero(owner == c).tolist()) == candidates[c][0]
@@ -71,4 +72,13 @@ def test_two_that_are_together_worth_more_take_the_place_of_one():
     assert chosen_sum([({0, 1}, 6.0), ({1, 2}, 10.0), ({2, 3}, 5.0), ({4}, 1.0)]) == 12
     # A free hit is filled again: here the third one's, when the first goes.
     assert chosen_sum([({0, 1, 2}, 10.0), ({0, 3}, 7.0), ({1, 2}, 5.0)]) == 12
+    # From the best one on: from the worst, nothing that is put in alone would be better than 21.
+    held = [({1, 3, 6}, 14.0), ({1, 6}, 17.0), ({1, 4, 5}, 18.0), ({0, 3, 4}, 10.0), ({3}, 3.0), ({1, 6}, 5.0),
+            ({3, 6}, 2.0)]  # fmt: skip
+    assert chosen_sum(held) == best_sum(held) == 27
+    # What a first pass over the candidates leaves behind, a second one puts in.
+    many = [({0}, 1.0), ({10}, 16.0), ({2, 8}, 12.0), ({1, 3, 8, 11}, 13.0), ({13}, 12.0), ({1, 9, 11}, 12.0),
+            ({8, 9, 11, 13}, 18.0), ({2}, 5.0), ({6, 7, 11}, 5.0), ({2, 5, 11}, 8.0), ({8, 9, 11}, 2.0),
+            ({2}, 17.0), ({2, 4, 6, 12}, 12.0), ({2}, 5.0), ({3, 10}, 18.0), ({2, 8}, 9.0)]  # fmt: skip
+    assert chosen_sum(many) == 60
     assert np.array_equal(assign(np.zeros((0, 4), int), np.zeros(0), 3), [-1, -1, -1])

@@ -101,6 +101,54 @@ def test_features_of_a_stiff_track_from_the_beam():
     np.testing.assert_allclose(graph.triple_features[:, 1:], 0, atol=1e-3)
 
 
+def test_pairs_are_told_in_windows_and_distances_in_their_spread():
+    """Of a soft track and of a straight one, whose momentum counts as the largest of the challenge."""
+    for pt, capped in ((0.5, 0.5), (1e6, 10.0)):
+        bend = np.arcsin(RADII[[0, 1, 3]] / (2 * BEND * pt)) + 1
+        # Away from the track in the middle, so that the circle misses the beam.
+        graph = ramp_graph(hits_at((0, bend[0]), (1, bend[1] + 2e-4), (3, bend[2])))
+        turn = bend[1] + 2e-4 - bend[0], bend[2] - bend[1] - 2e-4
+        expected = [turn[0] / windows()[0, 0], turn[1] / windows()[1, 1]]
+        np.testing.assert_allclose(graph.pair_features[:, -1], expected, rtol=1e-5)
+        distance, told = np.sinh(graph.triple_features[0, 1:].astype(float))
+        curvature = CURVATURE * np.sinh(float(graph.triple_features[0, 0]))
+        own = min(1 / (BEND * abs(curvature)), 10.0)
+        assert own == pytest.approx(capped, rel=0.1)
+        # 13.6 MeV times the root of the thickness in radiation lengths; the vertices' width is 2/3 mm.
+        kick = 0.0136 * np.sqrt(0.02) / own
+        assert told == pytest.approx(distance / np.hypot(2 / 3, RADII[1] * kick), rel=1e-5)
+        assert abs(distance) > 1e-3
+
+
+def test_messages_are_those_of_a_loop():
+    torch.manual_seed(3)
+    network = RampGraphNetwork(6, 2).eval()
+    graph = ramp_graph(in_order(make_ramp(RampOptions(tracks=3), 1, 36).hits(0)))
+    inner, outer = graph.triples
+    with torch.inference_mode():
+        h = network.encode_pair(torch.from_numpy(graph.pair_features))
+        t = list(network.encode_triple(torch.from_numpy(graph.triple_features)))
+        assert len(t) > 20
+        for triple_block, pair_block in zip(network.triple_blocks, network.pair_blocks, strict=True):
+            gates = []
+            for k, (p, q) in enumerate(graph.triples.T.tolist()):
+                answer = triple_block(torch.cat((h[p], h[q], t[k])))
+                t[k] = t[k] + answer[:6]
+                gates.append(1 / (1 + torch.exp(-answer[6:])))
+            ends = [
+                [
+                    sum((t[k] * gates[k] for k in np.flatnonzero(end == p)), torch.zeros(6))
+                    for p in range(len(h))
+                ]
+                for end in (outer, inner)
+            ]
+            h = torch.stack(
+                [h[p] + pair_block(torch.cat((h[p], ends[0][p], ends[1][p]))) for p in range(len(h))]
+            )
+        expected = network.classify(h)[:, 0]
+        np.testing.assert_allclose(network.of_graph(graph), expected, atol=1e-5)
+
+
 def test_windows_hold_nearly_all_pairs_of_tracks():
     events = make_ramp(RampOptions(), 100, 32)
     _, label = pair_labels(events)

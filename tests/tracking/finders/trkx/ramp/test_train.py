@@ -7,10 +7,12 @@ import pytest
 
 from smartpix.networks.weights import load_weights
 from smartpix.schema import InputError
+from smartpix.train.epoch import descend
 from tracking.finders.trkx.ramp import finders, train
 from tracking.finders.trkx.ramp.events import make_ramp
 from tracking.finders.trkx.ramp.finders import load_ramp_network, ramp_finder
 from tracking.finders.trkx.ramp.options import FINDERS, HELD_OUT_SEED, LEARNED, RampOptions, TrainRampOptions
+from tracking.finders.trkx.ramp.score import clusters_of, event_scores
 from tracking.finders.trkx.ramp.train import train_ramp
 
 SMALL = {
@@ -95,6 +97,38 @@ def test_epochs_have_other_events_than_one_another_and_than_the_report():
     held = make_ramp(RampOptions(tracks=3.0), 10, HELD_OUT_SEED)
     firsts = {float(events.tracks.pt[0]) for events in [*batches, held]}
     assert len(firsts) == 9
+
+
+def test_the_rate_falls_and_the_loss_is_a_mean(tmp_path, monkeypatch):
+    rates, losses, lines = [], [], []
+
+    def kept(network, optimizer, loss):
+        rates.append(optimizer.param_groups[0]["lr"])
+        losses.append(float(loss.detach()))
+        descend(network, optimizer, loss)
+
+    monkeypatch.setattr(train, "descend", kept)
+    options = TrainRampOptions(**SMALL)
+    train_ramp(tmp_path / "w.safetensors", options, lines.append)
+    # Eight steps along a cosine, from the largest rate to a hundredth of it.
+    cosine = 0.505 + 0.495 * np.cos(np.pi * np.arange(8) / 8)
+    assert rates == pytest.approx(options.learning_rate * cosine)
+    told = [float(line.split()[3]) for line in lines]
+    assert told == pytest.approx([np.mean(losses[:4]), np.mean(losses[4:])], abs=1e-4)
+
+
+def test_numbers_of_the_report_are_of_events_of_its_own(tmp_path):
+    """One set for each mean number of tracks, of one seed after the other."""
+    path = tmp_path / "w.safetensors"
+    found = train_ramp(path, TrainRampOptions(**{**SMALL, "epochs": 1, "tracks": (3.0, 9.0)}))
+    held = [make_ramp(RampOptions(tracks=n), 10, HELD_OUT_SEED + k) for k, n in enumerate((3.0, 9.0))]
+    finder = ramp_finder("graph", str(path))
+    for name, events in zip(("score_3", "score_9"), held, strict=True):
+        scores = event_scores(events.event, events.track, clusters_of(finder, events))
+        assert found[name] == pytest.approx(np.mean(scores))
+    network = load_ramp_network("graph", str(path))
+    losses = [float(train._loss(network, events).detach()) for events in held]
+    assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_a_training_that_diverges_is_told(tmp_path, monkeypatch):
