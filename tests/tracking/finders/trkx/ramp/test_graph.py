@@ -161,6 +161,26 @@ def test_windows_hold_nearly_all_pairs_of_tracks():
     assert 0.999 < label.sum() / true <= 1
 
 
+def test_labels_are_those_of_a_loop():
+    """Where many tracks stop and many hits are missing, so that one track begins behind the end of another."""
+    events = make_ramp(RampOptions(tracks=25, stop=0.3, inefficiency=0.3), 20, 37)
+    graph, label = pair_labels(events)
+    expected, n_before = set(), 0
+    for k in range(events.n_events):
+        hits, track = events.hits(k), truth(events, k)
+        order = np.lexsort((hits.phi, hits.layer))
+        layer, track = hits.layer[order], track[order]
+        for a in range(len(order)):
+            later = [b for b in range(len(order)) if track[b] == track[a] and layer[b] > layer[a]]
+            if later:
+                expected.add((n_before + a, n_before + min(later, key=lambda b: layer[b])))
+        n_before += len(order)
+    pairs = [(a, b) for a, b in graph.pairs.T.tolist()]
+    true = {pair for pair, own in zip(pairs, label, strict=True) if own}
+    assert true == expected & set(pairs)
+    assert len(true) > 50
+
+
 def test_graphs_of_several_events_are_joined():
     events = make_ramp(RampOptions(tracks=3), 4, 33)
     graphs = [ramp_graph(in_order(events.hits(k))) for k in range(4)]
