@@ -79,6 +79,15 @@ def test_each_seed_gets_the_likeliest_hit_that_is_not_anothers():
     assert phi_lstm_clusters(hits, Answer(logits)).tolist() == [0, 1, 0, 1, -1, 0]
 
 
+def test_hits_in_bins_below_a_thousandth_are_left():
+    hits = hits_at((0, 1.0), (1, 1.0))
+    for share, expected in ((2e-3, 0), (5e-4, -1)):
+        logits = torch.full((1, N_LAYERS, N_BINS), -40.0)
+        logits[0, 1, 50], logits[0, 1, 100] = 0.0, float(np.log(share / (1 - share)))
+        # A constant in all bins changes no probability.
+        assert phi_lstm_clusters(hits, Answer(logits + 3)).tolist() == [0, expected]
+
+
 def test_few_hits():
     network = PhiLstm(4).eval()
     assert phi_lstm_clusters(hits_at(), network).tolist() == []
