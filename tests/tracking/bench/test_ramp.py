@@ -45,6 +45,19 @@ def test_bounds_tell_ambiguous_events_from_missed_ones(monkeypatch):
     assert (bounds["missed_20"], bounds["ambiguous_20"]) == (1, 0)
 
 
+def test_one_lost_hit_is_a_mistake_and_the_truth_is_none(monkeypatch):
+    """However little likelier the truth is than what a finder says."""
+    events = make_ramp(RampOptions(tracks=5), 3, 630_520)
+    for k in range(events.n_events):
+        track = events.track[events.offsets[k] : events.offsets[k + 1]]
+        lost = track.copy()
+        # Of the longest track, so that the others are as they were.
+        lost[np.flatnonzero(track == np.bincount(track).argmax())[0]] = track.max() + 1
+        for told, expected in ((track, [0]), (lost, range(1, 100))):
+            monkeypatch.setattr(ramp, "kalman_clusters", lambda hits, told=told: told)
+            assert int(np.ceil(ramp._lead_of_truth(events, k))) in expected
+
+
 @pytest.mark.parametrize("used", [610_000, 620_000, 620_001])
 def test_events_of_trainings_and_of_their_reports_are_refused(used):
     """Those with 20 tracks have the next seed."""

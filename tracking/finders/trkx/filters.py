@@ -138,11 +138,8 @@ def _field(trunk: nn.Sequential, axis: int, place: int, side: int) -> tuple[int,
                 assert isinstance(layer.scale_factor, float)
                 size = int(layer.scale_factor)
                 low, high = low // size, high // size
-            case nn.ZeroPad3d():
-                # What is put before each direction, the last one first.
-                before = layer.padding[-2 - 2 * axis]
-                low, high = low - before, high - before
             case _:
+                # Rectifiers; and zeros behind the last pixels, which move nothing.
                 pass
     return max(low, 0), min(high, side - 1)
 
