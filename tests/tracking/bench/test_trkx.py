@@ -172,6 +172,8 @@ def test_files_are_taken_in_place_of_simulated_events(others, tmp_path):
     assert others["next"] == (files,)
     assert "simulated" not in others
     assert result["next_layer"]["sample"] == ["a.root", "b.root"]
+    # The study's own seed made none of their events.
+    assert result["measured"]["next-layer"]["seed"] is None
     plot_trkx(tmp_path, result, {})
     assert (tmp_path / "next-layer.png").is_file()
 
