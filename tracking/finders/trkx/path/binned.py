@@ -24,6 +24,7 @@ from tracking.finders.tracks import Tracks
 from tracking.finders.training import falling_rate
 from tracking.finders.trkx.path.finder import shared_out
 from tracking.finders.trkx.path.options import BinnedOptions
+from tracking.finders.trkx.recurrent import Lstm
 
 __all__ = ["BinnedNetwork", "BinnedWindows", "binned_tracks", "binned_windows", "train_binned", "true_bins"]
 
@@ -124,13 +125,14 @@ class BinnedNetwork(nn.Module):
 
     def __init__(self, n_bins: int, hidden: int) -> None:
         super().__init__()
-        self.memory = nn.LSTM(n_bins + N_SEED, hidden, batch_first=True)
+        self.memory = Lstm(n_bins + N_SEED, hidden)
         self.last = nn.Linear(hidden, n_bins)
 
     def forward(self, features: Tensor, occupancy: Tensor) -> Tensor:
         """Logits of the track's bin on each layer."""
         repeated = features[:, None].expand(-1, occupancy.shape[1], -1)
-        logits: Tensor = self.last(self.memory(torch.cat([occupancy, repeated], dim=2))[0])
+        states = self.memory(torch.cat([occupancy, repeated], dim=2).transpose(0, 1))
+        logits: Tensor = self.last(states.transpose(0, 1))
         return logits
 
 

@@ -19,7 +19,8 @@ class FilterOptions:
     """The Kalman filter from the inside out, which the learned cone starts from and is compared with.
 
     Attributes:
-        thickness: material of a layer at normal incidence in radiation lengths: a module and its support.
+        thickness: material of a cylinder's layer at normal incidence in radiation lengths: a module and its support.
+        thickness_disk: material of a disk's layer, likewise.
         curvature_pt: width of the curvature prior of a path of one hit, given as the pT in GeV of a track
             with that curvature.
         sigma_d0: width of the impact parameter in mm, from the luminous region and from scattering in the beam
@@ -28,15 +29,20 @@ class FilterOptions:
         repeats: linearisations of each update.
         outlier: chi2 of a hit above which its noise counts as larger, so that a wrong estimate does not throw
             the path off.
+        slope_scale: factor on the errors of the slopes of all hits after the first; 0: these slopes are not read.
+        slope_outlier: chi2 of the slopes of a hit above which they are not read.
     """
 
     # As tracking.fit.options has them: 0.15 mm of silicon of the sensor, 1.5 mm of the support.
     thickness: float = ranged(1.65 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
+    thickness_disk: float = ranged(1.65 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
     curvature_pt: float = ranged(0.4, 1e-3, 1e6, "GeV")
     sigma_d0: float = ranged(0.02, 0.0, 1e6, "mm")
     softest: float = ranged(0.15, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
     outlier: float = ranged(50.0, 1.0, 1e9)
+    slope_scale: float = ranged(1.0, 0.0, 1e6)
+    slope_outlier: float = ranged(20.0, 0.1, 1e9)
 
     def __post_init__(self) -> None:
         check_types("filter", self)

@@ -123,7 +123,7 @@ def set_gates(network: PathNetwork, tune: PathData) -> None:
     """Measure the gates of the network and of the filter alone on the same paths."""
     _, chi2 = cones_of(network, tune)
     known, count = tune.known, measured(tune)
-    of = cells(count[known], tune.path_pt[known], tune.upright[known])
+    of = cells(count[known], tune.path_pt[known], tune.upright[known], tune.overlap[known])
     alone = np.sum(tune.crossing.astype(np.float64) ** 2, axis=2)
     pt = np.broadcast_to(tune.pt[:, None], known.shape)[known]
     tables = [levelled(gate_table(v[known], of), v[known], of, pt) for v in (chi2, alone)]
