@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["CUTS", "binned_study"]
 
-Rows = Sequence[npt.NDArray[np.int64]]
+Rows = list[npt.NDArray[np.int64]]
 CUTS = tuple(k / 20 for k in range(20))
 """Least mean probabilities of a track's bins that are tried."""
 
@@ -149,14 +149,12 @@ def _rates(
     }
 
 
-def _through(layers: npt.NDArray[np.int64], cylinders: npt.NDArray[np.int64], min_layers: int) -> bool:
+def _through(layers: npt.NDArray[Any], cylinders: npt.NDArray[np.int64], min_layers: int) -> bool:
     """Whether hits on such layers are on the first cylinder, and on enough of them."""
     return bool(np.any(layers == cylinders[0]) and np.isin(cylinders, layers).sum() >= min_layers)
 
 
-def _wanted(
-    event: Event, cylinders: npt.NDArray[np.int64], min_layers: int
-) -> npt.NDArray[np.bool_]:
+def _wanted(event: Event, cylinders: npt.NDArray[np.int64], min_layers: int) -> npt.NDArray[np.bool_]:
     """(P,) findable particles with a hit on the first cylinder, and hits on enough of them."""
     truth = event.truth
     made = np.zeros((len(truth.findable), len(cylinders)), dtype=bool)

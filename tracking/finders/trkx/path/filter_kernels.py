@@ -342,8 +342,8 @@ def take_hits(
             for a in range(5):
                 for b in range(5):
                     kept[a, b] = behind[a, b]
-                    for c in range(n):
-                        kept[a, b] -= half[a, c] * half[b, c]
+                    for d in range(n):
+                        kept[a, b] -= half[a, d] * half[b, d]
             s, good[j] = cross(point, psi, slope, k, center[j], target[j, 6:])
             good[j] &= abs(k) < TIGHTEST * strength
         if not good[j]:

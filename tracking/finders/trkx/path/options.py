@@ -36,7 +36,7 @@ class FilterOptions:
     # (1.65 mm of silicon): tails of scattering do not count as much as in a variance.
     thickness: float = ranged(0.0134, 0.0, 10.0, "radiation lengths")
     thickness_disk: float = ranged(0.0126, 0.0, 10.0, "radiation lengths")
-    curvature_pt: float = ranged(0.43, 1e-3, 1e6, "GeV")
+    curvature_pt: float = ranged(0.41, 1e-3, 1e6, "GeV")
     sigma_d0: float = ranged(0.0132, 0.0, 1e6, "mm")
     softest: float = ranged(0.12, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
@@ -162,7 +162,7 @@ class BinnedOptions:
     bin_z: float = ranged(5.0, 0.01, 1000.0, "mm")
     reach: int = ranged(12, 1, 100)
     hidden: int = ranged(128, 1, WIDEST)
-    epochs: int = ranged(15, 1, MOST_EPOCHS)
+    epochs: int = ranged(20, 1, MOST_EPOCHS)
     batch_size: int = ranged(256, 1, 1_000_000)
     learning_rate: float = 2e-3
     seed: int = ranged(1, 0, LARGEST_SEED)

@@ -99,18 +99,21 @@ def _numbers(judged: _Judged, chosen: Bools) -> dict[str, Any]:
         return np.concatenate([[of_path.sum()], weights @ of_path])
 
     n = totals(np.ones(len(path)))
+    least = np.maximum(n, 1)
 
     def add(name: str, values: Floats) -> None:
-        result[name], spread = float(values[0]), values[1:][np.isfinite(values[1:])]
-        result[f"{name}_error"] = float(spread.std()) if len(spread) else 0.0
+        # A sample may have none of a few particles.
+        result[name], drawn = float(values[0]), values[1:][n[1:] > 0]
+        result[f"{name}_error"] = float(drawn.std()) if len(drawn) else 0.0
 
     for s, share in enumerate(SHARES):
         name = share_name(share)
         for end, inside in zip(("", "_kalman"), judged.inside, strict=True):
-            add(f"coverage{name}{end}", totals(inside[s][chosen]) / n)
+            add(f"coverage{name}{end}", totals(inside[s][chosen]) / least)
         ours, theirs = (area[s][chosen] for area in judged.area)
-        add(f"area_ratio{name}", totals(ours) / totals(theirs))
-        add(f"area_ratio{name}_geometric", np.exp(totals(np.log(ours / theirs)) / n))
+        sums = totals(theirs)
+        add(f"area_ratio{name}", totals(ours) / np.where(n > 0, sums, 1.0))
+        add(f"area_ratio{name}_geometric", np.exp(totals(np.log(ours / theirs)) / least))
         medians = [_medians(values, path, weights) for values in (ours, theirs)]
         add(f"area_ratio{name}_median", medians[0] / medians[1])
         if share == 0.95:
@@ -173,7 +176,11 @@ def coverage_report(network: PathNetwork, data: PathData) -> dict[str, Any]:
 def rows_of(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """All rows of numbers of a report, by what they are of."""
     rows: dict[str, Mapping[str, Any]] = {}
-    for name, part in (("", report), ("collisions ", report["collisions"]), ("overlaps ", report["overlaps"])):
+    for name, part in (
+        ("", report),
+        ("collisions ", report["collisions"]),
+        ("overlaps ", report["overlaps"]),
+    ):
         rows |= {f"{name}pT {r['pt'][0]:g}-{r['pt'][1]:g} GeV": r for r in part["by_pt"]}
         rows[f"{name}all"] = part
     rows |= {f"layer {r['layer']}": r for r in report["by_layer"]}

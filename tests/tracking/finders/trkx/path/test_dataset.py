@@ -8,7 +8,7 @@ import pytest
 from smartpix.merged.options import SplitOptions
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tests.tracking.finders.trkx.path.truths import filter_of, toy_paths
+from tests.tracking.finders.trkx.path.truths import filter_of, toy_paths, with_jets
 from tracking.finders.trkx.path.dataset import follow_truth, path_data
 from tracking.finders.trkx.path.filter import PathFilter
 from tracking.finders.trkx.path.options import FilterOptions
@@ -75,7 +75,8 @@ class Doubtful(PathFilter):
 def test_a_prediction_that_does_not_come_or_is_not_finite_ends_its_path():
     hits, paths = toy_paths(30)
     plain, doubted = (
-        follow_truth(paths, hits, kind(filter_of().field, filter_of().options)) for kind in (PathFilter, Doubtful)
+        follow_truth(paths, hits, kind(filter_of().field, filter_of().options))
+        for kind in (PathFilter, Doubtful)
     )
     assert plain.known[:2].sum() == paths.count[:2].sum() - 2
     # Both end with their first prediction, and so do then the first two of those that are left.
@@ -84,8 +85,8 @@ def test_a_prediction_that_does_not_come_or_is_not_finite_ends_its_path():
     assert doubted.known[2:4, 0].all()
 
 
-def test_events_with_particles_on_top_are_not_of_collisions_alone(files):
+def test_events_with_particles_on_top_are_not_of_collisions_alone(tmp_path):
     alone = path_data([data_path("sample.root")], FilterOptions(), UNSPLIT)
     assert alone.collisions.all()
-    shot = path_data([files["guns"]], FilterOptions(), UNSPLIT)
+    shot = path_data([with_jets(tmp_path / "jets.root")], FilterOptions(), UNSPLIT)
     assert not shot.collisions.any()
