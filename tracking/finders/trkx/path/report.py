@@ -174,13 +174,10 @@ def coverage_report(network: PathNetwork, data: PathData) -> dict[str, Any]:
 
 
 def rows_of(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """All rows of numbers of a report, by what they are of."""
+    """All rows of numbers of a report, by what they are of; of a report of an earlier version those that it has."""
     rows: dict[str, Mapping[str, Any]] = {}
-    for name, part in (
-        ("", report),
-        ("collisions ", report["collisions"]),
-        ("overlaps ", report["overlaps"]),
-    ):
+    parts = {"": report} | {f"{name} ": report[name] for name in ("collisions", "overlaps") if name in report}
+    for name, part in parts.items():
         rows |= {f"{name}pT {r['pt'][0]:g}-{r['pt'][1]:g} GeV": r for r in part["by_pt"]}
         rows[f"{name}all"] = part
     rows |= {f"layer {r['layer']}": r for r in report["by_layer"]}
