@@ -31,10 +31,10 @@ _OTHER_TOYS = ["--train-seed", "2"]
 TRAININGS: dict[str, list[str]] = {
     "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
     "lstm-100": ["--model", "lstm-100", "--samples", "512000", "--learning-rate", "0.01"],
-    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "819200", "--learning-rate", "0.005"],
+    "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "1638400", "--learning-rate", "0.005"],
     "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", *_CAPTION],
     "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
-    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "384000", *_CAPTION],
+    "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "1280000", "--batch-size", "128"],
     "caption-covariance-lines-1": [
         "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
         "--samples", "96000", "--batch-size", "128", *_OTHER_TOYS,
@@ -45,12 +45,12 @@ TRAININGS: dict[str, list[str]] = {
     ],
     "conv-2d": ["--model", "conv-2d", "--samples", "204800", "--learning-rate", "0.005"],
     "lstm-variable": ["--model", "lstm-variable", "--samples", "256000", "--learning-rate", "0.005"],
-    "conv": ["--model", "conv", "--samples", "38400", "--learning-rate", "0.005", *FEWER],
+    "conv": ["--model", "conv", "--samples", "128000", "--learning-rate", "0.005", *FEWER],
     "autoencoder": ["--model", "autoencoder", "--samples", "128000", "--learning-rate", "0.002", *FEWER],
     "lstm": ["--model", "lstm", *_LSTM],
     "next-layer": ["--model", "next-layer", *_LSTM],
-    "deep-lstm": ["--model", "deep-lstm", *_LSTM],
-    "bidirectional": ["--model", "bidirectional", *_LSTM],
+    "deep-lstm": ["--model", "deep-lstm", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
+    "bidirectional": ["--model", "bidirectional", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
 }  # fmt: skip
 """Arguments of `smartpix train trkx` by the name of the result."""
 

@@ -231,12 +231,12 @@ def _in_staging(path: Path) -> bool:
 
 
 def _of_staging(error: OSError) -> bool:
-    """Whether it is about a file in a staging folder, and not of a file that nobody wrote there."""
+    """Whether it is about a staging folder or a file in one, and not of a file that nobody wrote there."""
     path = _named(error)
     return (
         path is not None
         and _in_staging(path)
-        and not (isinstance(error, FileNotFoundError) and path.parent.is_dir())
+        and not (isinstance(error, FileNotFoundError) and path.parent.is_dir() and _in_staging(path.parent))
     )
 
 

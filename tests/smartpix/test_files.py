@@ -301,6 +301,12 @@ def test_a_folder_that_is_gone_ends_the_attempts(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError), of_staging.staging(tmp_path):
         pass
     assert len(attempts) == 1
+    # To whoever writes there it is one error that names the file.
+    with (
+        pytest.raises(InputError, match=r"a\.txt: cannot be written: No such file"),
+        replace_when_done(tmp_path / "a.txt"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.ESTALE])

@@ -65,7 +65,7 @@ def trkx_study(
 
     Returns:
         The results, of each part that was asked for and None for others: ``measured``, the ``seed`` and ``date`` of
-        each part; ``models``
+        each part, where the seed of files is None; ``models``
         (:func:`tracking.bench.trkx_models.model_numbers`), ``references`` by kind of toys (
         :func:`tracking.bench.trkx_reference.line_accuracy`); ``ramp`` (:func:`tracking.bench.ramp.ramp_scores`),
         ``ramp_bounds``, ``ramp_published``, ``n_ramp_events``; ``next_layer`` (
@@ -83,6 +83,9 @@ def trkx_study(
         check_ramp_seed(options.seed)
     now = {"seed": options.seed, "date": date.today().isoformat()}
     result: dict[str, Any] = {"measured": {part: now for part in PARTS if part in options.parts}}
+    if files and "next-layer" in options.parts:
+        # The seeds of their events are in ``next_layer``.
+        result["measured"]["next-layer"] = now | {"seed": None}
     result |= {key: None for keys in KEYS.values() for key in keys}
     filters: dict[str, list[OptimalInputs]] = {}
     if "models" in options.parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 
+from smartpix.networks.options import LARGEST_BATCH
 from smartpix.networks.weights import describe_weights
 from smartpix.rules import (
     Rule,
@@ -25,7 +27,7 @@ from smartpix.rules import (
     text,
     whole,
 )
-from smartpix.schema import InputError, ranges_of
+from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.bench.finding import check_fresh
 from tracking.bench.trkx_captions import caption_numbers
@@ -35,7 +37,7 @@ from tracking.finders.training import n_parameters
 from tracking.finders.trkx.metrics import COVERED, MULTIPLICITIES, by_multiplicity, measured
 from tracking.finders.trkx.models import MODELS, check_model
 from tracking.finders.trkx.networks import make_network
-from tracking.finders.trkx.options import KINDS, LINE_KINDS, toy_options
+from tracking.finders.trkx.options import KINDS, LINE_KINDS, ToyOptions, changed_options, toy_options
 from tracking.finders.trkx.trained import load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
 
@@ -53,9 +55,18 @@ SHARE = 4
 SHIPPED = "trkx-*.safetensors"
 COUNTS = ("test", "validation")
 """Options of a training that say how many toys its numbers and its curve are of."""
-_COUNTED = fields(
-    {"command": fields({name: whole(*map(int, ranges_of(TrainTrkxOptions)[name][:2])) for name in COUNTS})}
-)
+TOLD = ("n_events", "n_curve")
+"""Where a result says the same."""
+_MEASURED_ON = whole(1, LARGEST_BATCH)
+_COUNTED = fields({"command": fields(dict.fromkeys(COUNTS, _MEASURED_ON))})
+
+
+def _number_or_flag(value: Any, where: str) -> None:
+    if not isinstance(value, bool):
+        real()(value, where)
+
+
+_CHANGED = entries([option.name for option in dataclasses.fields(ToyOptions)], _number_or_flag)
 _HEAD = fields({"model": text(*MODELS), "toy": text(*KINDS)}, more=True)
 _SAMPLES = {"samples": whole(1, 10**15)}
 _TRACK_NUMBERS = {"loss": real()} | {name: real(0, 1) for name in ACCURACIES}
@@ -72,7 +83,8 @@ def _result_rule(toy: str) -> Rule:
     numbers = _LINE_NUMBERS if toy in LINE_KINDS else _TRACK_NUMBERS
     rules = {
         "model": text(*MODELS), "toy": text(*KINDS), "parameters": whole(1, 10**12), **_SAMPLES, **numbers,
-        "width": optional(real(0, 100)), "seconds": optional(real(0)), "command": optional(text()),
+        "width": optional(real(0, 100)), **dict.fromkeys(TOLD, optional(_MEASURED_ON)), "changed_toy": optional(_CHANGED),
+        "seconds": optional(real(0)), "command": optional(text()),
         "curve": optional(items(fields(_SAMPLES | numbers), 1)), "published": optional(fields({}, more=True)),
     }  # fmt: skip
     if toy == "3d":
@@ -231,9 +243,19 @@ def _measured(path: Path, options: TrkxStudyOptions) -> dict[str, Any]:
         made["multiplicity"] = {k: with_errors(r, fewer) | {"n_events": fewer} for k, r in counted.items()}
     if toy.has_lines:
         made["lines"] = caption_numbers(network, toy, n, options.seed)
-    if training["width"] != 1:
-        made["note"] = f"{training['width']:g} times as wide as published"
+    narrow = [] if training["width"] == 1 else [f"{training['width']:g} times as wide as published"]
+    made["note"] = "; ".join([*narrow, *_changed(made, changed_options(toy))]) or None
     return made
+
+
+def _changed(made: dict[str, Any], changed: Mapping[str, Any]) -> list[str]:
+    """A note on toys that are not the published ones, whose published numbers are taken from the entry."""
+    if not changed:
+        return []
+    made["published"] = dict.fromkeys(made["published"])
+    return [
+        f"on other toys than published ({', '.join(f'{name} {value}' for name, value in changed.items())})"
+    ]
 
 
 def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +263,7 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     n, n_curve = (_toys(result, name) for name in COUNTS)
     made = _entry(result["model"], result["toy"])
     whole = made["parameters"]
-    kept = {k: v for k, v in result.items() if k not in ("multiplicity", "published")}
+    kept = {k: v for k, v in result.items() if k not in ("multiplicity", "published", "changed_toy")}
     made |= kept
     made |= with_errors(kept, n) | {
         "source": path.name, "n_events": n, "n_curve": n_curve,
@@ -249,6 +271,7 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     made["note"] = "weights are not at hand: measured at the end of the training, on other toys"
     if made["parameters"] != whole:
         made["note"] += f"; {made['parameters'] / whole:.3g} of the published parameters"
+    made["note"] = "; ".join([made["note"], *_changed(made, result.get("changed_toy", {}))])
     if "multiplicity" in result:
         fewer = max(n // SHARE, 1)
         made["multiplicity"] = {
@@ -258,7 +281,9 @@ def _as_trained(path: Path, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _toys(result: Mapping[str, Any], name: str) -> int:
-    """Toys that a training measured with: what its command sets, or the default."""
+    """Toys that a training measured with: what it says or its command sets, or the default."""
+    if (counted := TOLD[COUNTS.index(name)]) in result:
+        return int(result[counted])
     told = re.search(rf"\b{name}=(\d{{1,20}})", result.get("command", ""))
     return int(told[1]) if told else int(getattr(TrainTrkxOptions(), name))
 

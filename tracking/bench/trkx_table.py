@@ -75,7 +75,18 @@ def _ramp_lines(result: Mapping[str, Any]) -> list[str]:
         scores = "".join(f"{_with_error(r[f'score_{n}'], r[f'error_{n}']):>18s}" for n in (10, 20))
         lines.append(f"{name:24s}{scores}{r['ms_per_event']:9.2f}")
     told = ", ".join(f"{name} {score:.3f}" for name, score in result["ramp_published"].items())
-    return [*lines, f"the starting kit as published: {told}"]
+    lines.append(f"the starting kit as published: {told}")
+    bounds = result["ramp_bounds"] or {}
+    for n in (10, 20):
+        if f"wrong_{n}" in bounds:
+            shared, wrong, ambiguous, missed = (
+                f"{100 * bounds[f'{key}_{n}']:.3g} %" for key in ("shared", "wrong", "ambiguous", "missed")
+            )
+            lines.append(
+                f"{n} tracks: {shared} of the crossings share their pixel; the Kalman filter is wrong in {wrong} of the "
+                f"events, likelier than the truth in {ambiguous}, less likely in {missed}"
+            )
+    return lines
 
 
 def _with_error(value: float | None, error: float | None, digits: int = 4) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from smartpix.provenance import PACKAGES
 from tracking.cli.streams import show, silence
 
-__all__ = ["json_flag", "log", "logged", "print_json", "print_result"]
+__all__ = ["finite", "json_flag", "log", "logged", "print_json", "print_result"]
 
 LONG, MOST_LINES = 40, 200
 """Of a list's values, and of all lines: more are not for reading on a screen."""
@@ -41,14 +41,15 @@ def print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
 
 def print_json(result: Mapping[str, Any]) -> None:
     """One JSON object on one line; numbers that are not finite, which JSON has not, are null."""
-    show(json.dumps(_finite(result), allow_nan=False))
+    show(json.dumps(finite(result), allow_nan=False))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """As JSON has it: tuples are lists, and numbers that are not finite null."""
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smartpix.schema import InputError
-from tracking.cli.output import print_json
+from tracking.cli.output import finite, print_json
 from tracking.cli.streams import show
 
 __all__ = ["print_or_show", "result_folder", "write_json"]
@@ -28,11 +28,11 @@ def result_folder(path: Path) -> Path:
 
 
 def write_json(path: Path, result: dict[str, Any]) -> None:
-    """Write results, whole or not at all."""
+    """Write results, whole or not at all; numbers that are not finite, which JSON has not, are null."""
     from smartpix.files import replace_when_done
 
     with replace_when_done(path) as beside:
-        beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(finite(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def print_or_show(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:

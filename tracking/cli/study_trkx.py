@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from smartpix.files import check_writable
+from smartpix.schema import InputError
 from tracking.bench.trkx_options import PARTS, TrkxStudyOptions
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values
@@ -49,17 +51,39 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+def _check_parts(options: argparse.Namespace, parts: tuple[str, ...]) -> None:
+    """Check that what is given is for a part that is measured.
+
+    Raises:
+        InputError: it is for another one.
+    """
+    for part, given in (
+        ("next-layer", {"FILE": options.files}), ("models", {"--weights": options.weights, "--trained": options.trained}),
+    ):  # fmt: skip
+        for flag, value in given.items():
+            if value and part not in parts:
+                raise InputError(
+                    f"study trkx: {flag} is for the part {part}, which --parts leaves out; add {part} to --parts, or "
+                    f"leave {flag} out"
+                )
+
+
 def _study_trkx(options: argparse.Namespace) -> None:
     values = option_values(options) | {"parts": options.parts}
     study: TrkxStudyOptions = from_mapping(TrkxStudyOptions(), values, "options")
+    _check_parts(options, study.parts)
     folder = result_folder(options.output)
+    check_writable(folder / "trkx.json")
     from tracking.bench.trkx import earlier_study, trkx_study, with_parts_of
+    from tracking.bench.trkx_earlier import check_kept
     from tracking.bench.trkx_plots import plot_trkx
     from tracking.bench.trkx_table import trkx_table
     from tracking.cli.threads import set_threads
 
     set_threads(1)
     earlier = earlier_study(folder / "trkx.json") if options.keep else None
+    if earlier is not None:
+        check_kept(folder / "trkx.json", earlier, study.parts)
     result, filters = trkx_study(study, options.weights, options.trained, options.files, log)
     if earlier is not None:
         result = with_parts_of(result, earlier)

@@ -8,6 +8,9 @@ from smartpix.schema import check
 
 __all__ = ["set_threads", "threads_flag"]
 
+MOST_THREADS = 4096
+"""More than any machine has; torch takes no number of more than 32 bits."""
+
 
 def threads_flag(parser: Any) -> None:
     """Add ``--threads``, of torch."""
@@ -18,8 +21,13 @@ def threads_flag(parser: Any) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """Set the number of threads torch uses."""
+    """Set the number of threads torch uses.
+
+    Raises:
+        InputError: none, or more than any machine has.
+    """
     import torch
 
-    check("train", "threads", threads, threads >= 1, "at least 1")
+    expected = f"at least 1 and at most {MOST_THREADS}"
+    check("train", "threads", threads, 1 <= threads <= MOST_THREADS, expected)
     torch.set_num_threads(threads)

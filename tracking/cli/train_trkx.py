@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from smartpix.networks.weights import check_output
+from smartpix.schema import InputError
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
@@ -50,7 +51,17 @@ def add_train_trkx(kinds: Any) -> None:
 
 def _train_trkx(options: argparse.Namespace) -> None:
     published = published_options(options.model, options.toy or "")
-    training: TrainTrkxOptions = from_mapping(published, option_values(options), "--set")
+    values = option_values(options)
+    toy = values.get("toy")
+    for option, flag, wrong in (
+        ("model", "--model", "model" in values), ("toy.kind", "--toy", isinstance(toy, dict) and "kind" in toy),
+    ):  # fmt: skip
+        # Each brings options of its own, which would stay those of another one.
+        if wrong:
+            raise InputError(
+                f"train trkx: {option} must be given by {flag}, which brings its options, and not by --set"
+            )
+    training: TrainTrkxOptions = from_mapping(published, values, "--set")
     check_output(options.output)
     from tracking.finders.trkx.train import train_trkx
 

@@ -24,6 +24,9 @@ RAMP = {
 }  # fmt: skip
 
 
+BOUNDS = {"shared_10": 8e-5, "wrong_10": 0.016, "ambiguous_10": 0.012, "missed_10": 0.004}
+
+
 def coverage(n, shift=0.0):
     made = {"n": n, "area": 1.0, "area_kalman": 1.2}
     for key, share in (("68", 0.68), ("95", 0.95), ("997", 0.997)):
@@ -55,7 +58,7 @@ def others(monkeypatch):
         return call
 
     monkeypatch.setattr(trkx, "ramp_scores", record("ramp", RAMP))
-    monkeypatch.setattr(trkx, "ramp_bounds", record("bounds", {"shared_10": 0.01}))
+    monkeypatch.setattr(trkx, "ramp_bounds", record("bounds", BOUNDS))
     monkeypatch.setattr(trkx, "next_layer_study", record("next", dict(NEXT_LAYER)))
     monkeypatch.setattr(trkx, "simulated_as", record("simulated", "events.root"))
     return called
@@ -113,6 +116,8 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
         "kalman",
         "0.9500 +- 0.0030",
         "pT 0.3-0.9 GeV",
+        "10 tracks: 0.008 % of the crossings",
+        "wrong in 1.6 % of the events, likelier than the truth in 1.2 %, less likely in 0.4 %",
     ):
         assert words in text
     assert (
@@ -172,6 +177,8 @@ def test_files_are_taken_in_place_of_simulated_events(others, tmp_path):
     assert others["next"] == (files,)
     assert "simulated" not in others
     assert result["next_layer"]["sample"] == ["a.root", "b.root"]
+    # The study's own seed made none of their events.
+    assert result["measured"]["next-layer"]["seed"] is None
     plot_trkx(tmp_path, result, {})
     assert (tmp_path / "next-layer.png").is_file()
 

@@ -141,6 +141,23 @@ def test_results_of_trainings_stand_in_for_weights_that_are_not_at_hand(folder, 
     assert len(lines) == 2 * len(weights_by_name(folder))
 
 
+def test_toys_that_are_not_the_published_ones_are_told_and_compared_with_nothing(bare, tmp_path):
+    weights, trained = tmp_path / "weights", tmp_path / "trained"
+    weights.mkdir()
+    trained.mkdir()
+    tiny_network(weights / "w.safetensors", "lstm-50", "2d-noise", 0.2, toy={"noise": 0.1})
+    counted = {"n_events": 50, "n_curve": 20, "width": 1.0}
+    training_result(trained / "r.json", "lstm-100", "2d-tracks", **counted, changed_toy={"background": 2.0})
+    found = model_numbers(OPTIONS, weights, trained, lambda line: None)
+    for name, said in (("lstm-50", "noise 0.1"), ("lstm-100", "background 2.0")):
+        assert found[name]["note"].endswith(f"; on other toys than published ({said})")
+        assert set(found[name]["published"]) == set(published("lstm-50", "2d-noise"))
+        assert set(found[name]["published"].values()) == {None}
+    r = found["lstm-100"]
+    assert (r["n_events"], r["n_curve"], "changed_toy" in r) == (50, 20, False)
+    assert r["hit_accuracy_error"] == pytest.approx(math.sqrt(0.9 * 0.1 / 50))
+
+
 def test_unusable_folders_are_refused(folder, tmp_path):
     def refused(*words, weights=None, trained=None, options=OPTIONS):
         with pytest.raises(InputError) as error:
@@ -195,6 +212,9 @@ ROW = {"loss": 1.0, "pixel_accuracy": 0.5, "hit_accuracy": 0.8}
         ("lstm", "3d", {"command": "test=" + 5000 * "9"}, "'command.test' must be"),
         ("lstm", "3d", {"multiplicity": {"1": {"loss": 1.0}}}, "'multiplicity.1.pixel_accuracy'"),
         ("lstm-50", "2d-noise", {"multiplicity": {"1": ROW}}, "'multiplicity' is unknown"),
+        ("lstm", "3d", {"n_events": 0}, "'n_events' must be a whole number from 1"),
+        ("lstm", "3d", {"changed_toy": {"noise": "much"}}, "'changed_toy.noise' must be a finite number"),
+        ("lstm", "3d", {"changed_toy": {"hits": 1}}, "'changed_toy' must be an object with any of kind, n_planes"),
         ("lstm", "3d", {"about": "?"}, "'about' is unknown"),
         ("lstm", "3d", {"hit_accuracy_error": "zz"}, "'hit_accuracy_error' is unknown"),
         ("lstm", "3d", {"lines": {}}, "'lines' is unknown"),

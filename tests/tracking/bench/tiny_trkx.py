@@ -1,5 +1,6 @@
 """Small networks of HEP.TrkX that nobody trained, as weights on disk."""
 
+import dataclasses
 import json
 
 import torch
@@ -11,9 +12,13 @@ from tracking.finders.trkx.trained import ARCHITECTURE
 from tracking.finders.trkx.training_options import TrainTrkxOptions
 
 
-def tiny_network(path, model, kind, width=0.02, seed=3, samples=256):
-    """Write weights of a narrow network, with a curve of two points; returns the network."""
-    toy = toy_options(kind)
+def tiny_network(path, model, kind, width=0.02, seed=3, samples=256, toy=()):
+    """Write weights of a narrow network, with a curve of two points; returns the network.
+
+    Args:
+        toy: options of the toys that differ from the published ones.
+    """
+    toy = dataclasses.replace(toy_options(kind), **dict(toy))
     torch.manual_seed(seed)
     network = make_network(model, toy, width)
     options = TrainTrkxOptions(model=model, toy=toy, width=width, samples=samples, evaluations=1, seed=seed)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.tracking.bench.tiny_trkx import tiny_network
 from tests.tracking.cli.command_line import refused
+from tracking.bench import trkx
 from tracking.cli.main import main
 from tracking.finders.trkx.models import MODELS
 
@@ -52,6 +53,42 @@ def test_the_table_names_the_folder(weights, capsys, tmp_path):
     assert out.endswith(f"written to {tmp_path / 'out'}\n")
 
 
+def study(content, folder, parts="models"):
+    """A study that keeps what an earlier one left."""
+    folder.mkdir(exist_ok=True)
+    (folder / "trkx.json").write_text(json.dumps(content))
+    return main(
+        ["study", "trkx", "--parts", parts, "--keep", "--steps", "0", "--events", "4", "-o", str(folder)]
+    )
+
+
+def test_results_of_another_version_are_not_kept_and_stay(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(trkx, "model_numbers", lambda *arguments: pytest.fail("measured first"))
+    empty = {"models": None, "references": None, "ramp": None, "ramp_bounds": None, "next_layer": None}
+    cone = {"n": 3}
+    for change, words in (
+        ({"measured": {"ramp": {}}}, ("'ramp' must be the results of the part ramp", "--parts ramp")),
+        (
+            {"measured": {"ramp": {}}, "ramp": {"graph": {}}, "ramp_bounds": {"a": 1}},
+            ("the part ramp", "KeyError"),
+        ),
+        ({"measured": {"next-layer": {}}, "next_layer": cone}, ("the part next-layer", "another version")),
+    ):
+        content = empty | change
+        refused((study(content, tmp_path / "out"), *capsys.readouterr()), "trkx.json", "--keep", *words)
+        assert json.loads((tmp_path / "out" / "trkx.json").read_text()) == content
+    models = empty | {"measured": {"models": {}}, "models": {"conv": {"toy": "3d"}}, "references": {"3d": {}}}
+    refused(
+        (study(models, tmp_path / "out", "ramp"), *capsys.readouterr()), "the part models", "--parts models"
+    )
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(trkx, "trkx_study", lambda *arguments: pytest.fail("measured first"))
+    (tmp_path / "trkx.json").mkdir()
+    refused((main(["study", "trkx", "-o", str(tmp_path)]), *capsys.readouterr()), "trkx.json: is a folder")
+
+
 def test_wrong_arguments_are_refused(weights, capsys, tmp_path):
     for arguments, words in (
         (["--parts", "models,rmap"], ("part 'rmap'", "'ramp'")),
@@ -61,6 +98,8 @@ def test_wrong_arguments_are_refused(weights, capsys, tmp_path):
         (["--trained", str(weights / "conv.json")], ("conv.json is no folder",)),
         (["--trained", str(weights)], ("conv.json", "'model' must be")),
         (["--weights", str(weights), "--seed", "3"], ("trained on events of seed 3",)),
+        (["events.root"], ("FILE is for the part next-layer", "add next-layer to --parts")),
+        (["--parts", "ramp", "--trained", str(weights)], ("--trained is for the part models",)),
     ):
         start = [
             "study",

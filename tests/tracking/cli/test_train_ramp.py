@@ -39,4 +39,8 @@ def test_train_ramp_prints_one_object_and_writes_weights(capsys, monkeypatch, tm
         "phi-lstm",
         "graph",
     )
+    large = [*arguments, "--batch-size", "11", "-o", str(output)]
+    large.remove("batch_size=5")
+    large.remove("--set")
+    refused((main(large), *capsys.readouterr()), "batch_size must be at most the 10 events", "--events")
     refused((main([*arguments, "-o", str(tmp_path / "w.pt")]), *capsys.readouterr()), ".safetensors")

@@ -60,9 +60,13 @@ def test_wrong_arguments_are_refused(capsys, tmp_path):
         (["caption-covariance", *SHORT], ("--from must name weights", "--model caption")),
         (["caption-covariance", "--from", output], (output, "no such file")),
         (["lstm", "--set", "toy.planes=3"], ("unknown option 'toy.planes'", "n_planes")),
-        (["lstm", "--set", "toy.kind=lines-3"], ("toy",)),
+        (["lstm", "--set", "toy.kind=lines-3"], ("toy.kind must be given by --toy",)),
+        (["lstm", "--set", "model=lstm-100"], ("model must be given by --model",)),
+        (["lstm", "--set", "toy=3"], ("'toy' is a section",)),
+        (["lstm", "--samples", "100"], ("give --evaluations 1, or more --samples",)),
         (["lstm", "--samples", "-1"], ("samples must be from 1",)),
         (["lstm", "--threads", "0"], ("threads must be at least 1",)),
+        (["lstm", "--threads", "99999999999999"], ("threads must be at least 1 and at most 4096",)),
     ):
         refused((main([*start, *arguments]), *capsys.readouterr()), *words)
     assert list(tmp_path.iterdir()) == []

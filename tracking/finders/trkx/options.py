@@ -6,12 +6,12 @@ Where the published text and the published code differ, the code is followed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from smartpix.schema import InputError, check, check_ranges, check_types, nearest, one_of, quoted, ranged
 
-__all__ = ["KINDS", "LINE_KINDS", "WIDENING", "ToyOptions", "plane_ranges", "toy_options"]
+__all__ = ["KINDS", "LINE_KINDS", "WIDENING", "ToyOptions", "changed_options", "plane_ranges", "toy_options"]
 
 KINDS = {
     "2d-noise": "one track, and a fifth of all other pixels are noise (50 planes of 50 pixels)",
@@ -134,6 +134,12 @@ def toy_options(kind: str) -> ToyOptions:
             f"toys: kind must be one of {', '.join(KINDS)} and is {quoted(kind)}.{nearest(kind, KINDS)}"
         )
     return ToyOptions(kind=kind, **_SETTINGS[kind])
+
+
+def changed_options(toy: ToyOptions) -> dict[str, Any]:
+    """Those options of toys that are not the published ones of their kind."""
+    published = asdict(toy_options(toy.kind))
+    return {name: value for name, value in asdict(toy).items() if value != published[name]}
 
 
 def plane_ranges(options: ToyOptions) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smartpix.networks.weights import check_output, describe_weights
+from smartpix.networks.weights import check_output, describe_weights, weights_path
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
@@ -20,7 +20,7 @@ from tracking.finders.training import checkpoint_path, falling_rate, made_with, 
 from tracking.finders.trkx.captions import CaptionNetwork, CovarianceNetwork, caption_loss, covariance_loss
 from tracking.finders.trkx.metrics import by_multiplicity, hit_loss, images_of, measured, there
 from tracking.finders.trkx.networks import make_network
-from tracking.finders.trkx.options import ToyOptions
+from tracking.finders.trkx.options import ToyOptions, changed_options
 from tracking.finders.trkx.toys import ToyEvents, make_toys
 from tracking.finders.trkx.trained import ARCHITECTURE, load_network
 from tracking.finders.trkx.training_options import TEST_SEED, VALIDATION_SEED, TrainTrkxOptions
@@ -42,30 +42,39 @@ def train_trkx(
     made with the same options and number of torch's threads.
 
     Returns:
-        ``model``, ``toy`` (its kind), ``parameters``, ``samples``; ``curve``: at each of its points
-        ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives; of the trained network what
-        it gives on other toys; for square planes ``multiplicity``, the same on toys with exact numbers of
+        ``model``, ``toy`` (its kind), ``parameters``, ``samples``, ``width``; ``curve``: at each of its points
+        ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives on ``n_curve`` toys; of the trained
+        network what it gives on ``n_events`` others; ``changed_toy``, if the toys are not the published ones:
+        what of them differs; for square planes ``multiplicity``, the same on toys with exact numbers of
         background tracks; ``seconds`` that the training took, its curve included.
 
     Raises:
-        InputError: the output cannot be written, unusable weights to start from, ones of other toys or of this
+        InputError: the output cannot be written or is what the training starts from, unusable weights to start from, ones of other toys or of this
             seed, a checkpoint of other options or start, or a training that diverges.
     """
     check_output(output)
+    if options.start:
+        _check_other(Path(output), weights_path(options.start))
     torch.manual_seed(options.seed)
     network, start = _started(options)
     more: dict[str, Any] = {"curve": [], "seconds": 0.0}
     settings = made_with(options, [], **start)
     _fit(network, options, checkpoint_path(output), settings, more, report)
     test = options.seed + TEST_SEED
+    report(f"measuring on {options.test:,} toys")
     metrics = {
         "model": options.model,
         "toy": options.toy.kind,
         "parameters": n_parameters(network),
         "samples": options.n_steps * options.batch_size,
+        "width": options.width,
+        "n_events": options.test,
         **measured(network, options.toy, options.test, test),
         "curve": more["curve"],
+        "n_curve": options.validation,
     }
+    if changed := changed_options(options.toy):
+        metrics["changed_toy"] = changed
     if options.toy.kind == "3d":
         n = max(options.test // MULTIPLICITY_SHARE, 1)
         metrics["multiplicity"] = by_multiplicity(network, options.toy, n, test)
@@ -105,6 +114,18 @@ def _started(options: TrainTrkxOptions) -> tuple[nn.Module, dict[str, Any]]:
         network.caption.load_state_dict(caption.state_dict())
         return network, {"started_from": start}
     return network, {}
+
+
+def _check_other(output: Path, start: Path) -> None:
+    """Check that the weights to start from, which may be under another path, stay.
+
+    Raises:
+        InputError: the output would replace them.
+    """
+    if output.exists() and start.exists() and output.samefile(start):
+        raise InputError(
+            f"{output}: is the caption that --from names, which would be replaced; give the output another name"
+        )
 
 
 def _start(options: TrainTrkxOptions, toy: ToyOptions) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from smartpix.networks.options import LARGEST_BATCH
-from smartpix.schema import InputError, check, check_ranges, check_types, nearest, one_of, quoted, ranged
+from smartpix.schema import InputError, check_ranges, check_types, nearest, one_of, quoted, ranged
 from tracking.finders.trkx.models import MODELS, check_model
 from tracking.finders.trkx.options import ToyOptions, toy_options
 
@@ -65,8 +65,11 @@ class TrainTrkxOptions:
         check_ranges("train trkx", self)
         check_model(self.model, self.toy)
         steps = self.n_steps
-        check("train trkx", "evaluations", self.evaluations, self.evaluations <= steps,
-              f"at most the {steps} batches of samples and batch_size")  # fmt: skip
+        if self.evaluations > steps:
+            raise InputError(
+                f"train trkx: evaluations must be at most {steps}, since {self.samples} samples are {steps} batches of "
+                f"batch_size {self.batch_size}, and is {self.evaluations}; give --evaluations {steps}, or more --samples"
+            )
         if self.start and self.model != "caption-covariance":
             raise InputError(
                 f"train trkx: --from is {quoted(self.start)}, but {self.model} starts from random weights; "

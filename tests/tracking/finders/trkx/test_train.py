@@ -53,7 +53,10 @@ def test_training_writes_weights_that_load(trained):
     assert {name: found[name] for name in again} == again
     assert [point["samples"] for point in found["curve"]] == [256, 640, 896, 1280]
     assert (found["samples"], found["model"], found["toy"]) == (1280, "lstm-50", "2d-noise")
-    assert len(lines) == 4
+    assert len(lines) == 5
+    assert lines[4] == "measuring on 64 toys"
+    assert (found["width"], found["n_events"], found["n_curve"]) == (0.2, 64, 64)
+    assert found["changed_toy"] == {"n_planes": 8, "width": 10, "seed_planes": 3, "noise": 0.1}
     assert lines[0].startswith("256 of 1,280 toys  loss ")
     assert found["seconds"] > 0
     kept = load_weights(path, ARCHITECTURE)[1]["metrics"]
@@ -79,7 +82,7 @@ def test_an_interrupted_training_ends_the_same(model, tmp_path):
     with pytest.raises(InputError, match=r"other options \(learning_rate, seed\)"):
         train_trkx(path, other)
     found = train_trkx(path, options, done.append)
-    assert len(done) == options.evaluations
+    assert [line.startswith("measuring") for line in done] == [False] * options.evaluations + [True]
     assert path.read_bytes() == whole.read_bytes()
     assert {**found, "seconds": 0} == {**expected, "seconds": 0}
 
@@ -202,6 +205,16 @@ def test_the_covariance_is_learned_of_a_trained_caption(caption, tmp_path):
     # The caption is bad, but how bad is learned.
     assert abs(found["distance"] - 2) < 0.5
     assert abs(found["coverage_68"] - 0.68) < 0.1
+
+
+def test_a_covariance_does_not_replace_its_caption(caption, tmp_path):
+    for ending in (".safetensors", ".json"):
+        shutil.copy(caption.with_suffix(ending), tmp_path / f"c{ending}")
+    start = tmp_path / "c.safetensors"
+    options = small("caption-covariance", start=str(start), toy={"width": 12, "n_planes": 10}, seed=2)
+    with pytest.raises(InputError, match=r"c\.safetensors: .*--from.*another name"):
+        train_trkx(tmp_path / "." / "c.safetensors", options)
+    assert start.read_bytes() == caption.read_bytes()
 
 
 def test_batches_without_a_line_leave_the_training_finite(tmp_path):

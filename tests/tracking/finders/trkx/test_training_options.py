@@ -57,7 +57,10 @@ def test_the_seeds_of_training_curve_and_test_differ(seed):
         ({"learning_rate": float("nan")}, "learning_rate must be from 1e-09 to 1"),
         ({"schedule": "cosine"}, "schedule must be one of falling, constant"),
         ({"precision": "float16"}, "precision must be one of bfloat16, float32"),
-        ({"samples": 256, "evaluations": 3}, "evaluations must be at most the 2 batches"),
+        (
+            {"samples": 256, "evaluations": 3},
+            "evaluations must be at most 2, since .* and is 3; give --evaluations 2, or more --samples",
+        ),
         ({"seed": 200_000}, "seed must be from 0 to 199999"),
         ({"start": "caption.safetensors"}, "lstm-50 starts from random weights; leave it out"),
         ({"toy": toy_options("lines-1")}, "toy.kind must be 2d-noise or"),

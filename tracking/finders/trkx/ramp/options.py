@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS
-from smartpix.schema import check, check_ranges, check_types, one_of, ranged
+from smartpix.schema import InputError, check, check_ranges, check_types, one_of, ranged
 
 __all__ = [
     "FINDERS",
@@ -107,7 +107,7 @@ class TrainRampOptions:
     Attributes:
         finder: name of the finder that is trained, ``graph`` or ``phi-lstm``.
         epochs: epochs of the training, each on events of its own.
-        events: number of events of an epoch.
+        events: number of events of an epoch, rounded down to whole steps.
         batch_size: number of events of a step.
         learning_rate: largest learning rate of Adam. It falls to 1 % along a cosine.
         hidden: number of units of each layer.
@@ -131,3 +131,8 @@ class TrainRampOptions:
         check_ranges("train ramp", self)
         good = bool(self.tracks) and all(0.1 <= n <= 1000 for n in self.tracks)
         check("train ramp", "tracks", self.tracks, good, "one or more numbers from 0.1 to 1000")
+        if self.batch_size > self.events:
+            raise InputError(
+                f"train ramp: batch_size must be at most the {self.events} events of an epoch and is "
+                f"{self.batch_size}; lower --batch-size, or give more --events"
+            )

@@ -84,7 +84,7 @@ def _train_epoch(
 ) -> float:
     """Mean loss of an epoch's steps."""
     network.train()
-    n_steps = max(options.events // options.batch_size, 1)
+    n_steps = options.events // options.batch_size
     total = 0.0
     for step, events in enumerate(_batches(options, epoch, n_steps)):
         for group in optimizer.param_groups:
