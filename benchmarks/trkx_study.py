@@ -2,7 +2,8 @@
 
 `python benchmarks/trkx_study.py` runs `smartpix study trkx` with the results of trainings in results/trkx, writes
 results/trkx.json, and copies the figures of docs/trkx.md. `--weights FOLDER` gives weights that do not ship;
-`--parts A,B` measures these alone and keeps the others of results/trkx.json.
+`--parts A,B` measures these alone and keeps the others of results/trkx.json. Event files tell that the learned cone is
+measured on them, and not on events that are simulated for it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ FIGURES = {
 def main() -> None:
     """Run the study and copy what it made."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--parts", default="")
     parser.add_argument("--pileup-events", type=int, default=4)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        flags = ["--trained", str(RESULTS / "trkx"), "--pileup-events", str(options.pileup_events)]
+        flags = [
+            *map(str, options.files),
+            "--trained",
+            str(RESULTS / "trkx"),
+            "--pileup-events",
+            str(options.pileup_events),
+        ]
         if options.weights:
             flags += ["--weights", str(options.weights)]
         if options.parts:

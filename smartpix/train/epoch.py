@@ -18,7 +18,7 @@ from smartpix.train.options import TrainingOptions
 from smartpix.train.task import Task
 
 __all__ = [
-    "check_batch", "check_converges", "cluster_losses", "damped", "descend", "held_out_loss", "learning_rate",
+    "LARGE_LOSS", "check_batch", "check_converges", "cluster_losses", "damped", "descend", "held_out_loss", "learning_rate",
     "one_epoch", "stopped",
 ]  # fmt: skip
 

@@ -36,6 +36,16 @@ def test_cones_hold_what_they_are_asked_for_at_each_pt(key):
         assert abs(row[f"{key}_kalman"] - share) < 0.015
 
 
+@pytest.mark.parametrize("key", ["area_ratio68", "area_ratio95", "area_ratio997"])
+def test_cones_on_next_layers_are_no_larger_than_the_filters_by_mean_area(key):
+    """What was asked for: at most 1.1 above 2 GeV, and smaller below 0.9 GeV."""
+    bins = KEPT["next_layer"]["by_pt"]
+    assert bins[0]["pt"] == [0.3, 0.9]
+    assert bins[0][key] < 1
+    for row in bins[2:]:
+        assert row[key] <= 1.1
+
+
 @pytest.mark.parametrize(("name", "pixels", "hits"), [("lstm-50", 0.90, 0.91), ("lstm-100", 0.875, 0.89)])
 def test_networks_of_the_published_size_reach_the_published_accuracies(name, pixels, hits):
     kept = KEPT["models"][name]

@@ -13,7 +13,7 @@ from tracking.finders.training import event_seed, n_parameters
 from tracking.finders.trkx.path.dataset import path_data
 from tracking.finders.trkx.path.network import load_network, trained_with
 from tracking.finders.trkx.path.options import TrainPathOptions
-from tracking.finders.trkx.path.report import coverage_report
+from tracking.finders.trkx.path.report import coverage_report, rows_of
 
 __all__ = ["next_layer_study", "next_layer_table"]
 
@@ -22,14 +22,14 @@ def next_layer_study(files: Sequence[str | Path], weights: str = "path") -> dict
     """Predictions along true paths of simulated files, by pT and by the layer of the next module.
 
     Both cones are drawn with gates that were measured on the events that the weights name, in the same cells of
-    hits, pT and kind of layer. Paths are of particles from the beam line with at least three hits.
+    hits, pT and kind of target. Paths are of particles from the beam line with at least three hits.
 
     Args:
         weights: of the network: a shipped name, or a path.
 
     Returns:
         What :func:`tracking.finders.trkx.path.report.coverage_report` gives; ``area_ratio_to_kalman``, which is
-        its ``area_ratio95``; ``parameters`` of the network, ``n_paths``, ``seeds`` of the files.
+        its ``area_ratio95``: of mean areas on next layers; ``parameters`` of the network, ``n_paths``, ``seeds`` of the files.
 
     Raises:
         InputError: unusable files or weights, a file that does not name its seed, or the weights were trained on
@@ -57,11 +57,8 @@ def next_layer_study(files: Sequence[str | Path], weights: str = "path") -> dict
 def next_layer_table(result: Mapping[str, Any]) -> str:
     """Of :func:`next_layer_study`, as lines of text."""
     keys = ("coverage68", "coverage95", "coverage997", "area_ratio68", "area_ratio95", "area_ratio997")
-    lines = [f"{'':16s}{'n':>9s}" + "".join(f"{key.replace('_', ' '):>16s}" for key in keys)]
-    rows = {f"pT {r['pt'][0]:g}-{r['pt'][1]:g} GeV": r for r in result["by_pt"]}
-    rows |= {f"layer {r['layer']}": r for r in result["by_layer"]}
-    rows |= {"all": result, "one hit": result["one_hit"]}
-    for name, row in rows.items():
+    lines = [f"{'':28s}{'n':>9s}" + "".join(f"{key.replace('_', ' '):>16s}" for key in keys)]
+    for name, row in rows_of(result).items():
         numbers = "".join(f"{row[key]:16.4f}" if key in row else f"{'-':>16s}" for key in keys)
-        lines.append(f"{name:16s}{row['n']:9d}{numbers}")
+        lines.append(f"{name:28s}{row['n']:9d}{numbers}")
     return "\n".join(lines)

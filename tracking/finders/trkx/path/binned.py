@@ -24,6 +24,7 @@ from tracking.finders.tracks import Tracks
 from tracking.finders.training import falling_rate
 from tracking.finders.trkx.path.finder import shared_out
 from tracking.finders.trkx.path.options import BinnedOptions
+from tracking.finders.trkx.recurrent import Lstm
 
 __all__ = ["BinnedNetwork", "BinnedWindows", "binned_tracks", "binned_windows", "train_binned", "true_bins"]
 
@@ -124,20 +125,22 @@ class BinnedNetwork(nn.Module):
 
     def __init__(self, n_bins: int, hidden: int) -> None:
         super().__init__()
-        self.memory = nn.LSTM(n_bins + N_SEED, hidden, batch_first=True)
+        self.memory = Lstm(n_bins + N_SEED, hidden)
         self.last = nn.Linear(hidden, n_bins)
 
     def forward(self, features: Tensor, occupancy: Tensor) -> Tensor:
         """Logits of the track's bin on each layer."""
         repeated = features[:, None].expand(-1, occupancy.shape[1], -1)
-        logits: Tensor = self.last(self.memory(torch.cat([occupancy, repeated], dim=2))[0])
+        states = self.memory(torch.cat([occupancy, repeated], dim=2).transpose(0, 1))
+        logits: Tensor = self.last(states.transpose(0, 1))
         return logits
 
 
 def train_binned(
     events: Sequence[tuple[BinnedWindows, Ints]], options: BinnedOptions, report: Callable[[str], object]
 ) -> BinnedNetwork:
-    """Train on the seeds of events that have a true bin on each layer.
+    """Train on the seeds of events whose particle has as many true bins as a track needs. Layers without one teach
+    nothing.
 
     Args:
         events: windows, and their :func:`true_bins`.
@@ -151,10 +154,12 @@ def train_binned(
     rows = [
         (number, row)
         for number, (_, target) in enumerate(events)
-        for row in np.flatnonzero((target >= 0).all(axis=1)).tolist()
+        for row in np.flatnonzero((target >= 0).sum(axis=1) >= options.min_layers - 1).tolist()
     ]
     if not rows:
-        raise InputError("binned: no seed has hits of its particle on all layers; give more events")
+        raise InputError(
+            f"binned: no seed has hits of its particle on {options.min_layers} layers; give more events"
+        )
     table = np.array(rows)
     for epoch in range(options.epochs):
         started, total = time.perf_counter(), 0.0
@@ -171,7 +176,8 @@ def train_binned(
             occupancy = np.concatenate([events[number][0].occupancy(of) for number, of in parts])
             target = np.concatenate([events[number][1][of] for number, of in parts])
             logits = network(torch.from_numpy(features), torch.from_numpy(occupancy))
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(target).flatten())
+            true = torch.from_numpy(target).flatten()
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), true, ignore_index=-1)
             descend(network, optimizer, loss)
             total += float(loss.detach())
         report(
@@ -185,36 +191,35 @@ def train_binned(
 def binned_tracks(
     network: BinnedNetwork, windows: BinnedWindows, hits: Hits, options: BinnedOptions
 ) -> Tracks:
-    """Tracks of an event: each seed with the hit of its likeliest bin that has one, on each layer.
+    """Tracks of an event: each seed with a hit of its likeliest bin that has one, on each layer where that bin is
+    likely enough.
 
-    Of several hits in a bin the first is taken. Hits go to the tracks in the order of the product of their
-    probabilities.
+    Of several hits in a bin the first is taken. A track's score is the mean probability of its bins over all
+    layers. Hits go to the tracks in the order of their scores.
     """
     chosen = np.full((len(windows.seed), windows.n_layers), -1, dtype=np.int64)
-    product = np.ones(len(windows.seed))
+    score = np.zeros(len(windows.seed))
     for first in range(0, len(windows.seed), options.batch_size):
         rows = np.arange(first, min(first + options.batch_size, len(windows.seed)))
         occupied = windows.occupancy(rows)
         logits = network(torch.from_numpy(windows.features[rows]), torch.from_numpy(occupied))
         share = torch.softmax(logits, dim=2).numpy() * occupied
         best = share.argmax(axis=2)
-        product[rows] = np.take_along_axis(share, best[:, :, None], axis=2)[:, :, 0].prod(axis=1)
+        probability = np.take_along_axis(share, best[:, :, None], axis=2)[:, :, 0]
+        likely = probability >= options.min_bin
+        score[rows] = (probability * likely).mean(axis=1)
+        best[~likely] = -1
         mine = (windows.owner >= first) & (windows.owner < first + len(rows))
         k = np.flatnonzero(mine)[::-1]
-        picked = best[windows.owner[k] - first, windows.layer[k]] == windows.bin[k]
-        k = k[picked]
+        k = k[best[windows.owner[k] - first, windows.layer[k]] == windows.bin[k]]
         chosen[windows.owner[k], windows.layer[k]] = windows.hit[k]
-    whole = np.flatnonzero((chosen >= 0).all(axis=1) & (product > options.min_probability))
-    rows = np.column_stack([windows.seed[whole], chosen[whole]])
-    order = np.argsort(-product[whole], kind="stable")
-    width = windows.n_layers + 1
+    table = np.column_stack([windows.seed, chosen])
+    enough = (table >= 0).sum(axis=1) >= options.min_layers
+    good = np.flatnonzero(enough & (score >= options.min_probability))
+    table, score = table[good], score[good]
+    size = (table >= 0).sum(axis=1)
     kept = shared_out(
-        order,
-        width * np.arange(len(whole) + 1),
-        rows.ravel(),
-        hits.layer,
-        len(hits),
-        options.max_shared,
-        width,
-    )
-    return Tracks.from_rows(list(rows[kept]), product[whole][kept])
+        np.argsort(-score, kind="stable"), np.concatenate([[0], np.cumsum(size)]), table[table >= 0], hits.layer,
+        len(hits), options.max_shared, options.min_layers,
+    )  # fmt: skip
+    return Tracks.from_rows([table[k][table[k] >= 0] for k in kept], score[kept])

@@ -88,9 +88,12 @@ class PathFilter:
         return max_curvature(self.field, 1.0)
 
     @property
-    def material(self) -> tuple[float, float, float]:
-        """Thickness of a layer in radiation lengths, curvature of 1 GeV in 1/mm, and largest 1/pT in 1/GeV."""
-        return self.options.thickness, self.strength, 1 / self.options.softest
+    def material(self) -> tuple[float, float, float, float]:
+        """Thicknesses of a cylinder's and of a disk's layer in radiation lengths, curvature of 1 GeV in 1/mm, and
+        largest 1/pT in 1/GeV.
+        """
+        options = self.options
+        return options.thickness, options.thickness_disk, self.strength, 1 / options.softest
 
     def start(self, hits: Hits, rows: Ints) -> PathStates:
         """Paths of one hit each."""
@@ -114,12 +117,13 @@ class PathFilter:
 
     def update(self, states: PathStates, rows: Ints, hits: Hits, to: Ints) -> tuple[PathStates, Bools]:
         """The paths ``rows`` with one hit more each; and whether they come to its module at all."""
-        n, axes = len(rows), hits.axes[to]
+        n, axes, options = len(rows), hits.axes[to], self.options
         made = PathStates(np.empty((n, 3)), np.empty((n, 3)), axes, np.empty((n, 5, 5)))
         good = np.zeros(n, dtype=np.bool_)
         take_hits(
             states.position, states.helix, states.axes, states.covariance, rows, hits.position[to], axes,
-            position_covariance(hits, to), self.material, self.options.repeats, self.options.outlier,
+            hits.cot[to], noise_of(hits, to, options.slope_scale), self.material, options.repeats, options.outlier,
+            options.slope_outlier,
             made.position, made.helix, made.covariance, good,
         )  # fmt: skip
         return PathStates(
@@ -143,6 +147,18 @@ def _without_wrong_slopes(hits: Hits, sigma_z0: float) -> Hits:
     cholesky = hits.estimate.cholesky.copy()
     cholesky[wrong, 2:] *= WIDER
     return replace(hits, estimate=Estimate(hits.estimate.mean, cholesky, hits.estimate.flagged))
+
+
+def noise_of(hits: Hits, rows: Ints, slope_scale: float) -> Floats:
+    """(K, 4, 4) covariance of hits' x, y in mm, and slopes; or (K, 2, 2) of x and y alone.
+
+    Args:
+        slope_scale: factor on the errors of slopes; 0: they are left out.
+    """
+    n = 4 if slope_scale > 0 else 2
+    factor = np.array(hits.estimate.cholesky[rows, :n, :n])
+    factor[:, 2:] *= slope_scale
+    return np.ascontiguousarray(factor @ np.swapaxes(factor, 1, 2))
 
 
 def position_covariance(hits: Hits, rows: Ints) -> Floats:

@@ -29,6 +29,9 @@ FLAT = 1e-3
 TIGHTEST = 30.0
 """1/GeV: a path of a larger curvature is thrown off."""
 LEAST_SPEED = 1e-6
+UPRIGHT = math.sqrt(0.5)
+"""A module whose normal has less of the beam's direction stands along it (:attr:`seeding.hits.Hits.upright`)."""
+LEAST_VARIANCE = 1e-24
 FLATTEST = 0.02
 """Least cosine of the angle to a module's normal: along a module the path through it would have no end."""
 
@@ -127,10 +130,11 @@ def _scattering(psi: float, slope: float, k2: float, normal: Any, material: Any)
 
     Args:
         k2: mean square of the curvature: Highland's angle goes as 1 / p.
-        normal: of the module; material: thickness of a layer in radiation lengths, curvature of 1 GeV in 1/mm, and
-            the largest 1/pT in 1/GeV that counts.
+        normal: of the module; material: thicknesses of a cylinder's and of a disk's layer in radiation lengths,
+            curvature of 1 GeV in 1/mm, and the largest 1/pT in 1/GeV that counts.
     """
-    thickness, strength, softest = material
+    cylinder, disk, strength, softest = material
+    thickness = cylinder if abs(normal[2]) < UPRIGHT else disk
     if thickness <= 0:
         return 0.0, 0.0
     stretch = 1 + slope * slope
@@ -184,15 +188,69 @@ def predict_pairs(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _slope_rows(psi: float, slope: float, target: Any, jacobian: Any, rows: Any) -> None:
+    """Derivatives of the slopes on the target's module.
+
+    Args:
+        psi, slope: azimuth of the direction there, and dz/ds; jacobian: (5, 5) of :func:`_arrive`.
+        rows: (4, 5), of which the last two are filled: dx/dz and dy/dz.
+    """
+    tx, ty = math.cos(psi), math.sin(psi)
+    speed = target[6] * tx + target[7] * ty + target[8] * slope
+    turned = -target[6] * ty + target[7] * tx
+    for a in range(2):
+        x, y, z = target[3 * a], target[3 * a + 1], target[3 * a + 2]
+        ratio = (x * tx + y * ty + z * slope) / speed
+        by_psi, by_slope = (-x * ty + y * tx - ratio * turned) / speed, (z - ratio * target[8]) / speed
+        for j in range(5):
+            rows[2 + a, j] = by_psi * jacobian[2, j] + by_slope * jacobian[3, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _spread(rows: Any, n: int, covariance: Any, half: Any, total: Any) -> None:
+    """Fill ``half`` (5, 4) with P H^T and ``total`` (4, 4) with H P H^T, of the first ``n`` rows."""
+    for m in range(n):
+        for a in range(5):
+            half[a, m] = 0.0
+            for b in range(5):
+                half[a, m] += covariance[a, b] * rows[m, b]
+    for m in range(n):
+        for k in range(n):
+            total[m, k] = 0.0
+            for a in range(5):
+                total[m, k] += rows[m, a] * half[a, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _chi2(u: float, v: float, xx: float, xy: float, yy: float) -> float:
     """Of a residual with its covariance."""
     return (u * u * yy - 2 * u * v * xy + v * v * xx) / (xx * yy - xy * xy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _factorised(matrix: Any, n: int) -> None:
+    """Replace the lower triangle of the first ``n`` rows by the Cholesky factor."""
+    for i in range(n):
+        for j in range(i + 1):
+            value = matrix[i, j]
+            for k in range(j):
+                value -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = math.sqrt(max(value, LEAST_VARIANCE)) if i == j else value / matrix[j, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _solved(lower: Any, n: int, values: Any) -> None:
+    """Replace the first ``n`` values by the solution of a lower-triangular system."""
+    for i in range(n):
+        for k in range(i):
+            values[i] -= lower[i, k] * values[k]
+        values[i] /= lower[i, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def take_hits(
-    position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any, noise: Any,
-    material: Any, repeats: int, outlier: float,
+    position: Any, helix: Any, axes: Any, covariance: Any, rows: Any, center: Any, target: Any, cot: Any, noise: Any,
+    material: Any, repeats: int, outlier: float, doubt: float,
     new_position: Any, new_helix: Any, new_covariance: Any, good: Any,
 ) -> None:  # fmt: skip
     """Helices that know one hit more, on that hit's module, in front of its material.
@@ -203,20 +261,23 @@ def take_hits(
 
     Args:
         position, helix, axes, covariance, rows, center, target, material: as :func:`predict_pairs`, the points
-            being the hits'; noise: (K, 3) covariance of these.
+            being the hits'; cot: (K, 2) slopes of these; noise: (K, 4, 4) covariance of both, or (K, 2, 2) of
+            the points: then slopes are not read.
         repeats: linearisations of each update; outlier: chi2 of a hit above which its noise counts as so much
-            larger that it has no more.
+            larger that it has no more; doubt: chi2 of a hit's slopes above which they are not read.
         new_position, new_helix, new_covariance: (K, 3), (K, 3), (K, 5, 5) filled; good: (K,) filled, False
             where a helix does not come to the module: then it stays what it was.
     """
-    jacobian, gain, kept, behind = np.empty((5, 5)), np.empty((5, 2)), np.empty((5, 5)), np.empty((5, 5))
-    strength = material[1]
-    shift, after, point = np.zeros(5), np.zeros(5), np.empty(3)
+    jacobian, kept, behind = np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5))
+    known, half, total, off = np.empty((4, 5)), np.empty((5, 4)), np.empty((4, 4)), np.empty(4)
+    strength = material[2]
+    shift, point = np.zeros(5), np.empty(3)
     for j in range(len(rows)):
         i = rows[j]
         own = axes[i]
         shift[:] = 0.0
         good[j] = True
+        n = noise.shape[1]
         wide, k2 = 1.0, helix[i, 2] * helix[i, 2] + covariance[i, 4, 4]
         for repeat in range(repeats):
             for b in range(3):
@@ -226,46 +287,63 @@ def take_hits(
             if not reached:
                 good[j] = False
                 break
-            step, _, _ = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
+            step, alpha, beta = _arrive(point, psi, slope, k, own, s, target[j], jacobian)
             behind[:] = covariance[i]
             turned, tilted = _scattering(psi, slope, k2, own[6:], material)
             behind[2, 2] += turned
             behind[3, 3] += tilted
-            xx, xy, yy = _on_target(jacobian, behind)
-            u = v = 0.0
+            known[:2] = jacobian[:2]
+            off[:2] = 0.0
             for b in range(3):
-                off = center[j, b] - point[b] - step[b]
-                u += target[j, b] * off
-                v += target[j, 3 + b] * off
+                left = center[j, b] - point[b] - step[b]
+                off[0] += target[j, b] * left
+                off[1] += target[j, 3 + b] * left
+            if n == 4:
+                _slope_rows(psi + k * s, slope, target[j], jacobian, known)
+                off[2], off[3] = cot[j, 0] - alpha, cot[j, 1] - beta
+            _spread(known, n, behind, half, total)
             if repeat == 0:
                 # A hit far off, with an estimate that is wrong, must not throw the path off for good.
-                wide = max(_chi2(u, v, xx + noise[j, 0], xy + noise[j, 1], yy + noise[j, 2]) / outlier, 1.0)
-            xx, xy, yy = xx + wide * noise[j, 0], xy + wide * noise[j, 1], yy + wide * noise[j, 2]
-            for b in range(5):
-                u += jacobian[0, b] * shift[b]
-                v += jacobian[1, b] * shift[b]
-            size = xx * yy - xy * xy
-            for a in range(5):
-                x = y = 0.0
+                wide = max(
+                    _chi2(
+                        off[0], off[1], total[0, 0] + noise[j, 0, 0], total[0, 1] + noise[j, 0, 1],
+                        total[1, 1] + noise[j, 1, 1],
+                    ) / outlier,
+                    1.0,
+                )  # fmt: skip
+                # Of a cluster longer than the network's window even the sign of a slope may be wrong.
+                if n == 4 and doubt < _chi2(
+                    off[2], off[3], total[2, 2] + noise[j, 2, 2], total[2, 3] + noise[j, 2, 3],
+                    total[3, 3] + noise[j, 3, 3],
+                ):  # fmt: skip
+                    n = 2
+            for a in range(n):
+                for b in range(n):
+                    scale = math.sqrt((wide if a < 2 else 1.0) * (wide if b < 2 else 1.0))
+                    total[a, b] += scale * noise[j, a, b]
                 for b in range(5):
-                    x += behind[a, b] * jacobian[0, b]
-                    y += behind[a, b] * jacobian[1, b]
-                gain[a, 0], gain[a, 1] = (x * yy - y * xy) / size, (y * xx - x * xy) / size
-                after[a] = gain[a, 0] * u + gain[a, 1] * v
-            shift[:] = after
-            left = gain[4, 0] * (xx * gain[4, 0] + 2 * xy * gain[4, 1]) + gain[4, 1] * yy * gain[4, 1]
-            k2 = (helix[i, 2] + shift[4]) ** 2 + max(covariance[i, 4, 4] - left, 0.0)
+                    off[a] += known[a, b] * shift[b]
+            # P - K S K^T is P - W W^T, and K r is W v, with W = P H^T C^-T and v = C^-1 r of the factor C of S.
+            _factorised(total, n)
+            _solved(total, n, off)
+            for a in range(5):
+                _solved(total, n, half[a])
+                shift[a] = 0.0
+                for b in range(n):
+                    shift[a] += half[a, b] * off[b]
+            gained = 0.0
+            for b in range(n):
+                gained += half[4, b] * half[4, b]
+            k2 = (helix[i, 2] + shift[4]) ** 2 + max(covariance[i, 4, 4] - gained, 0.0)
         if good[j]:
             for b in range(3):
                 point[b] = position[i, b] + shift[0] * own[b] + shift[1] * own[3 + b]
             psi, slope, k = helix[i, 0] + shift[2], helix[i, 1] + shift[3], helix[i, 2] + shift[4]
-            # P - K S K^T, of the last linearisation.
             for a in range(5):
                 for b in range(5):
-                    kept[a, b] = behind[a, b] - (
-                        gain[a, 0] * (xx * gain[b, 0] + xy * gain[b, 1])
-                        + gain[a, 1] * (xy * gain[b, 0] + yy * gain[b, 1])
-                    )
+                    kept[a, b] = behind[a, b]
+                    for d in range(n):
+                        kept[a, b] -= half[a, d] * half[b, d]
             s, good[j] = cross(point, psi, slope, k, center[j], target[j, 6:])
             good[j] &= abs(k) < TIGHTEST * strength
         if not good[j]:
@@ -278,9 +356,9 @@ def take_hits(
         for a in range(5):
             for b in range(a, 5):
                 c = 0.0
-                for m in range(5):
+                for d in range(5):
                     row = 0.0
-                    for n in range(5):
-                        row += 0.5 * (kept[m, n] + kept[n, m]) * jacobian[b, n]
-                    c += jacobian[a, m] * row
+                    for e in range(5):
+                        row += kept[d, e] * jacobian[b, e]
+                    c += jacobian[a, d] * row
                 new_covariance[j, a, b] = new_covariance[j, b, a] = c

@@ -212,7 +212,9 @@ class Follower:
         chi2 = (u * u * total[:, 2] - 2 * u * v * total[:, 1] + v * v * total[:, 0]) / size
         gain = -0.5 * chi2 - np.log(2 * np.pi * np.sqrt(size) * self.options.background)
         pt = self.filter.strength / np.maximum(np.abs(states.helix[:, 2]), 1e-9)
-        wide = self.network.gates[0, len(SHARES) - 1].numpy()[cells(count, pt, self.hits.upright[to])]
+        overlap = self.hits.layer[to] == self.hits.layer[paths.last[place]]
+        of = cells(count, pt, self.hits.upright[to], overlap)
+        wide = self.network.gates[0, len(SHARES) - 1].numpy()[of]
         limit = np.maximum(wide, 1.0) * float(chdtri(2, 1 - self.options.quantile))
         return crossings, gain, usable & (chi2 < limit)
 

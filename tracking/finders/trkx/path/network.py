@@ -18,10 +18,14 @@ from tracking.finders.trkx.path.options import FilterOptions
 
 __all__ = ["ARCHITECTURE", "PathNetwork", "crossing_losses", "load_network", "trained_with"]
 
-ARCHITECTURE = "path-v1"
+ARCHITECTURE = "path-v2"
 N_OUT = 5
-WIDEST_LOG = 6.0
-"""A cone is at most so many e-folds wider or narrower than the filter's, in either direction."""
+WIDEST_LOG = 0.7
+"""A cone is at most so many e-folds wider or narrower than the filter's, in either direction.
+
+Far wider ones would be few, and have most of the area of all: of paths that are lost anyway, which the largest share
+that is asked for may leave out.
+"""
 DESCRIPTION = fields(
     {
         "options": fields(
@@ -31,8 +35,10 @@ DESCRIPTION = fields(
                 "seed": whole(0, LARGEST_SEED),
                 "filter": fields(
                     {
-                        "thickness": real(0.0, 10.0), "curvature_pt": real(1e-3, 1e6), "sigma_d0": real(0.0, 1e6),
-                        "softest": real(1e-3, 1e6), "repeats": whole(1, 100), "outlier": real(1.0, 1e9),
+                        "thickness": real(0.0, 10.0), "thickness_disk": real(0.0, 10.0),
+                        "curvature_pt": real(1e-3, 1e6), "sigma_d0": real(0.0, 1e6), "softest": real(1e-3, 1e6),
+                        "repeats": whole(1, 100), "outlier": real(1.0, 1e9), "slope_scale": real(0.0, 1e6),
+                        "slope_outlier": real(0.1, 1e9),
                     }
                 ),
             },

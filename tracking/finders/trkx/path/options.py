@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from seeding.options import ConeOptions, SeedOptions
 from smartpix.merged.options import SplitOptions
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
-from smartpix.physics import SILICON_RADIATION_LENGTH
 from smartpix.schema import check, check_ranges, check_types, ranged
 from tracking.finders.gnn.options import WIDE
 
@@ -19,7 +18,8 @@ class FilterOptions:
     """The Kalman filter from the inside out, which the learned cone starts from and is compared with.
 
     Attributes:
-        thickness: material of a layer at normal incidence in radiation lengths: a module and its support.
+        thickness: material of a cylinder's layer at normal incidence in radiation lengths: a module and its support.
+        thickness_disk: material of a disk's layer, likewise.
         curvature_pt: width of the curvature prior of a path of one hit, given as the pT in GeV of a track
             with that curvature.
         sigma_d0: width of the impact parameter in mm, from the luminous region and from scattering in the beam
@@ -28,15 +28,21 @@ class FilterOptions:
         repeats: linearisations of each update.
         outlier: chi2 of a hit above which its noise counts as larger, so that a wrong estimate does not throw
             the path off.
+        slope_scale: factor on the errors of the slopes of all hits after the first; 0: these slopes are not read.
+        slope_outlier: chi2 of the slopes of a hit above which they are not read.
     """
 
-    # As tracking.fit.options has them: 0.15 mm of silicon of the sensor, 1.5 mm of the support.
-    thickness: float = ranged(1.65 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
-    curvature_pt: float = ranged(0.4, 1e-3, 1e6, "GeV")
-    sigma_d0: float = ranged(0.02, 0.0, 1e6, "mm")
-    softest: float = ranged(0.15, 1e-3, 1e6, "GeV")
+    # Those of the largest likelihood (benchmarks/tune_path.py). What scatters is thinner than modules and supports are
+    # (1.65 mm of silicon): tails of scattering do not count as much as in a variance.
+    thickness: float = ranged(0.0134, 0.0, 10.0, "radiation lengths")
+    thickness_disk: float = ranged(0.0126, 0.0, 10.0, "radiation lengths")
+    curvature_pt: float = ranged(0.41, 1e-3, 1e6, "GeV")
+    sigma_d0: float = ranged(0.0132, 0.0, 1e6, "mm")
+    softest: float = ranged(0.12, 1e-3, 1e6, "GeV")
     repeats: int = ranged(3, 1, 100)
-    outlier: float = ranged(50.0, 1.0, 1e9)
+    outlier: float = ranged(9.3, 1.0, 1e9)
+    slope_scale: float = ranged(1.0, 0.0, 1e6)
+    slope_outlier: float = ranged(13.0, 0.1, 1e9)
 
     def __post_init__(self) -> None:
         check_types("filter", self)
@@ -66,6 +72,8 @@ class TrainPathOptions:
         min_hits: fewest hits of a path.
         weight_power: a particle's weight falls with this power of how frequent its pT is, so that stiff ones
             count too; 0 counts every particle alike, 1 every octave of pT.
+        area_weight: what a cone as large as the filter's adds to the loss by its area. Without it few wide cones
+            have much of the area of all.
         filter: filter that the cone starts from.
         split: clusters of several particles, as in :class:`tracking.options.RunOptions`.
     """
@@ -81,6 +89,7 @@ class TrainPathOptions:
     max_pt: float = ranged(10.0, 0.01, 1e5, "GeV")
     min_hits: int = ranged(3, 2, 100)
     weight_power: float = ranged(0.5, 0.0, 1.0)
+    area_weight: float = ranged(0.2, 0.0, 100.0)
     filter: FilterOptions = field(default_factory=FilterOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
 
@@ -144,18 +153,22 @@ class BinnedOptions:
         learning_rate: learning rate of Nadam. It falls to 1 % along a cosine.
         seed: seed of the initial weights and of the order.
         max_shared: largest number of hits that a track may share with better ones.
-        min_probability: least product of the probabilities of a track's bins.
+        min_bin: least probability of a bin whose hit is taken.
+        min_layers: fewest layers of a track, the seed's among them.
+        min_probability: least mean probability of a track's bins over all layers but the seed's.
     """
 
     phi_bins: int = ranged(200, 8, 100_000)
     bin_z: float = ranged(5.0, 0.01, 1000.0, "mm")
     reach: int = ranged(12, 1, 100)
     hidden: int = ranged(128, 1, WIDEST)
-    epochs: int = ranged(15, 1, MOST_EPOCHS)
+    epochs: int = ranged(20, 1, MOST_EPOCHS)
     batch_size: int = ranged(256, 1, 1_000_000)
     learning_rate: float = 2e-3
     seed: int = ranged(1, 0, LARGEST_SEED)
     max_shared: int = ranged(1, 0, 100)
+    min_bin: float = ranged(0.05, 0.0, 1.0)
+    min_layers: int = ranged(3, 2, 100)
     min_probability: float = ranged(0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:

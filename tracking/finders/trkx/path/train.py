@@ -123,7 +123,7 @@ def set_gates(network: PathNetwork, tune: PathData) -> None:
     """Measure the gates of the network and of the filter alone on the same paths."""
     _, chi2 = cones_of(network, tune)
     known, count = tune.known, measured(tune)
-    of = cells(count[known], tune.path_pt[known], tune.upright[known])
+    of = cells(count[known], tune.path_pt[known], tune.upright[known], tune.overlap[known])
     alone = np.sum(tune.crossing.astype(np.float64) ** 2, axis=2)
     pt = np.broadcast_to(tune.pt[:, None], known.shape)[known]
     tables = [levelled(gate_table(v[known], of), v[known], of, pt) for v in (chi2, alone)]
@@ -151,7 +151,7 @@ def _fit(
             progress = min((epoch + step / n_steps) / options.epochs, 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = falling_rate(options.learning_rate, progress)
-            loss = path_loss(network, train.take(rows), weight[rows])
+            loss = path_loss(network, train.take(rows), weight[rows], options.area_weight)
             descend(network, optimizer, loss)
             total, step = total + float(loss.detach()), step + 1
         held_loss = _mean_loss(network, held, options)
@@ -175,15 +175,24 @@ def _batches(data: PathData, size: int, rng: np.random.Generator) -> Iterator[np
         yield order[first : first + size]
 
 
-def path_loss(network: PathNetwork, data: PathData, weight: npt.NDArray[np.float32]) -> Tensor:
-    """Mean loss of all predictions of some paths, those of each path weighted alike."""
+def path_loss(
+    network: PathNetwork, data: PathData, weight: npt.NDArray[np.float32], area_weight: float = 0.0
+) -> Tensor:
+    """Mean loss of all predictions of some paths, those of each path weighted alike.
+
+    Args:
+        area_weight: of the cones' areas over the filter's.
+    """
     longest = max(int(data.known.sum(axis=1).max()), 1)
     hit, target, crossing = (torch.from_numpy(v[:, :longest]) for v in (data.hit, data.target, data.crossing))
     share = torch.from_numpy(data.known[:, :longest] * weight[:, None])
     memory, losses = network.blank(len(data)), []
     for k in range(longest):
         memory = network.remember(hit[:, k], memory)
-        losses.append(damped(crossing_losses(network(memory, target[:, k]), crossing[:, k])))
+        cone = network(memory, target[:, k])
+        losses.append(damped(crossing_losses(cone, crossing[:, k])))
+        if area_weight:
+            losses[-1] = losses[-1] + area_weight * torch.exp(cone[:, 2] + cone[:, 3])
     return (torch.stack(losses, dim=1) * share).sum() / share.sum()
 
 

@@ -15,12 +15,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from tracking.finders.trkx.ramp.events import N_LAYERS, RampEvents, RampHits
+from tracking.finders.trkx.recurrent import Lstm
 
 __all__ = ["ARCHITECTURE", "N_BINS", "PhiLstm", "phi_lstm_clusters", "seed_images", "seed_targets"]
 
 Ints = npt.NDArray[np.int64]
 
-ARCHITECTURE = "ramplstm-v1"
+ARCHITECTURE = "ramplstm-v2"
 N_BINS = 200
 """Bins of a circle, as in the talk."""
 LEAST = 1e-3
@@ -36,13 +37,12 @@ class PhiLstm(nn.Module):
 
     def __init__(self, hidden: int = 56) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(N_BINS, hidden, batch_first=True)
+        self.lstm = Lstm(N_BINS, hidden)
         self.answer = nn.Linear(hidden, N_BINS)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
-        states, _ = self.lstm(images)
-        logits: Tensor = self.answer(states)
+        logits: Tensor = self.answer(self.lstm(images.transpose(0, 1)).transpose(0, 1))
         return logits
 
 

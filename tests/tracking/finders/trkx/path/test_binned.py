@@ -1,5 +1,7 @@
 """The binned LSTM on toys: windows against a straight loop, and what a short training finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,11 +85,61 @@ def test_a_short_training_finds_most_toys():
     assert len(lines) == OPTIONS.epochs
     hits, maker = barrel_event(99)
     windows = binned_windows(hits, toys.detector(), OPTIONS)
-    tracks = binned_tracks(network, windows, hits, OPTIONS)
+    tracks = binned_tracks(network, windows, hits, replace(OPTIONS, min_layers=4, min_bin=0.0))
     right = {maker[rows[0]] for rows in tracks.rows() if len(set(maker[rows])) == 1}
     whole = set(maker[windows.seed[(true_bins(windows, maker) >= 0).all(axis=1)]])
     assert len(right & whole) > 0.7 * len(whole)
     assert all(len(rows) == 4 for rows in tracks.rows())
+    # Tracks of three hits are more; a cut on the score takes the least likely ones.
+    loose = binned_tracks(network, windows, hits, OPTIONS)
+    assert {len(rows) for rows in loose.rows()} == {3, 4}
+    least = float(np.median(loose.score))
+    cut = binned_tracks(network, windows, hits, replace(OPTIONS, min_probability=least))
+    assert 0 < len(cut.rows()) < len(loose.rows())
+    assert cut.score.min() >= least > loose.score.min()
+
+
+class Knows(torch.nn.Module):
+    """Gives these logits, whatever it reads."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, features, occupancy):
+        return self.logits
+
+
+def test_a_hit_is_taken_where_its_bin_is_likely_enough():
+    """The first seed is sure of two layers, and of the third says that the track is where no hit is."""
+    hits, maker = barrel_event(2)
+    windows = binned_windows(hits, toys.detector(), replace(OPTIONS, batch_size=1000))
+    target = true_bins(windows, maker)
+    row = int(np.flatnonzero((target >= 0).all(axis=1))[0])
+    logits = torch.zeros(len(windows.seed), 3, windows.n_bins)
+    for layer in (0, 1):
+        logits[row, layer, target[row, layer]] = 20.0
+    empty = np.flatnonzero(windows.occupancy(np.array([row]))[0, 2] == 0)[0]
+    logits[row, 2, empty] = 20.0
+    tracks = binned_tracks(Knows(logits), windows, hits, replace(OPTIONS, batch_size=1000))
+    assert len(tracks.rows()) == 1
+    assert hits.layer[tracks.rows()[0]].tolist() == sorted(hits.layer[tracks.rows()[0]])
+    assert (maker[tracks.rows()[0]] == maker[windows.seed[row]]).all()
+    assert len(tracks.rows()[0]) == 3
+    assert tracks.score[0] == pytest.approx(2 / 3)
+
+
+def test_layers_without_a_hit_teach_nothing():
+    """Of a particle that misses a layer the others are learned; of one that misses most nothing is."""
+    hits, maker = barrel_event(3)
+    windows = binned_windows(hits, toys.detector(), OPTIONS)
+    target = true_bins(windows, maker)
+    target[1:] = -1
+    target[0] = [5, 6, -1]
+    assert train_binned([(windows, target)], replace(OPTIONS, epochs=1), print).training is False
+    target[0] = [5, -1, -1]
+    with pytest.raises(InputError, match="on 3 layers"):
+        train_binned([(windows, target)], OPTIONS, print)
 
 
 def test_a_network_reads_all_layers_before():

@@ -30,7 +30,7 @@ def predicted(position, helix, center=CENTER, thickness=0.0, covariance=COVARIAN
     out = np.zeros((1, 2)), np.zeros((1, 3)), np.zeros(1), np.zeros((1, 2)), np.zeros(1, dtype=bool)
     predict_pairs(
         position[None], helix[None], OWN[None], covariance[None], np.zeros(1, dtype=np.int64), center[None],
-        TARGET[None], (thickness, toys.UNIT, 5.0), *out,
+        TARGET[None], (thickness, 0.1, toys.UNIT, 5.0), *out,
     )  # fmt: skip
     return [values[0] for values in out]
 
@@ -89,12 +89,28 @@ def test_the_covariance_is_that_of_shifted_helices():
     np.testing.assert_allclose(local, TARGET.reshape(3, 3)[:2] @ (at - CENTER), atol=1e-9)
 
 
-def taken(noise, repeats=1, outlier=1e9, thickness=0.0, covariance=COVARIANCE, center=CENTER):
+def taken(
+    noise,
+    repeats=1,
+    outlier=1e9,
+    thickness=0.0,
+    covariance=COVARIANCE,
+    center=CENTER,
+    cot=(0.0, 0.0),
+    doubt=1e9,
+):
+    """The path of one helix with one hit more.
+
+    Args:
+        noise: xx, xy, yy of the hit, or the (4, 4) covariance with its slopes ``cot``.
+    """
     helix = np.array([0.3, 1.1, -1.5e-3])
+    noise = np.array(noise)
+    noise = noise[[0, 1, 1, 2]].reshape(2, 2) if noise.ndim == 1 else noise
     out = np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 5, 5)), np.zeros(1, dtype=bool)
     take_hits(
         POINT[None], helix[None], OWN[None], covariance[None], np.zeros(1, dtype=np.int64), center[None],
-        TARGET[None], np.array([noise]), (thickness, toys.UNIT, 5.0), repeats, outlier, *out,
+        TARGET[None], np.array([cot]), noise[None], (thickness, 0.1, toys.UNIT, 5.0), repeats, outlier, doubt, *out,
     )  # fmt: skip
     return [values[0] for values in out]
 
@@ -192,3 +208,64 @@ def test_a_path_that_cannot_come_stays_what_it_is():
     np.testing.assert_array_equal(position, POINT)
     np.testing.assert_array_equal(covariance, COVARIANCE)
     np.testing.assert_array_equal(helix, [0.3, 1.1, -1.5e-3])
+
+
+def with_slopes(shift):
+    """Slopes on the target of the helix whose parameters are shifted so."""
+    position = POINT + shift[0] * OWN[:3] + shift[1] * OWN[3:6]
+    return predicted(position, np.array([0.3, 1.1, -1.5e-3]) + shift[2:])
+
+
+def test_an_update_with_slopes_is_kalmans():
+    """Against the textbook's formulas in NumPy, with derivatives of shifted helices."""
+    rng = np.random.default_rng(4)
+    root = rng.normal(size=(4, 4)) * np.array([0.02, 0.02, 4e-3, 4e-3])[:, None]
+    noise, hit = root @ root.T, near_hit((0.01, -0.02))
+    steps = np.array([1e-4, 1e-4, 1e-6, 1e-6, 1e-9])
+    moves = np.diag(steps)
+
+    def seen(shift):
+        local, _, _, slopes, _ = with_slopes(shift)
+        axes = TARGET.reshape(3, 3)[:2]
+        return np.concatenate([local + axes @ (CENTER - hit), slopes])
+
+    rows = np.stack([(seen(m) - seen(-m)) / (2 * s) for m, s in zip(moves, steps, strict=True)], axis=1)
+    cot = seen(np.zeros(5))[2:] + np.array([3e-3, -2e-3])
+    off = np.concatenate([[0.0, 0.0], cot]) - seen(np.zeros(5))
+    gain = COVARIANCE @ rows.T @ np.linalg.inv(rows @ COVARIANCE @ rows.T + noise)
+    _, helix, covariance, good = taken(noise, center=hit, cot=cot)
+    assert good
+    after = COVARIANCE - gain @ rows @ COVARIANCE
+    # Slope and curvature stay the same on the way to the hit's module.
+    np.testing.assert_allclose(helix[1:] - [1.1, -1.5e-3], (gain @ off)[3:], rtol=1e-4, atol=1e-10)
+    np.testing.assert_allclose(covariance[3:, 3:], after[3:, 3:], rtol=1e-3, atol=1e-12)
+    blind = taken(noise[:2, :2], center=hit)[2]
+    assert (np.diag(covariance)[2:4] < np.diag(blind)[2:4]).all()
+
+
+def test_slopes_far_off_are_not_read():
+    noise, hit = np.diag([1e-4, 1e-4, 1e-6, 1e-6]), near_hit()
+    cot = with_slopes(np.zeros(5))[3] + np.array([0.3, 0.0])
+    doubted, blind = taken(noise, center=hit, cot=cot, doubt=30.0), taken(noise[:2, :2], center=hit)
+    for one, other in zip(doubted, blind, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert abs(taken(noise, center=hit, cot=cot)[1][1] - blind[1][1]) > 1e-3
+
+
+def test_disks_and_cylinders_scatter_with_their_own_thickness():
+    """The thickness of the other kind means nothing to a module."""
+    flat = np.concatenate([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    helix, widths = np.array([[0.3, 1.1, -1.5e-3]]), {}
+    for name, axes in (("cylinder", OWN), ("disk", flat)):
+        for thick in ((0.02, 0.0), (0.0, 0.02), (0.02, 0.02)):
+            out = np.zeros((1, 2)), np.zeros((1, 3)), np.zeros(1), np.zeros((1, 2)), np.zeros(1, dtype=bool)
+            predict_pairs(
+                POINT[None], helix, axes[None], COVARIANCE[None], np.zeros(1, dtype=np.int64), CENTER[None],
+                TARGET[None], (*thick, toys.UNIT, 5.0), *out,
+            )  # fmt: skip
+            widths[name, thick] = out[1][0, 0]
+    both = (0.02, 0.02)
+    assert (
+        widths["cylinder", (0.02, 0.0)] == widths["cylinder", both] > 1.05 * widths["cylinder", (0.0, 0.02)]
+    )
+    assert widths["disk", (0.0, 0.02)] == widths["disk", both] > 1.05 * widths["disk", (0.02, 0.0)]

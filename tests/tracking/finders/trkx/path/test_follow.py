@@ -140,3 +140,21 @@ def test_what_may_follow_two_hits_of_a_layer_follows_either(followed):
     # Those of paths that are over lead nowhere; half way along them there is something to follow.
     half = replace(some, count=np.full(len(some), 2))
     assert len(follower.candidates(half)[0]) >= len(some)
+
+
+def test_overlaps_have_a_gate_of_their_own(followed):
+    """Of hits on the last one's layer and on others, each gate lets its own kind alone in, however far off they are."""
+    hits, _, follower, _, found = followed
+    half = replace(found, count=np.full(len(found), 2))
+    place = np.repeat(np.arange(len(half)), len(hits))
+    to = np.tile(np.arange(len(hits)), len(half))
+    same = hits.layer[to] == hits.layer[half.last[place]]
+    inside = []
+    with torch.no_grad():
+        for kind in (0, 1):
+            network = PathNetwork(4, 4)
+            network.gates[..., kind] = 1e12
+            inside.append(replace(follower, network=network)._weighed(half, place, to)[2])
+    assert not inside[0][same].all()
+    assert inside[1][same].sum() > 2 * inside[0][same].sum()
+    assert inside[0][~same].sum() > 2 * inside[1][~same].sum()

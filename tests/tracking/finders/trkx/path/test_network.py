@@ -28,7 +28,8 @@ DESCRIPTION = {
     "options": {
         "hidden": 6, "head": 5, "seed": 1,
         "filter": {
-            "thickness": 0.02, "curvature_pt": 0.3, "sigma_d0": 0.03, "softest": 0.15, "repeats": 2, "outlier": 50.0,
+            "thickness": 0.02, "thickness_disk": 0.01, "curvature_pt": 0.3, "sigma_d0": 0.03, "softest": 0.15,
+            "repeats": 2, "outlier": 50.0, "slope_scale": 1.5, "slope_outlier": 9.0,
         },
     },
     "data": [{"seed": 11}, {"command": "another"}],
@@ -93,7 +94,7 @@ def test_weights_come_back(tmp_path, network):
     network.gates[0, 1, 2] = 3.0
     path = saved(tmp_path, network)
     found, filter = load_network(str(path))
-    assert filter == FilterOptions(0.02, 0.3, 0.03, 0.15, 2, 50.0)
+    assert filter == FilterOptions(0.02, 0.01, 0.3, 0.03, 0.15, 2, 50.0, 1.5, 9.0)
     for name, values in network.state_dict().items():
         torch.testing.assert_close(found.state_dict()[name], values, rtol=0, atol=0)
     assert trained_with(str(path)) == {11}

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from smartpix.merged.options import SplitOptions
 from smartpix.networks.weights import load_weights
@@ -14,11 +15,18 @@ from tests.tracking.finders.trkx.path.truths import filter_of, of_seed, toy_path
 from tracking.finders.trkx.path.dataset import follow_truth
 from tracking.finders.trkx.path.network import ARCHITECTURE, PathNetwork, load_network, trained_with
 from tracking.finders.trkx.path.options import FilterOptions, TrainPathOptions
+from tracking.finders.trkx.path.report import cones_of
 from tracking.finders.trkx.path.train import path_loss, path_weights, train_path
 
 SAMPLE = data_path("sample.root")
 OPTIONS = TrainPathOptions(
-    epochs=2, batch_size=128, hidden=12, head=12, validation_share=0.1, split=SplitOptions(mode="off")
+    epochs=2,
+    batch_size=128,
+    hidden=12,
+    head=12,
+    validation_share=0.1,
+    area_weight=0.0,
+    split=SplitOptions(mode="off"),
 )
 
 
@@ -118,3 +126,18 @@ def test_the_loss_is_of_predictions_that_there_are():
     share = data.known * weight[:, None]
     steps = np.where(steps > 20, 20 * (1 + np.log(np.maximum(steps, 20) / 20)), steps)
     assert np.isclose(losses[0], np.sum(steps * share) / share.sum(), rtol=1e-4)
+
+
+def test_the_loss_has_the_cones_areas():
+    hits, paths = toy_paths(30)
+    data = follow_truth(paths, hits, filter_of())
+    torch.manual_seed(1)
+    network = PathNetwork(6, 6)
+    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    weight = path_weights(data.pt, 0.5)
+    log_area, _ = cones_of(network, data)
+    share = data.known * weight[:, None]
+    expected = np.sum(np.exp(log_area) * share) / share.sum()
+    added = path_loss(network, data, weight, 0.3) - path_loss(network, data, weight)
+    assert float(added.detach()) == pytest.approx(0.3 * expected, rel=1e-4)
+    assert abs(expected - 1) > 0.01

@@ -12,7 +12,7 @@ from tracking.finders.trkx.path.filter import PathFilter
 from tracking.finders.trkx.path.options import FilterOptions
 from tracking.finders.trkx.path.truth import TruePaths
 
-CLEAN = FilterOptions(thickness=0.0)
+CLEAN = FilterOptions(thickness=0.0, thickness_disk=0.0, outlier=50.0)
 """Toys do not scatter."""
 
 
@@ -36,11 +36,24 @@ def toy_paths(n=60, seed=5, longest=8, pt=(0.5, 5.0)):
 
 def of_seed(path, seed):
     """Write the embedded sample as if it had another seed, or with None as if it named none; returns the path."""
-    sample = data_path("sample.root")
-    header = open_events(sample).header
-    made_by = {key: value for key, value in header.made_by.items() if key != "seed"}
-    made_by |= {} if seed is None else {"seed": seed}
-    write_events(path, dataclasses.replace(header, made_by=made_by), (part for _, part in iterate(sample)))
+    made_by = {key: value for key, value in _header().made_by.items() if key != "seed"}
+    return _written(path, made_by | ({} if seed is None else {"seed": seed}))
+
+
+def with_jets(path):
+    """Write the embedded sample as if it had jets on top of the collisions; returns the path."""
+    made_by = _header().made_by
+    generate = {**made_by["options"]["generate"], "jets": 300}
+    return _written(path, made_by | {"options": {**made_by["options"], "generate": generate}})
+
+
+def _header():
+    return open_events(data_path("sample.root")).header
+
+
+def _written(path, made_by):
+    header = dataclasses.replace(_header(), made_by=made_by)
+    write_events(path, header, (part for _, part in iterate(data_path("sample.root"))))
     return path
 
 
