@@ -44,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
+    "trkx-binned": trkx.trkx_binned,
     "trkx-captions": trkx.trkx_captions,
     "trkx-cone": trkx.trkx_cone,
     "trkx-models": trkx.trkx_models,

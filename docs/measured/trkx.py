@@ -117,12 +117,18 @@ def trkx_ramp() -> str:
 
 
 def trkx_cone() -> str:
-    """The learned cone beside the Kalman filter's: next layers in bins of pT, and overlaps of the same layer."""
+    """The learned cone beside the Kalman filter's: next layers in bins of pT, those of particles of
+    collisions alone, and overlaps of the same layer.
+    """
     body = []
     found = _part("next_layer")
     rows = [(f"{r['pt'][0]:g}-{r['pt'][1]:g}", r) for r in found.get("by_pt", [])]
     rows += [("all", found)] if found else []
-    rows += [("overlaps", found["overlaps"])] if "overlaps" in found else []
+    rows += [
+        (shown, found[key])
+        for key, shown in (("collisions", "collisions alone"), ("overlaps", "overlaps"))
+        if key in found
+    ]
     for name, r in rows:
         if r["n"]:
             held = [
@@ -132,7 +138,7 @@ def trkx_cone() -> str:
             ratios = [f"area_ratio{key}" for key in ("68", "95", "997")]
             areas = [with_error(r[key], r.get(f"{key}_error"), 2) for key in ratios]
             body.append([name, f"{r['n']:,}", *held, *areas])
-    head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area, 68 %", "95 %", "99.7 %"]
+    head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area ratio, 68 %", "95 %", "99.7 %"]
     return table(head, body)
 
 
@@ -149,6 +155,20 @@ def trkx_tracks() -> str:
     return table(head, body)
 
 
+def trkx_binned() -> str:
+    """Efficiency and fakes of the LSTM in bins along the cut on its probability."""
+    body = [
+        [
+            f"{p['min_probability']:.2f}",
+            f"{p['efficiency']:.3f}",
+            f"{p['fake_rate']:.3f}",
+            f"{p['n_tracks']:,}",
+        ]
+        for p in results("trkx-tracks")["binned"]["points"]
+    ]
+    return table(["least mean probability", "efficiency", "fakes", "tracks"], body)
+
+
 def trkx_sentences() -> dict[str, tuple[str, ...]]:
     """Numbers in sentences of the page, with the words around each."""
     bounds, cone, binned = _part("ramp_bounds"), _part("next_layer"), results("trkx-tracks")["binned"]
@@ -160,9 +180,12 @@ def trkx_sentences() -> dict[str, tuple[str, ...]]:
         "In {} % they are likelier": (f"{100 * bounds['ambiguous_10']:.1f}",),
         "In the other {} % its search": (f"{100 * bounds['missed_10']:.1f}",),
         "It has {} parameters, and has learned from {} paths": (f"{cone['parameters']:,}", f"{trained['n_train']:,}"),
-        "at pile-up 20. It has {} parameters. It finds {} % of": (
-            f"{binned['parameters']:,}", f"{100 * found['efficiency']:.0f}",
+        "our barrel at pile-up 20. It has {} parameters, and has learned from {} events": (
+            f"{binned['parameters']:,}", f"{binned['n_training']:,}",
         ),
-        "on each cylinder, and {} % of its tracks are fakes": (f"{100 * found['fake_rate']:.0f}",),
+        "chosen on {} other events, by the product": (f"{binned['n_tuning']}",),
+        "It finds {} % of them, and {} % of its tracks are fakes": (
+            f"{100 * found['efficiency']:.0f}", f"{100 * found['fake_rate']:.0f}",
+        ),
         "finder has {} % of the same": (f"{100 * kept['efficiency']:.1f}",),
     }  # fmt: skip

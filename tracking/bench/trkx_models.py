@@ -265,7 +265,7 @@ def _changed(made: dict[str, Any], changed: Mapping[str, Any]) -> list[str]:
     """A note on toys that are not the published ones, whose published numbers are taken from the entry."""
     if not changed:
         return []
-    made["published"] = dict.fromkeys(made["published"])
+    made["published"], made["changed_toy"] = dict.fromkeys(made["published"]), dict(changed)
     return [
         f"on other toys than published ({', '.join(f'{name} {value}' for name, value in changed.items())})"
     ]
@@ -318,7 +318,7 @@ def _entry(model: str, toy: str) -> dict[str, Any]:
         "published": published(model, toy), "source": None, "width": None, "samples": None, "seconds": None, "n_events": None,
         "loss": None, "loss_error": None, **dict.fromkeys(ACCURACIES), **{f"{name}_error": None for name in ACCURACIES},
         "multiplicity": None, "lines": None, "curve": None,
-        "n_curve": None,
+        "n_curve": None, "changed_toy": None,
         "command": f"smartpix train trkx --model {model}{kind} -o {entry_name(model, toy)}.safetensors", "note": None,
     }  # fmt: skip
 

@@ -84,7 +84,8 @@ def plot_accuracies(
                     axis.plot(
                         r["published"][key], y, "D", color=ORANGE, ms=10, mfc="none", mew=2, label="published"
                     )
-                if references.get(r["toy"], {}).get(key) is not None:
+                # The line was followed through toys as published.
+                if not r.get("changed_toy") and references.get(r["toy"], {}).get(key) is not None:
                     axis.plot(references[r["toy"]][key], y, "|", color=RED, ms=18, mew=2.5, label=LINE)
             axis.set_xlabel(LABELS[key], fontsize=14)
             axis.axvline(1.0, color=GREY, lw=0.8, ls=":")

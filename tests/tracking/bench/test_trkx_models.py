@@ -162,7 +162,8 @@ def test_toys_that_are_not_the_published_ones_are_told_and_compared_with_nothing
         assert set(found[name]["published"]) == set(published("lstm-50", "2d-noise"))
         assert set(found[name]["published"].values()) == {None}
     r = found["lstm-100"]
-    assert (r["n_events"], r["n_curve"], "changed_toy" in r) == (50, 20, False)
+    assert (r["n_events"], r["n_curve"], r["changed_toy"]) == (50, 20, {"background": 2.0})
+    assert found["lstm-50"]["changed_toy"] == {"noise": 0.1}
     assert r["hit_accuracy_error"] == pytest.approx(math.sqrt(0.9 * 0.1 / 50))
 
 

@@ -115,8 +115,8 @@ def _measured_hits(network: nn.Module, toy: ToyOptions, n: int, seed: int) -> di
         wanted = torch.from_numpy(toys.wanted)
         loss += len(toys) * float(hit_loss(logits, wanted))
         planes = wanted[:, -logits.shape[1] :]
-        # A network that predicts the next plane says nothing of the first.
-        unseeded = slice(toy.seed_planes - (wanted.shape[1] - planes.shape[1]), None)
+        # A network that predicts the next plane says nothing of the first, whether it is a seed's or not.
+        unseeded = slice(max(toy.seed_planes - (wanted.shape[1] - planes.shape[1]), 0), None)
         hits = chosen_hits(logits, images) == planes
         found = ((chosen_pixels(logits) == planes)[:, unseeded], hits, hits[:, unseeded])
         for name, good in zip(ACCURACIES, found, strict=True):

@@ -50,9 +50,12 @@ class Oracle(torch.nn.Module):
         return torch.nn.functional.one_hot(torch.from_numpy(wanted), images.flatten(2).shape[2]).float() * 50
 
 
-@pytest.mark.parametrize(("kind", "ahead"), [("2d-noise", 0), ("3d", 0), ("3d", 1), ("2d-noise", 1)])
-def test_accuracies_and_loss_are_those_of_a_loop(kind, ahead):
-    toy = dataclasses.replace(toy_options(kind), width=7, n_planes=8, noise=0.3)
+@pytest.mark.parametrize(
+    ("kind", "ahead", "seed_planes"),
+    [("2d-noise", 0, 5), ("3d", 0, 3), ("3d", 1, 3), ("2d-noise", 1, 5), ("3d", 1, 0), ("3d", 1, 1)],
+)
+def test_accuracies_and_loss_are_those_of_a_loop(kind, ahead, seed_planes):
+    toy = dataclasses.replace(toy_options(kind), width=7, n_planes=8, noise=0.3, seed_planes=seed_planes)
     # More than one batch, and a last one that is not full.
     n = 261
     found = measured(Table(ahead), toy, n, seed=3)
@@ -74,7 +77,7 @@ def test_accuracies_and_loss_are_those_of_a_loop(kind, ahead):
     assert found["pixel_accuracy"] == pytest.approx(np.mean(pixels), abs=1e-12)
     assert found["hit_accuracy"] == pytest.approx(np.mean(hits), abs=1e-12)
     assert found["hit_accuracy_unseeded"] == pytest.approx(np.mean(unseeded), abs=1e-12)
-    assert len(unseeded) == n * (toy.n_planes - toy.seed_planes)
+    assert len(unseeded) == n * (toy.n_planes - max(seed_planes, ahead))
     assert 0 < found["pixel_accuracy"] < found["hit_accuracy"] < 1
 
 
