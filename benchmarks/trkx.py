@@ -24,7 +24,7 @@ FROM = "{weights}"
 """In a training's arguments: the folder of the weights."""
 FEWER = ["--set", "validation=1024", "--set", "test=5120"]
 """For networks that take long to measure."""
-_LSTM = ["--samples", "128000", "--learning-rate", "0.01", *FEWER]
+_LARGE = ["--samples", "128000", "--learning-rate", "0.003", *FEWER]
 _CAPTION = ["--batch-size", "128", "--learning-rate", "0.003"]
 _OTHER_TOYS = ["--train-seed", "2"]
 """Than those of the caption, whose residuals on its own are too small."""
@@ -47,10 +47,10 @@ TRAININGS: dict[str, list[str]] = {
     "lstm-variable": ["--model", "lstm-variable", "--samples", "256000", "--learning-rate", "0.005"],
     "conv": ["--model", "conv", "--samples", "128000", "--learning-rate", "0.005", *FEWER],
     "autoencoder": ["--model", "autoencoder", "--samples", "128000", "--learning-rate", "0.002", *FEWER],
-    "lstm": ["--model", "lstm", *_LSTM],
-    "next-layer": ["--model", "next-layer", *_LSTM],
-    "deep-lstm": ["--model", "deep-lstm", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
-    "bidirectional": ["--model", "bidirectional", "--samples", "128000", "--learning-rate", "0.003", *FEWER],
+    "lstm": ["--model", "lstm", *_LARGE],
+    "next-layer": ["--model", "next-layer", "--samples", "128000", "--learning-rate", "0.01", *FEWER],
+    "deep-lstm": ["--model", "deep-lstm", *_LARGE],
+    "bidirectional": ["--model", "bidirectional", *_LARGE],
 }  # fmt: skip
 """Arguments of `smartpix train trkx` by the name of the result."""
 
