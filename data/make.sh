@@ -182,5 +182,5 @@ trkx() { # model, then options
 }
 trkx lstm-50 --learning-rate 0.005
 trkx lstm-100 --samples 512000 --learning-rate 0.01
-trkx conv-autoencoder-2d --samples 819200 --learning-rate 0.005
-trkx conv --samples 38400 --learning-rate 0.005 --set validation=1024 --set test=5120
+trkx conv-autoencoder-2d --samples 1638400 --learning-rate 0.005
+trkx conv --samples 128000 --learning-rate 0.005 --set validation=1024 --set test=5120
