@@ -32,7 +32,7 @@ TRAININGS: dict[str, list[str]] = {
     "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
     "lstm-100": ["--model", "lstm-100", "--samples", "512000", "--learning-rate", "0.01"],
     "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "1638400", "--learning-rate", "0.005"],
-    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", *_CAPTION],
+    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "640000", *_CAPTION],
     "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", *_CAPTION],
     "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "1280000", "--batch-size", "128"],
     "caption-covariance-lines-1": [
