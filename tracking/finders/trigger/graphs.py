@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from seeding.edges import Edges
 from seeding.hits import Hits
-from seeding.options import SeedOptions, WindowOptions
+from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from tracking.finders.gnn.finder import GraphSearch
@@ -79,7 +79,9 @@ def feature_counts(features: str) -> tuple[int, int]:
     return node + len(ESTIMATE_NODE), edge + len(ESTIMATE_EDGE) + more
 
 
-def trigger_search(detector: Detector, field: float, options: TriggerGraphOptions, threads: int = 1) -> GraphSearch:
+def trigger_search(
+    detector: Detector, field: float, options: TriggerGraphOptions, threads: int = 1
+) -> GraphSearch:
     """The search for the cone's edges that the options ask for, about the beam of the detector's frame."""
     return GraphSearch.for_detector(detector, field, _Search(options), SeedOptions(), threads)
 
@@ -95,7 +97,7 @@ class _Search:
         return "cone"
 
     @property
-    def cone(self) -> object:
+    def cone(self) -> ConeOptions:
         return self.options.cone
 
     @property
@@ -182,10 +184,10 @@ def geometric_edges(
     curvature = 2 * (x[s] * y[t] - y[s] * x[t]) / (r[s] * r[t] * chord)
     columns = (curvature, dz / dr, z[s] - r[s] * dz / dr)
     nothing = np.zeros(len(s), dtype=np.float32)
+    bend, slope, start = (column.astype(np.float32) for column in columns)
     return Edges(
-        s.astype(np.int32), t.astype(np.int32), p.astype(np.int32), nothing,
-        *(column.astype(np.float32) for column in columns), np.zeros((len(s), 4), dtype=np.float32), len(s),
-        len(s), len(hits),
+        s.astype(np.int32), t.astype(np.int32), p.astype(np.int32), nothing, bend, slope, start,
+        np.zeros((len(s), 4), dtype=np.float32), len(s), len(s), len(hits),
     )  # fmt: skip
 
 

@@ -14,7 +14,13 @@ from tracking.finders.options import BuildOptions
 from tracking.finders.trigger.shape import MOST_BITS
 
 __all__ = [
-    "FEATURES", "GRAPHS", "PAPER", "ORDERS", "SectorOptions", "TrainTriggerOptions", "TriggerGraphOptions",
+    "FEATURES",
+    "GRAPHS",
+    "ORDERS",
+    "PAPER",
+    "SectorOptions",
+    "TrainTriggerOptions",
+    "TriggerGraphOptions",
     "TriggerOptions",
 ]  # fmt: skip
 

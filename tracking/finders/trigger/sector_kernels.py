@@ -12,27 +12,33 @@ __all__ = ["cut_sectors", "members"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def members(order: Any, cells: Any, n_phi: int, n_eta: int) -> Any:
+def members(order: Any, cells: Any, others: Any, n_phi: int, n_eta: int) -> Any:
     """Edges of each sector, in the given order.
 
     Args:
         order: (E,) numbers of the edges, those to keep first first.
-        cells: (E, 4) first and last cell in azimuth, unwrapped, and first and last in pseudorapidity. None
-            where the last is before the first.
+        cells: (E, 4) of one end: first and last cell in azimuth, unwrapped and at most n_phi, and first and last
+            in pseudorapidity; others: of the other end. An edge is in the cells that both have.
 
     Returns:
         Where each sector starts (n_phi n_eta + 1,), and its edges. The sector of cells (i, j) is i n_eta + j.
     """
     start = np.zeros(n_phi * n_eta + 1, dtype=np.int64)
-    for e in range(len(order)):
+    for e in order:
+        low, high = max(cells[e, 2], others[e, 2], 0), min(cells[e, 3], others[e, 3], n_eta - 1)
         for i in range(cells[e, 0], cells[e, 1] + 1):
-            for j in range(max(cells[e, 2], 0), min(cells[e, 3], n_eta - 1) + 1):
+            if (i - others[e, 0]) % n_phi > others[e, 1] - others[e, 0]:
+                continue
+            for j in range(low, high + 1):
                 start[(i % n_phi) * n_eta + j + 1] += 1
     start = np.cumsum(start)
     at, out = start[:-1].copy(), np.empty(start[-1], dtype=np.int64)
     for e in order:
+        low, high = max(cells[e, 2], others[e, 2], 0), min(cells[e, 3], others[e, 3], n_eta - 1)
         for i in range(cells[e, 0], cells[e, 1] + 1):
-            for j in range(max(cells[e, 2], 0), min(cells[e, 3], n_eta - 1) + 1):
+            if (i - others[e, 0]) % n_phi > others[e, 1] - others[e, 0]:
+                continue
+            for j in range(low, high + 1):
                 sector = (i % n_phi) * n_eta + j
                 out[at[sector]] = e
                 at[sector] += 1

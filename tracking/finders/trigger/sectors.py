@@ -111,10 +111,10 @@ def make_sectors(graph: SectorGraph, options: SectorOptions) -> Sectors:
             f"sectors: margin_phi is {options.margin_phi:g} rad and a sector {width:.3g} wide, so that it reaches "
             f"into itself; take at most {np.pi - width / 2:.3g}"
         )
-    cells = _by_helix(graph, options) if options.by == "helix" else _by_position(graph, options)
+    cells, others = _by_helix(graph, options) if options.by == "helix" else _by_position(graph, options)
     # Equal chi2, as of geometric edges, leaves the order of the file.
     order = np.argsort(graph.chi2, kind="stable") if options.order == "chi2" else np.arange(len(graph.chi2))
-    start, member = members(order, cells, options.n_phi, options.n_eta)
+    start, member = members(order, cells, others, options.n_phi, options.n_eta)
     sector, node, edge, sender, receiver, wanted = cut_sectors(
         start, member, graph.source, graph.target, len(graph.position), options.nodes, options.edges
     )
@@ -123,36 +123,26 @@ def make_sectors(graph: SectorGraph, options: SectorOptions) -> Sectors:
     return Sectors(sector, middle, node, edge, sender, receiver, wanted[:, 0], wanted[:, 1], n_all)
 
 
-def _by_helix(graph: SectorGraph, options: SectorOptions) -> Ints:
-    """(E, 4) ranges of cells that edges belong to by their own helices."""
+def _by_helix(graph: SectorGraph, options: SectorOptions) -> tuple[Ints, Ints]:
+    """(E, 4) ranges of cells that edges belong to by their own helices, as of both ends."""
     eta = np.arcsinh(graph.cot_theta.astype(np.float64))
-    phi = edge_phi(graph, options.radius)
-    return np.stack([*_phi_cells(phi, options), *_eta_cells(eta, options)], axis=1)
+    cells = _cells(edge_phi(graph, options.radius), eta, options)
+    return cells, cells
 
 
-def _by_position(graph: SectorGraph, options: SectorOptions) -> Ints:
-    """(E, 4) ranges of cells that hold both hits of the edges."""
-    phi, eta = graph.phi, np.arcsinh(graph.position[:, 2] / np.maximum(graph.radius, 1e-9))
-    s, t = graph.source, graph.target
-    # The target's azimuth on the turn of the source's.
-    turned = phi[s] + (phi[t] - phi[s] + np.pi) % (2 * np.pi) - np.pi
-    ends = (_phi_cells(phi[s], options), _phi_cells(turned, options)), (
-        _eta_cells(eta[s], options),
-        _eta_cells(eta[t], options),
-    )
-    both = [(np.maximum(a[0], b[0]), np.minimum(a[1], b[1])) for a, b in ends]
-    return np.stack([*both[0], *both[1]], axis=1)
+def _by_position(graph: SectorGraph, options: SectorOptions) -> tuple[Ints, Ints]:
+    """(E, 4) ranges of cells that the edges' inner hits belong to, and those of the outer ones."""
+    eta = np.arcsinh(graph.position[:, 2] / np.maximum(graph.radius, 1e-9))
+    cells = _cells(graph.phi, eta, options)
+    return cells[graph.source], cells[graph.target]
 
 
-def _phi_cells(phi: Floats, options: SectorOptions) -> tuple[Ints, Ints]:
-    """First and last sector around the beam, unwrapped, whose margins hold an azimuth."""
-    width = 2 * np.pi / options.n_phi
-    return _range(phi / width, options.margin_phi / width)
-
-
-def _eta_cells(eta: Floats, options: SectorOptions) -> tuple[Ints, Ints]:
-    width = 2 * options.max_eta / options.n_eta
-    return _range((eta + options.max_eta) / width, options.margin_eta / width)
+def _cells(phi: Floats, eta: Floats, options: SectorOptions) -> Ints:
+    """(n, 4) first and last sector whose margins hold a place: around the beam, unwrapped, and along it."""
+    width, height = 2 * np.pi / options.n_phi, 2 * options.max_eta / options.n_eta
+    around = _range(phi / width, options.margin_phi / width)
+    along = _range((eta + options.max_eta) / height, options.margin_eta / height)
+    return np.stack([*around, *along], axis=1)
 
 
 def _range(place: Floats, margin: float) -> tuple[Ints, Ints]:
@@ -160,9 +150,7 @@ def _range(place: Floats, margin: float) -> tuple[Ints, Ints]:
     return np.floor(place - margin).astype(np.int64), np.floor(place + margin).astype(np.int64)
 
 
-def best_scores(
-    sectors: Sectors, scores: npt.NDArray[np.float32], n_edges: int
-) -> npt.NDArray[np.float32]:
+def best_scores(sectors: Sectors, scores: npt.NDArray[np.float32], n_edges: int) -> npt.NDArray[np.float32]:
     """(E,) the largest score that any sector gives each edge of the graph; 0 for those in no sector.
 
     Args:

@@ -20,6 +20,7 @@ from smartpix.networks.weights import check_output, load_arrays, load_weights, s
 from smartpix.schema import InputError
 from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_converges, descend
+from tracking.finders.gnn.evaluate import platt
 from tracking.finders.training import (
     checkpoint_path,
     falling_rate,
@@ -81,11 +82,15 @@ def train_trigger(
         "loss": loss, "auc": auc, "parameters": n_parameters(network), "n_train": len(train),
         "n_test": len(held), "epochs": options.epochs,
     }  # fmt: skip
+    # On the host, behind the logic: it takes no part in what is compared bit for bit.
+    calibration = platt(logits_of(network, held)[held.valid], held.label[held.valid])
     if isinstance(network, InteractionNetwork):
-        save_trained(output, network, ARCHITECTURE, options, files, metrics)
+        save_trained(output, network, ARCHITECTURE, options, files, metrics, calibration=calibration)
     else:
         fixed = whole.to_whole(network)
-        description = trained_description(whole.ARCHITECTURE, options, files, metrics)
+        description = trained_description(
+            whole.ARCHITECTURE, options, files, metrics, calibration=calibration
+        )
         save_weights(output, whole.to_arrays(fixed), description | whole.describe(fixed))
         checkpoint_path(output).unlink(missing_ok=True)
     return metrics
