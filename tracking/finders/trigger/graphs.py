@@ -30,9 +30,15 @@ PAPER_EDGE = ("dr / 1000 mm", "dphi / (pi / n_phi)", "dz / 1000 mm", "dR")
 """Of the paper: azimuths are those from the sector's middle, in half widths of it."""
 PHI, D_PHI = 1, 1
 """Columns of azimuths among the two."""
-ESTIMATE_NODE = NODE_FEATURES[2:7]
-ESTIMATE_EDGE = EDGE_FEATURES[:8]
-KINK_EDGE = EDGE_FEATURES[10:14]
+ESTIMATE_NODE, ESTIMATE_EDGE, KINKS = NODE_FEATURES[2:7], EDGE_FEATURES[:8], EDGE_FEATURES[10:14]
+MORE_NODE = {"paper": (), "estimates": ESTIMATE_NODE, "kinks": (), "all": ESTIMATE_NODE}
+MORE_EDGE = {
+    "paper": (),
+    "estimates": ESTIMATE_EDGE,
+    "kinks": (EDGE_FEATURES[0], *KINKS),
+    "all": ESTIMATE_EDGE + KINKS,
+}
+"""What comes after the paper's, by :attr:`TriggerGraphOptions.features`; defined in :mod:`tracking.finders.gnn.graph`."""
 LARGEST = 8.0
 """Features are cut off here, to either side, so that whole numbers hold them."""
 
@@ -72,11 +78,7 @@ class SectorBatch:
 
 def feature_counts(features: str) -> tuple[int, int]:
     """Features of a node and of an edge, by :attr:`TriggerGraphOptions.features`."""
-    node, edge = len(PAPER_NODE), len(PAPER_EDGE)
-    if features == "paper":
-        return node, edge
-    more = len(KINK_EDGE) if features == "kinks" else 0
-    return node + len(ESTIMATE_NODE), edge + len(ESTIMATE_EDGE) + more
+    return len(PAPER_NODE) + len(MORE_NODE[features]), len(PAPER_EDGE) + len(MORE_EDGE[features])
 
 
 def trigger_search(
@@ -124,10 +126,8 @@ def cone_graph(hits: Hits, edges: Edges, found: Features, features: str) -> Even
         edges.chi2[rows],
     )  # fmt: skip
     node, edge = _paper_features(graph)
-    if features != "paper":
-        node += [found.node[NODE_FEATURES.index(name)] for name in ESTIMATE_NODE]
-        names = ESTIMATE_EDGE + (KINK_EDGE if features == "kinks" else ())
-        edge += [found.edge[EDGE_FEATURES.index(name)] for name in names]
+    node += [found.node[NODE_FEATURES.index(name)] for name in MORE_NODE[features]]
+    edge += [found.edge[EDGE_FEATURES.index(name)] for name in MORE_EDGE[features]]
     return EventGraph(graph, found.hits, rows, _columns(node), _columns(edge))
 
 

@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 GRAPHS = ("cone", "geometric")
-FEATURES = ("paper", "estimates", "kinks")
+FEATURES = ("paper", "estimates", "kinks", "all")
 WAYS = ("helix", "position")
 ORDERS = ("chi2", "file")
 MOST_NODES = 100_000
@@ -78,7 +78,8 @@ class TriggerGraphOptions:
     Attributes:
         graph: edges that the ``cone`` allows and another edge continues, or the ``geometric`` ones of the paper.
         features: ``paper``: places of hits alone; ``estimates``: also the directions that clusters give and how
-            well the edge fits these; ``kinks``: also how well the best edges before and after go on.
+            well the edge fits these; ``kinks``: besides the paper's only the chi2 of that fit, and how well the
+            best edges before and after an edge continue it; ``all`` of these.
         cone: cones of the edges.
         phi_slope: largest abs(dphi / dr) of a geometric edge in rad / mm.
         max_z0: largest abs(z0) of a geometric edge in mm. The paper's code has 15 m, which cuts hardly anything.
@@ -87,7 +88,7 @@ class TriggerGraphOptions:
     """
 
     graph: str = one_of("cone", GRAPHS)
-    features: str = one_of("estimates", FEATURES)
+    features: str = one_of("kinks", FEATURES)
     cone: ConeOptions = field(default_factory=lambda: replace(WIDE, min_pt=0.9))
     phi_slope: float = ranged(6e-4, 1e-6, 1.0, "rad/mm")
     max_z0: float = ranged(15_000.0, 1e-3, 1e6, "mm")

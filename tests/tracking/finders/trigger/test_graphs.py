@@ -104,10 +104,10 @@ def test_far_values_are_cut_off(hits):
 def test_estimates_and_kinks_come_after_the_papers_features(hits):
     search = trigger_search(toys.detector(), toys.FIELD, TriggerGraphOptions())
     edges, found = event_edges(search, hits)
-    paper, estimates, kinks = (
-        cone_graph(hits, edges, found, name) for name in ("paper", "estimates", "kinks")
-    )
-    for graph, name in ((paper, "paper"), (estimates, "estimates"), (kinks, "kinks")):
+    names = ("paper", "estimates", "kinks", "all")
+    graphs = [cone_graph(hits, edges, found, name) for name in names]
+    paper, estimates, kinks, both = graphs
+    for graph, name in zip(graphs, names, strict=True):
         assert (graph.node.shape[1], graph.edge.shape[1]) == feature_counts(name)
         assert np.array_equal(graph.node[:, :3], paper.node)
         assert np.array_equal(graph.edge[:, :4], paper.edge)
@@ -115,7 +115,10 @@ def test_estimates_and_kinks_come_after_the_papers_features(hits):
     assert estimates.edge[:, 4] == pytest.approx(edges.chi2[found.rows] / 10, rel=1e-6)
     assert np.array_equal(estimates.node[:, 4], found.node[NODE_FEATURES.index("asinh cot alpha")])
     before = found.edge[EDGE_FEATURES.index("log1p kink chi2 before")]
-    assert np.array_equal(kinks.edge[:, 4 + len(ESTIMATE_EDGE)], before)
+    assert np.array_equal(kinks.edge[:, 5], before)
+    assert np.array_equal(both.edge[:, 4 + len(ESTIMATE_EDGE) :], kinks.edge[:, 5:])
+    assert np.array_equal(both.node, estimates.node)
+    assert [feature_counts(name) for name in names] == [(3, 4), (8, 12), (3, 9), (8, 16)]
 
 
 def test_whose_an_edge_is():
@@ -147,7 +150,7 @@ def test_geometric_edges_of_the_papers_sample_are_of_hard_particles():
 
 def test_what_geometric_edges_lack_is_said(hits):
     search = trigger_search(toys.detector(), toys.FIELD, TriggerGraphOptions())
-    with pytest.raises(InputError, match="geometric edges have no estimates; take features = paper"):
+    with pytest.raises(InputError, match="geometric edges have no kinks; take features = paper"):
         event_graph(search, hits, TriggerGraphOptions(graph="geometric"))
     with pytest.raises(InputError, match="there is no truth; take truth_pt = 0"):
         event_graph(search, hits, TriggerGraphOptions(graph="geometric", features="paper", truth_pt=2.0))

@@ -58,7 +58,7 @@ def test_training_writes_weights_that_score_sectors(trained, events):
     path, metrics = trained
     found = load_trained(str(path))
     assert (found.graph, found.sectors, found.seeds) == (OPTIONS.graph, SECTORS, {2026})
-    assert metrics["parameters"] == 712
+    assert metrics["parameters"] == 568
     assert metrics["n_train"] > metrics["n_test"] > 50
     sectors, batch, label = labelled_sectors(events[-1], SECTORS)
     scores = found.scores(batch)
@@ -76,7 +76,7 @@ def test_whole_numbers_are_within_of_floating_point_and_load(trained, quantised,
     (_, plain), (path, metrics, _) = trained, quantised
     found = load_trained(str(path))
     assert isinstance(found.network, whole.FixedInteraction)
-    assert found.network.parameters == metrics["parameters"] == 712
+    assert found.network.parameters == metrics["parameters"] == 568
     assert metrics["auc"] > plain["auc"] - 0.05
     held = as_tensors(events[-2:], SECTORS)
     codes = whole.whole_data(found.network, held.node.numpy(), held.edge.numpy())
