@@ -127,7 +127,7 @@ def write_rtl(
             "assumptions": [],
             "missing": {},
         }
-        if options.simulate and _present(facts, "verilator"):
+        if options.simulate and synthesis.present(facts, "verilator"):
             report(f"verilator: {len(codes)} clusters")
             facts["rtl_mismatches"] = simulate(new)
             if facts["rtl_mismatches"]:
@@ -136,15 +136,13 @@ def write_rtl(
                     f"Verilog than in the "
                     "reference; please report this network"
                 )
-        if options.fpga and _present(facts, "yosys"):
+        if options.fpga and synthesis.present(facts, "yosys"):
             report("yosys: look-up tables, this takes minutes")
             facts |= synthesis.fpga(new, options.family)
-            facts["assumptions"].append(
-                f"look-up tables: yosys synth_xilinx for {options.family}, before placement, no DSP, no BRAM"
-            )
+            facts["assumptions"].append(synthesis.fpga_assumption(options.family))
         # All that is missing is named at once, also what would only come after something that is missing.
-        timed = options.cells and _present(facts, "sta")
-        if options.cells and _present(facts, "yosys", options.liberty):
+        timed = options.cells and synthesis.present(facts, "sta")
+        if options.cells and synthesis.present(facts, "yosys", options.liberty):
             report("yosys: standard cells, this takes minutes")
             facts |= synthesis.cells(new, options.liberty, options.clock_ns)
             facts["assumptions"] += synthesis.CELL_ASSUMPTIONS
@@ -167,16 +165,6 @@ def _check_codes(network: FixedNetwork, codes: npt.NDArray[Any]) -> None:
         raise InputError(
             f"rtl: codes are {codes.min()} to {codes.max()} and the network's edges give {low} to {high}"
         )
-
-
-def _present(facts: dict[str, Any], tool: str, file: str | None = None) -> bool:
-    """Note the version of a tool that is there, or what to install."""
-    fix = synthesis.missing(tool, file)
-    if fix:
-        facts["missing"] |= fix
-    elif tool not in facts["versions"]:
-        facts["versions"][tool] = synthesis.tool_version(tool)
-    return not fix
 
 
 def _top(network: FixedNetwork, pipe: Any) -> str:
