@@ -59,8 +59,8 @@ def gather(name: str, n_values: int, bits: int, index_bits: int) -> str:
         names = [f"picked{level}_{k}" for k in range(len(groups))]
         lines += [f"reg [{bits - 1}:0] {', '.join(names)};"]
         way = min(way_bits, left)
-        for name, group in zip(names, groups, strict=True):
-            lines.append(f"always @(posedge clk) {name} <= {_pick(group, index, way - 1)};")
+        for picked, group in zip(names, groups, strict=True):
+            lines.append(f"always @(posedge clk) {picked} <= {_pick(group, index, way - 1)};")
         if left > way:
             lines += [
                 f"reg [{left - way - 1}:0] index{level};",

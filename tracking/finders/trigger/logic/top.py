@@ -86,11 +86,9 @@ class _Lines:
             f"(.clk(clk), .in({value}), .out({name}));"
         )
 
-    def copies(self, module: str, n: int, ports: str) -> None:
-        """``n`` copies of a module; ``@`` in the ports is the number of the copy."""
-        self.lines += [
-            f"{module} {module}_{len(self.lines)}_{k} ({ports.replace('@', str(k))});" for k in range(n)
-        ]
+    def instance(self, module: str, ports: str) -> None:
+        """A copy of a module."""
+        self.lines.append(f"{module} {module}_{len(self.lines)} (.clk(clk), {ports});")
 
 
 def top(network: FixedInteraction, options: LogicOptions, perceptrons: Mapping[str, Perceptron]) -> str:
@@ -138,30 +136,26 @@ def top(network: FixedInteraction, options: LogicOptions, perceptrons: Mapping[s
     for k in range(lanes):
         text.delayed(f"to{k}", index + 1, f"{{valid{k}, receiver{k}}}", at.messages - 1)
         text.wire(f"is_node{k}", n)
-        text.copies(
+        text.instance(
             "decode",
-            1,
-            f".clk(clk), .valid(to{k}[{index}]), .index(to{k}[{index - 1}:0]), .is_node(is_node{k})",
+            f".valid(to{k}[{index}]), .index(to{k}[{index - 1}:0]), .is_node(is_node{k})",
         )
     for k in range(n):
         text.wire(f"tree{k}", total)
         mine = "{" + ", ".join(f"is_node{e}[{k}]" for e in reversed(range(lanes))) + "}"
-        text.copies("node_sum", 1, f".clk(clk), .mine({mine}), .messages(messages), .total(tree{k})")
+        text.instance("node_sum", f".mine({mine}), .messages(messages), .total(tree{k})")
     _sums_to_effects(text, options, at, node, total, effect, sum_bits(network, m))
     for k in range(lanes):
         text.delayed(f"ends{k}", 2 * index, f"{{receiver{k}, sender{k}}}", at.effects)
         for name, low in (("receiver", index), ("sender", 0)):
             text.wire(f"{name}_effect{k}", effect)
-            text.copies(
-                "gather_effects", 1,
-                f".clk(clk), .values(effects), .index(ends{k}[{low} +: {index}]), .value({name}_effect{k})",
+            text.instance("gather_effects", f".values(effects), .index(ends{k}[{low} +: {index}]), .value({name}_effect{k})",
             )  # fmt: skip
         text.delayed(f"message_again{k}", message, f"message{k}", at.ends - at.messages)
         text.wire(f"found{k}", logit)
-        text.copies(
+        text.instance(
             "r2",
-            1,
-            f".clk(clk), .in({{message_again{k}, sender_effect{k}, receiver_effect{k}}}), .out(found{k})",
+            f".in({{message_again{k}, sender_effect{k}, receiver_effect{k}}}), .out(found{k})",
         )
         text.delayed(f"valid_again{k}", 1, f"valid{k}", at.logits)
         lowest = f"{{1'b1, {logit - 1}'d0}}"
@@ -198,15 +192,11 @@ def _edges_to_messages(text: _Lines, lanes: int, node: int, edge: int, message: 
     for k in range(lanes):
         for name in ("receiver", "sender"):
             text.wire(f"{name}_node{k}", node)
-            text.copies(
-                "gather_nodes", 1,
-                f".clk(clk), .values(held_nodes0), .index({name}{k}), .value({name}_node{k})",
+            text.instance("gather_nodes", f".values(held_nodes0), .index({name}{k}), .value({name}_node{k})",
             )  # fmt: skip
         text.delayed(f"edge{k}", edge, f"word{k}[{edge - 1}:0]", gathered)
         text.wire(f"message{k}", message)
-        text.copies(
-            "r1", 1, f".clk(clk), .in({{edge{k}, sender_node{k}, receiver_node{k}}}), .out(message{k})"
-        )
+        text.instance("r1", f".in({{edge{k}, sender_node{k}, receiver_node{k}}}), .out(message{k})")
 
 
 def _sums_to_effects(
@@ -244,7 +234,7 @@ def _sums_to_effects(
         )
     for k in range(lanes):
         text.wire(f"effect{k}", effect)
-        text.copies("o", 1, f".clk(clk), .in(node_lots[{k * width} +: {width}]), .out(effect{k})")
+        text.instance("o", f".in(node_lots[{k * width} +: {width}]), .out(effect{k})")
     if ii == 1:
         text.wire("effects", n * effect, _joined("effect", n))
     else:
