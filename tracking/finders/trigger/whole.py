@@ -128,21 +128,52 @@ def evaluate(
     Raises:
         InputError: arrays of other shapes, or an index beyond the nodes.
     """
+    return flow(network, nodes, edges, senders, receivers, valid).logits
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What flows through the network.
+
+    Attributes:
+        inputs: (S, M or N, inputs) of each perceptron, each part in its own unit.
+        logits: (S, M) of the edges.
+    """
+
+    inputs: Mapping[str, Ints]
+    logits: Ints
+
+
+def flow(
+    network: FixedInteraction,
+    nodes: Ints,
+    edges: Ints,
+    senders: Ints,
+    receivers: Ints,
+    valid: npt.NDArray[np.bool_],
+) -> Flow:
+    """All steps of :func:`evaluate`, which has the arguments."""
     _check_graphs(network, nodes, edges, senders, receivers, valid)
     rows = np.arange(len(nodes))[:, None]
     receivers, senders = np.where(valid, receivers, 0), np.where(valid, senders, 0)
-    messages = perceptron(network, "r1", nodes[rows, receivers], nodes[rows, senders], edges)
-    messages = messages * valid[:, :, None]
+
+    def ends(values: Ints) -> list[Ints]:
+        return [values[rows, receivers], values[rows, senders]]
+
+    inputs = {"r1": np.concatenate([*ends(nodes), edges], axis=-1)}
+    messages = perceptron(network, "r1", inputs["r1"]) * valid[:, :, None]
     sums = np.zeros((*nodes.shape[:2], N_MESSAGE), dtype=np.int64)
     np.add.at(sums, (rows, receivers), messages)
-    effects = perceptron(network, "o", nodes, sums)
-    logits = perceptron(network, "r2", effects[rows, receivers], effects[rows, senders], messages)[..., 0]
-    return np.where(valid, logits, network.output.low)
+    inputs["o"] = np.concatenate([nodes, sums], axis=-1)
+    effects = perceptron(network, "o", inputs["o"])
+    inputs["r2"] = np.concatenate([*ends(effects), messages], axis=-1)
+    logits = perceptron(network, "r2", inputs["r2"])[..., 0]
+    return Flow(inputs, np.where(valid, logits, network.output.low))
 
 
-def perceptron(network: FixedInteraction, mlp: str, *parts: Ints) -> Ints:
-    """Results (..., outputs) of a perceptron for the parts (..., k) of its input."""
-    x = align(network, mlp, np.concatenate(parts, axis=-1))
+def perceptron(network: FixedInteraction, mlp: str, x: Ints) -> Ints:
+    """Results (..., outputs) of a perceptron for its input (..., inputs), each part in its own unit."""
+    x = align(network, mlp, x)
     for layer in (f"{mlp}_{number}" for number in range(N_LAYERS)):
         sums = x @ network.weights[layer].T + network.biases[layer]
         x = network.outputs[layer].cut(sums, network.sum_fraction(layer))

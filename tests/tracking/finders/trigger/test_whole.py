@@ -116,7 +116,7 @@ def test_bad_graphs():
     nodes, edges = whole_data(network, *graphs[:2])
     with pytest.raises(InputError, match=r"edges \(S, M, 4\)"):
         evaluate(network, nodes, edges[:, 1:], *graphs[2:])
-    with pytest.raises(InputError, match="'senders' go from .* there are 4 nodes"):
+    with pytest.raises(InputError, match=r"'senders' go from .* there are 4 nodes"):
         evaluate(network, nodes[:, :4], edges, *graphs[2:])
 
 
