@@ -34,7 +34,7 @@ from tracking.metrics import EventTruth, edge_rows, event_truth
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "LabelledEvent", "SectorTensors", "as_tensors", "edge_particles", "event_graph", "labelled_events",
+    "LabelledEvent", "SectorTensors", "as_tensors", "edge_particles", "event_graph", "labelled_events", "labelled_graph",
     "labelled_sectors", "sectors_of_files",
 ]  # fmt: skip
 
@@ -134,9 +134,20 @@ def labelled_events(path: str | Path, options: TriggerGraphOptions) -> list[Labe
         clusters, particles = records[0]["clusters"], records[0]["particles"]
         hits = estimated_hits(clusters, header, estimator)
         truth = event_truth(clusters, particles, hits.layer, frame=header.detector.frame)
-        graph = event_graph(search, hits, options, truth)
-        events.append(LabelledEvent(graph, truth, edge_particles(graph, truth)))
+        events.append(labelled_graph(search, hits, truth, options))
     return events
+
+
+def labelled_graph(
+    search: GraphSearch, hits: Hits, truth: EventTruth, options: TriggerGraphOptions
+) -> LabelledEvent:
+    """The graph of one event's hits with its truth.
+
+    Raises:
+        InputError: as :func:`event_graph`.
+    """
+    graph = event_graph(search, hits, options, truth)
+    return LabelledEvent(graph, truth, edge_particles(graph, truth))
 
 
 def labelled_sectors(
