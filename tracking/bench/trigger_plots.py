@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
     rows = [row for row in result["curve"] if row["by"] == "helix"]
     sizes = sorted({(row["nodes"], row["edges"]) for row in rows})
     with figure(path, nrows=1, ncols=2, figsize=(13, 5.2)) as (_, axes):
-        for size, colour in zip(sizes, COLOURS, strict=True):
+        for size, colour in zip(sizes, cycle(COLOURS), strict=False):
             for order, (line, words) in ORDERS.items():
                 chosen = [r for r in rows if (r["nodes"], r["edges"]) == size and r["order"] == order]
                 n = [row["n_sectors"] for row in chosen]
