@@ -21,17 +21,22 @@ from tracking.bench.judgement import Judgement, judge
 from tracking.finder_table import make_finder
 from tracking.finders.finder import Finder, training_seeds
 from tracking.finders.trigger import whole
-from tracking.finders.trigger.dataset import LabelledEvent, labelled_graph, labelled_sectors
+from tracking.finders.trigger.dataset import (
+    LabelledEvent,
+    edge_particles,
+    labelled_graph,
+    labelled_sectors,
+)
 from tracking.finders.trigger.finder import TriggerFinder
-from tracking.finders.trigger.graphs import SectorBatch, trigger_search
+from tracking.finders.trigger.graphs import EventGraph, SectorBatch, trigger_search
 from tracking.finders.trigger.options import PAPER, SectorOptions, TriggerGraphOptions, TriggerOptions
 from tracking.finders.trigger.scores import Trained, load_trained
-from tracking.finders.trigger.sectors import make_sectors, whole_particles
+from tracking.finders.trigger.sectors import SectorGraph, make_sectors, whole_particles
 
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "CURVE", "BenchTriggerOptions", "bench_trigger", "paper_graph", "pt_rates", "sector_curve",
+    "CURVE", "BenchTriggerOptions", "bench_trigger", "edge_auc", "paper_graph", "pt_rates", "sector_curve",
     "sector_numbers", "trigger_table",
 ]  # fmt: skip
 
@@ -91,7 +96,8 @@ def bench_trigger(
         above 1 GeV), ``fake_rate`` (tracks that count in :func:`tracking.bench.judgement.judge`), and more of
         :func:`pt_rates`. ``finders``: these rates and ``ms`` of the trigger in whole numbers and in floating
         point, and of the chain with and without splitting. ``curve``: of :func:`sector_curve`.
-        ``paper``: of :func:`paper_graph`.
+        ``paper``: of :func:`paper_graph`. ``unscreened``: :func:`sector_numbers` of all the cone's edges, also those
+        that no other one continues.
 
     Raises:
         InputError: unusable files or weights, weights of two graphs, or events that one was trained on.
@@ -126,6 +132,7 @@ def bench_trigger(
         "finders": rows,
         "curve": sector_curve(events, fixed.sectors),
         "paper": paper_graph(sample),
+        "unscreened": sector_numbers(_unscreened(sample, fixed.graph), fixed.sectors),
     }
 
 
@@ -158,6 +165,22 @@ def _finders(sample: Sample, options: BenchTriggerOptions) -> dict[str, Finder]:
 def _labelled(sample: Sample, event: int, options: TriggerGraphOptions) -> LabelledEvent:
     search = trigger_search(sample.header.detector, sample.header.field, options)
     return labelled_graph(search, sample.events[event].hits, sample.events[event].truth, options)
+
+
+def _unscreened(sample: Sample, options: TriggerGraphOptions) -> list[LabelledEvent]:
+    """All the cone's edges of each event as a graph without features."""
+    search = trigger_search(sample.header.detector, sample.header.field, options)
+    events = []
+    for event in sample.events:
+        edges = search.edges(event.hits)
+        inner = SectorGraph(
+            event.hits.position, edges.source, edges.target, edges.curvature, edges.cot_theta, edges.chi2
+        )
+        rows, columns = (np.arange(n, dtype=np.int32) for n in (len(event.hits), len(edges)))
+        node, edge = (np.zeros((len(of), 0), dtype=np.float32) for of in (rows, columns))
+        graph = EventGraph(inner, rows, columns, node, edge)
+        events.append(LabelledEvent(graph, event.truth, edge_particles(graph, event.truth)))
+    return events
 
 
 def pt_rates(judgements: Sequence[Judgement]) -> dict[str, Any]:
@@ -271,14 +294,20 @@ def paper_graph(sample: Sample) -> dict[str, Any]:
 
 def _network_numbers(events: Sequence[LabelledEvent], fixed: Trained, plain: Trained) -> dict[str, Any]:
     assert isinstance(fixed.network, whole.FixedInteraction)
-    batches = [labelled_sectors(event, fixed.sectors)[1:] for event in events]
-    valid = [batch.valid for batch, _ in batches]
-    label = np.concatenate([of[v] for (_, of), v in zip(batches, valid, strict=True)])
-    auc = {
-        name: float(roc_auc_score(label, np.concatenate([trained.logits(b)[b.valid] for b, _ in batches])))
-        for name, trained in (("auc_float", plain), ("auc_fixed", fixed))
+    return {
+        "parameters": fixed.network.parameters,
+        "bits": fixed.network.data.bits,
+        "auc_float": edge_auc(plain, events, plain.sectors),
+        "auc_fixed": edge_auc(fixed, events, fixed.sectors),
     }
-    return {"parameters": fixed.network.parameters, "bits": fixed.network.data.bits, **auc}
+
+
+def edge_auc(trained: Trained, events: Sequence[LabelledEvent], options: SectorOptions) -> float:
+    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one."""
+    made = [labelled_sectors(event, options)[1:] for event in events]
+    logits = np.concatenate([trained.logits(batch)[batch.valid] for batch, _ in made])
+    label = np.concatenate([of[batch.valid] for batch, of in made])
+    return float(roc_auc_score(label, logits))
 
 
 def _no_logic() -> dict[str, Any]:

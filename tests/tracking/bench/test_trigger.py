@@ -80,6 +80,8 @@ def test_the_keys_are_there_and_mean_what_they_say(result):
     assert result["finders"]["trigger"]["efficiency"] == sectors["efficiency"] > 0.7
     assert result["n_events"] == 3
     assert 0.5 < result["paper"]["purity"] <= 1
+    assert result["unscreened"]["mean_edges"] > sectors["mean_edges"]
+    assert result["unscreened"]["strict"] <= 1
 
 
 def test_larger_sectors_are_fewer_and_lose_more(result):
