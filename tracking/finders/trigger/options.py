@@ -109,7 +109,7 @@ class TriggerOptions:
         build: its tracks.
     """
 
-    weights: str = "trigger"
+    weights: str = "trigger-fixed"
     sectors: SectorOptions | None = None
     # Findable particles have hits on four layers, and three hits are often chance.
     build: BuildOptions = field(default_factory=lambda: BuildOptions(min_hits=4))
