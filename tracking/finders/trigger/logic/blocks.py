@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from tracking.finders.trigger.shape import N_MESSAGE
 
-__all__ = ["DELAY", "decode", "gather", "gather_latency", "node_sum", "node_sum_latency"]
+__all__ = [
+    "BLOCK",
+    "DELAY",
+    "KEPT",
+    "decode",
+    "gather",
+    "gather_latency",
+    "node_sum",
+    "node_sum_latency",
+]
 
 WAYS = 16
 """Inputs of a multiplexer between two registers: two levels of look-up tables with six inputs."""
+
+KEPT = "(* keep_hierarchy *)"
+"""Before a module that is synthesised once, and counted as often as it occurs."""
+BLOCK = "/* verilator hier_block */"
+"""In a module that verilator compiles once."""
 
 DELAY = """`timescale 1 ns / 1 ps
 
@@ -70,13 +84,14 @@ def gather(name: str, n_values: int, bits: int, index_bits: int) -> str:
     body = "\n    ".join(lines)
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module {name} (
     input clk,
     input [{n_values * bits - 1}:0] values,
     input [{index_bits - 1}:0] index,
     output [{bits - 1}:0] value
 );
+    {BLOCK}
     {body}
     assign value = {values[0]};
 endmodule
@@ -104,13 +119,14 @@ def decode(n_nodes: int, index_bits: int) -> str:
     )
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module decode (
     input clk,
     input valid,
     input [{index_bits - 1}:0] index,
     output reg [{n_nodes - 1}:0] is_node
 );
+    {BLOCK}
     {lines}
 endmodule
 """
@@ -159,13 +175,14 @@ def node_sum(n_messages: int, bits: int, total_bits: int, depth: int) -> str:
     body = "\n    ".join(lines)
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module node_sum (
     input clk,
     input [{n_messages - 1}:0] mine,
     input [{n_messages * N_MESSAGE * bits - 1}:0] messages,
     output [{N_MESSAGE * total_bits - 1}:0] total
 );
+    {BLOCK}
     {body}
 endmodule
 """

@@ -25,6 +25,7 @@ def write_testbench(
     senders: Ints,
     receivers: Ints,
     valid: Ints,
+    latency: int,
 ) -> None:
     """Write ``testbench.v``, ``sectors.hex`` and ``expected.hex``. Arrays as of ``evaluate``, of full size."""
     s = len(valid)
@@ -52,6 +53,7 @@ def write_testbench(
 module testbench;
     localparam N = {s};
     localparam INTERVAL = {options.interval};
+    localparam LATENCY = {latency};
     reg clk = 0;
     reg first = 0;
     reg [{at - 1}:0] sectors [0:N-1];
@@ -69,9 +71,9 @@ module testbench;
         mismatches = 0;
         found = 0;
         sent = 0;
-        next = 4096;
+        next = 2 * LATENCY;
         // The pulses of an earlier sector, of which there is none, leave first.
-        for (cycle = 0; found < N && cycle < 8192 + N * (INTERVAL + 3); cycle = cycle + 1) begin
+        for (cycle = 0; found < N && cycle < 4 * LATENCY + N * (INTERVAL + 3); cycle = cycle + 1) begin
             first = cycle >= next && sent < N;
             sector = sectors[first ? sent : (sent + 1) % N];
             if (first) begin
@@ -80,7 +82,7 @@ module testbench;
             end
             #1 clk = 1;
             #1 clk = 0;
-            if (done === 1'b1 && cycle >= 4096) begin
+            if (done === 1'b1 && cycle >= 2 * LATENCY) begin
                 if (result !== expected[found]) begin
                     if (mismatches < 10) $display("sector %0d: %h, expected %h", found, result, expected[found]);
                     mismatches = mismatches + 1;

@@ -41,6 +41,10 @@ __all__ = ["write_logic"]
 log = logging.getLogger(__name__)
 
 
+FEW = 8
+"""Copies up to which verilator is faster with the whole design at once than block by block."""
+
+
 def write_logic(
     network: FixedInteraction,
     folder: str | Path,
@@ -95,8 +99,8 @@ def write_logic(
         }
         for name, text in texts.items():
             (new / f"{name}.v").write_text(text, encoding="utf-8")
-        write_testbench(network, options, new, nodes, edges, senders, receivers, valid)
         latency = schedule(options, made).latency
+        write_testbench(network, options, new, nodes, edges, senders, receivers, valid, latency)
         copies = {"r1": options.edge_copies, "o": options.node_copies, "r2": options.edge_copies}
         facts: dict[str, Any] = {
             "options": asdict(options),
@@ -116,7 +120,7 @@ def write_logic(
         }
         if options.simulate and synthesis.present(facts, "verilator"):
             report(f"verilator: {len(valid)} sectors")
-            facts["rtl_mismatches"] = simulate(new, ["-fno-inline"])
+            facts["rtl_mismatches"] = simulate(new, blocks=options.edge_copies > FEW)
             if facts["rtl_mismatches"]:
                 raise InputError(
                     f"{facts['rtl_mismatches']} of {len(valid)} sectors give other logits in the simulated "
