@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from smartpix.schema import check, check_ranges, check_types, ranged
 
-__all__ = ["LAYERS", "MLPS", "N_EFFECT", "N_LAYERS", "N_MESSAGE", "InteractionBits", "InteractionShape"]
+__all__ = [
+    "LAYERS",
+    "MLPS",
+    "MOST_BITS",
+    "N_EFFECT",
+    "N_LAYERS",
+    "N_MESSAGE",
+    "InteractionBits",
+    "InteractionShape",
+]
 
 MLPS = ("r1", "o", "r2")
 """Multilayer perceptrons: of the edges, of the nodes, and of the edges again."""
