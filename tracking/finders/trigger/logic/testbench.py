@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from smartpix.chip.fixed_point import Ints
 from smartpix.export.verilog import hex_lines
 from tracking.finders.trigger.logic.options import LogicOptions
-from tracking.finders.trigger.whole import FixedInteraction, evaluate
+from tracking.finders.trigger.whole import FixedInteraction, Graphs, evaluate
 
 __all__ = ["write_testbench"]
 
@@ -20,16 +19,13 @@ def write_testbench(
     network: FixedInteraction,
     options: LogicOptions,
     folder: Path,
-    nodes: Ints,
-    edges: Ints,
-    senders: Ints,
-    receivers: Ints,
-    valid: Ints,
+    graphs: Graphs,
     latency: int,
 ) -> None:
-    """Write ``testbench.v``, ``sectors.hex`` and ``expected.hex``. Arrays as of ``evaluate``, of full size."""
+    """Write ``testbench.v``, ``sectors.hex`` and ``expected.hex``. The sectors have the options' size."""
+    nodes, edges, senders, receivers, valid = graphs
     s = len(valid)
-    expected = evaluate(network, nodes, edges, senders, receivers, valid.astype(bool))
+    expected = evaluate(network, nodes, edges, senders, receivers, valid)
     widths = (network.data.bits, network.data.bits, options.index_bits, options.index_bits, 1)
     parts = [
         (((values.reshape(s, -1)[:, :, None] >> np.arange(bits)) & 1).reshape(s, -1))

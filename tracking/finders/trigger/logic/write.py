@@ -20,10 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from smartpix.chip.fixed_point import Ints
 from smartpix.export import synthesis
 from smartpix.export.verilog import simulate, write_da4ml
 from smartpix.files import replace_folder_when_done
@@ -34,12 +30,11 @@ from tracking.finders.trigger.logic.perceptrons import sum_bits, trace, write_pe
 from tracking.finders.trigger.logic.testbench import write_testbench
 from tracking.finders.trigger.logic.top import schedule, top
 from tracking.finders.trigger.shape import MLPS, N_EFFECT
-from tracking.finders.trigger.whole import FixedInteraction
+from tracking.finders.trigger.whole import FixedInteraction, Graphs
 
 __all__ = ["write_logic"]
 
 log = logging.getLogger(__name__)
-
 
 FEW = 8
 """Copies up to which verilator is faster with the whole design at once than block by block."""
@@ -48,7 +43,7 @@ FEW = 8
 def write_logic(
     network: FixedInteraction,
     folder: str | Path,
-    graphs: tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.bool_]],
+    graphs: Graphs,
     options: LogicOptions | None = None,
     report: Callable[[str], object] = log.info,
 ) -> dict[str, Any]:
@@ -57,8 +52,7 @@ def write_logic(
     Args:
         network: what to write.
         folder: replaced if it is empty or an earlier one of these.
-        graphs: nodes (S, N, F), edges (S, M, E), senders, receivers and valid (S, M), as
-            :func:`tracking.finders.trigger.whole.evaluate` takes them, of the options' size.
+        graphs: sectors of the options' size.
         options: size of a sector, and what is measured.
         report: told what comes next.
 
@@ -75,7 +69,7 @@ def write_logic(
         InputError: the simulation differs from the reference, or a tool failed.
     """
     options = options or LogicOptions()
-    nodes, edges, senders, receivers, valid = graphs
+    nodes, valid = graphs[0], graphs[4]
     if len(valid) == 0 or nodes.shape[1] != options.nodes or valid.shape[1] != options.edges:
         raise InputError(
             f"logic: needs sectors of {options.nodes} nodes and {options.edges} edges, these are "
@@ -100,7 +94,7 @@ def write_logic(
         for name, text in texts.items():
             (new / f"{name}.v").write_text(text, encoding="utf-8")
         latency = schedule(options, made).latency
-        write_testbench(network, options, new, nodes, edges, senders, receivers, valid, latency)
+        write_testbench(network, options, new, graphs, latency)
         copies = {"r1": options.edge_copies, "o": options.node_copies, "r2": options.edge_copies}
         facts: dict[str, Any] = {
             "options": asdict(options),
