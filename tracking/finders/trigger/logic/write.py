@@ -81,14 +81,14 @@ def write_logic(
         for perceptron in made.values():
             write_perceptron(perceptron, new)
         write_da4ml(new)
-        n, index, depth, shape = options.nodes, options.index_bits, options.depth, network.shape
+        n, index, shape = options.nodes, options.index_bits, network.shape
         total = sum_bits(network, options.edges)
         texts = {
             "delay": DELAY,
             "gather_nodes": gather("gather_nodes", n, shape.node_features * network.data.bits, index),
             "gather_effects": gather("gather_effects", n, N_EFFECT * network.effect.bits, index),
             "decode": decode(n, index),
-            "node_sum": node_sum(options.edge_copies, network.message.bits, total, depth),
+            "node_sum": node_sum(options.edge_copies, network.message.bits, total),
             "smartpix": top(network, options, made),
         }
         for name, text in texts.items():
