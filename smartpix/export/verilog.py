@@ -86,13 +86,34 @@ def spaced_ports(
 """
 
 
-def simulate(folder: str | Path, more: Sequence[str] = ()) -> int:
+MAIN = """#include <memory>
+
+#include "Vtestbench.h"
+#include "verilated.h"
+
+int main(int argc, char** argv) {
+    const std::unique_ptr<VerilatedContext> context{new VerilatedContext};
+    context->commandArgs(argc, argv);
+    const std::unique_ptr<Vtestbench> bench{new Vtestbench{context.get()}};
+    while (!context->gotFinish()) {
+        bench->eval();
+        if (!bench->eventsPending()) break;
+        context->time(bench->nextTimeSlot());
+    }
+    bench->final();
+    return 0;
+}
+"""
+"""What verilator writes with ``--main``, which it would put into each block, too."""
+
+
+def simulate(folder: str | Path, blocks: bool = False) -> int:
     """Inputs of a folder's test bench whose results differ from the expected ones, with the clock, by
     verilator.
 
     Args:
         folder: with ``testbench.v``, which prints how many of what there were and how many mismatches.
-        more: flags for verilator.
+        blocks: some modules say that they are blocks (``hier_block``), which are compiled once.
 
     Raises:
         InputError: the Verilog does not compile, or the test bench does not come to its end.
@@ -102,22 +123,18 @@ def simulate(folder: str | Path, more: Sequence[str] = ()) -> int:
         sources = sorted(path.name for path in folder.glob("*.v") if path.name != synthesis.NETLIST)
         # da4ml's modules drop bits on purpose, which lint warns of. Optimised C++ takes longer to compile
         # than it saves.
-        command = [
-            "verilator",
-            "--binary",
-            "-j",
-            "1",
-            "-Wno-lint",
-            "-Wno-style",
-            "--top-module",
-            "testbench",
-            "--Mdir",
-            build,
-        ]
+        command = ["verilator", "-j", "1", "-Wno-lint", "-Wno-style", "--top-module", "testbench"]
+        command += ["--Mdir", build]
         command += [
             word for stage in ("GLOBAL", "FAST", "SLOW") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")
         ]
-        synthesis.run([*command, *more, *sources], folder, "verilator.log")
+        if blocks:
+            main = Path(build) / "main.cpp"
+            main.write_text(MAIN, encoding="utf-8")
+            command += ["--cc", "--exe", "--build", "--timing", "--hierarchical", str(main)]
+        else:
+            command.append("--binary")
+        synthesis.run([*command, *sources], folder, "verilator.log")
         out = synthesis.run([str(Path(build) / "Vtestbench")], folder, "simulation.log")
     found = re.search(r"(\d+) mismatches (\d+)", out)
     if found is None:

@@ -119,7 +119,6 @@ MADE_BY = {
     "rampgraph": "smartpix train ramp --finder graph",
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
-    "interaction": "smartpix train gnn --network interaction",
     "fixedinteraction": "smartpix train gnn --network interaction --bits",
 }
 """Commands that make weights, by the first part of the architecture."""

@@ -323,24 +323,17 @@ def _logic(
     options: BenchTriggerOptions,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    from tracking.finders.trigger.logic import LogicOptions, write_logic
+    from tracking.finders.trigger.logic import LogicOptions, bench_graphs, write_logic
 
     assert isinstance(fixed.network, whole.FixedInteraction)
     batches: list[SectorBatch] = [labelled_sectors(event, fixed.sectors)[1] for event in events]
-    columns = [
-        np.concatenate([getattr(batch, name) for batch in batches])
-        for name in ("node", "edge", "sender", "receiver", "valid")
-    ]
     # Some of every event, and each other than the one before.
-    rows = np.unique(np.linspace(0, len(columns[0]) - 1, options.n_sectors).astype(np.int64))
-    node, edge, sender, receiver, valid = (column[rows] for column in columns)
-    codes = whole.whole_data(fixed.network, node, edge)
-    size = LogicOptions(nodes=node.shape[1], edges=edge.shape[1], interval=options.interval)
+    graphs = bench_graphs(fixed.network, batches, options.n_sectors)
+    sectors = fixed.sectors
+    size = LogicOptions(nodes=sectors.nodes, edges=sectors.edges, interval=options.interval)
     with tempfile.TemporaryDirectory() as folder:
-        facts = write_logic(
-            fixed.network, Path(folder) / "logic", (*codes, sender, receiver, valid), size, report
-        )
-    return {name: facts[name] for name in LOGIC_KEYS[:-1]} | {"n_rtl_sectors": len(rows)}
+        facts = write_logic(fixed.network, Path(folder) / "logic", graphs, size, report)
+    return {name: facts[name] for name in LOGIC_KEYS[:-1]} | {"n_rtl_sectors": facts["n_sectors"]}
 
 
 def trigger_table(result: dict[str, Any]) -> str:

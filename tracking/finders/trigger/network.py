@@ -65,7 +65,8 @@ class InteractionNetwork(nn.Module):
         """Logits (S, M)."""
 
         def perceptron(mlp: str, parts: list[Tensor]) -> Tensor:
-            return self.get_submodule(mlp)(torch.cat(parts, dim=-1))
+            results: Tensor = self.get_submodule(mlp)(torch.cat(parts, dim=-1))
+            return results
 
         return pass_messages(
             perceptron, nodes * self.node_scale, edges * self.edge_scale, senders, receivers, valid

@@ -7,7 +7,7 @@ so that it does not depend on the order of the edges.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from tracking.finders.trigger.quantized import QuantizedInteraction
 
 __all__ = [
-    "ARCHITECTURE", "FixedInteraction", "describe", "evaluate", "from_arrays", "load_interaction", "to_arrays",
-    "to_whole", "whole_data",
+    "ARCHITECTURE", "FixedInteraction", "Graphs", "align", "describe", "evaluate", "flow", "from_arrays",
+    "load_interaction", "perceptron", "to_arrays", "to_whole", "whole_data",
 ]  # fmt: skip
 
 ARCHITECTURE = "fixedinteraction-v1"
 Floats = npt.NDArray[np.floating[Any]]
+Graphs = tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.bool_]]
+"""Nodes, edges, senders, receivers and valid of sectors, as :func:`evaluate` takes them."""
 FIX = "the weights are damaged or of another version, copy or train them again"
 
 
@@ -228,13 +230,13 @@ def to_whole(model: QuantizedInteraction) -> FixedInteraction:
     formats = {layer: kernel.format for layer, kernel in kernels.items()}
     weights = {layer: whole(kernel.rounded(), formats[layer].fraction) for layer, kernel in kernels.items()}
     outputs = {layer: model.result(layer) for layer in LAYERS}
-    scales = [s.detach().double().numpy() for s in (model.node_scale, model.edge_scale)]
-    network = FixedInteraction(model.shape, *scales, model.data, weights, {}, formats, outputs)
+    node_scale, edge_scale = (s.detach().double().numpy() for s in (model.node_scale, model.edge_scale))
+    network = FixedInteraction(model.shape, node_scale, edge_scale, model.data, weights, {}, formats, outputs)
     biases = {
         layer: whole(kernel.offset(network.sum_fraction(layer)), network.sum_fraction(layer))
         for layer, kernel in kernels.items()
     }
-    return FixedInteraction(model.shape, *scales, model.data, weights, biases, formats, outputs)
+    return replace(network, biases=biases)
 
 
 def to_arrays(network: FixedInteraction) -> dict[str, npt.NDArray[Any]]:
@@ -274,7 +276,10 @@ def from_arrays(
         data = FixedPoint(**description["input"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{name}: '{error}' is missing from the network or wrong; {FIX}") from error
-    expected = {"node_scale": (shape.node_features,), "edge_scale": (shape.edge_features,)}
+    expected: dict[str, tuple[int, ...]] = {
+        "node_scale": (shape.node_features,),
+        "edge_scale": (shape.edge_features,),
+    }
     for mlp in MLPS:
         widths = shape.widths(mlp)
         for number in range(N_LAYERS):

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from tracking.finders.trigger.shape import N_MESSAGE
 
-__all__ = ["DELAY", "decode", "gather", "gather_latency", "node_sum", "node_sum_latency"]
+__all__ = [
+    "BLOCK",
+    "DELAY",
+    "KEPT",
+    "decode",
+    "gather",
+    "gather_latency",
+    "node_sum",
+    "node_sum_latency",
+]
 
 WAYS = 16
 """Inputs of a multiplexer between two registers: two levels of look-up tables with six inputs."""
+
+KEPT = "(* keep_hierarchy *)"
+"""Before a module that is synthesised once, and counted as often as it occurs."""
+BLOCK = "/* verilator hier_block */"
+"""In a module that verilator compiles once."""
 
 DELAY = """`timescale 1 ns / 1 ps
 
@@ -70,13 +84,14 @@ def gather(name: str, n_values: int, bits: int, index_bits: int) -> str:
     body = "\n    ".join(lines)
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module {name} (
     input clk,
     input [{n_values * bits - 1}:0] values,
     input [{index_bits - 1}:0] index,
     output [{bits - 1}:0] value
 );
+    {BLOCK}
     {body}
     assign value = {values[0]};
 endmodule
@@ -104,35 +119,36 @@ def decode(n_nodes: int, index_bits: int) -> str:
     )
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module decode (
     input clk,
     input valid,
     input [{index_bits - 1}:0] index,
     output reg [{n_nodes - 1}:0] is_node
 );
+    {BLOCK}
     {lines}
 endmodule
 """
 
 
-def node_sum_latency(n_messages: int, depth: int) -> int:
-    """Registers of :func:`node_sum` without the accumulator."""
-    levels = max(1, (n_messages - 1).bit_length())
-    return -(-levels // depth)
+def node_sum_latency(n_messages: int) -> int:
+    """Registers of :func:`node_sum`."""
+    return max(1, (n_messages - 1).bit_length())
 
 
-def node_sum(n_messages: int, bits: int, total_bits: int, depth: int) -> str:
+def node_sum(n_messages: int, bits: int, total_bits: int) -> str:
     """Module ``node_sum``: the sum of those messages that come to one node, exactly; a tree of adders.
+
+    There is a register behind every adder. Where several stand in a row, yosys makes carry-save adders of
+    them, which take nearly twice the look-up tables.
 
     Args:
         n_messages: messages that come at once.
         bits: of each of the numbers of a message.
         total_bits: of a sum of all messages of a sector.
-        depth: adders one after the other between two registers.
     """
     lines: list[str] = []
-    levels = max(1, (n_messages - 1).bit_length())
     for k in range(N_MESSAGE):
         names = []
         for m in range(n_messages):
@@ -141,31 +157,27 @@ def node_sum(n_messages: int, bits: int, total_bits: int, depth: int) -> str:
             lines.append(
                 f"wire signed [{bits - 1}:0] {names[-1]} = messages[{at} +: {bits}] & {{{bits}{{mine[{m}]}}}};"
             )
-        for level in range(1, levels + 1):
-            registered = level % depth == 0 or level == levels
+        for level in range(1, node_sum_latency(n_messages) + 1):
             width = min(bits + level, total_bits)
             pairs = [names[i : i + 2] for i in range(0, len(names), 2)]
             names = [f"t{k}_{level}_{i}" for i in range(len(pairs))]
             for name, pair in zip(names, pairs, strict=True):
-                total = " + ".join(pair)
-                if registered:
-                    lines += [
-                        f"reg signed [{width - 1}:0] {name};",
-                        f"always @(posedge clk) {name} <= {total};",
-                    ]
-                else:
-                    lines.append(f"wire signed [{width - 1}:0] {name} = {total};")
+                lines += [
+                    f"reg signed [{width - 1}:0] {name};",
+                    f"always @(posedge clk) {name} <= {' + '.join(pair)};",
+                ]
         lines.append(f"assign total[{k * total_bits} +: {total_bits}] = {names[0]};")
     body = "\n    ".join(lines)
     return f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module node_sum (
     input clk,
     input [{n_messages - 1}:0] mine,
     input [{n_messages * N_MESSAGE * bits - 1}:0] messages,
     output [{N_MESSAGE * total_bits - 1}:0] total
 );
+    {BLOCK}
     {body}
 endmodule
 """

@@ -12,16 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from smartpix.chip.fixed_point import FixedPoint, Ints
+from smartpix.chip.fixed_point import FixedPoint
 from smartpix.export.hls import HlsOptions, check_tools, write_layers
 from smartpix.export.hls_layers import HlsLayer, dense_layers, input_layer
 from smartpix.files import replace_folder_when_done
 from tracking.finders.trigger.logic.perceptrons import sum_bits
 from tracking.finders.trigger.shape import MLPS, N_LAYERS
-from tracking.finders.trigger.whole import FixedInteraction, align, flow, perceptron
+from tracking.finders.trigger.whole import FixedInteraction, Graphs, align, flow, perceptron
 
 __all__ = ["perceptron_layers", "write_perceptrons"]
 
@@ -45,7 +42,7 @@ def perceptron_layers(network: FixedInteraction, mlp: str, n_edges: int) -> list
 def write_perceptrons(
     network: FixedInteraction,
     folder: str | Path,
-    graphs: tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.bool_]],
+    graphs: Graphs,
     options: HlsOptions | None = None,
     most: int = 2000,
 ) -> dict[str, Any]:

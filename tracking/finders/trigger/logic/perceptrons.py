@@ -11,6 +11,7 @@ from typing import Any
 from smartpix.export.verilog import pipelined, spaced_ports, write_pipeline
 from smartpix.export.wires import Matrices, cut_wires, input_wires, logic_of
 from smartpix.schema import InputError
+from tracking.finders.trigger.logic.blocks import BLOCK, KEPT
 from tracking.finders.trigger.shape import MLPS, N_LAYERS
 from tracking.finders.trigger.whole import FixedInteraction, align
 
@@ -84,12 +85,13 @@ def write_perceptron(perceptron: Perceptron, folder: Path) -> None:
     (folder / f"{perceptron.name}.v").write_text(
         f"""`timescale 1 ns / 1 ps
 
-(* keep_hierarchy *)
+{KEPT}
 module {perceptron.name} (
     input clk,
     input [{sum(perceptron.in_bits) - 1}:0] in,
     output [{sum(perceptron.out_bits) - 1}:0] out
 );
+    {BLOCK}
 {body}endmodule
 """,
         encoding="utf-8",

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from smartpix.chip.fixed_point import Ints
 from smartpix.export.verilog import hex_lines
 from tracking.finders.trigger.logic.options import LogicOptions
-from tracking.finders.trigger.whole import FixedInteraction, evaluate
+from tracking.finders.trigger.whole import FixedInteraction, Graphs, evaluate
 
 __all__ = ["write_testbench"]
 
@@ -20,15 +19,13 @@ def write_testbench(
     network: FixedInteraction,
     options: LogicOptions,
     folder: Path,
-    nodes: Ints,
-    edges: Ints,
-    senders: Ints,
-    receivers: Ints,
-    valid: Ints,
+    graphs: Graphs,
+    latency: int,
 ) -> None:
-    """Write ``testbench.v``, ``sectors.hex`` and ``expected.hex``. Arrays as of ``evaluate``, of full size."""
+    """Write ``testbench.v``, ``sectors.hex`` and ``expected.hex``. The sectors have the options' size."""
+    nodes, edges, senders, receivers, valid = graphs
     s = len(valid)
-    expected = evaluate(network, nodes, edges, senders, receivers, valid.astype(bool))
+    expected = evaluate(network, nodes, edges, senders, receivers, valid)
     widths = (network.data.bits, network.data.bits, options.index_bits, options.index_bits, 1)
     parts = [
         (((values.reshape(s, -1)[:, :, None] >> np.arange(bits)) & 1).reshape(s, -1))
@@ -52,6 +49,7 @@ def write_testbench(
 module testbench;
     localparam N = {s};
     localparam INTERVAL = {options.interval};
+    localparam LATENCY = {latency};
     reg clk = 0;
     reg first = 0;
     reg [{at - 1}:0] sectors [0:N-1];
@@ -69,9 +67,9 @@ module testbench;
         mismatches = 0;
         found = 0;
         sent = 0;
-        next = 4096;
+        next = 2 * LATENCY;
         // The pulses of an earlier sector, of which there is none, leave first.
-        for (cycle = 0; found < N && cycle < 8192 + N * (INTERVAL + 3); cycle = cycle + 1) begin
+        for (cycle = 0; found < N && cycle < 4 * LATENCY + N * (INTERVAL + 3); cycle = cycle + 1) begin
             first = cycle >= next && sent < N;
             sector = sectors[first ? sent : (sent + 1) % N];
             if (first) begin
@@ -80,7 +78,7 @@ module testbench;
             end
             #1 clk = 1;
             #1 clk = 0;
-            if (done === 1'b1 && cycle >= 4096) begin
+            if (done === 1'b1 && cycle >= 2 * LATENCY) begin
                 if (result !== expected[found]) begin
                     if (mismatches < 10) $display("sector %0d: %h, expected %h", found, result, expected[found]);
                     mismatches = mismatches + 1;

@@ -54,7 +54,7 @@ def schedule(options: LogicOptions, perceptrons: Mapping[str, Perceptron]) -> Sc
     gathered = gather_latency(options.nodes)
     messages = gathered + perceptrons["r1"].latency
     # With an interval: the accumulator has the last lot, a register holds what O takes, and one what it gave.
-    sums = messages + node_sum_latency(options.edge_copies, options.depth) + (interval if spread else 0)
+    sums = messages + node_sum_latency(options.edge_copies) + (interval if spread else 0)
     nodes = sums + spread
     effects = nodes + perceptrons["o"].latency + (interval if spread else 0)
     ends = effects + gathered

@@ -20,10 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from smartpix.chip.fixed_point import Ints
 from smartpix.export import synthesis
 from smartpix.export.verilog import simulate, write_da4ml
 from smartpix.files import replace_folder_when_done
@@ -34,17 +30,20 @@ from tracking.finders.trigger.logic.perceptrons import sum_bits, trace, write_pe
 from tracking.finders.trigger.logic.testbench import write_testbench
 from tracking.finders.trigger.logic.top import schedule, top
 from tracking.finders.trigger.shape import MLPS, N_EFFECT
-from tracking.finders.trigger.whole import FixedInteraction
+from tracking.finders.trigger.whole import FixedInteraction, Graphs
 
 __all__ = ["write_logic"]
 
 log = logging.getLogger(__name__)
 
+FEW = 8
+"""Copies up to which verilator is faster with the whole design at once than block by block."""
+
 
 def write_logic(
     network: FixedInteraction,
     folder: str | Path,
-    graphs: tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.bool_]],
+    graphs: Graphs,
     options: LogicOptions | None = None,
     report: Callable[[str], object] = log.info,
 ) -> dict[str, Any]:
@@ -53,8 +52,7 @@ def write_logic(
     Args:
         network: what to write.
         folder: replaced if it is empty or an earlier one of these.
-        graphs: nodes (S, N, F), edges (S, M, E), senders, receivers and valid (S, M), as
-            :func:`tracking.finders.trigger.whole.evaluate` takes them, of the options' size.
+        graphs: sectors of the options' size.
         options: size of a sector, and what is measured.
         report: told what comes next.
 
@@ -71,7 +69,7 @@ def write_logic(
         InputError: the simulation differs from the reference, or a tool failed.
     """
     options = options or LogicOptions()
-    nodes, edges, senders, receivers, valid = graphs
+    nodes, valid = graphs[0], graphs[4]
     if len(valid) == 0 or nodes.shape[1] != options.nodes or valid.shape[1] != options.edges:
         raise InputError(
             f"logic: needs sectors of {options.nodes} nodes and {options.edges} edges, these are "
@@ -83,20 +81,20 @@ def write_logic(
         for perceptron in made.values():
             write_perceptron(perceptron, new)
         write_da4ml(new)
-        n, index, depth, shape = options.nodes, options.index_bits, options.depth, network.shape
+        n, index, shape = options.nodes, options.index_bits, network.shape
         total = sum_bits(network, options.edges)
         texts = {
             "delay": DELAY,
             "gather_nodes": gather("gather_nodes", n, shape.node_features * network.data.bits, index),
             "gather_effects": gather("gather_effects", n, N_EFFECT * network.effect.bits, index),
             "decode": decode(n, index),
-            "node_sum": node_sum(options.edge_copies, network.message.bits, total, depth),
+            "node_sum": node_sum(options.edge_copies, network.message.bits, total),
             "smartpix": top(network, options, made),
         }
         for name, text in texts.items():
             (new / f"{name}.v").write_text(text, encoding="utf-8")
-        write_testbench(network, options, new, nodes, edges, senders, receivers, valid)
         latency = schedule(options, made).latency
+        write_testbench(network, options, new, graphs, latency)
         copies = {"r1": options.edge_copies, "o": options.node_copies, "r2": options.edge_copies}
         facts: dict[str, Any] = {
             "options": asdict(options),
@@ -116,7 +114,7 @@ def write_logic(
         }
         if options.simulate and synthesis.present(facts, "verilator"):
             report(f"verilator: {len(valid)} sectors")
-            facts["rtl_mismatches"] = simulate(new, ["-fno-inline"])
+            facts["rtl_mismatches"] = simulate(new, blocks=options.edge_copies > FEW)
             if facts["rtl_mismatches"]:
                 raise InputError(
                     f"{facts['rtl_mismatches']} of {len(valid)} sectors give other logits in the simulated "
