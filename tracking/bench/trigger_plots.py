@@ -29,11 +29,14 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
                 label = f"{size[0]} hits, {size[1]} edges; {words}"
                 axes[0].plot(n, [row["whole"] for row in chosen], line, marker="o", color=colour, label=label)
                 if order == "chi2":
+                    # A logarithm shows no zero.
+                    cut = [(row["n_sectors"], row["truncated"]) for row in chosen if row["truncated"] > 0]
                     axes[1].plot(
-                        n, [row["truncated"] for row in chosen], line, marker="o", color=colour,
+                        [many for many, _ in cut], [share for _, share in cut], line, marker="o", color=colour,
                         label=f"{size[0]} hits, {size[1]} edges",
                     )  # fmt: skip
         axes[0].axhline(0.99, color=GREY, lw=1, ls="--")
+        axes[0].set_ylim(top=1.0)
         axes[0].set_ylabel("particles in one sector")
         axes[1].set_ylabel("sectors that lose edges")
         axes[1].set_yscale("log")

@@ -54,7 +54,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(weights):
-    facts = dict.fromkeys(LOGIC_KEYS, 7)
+    facts = dict.fromkeys(LOGIC_KEYS, 7) | {"n_sectors": 50}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trigger, "CURVE", (((24, 8), (28, 56)), ((12, 4), (28, 56))))
         asked = []
