@@ -184,3 +184,10 @@ trkx lstm-50 --learning-rate 0.005
 trkx lstm-100 --samples 512000 --learning-rate 0.01
 trkx conv-autoencoder-2d --samples 1638400 --learning-rate 0.005
 trkx conv --samples 128000 --learning-rate 0.005 --set validation=1024 --set test=5120
+
+# The trigger's network, in floating point and in whole numbers (arXiv 2112.02048, with what edges know more).
+make_events 200 10 643001 "" trigger-train.root
+smartpix train gnn "$work/trigger-train.root" --network interaction --hidden 8 --features kinks --epochs 60 \
+  -o weights/trigger.safetensors
+smartpix train gnn "$work/trigger-train.root" --network interaction --hidden 8 --features kinks --epochs 30 \
+  --bits 8 --start weights/trigger.safetensors --learning-rate 2e-3 -o weights/trigger-fixed.safetensors

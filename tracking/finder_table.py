@@ -67,6 +67,13 @@ def _path(header: Header) -> Finder:
     return split_finder(finder, at_beam, SplitOptions())
 
 
+def _trigger(header: Header) -> Finder:
+    from tracking.finders.trigger.finder import TriggerFinder
+
+    at_beam = header.at_beam()
+    return TriggerFinder.for_detector(at_beam.detector, at_beam.field)
+
+
 def _acts(name: str, header: Header) -> Finder:
     from tracking.acts.reference import point_finder
 
@@ -89,6 +96,7 @@ FINDERS: dict[str, FinderMaker] = {
     "deepcore": _deepcore,
     "kmeans": _kmeans,
     "path": _path,
+    "trigger": _trigger,
     "window": _window,
     **{
         f"acts-{name}": partial(_acts, name)

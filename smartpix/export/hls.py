@@ -22,13 +22,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, evaluate
+from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, Ints, evaluate
 from smartpix.export.hls_layers import HlsLayer, hls_layers
 from smartpix.extras import missing_package
 from smartpix.files import replace_folder_when_done
 from smartpix.schema import InputError, check, check_types, one_of, quoted
 
-__all__ = ["BACKENDS", "IOS", "HlsOptions", "MismatchError", "check_project", "check_tools", "write_project"]
+__all__ = [
+    "BACKENDS",
+    "IOS",
+    "HlsOptions",
+    "MismatchError",
+    "check_project",
+    "check_tools",
+    "write_layers",
+    "write_project",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +136,6 @@ def write_project(
             project that hls4ml cannot make or g++ not compile.
         MismatchError: the project computes something else than the network.
     """
-    folder = Path(folder)
     check_tools()
     if len(codes) == 0:
         raise InputError("hls: there are no clusters to simulate; give at least one")
@@ -137,23 +145,56 @@ def write_project(
         raise InputError(
             f"hls: codes must lie from {form.low} to {form.high} and go from {codes.min()} to {codes.max()}"
         )
-    layers = hls_layers(network)
+    images = codes.transpose(0, 2, 3, 1).reshape(len(codes), -1)
+    facts = {
+        "kind": network.kind,
+        "activation": network.activation,
+        "shape": list(network.shape),
+        "parameters": network.parameters,
+        "nonzero_weights": network.nonzero_weights,
+        "input_order": "row, column, slice",
+        "after_the_outputs": finish,
+        "n_clusters": len(codes),
+    }
+    return write_layers(hls_layers(network), folder, images, expected, options, facts)
+
+
+def write_layers(
+    layers: list[HlsLayer],
+    folder: str | Path,
+    inputs: Ints,
+    expected: Ints,
+    options: HlsOptions,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write layers as an hls4ml project with a test bench, compile it and compare all its results.
+
+    Args:
+        layers: the first is the input, the last gives the outputs.
+        folder: to write; replaced if it is a project of ours, written whole or not at all.
+        inputs: (N, n) whole numbers in the format of the first layer.
+        expected: (N, O) whole numbers in the format of the last one.
+        options: backend and the like.
+        facts: what else the report says.
+
+    Returns:
+        What is written to report.json: options, facts, number formats by layer, mismatches.
+
+    Raises:
+        InputError: as :func:`write_project`.
+        MismatchError: the project computes something else.
+    """
+    folder = Path(folder)
+    first, last = layers[0].result, layers[-1].result
     with replace_folder_when_done(folder) as new:
         settings = _convert(layers, new, options)
         # The project is moved when it is done; the name it was written under means nothing to anyone.
         text = (new / CONFIG).read_text(encoding="utf-8")
         (new / CONFIG).write_text(text.replace(str(new), folder.name), encoding="utf-8")
-        images = codes.transpose(0, 2, 3, 1).reshape(len(codes), -1)
-        _write_numbers(new / INPUTS, np.ldexp(images.astype(np.float64), -form.fraction))
-        _write_numbers(
-            new / EXPECTED, np.ldexp(expected.astype(np.float64), -network.outputs["dense3"].fraction)
-        )
+        _write_numbers(new / INPUTS, np.ldexp(inputs.astype(np.float64), -first.fraction))
+        _write_numbers(new / EXPECTED, np.ldexp(expected.astype(np.float64), -last.fraction))
         mismatches = check_project(new)
-        report = _report(network, layers, settings, options) | {
-            "after_the_outputs": finish,
-            "n_clusters": len(codes),
-            "csim_mismatches": mismatches,
-        }
+        report = _report(layers, settings, options, facts) | {"csim_mismatches": mismatches}
         (new / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
@@ -330,10 +371,10 @@ def _simulate(folder: Path, values: Floats, n_outputs: int) -> Floats:
 
 
 def _report(
-    network: FixedNetwork,
     layers: list[HlsLayer],
     settings: Mapping[str, Mapping[str, Any]],
     options: HlsOptions,
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     from hls4ml import __version__
 
@@ -345,13 +386,8 @@ def _report(
         **asdict(options),
         "hls4ml": __version__,
         "top_function": NAME,
-        "kind": network.kind,
-        "activation": network.activation,
-        "shape": list(network.shape),
-        "parameters": network.parameters,
-        "nonzero_weights": network.nonzero_weights,
+        **facts,
         "layers": {layer.name: of_layer(layer.name) for layer in layers},
-        "input": _type(network.input),
-        "input_order": "row, column, slice",
-        "output": _type(network.outputs["dense3"]),
+        "input": _type(layers[0].result),
+        "output": _type(layers[-1].result),
     }

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ import numpy.typing as npt
 from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, ninth
 from smartpix.networks.plan import POOL, WINDOW
 
-__all__ = ["HlsLayer", "hls_layers"]
+__all__ = ["DenseNetwork", "HlsLayer", "dense_layers", "hls_layers", "input_layer"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,15 +68,34 @@ class HlsLayer:
         return self.shape[0] * self.shape[1] if self.kind == "Conv2D" else 1
 
 
+class DenseNetwork(Protocol):
+    """What dense layers are made of: whole numbers by the layer's name."""
+
+    @property
+    def biases(self) -> Mapping[str, Ints]:
+        """(outputs,) in the unit of the sums."""
+
+    @property
+    def formats(self) -> Mapping[str, FixedPoint]:
+        """Of the weights."""
+
+    @property
+    def outputs(self) -> Mapping[str, FixedPoint]:
+        """Of the results."""
+
+    def sum_fraction(self, layer: str) -> int:
+        """Fraction of the sums."""
+
+
 def hls_layers(network: FixedNetwork) -> list[HlsLayer]:
     """Layers of a network, in the order of the data; the first is the input, the last gives its
     outputs.
     """
     slices, rows, columns = network.shape
-    first = _input("clusters", (rows, columns, slices), network.input)
+    first = input_layer("clusters", (rows, columns, slices), network.input)
     layers = [first, *_first_dense(network, first)]
-    layers += _dense(network, "dense2", layers[-1], network.weights["dense2"])
-    layers += _dense(network, "dense3", layers[-1], network.weights["dense3"])
+    layers += dense_layers(network, "dense2", layers[-1], network.weights["dense2"])
+    layers += dense_layers(network, "dense3", layers[-1], network.weights["dense3"])
     return layers
 
 
@@ -128,7 +147,7 @@ def _first_dense(network: FixedNetwork, first: HlsLayer) -> list[HlsLayer]:
         parts.append((name, seen, part.reshape(len(weight), n)))
         start += n
     if len(parts) == 1:
-        return [*layers, *_dense(network, "dense1", *parts[0][1:])]
+        return [*layers, *dense_layers(network, "dense1", *parts[0][1:])]
     return [*layers, *_added(network, parts)]
 
 
@@ -160,7 +179,8 @@ def _sum_of_two(name: str, a: HlsLayer, b: HlsLayer) -> HlsLayer:
     return HlsLayer("Merge", name, (a.name, b.name), a.shape, form, low, high, {}, {"op": "add"})
 
 
-def _input(name: str, shape: tuple[int, ...], form: FixedPoint) -> HlsLayer:
+def input_layer(name: str, shape: tuple[int, ...], form: FixedPoint) -> HlsLayer:
+    """What goes in, with all numbers in one format."""
     return HlsLayer(
         "InputLayer", name, (), shape, form, form.low, form.high, {}, {"input_shape": list(shape)}
     )
@@ -301,7 +321,7 @@ def _sums(
     ]
 
 
-def _dense(network: FixedNetwork, name: str, before: HlsLayer, weight: Ints) -> list[HlsLayer]:
+def dense_layers(network: DenseNetwork, name: str, before: HlsLayer, weight: Ints) -> list[HlsLayer]:
     """Dense layer whose result is cut to the network's format."""
     layers = _sums(
         name, before, weight, network.formats[name], network.biases[name], network.sum_fraction(name)

@@ -21,7 +21,9 @@ __all__ = [
     "TIMING",
     "cells",
     "fpga",
+    "fpga_assumption",
     "missing",
+    "present",
     "run",
     "timing",
     "tool_version",
@@ -72,6 +74,16 @@ def tool_version(tool: str) -> str:
     return (done.stdout + done.stderr).strip().splitlines()[0]
 
 
+def present(facts: dict[str, Any], tool: str, file: str | None = None) -> bool:
+    """Note the version of a tool that is there, or what to install."""
+    fix = missing(tool, file)
+    if fix:
+        facts["missing"] |= fix
+    elif tool not in facts["versions"]:
+        facts["versions"][tool] = tool_version(tool)
+    return not fix
+
+
 def run(command: list[str], folder: Path, log: str) -> str:
     """What a command prints in a folder; written to ``log`` there as well.
 
@@ -89,13 +101,38 @@ def run(command: list[str], folder: Path, log: str) -> str:
 
 
 def fpga(folder: Path, family: str) -> dict[str, Any]:
-    """Look-up tables, registers and carry chains' blocks of the design in programmable logic."""
+    """Look-up tables, registers and carry chains' blocks of the design in programmable logic.
+
+    Modules with the attribute ``keep_hierarchy`` are synthesised once. ``modules`` has, by name, what one of
+    each has in itself and how often it occurs; ``smartpix`` is all else.
+    """
     script = f"""{_read(folder)}
 synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl
 tee -q -o yosys_fpga.json stat -json
 """
     _yosys(folder, script, "yosys_fpga")
-    count = _count(folder, "yosys_fpga")
+    stat = json.loads((folder / "yosys_fpga.json").read_text(encoding="utf-8"))["modules"]
+    # Yosys writes the names of modules with a backslash, and those of cells' types without.
+    types = {name.lstrip("\\"): dict(module["num_cells_by_type"]) for name, module in stat.items()}
+    modules: dict[str, Any] = {}
+
+    def add(name: str, times: int) -> None:
+        counts = modules.setdefault(name, {**_fpga_cells(types[name]), "copies": 0})
+        counts["copies"] += times
+        for inside in types[name].keys() & types.keys():
+            add(inside, times * types[name][inside])
+
+    add("smartpix", 1)
+    total = {key: sum(module[key] * module["copies"] for module in modules.values()) for key in FPGA}
+    return total | ({"modules": modules} if len(modules) > 1 else {})
+
+
+def fpga_assumption(family: str) -> str:
+    """What the counts of :func:`fpga` are."""
+    return f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM"
+
+
+def _fpga_cells(count: dict[str, int]) -> dict[str, int]:
     return {
         "luts": sum(n for name, n in count.items() if re.fullmatch(r"LUT[1-6]", name)),
         "ffs": sum(n for name, n in count.items() if name.startswith("FD")),

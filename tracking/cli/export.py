@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from smartpix.export.hls import BACKENDS, HlsOptions
@@ -13,6 +15,7 @@ from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path
+from tracking.finders.trigger.logic.options import LogicOptions
 from tracking.options import from_mapping
 
 __all__ = ["add_export"]
@@ -26,26 +29,33 @@ def add_export(commands: Any) -> None:
         "simulation and compare "
         "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with "
         "open tools. A graph "
-        "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx. The name gbts-table instead of "
+        "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx; the trigger's interaction network in "
+        "whole numbers as a project for each of its perceptrons, and with --rtl as Verilog of a whole sector. The name gbts-table instead of "
         "weights makes a table for the cluster width cuts of ACTS's GBTS, from the estimates of event files."
     ))  # fmt: skip
     export.add_argument(
         "weights",
         metavar="WEIGHTS",
-        help="quantised ones (see compress) or the graph network's: by name, or a path; or gbts-table",
+        help="quantised ones (see compress and train gnn) or the graph network's: by name, or a path; or "
+        "gbts-table",
     )
     export.add_argument(
         "-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx"
     )
     option_flags(export, HlsOptions(), "backend", "io", "strategy", "reuse", "part", clock_period="--clock")
     export.add_argument(
-        "--clusters", type=int, default=2000, metavar="N", help="in the test bench (default: %(default)s)"
+        "--clusters",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="in the test bench; sectors of the trigger's network (default: %(default)s)",
     )
     export.add_argument(
         "--file",
         type=named_path,
         metavar="F.parquet",
-        help="take them from this data set, not from a simulation; for gbts-table: event files (ROOT)",
+        help="take them from this data set, not from a simulation; for the trigger's network and gbts-table: "
+        "event files (ROOT)",
     )
     export.add_argument(
         "--coverage", type=float, default=0.99, metavar="C",
@@ -58,6 +68,7 @@ def add_export(commands: Any) -> None:
         "--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)"
     )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
+    option_flags(export, LogicOptions(), "interval")
     set_flag(export, HlsOptions(), "reuse=2")
     json_flag(export)
     export.set_defaults(command_function=_export)
@@ -81,13 +92,29 @@ def _export(options: argparse.Namespace) -> None:
     from smartpix.export.hls import write_project
     from smartpix.export.rtl import write_rtl
     from smartpix.files import replace_folder_when_done
+    from smartpix.networks.weights import describe_weights
+    from tracking.finders.gnn import network as gnn
+    from tracking.finders.trigger import network as trigger
+    from tracking.finders.trigger import whole
 
     check("export", "clusters", options.clusters, options.clusters >= 1, "at least 1")
     values = option_values(options)
+    interval = values.pop("interval", LogicOptions.interval)
     # The backend's first one: not all have the default.
     values.setdefault("strategy", BACKENDS.get(values.get("backend", HlsOptions.backend), ("latency",))[0])
     hls: HlsOptions = from_mapping(HlsOptions(), values, "--set")
     synthesis = not options.no_synthesis
+    architecture = str(describe_weights(options.weights).get("architecture"))
+    if architecture in (trigger.ARCHITECTURE, whole.ARCHITECTURE):
+        logic = LogicOptions(interval=interval, clock_ns=hls.clock_period, fpga=synthesis)
+        print_result(options, _export_trigger(options, hls, logic if options.rtl else None))
+        return
+    if options.rtl and architecture == gnn.ARCHITECTURE:
+        raise InputError(
+            f"{options.weights}: this graph network is too large for logic; give the trigger's weights in whole "
+            f"numbers (smartpix train gnn --network interaction --bits 8), or -o gnn.pt or gnn.onnx without --rtl"
+        )
+    check("export", "interval", interval, interval == 1, "1, unless the weights are the trigger's")
     rtl = RtlOptions(clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
     network, description = load_fixed(options.weights)
     with replace_folder_when_done(options.output) as new:
@@ -102,3 +129,17 @@ def _export(options: argparse.Namespace) -> None:
             result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
         (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print_result(options, result)
+
+
+def _export_trigger(
+    options: argparse.Namespace, hls: HlsOptions, logic: LogicOptions | None
+) -> dict[str, Any]:
+    from tracking.bench.events import simulated
+    from tracking.finders.trigger.logic import export_trigger
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = options.file
+        if file is None:
+            log("an event of pile-up 200 for the test bench")
+            file = simulated(200, 1, options.seed, Path(folder))
+        return export_trigger(options.weights, options.output, file, options.clusters, hls, logic, log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train_flags import EVENT_FILES, files_flags
 from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.trigger.options import TrainTriggerOptions
 from tracking.options import from_mapping
 
 __all__ = ["add_train_gnn"]
@@ -24,6 +26,7 @@ def add_train_gnn(kinds: Any) -> None:
     """Add ``gnn`` to the kinds of training."""
     gnn = kinds.add_parser("gnn", help="the graph network", description=(
         "Train the interaction network on simulated event files, at any mix of pile-up. "
+        "With --network interaction it is the small one for logic (arXiv 2112.02048), on sectors. "
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
     files_flags(gnn, EVENT_FILES, "*")
@@ -39,6 +42,10 @@ def add_train_gnn(kinds: Any) -> None:
     )
     defaults = TrainGnnOptions()
     network = gnn.add_argument_group("graph and network")
+    network.add_argument("--network", choices=("full", "interaction"), default="full", help=(
+        "the whole event's network, or the trigger's for sectors, which takes --hidden, --epochs and "
+        "--learning-rate of these flags (default: %(default)s)"
+    ))  # fmt: skip
     option_flags(
         network,
         defaults,
@@ -55,6 +62,10 @@ def add_train_gnn(kinds: Any) -> None:
     option_flags(
         training, defaults, "epochs", "screen_epochs", "patience", "learning_rate", seed="--train-seed"
     )
+    trigger = gnn.add_argument_group("with --network interaction")
+    option_flags(trigger, TrainTriggerOptions(), "bits", "start")
+    option_flags(trigger, TrainTriggerOptions().graph, "features", section="graph.")
+    option_flags(trigger, TrainTriggerOptions().sectors, "nodes", "edges", section="sectors.")
     threads_flag(training)
     set_flag(gnn, TrainGnnOptions(), "degrade.noise=0.05 or cone.quantile=0.999")
     json_flag(gnn)
@@ -64,15 +75,16 @@ def add_train_gnn(kinds: Any) -> None:
 def _train_gnn(options: argparse.Namespace) -> None:
     if bool(options.files) == bool(options.pileup):
         raise InputError("train gnn: give event files, or --pileup to train on events that are simulated now")
-    training: TrainGnnOptions = from_mapping(TrainGnnOptions(), option_values(options), "--set")
+    values = option_values(options)
+    interaction = options.network == "interaction"
+    training: Any = from_mapping(TrainTriggerOptions() if interaction else TrainGnnOptions(), values, "--set")
     check_output(options.output)
-    from tracking.finders.gnn.train import train_gnn
-
+    train = _trigger_training() if interaction else _whole_training()
     set_threads(options.threads)
     # Beside the output, so that an interrupted training finds the same events again.
     folder = options.output.with_suffix(".events")
     files = options.files or _simulated(options, folder)
-    print_result(options, train_gnn(files, options.output, training, log))
+    print_result(options, train(files, options.output, training, log))
     if options.pileup:
         for path in files:
             path.unlink(missing_ok=True)
@@ -80,6 +92,19 @@ def _train_gnn(options: argparse.Namespace) -> None:
         with suppress(OSError):
             files[0].parent.rmdir()
             folder.rmdir()
+
+
+# Torch is imported here, once the options are known to be good.
+def _whole_training() -> Callable[..., dict[str, Any]]:
+    from tracking.finders.gnn.train import train_gnn
+
+    return train_gnn
+
+
+def _trigger_training() -> Callable[..., dict[str, Any]]:
+    from tracking.finders.trigger.train import train_trigger
+
+    return train_trigger
 
 
 def _simulated(options: argparse.Namespace, folder: Path) -> list[Path]:

@@ -20,7 +20,10 @@ from smartpix.schema import InputError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["checkpoint_path", "event_seed", "falling_rate", "made_with", "n_parameters", "save_trained"]
+__all__ = [
+    "checkpoint_path", "event_seed", "falling_rate", "made_with", "n_parameters", "save_trained",
+    "trained_description",
+]  # fmt: skip
 
 LAST_RATE = 0.01
 """Share of the learning rate that is left at the end of the cosine."""
@@ -78,7 +81,20 @@ def save_trained(
     Raises:
         InputError: the weights cannot be written.
     """
-    description = {
+    description = trained_description(architecture, options, files, metrics, **more)
+    save_weights(output, {k: v.numpy() for k, v in network.state_dict().items()}, description)
+    checkpoint_path(output).unlink(missing_ok=True)
+
+
+def trained_description(
+    architecture: str,
+    options: DataclassInstance,
+    files: Sequence[Path],
+    metrics: dict[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """What the JSON of weights says that were trained on event files; arguments as of :func:`save_trained`."""
+    return {
         "architecture": architecture,
         "options": asdict(options),
         "data": [dict(open_events(file).header.made_by) for file in files],
@@ -87,8 +103,6 @@ def save_trained(
         "threads": torch.get_num_threads(),
         "provenance": origin(by_path(files)),
     }
-    save_weights(output, {k: v.numpy() for k, v in network.state_dict().items()}, description)
-    checkpoint_path(output).unlink(missing_ok=True)
 
 
 def n_parameters(network: torch.nn.Module) -> int:

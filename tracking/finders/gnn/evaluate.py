@@ -13,12 +13,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 from torch_geometric.data import Data
 
 from tracking.finders.gnn.epochs import all_logits
 from tracking.finders.gnn.network import InteractionNetwork, score
 
-__all__ = ["calibrate", "evaluate"]
+__all__ = ["calibrate", "evaluate", "platt"]
 
 
 def calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
@@ -27,13 +28,16 @@ def calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
     """
     logits, label = all_logits(network, network.forward, graphs)
     if 0 < float(label.mean()) < 1:
-        # The weights say how many threads torch had; those of NumPy's and SciPy's libraries must not matter.
-        with threadpool_limits(limits=1):
-            # No penalty: two numbers from so many edges need none.
-            fitted = LogisticRegression(C=np.inf).fit(
-                logits.numpy()[:, None].astype(np.float64), label.numpy()
-            )
-        network.calibration.copy_(torch.tensor([fitted.coef_[0, 0], fitted.intercept_[0]]))
+        network.calibration.copy_(torch.tensor(platt(logits, label)))
+
+
+def platt(logits: Tensor, label: Tensor) -> tuple[float, float]:
+    """The factor and the shift that make logits (E,) those of probabilities; labels (E,) are 0 and 1, both there."""
+    # The weights say how many threads torch had; those of NumPy's and SciPy's libraries must not matter.
+    with threadpool_limits(limits=1):
+        # No penalty: two numbers from so many edges need none.
+        fitted = LogisticRegression(C=np.inf).fit(logits.numpy()[:, None].astype(np.float64), label.numpy())
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
 def evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""The Verilog with edges' indices at run time, simulated with its clock, gives the logits of whole numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from smartpix.export import synthesis
+from smartpix.export.verilog import simulate
+from smartpix.schema import InputError
+from tests.left_out import needs
+from tests.tracking.finders.trigger.graphs import random_graphs, random_model
+from tracking.finders.trigger.logic import LogicOptions, write_logic
+from tracking.finders.trigger.logic import write as logic_write
+from tracking.finders.trigger.shape import InteractionBits, InteractionShape
+from tracking.finders.trigger.whole import evaluate, to_whole, whole_data
+
+pytest.importorskip("da4ml")
+
+SHAPE = InteractionShape(2, 2, 2)
+NETWORK = to_whole(random_model(SHAPE, InteractionBits(4, (5,), (5,)), seed=5))
+WRITE_ONLY = {"simulate": False, "fpga": False}
+
+
+def sectors(n, n_nodes, n_edges, seed=1):
+    """Random ones, empty and full ones, extreme features; the indices of padding may be anything."""
+    nodes, edges, senders, receivers, valid = random_graphs(SHAPE, n, n_nodes, n_edges, seed)
+    rng = np.random.default_rng(seed)
+    nodes[2:5] = rng.choice([-1e3, 1e3], nodes[2:5].shape)
+    edges[2:5] = rng.choice([-1e3, 1e3], edges[2:5].shape)
+    # All messages to one node.
+    receivers[1:4] = n_nodes - 1
+    most = 2 ** (n_nodes - 1).bit_length()
+    senders, receivers = (np.where(valid, a, rng.integers(0, most, a.shape)) for a in (senders, receivers))
+    return *whole_data(NETWORK, nodes, edges), senders, receivers, valid
+
+
+@needs("verilator", "g++")
+@pytest.mark.parametrize(("interval", "n_nodes", "n_edges"), [(1, 18, 4), (3, 4, 7)])
+def test_simulated(tmp_path, interval, n_nodes, n_edges):
+    graphs = sectors(150, n_nodes, n_edges)
+    options = LogicOptions(n_nodes, n_edges, interval, adders_per_stage=2, fpga=False)
+    facts = write_logic(NETWORK, tmp_path / "rtl", graphs, options)
+    assert (facts["rtl_mismatches"], facts["n_sectors"]) == (0, 150)
+    assert json.loads((tmp_path / "rtl" / "report.json").read_text()) == facts
+    # Logits that matter: none of the expected lines but those of empty sectors are alike.
+    found = evaluate(NETWORK, *graphs)
+    assert len(np.unique(found[graphs[4]])) > 4
+    # One wrong bit of one sector is found, as that one.
+    expected = tmp_path / "rtl" / "expected.hex"
+    lines = expected.read_text().splitlines()
+    lines[60] = lines[60][:-1] + f"{int(lines[60][-1], 16) ^ 1:x}"
+    expected.write_text("\n".join(lines) + "\n")
+    assert simulate(tmp_path / "rtl") == 1
+
+
+@needs("verilator", "g++")
+def test_blocks_are_simulated_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(logic_write, "FEW", 0)
+    options = LogicOptions(3, 2, 1, fpga=False)
+    facts = write_logic(NETWORK, tmp_path / "rtl", sectors(40, 3, 2), options)
+    assert facts["rtl_mismatches"] == 0
+
+
+@needs("yosys")
+def test_sizes_are_sums_over_copies(tmp_path):
+    options = LogicOptions(5, 6, 2, simulate=False)
+    facts = write_logic(NETWORK, tmp_path / "rtl", sectors(9, 5, 6), options)
+    modules = facts["modules"]
+    copies = {name: module["copies"] for name, module in modules.items()}
+    assert copies == {
+        "smartpix": 1, "r1": 3, "o": 3, "r2": 3, "gather_nodes": 6, "gather_effects": 6, "decode": 3, "node_sum": 5,
+    }  # fmt: skip
+    for name in synthesis.FPGA:
+        assert facts[name] == sum(module[name] * module["copies"] for module in modules.values())
+    # A multiplexer of five takes at least two look-up tables for each bit.
+    assert modules["gather_nodes"]["luts"] >= 2 * 2 * 4
+    assert modules["gather_nodes"]["ffs"] == 2 * 4
+    assert modules["r1"]["luts"] > 20
+
+
+def test_latency_is_that_of_its_parts(tmp_path):
+    facts = {
+        interval: write_logic(
+            NETWORK, tmp_path / f"rtl{interval}", sectors(3, 5, 6), LogicOptions(5, 6, interval, **WRITE_ONLY)
+        )
+        for interval in (1, 2)
+    }
+    stages = [len(list((tmp_path / "rtl1").glob(f"{mlp}_logic_stage*.v"))) for mlp in ("r1", "o", "r2")]
+    # The sector's register, two multiplexers, the tree of adders, and the perceptrons.
+    assert facts[1]["latency_cycles"] == 1 + 2 + 3 + sum(stages)
+    # The last lot is waited for before O and behind it, and its logits; a register before O; a level of adders less.
+    assert facts[2]["latency_cycles"] == facts[1]["latency_cycles"] + 2 + 2 + 1 + 1 - 1
+    assert facts[2]["latency_ns"] == 5.0 * facts[2]["latency_cycles"]
+
+
+def test_missing_tools(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    facts = write_logic(NETWORK, tmp_path / "rtl", sectors(3, 4, 5), LogicOptions(4, 5))
+    assert set(facts["missing"]) == {"verilator", "yosys"}
+    assert facts["rtl_mismatches"] is None
+    assert facts["luts"] is None
+
+
+def test_mismatches_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(logic_write, "simulate", lambda *_, **__: 2)
+    monkeypatch.setattr(synthesis, "missing", lambda *_: {})
+    monkeypatch.setattr(synthesis, "tool_version", lambda _: "")
+    with pytest.raises(InputError, match="2 of 3 sectors"):
+        write_logic(NETWORK, tmp_path / "rtl", sectors(3, 4, 5), LogicOptions(4, 5, fpga=False))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(InputError, match="needs sectors of 4 nodes and 6 edges, these are 4 and 5"):
+        write_logic(NETWORK, tmp_path / "rtl", sectors(3, 4, 5), LogicOptions(4, 6))
+    with pytest.raises(InputError, match="interval"):
+        LogicOptions(4, 5, 6)
+    weights = {name: 0 * weight for name, weight in NETWORK.weights.items()}
+    dead = type(NETWORK)(**{**vars(NETWORK), "weights": weights})
+    with pytest.raises(InputError, match="perceptron 'r1' gives depends"):
+        write_logic(dead, tmp_path / "rtl", sectors(3, 4, 5), LogicOptions(4, 5))
