@@ -119,6 +119,8 @@ MADE_BY = {
     "rampgraph": "smartpix train ramp --finder graph",
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
+    "gravnet": "smartpix train gravnet",
+    "garnet": "smartpix train garnet",
 }
 """Commands that make weights, by the first part of the architecture."""
 
