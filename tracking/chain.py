@@ -35,7 +35,7 @@ from smartpix.schema import InputError
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder
 from tracking.finders.gnn import finder as graph_finder
-from tracking.finders.gnn.finder import GraphFinder
+from tracking.finders.gnn.finder import EdgeScorer, GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import PASSES, WIDE
@@ -258,7 +258,16 @@ def gravnet_finder(header: Header, weights: str = "gravnet") -> Finder:
     Raises:
         InputError: weights that cannot be used.
     """
+    return graph_finder_with(header, weights, GravNetScorer(load_gravnet(weights)))
+
+
+def graph_finder_with(header: Header, weights: str, scorer: EdgeScorer) -> Finder:
+    """The chain's finder at its balanced point with another network.
+
+    Args:
+        weights: of the network, which tell the events that it was trained on.
+        scorer: the network.
+    """
     header, options = header.at_beam(), replace(WORKING_POINTS["balanced"], gnn=weights)
-    scorer = GravNetScorer(load_gravnet(weights))
     finder = GraphFinder.for_detector(header.detector, header.field, options, scorer)
     return split_finder(finder, header, options.split)
