@@ -57,11 +57,18 @@ class Ternary(Kernel):
         return whole
 
 
-def _linear(x: Tensor, kernel: Kernel, given: FixedPoint | int, to: FixedPoint) -> Tensor:
-    """A layer's results in a format, of inputs with some fraction."""
-    fraction = given if isinstance(given, int) else given.fraction
-    bias = kernel.offset(fraction + kernel.format.fraction) if kernel.rounding else kernel.bias
-    return cut(nn.functional.linear(x, kernel.rounded(), bias), to, kernel.rounding)
+def _bias(kernel: Kernel, given: int) -> Tensor:
+    """Biases, in the unit of the sums where they are rounded, for inputs with a fraction."""
+    if kernel.rounding:
+        return kernel.offset(given + kernel.format.fraction)
+    assert kernel.bias is not None
+    return kernel.bias
+
+
+def _linear(x: Tensor, kernel: Kernel, given: FixedPoint, to: FixedPoint) -> Tensor:
+    """A layer's results in a format, of inputs in another."""
+    sums = nn.functional.linear(x, kernel.rounded(), _bias(kernel, given.fraction))
+    return cut(sums, to, kernel.rounding)
 
 
 class GarNetLayer(nn.Module):
@@ -100,11 +107,9 @@ class GarNetLayer(nn.Module):
         weight = self.weights(x, mask)
         told = _linear(x, self.tell, INPUT, TOLD)
         mean = cut(torch.einsum("bvs,bvp->bsp", weight, told) / self.vertices, MEAN, self.tell.rounding)
-        by_aggregator = self.back.rounded().unflatten(1, (weight.shape[2], told.shape[2]))
+        by_aggregator = self.back.rounded().reshape(-1, weight.shape[2], told.shape[2])
         given = torch.einsum("bsp,fsp->bsf", mean, by_aggregator)
-        bias = self.back.bias
-        if self.back.rounding:
-            bias = self.back.offset(WEIGHT.fraction + MEAN.fraction + self.back.format.fraction)
+        bias = _bias(self.back, WEIGHT.fraction + MEAN.fraction)
         return cut(torch.einsum("bvs,bsf->bvf", weight, given) + bias, OUTPUT, self.back.rounding)
 
 
@@ -129,6 +134,14 @@ class GarNet(nn.Module):
         )
         self.set_rounding(False)
 
+    def garnet_layers(self) -> list[GarNetLayer]:
+        """GarNet's layers."""
+        return [module for module in self.layers if isinstance(module, GarNetLayer)]
+
+    def dense_layers(self) -> list[Kernel]:
+        """The layers behind."""
+        return [module for module in self.dense if isinstance(module, Kernel)]
+
     def kernels(self) -> list[Kernel]:
         """All weights."""
         return [module for module in self.modules() if isinstance(module, Kernel)]
@@ -146,10 +159,10 @@ class GarNet(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Logits; below zero rather no."""
         rounding = self.kernels()[0].rounding
-        for layer in self.layers:
+        for layer in self.garnet_layers():
             x = layer(x, mask)
         x = cut((x * mask[..., None]).sum(1) / self.options.vertices, MEAN, rounding)
-        given = MEAN
-        for kernel in list(self.dense)[:-1]:
+        given, (*hidden, last) = MEAN, self.dense_layers()
+        for kernel in hidden:
             x, given = _linear(x, kernel, given, HIDDEN), HIDDEN
-        return _linear(x, self.dense[-1], given, ANSWER).squeeze(1)
+        return _linear(x, last, given, ANSWER).squeeze(1)

@@ -204,7 +204,8 @@ def _reflected(codes: npt.NDArray[np.int16], random: np.random.Generator) -> npt
     signs = np.ones((len(codes), 1, codes.shape[2]), dtype=np.int16)
     signs[:, 0, 1] = signs[:, 0, 3] = random.choice([-1, 1], len(codes))
     signs[:, 0, 2] = random.choice([-1, 1], len(codes))
-    return np.clip(codes * signs, INPUT.low, INPUT.high).astype(np.int16)
+    reflected: npt.NDArray[np.int16] = np.clip(codes * signs, INPUT.low, INPUT.high).astype(np.int16)
+    return reflected
 
 
 def _tensors(codes: npt.NDArray[Any], mask: npt.NDArray[Any], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -215,7 +216,7 @@ def _tensors(codes: npt.NDArray[Any], mask: npt.NDArray[Any], dtype: torch.dtype
 @torch.inference_mode()
 def _logits(network: GarNet, sectors: Sectors) -> list[npt.NDArray[Any]]:
     """Of batches of sectors, in the precision of the network."""
-    dtype = network.layers[0].table.dtype
+    dtype = network.garnet_layers()[0].table.dtype
     starts = range(0, len(sectors), HELD_BATCH)
     return [
         network(*_tensors(sectors.codes[k : k + HELD_BATCH], sectors.mask[k : k + HELD_BATCH], dtype)).numpy()
@@ -232,9 +233,8 @@ def load_garnet(name: str = "garnet") -> GarNet:
     arrays, description = load_weights(name, ARCHITECTURE)
     check_json(description, DESCRIPTION, Path(name).with_suffix(".json"), REPAIR)
     sizes = description["options"]["network"]
-    options = GarNetOptions(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in sizes.items()}
-    )
+    aggregators, filters, dense = (tuple(sizes[name]) for name in ("aggregators", "filters", "dense"))
+    options = GarNetOptions(int(sizes["vertices"]), aggregators, filters, dense)
     network = GarNet(options)
     shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
     check_shapes(arrays, shapes, name)

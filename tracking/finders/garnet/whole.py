@@ -91,9 +91,12 @@ def whole_network(network: GarNet) -> WholeGarNet:
                 _weights(layer.tell, INPUT.fraction),
                 _weights(layer.back, WEIGHT.fraction + MEAN.fraction),
             )
-            for layer in network.layers
+            for layer in network.garnet_layers()
         ),
-        tuple(_weights(kernel, (HIDDEN if k else MEAN).fraction) for k, kernel in enumerate(network.dense)),
+        tuple(
+            _weights(kernel, (HIDDEN if k else MEAN).fraction)
+            for k, kernel in enumerate(network.dense_layers())
+        ),
     )
 
 

@@ -44,7 +44,7 @@ def nearest_of_all(space: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, n - 1)
     if k < 1:
         return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
-    _, found = cKDTree(places).query(places, k + 1)
+    found = np.asarray(cKDTree(places).query(places, k + 1)[1])
     # A hit need not be the first of its own list, where others are at the same place.
     other = found != np.arange(n)[:, None]
     other[other.all(1), k] = False

@@ -72,6 +72,10 @@ class GravNetNetwork(EdgeNetwork):
         known = f * (1 + options.blocks)
         self.classify = mlp(2 * known + len(EDGE_FEATURES), options.hidden, 1)
 
+    def gravnet_blocks(self) -> list[GravNetBlock]:
+        """The blocks."""
+        return [module for module in self.blocks if isinstance(module, GravNetBlock)]
+
     def known(self, x: Tensor, edge_index: Tensor) -> Tensor:
         """What hits know (N, F (1 + blocks)) of themselves and, block by block, of their neighbours."""
         n = len(NODE_FEATURES)
@@ -79,7 +83,7 @@ class GravNetNetwork(EdgeNetwork):
         h = torch.tanh(self.encode(torch.cat([node, x[:, n:]], dim=1)))
         known, free = [h], self.options.neighbours == "free"
         pairs = along_edges(edge_index)
-        for block in self.blocks:
+        for block in self.gravnet_blocks():
             space = block.place(h)
             chosen = nearest_of_all(space, self.options.k) if free else nearest(space, *pairs, self.options.k)
             h = block(h, space, *chosen)

@@ -56,7 +56,7 @@ class TrainGravnetOptions:
         epochs: largest number of passes over the events.
         learning_rate: learning rate of Adam. It falls to 1 % along a cosine.
         pieces: number of pieces of about equal size into which the graph of an event is cut, a step of the
-            training each. Pieces are whole connected components.
+            training each. Pieces are whole connected components. With free neighbours an event is one piece.
         patience: epochs without progress of the held-out loss after which the training stops. The best
             network is kept in any case.
         seed: seed of the initial weights, the order and the faults of the detector.

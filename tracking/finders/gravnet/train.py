@@ -85,7 +85,9 @@ def _fit(
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     state: dict[str, Any] = {"losses": [], "best": None}
     first, losses = resume(checkpoint, settings, network, optimizer, state), state["losses"]
-    train = [_seen(network, piece) for graph in graphs.train for piece in pieces(graph, options.pieces)]
+    # A hit's neighbours among all hits are those of the whole event.
+    n = 1 if options.network.neighbours == "free" else options.pieces
+    train = [_seen(network, piece) for graph in graphs.train for piece in pieces(graph, n)]
     report("loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess")
     for number in range(first, options.epochs):
         if len(losses) > options.patience and min(losses[-options.patience :]) > min(losses):
@@ -127,8 +129,8 @@ def pieces(graph: Data, n: int) -> list[Data]:
     behind = np.minimum.accumulate(lowest[::-1])[::-1]
     whole = np.flatnonzero(np.maximum.accumulate(highest)[:-1] < behind[1:]) + 1
     aims = np.linspace(0, ends.shape[1], n + 1)[1:-1]
-    cuts = np.unique(whole[np.searchsorted(whole, aims).clip(max=len(whole) - 1)]) if len(whole) else []
-    bounds = [0, *cuts, ends.shape[1]]
+    chosen = np.searchsorted(whole, aims).clip(max=max(len(whole) - 1, 0))
+    bounds = [0, *(np.unique(whole[chosen]).tolist() if len(whole) else []), ends.shape[1]]
     parts = []
     for a, b in zip(bounds[:-1], bounds[1:], strict=True):
         low, high = int(lowest[a:b].min()), int(highest[a:b].max()) + 1
