@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=4)
     parser.add_argument("--gravnet", default="gravnet", help="weights, by name or path")
     parser.add_argument("--no-messages", help="weights, by path")
-    parser.add_argument("--garnet", help="weights, by name or path")
+    parser.add_argument("--garnet", help="weights, by path")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -224,8 +224,8 @@ def _logits(network: GarNet, sectors: Sectors) -> list[npt.NDArray[Any]]:
     ]
 
 
-def load_garnet(name: str = "garnet") -> GarNet:
-    """Shipped weights by name, or others by path; rounding is on.
+def load_garnet(name: str) -> GarNet:
+    """Weights by path, with rounding on. None ship.
 
     Raises:
         InputError: missing or damaged files, or weights of another architecture.
