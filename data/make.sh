@@ -174,6 +174,10 @@ make_events 200 6 620011 "$singles" path-gates-single.root
 make_events 200 8 620012 "$singles" path-gates-single-more.root
 smartpix train path "$work"/path-train{,-single,-more,-single-more}.root \
   --gates "$work"/path-gates{,-single,-single-more}.root --epochs 40 -o weights/path.safetensors
+# GravNet on the chain's graphs at pile-up 200.
+make_events 200 10 643001 "" gravnet-train.root
+smartpix train gravnet "$work"/gravnet-train.root "$work"/path-train{,-more}.root --set split.mode=off --epochs 30 --pieces 16 \
+  -o weights/gravnet.safetensors
 # HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.
 trkx() { # model, then options
   model=$1

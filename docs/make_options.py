@@ -17,7 +17,9 @@ from smartpix.train.options import TrainCountOptions, TrainMdnOptions, TrainMixt
 from tracking.cli.compress import TRAINING
 from tracking.cli.flags import documentation, marked, shown
 from tracking.finders.deepcore.options import TrainDeepCoreOptions
+from tracking.finders.garnet.options import TrainGarnetOptions
 from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.gravnet.options import TrainGravnetOptions
 from tracking.finders.trkx.training_options import TrainTrkxOptions
 from tracking.options import RunOptions
 
@@ -46,6 +48,8 @@ min_pt = 0.3  # softer tracks too
 
 COMMANDS = {
     "smartpix train gnn": TrainGnnOptions(),
+    "smartpix train gravnet": TrainGravnetOptions(),
+    "smartpix train garnet": TrainGarnetOptions(),
     "smartpix train deepcore": TrainDeepCoreOptions(),
     "smartpix train trkx": TrainTrkxOptions(),
     "smartpix train front": TrainFrontOptions(),

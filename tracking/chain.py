@@ -35,10 +35,11 @@ from smartpix.schema import InputError
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder
 from tracking.finders.gnn import finder as graph_finder
-from tracking.finders.gnn.finder import GraphFinder
+from tracking.finders.gnn.finder import EdgeScorer, GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
 from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import PASSES, WIDE
+from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
@@ -46,7 +47,16 @@ from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
 from tracking.split_finder import split_finder
 
-__all__ = ["STAGES", "WINDOW", "WORKING_POINTS", "Chain", "EventResult", "chain_finder", "window_finder"]
+__all__ = [
+    "STAGES",
+    "WINDOW",
+    "WORKING_POINTS",
+    "Chain",
+    "EventResult",
+    "chain_finder",
+    "gravnet_finder",
+    "window_finder",
+]
 
 log = logging.getLogger(__name__)
 
@@ -237,3 +247,27 @@ def window_finder(header: Header) -> GraphFinder:
     """The same with the window's edges in the cones' place: the entry ``window``."""
     header = header.at_beam()
     return GraphFinder.for_detector(header.detector, header.field, WINDOW)
+
+
+def gravnet_finder(header: Header, weights: str = "gravnet") -> Finder:
+    """The same as :func:`chain_finder` with GravNet in the graph network's place: the entry ``gravnet``.
+
+    Args:
+        weights: GravNet's, by name or path.
+
+    Raises:
+        InputError: weights that cannot be used.
+    """
+    return graph_finder_with(header, weights, GravNetScorer(load_gravnet(weights)))
+
+
+def graph_finder_with(header: Header, weights: str, scorer: EdgeScorer) -> Finder:
+    """The chain's finder at its balanced point with another network.
+
+    Args:
+        weights: of the network, which tell the events that it was trained on.
+        scorer: the network.
+    """
+    header, options = header.at_beam(), replace(WORKING_POINTS["balanced"], gnn=weights)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer)
+    return split_finder(finder, header, options.split)

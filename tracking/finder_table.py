@@ -35,6 +35,12 @@ def _window(header: Header) -> Finder:
     return window_finder(header)
 
 
+def _gravnet(header: Header) -> Finder:
+    from tracking.chain import gravnet_finder
+
+    return gravnet_finder(header)
+
+
 def _deepcore(header: Header) -> Finder:
     from tracking.chain import chain_finder
     from tracking.finders.deepcore.finder import DeepCoreFinder
@@ -94,6 +100,7 @@ FINDERS: dict[str, FinderMaker] = {
     "chain-displaced": partial(_chain, "displaced"),
     "chain-unsplit": partial(_chain, "unsplit"),
     "deepcore": _deepcore,
+    "gravnet": _gravnet,
     "kmeans": _kmeans,
     "path": _path,
     "trigger": _trigger,

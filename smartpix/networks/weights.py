@@ -120,6 +120,8 @@ MADE_BY = {
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
     "fixedinteraction": "smartpix train gnn --network interaction --bits",
+    "gravnet": "smartpix train gravnet",
+    "garnet": "smartpix train garnet",
 }
 """Commands that make weights, by the first part of the architecture."""
 

@@ -1,7 +1,8 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
 :mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, HEP.TrkX's networks in
 :mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`, the learned cone of
-paths in :mod:`tracking.cli.train_path`.
+paths in :mod:`tracking.cli.train_path`, GravNet in :mod:`tracking.cli.train_gravnet`,
+GarNet in :mod:`tracking.cli.train_garnet`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from tracking.cli.train_flags import (
     weights_flags,
 )
 from tracking.cli.train_front import add_train_front
+from tracking.cli.train_garnet import add_train_garnet
 from tracking.cli.train_gnn import add_train_gnn
+from tracking.cli.train_gravnet import add_train_gravnet
 from tracking.cli.train_path import add_train_path
 from tracking.cli.train_ramp import add_train_ramp
 from tracking.cli.train_trkx import add_train_trkx
@@ -59,6 +62,8 @@ def add_train(commands: Any) -> None:
     shape.set_defaults(command_function=_train_shape)
     add_train_front(kinds)
     add_train_gnn(kinds)
+    add_train_gravnet(kinds)
+    add_train_garnet(kinds)
     add_train_deepcore(kinds)
     add_train_trkx(kinds)
     add_train_ramp(kinds)

@@ -82,7 +82,15 @@ def test_help_names_each_model_with_its_parameters(capsys):
         assert f"{name}: {model.about} ({model.parameters:,})".replace(" ", "") in said
 
 
-COMMANDS = ["train trkx", "train ramp", "train path", "simulate toys", "study trkx"]
+COMMANDS = [
+    "train trkx",
+    "train ramp",
+    "train path",
+    "train gravnet",
+    "train garnet",
+    "simulate toys",
+    "study trkx",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,13 +15,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch_geometric.data import Data
 
 from smartpix.train.epoch import descend
-from tracking.finders.gnn.network import InteractionNetwork
-from tracking.finders.gnn.options import TrainGnnOptions
+from tracking.finders.gnn.network import EdgeNetwork, InteractionNetwork
 from tracking.finders.training import falling_rate
 
 __all__ = [
     "Answer",
     "Epoch",
+    "Pace",
     "all_logits",
     "mean_loss",
     "screen_cut",
@@ -35,7 +36,7 @@ OUTSIDE = 1e-4
 """Share of a feature's values beyond each end of the range that is stored."""
 
 
-def standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
+def standardise(network: EdgeNetwork, graphs: Sequence[Data]) -> None:
     """Set the means, widths and ranges of the features to those of some graphs."""
     for part, values in (("node", [g.x for g in graphs]), ("edge", [g.edge_attr for g in graphs])):
         stacked = torch.cat(values)
@@ -45,6 +46,20 @@ def standardise(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
         low, high = np.quantile(stacked.numpy(), [OUTSIDE, 1 - OUTSIDE], axis=0)
         getattr(network, f"{part}_low").copy_(torch.from_numpy(low))
         getattr(network, f"{part}_high").copy_(torch.from_numpy(high))
+
+
+class Pace(Protocol):
+    """What of a training's options an epoch reads."""
+
+    @property
+    def seed(self) -> int:
+        """Of the order of the graphs."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """The largest one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,12 +81,12 @@ class Epoch:
 
 
 def train_epoch(
-    network: InteractionNetwork,
+    network: EdgeNetwork,
     answer: Answer,
     optimizer: torch.optim.Optimizer,
     graphs: Sequence[Data],
     epoch: Epoch,
-    options: TrainGnnOptions,
+    options: Pace,
 ) -> float:
     """Mean loss of an epoch; both classes have the same weight in all."""
     # One share for all graphs, so that an edge weighs the same in every event.
@@ -91,14 +106,14 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def all_logits(network: InteractionNetwork, answer: Answer, graphs: Sequence[Data]) -> tuple[Tensor, Tensor]:
+def all_logits(network: EdgeNetwork, answer: Answer, graphs: Sequence[Data]) -> tuple[Tensor, Tensor]:
     """Logits and labels of the edges of all graphs."""
     network.eval()
     logits = torch.cat([answer(g.x, g.edge_index, g.edge_attr) for g in graphs])
     return logits, torch.cat([g.y for g in graphs])
 
 
-def mean_loss(network: InteractionNetwork, answer: Answer, graphs: Sequence[Data]) -> float:
+def mean_loss(network: EdgeNetwork, answer: Answer, graphs: Sequence[Data]) -> float:
     """Mean loss with both classes of the same weight."""
     logits, label = all_logits(network, answer, graphs)
     return float(binary_cross_entropy_with_logits(logits, label, _weight(label, float(label.mean()))))

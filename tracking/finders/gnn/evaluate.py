@@ -17,12 +17,14 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from tracking.finders.gnn.epochs import all_logits
-from tracking.finders.gnn.network import InteractionNetwork, score
+from tracking.finders.gnn.network import EdgeNetwork, InteractionNetwork, score
 
-__all__ = ["calibrate", "evaluate", "platt"]
+__all__ = ["calibrate", "edge_metrics", "evaluate", "platt"]
+
+ALL = slice(None)
 
 
-def calibrate(network: InteractionNetwork, graphs: Sequence[Data]) -> None:
+def calibrate(network: EdgeNetwork, graphs: Sequence[Data]) -> None:
     """Logits to probabilities by a factor and a shift: J. Platt, Advances in Large Margin Classifiers
     (1999).
     """
@@ -42,18 +44,37 @@ def platt(logits: Tensor, label: Tensor) -> tuple[float, float]:
 
 def evaluate(network: InteractionNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
     """The metrics of :func:`tracking.finders.gnn.train.train_gnn` that need scores."""
-    scores = np.concatenate([score(network, g) for g in graphs]).astype(np.float64)
+    scores = np.concatenate([score(network, g) for g in graphs])
     label = torch.cat([g.y for g in graphs]).numpy() > 0
     kept = np.concatenate(
         [(network.screen(g.x, g.edge_index, g.edge_attr) >= network.cut).numpy() for g in graphs]
     )
-    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
-    return {
-        "loss": float(-np.mean(np.where(label, np.log(clipped), np.log1p(-clipped)))),
-        "auc": float(roc_auc_score(label, scores)) if label.any() and not label.all() else None,
-        "calibration_error": _calibration_error(scores[kept], label[kept]),
+    return edge_metrics(scores, label, kept) | {
         "screen_kept": float(kept.mean()),
         "screen_true_kept": float(kept[label].mean()) if label.any() else None,
+    }
+
+
+def edge_metrics(
+    scores: npt.NDArray[np.float32],
+    label: npt.NDArray[np.bool_],
+    kept: npt.NDArray[np.bool_] | slice = ALL,
+) -> dict[str, Any]:
+    """What scores (E,) of edges with labels (E,) are worth.
+
+    Args:
+        kept: (E,) the edges that the calibration is told of.
+
+    Returns:
+        ``loss``, the mean cross-entropy; ``auc``, None with edges of one kind; ``calibration_error``, the mean
+        distance of score and share of true edges, in 20 bins of equal content.
+    """
+    exact = scores.astype(np.float64)
+    clipped = np.clip(exact, 1e-6, 1 - 1e-6)
+    return {
+        "loss": float(-np.mean(np.where(label, np.log(clipped), np.log1p(-clipped)))),
+        "auc": float(roc_auc_score(label, exact)) if label.any() and not label.all() else None,
+        "calibration_error": _calibration_error(exact[kept], label[kept]),
     }
 
 

@@ -20,7 +20,7 @@ from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.networks.weights import describe_weights
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
-from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
+from tracking.finders.gnn.fused import fuse_network
 from tracking.finders.gnn.graph import Features, candidate_edges, make_features
 from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import WIDE
@@ -28,7 +28,15 @@ from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
 from tracking.finders.tracks import GraphSize, Tracks
 
-__all__ = ["STAGES", "FinderOptions", "GraphFinder", "GraphSearch", "GraphTracks", "SearchOptions"]
+__all__ = [
+    "STAGES",
+    "EdgeScorer",
+    "FinderOptions",
+    "GraphFinder",
+    "GraphSearch",
+    "GraphTracks",
+    "SearchOptions",
+]
 
 STAGES = ("cone", "seed", "graph", "build")
 """The finder's steps: edges, seeds, features and scores, tracks."""
@@ -130,6 +138,18 @@ class GraphSearch:
         return make_features(hits, edges, seeds.support, self.detector, self.field)
 
 
+class EdgeScorer(Protocol):
+    """A network as the finder runs it; :class:`tracking.finders.gnn.fused.FusedInteractionNetwork` is one."""
+
+    def scores(self, features: Features, n_edges: int, threads: int = 1) -> npt.NDArray[np.float32]:
+        """Scores (n_edges,) of all edges of an event, 0 of those without features."""
+        ...
+
+    def outside(self, features: Features) -> npt.NDArray[np.int64]:
+        """(25,) of each feature, how many values are beyond the range of the training."""
+        ...
+
+
 @dataclass(frozen=True)
 class GraphTracks:
     """What the finder made of one event, step by step.
@@ -160,7 +180,7 @@ class GraphFinder:
     """
 
     search: GraphSearch
-    network: FusedInteractionNetwork
+    network: EdgeScorer
     ranks: npt.NDArray[np.int32]
     build: BuildOptions = dataclass_field(default_factory=BuildOptions)
     weights: str = ""
@@ -172,7 +192,7 @@ class GraphFinder:
         detector: Detector,
         field: float,
         options: FinderOptions,
-        network: FusedInteractionNetwork | None = None,
+        network: EdgeScorer | None = None,
     ) -> GraphFinder:
         """The finder that options ask for.
 

@@ -102,6 +102,7 @@ class Features:
         source, target: (K,) of the edges, among these n hits.
         edge_start, hit_start: (C + 1,) where chunks of whole components start: as many as fill a block of
             the network, or a larger one.
+        position: (N, 3) of all hits of the event, in mm.
     """
 
     node: npt.NDArray[np.float32]
@@ -112,6 +113,7 @@ class Features:
     target: npt.NDArray[np.int32]
     edge_start: npt.NDArray[np.int64]
     hit_start: npt.NDArray[np.int64]
+    position: npt.NDArray[np.float64]
 
 
 def make_features(
@@ -158,7 +160,7 @@ def make_features(
     rows[edge_place] = chosen
     has_edge = np.flatnonzero(place >= 0)
     of_hits[place[has_edge]] = has_edge
-    return Features(node, edge, of_hits, rows, source, target, edge_start, hit_start)
+    return Features(node, edge, of_hits, rows, source, target, edge_start, hit_start, hits.position)
 
 
 def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) -> Data:
@@ -169,15 +171,18 @@ def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) 
 
     Returns:
         ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), ``hits`` (n,) rows of the event's hits,
-        and ``y`` (K,) if labelled.
+        ``azimuth`` (n, 2) their cosine and sine about the beam, and ``y`` (K,) if labelled.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 
+    x, y = features.position[features.hits, :2].T
+    azimuth = np.stack([x, y], axis=1) / np.hypot(x, y)[:, None]
     data = Data(
         x=torch.from_numpy(np.ascontiguousarray(features.node.T)),
         edge_index=torch.from_numpy(np.stack([features.source, features.target]).astype(np.int64)),
         edge_attr=torch.from_numpy(np.ascontiguousarray(features.edge.T)),
         hits=torch.from_numpy(features.hits.astype(np.int64)),
+        azimuth=torch.from_numpy(azimuth.astype(np.float32)),
     )
     if labels is not None:
         data.y = torch.from_numpy(labels[features.rows].astype(np.float32))

@@ -5,8 +5,9 @@ After P. Battaglia et al., arXiv 1612.00222; for tracks G. DeZoort et al., arXiv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,9 @@ from tracking.finders.gnn.options import GRAPHS, MOST_PASSES
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-__all__ = ["ARCHITECTURE", "InteractionNetwork", "load_network", "mlp", "score"]
+__all__ = [
+    "ARCHITECTURE", "EdgeNetwork", "InteractionNetwork", "check_scales", "load_network", "mlp", "score",
+]  # fmt: skip
 
 ARCHITECTURE = "interaction-network-v2"
 SIZE = ("hidden", "passes", "screen")
@@ -49,13 +52,12 @@ def mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, hidden), nn.ReLU(), nn.Linear(hidden, n_out))
 
 
-class InteractionNetwork(nn.Module):
-    """Screen the edges; encode the rest, pass messages a few times, classify.
+class EdgeNetwork(nn.Module):
+    """What networks that score edges have in common: the scales of their features, and of their scores.
 
     Attributes:
         node_mean, node_std, edge_mean, edge_std: standardisation of the features.
         node_low, node_high, edge_low, edge_high: range of the features in training.
-        cut: logit of the screen below which an edge is dropped.
         calibration: (2,) factor and shift of the logits that make scores probabilities.
 
     Shapes:
@@ -70,29 +72,45 @@ class InteractionNetwork(nn.Module):
     edge_std: Tensor
     edge_low: Tensor
     edge_high: Tensor
-    cut: Tensor
     calibration: Tensor
 
-    def __init__(self, hidden: int = 16, passes: int = 2, screen: int = 16) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        n_node, n_edge = len(NODE_FEATURES), len(EDGE_FEATURES)
-        for part, n in (("node", n_node), ("edge", n_edge)):
+        for part, n in (("node", len(NODE_FEATURES)), ("edge", len(EDGE_FEATURES))):
             self.register_buffer(f"{part}_mean", torch.zeros(n))
             self.register_buffer(f"{part}_std", torch.ones(n))
             self.register_buffer(f"{part}_low", torch.full((n,), -1e30))
             self.register_buffer(f"{part}_high", torch.full((n,), 1e30))
-        self.register_buffer("cut", torch.tensor(-1e30))
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+
+    def standardised(self, x: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
+        """Features as the layers take them."""
+        return (x - self.node_mean) / self.node_std, (edge_attr - self.edge_mean) / self.edge_std
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Scores of logits, calibrated."""
+        return torch.sigmoid(self.calibration[0] * logits + self.calibration[1])
+
+
+class InteractionNetwork(EdgeNetwork):
+    """Screen the edges; encode the rest, pass messages a few times, classify.
+
+    Attributes:
+        cut: logit of the screen below which an edge is dropped.
+    """
+
+    cut: Tensor
+
+    def __init__(self, hidden: int = 16, passes: int = 2, screen: int = 16) -> None:
+        super().__init__()
+        n_node, n_edge = len(NODE_FEATURES), len(EDGE_FEATURES)
+        self.register_buffer("cut", torch.tensor(-1e30))
         self.screen_blocks = mlp(2 * n_node + n_edge, screen, 1)
         self.encode_node = mlp(n_node, hidden, hidden)
         self.encode_edge = mlp(n_edge, hidden, hidden)
         self.edge_blocks = nn.ModuleList(mlp(3 * hidden, hidden, hidden) for _ in range(passes))
         self.node_blocks = nn.ModuleList(mlp(3 * hidden, hidden, hidden) for _ in range(passes))
         self.classify = mlp(3 * hidden, hidden, 1)
-
-    def standardised(self, x: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
-        """Features as the layers take them."""
-        return (x - self.node_mean) / self.node_std, (edge_attr - self.edge_mean) / self.edge_std
 
     def screen(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits (E,) of the screen, from an edge and its two hits alone."""
@@ -139,13 +157,7 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
     with torch.device("meta"):
         shapes = {k: tuple(v.shape) for k, v in InteractionNetwork(*size).state_dict().items()}
     check_shapes(arrays, shapes, name)
-    for part in ("node", "edge"):
-        if not np.all(arrays[f"{part}_std"] > 0) or not np.all(
-            arrays[f"{part}_low"] <= arrays[f"{part}_high"]
-        ):
-            raise InputError(
-                f"{name}: '{part}_std' must be positive and '{part}_low' not above '{part}_high'; {REPAIR}"
-            )
+    check_scales(arrays, name)
     network = InteractionNetwork(*size)
     trained_on = description["options"]["graph"]
     if graph not in (None, trained_on):
@@ -156,6 +168,21 @@ def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetw
         )
     load_arrays(network, arrays, name)
     return network.eval()
+
+
+def check_scales(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> None:
+    """Check the scales of an edge network's features.
+
+    Raises:
+        InputError: widths that are not positive, or ranges upside down; names the weights.
+    """
+    for part in ("node", "edge"):
+        if not np.all(arrays[f"{part}_std"] > 0) or not np.all(
+            arrays[f"{part}_low"] <= arrays[f"{part}_high"]
+        ):
+            raise InputError(
+                f"{name}: '{part}_std' must be positive and '{part}_low' not above '{part}_high'; {REPAIR}"
+            )
 
 
 @torch.inference_mode()
@@ -169,5 +196,5 @@ def score(network: InteractionNetwork, graph: Data) -> npt.NDArray[np.float32]:
         return out
     keep = network.screen(graph.x, graph.edge_index, graph.edge_attr) >= network.cut
     logits = network(graph.x, graph.edge_index[:, keep], graph.edge_attr[keep])
-    out[keep.numpy()] = torch.sigmoid(network.calibration[0] * logits + network.calibration[1]).numpy()
+    out[keep.numpy()] = network.probabilities(logits).numpy()
     return out

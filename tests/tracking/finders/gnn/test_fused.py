@@ -21,7 +21,10 @@ def features_of(graph):
     node, edge = (
         np.ascontiguousarray(values.numpy()[k].T) for values, k in ((graph.x, hits), (graph.edge_attr, rows))
     )
-    return Features(node, edge, hits.astype(np.int32), rows.astype(np.int32), source, target, *starts)
+    position = np.tile([30.0, 40.0, 0.0], (len(graph.x), 1))
+    return Features(
+        node, edge, hits.astype(np.int32), rows.astype(np.int32), source, target, *starts, position
+    )
 
 
 def fused_scores(network, graph, *threads):

@@ -1,0 +1,164 @@
+"""The network: GravNet blocks over the hits, then a score for each edge from what its two hits know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from smartpix.networks.fused import check_shapes
+from smartpix.networks.weights import REPAIR, load_arrays, load_weights
+from smartpix.rules import check_json, fields, items, text, whole
+from tracking.finders.gnn.fused_kernels import count_outside
+from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES, Features, make_graph
+from tracking.finders.gnn.network import EdgeNetwork, check_scales, mlp
+from tracking.finders.gravnet.block import GravNetBlock
+from tracking.finders.gravnet.neighbours import along_edges, nearest, nearest_of_all
+from tracking.finders.gravnet.options import LARGEST_BLOCK, MOST_BLOCKS, NEIGHBOURS, GravNetOptions
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+__all__ = ["ARCHITECTURE", "GravNetNetwork", "GravNetScorer", "inputs", "load_gravnet", "score_graph"]
+
+ARCHITECTURE = "gravnet-v1"
+AZIMUTH = 2
+"""Cosine and sine of a hit's azimuth, without which hits all round the beam would look alike."""
+SIZES = ("k", "space", "features", "passed", "hidden")
+DESCRIPTION = fields(
+    {
+        "options": fields(
+            {
+                "network": fields(
+                    {
+                        "neighbours": text(*NEIGHBOURS), "blocks": whole(0, MOST_BLOCKS),
+                        **{name: whole(1, LARGEST_BLOCK) for name in SIZES},
+                    }
+                ),
+            },
+            more=True,
+        ),
+        "data": items(fields({}, more=True)),
+    },
+    more=True,
+)  # fmt: skip
+"""What the JSON of its weights must say."""
+
+
+class GravNetNetwork(EdgeNetwork):
+    """GravNet blocks one after the other; an edge is scored from its features and from all blocks' outputs
+    for its two hits, as the authors' model joins the outputs of all blocks.
+
+    Shapes:
+        x: (N, 9), with free neighbours (N, 11), the last two cosine and sine of the azimuth;
+        edge_index: (2, E), edge_attr: (E, 16) -> logits (E,).
+    """
+
+    def __init__(self, options: GravNetOptions) -> None:
+        super().__init__()
+        self.options = options
+        n_node, f = len(NODE_FEATURES), options.features
+        if options.neighbours == "free":
+            n_node += AZIMUTH
+        self.encode = nn.Linear(n_node, f)
+        self.blocks = nn.ModuleList(
+            GravNetBlock(f, options.space, options.passed, f) for _ in range(options.blocks)
+        )
+        known = f * (1 + options.blocks)
+        self.classify = mlp(2 * known + len(EDGE_FEATURES), options.hidden, 1)
+
+    def gravnet_blocks(self) -> list[GravNetBlock]:
+        """The blocks."""
+        return [module for module in self.blocks if isinstance(module, GravNetBlock)]
+
+    def known(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        """What hits know (N, F (1 + blocks)) of themselves and, block by block, of their neighbours."""
+        n = len(NODE_FEATURES)
+        node = (x[:, :n] - self.node_mean) / self.node_std
+        h = torch.tanh(self.encode(torch.cat([node, x[:, n:]], dim=1)))
+        known, free = [h], self.options.neighbours == "free"
+        pairs = along_edges(edge_index)
+        for block in self.gravnet_blocks():
+            space = block.place(h)
+            chosen = nearest_of_all(space, self.options.k) if free else nearest(space, *pairs, self.options.k)
+            h = block(h, space, *chosen)
+            known.append(h)
+        return torch.cat(known, dim=1)
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """Logits (E,), before calibration."""
+        known = self.known(x, edge_index)
+        edge = (edge_attr - self.edge_mean) / self.edge_std
+        seen = torch.cat([known[edge_index[0]], known[edge_index[1]], edge], dim=1)
+        logits: Tensor = self.classify(seen).squeeze(1)
+        return logits
+
+
+def inputs(network: GravNetNetwork, graph: Data) -> Tensor:
+    """``x`` of a graph as the network takes it."""
+    free = network.options.neighbours == "free"
+    return torch.cat([graph.x, graph.azimuth], dim=1) if free else graph.x
+
+
+@torch.inference_mode()
+def score_graph(network: GravNetNetwork, graph: Data) -> npt.NDArray[np.float32]:
+    """Scores (E,) of a graph's edges: probabilities that they are true."""
+    if not graph.num_edges:
+        return np.zeros(0, dtype=np.float32)
+    logits = network(inputs(network, graph), graph.edge_index, graph.edge_attr)
+    scores: npt.NDArray[np.float32] = network.probabilities(logits).numpy()
+    return scores
+
+
+@dataclass(frozen=True)
+class GravNetScorer:
+    """The network in the place of the interaction network in :class:`tracking.finders.gnn.finder.GraphFinder`.
+
+    Attributes:
+        network: in floating point, run by torch.
+    """
+
+    network: GravNetNetwork
+
+    def scores(self, features: Features, n_edges: int, threads: int = 1) -> npt.NDArray[np.float32]:
+        """Scores (n_edges,) of all edges of an event, 0 of those that no other edge continues.
+
+        Args:
+            threads: torch's own number is used, since its threads belong to the process.
+        """
+        out = np.zeros(n_edges, dtype=np.float32)
+        out[features.rows] = score_graph(self.network, make_graph(features))
+        return out
+
+    def outside(self, features: Features) -> npt.NDArray[np.int64]:
+        """(25,) how many values of each feature are beyond the range of the training."""
+        n = len(features.node)
+        counts = np.empty(n + len(features.edge), dtype=np.int64)
+        for part, values, into in (("node", features.node, counts[:n]), ("edge", features.edge, counts[n:])):
+            low, high = (getattr(self.network, f"{part}_{end}").numpy() for end in ("low", "high"))
+            count_outside(values, low, high, into)
+        return counts
+
+
+def load_gravnet(name: str = "gravnet") -> GravNetNetwork:
+    """Shipped weights by name, or others by path.
+
+    Raises:
+        InputError: missing or damaged files, or weights of another architecture.
+    """
+    arrays, description = load_weights(name, ARCHITECTURE)
+    check_json(description, DESCRIPTION, Path(name).with_suffix(".json"), REPAIR)
+    options = GravNetOptions(**description["options"]["network"])
+    # Before anything of that size is made.
+    with torch.device("meta"):
+        shapes = {k: tuple(v.shape) for k, v in GravNetNetwork(options).state_dict().items()}
+    check_shapes(arrays, shapes, name)
+    check_scales(arrays, name)
+    network = GravNetNetwork(options)
+    load_arrays(network, arrays, name)
+    return network.eval()
