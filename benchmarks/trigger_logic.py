@@ -24,6 +24,7 @@ N_SECTORS = 2000
 
 
 def main(weights: str, file: str, *intervals: str) -> None:
+    """Measure the intervals, one after the other."""
     trained = load_trained(weights)
     assert isinstance(trained.network, FixedInteraction), "give weights in whole numbers"
     events = labelled_events(file, trained.graph)
