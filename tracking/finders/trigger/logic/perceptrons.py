@@ -35,8 +35,8 @@ class Perceptron:
 
     @property
     def latency(self) -> int:
-        """Registers from its inputs to its outputs."""
-        return len(self.pipe.solutions)
+        """Registers from its inputs to its outputs: before each stage, and behind the last one."""
+        return len(self.pipe.solutions) + 1
 
 
 def sum_bits(network: FixedInteraction, n_edges: int) -> int:

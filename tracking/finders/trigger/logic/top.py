@@ -44,7 +44,7 @@ class Schedule:
     @property
     def latency(self) -> int:
         """Edges of the clock from the one that takes a sector in to the one that gives its results."""
-        return self.logits + self.interval
+        return self.logits + self.interval - 1
 
 
 def schedule(options: LogicOptions, perceptrons: Mapping[str, Perceptron]) -> Schedule:
@@ -123,7 +123,7 @@ def top(network: FixedInteraction, options: LogicOptions, perceptrons: Mapping[s
     else:
         text.register("held_nodes0", n * node, "nodes", "first")
         text.register("lots", lanes * ii * word, f"first ? words : lots >> {lanes * word}")
-    text.register("pulses", at.latency, "{pulses, first}" if at.latency > 1 else "first")
+    text.register("pulses", at.latency + 1, "{pulses, first}")
     for k in range(lanes):
         text.wire(f"word{k}", word, f"lots[{k * word} +: {word}]")
         text.wire(f"sender{k}", index, f"word{k}[{edge} +: {index}]")
@@ -181,7 +181,7 @@ module smartpix (
     output [{m * logit - 1}:0] logits
 );
     {body}
-    assign done = pulses[{at.latency - 1}];
+    assign done = pulses[{at.latency}];
     assign logits = all_logits[{m * logit - 1}:0];
 endmodule
 """
