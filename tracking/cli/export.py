@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from typing import Any
 
 from smartpix.export.hls import BACKENDS, HlsOptions
@@ -16,6 +17,9 @@ from tracking.cli.parser import named_path
 from tracking.options import from_mapping
 
 __all__ = ["add_export"]
+
+LOADED = ("reloadable", "load_bits")
+"""Options of the Verilog that have flags of their own."""
 
 
 def add_export(commands: Any) -> None:
@@ -58,6 +62,11 @@ def add_export(commands: Any) -> None:
         "--rtl", action="store_true", help="Verilog as well: verilator, yosys, opensta (takes minutes)"
     )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
+    option_flags(export, RtlOptions(), *LOADED)
+    export.add_argument(
+        "--reload", action="append", default=[], metavar="WEIGHTS",
+        help="with --reloadable: load these next in the simulation, as often as given; none: random ones",
+    )  # fmt: skip
     set_flag(export, HlsOptions(), "reuse=2")
     json_flag(export)
     export.set_defaults(command_function=_export)
@@ -86,10 +95,17 @@ def _export(options: argparse.Namespace) -> None:
     values = option_values(options)
     # The backend's first one: not all have the default.
     values.setdefault("strategy", BACKENDS.get(values.get("backend", HlsOptions.backend), ("latency",))[0])
+    loaded = {name: values.pop(name) for name in LOADED if name in values}
     hls: HlsOptions = from_mapping(HlsOptions(), values, "--set")
+    port: RtlOptions = from_mapping(RtlOptions(), loaded, "--set")
+    if (port.reloadable and not options.rtl) or (options.reload and not port.reloadable):
+        raise InputError(
+            "export: --reloadable is for the Verilog of --rtl, and --reload for --reloadable; give both"
+        )
     synthesis = not options.no_synthesis
-    rtl = RtlOptions(clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
+    rtl = replace(port, clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
     network, description = load_fixed(options.weights)
+    reload = [load_fixed(name)[0] for name in options.reload]
     with replace_folder_when_done(options.output) as new:
         log(f"{options.clusters} clusters for the test bench")
         codes = bench_codes(network, description, options.clusters, options.file, options.seed)
@@ -99,6 +115,6 @@ def _export(options: argparse.Namespace) -> None:
             **write_project(network, new / "hls", codes, hls, finish_words(description)),
         }
         if options.rtl:
-            result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
+            result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log, reload)
         (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print_result(options, result)
