@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smartpix.chip.options import CompressOptions, QuantizedOptions
+from smartpix.chip.options import PRICED, CompressOptions, QuantizedOptions
 from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS, NetworkOptions
 from smartpix.schema import check, check_types, one_of
 
@@ -99,13 +99,13 @@ class TrainingOptions:
                 self.patience == 0,
                 "0 for a quantised network, whose losses jump",
             )
-            by_bits = self.compress.method != "bits" or self.network.learn_bits
+            by_bits = self.compress.method not in PRICED or self.network.learn_bits
             check(
                 "compress",
                 "method",
                 self.compress.method,
                 by_bits,
-                "used with learned bits (learn_bits), if it is bits",
+                f"used with learned bits (learn_bits), if it is {' or '.join(PRICED)}",
             )
         else:
             plain = self.compress == CompressOptions()

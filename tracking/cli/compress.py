@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from smartpix.chip.options import CompressOptions, QuantizedOptions
+from smartpix.chip.options import PRICED, CompressOptions, QuantizedOptions
 from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions
 from smartpix.train.options import TrainCountOptions, TrainMdnOptions
@@ -124,7 +124,7 @@ def _network(values: dict[str, Any], start: Start | None) -> QuantizedOptions:
     base = {} if start is None else dict(start.options)
     if {"data_bits", "threshold", "adc_max"} & set(changes):
         base.pop("edges", None)
-    if values.get("compress", {}).get("method") == "bits":
+    if values.get("compress", {}).get("method") in PRICED:
         changes["learn_bits"] = True
     # The options fill these in by the kind, which may be another.
     blank = {"edges": (), "filters": (0, 0), "hidden": (0, 0)}
@@ -174,7 +174,7 @@ MISSED = 0.01
 CONSTRAINTS = ("bdmm", "mdmm")
 USED = {
     "target": CONSTRAINTS, "scope": CONSTRAINTS, "surrogate": CONSTRAINTS, "rate": CONSTRAINTS,
-    "approach": CONSTRAINTS, "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),
+    "approach": CONSTRAINTS, "damping": ("mdmm",), "strength": ("l1", "l2", *PRICED),
 }  # fmt: skip
 """Methods that an option is for."""
 
