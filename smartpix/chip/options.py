@@ -44,7 +44,7 @@ class QuantizedOptions:
         threshold: lowest edge of the ADC in e.
         adc_max: charge in e at which the ADC saturates.
         edges: edges of the ADC in e; none takes those that threshold, adc_max and data_bits give.
-        learn_edges: let the training move the edges of an ADC of 2 bits, which has no negative ones.
+        learn_edges: let the training move the edges of an ADC that has no negative ones, as one of 2 bits.
         learn_bits: let the training choose each weight's bits, up to those given.
         n_outputs: numbers that come out: 14 of the estimates. What is learned sets it.
     """

@@ -128,13 +128,15 @@ def _network(values: dict[str, Any], start: Start | None) -> QuantizedOptions:
         changes["learn_bits"] = True
     # The options fill these in by the kind, which may be another.
     blank = {"edges": (), "filters": (0, 0), "hidden": (0, 0)}
-    bits = (base | changes).get("data_bits", QuantizedOptions.data_bits)
-    if changes.get("learn_edges") and bits != 2:
+    given = blank | base | changes
+    bits = given.get("data_bits", QuantizedOptions.data_bits)
+    # Edges of one's own may do without negative levels at any number of bits.
+    if changes.get("learn_edges") and bits != 2 and not (given["edges"] and min(given["edges"]) > 0):
         raise InputError(
-            f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2, and it has "
-            f"{bits} bits"
+            f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2 or positive edges "
+            f"to begin with (--set network.edges), and it has {bits} bits"
         )
-    network: QuantizedOptions = from_mapping(QuantizedOptions(), blank | base | changes, "--set")
+    network: QuantizedOptions = from_mapping(QuantizedOptions(), given, "--set")
     return network
 
 
