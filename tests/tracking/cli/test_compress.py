@@ -376,7 +376,8 @@ def test_another_adc_starts_with_edges_of_its_own(compress, tmp_path):
     asked = ("--network", "mlp", "--data-bits", 3, "--learn-edges", "--set", f"network.edges={edges}")
     assert compress(*asked, output="three.safetensors")[0] == 0
     learned = load_fixed(tmp_path / "three.safetensors")[0].edges
-    assert len(learned) == 7 and not np.array_equal(learned, edges)
+    assert len(learned) == 7
+    assert not np.array_equal(learned, edges)
     code, _, err = compress("--from", "fixed-2s-talk", "--learn-edges")
     assert code == 1
     assert "--data-bits 2, and it has 4 bits" in err
