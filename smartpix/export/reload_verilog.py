@@ -192,19 +192,10 @@ endmodule
 
     def product(self, weight: _Wire, x: _Wire) -> _Wire:
         """Of a loaded weight and a wire, in a register."""
-        self.multipliers += 1
-        top = weight.bits - 1
-        # An adder for each bit of the weight, the uppermost one subtracted: a look-up table takes a bit of the
-        # sum together with the choice, which a multiplier of partial products would not use.
-        parts = []
-        for k in range(top + 1):
-            ends = (0, x.low << k, x.high << k) if k < top else (0, -(x.high << k), -(x.low << k))
-            part = f"{x.name} <<< {k}" if k else x.name
-            value = part if k < top else f"-({part})"
-            parts.append(self.named(f"{weight.name}[{k}] ? {value} : 0", min(ends), max(ends), x.ready))
         ends = [w * k for w in (weight.low, weight.high) for k in (x.low, x.high)]
-        product = self.added(parts, x.ready)
-        return self.until(replace(product, low=min(ends), high=max(ends)), x.ready + 1)
+        self.multipliers += 1
+        product = self.named(f"{weight.name} * {x.name}", min(ends), max(ends), x.ready)
+        return self.until(product, x.ready + 1)
 
     def total(self, terms: list[_Wire]) -> _Wire:
         """Sum of wires, with a register after so many adders; 0 of none."""
@@ -212,23 +203,24 @@ endmodule
             return self.named("0", 0, 0, STATIC)
         ready = max(wire.ready for wire in terms)
         terms = [self.until(wire, ready) for wire in terms]
-        while len(terms) > 1 << self.depth:
-            size = 1 << self.depth
-            terms = [self.added(terms[i : i + size], ready) for i in range(0, len(terms), size)]
-            ready += 1
-            terms = [self.until(wire, ready) for wire in terms]
-        return self.added(terms, ready)
-
-    def added(self, terms: list[_Wire], ready: int) -> _Wire:
-        """A tree of adders of two, which start and end together at an edge of the clock."""
+        level = 0
         while len(terms) > 1:
-            pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
-            terms = [self.sum_of_two(*pair, ready) if len(pair) > 1 else pair[0] for pair in pairs]
+            terms = [
+                self.named(
+                    " + ".join(wire.name for wire in pair),
+                    sum(w.low for w in pair),
+                    sum(w.high for w in pair),
+                    ready,
+                )
+                if len(pair) > 1
+                else pair[0]
+                for pair in (terms[i : i + 2] for i in range(0, len(terms), 2))
+            ]
+            level += 1
+            if level % self.depth == 0 and len(terms) > 1:
+                ready += 1
+                terms = [self.until(wire, ready) for wire in terms]
         return terms[0]
-
-    def sum_of_two(self, a: _Wire, b: _Wire, ready: int) -> _Wire:
-        """Kept as it is: synthesis would make one large sum of many, which takes twice the look-up tables."""
-        return self.named(f"{a.name} + {b.name}", a.low + b.low, a.high + b.high, ready, keep=True)
 
     def activated(self, layer: str, sums: Wires) -> Wires:
         """Results (P, outputs) of a layer's sums, in registers."""
@@ -270,13 +262,11 @@ endmodule
             return self.named(f"{wire.name} <<< {up}", wire.low << up, wire.high << up, wire.ready)
         return self.named(f"{wire.name} >>> {-up}", wire.low >> -up, wire.high >> -up, wire.ready)
 
-    def named(self, value: str, low: int, high: int, ready: int, bits: int = 0, keep: bool = False) -> _Wire:
+    def named(self, value: str, low: int, high: int, ready: int, bits: int = 0) -> _Wire:
         """A wire of a value."""
         wire = _Wire(f"v{self.count}", low, high, ready)
         self.count += 1
-        self.lines.append(
-            f"{'(* keep *) ' if keep else ''}wire signed [{(bits or wire.bits) - 1}:0] {wire.name} = {value};"
-        )
+        self.lines.append(f"wire signed [{(bits or wire.bits) - 1}:0] {wire.name} = {value};")
         return wire
 
     def until(self, wire: _Wire, ready: int) -> _Wire:
