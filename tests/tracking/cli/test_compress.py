@@ -380,7 +380,7 @@ def test_another_adc_starts_with_edges_of_its_own(compress, tmp_path):
     assert not np.array_equal(learned, edges)
     code, _, err = compress("--from", "fixed-2s-talk", "--learn-edges")
     assert code == 1
-    assert "--data-bits 2, and it has 4 bits" in err
+    assert "positive edges to begin with (--set network.edges), and it has 4 bits" in err
 
 
 def test_a_missed_target_is_said(compress):
