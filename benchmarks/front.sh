@@ -30,3 +30,19 @@ front conv-100k "$all_slices" $talk --epochs 30
 front conv-100k-taught "$all_slices" $talk --epochs 30 --teacher mdn-2s-conv-20t-float
 front conv-bits-1e-2 "$clusters" $talk --method bits --strength 1e-2 --epochs 14
 front conv-bdmm-67 "$clusters" $constraint --method bdmm --target 0.67
+# Sums of columns and rows alone: positive edges, and prices on learned bits. Short trainings on fewer clusters; with
+# $clusters and three times the epochs they would be as long as those of the shipped networks.
+fewer=front-work/2s-120k.parquet
+[ -f "$fewer" ] || smartpix simulate clusters --dataset 2s -n 120000 --seed 21 -o "$fewer"
+edges3="--set network.edges=[300,507,857,1448,2447,4136,6990]"
+edges4="--set network.edges=[300,378,476,600,756,953,1201,1513,1906,2402,3027,3814,4806,6055,7630]"
+front mlp-3bit "$fewer" --from mdn-2s-mlp-2t-2bit --network mlp --hidden 21 21 --data-bits 3 $edges3 --dense-bits 8 \
+  --activation-bits 7 --epochs 44 --free 0.68 --learning-rate 6e-3
+front mlp-3bit-bits "$fewer" --from front-work/mlp-3bit.safetensors --method bits --strength 0.01 --epochs 30 \
+  --learning-rate 3e-3 --activation-bits 6
+front mlp-4bit-bits "$fewer" --from front-work/mlp-3bit.safetensors --data-bits 4 $edges4 --method bits \
+  --strength 0.008 --activation-bits 7 --epochs 32 --batch-size 256 --learning-rate 4e-3
+front mlp-4bit-luts "$fewer" --from front-work/mlp-4bit-bits.safetensors --method luts --strength 0.015 \
+  --set focus=[1.4,0.8,1.4,0.5] --activation-bits 6 --epochs 36 --learning-rate 4e-3
+front mlp-4bit-luts-dear "$fewer" --from front-work/mlp-4bit-luts.safetensors --method luts --strength 0.028 \
+  --set focus=[1.4,0.8,1.5,0.4] --epochs 26 --learning-rate 3.5e-3

@@ -25,19 +25,18 @@ FROM = "{weights}"
 FEWER = ["--set", "validation=1024", "--set", "test=5120"]
 """For networks that take long to measure."""
 _LARGE = ["--samples", "128000", "--learning-rate", "0.003", *FEWER]
-_CAPTION = ["--batch-size", "128", "--learning-rate", "0.0005"]
 _OTHER_TOYS = ["--train-seed", "2"]
 """Than those of the caption, whose residuals on its own are too small."""
 TRAININGS: dict[str, list[str]] = {
     "lstm-50": ["--model", "lstm-50", "--learning-rate", "0.005"],
     "lstm-100": ["--model", "lstm-100", "--samples", "512000", "--learning-rate", "0.01"],
     "conv-autoencoder-2d": ["--model", "conv-autoencoder-2d", "--samples", "1638400", "--learning-rate", "0.005"],
-    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", *_CAPTION],
-    "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "384000", *_CAPTION],
+    "caption-lines-1": ["--model", "caption", "--toy", "lines-1", "--samples", "192000", "--batch-size", "128", "--learning-rate", "0.0005"],
+    "caption-lines-3": ["--model", "caption", "--toy", "lines-3", "--samples", "640000", "--batch-size", "128", "--learning-rate", "0.003"],
     "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "1280000", "--batch-size", "128"],
     "caption-covariance-lines-1": [
         "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
-        "--samples", "96000", "--batch-size", "128", *_OTHER_TOYS,
+        "--samples", "384000", "--batch-size", "128", *_OTHER_TOYS,
     ],
     "caption-covariance-lines-3": [
         "--model", "caption-covariance", "--toy", "lines-3", "--from", f"{FROM}/caption-lines-3.safetensors",

@@ -46,8 +46,8 @@ class Constraint:
         if o.method in ("l1", "l2"):
             power = 1 if o.method == "l1" else 2
             return o.strength * torch.stack([k.weight.abs().pow(power).sum() for k in kernels.values()]).sum()
-        if o.method == "bits":
-            return o.strength * price(self.model)
+        if o.method in PRICES:
+            return o.strength * PRICES[o.method](self.model)
         near = min(done / o.approach, 1.0) if o.approach > 0 else 1.0
         target = self.at_start + (o.target - self.at_start) * near
         missed = target - self._shares(done)
@@ -99,7 +99,7 @@ class Constraint:
         return exact + smooth - smooth.detach()
 
 
-def price(model: QuantizedMdn) -> Tensor:
+def bit_price(model: QuantizedMdn) -> Tensor:
     """Bit operations of one cluster, unrolled, in thousands: bits of each weight times those of what it
     multiplies (EBOPs of HGQ), where a sum of codes counts as a code."""
     o = model.options
@@ -107,10 +107,63 @@ def price(model: QuantizedMdn) -> Tensor:
     for layer in model.plan.layers:
         kernel = model.kernels()[layer.name]
         incoming = (o.data if model.plan.sees_codes(layer.name) else o.between).bits
-        with torch.no_grad():
-            size = kernel.rounded().abs()
-            # Bits above the point; a zero has none at all.
-            above = torch.where(size > 0, torch.floor(torch.log2(size.clamp(min=1e-9))) + 1, -99.0)
-        fraction = kernel.learned if kernel.learned is not None else kernel.fraction
-        total = total + (above + fraction).clamp(min=0).sum() * (layer.positions * incoming / 1000)
+        total = total + _spans(kernel).sum() * (layer.positions * incoming / 1000)
     return total
+
+
+def lut_price(model: QuantizedMdn) -> Tensor:
+    """Look-up tables of the weights' adders, unrolled, in thousands.
+
+    A weight costs an adder for each digit that is not zero in its canonical signed form, as wide as what comes
+    in and one bit more. What adders have in common is not seen, so that the count is too high. Its slope
+    spreads a weight's digits evenly over its bits.
+    """
+    total = torch.zeros(())
+    for layer in model.plan.layers:
+        kernel = model.kernels()[layer.name]
+        span = _spans(kernel)
+        with torch.no_grad():
+            finest = kernel.format.fraction
+            a_bit = digits(kernel.rounded() * 2.0**finest) / span.clamp(min=1.0)
+            wide = (_widths(model, layer.name) + 1) * a_bit
+        total = total + (span * wide).sum() * (layer.positions / 1000)
+    return total
+
+
+def digits(whole: Tensor) -> Tensor:
+    """Digits -1 and 1 of whole numbers in the canonical signed form, which has the fewest."""
+    k = whole.abs().round().long()
+    # n + 2 n differs from n xor 2 n exactly where the form has a digit (Prodinger, Integers 0, 2000).
+    odd = k ^ (3 * k)
+    count = torch.zeros_like(k)
+    while odd.any():
+        count += odd & 1
+        odd = odd >> 1
+    return count.float()
+
+
+def _spans(kernel: Kernel) -> Tensor:
+    """Bits of each weight from its uppermost to its lowest, with the slope of learned bits; of a zero 0."""
+    with torch.no_grad():
+        size = kernel.rounded().abs()
+        # Bits above the point; a zero has none at all.
+        above = torch.where(size > 0, torch.floor(torch.log2(size.clamp(min=1e-9))) + 1, -99.0)
+    fraction = kernel.learned if kernel.learned is not None else kernel.fraction
+    return (above + fraction).clamp(min=0)
+
+
+def _widths(model: QuantizedMdn, layer: str) -> Tensor:
+    """Bits of what each of a layer's weights multiplies, in the weights' last axis or alike for all."""
+    o, plan = model.options, model.plan
+    if layer != "dense1":
+        return torch.tensor(float((o.data if plan.sees_codes(layer) else o.between).bits))
+    slices, rows, columns = plan.shape
+    widths = [o.between.bits] * plan.n_front
+    for has_sums, lines, terms in ((plan.column_sums, columns, rows), (plan.row_sums, rows, columns)):
+        # So many codes added up.
+        widths += [o.data.bits + (terms - 1).bit_length()] * (slices * lines * has_sums)
+    return torch.tensor(widths, dtype=torch.float32)
+
+
+PRICES = {"bits": bit_price, "luts": lut_price}
+"""Of methods with learned bits."""

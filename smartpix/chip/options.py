@@ -10,9 +10,11 @@ from smartpix.networks.plan import ACTIVATIONS, KINDS, N_OUTPUTS, Plan, check_ki
 from smartpix.schema import N_COLUMNS, N_ROWS, check, check_types, one_of
 from smartpix.simulate.options import ReadoutOptions, adc_levels
 
-__all__ = ["METHODS", "SCOPES", "SURROGATES", "CompressOptions", "QuantizedOptions"]
+__all__ = ["METHODS", "PRICED", "SCOPES", "SURROGATES", "CompressOptions", "QuantizedOptions"]
 
-METHODS = ("none", "l1", "l2", "bdmm", "mdmm", "bits")
+METHODS = ("none", "l1", "l2", "bdmm", "mdmm", "bits", "luts")
+PRICED = ("bits", "luts")
+"""Methods that put a price on weights whose bits are learned."""
 SCOPES = ("global", "layer")
 SURROGATES = ("step", "smooth")
 
@@ -42,7 +44,7 @@ class QuantizedOptions:
         threshold: lowest edge of the ADC in e.
         adc_max: charge in e at which the ADC saturates.
         edges: edges of the ADC in e; none takes those that threshold, adc_max and data_bits give.
-        learn_edges: let the training move the edges of an ADC of 2 bits, which has no negative ones.
+        learn_edges: let the training move the edges of an ADC that has no negative ones, as one of 2 bits.
         learn_bits: let the training choose each weight's bits, up to those given.
         n_outputs: numbers that come out: 14 of the estimates. What is learned sets it.
     """
@@ -181,12 +183,13 @@ class CompressOptions:
     Attributes:
         method: ``none``; ``l1`` or ``l2``, a penalty on the weights; ``bdmm`` or ``mdmm``, a share of
             zeros as a constraint; ``bits``, a price on each weight's bits, which are learned (HGQ, arXiv
-            2405.00645).
+            2405.00645); ``luts``, likewise, by the look-up tables of the adders that the bits take.
         target: share of weights that the constraint makes exactly zero, between 0 and 1 (bdmm, mdmm).
         scope: kernels that the target holds for: ``global`` (all together) or ``layer`` (each).
         surrogate: zeros that the constraint counts: ``step`` (exact zeros, with the slope of a smooth
             count) or ``smooth`` (a smooth count that narrows to the exact one during the training).
-        strength: factor of the penalty, or price of a bit (l1, l2, bits).
+        strength: factor of the penalty, or price of a thousand bit operations or look-up tables (l1, l2,
+            bits, luts).
         damping: damping c of the modified method, which adds c / 2 (target - share)^2 to the loss (mdmm).
         rate: rate of the multipliers' ascent in each step (bdmm, mdmm).
         approach: share of the epochs in which the target moves in a straight line from the share at the

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smartpix.chip.fixed_point import FixedNetwork
 from smartpix.chip.quantize import QuantizedMdn
+from smartpix.networks.fused import fold_norm
 from smartpix.schema import InputError
 
 __all__ = ["from_fixed", "from_float", "to_fixed"]
@@ -65,20 +66,23 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
 def from_float(model: QuantizedMdn, arrays: Mapping[str, npt.NDArray[Any]], name: str) -> None:
     """Put the weights of a float network of the same kind and sizes into a module.
 
+    Batch normalisation that follows a layer becomes part of its weights and biases, as it is applied after the
+    training: the chip has none (Jacob et al., arXiv 1712.05877, section 3.2).
+
     Raises:
-        InputError: the sizes differ, or it was trained with batch normalisation; names the weights.
+        InputError: the sizes differ; names the weights.
     """
-    if any(key.startswith("norm") for key in arrays):
-        raise InputError(
-            f"{name}: has batch normalisation, which a quantised network has not; train one without"
-        )
     with torch.no_grad():
         for layer, kernel in model.kernels().items():
             weight, planned = np.array(arrays[f"{layer}.weight"]), model.plan.layer(layer)
             _check_size(name, layer, weight.shape, planned.torch_shape)
+            bias = arrays.get(f"{layer}.bias")
+            if planned.norm:
+                last, bias = fold_norm(np.moveaxis(weight, 0, -1), bias, arrays, planned.norm)
+                weight = np.ascontiguousarray(np.moveaxis(last, -1, 0), dtype=np.float32)
             kernel.weight.copy_(torch.from_numpy(weight.reshape(planned.shape)))
             if kernel.bias is not None:
-                kernel.bias.copy_(torch.from_numpy(np.array(arrays[f"{layer}.bias"])))
+                kernel.bias.copy_(torch.from_numpy(np.array(bias, dtype=np.float32)))
             kernel.fit_format()
 
 

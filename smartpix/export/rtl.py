@@ -6,7 +6,8 @@ The folder has:
 - ``smartpix.v``: the top module, with evenly spaced numbers in its ports;
 - ``network*.v``: the stages between registers;
 - ``shift_adder.v``, ``mux.v``, ``negative.v``: da4ml's modules (LGPL-3.0);
-- ``testbench.v`` with ``codes.hex`` and ``expected.hex``;
+- ``testbench.v`` with ``codes.hex`` and ``expected.hex``, and ``weights.hex`` of a reloadable design, which
+  has no other modules;
 - the logs of the tools and ``report.json``.
 
 A cluster goes in at every edge of the clock.
@@ -16,21 +17,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork, evaluate
+from smartpix.chip.fixed_point import FixedNetwork
 from smartpix.export import synthesis
 from smartpix.export.logic import code_range, estimate_luts, trace
-from smartpix.export.verilog import hex_lines, pipelined, simulate, spaced_ports, write_da4ml, write_pipeline
+from smartpix.export.reload import Design, random_weights, refit, reloadable
+from smartpix.export.testbench import port_bits, write_bench, write_reload_bench
+from smartpix.export.verilog import pipelined, simulate, spaced_ports, write_da4ml, write_pipeline
 from smartpix.files import replace_folder_when_done
-from smartpix.schema import InputError, check, check_types
+from smartpix.schema import InputError, check, check_ranges, check_types, ranged
 
 __all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]
 
@@ -50,6 +52,8 @@ class RtlOptions:
         cells: map to standard cells with yosys, and find the longest path with opensta.
         family: yosys' name of the programmable logic.
         liberty: library of cells; Debian's qflow-tech-osu018 has the default one, of 180 nm.
+        reloadable: weights in registers that a port loads, with multipliers, in place of constants.
+        load_bits: bits that the port takes at an edge of the clock.
     """
 
     clock_ns: float = 5.0
@@ -59,9 +63,12 @@ class RtlOptions:
     cells: bool = True
     family: str = "xcup"
     liberty: str = synthesis.LIBERTY
+    reloadable: bool = False
+    load_bits: int = ranged(32, 1, 1024)
 
     def __post_init__(self) -> None:
         check_types("rtl", self)
+        check_ranges("rtl", self)
         check("rtl", "clock_ns", self.clock_ns, self.clock_ns > 0, "positive")
         check("rtl", "adders_per_stage", self.adders_per_stage, self.adders_per_stage >= 0, "at least 0")
 
@@ -77,6 +84,7 @@ def write_rtl(
     codes: npt.NDArray[Any],
     options: RtlOptions | None = None,
     report: Callable[[str], object] = log.info,
+    reload: Sequence[FixedNetwork] = (),
 ) -> dict[str, Any]:
     """Write the Verilog of a network, simulate it on codes (N, S, R, C), and measure its size and speed.
 
@@ -86,6 +94,8 @@ def write_rtl(
         codes: the clusters of the test bench.
         options: what is measured.
         report: told what comes next.
+        reload: other weights that a reloadable design is loaded with in its simulation, one after the
+            other; none: random ones. Each is compared with ``evaluate`` on all codes.
 
     Returns:
         What is in ``report.json``. None stands for what was not asked for or whose tool is ``missing``:
@@ -93,7 +103,8 @@ def write_rtl(
         ``cells``, ``cell_area_mm2`` (180 nm), ``cell_area_mm2_28nm``, ``longest_path_ns``, ``slack_ns``,
         ``meets_clock``, ``fmax_mhz`` of the standard cells; ``latency_cycles`` from the edge that takes a
         cluster in to the edge that gives its result, ``latency_ns``, ``ii_cycles``, ``clock_ns``;
-        ``da4ml_luts`` and ``register_bits`` before synthesis; ``versions``, ``assumptions``, ``missing`` as
+        ``da4ml_luts`` and ``register_bits`` before synthesis; of a reloadable one ``weight_bits``,
+        ``load_cycles``, ``multipliers``, ``loads`` that were simulated, and no ``da4ml_luts``; ``versions``, ``assumptions``, ``missing`` as
         text.
 
     Raises:
@@ -105,25 +116,18 @@ def write_rtl(
     _check_codes(network, codes)
     with replace_folder_when_done(folder) as new:
         report(f"tracing the {network.kind} network")
-        pipe = pipelined(trace(network, options.depth), options.depth)
-        write_pipeline(pipe, "network", new)
-        write_da4ml(new)
-        (new / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
-        _write_bench(network, pipe, new, codes)
-        stages = len(pipe.solutions)
+        made = (_loaded if options.reloadable else _wired)(network, new, codes, options, reload)
         facts: dict[str, Any] = {
             "kind": network.kind,
             "options": asdict(options),
             "rtl_mismatches": None,
             "n_clusters": len(codes),
             **dict.fromkeys(synthesis.FPGA + synthesis.CELLS + synthesis.TIMING),
-            "latency_cycles": stages,
             "ii_cycles": 1,
-            "latency_ns": stages * options.clock_ns,
+            "latency_ns": made["latency_cycles"] * options.clock_ns,
             "clock_ns": options.clock_ns,
-            "da4ml_luts": round(pipe.cost),
-            "register_bits": int(pipe.reg_bits),
-            "versions": {"da4ml": version("da4ml")},
+            **made,
+            "versions": {} if options.reloadable else {"da4ml": version("da4ml")},
             "assumptions": [],
             "missing": {},
         }
@@ -132,7 +136,7 @@ def write_rtl(
             facts["rtl_mismatches"] = simulate(new)
             if facts["rtl_mismatches"]:
                 raise InputError(
-                    f"{facts['rtl_mismatches']} of {len(codes)} clusters give other numbers in the simulated "
+                    f"{facts['rtl_mismatches']} of {len(codes)} clusters (of each load) give other numbers in the simulated "
                     f"Verilog than in the "
                     "reference; please report this network"
                 )
@@ -167,9 +171,57 @@ def _check_codes(network: FixedNetwork, codes: npt.NDArray[Any]) -> None:
         )
 
 
+def _wired(
+    network: FixedNetwork,
+    folder: Path,
+    codes: npt.NDArray[Any],
+    options: RtlOptions,
+    reload: Sequence[FixedNetwork],
+) -> dict[str, Any]:
+    """Write the network with its weights in the wiring; the facts of it."""
+    if reload:
+        raise InputError(
+            "rtl: there are weights to reload and the design has none in registers; set reloadable"
+        )
+    pipe = pipelined(trace(network, options.depth), options.depth)
+    write_pipeline(pipe, "network", folder)
+    write_da4ml(folder)
+    (folder / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
+    write_bench(network, len(pipe.solutions), folder, codes)
+    return {
+        "latency_cycles": len(pipe.solutions),
+        "da4ml_luts": round(pipe.cost),
+        "register_bits": int(pipe.reg_bits),
+    }
+
+
+def _loaded(
+    network: FixedNetwork,
+    folder: Path,
+    codes: npt.NDArray[Any],
+    options: RtlOptions,
+    reload: Sequence[FixedNetwork],
+) -> dict[str, Any]:
+    """Write the network with its weights in registers; the facts of it."""
+    design: Design = reloadable(network, options.depth, options.load_bits)
+    (folder / "smartpix.v").write_text(design.text, encoding="utf-8")
+    # Without others, a draw: more of its bits differ than of weights that were trained again.
+    others = [refit(other, network) for other in reload] or [random_weights(network)]
+    write_reload_bench(design, [network, *others], folder, codes)
+    return {
+        "latency_cycles": design.latency,
+        "da4ml_luts": None,
+        "register_bits": design.register_bits,
+        "weight_bits": design.weight_bits,
+        "load_cycles": design.load_cycles,
+        "multipliers": design.multipliers,
+        "loads": 1 + len(others),
+    }
+
+
 def _top(network: FixedNetwork, pipe: Any) -> str:
     """Module whose ports hold all numbers in the same width, the first one lowest."""
-    in_bits, out_bits = _port_bits(network)
+    in_bits, out_bits = port_bits(network)
     n_codes, n_outputs = len(pipe.inp_qint), len(pipe.out_qint)
     body = spaced_ports(pipe, "network", [in_bits] * n_codes, [out_bits] * n_outputs, ("codes", "results"))
     return f"""`timescale 1 ns / 1 ps
@@ -184,57 +236,3 @@ module smartpix (
 );
 {body}endmodule
 """
-
-
-def _port_bits(network: FixedNetwork) -> tuple[int, int]:
-    """Bits of a code and of a result."""
-    low, high = code_range(network)
-    return max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0), network.outputs[
-        "dense3"
-    ].bits
-
-
-def _write_bench(network: FixedNetwork, pipe: Any, folder: Path, codes: npt.NDArray[Any]) -> None:
-    in_bits, out_bits = _port_bits(network)
-    expected = evaluate(network, codes)
-    (folder / "codes.hex").write_text(
-        hex_lines(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8"
-    )
-    (folder / "expected.hex").write_text(hex_lines(expected, out_bits), encoding="utf-8")
-    n_in, n_out = codes[0].size * in_bits, expected.shape[1] * out_bits
-    (folder / "testbench.v").write_text(
-        f"""`timescale 1 ns / 1 ps
-
-// A cluster of codes.hex goes in at every edge; its results are compared with those of expected.hex when they are due.
-module testbench;
-    localparam N = {len(codes)};
-    localparam LATENCY = {len(pipe.solutions)};
-    reg clk = 0;
-    reg [{n_in - 1}:0] codes [0:N-1];
-    reg [{n_out - 1}:0] expected [0:N-1];
-    reg [{n_in - 1}:0] code;
-    wire [{n_out - 1}:0] result;
-    integer i, mismatches;
-
-    smartpix chip (.clk(clk), .codes(code), .results(result));
-
-    initial begin
-        $readmemh("codes.hex", codes);
-        $readmemh("expected.hex", expected);
-        mismatches = 0;
-        for (i = 0; i < N + LATENCY; i = i + 1) begin
-            code = codes[i < N ? i : N - 1];
-            #1 clk = 1;
-            #1 clk = 0;
-            if (i >= LATENCY && result !== expected[i - LATENCY]) begin
-                if (mismatches < 10) $display("cluster %0d: %h, expected %h", i - LATENCY, result, expected[i - LATENCY]);
-                mismatches = mismatches + 1;
-            end
-        end
-        $display("clusters %0d mismatches %0d", N, mismatches);
-        $finish;
-    end
-endmodule
-""",
-        encoding="utf-8",
-    )

@@ -33,6 +33,7 @@ __all__ = [
     "check_slices",
     "dense_layers",
     "empty_blocks",
+    "fold_norm",
     "fuse",
     "in_order",
     "padded",
@@ -180,10 +181,12 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     if plan.front == "convolution":
         # Nothing lies between depthwise and pointwise: together they are one convolution.
         weight = np.einsum("fs,sij->sijf", a["pointwise.weight"][:, :, 0, 0], a["depthwise.weight"][:, 0])
-        first, first_bias = _fold(weight, a["pointwise.bias"], a, "norm0")
+        first, first_bias = fold_norm(weight, a["pointwise.bias"], a, "norm0")
         mix, mix_bias = a["mix.weight"][:, :, 0, 0].T, a["mix.bias"]
     elif plan.front == "columns":
-        first, first_bias = _fold(a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0")
+        first, first_bias = fold_norm(
+            a["columns.weight"].transpose(1, 2, 3, 0), a["columns.bias"], a, "norm0"
+        )
     if plan.front != "none":
         first = runs(first)
     relu = network.get("activation") == "relu"
@@ -191,7 +194,7 @@ def fuse(arrays: Mapping[str, npt.NDArray[Any]], network: Mapping[str, Any]) -> 
     if plan.front == "columns":
         quiet = np.maximum(first_bias, 0) if relu else np.tanh(first_bias)
     one, two, three = (
-        _fold(weight.T, a[f"dense{k}.bias"], a, f"norm{k}")
+        fold_norm(weight.T, a[f"dense{k}.bias"], a, f"norm{k}")
         for k, weight in (
             (1, by_place(a["dense1.weight"], plan)), (2, a["dense2.weight"]), (3, a["dense3.weight"])
         )
@@ -297,7 +300,7 @@ def check_shapes(
             )
 
 
-def _fold(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple[Any, Any]:
+def fold_norm(weight: Any, bias: Any, arrays: Mapping[str, Any], norm: str) -> tuple[Any, Any]:
     """Weights (..., out) and biases (out,) with the batch normalisation that follows them, if there is
     one.
     """

@@ -16,6 +16,7 @@ far off keep their gradient.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -110,14 +111,20 @@ def _norm(batch_norm: bool, width: int, images: bool) -> nn.Module:
     return nn.BatchNorm2d(width) if images else nn.BatchNorm1d(width)
 
 
-def negative_log_likelihood(raw: Tensor, target: Tensor) -> Tensor:
+def negative_log_likelihood(raw: Tensor, target: Tensor, focus: Sequence[float] = ()) -> Tensor:
     """Per-cluster negative log-likelihood (N,) of scaled targets (N, 4) under the outputs (N, 14).
+
+    With a ``focus`` it is the sum of the four targets' likelihoods, each under those before it, by weight:
+    each is a proper score of its own, so that the weights move precision and not the calibration.
 
     The diagonal goes through softplus: positive, with a gradient everywhere, and a one-input table in
         hardware.
     """
     diagonal = _positive(raw)
     z = _whiten(raw, diagonal, (target - raw[:, _MEANS])[..., None])
+    if focus:
+        each = 0.5 * z.square().sum(2) + diagonal.log() + 0.5 * math.log(2 * math.pi)
+        return (each * each.new_tensor(focus)).sum(1)
     return 0.5 * z.square().sum((1, 2)) + diagonal.log().sum(1) + 2 * math.log(2 * math.pi)
 
 

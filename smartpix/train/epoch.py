@@ -99,11 +99,13 @@ def check_batch(section: str, n: int, batch_size: int) -> None:
         )
 
 
-def cluster_losses(raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0) -> torch.Tensor:
+def cluster_losses(
+    raw: torch.Tensor, target: torch.Tensor, lesson: float = 0.0, focus: Sequence[float] = ()
+) -> torch.Tensor:
     """Of targets (N, 4), or of (N, 4, 6): the targets, a teacher's means and its factors."""
     if target.ndim == 2:
-        return negative_log_likelihood(raw, target)
-    loss = (1 - lesson) * negative_log_likelihood(raw, target[..., 0])
+        return negative_log_likelihood(raw, target, focus)
+    loss = (1 - lesson) * negative_log_likelihood(raw, target[..., 0], focus)
     return loss + lesson * expected_negative_log_likelihood(raw, target[..., 1], target[..., 2:])
 
 

@@ -82,7 +82,7 @@ def estimates_task(options: TrainMdnOptions, lesson: Lesson | None = None) -> Ta
         return scaled if lesson is None else torch.cat([scaled[..., None], lesson.scaled(rows)], dim=2)
 
     def losses(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return cluster_losses(raw, target, options.lesson)
+        return cluster_losses(raw, target, options.lesson, options.focus)
 
     return Task(
         "mdn", "fixed", N_OUTPUTS, targets, losses, moved_targets, load_network_weights, calibrate_and_test

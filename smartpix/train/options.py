@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smartpix.chip.options import CompressOptions, QuantizedOptions
+from smartpix.chip.options import PRICED, CompressOptions, QuantizedOptions
 from smartpix.networks.options import LARGEST_BATCH, LARGEST_SEED, MOST_EPOCHS, NetworkOptions
-from smartpix.schema import check, check_types, one_of
+from smartpix.schema import TARGET_SCALE, check, check_types, one_of
 
 __all__ = [
     "AUGMENTATIONS",
@@ -99,13 +99,13 @@ class TrainingOptions:
                 self.patience == 0,
                 "0 for a quantised network, whose losses jump",
             )
-            by_bits = self.compress.method != "bits" or self.network.learn_bits
+            by_bits = self.compress.method not in PRICED or self.network.learn_bits
             check(
                 "compress",
                 "method",
                 self.compress.method,
                 by_bits,
-                "used with learned bits (learn_bits), if it is bits",
+                f"used with learned bits (learn_bits), if it is {' or '.join(PRICED)}",
             )
         else:
             plain = self.compress == CompressOptions()
@@ -137,16 +137,21 @@ class TrainMdnOptions(TrainingOptions):
     Attributes:
         min_share: share of its charge that one particle must have made in a cluster of an event file.
         lesson: share of the loss that comes from the teacher, if there is one.
+        focus: weights of x, y, cot alpha and cot beta in the likelihood; none: all alike. A small network
+            that resolves some better than it must can so give to the others.
     """
 
     SECTION = "train mdn"
 
     min_share: float = 0.95
     lesson: float = 0.5
+    focus: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.SECTION, "lesson", self.lesson, 0 <= self.lesson <= 1, "between 0 and 1")
+        good = len(self.focus) in (0, len(TARGET_SCALE)) and all(weight > 0 for weight in self.focus)
+        check(self.SECTION, "focus", self.focus, good, "four positive weights, or none")
 
 
 @dataclass(frozen=True)

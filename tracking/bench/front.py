@@ -38,7 +38,7 @@ def front_study(
 
     Returns:
         ``networks``: by name ``kind``, ``method`` and its ``setting``, ``parameters``, ``nonzero_weights``,
-        ``zeros`` by layer, ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``,
+        ``zeros`` by layer, ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``, ``pull_sigma`` by target,
         ``hw68_ratio_to_base`` by target and the ``worst``, ``on_front``; ``by_epoch`` (zeros by layer,
         multipliers) and ``weights``, counts of the weights' values, for figures; ``base``;
         ``published_areas``.
@@ -67,7 +67,7 @@ def front_study(
             "parameters": network.parameters,
             "nonzero_weights": network.nonzero_weights, "zeros": zeros(network),
             "da4ml_luts": estimate_luts(network),
-            "nll": resolved["nll"], "coverage68": resolved["coverage68"],
+            "nll": resolved["nll"], "coverage68": resolved["coverage68"], "pull_sigma": resolved["pull_sigma"],
             "hw68_ratio_to_base": ratio, "worst": worst,
             "by_epoch": description["metrics"]["by_epoch"],
             "weights": {
@@ -112,13 +112,15 @@ def setting(compress: Mapping[str, Any]) -> str:
 def front_table(result: Mapping[str, Any]) -> str:
     """The networks as lines of text, fewest look-up tables first; a star marks those on the front."""
     head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>9s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
-    lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}"]
+    lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}{'pulls':>12s}"]
     for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["da4ml_luts"]):
         shown = name + (" *" if r["on_front"] else "")
         size = f"{r['nonzero_weights']:9d}{r['zeros']['all']:7.3f}{r['da4ml_luts']:9d}"
         resolution = "".join(f"{r['hw68_ratio_to_base'][target]:10.3f}" for target in TARGETS)
+        widths = r["pull_sigma"].values()
+        pulls = f"{min(widths):.2f}-{max(widths):.2f}"
         lines.append(
-            f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}"
+            f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}{pulls:>12s}"
         )
     areas = ", ".join(
         f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in result["published_areas"].items()

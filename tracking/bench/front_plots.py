@@ -17,6 +17,7 @@ __all__ = ["plot_front", "plot_history", "plot_weights"]
 METHODS = {
     "none": (GREY, "o", "quantised"), "l1": (ORANGE, "v", "L1 penalty"), "l2": (RED, "^", "L2 penalty"),
     "bdmm": (PURPLE, "D", "BDMM"), "mdmm": (BLUE, "s", "MDMM"), "bits": (GREEN, "P", "learned bits"),
+    "luts": (GREEN, "*", "learned bits, price in LUTs"),
 }  # fmt: skip
 """Colour, marker and name."""
 FILLS = ("left", "full", "none", "right", "top", "bottom")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from smartpix.chip.options import CompressOptions, QuantizedOptions
+from smartpix.chip.options import PRICED, CompressOptions, QuantizedOptions
 from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions
 from smartpix.train.options import TrainCountOptions, TrainMdnOptions
@@ -124,17 +124,19 @@ def _network(values: dict[str, Any], start: Start | None) -> QuantizedOptions:
     base = {} if start is None else dict(start.options)
     if {"data_bits", "threshold", "adc_max"} & set(changes):
         base.pop("edges", None)
-    if values.get("compress", {}).get("method") == "bits":
+    if values.get("compress", {}).get("method") in PRICED:
         changes["learn_bits"] = True
     # The options fill these in by the kind, which may be another.
     blank = {"edges": (), "filters": (0, 0), "hidden": (0, 0)}
-    bits = (base | changes).get("data_bits", QuantizedOptions.data_bits)
-    if changes.get("learn_edges") and bits != 2:
+    given = blank | base | changes
+    bits = given.get("data_bits", QuantizedOptions.data_bits)
+    # Edges of one's own may do without negative levels at any number of bits.
+    if changes.get("learn_edges") and bits != 2 and not (given["edges"] and min(given["edges"]) > 0):
         raise InputError(
-            f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2, and it has "
-            f"{bits} bits"
+            f"compress: --learn-edges is for an ADC without negative levels, --data-bits 2 or positive edges "
+            f"to begin with (--set network.edges), and it has {bits} bits"
         )
-    network: QuantizedOptions = from_mapping(QuantizedOptions(), blank | base | changes, "--set")
+    network: QuantizedOptions = from_mapping(QuantizedOptions(), given, "--set")
     return network
 
 
@@ -174,7 +176,7 @@ MISSED = 0.01
 CONSTRAINTS = ("bdmm", "mdmm")
 USED = {
     "target": CONSTRAINTS, "scope": CONSTRAINTS, "surrogate": CONSTRAINTS, "rate": CONSTRAINTS,
-    "approach": CONSTRAINTS, "damping": ("mdmm",), "strength": ("l1", "l2", "bits"),
+    "approach": CONSTRAINTS, "damping": ("mdmm",), "strength": ("l1", "l2", *PRICED),
 }  # fmt: skip
 """Methods that an option is for."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from tracking.finders.trigger.logic.options import LogicOptions
 from tracking.options import from_mapping
 
 __all__ = ["add_export"]
+
+LOADED = ("reloadable", "load_bits")
+"""Options of the Verilog that have flags of their own."""
 
 
 def add_export(commands: Any) -> None:
@@ -69,6 +73,11 @@ def add_export(commands: Any) -> None:
     )
     export.add_argument("--no-synthesis", action="store_true", help="with --rtl: simulate only")
     option_flags(export, LogicOptions(), "interval")
+    option_flags(export, RtlOptions(), *LOADED)
+    export.add_argument(
+        "--reload", action="append", default=[], metavar="WEIGHTS",
+        help="with --reloadable: load these next in the simulation, as often as given; none: random ones",
+    )  # fmt: skip
     set_flag(export, HlsOptions(), "reuse=2")
     json_flag(export)
     export.set_defaults(command_function=_export)
@@ -102,10 +111,20 @@ def _export(options: argparse.Namespace) -> None:
     interval = values.pop("interval", LogicOptions.interval)
     # The backend's first one: not all have the default.
     values.setdefault("strategy", BACKENDS.get(values.get("backend", HlsOptions.backend), ("latency",))[0])
+    loaded = {name: values.pop(name) for name in LOADED if name in values}
     hls: HlsOptions = from_mapping(HlsOptions(), values, "--set")
+    port: RtlOptions = from_mapping(RtlOptions(), loaded, "--set")
+    if (port.reloadable and not options.rtl) or (options.reload and not port.reloadable):
+        raise InputError(
+            "export: --reloadable is for the Verilog of --rtl, and --reload for --reloadable; give both"
+        )
     synthesis = not options.no_synthesis
     architecture = str(describe_weights(options.weights).get("architecture"))
     if architecture in (trigger.ARCHITECTURE, whole.ARCHITECTURE):
+        if port.reloadable:
+            raise InputError(
+                f"{options.weights}: the trigger's weights are in the wiring; leave out --reloadable"
+            )
         logic = LogicOptions(interval=interval, clock_ns=hls.clock_period, fpga=synthesis)
         print_result(options, _export_trigger(options, hls, logic if options.rtl else None))
         return
@@ -115,8 +134,9 @@ def _export(options: argparse.Namespace) -> None:
             f"numbers (smartpix train gnn --network interaction --bits 8), or -o gnn.pt or gnn.onnx without --rtl"
         )
     check("export", "interval", interval, interval == 1, "1, unless the weights are the trigger's")
-    rtl = RtlOptions(clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
+    rtl = replace(port, clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
     network, description = load_fixed(options.weights)
+    reload = [load_fixed(name)[0] for name in options.reload]
     with replace_folder_when_done(options.output) as new:
         log(f"{options.clusters} clusters for the test bench")
         codes = bench_codes(network, description, options.clusters, options.file, options.seed)
@@ -126,7 +146,7 @@ def _export(options: argparse.Namespace) -> None:
             **write_project(network, new / "hls", codes, hls, finish_words(description)),
         }
         if options.rtl:
-            result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log)
+            result["rtl"] = write_rtl(network, new / "rtl", codes, rtl, log, reload)
         (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print_result(options, result)
 

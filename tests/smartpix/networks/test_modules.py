@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from smartpix.networks.modules import build, encode, expected_negative_log_likelihood, negative_log_likelihood
 from smartpix.networks.options import WIDEST, NetworkOptions
@@ -231,6 +231,23 @@ def test_likelihood_is_scipys_multivariate_normal(seed, width):
     ]
     got = negative_log_likelihood(torch.from_numpy(raw), torch.from_numpy(target)).numpy()
     np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_a_focus_weighs_each_target_under_those_before_it():
+    rng = np.random.default_rng(5)
+    raw, target = rng.normal(0, 0.7, (8, 14)), rng.normal(0, 1, (8, 4))
+    focus = (1.4, 0.8, 2.0, 0.5)
+    wanted = np.zeros(8)
+    for i, (r, t) in enumerate(zip(raw, target, strict=True)):
+        mean, covariance = r[0:8:2], matrix(r) @ matrix(r).T
+        for k in range(4):
+            # A normal of target k, with what the targets before it say of it.
+            says = np.linalg.solve(covariance[:k, :k], covariance[:k, k])
+            middle = mean[k] + says @ (t - mean)[:k]
+            sigma = np.sqrt(covariance[k, k] - says @ covariance[:k, k])
+            wanted[i] -= focus[k] * norm.logpdf(t[k], middle, sigma)
+    got = negative_log_likelihood(torch.from_numpy(raw), torch.from_numpy(target), focus)
+    np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("diagonal", [-100.0, -20.0, 0.0, 100.0])

@@ -226,6 +226,9 @@ def test_export_refuses_what_it_cannot_do(small, tmp_path, capsys):
     refused(export("mdn-barrel"), "holds weights of 'mdn-columns'")
     refused(export(small, "--backend", "vitiss"), "Did you mean 'vitis'")
     refused(export(small, "--clusters", 0), "clusters must be at least 1")
+    refused(export(small, "--reloadable"), "give both")
+    refused(export(small, "--rtl", "--reload", small), "give both")
+    refused(export(small, "--rtl", "--reloadable", "--load-bits", 0), "load_bits must be")
     assert not (tmp_path / "chip").exists()
     (tmp_path / "chip").write_text("mine")
     refused(export(small, "--clusters", 5), "is a file")
@@ -347,6 +350,7 @@ def test_study_front(small, compress, tmp_path, capsys):
     assert code == 0
     assert set(told["networks"]) == {"small", "pruned"}
     assert told["networks"]["small"]["worst"] == 1.0
+    assert set(told["networks"]["small"]["pull_sigma"]) == {"x", "y", "cot_alpha", "cot_beta"}
     pruned = told["networks"]["pruned"]
     assert pruned["da4ml_luts"] <= told["networks"]["small"]["da4ml_luts"] * 1.2
     assert sum(n for v, n in pruned["weights"]["dense1"].items() if float(v) == 0) == round(
@@ -367,9 +371,16 @@ def test_study_front(small, compress, tmp_path, capsys):
 def test_another_adc_starts_with_edges_of_its_own(compress, tmp_path):
     assert compress("--from", "fixed-2s-talk", "--data-bits", 2, "--learn-edges")[0] == 0
     assert len(load_fixed(tmp_path / "w.safetensors")[0].edges) == 3
+    # Positive edges of one's own may be learned with more bits.
+    edges = [300, 500, 800, 1300, 2100, 3400, 5500]
+    asked = ("--network", "mlp", "--data-bits", 3, "--learn-edges", "--set", f"network.edges={edges}")
+    assert compress(*asked, output="three.safetensors")[0] == 0
+    learned = load_fixed(tmp_path / "three.safetensors")[0].edges
+    assert len(learned) == 7
+    assert not np.array_equal(learned, edges)
     code, _, err = compress("--from", "fixed-2s-talk", "--learn-edges")
     assert code == 1
-    assert "--data-bits 2, and it has 4 bits" in err
+    assert "positive edges to begin with (--set network.edges), and it has 4 bits" in err
 
 
 def test_a_missed_target_is_said(compress):
