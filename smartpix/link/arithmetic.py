@@ -59,7 +59,9 @@ def codeword_bits(information: Floats) -> Ints:
 def box_class(boxes: Boxes) -> Ints:
     """(N,) class of boxes by their size, 0 to :data:`N_CLASSES` - 1: what is known when the rest is read."""
     size = boxes.last - boxes.first + 1
-    rows, columns = (np.searchsorted(s, size[:, k], side="right") for k, s in enumerate((ROW_STEPS, COLUMN_STEPS)))
+    rows, columns = (
+        np.searchsorted(s, size[:, k], side="right") for k, s in enumerate((ROW_STEPS, COLUMN_STEPS))
+    )
     return np.asarray(rows * (len(COLUMN_STEPS) + 1) + columns)
 
 

@@ -109,7 +109,9 @@ def side_information(boxes: Boxes, barrel: npt.NDArray[np.bool_]) -> Tensor:
 
 
 @torch.no_grad()
-def fixed_encoder(network: LinkAutoencoder, name: str = "weights") -> tuple[dict[str, npt.NDArray[np.int32]], FixedEncoder]:
+def fixed_encoder(
+    network: LinkAutoencoder, name: str = "weights"
+) -> tuple[dict[str, npt.NDArray[np.int32]], FixedEncoder]:
     """The encoder in whole numbers: arrays to be saved, and what they are."""
     options, arrays = network.options, {}
     finest = {"conv": options.codes.fraction, "dense": options.results.fraction}
@@ -122,5 +124,7 @@ def fixed_encoder(network: LinkAutoencoder, name: str = "weights") -> tuple[dict
             "bias": kernel.offset(before + form.fraction) * 2.0 ** (before + form.fraction),
             "format": torch.tensor([form.bits, form.fraction]),
         }
-        arrays |= {f"encoder.{layer}.{part}": v.round().numpy().astype(np.int32) for part, v in values.items()}
+        arrays |= {
+            f"encoder.{layer}.{part}": v.round().numpy().astype(np.int32) for part, v in values.items()
+        }
     return arrays, encoder_from_arrays(arrays, options, name)

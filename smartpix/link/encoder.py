@@ -102,7 +102,8 @@ def encoder_from_arrays(
     for layer, shape in layers.items():
         try:
             weight, bias, form = (
-                np.asarray(arrays[f"encoder.{layer}.{part}"], dtype=np.int64) for part in ("weight", "bias", "format")
+                np.asarray(arrays[f"encoder.{layer}.{part}"], dtype=np.int64)
+                for part in ("weight", "bias", "format")
             )
         except KeyError as error:
             raise InputError(f"{name}: {error} is missing from the encoder; {fix}") from error

@@ -68,7 +68,9 @@ def adc_of(header: Header) -> Adc:
         InputError: the file does not name it, or its charges are not digitised.
     """
     options = header.made_by.get("options")
-    readout = header.made_by.get("readout") or (options.get("readout") if isinstance(options, Mapping) else None)
+    readout = header.made_by.get("readout") or (
+        options.get("readout") if isinstance(options, Mapping) else None
+    )
     if not isinstance(readout, Mapping) or not readout.get("adc_bits"):
         raise InputError(
             "link: the file does not say which ADC digitised its charges, and raw codes are counted in its bits; "
@@ -126,7 +128,8 @@ def code_images(clusters: FlatClusters, adc: Adc) -> npt.NDArray[np.int8]:
     """Codes (N, S, rows, columns) of clusters in their windows."""
     origin = clusters.outlines.origin
     row, column = (
-        index - np.repeat(origin[:, k], clusters.counts) for k, index in enumerate((clusters.row, clusters.column))
+        index - np.repeat(origin[:, k], clusters.counts)
+        for k, index in enumerate((clusters.row, clusters.column))
     )
     images = fill_windows(clusters.first, clusters.counts, row, column, clusters.charge, N_ROWS, N_COLUMNS)
     return adc.codes(images)

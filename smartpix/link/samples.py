@@ -14,7 +14,9 @@ from smartpix.schema import InputError
 __all__ = ["link_clusters"]
 
 
-def link_clusters(files: Sequence[Path], slices: Sequence[int], limit: int = 0, seed: int = 0) -> tuple[FlatClusters, Header]:
+def link_clusters(
+    files: Sequence[Path], slices: Sequence[int], limit: int = 0, seed: int = 0
+) -> tuple[FlatClusters, Header]:
     """Clusters of events, and the header of the first file.
 
     Args:
@@ -28,7 +30,9 @@ def link_clusters(files: Sequence[Path], slices: Sequence[int], limit: int = 0, 
     for opened, records in iterate(list(files), step=1):
         header = header or opened.header
         if len(opened.header.detector) != len(header.detector) or opened.header.field != header.field:
-            raise InputError(f"{opened.path}: is of another detector or field than {files[0]}; give files of one")
+            raise InputError(
+                f"{opened.path}: is of another detector or field than {files[0]}; give files of one"
+            )
         parts.append(flatten(records[0]["clusters"], slices))
     if header is None or not sum(map(len, parts)):
         raise InputError(f"{files[0]}: has no clusters; give files of events with some")

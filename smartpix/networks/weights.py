@@ -119,6 +119,7 @@ MADE_BY = {
     "rampgraph": "smartpix train ramp --finder graph",
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
+    "link": "smartpix train link",
 }
 """Commands that make weights, by the first part of the architecture."""
 

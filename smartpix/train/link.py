@@ -21,6 +21,7 @@ from smartpix.io.events import open_events
 from smartpix.link.arithmetic import N_CLASSES, box_class
 from smartpix.link.autoencoders import LinkAutoencoder, fixed_encoder, side_information
 from smartpix.link.images import Adc, adc_of, boxes_of, code_images
+from smartpix.link.learned import ARCHITECTURE
 from smartpix.link.losses import resolution_loss
 from smartpix.link.samples import link_clusters
 from smartpix.networks.modules import encode
@@ -32,9 +33,9 @@ from smartpix.train.link_estimates import HostEstimates, host_estimates
 
 log = logging.getLogger(__name__)
 
-__all__ = ["ARCHITECTURE", "train_link"]
+__all__ = ["train_link"]
 
-ARCHITECTURE = "link"
+
 HELD_OUT_BATCH = 4096
 PRIOR_RATE = 0.02
 """Learning rate of the prior."""
@@ -131,7 +132,10 @@ def train_link(
     arrays, encoder = fixed_encoder(network, str(output))
     network.eval()
     with torch.inference_mode():
-        parts = [_losses(network, prior, host, kept.take(r), smallest) for r in torch.split(torch.arange(held), HELD_OUT_BATCH)]
+        parts = [
+            _losses(network, prior, host, kept.take(r), smallest)
+            for r in torch.split(torch.arange(held), HELD_OUT_BATCH)
+        ]
     image, physics, rate = (float(torch.cat([part[k] for part in parts]).mean()) for k in range(3))
     metrics = {
         "encoder_parameters": encoder.parameters, "parameters": encoder.parameters + n_values(network.decoder),
@@ -174,12 +178,21 @@ def decoded(network: LinkAutoencoder, sent: Tensor, side: Tensor, mask: Tensor, 
 
 
 def _losses(
-    network: LinkAutoencoder, prior: _Prior, host: HostEstimates, data: _Data, smallest: float, costs: bool = True
+    network: LinkAutoencoder,
+    prior: _Prior,
+    host: HostEstimates,
+    data: _Data,
+    smallest: float,
+    costs: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     sent = network.latent(data.codes)
     found = decoded(network, sent, data.side, data.mask, smallest)
     image = resolution_loss(data.charge, found)
-    return image, damped(host.losses(found, data.barrel, data.teacher)), prior(sent if costs else sent.detach(), data.classes)
+    return (
+        image,
+        damped(host.losses(found, data.barrel, data.teacher)),
+        prior(sent if costs else sent.detach(), data.classes),
+    )
 
 
 def _descend(
@@ -215,5 +228,7 @@ def _descend(
             falling.step()
         check_converges("train link", total, epoch, options.learning_rate)
         curve.append(total / n_batches)
-        report(f"epoch {epoch + 1}/{options.epochs}  loss {curve[-1]:.5f}  {time.perf_counter() - started:.1f} s")
+        report(
+            f"epoch {epoch + 1}/{options.epochs}  loss {curve[-1]:.5f}  {time.perf_counter() - started:.1f} s"
+        )
     return curve

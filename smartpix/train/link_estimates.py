@@ -48,9 +48,9 @@ class HostEstimates:
         Args:
             teacher: (N, 14) outputs of the clusters as they were.
         """
-        return expected_negative_log_likelihood(self.raw(charge, barrel), teacher[:, _MEANS], _factors(teacher)) - (
-            expected_negative_log_likelihood(teacher, teacher[:, _MEANS], _factors(teacher))
-        )
+        return expected_negative_log_likelihood(
+            self.raw(charge, barrel), teacher[:, _MEANS], _factors(teacher)
+        ) - (expected_negative_log_likelihood(teacher, teacher[:, _MEANS], _factors(teacher)))
 
 
 def _factors(raw: Tensor) -> Tensor:
@@ -80,5 +80,7 @@ def host_estimates(estimator: MdnEstimator, header: Header) -> HostEstimates:
                 f"the field of the estimates"
             )
     if len(set(options)) > 1:
-        raise InputError("train link: charge enters the estimates of barrel and end-caps differently; give a pair of alike")
+        raise InputError(
+            "train link: charge enters the estimates of barrel and end-caps differently; give a pair of alike"
+        )
     return HostEstimates(networks, described)

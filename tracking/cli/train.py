@@ -1,7 +1,7 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
 :mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, HEP.TrkX's networks in
 :mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`, the learned cone of
-paths in :mod:`tracking.cli.train_path`.
+paths in :mod:`tracking.cli.train_path`, the code of the link in :mod:`tracking.cli.train_link`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tracking.cli.train_flags import (
 )
 from tracking.cli.train_front import add_train_front
 from tracking.cli.train_gnn import add_train_gnn
+from tracking.cli.train_link import add_train_link
 from tracking.cli.train_path import add_train_path
 from tracking.cli.train_ramp import add_train_ramp
 from tracking.cli.train_trkx import add_train_trkx
@@ -63,6 +64,7 @@ def add_train(commands: Any) -> None:
     add_train_trkx(kinds)
     add_train_ramp(kinds)
     add_train_path(kinds)
+    add_train_link(kinds)
 
 
 def _add_train_mdn(kinds: Any) -> None:
