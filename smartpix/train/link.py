@@ -17,7 +17,7 @@ from smartpix.clusters import FlatClusters
 from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.files import as_paths
-from smartpix.io.events import open_events
+from smartpix.io.events import Header, open_events
 from smartpix.link.arithmetic import N_CLASSES, box_class
 from smartpix.link.autoencoders import LinkAutoencoder, fixed_encoder, side_information
 from smartpix.link.images import Adc, adc_of, boxes_of, code_images
@@ -28,8 +28,8 @@ from smartpix.networks.modules import encode
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.provenance import by_path, origin
 from smartpix.train.epoch import check_batch, check_converges, damped, descend
-from smartpix.train.link_options import TrainLinkOptions
 from smartpix.train.link_estimates import HostEstimates, host_estimates
+from smartpix.train.link_options import TrainLinkOptions
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tracking.bench.link import CROSSINGS_PER_S
 from tracking.show.style import BLUE, GREEN, GREY, ORANGE, figure
 
 __all__ = ["plot_link"]
@@ -24,7 +25,7 @@ PANELS = {
 def plot_link(path: Path, result: Mapping[str, Any]) -> None:
     """Four measures of the chain against bits, fixed fields filled and arithmetic codes hollow; the link's rate above."""
     codes = {name: row for name, row in result["codes"].items() if "bits_per_cluster" in row}
-    rate = 1e-9 * 40e6 * result["occupancy"]
+    per_bit, place = 1e-9 * CROSSINGS_PER_S * result["occupancy"], result["place_bits"]
     with figure(path, nrows=2, ncols=2, figsize=(13, 9)) as (_, axes):
         for axis, (key, label) in zip(axes.flat, PANELS.items(), strict=True):
             for name, row in codes.items():
@@ -41,9 +42,8 @@ def plot_link(path: Path, result: Mapping[str, Any]) -> None:
             axis.axhline(result["codes"]["float"][key], color="black", lw=0.8, ls=":")
             axis.set_xlabel("bits of a cluster of the innermost layer, without its place")
             axis.set_ylabel(label)
-            place = result["place_bits"]
             above = axis.secondary_xaxis(
-                "top", functions=(lambda b: rate * (b + place), lambda r: r / rate - place)
+                "top", functions=(lambda b: per_bit * (b + place), lambda r: r / per_bit - place)
             )
             above.set_xlabel("Gb/s/cm2 of the innermost layer, with the place")
         for colour, marker, name in FAMILIES.values():
