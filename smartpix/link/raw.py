@@ -110,25 +110,28 @@ def count_pixel_tables(seen: CodedClusters, bits: int = 4) -> PixelTables:
     return PixelTables(box, *parts)
 
 
-def _joined(seen: CodedClusters, bits: int) -> Ints:
+def _joined(seen: CodedClusters, bits: int) -> npt.NDArray[np.int8]:
     """Codes (N, S, R, C) with joint levels."""
-    return np.asarray(join_levels(seen.adc, bits)[seen.codes.astype(np.int64) - seen.adc.lowest])
+    joint = join_levels(seen.adc, bits)
+    # Numbered from the end of the table where they are negative, as Python does.
+    return np.asarray(np.roll(joint, seen.adc.lowest).astype(np.int8)[seen.codes])
 
 
-def _pixels(seen: CodedClusters, codes: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
+def _pixels(seen: CodedClusters, codes: npt.NDArray[np.int8]) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Of the last slice and then of the first: contexts, symbols and cluster numbers of all pixels in the boxes."""
     mask = seen.boxes.mask()
     owner, row, column = np.nonzero(mask)
-    symbols = codes - seen.adc.lowest
     before: Ints = box_class(seen.boxes)[owner]
     for k in (codes.shape[1] - 1, 0):
-        level = np.zeros((len(codes), mask.shape[1] + 1, mask.shape[2] + 2), dtype=np.int64)
-        classes = np.searchsorted([0, 1, LOW + 1, MIDDLE + 1], codes[:, k], side="right") + 1
-        level[:, 1:, 1:-1] = np.where(mask, classes, 0)
+        level = np.zeros((len(codes), mask.shape[1] + 1, mask.shape[2] + 2), dtype=np.int8)
+        own = codes[owner, k, row, column].astype(np.int64)
+        level[owner, row + 1, column + 1] = (
+            np.searchsorted([0, 1, LOW + 1, MIDDLE + 1], own, side="right") + 1
+        )
         left, up = level[owner, row + 1, column], level[owner, row, column + 1]
         context = (before * N_LEVELS + left) * N_LEVELS + up
         if k:
             beside = level[owner, row, column + 2]
             context = context * N_PRESENT + np.where(beside == 0, 0, np.where(beside == 2, 1, 2))
-        yield context, symbols[owner, k, row, column], owner
-        before = symbols[owner, k, row, column]
+        before = own - seen.adc.lowest
+        yield context, before, owner

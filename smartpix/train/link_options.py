@@ -29,12 +29,12 @@ class TrainLinkOptions:
     """
 
     network: LinkOptions = field(default_factory=LinkOptions)
-    epochs: int = ranged(6, 1, MOST_EPOCHS)
-    clusters: int = ranged(0, 0, 10**9)
-    batch_size: int = ranged(512, 1, LARGEST_BATCH)
-    learning_rate: float = ranged(3e-3, 1e-9, 1.0)
-    physics: float = ranged(0.3, 0.0, 1e6)
-    rate: float = ranged(0.0, 0.0, 1e6)
+    epochs: int = ranged(5, 1, MOST_EPOCHS)
+    clusters: int = ranged(150_000, 0, 10**9)
+    batch_size: int = ranged(256, 1, LARGEST_BATCH)
+    learning_rate: float = ranged(2e-3, 1e-9, 1.0)
+    physics: float = ranged(1.0, 0.0, 1e6)
+    rate: float = ranged(0.02, 0.0, 1e6)
     validation_share: float = ranged(0.05, 0.001, 0.5)
     seed: int = ranged(1, 0, LARGEST_SEED)
 

@@ -50,6 +50,8 @@ LEARNED = ("link-8x5",)
 RAW_BITS = (4, 3, 2)
 PCA = ((4, 6), (8, 5), (16, 5))
 """Numbers and bits of each."""
+TABLE_CLUSTERS = 60_000
+"""Clusters that tables and components are taken from."""
 LINK_BITS = (8, 6, 5, 4, 3)
 UNSPLIT = "float-unsplit"
 
@@ -136,7 +138,7 @@ def _bench(
     flat = [flatten(record["clusters"], slices) for record in records]
     events = _Events(records, [coded(clusters, detector, adc) for clusters in flat], chain.header)
     report("counting the tables")
-    seen = coded(link_clusters(training, slices)[0], detector, adc)
+    seen = coded(link_clusters(training, slices, TABLE_CLUSTERS)[0], detector, adc)
     rows = _with_pixels(events.seen[0], n_distances)
     off = replace(RunOptions(), split=replace(RunOptions().split, mode="off"))
     references = {"float": chain, UNSPLIT: Chain.for_header(header, off, report)}

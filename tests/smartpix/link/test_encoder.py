@@ -33,7 +33,9 @@ def test_unknown_geometries_are_refused():
         EconAutoencoder("3x3")
 
 
-@pytest.mark.parametrize("options", [LinkOptions(), LinkOptions(latent=3, bits=2, filters=2, weight_bits=4, result_bits=5)])
+@pytest.mark.parametrize(
+    "options", [LinkOptions(), LinkOptions(latent=3, bits=2, filters=2, weight_bits=4, result_bits=5)]
+)
 def test_whole_numbers_are_those_of_the_training(options):
     torch.manual_seed(2)
     network = LinkAutoencoder(options)
@@ -50,7 +52,9 @@ def test_whole_numbers_are_those_of_the_training(options):
     assert sent.min() >= options.sent.low
     assert sent.max() <= options.sent.high
     assert len(np.unique(sent)) > 2
-    assert encoder.parameters == sum(p.numel() for name, p in network.named_parameters() if "decoder" not in name)
+    assert encoder.parameters == sum(
+        p.numel() for name, p in network.named_parameters() if "decoder" not in name
+    )
 
 
 def test_whole_numbers_are_those_of_a_straight_loop():
@@ -67,9 +71,16 @@ def test_whole_numbers_are_those_of_a_straight_loop():
                     int(encoder.conv[f, s, i, j]) * image[s, r + i, c + j]
                     for s in range(2) for i in range(3) for j in range(3)
                 )  # fmt: skip
-                hidden.append(min(max(total >> (encoder.conv_fraction - options.results.fraction), 0), options.results.high))
+                hidden.append(
+                    min(
+                        max(total >> (encoder.conv_fraction - options.results.fraction), 0),
+                        options.results.high,
+                    )
+                )
     for k, found in enumerate(encode_clusters(encoder, image[None])[0]):
-        total = int(encoder.dense_bias[k]) + sum(int(w) * h for w, h in zip(encoder.dense[k], hidden, strict=True))
+        total = int(encoder.dense_bias[k]) + sum(
+            int(w) * h for w, h in zip(encoder.dense[k], hidden, strict=True)
+        )
         shifted = total >> (encoder.dense_fraction - options.sent.fraction)
         assert found == min(max(shifted, options.sent.low), options.sent.high)
 

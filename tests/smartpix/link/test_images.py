@@ -12,7 +12,11 @@ def pixels_of(clusters, k):
     """Charges of a cluster's pixels by their place, without those that have none."""
     of = slice(clusters.first[k], clusters.first[k] + clusters.counts[k])
     places = zip(clusters.row[of].tolist(), clusters.column[of].tolist(), strict=True)
-    return {place: tuple(charge) for place, charge in zip(places, clusters.charge[of].tolist(), strict=True) if any(charge)}
+    return {
+        place: tuple(charge)
+        for place, charge in zip(places, clusters.charge[of].tolist(), strict=True)
+        if any(charge)
+    }
 
 
 def test_codes_of_the_adc_are_its_levels():

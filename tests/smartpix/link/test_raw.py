@@ -32,9 +32,14 @@ def test_the_arithmetic_code_can_be_decoded_and_gains():
     alike = np.where(seen.codes != 0, 3, 0).astype(np.int8)
     uniform = type(seen)(seen.clusters, alike, seen.boxes, seen.barrel, seen.adc)
     learned = count_pixel_tables(uniform)
-    assert raw_code(uniform, learned).arithmetic_bits.mean() < 0.6 * raw_code(seen, tables).arithmetic_bits.mean()
+    assert (
+        raw_code(uniform, learned).arithmetic_bits.mean()
+        < 0.6 * raw_code(seen, tables).arithmetic_bits.mean()
+    )
     # Tables of something else cost bits.
-    assert raw_code(seen, learned).arithmetic_bits.mean() > 1.2 * raw_code(seen, tables).arithmetic_bits.mean()
+    assert (
+        raw_code(seen, learned).arithmetic_bits.mean() > 1.2 * raw_code(seen, tables).arithmetic_bits.mean()
+    )
 
 
 def test_a_cluster_has_the_information_of_its_symbols():
