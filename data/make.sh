@@ -184,3 +184,8 @@ trkx lstm-50 --learning-rate 0.005
 trkx lstm-100 --samples 512000 --learning-rate 0.01
 trkx conv-autoencoder-2d --samples 819200 --learning-rate 0.005
 trkx conv --samples 38400 --learning-rate 0.005 --set validation=1024 --set test=5120
+
+# The code of clusters on the link, at pile-up 200.
+make_events 200 10 643001 "" link-train.root
+smartpix train link "$work/link-train.root" -o weights/link-8x5.safetensors
+smartpix train link "$work/link-train.root" --rate 0.1 -o weights/link-8x5-low.safetensors

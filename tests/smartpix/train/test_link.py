@@ -63,7 +63,8 @@ def test_the_code_sends_and_decodes(trained):
     assert not sent.charge[~inside].any()
     true = seen.adc.charge(seen.codes)
     # It has learned something of the charge of clusters.
-    assert np.square(sent.charge - true).sum() < 0.8 * np.square(true).sum()
+    found, true = (np.sign(q) * np.log1p(np.abs(q) / 300) for q in (sent.charge, true))
+    assert np.square(found - true).sum() < 0.6 * np.square(true).sum()
 
 
 def test_clusters_of_another_adc_are_refused(trained):
@@ -106,7 +107,7 @@ def test_the_estimates_behind_the_code_are_the_chains():
 
 
 def test_the_same_command_gives_the_same_weights(tmp_path):
-    options = TrainLinkOptions(LinkOptions(latent=2, hidden=8), epochs=1, clusters=300, batch_size=64)
+    options = TrainLinkOptions(LinkOptions(latent=2, hidden=8), epochs=1, clusters=150, batch_size=64)
     for name in "ab":
         train_link(SAMPLE, tmp_path / f"{name}.safetensors", options, lambda line: None)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
