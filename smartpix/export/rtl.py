@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -27,17 +25,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork, Ints, evaluate
+from smartpix.chip.fixed_point import FixedNetwork, evaluate
 from smartpix.export import synthesis
 from smartpix.export.logic import code_range, estimate_luts, trace
+from smartpix.export.verilog import hex_lines, pipelined, simulate, spaced_ports, write_da4ml, write_pipeline
 from smartpix.files import replace_folder_when_done
 from smartpix.schema import InputError, check, check_types
 
 __all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]
 
 log = logging.getLogger(__name__)
-
-STATIC = ("shift_adder", "mux", "negative")
 
 
 @dataclass(frozen=True)
@@ -108,8 +105,10 @@ def write_rtl(
     _check_codes(network, codes)
     with replace_folder_when_done(folder) as new:
         report(f"tracing the {network.kind} network")
-        pipe = _pipeline(network, options.depth)
-        _write_verilog(network, pipe, new)
+        pipe = pipelined(trace(network, options.depth), options.depth)
+        write_pipeline(pipe, "network", new)
+        write_da4ml(new)
+        (new / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
         _write_bench(network, pipe, new, codes)
         stages = len(pipe.solutions)
         facts: dict[str, Any] = {
@@ -157,41 +156,6 @@ def write_rtl(
     return facts
 
 
-def simulate(folder: str | Path) -> int:
-    """Clusters of a folder's test bench whose results differ from the expected ones, with the clock, by
-    verilator.
-
-    Raises:
-        InputError: the Verilog does not compile, or the test bench does not come to its end.
-    """
-    folder = Path(folder)
-    with tempfile.TemporaryDirectory() as build:
-        sources = sorted(path.name for path in folder.glob("*.v") if path.name != synthesis.NETLIST)
-        # da4ml's modules drop bits on purpose, which lint warns of. Optimised C++ takes longer to compile
-        # than it saves.
-        command = [
-            "verilator",
-            "--binary",
-            "-j",
-            "1",
-            "-Wno-lint",
-            "-Wno-style",
-            "--top-module",
-            "testbench",
-            "--Mdir",
-            build,
-        ]
-        command += [
-            word for stage in ("GLOBAL", "FAST", "SLOW") for word in ("-MAKEFLAGS", f"OPT_{stage}=-O0")
-        ]
-        synthesis.run([*command, *sources], folder, "verilator.log")
-        out = synthesis.run([str(Path(build) / "Vtestbench")], folder, "simulation.log")
-    found = re.search(r"clusters (\d+) mismatches (\d+)", out)
-    if found is None:
-        raise InputError(f"the test bench did not come to its end:\n{out[-2000:]}")
-    return int(found[2])
-
-
 def _check_codes(network: FixedNetwork, codes: npt.NDArray[Any]) -> None:
     if codes.shape[1:] != network.shape or len(codes) == 0:
         raise InputError(
@@ -215,46 +179,11 @@ def _present(facts: dict[str, Any], tool: str, file: str | None = None) -> bool:
     return not fix
 
 
-def _pipeline(network: FixedNetwork, depth: int) -> Any:
-    from da4ml.trace.pipeline import to_pipeline
-
-    return to_pipeline(trace(network, depth), depth, retiming=False, verbose=False)
-
-
-def _write_verilog(network: FixedNetwork, pipe: Any, folder: Path) -> None:
-    from da4ml.codegen.rtl import verilog
-
-    for name, text in verilog.pipeline_logic_gen(pipe, "network", print_latency=False).items():
-        (folder / f"{name}.v").write_text(text, encoding="utf-8")
-    for name in STATIC:
-        source = (Path(verilog.__file__).parent / "source" / f"{name}.v").read_text(encoding="utf-8")
-        # Verilator before 5.008 does not know the two parts of WIDTH by name, and stops.
-        (folder / f"{name}.v").write_text(
-            source.replace("WIDTHTRUNC", "WIDTH").replace("WIDTHEXPAND", "WIDTH"), encoding="utf-8"
-        )
-    (folder / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
-
-
 def _top(network: FixedNetwork, pipe: Any) -> str:
     """Module whose ports hold all numbers in the same width, the first one lowest."""
     in_bits, out_bits = _port_bits(network)
-    lines, at = [], 0
-    for i, form in enumerate(_forms(pipe.inp_qint)):
-        if form[0]:
-            lines.append(f"assign used[{at} +: {form[0]}] = codes[{i * in_bits} +: {form[0]}];")
-        at += form[0]
-    n_used, n_codes, at = at, len(pipe.inp_qint), 0
-    for i, (bits, zeros, signed) in enumerate(_forms(pipe.out_qint)):
-        target = f"assign results[{i * out_bits} +: {out_bits}]"
-        more = out_bits - bits - zeros
-        # The tracing keeps to the format, so there is never more than fits.
-        assert more >= 0
-        parts = [f"{{{more}{{found[{at + bits - 1}]}}}}" if signed else f"{more}'b0"] if more else []
-        parts += [f"found[{at} +: {bits}]"] if bits else []
-        parts += [f"{zeros}'b0"] if zeros else []
-        lines.append(f"{target} = {{{', '.join(parts)}}};")
-        at += bits
-    body = "\n    ".join(lines)
+    n_codes, n_outputs = len(pipe.inp_qint), len(pipe.out_qint)
+    body = spaced_ports(pipe, "network", [in_bits] * n_codes, [out_bits] * n_outputs, ("codes", "results"))
     return f"""`timescale 1 ns / 1 ps
 
 // Codes in two's complement, {in_bits} bits each, in the order (slice, row, column), the first lowest.
@@ -263,15 +192,9 @@ def _top(network: FixedNetwork, pipe: Any) -> str:
 module smartpix (
     input clk,
     input [{n_codes * in_bits - 1}:0] codes,
-    output [{len(pipe.out_qint) * out_bits - 1}:0] results
+    output [{n_outputs * out_bits - 1}:0] results
 );
-    wire [{n_used - 1}:0] used;
-    wire [{at - 1}:0] found;
-
-    {body}
-
-    network logic_of_network (.clk(clk), .model_inp(used), .model_out(found));
-endmodule
+{body}endmodule
 """
 
 
@@ -283,20 +206,13 @@ def _port_bits(network: FixedNetwork) -> tuple[int, int]:
     ].bits
 
 
-def _forms(intervals: list[Any]) -> list[tuple[int, int, bool]]:
-    """Of da4ml's packed numbers: bits, zeros below them that are left out, signed."""
-    from da4ml.types import minimal_kif
-
-    return [(int(k + i + f), int(-f) if k + i + f else 0, bool(k)) for k, i, f in map(minimal_kif, intervals)]
-
-
 def _write_bench(network: FixedNetwork, pipe: Any, folder: Path, codes: npt.NDArray[Any]) -> None:
     in_bits, out_bits = _port_bits(network)
     expected = evaluate(network, codes)
     (folder / "codes.hex").write_text(
-        _hex(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8"
+        hex_lines(codes.reshape(len(codes), -1).astype(np.int64), in_bits), encoding="utf-8"
     )
-    (folder / "expected.hex").write_text(_hex(expected, out_bits), encoding="utf-8")
+    (folder / "expected.hex").write_text(hex_lines(expected, out_bits), encoding="utf-8")
     n_in, n_out = codes[0].size * in_bits, expected.shape[1] * out_bits
     (folder / "testbench.v").write_text(
         f"""`timescale 1 ns / 1 ps
@@ -334,11 +250,3 @@ endmodule
 """,
         encoding="utf-8",
     )
-
-
-def _hex(numbers: Ints, bits: int) -> str:
-    """One line of hexadecimal digits per row (N, n) of numbers, the first number lowest."""
-    each = ((numbers[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8).reshape(len(numbers), -1)
-    packed = np.packbits(each, axis=1, bitorder="little")[:, ::-1]
-    digits = -(-each.shape[1] // 4)
-    return "".join(row.tobytes().hex()[-digits:] + "\n" for row in packed)

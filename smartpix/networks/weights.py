@@ -120,6 +120,8 @@ MADE_BY = {
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
     "link": "smartpix train link",
+    "interaction": "smartpix train gnn --network interaction",
+    "fixedinteraction": "smartpix train gnn --network interaction --bits",
 }
 """Commands that make weights, by the first part of the architecture."""
 
