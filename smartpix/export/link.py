@@ -37,4 +37,4 @@ def trace_encoder(encoder: FixedEncoder, codes: tuple[int, int], adders_per_stag
 
 def encoder_luts(encoder: FixedEncoder, codes: tuple[int, int]) -> int:
     """Look-up tables of the fully unrolled encoder by da4ml's count."""
-    return round(trace_encoder(encoder, codes).cost)
+    return int(round(trace_encoder(encoder, codes).cost))

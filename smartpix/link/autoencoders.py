@@ -113,7 +113,8 @@ def fixed_encoder(
     network: LinkAutoencoder, name: str = "weights"
 ) -> tuple[dict[str, npt.NDArray[np.int32]], FixedEncoder]:
     """The encoder in whole numbers: arrays to be saved, and what they are."""
-    options, arrays = network.options, {}
+    options = network.options
+    arrays: dict[str, npt.NDArray[np.int32]] = {}
     finest = {"conv": options.codes.fraction, "dense": options.results.fraction}
     for layer, before in finest.items():
         kernel: Kernel = getattr(network, layer)

@@ -6,6 +6,8 @@ must be moved to make one of the other. It is the solution of a linear program (
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
@@ -26,9 +28,8 @@ def earth_movers_distance(one: Floats, other: Floats, ways: Floats) -> float:
     row = np.concatenate([cell // n_other, n_one + cell % n_other])
     sums = coo_array((np.ones(2 * len(cell)), (row, np.tile(cell, 2))), shape=(n_one + n_other, len(cell)))
     # One of the sums follows from the others.
-    solved = linprog(
-        ways.ravel(), A_eq=sums.tocsr()[:-1], b_eq=np.concatenate([one, other])[:-1], method="highs"
-    )
+    equal: Any = sums.tocsr()[:-1]
+    solved = linprog(ways.ravel(), A_eq=equal, b_eq=np.concatenate([one, other])[:-1], method="highs")
     return float(solved.fun)
 
 

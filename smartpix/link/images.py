@@ -128,7 +128,7 @@ def code_images(clusters: FlatClusters, adc: Adc) -> npt.NDArray[np.int8]:
     """Codes (N, S, rows, columns) of clusters in their windows."""
     origin = clusters.outlines.origin
     row, column = (
-        index - np.repeat(origin[:, k], clusters.counts)
+        index.astype(np.int64) - np.repeat(origin[:, k], clusters.counts)
         for k, index in enumerate((clusters.row, clusters.column))
     )
     images = fill_windows(clusters.first, clusters.counts, row, column, clusters.charge, N_ROWS, N_COLUMNS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ class PcaCode:
         codes[(np.abs(codes) < SMALLEST) | ~np.repeat(seen.boxes.mask()[:, None], codes.shape[1], axis=1)] = 0
         known = np.arange(seen.adc.n_codes) + seen.adc.lowest
         charge = np.interp(codes, known, seen.adc.charge(known)).astype(np.float32)
-        bits = seen.boxes.bits + sent.shape[1] * self.bits
+        bits = seen.boxes.bits + len(self.low[0]) * self.bits
         return Sent(charge, bits, number_bits(seen.boxes, sent, self.tables))
 
 
@@ -106,7 +106,7 @@ def fit_pca(seen: CodedClusters, latent: int, bits: int) -> PcaCode:
     Raises:
         InputError: a region has fewer clusters than numbers are asked for.
     """
-    parts: list[tuple[Floats, ...]] = []
+    parts: list[tuple[Floats, Floats, Floats, Floats]] = []
     for region, rows in zip(REGIONS, (seen.barrel, ~seen.barrel), strict=True):
         flat = seen.codes[rows].reshape(int(rows.sum()), -1).astype(np.float64)
         if len(flat) <= latent:
@@ -118,8 +118,8 @@ def fit_pca(seen: CodedClusters, latent: int, bits: int) -> PcaCode:
         components = vectors[:, ::-1][:, :latent].T
         low, high = np.quantile((flat - mean) @ components.T, [TAIL, 1 - TAIL], axis=0)
         parts.append((mean, components, low, np.maximum(high - low, 1e-9) / 2**bits))
-    mean, components, low, step = zip(*parts, strict=True)
-    code = PcaCode(mean, components, low, step, bits)
-    return PcaCode(
-        mean, components, low, step, bits, count_number_tables(seen.boxes, code.numbers(seen), 2**bits)
+    (mean, components, low, step), of_endcap = parts
+    code = PcaCode(
+        (mean, of_endcap[0]), (components, of_endcap[1]), (low, of_endcap[2]), (step, of_endcap[3]), bits
     )
+    return replace(code, tables=count_number_tables(seen.boxes, code.numbers(seen), 2**bits))

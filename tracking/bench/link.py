@@ -18,7 +18,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import flatten
+from smartpix.clusters import FlatClusters, flatten
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
@@ -154,7 +154,7 @@ def _bench(
         decoded = [with_charge(own.clusters, s.charge) for own, s in zip(events.seen, sent, strict=True)]
         # All formats of the whole codes bring the same clusters.
         judged[name] = judged.get(WHOLE.get(name, "")) or judged_chain(
-            chain, records, lambda k, clusters, decoded=decoded: decoded_records(clusters, decoded[k], slices)
+            chain, records, _as_decoded(decoded, slices)
         )
         codes[name] = _bits(events, [s.bits for s in sent], [s.arithmetic_bits for s in sent])
         codes[name] |= _distances(events.seen[0], sent[0].charge, rows, detector)
@@ -178,6 +178,13 @@ def _bench(
         "n_events": len(records), "n_clusters": sum(map(len, events.seen)), "place_bits": PLACE_BITS,
         "occupancy": _occupancy(events), "codes": codes,
     }  # fmt: skip
+
+
+def _as_decoded(
+    decoded: Sequence[FlatClusters], slices: Sequence[int]
+) -> Callable[[int, ak.Array], ak.Array]:
+    """What gives an event's cluster records as they were decoded."""
+    return lambda k, clusters: decoded_records(clusters, decoded[k], slices)
 
 
 def _codes(seen: CodedClusters, loaded: Mapping[str, Any]) -> dict[str, Code]:

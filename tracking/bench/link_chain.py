@@ -8,6 +8,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters
 from tracking.bench.dense_errors import difference, event_counts
@@ -22,7 +23,7 @@ __all__ = ["Judged", "decoded_records", "judged_chain", "less"]
 
 def decoded_records(clusters: ak.Array, decoded: FlatClusters, slices: Sequence[int]) -> ak.Array:
     """Cluster records of one event with the pixels of decoded clusters, in their order."""
-    pixels = {"row": decoded.row, "column": decoded.column}
+    pixels: dict[str, npt.NDArray[Any]] = {"row": decoded.row, "column": decoded.column}
     pixels |= {f"charge_{s:02d}": decoded.charge[:, k] for k, s in enumerate(slices)}
     return ak.with_field(clusters, ak.unflatten(ak.zip(pixels), decoded.counts), "pixels")
 
@@ -49,7 +50,7 @@ class Judged:
             **{key: value for key, value in wide.items() if key.startswith("resolution_")},
         }
 
-    def found(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def found(self) -> npt.NDArray[np.bool_]:
         """(P,) which of the findable particles of all events are found."""
         return np.concatenate([j.matched()[j.truth.findable] for j in self.judgements])
 
