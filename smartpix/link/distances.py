@@ -30,6 +30,7 @@ def earth_movers_distance(one: Floats, other: Floats, ways: Floats) -> float:
     # One of the sums follows from the others.
     equal: Any = sums.tocsr()[:-1]
     solved = linprog(ways.ravel(), A_eq=equal, b_eq=np.concatenate([one, other])[:-1], method="highs")
+    assert solved.fun is not None
     return float(solved.fun)
 
 

@@ -90,7 +90,9 @@ class PcaCode:
             middle = self.low[k] + (sent[rows] + 0.5) * self.step[k]
             found[rows] = self.mean[k] + middle @ self.components[k]
         codes = found.reshape(seen.codes.shape)
-        codes[(np.abs(codes) < SMALLEST) | ~np.repeat(seen.boxes.mask()[:, None], codes.shape[1], axis=1)] = 0
+        codes[
+            (np.abs(codes) < SMALLEST) | ~np.repeat(seen.boxes.mask()[:, None], seen.codes.shape[1], axis=1)
+        ] = 0
         known = np.arange(seen.adc.n_codes) + seen.adc.lowest
         charge = np.interp(codes, known, seen.adc.charge(known)).astype(np.float32)
         bits = seen.boxes.bits + len(self.low[0]) * self.bits
