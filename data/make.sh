@@ -187,5 +187,5 @@ trkx conv --samples 38400 --learning-rate 0.005 --set validation=1024 --set test
 
 # The code of clusters on the link, at pile-up 200.
 make_events 200 10 643001 "" link-train.root
-smartpix train link "$work/link-train.root" -o weights/link-8x5.safetensors
+smartpix train link "$work/link-train.root" --latent 8 --bits 5 -o weights/link-8x5.safetensors
 smartpix train link "$work/link-train.root" --latent 4 --bits 6 --rate 0 --epochs 4 -o weights/link-4x6.safetensors
