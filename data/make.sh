@@ -175,8 +175,8 @@ make_events 200 8 620012 "$singles" path-gates-single-more.root
 smartpix train path "$work"/path-train{,-single,-more,-single-more}.root \
   --gates "$work"/path-gates{,-single,-single-more}.root --epochs 40 -o weights/path.safetensors
 # GravNet on the chain's graphs at pile-up 200.
-make_events 200 10 643001 "" gravnet-train.root
-smartpix train gravnet "$work"/gravnet-train.root "$work"/path-train{,-more}.root --set split.mode=off --epochs 30 --pieces 16 \
+make_events 200 10 643001 "" pu200-train.root
+smartpix train gravnet "$work"/pu200-train.root "$work"/path-train{,-more}.root --set split.mode=off --epochs 30 --pieces 16 \
   -o weights/gravnet.safetensors
 # HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.
 trkx() { # model, then options
@@ -190,8 +190,11 @@ trkx conv-autoencoder-2d --samples 1638400 --learning-rate 0.005
 trkx conv --samples 128000 --learning-rate 0.005 --set validation=1024 --set test=5120
 
 # The trigger's network, in floating point and in whole numbers (arXiv 2112.02048, with what edges know more).
-make_events 200 10 643001 "" trigger-train.root
-smartpix train gnn "$work/trigger-train.root" --network interaction --hidden 8 --features kinks --epochs 60 \
+smartpix train gnn "$work/pu200-train.root" --network interaction --hidden 8 --features kinks --epochs 60 \
   -o weights/trigger.safetensors
-smartpix train gnn "$work/trigger-train.root" --network interaction --hidden 8 --features kinks --epochs 30 \
+smartpix train gnn "$work/pu200-train.root" --network interaction --hidden 8 --features kinks --epochs 30 \
   --bits 8 --start weights/trigger.safetensors --learning-rate 2e-3 -o weights/trigger-fixed.safetensors
+
+# The code of clusters on the link, at pile-up 200.
+smartpix train link "$work/pu200-train.root" --latent 8 --bits 5 -o weights/link-8x5.safetensors
+smartpix train link "$work/pu200-train.root" --latent 4 --bits 6 --rate 0 --epochs 4 -o weights/link-4x6.safetensors

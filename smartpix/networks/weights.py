@@ -119,6 +119,7 @@ MADE_BY = {
     "rampgraph": "smartpix train ramp --finder graph",
     "ramplstm": "smartpix train ramp --finder phi-lstm",
     "path": "smartpix train path",
+    "link": "smartpix train link",
     "fixedinteraction": "smartpix train gnn --network interaction --bits",
     "gravnet": "smartpix train gravnet",
     "garnet": "smartpix train garnet",

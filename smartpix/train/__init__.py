@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from smartpix.train.front import front_probabilities, train_front
     from smartpix.train.front_files import train_front_on_files
     from smartpix.train.front_options import TrainFrontOptions
+    from smartpix.train.link import train_link
+    from smartpix.train.link_options import TrainLinkOptions
     from smartpix.train.loop import train_mdn
     from smartpix.train.mixture import train_mixture
     from smartpix.train.options import TrainCountOptions, TrainMdnOptions
@@ -25,6 +27,7 @@ __all__ = [
     "TrainAutoencoderOptions",
     "TrainCountOptions",
     "TrainFrontOptions",
+    "TrainLinkOptions",
     "TrainMdnOptions",
     "fit_mdn",
     "front_probabilities",
@@ -36,6 +39,7 @@ __all__ = [
     "train_count",
     "train_front",
     "train_front_on_files",
+    "train_link",
     "train_mdn",
     "train_mixture",
 ]
@@ -50,6 +54,8 @@ __getattr__ = public_names(
     front="front_probabilities train_front",
     front_files="train_front_on_files",
     front_options="TrainFrontOptions",
+    link="train_link",
+    link_options="TrainLinkOptions",
     loop="train_mdn",
     mixture="train_mixture",
     options="TrainCountOptions TrainMdnOptions",

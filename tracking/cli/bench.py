@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from smartpix.schema import check
+from tracking.cli.bench_link import add_bench_link
 from tracking.cli.bench_trigger import add_bench_trigger
 from tracking.cli.output import json_flag, log
 from tracking.cli.parser import named_path, subcommands
@@ -116,6 +117,7 @@ def add_bench(commands: Any) -> None:
     tracks.set_defaults(command_function=_bench_tracking)
     _add_scaling(kinds)
     _add_dense(kinds)
+    add_bench_link(kinds)
     add_bench_trigger(kinds)
 
 

@@ -1,8 +1,8 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
 :mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, HEP.TrkX's networks in
 :mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`, the learned cone of
-paths in :mod:`tracking.cli.train_path`, GravNet in :mod:`tracking.cli.train_gravnet`,
-GarNet in :mod:`tracking.cli.train_garnet`.
+paths in :mod:`tracking.cli.train_path`, GravNet in :mod:`tracking.cli.train_gravnet`, GarNet in
+:mod:`tracking.cli.train_garnet`, the code of the link in :mod:`tracking.cli.train_link`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tracking.cli.train_front import add_train_front
 from tracking.cli.train_garnet import add_train_garnet
 from tracking.cli.train_gnn import add_train_gnn
 from tracking.cli.train_gravnet import add_train_gravnet
+from tracking.cli.train_link import add_train_link
 from tracking.cli.train_path import add_train_path
 from tracking.cli.train_ramp import add_train_ramp
 from tracking.cli.train_trkx import add_train_trkx
@@ -68,6 +69,7 @@ def add_train(commands: Any) -> None:
     add_train_trkx(kinds)
     add_train_ramp(kinds)
     add_train_path(kinds)
+    add_train_link(kinds)
 
 
 def _add_train_mdn(kinds: Any) -> None:

@@ -1,0 +1,115 @@
+"""The training of the learned code, and the code that comes out of it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from smartpix.clusters import flatten
+from smartpix.estimate.choose import choose_estimator
+from smartpix.io.events import iterate, open_events
+from smartpix.link.codes import coded
+from smartpix.link.images import Adc, adc_of
+from smartpix.link.learned import load_link, with_tables
+from smartpix.link.options import LinkOptions
+from smartpix.link.samples import link_clusters
+from smartpix.networks.modules import encode
+from smartpix.networks.weights import load_weights, save_weights
+from smartpix.schema import InputError
+from smartpix.train.link import train_link
+from smartpix.train.link_estimates import host_estimates
+from smartpix.train.link_options import TrainLinkOptions
+from tests.helpers import REPOSITORY
+
+SAMPLE = REPOSITORY / "data" / "sample.root"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Weights after a short training, what it told, and the clusters as the chip has them."""
+    path = tmp_path_factory.mktemp("link") / "link.safetensors"
+    options = TrainLinkOptions(
+        LinkOptions(latent=4, bits=5, hidden=32), epochs=3, clusters=2500, batch_size=64, rate=0.01
+    )
+    lines = []
+    metrics = train_link(SAMPLE, path, options, lines.append)
+    header = open_events(SAMPLE).header
+    clusters, _ = link_clusters([SAMPLE], (2, 19), 400)
+    return path, metrics, lines, coded(clusters, header.detector, adc_of(header))
+
+
+def test_the_loss_falls_and_is_told(trained):
+    path, metrics, lines, _ = trained
+    assert len(lines) == len(metrics["loss_by_epoch"]) == 3
+    assert metrics["loss_by_epoch"][2] < 0.7 * metrics["loss_by_epoch"][0]
+    assert metrics["encoder_parameters"] == 8 * 19 + 480 * 4 + 4
+    assert metrics["parameters"] - metrics["encoder_parameters"] == 13 * 32 + 32 + 32 * 32 + 32 + 33 * 546
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert described["metrics"] == metrics
+    assert described["options"]["network"]["latent"] == 4
+
+
+def test_the_code_sends_and_decodes(trained):
+    path, _, _, seen = trained
+    code = load_link(str(path))
+    with pytest.raises(InputError, match="not counted"):
+        code(seen)
+    sent = with_tables(code, seen)(seen)
+    np.testing.assert_array_equal(sent.bits, seen.boxes.bits + 4 * 5)
+    assert sent.arithmetic_bits.mean() < sent.bits.mean()
+    inside = np.repeat(seen.boxes.mask()[:, None], 2, axis=1)
+    assert not sent.charge[~inside].any()
+    true = seen.adc.charge(seen.codes)
+    # It has learned something of the charge of clusters.
+    found, true = (np.sign(q) * np.log1p(np.abs(q) / 300) for q in (sent.charge, true))
+    assert np.square(found - true).sum() < 0.6 * np.square(true).sum()
+
+
+def test_clusters_of_another_adc_are_refused(trained):
+    path, _, _, seen = trained
+    other = Adc(seen.adc.edges * 2, seen.adc.values * 2)
+    with pytest.raises(InputError, match="train a code for these"):
+        with_tables(load_link(str(path)), replace(seen, adc=other))
+
+
+def test_weights_without_their_description_are_refused(trained, tmp_path):
+    arrays, description = load_weights(trained[0], "link")
+    del description["smallest"]
+    save_weights(tmp_path / "w.safetensors", arrays, description)
+    with pytest.raises(InputError, match="lacks 'smallest'"):
+        load_link(str(tmp_path / "w.safetensors"))
+
+
+def test_the_estimates_behind_the_code_are_the_chains():
+    header = open_events(SAMPLE).header
+    estimator = choose_estimator(header, "mdn")
+    host = host_estimates(estimator, header)
+    _, records = next(iter(iterate([SAMPLE], step=1)))
+    seen = coded(
+        flatten(records[0]["clusters"], estimator.slices).take(np.arange(300)),
+        header.detector,
+        adc_of(header),
+    )
+    charge, barrel = (
+        encode(torch.from_numpy(seen.adc.charge(seen.codes)), host.input),
+        torch.from_numpy(seen.barrel),
+    )
+    raw = host.raw(charge, barrel)
+    for region, rows in (("barrel", seen.barrel), ("endcap", ~seen.barrel)):
+        expected = estimator.networks[region].fused.images(seen.adc.charge(seen.codes[rows]))
+        np.testing.assert_allclose(raw.numpy()[rows], expected, atol=2e-3)
+    # A cluster that is decoded as it was loses nothing, any other does.
+    np.testing.assert_allclose(host.losses(charge, barrel, raw).numpy(), 0, atol=1e-4)
+    assert float(host.losses(0.9 * charge, barrel, raw).min()) > -1e-4
+    assert float(host.losses(0.9 * charge, barrel, raw).mean()) > 0.01
+
+
+def test_the_same_command_gives_the_same_weights(tmp_path):
+    options = TrainLinkOptions(LinkOptions(latent=2, hidden=8), epochs=1, clusters=150, batch_size=64)
+    for name in "ab":
+        train_link(SAMPLE, tmp_path / f"{name}.safetensors", options, lambda line: None)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    with pytest.raises(InputError, match="fewer than a batch"):
+        train_link(SAMPLE, tmp_path / "c.safetensors", replace(options, clusters=10), lambda line: None)
