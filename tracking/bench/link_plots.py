@@ -23,7 +23,10 @@ PANELS = {
 
 
 def plot_link(path: Path, result: Mapping[str, Any]) -> None:
-    """Four measures of the chain against bits of a cluster of the innermost layer, fixed fields filled and arithmetic codes hollow; the link's rate above."""
+    """Four measures of the chain against bits of a cluster of the innermost layer, and the link's rate above.
+
+    Fixed fields are filled markers, arithmetic codes hollow ones.
+    """
     codes = {name: row for name, row in result["codes"].items() if "bits_per_cluster" in row}
     per_bit, place = 1e-9 * CROSSINGS_PER_S * result["occupancy"], result["place_bits"]
     with figure(path, nrows=2, ncols=2, figsize=(13, 9)) as (_, axes):
