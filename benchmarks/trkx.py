@@ -36,7 +36,7 @@ TRAININGS: dict[str, list[str]] = {
     "caption-lines-poisson": ["--model", "caption", "--toy", "lines-poisson", "--samples", "1280000", "--batch-size", "128"],
     "caption-covariance-lines-1": [
         "--model", "caption-covariance", "--toy", "lines-1", "--from", f"{FROM}/caption-lines-1.safetensors",
-        "--samples", "384000", "--batch-size", "128", *_OTHER_TOYS,
+        "--samples", "1024000", "--batch-size", "128", *_OTHER_TOYS,
     ],
     "caption-covariance-lines-3": [
         "--model", "caption-covariance", "--toy", "lines-3", "--from", f"{FROM}/caption-lines-3.safetensors",

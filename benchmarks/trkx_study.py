@@ -34,13 +34,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        flags = [
-            *map(str, options.files),
-            "--trained",
-            str(RESULTS / "trkx"),
-            "--pileup-events",
-            str(options.pileup_events),
-        ]
+        flags = [*map(str, options.files), "--pileup-events", str(options.pileup_events)]
+        # The study refuses what is for a part that it leaves out.
+        if not options.parts or "models" in options.parts.split(","):
+            flags += ["--trained", str(RESULTS / "trkx")]
         if options.weights:
             flags += ["--weights", str(options.weights)]
         if options.parts:
