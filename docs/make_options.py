@@ -20,6 +20,7 @@ from tracking.finders.deepcore.options import TrainDeepCoreOptions
 from tracking.finders.garnet.options import TrainGarnetOptions
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gravnet.options import TrainGravnetOptions
+from tracking.finders.trigger.options import TrainTriggerOptions
 from tracking.finders.trkx.training_options import TrainTrkxOptions
 from tracking.options import RunOptions
 
@@ -48,6 +49,7 @@ min_pt = 0.3  # softer tracks too
 
 COMMANDS = {
     "smartpix train gnn": TrainGnnOptions(),
+    "smartpix train gnn --network interaction": TrainTriggerOptions(),
     "smartpix train gravnet": TrainGravnetOptions(),
     "smartpix train garnet": TrainGarnetOptions(),
     "smartpix train deepcore": TrainDeepCoreOptions(),

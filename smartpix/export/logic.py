@@ -16,13 +16,20 @@ from smartpix.export.wires import Matrices, Wires, cut_wires, input_wires, logic
 from smartpix.networks.plan import POOL, SPAN, WINDOW
 from smartpix.schema import InputError
 
-__all__ = ["code_range", "estimate_luts", "trace"]
+__all__ = ["code_range", "estimate_luts", "port_bits", "trace"]
 
 
 def code_range(network: FixedNetwork) -> tuple[int, int]:
     """Smallest and largest code that the edges can give."""
     negative = int(np.sum(network.edges < 0))
     return -negative, len(network.edges) - negative
+
+
+def port_bits(network: FixedNetwork) -> tuple[int, int]:
+    """Bits of a code and of a result in the ports."""
+    low, high = code_range(network)
+    bits = max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0)
+    return bits, network.outputs["dense3"].bits
 
 
 def trace(network: FixedNetwork, adders_per_stage: int = -1) -> Any:

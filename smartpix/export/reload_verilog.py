@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, FixedPoint, ninth
-from smartpix.export.logic import code_range
-from smartpix.export.testbench import port_bits
+from smartpix.export.logic import code_range, port_bits
 from smartpix.networks.plan import POOL, SPAN, WINDOW
 
 __all__ = ["Register", "Writer"]

@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork
 from smartpix.export import synthesis
-from smartpix.export.logic import code_range, estimate_luts, trace
+from smartpix.export.logic import code_range, estimate_luts, port_bits, trace
 from smartpix.export.reload import Design, random_weights, refit, reloadable
-from smartpix.export.testbench import port_bits, write_bench, write_reload_bench
+from smartpix.export.testbench import write_bench, write_reload_bench
 from smartpix.export.verilog import pipelined, simulate, spaced_ports, write_da4ml, write_pipeline
 from smartpix.files import replace_folder_when_done
 from smartpix.schema import InputError, check, check_ranges, check_types, ranged

@@ -10,20 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.chip.fixed_point import FixedNetwork, evaluate
-from smartpix.export.logic import code_range
+from smartpix.export.logic import port_bits
 from smartpix.export.verilog import hex_lines
 
 if TYPE_CHECKING:
     from smartpix.export.reload import Design
 
-__all__ = ["port_bits", "write_bench", "write_reload_bench"]
-
-
-def port_bits(network: FixedNetwork) -> tuple[int, int]:
-    """Bits of a code and of a result in the ports."""
-    low, high = code_range(network)
-    bits = max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0)
-    return bits, network.outputs["dense3"].bits
+__all__ = ["write_bench", "write_reload_bench"]
 
 
 def write_bench(network: FixedNetwork, latency: int, folder: Path, codes: npt.NDArray[Any]) -> None:

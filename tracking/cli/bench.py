@@ -22,22 +22,7 @@ def add_bench(commands: Any) -> None:
     """Add ``bench`` to the commands."""
     bench = commands.add_parser("bench", help="measure quality and speed")
     kinds = subcommands(bench, "what", "WHAT")
-    mdn = kinds.add_parser("mdn", help="the estimates' networks beside the published ones", description=(
-        "Test the shipped networks on clusters of data set 2s (50 x 12.5 x 100 um) that none was trained on: "
-        "residuals, pulls, "
-        "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of "
-        "68 % half widths "
-        "of the clusters that the edge of their array does not cut."
-    ))  # fmt: skip
-    mdn.add_argument("--variants", nargs="+", metavar="V", help="default: all")
-    mdn.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
-    mdn.add_argument("--file", type=named_path, metavar="F.parquet", help="test on this data set instead")
-    mdn.add_argument(
-        "--type", type=int, metavar="1..7", help="sensor of the data set, if its file does not say"
-    )
-    mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
-    json_flag(mdn)
-    mdn.set_defaults(command_function=_bench_mdn)
+    _add_mdn(kinds)
     export = kinds.add_parser("export", help="the chip's networks: resolution, size, and every exported bit",
     description=(
         "Quantised networks beside the float one on the same clusters; C simulation of the hls4ml projects "
@@ -119,6 +104,25 @@ def add_bench(commands: Any) -> None:
     _add_dense(kinds)
     add_bench_link(kinds)
     add_bench_trigger(kinds)
+
+
+def _add_mdn(kinds: Any) -> None:
+    mdn = kinds.add_parser("mdn", help="the estimates' networks beside the published ones", description=(
+        "Test the shipped networks on clusters of data set 2s (50 x 12.5 x 100 um) that none was trained on: "
+        "residuals, pulls, "
+        "coverage, and the speed of the fused kernels against the torch modules. Without --json, a table of "
+        "68 % half widths "
+        "of the clusters that the edge of their array does not cut."
+    ))  # fmt: skip
+    mdn.add_argument("--variants", nargs="+", metavar="V", help="default: all")
+    mdn.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
+    mdn.add_argument("--file", type=named_path, metavar="F.parquet", help="test on this data set instead")
+    mdn.add_argument(
+        "--type", type=int, metavar="1..7", help="sensor of the data set, if its file does not say"
+    )
+    mdn.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    json_flag(mdn)
+    mdn.set_defaults(command_function=_bench_mdn)
 
 
 def _add_dense(kinds: Any) -> None:
