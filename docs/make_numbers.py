@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measured import acts, chip, choices, dense, dense_goals, scaling, sensor, trkx
+from measured import acts, chip, choices, dense, dense_goals, link, scaling, sensor, trigger, trkx
 from measured.headline import headline
 from measured.results import ROOT, WORDS
 from measured.sentences import sentences
@@ -44,6 +44,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
+    "builders": trigger.builders,
+    "link-codes": link.link_codes,
+    "link-encoders": link.link_encoders,
+    "trigger-bits": trigger.trigger_bits,
+    "trigger-features": trigger.trigger_features,
+    "trigger-sectors": trigger.trigger_sectors,
+    "trigger-tracks": trigger.trigger_tracks,
     "trkx-binned": trkx.trkx_binned,
     "trkx-captions": trkx.trkx_captions,
     "trkx-cone": trkx.trkx_cone,

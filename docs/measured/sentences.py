@@ -212,6 +212,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         },
         "docs/dense.md": {},
         "docs/trkx.md": trkx_sentences(),
+        "docs/trigger.md": {},
+        "docs/link.md": {},
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
             "find only {} % of the particles": (f"{100 * shipped['track_efficiency']:.0f}",),

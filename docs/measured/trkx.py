@@ -17,11 +17,11 @@ def _part(name: str) -> dict:
     return results("trkx")[name] or {}
 
 
-def _short(value: float | None, error: float | None) -> str:
+def _short(value: float | None, error: float | None, digits: int = 3) -> str:
     """With the error of the last digit in brackets."""
     if value is None or error is None:
         return "-"
-    return f"{value:.3f}({max(1, round(1000 * error))})"
+    return f"{value:.{digits}f}({max(1, round(10**digits * error))})"
 
 
 def _accuracies(r: dict) -> list[str]:
@@ -126,7 +126,7 @@ def trkx_cone() -> str:
     rows += [("all", found)] if found else []
     rows += [
         (shown, found[key])
-        for key, shown in (("collisions", "collisions alone"), ("overlaps", "overlaps"))
+        for key, shown in (("collisions", "collisions"), ("overlaps", "overlaps"))
         if key in found
     ]
     for name, r in rows:
@@ -136,7 +136,7 @@ def trkx_cone() -> str:
                 for key in ("68", "95", "997")
             ]
             ratios = [f"area_ratio{key}" for key in ("68", "95", "997")]
-            areas = [with_error(r[key], r.get(f"{key}_error"), 2) for key in ratios]
+            areas = [_short(r[key], r.get(f"{key}_error"), 2) for key in ratios]
             body.append([name, f"{r['n']:,}", *held, *areas])
     head = ["pT, GeV", "predictions", "68 %", "95 %", "99.7 %", "area ratio, 68 %", "95 %", "99.7 %"]
     return table(head, body)

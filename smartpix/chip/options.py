@@ -183,7 +183,7 @@ class CompressOptions:
     Attributes:
         method: ``none``; ``l1`` or ``l2``, a penalty on the weights; ``bdmm`` or ``mdmm``, a share of
             zeros as a constraint; ``bits``, a price on each weight's bits, which are learned (HGQ, arXiv
-            2405.00645); ``luts``, likewise, by the look-up tables of the adders that the bits take.
+            2405.00645). ``luts`` is such a price by the look-up tables of the adders that the bits take.
         target: share of weights that the constraint makes exactly zero, between 0 and 1 (bdmm, mdmm).
         scope: kernels that the target holds for: ``global`` (all together) or ``layer`` (each).
         surrogate: zeros that the constraint counts: ``step`` (exact zeros, with the slope of a smooth

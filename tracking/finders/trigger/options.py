@@ -77,9 +77,9 @@ class TriggerGraphOptions:
 
     Attributes:
         graph: edges that the ``cone`` allows and another edge continues, or the ``geometric`` ones of the paper.
-        features: ``paper``: places of hits alone; ``estimates``: also the directions that clusters give and how
-            well the edge fits these; ``kinks``: besides the paper's only the chi2 of that fit, and how well the
-            best edges before and after an edge continue it; ``all`` of these.
+        features: ``paper``: places of hits alone. ``estimates``: also the directions that clusters give, and how
+            well the edge fits these. ``kinks``: beside the paper's the chi2 of that fit, and how well the best
+            edges before and after an edge continue it. ``all`` of these.
         cone: cones of the edges.
         phi_slope: largest abs(dphi / dr) of a geometric edge in rad / mm.
         max_z0: largest abs(z0) of a geometric edge in mm. The paper's code has 15 m, which cuts hardly anything.

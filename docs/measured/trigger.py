@@ -1,0 +1,72 @@
+"""Tables of the trigger's network in sectors, and of GravNet beside the interaction network."""
+
+from page_text import table
+
+from measured.results import results
+
+FINDERS = {
+    "trigger": "`trigger`, whole numbers", "trigger-float": "`trigger`, floating point", "chain": "`chain`",
+}  # fmt: skip
+BUILDERS = {
+    "chain": "interaction network, compiled", "chain-in-torch": "interaction network, torch", "gravnet": "GravNet, torch",
+    "gravnet-no-messages": "GravNet without messages, torch",
+}  # fmt: skip
+
+
+def trigger_tracks() -> str:
+    """Tracks of the sectors' scores beside the chain's, above 1 GeV."""
+    body = [
+        [name, *(f"{r[key]:.4f}" for key in ("efficiency", "efficiency_2", "fake_rate", "fake_rate_1"))]
+        for name, r in ((shown, results("bench-trigger")["finders"][key]) for key, shown in FINDERS.items())
+    ]
+    return table(["finder", "efficiency, > 1 GeV", "> 2 GeV", "fakes", "fakes, > 1 GeV"], body)
+
+
+def trigger_features() -> str:
+    """What the network reads of an edge, and what comes of it."""
+    body = []
+    for name in ("paper-8", "estimates-8", "kinks-8", "all-8"):
+        r = results("trigger-training")["networks"][name]
+        rates = [f"{r[key]:.4f}" for key in ("auc", "efficiency", "fake_rate")]
+        body.append([f"`{r['features']}`", f"{r['parameters']}", *rates])
+    return table(["features", "parameters", "AUC", "efficiency, > 1 GeV", "fakes"], body)
+
+
+def trigger_bits() -> str:
+    """Area under the curve against bits, rounded after the training."""
+    networks = results("trigger-training")["networks"]
+    rows = {"cones, `kinks`": networks["kinks-8"], "the paper's graph": networks["geometric-8"]}
+    bits = list(rows["cones, `kinks`"]["auc_rounded"])
+    body = [
+        [name, f"{r['auc']:.4f}", *(f"{r['auc_rounded'][b]:.4f}" for b in bits)] for name, r in rows.items()
+    ]
+    return table(["graph", "float", *(f"{b} bits" for b in bits)], body)
+
+
+def trigger_sectors() -> str:
+    """Sectors of 28 hits and 56 edges: how many, and which particles are whole in one."""
+    result = results("bench-trigger")
+    rows = [
+        (f"helix, {r['n_phi']} x {r['n_eta']}", r)
+        for r in result["curve"]
+        if (r["by"], r["nodes"], r["edges"], r["order"]) == ("helix", 28, 56, "chi2")
+    ]
+    rows += [
+        (f"position, {r['n_phi']} x {r['n_eta']}" + (", overlapping" if r["margin_phi"] else ""), r)
+        for r in result["curve"]
+        if (r["by"], r["nodes"], r["edges"]) == ("position", 28, 56)
+    ]
+    body = [
+        [name, f"{r['mean_edges']:.1f}", *(f"{r[key]:.4f}" for key in ("truncated", "whole", "strict"))]
+        for name, r in rows
+    ]
+    return table(["sectors", "edges", "cut", "whole", "whole, all true edges"], body)
+
+
+def builders() -> str:
+    """GravNet beside the interaction network on the same graph."""
+    body = [
+        [shown, f"{r['parameters']:,}", f"{r['efficiency']:.4f}", f"{r['fake_rate']:.4f}", f"{r['ms']:.0f}"]
+        for shown, r in ((shown, results("gravnet")["finders"][key]) for key, shown in BUILDERS.items())
+    ]
+    return table(["network", "parameters", "efficiency", "fakes", "ms an event"], body)
