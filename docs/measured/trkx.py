@@ -9,6 +9,8 @@ from tracking.bench.trkx_table import RAMP_FINDERS
 from tracking.finders.trkx.metrics import ACCURACIES
 
 LINE = "straight line"
+SMALL = 0.1
+"""A squared error below it is shown with two more digits."""
 UNSEEDED = "hit_accuracy_unseeded"
 
 
@@ -80,7 +82,7 @@ def trkx_captions() -> str:
         if not r["toy"].startswith("lines"):
             continue
         held = [
-            "" if r.get(key) is None else with_error(r[key], r.get(f"{key}_error"))
+            "" if r.get(key) is None else _short(r[key], r.get(f"{key}_error"))
             for key in ("coverage_68", "coverage_95")
         ]
         pulls = ", ".join(f"{width:.3f}" for width in r.get("pull_widths") or [])
@@ -90,7 +92,7 @@ def trkx_captions() -> str:
                 f"`{name}`",
                 f"`{r['toy']}`",
                 f"{r['parameters']:,}",
-                with_error(r["loss"], r.get("loss_error"), 3),
+                _short(r["loss"], r.get("loss_error"), 4 if (r["loss"] or 0) < SMALL else 2),
                 told,
                 *held,
                 pulls,
