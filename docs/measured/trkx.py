@@ -27,7 +27,7 @@ def _short(value: float | None, error: float | None, digits: int = 3) -> str:
 
 
 def _accuracies(r: dict) -> list[str]:
-    return [with_error(r.get(key), r.get(f"{key}_error")) for key in ACCURACIES]
+    return [_short(r.get(key), r.get(f"{key}_error")) for key in ACCURACIES]
 
 
 def trkx_models() -> str:
@@ -37,12 +37,12 @@ def trkx_models() -> str:
         if not r["toy"].startswith("lines"):
             told = r["published"]
             both = [
-                cell + ("" if told.get(key) is None else f" ({told[key]:.3f})")
+                cell + ("" if told.get(key) is None else f" / {told[key]:.3f}")
                 for cell, key in zip(_accuracies(r), ACCURACIES, strict=True)
             ]
             body.append([f"`{name}`", f"`{r['toy']}`", f"{r['parameters']:,}", *both])
     body += [[LINE, f"`{kind}`", "none", *_accuracies(r)] for kind, r in _part("references").items()]
-    head = ["network", "toys", "parameters", "pixels (published)", "hits (published)", "hits without seed"]
+    head = ["network", "toys", "parameters", "pixels / published", "hits / published", "hits without seed"]
     return table(head, body)
 
 
