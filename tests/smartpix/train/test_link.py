@@ -43,7 +43,7 @@ def trained(tmp_path_factory):
 def test_the_loss_falls_and_is_told(trained):
     path, metrics, lines, _ = trained
     assert len(lines) == len(metrics["loss_by_epoch"]) == 3
-    assert metrics["loss_by_epoch"][2] < 0.7 * metrics["loss_by_epoch"][0]
+    assert metrics["loss_by_epoch"][-1] < 0.7 * metrics["loss_by_epoch"][0]
     assert metrics["encoder_parameters"] == 8 * 19 + 480 * 4 + 4
     assert metrics["parameters"] - metrics["encoder_parameters"] == 13 * 32 + 32 + 32 * 32 + 32 + 33 * 546
     described = json.loads(path.with_suffix(".json").read_text())
@@ -61,10 +61,20 @@ def test_the_code_sends_and_decodes(trained):
     assert sent.arithmetic_bits.mean() < sent.bits.mean()
     inside = np.repeat(seen.boxes.mask()[:, None], 2, axis=1)
     assert not sent.charge[~inside].any()
-    true = seen.adc.charge(seen.codes)
-    # It has learned something of the charge of clusters.
-    found, true = (np.sign(q) * np.log1p(np.abs(q) / 300) for q in (sent.charge, true))
-    assert np.square(found - true).sum() < 0.6 * np.square(true).sum()
+    # So few clusters teach hardly more than that most pixels of the box are empty.
+    assert lost(sent, seen) < 0.95
+
+
+def lost(sent, seen):
+    """Share of the clusters' squared charge, on a scale of its logarithm, that is not in the decoded ones."""
+    found, true = (np.sign(q) * np.log1p(np.abs(q) / 300) for q in (sent.charge, seen.adc.charge(seen.codes)))
+    return np.square(found - true).sum() / np.square(true).sum()
+
+
+def test_codes_that_ship_keep_the_charge_and_more_bits_more_of_it(trained):
+    seen = trained[-1]
+    found = {name: lost(with_tables(load_link(name), seen)(seen), seen) for name in ("link-4x6", "link-8x5")}
+    assert found["link-8x5"] < found["link-4x6"] < 0.4
 
 
 def test_clusters_of_another_adc_are_refused(trained):

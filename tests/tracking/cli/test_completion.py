@@ -25,7 +25,7 @@ def bash(*words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["si"], ["simulate"]), (["train", "g"], ["gnn"]), (["run", "--est"], ["--estimates"]),
+        (["si"], ["simulate"]), (["train", "g"], ["gnn", "gravnet", "garnet"]), (["run", "--est"], ["--estimates"]),
         (["run", "F.root", "--estimates", "m"], ["mdn"]), (["run", "--estimates", "=", "q"], ["quantised"]),
         (["run", "--estimates", "="], ["auto", "mdn", "quantised", "shape"]),
         (["run", "-o", ""], []), (["run", "--no-figures", "--jo"], ["--join"]),

@@ -161,8 +161,8 @@ def test_an_unknown_flag_is_one_line_and_names_the_nearest_of_the_command(capsys
     assert "unknown argument '--estimatse'. Did you mean '--estimates'?" in err
     assert main(["run", "--nosuch"]) == 2
     assert "unknown argument '--nosuch'. `smartpix run --help` lists them" in capsys.readouterr().err
-    assert main(["train", "gnn", "F.root", "-o", "W.safetensors", "--epoch=3", "--nosuch"]) == 2
-    assert "unknown argument '--nosuch'. `smartpix train gnn --help` lists them" in capsys.readouterr().err
+    assert main(["train", "gnn", "F.root", "-o", "W.safetensors", "--epoch=3", "--xyzzy"]) == 2
+    assert "unknown argument '--xyzzy'. `smartpix train gnn --help` lists them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
