@@ -5,16 +5,23 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.finders.trigger.logic.export import bench_graphs, export_trigger
+    from tracking.finders.trigger.logic.export import bench_graphs, export_trigger, whole_network
     from tracking.finders.trigger.logic.hls import write_perceptrons
     from tracking.finders.trigger.logic.options import LogicOptions
     from tracking.finders.trigger.logic.write import write_logic
 
-__all__ = ["LogicOptions", "bench_graphs", "export_trigger", "write_logic", "write_perceptrons"]
+__all__ = [
+    "LogicOptions",
+    "bench_graphs",
+    "export_trigger",
+    "whole_network",
+    "write_logic",
+    "write_perceptrons",
+]
 
 __getattr__ = public_names(
     __name__,
-    export="bench_graphs export_trigger",
+    export="bench_graphs export_trigger whole_network",
     hls="write_perceptrons",
     options="LogicOptions",
     write="write_logic",

@@ -22,7 +22,7 @@ from tracking.finders.trigger.logic.write import write_logic
 from tracking.finders.trigger.scores import load_trained
 from tracking.finders.trigger.whole import FixedInteraction, Graphs, whole_data
 
-__all__ = ["bench_graphs", "export_trigger"]
+__all__ = ["bench_graphs", "export_trigger", "whole_network"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,21 @@ def bench_graphs(network: FixedInteraction, batches: Sequence[SectorBatch], most
     rows = np.unique(np.linspace(0, len(columns[0]) - 1, most).astype(np.int64))
     node, edge, sender, receiver, valid = (column[rows] for column in columns)
     return *whole_data(network, node, edge), sender, receiver, valid
+
+
+def whole_network(weights: str) -> FixedInteraction:
+    """The network of the trigger's weights, which logic can be made of.
+
+    Raises:
+        InputError: weights in floating point, or unusable files.
+    """
+    network = load_trained(weights).network
+    if not isinstance(network, FixedInteraction):
+        raise InputError(
+            f"{weights}: is in floating point, and logic needs whole numbers; train them with smartpix train gnn "
+            f"--network interaction --bits 8 --start {weights}"
+        )
+    return network
 
 
 def export_trigger(
@@ -65,13 +80,8 @@ def export_trigger(
     Raises:
         InputError: weights in floating point, unusable files, or as the two that write.
     """
-    trained = load_trained(weights)
-    if not isinstance(trained.network, FixedInteraction):
-        raise InputError(
-            f"{weights}: is in floating point, and logic needs whole numbers; train them with smartpix train gnn "
-            f"--network interaction --bits 8 --start {weights}"
-        )
-    network, sectors = trained.network, trained.sectors
+    trained, network = load_trained(weights), whole_network(weights)
+    sectors = trained.sectors
     report(f"sectors of {file}")
     events = labelled_events(file, trained.graph)
     graphs = bench_graphs(network, [labelled_sectors(event, sectors)[1] for event in events], most)
