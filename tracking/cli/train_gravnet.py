@@ -29,7 +29,7 @@ def add_train_gravnet(kinds: Any) -> None:
     network = gravnet.add_argument_group("network")
     option_flags(
         network, defaults.network, "neighbours", "blocks", "k", "space", "features", "passed", "hidden",
-        "output", "coordinates", section="network.",
+        "coordinates", output="--answer", section="network.",
     )  # fmt: skip
     training = gravnet.add_argument_group("training")
     option_flags(training, defaults, "epochs", "pieces", "patience", "learning_rate", seed="--train-seed")
