@@ -100,7 +100,7 @@ def test_planted_particles_are_found():
     x, owner = inputs(network, graph), torch.from_numpy(particle)
     group = torch.from_numpy(groups(n, *graph.edge_index.numpy()))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
-    for _ in range(120):
+    for _ in range(250):
         optimizer.zero_grad()
         loss = condensation_loss(*network.gathering(x, graph.edge_index), owner, group, network.condensation)
         loss.total(network.condensation).backward()

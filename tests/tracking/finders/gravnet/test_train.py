@@ -78,7 +78,7 @@ def test_hits_learn_to_gather(files, tmp_path):
     assert better["loss"] == pytest.approx(
         sum(better[f"loss_{name}"] for name in ("potential", "missing", "noise"))
     )
-    assert better["rand_index"] > first["rand_index"]
+    assert better["rand_index"] > 0.9
     loaded = load_gravnet(str(path))
     assert loaded.condenses
     assert loaded.condensation == options.condensation
