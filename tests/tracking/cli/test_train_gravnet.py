@@ -29,7 +29,12 @@ def test_every_flag_of_gravnet_reaches_the_training(capsys, monkeypatch, tmp_pat
     (files, where, options, _), *_ = asked
     assert ([str(file) for file in files], where) == ([SAMPLE], output)
     assert options == TrainGravnetOptions(
-        GravNetOptions("free", 2, 9, 3, 7, 5, 6, "condensation", 3), 4, learning_rate=0.01, pieces=3, patience=2, seed=9
+        GravNetOptions("free", 2, 9, 3, 7, 5, 6, "condensation", 3),
+        4,
+        learning_rate=0.01,
+        pieces=3,
+        patience=2,
+        seed=9,
     )
 
 

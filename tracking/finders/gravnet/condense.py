@@ -77,6 +77,6 @@ def gathered_scores(
     one half where both are at the radius. So the near one is taken where two hits of a layer are gathered.
     """
     away = np.square(place - place[point]).sum(1)
-    scores = 1 - (away[source] + away[target]) / (4 * max(radius**2, np.finfo(np.float32).tiny))
+    scores = 1 - (away[source] + away[target]) / (4 * max(radius**2, 1e-30))
     same = (point[source] >= 0) & (point[source] == point[target])
     return np.where(same, scores, 0).astype(np.float32)

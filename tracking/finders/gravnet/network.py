@@ -183,7 +183,8 @@ def score_graph(network: GravNetNetwork, graph: Data) -> npt.NDArray[np.float32]
         return np.zeros(0, dtype=np.float32)
     if network.condenses:
         place, point = gathered(network, inputs(network, graph), graph.edge_index)
-        return gathered_scores(place, point, *graph.edge_index.numpy(), network.condensation.radius)
+        source, target = graph.edge_index.numpy()
+        return gathered_scores(place, point, source, target, network.condensation.radius)
     logits = network(inputs(network, graph), graph.edge_index, graph.edge_attr)
     scores: npt.NDArray[np.float32] = network.probabilities(logits).numpy()
     return scores

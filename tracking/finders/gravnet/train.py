@@ -58,10 +58,12 @@ def train_gravnet(
     standardise(network, graphs.train)
     n_train, n_validation, n_test = (n_edges(part) for part in (graphs.train, graphs.validation, graphs.test))
     settings = made_with(options, files, edges=[n_train, n_validation, n_test])
-    held = [_seen(network, graph) for graph in graphs.validation]
+    held = _learned_from(network, graphs.validation, options) if network.condenses else [
+        _seen(network, graph) for graph in graphs.validation
+    ]  # fmt: skip
     n_epochs = _fit(network, graphs, held, options, checkpoint_path(output), settings, report)
     if network.condenses:
-        metrics = _gathering_metrics(network, [_seen(network, graph) for graph in graphs.test])
+        metrics = _gathering_metrics(network, _learned_from(network, graphs.test, options))
     else:
         calibrate(network, held)
         scores = np.concatenate([score_graph(network, graph) for graph in graphs.test])
@@ -89,9 +91,7 @@ def _fit(
         Epochs that were made.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    # A hit's neighbours among all hits are those of the whole event.
-    n = 1 if options.network.neighbours == "free" else options.pieces
-    train = [_seen(network, piece) for graph in graphs.train for piece in pieces(graph, n)]
+    train = _learned_from(network, graphs.train, options)
 
     def one_epoch(number: int) -> EpochLoss:
         epoch = Epoch(number, number, options.epochs)
@@ -145,6 +145,15 @@ def _gathering_metrics(network: GravNetNetwork, graphs: Sequence[Data]) -> dict[
         of = np.where(of < 0, np.arange(len(of)), of)
         agreement.append(adjusted_rand_score(particle[particle >= 0], of[particle >= 0]))
     return {**_mean_gathering_loss(network, graphs), "rand_index": float(np.mean(agreement))}
+
+
+def _learned_from(
+    network: GravNetNetwork, graphs: Sequence[Data], options: TrainGravnetOptions
+) -> list[Data]:
+    """Graphs in the pieces that are steps of the training."""
+    # A hit's neighbours among all hits are those of the whole event.
+    n = 1 if options.network.neighbours == "free" else options.pieces
+    return [_seen(network, piece) for graph in graphs for piece in pieces(graph, n)]
 
 
 def _seen(network: GravNetNetwork, graph: Data) -> Data:
