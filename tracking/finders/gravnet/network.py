@@ -133,10 +133,12 @@ class GravNetNetwork(EdgeNetwork):
         """What hits know (N, F (1 + blocks)) of themselves and, block by block, of their neighbours."""
         h = torch.tanh(self.encode(self.node(x)))
         known, free = [h], self.options.neighbours == "free"
-        pairs = along_edges(edge_index)
+        pairs, k = along_edges(edge_index), self.options.k
+        # Hits without an edge may fill a graph up, and change nothing.
+        there = torch.unique(edge_index) if free else None
         for block in self.gravnet_blocks():
             space = block.place(h)
-            chosen = nearest_of_all(space, self.options.k) if free else nearest(space, *pairs, self.options.k)
+            chosen = nearest_of_all(space, k, there) if free else nearest(space, *pairs, k)
             h = block(h, space, *chosen)
             known.append(h)
         return torch.cat(known, dim=1)
