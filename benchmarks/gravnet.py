@@ -4,7 +4,8 @@
 trained on: the chain, whose interaction network is compiled; the same network run by torch, as GravNet is; GravNet;
 and, where weights are given, GravNet without blocks (--no-messages, of smartpix train gravnet --blocks 0), with neighbours
 among all hits (--free, of --neighbours free) and with object condensation (--condensation, of --answer condensation).
-With --garnet W.safetensors it also says what GarNet's sectors of these events are worth in whole numbers.
+With --garnet W.safetensors it also says what GarNet's sectors of these events are worth in whole numbers, by the numbers
+of sectors round and along the beam, for each of the weights.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class TorchScorer:
         return self.fused.outside(features)
 
 
-def garnet_numbers(file: str, weights: str) -> dict[str, Any]:
-    """GarNet in whole numbers on the sectors of a file's events."""
+def garnet_numbers(file: str, weights: str) -> tuple[str, dict[str, Any]]:
+    """How the sectors are cut (``20 x 12``), and GarNet in whole numbers on those of a file's events."""
     from tracking.finders.garnet.options import SectorOptions
     from tracking.finders.garnet.sectors import joined, sectors_of_file
     from tracking.finders.garnet.train import auc_of, load_garnet
@@ -70,8 +71,8 @@ def garnet_numbers(file: str, weights: str) -> dict[str, Any]:
     parts = [part for event in sectors_of_file(file, network.options.vertices, sectors) for part in event]
     these = joined(parts)
     answers = evaluate(whole_network(network), these.codes, these.mask)
-    return {
-        "training": made["metrics"], "sectors": len(these), "share_stiff": float(these.label.mean()),
+    return f"{sectors.azimuths} x {sectors.pseudorapidities}", {
+        "training": made["metrics"], "vertices": network.options.vertices, "sectors": len(these), "share_stiff": float(these.label.mean()),
         "auc_fixed": auc_of(these, answers),
     }  # fmt: skip
 
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--gravnet", default="gravnet", help="weights, by name or path")
     for variant in VARIANTS:
         parser.add_argument(f"--{variant}", dest=f"gravnet-{variant}", help="weights, by path")
-    parser.add_argument("--garnet", help="weights, by path")
+    parser.add_argument("--garnet", nargs="*", default=[], help="weights, by path")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -119,7 +120,7 @@ def main() -> None:
         "training": made,
     }  # fmt: skip
     if options.garnet:
-        result["garnet"] = garnet_numbers(options.file, options.garnet)
+        result["garnet"] = dict(garnet_numbers(options.file, weights) for weights in options.garnet)
     with replace_when_done(options.output) as beside:
         beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result["finders"], indent=1))

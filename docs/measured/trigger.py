@@ -9,7 +9,8 @@ FINDERS = {
 }  # fmt: skip
 BUILDERS = {
     "chain": "interaction network, compiled", "chain-in-torch": "interaction network, torch", "gravnet": "GravNet, torch",
-    "gravnet-no-messages": "GravNet without messages, torch",
+    "gravnet-no-messages": "GravNet without messages, torch", "gravnet-free": "GravNet, free neighbours, torch",
+    "gravnet-condensation": "GravNet, object condensation, torch",
 }  # fmt: skip
 
 
