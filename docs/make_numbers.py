@@ -45,6 +45,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,
     "builders": trigger.builders,
+    "garnet-sectors": trigger.garnet_sectors,
     "link-codes": link.link_codes,
     "link-encoders": link.link_encoders,
     "trigger-bits": trigger.trigger_bits,

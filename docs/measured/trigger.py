@@ -71,3 +71,16 @@ def builders() -> str:
         for shown, r in ((shown, results("gravnet")["finders"][key]) for key, shown in BUILDERS.items())
     ]
     return table(["network", "parameters", "efficiency", "fakes", "ms an event"], body)
+
+
+def garnet_sectors() -> str:
+    """GarNet on sectors of two sizes: the area under its curve in floating point, and in whole numbers."""
+    body = [
+        [
+            name, f"{r['vertices']}", f"{r['training']['hits']:.0f}", f"{r['training']['truncated']:.3f}",
+            f"{r['training']['auc_float']:.3f}", f"{r['training']['auc_fixed']:.3f}", f"{r['auc_fixed']:.3f}",
+        ]
+        for name, r in results("gravnet")["garnet"].items()
+    ]  # fmt: skip
+    head = ["sectors", "vertices", "hits", "cut", "AUC, float", "AUC, ternary", "ternary, other events"]
+    return table(head, body)
