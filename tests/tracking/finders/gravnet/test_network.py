@@ -70,8 +70,9 @@ def test_hits_without_edges_change_nothing(neighbours, output, seed, more):
     )
     np.testing.assert_allclose(score_graph(network, padded), score_graph(network, graph), atol=1e-6)
     there = torch.unique(graph.edge_index)
-    for space in (torch.randn(30 + more, 3, generator=fill),):
-        assert all(map(torch.equal, nearest_of_all(space, 3, there), nearest_of_all(space[:30], 3, there)))
+    space = torch.randn(30 + more, 3, generator=fill)
+    alone, filled = nearest_of_all(space[:30], 3, there), nearest_of_all(space, 3, there)
+    assert all(map(torch.equal, alone, filled))
 
 
 def test_messages_reach_as_far_as_there_are_blocks():
