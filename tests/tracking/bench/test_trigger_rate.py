@@ -1,0 +1,35 @@
+"""Designs that an event needs, against a queue of sectors that is worked off crossing by crossing."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.helpers import REPOSITORY
+from tracking.bench.trigger_rate import CROSSING_NS, design_rate
+
+
+@given(st.integers(1, 400), st.integers(0, 400), st.integers(1, 20), st.integers(1, 40))
+def test_so_many_designs_keep_up_and_one_less_does_not(n_used, n_empty, interval, clock_ns):
+    rate = design_rate(n_used, n_used + n_empty, interval, float(clock_ns))
+    for key, n in (("designs", n_used), ("designs_all", n_used + n_empty)):
+        # In whole ns: what all of them can take in between two crossings, and what comes.
+        needed = n * interval * clock_ns
+        assert rate[key] * int(CROSSING_NS) >= needed > (rate[key] - 1) * int(CROSSING_NS)
+    assert rate["event_us"] * rate["events_per_s"] == pytest.approx(1e6)
+
+
+def test_a_clock_that_divides_the_crossing():
+    # Six sectors of 25 / 6 ns in each crossing.
+    rate = design_rate(600, 3072, 1, 25 / 6)
+    assert (rate["designs"], rate["designs_all"]) == (100, 512)
+    assert rate["event_us"] == pytest.approx(2.5)
+    assert rate["events_per_s"] == pytest.approx(400_000)
+
+
+def test_the_kept_result_is_of_its_own_sectors():
+    kept = json.loads((REPOSITORY / "benchmarks" / "results" / "bench-trigger.json").read_text())
+    sectors, rate = kept["sectors"], kept["rate"]
+    assert rate == design_rate(sectors["n_used"], sectors["n_sectors"], rate["ii_cycles"], rate["clock_ns"])
+    assert rate["ii_cycles"] == kept["network"]["ii_cycles"]
