@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 __all__ = ["CROSSING_NS", "design_rate"]
 
