@@ -63,7 +63,7 @@ def plot_logic(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
             intervals, [first / n for n in intervals], color=GREY, ls=":", label="look-up tables / interval"
         )
         size.set_yscale("log")
-        size.set_ylabel("of the whole design")
+        size.set_ylabel("number in the whole design")
         for interval, row in zip(intervals, chosen, strict=True):
             size.annotate(
                 f"{row['luts'] / 1000:.0f} k",
@@ -90,6 +90,7 @@ def plot_logic(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
         time.set_ylabel("time after a sector comes in [ns]")
         for axis in (size, time):
             axis.set_xscale("log")
+            axis.set_xlim(0.85 * intervals[0], 1.3 * intervals[-1])
             axis.set_xticks(intervals, [str(interval) for interval in intervals])
             axis.set_xticks([], minor=True)
             axis.set_xlabel("cycles between two sectors")

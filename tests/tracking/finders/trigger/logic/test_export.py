@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from smartpix.export import synthesis
@@ -15,7 +16,9 @@ from tracking.finders.trigger import whole
 from tracking.finders.trigger.logic import bench_graphs
 from tracking.finders.trigger.logic import export as logic_export
 from tracking.finders.trigger.options import SectorOptions, TrainTriggerOptions, TriggerGraphOptions
+from tracking.finders.trigger.scores import load_trained
 from tracking.finders.trigger.shape import InteractionBits, InteractionShape
+from tracking.finders.trigger.whole import align, flow, perceptron
 
 pytest.importorskip("da4ml")
 
@@ -27,14 +30,15 @@ OPTIONS = TrainTriggerOptions(
     sectors=SectorOptions(n_phi=24, n_eta=8, nodes=5, edges=6),
 )
 
+BITS = InteractionBits(5, (5,), (6, 5, 9, 5, 5, 6, 6, 5, 6))
+"""Formats of several widths, and messages that are finer than the data."""
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Of three hidden units and five bits, for sectors of five hits and six edges; nobody trained them."""
+    """Of three hidden units and few bits, for sectors of five hits and six edges; nobody trained them."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
-    network = whole.to_whole(
-        random_model(InteractionShape(hidden=3), InteractionBits(5, (5,), (5,)), seed=42)
-    )
+    network = whole.to_whole(random_model(InteractionShape(hidden=3), BITS, seed=83))
     description = trained_description(whole.ARCHITECTURE, OPTIONS, [SAMPLE], {}, calibration=[1.0, 0.0])
     save_weights(path, whole.to_arrays(network), description | whole.describe(network))
     return path
@@ -52,12 +56,29 @@ def export(weights, tmp_path, capsys):
     return run
 
 
+def assert_perceptrons(reports, folder, network, graphs):
+    """hls4ml's C simulation equals the whole numbers, and its test bench has what the perceptron of nodes sees."""
+    assert {name: r["csim_mismatches"] for name, r in reports.items()} == {"r1": 0, "o": 0, "r2": 0}
+    assert [r["n_inputs"] for r in reports.values()] == [60] * 3
+    seen = flow(network, *graphs).inputs["o"].reshape(300, -1)[:60]
+    inputs, outputs = (
+        np.loadtxt(folder / "o" / "tb_data" / f"tb_{name}.dat")
+        for name in ("input_features", "output_predictions")
+    )
+    assert np.array_equal(inputs * 2.0 ** network.input_fraction("o_0"), align(network, "o", seen))
+    assert np.array_equal(outputs * 2.0**network.effect.fraction, perceptron(network, "o", seen))
+
+
 @needs("verilator", "g++", "yosys")
 def test_from_weights_to_simulated_verilog(export, weights, tmp_path, monkeypatch):
     pytest.importorskip("hls4ml")
-    monkeypatch.setattr(
-        logic_export, "bench_graphs", lambda network, *given: hostile(bench_graphs(network, *given), network)
-    )
+    asked = []
+
+    def hostile_graphs(network, *given):
+        asked.append(hostile(bench_graphs(network, *given), network))
+        return asked[0]
+
+    monkeypatch.setattr(logic_export, "bench_graphs", hostile_graphs)
     # Neither the edges nor the nodes come out even over four cycles.
     flags = ("--rtl", "--interval", 4, "--file", SAMPLE, "--clusters", 60)
     fast = ("--backend", "quartus", "--strategy", "resource", "--clock", 4)
@@ -66,11 +87,9 @@ def test_from_weights_to_simulated_verilog(export, weights, tmp_path, monkeypatc
     report = json.loads(out)
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
     assert report["weights"] == str(weights)
-    assert {name: p["csim_mismatches"] for name, p in report["perceptrons"].items()} == {
-        "r1": 0,
-        "o": 0,
-        "r2": 0,
-    }
+    assert_perceptrons(
+        report["perceptrons"], tmp_path / "out" / "hls", load_trained(str(weights)).network, asked[0]
+    )
     rtl, modules = report["rtl"], report["rtl"]["modules"]
     assert (rtl["rtl_mismatches"], rtl["n_sectors"], rtl["ii_cycles"], rtl["missing"]) == (0, 60, 4, {})
     assert [rtl["options"][key] for key in ("nodes", "edges", "clock_ns")] == [5, 6, 4.0]
