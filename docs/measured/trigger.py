@@ -2,7 +2,7 @@
 
 from page_text import table
 
-from measured.results import number, results
+from measured.results import number, results, spelled
 from tracking.bench.trigger_rate import design_rate
 
 FINDERS = {
@@ -77,7 +77,7 @@ def trigger_sentences() -> dict[str, tuple[str, ...]]:
         ),
         "at every crossing keep {} designs busy": (f"{rate['designs']}",),
         "and {} if sectors without edges go in, too": (f"{rate['designs_all']}",),
-        "of {} inputs of each perceptron {} give another result": (f"{n_inputs:,}", f"{wrong}"),
+        "of {} inputs of each perceptron {} give another result": (f"{n_inputs:,}", spelled(wrong)),
     }
 
 
