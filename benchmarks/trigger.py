@@ -35,7 +35,7 @@ from tracking.finders.trigger.scores import Trained, load_trained
 from tracking.finders.trigger.train import auc_of, quantized_network, train_trigger
 
 RESULTS = Path(__file__).parent / "results" / "trigger-training.json"
-FEATURES = {8: ("kinks", "estimates", "paper", "all"), 40: ("kinks", "paper")}
+FEATURES = {8: ("kinks", "estimates", "paper", "all"), 40: ("paper",)}
 """By the width of the hidden layers: 8 and 40 as in the paper."""
 FLOAT = TrainTriggerOptions(epochs=60, learning_rate=5e-3)
 BITS, ROUNDED = (14, 12, 10, 8, 6, 4), ("kinks-8", "geometric-8")

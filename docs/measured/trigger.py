@@ -26,7 +26,7 @@ def trigger_tracks() -> str:
 def trigger_features() -> str:
     """What the network reads of an edge, and what comes of it."""
     body = []
-    for name in ("paper-8", "estimates-8", "kinks-8", "all-8"):
+    for name in ("paper-8", "paper-40", "estimates-8", "kinks-8", "all-8"):
         r = results("trigger-training")["networks"][name]
         rates = [f"{r[key]:.4f}" for key in ("auc", "efficiency", "fake_rate")]
         body.append([f"`{r['features']}`", f"{r['parameters']}", *rates])
