@@ -50,6 +50,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "link-encoders": link.link_encoders,
     "trigger-bits": trigger.trigger_bits,
     "trigger-features": trigger.trigger_features,
+    "trigger-logic": trigger.trigger_logic,
     "trigger-sectors": trigger.trigger_sectors,
     "trigger-tracks": trigger.trigger_tracks,
     "trkx-binned": trkx.trkx_binned,

@@ -18,6 +18,7 @@ from smartpix.schema import InputError, check, check_ranges, check_types, ranged
 from tracking.bench.events import Sample, load_sample, simulated
 from tracking.bench.finding import check_fresh, find_in_turn, median_ms
 from tracking.bench.judgement import Judgement, judge
+from tracking.bench.trigger_rate import design_rate
 from tracking.finder_table import make_finder
 from tracking.finders.finder import Finder, training_seeds
 from tracking.finders.trigger import whole
@@ -29,6 +30,7 @@ from tracking.finders.trigger.dataset import (
 )
 from tracking.finders.trigger.finder import TriggerFinder
 from tracking.finders.trigger.graphs import EventGraph, SectorBatch, trigger_search
+from tracking.finders.trigger.logic.options import LogicOptions
 from tracking.finders.trigger.options import PAPER, SectorOptions, TriggerGraphOptions, TriggerOptions
 from tracking.finders.trigger.scores import Trained, load_trained
 from tracking.finders.trigger.sectors import SectorGraph, make_sectors, whole_particles
@@ -92,6 +94,8 @@ def bench_trigger(
         ``network``: ``parameters``, ``bits`` of its numbers, ``auc_float`` and ``auc_fixed`` of the sectors' edges,
         and of :func:`tracking.finders.trigger.logic.write_logic` ``luts``, ``ffs``, ``latency_cycles``,
         ``ii_cycles``, ``rtl_mismatches``, None where the logic is not asked for.
+        ``rate``: of :func:`tracking.bench.trigger_rate.design_rate`, how many designs of the asked interval an event
+        needs.
         ``sectors``: of :func:`sector_numbers`, and of tracks by whole numbers ``efficiency`` (findable particles
         above 1 GeV), ``fake_rate`` (tracks that count in :func:`tracking.bench.judgement.judge`), and more of
         :func:`pt_rates`. ``finders``: these rates and ``ms`` of the trigger in whole numbers and in floating
@@ -124,11 +128,14 @@ def bench_trigger(
         for name, run in runs.items()
     }
     report("sectors of other sizes")
+    sectors = sector_numbers(events, fixed.sectors)
+    clock_ns = LogicOptions.clock_ns
     return {
         "n_events": len(sample.events),
         "data": made_by,
         "network": network,
-        "sectors": sector_numbers(events, fixed.sectors) | rows["trigger"],
+        "rate": design_rate(sectors["n_used"], sectors["n_sectors"], options.interval, clock_ns),
+        "sectors": sectors | rows["trigger"],
         "finders": rows,
         "curve": sector_curve(events, fixed.sectors),
         "paper": paper_graph(sample),
@@ -323,7 +330,7 @@ def _logic(
     options: BenchTriggerOptions,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    from tracking.finders.trigger.logic import LogicOptions, bench_graphs, write_logic
+    from tracking.finders.trigger.logic import bench_graphs, write_logic
 
     assert isinstance(fixed.network, whole.FixedInteraction)
     batches: list[SectorBatch] = [labelled_sectors(event, fixed.sectors)[1] for event in events]
@@ -338,7 +345,7 @@ def _logic(
 
 def trigger_table(result: dict[str, Any]) -> str:
     """The main numbers as text."""
-    network, sectors = result["network"], result["sectors"]
+    network, sectors, rate = result["network"], result["sectors"], result["rate"]
     lines = [
         f"network: {network['parameters']} parameters, {network['bits']} bits; AUC {network['auc_float']:.4f} in "
         f"floating point, {network['auc_fixed']:.4f} in whole numbers",
@@ -346,6 +353,8 @@ def trigger_table(result: dict[str, Any]) -> str:
         f"sectors: {sectors['n_sectors']} of {sectors['nodes']} nodes and {sectors['edges']} edges, "
         f"{sectors['n_used']:.0f} used, {sectors['mean_edges']:.1f} edges, {100 * sectors['truncated']:.2f} % cut; "
         f"whole particles above 1 GeV {sectors['whole']:.4f}, above 2 GeV {sectors['whole_2']:.4f}",
+        f"rate: a sector every {rate['ii_cycles']} cycles of {rate['clock_ns']:g} ns, an event in "
+        f"{rate['event_us']:.1f} us; {rate['designs']} designs for an event every {rate['crossing_ns']:g} ns",
         f"{'':14} {'> 1 GeV':>8} {'> 2 GeV':>8} {'fakes':>8} {'> 1 GeV':>8} {'ms':>6}",
     ]
     for name, row in result["finders"].items():

@@ -155,10 +155,12 @@ def _export_trigger(
     options: argparse.Namespace, hls: HlsOptions, logic: LogicOptions | None
 ) -> dict[str, Any]:
     from tracking.bench.events import simulated
-    from tracking.finders.trigger.logic import export_trigger, whole_network
+    from tracking.finders.trigger.logic import export_trigger, sector_logic, whole_network
 
     # Before an event is simulated for them.
     whole_network(options.weights)
+    if logic is not None:
+        sector_logic(options.weights, logic)
     with tempfile.TemporaryDirectory() as folder:
         file = options.file
         if file is None:

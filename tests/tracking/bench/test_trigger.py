@@ -19,7 +19,8 @@ from tracking.bench.trigger import (
     sector_numbers,
     trigger_table,
 )
-from tracking.bench.trigger_plots import plot_sectors
+from tracking.bench.trigger_plots import plot_logic, plot_sectors
+from tracking.bench.trigger_rate import design_rate
 from tracking.cli.main import main
 from tracking.finder_table import make_finder
 from tracking.finders.finder import FinderInput
@@ -71,6 +72,7 @@ def result(weights):
 def test_the_keys_are_there_and_mean_what_they_say(result):
     network, sectors = result["network"], result["sectors"]
     assert network["parameters"] == 568
+    assert result["rate"] == design_rate(sectors["n_used"], 192, 1, 5.0)
     assert [network[key] for key in LOGIC_KEYS] == [7] * 5 + [50]
     assert 0.7 < network["auc_float"] <= 1
     assert abs(network["auc_fixed"] - network["auc_float"]) < 0.1
@@ -93,9 +95,13 @@ def test_larger_sectors_are_fewer_and_lose_more(result):
     assert "568 parameters" in trigger_table(result)
 
 
-def test_the_figure_is_drawn(result, tmp_path):
+def test_the_figures_are_drawn(result, tmp_path):
     plot_sectors(tmp_path / "f.png", result)
-    assert (tmp_path / "f.png").stat().st_size > 10_000
+    plot_logic(
+        tmp_path / "g.png",
+        {str(n): {"luts": 9 // n, "ffs": 7, "latency_ns": 3, "clock_ns": 5} for n in (1, 4)},
+    )
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("f.png", "g.png"))
 
 
 def test_sector_numbers_are_those_of_loops():
