@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from smartpix.clusters import FlatClusters
 from smartpix.link.autoencoders import LinkAutoencoder, side_information
 from smartpix.link.codes import CodedClusters, Sent
 from smartpix.link.encoder import FixedEncoder, encode_clusters, encoder_from_arrays
+from smartpix.link.images import with_charge
 from smartpix.link.options import LinkOptions
 from smartpix.link.pca import NumberTables, count_number_tables, number_bits
 from smartpix.networks.weights import REPAIR, load_arrays, load_weights
@@ -63,6 +65,14 @@ class LearnedCode:
         found[np.abs(found) < float(known["smallest"])] = 0
         charge = np.sign(found) * (np.exp2(np.abs(found) * compression) - 1) * reference
         return np.asarray(charge, dtype=np.float32)
+
+    def decoded(self, seen: CodedClusters) -> FlatClusters:
+        """Clusters as the host has them.
+
+        Raises:
+            InputError: the charges had another ADC than those of the training.
+        """
+        return with_charge(seen.clusters, self.decode(seen, self._numbers(seen)))
 
     def __call__(self, seen: CodedClusters) -> Sent:
         """Send clusters.
