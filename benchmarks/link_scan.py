@@ -68,7 +68,7 @@ def main(training: str, tuning: str) -> None:
                     "latent": latent, "bits": bits, "bits_per_cluster": float(np.mean(sent.bits)),
                     "arithmetic_bits_per_cluster": float(np.mean(sent.arithmetic_bits)),
                     "encoder_parameters": code.encoder.parameters, "physics": trained["physics"],
-                    **mean_distance(seen, sent.charge, rows, header.detector), **resolved(tuning, network, path),
+                    **mean_distance(seen, sent.charge[:, -1], rows, header.detector), **resolved(tuning, network, path),
                     "processor_s": round(time.process_time() - started, 1),
                 }  # fmt: skip
             results["codes"][f"{latent}x{bits}"] = row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable
@@ -15,9 +16,12 @@ from smartpix.export.rtl import RtlOptions, measure, write_wiring
 from smartpix.export.wires import Matrices, cut_wires, input_wires, logic_of
 from smartpix.files import replace_folder_when_done
 from smartpix.link.encoder import N_SLICES, FixedEncoder, encode_clusters, patches
+from smartpix.link.images import adc_of, code_images
+from smartpix.link.learned import load_link
+from smartpix.link.samples import link_clusters
 from smartpix.schema import N_COLUMNS, N_ROWS, InputError
 
-__all__ = ["encoder_luts", "trace_encoder", "write_encoder"]
+__all__ = ["encoder_luts", "export_encoder", "trace_encoder", "write_encoder"]
 
 log = logging.getLogger(__name__)
 
@@ -101,3 +105,39 @@ def write_encoder(
         made = write_wiring(logic, new, codes, expected, bits, sent.fraction, options.depth)
         facts = {"kind": "encoder", "parameters": encoder.parameters, **made}
         return measure(new, facts, len(codes), options, report)
+
+
+def export_encoder(
+    weights: str,
+    folder: str | Path,
+    file: str | Path,
+    most: int,
+    options: RtlOptions,
+    report: Callable[[str], object] = log.info,
+) -> dict[str, Any]:
+    """Write the encoder of a learned code as Verilog, proven bit for bit on clusters of simulated events.
+
+    Args:
+        weights: of the code, by name or path.
+        folder: with ``rtl``; replaced if it is one of ours.
+        file: of the events; most: clusters of the test bench, drawn from them.
+        options: what is measured.
+        report: told what comes next.
+
+    Returns:
+        What is in ``report.json``: ``weights``, ``parameters`` and ``rtl`` with what :func:`write_encoder` found.
+
+    Raises:
+        InputError: unusable files or weights, clusters of another ADC than the code's, or as
+            :func:`write_encoder`.
+    """
+    code = load_link(weights)
+    clusters, header = link_clusters([Path(file)], tuple(code.description["slices"]), most)
+    adc = adc_of(header)
+    code.check_adc(adc)
+    codes = code_images(clusters, adc)
+    with replace_folder_when_done(folder) as new:
+        rtl = write_encoder(code.encoder, new / "rtl", codes, (adc.lowest, adc.highest), options, report)
+        result = {"weights": weights, "parameters": code.encoder.parameters, "rtl": rtl}
+        (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result

@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
+from smartpix.estimate.base import window_center
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
 from smartpix.link.codes import PLACE_BITS, Code, CodedClusters, coded
-from smartpix.link.distances import image_distances
+from smartpix.link.distances import image_distances, line_images
 from smartpix.link.estimates import count_estimate_tables, estimate_bits, estimate_numbers
 from smartpix.link.images import adc_of, with_charge
 from smartpix.link.learned import load_link, with_tables
@@ -175,7 +176,7 @@ def _bench(
         # All formats of the whole codes bring the same clusters.
         judged[name] = judged.get(WHOLE.get(name, "")) or judged_chain(chain, records, seen_as)
         facts = _bits(events, [s.bits for s in sent], [s.arithmetic_bits for s in sent])
-        facts |= mean_distance(events.seen[0], sent[0].charge, rows, detector)
+        facts |= mean_distance(events.seen[0], sent[0].charge[:, -1], rows, detector)
         if name in loaded:
             facts["encoder_parameters"] = loaded[name].encoder.parameters
         codes[name] = facts | _against(judged, name, header.field)
@@ -196,7 +197,9 @@ def _bench(
         tables = count_estimate_tables(seen, estimate_numbers(seen, own.estimator), bits)
         pairs = [estimate_bits(e, estimate_numbers(e, own.estimator), bits, tables) for e in events.seen]
         codes[name] = _bits(events, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-        codes[name] |= {"emd": None, "emd_error": None} | _against(judged, name, header.field)
+        lines = _lines(events.seen[0], own.estimator, detector)
+        codes[name] |= mean_distance(events.seen[0], lines, rows, detector)
+        codes[name] |= _against(judged, name, header.field)
     return {
         "date": date.today().isoformat(), "seed": event_seed(path), "training_seeds": sorted(seeds),
         "n_events": len(records), "n_clusters": sum(map(len, events.seen)), "place_bits": PLACE_BITS,
@@ -299,12 +302,29 @@ def drawn_clusters(seen: CodedClusters, n: int, least: int = 3) -> Ints:
 def mean_distance(
     seen: CodedClusters, charge: npt.NDArray[np.float32], rows: Ints, detector: Detector
 ) -> dict[str, float]:
-    """Mean earth mover's distance of the last slice and its error."""
-    module = seen.clusters.module[rows]
-    pitch = 1e3 * np.stack([detector.pitch_y[module], detector.pitch_x[module]], axis=1)
+    """Mean earth mover's distance in um of the last slice of some clusters, and its error.
+
+    Args:
+        charge: (N, rows, columns) of all clusters, as the host has it.
+        rows: which clusters.
+    """
     true = seen.adc.charge(seen.codes[rows, -1])
-    found = image_distances(true, charge[rows, -1], pitch)
+    found = image_distances(true, charge[rows], 1e3 * _pitch(seen, detector)[rows])
     return {"emd": float(found.mean()), "emd_error": float(found.std() / np.sqrt(len(found)))}
+
+
+def _pitch(seen: CodedClusters, detector: Detector) -> npt.NDArray[np.float64]:
+    """(N, 2) of rows and of columns in mm."""
+    module = seen.clusters.module
+    return np.stack([detector.pitch_y[module], detector.pitch_x[module]], axis=1)
+
+
+def _lines(seen: CodedClusters, estimator: MdnEstimator, detector: Detector) -> npt.NDArray[np.float32]:
+    """Charge (N, rows, columns) along the estimated ways of the tracks."""
+    clusters = seen.clusters
+    mean = estimator.predict(clusters, detector).mean
+    mean[:, :2] -= window_center(clusters.outlines.origin, clusters.module, detector)
+    return line_images(mean, _pitch(seen, detector), detector.thickness[clusters.module])
 
 
 def link_table(result: Mapping[str, Any]) -> str:
