@@ -51,7 +51,9 @@ def main(file: str, *names: str) -> None:
                 parameters = network.parameters
             else:
                 encoder, ends = load_link(name).encoder, (adc.lowest, adc.highest)
-                facts = write_encoder(encoder, Path(folder) / "rtl", seen.codes[:N_CLUSTERS], ends, OPTIONS, print)
+                facts = write_encoder(
+                    encoder, Path(folder) / "rtl", seen.codes[:N_CLUSTERS], ends, OPTIONS, print
+                )
                 parameters = encoder.parameters
         results[name] = {"parameters": parameters} | {key: facts[key] for key in KEYS}
         print(name, results[name], flush=True)

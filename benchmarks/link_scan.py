@@ -37,7 +37,9 @@ WIDTHS = ("x_um", "y_um", "cot_alpha", "cot_beta")
 def resolved(tuning, network, code=""):
     """Half widths of the residuals and the likelihood, of barrel clusters."""
     samples = load_samples(tuning, "barrel", code=code)
-    found = quality(*network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated)
+    found = quality(
+        *network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated
+    )
     return {name: found["half_width_68"][name] for name in WIDTHS} | {"nll": found["nll"], "n": found["n"]}
 
 

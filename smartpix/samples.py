@@ -123,7 +123,9 @@ def load_samples(
     files = as_paths(files)
     if are_tables(files, reading):
         if code:
-            raise InputError(f"{files[0]}: codes of the link are for event files (ROOT); give those, or no code")
+            raise InputError(
+                f"{files[0]}: codes of the link are for event files (ROOT); give those, or no code"
+            )
         found = read_tables(files, region, reading)
         if N_PARTICLES in found.clusters.labels:
             raise InputError(

@@ -75,7 +75,11 @@ def line_images(mean: Floats, pitch: Floats, thickness: Floats) -> npt.NDArray[n
     depth = ((np.arange(DEPTHS) + 0.5) / DEPTHS - 0.5) * thickness[:, None]
     images = np.zeros((len(mean), N_ROWS, N_COLUMNS), dtype=np.float32)
     row, column = (
-        np.clip(np.rint((mean[:, k, None] + mean[:, k + 2, None] * depth) / step[:, None]) + origin_pixel(n), 0, n - 1)
+        np.clip(
+            np.rint((mean[:, k, None] + mean[:, k + 2, None] * depth) / step[:, None]) + origin_pixel(n),
+            0,
+            n - 1,
+        )
         for k, step, n in ((1, pitch[:, 0], N_ROWS), (0, pitch[:, 1], N_COLUMNS))
     )
     owner = np.repeat(np.arange(len(mean)), DEPTHS)

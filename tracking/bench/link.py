@@ -159,9 +159,7 @@ def _bench(
     rows = drawn_clusters(events.seen[0], n_distances)
     off = replace(RunOptions(), split=replace(RunOptions().split, mode="off"))
     references = {FLOAT: chain, UNSPLIT: Chain.for_header(header, off, report)}
-    judged = {
-        name: judged_chain(own, records, _as_they_are) for name, own in references.items()
-    }
+    judged = {name: judged_chain(own, records, _as_they_are) for name, own in references.items()}
     codes = {name: own.numbers(header.field) for name, own in judged.items()}
     if FLOAT in hosts:
         report(f"{FLOAT}, estimates trained again")
@@ -214,7 +212,9 @@ def _host(code: str, weights: tuple[str, str], codes: Sequence[str]) -> tuple[Ru
         InputError: unusable weights, ones of another code, or a code that is not measured.
     """
     if code not in codes:
-        raise InputError(f"bench link: nothing is sent by {quoted(code)}; estimates are for {', '.join(codes)}")
+        raise InputError(
+            f"bench link: nothing is sent by {quoted(code)}; estimates are for {', '.join(codes)}"
+        )
     seeds: set[int] = set()
     for name in weights:
         data = describe_weights(name)["data"]
