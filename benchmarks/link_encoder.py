@@ -16,8 +16,7 @@ from chain import RESULTS
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.export.link import write_encoder
 from smartpix.export.rtl import RtlOptions, write_rtl
-from smartpix.link.codes import coded
-from smartpix.link.images import adc_of
+from smartpix.link.images import adc_of, code_images
 from smartpix.link.learned import load_link
 from smartpix.link.samples import link_clusters
 from tracking.bench.link import LEARNED
@@ -34,10 +33,12 @@ KEYS = (
 def main(file: str, *names: str) -> None:
     """Write the Verilog of each network, and measure it."""
     estimator = MdnEstimator.load("fixed-barrel", "fixed-endcap")
-    # As many of each region as are asked for of all.
-    clusters, header = link_clusters([Path(file)], estimator.slices, 4 * N_CLUSTERS)
+    clusters, header = link_clusters([Path(file)], estimator.slices, N_CLUSTERS)
     adc = adc_of(header)
-    seen = coded(clusters, header.detector, adc)
+    encoded = code_images(clusters, adc)
+    # The estimates' networks are of one region each: more clusters are drawn for as many of it.
+    more, _ = link_clusters([Path(file)], estimator.slices, 4 * N_CLUSTERS)
+    of_both, barrel = code_images(more, adc), header.detector.barrel[more.module]
     path = RESULTS / "link-encoder.json"
     results = json.loads(path.read_text(encoding="utf-8")) if names else {}
     results["remake"] = f"python benchmarks/link_encoder.py {Path(file).name}"
@@ -46,14 +47,12 @@ def main(file: str, *names: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             if name in regions:
                 network = estimator.networks[regions[name]].fused.network
-                codes = seen.codes[seen.barrel == (regions[name] == "barrel")][:N_CLUSTERS]
+                codes = of_both[barrel == (regions[name] == "barrel")][:N_CLUSTERS]
                 facts = write_rtl(network, Path(folder) / "rtl", codes, OPTIONS, print)
                 parameters = network.parameters
             else:
                 encoder, ends = load_link(name).encoder, (adc.lowest, adc.highest)
-                facts = write_encoder(
-                    encoder, Path(folder) / "rtl", seen.codes[:N_CLUSTERS], ends, OPTIONS, print
-                )
+                facts = write_encoder(encoder, Path(folder) / "rtl", encoded, ends, OPTIONS, print)
                 parameters = encoder.parameters
         results[name] = {"parameters": parameters} | {key: facts[key] for key in KEYS}
         print(name, results[name], flush=True)
