@@ -1,9 +1,11 @@
 """Numbers and bits of the learned code, scanned with short trainings: distance of the charge and what the estimates resolve.
 
-    python benchmarks/link_scan.py TRAINING TUNING
+    smartpix simulate events --pileup 200 --events 2 --seed 640101 -o scan-train.root
+    smartpix simulate events --pileup 200 --events 1 --seed 640201 -o scan-judge.root
+    python benchmarks/link_scan.py scan-train.root scan-judge.root
 
-Both are files of simulated events, of different seeds. The estimates are those of the chain, not trained again, and
-barrel clusters of one particle are judged. Writes benchmarks/results/link-scan.json after each training.
+The estimates are those of the chain, not trained again, and barrel clusters of one particle are judged. Writes
+benchmarks/results/link-scan.json after each training.
 """
 
 import json
@@ -27,36 +29,36 @@ from smartpix.train.link import train_link
 from smartpix.train.link_options import TrainLinkOptions
 from tracking.bench.link import drawn_clusters, mean_distance
 
-LATENT, BITS = (4, 8, 16), (2, 4, 6, 9)
-EPOCHS, CLUSTERS = 3, 40_000
+LATENT, BITS = (4, 8, 16), (6, 2, 4, 9)
+EPOCHS, CLUSTERS = 3, 20_000
 TABLE_CLUSTERS = 20_000
 DISTANCES = 200
 WIDTHS = ("x_um", "y_um", "cot_alpha", "cot_beta")
 
 
-def resolved(tuning, network, code=""):
+def resolved(file, network, code=""):
     """Half widths of the residuals and the likelihood, of barrel clusters."""
-    samples = load_samples(tuning, "barrel", code=code)
+    samples = load_samples(file, "barrel", code=code)
     found = quality(
         *network.predict_images(samples.images, samples.truncated), samples.targets, samples.truncated
     )
     return {name: found["half_width_68"][name] for name in WIDTHS} | {"nll": found["nll"], "n": found["n"]}
 
 
-def main(training: str, tuning: str) -> None:
+def main(training: str, judged: str) -> None:
     """Train each code, and judge it."""
     network = MdnNetwork.load("mdn-barrel")
     table, header = link_clusters([Path(training)], tuple(network.description["slices"]), TABLE_CLUSTERS)
-    clusters, _ = link_clusters([Path(tuning)], tuple(network.description["slices"]), TABLE_CLUSTERS)
+    clusters, _ = link_clusters([Path(judged)], tuple(network.description["slices"]), TABLE_CLUSTERS)
     table, seen = (coded(c, header.detector, adc_of(header)) for c in (table, clusters))
     rows = drawn_clusters(seen, DISTANCES)
     results = {
-        "remake": f"python benchmarks/link_scan.py {Path(training).name} {Path(tuning).name}",
+        "remake": f"python benchmarks/link_scan.py {Path(training).name} {Path(judged).name}",
         "epochs": EPOCHS, "clusters": CLUSTERS, "distances": DISTANCES,
-        "raw": resolved(tuning, network), "codes": {},
+        "raw": resolved(judged, network), "codes": {},
     }  # fmt: skip
-    for latent in LATENT:
-        for bits in BITS:
+    for bits in BITS:
+        for latent in LATENT:
             started = time.process_time()
             options = TrainLinkOptions(
                 LinkOptions(latent=latent, bits=bits), epochs=EPOCHS, clusters=CLUSTERS, rate=0.0
@@ -70,7 +72,7 @@ def main(training: str, tuning: str) -> None:
                     "latent": latent, "bits": bits, "bits_per_cluster": float(np.mean(sent.bits)),
                     "arithmetic_bits_per_cluster": float(np.mean(sent.arithmetic_bits)),
                     "encoder_parameters": code.encoder.parameters, "physics": trained["physics"],
-                    **mean_distance(seen, sent.charge[:, -1], rows, header.detector), **resolved(tuning, network, path),
+                    **mean_distance(seen, sent.charge[:, -1], rows, header.detector), **resolved(judged, network, path),
                     "processor_s": round(time.process_time() - started, 1),
                 }  # fmt: skip
             results["codes"][f"{latent}x{bits}"] = row
