@@ -25,7 +25,15 @@ def link_differs() -> str:
     for name, r in codes.items():
         if "differs" in r and name != "raw-bitmap":
             d = r["differs"]
-            body.append([f"`{name}`", f"{r['edge_efficiency']:.4f}", str(d["gained"]), str(d["lost"]), _chance(d["p_value"])])
+            body.append(
+                [
+                    f"`{name}`",
+                    f"{r['edge_efficiency']:.4f}",
+                    str(d["gained"]),
+                    str(d["lost"]),
+                    _chance(d["p_value"]),
+                ]
+            )
     whole = [["`float`", f"{codes['float']['edge_efficiency']:.4f}", "", "", ""]]
     return table(["code", "true edges kept", "gained", "lost", "p"], whole + body)
 
@@ -43,7 +51,16 @@ def link_encoders() -> str:
             sizes = [number(r.get(key), ",d") for key in ("parameters", "da4ml_luts", "luts", "ffs")]
             times = [number(r.get("latency_ns"), ".0f"), number(r.get("ii_cycles"), "d")]
             body.append([f"`{name}`", *sizes, *times, number(r.get("rtl_mismatches"), "d")])
-    head = ["network", "parameters", "LUTs by da4ml", "LUTs", "FFs", "latency, ns", "cycles a cluster", "mismatches"]
+    head = [
+        "network",
+        "parameters",
+        "LUTs by da4ml",
+        "LUTs",
+        "FFs",
+        "latency, ns",
+        "cycles a cluster",
+        "mismatches",
+    ]
     return table(head, body)
 
 
@@ -52,7 +69,14 @@ def link_scan() -> str:
     found = results("link-scan")
     body = [["no code", "", "0.0", *_widths(found["raw"])]]
     for name, r in found["codes"].items():
-        body.append([f"`{name}`", f"{r['bits_per_cluster']:.1f}", f"{r['emd']:.1f} ± {r['emd_error']:.1f}", *_widths(r)])
+        body.append(
+            [
+                f"`{name}`",
+                f"{r['bits_per_cluster']:.1f}",
+                f"{r['emd']:.1f} ± {r['emd_error']:.1f}",
+                *_widths(r),
+            ]
+        )
     return table(["code", "bits", "EMD, µm", "x, µm", "y, µm", "cot alpha", "cot beta"], body)
 
 
