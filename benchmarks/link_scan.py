@@ -1,11 +1,9 @@
 """Numbers and bits of the learned code, scanned with short trainings: distance of the charge and what the estimates resolve.
 
-    smartpix simulate events --pileup 200 --events 2 --seed 640101 -o scan-train.root
-    smartpix simulate events --pileup 200 --events 1 --seed 640201 -o scan-judge.root
-    python benchmarks/link_scan.py scan-train.root scan-judge.root
+    python benchmarks/link_scan.py TRAINING JUDGED
 
-The estimates are those of the chain, not trained again, and barrel clusters of one particle are judged. Writes
-benchmarks/results/link-scan.json after each training.
+Both are files of simulated events, of different seeds. The estimates are those of the chain, not trained again, and
+barrel clusters of one particle are judged. Writes benchmarks/results/link-scan.json after each training.
 """
 
 import json
