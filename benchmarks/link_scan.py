@@ -28,7 +28,7 @@ from smartpix.train.link_options import TrainLinkOptions
 from tracking.bench.link import drawn_clusters, mean_distance
 
 LATENT, BITS = (4, 8, 16), (6, 2, 4, 9)
-EPOCHS, CLUSTERS = 3, 20_000
+EPOCHS, CLUSTERS, BATCH = 4, 20_000, 64
 TABLE_CLUSTERS = 20_000
 DISTANCES = 200
 WIDTHS = ("x_um", "y_um", "cot_alpha", "cot_beta")
@@ -52,14 +52,18 @@ def main(training: str, judged: str) -> None:
     rows = drawn_clusters(seen, DISTANCES)
     results = {
         "remake": f"python benchmarks/link_scan.py {Path(training).name} {Path(judged).name}",
-        "epochs": EPOCHS, "clusters": CLUSTERS, "distances": DISTANCES,
+        "epochs": EPOCHS, "clusters": CLUSTERS, "batch_size": BATCH, "distances": DISTANCES,
         "raw": resolved(judged, network), "codes": {},
     }  # fmt: skip
     for bits in BITS:
         for latent in LATENT:
             started = time.process_time()
             options = TrainLinkOptions(
-                LinkOptions(latent=latent, bits=bits), epochs=EPOCHS, clusters=CLUSTERS, rate=0.0
+                LinkOptions(latent=latent, bits=bits),
+                epochs=EPOCHS,
+                clusters=CLUSTERS,
+                batch_size=BATCH,
+                rate=0.0,
             )
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder) / "link.safetensors")

@@ -55,8 +55,8 @@ PCA = ((4, 6), (8, 5), (16, 5))
 TABLE_CLUSTERS = 60_000
 """Clusters that tables and components are taken from."""
 LINK_BITS = (8, 6, 5, 4, 3)
-RETRAINED = {"link-4x6": ("mdn-barrel-link-4x6", "mdn-endcap-link-4x6")}
-"""Shipped estimates of barrel and end-caps that were trained on what a code brings."""
+RETRAINED = {"link-4x6": ("mdn-barrel-link-4x6", "mdn-endcap")}
+"""Shipped estimates of barrel and end-caps of which one or both were trained on what a code brings."""
 FLOAT, UNSPLIT = "float", "float-unsplit"
 WHOLE = {"raw-bitmap": "raw-address"}
 """Codes that bring the same clusters as another one before them."""
@@ -216,10 +216,12 @@ def _host(code: str, weights: tuple[str, str], codes: Sequence[str]) -> tuple[Ru
             f"bench link: nothing is sent by {quoted(code)}; estimates are for {', '.join(codes)}"
         )
     seeds: set[int] = set()
+    own = FLOAT if code == FLOAT else Path(code).stem
     for name in weights:
         data = describe_weights(name)["data"]
         before = data.get("code", FLOAT)
-        if before != Path(code).stem:
+        # Those of one region may be the ones of the chain.
+        if before not in (FLOAT, own):
             raise InputError(
                 f"{name}: was trained on clusters of {quoted(before)} and is given for {quoted(code)}; give weights of "
                 f"smartpix train mdn --code {code}"

@@ -50,9 +50,9 @@ def test_trace_is_the_encoder_and_more_weights_take_more():
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """Verilog of a small encoder with a test bench, what was found, its codes and results."""
-    encoder = small_encoder(5, filters=1, weight_bits=2, result_bits=4)
+    encoder = small_encoder(8, filters=1, weight_bits=3, result_bits=4)
     # Places of the convolution that nothing needs are not made: the simulator's compiler takes its time for each.
-    encoder.dense[:, np.arange(60) % 15 != 7] = 0
+    encoder.dense[:, ~np.isin(np.arange(60), [24, 25, 34, 35])] = 0
     codes = random_coded(200, 5, 12).codes
     codes[0], codes[1] = ENDS
     folder = tmp_path_factory.mktemp("link") / "rtl"
@@ -64,7 +64,7 @@ def test_the_bench_holds_codes_and_results(written):
     folder, facts, codes, expected = written
     assert json.loads((folder / "report.json").read_text()) == facts
     assert (facts["kind"], facts["n_clusters"], facts["ii_cycles"]) == ("encoder", 200, 1)
-    assert facts["latency_cycles"] == len(list(folder.glob("network_stage*.v"))) > 2
+    assert facts["latency_cycles"] == len(list(folder.glob("network_stage*.v"))) > 1
     for name, bits, numbers in (("codes", 5, codes.reshape(200, -1)), ("expected", 4, expected)):
         lines = (folder / f"{name}.hex").read_text().split()
         for k in (0, 1, 150):
