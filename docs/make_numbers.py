@@ -48,6 +48,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "link-codes": link.link_codes,
     "link-differs": link.link_differs,
     "link-encoders": link.link_encoders,
+    "link-retrained": link.link_retrained,
     "link-scan": link.link_scan,
     "trigger-bits": trigger.trigger_bits,
     "trigger-features": trigger.trigger_features,

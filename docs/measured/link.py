@@ -44,7 +44,8 @@ def _chance(p: float) -> str:
 
 def link_encoders() -> str:
     """Size of the learned codes' encoders beside the estimates' networks."""
-    rows = results("link-encoder")
+    chip = (r for r in results("bench-export").values() if "luts" in r)
+    rows = {r["weights"]: r for r in chip} | results("link-encoder")
     body = []
     for name, r in rows.items():
         if isinstance(r, dict):
@@ -83,3 +84,15 @@ def link_scan() -> str:
 def _widths(row: dict[str, float]) -> list[str]:
     forms = {"x_um": ".1f", "y_um": ".2f", "cot_alpha": ".3f", "cot_beta": ".4f"}
     return [format(row[key], form) for key, form in forms.items()]
+
+
+def link_retrained() -> str:
+    """What the chain makes of estimates that were trained again, by region."""
+    body = []
+    for name, r in results("link-retrained").items():
+        if isinstance(r, dict):
+            tracks = [f"{r[key]:.4f}" for key in ("edge_efficiency", "track_efficiency", "fake_rate")]
+            wide = [f"{r[key]:.1f}" for key in ("resolution_d0_um", "resolution_z0_um")]
+            body.append([name, f"{r['reduction']:.2f}", *tracks, *wide])
+    head = ["trained again", "reduction", "true edges kept", "efficiency", "fakes", "d0, µm", "z0, µm"]
+    return table(head, body)
