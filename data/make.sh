@@ -198,3 +198,6 @@ smartpix train gnn "$work/pu200-train.root" --network interaction --hidden 8 --f
 # The code of clusters on the link, at pile-up 200.
 smartpix train link "$work/pu200-train.root" --latent 8 --bits 5 -o weights/link-8x5.safetensors
 smartpix train link "$work/pu200-train.root" --latent 4 --bits 6 --rate 0 --epochs 4 -o weights/link-4x6.safetensors
+# Estimates of the barrel for what the second brings to the host.
+smartpix train mdn "$work/pu200-train.root" --region barrel --code link-4x6 --from mdn-barrel --epochs 24 --learning-rate 2e-3 \
+  -o weights/mdn-barrel-link-4x6.safetensors
