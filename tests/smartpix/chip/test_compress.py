@@ -1,4 +1,5 @@
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -125,26 +126,24 @@ def test_the_price_is_the_bit_operations_counted_one_by_one(kind):
     assert float(bit_price(model).detach()) == pytest.approx(total / 1000, rel=1e-6)
 
 
-def fewest_digits(most):
-    """Of each whole number up to ``most``, how many signed powers of two add up to it at least."""
-    reach = 4 * most
-    powers = [s << k for k in range(reach.bit_length()) for s in (1, -1)]
-    fewest, n = np.full(2 * reach + 1, -1), 0
-    fewest[reach] = 0
-    while (fewest[reach : reach + most + 1] < 0).any():
-        last, n = np.flatnonzero(fewest == n) - reach, n + 1
-        for power in powers:
-            # A number of n digits is one of n - 1 plus or minus a power.
-            there = last + power
-            there = there[np.abs(there) <= reach] + reach
-            fewest[there[fewest[there] < 0]] = n
-    return fewest[reach : reach + most + 1]
+@cache
+def fewest_powers() -> dict[int, int]:
+    """Of whole numbers up to 2^14 how many signed powers of two make them, by breadth-first search."""
+    # Every number with at most n powers is one with at most n - 1 plus or minus a power.
+    powers = [s << k for k in range(16) for s in (1, -1)]
+    fewest, last, n = {0: 0}, [0], 0
+    while last:
+        n += 1
+        sums = {old + power for old in last for power in powers}
+        last = [k for k in sums if abs(k) <= 1 << 15 and k not in fewest]
+        fewest |= dict.fromkeys(last, n)
+    return fewest
 
 
-def test_digits_are_the_fewest_signed_powers_of_two():
-    whole = np.arange(-(1 << 12), (1 << 12) + 1)
-    assert digits(torch.from_numpy(whole)).tolist() == fewest_digits(1 << 12)[np.abs(whole)].tolist()
-
+@given(st.lists(st.integers(-(1 << 14), 1 << 14), min_size=1))
+def test_digits_are_the_fewest_signed_powers_of_two(numbers):
+    fewest = fewest_powers()
+    assert digits(torch.tensor(numbers)).tolist() == [fewest[k] for k in numbers]
 
 
 @pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])
