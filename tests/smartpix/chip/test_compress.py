@@ -4,6 +4,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smartpix.chip.compress import CompressOptions, Constraint, bit_price, digits, lut_price, tree_luts
 from smartpix.chip.options import QuantizedOptions
