@@ -40,7 +40,7 @@ def main(file: str, weights: list[str]) -> None:
                 }
             results[Path(name).stem] = row
             print(Path(name).stem, *(f"{key} {row[key]:.4g}" for key in SHOWN), flush=True)
-    (RESULTS / "chain-kinds.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            (RESULTS / "chain-kinds.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

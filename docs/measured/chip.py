@@ -63,8 +63,9 @@ def front_sums() -> str:
     body = []
     for name, r in _by_size("front-sums"):
         pulls = sorted(r["pull_sigma"].values())
-        body.append([*_size(name, r), f"{r['worst']:.3f}", f"{pulls[0]:.2f}-{pulls[-1]:.2f}"])
-    return table([*SIZE, "worst", "pull widths"], body)
+        worst, cot = r["worst"], r["hw68_ratio_to_base"]["cot_alpha"]
+        body.append([*_size(name, r), f"{worst:.3f}", f"{cot:.3f}", f"{pulls[0]:.2f}-{pulls[-1]:.2f}"])
+    return table([*SIZE, "worst", "cot alpha", "pull widths"], body)
 
 
 SIZE = ["network", "method", "not zero", "zeros", "LUTs", *TARGETS.values()]
