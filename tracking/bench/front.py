@@ -111,7 +111,9 @@ def setting(compress: Mapping[str, Any]) -> str:
 
 def front_table(result: Mapping[str, Any]) -> str:
     """The networks as lines of text, fewest look-up tables first; a star marks those on the front."""
-    head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>17s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
+    head = (
+        f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>17s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
+    )
     lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}{'pulls':>12s}"]
     for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["da4ml_luts"]):
         shown = name + (" *" if r["on_front"] else "")
