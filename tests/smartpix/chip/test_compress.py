@@ -7,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartpix.chip.compress import CompressOptions, Constraint, bit_price, digits, lut_price
+from smartpix.chip.compress import CompressOptions, Constraint, bit_price, digits, lut_price, tree_luts
 from smartpix.chip.options import QuantizedOptions
 from smartpix.chip.quantize import QuantizedMdn, zero_shares
 from smartpix.chip.transfer import to_fixed
+from smartpix.export.wires import Matrices, input_wires, logic_of
 from smartpix.schema import InputError
 
 SMALL = QuantizedOptions("mlp", hidden=(12, 10), n_rows=6, n_columns=8)
@@ -162,7 +163,30 @@ def test_the_price_in_tables_is_the_adders_counted_one_by_one(kind):
                 wide = 9 if index[1] >= weight.shape[1] - lines else 6
             n_digits = int(digits(torch.tensor(int(weight[index]))))
             total += n_digits * (wide + 1) * plan.layer(name).positions
+    # Trees of nine codes (4 x 5 + 2 x 6 + 7 + 8) and of twelve (6 x 5 + 3 x 6 + 7 + 8).
+    total += {"mlp": 2 * (12 * 47 + 9 * 63), "columns": 2 * 9 * 63, "conv": 0}[kind]
     assert float(lut_price(model).detach()) == pytest.approx(total / 1000, rel=1e-5)
+
+
+@pytest.mark.parametrize(("terms", "bits"), [(2, 4), (3, 1), (13, 4), (13, 3), (21, 2)])
+def test_trees_of_adders_are_as_large_as_da4ml_counts(terms, bits):
+    pytest.importorskip("da4ml")
+    wires = input_wires([(0, 2**bits - 1)] * terms, -1)
+    assert logic_of(wires, Matrices().linear(np.ones((1, terms), np.int64), wires)).cost == tree_luts(
+        terms, bits
+    )
+
+
+def test_a_sum_that_nobody_listens_to_is_free():
+    torch.manual_seed(0)
+    model = QuantizedMdn(QuantizedOptions("mlp", n_rows=9, n_columns=12, learn_bits=True))
+    before, dense1 = float(lut_price(model).detach()), model.kernels()["dense1"]
+    freed = digits((dense1.rounded()[:, 0] * 2.0**dense1.format.fraction).detach())
+    with torch.no_grad():
+        dense1.weight[:, 0] = 0
+    saved = before - float(lut_price(model).detach())
+    # Of the first column: its weights' adders of 9 + 1 bits, and its tree.
+    assert saved == pytest.approx((float(freed.sum()) * 10 + 47) / 1000, rel=1e-3)
 
 
 @pytest.mark.parametrize(("method", "price"), [("bits", bit_price), ("luts", lut_price)])
