@@ -106,8 +106,10 @@ def fpga(folder: Path, family: str) -> dict[str, Any]:
     Modules with the attribute ``keep_hierarchy`` are synthesised once. ``modules`` has, by name, what one of
     each has in itself and how often it occurs; ``smartpix`` is all else.
     """
+    # Where yosys may use the multiplexers behind look-up tables, it makes wide functions of narrow adders, of more
+    # look-up tables than without.
     script = f"""{_read(folder)}
-synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl
+synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl -nowidelut
 tee -q -o yosys_fpga.json stat -json
 """
     _yosys(folder, script, "yosys_fpga")
@@ -129,7 +131,10 @@ tee -q -o yosys_fpga.json stat -json
 
 def fpga_assumption(family: str) -> str:
     """What the counts of :func:`fpga` are."""
-    return f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM"
+    return (
+        f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM, no multiplexers behind "
+        "look-up tables"
+    )
 
 
 def _fpga_cells(count: dict[str, int]) -> dict[str, int]:
