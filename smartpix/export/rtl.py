@@ -51,6 +51,8 @@ class RtlOptions:
         fpga: count look-up tables with yosys.
         cells: map to standard cells with yosys, and find the longest path with opensta.
         family: yosys' name of the programmable logic.
+        narrow_functions: yosys does not use the multiplexers behind look-up tables, which make a design faster and,
+            where it has many narrow adders, larger.
         liberty: library of cells; Debian's qflow-tech-osu018 has the default one, of 180 nm.
         reloadable: weights in registers that a port loads, with multipliers, in place of constants.
         load_bits: bits that the port takes at an edge of the clock.
@@ -62,6 +64,7 @@ class RtlOptions:
     fpga: bool = True
     cells: bool = True
     family: str = "xcup"
+    narrow_functions: bool = False
     liberty: str = synthesis.LIBERTY
     reloadable: bool = False
     load_bits: int = ranged(32, 1, 1024)
@@ -196,8 +199,8 @@ def measure(
             )
     if options.fpga and synthesis.present(facts, "yosys"):
         report("yosys: look-up tables, this takes minutes")
-        facts |= synthesis.fpga(folder, options.family)
-        facts["assumptions"].append(synthesis.fpga_assumption(options.family))
+        facts |= synthesis.fpga(folder, options.family, options.narrow_functions)
+        facts["assumptions"].append(synthesis.fpga_assumption(options.family, options.narrow_functions))
     # All that is missing is named at once, also what would only come after something that is missing.
     timed = options.cells and synthesis.present(facts, "sta")
     if options.cells and synthesis.present(facts, "yosys", options.liberty):

@@ -21,7 +21,7 @@ from tracking.options import from_mapping
 
 __all__ = ["add_export"]
 
-LOADED = ("reloadable", "load_bits")
+LOADED = ("reloadable", "load_bits", "narrow_functions")
 """Options of the Verilog that have flags of their own."""
 
 
@@ -128,7 +128,12 @@ def _export(options: argparse.Namespace) -> None:
             raise InputError(
                 f"{options.weights}: the trigger's weights are in the wiring; leave out --reloadable"
             )
-        logic = LogicOptions(interval=interval, clock_ns=hls.clock_period, fpga=synthesis)
+        logic = LogicOptions(
+            interval=interval,
+            clock_ns=hls.clock_period,
+            fpga=synthesis,
+            narrow_functions=port.narrow_functions,
+        )
         print_result(options, _export_trigger(options, hls, logic if options.rtl else None))
         return
     if options.rtl and architecture == gnn.ARCHITECTURE:
