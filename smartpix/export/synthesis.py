@@ -110,10 +110,9 @@ def fpga(folder: Path, family: str, narrow: bool = False) -> dict[str, Any]:
     Modules with the attribute ``keep_hierarchy`` are synthesised once. ``modules`` has, by name, what one of
     each has in itself and how often it occurs; ``smartpix`` is all else.
     """
-    # Where yosys may use the multiplexers behind look-up tables, it makes wide functions of narrow adders, of more
-    # look-up tables than without.
+    without = " -nowidelut" if narrow else ""
     script = f"""{_read(folder)}
-synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl -nowidelut
+synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl{without}
 tee -q -o yosys_fpga.json stat -json
 """
     _yosys(folder, script, "yosys_fpga")
@@ -133,12 +132,10 @@ tee -q -o yosys_fpga.json stat -json
     return total | ({"modules": modules} if len(modules) > 1 else {})
 
 
-def fpga_assumption(family: str) -> str:
+def fpga_assumption(family: str, narrow: bool = False) -> str:
     """What the counts of :func:`fpga` are."""
-    return (
-        f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM, no multiplexers behind "
-        "look-up tables"
-    )
+    without = ", no multiplexers behind look-up tables" if narrow else ""
+    return f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM{without}"
 
 
 def _fpga_cells(count: dict[str, int]) -> dict[str, int]:
