@@ -44,12 +44,20 @@ class Material:
     pipe_radius: float = ranged(19.0, 0.0, 1000.0, "mm")
 
     def __post_init__(self) -> None:
-        check_types("material", self)
-        check_ranges("material", self)
+        self.check("material")
+
+    def check(self, section: str) -> None:
+        """Check types and ranges of all options, those of a class that extends this one too.
+
+        Raises:
+            InputError: one is wrong; names the section.
+        """
+        check_types(section, self)
+        check_ranges(section, self)
         for value in self.layers:
             if not 0 <= value <= THICKEST:
                 raise InputError(
-                    f"material: layers must be from 0 to {THICKEST:g} radiation lengths and has {value:g}"
+                    f"{section}: layers must be from 0 to {THICKEST:g} radiation lengths and has {value:g}"
                 )
 
 

@@ -9,7 +9,7 @@ are left out; of the supports the material is kept.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,7 +55,7 @@ class OpenData:
     detector: Detector
     material: Material
     field: float
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
 
 def open_data_detector(path: str | Path, sensors: Sensors | None = None) -> OpenData:

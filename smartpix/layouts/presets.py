@@ -22,7 +22,8 @@ def barrel3() -> Layout:
     53 cm; 16.2 x 66.6 mm).
     """
     layers = tuple(
-        Cylinder(radius=r, length=530.0, width=16.2, module_length=66.6, tilt=9.0) for r in (44.0, 73.0, 102.0)
+        Cylinder(radius=r, length=532.8, width=16.2, module_length=66.6, tilt=9.0)
+        for r in (44.0, 73.0, 102.0)
     )
     return Layout(cylinder=layers, material=Material(pipe=0.8 / BERYLLIUM, pipe_radius=30.0))
 
@@ -49,7 +50,7 @@ def itk() -> Layout:
     radius are one layer that counts as barrel. Rings are grouped to twelve disks a side. Only what lies
     within 3 m is there.
     """
-    flat = {34.0: 490.0, 99.0: 490.0, 160.0: 745.0, 228.0: 745.0, 291.0: 745.0}
+    flat = {34.0: 480.0, 99.0: 480.0, 160.0: 760.0, 228.0: 760.0, 291.0: 760.0}
     narrow = {34.0: 19.2}
     barrel = tuple(
         Cylinder(radius=r, length=length, width=narrow.get(r, 38.4), module_length=40.0, tilt=14.0)
