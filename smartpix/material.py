@@ -11,10 +11,14 @@ from smartpix.geometry import Detector
 from smartpix.physics import SILICON_RADIATION_LENGTH
 from smartpix.schema import InputError, check_ranges, check_types, ranged
 
-__all__ = ["Material", "surfaces"]
+__all__ = ["BERYLLIUM", "CARBON_FIBRE", "KAPTON", "Material", "surfaces"]
 
 Floats = npt.NDArray[np.float64]
 THICKEST = 10.0
+BERYLLIUM, KAPTON, CARBON_FIBRE = 352.8, 285.7, 280.8
+"""mm, radiation lengths: PDG; carbon fibre of the Open Data Detector's composition and density
+(``OpenDataMaterials.xml``), with the elements' from the PDG.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Material:
     support: float = ranged(1.5 / SILICON_RADIATION_LENGTH, 0.0, THICKEST, "radiation lengths")
     layers: tuple[float, ...] = ()
     support_gap: float = ranged(1.07, 0.0, 1000.0, "mm")
-    pipe: float = ranged(0.8 / 352.8, 0.0, THICKEST, "radiation lengths")
+    pipe: float = ranged(0.8 / BERYLLIUM, 0.0, THICKEST, "radiation lengths")
     pipe_radius: float = ranged(19.0, 0.0, 1000.0, "mm")
 
     def __post_init__(self) -> None:

@@ -22,7 +22,9 @@ ENOUGH = 4
 """Layers, as of a findable particle (metrics.min_layers)."""
 RAYS_IN_PHI = 180
 ETA_STEP = 0.1
-SHARE = 0.99
+SHARE = 0.95
+HALF_LENGTH = 50.0
+"""mm, of the region in which the tracks start."""
 CLOSE = 1e-6
 """mm: modules that touch do not run into one another."""
 
@@ -35,9 +37,10 @@ class Report:
         layers: of each: name, volume, layer, barrel, modules, and its envelope (mm).
         sensors: of each kind: modules, pitch_u, pitch_v, thickness (mm).
         follows: pairs of names of layers that follow one another.
-        eta: absolute pseudorapidities; crossed: mean number of layers that straight tracks from the origin
-            cross at each; least: the smallest.
-        enough_up_to: largest absolute pseudorapidity up to which 99 % of these tracks cross 4 layers; 0: none.
+        eta: absolute pseudorapidities.
+        crossed: mean number of layers that straight tracks from near the origin cross at each.
+        enough: share of them that cross 4 layers.
+        enough_from, enough_to: the widest range of absolute pseudorapidity in which 95 % of them do; both 0: none.
         colliding: pairs of rows of modules that run into one another.
     """
 
@@ -46,8 +49,9 @@ class Report:
     follows: tuple[tuple[str, str], ...]
     eta: tuple[float, ...]
     crossed: tuple[float, ...]
-    least: tuple[int, ...]
-    enough_up_to: float
+    enough: tuple[float, ...]
+    enough_from: float
+    enough_to: float
     colliding: tuple[tuple[int, int], ...]
 
     def as_mapping(self) -> dict[str, Any]:
@@ -83,19 +87,29 @@ def check_layout(detector: Detector, max_eta: float = 4.0) -> Report:
     )
     eta = np.arange(0.0, max_eta + 1e-9, ETA_STEP)
     crossed = layers_crossed(detector, eta)
-    good = np.mean(crossed >= ENOUGH, axis=1) >= SHARE
-    reached = int(np.argmin(good)) if not good.all() else len(good)
+    enough = np.mean(crossed >= ENOUGH, axis=1)
+    first, last = _longest_run(enough >= SHARE)
     return Report(
         layers=rows, sensors=sensors, follows=follows, eta=tuple(np.round(eta, 3).tolist()),
-        crossed=tuple(np.round(crossed.mean(axis=1), 3).tolist()), least=tuple(crossed.min(axis=1).tolist()),
-        enough_up_to=float(round(eta[reached - 1], 3)) if reached else 0.0,
+        crossed=tuple(np.round(crossed.mean(axis=1), 3).tolist()), enough=tuple(np.round(enough, 4).tolist()),
+        enough_from=round(float(eta[first]), 3), enough_to=round(float(eta[last]), 3),
         colliding=tuple(map(tuple, colliding(detector).tolist())),
     )  # fmt: skip
 
 
+def _longest_run(good: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """First and last place of the longest run of true values; 0 and 0: there is none."""
+    steps = np.diff(np.concatenate([[0], good.astype(int), [0]]))
+    first, behind = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    if len(first) == 0:
+        return 0, 0
+    k = int(np.argmax(behind - first))
+    return int(first[k]), int(behind[k]) - 1
+
+
 def layers_crossed(detector: Detector, eta: Floats) -> npt.NDArray[np.int64]:
-    """(E, K) number of layers that straight tracks from the origin cross, at each eta and its negative, and at
-    K azimuths.
+    """(E, K) number of layers that straight tracks cross, at each eta and its negative, at some azimuths and from
+    z within 50 mm of the origin.
     """
     from smartpix.simulate.generate import along
     from smartpix.simulate.particles import Particles
@@ -107,8 +121,11 @@ def layers_crossed(detector: Detector, eta: Floats) -> npt.NDArray[np.int64]:
     both = np.stack([eta, -eta], axis=1)
     eta_of, phi_of = (a.ravel() for a in np.broadcast_arrays(both[:, :, None], phi))
     n = len(eta_of)
+    # Additive recurrence of the golden ratio: evenly spread, whatever the number.
+    z = HALF_LENGTH * (2 * np.modf(0.6180339887 * np.arange(n))[0] - 1)
     rays = Particles(
-        np.ones(n, dtype=np.int32), np.full(n, 211, dtype=np.int32), np.ones(n), np.zeros((n, 3)),
+        np.ones(n, dtype=np.int32), np.full(n, 211, dtype=np.int32), np.ones(n),
+        np.column_stack([np.zeros((n, 2)), z]),
         along(phi_of, eta_of), np.zeros(n),
     )  # fmt: skip
     straight = TransportOptions(scattering=False, ionisation=False)
@@ -118,14 +135,14 @@ def layers_crossed(detector: Detector, eta: Floats) -> npt.NDArray[np.int64]:
 
 
 def colliding(detector: Detector) -> npt.NDArray[np.int64]:
-    """(P, 2) rows of modules whose boxes share some space, by the separating axes of two boxes (S. Gottschalk et
-    al., SIGGRAPH 1996). A trapezoid has the box around it.
+    """(P, 2) rows of modules that share some space, by the separating axes of two convex bodies (S. Gottschalk et
+    al., SIGGRAPH 1996): normals of faces, and what is across an edge of each.
     """
     found = [pair[_share(detector, pair)] for pair in _near(detector)]
     return np.concatenate([np.zeros((0, 2), dtype=np.int64), *found])
 
 
-def _near(detector: Detector, many: int = 200_000) -> Iterator[npt.NDArray[np.int64]]:
+def _near(detector: Detector, many: int = 50_000) -> Iterator[npt.NDArray[np.int64]]:
     """Pairs of modules whose spheres meet, some at a time."""
     from scipy.spatial import cKDTree
 
@@ -138,19 +155,23 @@ def _near(detector: Detector, many: int = 200_000) -> Iterator[npt.NDArray[np.in
 
 
 def _share(detector: Detector, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(P,) whether no axis separates the boxes of two modules."""
-    a, b = pairs.T
-    half = np.stack([detector.half_x, detector.half_y, 0.5 * detector.thickness], axis=1)
-    axes_a, axes_b = detector.axes[a], detector.axes[b]
-    apart = detector.center[b] - detector.center[a]
-    crossed = np.cross(axes_a[:, :, :, None], axes_b[:, :, None, :], axis=1).reshape(len(a), 3, 9)
-    axes = np.concatenate([axes_a, axes_b, crossed], axis=2)
-    length = np.linalg.norm(axes, axis=1)
-    # Two edges in parallel have no cross product, and separate nothing.
-    axes = axes / np.where(length > 1e-9, length, 1.0)[:, None, :]
-    reach = sum(
-        np.einsum("pk,pkn->pn", half[rows], np.abs(np.einsum("pik,pin->pkn", own, axes)))
-        for rows, own in ((a, axes_a), (b, axes_b))
+    """(P,) whether no axis separates two modules."""
+    normal = detector.axes[:, :, 2]
+    outline = detector.outline
+    depth = 0.5 * detector.thickness[:, None, None] * normal[:, None]
+    corners = np.concatenate([outline - depth, outline + depth], axis=1)
+    # Round the outline the edges along y, along one slanted side, and along the other one.
+    edges = np.stack(
+        [outline[:, 1] - outline[:, 0], outline[:, 2] - outline[:, 1], outline[:, 3] - outline[:, 0], normal],
+        axis=1,
     )
-    separated = (np.abs(np.einsum("pi,pin->pn", apart, axes)) >= reach - CLOSE) & (length > 1e-9)
-    return np.asarray(~separated.any(axis=1))
+    faces = np.concatenate([normal[:, None], np.cross(edges[:, :3], normal[:, None])], axis=1)
+    a, b = pairs.T
+    across = np.cross(edges[a][:, :, None], edges[b][:, None]).reshape(len(a), -1, 3)
+    axes = np.concatenate([faces[a], faces[b], across], axis=1)
+    length = np.linalg.norm(axes, axis=2)
+    # Two edges in parallel have no cross product, and separate nothing.
+    axes = axes / np.where(length > 1e-9, length, 1.0)[..., None]
+    one, other = (np.einsum("pni,pki->pnk", axes, corners[rows]) for rows in (a, b))
+    gap = np.maximum(one.min(axis=2) - other.max(axis=2), other.min(axis=2) - one.max(axis=2))
+    return np.asarray(~((gap > -CLOSE) & (length > 1e-9)).any(axis=1))

@@ -20,7 +20,7 @@ from smartpix.geometry import Detector
 from smartpix.layouts.expressions import Constants
 from smartpix.layouts.modules import Modules, as_detector, joined
 from smartpix.layouts.options import Sensors
-from smartpix.material import Material
+from smartpix.material import BERYLLIUM, CARBON_FIBRE, KAPTON, Material
 from smartpix.physics import SILICON_RADIATION_LENGTH
 from smartpix.schema import InputError
 
@@ -31,11 +31,9 @@ Floats = npt.NDArray[np.float64]
 ENDCAP_VOLUMES, BARREL_VOLUME = (16, 18), 17
 """ACTS's numbers of the pixel volumes: negative and positive end-cap, and the barrel."""
 RADIATION_LENGTHS = {
-    "Silicon": SILICON_RADIATION_LENGTH, "Kapton": 285.7, "Beryllium": 352.8, "CarbonFiber": 280.8,
+    "Silicon": SILICON_RADIATION_LENGTH, "Kapton": KAPTON, "Beryllium": BERYLLIUM, "CarbonFiber": CARBON_FIBRE,
 }  # fmt: skip
-"""mm. Kapton and beryllium: PDG; carbon fibre: of the composition and density in OpenDataMaterials.xml, with
-the elements' from the PDG.
-"""
+"""mm, by the files' names."""
 MILLIMETRES = 10.0
 """In the unit of DD4hep's numbers, cm."""
 MOST_FILES = 100

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from smartpix.layouts.make import Layout
 from smartpix.layouts.options import Cylinder, Disk, Inclined, Plane, Sensors
-from smartpix.material import Material
+from smartpix.material import BERYLLIUM, CARBON_FIBRE, KAPTON, Material
 from smartpix.physics import SILICON_RADIATION_LENGTH
 
 __all__ = ["PRESETS", "barrel3", "itk", "muon_collider", "odd", "telescope"]
-
-BERYLLIUM = 352.8
-"""mm, radiation length (PDG)."""
 
 
 def barrel3() -> Layout:
@@ -62,7 +60,7 @@ def itk() -> Layout:
     )
     inner = Disk(
         z=(265.0, 330.0, 410.0, 510.0, 640.0, 800.0, 980.0, 1150.0, 1450.0, 1800.0, 2200.0, 2600.0),
-        radius=(54.0, 91.0), width_in=(20.0, 38.4), width_out=(20.0, 38.4), module_length=(40.0,),
+        radius=(54.0, 91.0), width_in=(15.0, 38.4), width_out=(20.0, 38.4), module_length=(40.0,),
         ring_stagger=8.0, stagger=3.0,
     )  # fmt: skip
     outer = Disk(
@@ -104,26 +102,33 @@ def odd() -> Layout:
 
     Sizes are those of ``OpenDataPixels.xml``. :func:`smartpix.layouts.dd4hep.open_data_detector` reads that
     file, and places modules as DD4hep does; this layout has the same layers with the same numbers of modules
-    and the same sizes, and a test compares the two. The supports are 2 mm of carbon fibre (250 mm).
+    and the same sizes, and a test compares the two. Supports are of carbon fibre, 2 mm around a barrel layer and
+    4 mm in a disk.
     """
     staves = {34.0: 16, 70.0: 32, 116.0: 52, 172.0: 78}
-    gap = 0.5
-    barrel = tuple(
-        Cylinder(
-            radius=r, length=14 * 72.0 + 13 * gap, width=16.8, module_length=72.0, staves=n, tilt=6.875493542,
-        )
-        for r, n in staves.items()
-    )  # fmt: skip
+    tilt, inwards = 0.12, 1.8
+    barrel = []
+    for r, n in staves.items():
+        # The sensor lies this far inwards of its stave's middle, along its own normal.
+        x, y = r - inwards * math.cos(tilt), -inwards * math.sin(tilt)
+        azimuth = math.atan2(y, x)
+        barrel.append(
+            Cylinder(
+                radius=math.hypot(x, y), length=14 * 72.5 - 0.5, width=16.8, module_length=72.0, modules=14,
+                staves=n, tilt=math.degrees(tilt - azimuth), phi0=math.degrees(azimuth),
+            )
+        )  # fmt: skip
+    plate, tube = 4.0 / CARBON_FIBRE, 2.0 / CARBON_FIBRE
     ends = Disk(
-        z=(620.0, 720.0, 840.0, 980.0, 1120.0, 1320.0, 1520.0), radius=(76.0, 144.0),
+        z=(620.0, 720.0, 840.0, 980.0, 1120.0, 1320.0, 1520.0), radius=(76.0, 139.0),
         width_in=(17.0, 21.0), width_out=(29.0, 33.0), module_length=(68.0,), modules=(24, 36), stagger=1.2,
         ring_stagger=7.0,
     )  # fmt: skip
     return Layout(
-        sensor=Sensors(thickness=0.125, pitch_u=0.05, pitch_v=0.05), cylinder=barrel, disk=(ends,),
+        sensor=Sensors(thickness=0.125, pitch_u=0.05, pitch_v=0.05), cylinder=tuple(barrel), disk=(ends,),
         material=Material(
-            sensor=0.125 / SILICON_RADIATION_LENGTH + 0.25 / 285.7, support=2.0 / 250.0, pipe=0.8 / BERYLLIUM,
-            pipe_radius=24.0,
+            sensor=0.125 / SILICON_RADIATION_LENGTH + 0.25 / KAPTON,
+            layers=(plate,) * 7 + (tube,) * 4 + (plate,) * 7, pipe=0.8 / BERYLLIUM, pipe_radius=24.0,
         ),
     )  # fmt: skip
 

@@ -75,7 +75,7 @@ def surface_index(
         farthest: largest absolute z of where a particle starts, mm.
         loops: particles may come back from outside of the detector.
     """
-    corners = _corners(detector)
+    corners = detector.outline
     group, n_groups = _groups(detector)
     reach = np.hypot(corners[..., 0], corners[..., 1])
     inner = _inner_radius(corners)
@@ -106,29 +106,13 @@ def surface_index(
     outer = float(reach.max()) + MARGIN
     world = np.array([FAR if loops else outer, max(float(np.abs(corners[..., 2]).max()), farthest) + MARGIN])
     safe = _distances(envelope, cylinders, disks, world)
-    v_sign = detector.v_sign
-    maxhu = np.asarray(detector.columns["module_maxhu"], dtype=np.float64)
-    minhu = np.asarray(detector.columns["module_minhu"], dtype=np.float64)
-    # The sensor's x runs along v, or against it.
-    half = np.stack([
-        detector.half_x, np.where(v_sign > 0, minhu, maxhu), np.where(v_sign > 0, maxhu, minhu),
-        0.5 / detector.half_x,
-    ], axis=1)  # fmt: skip
+    half = np.column_stack([detector.half_x, detector.half_y_ends, 0.5 / detector.half_x])
     return Surfaces(
         center=np.ascontiguousarray(detector.center), axes=np.ascontiguousarray(detector.axes), half=half,
         material=np.full(len(detector), material.sensor), envelope=envelope, barrel=barrel, low=low, bins=bins,
         scale=scale, offset=offset, starts=starts, member=member[order], cylinders=cylinders, disks=disks,
         safe=safe, z_low=-float(world[1]), world=world,
     )  # fmt: skip
-
-
-def _corners(detector: Detector) -> Floats:
-    """(M, 4, 3) corners of the rectangles around the modules, in order around each."""
-    rows = np.arange(len(detector))
-    return np.stack([
-        detector.to_global(rows, np.stack([sx * detector.half_x, sy * detector.half_y], axis=1))
-        for sx, sy in ((-1, -1), (-1, 1), (1, 1), (1, -1))
-    ], axis=1)  # fmt: skip
 
 
 def _groups(detector: Detector) -> tuple[npt.NDArray[np.int64], int]:
@@ -140,13 +124,16 @@ def _groups(detector: Detector) -> tuple[npt.NDArray[np.int64], int]:
 
 
 def _inner_radius(corners: Floats) -> Floats:
-    """(M,) least distance of a rectangle from the z axis, or a little less."""
+    """(M,) least distance of a module from the z axis, or a little less."""
     step = np.linspace(0, 1, 9)
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]
     s, t = (grid.ravel()[:, None] for grid in np.meshgrid(step, step))
-    points = corners[:, :1] + s * a[:, None] + t * b[:, None]
-    # No point of the rectangle is farther from one of these than half the diagonal between them.
-    slack = 0.5 / 8 * np.hypot(np.linalg.norm(a[:, :2], axis=1), np.linalg.norm(b[:, :2], axis=1))
+    low, high = (
+        corners[:, a, None] + s * (corners[:, b, None] - corners[:, a, None]) for a, b in ((0, 1), (3, 2))
+    )
+    points = low + t * (high - low)
+    # No point of the module is farther from one of these than half the longest diagonal between them.
+    diagonal = np.maximum(*(np.linalg.norm(corners[:, a] - corners[:, a + 2], axis=1) for a in (0, 1)))
+    slack = 0.5 / 8 * diagonal
     return np.asarray(np.maximum(np.hypot(points[..., 0], points[..., 1]).min(axis=1) - slack, 0.0))
 
 

@@ -21,12 +21,7 @@ def draw_detector(detector: Detector, path: Path, title: str = "") -> None:
     """Draw all modules in r and z, and those of the barrel near z = 0, or without one all, in x and y; one colour
     a volume.
     """
-    corners = np.stack([
-        detector.to_global(
-            np.arange(len(detector)), np.stack([sx * detector.half_x, sy * detector.half_y], axis=1)
-        )
-        for sx, sy in ((-1, -1), (-1, 1), (1, 1), (1, -1))
-    ], axis=1)  # fmt: skip
+    corners = detector.outline
     volume = np.unique(np.asarray(detector.columns["volume_id"]), return_inverse=True)[1]
     colour = np.array(COLOURS)[volume % len(COLOURS)]
     radius, z = np.hypot(corners[..., 0], corners[..., 1]), corners[..., 2]
