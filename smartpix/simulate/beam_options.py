@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["KINDS", "TestBeamOptions"]
+__all__ = ["KINDS", "ParticleBeamOptions"]
 
 KINDS = ("pion", "electron", "muon", "kaon", "proton")
 MOMENTA = (0.05, 1e5)
 
 
 @dataclass(frozen=True)
-class TestBeamOptions:
+class ParticleBeamOptions:
     """A beam along +z, as of a test of sensors: parallel, or from a spot.
 
     Attributes:

@@ -41,7 +41,7 @@ def chosen(options: SimulateOptions, detector: Detector) -> tuple[SimulateOption
     if asked.engine == "own":
         why = "as asked for"
     elif changed:
-        why = f"transport.{changed[0]} is given, which Fatras does not know"
+        why = f"transport.{changed[0]} is not what Fatras has"
     else:
         try:
             check_generic(detector)

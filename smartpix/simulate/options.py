@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
-from smartpix.simulate.beam_options import KINDS, TestBeamOptions
+from smartpix.simulate.beam_options import KINDS, ParticleBeamOptions
 from smartpix.simulate.condition_options import GroupOptions, RandomiseOptions
 from smartpix.simulate.transport_options import TransportOptions
 
@@ -106,7 +106,7 @@ class GenerateOptions:
     displaced_radius: float = 25.0
     conversions: int = 0
     secondaries: bool = False
-    beam: TestBeamOptions = field(default_factory=TestBeamOptions)
+    beam: ParticleBeamOptions = field(default_factory=ParticleBeamOptions)
 
     def __post_init__(self) -> None:
         check_types("simulate", self)

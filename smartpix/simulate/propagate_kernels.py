@@ -160,15 +160,15 @@ def _module_crossed(
         cell = surfaces.offset[g] + i * surfaces.bins[g, 1] + j
         for k in range(surfaces.starts[cell], surfaces.starts[cell + 1]):
             m = surfaces.member[k]
-            center, axes = surfaces.center[m], surfaces.axes[m]
+            center, normal_, axes = surfaces.center[m], surfaces.normal[m], surfaces.axes[m]
             before, after = 0.0, 0.0
             for a in range(3):
-                before += axes[a, 2] * (start[a] - center[a])
-                after += axes[a, 2] * (end[a] - center[a])
+                before += normal_[a] * (start[a] - center[a])
+                after += normal_[a] * (end[a] - center[a])
             if before * after > 0 or before == after:
                 continue
             s = _to_plane(
-                start, direction, b, bend, center, axes[:, 2], length * before / (before - after), to, heading
+                start, direction, b, bend, center, normal_, length * before / (before - after), to, heading
             )
             if not (0 < s <= length) or s >= best:
                 continue
@@ -198,13 +198,12 @@ def _passive_crossed(
         s = _to_radius(start, direction, b, bend, radius, length * a / (a - c), to, heading)
         if 0 < s <= length and s < best and surfaces.cylinders[k, 1] <= to[2] <= surfaces.cylinders[k, 2]:
             best, found = s, k
-    plane, beam = np.zeros(3), np.array([0.0, 0.0, 1.0])
     for k in range(len(surfaces.disks)):
-        plane[2] = surfaces.disks[k, 0]
+        plane = surfaces.disk_centers[k]
         a, c = start[2] - plane[2], end[2] - plane[2]
         if a * c > 0 or a == c:
             continue
-        s = _to_plane(start, direction, b, bend, plane, beam, length * a / (a - c), to, heading)
+        s = _to_plane(start, direction, b, bend, plane, surfaces.beam, length * a / (a - c), to, heading)
         r = math.sqrt(to[0] * to[0] + to[1] * to[1])
         if 0 < s <= length and s < best and surfaces.disks[k, 1] <= r <= surfaces.disks[k, 2]:
             best, found = s, -2 - k
@@ -340,8 +339,8 @@ def follow(
                 else:
                     cosine, thickness, beryllium = abs(heading[2]), surfaces.disks[-2 - passive, 3], False
             else:
-                axes = surfaces.axes[found]
-                cosine = abs(axes[0, 2] * heading[0] + axes[1, 2] * heading[1] + axes[2, 2] * heading[2])
+                facing = surfaces.normal[found]
+                cosine = abs(facing[0] * heading[0] + facing[1] * heading[1] + facing[2] * heading[2])
                 thickness, beryllium = surfaces.material[found], False
             thickness /= max(cosine, 1 / FLATTEST)
             behind = _behind(ahead, momentum, mass, thickness, beryllium, effects, state)

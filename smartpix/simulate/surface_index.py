@@ -35,20 +35,21 @@ class Surfaces(NamedTuple):
     and y.
 
     Attributes:
-        center: (M, 3) mm; axes: (M, 3, 3) sensor axes as columns.
+        center: (M, 3) mm; axes: (M, 3, 3) sensor axes as columns; normal: (M, 3) the last of them.
         half: (M, 4) half length along x, half widths along y at its lower and upper end, mm; 1 / (2 half_x).
         material: (M,) radiation lengths.
         envelope: (G, 4) least and largest radius and z of a group, mm.
         barrel: (G,) whether the bins are of azimuth and z.
         low, bins: (G, 2) where bins start (rad or mm) and their number; scale: (G, 2) bins in a unit.
         offset: (G,) first bin; starts: where each bin starts in ``member``; member: rows of modules.
-        cylinders, disks: (S, 4), see :func:`smartpix.material.surfaces`.
+        cylinders, disks: (S, 4), see :func:`smartpix.material.surfaces`; disk_centers: (S, 3); beam: (3,) along z.
         safe: (R, Z) at least this far, in mm, from anything in a cell; z_low: mm, where the cells start.
         world: radius and largest absolute z of where particles are followed, mm.
     """
 
     center: Floats
     axes: Floats
+    normal: Floats
     half: Floats
     material: Floats
     envelope: Floats
@@ -61,6 +62,8 @@ class Surfaces(NamedTuple):
     member: Ints
     cylinders: Floats
     disks: Floats
+    disk_centers: Floats
+    beam: Floats
     safe: Floats
     z_low: float
     world: Floats
@@ -103,15 +106,17 @@ def surface_index(
     order = np.argsort(key, kind="stable")
     starts = np.searchsorted(key[order], np.arange(n_bins + 1)).astype(np.int32)
     cylinders, disks = surfaces(detector, material)
+    beam = np.array([0.0, 0.0, 1.0])
     outer = float(reach.max()) + MARGIN
     world = np.array([FAR if loops else outer, max(float(np.abs(corners[..., 2]).max()), farthest) + MARGIN])
     safe = _distances(envelope, cylinders, disks, world)
     half = np.column_stack([detector.half_x, detector.half_y_ends, 0.5 / detector.half_x])
+    axes = np.ascontiguousarray(detector.axes)
     return Surfaces(
-        center=np.ascontiguousarray(detector.center), axes=np.ascontiguousarray(detector.axes), half=half,
-        material=np.full(len(detector), material.sensor), envelope=envelope, barrel=barrel, low=low, bins=bins,
-        scale=scale, offset=offset, starts=starts, member=member[order], cylinders=cylinders, disks=disks,
-        safe=safe, z_low=-float(world[1]), world=world,
+        center=np.ascontiguousarray(detector.center), axes=axes, normal=np.ascontiguousarray(axes[:, :, 2]),
+        half=half, material=np.full(len(detector), material.sensor), envelope=envelope, barrel=barrel, low=low,
+        bins=bins, scale=scale, offset=offset, starts=starts, member=member[order], cylinders=cylinders,
+        disks=disks, disk_centers=disks[:, :1] * beam, beam=beam, safe=safe, z_low=-float(world[1]), world=world,
     )  # fmt: skip
 
 
