@@ -93,7 +93,7 @@ def check_layout(detector: Detector, max_eta: float = 4.0) -> Report:
         layers=rows, sensors=sensors, follows=follows, eta=tuple(np.round(eta, 3).tolist()),
         crossed=tuple(np.round(crossed.mean(axis=1), 3).tolist()), enough=tuple(np.round(enough, 4).tolist()),
         enough_from=round(float(eta[first]), 3), enough_to=round(float(eta[last]), 3),
-        colliding=tuple(map(tuple, colliding(detector).tolist())),
+        colliding=tuple((a, b) for a, b in colliding(detector).tolist()),
     )  # fmt: skip
 
 

@@ -64,8 +64,8 @@ class Constants:
     def _of(self, node: ast.AST, text: str, depth: int) -> float:
         if depth > DEEPEST:
             raise self._error(text, "is nested too deeply")
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return float(node.value)
+        if isinstance(node, ast.Constant):
+            return self._number(node.value, text)
         if isinstance(node, ast.Name):
             return self._named(node.id, text)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
@@ -78,6 +78,12 @@ class Constants:
             function = FUNCTIONS.get(node.func.id)
             if function is not None:
                 return float(function(*(self._of(a, text, depth + 1) for a in node.args)))
+        raise self._error(text, "is no arithmetic")
+
+    def _number(self, value: object, text: str) -> float:
+        # Python takes True for a whole number.
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
         raise self._error(text, "is no arithmetic")
 
     def _named(self, name: str, text: str) -> float:

@@ -46,7 +46,7 @@ def chosen(options: SimulateOptions, detector: Detector) -> tuple[SimulateOption
         try:
             check_generic(detector)
         except InputError as error:
-            why = str(error).partition(";")[0].partition(" `smartpix")[0]
+            why = str(error).partition(", which Fatras")[0].partition(";")[0]
         else:
             return replace(
                 options, transport=replace(asked, engine="fatras")

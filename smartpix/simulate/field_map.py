@@ -79,8 +79,14 @@ def read_field_map(path: str | Path) -> FieldMap:
     path = Path(path)
     if path.is_file() and path.stat().st_size > LARGEST:
         raise InputError(f"{path}: is larger than {LARGEST / 1e6:g} MB; thin the table out")
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    try:
+        text = read_text(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a table of the field") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is no text ({error}); give lines r z Br Bz (mm, T)") from error
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.replace(",", " ").split()
         if not words or words[0].startswith("#") or (not rows and words[:2] == ["r", "z"]):
             continue
@@ -109,8 +115,8 @@ def read_field_map(path: str | Path) -> FieldMap:
             f"{path}: has {len(cell)} points, {len(np.unique(cell))} of them different, and the grid of "
             f"{len(r)} radii and {len(z)} z has {len(r) * len(z)}; give each point once"
         )
-    values = table[np.argsort(cell), 2:].reshape(len(r), len(z), 2)
-    return FieldMap(r, z, values[..., 0].copy(), values[..., 1].copy())
+    grid = table[np.argsort(cell), 2:].reshape(len(r), len(z), 2)
+    return FieldMap(r, z, grid[..., 0].copy(), grid[..., 1].copy())
 
 
 def _axis(values: Floats, path: Path, name: str) -> Floats:

@@ -105,8 +105,8 @@ def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple
     # The generic detector's material is the default, with which Fatras is chosen.
     if made.material is not None and made.name != GENERIC:
         transport = replace(base.transport, material=made.material)
-        known = {} if made.field is None else {"field": made.field}
-        simulation = from_mapping(replace(base, transport=transport, **known), values, "--set")
+        field = base.field if made.field is None else made.field
+        simulation = from_mapping(replace(base, transport=transport, field=field), values, "--set")
     return made.detector, simulation
 
 

@@ -34,11 +34,11 @@ def draw_detector(detector: Detector, path: Path, title: str = "") -> None:
             np.stack([z[:, :2].mean(axis=1), radius[:, :2].mean(axis=1)], axis=1),
             np.stack([z[:, 2:].mean(axis=1), radius[:, 2:].mean(axis=1)], axis=1),
         ], axis=1)  # fmt: skip
-        side.add_collection(LineCollection(ends, colors=colour.tolist(), linewidths=0.8))
+        side.add_collection(LineCollection(list(ends), colors=colour.tolist(), linewidths=0.8))
         side.set(xlabel="z [mm]", ylabel="r [mm]", ylim=(0, 1.08 * radius.max()))
         side.set_xlim(*(np.array([z.min(), z.max()]) + 0.04 * np.array([-1, 1]) * max(np.ptp(z), 1.0)))
         front.add_collection(
-            PolyCollection(corners[shown][..., :2], edgecolors=colour[shown].tolist(), facecolors="none", linewidths=0.8)
+            PolyCollection(list(corners[shown][..., :2]), edgecolors=colour[shown].tolist(), facecolors="none", linewidths=0.8)
         )  # fmt: skip
         reach = 1.08 * radius[shown].max()
         front.set(

@@ -49,7 +49,7 @@ def test_a_table_of_the_field_says_the_field_at_the_origin(tmp_path):
 def test_our_own_and_fatras_agree_on_the_generic_detector():
     pytest.importorskip("acts")
     detector = embedded_detector()
-    options = SimulateOptions(generate=GenerateOptions(pileup=0, gun=1500, gun_pt=(0.3, 2.0), max_eta=2.5))
+    options = SimulateOptions(generate=GenerateOptions(pileup=0, gun=1000, gun_pt=(0.3, 2.0), max_eta=2.5))
     event = gun(options.generate, options.beam_spot, np.random.default_rng(1))
     own, fatras, bare = (
         carried([event], detector, replace(options, transport=transport), 4)[0]
