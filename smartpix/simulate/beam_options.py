@@ -18,7 +18,7 @@ class ParticleBeamOptions:
 
     Attributes:
         particles: number in each event.
-        kind: what they are.
+        kind: what they are: ``pion``, ``electron``, ``muon``, ``kaon`` or ``proton``.
         charge: their sign, 1 or -1; 0: either, at random.
         momentum: its range in GeV, in which it is uniform.
         start: z at which they start in mm.

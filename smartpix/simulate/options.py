@@ -64,7 +64,7 @@ class GenerateOptions:
         max_eta: largest absolute pseudorapidity of a particle that is transported.
         min_pt: smallest transverse momentum of a particle that is transported, in GeV.
         gun: number of charged particles in each event instead of collisions; 0 makes collisions.
-        gun_kind: what the gun shoots, of either charge.
+        gun_kind: what the gun shoots, of either charge: ``pion``, ``electron``, ``muon``, ``kaon`` or ``proton``.
         gun_pt: range of the transverse momentum in GeV, in which it is uniform: of pions from the gun, of those
             in jets without a ``jet_pt``, and of photons that convert.
         jets: number of jets, collimated groups of charged pions, in each event on top of the collisions.

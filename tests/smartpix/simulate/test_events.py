@@ -235,7 +235,7 @@ def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, 
 def test_without_particles_there_is_nothing_to_simulate():
     pytest.importorskip("acts")
     with pytest.raises(
-        InputError, match="pileup, gun, jets, displaced, conversions, beam.particles are all 0"
+        InputError, match=r"pileup, gun, jets, displaced, conversions, beam\.particles are all 0"
     ):
         simulate(embedded_detector(), SimulateOptions(generate=GenerateOptions(pileup=0)), 1, 1)
 
