@@ -86,7 +86,7 @@ def ring(
 def turned(modules: Modules, angle: float) -> Modules:
     """The modules, each turned about its own v axis by an angle in rad."""
     normal = np.cross(modules.u, modules.v)
-    u = np.cos(angle) * modules.u + np.sin(angle) * normal
+    u = np.cos(angle) * modules.u - np.sin(angle) * normal
     return Modules(modules.center, u, modules.v, modules.half_low, modules.half_high, modules.half_v)
 
 

@@ -13,7 +13,7 @@ from smartpix.layouts.dd4hep import open_data_detector
 from smartpix.layouts.from_toml import read_layout
 from smartpix.layouts.make import make_layout
 from smartpix.layouts.options import Sensors
-from smartpix.layouts.presets import PRESETS
+from smartpix.layouts.presets import FIELDS, PRESETS
 from smartpix.material import Material
 from smartpix.schema import InputError, nearest, quoted
 
@@ -31,7 +31,7 @@ class NamedDetector:
         name: as it was asked for.
         detector: its modules.
         material: of modules, supports and beam pipe; None: a table of modules alone says nothing of it.
-        field: T, of a file that says so, else None.
+        field: T along z, where the name or the file says so, else None.
         missing: files that a DD4hep file includes and that are not there.
     """
 
@@ -47,7 +47,8 @@ def named_detector(name: str | Path, sensors: Mapping[str, Any] | None = None) -
 
     Args:
         name: one of :data:`NAMES`; a file of a layout (``.toml``, docs/detectors.md), of DD4hep (``.xml``, the
-            Open Data Detector's), or of a detector's table (``.csv``, compressed by its ending).
+            Open Data Detector's), of a detector's table (``.csv``, compressed by its ending), or of events
+            (``.root``, whose header has the detector).
         sensors: fields of :class:`smartpix.layouts.Sensors` that are put on it instead of its own.
 
     Raises:
@@ -68,20 +69,34 @@ def named_detector(name: str | Path, sensors: Mapping[str, Any] | None = None) -
             base = Sensors(float(own.pitch_y[0]), float(own.pitch_x[0]), float(own.thickness[0]))
             made = open_data_detector(name, dataclasses.replace(base, **sensors))
         return NamedDetector(text, made.detector, made.material, made.field, made.missing)
+    elif text.endswith(".root"):
+        return NamedDetector(text, _of_events(name, sensors))
     elif ".csv" in Path(text).suffixes or Path(text).exists():
-        if sensors:
-            raise InputError(
-                f"{text}: pitch and thickness are given, and the table has its own; change its columns, or give "
-                f"a name ({', '.join(NAMES)})"
-            )
+        _refuse(sensors, text)
         return NamedDetector(text, read_detector(name))
     else:
         raise InputError(
             f"detector {quoted(text)} is not known and no file; give one of {', '.join(NAMES)}, or a file that "
-            f"ends in .toml, .xml or .csv.{nearest(text, NAMES)}"
+            f"ends in .toml, .xml, .csv or .root.{nearest(text, NAMES)}"
         )
     layout = dataclasses.replace(layout, sensor=dataclasses.replace(layout.sensor, **sensors))
-    return NamedDetector(text, make_layout(layout), layout.material)
+    return NamedDetector(text, make_layout(layout), layout.material, FIELDS.get(text))
+
+
+def _refuse(sensors: Mapping[str, Any], where: str) -> None:
+    """Check that a table's sensors stay as they are."""
+    if sensors:
+        raise InputError(
+            f"{where}: pitch and thickness are given, and the table has its own; change its columns, or give a "
+            f"name ({', '.join(NAMES)})"
+        )
+
+
+def _of_events(path: str | Path, sensors: Mapping[str, Any]) -> Detector:
+    from smartpix.io.events import open_events
+
+    _refuse(sensors, str(path))
+    return open_events(path).header.detector
 
 
 def _generic(sensors: Mapping[str, Any]) -> Detector:

@@ -52,7 +52,7 @@ class Cylinder:
         modules: on a stave; 0: as many as leave no gap.
         staves: their number; 0: as many as close the circle with the overlap.
         overlap: share of a module's width by which neighbouring staves overlap, where their number is 0.
-        tilt: turns each stave about its middle line, out of the tangent, in degrees.
+        tilt: turns each stave about its middle line, its normal towards larger azimuths, in degrees.
         stagger: neighbouring staves lie this far apart in radius, in mm; it does not go with an odd number.
         z_stagger: neighbouring modules of a stave lie this far apart in radius, in mm.
         phi0: azimuth of the first stave in degrees.

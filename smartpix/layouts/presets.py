@@ -10,7 +10,7 @@ from smartpix.layouts.options import Cylinder, Disk, Inclined, Plane, Sensors
 from smartpix.material import BERYLLIUM, CARBON_FIBRE, KAPTON, Material
 from smartpix.physics import SILICON_RADIATION_LENGTH
 
-__all__ = ["PRESETS", "barrel3", "itk", "muon_collider", "odd", "telescope"]
+__all__ = ["FIELDS", "PRESETS", "barrel3", "itk", "muon_collider", "odd", "telescope"]
 
 
 def barrel3() -> Layout:
@@ -138,4 +138,8 @@ PRESETS: dict[str, Callable[[], Layout]] = {
 }  # fmt: skip
 """Layouts by name. The generic detector, whose modules ACTS knows, is
 :func:`smartpix.simulate.transport.generic_detector`'s.
+"""
+FIELDS = {"barrel3": 3.8, "itk": 2.0, "muon-collider": 3.57, "odd": 3.0, "telescope": 0.0}
+"""T, along z: of CMS, of ATLAS, of the muon collider's detector (arXiv 2303.08533), of the Open Data Detector's
+files; a telescope has none.
 """

@@ -62,7 +62,8 @@ def propagate(
     """
     options = options or TransportOptions()
     table = field if isinstance(field, FieldMap) else uniform_field(field)
-    farthest = max((float(np.abs(e.vertex[:, 2]).max(initial=0.0)) for e in events), default=0.0)
+    starts = np.concatenate([np.zeros((1, 3)), *(event.vertex for event in events)])
+    farthest = (float(np.hypot(*starts[:, :2].T).max()), float(np.abs(starts[:, 2]).max()))
     index = surface_index(detector, options.material, farthest, options.turns > 0.5)
     effects = np.array([options.scattering, options.ionisation, options.bremsstrahlung])
     crossings = []

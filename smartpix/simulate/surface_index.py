@@ -70,12 +70,12 @@ class Surfaces(NamedTuple):
 
 
 def surface_index(
-    detector: Detector, material: Material, farthest: float = 0.0, loops: bool = False
+    detector: Detector, material: Material, farthest: tuple[float, float] = (0.0, 0.0), loops: bool = False
 ) -> Surfaces:
     """Index a detector's modules and passive surfaces.
 
     Args:
-        farthest: largest absolute z of where a particle starts, mm.
+        farthest: largest radius and absolute z of where a particle starts, mm.
         loops: particles may come back from outside of the detector.
     """
     corners = detector.outline
@@ -107,8 +107,10 @@ def surface_index(
     starts = np.searchsorted(key[order], np.arange(n_bins + 1)).astype(np.int32)
     cylinders, disks = surfaces(detector, material)
     beam = np.array([0.0, 0.0, 1.0])
-    outer = float(reach.max()) + MARGIN
-    world = np.array([FAR if loops else outer, max(float(np.abs(corners[..., 2]).max()), farthest) + MARGIN])
+    outer = [max(float(ends), start) for ends, start in zip(
+        (reach.max(), np.abs(corners[..., 2]).max()), farthest, strict=True
+    )]  # fmt: skip
+    world = np.array([FAR if loops else outer[0] + MARGIN, outer[1] + MARGIN])
     safe = _distances(envelope, cylinders, disks, world)
     half = np.column_stack([detector.half_x, detector.half_y_ends, 0.5 / detector.half_x])
     axes = np.ascontiguousarray(detector.axes)

@@ -29,7 +29,7 @@ def add_detector(commands: Any) -> None:
     ))  # fmt: skip
     parser.add_argument(
         "name", nargs="?", default="generic", metavar="NAME|FILE",
-        help=f"{', '.join(NAMES)}, or a file .toml, .xml or .csv[.gz] (default: %(default)s)",
+        help=f"{', '.join(NAMES)}, or a file .toml, .xml, .csv[.gz] or .root (default: %(default)s)",
     )  # fmt: skip
     option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", "endcap_thickness", section="sensor.")
     parser.add_argument("-o", "--output", type=named_path, metavar="F.csv[.gz]", help="the table, written")

@@ -154,7 +154,9 @@ def _simulate_events(options: argparse.Namespace) -> None:
     log(f"transport with {simulation.transport.engine}: {why}")
     events = simulate(detector, simulation, options.events, options.seed)
     made_by = header(detector, simulation, options.events, options.seed)
-    _write_simulated(options, made_by, events, {"transport": simulation.transport.engine})
+    _write_simulated(
+        options, made_by, events, {"transport": simulation.transport.engine, "field": simulation.field}
+    )
 
 
 def _simulate_crossings(options: argparse.Namespace) -> None:
