@@ -56,6 +56,9 @@ def brute_force(detector, start, momentum, charge, field, turns=0.5):
     found = []
     for k, m in np.argwhere(side[1:] * side[:-1] < 0):
         low, high = s[k], s[k + 1]
+        near = detector.to_local(np.array([m]), at(low)[None])[0]
+        if np.any(np.abs(near[:2]) > [detector.half_x[m] + 3, detector.half_y[m] + 3]):
+            continue
         for _ in range(45):
             middle = 0.5 * (low + high)
             same = normal[m] @ (at(middle) - center[m]) * side[k, m] > 0
