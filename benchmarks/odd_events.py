@@ -1,7 +1,8 @@
 """What events of the Open Data Detector hold: sizes, clusters, particles.
 
-smartpix simulate events --detector odd --events 3 --seed 640101 -o odd-test.root
-python benchmarks/odd_events.py odd-test.root ... > benchmarks/results/odd_events.json
+smartpix simulate events --detector OpenDataDetector.xml --events 3 --seed 640101 -o odd-test.root
+smartpix simulate events --detector OpenDataDetector.xml --events 6 --seed 640201 -o odd-train.root
+python benchmarks/odd_events.py odd-test.root odd-train.root > benchmarks/results/odd_events.json
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from smartpix.layouts.options import Sensors
 from smartpix.schema import InputError
 from smartpix.simulate.options import SimulateOptions
 from tracking.cli.flags import option_flags
@@ -76,6 +77,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
         help="a detector by its name or from a file, as of smartpix detector; default: the embedded generic one with "
         "50 x 12.5 x 100 um",
     )
+    option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", section="sensor.")
     option_flags(parser, EVENTS, "field", "bias")
     option_flags(
         parser, EVENTS.readout, "noise", "threshold", "threshold_dispersion", "adc_bits", "slices",
@@ -90,6 +92,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
 def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple[Detector, SimulateOptions]:
     """Detector and options of a simulation from the flags."""
     values = option_values(options)
+    sensors = values.pop("sensor", {})
     generate = values.get("generate")
     # Beside a gun the default is no pile-up; pile-up that is asked for is refused by the options.
     base = defaults
@@ -101,7 +104,7 @@ def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple
     from smartpix.shipped import data_path
 
     check_writable(options.output, [options.detector] if options.detector else [])
-    made = named_detector(options.detector or data_path("detector.csv"))
+    made = named_detector(options.detector or data_path("detector.csv"), sensors)
     # The generic detector's material is the default, with which Fatras is chosen.
     if made.material is not None and made.name != GENERIC:
         transport = replace(base.transport, material=made.material)

@@ -33,7 +33,7 @@ def test_a_detector_is_made_checked_and_drawn(capsys, tmp_path):
 def test_a_beam_goes_through_a_telescope(capsys, tmp_path):
     path = tmp_path / "F.root"
     result = result_of(
-        capsys, "simulate", "events", "--detector", "telescope", "--field", 0, "--seed", 3, "-o", path,
+        capsys, "simulate", "events", "--detector", "telescope", "--field", 0, "--seed", 3, "-o", path, "--pitch-u", 0.025,
         "--set", "generate.beam.particles=8", "--set", "transport.efficiency=0.95",
     )  # fmt: skip
     assert result["transport"] == "own"
@@ -41,6 +41,7 @@ def test_a_beam_goes_through_a_telescope(capsys, tmp_path):
     assert header.made_by["options"]["transport"]["engine"] == "own"
     assert header.made_by["options"]["transport"]["material"]["support"] == 0.0
     assert len(header.detector) == 6
+    np.testing.assert_allclose(header.detector.pitch_y, 0.025)
     ((_, event),) = iterate(path)
     assert len(event["particles"][0]) == 8
     assert 30 <= len(event["clusters"][0]) <= 48
