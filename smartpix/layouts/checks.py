@@ -90,11 +90,15 @@ def check_layout(detector: Detector, max_eta: float = 4.0) -> Report:
     enough = np.mean(crossed >= ENOUGH, axis=1)
     first, last = _longest_run(enough >= SHARE)
     return Report(
-        layers=rows, sensors=sensors, follows=follows, eta=tuple(np.round(eta, 3).tolist()),
-        crossed=tuple(np.round(crossed.mean(axis=1), 3).tolist()), enough=tuple(np.round(enough, 4).tolist()),
+        layers=rows, sensors=sensors, follows=follows, eta=_rounded(eta, 3),
+        crossed=_rounded(crossed.mean(axis=1), 3), enough=_rounded(enough, 4),
         enough_from=round(float(eta[first]), 3), enough_to=round(float(eta[last]), 3),
-        colliding=tuple((a, b) for a, b in colliding(detector).tolist()),
+        colliding=tuple((int(a), int(b)) for a, b in colliding(detector)),
     )  # fmt: skip
+
+
+def _rounded(values: Floats, digits: int) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.round(values, digits))
 
 
 def _longest_run(good: npt.NDArray[np.bool_]) -> tuple[int, int]:
