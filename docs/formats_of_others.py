@@ -6,7 +6,8 @@ from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.convert.acts_geometry import BARCODE
 from smartpix.convert.acts_root import PARTICLES
 from smartpix.convert.formats import BUILT_IN
-from smartpix.convert.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
+from smartpix.convert.hit_events import LORENTZ, MOST_CHARGE, OFF_PLANE
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM
 from smartpix.io.physics_checks import (
     LARGEST_OF_PARTICLES,
     OVER_EDGE,

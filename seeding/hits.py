@@ -303,7 +303,7 @@ def estimated_hits(
     if directions is not None:
         of_hit = np.arange(len(flat)) if cluster is None else cluster
         is_alone = np.bincount(of_hit, minlength=len(flat))[of_hit] == 1
-        rows = np.flatnonzero(is_alone & ~header.detector.barrel[flat.module[of_hit]])
+        rows = np.flatnonzero(is_alone & ~flat.bare[of_hit] & ~header.detector.barrel[flat.module[of_hit]])
         components = directions.network.components(flat, of_hit[rows], header.detector, header.field)
         mixed = Mixed(rows, components, directions.quantile)
         lap("estimate")

@@ -35,7 +35,7 @@ N_ROWS, N_COLUMNS = 13, 21
 MIN_SHARE = 0.1
 """A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
 
-ESTIMATES = ("auto", "mdn", "quantised", "shape")
+ESTIMATES = ("auto", "mdn", "quantised", "shape", "positions")
 """Kinds of estimates that can be asked for."""
 
 REGIONS = ("barrel", "endcap")

@@ -21,7 +21,8 @@ from smartpix.convert import acts_csv, acts_root, trackml
 from smartpix.convert.csv_events import is_table
 from smartpix.convert.event_files import change_container, hits_in_event_file
 from smartpix.convert.format import EVENT_FILE, ConvertOptions, Format, Found
-from smartpix.convert.hit_tables import ELECTRONS_PER_MM, SLICES, Unmatched, make_event
+from smartpix.convert.hit_events import make_event
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM, SLICES, Unmatched
 from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
@@ -145,8 +146,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
 
     Returns:
         ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the
-        detector table's), what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``,
-        ``n_modules``, ``container``.
+        detector table's), what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``, ``cells``
+        (whether hits come with their pixels), ``particles``, ``n_modules``, ``container``.
 
     Raises:
         InputError: missing files or columns, values that cannot be used, files that do not belong together,
@@ -168,6 +169,11 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
     }  # fmt: skip
+    # What is as in most files is left out, so that theirs stay what they were.
+    if not source.has_cells:
+        made_by["cells"] = False
+    if source.has_particles and not source.has_truth:
+        made_by["particles"] = True
     # Events are written as they are read, so that what they hold is counted on the way.
     counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0, **asdict(Unmatched())}
 
@@ -187,6 +193,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     write_events(output, header, events(), container)
     return {
         "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth,
+        "cells": source.has_cells, "particles": source.has_truth or source.has_particles,
         "n_modules": len(source.detector), "field_T": field, "container": container,
     }  # fmt: skip
 

@@ -148,7 +148,12 @@ def estimate_flat(flat: FlatClusters, header: Header, estimator: Estimator) -> E
     Raises:
         InputError: as :func:`estimate`.
     """
+    # It imports this module.
+    from smartpix.estimate.positions import PositionEstimator
+
     detector = header.detector
+    if np.any(bare := flat.bare) and not isinstance(estimator, PositionEstimator):
+        return _with_bare(flat, bare, header, estimator)
     if len(flat):
         _check_on(detector, "module_index", flat.module, len(detector))
         _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
@@ -182,7 +187,25 @@ def _finite(values: Any) -> bool:
     return nothing == 0.0
 
 
+def _with_bare(
+    flat: FlatClusters, bare: npt.NDArray[np.bool_], header: Header, estimator: Estimator
+) -> Estimate:
+    """Estimates of clusters, and of the ``bare`` hits (C,) among them, which have no pixels."""
+    from smartpix.estimate.positions import position_estimate
+
+    parts = [
+        (rows := np.flatnonzero(~bare), estimate_flat(flat.take(rows), header, estimator)),
+        (rows := np.flatnonzero(bare), position_estimate(flat.take(rows), header.detector, header.field)),
+    ]
+    whole = Estimate(with_room(len(flat), 4), with_room(len(flat), 4, 4))
+    for rows, part in parts:
+        whole.mean[rows], whole.cholesky[rows], whole.flagged[rows] = part.mean, part.cholesky, part.flagged
+    return whole
+
+
 def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
+    if len(values) == 0:
+        return
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= limit:
         raise InputError(

@@ -108,7 +108,7 @@ def iterate(
 
     Yields:
         The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with
-        nested ``pixels`` and, where there is truth, ``truth``) and ``particles``.
+        nested ``pixels`` and, where there is truth, ``truth``) and, where there are, ``particles``.
 
     Raises:
         InputError: as :func:`open_events`, for columns that are not what was written, and for what
@@ -128,7 +128,8 @@ def iterate(
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
-    flat = _checked_branches(opened, tree, branch_types(opened.header.slices, opened.has_truth), low, high)
+    types = branch_types(opened.header.slices, opened.has_truth, opened.has_particles)
+    flat = _checked_branches(opened, tree, types, low, high)
     check_events(flat, opened.header.detector, str(opened.path))
     return _nest(opened, flat)
 
@@ -167,6 +168,7 @@ def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
         clusters["truth"] = ak.unflatten(
             ak.zip(group("truth", schema.TRUTH)), flat["cluster_n_truth"].numbers
         )
+    if opened.has_particles:
         particles = ak.zip(group("particle", schema.PARTICLES))
         record["particles"] = ak.unflatten(particles, flat["particle_particle_id"].counts)
     record["clusters"] = ak.unflatten(ak.zip(clusters, depth_limit=1), flat["cluster_hit_id"].counts)

@@ -39,6 +39,10 @@ def add_convert(commands: Any) -> None:
         "charge in e of a cell of value 1 (default: 73000, for values that are path lengths in mm); give 1 "
         "if values are charges in e"
     ))  # fmt: skip
+    convert.add_argument("--volumes", choices=("pixels", "all"), default="pixels", help=(
+        "all: hits of strips too, without pixels, as far as the detector table has their modules (default: "
+        "pixels)"
+    ))  # fmt: skip
     convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
         "container of the events (default: ttree; for an event file, the one that it does not have)"
     ))  # fmt: skip
@@ -63,7 +67,9 @@ def _convert(options: argparse.Namespace) -> None:
         )
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
-    how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
+    how = ConvertOptions(
+        options.detector, options.field, options.electrons, options.format, volumes=options.volumes
+    )
     done = convert(found, options.output, how)
     _warn(done)
     print_result(options, {"file": str(options.output), **done})
@@ -81,6 +87,11 @@ def _warn(done: dict[str, Any]) -> None:
             f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the "
             f"tables are damaged or "
             "not of the same events"
+        )
+    if not done["cells"]:
+        log(
+            "warning: the events come without cells, so that their hits have no pixels and no directions; "
+            "smartpix run takes them with --set graph=window"
         )
     if done["n_hits"] == 0:
         log(f"warning: none of the {done['n_events']} events has a hit in the volumes of the detector table")

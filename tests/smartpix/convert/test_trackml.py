@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from smartpix import schema
-from smartpix.convert.hit_tables import ELECTRONS_PER_MM, OFF_PLANE
+from smartpix.convert.hit_events import OFF_PLANE
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM
 from smartpix.convert.trackml import FIELD, read_trackml_detector, read_trackml_event
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
