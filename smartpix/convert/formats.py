@@ -1,6 +1,7 @@
 """Foreign formats: which there are, which of them a path holds, and the conversion to an event file.
 
-Formats are asked in this order: TrackML's, ACTS's tables (CSV), ACTS's trees (ROOT), then those of other
+Formats are asked in this order: TrackML's, ACTS's tables (CSV), ACTS's trees (ROOT), EDM4hep's files,
+ColliderML's tables, then those of other
 installed packages by their names (entry points of the group ``smartpix.formats``). Our own event files come
 last, because any ROOT file that no format takes should be one.
 """
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.archives import is_folder
-from smartpix.convert import acts_csv, acts_root, trackml
+from smartpix.convert import acts_csv, acts_root, colliderml, edm4hep, trackml
 from smartpix.convert.csv_events import is_table
 from smartpix.convert.event_files import change_container, hits_in_event_file
 from smartpix.convert.format import EVENT_FILE, ConvertOptions, Format, Found
@@ -45,7 +46,10 @@ __all__ = [
 
 GROUP = "smartpix.formats"
 """Entry points of other packages' formats."""
-BUILT_IN = {format.name: format for format in (trackml.FORMAT, acts_csv.FORMAT, acts_root.FORMAT)}
+BUILT_IN = {
+    format.name: format
+    for format in (trackml.FORMAT, acts_csv.FORMAT, acts_root.FORMAT, edm4hep.FORMAT, colliderml.FORMAT)
+}
 
 
 def format_names() -> tuple[str, ...]:

@@ -55,15 +55,17 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
     _check_unique(ids, "hit", tables.where)
     bare = np.full(len(ids), tables.cells is None) if tables.bare is None else tables.bare[order]
     _check_planes(tables, ids, module, position, bare, detector)
-    truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
-    parts = []
-    if len(rows := np.flatnonzero(~bare)) or tables.cells is not None:
+    rows, pixels = np.flatnonzero(~bare), None
+    if len(rows) or tables.cells is not None:
         pixels = _pixels(tables.cells, ids[rows], module[rows], detector, electrons)
         _check_places(tables, ids[rows], position[rows], pixels, detector)
+    truth = None if tables.truth is None else _truth(tables.truth, ids, module, detector)
+    parts = []
+    if pixels is not None:
         no_shift = np.zeros((len(detector), 2))
         of_rows = _truth_of(truth, rows)
         parts.append(cluster_records(detector, pixels, of_rows, SLICES, no_shift, ids[rows], position[rows]))
-    if len(rows := np.flatnonzero(bare)):
+    if len(rows := np.flatnonzero(bare)) or not parts:
         sigma = _pitch_sigma(detector, module) if tables.sigma is None else tables.sigma[order]
         of_rows = _truth_of(truth, rows)
         parts.append(
