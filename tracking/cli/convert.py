@@ -18,11 +18,12 @@ def add_convert(commands: Any) -> None:
         "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), "
         "say what was found. "
         "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto "
-        "the files."
+        "the files. Files of single clusters (PixelAV's text, smart-pixel TFRecords) become a table of parquet."
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
         "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT "
-        "file. The command finds out the format (trackml, acts-csv, acts-root, smartpix) if it is not given"
+        "file. The command finds out the format (trackml, acts-csv, acts-root, edm4hep, colliderml, allpix, timepix, "
+        "smartpix; of single clusters pixelav, tfrecord) if it is not given"
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
@@ -51,10 +52,17 @@ def add_convert(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
+    from smartpix.convert.cluster_files import CLUSTER_FORMATS, cluster_format, convert_clusters
     from smartpix.convert.formats import ConvertOptions, convert, detect, format_names
     from smartpix.schema import InputError
 
     *kind, path = options.input
+    source = cluster_format(Path(path))
+    if source is not None and kind in ([], [source]):
+        log(f"found {path}: {CLUSTER_FORMATS[source]}")
+        made = convert_clusters(Path(path), source, options.output)
+        print_result(options, {"file": str(options.output), **made})
+        return
     formats = format_names()
     # A format has neither dot nor slash; a folder may be called as one that is mistyped.
     if len(kind) > 1 or any(k not in formats and ("." in k or "/" in k or Path(k).exists()) for k in kind):
