@@ -95,6 +95,7 @@ def bare_records(
     truth: Truth | None,
     slices: Sequence[int],
     hit_id: npt.NDArray[np.int64],
+    charge: Floats | None = None,
 ) -> ak.Array:
     """Records of hits (C,) without pixels, in the columns of :func:`cluster_records`.
 
@@ -104,6 +105,7 @@ def bare_records(
         truth: of their numbers from 0.
         slices: of the file's pixels.
         hit_id: (C,) ids.
+        charge: (C,) e, where it is known without pixels; None: 0.
     """
     n = len(module)
     content = {"row": np.zeros(0, dtype=np.int16), "column": np.zeros(0, dtype=np.int16)}
@@ -112,7 +114,8 @@ def bare_records(
     local = detector.to_local(module, position)[:, :2]
     # There is no telling whether a cluster that nobody wrote down was whole.
     whole = np.zeros(n, dtype=bool)
-    return _records(detector, module, hit_id, position, local, sigma, np.zeros(n), whole, pixels, truth)
+    total = np.zeros(n) if charge is None else charge
+    return _records(detector, module, hit_id, position, local, sigma, total, whole, pixels, truth)
 
 
 def _records(

@@ -85,6 +85,7 @@ CLUSTERS: dict[str, Column] = {
     "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
     "charge": Column("f4", "e", "sum of the last slice over the pixels"),
     "truncated": Column("?", "", "does not fit the network's 13 x 21 window, or touches the module's edge"),
+    "time": Column("f4", "ns", "when it was seen, by the clock of the file", optional=True),
 }
 
 PIXELS: dict[str, Column] = {

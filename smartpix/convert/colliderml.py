@@ -127,10 +127,16 @@ def read(found: Found, options: ConvertOptions) -> Source:
         path, row = places[number]
         return _tables(number, path, row, detector, field, truth)
 
-    return Source(detector, tuple(sorted(places)), event, truth, FIELD, has_cells=False)
+    has_times = all(path.suffix != ".json" and "time" in _names(path) for path in paths)
+    return Source(detector, tuple(sorted(places)), event, truth, FIELD, has_cells=False, has_times=has_times)
 
 
 FORMAT = Format("colliderml", "ColliderML events", "*tracker_hits*.parquet or event_*.json", find, read)
+
+
+def _names(path: Path) -> list[str]:
+    with opened(path) as file:
+        return list(file.schema_arrow.names)
 
 
 @lru_cache(maxsize=64)
@@ -234,7 +240,7 @@ def _tables(
     n_without = 0 if crossed is None else int(np.sum(~np.isin(hits.hit_id[rows], crossed.hit_id)))
     return HitTables(
         number, hits.hit_id[rows], module, position, None, crossed, where, len(hits.hit_id) - len(rows),
-        Unmatched(n_hits_without_truth=n_without),
+        Unmatched(n_hits_without_truth=n_without), time=None if hits.time is None else hits.time[rows],
     )  # fmt: skip
 
 

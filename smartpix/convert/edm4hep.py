@@ -95,6 +95,7 @@ def read(found: Found, options: ConvertOptions) -> Source:
         truth,
         has_cells=False,
         has_particles=has_particles,
+        has_times=True,
     )
 
 
@@ -221,7 +222,7 @@ def read_edm4hep_event(file: PodioFile, event: int, detector: Detector, has_part
         event=event, hit_id=hits.hit_id[rows], module=module, position=position, cells=None, truth=crossed,
         where=where, n_others=len(hits.hit_id) - len(rows),
         unmatched=Unmatched(n_hits_without_truth=int(np.sum(hits.particle[rows] < 0)) if crossed else 0),
-        sigma=sigma, particles=particles,
+        sigma=sigma, particles=particles, time=hits.time[rows],
     )  # fmt: skip
 
 

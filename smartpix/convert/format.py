@@ -69,6 +69,8 @@ class Source:
         field: solenoid field in T; None where the files do not tell it.
         has_cells: whether hits come with their cells.
         has_particles: whether there are particles where there is no truth.
+        has_times: whether hits come with times.
+        electrons: charge in e of a cell of value 1; None: values are path lengths in mm.
     """
 
     detector: Detector
@@ -78,6 +80,8 @@ class Source:
     field: float | None = None
     has_cells: bool = True
     has_particles: bool = False
+    has_times: bool = False
+    electrons: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Foreign formats: which there are, which of them a path holds, and the conversion to an event file.
 
 Formats are asked in this order: TrackML's, ACTS's tables (CSV), ACTS's trees (ROOT), EDM4hep's files,
-ColliderML's tables, then those of other
+ColliderML's tables,
+Allpix Squared's text, Timepix3's lists, then those of other
 installed packages by their names (entry points of the group ``smartpix.formats``). Our own event files come
 last, because any ROOT file that no format takes should be one.
 """
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.archives import is_folder
-from smartpix.convert import acts_csv, acts_root, colliderml, edm4hep, trackml
+from smartpix.convert import acts_csv, acts_root, allpix, colliderml, edm4hep, timepix, trackml
 from smartpix.convert.csv_events import is_table
 from smartpix.convert.event_files import change_container, hits_in_event_file
 from smartpix.convert.format import EVENT_FILE, ConvertOptions, Format, Found
@@ -47,8 +48,8 @@ __all__ = [
 GROUP = "smartpix.formats"
 """Entry points of other packages' formats."""
 BUILT_IN = {
-    format.name: format
-    for format in (trackml.FORMAT, acts_csv.FORMAT, acts_root.FORMAT, edm4hep.FORMAT, colliderml.FORMAT)
+    module.FORMAT.name: module.FORMAT
+    for module in (trackml, acts_csv, acts_root, edm4hep, colliderml, allpix, timepix)
 }
 
 
@@ -168,7 +169,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         raise InputError(
             f"{found.path}: {found.title} do not tell the field; give the simulation's in T with --field"
         )
-    electrons = ELECTRONS_PER_MM if options.electrons is None else options.electrons
+    of_format = ELECTRONS_PER_MM if source.electrons is None else source.electrons
+    electrons = of_format if options.electrons is None else options.electrons
     made_by = {
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
@@ -178,6 +180,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         made_by["cells"] = False
     if source.has_particles and not source.has_truth:
         made_by["particles"] = True
+    if source.has_times:
+        made_by["times"] = True
     # Events are written as they are read, so that what they hold is counted on the way.
     counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0, **asdict(Unmatched())}
 

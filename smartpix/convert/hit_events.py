@@ -69,11 +69,16 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
         sigma = _pitch_sigma(detector, module) if tables.sigma is None else tables.sigma[order]
         of_rows = _truth_of(truth, rows)
         parts.append(
-            bare_records(detector, module[rows], position[rows], sigma[rows], of_rows, SLICES, ids[rows])
-        )
+            bare_records(
+                detector, module[rows], position[rows], sigma[rows], of_rows, SLICES, ids[rows],
+                None if tables.charge is None else tables.charge[order][rows],
+            )
+        )  # fmt: skip
     clusters = (
         ak.concatenate(parts)[np.argsort(np.argsort(bare, kind="stable"))] if len(parts) > 1 else parts[0]
     )
+    if tables.time is not None:
+        clusters = ak.with_field(clusters, tables.time[order].astype(np.float32), "time")
     if tables.truth is None:
         columns = tables.particles or {}
     else:

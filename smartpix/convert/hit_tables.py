@@ -103,6 +103,7 @@ class HitTables:
         bare: (H,) hits that come without cells, as those of strips; None: none of them, if there are cells.
         sigma: (H, 2) of the positions of bare hits, along x and y of the module, mm; None: that of a
             coordinate that is even within the pitch.
+        charge: (H,) of bare hits in e; None: not known. time: (H,) ns of all hits; None: not known.
         particles: of an event without truth: the columns of :data:`smartpix.schema.PARTICLES`, each (P,).
     """
 
@@ -118,6 +119,8 @@ class HitTables:
     bare: npt.NDArray[np.bool_] | None = None
     sigma: Floats | None = None
     particles: Columns | None = None
+    charge: Floats | None = None
+    time: Floats | None = None
 
 
 def rows_of(ids: npt.NDArray[Any], keys: npt.NDArray[Any]) -> Ints:

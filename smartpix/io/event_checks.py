@@ -28,7 +28,9 @@ SHARE_TOLERANCE = 1e-5
 """Shares are quotients in single precision."""
 
 
-def branch_types(slices: Sequence[int], truth: bool, particles: bool | None = None) -> dict[str, str]:
+def branch_types(
+    slices: Sequence[int], truth: bool, particles: bool | None = None, times: bool = False
+) -> dict[str, str]:
     """Branches of the tree of events with the NumPy types of their numbers; all but ``event`` hold a list an
     event.
 
@@ -36,10 +38,11 @@ def branch_types(slices: Sequence[int], truth: bool, particles: bool | None = No
         slices: that pixels carry.
         truth: with the branches of who made which cluster.
         particles: with those of the particles; None: where there is truth.
+        times: with the times of clusters.
     """
     types = (
         {"event": "i8"}
-        | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items()}
+        | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items() if times or not c.optional}
         | {"cluster_n_pixels": "i4"}
     )
     types |= {f"pixel_{n}": c.dtype for n, c in schema.PIXELS.items()} | {

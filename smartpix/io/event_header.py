@@ -77,6 +77,11 @@ class Header:
         """Whether hits come with their pixels; a file that does not tell has them."""
         return bool(self.made_by.get("cells", True))
 
+    @property
+    def has_times(self) -> bool:
+        """Whether clusters come with their times; a file that does not tell has none."""
+        return bool(self.made_by.get("times", False))
+
     def at_beam(self, beam: BeamSpot | None = None) -> Header:
         """The header with its detector in the frame of a beam; None: that of the header itself.
 

@@ -128,7 +128,8 @@ def iterate(
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
-    types = branch_types(opened.header.slices, opened.has_truth, opened.has_particles)
+    header = opened.header
+    types = branch_types(header.slices, opened.has_truth, opened.has_particles, header.has_times)
     flat = _checked_branches(opened, tree, types, low, high)
     check_events(flat, opened.header.detector, str(opened.path))
     return _nest(opened, flat)
@@ -160,7 +161,7 @@ def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
     def group(prefix: str, names: Iterable[str]) -> dict[str, Any]:
         return {name: flat[f"{prefix}_{name}"].numbers for name in names}
 
-    clusters = group("cluster", schema.CLUSTERS)
+    clusters = group("cluster", [n for n in schema.CLUSTERS if f"cluster_{n}" in flat])
     pixels = group("pixel", [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)])
     clusters["pixels"] = ak.unflatten(ak.zip(pixels), flat["cluster_n_pixels"].numbers)
     record: dict[str, Any] = {"event": flat["event"].numbers}

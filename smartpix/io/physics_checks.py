@@ -63,7 +63,7 @@ damaged.
 
 
 def check_bare(columns: Columns, clusters: Group, detector: Detector) -> None:
-    """Check the hits that come without pixels: they lie on their modules and have no charge.
+    """Check the hits that come without pixels: they lie on their modules, with a charge that can be.
 
     Raises:
         InputError: one does not.
@@ -72,7 +72,9 @@ def check_bare(columns: Columns, clusters: Group, detector: Detector) -> None:
     if not np.any(bare):
         return
     charge, module = columns["cluster_charge"], columns["cluster_module_index"]
-    clusters.refuse(bare & (charge != 0), "cluster_charge of a hit without pixels must be 0 (e)", charge)
+    wrong = bare & ((charge < 0) | (charge > MOST_ELECTRONS))
+    requirement = f"cluster_charge of a hit without pixels must be from 0 to {MOST_ELECTRONS:g} e"
+    clusters.refuse(wrong, requirement, charge)
     for name, half in (("local_x", detector.half_x), ("local_y", detector.half_y)):
         beside = np.abs(columns[f"cluster_{name}"].astype(np.float64)) - half[module]
         requirement = f"cluster_{name} of a hit without pixels must lie on the module, to {OVER_EDGE} mm,"

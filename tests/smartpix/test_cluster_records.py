@@ -67,6 +67,8 @@ def test_hits_without_pixels_beside_their_module_or_with_charge_are_refused(tmp_
     ):
         next(iterate(written(tmp_path / "off.root", records)))
     records, _ = bare_hits(one_module_detector())
-    charged = ak.with_field(records, np.full(50, 10, dtype=np.float32), "charge")
-    with pytest.raises(InputError, match="cluster_charge of a hit without pixels must be 0"):
+    charged = ak.with_field(records, np.full(50, -10, dtype=np.float32), "charge")
+    with pytest.raises(
+        InputError, match=r"cluster_charge of a hit without pixels must be from 0 to 1e.15 e and is -10"
+    ):
         next(iterate(written(tmp_path / "charged.root", charged)))
