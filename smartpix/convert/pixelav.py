@@ -119,7 +119,7 @@ def _clusters(path: Path, lines: Sequence[str]) -> Iterator[tuple[list[Floats], 
                 f"{path}: cluster {number} (line {first + 1}): expected a line of {', '.join(map(str, LAYOUTS))} numbers "
                 f"and then slices; there are {len(label)}. Copy the file again"
             )
-        image = []
+        image: list[Floats] = []
         for begin, end in zip(marks, [*marks[1:], len(body)], strict=True):
             rows = [_numbers(path, k, lines[k]) for k in body[begin + 1 : end]]
             shape = (len(rows), len(rows[0]) if rows else 0)

@@ -121,9 +121,10 @@ def read_collection(
     where = f"{file.path}: {collection.name}"
     require(list(collection.fields), fields, where, f"Expected {EXPECTED}.")
     with root_file(file.path) as opened, reading(file.path, collection.name):
-        tree = opened[EVENTS]
+        # By the whole key: a dot within the name of a branch is none between a field and what holds it.
+        branches = dict(opened[EVENTS].iteritems())
         arrays = {
-            name: tree[collection.fields[name]].array(entry_start=event, entry_stop=event + 1)
+            name: branches[collection.fields[name]].array(entry_start=event, entry_stop=event + 1)
             for name in fields
         }
     columns = {}

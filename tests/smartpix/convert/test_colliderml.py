@@ -71,7 +71,7 @@ def test_without_particles_beside_or_truth_there_is_none(tmp_path):
         ({**HITS, "event_id": [7, 7]}, PARTICLES, "event 7 is in"),
         ({**HITS, "volume_id": [[16, 16, 30], [16]]}, PARTICLES, r"volumes \[16, 30\] and the detector table \[8\]"),
         (HITS, {**PARTICLES, "event_id": [9, 8]}, "has no event 7 of ttbar"),
-        ({**HITS, "x": [[35.0, 32.0, 300.0], [32.0]]}, PARTICLES, "hit 0 of volume 8 lies .* off the nearest module"),
+        ({**HITS, "x": [[35.0, 32.0, 300.0], [32.0]]}, PARTICLES, "hit 0 of volume 8 lies .* off the nearest module,"),
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_used_are_refused(tmp_path, hits, particles, message):

@@ -86,7 +86,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     good = columns()
     moved = [[{**h, "position": {**h["position"], "x": 33.0}} if k == 1 else h for k, h in enumerate(rows)]
              for rows in good["PixelHits"]]  # fmt: skip
-    refused(columns(PixelHits=moved), r"hit 1 of PixelHits lies 0\.9\d* mm off the nearest module .*in mm")
+    refused(columns(PixelHits=moved), r"hit 1 of PixelHits lies 0\.9\d* mm off the nearest module, .*in mm")
     refused(
         {n: v for n, v in good.items() if "Hits" not in n},
         "has no collection of TrackerHitPlane or SimTrackerHit",

@@ -52,6 +52,6 @@ def test_groups_without_a_hit_on_a_module_are_others_and_the_rest_must_be_on_the
     assert module.tolist() == [5, 9]
     np.testing.assert_allclose(detector.to_local(module, place)[:, 2], 0, atol=1e-9)
     with pytest.raises(
-        InputError, match=r"here: hit 2 of pixels lies \d+ mm off the nearest module .*1 such hits of 3"
+        InputError, match=r"here: hit 2 of pixels lies \d+ mm off the nearest module, .*1 such hits of 3"
     ):
         hits_on_modules(detector, points, np.zeros(3, dtype=int), np.arange(3), names, "here")

@@ -94,12 +94,14 @@ def test_near_is_what_scipy_says(field):
 
 def test_half_of_the_hits_and_half_of_the_layers_decide(toy, hits):
     particles, own = particles_of_toy(toy), toy.hit_rows()
-    far = [p for p in range(N) if particles.accepted[p] and len({*toy.layer[own[p]]}) >= 5]
-    a, b = far[0], far[1]
+    n_layers = match_helices(hits, [], particles, toys.FIELD).n_layers
+    # One hit on each layer, of particles with no other's hit near them.
+    one = [rows[np.unique(toy.layer[rows], return_index=True)[1]] for rows in own]
+    a, b = [p for p in range(N) if particles.accepted[p] and n_layers[p] == len(one[p]) in (5, 6)][:2]
     tracks = [
-        np.concatenate([own[a][:3], own[b][-2:]]),  # most of a's
-        np.concatenate([own[a][:2], own[b][-4:]]),  # most of b's
-        own[a][:2],  # all its, on less than half of the layers
+        np.concatenate([one[a][:3], one[b][-2:]]),  # most of a's
+        np.concatenate([one[a][:2], one[b][-4:]]),  # most of b's
+        one[a][:2],  # all its, on less than half of the layers
         np.zeros(0, dtype=np.int64),
     ]
     score = match_helices(hits, tracks, particles, toys.FIELD)
