@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from smartpix.convert.cell_ids import CellFields, sensors_of
 from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Columns, Crossed, HitTables, Unmatched
 from smartpix.convert.locate import hits_on_modules
-from smartpix.convert.podio import Collection, PodioFile, is_podio, open_podio, read_collection
+from smartpix.convert.podio import Collection, PodioFile, events_of, is_podio, open_podio, read_collection
 from smartpix.geometry import Detector, read_detector
 from smartpix.schema import InputError
 
@@ -129,10 +130,15 @@ def read_hits(file: PodioFile, event: int) -> EdmHits:
     chosen, particles = _collections(file)
     measured = "du" in chosen[0].fields
     parts: list[dict[str, npt.NDArray[np.generic]]] = []
-    for collection in chosen:
-        columns = read_collection(file, collection, PLANE if measured else SIM, event)
-        columns["particle"] = _particles_of_hits(file, collection, particles, event, len(columns["cellID"]))
-        parts.append(columns)
+    with events_of(file) as tree:
+        n_particles = 0
+        if particles is not None:
+            n_particles = len(read_collection(file, tree, particles, ("PDG",), event)["PDG"])
+        for collection in chosen:
+            columns = read_collection(file, tree, collection, PLANE if measured else SIM, event)
+            n_hits = len(columns["cellID"])
+            columns["particle"] = _particles_of_hits(file, tree, collection, n_particles, event, n_hits)
+            parts.append(columns)
     counts = [len(part["cellID"]) for part in parts]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     n = sum(counts)
@@ -161,20 +167,19 @@ def _direction(theta: npt.NDArray[np.generic], phi: npt.NDArray[np.generic]) -> 
 
 
 def _particles_of_hits(
-    file: PodioFile, collection: Collection, particles: Collection | None, event: int, n: int
+    file: PodioFile, tree: Any, collection: Collection, n_particles: int, event: int, n: int
 ) -> Ints:
     """(n,) rows of the particles that a collection's hits link to, -1 for none."""
     link = next((c for c in file.collections if c.name in (f"_{collection.name}_{a}" for a in LINKS)), None)
-    if link is None or particles is None:
+    if link is None or n_particles == 0:
         return np.full(n, -1, dtype=np.int64)
-    index = read_collection(file, link, ("index",), event)["index"].astype(np.int64)
-    n_particles = len(read_collection(file, particles, ("PDG",), event)["PDG"])
+    index = read_collection(file, tree, link, ("index",), event)["index"].astype(np.int64)
     where = f"{file.path}: event {event}: {link.name}"
     if len(index) != n:
         raise InputError(f"{where} has {len(index)} links for {n} hits; the file was written inconsistently")
     if np.any(index >= n_particles):
         raise InputError(
-            f"{where} links to particle {index.max()}, and {particles.name} has {n_particles}; keep the particles "
+            f"{where} links to particle {index.max()}, and the event has {n_particles}; keep the particles "
             "that hits are of"
         )
     return np.maximum(index, -1)
@@ -246,7 +251,8 @@ def _particles(file: PodioFile, event: int) -> Columns:
     _, collection = _collections(file)
     if collection is None:
         raise InputError(f"{file.path}: has no collection of MCParticle")
-    columns = read_collection(file, collection, PARTICLE, event)
+    with events_of(file) as tree:
+        columns = read_collection(file, tree, collection, PARTICLE, event)
     start = {f"v{a}": columns[f"vertex.{a}"].astype(np.float64) for a in "xyz"}
     momentum = {f"p{a}": columns[f"momentum.{a}"].astype(np.float64) for a in "xyz"}
     return {

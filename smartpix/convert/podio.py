@@ -4,7 +4,8 @@ and an RNTuple.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from smartpix.convert.root_columns import flat_branch
 from smartpix.io.root_files import is_root_file, reading, root_file
 from smartpix.schema import InputError, require
 
-__all__ = ["Collection", "PodioFile", "is_podio", "open_podio", "read_collection"]
+__all__ = ["Collection", "PodioFile", "events_of", "is_podio", "open_podio", "read_collection"]
 
 EVENTS, METADATA = "events", "podio_metadata"
 ENCODING = "__CellIDEncoding"
@@ -110,21 +111,35 @@ def _parameters(file: Any, kinds: Mapping[str, str]) -> dict[str, str]:
     }  # fmt: skip
 
 
+@contextmanager
+def events_of(file: PodioFile) -> Iterator[Any]:
+    """The tree of events, opened once for what is read of it."""
+    with root_file(file.path) as opened, reading(file.path):
+        yield opened[EVENTS]
+
+
+def _branch(tree: Any, key: str) -> Any:
+    """A branch by its whole key: a dot within its name is none between a field and what holds it."""
+    named = next((branch for branch in getattr(tree, "branches", ()) if branch.name == key), None)
+    return tree[key] if named is None else named
+
+
 def read_collection(
-    file: PodioFile, collection: Collection, fields: Sequence[str], event: int
+    file: PodioFile, tree: Any, collection: Collection, fields: Sequence[str], event: int
 ) -> dict[str, npt.NDArray[Any]]:
     """Fields of one event's collection, (N,) each.
+
+    Args:
+        tree: of :func:`events_of`.
 
     Raises:
         InputError: a field is missing, or holds something else than a number.
     """
     where = f"{file.path}: {collection.name}"
     require(list(collection.fields), fields, where, f"Expected {EXPECTED}.")
-    with root_file(file.path) as opened, reading(file.path, collection.name):
-        # By the whole key: a dot within the name of a branch is none between a field and what holds it.
-        branches = dict(opened[EVENTS].iteritems())
+    with reading(file.path, collection.name):
         arrays = {
-            name: branches[collection.fields[name]].array(entry_start=event, entry_stop=event + 1)
+            name: _branch(tree, collection.fields[name]).array(entry_start=event, entry_stop=event + 1)
             for name in fields
         }
     columns = {}

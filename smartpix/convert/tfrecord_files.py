@@ -165,6 +165,8 @@ def _feature(value: bytes) -> npt.NDArray[np.generic]:
     if kind == 1:
         ((_, tensor),) = items
         return _tensor(_bytes(tensor))
+    if kind not in (2, 3):
+        raise ValueError(f"a feature is of kind {kind}")
     packed = b"".join(_bytes(item) if isinstance(item, bytes) else b"" for _, item in items)
     if kind == 2:
         return np.frombuffer(packed, dtype="<f4")

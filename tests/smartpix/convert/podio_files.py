@@ -81,5 +81,8 @@ def write_podio(path, made, container="ttree", encoding=ENCODING):
             branches = {}
             for name, records in arrays.items():
                 branches |= flat(name, records)
-            file["events"] = branches
+            kinds = {name: ak.type(values).content for name, values in branches.items()}
+            # Counters without a dot, by which they are no fields.
+            tree = file.mktree("events", kinds, counter_name=lambda name: f"n_{name.replace('.', '_')}")
+            tree.extend(branches)
     return path

@@ -4,7 +4,9 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from smartpix.convert.timepix import PITCH, pixel_times, read_elist, read_t3pa
+from smartpix.convert.format import ConvertOptions
+from smartpix.convert.formats import detect
+from smartpix.convert.timepix import PITCH, pixel_times, read, read_elist, read_t3pa
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from tests.helpers import SHARED_DATA, convert_folder
@@ -74,14 +76,15 @@ def test_lists_that_cannot_be_used_are_refused(tmp_path, content, message):
 
 
 @needs("../shared/data/others/allpix2")
-def test_clusters_of_the_pixels_are_those_that_another_program_found(tmp_path):
+def test_clusters_of_the_pixels_are_those_that_another_program_found():
     column, row, _, time = read_t3pa(OTHERS / "PixelHit_24keV.t3pa")
     assert len(column) == 1299
     assert (row.min(), column.max() < 256) >= (0, True)
     listed = read_elist(OTHERS / "PixelHit_24keV.elist2")
     assert len(listed.time) == 948
     assert len(read_t3pa(OTHERS / "PixelCharge_24keV.t3pa")[0]) == 2412
-    assert convert_folder(OTHERS / "PixelHit_24keV.t3pa", tmp_path / "out.root", field=0.0)["n_hits"] == 948
-    clusters = ak.flatten(next(iterate(tmp_path / "out.root", step=2000))[1]["clusters"])
-    np.testing.assert_allclose(np.sort(clusters["time"]), np.sort(listed.time.astype(np.float32)), rtol=1e-7)
+    source = read(detect(OTHERS / "PixelHit_24keV.t3pa"), ConvertOptions())
+    events = [source.read_event(k) for k in source.numbers]
+    times = np.concatenate([event.time for event in events])
+    np.testing.assert_allclose(np.sort(times), np.sort(listed.time), rtol=1e-7)
     assert time.min() == pixel_times(np.array([4001.0]), np.array([6.0]))[0]
