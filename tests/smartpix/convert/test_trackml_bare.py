@@ -6,11 +6,13 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from smartpix.convert.formats import detect, hits_of_event
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from tests.helpers import SHARED_DATA, convert_folder
 from tests.left_out import needs
 from tests.smartpix.convert.trackml_files import HITS, PARTICLE, modules, write_event
+from tracking.runs.join import joined_names
 
 FULL = SHARED_DATA / "others/trackml_full"
 
@@ -41,6 +43,19 @@ def test_hits_and_particles_alone_make_hits_without_pixels(tmp_path):
     for cluster in clusters:
         assert [cluster[a] for a in "xyz"] == pytest.approx(wanted[cluster["hit_id"]], abs=1e-4)
     assert ak.to_list(events["particles"][0]["particle_id"]) == [PARTICLE + 1, PARTICLE]
+
+
+def test_results_find_the_way_back_to_the_tables(tmp_path):
+    """Ids and places of the event file are those of the tables, by which tracks are joined to their rows."""
+    folder = bare_folder(tmp_path / "events")
+    convert_folder(folder, tmp_path / "out.root", volumes="all")
+    opened, events = next(iterate(tmp_path / "out.root"))
+    ids, places = hits_of_event(detect(folder), 1, opened.header.detector)
+    order = np.argsort(ids)
+    clusters = events["clusters"][0]
+    assert ids[order].tolist() == ak.to_list(clusters["hit_id"]) == sorted(h for h, _, _ in HITS)
+    np.testing.assert_allclose(places[order], np.stack([clusters[a] for a in "xyz"], axis=1), atol=1e-4)
+    assert joined_names(detect(folder), [1]) == ["event000000001-hits-tracks.csv"]
 
 
 def test_without_particles_too_there_are_hits_alone(tmp_path):
