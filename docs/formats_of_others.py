@@ -11,7 +11,7 @@ from smartpix.convert.hit_events import LORENTZ, MOST_CHARGE, OFF_PLANE
 from smartpix.convert.hit_tables import ELECTRONS_PER_MM
 from smartpix.convert.locate import BESIDE
 from smartpix.convert.timepix import GAP, PAIR, PIXELS
-from smartpix.estimate.positions import SOFTEST
+from smartpix.estimate.base import SOFTEST
 from smartpix.io.physics_checks import (
     LARGEST_OF_PARTICLES,
     OVER_EDGE,

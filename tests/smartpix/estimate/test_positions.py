@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from smartpix.cluster_records import bare_records
 from smartpix.clusters import flatten
-from smartpix.estimate.base import estimate
+from smartpix.estimate.base import NARROWEST, SOFTEST, estimate, position_estimate
 from smartpix.estimate.choose import choose_estimator, kind_of
-from smartpix.estimate.positions import NARROWEST, SOFTEST, PositionEstimator, position_estimate
+from smartpix.estimate.positions import PositionEstimator
 from smartpix.io.event_header import Header
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
