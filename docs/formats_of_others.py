@@ -5,8 +5,13 @@ from pathlib import Path
 from smartpix.archives import LARGEST_RATIO, PACKED, UNPACKED
 from smartpix.convert.acts_geometry import BARCODE
 from smartpix.convert.acts_root import PARTICLES
+from smartpix.convert.colliderml import FIELD as COLLIDERML
 from smartpix.convert.formats import BUILT_IN
-from smartpix.convert.hit_tables import ELECTRONS_PER_MM, LORENTZ, MOST_CHARGE, OFF_PLANE
+from smartpix.convert.hit_events import LORENTZ, MOST_CHARGE, OFF_PLANE
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM
+from smartpix.convert.locate import BESIDE
+from smartpix.convert.timepix import GAP, PAIR, PIXELS
+from smartpix.estimate.base import SOFTEST
 from smartpix.io.physics_checks import (
     LARGEST_OF_PARTICLES,
     OVER_EDGE,
@@ -19,8 +24,8 @@ OTHERS = f"""
 ## Files of others
 
 `smartpix convert INPUT -o F.root` finds out what it is given, says so on stderr (and in `--json`) and makes an
-event file of it. `smartpix convert FORMAT INPUT` takes the input for nothing else. The input is a ROOT file, or a
-folder or zip archive of CSV tables. One event is named by the beginning of its tables' names
+event file of it. `smartpix convert FORMAT INPUT` takes the input for nothing else. The input is a ROOT file, a
+folder or zip archive of CSV tables, or a file of one of the other formats. One event of CSV tables is named by the beginning of its tables' names
 (`FOLDER/event000000001`) or by one of its tables.
 
 | format | known by |
@@ -30,17 +35,50 @@ folder or zip archive of CSV tables. One event is named by the beginning of its 
 
 What is read:
 
-- **`trackml`**: `-cells` and `detectors.csv`; with truth `-truth` and `-particles`. Volumes are 7, 8 and 9.
+- **`trackml`**: `-cells` and `detectors.csv`; with truth `-truth` and `-particles`. Volumes are 7, 8 and 9. With
+  `--volumes all` hits of strips are taken too. Events without cells or without truth are taken as they are.
 - **`acts-csv`**: `-cells`; with truth `-hits`, `-measurement-simhit-map` and the first of `-particles_simulated`,
   `-particles_initial`, `-particles`.
 - **`acts-root`**: its channels, or those of `clusters.root`. With truth it reads `hits.root`, the first of
   {", ".join(f"`{n}.root`" for n in PARTICLES)}, and the `particles_*` branches of the measurements. Some versions
   wrote `particles` instead, and `barcode` of the hits: lists of the five parts.
+- **`edm4hep`**: a podio file, a TTree or an RNTuple (of ROOT 6.34 or later). Of TrackerHitPlane or, where there is
+  none, of SimTrackerHit: place, time, cell, and of the latter momentum and particle. MCParticle. `--detector` must
+  say where modules are, and `--field` the field. Particles are numbered from 1 in their order.
+- **`colliderml`**: `*tracker_hits*.parquet`, with truth the `*particles*.parquet` of the same name beside it or in the
+  folder of the same name; or the JSON of the event display, whose hits come without truth. `--detector` must say
+  where modules are, in ACTS's volumes. The field is {COLLIDERML:g} T unless `--field` says another. Ids of particles are
+  theirs plus 1, since they count from 0. Directions of crossings follow from the particles' helices.
+- **`allpix`**: text of Allpix Squared: `PixelHit` and, where it is there, the charge of the same pixel's
+  `PixelCharge` (else the signal is the charge). Without `--detector` planes across z are taken, which indices and
+  global positions tell. Neighbouring pixels of a detector and event become clusters, corners included.
+- **`timepix`**: `.t3pa`, whose pixels are one event as long as no gap of {GAP:g} ns is between them; and `.elist2`,
+  whose clusters become hits without pixels. Without `--detector` it is one Timepix3 of {PIXELS} x {PIXELS} pixels.
+  The charge is ToT, or the energy over {PAIR} eV. The time of a pixel is ToA less FToA.
 - **`smartpix`**: everything. It is written with the other container, or with that of `--format`.
 
 Truth and particles are there for all events of a folder or for none. The public data sets (parquet) hold single
 clusters, without events or modules: no event file can be made of them. The output may not be one of the files
 that it is made from.
+
+**Hits without pixels.** {", ".join(f"`{n}`" for n in ("edm4hep", "colliderml"))}, `.elist2`, strips, and TrackML events
+without cells give hits with a position and its sigma, and nothing else. The sigma is that of a place that is even
+within a pixel, where the file says none. Their directions are those of a line from the luminous region, with its
+length and the bend of a track of {SOFTEST} GeV as their sigmas: a cone is then the window. `smartpix run` takes such
+files with `--set graph=window --set gnn=gnn-window`. `edm4hep` and `colliderml` find the module of a hit from its place, to
+{BESIDE} mm. Hits of one DD4hep sensor, by their cell numbers, must be on one module.
+
+**Particles without truth.** Where no hit says whose it is, `smartpix bench helix F.root` matches tracks to the
+particles whose helices their hits lie on, and says how many are found.
+
+**Times.** Where a file tells when a cluster was seen, event files have it (`cluster_time`, ns), and so have the hits
+of a chain. No fit uses it.
+
+**Single clusters.** `smartpix convert run.out -o run.parquet` makes a data set in the public layout of PixelAV's text.
+Versions that print a tenth of the electrons are known by the number of pairs of each cluster. `smartpix convert
+F.tfrecord -o F.parquet` makes a table of the public TFRecords for filters, whose checksums are compared: the charges of
+the last slice in e, `class`, and what else there is of each cluster. TensorFlow is not needed. Pairs
+`signal_recon3D*.parquet` and `signal_labels*.parquet` are read as `recon3D*` and `labels*`.
 
 - **CSV** is read in UTF-8 (with a byte order mark or without) and with a dot in numbers, whatever the locale.
   Every table may be compressed: {", ".join(f"`.csv{e}`" for e in PACKED)}. Of a zip archive all tables are read,

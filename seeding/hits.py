@@ -66,6 +66,7 @@ class Hits:
             order.
         mixed: hits that edges are searched from with several possibilities; None: there are none. All else
             reads the one estimate.
+        time: (N,) ns, where the file has it.
     """
 
     hit_id: npt.NDArray[np.int64]
@@ -76,6 +77,7 @@ class Hits:
     axes: Floats
     cluster: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     mixed: Mixed | None = None
+    time: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.hit_id)
@@ -157,7 +159,8 @@ class Hits:
         names = ("hit_id", "module", "layer", "position", "axes", "cluster")
         columns = {name: np.ascontiguousarray(getattr(self, name)[rows]) for name in names}
         mixed = None if self.mixed is None else self.mixed.take(rows, len(self))
-        return Hits(estimate=self.estimate.take(rows), mixed=mixed, **columns)
+        time = None if self.time is None else self.time[rows]
+        return Hits(estimate=self.estimate.take(rows), mixed=mixed, time=time, **columns)
 
 
 def check_modules(hits: Hits, detector: Detector, where: str) -> None:
@@ -226,7 +229,8 @@ def make_hits(
     layer, position, axes = np.empty(n, dtype=np.int32), np.empty((n, 3)), np.empty((n, 9))
     tables = (detector.half_x, detector.half_y, detector.layer_index, detector.center, detector.axes)
     _place(module, estimate.mean, *tables, layer, position, axes)
-    return Hits(hit_id, module, layer, position, estimate, axes, cluster)
+    time = ak.to_numpy(clusters["time"])[cluster] if "time" in clusters.fields else None
+    return Hits(hit_id, module, layer, position, estimate, axes, cluster, time=time)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -303,7 +307,7 @@ def estimated_hits(
     if directions is not None:
         of_hit = np.arange(len(flat)) if cluster is None else cluster
         is_alone = np.bincount(of_hit, minlength=len(flat))[of_hit] == 1
-        rows = np.flatnonzero(is_alone & ~header.detector.barrel[flat.module[of_hit]])
+        rows = np.flatnonzero(is_alone & ~flat.bare[of_hit] & ~header.detector.barrel[flat.module[of_hit]])
         components = directions.network.components(flat, of_hit[rows], header.detector, header.field)
         mixed = Mixed(rows, components, directions.quantile)
         lap("estimate")

@@ -40,7 +40,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         n_clusters += int(ak.sum(ak.num(events["clusters"])))
         n_pixels += int(ak.sum(ak.num(events["clusters", "pixels"], axis=2)))
         n_truncated += int(ak.sum(events["clusters", "truncated"]))
-        if opened.has_truth:
+        if opened.has_particles:
             n_particles += int(ak.sum(ak.num(events["particles"])))
     layers = detector.layers
     return {

@@ -35,7 +35,7 @@ N_ROWS, N_COLUMNS = 13, 21
 MIN_SHARE = 0.1
 """A particle made a cluster if at least this share of the true charge is its own. Delta rays leave less."""
 
-ESTIMATES = ("auto", "mdn", "quantised", "shape")
+ESTIMATES = ("auto", "mdn", "quantised", "shape", "positions")
 """Kinds of estimates that can be asked for."""
 
 REGIONS = ("barrel", "endcap")
@@ -85,6 +85,7 @@ CLUSTERS: dict[str, Column] = {
     "sigma_y": Column("f4", "mm", "uncertainty of local_y"),
     "charge": Column("f4", "e", "sum of the last slice over the pixels"),
     "truncated": Column("?", "", "does not fit the network's 13 x 21 window, or touches the module's edge"),
+    "time": Column("f4", "ns", "when it was seen, by the clock of the file", optional=True),
 }
 
 PIXELS: dict[str, Column] = {

@@ -20,10 +20,8 @@ from seeding.seeds import Seeds
 from smartpix.beam import BeamSpot
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
-from smartpix.estimate.choose import choose_estimator, trained_on_others
+from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
-from smartpix.estimate.mdn import MdnEstimator
-from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -212,7 +210,7 @@ class Chain:
         self.event(0, clusters)
 
 
-def _warnings(header: Header, options: RunOptions, estimator: MdnEstimator | ShapeEstimator) -> list[str]:
+def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
     """What makes the estimates wrong for the files of a header, a line each."""
     lines = readout_untold(header)
     # The window's edges do not use the directions, so that these may be off.

@@ -141,11 +141,11 @@ def cited_by_run(estimates: str) -> list[str]:
     """What a run of the chain uses, one line for each reference.
 
     Args:
-        estimates: kind of the estimates that were used: ``mdn``, ``shape`` or ``quantised``. Cluster shapes
-            have no reference of their own.
+        estimates: kind of the estimates that were used: ``mdn``, ``shape``, ``quantised`` or ``positions``.
+            Cluster shapes and positions have no reference of their own.
     """
     parts = {"graph", "fit"}
-    if estimates != "shape":
+    if estimates not in ("shape", "positions"):
         parts.add("estimates")
     if estimates == "quantised":
         parts.add("chip")

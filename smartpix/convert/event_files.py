@@ -37,30 +37,38 @@ def change_container(path: Path, output: str | Path, options: ConvertOptions) ->
     container = options.container or ("rntuple" if opened.container == "ttree" else "ttree")
     has_truth = opened.has_truth and options.truth
     made_by = dict(opened.header.made_by) if has_truth else {**opened.header.made_by, "truth": False}
+    if not options.truth:
+        made_by.pop("particles", None)
     n_hits = 0
 
     def events() -> Iterator[ak.Array]:
         nonlocal n_hits
         for _, part in iterate(path):
             n_hits += int(ak.sum(ak.num(part["clusters"])))
-            yield part if has_truth else _without_truth(part)
+            yield part if has_truth else _without_truth(part, opened.has_particles and options.truth)
 
     n_events = write_events(output, replace(opened.header, made_by=made_by), events(), container)
     return {
         "kind": EVENT_FILE, "source": str(path), "n_events": n_events, "n_hits": n_hits, "n_left_out": 0,
-        **asdict(Unmatched()), "truth": has_truth, "n_modules": len(opened.header.detector),
+        **asdict(Unmatched()), "truth": has_truth, "cells": opened.header.has_pixels,
+        "particles": opened.has_particles and options.truth, "n_modules": len(opened.header.detector),
         "container": container,
     }  # fmt: skip
 
 
-def _without_truth(events: ak.Array) -> ak.Array:
-    """Events with no rows of truth and no particles, which a file has branches for all the same."""
+def _without_truth(events: ak.Array, has_particles: bool) -> ak.Array:
+    """Events with no rows of truth and, unless they stay, no particles, which a file has branches for all the
+    same.
+    """
     n_clusters = ak.num(events["clusters"])
     empty = ak.zip({n: np.zeros(0, dtype=c.dtype) for n, c in schema.TRUTH.items()})
     truth = ak.unflatten(ak.unflatten(empty, np.zeros(int(ak.sum(n_clusters)), dtype=np.int64)), n_clusters)
+    events = ak.with_field(events, truth, ["clusters", "truth"])
+    if has_particles:
+        return events
     no_particles = ak.zip({n: np.zeros(0, dtype=c.dtype) for n, c in schema.PARTICLES.items()})
     particles = ak.unflatten(no_particles, np.zeros(len(events), dtype=np.int64))
-    return ak.with_field(ak.with_field(events, truth, ["clusters", "truth"]), particles, "particles")
+    return ak.with_field(events, particles, "particles")
 
 
 def hits_in_event_file(path: Path, event: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartpix.geometry import Detector
-from smartpix.schema import Container, check, check_field, check_types
+from smartpix.schema import Container, check, check_field, check_types, one_of
 
 if TYPE_CHECKING:
     # At run time the reader of a format imports it, with Awkward; the description of a format does not.
     from smartpix.convert.hit_tables import HitTables
 
-__all__ = ["EVENT_FILE", "ConvertOptions", "Format", "Found", "JoinedTable", "Source"]
+__all__ = ["EVENT_FILE", "VOLUMES", "ConvertOptions", "Format", "Found", "JoinedTable", "Source"]
 
 EVENT_FILE = "smartpix"
 """What the command line calls our own event files, beside the foreign formats."""
+VOLUMES = ("pixels", "all")
+"""Which hits are taken."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class ConvertOptions:
         electrons: charge in e of a cell of value 1; None takes values for path lengths in mm.
         container: ``ttree`` or ``rntuple``; None: TTree, of event files the other one.
         truth: whether to read the truth, where there is one.
+        volumes: ``pixels``, or ``all``: hits of strips too, as far as the detector table has their modules.
+            They come without pixels.
     """
 
     detector: Path | Detector | None = None
@@ -43,6 +47,7 @@ class ConvertOptions:
     electrons: float | None = None
     container: Container | None = None
     truth: bool = True
+    volumes: str = one_of("pixels", VOLUMES)
 
     def __post_init__(self) -> None:
         check_types("convert", self)
@@ -62,6 +67,10 @@ class Source:
         read_event: the hits, cells and truth of the event with a number.
         has_truth: whether the events come with truth.
         field: solenoid field in T; None where the files do not tell it.
+        has_cells: whether hits come with their cells.
+        has_particles: whether there are particles where there is no truth.
+        has_times: whether hits come with times.
+        electrons: charge in e of a cell of value 1; None: values are path lengths in mm.
     """
 
     detector: Detector
@@ -69,6 +78,10 @@ class Source:
     read_event: Callable[[int], HitTables]
     has_truth: bool
     field: float | None = None
+    has_cells: bool = True
+    has_particles: bool = False
+    has_times: bool = False
+    electrons: float | None = None
 
 
 @dataclass(frozen=True)

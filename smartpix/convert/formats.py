@@ -1,6 +1,8 @@
 """Foreign formats: which there are, which of them a path holds, and the conversion to an event file.
 
-Formats are asked in this order: TrackML's, ACTS's tables (CSV), ACTS's trees (ROOT), then those of other
+Formats are asked in this order: TrackML's, ACTS's tables (CSV), ACTS's trees (ROOT), EDM4hep's files,
+ColliderML's tables,
+Allpix Squared's text, Timepix3's lists, then those of other
 installed packages by their names (entry points of the group ``smartpix.formats``). Our own event files come
 last, because any ROOT file that no format takes should be one.
 """
@@ -17,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.archives import is_folder
-from smartpix.convert import acts_csv, acts_root, trackml
+from smartpix.convert import acts_csv, acts_root, allpix, colliderml, edm4hep, timepix, trackml
 from smartpix.convert.csv_events import is_table
 from smartpix.convert.event_files import change_container, hits_in_event_file
 from smartpix.convert.format import EVENT_FILE, ConvertOptions, Format, Found
-from smartpix.convert.hit_tables import ELECTRONS_PER_MM, SLICES, Unmatched, make_event
+from smartpix.convert.hit_events import make_event
+from smartpix.convert.hit_tables import ELECTRONS_PER_MM, SLICES, Unmatched
 from smartpix.files import check_writable
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
@@ -44,7 +47,10 @@ __all__ = [
 
 GROUP = "smartpix.formats"
 """Entry points of other packages' formats."""
-BUILT_IN = {format.name: format for format in (trackml.FORMAT, acts_csv.FORMAT, acts_root.FORMAT)}
+BUILT_IN = {
+    module.FORMAT.name: module.FORMAT
+    for module in (trackml, acts_csv, acts_root, edm4hep, colliderml, allpix, timepix)
+}
 
 
 def format_names() -> tuple[str, ...]:
@@ -145,8 +151,8 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
 
     Returns:
         ``kind``, ``source``, ``n_events``, ``n_hits``, ``n_left_out`` (hits in other volumes than the
-        detector table's), what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``,
-        ``n_modules``, ``container``.
+        detector table's), what :class:`~smartpix.convert.hit_tables.Unmatched` counts, ``truth``, ``cells``
+        (whether hits come with their pixels), ``particles``, ``n_modules``, ``container``.
 
     Raises:
         InputError: missing files or columns, values that cannot be used, files that do not belong together,
@@ -163,11 +169,19 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
         raise InputError(
             f"{found.path}: {found.title} do not tell the field; give the simulation's in T with --field"
         )
-    electrons = ELECTRONS_PER_MM if options.electrons is None else options.electrons
+    of_format = ELECTRONS_PER_MM if source.electrons is None else source.electrons
+    electrons = of_format if options.electrons is None else options.electrons
     made_by = {
         "command": f"smartpix convert {found.kind}", "source": found.path.resolve().name,
         "events": list(found.prefixes), "truth": source.has_truth,
     }  # fmt: skip
+    # What is as in most files is left out, so that theirs stay what they were.
+    if not source.has_cells:
+        made_by["cells"] = False
+    if source.has_particles and not source.has_truth:
+        made_by["particles"] = True
+    if source.has_times:
+        made_by["times"] = True
     # Events are written as they are read, so that what they hold is counted on the way.
     counts = {"n_events": 0, "n_hits": 0, "n_left_out": 0, **asdict(Unmatched())}
 
@@ -187,6 +201,7 @@ def convert(found: Found, output: str | Path, options: ConvertOptions) -> dict[s
     write_events(output, header, events(), container)
     return {
         "kind": found.kind, "source": str(found.path), **counts, "truth": source.has_truth,
+        "cells": source.has_cells, "particles": source.has_truth or source.has_particles,
         "n_modules": len(source.detector), "field_T": field, "container": container,
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 from smartpix import schema
 from smartpix.convert.csv_events import INPUTS, all_or_none, event_number, event_tables, sorted_prefixes
 from smartpix.convert.format import ConvertOptions, Format, Found, JoinedTable, Source
-from smartpix.convert.hit_tables import Cells, Crossed, HitTables, Ints, Unmatched, check_ids
+from smartpix.convert.hit_tables import Cells, Columns, Crossed, HitTables, Ints, Unmatched, check_ids
 from smartpix.geometry import PIXEL_VOLUMES, Detector
 from smartpix.schema import InputError
 from smartpix.tables import csv_of, find_csv, open_csv, read_csv
@@ -73,16 +73,30 @@ def read(found: Found, options: ConvertOptions) -> Source:
                 f"{found.path}: 'detectors.csv' (or .csv.gz, .csv.zst, .csv.zip) is missing; if it lies "
                 "elsewhere, give it with --detector"
             )
-        detector, volumes = read_trackml_detector(table), trackml_volumes(table)
-    tables = {"truth": ("truth",), "particles": ("particles",)}
-    truth = options.truth and all_or_none(found.path, found.prefixes, tables, "truth and particles")
+        strips = options.volumes == "all"
+        detector, volumes = read_trackml_detector(table, strips), trackml_volumes(table)
+    tables = {name: (name,) for name in ("truth", "particles", "cells")}
+    there = {
+        name: all_or_none(found.path, found.prefixes, {name: tables[name]}, name)
+        for name in ("truth", "cells")
+    }
+    # Truth needs particles; without truth, they may be there or not.
+    names = ("truth", "particles") if there["truth"] else ("particles",)
+    particles = options.truth and all_or_none(
+        found.path, found.prefixes, {name: tables[name] for name in names}, " and ".join(names)
+    )
+    truth = particles and there["truth"]
     prefixes = {event_number(prefix): prefix for prefix in found.prefixes}
     return Source(
         detector,
         tuple(prefixes),
-        lambda number: read_trackml_event(found.path, prefixes[number], detector, truth, volumes),
+        lambda number: read_trackml_event(
+            found.path, prefixes[number], detector, truth, volumes, there["cells"], particles
+        ),
         truth,
         FIELD,
+        there["cells"],
+        particles,
     )
 
 
@@ -91,8 +105,8 @@ FORMAT = Format(
 )
 
 
-def read_trackml_detector(path: Path) -> Detector:
-    """Pixel modules of TrackML's detectors.csv.
+def read_trackml_detector(path: Path, strips: bool = False) -> Detector:
+    """Pixel modules of TrackML's detectors.csv, and those of the strips if asked.
 
     module_t is half the thickness. The challenge's own table gives 0.15 mm for every pixel module; in its
     barrel that is, as the cells show, all of the thickness.
@@ -102,15 +116,19 @@ def read_trackml_detector(path: Path) -> Detector:
     """
     types = {name: c.dtype for name, c in schema.DETECTOR.items()}
     table = open_csv(path, types, EXPECTED)
-    # Strips are left out and need no good numbers.
-    pixel = np.flatnonzero(np.isin(table.take({"volume_id": "i8"})["volume_id"], PIXEL_VOLUMES))
+    # What is left out needs no good numbers.
+    wanted = (*PIXEL_VOLUMES, *STRIP_VOLUMES) if strips else PIXEL_VOLUMES
+    volume = table.take({"volume_id": "i8"})["volume_id"]
+    pixel = np.flatnonzero(np.isin(volume, wanted))
     if len(pixel) == 0:
-        raise InputError(f"{path}: has no module in the pixel volumes {PIXEL_VOLUMES}")
+        raise InputError(f"{path}: has no module in the volumes {wanted}")
     columns = table.take(types, pixel)
-    if np.all(columns["module_t"] == CHALLENGE_T):
+    pixels = np.isin(columns["volume_id"], PIXEL_VOLUMES)
+    if np.all(columns["module_t"][pixels] == CHALLENGE_T):
         log.info("%s: the challenge's table; %g mm are all of the barrel's thickness", path, CHALLENGE_T)
         # Tilts decide between disks and barrel: rot_zw is the cosine of the normal with the beam.
-        columns["module_t"] = np.where(np.abs(columns["rot_zw"]) < 0.5, CHALLENGE_T / 2, CHALLENGE_T)
+        in_barrel = pixels & (np.abs(columns["rot_zw"]) < 0.5)
+        columns["module_t"] = np.where(in_barrel, CHALLENGE_T / 2, columns["module_t"])
     return Detector(columns, str(path))
 
 
@@ -126,12 +144,15 @@ def trackml_volumes(path: Path) -> frozenset[int]:
 
 
 def read_trackml_event(
-    folder: Path, prefix: str, detector: Detector, has_truth: bool, volumes: frozenset[int] | None = None
-) -> HitTables:
-    """The pixel hits of one event.
+    folder: Path, prefix: str, detector: Detector, has_truth: bool, volumes: frozenset[int] | None = None,
+    has_cells: bool = True, has_particles: bool = False,
+) -> HitTables:  # fmt: skip
+    """The hits of one event in the volumes of the detector table; those of strips come without cells.
 
     Args:
         volumes: that hits may be in (:func:`trackml_volumes`); None: any.
+        has_cells: whether there is a table of cells; without one all hits are bare.
+        has_particles: whether there is a table of particles.
 
     Raises:
         InputError: missing files or columns, values that are no numbers, ids that cannot be, hits in other
@@ -149,13 +170,11 @@ def read_trackml_event(
             "or give the detectors.csv of these events"
         )
     # What is left out needs no good numbers.
-    pixel = np.flatnonzero(np.isin(volume, PIXEL_VOLUMES))
-    of_hits = hits.take({**MODULE, **POSITION, "hit_id": "i8"}, pixel)
+    taken = np.flatnonzero(np.isin(volume, np.unique(np.asarray(detector.columns["volume_id"]))))
+    of_hits = hits.take({**MODULE, **POSITION, "hit_id": "i8"}, taken)
     ids = of_hits["hit_id"]
-    cells = open_csv(csv_of(folder, f"{prefix}-cells"), CELLS, EXPECTED)
-    of_cell = cells.take({"hit_id": "i8"})["hit_id"]
-    check_ids(of_cell, 1, str(cells.path), "hit_id")
-    of_cells = cells.take(CELLS, np.flatnonzero(np.isin(of_cell, ids)))
+    in_pixels = np.isin(of_hits["volume_id"], PIXEL_VOLUMES)
+    cells, n_cells_unused = _cells(folder, prefix, ids[in_pixels], all_ids) if has_cells else (None, 0)
     truth, n_truth_unused, n_hits_without_truth = (
         _truth(folder, prefix, ids, all_ids) if has_truth else (None, 0, 0)
     )
@@ -164,12 +183,33 @@ def read_trackml_event(
         hit_id=ids,
         module=detector.find_modules(*(of_hits[n] for n in MODULE)),
         position=np.stack([of_hits[a] for a in POSITION], axis=1),
-        cells=Cells(of_cells["hit_id"], of_cells["ch0"], of_cells["ch1"], of_cells["value"], str(cells.path)),
+        cells=cells,
         truth=truth,
         where=str(hits.path),
         n_others=len(hits) - len(ids),
-        unmatched=Unmatched(int(np.sum(~np.isin(of_cell, all_ids))), n_truth_unused, n_hits_without_truth),
+        unmatched=Unmatched(n_cells_unused, n_truth_unused, n_hits_without_truth),
+        bare=~in_pixels | (not has_cells),
+        particles=_particles(folder, prefix)[0] if has_particles and not has_truth else None,
     )
+
+
+def _cells(folder: Path, prefix: str, ids: Ints, all_ids: Ints) -> tuple[Cells, int]:
+    """Those of the hits ``ids``, and how many are of no hit of ``all_ids``."""
+    table = open_csv(csv_of(folder, f"{prefix}-cells"), CELLS, EXPECTED)
+    of_cell = table.take({"hit_id": "i8"})["hit_id"]
+    check_ids(of_cell, 1, str(table.path), "hit_id")
+    cells = table.take(CELLS, np.flatnonzero(np.isin(of_cell, ids)))
+    n_unused = int(np.sum(~np.isin(of_cell, all_ids)))
+    return Cells(cells["hit_id"], cells["ch0"], cells["ch1"], cells["value"], str(table.path)), n_unused
+
+
+def _particles(folder: Path, prefix: str) -> tuple[Columns, Path]:
+    """The table of particles in our columns, and where it is."""
+    path = csv_of(folder, f"{prefix}-particles")
+    table = read_csv(path, PARTICLES, EXPECTED, PARTICLE_TYPE)
+    pdg_id = table.pop("particle_type", np.zeros(len(table["particle_id"]), dtype=np.int32))
+    check_ids(table["particle_id"], 1, str(path), "particle_id")
+    return {"pdg_id": pdg_id, "charge": table.pop("q"), **table}, path
 
 
 def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Crossed, int, int]:
@@ -188,12 +228,9 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
     columns = truth.take(
         CROSSINGS, np.flatnonzero((ids["particle_id"] != 0) & np.isin(ids["hit_id"], hit_ids))
     )
-    path = csv_of(folder, f"{prefix}-particles")
-    table = read_csv(path, PARTICLES, EXPECTED, PARTICLE_TYPE)
-    pdg_id = table.pop("particle_type", np.zeros(len(table["particle_id"]), dtype=np.int32))
-    check_ids(table["particle_id"], 1, str(path), "particle_id")
+    table, path = _particles(folder, prefix)
     # Generators list neutral particles, too; hits of one mean a charge that was lost.
-    neutral = np.isin(columns["particle_id"], table["particle_id"][table["q"] == 0])
+    neutral = np.isin(columns["particle_id"], table["particle_id"][table["charge"] == 0])
     if np.any(neutral):
         k = int(np.argmax(neutral))
         raise InputError(
@@ -207,7 +244,7 @@ def _truth(folder: Path, prefix: str, hit_ids: Ints, all_ids: Ints) -> tuple[Cro
         point=np.stack([columns[f"t{a}"] for a in "xyz"], axis=1),
         momentum=np.stack([columns[f"tp{a}"] for a in "xyz"], axis=1),
         order=None,
-        particles={"pdg_id": pdg_id, "charge": table.pop("q"), **table},
+        particles=table,
         where=(str(truth.path), str(path)),
     )
     n_unused, n_without = (

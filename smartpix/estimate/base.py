@@ -19,16 +19,20 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import SIGNS, mirrored
 from smartpix.notebook import one_line_and_table
+from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
 
 __all__ = [
     "ALIKE",
+    "NARROWEST",
+    "SOFTEST",
     "Estimate",
     "Estimator",
     "copied",
     "estimate",
     "estimate_flat",
     "longer",
+    "position_estimate",
     "same_sensor",
     "sensor_of",
     "sensor_words",
@@ -42,6 +46,17 @@ Floats = npt.NDArray[np.float64]
 
 ALIKE = 0.02
 """Relative difference of a sensor, or of a condition of its readout, up to which it counts as the same."""
+SOFTEST = 0.2
+"""GeV: transverse momentum of a track whose bend is one standard deviation of the direction; as that of a
+single hit's cone, :class:`seeding.options.ConeOptions`."""
+LARGEST_TURN = 1.0
+"""rad: bend beyond which soft tracks do not reach the hit."""
+NARROWEST = 0.05
+"""Least standard deviation of a slope: scattering, and particles from beside the beam line."""
+STEEPEST = 0.05
+"""Least cosine of the line with the module's normal, which keeps slopes finite where the two are at right
+angles.
+"""
 CENTER_ROW, CENTER_COLUMN = origin_pixel(N_ROWS), origin_pixel(N_COLUMNS)
 
 
@@ -149,6 +164,8 @@ def estimate_flat(flat: FlatClusters, header: Header, estimator: Estimator) -> E
         InputError: as :func:`estimate`.
     """
     detector = header.detector
+    if np.any(bare := flat.bare):
+        return _with_bare(flat, bare, header, estimator)
     if len(flat):
         _check_on(detector, "module_index", flat.module, len(detector))
         _check_on(detector, "pixels' row", flat.row, int(detector.n_rows.max()))
@@ -182,7 +199,23 @@ def _finite(values: Any) -> bool:
     return nothing == 0.0
 
 
+def _with_bare(
+    flat: FlatClusters, bare: npt.NDArray[np.bool_], header: Header, estimator: Estimator
+) -> Estimate:
+    """Estimates of clusters, and of the ``bare`` hits (C,) among them, which have no pixels."""
+    parts = [
+        (rows := np.flatnonzero(~bare), estimate_flat(flat.take(rows), header, estimator)),
+        (rows := np.flatnonzero(bare), position_estimate(flat.take(rows), header.detector, header.field)),
+    ]
+    whole = Estimate(with_room(len(flat), 4), with_room(len(flat), 4, 4))
+    for rows, part in parts:
+        whole.mean[rows], whole.cholesky[rows], whole.flagged[rows] = part.mean, part.cholesky, part.flagged
+    return whole
+
+
 def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: int) -> None:
+    if len(values) == 0:
+        return
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= limit:
         raise InputError(
@@ -195,6 +228,47 @@ def _check_on(detector: Detector, name: str, values: npt.NDArray[Any], limit: in
 def _trained_in(estimator: Estimator) -> float:
     """Field (T) of the clusters that an estimator was trained on; 0 where nothing tells it."""
     return next((float(d["sensor"]["field"]) for d in estimator.descriptions.values() if "sensor" in d), 0.0)
+
+
+def position_estimate(clusters: FlatClusters, detector: Detector, field: float) -> Estimate:
+    """Estimates (C,) of positions and sigmas as the file has them, and directions from the beam line.
+
+    A hit without cluster tells nothing of the direction. What is left is where tracks come from: a straight line
+    from the centre of the luminous region to the hit. Its covariance holds the length of the luminous region and
+    the bend of the softest track, so that a cone of such a hit is the reference window's.
+
+    Args:
+        detector: in the frame of the beam.
+        field: solenoid field in T.
+
+    Raises:
+        InputError: the clusters come without sigmas.
+    """
+    if clusters.sigma is None:
+        raise InputError(
+            "estimates: hits without pixels come without the sigmas of their positions; take them from cluster "
+            "records (smartpix.clusters.flatten)"
+        )
+    point = detector.to_global(clusters.module, clusters.local)
+    line = detector.direction_to_local(clusters.module, point)
+    length = np.linalg.norm(line, axis=1)
+    upright = np.where(line[:, 2] < 0, -1.0, 1.0) * np.maximum(np.abs(line[:, 2]), STEEPEST * length)
+    cot = line[:, :2] / upright[:, None]
+    # A chord and its circle's tangent differ by the angle whose sine is half of the chord over the radius.
+    radius = np.hypot(point[:, 0], point[:, 1])
+    sine = 0.5 * radius * 1e-6 * SPEED_OF_LIGHT * abs(field) / SOFTEST
+    turn = np.minimum(np.arcsin(np.minimum(sine, 1.0)), LARGEST_TURN)
+    bent = np.stack([-point[:, 1], point[:, 0], 0 * turn], axis=1) * turn[:, None]
+    started = np.broadcast_to([0.0, 0.0, detector.frame.sigma_z], point.shape)
+    slopes = np.zeros((len(point), 2, 2)) + NARROWEST**2 * np.eye(2)
+    for shift in (bent, started):
+        local = detector.direction_to_local(clusters.module, shift)
+        change = (local[:, :2] - cot * local[:, 2:]) / upright[:, None]
+        slopes += change[:, :, None] * change[:, None, :]
+    cholesky = np.zeros((len(point), 4, 4))
+    cholesky[:, [0, 1], [0, 1]] = clusters.sigma
+    cholesky[:, 2:, 2:] = np.linalg.cholesky(slopes)
+    return Estimate(np.concatenate([clusters.local, cot], axis=1), cholesky)
 
 
 def truth_targets(

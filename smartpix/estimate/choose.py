@@ -9,13 +9,16 @@ from smartpix.estimate.base import Estimator, same_sensor, sensor_of, sensor_wor
 from smartpix.estimate.conditions import check_conditions
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.estimate.options import CONDITION_CHECKS, SHIPPED, EstimateWeights
+from smartpix.estimate.positions import PositionEstimator
 from smartpix.estimate.shape import ShapeEstimator
 from smartpix.io.events import Header
 from smartpix.schema import ESTIMATES, InputError, check, nearest, quoted
 from smartpix.shipped import data_path
 from smartpix.simulate.readout import check_adc
 
-__all__ = ["choose_estimator", "kind_of", "trained_on_others"]
+__all__ = ["Chosen", "choose_estimator", "kind_of", "trained_on_others"]
+
+Chosen = MdnEstimator | ShapeEstimator | PositionEstimator
 
 OF_ACTS = "smartpix convert acts"
 """How files of ACTS's clusters say that they were made."""
@@ -27,9 +30,10 @@ def choose_estimator(
     weights: EstimateWeights = SHIPPED,
     link_bits: int = 0,
     conditions: str = CONDITION_CHECKS[0],
-) -> MdnEstimator | ShapeEstimator:
-    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, or ``"auto"`` (the MDN where it was
-    trained for the file's sensor, else cluster shapes).
+) -> Chosen:
+    """The estimator for a file: ``"mdn"``, ``"quantised"``, ``"shape"``, ``"positions"`` (no pixel is looked
+    at), or ``"auto"`` (the MDN where it was trained for the file's sensor, else cluster shapes; positions
+    where hits come without pixels).
 
     Args:
         header: of the file.
@@ -54,6 +58,13 @@ def choose_estimator(
         raise InputError(
             f"link_bits: {link_bits} were asked for with estimates '{kind}', which no chip sends; use "
             f"quantised"
+        )
+    if kind == "positions" or (kind == "auto" and not header.has_pixels):
+        return PositionEstimator(header.field, header.slices[-1:])
+    if not header.has_pixels:
+        raise InputError(
+            f"estimates '{kind}': the hits of this file come without pixels, which tell no direction; set "
+            "estimates=positions (or auto)"
         )
     sensor = sensor_of(header.detector, header.field)
     candidates: list[MdnEstimator | ShapeEstimator] = []
@@ -103,7 +114,9 @@ def choose_estimator(
 
 
 def kind_of(estimator: Estimator) -> str:
-    """Kind of an estimator that was chosen: ``mdn``, ``quantised`` or ``shape``."""
+    """Kind of an estimator that was chosen: ``mdn``, ``quantised``, ``shape`` or ``positions``."""
+    if isinstance(estimator, PositionEstimator):
+        return "positions"
     if not isinstance(estimator, MdnEstimator):
         return "shape"
     return "quantised" if all(network.on_chip for network in estimator.networks.values()) else "mdn"

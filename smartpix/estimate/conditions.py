@@ -115,6 +115,8 @@ def training_differs(header: Header, estimator: Trained, least: int = 1) -> list
     Returns:
         A line for each of the estimates' weights that differ, with the file's values and the trained ranges.
     """
+    if not estimator.descriptions:
+        return []
     in_file = conditions(header.made_by)
     lines: dict[str, list[str]] = {}
     for region in sensor_of(header.detector, header.field):

@@ -27,6 +27,8 @@ __all__ = ["Paths", "Table", "common_slices", "is_cluster_file", "list_tables", 
 
 Paths = str | Path | Sequence[str | Path]
 
+SIGNAL = "signal_"
+"""Before the names of files of the sets for filters, whose particles are those that a chip keeps."""
 _IMAGE = re.compile("0|[1-9][0-9]*")
 _DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
 
@@ -100,7 +102,7 @@ def _files(paths: Paths) -> list[Path]:
         if path.is_dir():
             # Hidden files are not the user's: macOS and Spark leave them beside tables.
             inside = [p for p in path.glob("*.parquet") if p.is_file() and p.name[0] not in "._"]
-            usable = [p for p in inside if not p.name.startswith("recon2D")]
+            usable = [p for p in inside if not _is(p, "recon2D")]
             if not usable:
                 reason = (
                     "only recon2D* files, which are the last slice alone" if inside else "no .parquet file"
@@ -109,20 +111,20 @@ def _files(paths: Paths) -> list[Path]:
                     f"{path}: holds {reason}; give a folder of tables, or of recon3D* and labels* files"
                 )
             found += sorted(usable, key=_natural)
-        elif path.name.startswith("recon2D"):
+        elif _is(path, "recon2D"):
             raise InputError(
                 f"{path}: recon2D* files are the last slice alone and are not read; give the recon3D* file"
             )
         else:
             found.append(path)
     for path in found:
-        if path.name.startswith("labels") and _renamed(path, "labels", "recon3D") not in found:
+        if _is(path, "labels") and _renamed(path, "labels", "recon3D") not in found:
             images = _renamed(path, "labels", "recon3D").name
             raise InputError(
                 f"{path}: {images} is not among the files, and labels alone are no clusters; give the "
                 "recon3D* file, its labels are found beside it"
             )
-    return [path for path in found if not path.name.startswith("labels")]
+    return [path for path in found if not _is(path, "labels")]
 
 
 def _natural(path: Path) -> list[str | int]:
@@ -130,8 +132,14 @@ def _natural(path: Path) -> list[str | int]:
     return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"([0-9]+)", path.name)]
 
 
+def _is(path: Path, part: str) -> bool:
+    """Whether a file is called as a part of a data set, as ``recon3D_d1.parquet`` or ``signal_recon3D_d1.parquet``."""
+    return path.name.removeprefix(SIGNAL).startswith(part)
+
+
 def _renamed(path: Path, before: str, after: str) -> Path:
-    return path.with_name(after + path.name.removeprefix(before))
+    prefix = SIGNAL if path.name.startswith(SIGNAL) else ""
+    return path.with_name(prefix + after + path.name.removeprefix(prefix).removeprefix(before))
 
 
 @contextmanager
@@ -163,7 +171,7 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
         meta = read_metadata(path, (file.metadata.metadata or {}).get(METADATA))
         sums = cluster_checksums(path, file, meta)
     labels = _renamed(path, "recon3D", "labels")
-    if path.name.startswith("recon3D") and labels.exists():
+    if _is(path, "recon3D") and labels.exists():
         with opened(labels) as file:
             n_labels = int(file.metadata.num_rows)
             others = _columns(labels, file.schema_arrow)[1]
@@ -172,7 +180,7 @@ def _open_table(path: Path, shape: tuple[int, int] | None) -> Table:
                 f"{labels}: has {n_labels} rows and {path.name} has {n_clusters}; one of them is cut off or "
                 "filtered, make both again"
             )
-    elif path.name.startswith("recon3D") and not set(others) & set(LABELS):
+    elif _is(path, "recon3D") and not set(others) & set(LABELS):
         raise InputError(f"{path}: its labels are missing; put {labels.name} beside it")
     else:
         labels = path

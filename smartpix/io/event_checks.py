@@ -16,7 +16,7 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.geometry import Detector
 from smartpix.io.event_groups import Group, Ints
-from smartpix.io.physics_checks import check_crossings, check_particles, check_pixels
+from smartpix.io.physics_checks import check_bare, check_crossings, check_particles, check_pixels
 from smartpix.schema import InputError, whole_ids
 
 __all__ = ["POSITION_TOLERANCE", "Branch", "branch_types", "check_events", "check_numbers", "typed_branches"]
@@ -28,13 +28,21 @@ SHARE_TOLERANCE = 1e-5
 """Shares are quotients in single precision."""
 
 
-def branch_types(slices: Sequence[int], truth: bool) -> dict[str, str]:
+def branch_types(
+    slices: Sequence[int], truth: bool, particles: bool | None = None, times: bool = False
+) -> dict[str, str]:
     """Branches of the tree of events with the NumPy types of their numbers; all but ``event`` hold a list an
     event.
+
+    Args:
+        slices: that pixels carry.
+        truth: with the branches of who made which cluster.
+        particles: with those of the particles; None: where there is truth.
+        times: with the times of clusters.
     """
     types = (
         {"event": "i8"}
-        | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items()}
+        | {f"cluster_{n}": c.dtype for n, c in schema.CLUSTERS.items() if times or not c.optional}
         | {"cluster_n_pixels": "i4"}
     )
     types |= {f"pixel_{n}": c.dtype for n, c in schema.PIXELS.items()} | {
@@ -42,6 +50,7 @@ def branch_types(slices: Sequence[int], truth: bool) -> dict[str, str]:
     }
     if truth:
         types |= {"cluster_n_truth": "i4"} | {f"truth_{n}": c.dtype for n, c in schema.TRUTH.items()}
+    if truth if particles is None else particles:
         types |= {f"particle_{n}": c.dtype for n, c in schema.PARTICLES.items()}
     return types
 
@@ -184,6 +193,9 @@ def check_events(flat: Mapping[str, Branch], detector: Detector, where: str) -> 
             )
     columns = {name: branch.numbers for name, branch in flat.items()}
     _check_clusters(columns, groups, detector)
+    if "particle" in groups:
+        _check_particle_ids(columns, groups["particle"])
+        check_particles(columns, groups["particle"])
     if "truth" in groups:
         _check_truth(columns, groups, detector)
 
@@ -224,8 +236,9 @@ def _check_clusters(
     requirement = "the position cluster_x, _y, _z must lie in the module's thickness"
     clusters.refuse(height > POSITION_TOLERANCE, requirement, height, off="its surface")
     counts = columns["cluster_n_pixels"]
-    clusters.refuse(counts < 1, "cluster_n_pixels must be at least 1, every cluster has pixels,", counts)
+    clusters.refuse(counts < 0, "cluster_n_pixels must not be negative", counts)
     _check_counts("cluster_n_pixels", counts, clusters, pixels)
+    check_bare(columns, clusters, detector)
     check_pixels(columns, clusters, pixels, detector)
 
 
@@ -248,8 +261,6 @@ def _check_truth(
     clusters.refuse(counts < 0, "cluster_n_truth must not be negative", counts)
     _check_counts("cluster_n_truth", counts, clusters, truth)
     particle_ids, truth_ids = columns["particle_particle_id"], columns["truth_particle_id"]
-    particles.refuse(particle_ids <= 0, "particle_particle_id must be above 0", particle_ids)
-    particles.refuse_repeated("particle_particle_id", particle_ids)
     share = columns["truth_share"]
     truth.refuse((share < 0) | (share > 1 + SHARE_TOLERANCE), "truth_share must be from 0 to 1", share)
     # Ids may take all of 64 bits: ranks of ids fit into one number with the event, ids do not.
@@ -258,4 +269,10 @@ def _check_truth(
     lost = ~np.isin(key[len(particle_ids) :], key[: len(particle_ids)])
     truth.refuse(lost, "truth_particle_id must be among the event's particle_particle_id", truth_ids)
     check_crossings(columns, truth, detector)
-    check_particles(columns, particles)
+
+
+def _check_particle_ids(columns: Mapping[str, npt.NDArray[Any]], particles: Group) -> None:
+    """Ids of particles are positive and different."""
+    ids = columns["particle_particle_id"]
+    particles.refuse(ids <= 0, "particle_particle_id must be above 0", ids)
+    particles.refuse_repeated("particle_particle_id", ids)

@@ -32,6 +32,10 @@ class Group:
         """(K,) place of the event that each number is of."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
+    def take(self, rows: Ints) -> Group:
+        """The same of some of the numbers, in their order."""
+        return Group(self.where, self.event, np.bincount(self.owner[rows], minlength=len(self.event)))
+
     def refuse(
         self,
         bad: npt.NDArray[np.bool_],

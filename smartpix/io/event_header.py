@@ -72,6 +72,16 @@ class Header:
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether hits come with their pixels; a file that does not tell has them."""
+        return bool(self.made_by.get("cells", True))
+
+    @property
+    def has_times(self) -> bool:
+        """Whether clusters come with their times; a file that does not tell has none."""
+        return bool(self.made_by.get("times", False))
+
     def at_beam(self, beam: BeamSpot | None = None) -> Header:
         """The header with its detector in the frame of a beam; None: that of the header itself.
 
@@ -89,6 +99,7 @@ class EventFile:
     Attributes:
         checksums: names of the columns that the branch ``checksum`` is of; none where the file has no
             checksums.
+        has_particles: whether it has particles; where there is no truth, nothing tells which hits are whose.
     """
 
     path: Path
@@ -97,6 +108,7 @@ class EventFile:
     container: Container
     has_truth: bool
     checksums: tuple[str, ...] = ()
+    has_particles: bool = False
 
 
 def check_header(path: Path, file: Any) -> EventFile:
@@ -156,6 +168,8 @@ def check_header(path: Path, file: Any) -> EventFile:
         container="ttree" if trees[TREE] == "TTree" else "rntuple",
         has_truth=has_truth and bool(meta["made_by"].get("truth", True)),
         checksums=columns,
+        has_particles=has_truth
+        and bool(meta["made_by"].get("particles", meta["made_by"].get("truth", True))),
     )
 
 

@@ -108,7 +108,7 @@ def iterate(
 
     Yields:
         The file and an array of at most ``step`` of its events; the record has ``event``, ``clusters`` (with
-        nested ``pixels`` and, where there is truth, ``truth``) and ``particles``.
+        nested ``pixels`` and, where there is truth, ``truth``) and, where there are, ``particles``.
 
     Raises:
         InputError: as :func:`open_events`, for columns that are not what was written, and for what
@@ -128,7 +128,9 @@ def iterate(
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:
-    flat = _checked_branches(opened, tree, branch_types(opened.header.slices, opened.has_truth), low, high)
+    header = opened.header
+    types = branch_types(header.slices, opened.has_truth, opened.has_particles, header.has_times)
+    flat = _checked_branches(opened, tree, types, low, high)
     check_events(flat, opened.header.detector, str(opened.path))
     return _nest(opened, flat)
 
@@ -159,7 +161,7 @@ def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
     def group(prefix: str, names: Iterable[str]) -> dict[str, Any]:
         return {name: flat[f"{prefix}_{name}"].numbers for name in names}
 
-    clusters = group("cluster", schema.CLUSTERS)
+    clusters = group("cluster", [n for n in schema.CLUSTERS if f"cluster_{n}" in flat])
     pixels = group("pixel", [*schema.PIXELS, *(f"charge_{s:02d}" for s in opened.header.slices)])
     clusters["pixels"] = ak.unflatten(ak.zip(pixels), flat["cluster_n_pixels"].numbers)
     record: dict[str, Any] = {"event": flat["event"].numbers}
@@ -167,6 +169,7 @@ def _nest(opened: EventFile, flat: Mapping[str, Branch]) -> ak.Array:
         clusters["truth"] = ak.unflatten(
             ak.zip(group("truth", schema.TRUTH)), flat["cluster_n_truth"].numbers
         )
+    if opened.has_particles:
         particles = ak.zip(group("particle", schema.PARTICLES))
         record["particles"] = ak.unflatten(particles, flat["particle_particle_id"].counts)
     record["clusters"] = ak.unflatten(ak.zip(clusters, depth_limit=1), flat["cluster_hit_id"].counts)

@@ -26,6 +26,7 @@ __all__ = [
     "LARGEST_OF_PARTICLES",
     "MOST_ELECTRONS",
     "OVER_EDGE",
+    "check_bare",
     "check_crossings",
     "check_particles",
     "check_pixels",
@@ -61,9 +62,28 @@ damaged.
 """
 
 
+def check_bare(columns: Columns, clusters: Group, detector: Detector) -> None:
+    """Check the hits that come without pixels: they lie on their modules, with a charge that can be.
+
+    Raises:
+        InputError: one does not.
+    """
+    bare = columns["cluster_n_pixels"] == 0
+    if not np.any(bare):
+        return
+    charge, module = columns["cluster_charge"], columns["cluster_module_index"]
+    wrong = bare & ((charge < 0) | (charge > MOST_ELECTRONS))
+    requirement = f"cluster_charge of a hit without pixels must be from 0 to {MOST_ELECTRONS:g} e"
+    clusters.refuse(wrong, requirement, charge)
+    for name, half in (("local_x", detector.half_x), ("local_y", detector.half_y)):
+        beside = np.abs(columns[f"cluster_{name}"].astype(np.float64)) - half[module]
+        requirement = f"cluster_{name} of a hit without pixels must lie on the module, to {OVER_EDGE} mm,"
+        clusters.refuse(bare & (beside > OVER_EDGE), requirement, beside, off="its edge")
+
+
 def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Detector) -> None:
-    """Check that the pixels of each cluster, of which every one has some, lie on its module, belong together
-    and to the cluster.
+    """Check that the pixels of each cluster lie on its module, belong together and to the cluster; hits
+    without pixels are passed over.
 
     Most of the time of reading goes into pixels. What is checked of each is therefore checked in the types of
     the file, and of each cluster once where that is enough; the bad pixel is looked for only if there is one.
@@ -74,6 +94,11 @@ def check_pixels(columns: Columns, clusters: Group, pixels: Group, detector: Det
             pixels'.
     """
     counts = columns["cluster_n_pixels"].astype(np.int64)
+    if np.any(counts == 0):
+        # What follows looks at the first and last pixel of each.
+        filled = np.flatnonzero(counts)
+        columns = {n: v[filled] if n.startswith("cluster_") else v for n, v in columns.items()}
+        clusters, counts = clusters.take(filled), counts[filled]
     if len(counts) == 0:
         return
     first = np.cumsum(counts) - counts

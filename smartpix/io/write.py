@@ -52,12 +52,12 @@ class _FixedClock:
         return datetime(2000, 1, 1)
 
 
-def _flat_branches(event: ak.Array, slices: Sequence[int]) -> dict[str, ak.Array]:
-    """Nested events (N) as the branches of :func:`smartpix.io.event_checks.branch_types`."""
+def _flat_branches(event: ak.Array, slices: Sequence[int], types: Mapping[str, str]) -> dict[str, ak.Array]:
+    """Nested events (N) as the branches ``types`` of :func:`smartpix.io.event_checks.branch_types`."""
     clusters = event["clusters"]
     pixels, truth = clusters["pixels"], clusters["truth"]
     groups: dict[str, tuple[ak.Array, Iterable[str]]] = {
-        "cluster": (clusters, schema.CLUSTERS),
+        "cluster": (clusters, [n for n in schema.CLUSTERS if f"cluster_{n}" in types]),
         "pixel": (ak.flatten(pixels, axis=2), [*schema.PIXELS, *(f"charge_{s:02d}" for s in slices)]),
         "truth": (ak.flatten(truth, axis=2), schema.TRUTH),
         "particle": (event["particles"], schema.PARTICLES),
@@ -113,7 +113,7 @@ def write_events(
         "provenance": dict(header.origin) or origin(),
         "checksums": checksums.ALGORITHM,
     }
-    types = branch_types(header.slices, truth=True)
+    types = branch_types(header.slices, truth=True, times=header.has_times)
     branches = {
         name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()
     }
@@ -142,7 +142,7 @@ def write_events(
                 TREE, {"event": np.dtype("i8"), **kinds}, counter_name=lambda counted: f"n_{counted}"
             )
         for chunk in _in_chunks(events, events_per_chunk):
-            flat = typed_branches(_flat_branches(chunk, header.slices), types, str(path))
+            flat = typed_branches(_flat_branches(chunk, header.slices, types), types, str(path))
             _take_numbers(numbers, flat["event"].numbers.tolist(), str(path))
             sums = {
                 "event": flat["event"].numbers,

@@ -55,7 +55,7 @@ class NetworkSplitter:
         among, n_near = crowded(
             clusters.module, lone.mean, detector, self.options.cell, self.options.neighbours
         )
-        readable = clusters.outlines.readable[among]
+        readable = clusters.outlines.readable[among] & ~clusters.bare[among]
         among, n_near = among[readable], n_near[readable]
         rows = suspects(clusters, lone, detector, among=among)
         chance = self.probabilities(clusters, rows, n_near[np.searchsorted(among, rows)], header)

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import Pixels
+from smartpix.cluster_records import Pixels
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions

@@ -8,13 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.clusters import (
-    Pixels,
-    Truth,
-    cluster_records,
     fill_windows,
     flatten,
-    one_event,
     pixel_lists,
     window_origin,
     windows,

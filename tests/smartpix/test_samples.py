@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smartpix import schema
-from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.io.cluster_set import ClusterSet
 from smartpix.io.events import Header
 from smartpix.io.parquet import write_clusters

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from smartpix.clusters import Pixels, cluster_records, one_event
+from smartpix.cluster_records import Pixels, cluster_records, one_event
 from smartpix.io.events import Header
 from smartpix.io.parquet import write_clusters
 from smartpix.io.write import write_events

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from smartpix.schema import check
+from tracking.cli.bench_helix import add_bench_helix
 from tracking.cli.bench_link import add_bench_link
 from tracking.cli.bench_trigger import add_bench_trigger
 from tracking.cli.output import json_flag, log
@@ -104,6 +105,7 @@ def add_bench(commands: Any) -> None:
     _add_dense(kinds)
     add_bench_link(kinds)
     add_bench_trigger(kinds)
+    add_bench_helix(kinds)
 
 
 def _add_mdn(kinds: Any) -> None:

@@ -18,11 +18,12 @@ def add_convert(commands: Any) -> None:
         "Convert TrackML events (CSV), ACTS events (CSV or ROOT) or an event file (to the other container), "
         "say what was found. "
         "Pixel hits alone are taken. Ids stay, so that `smartpix run --join` brings the results back onto "
-        "the files."
+        "the files. Files of single clusters (PixelAV's text, smart-pixel TFRecords) become a table of parquet."
     ))  # fmt: skip
     convert.add_argument("input", nargs="+", metavar="[FORMAT] INPUT", help=(
         "a folder or a zip archive of events, one event by the beginning of its tables' names, or a ROOT "
-        "file. The command finds out the format (trackml, acts-csv, acts-root, smartpix) if it is not given"
+        "file. The command finds out the format (trackml, acts-csv, acts-root, edm4hep, colliderml, allpix, timepix, "
+        "smartpix; of single clusters pixelav, tfrecord) if it is not given"
     ))  # fmt: skip
     convert.add_argument("-o", "--output", type=named_path, required=True, metavar="F.root")
     convert.add_argument("--detector", type=named_path, metavar="FILE", help=(
@@ -39,6 +40,10 @@ def add_convert(commands: Any) -> None:
         "charge in e of a cell of value 1 (default: 73000, for values that are path lengths in mm); give 1 "
         "if values are charges in e"
     ))  # fmt: skip
+    convert.add_argument("--volumes", choices=("pixels", "all"), default="pixels", help=(
+        "all: hits of strips too, without pixels, as far as the detector table has their modules (default: "
+        "pixels)"
+    ))  # fmt: skip
     convert.add_argument("--format", choices=("ttree", "rntuple"), help=(
         "container of the events (default: ttree; for an event file, the one that it does not have)"
     ))  # fmt: skip
@@ -47,10 +52,17 @@ def add_convert(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
+    from smartpix.convert.cluster_files import CLUSTER_FORMATS, cluster_format, convert_clusters
     from smartpix.convert.formats import ConvertOptions, convert, detect, format_names
     from smartpix.schema import InputError
 
     *kind, path = options.input
+    source = cluster_format(Path(path))
+    if source is not None and kind in ([], [source]):
+        log(f"found {path}: {CLUSTER_FORMATS[source]}")
+        made = convert_clusters(Path(path), source, options.output)
+        print_result(options, {"file": str(options.output), **made})
+        return
     formats = format_names()
     # A format has neither dot nor slash; a folder may be called as one that is mistyped.
     if len(kind) > 1 or any(k not in formats and ("." in k or "/" in k or Path(k).exists()) for k in kind):
@@ -63,7 +75,9 @@ def _convert(options: argparse.Namespace) -> None:
         )
     found = detect(path, kind[0] if kind else None)
     log(f"found {found}")
-    how = ConvertOptions(options.detector, options.field, options.electrons, options.format)
+    how = ConvertOptions(
+        options.detector, options.field, options.electrons, options.format, volumes=options.volumes
+    )
     done = convert(found, options.output, how)
     _warn(done)
     print_result(options, {"file": str(options.output), **done})
@@ -81,6 +95,11 @@ def _warn(done: dict[str, Any]) -> None:
             f"warning: {', '.join(unmatched)}; this is right where rows were filtered on purpose, else the "
             f"tables are damaged or "
             "not of the same events"
+        )
+    if not done["cells"]:
+        log(
+            "warning: the events come without cells, so that their hits have no pixels and no directions; "
+            "smartpix run takes them with --set graph=window"
         )
     if done["n_hits"] == 0:
         log(f"warning: none of the {done['n_events']} events has a hit in the volumes of the detector table")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.fit.options import FitOptions, VertexOptions
+    from tracking.fit.helix_match import HelixScore, match_helices
+    from tracking.fit.options import FitOptions, HelixMatchOptions, VertexOptions
     from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
     from tracking.fit.tracks import Helices, fit_tracks
     from tracking.fit.vertices import Vertices, find_vertices, score_vertices, true_vertices
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
 __all__ = [
     "FitOptions",
     "Helices",
+    "HelixMatchOptions",
+    "HelixScore",
     "TrackResiduals",
     "VertexOptions",
     "Vertices",
     "find_vertices",
     "fit_tracks",
+    "match_helices",
     "score_vertices",
     "track_residuals",
     "true_parameters",
@@ -26,7 +30,8 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
-    options="FitOptions VertexOptions",
+    helix_match="HelixScore match_helices",
+    options="FitOptions HelixMatchOptions VertexOptions",
     resolution="TrackResiduals track_residuals true_parameters",
     tracks="Helices fit_tracks",
     vertices="Vertices find_vertices score_vertices true_vertices",

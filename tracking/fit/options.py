@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.material import Material
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
+from tracking.metrics.findable import MIN_LAYERS
 
-__all__ = ["BeamOptions", "FitOptions", "VertexOptions"]
+__all__ = ["BeamOptions", "FitOptions", "HelixMatchOptions", "VertexOptions"]
 
 
 @dataclass(frozen=True)
@@ -80,3 +81,27 @@ class VertexOptions:
     def __post_init__(self) -> None:
         check_types("vertices", self)
         check_ranges("vertices", self)
+
+
+@dataclass(frozen=True)
+class HelixMatchOptions:
+    """Which hits are near a particle's helix, and which tracks are its.
+
+    Attributes:
+        tolerance: distance of a hit from the helix in mm, beside what scattering makes.
+        scattering: standard deviations of multiple scattering that are allowed besides.
+        material: radiation lengths from the beam line to a hit, at normal incidence.
+        fraction: least share of a track's hits that are near the helix.
+        min_layers: layers with a hit near the helix, from which on a particle is findable.
+    """
+
+    tolerance: float = ranged(0.3, 0.0, 100.0, "mm")
+    scattering: float = ranged(3.0, 0.0, 100.0)
+    # The beam pipe and half of the layers of the generic detector.
+    material: float = ranged(0.04, 0.0, 10.0, "radiation lengths")
+    fraction: float = ranged(0.5, 0.0, 1.0)
+    min_layers: int = ranged(MIN_LAYERS, 1, 100)
+
+    def __post_init__(self) -> None:
+        check_types("helix match", self)
+        check_ranges("helix match", self)

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from tracking.metrics.tracks import TrackScore, match_tracks, score_tracks
     from tracking.metrics.truth import (
         EventTruth,
+        Particles,
         event_truth,
         nearest_distance,
+        particles_of,
         pileup_of,
         pseudorapidity,
     )
@@ -49,6 +51,7 @@ __all__ = [
     "TRACK_BINS",
     "EdgeScore",
     "EventTruth",
+    "Particles",
     "TrackScore",
     "clopper_pearson",
     "edge_labels",
@@ -60,6 +63,7 @@ __all__ = [
     "merged_of_particles",
     "merged_rates",
     "nearest_distance",
+    "particles_of",
     "pileup_of",
     "pseudorapidity",
     "score_edges",
@@ -76,5 +80,5 @@ __getattr__ = public_names(
     edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency seed_labels",
     merged="is_merged merged_of_particles merged_rates",
     tracks="TrackScore match_tracks score_tracks",
-    truth="EventTruth event_truth nearest_distance pileup_of pseudorapidity",
+    truth="EventTruth Particles event_truth nearest_distance particles_of pileup_of pseudorapidity",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EventTruth",
+    "Particles",
     "event_truth",
     "makers_of_hits",
     "nearest_distance",
+    "particles_of",
     "pileup_of",
     "pseudorapidity",
 ]
@@ -37,6 +40,59 @@ def pseudorapidity(px: npt.ArrayLike, py: npt.ArrayLike, pz: npt.ArrayLike) -> F
     pt = np.hypot(np.asarray(px, dtype=np.float64), np.asarray(py, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.arcsinh(np.asarray(pz, dtype=np.float64) / pt))
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles of one event at their production, in the order of their ids.
+
+    Attributes:
+        particle_id: (P,) sorted ids; vertex, momentum: (P, 3) mm and GeV, in the frame of the beam; charge:
+            (P,) e.
+    """
+
+    particle_id: Ints
+    vertex: Floats
+    momentum: Floats
+    charge: Floats
+
+    @cached_property
+    def pt(self) -> Floats:
+        """(P,) GeV."""
+        return np.hypot(self.momentum[:, 0], self.momentum[:, 1])
+
+    @cached_property
+    def eta(self) -> Floats:
+        """(P,) pseudorapidities."""
+        return pseudorapidity(*self.momentum.T)
+
+    @property
+    def phi(self) -> Floats:
+        """(P,) rad."""
+        return np.arctan2(self.momentum[:, 1], self.momentum[:, 0])
+
+    @property
+    def accepted(self) -> npt.NDArray[np.bool_]:
+        """(P,) charged, of pT above MIN_PT and |eta| below MAX_ETA."""
+        return (self.charge != 0) & (self.pt > MIN_PT) & (np.abs(self.eta) < MAX_ETA)
+
+
+def particles_of(records: ak.Array, frame: BeamSpot = CENTRED) -> Particles:
+    """Particles of one event's particle records.
+
+    Args:
+        frame: of the beam that vertex and momentum are given in.
+    """
+    ids = ak.to_numpy(records["particle_id"])
+    sort = np.argsort(ids, kind="stable")
+    columns = {
+        n: ak.to_numpy(records[n])[sort].astype(np.float64)
+        for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")
+    }
+    vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
+    if not frame.is_centred:
+        vertex, momentum = frame.to_beam(vertex), frame.direction_to_beam(momentum)
+    return Particles(ids[sort], vertex, momentum, columns["charge"])
 
 
 @dataclass(frozen=True)
@@ -139,9 +195,8 @@ def event_truth(
     hit = np.repeat(np.arange(len(counts)), counts)
     flat = ak.flatten(truth, axis=1)
     share, order = ak.to_numpy(flat["share"]), ak.to_numpy(flat["order"]).astype(np.int64)
-    ids = ak.to_numpy(particles["particle_id"])
-    sort = np.argsort(ids, kind="stable")
-    ids = ids[sort]
+    made_of = particles_of(particles, frame)
+    ids = made_of.particle_id
     row_ids = ak.to_numpy(flat["particle_id"])
     place = np.minimum(np.searchsorted(ids, row_ids), max(len(ids) - 1, 0))
     in_list = (ids[place] == row_ids) if len(ids) else np.zeros(len(row_ids), dtype=bool)
@@ -156,15 +211,7 @@ def event_truth(
     rising = np.argsort(share[crossing], kind="stable")
     main[part[rising]] = particle[crossing[rising]]
 
-    columns = {
-        n: ak.to_numpy(particles[n])[sort].astype(np.float64)
-        for n in ("vx", "vy", "vz", "px", "py", "pz", "charge")
-    }
-    vertex, momentum = (np.stack([columns[a + b] for b in "xyz"], axis=1) for a in "vp")
-    if not frame.is_centred:
-        vertex, momentum = frame.to_beam(vertex), frame.direction_to_beam(momentum)
-    pt = np.hypot(momentum[:, 0], momentum[:, 1])
-    eta, phi = pseudorapidity(*momentum.T), np.arctan2(momentum[:, 1], momentum[:, 0])
+    pt, eta, phi = made_of.pt, made_of.eta, made_of.phi
     # A particle may cross a cluster twice: once counts.
     made = np.unique(np.stack([particle, hit], axis=1), axis=0)
     n_hits = np.bincount(made[:, 0], minlength=len(ids))
@@ -172,8 +219,8 @@ def event_truth(
     layer_of_cluster[cluster] = layer
     on_layer = np.unique(np.stack([particle, layer_of_cluster[hit]], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
-    charged, seen = columns["charge"] != 0, n_layers >= min_layers
-    accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
+    charged, seen = made_of.charge != 0, n_layers >= min_layers
+    accepted = made_of.accepted
     findable = accepted & seen
     edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer)
     key = edges[:, 0] * (len(cluster) + 1) + edges[:, 1]
@@ -185,7 +232,8 @@ def event_truth(
     np.logical_or.at(edge_findable, first, findable[made_by])
     by_hit = np.lexsort((made[:, 0], made[:, 1]))
     return EventTruth(
-        particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=vertex, momentum=momentum, charge=columns["charge"],
+        particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=made_of.vertex, momentum=made_of.momentum,
+        charge=made_of.charge,
         n_hits=n_hits, n_layers=n_layers, accepted=accepted, findable=findable,
         distance=nearest_distance(eta, phi, charged & seen),
         hit=made[by_hit, 1], particle=made[by_hit, 0], cluster=cluster, main=main,

@@ -30,6 +30,7 @@ def output(tmp_path):
 
 @pytest.mark.parametrize("missing", ["detectors.csv", "event000000001-cells.csv"])
 def test_missing_file_is_named_and_nothing_is_written(folder, output, missing):
+    write_event(folder, number=2)
     (folder / missing).unlink()
     with pytest.raises(InputError, match=f"'{missing}' .*is missing"):
         convert_folder(folder, output)

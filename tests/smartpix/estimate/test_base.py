@@ -125,14 +125,6 @@ def test_what_is_no_cluster_of_the_file_is_refused():
             ak.with_field(clusters, clusters["pixels", axis] - 20_000, ("pixels", axis)),
             f"pixels' {axis} goes from -",
         )
-    for k in (1, len(clusters) - 1):
-        keep = ak.local_index(clusters["pixels"], axis=1) >= np.where(
-            np.arange(len(clusters)) == k, 10_000, 0
-        )
-        refused(
-            ak.with_field(clusters, clusters["pixels"][keep], "pixels"),
-            rf"hit_id {clusters['hit_id'][k]} has no pixels",
-        )
     without = ak.with_field(clusters, clusters["pixels"][["row", "column", "charge_02"]], "pixels")
     refused(without, "clusters: pixels: 'charge_19' is missing")
     shape = choose_estimator(opened.header, "shape")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartpix import schema
-from smartpix.clusters import Pixels, Truth, cluster_records, one_event
+from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.io.cluster_set import ClusterSet, label_of
 from smartpix.io.events import Header, iterate
 from smartpix.io.parquet import write_clusters

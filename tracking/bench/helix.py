@@ -1,0 +1,138 @@
+"""Tracks of events without truth of their hits, matched by helix; and how far that agrees with truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartpix.io.events import iterate
+from smartpix.schema import InputError, check_ranges, check_types, ranged
+from tracking.chain import WINDOW, Chain, EventResult
+from tracking.fit.helix_match import HelixScore, match_helices
+from tracking.fit.options import HelixMatchOptions
+from tracking.metrics import EventTruth, event_truth, particles_of, score_tracks
+from tracking.options import RunOptions
+
+__all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
+
+
+@dataclass(frozen=True)
+class BenchHelixOptions:
+    """Matching by helix on files of events.
+
+    Attributes:
+        events: largest number of events of all files together.
+        match: which tracks are whose.
+        run: options of the chain.
+    """
+
+    events: int = ranged(4, 1, 100_000)
+    match: HelixMatchOptions = field(default_factory=HelixMatchOptions)
+    run: RunOptions = WINDOW
+
+    def __post_init__(self) -> None:
+        check_types("bench helix", self)
+        check_ranges("bench helix", self)
+
+
+def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict[str, Any]:
+    """Run the chain and match its tracks by helix; where there is truth, by truth as well.
+
+    Returns:
+        ``n_events``, ``n_hits``, ``n_tracks``, ``n_findable``, ``efficiency`` and ``unmatched_rate`` by helix,
+        ``ms_per_event``; ``truth`` where all files have it: efficiency and fakes by truth, and ``same``: the
+        share of tracks that both match to the same particle or to none, of those that truth matches to an
+        accepted one, and of findable particles in both senses among those in one.
+
+    Raises:
+        InputError: no events, or events without particles.
+    """
+    totals: dict[str, float] = dict.fromkeys(
+        ("n_events", "n_hits", "n_tracks", "n_findable", "n_found", "n_unmatched", "ms"), 0
+    )
+    truths: list[dict[str, float]] = []
+    chain: Chain | None = None
+    path: Path | None = None
+    for opened, events in iterate(list(files), step=1, stop=options.events):
+        if not opened.has_particles:
+            raise InputError(f"{opened.path}: has no particles to match tracks to; convert with their table")
+        if chain is None or path != opened.path:
+            path = opened.path
+            chain = Chain.for_header(opened.header, options.run)
+            chain.warm_up(events[0]["clusters"])
+        result = chain.event(int(events[0]["event"]), events[0]["clusters"])
+        frame = chain.header.detector.frame
+        particles = particles_of(events[0]["particles"], frame)
+        tracks = result.tracks.rows()
+        score = match_helices(result.hits, tracks, particles, chain.header.field, options.match)
+        totals["n_events"] += 1
+        totals["n_hits"] += len(result.hits)
+        totals["n_tracks"] += len(tracks)
+        totals["n_findable"] += int(score.findable.sum())
+        totals["n_found"] += int(np.sum(score.found & score.findable))
+        totals["n_unmatched"] += int(np.sum(score.particle < 0))
+        totals["ms"] += sum(result.ms.values())
+        if opened.has_truth:
+            truth = event_truth(
+                events[0]["clusters"], events[0]["particles"], result.hits.layer, frame=frame,
+                cluster=result.hits.cluster, estimate=result.hits.estimate,
+            )  # fmt: skip
+            truths.append(_agreement(truth, result, score))
+    if not totals["n_events"]:
+        raise InputError(f"{files[0]}: has no events")
+    done: dict[str, Any] = {
+        name: int(totals[name]) for name in ("n_events", "n_hits", "n_tracks", "n_findable")
+    }
+    done["efficiency"] = _ratio(totals["n_found"], totals["n_findable"])
+    done["unmatched_rate"] = _ratio(totals["n_unmatched"], totals["n_tracks"])
+    done["ms_per_event"] = totals["ms"] / totals["n_events"]
+    if len(truths) == totals["n_events"]:
+        done["truth"] = _summed(truths)
+    return done | {"options": asdict(options.match)}
+
+
+def _agreement(truth: EventTruth, result: EventResult, score: HelixScore) -> dict[str, float]:
+    """Numbers of one event by truth, and of what both ways agree on."""
+    tracks = result.tracks.rows()
+    by_truth = score_tracks(truth, tracks)
+    of_accepted = (by_truth.particle >= 0) & truth.accepted[by_truth.particle]
+    same = by_truth.particle == score.particle
+    both, either = truth.findable & score.findable, truth.findable | score.findable
+    return {
+        "n_findable": int(truth.findable.sum()), "n_found": int(np.sum(truth.findable & by_truth.found)),
+        "n_fakes": int(np.sum(by_truth.particle < 0)), "n_tracks": len(tracks), "n_same": int(same.sum()),
+        "n_accepted": int(of_accepted.sum()), "n_same_accepted": int(np.sum(same & of_accepted)),
+        "n_both": int(both.sum()), "n_either": int(either.sum()),
+    }  # fmt: skip
+
+
+def _summed(parts: Sequence[dict[str, float]]) -> dict[str, float | None]:
+    total = {name: sum(part[name] for part in parts) for name in parts[0]}
+    return {
+        "n_findable": total["n_findable"],
+        "efficiency": _ratio(total["n_found"], total["n_findable"]),
+        "fake_rate": _ratio(total["n_fakes"], total["n_tracks"]),
+        "same": _ratio(total["n_same"], total["n_tracks"]),
+        "same_of_accepted": _ratio(total["n_same_accepted"], total["n_accepted"]),
+        "findable_in_both": _ratio(total["n_both"], total["n_either"]),
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def helix_table(result: dict[str, Any]) -> str:
+    """The numbers as lines of text."""
+    names = ("n_events", "n_hits", "n_tracks", "n_findable", "efficiency", "unmatched_rate", "ms_per_event")
+    lines = [f"{name:28s} {_shown(result[name])}" for name in names]
+    lines += [f"{'truth: ' + name:28s} {_shown(value)}" for name, value in result.get("truth", {}).items()]
+    return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
