@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
+from smartpix.simulate.radiation import check_fluence
 
 __all__ = [
     "JET_MIN_PT",
@@ -353,6 +354,7 @@ class SimulateOptions:
         lorentz_scale: factor of the carriers' Hall mobilities, and with them of the tangent of the Lorentz
             angle; the files' ``local_x`` and ``local_y`` are corrected for a factor of 1.
         charge_scale: factor of the charge that pixels see, before noise.
+        fluence: radiation that all sensors have taken, in neq/cm2 (:mod:`smartpix.simulate.radiation`).
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
@@ -366,18 +368,13 @@ class SimulateOptions:
     temperature: float = 263.0
     lorentz_scale: float = ranged(1.0, 0.1, 10.0)
     charge_scale: float = ranged(1.0, 0.1, 10.0)
+    fluence: float = 0.0
 
     def __post_init__(self) -> None:
         check_types("simulate", self)
         check_field("simulate", self.field)
         check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
-        check(
-            "simulate",
-            "depletion",
-            self.depletion,
-            0 <= self.depletion <= 2000,
-            "from 0 to 2000 V for 100 um",
-        )
+        check("simulate", "depletion", self.depletion, 0 <= self.depletion <= 2000, "from 0 to 2000 V for 100 um")
         check(
             "simulate",
             "temperature",
@@ -385,6 +382,7 @@ class SimulateOptions:
             100 <= self.temperature <= 400,
             "from 100 to 400 K (0 C is 273)",
         )
+        check_fluence("simulate", self.fluence)
         check_ranges("simulate", self)
         if self.groups.together == (1,) and self.groups.distance != GroupOptions().distance:
             raise InputError(
