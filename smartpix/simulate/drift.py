@@ -88,9 +88,10 @@ def _irradiated_field(sensor: Sensor, z: Floats) -> Floats:
     def bent(u: Floats | float) -> Floats:
         return np.asarray(first * u + second * (u * u - 1 / 3))
 
-    lowest = float(bent(max(-first / (2 * second), -1.0)))
+    # Where the parabola is lowest, or the far side where that lies beyond.
+    lowest = float(bent(-first / (2 * second) if first < 2 * second else -1.0))
     most = (1 - ACTIVE_BASE) * sensor.bias
-    scale = min(1.0, most / -lowest)
+    scale = most / max(most, -lowest)
     return np.asarray((sensor.bias + scale * bent(2 * z / sensor.thickness)) / (sensor.thickness / 10))
 
 

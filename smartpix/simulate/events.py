@@ -309,7 +309,14 @@ def _sensor_groups(
         depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
         sensor = Sensor(
-            row[0], row[1], row[2], bias, depletion, options.temperature, options.lorentz_scale, options.fluence
+            row[0],
+            row[1],
+            row[2],
+            bias,
+            depletion,
+            options.temperature,
+            options.lorentz_scale,
+            options.fluence,
         )
         groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(
             kind.reshape(-1) == i

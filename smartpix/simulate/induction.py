@@ -263,7 +263,14 @@ def _plane(table: Any, depth: float, plane: Any) -> None:
 
 @njit(cache=True)
 def _fill(
-    values: Any, paths: Any, shares: Any, table: Any, pitch: Any, thickness: float, first: Any, neighbours: Any
+    values: Any,
+    paths: Any,
+    shares: Any,
+    table: Any,
+    pitch: Any,
+    thickness: float,
+    first: Any,
+    neighbours: Any,
 ) -> None:
     """Add what electrons and holes induce to values (Z, CELLS_Y, CELLS_X, R, C); of each a share ends at each
     of the points.

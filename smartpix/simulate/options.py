@@ -374,7 +374,13 @@ class SimulateOptions:
         check_types("simulate", self)
         check_field("simulate", self.field)
         check("simulate", "bias", self.bias, 0 < self.bias <= 2000, "positive and at most 2000 V for 100 um")
-        check("simulate", "depletion", self.depletion, 0 <= self.depletion <= 2000, "from 0 to 2000 V for 100 um")
+        check(
+            "simulate",
+            "depletion",
+            self.depletion,
+            0 <= self.depletion <= 2000,
+            "from 0 to 2000 V for 100 um",
+        )
         check(
             "simulate",
             "temperature",

@@ -72,7 +72,7 @@ def trapping_rate(fluence: float, temperature: float, electrons: bool) -> float:
         fluence: neq/cm2; temperature: K.
     """
     beta, power = KRAMBERGER[electrons]
-    low = beta * (temperature / KRAMBERGER_TEMPERATURE) ** power * fluence
+    low = beta * fluence * float((temperature / KRAMBERGER_TEMPERATURE) ** power)
     slope, offset = CMS_TRACKER[electrons]
     return min(low, slope * fluence + offset)
 

@@ -58,9 +58,7 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
     sensor = sensor_of_type(options.type)
     if options.luminosity is not None or isinstance(values.get("sensor"), dict):
         values["sensor"] = irradiated(options, values.get("sensor", {}), sensor.bias)
-    dataset: DatasetOptions = from_mapping(
-        DatasetOptions(sensor=sensor), values, "--set"
-    )
+    dataset: DatasetOptions = from_mapping(DatasetOptions(sensor=sensor), values, "--set")
     from smartpix.io.parquet import write_clusters
     from smartpix.simulate.datasets import BATCH, iterate_dataset
     from tracking.runs.progress import progress_bar
@@ -96,4 +94,6 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
         "n_columns": dataset.n_columns,
         "bytes": options.output.stat().st_size,
     }
-    print_result(options, {**result, "clusters_per_second": round(n_clusters / seconds, 1), "sensor": described})
+    print_result(
+        options, {**result, "clusters_per_second": round(n_clusters / seconds, 1), "sensor": described}
+    )
