@@ -5,7 +5,7 @@ benchmarks/results/irradiation.json and, with --figure, a picture of it.
     python benchmarks/irradiation.py WORK [STEP ...] [--figure F.png] [--json]
 
 ``sensor`` needs no file: fields, traps, collected charge and Lorentz shift of the simulated sensor. ``estimates``
-takes a network on single crossings at each fluence: the shipped one, which knows nothing of it; the same with its
+takes a network on single crossings at each point of fluence and bias: the shipped one, which knows nothing of it; the same with its
 covariance calibrated there; and one trained again from there. ``chain`` is the search at pile-up 200. What a step
 finds is kept beside what the others found before. A network that WORK does not have is left out.
 """
@@ -31,16 +31,20 @@ from smartpix.samples import Reading, load_samples
 from smartpix.schema import TARGETS
 from smartpix.simulate.drift import Sensor, drift_tables, electric_field
 from smartpix.simulate.induction import Induction, response_table
-from smartpix.simulate.radiation import leakage_noise, operating_bias
+from smartpix.simulate.radiation import leakage_noise
 from tracking.beam_spot import chain_of_file
 from tracking.bench.events import records_with_truth
 from tracking.bench.link_chain import judged_chain, less
 from tracking.options import RunOptions
 
 RESULTS = Path(__file__).resolve().parent / "results" / "irradiation.json"
-FLUENCES = {"0": 0.0, "1e15": 1e15, "5e15": 5e15, "1e16": 1e16}
+POINTS = {
+    "0": (0.0, 100.0), "1e15": (1e15, 200.0), "5e15": (5e15, 450.0), "5e15-200V": (5e15, 200.0),
+    "1e16": (1e16, 600.0),
+}  # fmt: skip
+"""Fluence in neq/cm2 and bias in V, by the names of the files."""
 WAYS = ("unaware", "recalibrated", "retrained")
-CHAINS = ("0", "5e15")
+CHAINS = ("0", "5e15-200V")
 STEPS = ("sensor", "estimates", "chain")
 KEPT = ("n", "nll", "half_width_68", "half_width_68_central", "pull_mean", "pull_width", "coverage68")
 CHARGE_BIASES = (200.0, 300.0, 450.0, 500.0, 600.0, 800.0)
@@ -51,8 +55,8 @@ TIME = 25.0
 def of_sensor() -> dict[str, Any]:
     """The simulated sensor at each fluence."""
     found = {}
-    for name, fluence in FLUENCES.items():
-        sensor = Sensor(bias=operating_bias(fluence), fluence=fluence)
+    for name, (fluence, bias) in POINTS.items():
+        sensor = Sensor(bias=bias, fluence=fluence)
         tables = drift_tables(sensor, (3.8, 0.0, 0.0))
         field = electric_field(sensor, tables.z)
         volume = sensor.pitch_x * sensor.pitch_y * sensor.thickness
@@ -64,7 +68,7 @@ def of_sensor() -> dict[str, Any]:
                                     (float(v) / 1e3 for v in (field[0], field.min(), field[-1])), strict=True)),
             "collected": collected(sensor),
             "collected_by_bias": {
-                f"{bias:g}": collected(replace(sensor, bias=bias)) for bias in CHARGE_BIASES if fluence
+                f"{volts:g}": collected(replace(sensor, bias=volts)) for volts in CHARGE_BIASES if fluence
             },
             "drift_ns": {"electrons": float(tables.tau_e[-1]), "holes": float(tables.tau_h[0])},
             "lorentz_tangent": float(-tables.shift_e[-1, 1] / sensor.thickness),
@@ -81,25 +85,24 @@ def collected(sensor: Sensor) -> float:
     return float(table.values.sum(axis=(3, 4)).mean())
 
 
-def weights(work: Path, way: str, region: str, fluence: str) -> str | None:
+def weights(work: Path, way: str, region: str, point: str) -> str | None:
     """Name or path of a network; None: it was not made."""
-    if way == "unaware" or fluence == "0":
+    if way == "unaware":
         return f"mdn-{region}"
-    path = work / f"{way}-{region}-{fluence}.safetensors"
+    path = work / f"{way}-{region}-{point}.safetensors"
     return str(path) if path.is_file() else None
 
 
 def of_estimates(work: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Quality of each network at each fluence, by region, fluence and way."""
+    """Quality of each network at each point, by region, point and way."""
     for region in ("barrel", "endcap"):
-        for fluence in FLUENCES:
-            ways = {way: weights(work, way, region, fluence) for way in WAYS[: 1 if fluence == "0" else None]}
-            if not (work / f"test-{fluence}.root").is_file():
-                continue
-            yield f"{region} {fluence}", {
-                way: of_network(name, work / f"test-{fluence}.root", region)
-                for way, name in ways.items() if name
-            }  # fmt: skip
+        for point in POINTS:
+            file = work / f"test-{point}.root"
+            ways = {way: weights(work, way, region, point) for way in WAYS}
+            if file.is_file():
+                yield f"{region} {point}", {
+                    way: of_network(name, file, region) for way, name in ways.items() if name
+                }  # fmt: skip
 
 
 def of_network(name: str, file: Path, region: str) -> dict[str, Any]:
@@ -118,23 +121,27 @@ def of_network(name: str, file: Path, region: str) -> dict[str, Any]:
 
 
 def of_chain(work: Path, n_events: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The chain at pile-up 200, by fluence and way."""
-    for fluence in CHAINS:
-        file = work / f"pu200-{fluence}.root"
-        ways: dict[str, Any] = {}
+    """The chain at pile-up 200, by point and way."""
+    for point in CHAINS:
+        file = work / f"pu200-{point}.root"
+        found: dict[str, Any] = {}
         first = None
-        for way in WAYS[: 1 if fluence == "0" else None]:
-            names = [weights(work, way, region, fluence) for region in ("barrel", "endcap")]
+        for way in WAYS:
+            names = [weights(work, way, region, point) for region in ("barrel", "endcap")]
             if not file.is_file() or None in names:
                 continue
             run = replace(RunOptions(), mdn_barrel=names[0], mdn_endcap=names[1], conditions="ignore")
             chain, _ = chain_of_file(file, open_events(file).header, run)
-            judged = judged_chain(chain, list(records_with_truth([file], n_events)), lambda _, clusters: clusters)
-            ways[way] = judged.numbers(chain.header.field) | {"edges": judged.n_edges / len(judged.judgements)}
-            first = first or judged
-            if way != "unaware":
-                ways[way]["more_than_unaware"] = less(judged, first)
-        yield fluence, ways
+            records = list(records_with_truth([file], n_events))
+            judged = judged_chain(chain, records, lambda _, clusters: clusters)
+            n = len(records)
+            found[way] = judged.numbers(chain.header.field) | {"n_events": n, "edges": judged.n_edges / n}
+            if first is None:
+                first = judged
+            else:
+                found[way]["more_than_unaware"] = less(judged, first)
+        if found:
+            yield point, found
 
 
 def main() -> None:
@@ -142,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="what radiation costs, and what is regained")
     parser.add_argument("work", type=Path, metavar="WORK", help="folder of benchmarks/irradiation.sh")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(STEPS)}; default: all")
-    parser.add_argument("--events", type=int, default=3, help="of pile-up 200 (default: %(default)s)")
+    parser.add_argument("--events", type=int, default=4, help="of pile-up 200 (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="F.json")
     parser.add_argument("--figure", type=Path, metavar="F.png")
     parser.add_argument("--json", action="store_true", help="print exactly one JSON object on stdout")

@@ -53,10 +53,14 @@ def _draw_slope(axis: Axes, estimates: dict, target: str, words: str) -> None:
     for way, (colour, marker) in WAYS.items():
         found = {
             float(name.split()[1]): ways[way]["half_width_68_central"][target]
-            for name, ways in estimates.items() if name.startswith("barrel") and way in ways
+            for name, ways in estimates.items()
+            if name.startswith("barrel") and way in ways and not name.endswith("V")
         } | {0.0: start}  # fmt: skip
         at = sorted(found)
         axis.plot([x / 1e15 for x in at], [found[x] for x in at], "-", marker=marker, color=colour, label=way)
+        if way in (low := estimates.get("barrel 5e15-200V", {})):
+            axis.plot(5, low[way]["half_width_68_central"][target], marker, mfc="none", color=colour, ms=13)
+    axis.plot([], [], "ok", mfc="none", label="at 200 V instead of 450 V")
     axis.axhline(1.5 * start, ls=":", color=GREY, label="1.5 x without radiation")
     axis.set_xlabel(f"fluence [{UNIT}]")
     axis.set_ylabel(f"68 % half width of {words}, barrel, |cot alpha| < 2")

@@ -56,8 +56,9 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
     if options.shape is not None:
         values["n_rows"], values["n_columns"] = options.shape
     sensor = sensor_of_type(options.type)
-    if options.luminosity is not None or isinstance(values.get("sensor"), dict):
-        values["sensor"] = irradiated(options, values.get("sensor", {}), sensor.bias)
+    part = values.get("sensor", {})
+    if isinstance(part, dict):
+        values["sensor"] = irradiated(options, part, sensor.bias)
     dataset: DatasetOptions = from_mapping(DatasetOptions(sensor=sensor), values, "--set")
     from smartpix.io.parquet import write_clusters
     from smartpix.simulate.datasets import BATCH, iterate_dataset
