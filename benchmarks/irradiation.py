@@ -163,7 +163,10 @@ def main() -> None:
     steps = options.steps or ([] if options.figure else STEPS)
     if "sensor" in steps:
         result["sensor"] = of_sensor()
-    for step, found in (("estimates", of_estimates(options.work)), ("chain", of_chain(options.work, options.events))):
+    for step, found in (
+        ("estimates", of_estimates(options.work)),
+        ("chain", of_chain(options.work, options.events)),
+    ):
         for name, numbers in found if step in steps else ():
             result.setdefault(step, {})[name] = numbers
             print(f"{step} {name}: {json.dumps(numbers)}", file=sys.stderr, flush=True)

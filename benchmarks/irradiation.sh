@@ -41,6 +41,11 @@ retrained barrel 5e15-200V mirror-x 24
 retrained endcap 5e15-200V "mirror-x mirror-y" 16
 events 0 2 ""
 events 5e15-200V 2 "$low"
-# What the shipped networks make of other fluences.
-crossings test-1e15.root 2 643303 "--fluence 1e15"
-crossings test-1e16.root 2 643302 "--fluence 1e16"
+k=2
+for fluence in 1e16 1e15; do
+  crossings "train-$fluence.root" 2 $((643100 + k)) "--fluence $fluence"
+  crossings "test-$fluence.root" 2 $((643300 + k)) "--fluence $fluence"
+  recalibrated barrel "$fluence" "train-$fluence.root"
+  retrained barrel "$fluence" mirror-x 24
+  k=$((k + 1))
+done
