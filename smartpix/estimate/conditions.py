@@ -75,6 +75,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "temperature": Condition("{} K"),
     "charge_scale": Condition("charge scale {}"),
     "lorentz_scale": Condition("Lorentz scale {}"),
+    # A fluence that traps 1 to 2 % of the charge.
+    "fluence": Condition("{} neq/cm2", 5e13),
     "common_mode": Condition("common mode {} e", 5.0),
     "clock": Condition("clock '{}'", names=CLOCKS),
     "phase": Condition("its phase {} ps", 20.0),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.schema import InputError, check_types
+from smartpix.simulate.radiation import ACTIVE_BASE, check_fluence, space_charge_voltages, trapping_rate
 
 __all__ = ["DriftTables", "Sensor", "drift_tables", "electric_field", "mobility"]
 
@@ -37,6 +38,7 @@ class Sensor:
         temperature: temperature in K.
         lorentz_scale: factor of the carriers' Hall mobilities, and with them of the tangent of the Lorentz
             angle.
+        fluence: radiation that the silicon has taken, in neq/cm2 (:mod:`smartpix.simulate.radiation`).
     """
 
     pitch_x: float = 0.05
@@ -46,6 +48,7 @@ class Sensor:
     depletion: float = 7.7
     temperature: float = 263.0
     lorentz_scale: float = 1.0
+    fluence: float = 0.0
 
     def __post_init__(self) -> None:
         check_types("sensor", self)
@@ -59,17 +62,37 @@ class Sensor:
                 f"sensor: bias {self.bias} V does not deplete the sensor ({self.depletion} V needed); raise "
                 "the bias"
             )
+        check_fluence("sensor", self.fluence)
 
 
 def electric_field(sensor: Sensor, z: npt.ArrayLike) -> Floats:
     """Magnitude in V/cm at height z (mm, from the midplane towards the pixels); the field points away from
-    the pixels.
+    the pixels. Its integral over the thickness is the bias.
 
-    n-in-p: the junction, and with it the larger field, is on the pixel side.
+    n-in-p: the junction, and with it the larger field, is on the pixel side. Irradiated silicon has a second
+    peak on the far side (:func:`smartpix.simulate.radiation.space_charge_voltages`). Where the bias does not
+    deplete it, what is left conducts badly and keeps a field, here :data:`ACTIVE_BASE` of the mean one (M.
+    Mikuz et al., 26th RD50 workshop, 2015): the space charge is scaled down until that holds.
     """
+    if sensor.fluence > 0:
+        return _irradiated_field(sensor, np.asarray(z, dtype=np.float64))
     return np.asarray(
         (sensor.bias + sensor.depletion * 2 * np.asarray(z) / sensor.thickness) / (sensor.thickness / 10)
     )
+
+
+def _irradiated_field(sensor: Sensor, z: Floats) -> Floats:
+    first, second = space_charge_voltages(sensor.fluence, sensor.thickness)
+    first += sensor.depletion
+
+    def bent(u: Floats | float) -> Floats:
+        return np.asarray(first * u + second * (u * u - 1 / 3))
+
+    # Where the parabola is lowest, or the far side where that lies beyond.
+    lowest = float(bent(-first / (2 * second) if first < 2 * second else -1.0))
+    most = (1 - ACTIVE_BASE) * sensor.bias
+    scale = most / max(most, -lowest)
+    return np.asarray((sensor.bias + scale * bent(2 * z / sensor.thickness)) / (sensor.thickness / 10))
 
 
 @dataclass(frozen=True)
@@ -81,6 +104,7 @@ class DriftTables:
         tau_e, tau_h: (K,) ns; electrons count from the far side upwards, holes from the pixel side downwards.
         shift_e, shift_h: (K, 2) cumulative lateral drift in x and y in mm, same origins.
         variance_e: (K,) cumulative variance of the electrons' diffusion per axis in mm^2.
+        trapping_e, trapping_h: rates in 1/ns at which carriers are trapped, 0 without fluence.
     """
 
     z: Floats
@@ -89,14 +113,22 @@ class DriftTables:
     shift_e: Floats
     shift_h: Floats
     variance_e: Floats
+    trapping_e: float = 0.0
+    trapping_h: float = 0.0
 
     def longest(self) -> float:
         """Time in ns after which every carrier has arrived."""
         return float(max(self.tau_e.max(), self.tau_h.max()))
 
     def lorentz_shift(self) -> Floats:
-        """(2,) mean lateral displacement of the collected electrons of a track, in mm."""
+        """(2,) mean lateral displacement of the collected electrons of a track, in mm.
+
+        Where electrons are trapped, those from near the pixels arrive more often and count for more.
+        """
         # A track leaves its charge evenly over the depth, hence the plain mean.
+        if self.trapping_e > 0:
+            arrives = np.exp(-self.trapping_e * (self.tau_e[-1] - self.tau_e))
+            return np.asarray(self.shift_e[-1] - np.average(self.shift_e, axis=0, weights=arrives))
         return np.asarray(self.shift_e[-1] - self.shift_e.mean(axis=0))
 
 
@@ -170,4 +202,6 @@ def drift_tables(sensor: Sensor, magnetic: tuple[float, float, float]) -> DriftT
             [cumulative((vx_h / vz_h)[::-1])[::-1], cumulative((vy_h / vz_h)[::-1])[::-1]], axis=1
         ),
         variance_e=cumulative(2 * diffusion / vz_e),
+        trapping_e=trapping_rate(sensor.fluence, sensor.temperature, electrons=True),
+        trapping_h=trapping_rate(sensor.fluence, sensor.temperature, electrons=False),
     )

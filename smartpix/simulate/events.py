@@ -333,7 +333,16 @@ def _sensor_groups(
         # The same doping, which depletes with the square of the thickness, and the same mean field.
         depletion = options.depletion * (row[2] / 0.1) ** 2
         bias = options.bias * row[2] / 0.1
-        sensor = Sensor(row[0], row[1], row[2], bias, depletion, options.temperature, options.lorentz_scale)
+        sensor = Sensor(
+            row[0],
+            row[1],
+            row[2],
+            bias,
+            depletion,
+            options.temperature,
+            options.lorentz_scale,
+            options.fluence,
+        )
         groups[(sensor, (float(row[3]), float(row[4]), float(row[5])))] = np.flatnonzero(
             kind.reshape(-1) == i
         )

@@ -3,6 +3,10 @@
 Drift without diffusion is a function of the starting point alone. The table holds, for an electron-hole pair
 born at a grid point of the pixel cell, the charge induced on the pixels around up to the end of each time
 slice; diffusion is the caller's: it moves the starting points.
+
+In irradiated silicon carriers are trapped on their way, and what they induce stops growing there. The table
+holds the mean over when that happens. A pixel's charge is of hundreds to thousands of pairs, and where single
+ones end moves it by some 20 e, less than the noise.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ SLICE_NS = 0.2
 CELLS_X, CELLS_Y = 16, 16
 """Starting cells per pitch."""
 DEPTH_STEP = 0.002  # mm
+TRAPS = 16
+"""Places along a carrier's path at which it is trapped, as likely each."""
 MOST_TABLES = 64
 """Tables kept, of a few MB each: sensors and fields, times how many slices late particles come."""
 MOST_SLICES = 32
@@ -140,19 +146,26 @@ def _slice_table(
     start = np.linspace(drift.z[0], drift.z[-1], n_depth)
     pitch = np.array([sensor.pitch_x, sensor.pitch_y])
     time = (time_slice + 1) * SLICE_NS
-    paths = np.zeros((2, n_depth, 3))
-    for carrier, (tau, shift, sign) in enumerate(
-        ((drift.tau_e, drift.shift_e, 1), (drift.tau_h, drift.shift_h, -1))
-    ):
+    carriers = (
+        (drift.tau_e, drift.shift_e, 1, drift.trapping_e),
+        (drift.tau_h, drift.shift_h, -1, drift.trapping_h),
+    )
+    n_ends = 1 + (TRAPS if drift.trapping_e > 0 else 0)
+    paths, shares = np.zeros((2, n_depth, n_ends, 3)), np.ones((2, n_depth, n_ends))
+    for carrier, (tau, shift, sign, rate) in enumerate(carriers):
         # np.interp wants rising abscissae: holes count from the pixel side.
-        at = np.minimum(np.interp(start, drift.z, tau) + time, tau.max())
-        z = np.interp(at, tau[::sign], drift.z[::sign])
-        paths[carrier, :, 2] = z
+        born = np.interp(start, drift.z, tau)
+        ends = np.minimum(born + time, tau.max())[:, None]
+        if n_ends > 1:
+            ends, shares[carrier] = _with_traps(born, ends[:, 0], rate)
+        z = np.interp(ends, tau[::sign], drift.z[::sign])
+        paths[carrier, :, :, 2] = z
         for axis in range(2):
             lateral = shift[:, axis]
-            paths[carrier, :, axis] = np.interp(z, drift.z, lateral) - np.interp(start, drift.z, lateral)
-    low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1)), 0) / pitch).astype(int)
-    high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1)), 0) / pitch).astype(int)
+            origin = np.interp(start, drift.z, lateral)[:, None]
+            paths[carrier, :, :, axis] = np.interp(z, drift.z, lateral) - origin
+    low = np.floor(np.minimum(paths[..., :2].min(axis=(0, 1, 2)), 0) / pitch).astype(int)
+    high = np.ceil(np.maximum(paths[..., :2].max(axis=(0, 1, 2)), 0) / pitch).astype(int)
     # The last cell of a pixel may drift over its edge, the first one not before it: one pixel more on the far
     # side.
     first = low - neighbours
@@ -164,9 +177,25 @@ def _slice_table(
     # Where a pair is made its charges cancel; interpolated potentials at the pixels' edges do not quite.
     if time > 0:
         potential = _potential_table(sensor.pitch_x, sensor.pitch_y, sensor.thickness, induction)
-        _fill(values[..., 0], paths, potential, pitch, sensor.thickness, first, neighbours)
+        _fill(values[..., 0], paths, shares, potential, pitch, sensor.thickness, first, neighbours)
     variance = drift.variance_e[-1] - np.interp(start, drift.z, drift.variance_e)
     return ResponseTable(values, int(first[1]), int(first[0]), np.sqrt(np.maximum(variance, 0)))
+
+
+def _with_traps(born: Floats, ends: Floats, rate: float) -> tuple[Floats, Floats]:
+    """When carriers end on their way, and how many of them there.
+
+    Args:
+        born, ends: (Z,) ns on the clock of the way; rate: of trapping, 1/ns.
+
+    Returns:
+        (Z, TRAPS + 1) times, of the traps and of those that are never trapped, and the shares of each.
+    """
+    survive = np.exp(-rate * (ends - born))
+    part = (np.arange(TRAPS) + 0.5) / TRAPS
+    trapped = born[:, None] - np.log(1 - part * (1 - survive[:, None])) / rate
+    shares = np.repeat((1 - survive[:, None]) / TRAPS, TRAPS, axis=1)
+    return np.column_stack([trapped, ends]), np.column_stack([shares, survive])
 
 
 PER_PITCH = 16
@@ -234,9 +263,18 @@ def _plane(table: Any, depth: float, plane: Any) -> None:
 
 @njit(cache=True)
 def _fill(
-    values: Any, paths: Any, table: Any, pitch: Any, thickness: float, first: Any, neighbours: Any
+    values: Any,
+    paths: Any,
+    shares: Any,
+    table: Any,
+    pitch: Any,
+    thickness: float,
+    first: Any,
+    neighbours: Any,
 ) -> None:
-    """Add what electrons and holes induce to values (Z, CELLS_Y, CELLS_X, R, C)."""
+    """Add what electrons and holes induce to values (Z, CELLS_Y, CELLS_X, R, C); of each a share ends at each
+    of the points.
+    """
     top = 0.5 * thickness
     n_x, n_y = 2 * neighbours[0] + 1, 2 * neighbours[1] + 1
     # All cells of one depth are equally deep at the end: the potential is interpolated in depth once for all.
@@ -244,13 +282,15 @@ def _fill(
     place_x, part_x = np.empty((CELLS_X, n_x), dtype=np.int64), np.empty((CELLS_X, n_x))
     place_y, part_y = np.empty((CELLS_Y, n_y), dtype=np.int64), np.empty((CELLS_Y, n_y))
     for iz in range(values.shape[0]):
-        for carrier in range(2):
-            x1, y1, z1 = paths[carrier, iz, 0], paths[carrier, iz, 1], paths[carrier, iz, 2]
+        for end in range(2 * paths.shape[2]):
+            carrier, k = end // paths.shape[2], end % paths.shape[2]
+            x1, y1, z1 = paths[carrier, iz, k, 0], paths[carrier, iz, k, 1], paths[carrier, iz, k, 2]
             collected = z1 >= top * (1.0 - 1e-9) if carrier == 0 else z1 <= -top * (1.0 - 1e-9)
             # A hole on the far side induces nothing any more: the weighting potential is 0 there.
             if carrier == 1 and collected:
                 continue
-            sign = 1.0 if carrier == 0 else -1.0
+            share = shares[carrier, iz, k]
+            sign = share if carrier == 0 else -share
             _plane(table, (top - z1) / thickness, plane)
             _places(CELLS_X, x1, pitch[0], neighbours[0], table.shape[0] - 1, place_x, part_x)
             _places(CELLS_Y, y1, pitch[1], neighbours[1], table.shape[1] - 1, place_y, part_y)
@@ -259,7 +299,7 @@ def _fill(
                 for ix in range(CELLS_X):
                     column = int(math.floor(((ix + 0.5) / CELLS_X * pitch[0] + x1) / pitch[0])) - first[0]
                     if carrier == 0 and collected:
-                        values[iz, iy, ix, row, column] += 1.0
+                        values[iz, iy, ix, row, column] += share
                         continue
                     target = values[iz, iy, ix]
                     for r in range(n_y):

@@ -12,6 +12,7 @@ from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
 from smartpix.simulate.beam_options import KINDS, ParticleBeamOptions
 from smartpix.simulate.condition_options import GroupOptions, RandomiseOptions
+from smartpix.simulate.radiation import check_fluence
 from smartpix.simulate.transport_options import TransportOptions
 
 __all__ = [
@@ -291,6 +292,7 @@ class SimulateOptions:
         lorentz_scale: factor of the carriers' Hall mobilities, and with them of the tangent of the Lorentz
             angle; the files' ``local_x`` and ``local_y`` are corrected for a factor of 1.
         charge_scale: factor of the charge that pixels see, before noise.
+        fluence: radiation that all sensors have taken, in neq/cm2 (:mod:`smartpix.simulate.radiation`).
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
@@ -305,6 +307,7 @@ class SimulateOptions:
     temperature: float = 263.0
     lorentz_scale: float = ranged(1.0, 0.1, 10.0)
     charge_scale: float = ranged(1.0, 0.1, 10.0)
+    fluence: float = 0.0
 
     def __post_init__(self) -> None:
         check_types("simulate", self)
@@ -324,6 +327,7 @@ class SimulateOptions:
             100 <= self.temperature <= 400,
             "from 100 to 400 K (0 C is 273)",
         )
+        check_fluence("simulate", self.fluence)
         check_ranges("simulate", self)
         if self.groups.together == (1,) and self.groups.distance != GroupOptions().distance:
             raise InputError(

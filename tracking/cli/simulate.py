@@ -13,6 +13,7 @@ from smartpix.layouts.options import Sensors
 from smartpix.schema import InputError
 from smartpix.simulate.options import SimulateOptions
 from tracking.cli.flags import option_flags
+from tracking.cli.irradiated import fluence_flags, irradiated
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path, subcommands
@@ -79,6 +80,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
     )
     option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", section="sensor.")
     option_flags(parser, EVENTS, "field", "bias")
+    fluence_flags(parser, EVENTS)
     option_flags(
         parser, EVENTS.readout, "noise", "threshold", "threshold_dispersion", "adc_bits", "slices",
         section="readout.",
@@ -91,7 +93,7 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
 
 def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple[Detector, SimulateOptions]:
     """Detector and options of a simulation from the flags."""
-    values = option_values(options)
+    values = irradiated(options, option_values(options), defaults.bias)
     sensors = values.pop("sensor", {})
     generate = values.get("generate")
     # Beside a gun the default is no pile-up; pile-up that is asked for is refused by the options.

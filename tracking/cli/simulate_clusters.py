@@ -10,6 +10,7 @@ from typing import Any
 
 from smartpix.simulate.dataset_options import DEFAULT_TYPE, DatasetOptions, sensor_of_type
 from tracking.cli.flags import option_flags, shown
+from tracking.cli.irradiated import fluence_flags, irradiated
 from tracking.cli.options import option_values, set_flag
 from tracking.cli.output import json_flag, print_result
 from tracking.cli.parser import named_path
@@ -41,6 +42,8 @@ def add_simulate_clusters(kinds: Any) -> None:
         help=f"rows and columns of the pixel array (default: {shown((defaults.n_rows, defaults.n_columns))})",
     )  # fmt: skip
     option_flags(clusters, defaults.groups, "together", "distance", section="groups.")
+    option_flags(clusters, defaults.sensor, "bias", section="sensor.")
+    fluence_flags(clusters, defaults.sensor, section="sensor.")
     option_flags(clusters, defaults, "slices", "field", "radius", "pt", "from_far_side", "induction")
     clusters.add_argument("-o", "--output", type=named_path, required=True, metavar="F.parquet")
     set_flag(clusters, DatasetOptions(), "max_cot_alpha=4")
@@ -52,9 +55,11 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
     values = option_values(options)
     if options.shape is not None:
         values["n_rows"], values["n_columns"] = options.shape
-    dataset: DatasetOptions = from_mapping(
-        DatasetOptions(sensor=sensor_of_type(options.type)), values, "--set"
-    )
+    sensor = sensor_of_type(options.type)
+    part = values.get("sensor", {})
+    if isinstance(part, dict):
+        values["sensor"] = irradiated(options, part, sensor.bias)
+    dataset: DatasetOptions = from_mapping(DatasetOptions(sensor=sensor), values, "--set")
     from smartpix.io.parquet import write_clusters
     from smartpix.simulate.datasets import BATCH, iterate_dataset
     from tracking.runs.progress import progress_bar
@@ -80,12 +85,16 @@ def _simulate_clusters(options: argparse.Namespace) -> None:
             "n": options.n,
             "seed": options.seed,
         }
-        sensor = dataset.described()
-        n_clusters = write_clusters(options.output, timed(), {**made_by, "options": asdict(dataset)}, sensor)
+        described = dataset.described()
+        n_clusters = write_clusters(
+            options.output, timed(), {**made_by, "options": asdict(dataset)}, described
+        )
     result = {"file": str(options.output), "n_clusters": n_clusters, "n_slices": len(dataset.slices)}
     result |= {
         "n_rows": dataset.n_rows,
         "n_columns": dataset.n_columns,
         "bytes": options.output.stat().st_size,
     }
-    print_result(options, {**result, "clusters_per_second": round(n_clusters / seconds, 1), "sensor": sensor})
+    print_result(
+        options, {**result, "clusters_per_second": round(n_clusters / seconds, 1), "sensor": described}
+    )

@@ -267,7 +267,7 @@ def test_the_ends_of_the_trained_range_its_tolerance_and_the_end_of_warnings(shi
 
 @pytest.mark.parametrize(
     ("name", "tolerance"),
-    [("common_mode", 5.0), ("threshold_dispersion", 10.0), ("jitter", 30.0), ("phase", 20.0), ("sigma_t", 20.0)],
+    [("fluence", 5e13), ("common_mode", 5.0), ("threshold_dispersion", 10.0), ("jitter", 30.0), ("phase", 20.0), ("sigma_t", 20.0)],
 )  # fmt: skip
 def test_conditions_that_were_0_in_training_have_absolute_tolerances(shipped, name, tolerance):
     estimator = trained_in(shipped["mdn"], clock="bunch")
@@ -298,7 +298,7 @@ def test_older_simulations_had_the_defaults_and_others_files_say_nothing(shipped
     old = made_by()
     options = old["options"]
     for part, names in (
-        (options, ("charge_scale", "lorentz_scale", "randomise")), (options["beam_spot"], ("sigma_t",)),
+        (options, ("charge_scale", "lorentz_scale", "fluence", "randomise")), (options["beam_spot"], ("sigma_t",)),
         (options["readout"], ("clock", "phase", "jitter", "common_mode", "threshold_scale")),
     ):  # fmt: skip
         for name in names:
@@ -306,6 +306,7 @@ def test_older_simulations_had_the_defaults_and_others_files_say_nothing(shipped
     before = with_data(shipped["mdn"], old)
     assert training_differs(readout(), before) == training_differs(readout(old), shipped["mdn"]) == []
     assert "charge scale 1;" in training_differs(readout(charge_scale=1.3), before, 2)[0]
+    assert "0 neq/cm2; the file has 5e+15" in training_differs(readout(fluence=5e15), before, 2)[0]
     # They were ideal, whatever the defaults are now.
     assert "clock 'crossing';" in training_differs(readout(clock="bunch"), before, 2)[0]
     for command in ("smartpix convert acts-csv", "smartpix convert trackml"):
@@ -320,6 +321,21 @@ def test_voltages_of_data_sets_are_compared_for_equal_thickness():
     bias, depletion = (conditions(said)[name][0] for name in ("bias", "depletion"))
     assert bias == pytest.approx(175 / 1.5)
     assert depletion == pytest.approx(7.7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clusters_of_irradiated_sensors_are_refused_by_the_shipped_estimates(kind):
+    data = next(iter(choose_estimator(unsaid(), kind).descriptions.values()))["data"]
+    with pytest.raises(InputError, match=r"trained with 0 neq/cm2; the file has 5e\+15 neq/cm2"):
+        choose_estimator(readout(data, randomise={}, fluence=5e15), kind)
+
+
+def test_the_fluence_of_data_sets_is_that_of_their_sensor():
+    options = DatasetOptions(sensor=dataclasses.replace(sensor_of_type(2), fluence=2.5e15))
+    said = {"command": "smartpix simulate clusters", "options": dataclasses.asdict(options)}
+    assert conditions(said)["fluence"] == (2.5e15, 2.5e15)
+    del said["options"]["sensor"]["fluence"]
+    assert conditions(said)["fluence"] == (0, 0)
 
 
 def test_quantised_networks_take_analogue_charges(shipped):

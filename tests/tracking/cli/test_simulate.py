@@ -1,12 +1,13 @@
 """Which options a simulation gets from the command line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from smartpix.io.events import open_events
-from smartpix.io.parquet import read_clusters
+from smartpix.io.parquet import describe_clusters, read_clusters
 from smartpix.simulate import events
 from tracking.cli.main import main
 
@@ -94,3 +95,56 @@ def test_windows_of_several_particles_are_written(tmp_path, capsys):
     first, third = clusters.targets(), clusters.targets(3)
     width = np.array([0.05, 0.0125]) + 0.1 * np.abs(first[:, 2:])
     np.testing.assert_allclose(np.hypot(*((third - first)[:, :2] / width).T), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "fluence", "bias", "said"),
+    [
+        ("--fluence 5e15", 5e15, 450.0, "a bias of 450 V for 5e+15 neq/cm2"),
+        ("--fluence 5e15 --bias 600", 5e15, 600.0, ""), ("--bias 600", 0.0, 600.0, ""), ("", 0.0, 100.0, ""),
+        ("--luminosity 150", 1e15, 200.0, "a bias of 200 V for 1e+15 neq/cm2"),
+        ("--luminosity 0", 0.0, 100.0, ""), ("--set fluence=1e16", 1e16, 600.0, "a bias of 600 V"),
+    ],
+)  # fmt: skip
+def test_the_bias_is_raised_with_the_fluence_and_the_log_says_so(
+    monkeypatch, tmp_path, capsys, flags, fluence, bias, said
+):
+    found = []
+
+    def simulate(detector, options, *numbers):
+        found.append((options.fluence, options.bias))
+        raise Stopped
+
+    monkeypatch.setattr(events, "simulate", simulate)
+    with pytest.raises(Stopped):
+        main(["simulate", "events", *flags.split(), "--seed", "1", "-o", str(tmp_path / "F.root")])
+    assert found == [(pytest.approx(fluence), pytest.approx(bias))]
+    assert (said in capsys.readouterr().err) if said else ("bias" not in capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--fluence 1e15 --luminosity 100", "--fluence and --luminosity say the same"),
+        ("--luminosity 4000", "luminosity must be from 0 to 3000 fb-1 and is 4000"),
+        ("--luminosity -1", "luminosity must be from 0"),
+        ("--fluence 5e16", r"fluence must be from 0 to 2e\+16 neq/cm2"),
+    ],
+)
+@pytest.mark.parametrize("what", ["crossings", "clusters"])
+def test_fluences_that_are_none_are_refused(tmp_path, capsys, what, flags, message):
+    name = "F.root" if what == "crossings" else "F.parquet"
+    more = [] if what == "crossings" else ["--dataset", "2s", "-n", "10"]
+    assert main(["simulate", what, *more, *flags.split(), "--seed", "1", "-o", str(tmp_path / name)]) != 0
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / name).exists()
+
+
+def test_clusters_after_a_luminosity_tell_fluence_and_bias(tmp_path):
+    path = tmp_path / "F.parquet"
+    flags = "--dataset 2s --type 7 --slices 19 -n 20 --luminosity 370 --seed 1 -o"
+    assert main(["simulate", "clusters", *flags.split(), str(path)]) == 0
+    sensor = describe_clusters(path)["made_by"]["options"]["sensor"]
+    assert sensor["fluence"] == pytest.approx(370 * 2e16 / 3000)
+    # 292 V for 100 um, on 150 um at the field of type 7.
+    assert sensor["bias"] == pytest.approx(175 * 2.917, rel=1e-3)
