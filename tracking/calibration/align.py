@@ -40,6 +40,8 @@ class Alignment:
 
     Attributes:
         motion: (M, 6) of each module, its own and its layer's, shifts (mm) and rotations (rad) in its frame.
+        own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the axes of
+            the global frame.
         error: (M, 2) mm, standard deviations of x and y of what is left.
         width: (6,) how far modules are off their layers, as found.
         n_hits: (M,) that it is found from.
@@ -47,6 +49,8 @@ class Alignment:
     """
 
     motion: Floats
+    own: Floats
+    layers: Floats
     error: Floats
     width: Floats
     n_hits: npt.NDArray[np.int64]
@@ -84,24 +88,26 @@ def layer_motion(detector: Detector) -> Floats:
 
 
 def align(
-    look: Callable[[Floats], Seen], detector: Detector, start: Floats, options: CalibrateOptions
+    look: Callable[[Floats], Seen], detector: Detector, options: CalibrateOptions, start: Alignment | None = None
 ) -> Alignment:
     """Find where the modules are.
 
     Args:
         look: fits all tracks with modules moved by (M, 6) from their places in the table.
-        detector: the table; start: (M, 6) where the modules are taken to be at first.
+        detector: the table; start: what an earlier search found, None: modules are where the table says.
     """
     of_layer, layer = layer_motion(detector), detector.layer_index
     n_layers = len(detector.layers)
     layer_width = _widths(options.layer_shift, options.layer_rotation)
-    width = _widths(options.module_shift, options.module_rotation)
+    width = _widths(options.module_shift, options.module_rotation) if start is None else start.width
 
     def total(own: Floats, layers: Floats) -> Floats:
         return np.asarray(own + np.einsum("mij,mj->mi", of_layer, layers[layer]))
 
-    own, layers = np.zeros_like(start), np.zeros((n_layers, N_FREE))
-    first = look(start)
+    own, layers = np.zeros((len(detector), N_FREE)), np.zeros((n_layers, N_FREE))
+    if start is not None:
+        own, layers = start.own, start.layers
+    first = look(total(own, layers))
     chi2 = [first.chi2]
     hessian, gradient = _curvature(first, len(detector)), _gradient(first, len(detector))
     n_hits = np.bincount(first.module, minlength=len(detector))
@@ -129,7 +135,7 @@ def align(
         for _ in range(options.steps):
             if size <= ENOUGH**2 * max(first_size, 1e-30) or size < 1e-12:
                 break
-            there = look(start + total(own + direction[0], layers + direction[1]))
+            there = look(total(own + direction[0], layers + direction[1]))
             ahead = _gradient(there, len(detector))
             change = pull_of(ahead - gradient)
             curved = change[0] + weak_own * direction[0], change[1] + weak_layer * direction[1]
@@ -144,12 +150,12 @@ def align(
             size = dot(force, step)
             direction = step[0] + size / before * direction[0], step[1] + size / before * direction[1]
         # Fitted again: the tracks' chi2 is a parabola only nearly.
-        now = look(start + total(own, layers))
+        now = look(total(own, layers))
         chi2.append(now.chi2)
         hessian, gradient = _curvature(now, len(detector)), _gradient(now, len(detector))
         error = np.sqrt(np.diagonal(np.linalg.inv(hessian + np.diag(weak_own)), axis1=1, axis2=2))
         width = _found_widths(own, error, n_hits)
-    return Alignment(start + total(own, layers), error[:, :2], width, n_hits, tuple(chi2))
+    return Alignment(total(own, layers), own, layers, error[:, :2], width, n_hits, tuple(chi2))
 
 
 def _widths(shift: float, rotation: float) -> Floats:

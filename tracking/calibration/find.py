@@ -25,7 +25,7 @@ from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, seen
 from tracking.chain import Chain
 from tracking.options import RunOptions
 
-__all__ = ["FoundCalibration", "calibration_of_files", "find_calibration"]
+__all__ = ["FoundCalibration", "calibration_of_files", "find_calibration", "reference_offsets"]
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def calibration_of_files(
         records.append(part[0])
     if not records:
         raise InputError(f"{files[0]}: has no events to calibrate from; give another file")
-    reference = _reference(header, run, options)
+    reference = reference_offsets(header, run, options)
     found = find_calibration(Chain.for_header(header, run), records, options, reference, report)
     made_by = {"command": "smartpix calibrate --from-tracks", "files": [Path(f).name for f in files]}
     return replace(found, calibration=replace(found.calibration, made_by=made_by | {"events": len(records)}))
@@ -147,6 +147,7 @@ def find_calibration(
     if options.alignment:
         current = replace(current, position_error=np.full_like(current.position_error, FIRST_ERROR))
     result: FoundCalibration | None = None
+    found: Alignment | None = None
     for number in range(1, options.passes + 1):
         there = replace(chain, header=base.calibrated(current))
         events = _tracks(there, records, options)
@@ -157,9 +158,8 @@ def find_calibration(
                 "give more events, or take softer tracks (--min-pt)"
             )
         motion = np.concatenate([current.shift, current.rotation], axis=1)
-        found = None
         if options.alignment:
-            found = align(_look(events, base, chain.options), base.detector, motion, options)
+            found = align(_look(events, base, chain.options), base.detector, options, found)
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
@@ -200,26 +200,37 @@ def _improved(
     """A calibration with what one more pass found."""
     wanted_bias = np.zeros_like(of_tracks.bias) if reference is None else reference.bias
     wanted_scale = np.ones_like(of_tracks.scale) if reference is None else reference.scale
+    wanted_excess = np.zeros_like(of_tracks.excess) if reference is None else reference.excess
     charge = 1.0 if reference is None else of_tracks.charge / reference.charge
-    bias = current.bias.copy()
+    bias, scale = current.bias.copy(), current.scale.copy()
     bias[:, 2:] += of_tracks.bias - wanted_bias
+    scale[:, 2:] *= of_tracks.scale / wanted_scale
     # A Lorentz angle that is off by d in its tangent moves the charge's middle by d times half of the thickness.
     # Alignment cannot tell it from modules that lie there, and tracks take up what all layers have.
-    barrel = detector.layers.barrel
-    half = np.array([detector.thickness[detector.layer_index == k].mean() / 2 for k in range(len(barrel))])
-    bias[:, 1] = np.where(barrel, LORENTZ_SIGN * half * bias[:, 3], 0.0)
-    error = current.position_error if found is None else found.error
+    barrel, layer = detector.layers.barrel, detector.layer_index
+    half = _by_layer(detector.thickness[:, None], layer) / 2
+    bias[:, 1] = np.where(barrel, LORENTZ_SIGN * half[:, 0] * bias[:, 3], 0.0)
+    error = current.position_error
+    if found is not None:
+        # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
+        more = np.maximum(of_tracks.excess - wanted_excess, 0.0)
+        error = np.sqrt(found.error**2 + more[layer])
     return replace(
         current, shift=motion[:, :3], rotation=motion[:, 3:], position_error=error,
-        charge_scale=current.charge_scale * charge, bias=bias,
-        scale=current.scale * of_tracks.scale / wanted_scale,
+        charge_scale=current.charge_scale * charge, bias=bias, scale=scale,
     )  # fmt: skip
+
+
+def _by_layer(values: Floats, layer: npt.NDArray[np.int32]) -> Floats:
+    """(L, ...) means of the modules' values (M, ...)."""
+    count = np.bincount(layer)
+    return np.stack([np.bincount(layer, column) for column in values.T], axis=1) / count[:, None]
 
 
 LORENTZ_SIGN = 1.0
 
 
-def _reference(header: Header, run: RunOptions, options: CalibrateOptions) -> Offsets | None:
+def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions) -> Offsets | None:
     """What tracks say of the embedded sample's estimates; None if it is of another sensor or field."""
     path = data_path("sample.root")
     opened = open_events(path)

@@ -19,10 +19,10 @@ __all__ = ["Offsets", "most_probable", "offsets"]
 
 Floats = npt.NDArray[np.float64]
 
-FAREST_PULL = 4.0
+FARTHEST_PULL = 4.0
 """Standard deviations that a residual counts with at most: 6 in 100,000 of a Gaussian's are beyond."""
 LARGEST_ERROR = 0.1
-"""Of the factor on a standard deviation: one that is known less well is taken as 1."""
+"""Of a variance, in units of the residuals': one that is known less well stays."""
 KERNEL, GRID = 0.05, 0.002
 """Of the logarithm of charge per path: width of the kernel, and steps of the search for its maximum. Straggling in
 100 um of silicon is 0.3 wide."""
@@ -35,13 +35,15 @@ class Offsets:
 
     Attributes:
         bias: (L, 2) estimated less track's cot alpha and cot beta, by layer.
-        scale: (L, 4) true over stated standard deviation of x, y, cot alpha and cot beta.
+        scale: (L, 2) true over stated standard deviation of cot alpha and cot beta.
+        excess: (L, 2) true less stated variance of x and y, mm^2.
         charge: most probable charge in e for each mm of the path in the sensor.
         n_hits: (L,) hits of each layer.
     """
 
     bias: Floats
     scale: Floats
+    excess: Floats
     charge: float
     n_hits: npt.NDArray[np.int64]
 
@@ -52,8 +54,8 @@ def offsets(
     """Biases and errors of the estimates by layer, and their charge.
 
     Slopes of tracks are known far better than those of clusters, and stand for the truth. x and y are not: of a
-    residual's variance the share f is the measurement's, and the mean square of a pull is 1 + f (s^2 - 1), where s
-    is the factor on its standard deviation. s^2 - 1 is the slope of a straight line through the origin in f.
+    residual's variance the share f is the measurement's, V. If that is V + d, the mean square of a pull is 1 + f d / V:
+    d is the slope of a straight line through the origin in f / V.
 
     Args:
         fitted: of the events, with their modules where they are taken to be.
@@ -71,7 +73,8 @@ def offsets(
     share = fitted.variance * np.diagonal(fitted.weight, axis1=1, axis2=2)
     known = fitted.variance > 0
     pull = np.divide(fitted.residual, np.sqrt(fitted.variance), out=np.zeros_like(share), where=known)
-    bias, scale = np.zeros((len(barrel), 2)), np.ones((len(barrel), 4))
+    bias, scale, excess = np.zeros((len(barrel), 2)), np.ones((len(barrel), 2)), np.zeros((len(barrel), 2))
+    inverse = np.diagonal(fitted.weight, axis1=1, axis2=2)
     n_hits = np.bincount(layer[lone], minlength=len(barrel))
     for k in range(len(barrel)):
         chosen = lone & (layer == k)
@@ -85,22 +88,30 @@ def offsets(
             # In units of each estimate's own error, so that those that are known best count most.
             middle = float(clipped(in_sigma).mean())
             bias[k, target] = middle * float(np.median(sigma[chosen, 2 + target]))
-            scale[k, 2 + target] = half_width(in_sigma - middle)
-            scale[k, target] = _factor(pull, share, target, (chosen, region))
+            scale[k, target] = half_width(in_sigma - middle)
+            excess[k, target] = _excess(pull[:, target], share[:, target] * inverse[:, target], (chosen, region))
     path = detector.thickness[fitted.module] * np.sqrt(1 + (fitted.cot**2).sum(axis=1))
-    return Offsets(bias, scale, most_probable(charge[lone] / path[lone]), n_hits)
+    return Offsets(bias, scale, excess, most_probable(charge[lone] / path[lone]), n_hits)
 
 
-def _factor(pull: Floats, share: Floats, target: int, samples: Sequence[npt.NDArray[np.bool_]]) -> float:
-    """True over stated standard deviation of x or y, from the first of the samples that tells it."""
+def _excess(pull: Floats, slope: Floats, samples: Sequence[npt.NDArray[np.bool_]]) -> float:
+    """True less stated variance, mm^2, from the first of the samples that tells it.
+
+    Args:
+        pull, slope: (K,) pulls, and f / V.
+    """
     for chosen in samples:
-        f = share[chosen, target]
-        square = np.minimum(np.abs(pull[chosen, target]), FAREST_PULL) ** 2
+        f = slope[chosen]
+        square = np.minimum(np.abs(pull[chosen]), FARTHEST_PULL) ** 2
         weight = float((f**2).sum())
+        if weight == 0:
+            continue
+        found = float((f * (square - 1)).sum() / weight)
         # The variance of a squared pull is 2.
-        if weight > 0 and np.sqrt(2 / weight) / 2 < LARGEST_ERROR:
-            return float(np.sqrt(max(1 + (f * (square - 1)).sum() / weight, 0.25)))
-    return 1.0
+        stated = float(np.median(1 / f[f > 0])) if np.any(f > 0) else np.inf
+        if np.sqrt(2 / weight) < LARGEST_ERROR * stated:
+            return found
+    return 0.0
 
 
 def most_probable(values: npt.NDArray[Any]) -> float:
