@@ -34,6 +34,10 @@ SMALLEST = 1e-5, 1e-7
 """Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
 
 
+ROUNDS = 50
+"""Of the search for the widths of motions."""
+
+
 @dataclass(frozen=True)
 class Alignment:
     """Where the modules are.
@@ -111,6 +115,7 @@ def align(
     chi2 = [first.chi2]
     hessian, gradient = _curvature(first, len(detector)), _gradient(first, len(detector))
     n_hits = np.bincount(first.module, minlength=len(detector))
+    free = n_hits >= options.module_hits
     error = np.zeros((len(detector), N_FREE))
     for _ in range(2):
         weak_own, weak_layer = 1 / width**2, 1 / layer_width**2
@@ -119,7 +124,7 @@ def align(
         inverse_layers = np.linalg.inv(of_layers + np.diag(weak_layer))
 
         def precondition(force: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-            return np.einsum("mij,mj->mi", inverse, force[0]), np.einsum("lij,lj->li", inverse_layers, force[1])  # noqa: B023
+            return free[:, None] * np.einsum("mij,mj->mi", inverse, force[0]), np.einsum("lij,lj->li", inverse_layers, force[1])  # noqa: B023
 
         def pull_of(gradient: Floats) -> tuple[Floats, Floats]:
             return gradient, _sums(np.einsum("mji,mj->mi", of_layer, gradient), layer, n_layers)
@@ -154,7 +159,9 @@ def align(
         chi2.append(now.chi2)
         hessian, gradient = _curvature(now, len(detector)), _gradient(now, len(detector))
         error = np.sqrt(np.diagonal(np.linalg.inv(hessian + np.diag(weak_own)), axis1=1, axis2=2))
-        width = _found_widths(own, error, n_hits)
+        width = _found_widths(own[free], error[free], width)
+    # Of a module that was left where its layer has it, only how far others are off theirs is known.
+    error = np.where(free[:, None], error, width if np.any(free) else 0.0)
     return Alignment(total(own, layers), own, layers, error[:, :2], width, n_hits, tuple(chi2))
 
 
@@ -169,13 +176,23 @@ def _sums(values: Floats, of: npt.NDArray[np.integer], n: int) -> Floats:
     return np.stack(sums, axis=1).reshape(n, *values.shape[1:])
 
 
-def _found_widths(own: Floats, error: Floats, n_hits: npt.NDArray[np.int64]) -> Floats:
-    """(6,) widths of the modules' own motions: the expectation step of A. P. Dempster et al. (1977)."""
-    well = n_hits > 0
-    if not np.any(well):
-        return _widths(*SMALLEST)
-    spread = np.sqrt(np.mean(own[well] ** 2 + error[well] ** 2, axis=0))
-    return np.maximum(spread, _widths(*SMALLEST))
+def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
+    """(6,) widths of the modules' own motions, where their likelihood is largest.
+
+    Args:
+        own, error: (F, 6) motions as found, drawn to 0 by ``width``, and their standard deviations.
+    """
+    if len(own) == 0:
+        return width
+    # Without that pull, a motion would be this, with this variance, of which the tracks alone are the cause.
+    variance = 1 / np.maximum(1 / error**2 - 1 / width**2, 1e-12)
+    square = (own * (1 + variance / width**2)) ** 2
+    least = _widths(*SMALLEST) ** 2
+    found = np.maximum(width**2, least)
+    for _ in range(ROUNDS):
+        weight = 1 / (found + variance) ** 2
+        found = np.maximum((weight * (square - variance)).sum(axis=0) / weight.sum(axis=0), least)
+    return np.asarray(np.sqrt(found))
 
 
 def _gradient(of: Seen, n: int) -> Floats:

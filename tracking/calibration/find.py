@@ -206,10 +206,11 @@ def _improved(
     bias[:, 2:] += of_tracks.bias - wanted_bias
     scale[:, 2:] *= of_tracks.scale / wanted_scale
     # A Lorentz angle that is off by d in its tangent moves the charge's middle by d times half of the thickness.
-    # Alignment cannot tell it from modules that lie there, and tracks take up what all layers have.
+    # Alignment cannot tell it from modules that lie there, and tracks take up what all layers have. Charge drifts
+    # towards -y, so that an angle that is larger than in the training makes y too small and cot beta too large.
     barrel, layer = detector.layers.barrel, detector.layer_index
     half = _by_layer(detector.thickness[:, None], layer) / 2
-    bias[:, 1] = np.where(barrel, LORENTZ_SIGN * half[:, 0] * bias[:, 3], 0.0)
+    bias[:, 1] = np.where(barrel, -half[:, 0] * bias[:, 3], 0.0)
     error = current.position_error
     if found is not None:
         # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
@@ -225,9 +226,6 @@ def _by_layer(values: Floats, layer: npt.NDArray[np.int32]) -> Floats:
     """(L, ...) means of the modules' values (M, ...)."""
     count = np.bincount(layer)
     return np.stack([np.bincount(layer, column) for column in values.T], axis=1) / count[:, None]
-
-
-LORENTZ_SIGN = 1.0
 
 
 def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions) -> Offsets | None:

@@ -24,6 +24,7 @@ class CalibrateOptions:
         module_rotation: the same of their rotations in rad.
         layer_shift: width in mm of how far whole layers are off.
         layer_rotation: the same of their rotations in rad about the origin.
+        module_hits: hits of a module from which it is moved on its own; one with fewer follows its layer.
         steps: of the search for the least chi2 in each pass.
         fewest: hits of a layer from which its biases and errors are found. Layers with fewer have those of
             all layers of the barrel, or of the end-caps.
@@ -39,6 +40,7 @@ class CalibrateOptions:
     module_rotation: float = ranged(0.003, 1e-6, 0.2, "rad")
     layer_shift: float = ranged(0.1, 1e-4, 10.0, "mm")
     layer_rotation: float = ranged(0.001, 1e-6, 0.2, "rad")
+    module_hits: int = ranged(10, 1, 1_000_000)
     steps: int = ranged(15, 1, 1000)
     fewest: int = ranged(300, 20, 1_000_000)
 
