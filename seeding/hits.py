@@ -304,7 +304,9 @@ def estimated_hits(
     if splitter is not None:
         estimates, cluster = splitter(flat, header, estimates)
         lap("split")
-    estimates = calibrated_estimate(estimates, flat.module if cluster is None else flat.module[cluster], header)
+    estimates = calibrated_estimate(
+        estimates, flat.module if cluster is None else flat.module[cluster], header
+    )
     mixed = None
     if directions is not None:
         of_hit = np.arange(len(flat)) if cluster is None else cluster

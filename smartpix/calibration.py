@@ -106,7 +106,9 @@ def displaced(detector: Detector, shift: Floats, rotation: Floats) -> Detector:
     for k, name in enumerate("xyz"):
         columns[f"c{name}"] = center[:, k]
     for axis in "uvw":
-        old = np.stack([np.asarray(detector.columns[f"rot_{g}{axis}"], dtype=np.float64) for g in "xyz"], axis=1)
+        old = np.stack(
+            [np.asarray(detector.columns[f"rot_{g}{axis}"], dtype=np.float64) for g in "xyz"], axis=1
+        )
         new = np.einsum("mij,mj->mi", turn, old)
         for k, name in enumerate("xyz"):
             columns[f"rot_{name}{axis}"] = new[:, k]
@@ -132,7 +134,11 @@ def scaled(clusters: FlatClusters, calibration: Calibration | None) -> FlatClust
 
 
 def corrected(
-    mean: Floats, cholesky: Floats, module: npt.NDArray[np.integer[Any]], detector: Detector, calibration: Calibration
+    mean: Floats,
+    cholesky: Floats,
+    module: npt.NDArray[np.integer[Any]],
+    detector: Detector,
+    calibration: Calibration,
 ) -> tuple[Floats, Floats]:
     """Estimates less their bias, with scaled errors and what is not known of the modules' places.
 
@@ -146,7 +152,7 @@ def corrected(
     if np.any(added):
         covariance = cholesky @ np.swapaxes(cholesky, 1, 2)
         covariance[:, [0, 1], [0, 1]] += added
-        cholesky = np.linalg.cholesky(covariance)
+        cholesky = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     return mean, cholesky
 
 
@@ -188,7 +194,9 @@ def read_calibration(path: str | Path, detector: Detector) -> Calibration:
         content = read_text(path)
     except ValueError as error:
         raise InputError(f"{path}: is no text and no calibration ({error}); {FIX}") from error
-    known = parse_checked(content, fields({"kind": text(KIND), "version": whole(1, 10**6)}, more=True), path, FIX)
+    known = parse_checked(
+        content, fields({"kind": text(KIND), "version": whole(1, 10**6)}, more=True), path, FIX
+    )
     if known["version"] != CALIBRATION_VERSION:
         raise InputError(
             f"{path}: version {known['version']} and this smartpix reads {CALIBRATION_VERSION}; calibrate again"
@@ -199,12 +207,17 @@ def read_calibration(path: str | Path, detector: Detector) -> Calibration:
             f"{path}: is of the detector table {known['detector']}, and the file's is {fingerprint(detector)}; "
             "calibrate from tracks of files with this table"
         )
-    arrays = {name: np.array(known[name], dtype=np.float64) for name in ("shift", "rotation", "position_error")}
+    arrays = {
+        name: np.array(known[name], dtype=np.float64) for name in ("shift", "rotation", "position_error")
+    }
     arrays |= {name: np.array(known[name], dtype=np.float64) for name in ("bias", "scale")}
     rows = {name: len(detector.layers) if name in ("bias", "scale") else len(detector) for name in arrays}
     for name, n in rows.items():
         if len(arrays[name]) != n:
             raise InputError(f"{path}: '{name}' has {len(arrays[name])} rows and the detector {n}; {FIX}")
     return Calibration(
-        detector=known["detector"], charge_scale=float(known["charge_scale"]), made_by=known["made_by"], **arrays
+        detector=known["detector"],
+        charge_scale=float(known["charge_scale"]),
+        made_by=known["made_by"],
+        **arrays,
     )

@@ -27,9 +27,7 @@ def without_modules(records: ak.Array, n_modules: int, share: float) -> ak.Array
     return ak.with_field(records, clusters[kept], "clusters")
 
 
-def targets_in(
-    targets: Floats, module: npt.NDArray[np.int32], true: Detector, believed: Detector
-) -> Floats:
+def targets_in(targets: Floats, module: npt.NDArray[np.int32], true: Detector, believed: Detector) -> Floats:
     """(N, 4) x, y (mm), cot alpha and cot beta of crossings as a detector would have them whose modules lie
     elsewhere.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,21 @@ from smartpix.estimate.base import truth_targets
 from smartpix.estimate.quality import pull_width
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
-from smartpix.schema import MIN_SHARE, InputError, check_ranges, check_types, ranged
+from smartpix.schema import MIN_SHARE, InputError
 from smartpix.simulate.options import GenerateOptions, SimulateOptions
 from tracking.bench.conditions import targets_in, without_modules
 from tracking.bench.events import Event, records_with_truth, simulated_with
 from tracking.bench.judgement import judge, rates, resolutions
-from tracking.bench.systematics_effects import NOMINAL, believed_header, simulation_of
+from tracking.bench.systematics_effects import EFFECTS, NOMINAL, believed_header, simulation_of
+from tracking.bench.systematics_options import SystematicsOptions
 from tracking.calibration.find import find_calibration, reference_offsets
 from tracking.calibration.offsets import Offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.chain import Chain, EventResult
-from tracking.metrics import EventTruth, event_truth, score_edges
+from tracking.metrics import event_truth, score_edges
 from tracking.options import RunOptions
 
-__all__ = ["JUDGED", "SystematicsOptions", "judged", "regained", "systematics_study"]
+__all__ = ["JUDGED", "judged", "regained", "systematics_study"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,27 +43,6 @@ JUDGED = ("edge_efficiency", "reduction", "track_efficiency", "fake_rate")
 """What is judged before and after."""
 FEWEST_LOST = 5
 """Edges or particles: of fewer that are lost, no share that is regained is told."""
-
-
-@dataclass(frozen=True)
-class SystematicsOptions:
-    """Events of the study.
-
-    Attributes:
-        pileup: collisions in each event of those that are simulated.
-        calibrate_events: events that are calibrated on, the first of the files.
-        events: events after these that are judged.
-        seed: of the events that are simulated.
-    """
-
-    pileup: int = ranged(60, 1, 1000)
-    calibrate_events: int = ranged(2, 1, 10_000)
-    events: int = ranged(4, 1, 10_000)
-    seed: int = ranged(652_301, 0, 2**31)
-
-    def __post_init__(self) -> None:
-        check_types("systematics", self)
-        check_ranges("systematics", self)
 
 
 def systematics_study(
@@ -101,7 +81,9 @@ def systematics_study(
         ]  # fmt: skip
         records = list(records_with_truth(paths, wanted))
         if len(records) < wanted:
-            raise InputError(f"{paths[0]}: there are {len(records)} events and {wanted} are needed; give more")
+            raise InputError(
+                f"{paths[0]}: there are {len(records)} events and {wanted} are needed; give more"
+            )
         return open_events(paths[0]).header, records
 
     header, records = sample(NOMINAL, 0)
@@ -110,7 +92,7 @@ def systematics_study(
         "sample": {"files": [Path(f).name for f in files], "pileup": None if files else options.pileup,
                    "seed": None if files else options.seed, "calibrate_events": options.calibrate_events,
                    "events": options.events},
-        "units": {}, "effects": {},
+        "units": {name: EFFECTS[name].unit for name in effects}, "effects": {},
     }  # fmt: skip
     nominal = _both(header, header, records, options, calibrate, reference, run)
     result[NOMINAL] = {k: v for k, v in nominal.items() if k != "counts"}
@@ -120,17 +102,23 @@ def systematics_study(
             own, of_effect = sample(name, size)
             if name == "dead":
                 of_effect = [_thinned(r, len(own.detector), size / 100) for r in of_effect]
-            found = _both(own, believed_header(own, name, size), of_effect, options, calibrate, reference, run)
+            found = _both(
+                own, believed_header(own, name, size), of_effect, options, calibrate, reference, run
+            )
             for key in JUDGED:
                 found[key]["regained"] = regained(key, nominal, found)
-            result["effects"].setdefault(name, {})[f"{size:g}"] = {k: v for k, v in found.items() if k != "counts"}
+            result["effects"].setdefault(name, {})[f"{size:g}"] = {
+                k: v for k, v in found.items() if k != "counts"
+            }
             report(_line(f"{name} {size:g}", found))
             keep(result)
     return json.loads(json.dumps(result))  # type: ignore[no-any-return]
 
 
 def _thinned(record: ak.Record, n_modules: int, share: float) -> ak.Record:
-    events = ak.Array([record]) if not isinstance(record, ak.Record) else record.layout.array[[record.layout.at]]
+    events = (
+        ak.Array([record]) if not isinstance(record, ak.Record) else record.layout.array[[record.layout.at]]
+    )
     return without_modules(ak.Array(events), n_modules, share)[0]
 
 
@@ -202,7 +190,9 @@ def judged(
     }  # fmt: skip
 
 
-def _pulls(chain: Chain, true: Detector, clusters: ak.Array, result: EventResult) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _pulls(
+    chain: Chain, true: Detector, clusters: ak.Array, result: EventResult
+) -> tuple[Floats, npt.NDArray[np.int64]]:
     """(N, 4) pulls of the estimates of whole clusters that one particle made, and their rows among the hits."""
     targets, shows = truth_targets(clusters, MIN_SHARE)
     hits = result.hits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from smartpix.io.events import Header
 from smartpix.schema import InputError, nearest, quoted
 from smartpix.simulate.options import SimulateOptions
 
-__all__ = ["EFFECTS", "NOMINAL", "Effect", "chosen_effects", "believed_header", "simulation_of"]
+__all__ = ["EFFECTS", "NOMINAL", "Effect", "believed_header", "chosen_effects", "simulation_of"]
 
 NOMINAL = "nominal"
 SHIFT_SEED = 23_004
@@ -57,14 +57,17 @@ EFFECTS: Mapping[str, Effect] = {
 }
 
 
-def chosen_effects(names: list[str]) -> dict[str, tuple[float, ...]]:
-    """Sizes by effect, from words like ``shift``, ``shift=20,50``.
+def chosen_effects(words: Sequence[str], simulated: bool = True) -> dict[str, tuple[float, ...]]:
+    """Sizes by effect, from words like ``shift`` and ``shift=20,50``.
+
+    Args:
+        words: none for all effects, or for all without a simulation of their own unless ``simulated``.
 
     Raises:
         InputError: an unknown effect, or a size that is no number.
     """
     result: dict[str, tuple[float, ...]] = {}
-    for word in names or list(EFFECTS):
+    for word in words or [name for name, effect in EFFECTS.items() if simulated or effect.simulation is None]:
         name, equals, sizes = word.partition("=")
         if name not in EFFECTS:
             raise InputError(
@@ -73,7 +76,9 @@ def chosen_effects(names: list[str]) -> dict[str, tuple[float, ...]]:
         try:
             result[name] = tuple(float(s) for s in sizes.split(",")) if equals else EFFECTS[name].sizes
         except ValueError as error:
-            raise InputError(f"--effects {quoted(word)}: sizes must be numbers, as in {name}=10,20") from error
+            raise InputError(
+                f"--effects {quoted(word)}: sizes must be numbers, as in {name}=10,20"
+            ) from error
     return result
 
 

@@ -22,14 +22,23 @@ from smartpix.geometry import Detector
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.sample import Seen
 
-__all__ = ["N_FREE", "Alignment", "align", "derivatives", "layer_motion"]
+__all__ = [
+    "N_FREE",
+    "Alignment",
+    "curvature_of",
+    "derivatives",
+    "find_alignment",
+    "gradient_of",
+    "layer_motion",
+]
 
 Floats = npt.NDArray[np.float64]
 
 N_FREE = 6
 """Parameters of a body: shifts in mm and rotations in rad along and about three axes."""
-ENOUGH = 1e-3
-"""Of the first gradient, in units of the expected errors: below, further steps change nothing."""
+ENOUGH, ROUNDING = 1e-6, 1e-12
+"""Of what chi2 may still fall by, as a share of that at first: below, further steps change nothing; and below
+rounding."""
 SMALLEST = 1e-5, 1e-7
 """Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
 
@@ -47,7 +56,7 @@ class Alignment:
         own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the axes of
             the global frame.
         error: (M, 2) mm, standard deviations of x and y of what is left.
-        width: (6,) how far modules are off their layers, as found.
+        width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the last.
         n_hits: (M,) that it is found from.
         chi2: of all tracks before and after each step.
     """
@@ -91,8 +100,11 @@ def layer_motion(detector: Detector) -> Floats:
     return result
 
 
-def align(
-    look: Callable[[Floats], Seen], detector: Detector, options: CalibrateOptions, start: Alignment | None = None
+def find_alignment(
+    look: Callable[[Floats], Seen],
+    detector: Detector,
+    options: CalibrateOptions,
+    start: Alignment | None = None,
 ) -> Alignment:
     """Find where the modules are.
 
@@ -100,80 +112,116 @@ def align(
         look: fits all tracks with modules moved by (M, 6) from their places in the table.
         detector: the table; start: what an earlier search found, None: modules are where the table says.
     """
-    of_layer, layer = layer_motion(detector), detector.layer_index
-    n_layers = len(detector.layers)
-    layer_width = _widths(options.layer_shift, options.layer_rotation)
+    layer, n = detector.layer_index, len(detector)
+    bodies = _Bodies(layer_motion(detector), layer, len(detector.layers))
     width = _widths(options.module_shift, options.module_rotation) if start is None else start.width
-
-    def total(own: Floats, layers: Floats) -> Floats:
-        return np.asarray(own + np.einsum("mij,mj->mi", of_layer, layers[layer]))
-
-    own, layers = np.zeros((len(detector), N_FREE)), np.zeros((n_layers, N_FREE))
+    motions = np.zeros((n + bodies.n_layers, N_FREE))
     if start is not None:
-        own, layers = start.own, start.layers
-    first = look(total(own, layers))
-    chi2 = [first.chi2]
-    hessian, gradient = _curvature(first, len(detector)), _gradient(first, len(detector))
-    n_hits = np.bincount(first.module, minlength=len(detector))
-    free = n_hits >= options.module_hits
-    error = np.zeros((len(detector), N_FREE))
-    for _ in range(2):
-        weak_own, weak_layer = 1 / width**2, 1 / layer_width**2
-        inverse = np.linalg.inv(hessian + np.diag(weak_own))
-        of_layers = _sums(of_layer.swapaxes(1, 2) @ hessian @ of_layer, layer, n_layers)
-        inverse_layers = np.linalg.inv(of_layers + np.diag(weak_layer))
-
-        def precondition(force: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-            return free[:, None] * np.einsum("mij,mj->mi", inverse, force[0]), np.einsum("lij,lj->li", inverse_layers, force[1])  # noqa: B023
-
-        def pull_of(gradient: Floats) -> tuple[Floats, Floats]:
-            return gradient, _sums(np.einsum("mji,mj->mi", of_layer, gradient), layer, n_layers)
-
-        def dot(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> float:
-            return float(np.sum(a[0] * b[0]) + np.sum(a[1] * b[1]))
-
-        at = pull_of(gradient)
-        force = -(at[0] + weak_own * own), -(at[1] + weak_layer * layers)
-        step = precondition(force)
-        size = first_size = dot(force, step)
-        direction = step
-        for _ in range(options.steps):
-            if size <= ENOUGH**2 * max(first_size, 1e-30) or size < 1e-12:
-                break
-            there = look(total(own + direction[0], layers + direction[1]))
-            ahead = _gradient(there, len(detector))
-            change = pull_of(ahead - gradient)
-            curved = change[0] + weak_own * direction[0], change[1] + weak_layer * direction[1]
-            bend = dot(direction, curved)
-            if not bend > 0:
-                break
-            along = size / bend
-            own, layers = own + along * direction[0], layers + along * direction[1]
-            gradient = gradient + along * (ahead - gradient)
-            force = force[0] - along * curved[0], force[1] - along * curved[1]
-            step, before = precondition(force), size
-            size = dot(force, step)
-            direction = step[0] + size / before * direction[0], step[1] + size / before * direction[1]
+        motions = np.concatenate([start.own, start.layers])
+    now = look(bodies.of_modules(motions))
+    n_hits = np.bincount(now.module, minlength=n)
+    free, chi2 = n_hits >= options.module_hits, [now.chi2]
+    of_all = np.bincount(layer, n_hits, bodies.n_layers)
+    error = np.zeros((n, N_FREE))
+    for search in range(2):
+        if search:
+            width = _found_widths(motions[:n][free], error[free], width)
+        drawn = np.repeat(_widths(options.layer_shift, options.layer_rotation)[None], len(motions), axis=0)
+        drawn[:n] = width
+        curvature = bodies.of_curvatures(curvature_of(now, n)) + np.eye(N_FREE) / drawn[:, None, :] ** 2
+        inverse = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+        inverse[:n][~free] = 0.0
+        motions = _conjugate(
+            lambda at: bodies.of_gradients(gradient_of(look(bodies.of_modules(at)), n)),
+            motions, bodies.of_gradients(gradient_of(now, n)), 1 / drawn**2, inverse, options.steps,
+        )  # fmt: skip
+        # Tracks do not see the whole detector move: the mean of all layers stays where it is.
+        motions[n:] -= (of_all @ motions[n:]) / max(of_all.sum(), 1.0)
         # Fitted again: the tracks' chi2 is a parabola only nearly.
-        now = look(total(own, layers))
+        now = look(bodies.of_modules(motions))
         chi2.append(now.chi2)
-        hessian, gradient = _curvature(now, len(detector)), _gradient(now, len(detector))
-        error = np.sqrt(np.diagonal(np.linalg.inv(hessian + np.diag(weak_own)), axis1=1, axis2=2))
-        width = _found_widths(own[free], error[free], width)
+        left = np.linalg.inv(curvature_of(now, n) + np.diag(1 / width**2))
+        error = np.sqrt(np.diagonal(left, axis1=1, axis2=2))
     # Of a module that was left where its layer has it, only how far others are off theirs is known.
     error = np.where(free[:, None], error, width if np.any(free) else 0.0)
-    return Alignment(total(own, layers), own, layers, error[:, :2], width, n_hits, tuple(chi2))
+    own, layers = motions[:n], motions[n:]
+    return Alignment(bodies.of_modules(motions), own, layers, error[:, :2], width, n_hits, tuple(chi2))
+
+
+@dataclass(frozen=True)
+class _Bodies:
+    """Modules and layers, whose motions (M + L, 6) stand one after the other.
+
+    Attributes:
+        of_layer: (M, 6, 6), see :func:`layer_motion`; layer: (M,) of each module; n_layers: how many.
+    """
+
+    of_layer: Floats
+    layer: npt.NDArray[np.int32]
+    n_layers: int
+
+    def of_modules(self, motions: Floats) -> Floats:
+        """(M, 6) each module's own motion and its layer's."""
+        n = len(self.layer)
+        return np.asarray(motions[:n] + np.einsum("mij,mj->mi", self.of_layer, motions[n:][self.layer]))
+
+    def of_gradients(self, gradient: Floats) -> Floats:
+        """(M + L, 6) derivatives by all bodies' motions, from those by the modules'."""
+        of_layers = _sums(np.einsum("mji,mj->mi", self.of_layer, gradient), self.layer, self.n_layers)
+        return np.concatenate([gradient, of_layers])
+
+    def of_curvatures(self, curvature: Floats) -> Floats:
+        """(M + L, 6, 6) second derivatives by each body's motion, from those by the modules'."""
+        turned = self.of_layer.swapaxes(1, 2) @ curvature @ self.of_layer
+        return np.concatenate([curvature, _sums(turned, self.layer, self.n_layers)])
+
+
+def _conjugate(
+    gradient_at: Callable[[Floats], Floats], motions: Floats, gradient: Floats, weak: Floats, inverse: Floats,
+    steps: int,
+) -> Floats:  # fmt: skip
+    """Motions (B, 6) for which half of chi2 and of the pull to 0 is least, by conjugate gradients.
+
+    Second derivatives are not needed: along each direction the change of the gradient tells them.
+
+    Args:
+        gradient_at: derivatives of half the chi2 at some motions; gradient: at the first ones.
+        weak: (B, 6) inverse squares of the widths that draw to 0.
+        inverse: (B, 6, 6) inverse second derivatives by each body alone; 0 for one that stays.
+    """
+
+    def eased(force: Floats) -> Floats:
+        return np.asarray(np.einsum("bij,bj->bi", inverse, force))
+
+    force = -(gradient + weak * motions)
+    direction = step = eased(force)
+    size = first = float(np.sum(force * step))
+    for _ in range(steps):
+        if size <= max(ENOUGH * first, ROUNDING):
+            break
+        curved = gradient_at(motions + direction) - gradient + weak * direction
+        bend = float(np.sum(direction * curved))
+        if not bend > 0:
+            break
+        along = size / bend
+        motions = motions + along * direction
+        force = force - along * curved
+        gradient = -force - weak * motions
+        step, before = eased(force), size
+        size = float(np.sum(force * step))
+        direction = step + size / before * direction
+    return motions
 
 
 def _widths(shift: float, rotation: float) -> Floats:
     return np.array([shift] * 3 + [rotation] * 3)
 
 
-def _sums(values: Floats, of: npt.NDArray[np.integer], n: int) -> Floats:
+def _sums(values: Floats, of: npt.NDArray[np.int32], n: int) -> Floats:
     """(n, ...) sums of rows by number."""
     flat = values.reshape(len(values), -1)
-    sums = [np.bincount(of, column, n) for column in flat.T]
-    return np.stack(sums, axis=1).reshape(n, *values.shape[1:])
+    sums = np.stack([np.bincount(of, column, n) for column in flat.T], axis=1)
+    return np.asarray(sums, dtype=np.float64).reshape(n, *values.shape[1:])
 
 
 def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
@@ -195,13 +243,13 @@ def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
     return np.asarray(np.sqrt(found))
 
 
-def _gradient(of: Seen, n: int) -> Floats:
+def gradient_of(of: Seen, n: int) -> Floats:
     """(M, 6) gradients of half the chi2 by each module's motion."""
     force = np.einsum("kij,kj->ki", of.weight, of.residual)
     return _sums(np.einsum("kij,ki->kj", derivatives(of.cot, of.place), force), of.module, n)
 
 
-def _curvature(of: Seen, n: int) -> Floats:
+def curvature_of(of: Seen, n: int) -> Floats:
     """(M, 6, 6) second derivatives of half the chi2 by each module's motion alone.
 
     What the tracks take up of a module's motion lessens them: of a residual's variance the share of the

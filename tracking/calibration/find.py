@@ -18,7 +18,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
-from tracking.calibration.align import Alignment, align
+from tracking.calibration.align import Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, seen
@@ -110,7 +110,9 @@ def calibration_of_files(
     records: list[ak.Record] = []
     for opened, part in iterate(list(files), step=1):
         if fingerprint(opened.header.detector) != fingerprint(header.detector):
-            raise InputError(f"{opened.path}: its detector table is not that of {files[0]}; calibrate each alone")
+            raise InputError(
+                f"{opened.path}: its detector table is not that of {files[0]}; calibrate each alone"
+            )
         if len(records) == options.events:
             break
         records.append(part[0])
@@ -144,7 +146,7 @@ def find_calibration(
     """
     base = chain.header
     current = nothing_known(base.detector)
-    if options.alignment:
+    if not options.keep_modules:
         current = replace(current, position_error=np.full_like(current.position_error, FIRST_ERROR))
     result: FoundCalibration | None = None
     found: Alignment | None = None
@@ -158,8 +160,8 @@ def find_calibration(
                 "give more events, or take softer tracks (--min-pt)"
             )
         motion = np.concatenate([current.shift, current.rotation], axis=1)
-        if options.alignment:
-            found = align(_look(events, base, chain.options), base.detector, options, found)
+        if not options.keep_modules:
+            found = find_alignment(_look(events, base, chain.options), base.detector, options, found)
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
@@ -232,7 +234,10 @@ def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions
     """What tracks say of the embedded sample's estimates; None if it is of another sensor or field."""
     path = data_path("sample.root")
     opened = open_events(path)
-    own, other = sensor_of(header.detector, header.field), sensor_of(opened.header.detector, opened.header.field)
+    own, other = (
+        sensor_of(header.detector, header.field),
+        sensor_of(opened.header.detector, opened.header.field),
+    )
     alike = own.keys() == other.keys() and all(same_sensor(own[k], other[k]) for k in own)
     if not alike or len(header.detector.layers) != len(opened.header.detector.layers):
         return None

@@ -89,7 +89,9 @@ def offsets(
             middle = float(clipped(in_sigma).mean())
             bias[k, target] = middle * float(np.median(sigma[chosen, 2 + target]))
             scale[k, target] = half_width(in_sigma - middle)
-            excess[k, target] = _excess(pull[:, target], share[:, target] * inverse[:, target], (chosen, region))
+            excess[k, target] = _excess(
+                pull[:, target], share[:, target] * inverse[:, target], (chosen, region)
+            )
     path = detector.thickness[fitted.module] * np.sqrt(1 + (fitted.cot**2).sum(axis=1))
     return Offsets(bias, scale, excess, most_probable(charge[lone] / path[lone]), n_hits)
 

@@ -19,7 +19,7 @@ class CalibrateOptions:
         min_pt: least fitted pT of a track in GeV; softer ones scatter too much.
         min_hits: least number of a track's hits.
         max_chi2: largest chi2 over the degrees of freedom of a track's fit.
-        alignment: find where the modules are; otherwise the estimates and charges alone are corrected.
+        keep_modules: leave modules where the table has them, and correct the estimates and charges alone.
         module_shift: width in mm of how far modules are off, along each axis, before anything is known.
         module_rotation: the same of their rotations in rad.
         layer_shift: width in mm of how far whole layers are off.
@@ -35,7 +35,7 @@ class CalibrateOptions:
     min_pt: float = ranged(0.5, 0.05, 1000.0, "GeV")
     min_hits: int = ranged(4, 3, 100)
     max_chi2: float = ranged(3.0, 0.1, 1e6)
-    alignment: bool = True
+    keep_modules: bool = False
     module_shift: float = ranged(0.1, 1e-4, 10.0, "mm")
     module_rotation: float = ranged(0.003, 1e-6, 0.2, "rad")
     layer_shift: float = ranged(0.1, 1e-4, 10.0, "mm")

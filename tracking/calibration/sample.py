@@ -105,8 +105,7 @@ def seen(
     All hits stay in the fit, so that chi2 is a smooth function of where the modules are.
     """
     options = replace(options, outlier_chi2=np.inf, angles=False)
-    parts: list[tuple[Floats, ...]] = []
-    chi2 = 0.0
+    parts: list[Seen] = []
     for event in events:
         hits = placed(event.hits, detector)
         helices = fit_tracks(hits, event.tracks, detector, field, options, threads)
@@ -114,13 +113,16 @@ def seen(
         sigma = np.divide(residual, pull, out=np.zeros_like(pull), where=pull != 0)
         used = ~helices.outlier[:, None]
         factor = hits.estimate.cholesky[:, :2, :2]
-        weight = np.linalg.inv(factor @ factor.swapaxes(1, 2))
-        cot = slopes_on_modules(helices, event.tracks, hits, field)
-        parts.append((cot, hits.estimate.mean[:, :2], residual * used, weight, sigma**2 * used))
-        chi2 += float(helices.chi2.sum())
-    arrays = [np.concatenate([part[k] for part in parts]) for k in range(5)]
-    module = np.concatenate([event.hits.module for event in events])
-    return Seen(module, *arrays, chi2)
+        parts.append(
+            Seen(
+                hits.module, slopes_on_modules(helices, event.tracks, hits, field), hits.estimate.mean[:, :2],
+                residual * used, np.asarray(np.linalg.inv(factor @ factor.swapaxes(1, 2)), dtype=np.float64),
+                sigma**2 * used, float(helices.chi2.sum()),
+            )
+        )  # fmt: skip
+    names = ("module", "cot", "place", "residual", "weight", "variance")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Seen(**joined, chi2=sum(part.chi2 for part in parts))
 
 
 def slopes_on_modules(helices: Parameters, tracks: Tracks, hits: Hits, field: float) -> Floats:
