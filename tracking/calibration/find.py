@@ -216,7 +216,8 @@ def _improved(
     error = current.position_error
     if found is not None:
         # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
-        more = np.maximum(of_tracks.excess - wanted_excess, 0.0)
+        told = _by_layer(error**2, layer) + of_tracks.excess - wanted_excess
+        more = np.maximum(told - _by_layer(found.error**2, layer), 0.0)
         error = np.sqrt(found.error**2 + more[layer])
     return replace(
         current, shift=motion[:, :3], rotation=motion[:, 3:], position_error=error,

