@@ -70,11 +70,11 @@ def systematics_study(
     calibrate = calibrate or CalibrateOptions()
     run = RunOptions(conditions="ignore")
     wanted = options.calibrate_events + options.events
+    if files and (own := [name for name in effects if EFFECTS[name].simulation is not None]):
+        raise InputError(f"study systematics: {own[0]} needs events of its own; leave the files out")
 
     def sample(name: str, size: float) -> tuple[Header, list[ak.Record]]:
         changed = simulation_of(name, size, base)
-        if changed is not None and files:
-            raise InputError(f"study systematics: {name} needs events of its own; leave the files out")
         paths = files or [
             simulated_with(changed or base, folder / f"{name if changed else NOMINAL}_{size if changed else 0:g}.root",
                            wanted, options.seed)
