@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from smartpix.geometry import Detector
 
-__all__ = ["DEAD_SEED", "targets_in", "without_modules"]
+__all__ = ["DEAD_SEED", "alive_modules", "targets_in", "without_modules"]
 
 DEAD_SEED = 9402
 """Of which modules are dead: whatever the events."""
@@ -16,11 +16,16 @@ DEAD_SEED = 9402
 Floats = npt.NDArray[np.float64]
 
 
+def alive_modules(n_modules: int, share: float) -> npt.NDArray[np.bool_]:
+    """(M,) modules that live where a share of them is dead."""
+    return np.asarray(np.random.default_rng(DEAD_SEED).random(n_modules) >= share)
+
+
 def without_modules(records: ak.Array, n_modules: int, share: float) -> ak.Array:
     """Events without the clusters of some modules."""
     if not share:
         return records
-    alive = np.random.default_rng(DEAD_SEED).random(n_modules) >= share
+    alive = alive_modules(n_modules, share)
     clusters = records["clusters"]
     module = ak.flatten(clusters["module_index"])
     kept = ak.unflatten(alive[ak.to_numpy(module)], ak.num(clusters["module_index"]))

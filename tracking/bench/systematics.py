@@ -23,9 +23,10 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
 from smartpix.schema import MIN_SHARE, InputError
 from smartpix.simulate.options import GenerateOptions, SimulateOptions
-from tracking.bench.conditions import targets_in, without_modules
+from tracking.bench.conditions import alive_modules, targets_in
 from tracking.bench.events import Event, records_with_truth, simulated_with
 from tracking.bench.judgement import judge, rates, resolutions
+from tracking.bench.systematics_acts import acts_judged
 from tracking.bench.systematics_effects import EFFECTS, NOMINAL, believed_header, simulation_of
 from tracking.bench.systematics_options import SystematicsOptions
 from tracking.calibration.find import find_calibration, reference_offsets
@@ -53,6 +54,7 @@ def systematics_study(
     calibrate: CalibrateOptions | None = None,
     report: Callable[[str], object] = lambda line: None,
     keep: Callable[[Mapping[str, Any]], object] = lambda result: None,
+    acts: bool = False,
 ) -> dict[str, Any]:
     """Judge the chain in each effect, before and after a calibration from tracks.
 
@@ -62,6 +64,7 @@ def systematics_study(
         files: simulated event files in place of the nominal ones; effects that need a simulation of their own are
             then refused.
         report: called with a line for each size; keep: called with the result so far.
+        acts: also judge ACTS, as it is. Needs ``smartpix[acts]``.
 
     Raises:
         InputError: too few events, no truth, or an effect that the files cannot show.
@@ -70,8 +73,8 @@ def systematics_study(
     calibrate = calibrate or CalibrateOptions()
     run = RunOptions(conditions="ignore")
     wanted = options.calibrate_events + options.events
-    if files and (own := [name for name in effects if EFFECTS[name].simulation is not None]):
-        raise InputError(f"study systematics: {own[0]} needs events of its own; leave the files out")
+    if files and (need := [name for name in effects if EFFECTS[name].simulation is not None]):
+        raise InputError(f"study systematics: {need[0]} needs events of its own; leave the files out")
 
     def sample(name: str, size: float) -> tuple[Header, list[ak.Record]]:
         changed = simulation_of(name, size, base)
@@ -94,16 +97,17 @@ def systematics_study(
                    "events": options.events},
         "units": {name: EFFECTS[name].unit for name in effects}, "effects": {},
     }  # fmt: skip
-    nominal = _both(header, header, records, options, calibrate, reference, run)
+    nominal = _both(header, header, records, options, calibrate, reference, run, acts)
     result[NOMINAL] = {k: v for k, v in nominal.items() if k != "counts"}
     report(_line(NOMINAL, nominal))
     for name, sizes in effects.items():
         for size in sizes:
             own, of_effect = sample(name, size)
             if name == "dead":
-                of_effect = [_thinned(r, len(own.detector), size / 100) for r in of_effect]
+                alive = alive_modules(len(own.detector), size / 100)
+                of_effect = [_thinned(record, alive) for record in of_effect]
             found = _both(
-                own, believed_header(own, name, size), of_effect, options, calibrate, reference, run
+                own, believed_header(own, name, size), of_effect, options, calibrate, reference, run, acts
             )
             for key in JUDGED:
                 found[key]["regained"] = regained(key, nominal, found)
@@ -115,16 +119,15 @@ def systematics_study(
     return json.loads(json.dumps(result))  # type: ignore[no-any-return]
 
 
-def _thinned(record: ak.Record, n_modules: int, share: float) -> ak.Record:
-    events = (
-        ak.Array([record]) if not isinstance(record, ak.Record) else record.layout.array[[record.layout.at]]
-    )
-    return without_modules(ak.Array(events), n_modules, share)[0]
+def _thinned(record: ak.Record, alive: npt.NDArray[np.bool_]) -> ak.Record:
+    """An event without the clusters of dead modules."""
+    clusters = record["clusters"]
+    return ak.with_field(record, clusters[alive[ak.to_numpy(clusters["module_index"])]], "clusters")
 
 
 def _both(
     true: Header, believed: Header, records: Sequence[ak.Record], options: SystematicsOptions,
-    calibrate: CalibrateOptions, reference: Offsets | None, run: RunOptions,
+    calibrate: CalibrateOptions, reference: Offsets | None, run: RunOptions, acts: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """What is judged, each with ``before`` and ``after``."""
     chain = Chain.for_header(believed, run, report=lambda line: None)
@@ -133,8 +136,10 @@ def _both(
     detector = true.detector.at_beam(chain.header.detector.frame)
     before, after = judged(chain, detector, rest), judged(chain, detector, rest, found.calibration)
     summary = found.summary(believed.detector)
+    beside = {"acts": acts_judged(true, believed, chain.estimator, rest)} if acts else {}
     return {
         **{key: {"before": before[key], "after": after[key]} for key in before},
+        **beside,
         "found": {k: summary[k] for k in ("n_tracks", "n_hits", "charge_scale", "lorentz_shift_of_tangent")},
     }  # fmt: skip
 

@@ -36,6 +36,9 @@ def add_study_systematics(kinds: Any) -> None:
         f"effects that are measured, of {', '.join(EFFECTS)}, with their sizes (default: all; with files, all that "
         "need no simulation)"
     ))  # fmt: skip
+    study.add_argument(
+        "--acts", action="store_true", help="also ACTS at its balanced point (needs smartpix[acts])"
+    )
     option_flags(study, SystematicsOptions(), "pileup", "calibrate_events", "events", "seed")
     option_flags(study, CalibrateOptions(), "passes", "min_pt", section=SECTION)
     study.set_defaults(command_function=_study_systematics)
