@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibration import Calibration
+from smartpix.clusters import one_event
 from smartpix.estimate.base import truth_targets
 from smartpix.estimate.quality import pull_width
 from smartpix.geometry import Detector
@@ -122,7 +123,9 @@ def systematics_study(
 def _thinned(record: ak.Record, alive: npt.NDArray[np.bool_]) -> ak.Record:
     """An event without the clusters of dead modules."""
     clusters = record["clusters"]
-    return ak.with_field(record, clusters[alive[ak.to_numpy(clusters["module_index"])]], "clusters")
+    kept = clusters[alive[ak.to_numpy(clusters["module_index"])]]
+    # A record that gets another field is repeated for each of its values; an array of one event is not.
+    return one_event(int(record["event"]), kept, record["particles"])[0]
 
 
 def _both(
