@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tracking.bench.systematics_effects import NOMINAL
 from tracking.bench.systematics_table import judged_rows
 from tracking.show.style import BLUE, GREY, ORANGE, figure
 
@@ -32,7 +31,6 @@ def plot_systematics(path: Path, result: Mapping[str, Any]) -> None:
             axis.hlines(place, lost["before"], lost["after"], color=GREY, lw=1)
             axis.plot(lost["before"], place, "o", color=ORANGE, mfc="white", label="before calibration")
             axis.plot(lost["after"], place, "o", color=BLUE, label="after calibration from tracks")
-            axis.axvline(max(1 - result[NOMINAL][key]["before"], LEAST), color=GREY, ls="--", lw=1)
             axis.set_xscale("log")
             axis.set_xlabel(label)
         axes[0].set_yticks(list(place), [name for name, _ in rows], fontsize=11)

@@ -15,8 +15,18 @@ DIGITS = (4, 2, 4, 4)
 
 
 def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Name with size and unit, and what is judged, of the nominal events and each effect."""
-    yield NOMINAL, result[NOMINAL]
+    """Name with size and unit, and what is judged, of the nominal events and each effect.
+
+    Args:
+        result: of a study, or of several that ``benchmarks/systematics.py`` joined: ``nominal`` is a list then.
+    """
+    nominal = result[NOMINAL]
+    if isinstance(nominal, list):
+        for sample, found in zip(result["samples"], nominal, strict=True):
+            pileup = sample["pileup"]
+            yield f"{NOMINAL}, {'files' if pileup is None else f'pile-up {pileup}'}", found
+    else:
+        yield NOMINAL, nominal
     for name, sizes in result["effects"].items():
         unit = result["units"].get(name, "")
         for size, found in sizes.items():

@@ -54,7 +54,7 @@ class Alignment:
     Attributes:
         motion: (M, 6) of each module, its own and its layer's, shifts (mm) and rotations (rad) in its frame.
         own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the axes of
-            the global frame.
+            the global frame, see :func:`layer_motion`.
         error: (M, 2) mm, standard deviations of x and y of what is left.
         width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the last.
         n_hits: (M,) that it is found from.
@@ -87,11 +87,12 @@ def derivatives(cot: Floats, place: Floats) -> Floats:
 
 
 def layer_motion(detector: Detector) -> Floats:
-    """(M, 6, 6) a module's motion in its frame from its layer's, which shifts by (T_x, T_y, T_z) and turns about
-    the origin by a vector.
+    """(M, 6, 6) a module's motion in its frame from its layer's, which shifts by (T_x, T_y, T_z) and turns by a
+    vector about the middle of the layer on the z axis.
     """
     at_rest = detector.at_beam(CENTRED)
     turn, (x, y, z) = at_rest.axes.swapaxes(1, 2), at_rest.center.T
+    z = z - at_rest.layers.z[at_rest.layer_index]
     zero = np.zeros_like(x)
     # Turned by a vector, the centre moves by the vector times the centre.
     cross = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=1).reshape(-1, 3, 3)

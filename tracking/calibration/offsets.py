@@ -23,9 +23,9 @@ FARTHEST_PULL = 4.0
 """Standard deviations that a residual counts with at most: 6 in 100,000 of a Gaussian's are beyond."""
 LARGEST_ERROR = 0.1
 """Of a variance, in units of the residuals': one that is known less well stays."""
-KERNEL, GRID = 0.05, 0.002
+KERNEL, GRID = 0.15, 0.002
 """Of the logarithm of charge per path: width of the kernel, and steps of the search for its maximum. Straggling in
-100 um of silicon is 0.3 wide."""
+100 um of silicon is 0.3 wide; a narrower kernel finds the steps of a 4-bit ADC."""
 FEWEST_CHARGES = 100
 
 
@@ -37,7 +37,7 @@ class Offsets:
         bias: (L, 2) estimated less track's cot alpha and cot beta, by layer.
         scale: (L, 2) true over stated standard deviation of cot alpha and cot beta.
         excess: (L, 2) true less stated variance of x and y, mm^2.
-        charge: most probable charge in e for each mm of the path in the sensor.
+        charge: most probable charge in e for each mm of the path in the sensor, in the barrel if there is one.
         n_hits: (L,) hits of each layer.
     """
 
@@ -94,7 +94,9 @@ def offsets(
                 pull[:, target], share[:, target] * inverse[:, target], (chosen, region)
             )
     path = detector.thickness[fitted.module] * np.sqrt(1 + (fitted.cot**2).sum(axis=1))
-    return Offsets(bias, scale, excess, most_probable(charge[lone] / path[lone]), n_hits)
+    # Small clusters of disks show the steps of the ADC, of which one is the most probable charge.
+    counted = lone & barrel[layer] if np.any(lone & barrel[layer]) else lone
+    return Offsets(bias, scale, excess, most_probable(charge[counted] / path[counted]), n_hits)
 
 
 def _excess(pull: Floats, slope: Floats, samples: Sequence[npt.NDArray[np.bool_]]) -> float:

@@ -69,7 +69,7 @@ def test_the_most_probable_value_is_the_maximum_of_the_smoothed_density():
     rng = np.random.default_rng(6)
     values = np.exp(stats.skewnorm.rvs(4, 8.8, 0.25, size=20_000, random_state=rng))
     logs = np.log(values)
-    density = stats.gaussian_kde(logs, 0.05 / logs.std())
+    density = stats.gaussian_kde(logs, 0.15 / logs.std())
     best = optimize.minimize_scalar(lambda x: -density(x)[0], bounds=(8.7, 9.2), method="bounded")
     assert np.log(most_probable(values)) == pytest.approx(best.x, abs=2e-3)
     assert most_probable(1.1 * values) / most_probable(values) == pytest.approx(1.1, rel=1e-3)
