@@ -1,9 +1,9 @@
 """Tables of what is wrong by a little, before and after calibration from tracks."""
 
 from page_text import table
-from tracking.bench.systematics_table import judged_rows
 
 from measured.results import results
+from tracking.bench.systematics_table import judged_rows
 
 RATES = {"edge_efficiency": 4, "reduction": 2, "track_efficiency": 4, "fake_rate": 4}
 TARGETS = {"x": "x", "y": "y", "cot_alpha": "cot alpha", "cot_beta": "cot beta"}

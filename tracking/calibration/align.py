@@ -57,6 +57,7 @@ class Alignment:
             the global frame, see :func:`layer_motion`.
         error: (M, 2) mm, standard deviations of x and y of what is left.
         width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the last.
+        layer_width: (6,) the same of the layers, never less than the options say.
         n_hits: (M,) that it is found from.
         chi2: of all tracks before and after each step.
     """
@@ -66,6 +67,7 @@ class Alignment:
     layers: Floats
     error: Floats
     width: Floats
+    layer_width: Floats
     n_hits: npt.NDArray[np.int64]
     chi2: tuple[float, ...]
 
@@ -116,21 +118,26 @@ def find_alignment(
     layer, n = detector.layer_index, len(detector)
     bodies = _Bodies(layer_motion(detector), layer, len(detector.layers))
     width = _widths(options.module_shift, options.module_rotation) if start is None else start.width
+    least = _widths(options.layer_shift, options.layer_rotation)
+    layer_width = least if start is None else start.layer_width
     motions = np.zeros((n + bodies.n_layers, N_FREE))
     if start is not None:
         motions = np.concatenate([start.own, start.layers])
     now = look(bodies.of_modules(motions))
     n_hits = np.bincount(now.module, minlength=n)
+    error_of_layers = np.zeros((bodies.n_layers, N_FREE))
     free, chi2 = n_hits >= options.module_hits, [now.chi2]
     of_all = np.bincount(layer, n_hits, bodies.n_layers)
     error = np.zeros((n, N_FREE))
     for search in range(2):
         if search:
             width = _found_widths(motions[:n][free], error[free], width)
-        drawn = np.repeat(_widths(options.layer_shift, options.layer_rotation)[None], len(motions), axis=0)
+            layer_width = np.maximum(_found_widths(motions[n:], error_of_layers, layer_width), least)
+        drawn = np.repeat(layer_width[None], len(motions), axis=0)
         drawn[:n] = width
         curvature = bodies.of_curvatures(curvature_of(now, n)) + np.eye(N_FREE) / drawn[:, None, :] ** 2
         inverse = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+        error_of_layers = np.sqrt(np.diagonal(inverse[n:], axis1=1, axis2=2))
         inverse[:n][~free] = 0.0
         motions = _conjugate(
             lambda at: bodies.of_gradients(gradient_of(look(bodies.of_modules(at)), n)),
@@ -146,7 +153,9 @@ def find_alignment(
     # Of a module that was left where its layer has it, only how far others are off theirs is known.
     error = np.where(free[:, None], error, width if np.any(free) else 0.0)
     own, layers = motions[:n], motions[n:]
-    return Alignment(bodies.of_modules(motions), own, layers, error[:, :2], width, n_hits, tuple(chi2))
+    return Alignment(
+        bodies.of_modules(motions), own, layers, error[:, :2], width, layer_width, n_hits, tuple(chi2)
+    )
 
 
 @dataclass(frozen=True)
