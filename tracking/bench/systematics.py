@@ -34,6 +34,7 @@ from tracking.calibration.find import find_calibration, reference_offsets
 from tracking.calibration.offsets import Offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.chain import Chain, EventResult
+from tracking.fit.resolution import RESOLUTIONS
 from tracking.metrics import event_truth, score_edges
 from tracking.options import RunOptions
 
@@ -194,6 +195,7 @@ def judged(
             for name, c in regions if np.sum(c) > 1
         },
         "pulls_of_tracks": {k: fits[f"pull_half_width_{k}"] for k in ("d0", "z0", "phi", "theta", "qop")},
+        "resolution_of_tracks": {key: fits[f"resolution_{key}"] for key, _ in RESOLUTIONS.values()},
         "counts": {"edges": n_wanted, "tracks": of_tracks["n_findable"]},
     }  # fmt: skip
 

@@ -128,7 +128,7 @@ def find_alignment(
     error_of_layers = np.zeros((bodies.n_layers, N_FREE))
     free, chi2 = n_hits >= options.module_hits, [now.chi2]
     of_all = np.bincount(layer, n_hits, bodies.n_layers)
-    error = np.zeros((n, N_FREE))
+    error, inverse = np.zeros((n, N_FREE)), np.zeros((n + bodies.n_layers, N_FREE, N_FREE))
     for search in range(2):
         if search:
             width = _found_widths(motions[:n][free], error[free], width)
@@ -152,6 +152,8 @@ def find_alignment(
         error = np.sqrt(np.diagonal(left, axis1=1, axis2=2))
     # Of a module that was left where its layer has it, only how far others are off theirs is known.
     error = np.where(free[:, None], error, width if np.any(free) else 0.0)
+    of_layers = bodies.of_layer @ inverse[n:][layer] @ bodies.of_layer.swapaxes(1, 2)
+    error = np.sqrt(error**2 + np.diagonal(of_layers, axis1=1, axis2=2))
     own, layers = motions[:n], motions[n:]
     return Alignment(
         bodies.of_modules(motions), own, layers, error[:, :2], width, layer_width, n_hits, tuple(chi2)

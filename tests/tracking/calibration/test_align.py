@@ -169,4 +169,5 @@ def test_modules_with_few_hits_follow_their_layer(planted):
     np.testing.assert_allclose(
         found.motion, np.einsum("mij,mj->mi", layer_motion(table), found.layers[table.layer_index])
     )
-    assert np.all(found.error == 0)
+    # How well the layers are known is left, and no more than how far these may be off.
+    assert 0 < found.error.max() < 0.01
