@@ -13,7 +13,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measured import acts, chip, choices, dense, dense_goals, link, scaling, sensor, trigger, trkx
+from measured import (
+    acts,
+    chip,
+    choices,
+    dense,
+    dense_goals,
+    link,
+    scaling,
+    sensor,
+    systematics,
+    trigger,
+    trkx,
+)
 from measured.headline import headline
 from measured.results import ROOT, WORDS
 from measured.sentences import sentences
@@ -47,6 +59,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "builders": trigger.builders,
     "link-codes": link.link_codes,
     "link-encoders": link.link_encoders,
+    "systematics": systematics.systematics,
+    "systematics-pulls": systematics.systematics_pulls,
+    "systematics-tracks": systematics.systematics_tracks,
     "trigger-bits": trigger.trigger_bits,
     "trigger-features": trigger.trigger_features,
     "trigger-sectors": trigger.trigger_sectors,
