@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.calibration import displaced
 from smartpix.geometry import Detector
+from smartpix.io.events import Header
 
-__all__ = ["DEAD_SEED", "alive_modules", "targets_in", "without_modules"]
+__all__ = ["DEAD_SEED", "alive_modules", "believed_header", "targets_in", "without_modules"]
 
 DEAD_SEED = 9402
 """Of which modules are dead: whatever the events."""
+SHIFT_SEED = 23_004
+"""Of where the modules are, likewise."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,3 +52,21 @@ def targets_in(targets: Floats, module: npt.NDArray[np.int32], true: Detector, b
     cot = direction[:, :2] / direction[:, 2:]
     # From the true module's plane along the track to the one it is thought to be in.
     return np.concatenate([point[:, :2] - cot * point[:, 2:], cot], axis=1)
+
+
+def believed_header(header: Header, name: str, size: float) -> Header:
+    """A file's header as the chain gets it: what is wrong with the detector is wrong in its table.
+
+    The modules of the table are moved, and those that made the clusters are not: what matters is where one lies
+    beside the other.
+    """
+    n = len(header.detector)
+    if name == "shift":
+        off = np.random.default_rng(SHIFT_SEED).normal(size=(n, 3)) * size / 1000
+        return replace(header, detector=displaced(header.detector, off, np.zeros((n, 3))))
+    if name == "tilt":
+        turn = np.random.default_rng(SHIFT_SEED).normal(size=(n, 3)) * size / 1000
+        return replace(header, detector=displaced(header.detector, np.zeros((n, 3)), turn))
+    if name == "field":
+        return replace(header, field=header.field * (1 + size / 100))
+    return header

@@ -24,11 +24,11 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
 from smartpix.schema import MIN_SHARE, InputError
 from smartpix.simulate.options import GenerateOptions, SimulateOptions
-from tracking.bench.conditions import alive_modules, targets_in
+from tracking.bench.conditions import alive_modules, believed_header, targets_in
 from tracking.bench.events import Event, records_with_truth, simulated_with
 from tracking.bench.judgement import judge, rates, resolutions
 from tracking.bench.systematics_acts import acts_judged
-from tracking.bench.systematics_effects import EFFECTS, NOMINAL, believed_header, simulation_of
+from tracking.bench.systematics_effects import EFFECTS, NOMINAL, simulation_of
 from tracking.bench.systematics_options import SystematicsOptions
 from tracking.calibration.find import find_calibration, reference_offsets
 from tracking.calibration.offsets import Offsets

@@ -1,23 +1,17 @@
-"""What may be wrong by a little: effects of ``smartpix study systematics``, and how each is made."""
+"""What may be wrong by a little: effects of ``smartpix study systematics``. Importing them compiles nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from smartpix.calibration import displaced
-from smartpix.io.events import Header
 from smartpix.schema import InputError, nearest, quoted
 from smartpix.simulate.options import SimulateOptions
 
-__all__ = ["EFFECTS", "NOMINAL", "Effect", "believed_header", "chosen_effects", "simulation_of"]
+__all__ = ["EFFECTS", "NOMINAL", "Effect", "chosen_effects", "simulation_of"]
 
 NOMINAL = "nominal"
-SHIFT_SEED = 23_004
-"""Of where the modules are: whatever the events."""
 
 Change = Callable[[SimulateOptions, float], Mapping[str, Any]]
 
@@ -80,24 +74,6 @@ def chosen_effects(words: Sequence[str], simulated: bool = True) -> dict[str, tu
                 f"--effects {quoted(word)}: sizes must be numbers, as in {name}=10,20"
             ) from error
     return result
-
-
-def believed_header(header: Header, name: str, size: float) -> Header:
-    """A file's header as the chain gets it: what is wrong with the detector is wrong in its table.
-
-    The modules of the table are moved, and those that made the clusters are not: what matters is where one lies
-    beside the other.
-    """
-    n = len(header.detector)
-    if name == "shift":
-        off = np.random.default_rng(SHIFT_SEED).normal(size=(n, 3)) * size / 1000
-        return replace(header, detector=displaced(header.detector, off, np.zeros((n, 3))))
-    if name == "tilt":
-        turn = np.random.default_rng(SHIFT_SEED).normal(size=(n, 3)) * size / 1000
-        return replace(header, detector=displaced(header.detector, np.zeros((n, 3)), turn))
-    if name == "field":
-        return replace(header, field=header.field * (1 + size / 100))
-    return header
 
 
 def simulation_of(name: str, size: float, base: SimulateOptions) -> SimulateOptions | None:

@@ -8,8 +8,9 @@ import pytest
 from smartpix.io.events import open_events
 from smartpix.shipped import data_path
 from smartpix.simulate.options import SimulateOptions
+from tracking.bench.conditions import believed_header
 from tracking.bench.systematics import JUDGED, regained
-from tracking.bench.systematics_effects import EFFECTS, believed_header, chosen_effects, simulation_of
+from tracking.bench.systematics_effects import EFFECTS, chosen_effects, simulation_of
 from tracking.bench.systematics_plots import plot_systematics
 from tracking.bench.systematics_table import systematics_table
 from tracking.cli.main import main
