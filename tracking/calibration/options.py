@@ -22,8 +22,8 @@ class CalibrateOptions:
         keep_modules: leave modules where the table has them, and correct the estimates and charges alone.
         module_shift: width in mm of how far modules are off, along each axis, before anything is known.
         module_rotation: the same of their rotations in rad.
-        layer_shift: width in mm of how far whole layers are off. It limits what tracks hardly see; layers that
-            are off by more are found all the same.
+        layer_shift: width in mm of how far whole layers are off. It limits what tracks hardly see. Where
+            layers are seen to be off by more, it grows in the search.
         layer_rotation: the same of their rotations in rad about their own middle.
         module_hits: hits of a module from which it is moved on its own; one with fewer follows its layer.
         steps: of the search for the least chi2 in each pass.
@@ -39,8 +39,8 @@ class CalibrateOptions:
     keep_modules: bool = False
     module_shift: float = ranged(0.1, 1e-4, 10.0, "mm")
     module_rotation: float = ranged(0.003, 1e-6, 0.2, "rad")
-    layer_shift: float = ranged(0.005, 1e-4, 10.0, "mm")
-    layer_rotation: float = ranged(2e-5, 1e-6, 0.2, "rad")
+    layer_shift: float = ranged(0.001, 1e-5, 10.0, "mm")
+    layer_rotation: float = ranged(4e-6, 1e-8, 0.2, "rad")
     module_hits: int = ranged(10, 1, 1_000_000)
     steps: int = ranged(15, 1, 1000)
     fewest: int = ranged(300, 20, 1_000_000)

@@ -40,7 +40,9 @@ def add_study_systematics(kinds: Any) -> None:
         "--acts", action="store_true", help="also ACTS at its balanced point (needs smartpix[acts])"
     )
     option_flags(study, SystematicsOptions(), "pileup", "calibrate_events", "events", "seed")
-    option_flags(study, CalibrateOptions(), "passes", "min_pt", section=SECTION)
+    option_flags(
+        study, CalibrateOptions(), "passes", "min_pt", "layer_shift", "layer_rotation", section=SECTION
+    )
     study.set_defaults(command_function=_study_systematics)
 
 
@@ -64,6 +66,7 @@ def _study_systematics(options: argparse.Namespace) -> None:
         calibrate,
         log,
         lambda so_far: write_json(path, dict(so_far)),
+        options.acts,
     )
     write_json(path, result)
     plot_systematics(folder / "systematics.png", result)
