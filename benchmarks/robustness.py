@@ -25,7 +25,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 
 from smartpix.estimate.choose import choose_estimator
@@ -37,6 +36,7 @@ from smartpix.shipped import data_path
 from smartpix.simulate.events import header, simulate
 from smartpix.simulate.options import STANDARD_BEAM, GenerateOptions, SimulateOptions
 from tracking.beam_spot import chain_of_file
+from tracking.bench.conditions import without_modules
 from tracking.bench.events import Sample, make_event
 from tracking.bench.finding import run_finder
 from tracking.bench.judgement import judge, rates
@@ -46,7 +46,6 @@ from tracking.options import RunOptions, from_mapping
 
 RESULTS = Path(__file__).resolve().parent / "results" / "robustness.json"
 STANDARD = SimulateOptions(generate=GenerateOptions(pileup=200))
-DEAD_SEED = 9402
 
 
 @dataclass(frozen=True)
@@ -97,17 +96,6 @@ CONDITIONS: dict[str, Condition] = {
     "beam at 1 mm, found": beam("data", x=1.0), "beam at 2 mm, known": beam("header", x=2.0),
     "beam at 2 mm, found": beam("data", x=2.0),
 }  # fmt: skip
-
-
-def without_modules(records: ak.Array, n_modules: int, share: float) -> ak.Array:
-    """Events without the clusters of some modules."""
-    if not share:
-        return records
-    alive = np.random.default_rng(DEAD_SEED).random(n_modules) >= share
-    clusters = records["clusters"]
-    module = ak.flatten(clusters["module_index"])
-    kept = ak.unflatten(alive[ak.to_numpy(module)], ak.num(clusters["module_index"]))
-    return ak.with_field(records, clusters[kept], "clusters")
 
 
 def is_refused(about: Header) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from formats_of_calibration import CALIBRATION
 from formats_of_clusters import CLUSTERS_NOTE, MERGED_NOTE
 from formats_of_others import OTHERS
 from page_text import wrap
@@ -243,6 +244,7 @@ def formats() -> str:
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
     parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")
+    parts.append(CALIBRATION.strip() + "\n")
     parts.append(OTHERS.strip() + "\n")
     parts.append(
         f"## Clusters of the public data sets (parquet)\n{CLUSTERS_NOTE}\n{table('', LABELS, 'label')}"

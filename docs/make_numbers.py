@@ -13,7 +13,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measured import acts, chip, choices, dense, dense_goals, link, scaling, sensor, trigger, trkx
+from measured import (
+    acts,
+    chip,
+    choices,
+    dense,
+    dense_goals,
+    link,
+    scaling,
+    sensor,
+    systematics,
+    trigger,
+    trkx,
+)
 from measured.headline import headline
 from measured.results import ROOT, WORDS
 from measured.sentences import sentences
@@ -55,6 +67,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "link-encoders": link.link_encoders,
     "link-retrained": link.link_retrained,
     "link-scan": link.link_scan,
+    "systematics": systematics.systematics,
+    "systematics-pulls": systematics.systematics_pulls,
+    "systematics-tracks": systematics.systematics_tracks,
     "trigger-bits": trigger.trigger_bits,
     "trigger-features": trigger.trigger_features,
     "trigger-logic": trigger.trigger_logic,

@@ -11,9 +11,14 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import flatten
 from smartpix.compiled import FAST, njit
-from smartpix.estimate.base import Estimate, Estimator, estimate_flat
+from smartpix.estimate.base import (
+    Estimate,
+    Estimator,
+    calibrated_clusters,
+    calibrated_estimate,
+    estimate_flat,
+)
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.merged.split import Splitter, numbers_of_alike
@@ -297,12 +302,15 @@ def estimated_hits(
     Raises:
         InputError: as :func:`smartpix.estimate.base.estimate`.
     """
-    flat, cluster = flatten(clusters, estimator.slices), None
+    flat, cluster = calibrated_clusters(clusters, header, estimator), None
     estimates = estimate_flat(flat, header, estimator)
     lap("estimate")
     if splitter is not None:
         estimates, cluster = splitter(flat, header, estimates)
         lap("split")
+    estimates = calibrated_estimate(
+        estimates, flat.module if cluster is None else flat.module[cluster], header
+    )
     mixed = None
     if directions is not None:
         of_hit = np.arange(len(flat)) if cluster is None else cluster

@@ -18,6 +18,7 @@ from seeding.kernels import search
 from seeding.references import window
 from seeding.seeds import Seeds
 from smartpix.beam import BeamSpot
+from smartpix.calibration import read_calibration
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
@@ -146,6 +147,8 @@ class Chain:
                 f"{header!r:.80}"
             )
         torch.set_num_threads(options.threads)
+        if options.calibration:
+            header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
             header, options.estimates, options.weights(), options.link_bits, options.conditions
         )

@@ -54,6 +54,8 @@ class RunOptions:
             sensor.
         fixed_barrel: weights of the barrel's quantised network, by name or path.
         fixed_endcap: weights of the end-caps' quantised network, by name or path.
+        calibration: file of ``smartpix calibrate --from-tracks``, which says where the modules are and corrects
+            charges and estimates; empty: none.
         link_bits: bits of each of the 14 outputs that the chip sends, with quantised estimates; 0 sends
             all they have.
         graph: edges that the graph network scores and was trained on: ``cone`` or ``window``.
@@ -86,6 +88,7 @@ class RunOptions:
     shape: str = SHIPPED.shape
     fixed_barrel: str = SHIPPED.fixed_barrel
     fixed_endcap: str = SHIPPED.fixed_endcap
+    calibration: str = ""
     link_bits: int = 0
     graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"

@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.calibration import corrected, scaled
 from smartpix.clusters import FlatClusters, flatten
 from smartpix.compiled import FAST, njit
 from smartpix.geometry import Detector
@@ -28,6 +29,8 @@ __all__ = [
     "SOFTEST",
     "Estimate",
     "Estimator",
+    "calibrated_clusters",
+    "calibrated_estimate",
     "copied",
     "estimate",
     "estimate_flat",
@@ -154,11 +157,27 @@ def estimate(clusters: ak.Array, header: Header, estimator: Estimator) -> Estima
         raise InputError(
             f"estimate: the estimator is '{estimator}'; give choose_estimator(header, '{estimator}')"
         )
-    return estimate_flat(flatten(clusters, estimator.slices), header, estimator)
+    flat = calibrated_clusters(clusters, header, estimator)
+    return calibrated_estimate(estimate_flat(flat, header, estimator), flat.module, header)
+
+
+def calibrated_clusters(clusters: ak.Array, header: Header, estimator: Estimator) -> FlatClusters:
+    """Plain arrays of cluster records with an estimator's slices, and with the charges that it was trained
+    with, as far as the header's calibration tells these.
+    """
+    return scaled(flatten(clusters, estimator.slices), header.calibration)
+
+
+def calibrated_estimate(found: Estimate, module: npt.NDArray[np.int32], header: Header) -> Estimate:
+    """Estimates on modules (N,), corrected by the header's calibration, where it has one."""
+    if header.calibration is None:
+        return found
+    mean, cholesky = corrected(found.mean, found.cholesky, module, header.detector, header.calibration)
+    return Estimate(mean, cholesky, found.flagged)
 
 
 def estimate_flat(flat: FlatClusters, header: Header, estimator: Estimator) -> Estimate:
-    """The same of plain arrays with the estimator's slices.
+    """The same of plain arrays with the estimator's slices, before any calibration.
 
     Raises:
         InputError: as :func:`estimate`.

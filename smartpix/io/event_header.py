@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from smartpix import schema
 from smartpix.beam import CENTRED, BeamSpot
+from smartpix.calibration import Calibration, displaced, fingerprint
 from smartpix.detector_checks import repetitions
 from smartpix.geometry import Detector
 from smartpix.io import checksums
@@ -60,6 +61,8 @@ class Header:
         origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
             not say; one that is written gets the versions of today.
         beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
+        calibration: corrections of charges and estimates, which no file says; the detector is aligned by it
+            already. None: nothing is corrected.
     """
 
     detector: Detector
@@ -68,6 +71,7 @@ class Header:
     made_by: Mapping[str, Any] = dataclass_field(default_factory=dict)
     origin: Mapping[str, Any] = dataclass_field(default_factory=dict)
     beam_spot: BeamSpot = CENTRED
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
@@ -89,6 +93,25 @@ class Header:
         """
         beam = self.beam_spot if beam is None else beam
         return replace(self, beam_spot=beam, detector=self.detector.at_beam(beam))
+
+    def calibrated(self, calibration: Calibration) -> Header:
+        """The header with its modules where a calibration says they are, and with the calibration for charges
+        and estimates.
+
+        Raises:
+            InputError: it has one already, or this one is of another detector table.
+        """
+        if self.calibration is not None:
+            raise InputError("header: is calibrated already; calibrate that of the file")
+        if calibration.detector != (own := fingerprint(self.detector)):
+            raise InputError(
+                f"header: the calibration is of the detector table {calibration.detector}, and the file's is {own}; "
+                "calibrate from tracks of files with this table"
+            )
+        detector = self.detector
+        if calibration.moves:
+            detector = displaced(detector, calibration.shift, calibration.rotation)
+        return replace(self, detector=detector, calibration=calibration)
 
 
 @one_line_and_table

@@ -3,13 +3,8 @@
 import sys
 from dataclasses import asdict
 
-import awkward as ak
-import numpy as np
 import pytest
 
-from smartpix.geometry import read_detector
-from smartpix.io.events import iterate
-from smartpix.shipped import data_path
 from smartpix.simulate.options import SimulateOptions
 from tests.helpers import REPOSITORY
 from tracking.options import from_mapping
@@ -46,27 +41,6 @@ def test_relative_conditions_are_ten_per_cent_off():
         for sign, scale in (("+", 1.1), ("-", 0.9)):
             (value,) = robustness.CONDITIONS[f"{name} {sign} 10 %"].simulation.items()
             assert value[1] / getattr(robustness.STANDARD, value[0]) == pytest.approx(scale)
-
-
-def test_dead_modules_have_no_clusters_and_the_others_keep_all():
-    detector = read_detector(data_path("detector.csv"))
-    ((_, records),) = iterate(data_path("sample.root"), step=2, stop=2)
-    left = robustness.without_modules(records, len(detector.layer_index), 0.3)
-    alive = set(ak.to_numpy(ak.flatten(left["clusters"]["module_index"])).tolist())
-    module = ak.to_numpy(ak.flatten(records["clusters"]["module_index"]))
-    kept = np.isin(module, list(alive))
-    assert int(kept.sum()) == len(ak.flatten(left["clusters"]["module_index"]))
-    n_modules = len(np.unique(module))
-    assert 1 - len(alive) / n_modules == pytest.approx(0.3, abs=0.03)
-    assert ak.all(
-        left["clusters"]["pixels", "row"]
-        == records["clusters"][kept_by_event(records, kept)]["pixels", "row"]
-    )
-    assert robustness.without_modules(records, len(detector.layer_index), 0.0) is records
-
-
-def kept_by_event(records, kept):
-    return ak.unflatten(kept, ak.num(records["clusters"]["module_index"]))
 
 
 def test_points_say_threshold_and_slices():

@@ -35,6 +35,7 @@ __all__ = [
     "simulated_header",
     "simulated_path",
     "simulated_sample",
+    "simulated_with",
 ]
 
 SAMPLES = {
@@ -137,6 +138,27 @@ def simulated_sample(name: str, n_events: int, seed: int, folder: Path) -> Path:
 def simulated_as(generate: GenerateOptions, path: Path, n_events: int, seed: int) -> Path:
     """A file of events of the generic detector with some particles. Needs ``smartpix[acts]``."""
     return _write(path, *_with(generate), n_events, seed)
+
+
+def simulated_with(options: SimulateOptions, path: Path, n_events: int, seed: int) -> Path:
+    """A file of events of the generic detector with all options of the simulation, made unless it is there
+    already. Needs ``smartpix[acts]``.
+
+    Raises:
+        InputError: there is another file, or a damaged one.
+    """
+    from smartpix.geometry import read_detector
+    from smartpix.shipped import data_path
+    from smartpix.simulate.events import header
+
+    detector = read_detector(data_path("detector.csv"))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _write(path, detector, options, n_events, seed)
+    file, head = open_events(path), header(detector, options, n_events, seed)
+    if file.n_events != n_events or file.header.made_by != json.loads(json.dumps(head.made_by)):
+        raise InputError(f"{path}: has other events than are asked for; move it, or give another folder")
+    return path
 
 
 def _write(path: Path, detector: Detector, options: SimulateOptions, n_events: int, seed: int) -> Path:

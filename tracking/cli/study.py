@@ -10,6 +10,7 @@ from tracking.cli.output import json_flag, log, print_json, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.streams import show
+from tracking.cli.study_systematics import add_study_systematics
 from tracking.cli.study_trkx import add_study_trkx
 from tracking.cli.threads import set_threads
 
@@ -76,6 +77,7 @@ def add_study(commands: Any) -> None:
     front.add_argument("--clusters", type=int, default=50_000, metavar="N", help="(default: %(default)s)")
     front.set_defaults(command_function=_study_front)
     add_study_trkx(kinds)
+    add_study_systematics(kinds)
     for parser in kinds.choices.values():
         parser.add_argument(
             "-o",
