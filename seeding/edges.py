@@ -23,6 +23,9 @@ __all__ = ["Edges", "check_same_event", "cone_settings", "find_edges", "find_edg
 
 Single = npt.NDArray[np.float32]
 
+FAINTER = 1e-3
+"""Share of the curvature that stands for no field which tracks of a beam of particles may have."""
+
 
 @one_line_and_table
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def find_edges(
         threads: the result does not depend on it.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
-    itself make no edges, and the tracks of a beam parallel to it make none either. Without field (below
+    itself make no edges. Tracks parallel to it make none either, unless the detector's frame is that of a beam of
+    particles (:class:`smartpix.beam.BeamSpot`), in which they are lines from a far origin. Without field (below
     1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
 
     Raises:
@@ -113,6 +117,12 @@ def find_edges_within(
     check_search(detector, pairs, field, threads)
     grid = layer_grid(detector)
     settings = cone_settings(options, field)._replace(cut=cut)
+    if detector.frame.distance:
+        # So far from the origin even the faint bend that stands for no field is an angle. Only the scattering
+        # counts at it, which stays.
+        settings = settings._replace(
+            max_curvature=FAINTER * settings.max_curvature, scattering=settings.scattering / FAINTER**2
+        )
     table = hit_table(hits, detector, grid, settings, threads)
     return search_all(
         table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads

@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from smartpix.beam import CENTRED, BeamSpot
-from smartpix.schema import check, check_ranges, check_types, ranged
+from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["MOST_EDGES", "ConeOptions", "SeedOptions", "WindowOptions"]
+__all__ = ["MOST_EDGES", "PRIORS", "ConeOptions", "SeedOptions", "WindowOptions"]
 
 MOST_EDGES = 2**31 - 1
 """Rows of edges are int32."""
+
+PRIORS = ("beam", "direction", "none")
+"""What is known of tracks before their clusters are looked at; see :class:`ConeOptions`."""
+FAR = {"direction": 1e4, "none": 5e4}
+"""mm: how far upstream the frame of a beam of particles has its origin. The flight through the planes is short
+against it, so that the point of origin is no more than a direction; where nothing is known of that, even
+less.
+"""
+ANY_SLOPE = 1.0
+"""Width of slopes of which nothing is known."""
 
 N_WIDTHS = 3.0
 """Widths of the luminous region, to either side, that the window holds."""
@@ -43,6 +53,12 @@ class ConeOptions:
             track with that curvature. The joint test of two hits uses the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the standard deviations of the estimates; 1 trusts them.
+        prior: what is known of tracks. ``beam``: what the file's header or the options of the beam say, tracks from
+            the beam line's luminous region or along a beam of particles. ``direction``: they fly along the beam line
+            with slopes of the width ``sigma_slope``, anywhere on the sensors, through planes without field.
+            ``none``: straight tracks of any slope up to about 1 through planes, of which the clusters alone
+            tell the direction.
+        sigma_slope: standard deviation of the slopes against the beam line, with ``prior=direction``.
         skips: search also pairs of layers with one layer between them that has no hit.
             :func:`smartpix.layers.layer_pairs` makes these pairs.
         max_edges: largest number of edges of an event; an event with more is refused.
@@ -64,6 +80,8 @@ class ConeOptions:
     # it at a pseudorapidity of 1.2.
     radiation_length: float = ranged(0.03, 0.0, 100.0)
     sigma_scale: float = ranged(1.0, 1e-2, 1e2)
+    prior: str = one_of("beam", PRIORS)
+    sigma_slope: float = ranged(0.005, 1e-6, 1.0)
     skips: bool = False
     # An edge takes 44 bytes: 0.9 GB are the sign of a wrong option, not of an event.
     max_edges: int = ranged(20_000_000, 1, MOST_EDGES)
@@ -73,9 +91,28 @@ class ConeOptions:
         check("cone", "quantile", self.quantile, 0 < self.quantile < 1, "between 0 and 1")
         check_ranges("cone", self)
 
-    def at_beam(self, beam: BeamSpot) -> ConeOptions:
-        """The options with the widths of a luminous region, as far as they are not set to others."""
+    def beam(self, known: BeamSpot) -> BeamSpot:
+        """The beam that the tracks are searched about: the one that is known, or along it what the prior says."""
+        if self.prior == "beam":
+            return known
+        spread = self.sigma_slope if self.prior == "direction" else ANY_SLOPE
+        return replace(known, distance=FAR[self.prior], divergence=spread)
+
+    def at_beam(self, beam: BeamSpot, across: float = 0.0) -> ConeOptions:
+        """The options with the widths of a luminous region, as far as they are not set to others.
+
+        Args:
+            across: of a beam of particles, how far from its middle they may be, in mm.
+        """
         sigma_z0, sigma_d0 = self.sigma_z0, self.sigma_d0
+        if beam.distance:
+            widths = [float(np.hypot(beam.distance * beam.divergence, max(across, w, SHORTEST)))
+                      for w in (beam.sigma_y, beam.sigma_x)]
+            return replace(
+                self,
+                sigma_z0=widths[0] if sigma_z0 == CENTRED.sigma_z else sigma_z0,
+                sigma_d0=widths[1] if sigma_d0 == ConeOptions.sigma_d0 else sigma_d0,
+            )
         if sigma_z0 == CENTRED.sigma_z:
             sigma_z0 = max(beam.sigma_z, SHORTEST)
         if (excess := max(beam.sigma_x, beam.sigma_y) ** 2 - CENTRED.sigma_x**2) > 0:

@@ -101,11 +101,14 @@ def hit_table(
     # Within a cell the event's order stays, so that results repeat.
     order, place, start = sort_cells(cell, grid.first_cell[-1])
     innermost = max(float(radius.min(initial=np.inf)), float(NEAREST))
+    outermost = np.float32(radius.max(initial=0.0))
+    # Seen from the far origin of a beam of particles, all edges are short.
+    lever = max(float(outermost) / innermost - 1, 0.0) if detector.frame.distance else 1.0
     near, azimuths = np.zeros((n + SOURCES, 4), dtype=np.float32), np.zeros(n + SOURCES, dtype=np.float32)
     table = np.empty((n, N_COLUMNS), dtype=np.float32)
     columns = (
         place, hits.position, radius, phi, hits.axes, hits.estimate.mean, hits.estimate.cholesky, settings,
-        innermost, near, azimuths, table,
+        innermost, min(lever, 1.0), near, azimuths, table,
     )  # fmt: skip
     bad += in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
     if sum(bad):
@@ -113,7 +116,6 @@ def hit_table(
         check_hits(hits, detector)
     first = start[grid.first_cell]
     envelope = envelopes(first, near)
-    outermost = np.float32(radius.max(initial=0.0))
     # A few steps of single precision at the largest coordinate.
     margin = np.float32(max(0.01, 1e-6 * float(np.abs(near[:, :2]).max(initial=0.0))))
     envelope += np.array([-margin, margin, -margin, margin])

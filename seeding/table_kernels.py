@@ -156,12 +156,12 @@ def slope_range(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fill_table(
     first: int, last: int, place: Any, position: Any, radius: Any, phi: Any, axes: Any, mean: Any, cholesky: Any,
-    settings: SearchSettings, innermost: float, near: Any, sorted_phi: Any, table: Any,
+    settings: SearchSettings, innermost: float, lever: float, near: Any, sorted_phi: Any, table: Any,
 ) -> int:  # fmt: skip
     """Prepare some of the hits for the search: read in the event's order, written to their ``place``.
 
     The covariance includes multiple scattering in the hit's layer. It also includes the spread of the
-    direction by the impact parameter, sigma_d0 / r and at most ``MOST_TURN``.
+    direction by the impact parameter, sigma_d0 / r times the ``lever`` and at most ``MOST_TURN``.
 
     Fills ``near`` and ``sorted_phi`` of :class:`seeding.arrays.HitTable`, and ``table`` (N, 16), in this order:
         x, y, z, r;
@@ -174,6 +174,8 @@ def fill_table(
     Args:
         mean: (N, 4) estimates, cholesky: (N, 4, 4) factor of their covariance.
         innermost: radius of the innermost hit in mm.
+        lever: largest length of an edge over its radius, at most 1: an impact parameter d0 turns an edge by
+            d0 (1 / r_i - 1 / r_j).
 
     Returns:
         How many hits have slopes or covariances that cannot be.
@@ -195,7 +197,7 @@ def fill_table(
                 rows[M20 + q * BLOCK + e] = cholesky[i, 2, q]
             for q in range(4):
                 rows[M30 + q * BLOCK + e] = cholesky[i, 3, q]
-        prepare(rows, settings, innermost)
+        prepare(rows, settings, innermost, lever)
         for e in range(n):
             s = place[begin + e]
             bad += int(rows[WRONG + e])
@@ -215,7 +217,7 @@ def fill_table(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def prepare(rows: Any, settings: SearchSettings, innermost: float) -> None:
+def prepare(rows: Any, settings: SearchSettings, innermost: float, lever: float) -> None:
     """The numbers of :func:`fill_table` of one block, and 1 for each hit whose slopes or covariance cannot be."""
     scale, cut = settings.sigma_scale**2, settings.cut
     curvature, sigma_z0, sigma_d0 = settings.max_curvature, settings.sigma_z0, settings.sigma_d0
@@ -256,7 +258,7 @@ def prepare(rows: Any, settings: SearchSettings, innermost: float) -> None:
         # Derivatives of the slopes by the azimuth of the direction, along the ray from the origin.
         along = zr + zz * c
         along = 1e-3 if abs(along) < 1e-3 else along
-        turn = min(sigma_d0 / r, MOST_TURN)
+        turn = min(sigma_d0 / r * lever, MOST_TURN)
         at = (xp - (xr + xz * c) / along * zp) / along * turn
         bt = (yp - (yr + yz * c) / along * zp) / along * turn
         # Two independent angles across a track as slopes: E. J. Wolin and L. L. Ho, NIM A 329 (1993) 493.

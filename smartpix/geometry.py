@@ -110,6 +110,11 @@ class Detector:
         return np.asarray(np.abs(self._float("rot_zw")) < np.sqrt(0.5))
 
     @cached_property
+    def _upright(self) -> npt.NDArray[np.bool_]:
+        """(M,) the same in the frame of the beam: planes across a beam of particles stand upright there."""
+        return np.abs(self.axes[:, 2, 2]) < np.sqrt(0.5) if self.frame.distance else self.barrel
+
+    @cached_property
     def v_sign(self) -> Floats:
         """(M,) sign of the sensor frame's x axis on the module's v axis."""
         v = np.stack([self._float(f"rot_{g}v") for g in "xyz"], axis=1)
@@ -129,7 +134,7 @@ class Detector:
     def axes(self) -> Floats:
         """(M, 3, 3) sensor axes as columns: ``point = center + axes @ (x, y, z)``."""
         axes = self._table_axes
-        return np.asarray(self.frame.rotation @ axes) if self.frame.slope else axes
+        return np.asarray(self.frame.rotation @ axes) if self.frame.is_turned else axes
 
     @cached_property
     def _table_axes(self) -> Floats:
@@ -171,6 +176,13 @@ class Detector:
             for end, side in ((0, -1), (0, 1), (1, 1), (1, -1))
         ]
         return np.stack([self.to_global(rows, corner) for corner in corners], axis=1)
+
+    @cached_property
+    def across(self) -> float:
+        """Farthest that a module reaches from the x axis of :attr:`frame`, along y or z, in mm: of a beam of
+        particles, from the beam.
+        """
+        return float(np.abs(self.outline[:, :, 1:]).max(initial=0.0))
 
     @cached_property
     def pitch_x(self) -> Floats:
@@ -224,7 +236,7 @@ class Detector:
         return Layers(
             volume_id=self._float("volume_id")[first].astype(np.int32),
             layer_id=self._float("layer_id")[first].astype(np.int32),
-            barrel=self.barrel[first],
+            barrel=self._upright[first],
             r_min=np.array([radius[m].min() for m in members]),
             r_max=np.array([radius[m].max() for m in members]),
             z_min=np.array([z[m].min() for m in members]),
@@ -243,6 +255,9 @@ class Detector:
         Args:
             radius: (M, P) of points on the modules; first: module of each layer; z: (L,) of the layers.
         """
+        if self.frame.distance:
+            # About a far origin all is barrel, or lies along the beam and is not met.
+            return [(0.0, 0.0)] * len(first)
         if not self.frame.is_centred:
             # A gap is about the axis of its disk, and about another line lies at other radii in each azimuth.
             # From the modules' radii about that line it would seem narrower, or closed. So it is found about

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.beam import BeamSpot
 from smartpix.geometry import Detector, Layers
 
 __all__ = ["LayerPairs", "layer_pairs"]
@@ -17,6 +18,10 @@ Ints = npt.NDArray[np.int32]
 
 RAYS = 4096
 """Rays followed at a time, which bounds the memory."""
+N_WIDTHS = 4.0
+"""Widths of a beam's slopes, to either side, that rays have."""
+STEEPEST_OF_BEAM = 3.0
+"""Largest slope of a ray against a beam; what flies flatter over the planes crosses few of them."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +56,23 @@ def layer_pairs(
     a module at the edge may be missed, which skips a layer at its rim. Where a disk has a gap between its
     rings, the layers before and after it follow one another for rays through the gap.
 
+    Of a beam of particles rays are those along it, with its divergence, through every part of each plane.
+
     Two planes between which rays may start are crossed in either order, as those of a telescope near the
     origin. The direction is then that of more rays, so that there is always an order of all layers.
 
     Args:
-        max_eta: largest pseudorapidity of the rays; if left out 4.2, or what it takes to reach each disk at
+        max_eta: largest pseudorapidity of the rays from collisions; if left out 4.2, or what it takes to reach each disk at
             half its radius.
         z0_max: rays start at |z| up to this, in mm.
         skips: also pairs with one layer between them that has no hit, for inefficient layers.
         overlaps: also each layer with itself, for two hits where its modules overlap.
     """
     layers = detector.layers
-    if max_eta is None:
-        # The flattest ray that still meets a disk at half its outer radius, from the farthest start.
-        far = (np.abs(layers.z) + z0_max)[~layers.barrel] / (0.5 * layers.r_max[~layers.barrel])
-        max_eta = max(4.2, float(np.arcsinh(far.max(initial=0.0))))
-    eta = np.linspace(-max_eta, max_eta, 1401)
-    z0, cot = (a.ravel() for a in np.meshgrid(np.linspace(-z0_max, z0_max, 81), np.sinh(eta)))
+    if detector.frame.distance:
+        z0, cot = _rays_of_beam(layers, detector.frame)
+    else:
+        z0, cot = _rays_of_collisions(layers, max_eta, z0_max)
     gaps = np.flatnonzero(layers.gap_high > layers.gap_low).tolist()
     direct = np.zeros((len(layers), len(layers)), dtype=np.int64)
     past = {gap: direct.copy() for gap in gaps}
@@ -101,6 +106,30 @@ def layer_pairs(
         found |= {(k, k): -1 for k in range(len(layers))}
     rows = np.array([(a, b, k) for (a, b), k in sorted(found.items())], dtype=np.int32).reshape(-1, 3)
     return LayerPairs(*(np.ascontiguousarray(column) for column in rows.T))
+
+
+def _rays_of_collisions(layers: Layers, max_eta: float | None, z0_max: float) -> tuple[Floats, Floats]:
+    """z0 in mm and slopes (N,) of rays in all directions."""
+    if max_eta is None:
+        # The flattest ray that still meets a disk at half its outer radius, from the farthest start.
+        far = (np.abs(layers.z) + z0_max)[~layers.barrel] / (0.5 * layers.r_max[~layers.barrel])
+        max_eta = max(4.2, float(np.arcsinh(far.max(initial=0.0))))
+    eta = np.linspace(-max_eta, max_eta, 1401)
+    z0, cot = (a.ravel() for a in np.meshgrid(np.linspace(-z0_max, z0_max, 81), np.sinh(eta)))
+    return z0, cot
+
+
+def _rays_of_beam(layers: Layers, beam: BeamSpot) -> tuple[Floats, Floats]:
+    """z0 in mm and slopes (N,) of rays along a beam, through all of every layer."""
+    upright = np.flatnonzero(layers.barrel)
+    widest = min(N_WIDTHS * beam.divergence, STEEPEST_OF_BEAM)
+    slope = np.linspace(-widest, widest, 81)
+    rays = []
+    for k in upright.tolist():
+        cot, z = (a.ravel() for a in np.meshgrid(slope, np.linspace(layers.z_min[k], layers.z_max[k], 41)))
+        rays.append(np.stack([z - cot * layers.radius[k], cot]))
+    z0, cot = np.concatenate(rays, axis=1) if rays else np.zeros((2, 0))
+    return z0, cot
 
 
 class _Order:

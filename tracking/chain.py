@@ -161,6 +161,7 @@ class Chain:
             log.info("compiling the kernels, which is done once and takes a minute or more")
         network = fuse_network(load_network(options.gnn, options.graph))
         beam = options.beam.spot if options.beam.source == "options" else header.beam_spot
+        beam = options.cone.beam(beam)
         chain = cls(header.at_beam(beam), options, estimator, network, tuple(warnings), splitter, directions)
         # Here and not in the first event, so that weights of a second pass that are missing are told first.
         _ = chain.finder

@@ -20,6 +20,7 @@ import numpy as np
 import uproot
 
 from smartpix import schema
+from smartpix.beam import BeamSpot
 from smartpix.files import replace_when_done
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, typed_branches
@@ -108,7 +109,7 @@ def write_events(
         "version": FORMAT_VERSION,
         "field": header.field,
         "slices": list(header.slices),
-        "beam_spot": asdict(header.beam_spot),
+        "beam_spot": _told(header.beam_spot),
         "made_by": dict(header.made_by),
         "provenance": dict(header.origin) or origin(),
         "checksums": checksums.ALGORITHM,
@@ -237,3 +238,9 @@ def table_writer(
             for n, t in types.items()
         }
         yield file.mktree(tree, kinds, counter_name=lambda counted: f"n_{counted}")
+
+
+def _told(beam: BeamSpot) -> dict[str, float]:
+    """A beam for the metadata; collisions are told without what beams of particles alone have."""
+    told: dict[str, float] = asdict(beam)
+    return told if beam.distance else {k: v for k, v in told.items() if k not in ("distance", "divergence")}

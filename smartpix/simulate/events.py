@@ -27,7 +27,7 @@ from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.jets import jets
 from smartpix.simulate.matrix import Signals, read_out
 from smartpix.simulate.options import GenerateOptions, GroupOptions, ReadoutOptions, SimulateOptions
-from smartpix.simulate.particle_beam import particle_beam
+from smartpix.simulate.particle_beam import beam_of_particles, particle_beam
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
 from smartpix.simulate.response import induced_charge
@@ -66,7 +66,7 @@ def header(
         field=options.field,
         slices=options.readout.slices,
         made_by=made_by,
-        beam_spot=options.beam_spot,
+        beam_spot=beam_of_particles(options),
     )
 
 

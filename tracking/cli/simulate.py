@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartpix.layouts.options import Sensors
@@ -24,7 +25,7 @@ from tracking.options import from_mapping
 if TYPE_CHECKING:
     from smartpix.geometry import Detector
 
-__all__ = ["add_simulate"]
+__all__ = ["add_simulate", "simulation_through"]
 
 EVENTS = SimulateOptions()
 WITHOUT_PILEUP = replace(EVENTS, generate=replace(EVENTS.generate, pileup=0))
@@ -100,13 +101,31 @@ def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple
     base = defaults
     if isinstance(generate, dict) and (generate.get("gun") or _particles(generate.get("beam"))):
         base = WITHOUT_PILEUP
-    simulation: SimulateOptions = from_mapping(base, values, "--set")
+    # Before the detector is made, which takes a while.
+    from_mapping(base, values, "--set")
     from smartpix.files import check_writable
-    from smartpix.layouts.named import GENERIC, named_detector
     from smartpix.shipped import data_path
 
     check_writable(options.output, [options.detector] if options.detector else [])
-    made = named_detector(options.detector or data_path("detector.csv"), sensors)
+    return simulation_through(options.detector or data_path("detector.csv"), base, values, sensors)
+
+
+def simulation_through(
+    name: str | Path, base: SimulateOptions, values: Mapping[str, Any], sensors: Mapping[str, Any] | None = None
+) -> tuple[Detector, SimulateOptions]:
+    """A detector by its name or from a file, and the options of a simulation through it, with its field and material.
+
+    Args:
+        values: of options, by section, that are asked for and win over all else.
+        sensors: what is put on a detector by name, as of :func:`smartpix.layouts.named.named_detector`.
+
+    Raises:
+        InputError: an unknown detector, or options that cannot be.
+    """
+    from smartpix.layouts.named import GENERIC, named_detector
+
+    simulation: SimulateOptions = from_mapping(base, values, "--set")
+    made = named_detector(name, sensors)
     # The generic detector's material is the default, with which Fatras is chosen.
     if made.material is not None and made.name != GENERIC:
         transport = replace(base.transport, material=made.material)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from smartpix.schema import InputError
 from smartpix.simulate.options import ReadoutOptions
 from smartpix.train.options import TrainCountOptions, TrainingOptions, TrainMdnOptions, TrainMixtureOptions
 from tracking.cli.flags import option_flags
@@ -18,6 +19,7 @@ from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import subcommands
 from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train_deepcore import add_train_deepcore
+from tracking.cli.train_detector import crossings_of, detector_flags
 from tracking.cli.train_flags import (
     EVENT_FILES,
     check_kept,
@@ -58,7 +60,8 @@ def add_train(commands: Any) -> None:
         help="the cluster-shape estimates",
         description="Train the cluster-shape estimates on simulated event files of one sensor.",
     )
-    files_flags(shape, EVENT_FILES)
+    files_flags(shape, EVENT_FILES, "*")
+    detector_flags(shape)
     json_flag(shape)
     shape.set_defaults(command_function=_train_shape)
     add_train_front(kinds)
@@ -77,7 +80,8 @@ def _add_train_mdn(kinds: Any) -> None:
         "Train the mixture density network on simulated clusters, calibrate it on held-out ones, and save it. "
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
-    clusters_training(mdn, TrainMdnOptions())
+    clusters_training(mdn, TrainMdnOptions(), own=True)
+    detector_flags(mdn)
     mdn.add_argument("--code", default="", metavar="WEIGHTS", help=(
         "a learned code of the link, by name or path, that the clusters of event files go through: the estimates are "
         "then for what the host decodes"
@@ -96,9 +100,11 @@ def _add_train_count(kinds: Any) -> None:
     count.set_defaults(command_function=_train_count)
 
 
-def clusters_training(parser: argparse.ArgumentParser, defaults: TrainingOptions) -> None:
-    """Add the flags of a training of a network of floating point on clusters."""
-    weights_flags(parser)
+def clusters_training(
+    parser: argparse.ArgumentParser, defaults: TrainingOptions, own: bool = False
+) -> None:
+    """Add the flags of a training of a network of floating point on clusters; ``own``: of a detector, too."""
+    weights_flags(parser, own)
     data_flags(parser)
     network = parser.add_argument_group("network")
     option_flags(
@@ -197,7 +203,21 @@ def _train_mdn(options: argparse.Namespace) -> None:
     more["code"] = options.code
     from smartpix.train.loop import train_mdn
 
-    print_result(options, train_mdn(options.files, options.region, options.output, training, log, **more))
+    with crossings_of(options) as sample:
+        if options.region is None and not sample.detector:
+            raise InputError("train mdn: give --region, barrel or endcap, of the clusters in the files")
+        if options.region is not None:
+            print_result(
+                options, train_mdn(sample.files, options.region, options.output, training, log, **more)
+            )
+            return
+        # A network for each region that the detector has.
+        result = {}
+        for region in sample.regions:
+            output = options.output.with_stem(f"{options.output.stem}-{region}")
+            log(f"{region}: {output}")
+            result[region] = train_mdn(sample.files, region, output, training, log, **more)
+        print_result(options, result)
 
 
 def _train_count(options: argparse.Namespace) -> None:
@@ -230,4 +250,5 @@ def _train_mixture(options: argparse.Namespace) -> None:
 def _train_shape(options: argparse.Namespace) -> None:
     from smartpix.estimate.shape import TrainShapeOptions, train_shape
 
-    print_result(options, train_shape(options.files, options.output, TrainShapeOptions()))
+    with crossings_of(options) as sample:
+        print_result(options, train_shape(sample.files, options.output, TrainShapeOptions()))

@@ -7,6 +7,7 @@ from typing import Any
 
 from smartpix.files import check_writable
 from smartpix.networks.weights import weights_path
+from smartpix.schema import REGIONS
 from smartpix.simulate.dataset_options import DatasetOptions, sensor_of_type
 from tracking.cli.parser import named_path
 
@@ -40,17 +41,21 @@ def output_flag(parser: Any) -> None:
     )  # fmt: skip
 
 
-def region_flag(parser: Any) -> None:
+def region_flag(parser: Any, required: bool = True) -> None:
     """Add ``--region``, without which nothing is trained."""
     parser.add_argument(
-        "--region", choices=("barrel", "endcap"), required=True, help="where the clusters are"
+        "--region", choices=REGIONS, required=required, help="where the clusters are"
     )
 
 
-def weights_flags(parser: Any) -> None:
-    """Add what every training of an estimates' network takes: files, output and region."""
-    files_flags(parser)
-    region_flag(parser)
+def weights_flags(parser: Any, own: bool = False) -> None:
+    """Add what every training of an estimates' network takes: files, output and region.
+
+    Args:
+        own: it may be given a detector in the files' place.
+    """
+    files_flags(parser, nargs="*" if own else "+")
+    region_flag(parser, required=not own)
 
 
 def data_flags(parser: Any) -> None:

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from smartpix.beam import BeamSpot
+from smartpix.io.events import Header, open_events
+from smartpix.io.write import write_events
+from smartpix.layouts.named import named_detector
 from smartpix.schema import InputError
 from smartpix.simulate.beam_options import ParticleBeamOptions
 from smartpix.simulate.generate import gun
-from smartpix.simulate.options import GenerateOptions
-from smartpix.simulate.particle_beam import particle_beam
+from smartpix.simulate.options import GenerateOptions, SimulateOptions
+from smartpix.simulate.particle_beam import beam_of_particles, particle_beam
 
 
 def made(**beam):
@@ -54,3 +57,34 @@ def test_the_gun_shoots_other_particles():
 def test_beams_that_cannot_be_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         ParticleBeamOptions(**values)
+
+
+def test_particles_of_a_beam_pass_the_middle_at_time_0():
+    particles = made(divergence=0.05, momentum=(0.3, 2.0), kind="kaon", start=-400.0)
+    speed = 299.792458 * np.linalg.norm(particles.momentum, axis=1)
+    speed /= np.hypot(np.linalg.norm(particles.momentum, axis=1), 0.493677)
+    along = particles.momentum[:, 2] / np.linalg.norm(particles.momentum, axis=1)
+    np.testing.assert_allclose(particles.vertex[:, 2] - speed * along * particles.time, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("generate", "field", "far"),
+    [({}, 0.0, True), ({"gun": 1}, 0.0, False), ({}, 2.0, False), ({"pileup": 1}, 0.0, False)],
+)
+def test_the_header_tells_a_beam_where_it_is_all_there_is(generate, field, far, tmp_path):
+    beam = ParticleBeamOptions(particles=5, divergence=0.002, slope=(0.001, 0.0), spot=(4.0, 2.0))
+    options = SimulateOptions(generate=GenerateOptions(**{"pileup": 0, **generate}, beam=beam), field=field)
+    told = beam_of_particles(options)
+    assert (told.distance > 0) == far
+    if far:
+        assert (told.divergence, told.slope_x, told.sigma_x, told.sigma_y) == (0.002, 0.001, 4.0, 2.0)
+    else:
+        assert told == options.beam_spot
+    # Steeper than a beam line may be: then it is the spread that tells.
+    steep = SimulateOptions(
+        generate=GenerateOptions(pileup=0, beam=ParticleBeamOptions(particles=5, slope=(0.3, 0.0))), field=0.0
+    )
+    assert (beam_of_particles(steep).slope_x, beam_of_particles(steep).divergence) == (0.0, 0.3)
+    detector = named_detector("telescope").detector
+    write_events(tmp_path / "e.root", Header(detector, field, (2, 19), beam_spot=told), [])
+    assert open_events(tmp_path / "e.root").header.beam_spot == told

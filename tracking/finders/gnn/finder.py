@@ -15,9 +15,11 @@ from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from seeding.seeds import Seeds, find_seeds
+from seeding.table import is_straight
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.networks.weights import describe_weights
+from smartpix.schema import InputError
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.fused import fuse_network
@@ -114,9 +116,20 @@ class GraphSearch:
     def for_detector(
         cls, detector: Detector, field: float, options: SearchOptions, seed: SeedOptions, threads: int = 1
     ) -> GraphSearch:
-        """The search that options ask for about the beam of the detector's frame, with its pairs of layers."""
+        """The search that options ask for about the beam of the detector's frame, with its pairs of layers.
+
+        Raises:
+            InputError: a beam of particles in a field along it.
+        """
         pairs = layer_pairs(detector, skips=options.cone.skips)
-        cone, window = options.cone.at_beam(detector.frame), options.window.at_beam(detector.frame)
+        beam = detector.frame
+        if beam.distance and not is_straight(field):
+            raise InputError(
+                f"search: the field is {field:g} T along the beam of particles, and tracks along a beam are "
+                f"searched as straight; give files without field, or cone.prior = beam with collisions"
+            )
+        cone = options.cone.at_beam(beam, detector.across if beam.distance else 0.0)
+        window = options.window.at_beam(beam)
         return cls(detector, field, pairs, options.graph, cone, window, seed, threads)
 
     def edges(self, hits: Hits) -> Edges:

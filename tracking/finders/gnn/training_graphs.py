@@ -50,7 +50,7 @@ def load_graphs(
     opened = open_events(path)
     if not opened.has_truth:
         raise InputError(f"{path}: has no truth to train on; give simulated files")
-    header = opened.header.at_beam()
+    header = opened.header.at_beam(options.cone.beam(opened.header.beam_spot))
     detector = header.detector
     weights = EstimateWeights(options.mdn_barrel, options.mdn_endcap, options.shape)
     estimator = choose_estimator(opened.header, options.estimates, weights, conditions=options.conditions)
